@@ -1,1 +1,10 @@
-//! What both sides agree on.
+//! What server and agent agree on, in the order in which data flows.
+//!
+//! No I/O, no clock, no async: names, values, resource types, catalogs, reports and the wire are plain data here.
+
+pub mod certname;
+pub mod diagnostic;
+pub mod facts;
+pub mod hash;
+pub mod origin;
+pub mod value;

@@ -1,0 +1,120 @@
+//! Secrets: no `Display`, no `Serialize`; one way out, named so that it can be found.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Kind, Value};
+
+/// What stands where a secret stood.
+pub const MASK: &str = "[sensitive]";
+
+/// A stretch of a text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its characters.
+    pub text: Arc<str>,
+    /// Whether they are secret.
+    pub secret: bool,
+}
+
+/// A scalar that may be shown nowhere but in its target: a text with secret stretches, or another secret scalar.
+#[derive(Clone, PartialEq)]
+pub struct Sensitive(Inner);
+
+#[derive(Clone, PartialEq)]
+enum Inner {
+    Text(Arc<Vec<Piece>>),
+    Scalar(Arc<Kind>),
+}
+
+impl Sensitive {
+    /// A text that is secret from end to end.
+    pub fn text(text: impl Into<Arc<str>>) -> Self {
+        Self(Inner::Text(Arc::new(vec![Piece { text: text.into(), secret: true }])))
+    }
+
+    /// A text of stretches; neighbours of one kind are joined.
+    pub fn pieces(pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut joined: Vec<Piece> = Vec::new();
+        for piece in pieces {
+            match joined.last_mut() {
+                Some(last) if last.secret == piece.secret => {
+                    last.text = format!("{}{}", last.text, piece.text).into();
+                }
+                _ => joined.push(piece),
+            }
+        }
+        Self(Inner::Text(Arc::new(joined)))
+    }
+
+    /// What was computed from a secret and is no text: a boolean or a number.
+    pub fn scalar(kind: Kind) -> Self {
+        match kind {
+            Kind::String(text) => Self::text(text),
+            Kind::Sensitive(already) => already,
+            other => Self(Inner::Scalar(Arc::new(other))),
+        }
+    }
+
+    /// The stretches, where it is a text.
+    pub fn as_pieces(&self) -> Option<&[Piece]> {
+        if let Inner::Text(pieces) = &self.0 { Some(pieces) } else { None }
+    }
+
+    /// The secret itself. For evaluation, for the one wire to the agent and for the target; for nothing else.
+    pub fn expose(&self) -> Value {
+        match &self.0 {
+            Inner::Text(pieces) => {
+                Kind::String(pieces.iter().map(|p| &*p.text).collect::<String>().into()).into()
+            }
+            Inner::Scalar(kind) => Kind::clone(kind).into(),
+        }
+    }
+
+    /// The text with each secret stretch replaced by [`MASK`].
+    pub fn masked(&self) -> String {
+        match &self.0 {
+            Inner::Text(pieces) => pieces.iter().map(|p| if p.secret { MASK } else { &*p.text }).collect(),
+            Inner::Scalar(_) => MASK.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Sensitive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(text: &str, secret: bool) -> Piece {
+        Piece { text: text.into(), secret }
+    }
+
+    #[test]
+    fn debug_and_shown_never_hold_the_secret() {
+        let value: Value = Kind::Sensitive(Sensitive::pieces([piece("user=", false), piece("hunter2", true)])).into();
+        let nested: Value = [("k", Value::from(vec![value.clone()]))].into();
+        for text in [format!("{nested:?}"), nested.shown(), value.shown(), format!("{:#?}", value.kind)] {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        assert_eq!(value.shown(), "user=[sensitive]");
+    }
+
+    #[test]
+    fn exposing_gives_the_whole_text() {
+        let secret = Sensitive::pieces([piece("a", false), piece("b", true), piece("c", true)]);
+        assert_eq!(secret.expose(), "abc".into());
+        assert_eq!(secret.as_pieces().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn sensitivity_is_found_at_any_depth() {
+        let deep: Value = [("a", Value::from(vec![Kind::Sensitive(Sensitive::scalar(Kind::Int(4))).into()]))].into();
+        assert!(deep.is_sensitive());
+        assert!(!Value::from([("a", Value::from(1))]).is_sensitive());
+    }
+}
