@@ -26,7 +26,9 @@ pub enum InvalidName {
     #[error("`{0}` is not a certname: use lower-case DNS labels such as web1.acme.example")]
     Certname(String),
     /// Not a slug.
-    #[error("`{0}` is not a name: use lower-case letters, digits, `-` and `_`, beginning with a letter or digit")]
+    #[error(
+        "`{0}` is not a name: use lower-case letters, digits, `-` and `_`, beginning with a letter or digit"
+    )]
     Slug(String),
 }
 
@@ -136,7 +138,9 @@ mod tests {
         for good in ["web1.acme.example", "localhost", "a.b", "x-1.y"] {
             assert_eq!(Certname::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", ".", "a..b", "A.b", "-a.b", "a-.b", "a/b", "../x", "a b", "a\u{0}", "ä.b", &"a".repeat(64)] {
+        for bad in
+            ["", ".", "a..b", "A.b", "-a.b", "a-.b", "a/b", "../x", "a b", "a\u{0}", "ä.b", &"a".repeat(64)]
+        {
             assert!(Certname::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -9,7 +9,9 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// The hash of some content: 64 lower-case hex digits, safe as a file name and a path segment.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct ContentHash(String);
 

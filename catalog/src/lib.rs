@@ -6,5 +6,7 @@ pub mod certname;
 pub mod diagnostic;
 pub mod facts;
 pub mod hash;
+pub mod manifest_words;
 pub mod origin;
+pub mod resource;
 pub mod value;

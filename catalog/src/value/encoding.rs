@@ -27,7 +27,9 @@ impl Value {
             Kind::Float(x) => Json::from(*x),
             Kind::String(s) => Json::String(s.to_string()),
             Kind::List(l) => Json::Array(l.iter().map(Value::to_json_masked).collect()),
-            Kind::Map(m) => Json::Object(m.iter().map(|(k, v)| (k.to_string(), v.to_json_masked())).collect()),
+            Kind::Map(m) => {
+                Json::Object(m.iter().map(|(k, v)| (k.to_string(), v.to_json_masked())).collect())
+            }
             Kind::Sensitive(s) => Json::String(s.masked()),
         }
     }
@@ -140,7 +142,9 @@ impl<'de> Visitor<'de> for LimitedValue {
     }
 
     fn visit_u64<E: serde::de::Error>(self, u: u64) -> Result<Value, E> {
-        i64::try_from(u).map(Value::from).map_err(|_| E::custom(format!("integer {u} is beyond 64 bits signed")))
+        i64::try_from(u)
+            .map(Value::from)
+            .map_err(|_| E::custom(format!("integer {u} is beyond 64 bits signed")))
     }
 
     fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
@@ -183,7 +187,9 @@ impl<'de> Visitor<'de> for LimitedValue {
 fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
     let Kind::List(list) = &value.kind else {
         return match &value.kind {
-            Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Null => Ok(Sensitive::scalar(value.kind.clone())),
+            Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Null => {
+                Ok(Sensitive::scalar(value.kind.clone()))
+            }
             _ => Err("a sensitive value is a scalar or a list of stretches"),
         };
     };
@@ -244,7 +250,12 @@ mod tests {
     fn depth_and_doubled_keys_are_refused() {
         let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
         assert!(serde_json::from_str::<Value>(&deep).unwrap_err().to_string().contains("nested deeper"));
-        assert!(serde_json::from_str::<Value>(r#"{"a":1,"a":2}"#).unwrap_err().to_string().contains("stands twice"));
+        assert!(
+            serde_json::from_str::<Value>(r#"{"a":1,"a":2}"#)
+                .unwrap_err()
+                .to_string()
+                .contains("stands twice")
+        );
     }
 
     #[test]

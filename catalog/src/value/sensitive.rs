@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn debug_and_shown_never_hold_the_secret() {
-        let value: Value = Kind::Sensitive(Sensitive::pieces([piece("user=", false), piece("hunter2", true)])).into();
+        let value: Value =
+            Kind::Sensitive(Sensitive::pieces([piece("user=", false), piece("hunter2", true)])).into();
         let nested: Value = [("k", Value::from(vec![value.clone()]))].into();
         for text in [format!("{nested:?}"), nested.shown(), value.shown(), format!("{:#?}", value.kind)] {
             assert!(!text.contains("hunter2"), "{text}");
@@ -113,7 +114,8 @@ mod tests {
 
     #[test]
     fn sensitivity_is_found_at_any_depth() {
-        let deep: Value = [("a", Value::from(vec![Kind::Sensitive(Sensitive::scalar(Kind::Int(4))).into()]))].into();
+        let deep: Value =
+            [("a", Value::from(vec![Kind::Sensitive(Sensitive::scalar(Kind::Int(4))).into()]))].into();
         assert!(deep.is_sensitive());
         assert!(!Value::from([("a", Value::from(1))]).is_sensitive());
     }

@@ -1,0 +1,276 @@
+//! Resource types: one file a type, and the registry that everything else is derived from.
+//!
+//! A type is a set of typed attributes, each of a kind. The server compiles on kinds alone and names no type; the
+//! agent reads the same attributes into the type's struct. Docs, schemas and errors come from the one definition.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::Value;
+
+pub mod attribute;
+mod define;
+pub mod exec;
+pub mod file;
+pub mod group;
+pub mod notify;
+pub mod package;
+pub mod service;
+pub mod user;
+
+pub use attribute::{Attribute, AttributeKind, Mismatch};
+pub use exec::Exec;
+pub use file::File;
+pub use group::Group;
+pub use notify::Notify;
+pub use package::Package;
+pub use service::Service;
+pub use user::User;
+
+define::registry!(Exec, File, Group, Notify, Package, Service, User);
+
+/// A resource's identity: `type[title]`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ResourceRef {
+    /// The type's name; `class` in references to classes.
+    pub type_name: Arc<str>,
+    /// The title.
+    pub title: Arc<str>,
+}
+
+impl ResourceRef {
+    /// The reference `type_name[title]`.
+    pub fn new(type_name: impl Into<Arc<str>>, title: impl Into<Arc<str>>) -> Self {
+        Self { type_name: type_name.into(), title: title.into() }
+    }
+
+    /// Parses `type[title]`; none where it is anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (type_name, rest) = text.split_once('[')?;
+        let title = rest.strip_suffix(']')?;
+        (!type_name.is_empty() && !title.is_empty()).then(|| Self::new(type_name, title))
+    }
+}
+
+impl fmt::Display for ResourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.type_name, self.title)
+    }
+}
+
+impl fmt::Debug for ResourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for ResourceRef {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text).ok_or_else(|| format!("`{text}` is not a reference of the form type[title]"))
+    }
+}
+
+impl From<ResourceRef> for String {
+    fn from(reference: ResourceRef) -> Self {
+        reference.to_string()
+    }
+}
+
+impl schemars::JsonSchema for ResourceRef {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ResourceRef".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "description": "type[title]" })
+    }
+}
+
+/// Attribute values by name, as they go over the wire.
+pub type Attributes = BTreeMap<Arc<str>, Value>;
+
+/// Whether an attribute can be compared with the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It can: a difference is drift.
+    Property,
+    /// It only says how.
+    Parameter,
+}
+
+/// One attribute of a type.
+#[derive(Debug)]
+pub struct AttributeDef {
+    /// Its name in manifests.
+    pub name: &'static str,
+    /// What it is, from its doc comment.
+    pub doc: &'static str,
+    /// What values it takes.
+    pub kind: AttributeKind,
+    /// Property or parameter.
+    pub role: Role,
+    /// Whether it must be given.
+    pub required: bool,
+}
+
+/// Reads a title and attributes as the agent will; answers with the implied edges or everything that is wrong.
+pub type Check = fn(&str, &Attributes) -> Result<Vec<Implied>, Vec<AttributeError>>;
+
+/// A type without its Rust type: what the server, docs and schemas work on.
+#[derive(Debug)]
+pub struct TypeDef {
+    /// Its name in manifests.
+    pub name: &'static str,
+    /// What it is, from its doc comment.
+    pub doc: &'static str,
+    /// What its titles are.
+    pub title: AttributeKind,
+    /// Its attributes, in the order in which they are documented.
+    pub attributes: &'static [AttributeDef],
+    /// Reads attributes as the agent will, and answers with the implied edges.
+    pub check: Check,
+}
+
+impl TypeDef {
+    /// The definition of a type by its name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        definitions().iter().find(|def| def.name == name)
+    }
+
+    /// An attribute by its name.
+    pub fn attribute(&self, name: &str) -> Option<&'static AttributeDef> {
+        self.attributes.iter().find(|def| def.name == name)
+    }
+
+    /// The attribute that `template` and `source` give, if the type has one of kind content.
+    pub fn content_attribute(&self) -> Option<&'static AttributeDef> {
+        self.attributes.iter().find(|def| def.kind == AttributeKind::Content)
+    }
+}
+
+/// An implied requirement: of these, the first that the catalog holds comes before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Implied(pub Vec<ResourceRef>);
+
+impl Implied {
+    /// On one resource.
+    pub fn on(type_name: &str, title: impl Into<Arc<str>>) -> Self {
+        Self(vec![ResourceRef::new(type_name, title)])
+    }
+
+    /// On the nearest managed ancestor of a path.
+    pub fn on_parent(path: &str) -> Self {
+        let ancestors = std::iter::successors(parent(path), |p| parent(p));
+        Self(ancestors.map(|p| ResourceRef::new("file", p)).collect())
+    }
+}
+
+fn parent(path: &str) -> Option<&str> {
+    match path.rsplit_once('/')? {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (parent, _) => Some(parent),
+    }
+}
+
+/// What is wrong with one attribute.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AttributeError {
+    /// The attribute, or `title`.
+    pub attribute: &'static str,
+    /// What is wrong, with the value where it is no secret.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl AttributeError {
+    /// An error of one attribute.
+    pub fn new(attribute: &'static str, message: impl Into<String>) -> Self {
+        Self { attribute, message: message.into(), help: None }
+    }
+
+    /// With what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// What a type's author writes by hand, beside its attributes.
+pub trait Rules {
+    /// What is wrong between attributes.
+    fn validate(&self) -> Vec<AttributeError> {
+        Vec::new()
+    }
+
+    /// What must come before, if it is in the catalog.
+    fn implied(&self) -> Vec<Implied> {
+        Vec::new()
+    }
+}
+
+/// A resource type as Rust sees it; made by `resource_type!`.
+pub trait ResourceType: Rules + Sized {
+    /// The erased definition.
+    const DEF: TypeDef;
+
+    /// Reads attributes into the typed form.
+    ///
+    /// # Errors
+    /// Every attribute that is unknown, missing or of the wrong kind, and what [`Rules::validate`] says.
+    fn read(title: &str, attributes: &Attributes) -> Result<Self, Vec<AttributeError>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_parse_and_print() {
+        let reference = ResourceRef::parse("file[/etc/a[1]]").unwrap();
+        assert_eq!(&*reference.title, "/etc/a[1]");
+        assert_eq!(reference.to_string(), "file[/etc/a[1]]");
+        for bad in ["file", "file[]", "[x]", "file[x"] {
+            assert!(ResourceRef::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ancestors_end_at_the_root() {
+        let titles: Vec<_> = Implied::on_parent("/etc/nginx/x").0.iter().map(ToString::to_string).collect();
+        assert_eq!(titles, ["file[/etc/nginx]", "file[/etc]", "file[/]"]);
+        assert!(Implied::on_parent("/").0.is_empty());
+    }
+
+    #[test]
+    fn every_type_has_docs_and_distinct_attributes_that_are_no_metaparameter() {
+        let reserved = crate::manifest_words::METAPARAMETERS;
+        for def in definitions() {
+            assert!(!def.doc.is_empty(), "{}", def.name);
+            for (i, attribute) in def.attributes.iter().enumerate() {
+                assert!(!attribute.doc.is_empty(), "{}.{}", def.name, attribute.name);
+                assert!(!reserved.contains(&attribute.name), "{}.{}", def.name, attribute.name);
+                assert!(def.attributes[..i].iter().all(|other| other.name != attribute.name));
+            }
+        }
+    }
+
+    #[test]
+    fn every_type_file_is_registered() {
+        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/src/resource");
+        let mut files: Vec<String> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|e| e.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_owned())
+            .filter(|name| name != "attribute" && name != "define")
+            .collect();
+        files.sort();
+        assert_eq!(files, definitions().iter().map(|d| d.name).collect::<Vec<_>>());
+    }
+}

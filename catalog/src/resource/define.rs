@@ -1,0 +1,102 @@
+//! The two macros behind the registry: a type's attributes are written once, as a struct with doc comments.
+
+/// Defines a resource type: struct, definition and reading, from one list of attributes.
+///
+/// `property` can be compared with the machine; `parameter` only says how. A field of type `Option<T>` may be
+/// left out; one with `= value` has a default; any other is required.
+macro_rules! resource_type {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident($word:literal), titled $title:ty {
+            $( $(#[doc = $adoc:literal])+ $role:ident $attr:ident : $ty:ty $(= $default:expr)? ,)*
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name {
+            /// The title.
+            pub title: $title,
+            $( $(#[doc = $adoc])+ pub $attr: $ty, )*
+        }
+
+        impl $crate::resource::ResourceType for $name {
+            const DEF: $crate::resource::TypeDef = $crate::resource::TypeDef {
+                name: $word,
+                doc: concat!($($doc, "\n"),+),
+                title: <$title as $crate::resource::Attribute>::KIND,
+                attributes: &[$( $crate::resource::AttributeDef {
+                    name: stringify!($attr),
+                    doc: concat!($($adoc, "\n"),+),
+                    kind: <$ty as $crate::resource::Attribute>::KIND,
+                    role: $crate::resource::define::resource_type!(@role $role),
+                    required: $crate::resource::define::resource_type!(@required $($default)?)
+                        && !<$ty as $crate::resource::Attribute>::OPTIONAL,
+                } ),*],
+                check: |title, attributes| {
+                    use $crate::resource::Rules;
+                    Self::read(title, attributes).map(|typed| typed.implied())
+                },
+            };
+
+            fn read(
+                title: &str,
+                attributes: &$crate::resource::Attributes,
+            ) -> Result<Self, Vec<$crate::resource::AttributeError>> {
+                let mut reader = $crate::resource::attribute::Reader::new(attributes);
+                let title = reader.title(title);
+                $( let $attr: Option<$ty> = reader.attribute(
+                    stringify!($attr),
+                    $crate::resource::define::resource_type!(@default $($default)?),
+                ); )*
+                reader.finish(&Self::DEF)?;
+                let (Some(title), $( Some($attr), )*) = (title, $( $attr, )*) else {
+                    return Err(Vec::new());
+                };
+                let typed = Self { title, $( $attr, )* };
+                match $crate::resource::Rules::validate(&typed) {
+                    errors if errors.is_empty() => Ok(typed),
+                    errors => Err(errors),
+                }
+            }
+        }
+    };
+    (@role property) => { $crate::resource::Role::Property };
+    (@role parameter) => { $crate::resource::Role::Parameter };
+    (@required) => { true };
+    (@required $default:expr) => { false };
+    (@default) => { None };
+    (@default $default:expr) => { Some($default) };
+}
+
+/// The registry: the list of definitions, and the enum of typed resources that the agent matches on.
+macro_rules! registry {
+    ($($name:ident),+ $(,)?) => {
+        /// A resource of any type, read.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Typed {
+            $( #[doc = concat!("A `", stringify!($name), "`.")] $name($name), )+
+        }
+
+        impl Typed {
+            /// Reads a resource of the type `type_name`; none where there is no such type.
+            pub fn read(
+                type_name: &str,
+                title: &str,
+                attributes: &Attributes,
+            ) -> Option<Result<Self, Vec<AttributeError>>> {
+                $( if type_name == <$name as ResourceType>::DEF.name {
+                    return Some(<$name as ResourceType>::read(title, attributes).map(Self::$name));
+                } )+
+                None
+            }
+        }
+
+        /// Every type, by name.
+        pub fn definitions() -> &'static [TypeDef] {
+            const DEFINITIONS: &[TypeDef] = &[$( <$name as ResourceType>::DEF ),+];
+            DEFINITIONS
+        }
+    };
+}
+
+pub(crate) use {registry, resource_type};

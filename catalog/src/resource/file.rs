@@ -1,0 +1,106 @@
+//! `file`: a file, a directory or a symbolic link.
+
+use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, keywords};
+use super::define::resource_type;
+use super::{AttributeError, Implied, Rules};
+
+keywords! {
+    /// What stands at the path.
+    FileEnsure {
+        /// A regular file.
+        File = "file",
+        /// A directory.
+        Directory = "directory",
+        /// A symbolic link.
+        Symlink = "symlink",
+        /// Nothing.
+        Absent = "absent",
+    }
+}
+
+resource_type! {
+    /// A file, a directory or a symbolic link. The title is its path.
+    File("file"), titled AbsolutePath {
+        /// What stands at the path. Without it: a symlink where there is a `target`, else a file.
+        property ensure: Option<FileEnsure>,
+        /// What the file holds: inline, by `template` or by `source`. Without it, existing content is left alone and a new file is empty.
+        property content: Option<Content>,
+        /// What a symbolic link points to; may be relative to the link.
+        property target: Option<String>,
+        /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched.
+        property mode: Option<Mode>,
+        /// The owner's name or numeric id. Without it, a new file belongs to root.
+        property owner: Option<SystemName>,
+        /// The group's name or numeric id.
+        property group: Option<SystemName>,
+        /// Whether existing content is replaced; `false` writes the file only where it is missing.
+        parameter replace: bool = true,
+        /// Keeps what is replaced or removed beside the agent's state, so that it can be brought back.
+        parameter backup: bool = false,
+        /// A command that must succeed before new content takes its place; `%` is the new file.
+        parameter validate: Option<Command>,
+        /// Whether the report shows a diff; never for sensitive content.
+        parameter show_diff: bool = true,
+        /// Manages a whole directory: with `source`, everything in it; otherwise owner, group and mode of what is there.
+        parameter recurse: bool = false,
+        /// Removes what a directory holds and the catalog does not name.
+        property purge: bool = false,
+        /// Allows a directory to be removed or replaced with all that it holds.
+        parameter force: bool = false,
+        /// Names in the directory that are left alone; `*` and `?` as in the shell.
+        parameter ignore: Vec<String>,
+    }
+}
+
+impl File {
+    /// What stands at the path, with the default resolved.
+    pub fn ensured(&self) -> FileEnsure {
+        self.ensure.unwrap_or(if self.target.is_some() { FileEnsure::Symlink } else { FileEnsure::File })
+    }
+}
+
+impl Rules for File {
+    fn validate(&self) -> Vec<AttributeError> {
+        let ensure = self.ensured();
+        let mut errors = Vec::new();
+        let mut refuse = |attribute, message: &str, help: &str| {
+            errors.push(AttributeError::new(attribute, message).help(help));
+        };
+        if ensure == FileEnsure::Symlink && self.target.is_none() {
+            refuse("ensure", "a symlink needs a `target`", "say what it points to: target = \"/path\"");
+        }
+        if ensure != FileEnsure::Symlink && self.target.is_some() {
+            refuse(
+                "target",
+                "only a symlink has a `target`",
+                "use ensure = \"symlink\", or leave `ensure` out",
+            );
+        }
+        let tree = matches!(self.content, Some(Content::Tree(_)));
+        if self.content.is_some() && !tree && ensure != FileEnsure::File {
+            refuse(
+                "content",
+                &format!("a {ensure} has no content"),
+                "leave `content`, `template` and `source` out",
+            );
+        }
+        if tree && !(ensure == FileEnsure::Directory && self.recurse) {
+            let help = "use ensure = \"directory\" with recurse = true, or name one file of it";
+            refuse("content", "the source is a directory", help);
+        }
+        if (self.recurse || self.purge) && ensure != FileEnsure::Directory {
+            refuse("ensure", "`recurse` and `purge` are for directories", "use ensure = \"directory\"");
+        }
+        if self.validate.is_some() && ensure != FileEnsure::File {
+            refuse("validate", "only a file's content can be validated", "leave `validate` out");
+        }
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        let mut implied = vec![Implied::on_parent(self.title.as_str())];
+        implied.extend(self.owner.as_ref().map(|owner| Implied::on("user", owner.as_str())));
+        implied.extend(self.group.as_ref().map(|group| Implied::on("group", group.as_str())));
+        implied
+    }
+}

@@ -1,0 +1,31 @@
+//! `group`: a group of the machine.
+
+use super::Rules;
+use super::attribute::{SystemName, keywords};
+use super::define::resource_type;
+
+keywords! {
+    /// Whether a group or a user exists.
+    Presence {
+        /// It does.
+        Present = "present",
+        /// It does not.
+        Absent = "absent",
+    }
+}
+
+resource_type! {
+    /// A group of the machine. The title is its name.
+    Group("group"), titled SystemName {
+        /// Whether it exists.
+        property ensure: Presence = Presence::Present,
+        /// Its numeric id.
+        property gid: Option<u32>,
+        /// Whether a new group gets an id of the system's range.
+        parameter system: bool = false,
+        /// Exactly the users that are members by the group database; left alone without it.
+        property members: Option<Vec<SystemName>>,
+    }
+}
+
+impl Rules for Group {}

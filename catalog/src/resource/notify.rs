@@ -1,0 +1,14 @@
+//! `notify`: a message in the log and in the report.
+
+use super::Rules;
+use super::define::resource_type;
+
+resource_type! {
+    /// A message in the agent's log and in the report. It changes nothing and is never drift.
+    Notify("notify"), titled String {
+        /// The text; the title without it.
+        parameter message: Option<String>,
+    }
+}
+
+impl Rules for Notify {}

@@ -1,0 +1,91 @@
+//! `package`: software from the distribution's package manager.
+
+use super::attribute::{SystemName, keywords};
+use super::define::resource_type;
+use super::{Attribute, AttributeKind, Mismatch, Rules};
+use crate::value::Value;
+
+keywords! {
+    /// States that have a word of their own.
+    PackageState {
+        /// Installed, in whatever version.
+        Present = "present",
+        /// Not installed; its configuration may stay.
+        Absent = "absent",
+        /// Not installed, and its configuration gone.
+        Purged = "purged",
+        /// Installed in the newest version that is offered.
+        Latest = "latest",
+        /// Installed, and kept from being upgraded.
+        Held = "held",
+    }
+}
+
+/// What is wanted of a package: a state, or one version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PackageEnsure {
+    /// A state.
+    State(PackageState),
+    /// Exactly this version.
+    Version(String),
+}
+
+impl std::fmt::Display for PackageEnsure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::State(state) => state.fmt(f),
+            Self::Version(version) => f.write_str(version),
+        }
+    }
+}
+
+impl Attribute for PackageEnsure {
+    const KIND: AttributeKind =
+        AttributeKind::EnumOr(&["present", "absent", "purged", "latest", "held"], "a version");
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        if let Ok(state) = PackageState::read(value) {
+            return Ok(Self::State(state));
+        }
+        if matches!(value.noun(), "a float" | "an integer") {
+            let shown = value.shown();
+            let why = format!("is the number {shown}");
+            return Err(Mismatch::because(why).help("quote a version: in TOML 2.10 is the number 2.1"));
+        }
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        // Debian Policy 5.6.12: a version begins with a digit; these are its characters.
+        let version = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-~:^_".contains(&b));
+        if !version {
+            let near = crate::diagnostic::nearest(text, ["present", "absent", "purged", "latest", "held"]);
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            return Err(Mismatch { why: None, help });
+        }
+        Ok(Self::Version(text.to_owned()))
+    }
+}
+
+resource_type! {
+    /// A package of the distribution's package manager. The title is its name.
+    Package("package"), titled SystemName {
+        /// The state or version that is wanted.
+        property ensure: PackageEnsure = PackageEnsure::State(PackageState::Present),
+        /// Further options of the package manager's install command, such as `--no-install-recommends`.
+        parameter options: Vec<String>,
+    }
+}
+
+impl Rules for Package {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_that_is_a_number_is_met_with_the_cure() {
+        assert!(PackageEnsure::read(&2.1.into()).unwrap_err().help.unwrap().contains("quote"));
+        assert!(matches!(PackageEnsure::read(&"1:2.10-1~deb12".into()), Ok(PackageEnsure::Version(_))));
+        assert!(PackageEnsure::read(&"instaled".into()).is_err());
+        let help = PackageEnsure::read(&"presnt".into()).unwrap_err().help;
+        assert_eq!(help.as_deref(), Some("did you mean `present`?"));
+    }
+}

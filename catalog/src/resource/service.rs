@@ -1,0 +1,139 @@
+//! `service`: a unit of the init system.
+
+use super::attribute::{SystemName, keywords};
+use super::define::resource_type;
+use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::value::Value;
+
+keywords! {
+    /// Whether a service runs.
+    ServiceEnsure {
+        /// It runs.
+        Running = "running",
+        /// It does not.
+        Stopped = "stopped",
+    }
+}
+
+/// Whether a service is started at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceEnable {
+    /// It is.
+    Enabled,
+    /// It is not.
+    Disabled,
+    /// It cannot be started at all.
+    Masked,
+}
+
+impl std::fmt::Display for ServiceEnable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Enabled => "true",
+            Self::Disabled => "false",
+            Self::Masked => "mask",
+        })
+    }
+}
+
+impl Attribute for ServiceEnable {
+    const KIND: AttributeKind = AttributeKind::BooleanOr(&["mask"]);
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        match (value.as_bool(), value.as_str()) {
+            (Some(true), _) => Ok(Self::Enabled),
+            (Some(false), _) => Ok(Self::Disabled),
+            (_, Some("mask")) => Ok(Self::Masked),
+            _ => Err(Mismatch::KIND),
+        }
+    }
+}
+
+/// How a notification reaches a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceRestart {
+    /// By a restart.
+    Restart,
+    /// By a reload; a restart where the unit cannot reload.
+    Reload,
+    /// By a command of the shell.
+    Command(String),
+}
+
+impl Attribute for ServiceRestart {
+    const KIND: AttributeKind = AttributeKind::EnumOr(&["restart", "reload"], "a command");
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        match String::read(value)?.as_str() {
+            "restart" => Ok(Self::Restart),
+            "reload" => Ok(Self::Reload),
+            "" => Err(Mismatch::KIND),
+            command => Ok(Self::Command(command.to_owned())),
+        }
+    }
+}
+
+resource_type! {
+    /// A service of the init system. The title is its unit; `.service` is added where there is no suffix.
+    Service("service"), titled SystemName {
+        /// Whether it runs now.
+        property ensure: Option<ServiceEnsure>,
+        /// Whether it is started at boot; `"mask"` keeps it from being started at all.
+        property enable: Option<ServiceEnable>,
+        /// How a notification reaches it.
+        parameter restart: ServiceRestart = ServiceRestart::Restart,
+    }
+}
+
+impl Service {
+    /// The unit's whole name.
+    pub fn unit(&self) -> String {
+        let suffixes = [".service", ".socket", ".timer", ".target", ".path", ".mount", ".swap", ".slice"];
+        let title = self.title.as_str();
+        if suffixes.iter().any(|suffix| title.ends_with(suffix)) {
+            title.to_owned()
+        } else {
+            format!("{title}.service")
+        }
+    }
+}
+
+impl Rules for Service {
+    fn validate(&self) -> Vec<AttributeError> {
+        if self.enable == Some(ServiceEnable::Masked) && self.ensure == Some(ServiceEnsure::Running) {
+            let error = AttributeError::new("enable", "a masked service cannot run");
+            return vec![error.help("use ensure = \"stopped\", or another `enable`")];
+        }
+        Vec::new()
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        let unit = self.unit();
+        let template = unit.split_once('@').map(|(name, rest)| {
+            let suffix = rest.rsplit_once('.').map_or("service", |(_, suffix)| suffix);
+            format!("{name}@.{suffix}")
+        });
+        let mut units = vec![unit.clone()];
+        units.extend(template);
+        let mut implied = Vec::new();
+        for unit in &units {
+            for dir in ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"] {
+                implied.push(Implied::on("file", format!("{dir}/{unit}")));
+            }
+        }
+        implied.push(Implied::on("package", unit.split(['.', '@']).next().unwrap_or_default()));
+        implied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType};
+
+    #[test]
+    fn a_title_without_suffix_is_a_service() {
+        let unit = |title| Service::read(title, &Attributes::new()).unwrap().unit();
+        assert_eq!(unit("nginx"), "nginx.service");
+        assert_eq!(unit("apt-daily.timer"), "apt-daily.timer");
+        assert_eq!(unit("postgresql@15-main"), "postgresql@15-main.service");
+    }
+}
