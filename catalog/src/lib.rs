@@ -2,11 +2,15 @@
 //!
 //! No I/O, no clock, no async: names, values, resource types, catalogs, reports and the wire are plain data here.
 
-pub mod certname;
-pub mod diagnostic;
-pub mod facts;
-pub mod hash;
-pub mod manifest_words;
-pub mod origin;
-pub mod resource;
-pub mod value;
+pub mod certname; // names, parsed once
+pub mod hash; // content by SHA-256
+pub mod origin; // where a value stands
+pub mod value; // what data is made of, secrets included
+pub mod diagnostic; // what is wrong, where, what to do
+pub mod facts; // what a node says about itself
+pub mod manifest_words; // reserved words of the language
+pub mod resource; // resource types and their registry
+pub mod graph; // edges and order
+pub mod catalog; // what a node is to be
+pub mod report; // what a run found and did
+pub mod wire; // protocol version 1

@@ -1,0 +1,402 @@
+//! A catalog: what one node is to be, compiled from one commit.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::certname::Certname;
+use crate::graph::{Cycle, Edge, Graph, NodeIndex};
+use crate::hash::ContentHash;
+use crate::origin::Origin;
+use crate::resource::{Attributes, ResourceRef, Typed};
+
+/// The most resources that a catalog may hold.
+pub const MAX_RESOURCES: usize = 50_000;
+
+/// What a catalog's resources, edges and contents are, keyed for its node: equal ids mean that there is nothing new to do.
+///
+/// It covers neither the commit nor where values came from, so a commit that changes nothing for a node changes
+/// nothing on its machine; and it is keyed, so that a secret cannot be guessed from it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct CatalogId(ContentHash);
+
+impl CatalogId {
+    /// The id as 64 hex digits.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Parses 64 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        ContentHash::parse(text).map(Self)
+    }
+}
+
+impl fmt::Display for CatalogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for CatalogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_str()[..12].fmt(f)
+    }
+}
+
+/// What is done about a resource that is off.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// It is not looked at.
+    Off,
+    /// What would change is reported.
+    Audit,
+    /// It is mended.
+    #[default]
+    Enforce,
+}
+
+/// A resource of a catalog.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resource {
+    /// `type[title]`.
+    pub reference: ResourceRef,
+    /// Its attributes, already read once by the server as the agent will.
+    #[schemars(with = "std::collections::BTreeMap<String, crate::value::Value>")]
+    pub attributes: Attributes,
+    /// What is done about it when it is off.
+    #[serde(default, skip_serializing_if = "is_enforce")]
+    pub policy: Policy,
+    /// The container that holds it directly, by index in [`Catalog::containers`].
+    pub container: Option<u32>,
+    /// Words to select it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Arc<str>>,
+    /// Where it is declared.
+    pub origin: Option<Origin>,
+    /// Where attributes are written and which data gave their values, by attribute.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub sources: std::collections::BTreeMap<Arc<str>, Vec<Origin>>,
+}
+
+// serde hands over a reference
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_enforce(policy: &Policy) -> bool {
+    *policy == Policy::Enforce
+}
+
+/// A class or a define's instance: `class[nginx]`, `nginx::vhost[shop]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Container {
+    /// Its name.
+    pub reference: ResourceRef,
+    /// The container around it.
+    pub container: Option<u32>,
+}
+
+/// What one node is to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Catalog {
+    /// See [`CatalogId`].
+    pub id: CatalogId,
+    /// For whom.
+    pub certname: Certname,
+    /// The commit or directory hash that it was compiled from.
+    pub commit: String,
+    /// The branch, or `directory`.
+    pub environment: String,
+    /// The resources, in the written order.
+    pub resources: Vec<Resource>,
+    /// The containers.
+    pub containers: Vec<Container>,
+    /// The edges, over the indices of [`NodeIndex`].
+    pub edges: Vec<Edge>,
+}
+
+/// Why a catalog cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCatalog {
+    /// More than [`MAX_RESOURCES`].
+    #[error("the catalog holds {0} resources, more than {MAX_RESOURCES}")]
+    TooLarge(usize),
+    /// An index points nowhere.
+    #[error("an edge or container of the catalog points to node {0}, which is not there")]
+    Dangling(u32),
+    /// Two resources have one name.
+    #[error("`{0}` stands twice in the catalog")]
+    Twice(ResourceRef),
+    /// A type that this program does not know.
+    #[error("`{0}` is of a type that this agent does not know; upgrade the agent")]
+    UnknownType(ResourceRef),
+    /// An attribute is wrong.
+    #[error("`{0}`: {1}")]
+    Attribute(ResourceRef, String),
+    /// The edges have a cycle.
+    #[error("the catalog's edges have a cycle")]
+    Cycle(Vec<NodeIndex>),
+}
+
+impl Catalog {
+    /// The number of nodes of its graph.
+    pub fn nodes(&self) -> usize {
+        self.resources.len() + 2 * self.containers.len()
+    }
+
+    /// Where container `index` begins and ends.
+    pub fn container_nodes(&self, index: u32) -> (NodeIndex, NodeIndex) {
+        let begin = u32::try_from(self.resources.len()).unwrap_or(u32::MAX) + 2 * index;
+        (begin, begin + 1)
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> Graph {
+        Graph::new(self.nodes(), &self.edges)
+    }
+
+    /// All nodes in the order in which they are applied: by edges, then as written.
+    ///
+    /// # Errors
+    /// A cycle.
+    pub fn order(&self) -> Result<Vec<NodeIndex>, Cycle> {
+        let resources = u32::try_from(self.resources.len()).unwrap_or(u32::MAX);
+        // A container's ends hold nothing back and so are passed as soon as they are free.
+        self.graph().order(|node| if node < resources { node + 1 } else { 0 })
+    }
+
+    /// The name of a node of the graph, for people.
+    pub fn node_name(&self, node: NodeIndex) -> String {
+        let resources = self.resources.len();
+        match self.resources.get(node as usize) {
+            Some(resource) => resource.reference.to_string(),
+            None => self
+                .containers
+                .get((node as usize - resources) / 2)
+                .map_or_else(|| format!("node {node}"), |container| container.reference.to_string()),
+        }
+    }
+
+    /// Checks everything that the agent relies on, and reads every resource.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn validate(&self) -> Result<Vec<Typed>, InvalidCatalog> {
+        if self.resources.len() > MAX_RESOURCES {
+            return Err(InvalidCatalog::TooLarge(self.resources.len()));
+        }
+        self.check_indices()?;
+        let mut seen = std::collections::HashSet::with_capacity(self.resources.len());
+        let read = |resource: &Resource| {
+            let reference = || resource.reference.clone();
+            match Typed::read(&resource.reference.type_name, &resource.reference.title, &resource.attributes)
+            {
+                None => Err(InvalidCatalog::UnknownType(reference())),
+                Some(Err(errors)) => {
+                    let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                    Err(InvalidCatalog::Attribute(reference(), all.join("; ")))
+                }
+                Some(Ok(typed)) => Ok(typed),
+            }
+        };
+        for resource in &self.resources {
+            if !seen.insert(&resource.reference) {
+                return Err(InvalidCatalog::Twice(resource.reference.clone()));
+            }
+        }
+        let typed = self.resources.iter().map(read).collect::<Result<_, _>>()?;
+        self.order().map_err(|Cycle(nodes)| InvalidCatalog::Cycle(nodes))?;
+        Ok(typed)
+    }
+
+    fn check_indices(&self) -> Result<(), InvalidCatalog> {
+        let nodes = u32::try_from(self.nodes()).unwrap_or(u32::MAX);
+        let containers = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
+        let ends = self.edges.iter().flat_map(|edge| [edge.from, edge.to]).filter(|node| *node >= nodes);
+        let held = self.resources.iter().filter_map(|r| r.container);
+        let nested = self.containers.iter().filter_map(|c| c.container);
+        match ends.chain(held.chain(nested).filter(|c| *c >= containers)).next() {
+            Some(index) => Err(InvalidCatalog::Dangling(index)),
+            None => Ok(()),
+        }
+    }
+
+    /// The hashes of all content that its resources name.
+    pub fn content_hashes(&self) -> Vec<ContentHash> {
+        let mut hashes: Vec<_> =
+            self.resources.iter().flat_map(|r| r.attributes.values()).flat_map(hashes_of).collect();
+        hashes.sort();
+        hashes.dedup();
+        hashes
+    }
+
+    /// The id of these resources, containers and edges, for a node's own key.
+    pub fn compute_id(&self, key: &[u8]) -> CatalogId {
+        #[derive(Serialize)]
+        struct Canonical<'a> {
+            certname: &'a Certname,
+            resources: Vec<(&'a ResourceRef, &'a Attributes, Policy, Option<u32>, &'a [Arc<str>])>,
+            containers: &'a [Container],
+            edges: &'a [Edge],
+        }
+        let canonical = Canonical {
+            certname: &self.certname,
+            resources: self
+                .resources
+                .iter()
+                .map(|r| (&r.reference, &r.attributes, r.policy, r.container, &*r.tags))
+                .collect(),
+            containers: &self.containers,
+            edges: &self.edges,
+        };
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+        serde_json::to_writer(MacWriter(&mut mac), &canonical).expect("values of a compiled catalog encode");
+        let hex = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
+        CatalogId(ContentHash::parse(&hex).expect("HMAC-SHA-256 has 32 bytes"))
+    }
+}
+
+/// A map of content by hash has its own shape (`Content::hash_value`); anything else names no hash.
+fn hashes_of(value: &crate::value::Value) -> Vec<ContentHash> {
+    use crate::resource::Attribute as _;
+    match crate::resource::attribute::Content::read(value) {
+        Ok(content) => content.hashes().into_iter().cloned().collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+struct MacWriter<'a>(&'a mut Hmac<Sha256>);
+
+impl std::io::Write for MacWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A catalog with the file contents that it names: what `compile --bundle` writes and `apply` takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// File contents as base64, by hash.
+    pub contents: std::collections::BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::EdgeKind;
+    use crate::value::{Kind, Sensitive, Value};
+
+    fn resource(reference: &str, attributes: &[(&str, Value)]) -> Resource {
+        Resource {
+            reference: ResourceRef::parse(reference).unwrap(),
+            attributes: attributes.iter().map(|(k, v)| (Arc::from(*k), v.clone())).collect(),
+            policy: Policy::Enforce,
+            container: None,
+            tags: Vec::new(),
+            origin: None,
+            sources: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn catalog(resources: Vec<Resource>) -> Catalog {
+        let mut catalog = Catalog {
+            id: CatalogId(ContentHash::of(b"")),
+            certname: Certname::parse("web1.acme.example").unwrap(),
+            commit: "c1".into(),
+            environment: "main".into(),
+            resources,
+            containers: Vec::new(),
+            edges: Vec::new(),
+        };
+        catalog.id = catalog.compute_id(b"key");
+        catalog
+    }
+
+    #[test]
+    fn the_id_covers_what_is_done_and_not_the_commit_or_places() {
+        let base = catalog(vec![resource("file[/a]", &[("mode", "0644".into())])]);
+        let mut moved = base.clone();
+        moved.commit = "c2".into();
+        moved.resources[0].origin = Some(Origin::locate(&"x.toml".into(), "x", 0..1));
+        assert_eq!(moved.compute_id(b"key"), base.id);
+        assert_ne!(base.compute_id(b"other node"), base.id);
+        let changed = catalog(vec![resource("file[/a]", &[("mode", "0600".into())])]);
+        assert_ne!(changed.id, base.id);
+        let secret = |s: &str| ("content", Kind::Sensitive(Sensitive::text(s)).into());
+        let ids = ["a", "b"].map(|s| catalog(vec![resource("file[/a]", &[secret(s)])]).id);
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn a_catalog_survives_the_wire_and_refuses_unknown_fields() {
+        let base = catalog(vec![resource("file[/a]", &[("mode", "0644".into())])]);
+        let json = serde_json::to_string(&base).unwrap();
+        assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), base);
+        let foreign = json.replacen("{\"id\"", "{\"extra\":1,\"id\"", 1);
+        assert!(serde_json::from_str::<Catalog>(&foreign).is_err());
+    }
+
+    #[test]
+    fn what_the_agent_relies_on_is_checked() {
+        let twice = catalog(vec![resource("file[/a]", &[]), resource("file[/a]", &[])]);
+        assert!(matches!(twice.validate(), Err(InvalidCatalog::Twice(_))));
+        let unknown = catalog(vec![resource("fiel[/a]", &[])]);
+        assert!(matches!(unknown.validate(), Err(InvalidCatalog::UnknownType(_))));
+        let mut dangling = catalog(vec![resource("file[/a]", &[])]);
+        dangling.edges.push(Edge { from: 0, to: 7, kind: EdgeKind::Order });
+        assert_eq!(dangling.validate(), Err(InvalidCatalog::Dangling(7)));
+        let wrong = catalog(vec![resource("file[/a]", &[("mode", "rw".into())])]);
+        assert!(matches!(wrong.validate(), Err(InvalidCatalog::Attribute(..))));
+    }
+
+    #[test]
+    fn containers_hold_their_members_between_their_ends() {
+        let mut catalog = catalog(vec![resource("notify[a]", &[]), resource("notify[b]", &[])]);
+        catalog.containers.push(Container { reference: ResourceRef::new("class", "x"), container: None });
+        catalog.resources[0].container = Some(0);
+        let (begin, end) = catalog.container_nodes(0);
+        catalog.edges = vec![
+            Edge { from: begin, to: 0, kind: EdgeKind::Contain },
+            Edge { from: 0, to: end, kind: EdgeKind::Contain },
+            Edge { from: 1, to: begin, kind: EdgeKind::Order },
+        ];
+        assert_eq!(catalog.order().unwrap(), [1, begin, 0, end]);
+        assert_eq!(catalog.node_name(end), "class[x]");
+    }
+
+    #[test]
+    fn content_hashes_are_those_that_resources_name() {
+        use crate::resource::attribute::Content;
+        let hash = ContentHash::of(b"x");
+        let content = ("content", Content::hash_value(&hash, 1));
+        let catalog =
+            catalog(vec![resource("file[/a]", &[content.clone()]), resource("file[/b]", &[content])]);
+        assert_eq!(catalog.content_hashes(), [hash]);
+    }
+}

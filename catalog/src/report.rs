@@ -1,0 +1,180 @@
+//! A report: what a run found and did. It names no node: the server stamps it with the caller.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::CatalogId;
+use crate::origin::Origin;
+use crate::resource::ResourceRef;
+
+/// The most events that a report carries; what is over is counted in [`Counts::dropped`].
+pub const MAX_EVENTS: usize = 2_000;
+
+/// The longest diff of an event, in bytes.
+pub const MAX_DIFF: usize = 16 * 1024;
+
+/// Whether a run mends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// It mends.
+    Enforce,
+    /// It only says what it would mend.
+    Audit,
+}
+
+/// Which catalog a run worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// One that the server named in this run.
+    Server,
+    /// The last good one, since the server was away.
+    Cache,
+    /// A file given by hand.
+    File,
+}
+
+/// What became of a change.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It was made.
+    Changed,
+    /// It would be made, were this not an audit.
+    WouldChange,
+    /// It could not be made.
+    Failed,
+    /// Its turn did not come: something that it needs has failed.
+    Skipped,
+    /// This machine, or another root than `/`, cannot do it.
+    NotApplicable,
+    /// A message, a refresh or an exec with `always`: done, and never drift.
+    Info,
+}
+
+/// Why something changed.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Someone changed what the last run left: drift.
+    Corrective,
+    /// The desired value is new.
+    Intentional,
+}
+
+/// One change, or why there was none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// The resource.
+    pub resource: ResourceRef,
+    /// The property; none where the whole resource is meant, as when it was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub property: Option<String>,
+    /// The path below the resource's own, for a directory's members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What the machine had; masked where sensitive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is: Option<String>,
+    /// What is wanted; masked where sensitive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub should: Option<String>,
+    /// What became of it.
+    pub status: Status,
+    /// Why it changed; only with changed, would change, and failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// A sentence: the error, why it was skipped, what the message is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// A unified diff of a text; never of sensitive content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+    /// Where it is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The manifest line and the data lines that set the property's value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Origin>,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub duration_ms: u64,
+}
+
+/// How many resources ended how; a resource counts once, by the worst of its events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// All resources of the catalog.
+    pub total: u32,
+    /// Nothing to do.
+    pub unchanged: u32,
+    /// Mended.
+    pub changed: u32,
+    /// Of those, and of `would_change` and `failed`: with a corrective event.
+    pub corrective: u32,
+    /// Off, and only reported.
+    pub would_change: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Skipped because of a failure.
+    pub skipped: u32,
+    /// Not applicable here.
+    pub not_applicable: u32,
+    /// Switched off by policy.
+    pub off: u32,
+    /// Refreshed by a notification.
+    pub refreshed: u32,
+    /// Events that the report leaves out, over [`MAX_EVENTS`].
+    #[serde(default)]
+    pub dropped: u32,
+}
+
+/// What a run found and did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The run: UUIDv7; a report sent twice counts once.
+    #[schemars(with = "String")]
+    pub run: uuid::Uuid,
+    /// The catalog; none where there was none to run.
+    pub catalog: Option<CatalogId>,
+    /// The commit of the catalog.
+    pub commit: Option<String>,
+    /// The commit's environment.
+    pub environment: Option<String>,
+    /// Whether it mended.
+    pub mode: Mode,
+    /// Where the catalog came from.
+    pub source: Source,
+    /// When it began.
+    #[schemars(with = "String")]
+    pub started: jiff::Timestamp,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// Milliseconds by phase: `facts`, `poll`, `check`, `mend`.
+    #[serde(default)]
+    pub phases: BTreeMap<String, u64>,
+    /// Milliseconds by resource type.
+    #[serde(default)]
+    pub types: BTreeMap<String, u64>,
+    /// How many resources ended how.
+    pub counts: Counts,
+    /// What changed, would change, failed or was skipped.
+    pub events: Vec<Event>,
+    /// Why there was no run, or why the catalog is an old one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The agent's version.
+    pub agent: String,
+    /// Facts that always move (uptime, free memory); they never cause a compile.
+    #[serde(default)]
+    pub volatile: BTreeMap<String, crate::value::Value>,
+}

@@ -1,0 +1,151 @@
+//! What goes between agent and server: protocol version 1.
+//!
+//! JSON, perhaps compressed by zstd; unknown fields are refused. No request names a node: who calls is in the certificate.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{Catalog, CatalogId};
+use crate::facts::Facts;
+
+/// The most bytes of a request or an answer, after decompression.
+pub const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// The most bytes of a report, after decompression.
+pub const MAX_REPORT: usize = 16 * 1024 * 1024;
+
+/// The paths.
+pub mod path {
+    /// Enrolment: the one route without a client certificate.
+    pub const ENROLL: &str = "/v1/enroll";
+    /// A new certificate for a new key.
+    pub const RENEW: &str = "/v1/renew";
+    /// The poll.
+    pub const CATALOG: &str = "/v1/catalog";
+    /// File contents; a hash follows.
+    pub const CONTENT: &str = "/v1/content";
+    /// Reports.
+    pub const REPORTS: &str = "/v1/reports";
+}
+
+/// Asks for the first certificate.
+#[derive(Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnrollRequest {
+    /// The token's id, from the join string.
+    pub token: String,
+    /// The token's secret.
+    pub secret: String,
+    /// A certificate signing request in PEM: the key, and the proof that the sender has its private half.
+    pub csr: String,
+}
+
+/// Asks for the next certificate, with a new key, by the present one.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewRequest {
+    /// A certificate signing request in PEM.
+    pub csr: String,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The leaf in PEM.
+    pub certificate: String,
+    /// The CA's certificates in PEM: what the agent trusts from now on.
+    pub roots: String,
+    /// The node's name, so that the agent can say who it is.
+    pub certname: crate::certname::Certname,
+}
+
+/// The poll.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogRequest {
+    /// SHA-256 of the stable facts.
+    pub facts_hash: String,
+    /// The facts themselves, where the server asked for them or the agent knows that it lacks them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// The catalog that the agent has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub have: Option<CatalogId>,
+    /// The agent's version.
+    pub agent: String,
+}
+
+/// The answer to a poll.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CatalogAnswer {
+    /// Nothing new to do.
+    Unchanged {
+        /// The live commit.
+        commit: String,
+        /// Seconds until the next poll.
+        next_run: u64,
+    },
+    /// A catalog.
+    Catalog {
+        /// What the node is to be.
+        catalog: Box<Catalog>,
+        /// Seconds until the next poll.
+        next_run: u64,
+    },
+    /// The server does not have facts of this hash: ask again with them.
+    FactsWanted,
+}
+
+/// What became of a report.
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportAnswer {
+    /// Whether it was new; a report sent twice counts once.
+    pub new: bool,
+}
+
+/// Any refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// A stable word, such as `token-used`.
+    pub code: String,
+    /// What is wrong and what to do, for the person at the node.
+    pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The schema as it is checked in under `catalog/schema/v1/`; rewritten only with `HOLDFAST_BLESS=1`.
+    fn check_schema<T: schemars::JsonSchema>(name: &str) {
+        let path = format!("{}/schema/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(T)).unwrap() + "\n";
+        if std::env::var_os("HOLDFAST_BLESS").is_some() {
+            std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+            std::fs::write(&path, &schema).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(checked_in, schema, "{path} differs: a wire format changes with its version only");
+    }
+
+    #[test]
+    fn the_checked_in_schemas_are_the_types() {
+        check_schema::<EnrollRequest>("enroll-request");
+        check_schema::<RenewRequest>("renew-request");
+        check_schema::<Certificate>("certificate");
+        check_schema::<CatalogRequest>("catalog-request");
+        check_schema::<CatalogAnswer>("catalog-answer");
+        check_schema::<crate::report::Report>("report");
+        check_schema::<ReportAnswer>("report-answer");
+        check_schema::<Refusal>("refusal");
+    }
+
+    #[test]
+    fn a_request_cannot_name_a_node() {
+        let json = r#"{"facts_hash":"x","agent":"1","certname":"other.example"}"#;
+        assert!(serde_json::from_str::<CatalogRequest>(json).unwrap_err().to_string().contains("certname"));
+    }
+}
