@@ -251,10 +251,11 @@ impl Catalog {
 
     /// The id of these resources, containers and edges, for a node's own key.
     pub fn compute_id(&self, key: &[u8]) -> CatalogId {
+        type CanonicalResource<'a> = (&'a ResourceRef, &'a Attributes, Policy, Option<u32>, &'a [Arc<str>]);
         #[derive(Serialize)]
         struct Canonical<'a> {
             certname: &'a Certname,
-            resources: Vec<(&'a ResourceRef, &'a Attributes, Policy, Option<u32>, &'a [Arc<str>])>,
+            resources: Vec<CanonicalResource<'a>>,
             containers: &'a [Container],
             edges: &'a [Edge],
         }
@@ -396,7 +397,7 @@ mod tests {
         let hash = ContentHash::of(b"x");
         let content = ("content", Content::hash_value(&hash, 1));
         let catalog =
-            catalog(vec![resource("file[/a]", &[content.clone()]), resource("file[/b]", &[content])]);
+            catalog(["file[/a]", "file[/b]"].map(|r| resource(r, std::slice::from_ref(&content))).into());
         assert_eq!(catalog.content_hashes(), [hash]);
     }
 }
