@@ -1,0 +1,115 @@
+//! Where in the file a stretch of a TOML string stands: quotes, escapes and folded lines undone, step by step.
+
+use std::ops::Range;
+
+use holdfast_catalog::origin::Origin;
+
+/// The place of bytes `span` of the string that stands at `whole` in `source`; `whole` itself where the text there
+/// is no TOML string.
+pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin {
+    let range = whole.start as usize..whole.end as usize;
+    let found = source.get(range).and_then(|raw| {
+        let starts = Quoted::of(raw)?.offsets();
+        let at = |n: usize| starts.get(n).or(starts.last()).copied();
+        Some(at(span.start)?..at(span.end)?)
+    });
+    let Some(found) = found else { return whole.clone() };
+    let base = whole.start as usize;
+    let end = (base + found.end).max(base + found.start);
+    Origin { level: whole.level.clone(), ..Origin::locate(&whole.file, source, base + found.start..end) }
+}
+
+/// The inside of a TOML string as it is written.
+struct Quoted<'a> {
+    inner: &'a str,
+    start: usize,
+    escapes: bool,
+    folds: bool,
+}
+
+impl<'a> Quoted<'a> {
+    fn of(raw: &'a str) -> Option<Self> {
+        [("\"\"\"", true), ("'''", false), ("\"", true), ("'", false)].into_iter().find_map(
+            |(quote, escapes)| {
+                let inner = raw.strip_prefix(quote)?.strip_suffix(quote)?;
+                let folds = quote.len() == 3;
+                let newline = [("\r\n", 2), ("\n", 1)].iter().find(|(n, _)| folds && inner.starts_with(n));
+                let skipped = newline.map_or(0, |(_, length)| *length);
+                Some(Self { inner: &inner[skipped..], start: quote.len() + skipped, escapes, folds })
+            },
+        )
+    }
+
+    /// For each byte of the decoded text, and for its end, the byte of the raw text where it is written.
+    fn offsets(&self) -> Vec<usize> {
+        let mut offsets = Vec::with_capacity(self.inner.len() + 1);
+        let mut at = 0;
+        while let Some(c) = self.inner[at..].chars().next() {
+            let (raw, decoded) = match c {
+                '\\' if self.escapes => self.escape(at),
+                _ => (c.len_utf8(), c.len_utf8()),
+            };
+            let step = usize::from(raw == decoded);
+            offsets.extend((0..decoded).map(|n| self.start + at + n * step));
+            at += raw;
+        }
+        offsets.push(self.start + at);
+        offsets
+    }
+
+    /// How many bytes an escape takes, and how many it stands for.
+    fn escape(&self, at: usize) -> (usize, usize) {
+        let rest = &self.inner[at + 1..];
+        let digits = match rest.as_bytes().first() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            Some(b' ' | b'\t' | b'\n' | b'\r') if self.folds => {
+                let blank = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r']).len();
+                return (1 + blank, 0);
+            }
+            Some(_) => return (2, 1),
+            None => return (1, 1),
+        };
+        let code = rest.get(1..=digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        (2 + digits, code.and_then(char::from_u32).map_or(1, char::len_utf8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The raw text under a stretch of the decoded one.
+    fn under(raw: &str, span: Range<usize>) -> String {
+        let source = format!("key = {raw}\n");
+        let whole = Origin::locate(&"a.toml".into(), &source, 6..6 + raw.len());
+        let place = place(&whole, &source, span);
+        source[place.start as usize..place.end as usize].to_owned()
+    }
+
+    #[test]
+    fn ordinary_strings_point_at_the_stretch() {
+        for raw in ["\"a ${bcd} e\"", "'a ${bcd} e'", "\"\"\"a ${bcd} e\"\"\"", "'''\na ${bcd} e'''"] {
+            assert_eq!(under(raw, 4..7), "bcd", "{raw}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_stepped_over() {
+        assert_eq!(under(r#""\t\"${bcd}""#, 4..7), "bcd");
+        assert_eq!(under(r#""\u00fc${bcd}""#, 4..7), "bcd");
+        assert_eq!(under("\"\"\"a\\\n   ${bcd}\"\"\"", 3..6), "bcd");
+        assert_eq!(under(r#""a\tb""#, 1..2), "\\t");
+    }
+
+    #[test]
+    fn what_is_no_string_is_pointed_at_whole() {
+        assert_eq!(under("[1, 2]", 1..2), "[1, 2]");
+    }
+
+    #[test]
+    fn a_span_past_the_end_stays_inside() {
+        assert_eq!(under("\"ab\"", 1..99), "b");
+    }
+}
