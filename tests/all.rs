@@ -1,1 +1,3 @@
-//! Tests.
+//! The acceptance tests: one binary, so that the programs are built, and the lab is booted, once.
+
+mod lab;

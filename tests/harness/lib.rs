@@ -1,1 +1,11 @@
-//! Harness.
+//! What the acceptance tests, the demo and the benchmarks stand on: the project's own programs, freshly
+//! built; a lab of booted hosts to run them on; a browser to look at the result.
+//!
+//! Nothing here knows what is right: that is said by the tests.
+
+pub mod binaries;
+pub mod lab;
+pub mod process;
+pub mod wait;
+
+pub use binaries::binaries;

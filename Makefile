@@ -1,0 +1,44 @@
+# What a person does with this tree. `make test` is what .ci/run runs.
+
+SHELL := /bin/sh
+CARGO ?= cargo
+# The lowest version of cargo that builds this; rust-version in Cargo.toml says the same.
+NEEDED := 1.95
+
+.PHONY: help build demo test lab bench cargo tools root
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+build: cargo ## target/release/holdfast and target/release/holdfast-agent
+	$(CARGO) build --release --package holdfast-server --package holdfast-agent
+
+demo: cargo tools ## a server, three nodes, a commit, a drift; ONCE=1 ends by itself
+	$(CARGO) run --quiet --package acceptance --bin demo -- $(if $(ONCE),--once)
+
+test: cargo tools ## every test that CI runs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) test --workspace
+
+lab: root cargo tools ## the acceptance tests on booted hosts; needs root
+	HOLDFAST_REQUIRE_LAB=1 $(CARGO) test --package acceptance --test all
+
+bench: cargo ## the benchmarks beside their targets
+	$(CARGO) run --quiet --release --package acceptance --bin bench
+
+# Installing needs root; without, what is missing is said where it is needed.
+tools:
+	@if [ "$$(id -u)" = 0 ]; then tests/install.sh; fi
+
+root:
+	@[ "$$(id -u)" = 0 ] || { echo 'make lab boots hosts, which needs root: sudo make lab' >&2; exit 1; }
+
+cargo:
+	@have=$$($(CARGO) --version 2>/dev/null | cut -d' ' -f2); \
+	if [ -z "$$have" ]; then \
+	    echo 'cargo is missing: this needs cargo $(NEEDED) or newer, see https://rustup.rs' >&2; exit 1; \
+	fi; \
+	if [ "$$(printf '%s\n' '$(NEEDED)' "$$have" | sort -V | head -n1)" != '$(NEEDED)' ]; then \
+	    echo "cargo $$have is too old: this needs cargo $(NEEDED) or newer, see https://rustup.rs" >&2; exit 1; \
+	fi

@@ -1,0 +1,65 @@
+//! The project's own programs, built from the tree as it stands before they are used, so that no test can
+//! pass on a stale one.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where the freshly built programs lie.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    /// The folder that holds both.
+    pub folder: PathBuf,
+    /// `holdfast`: the server and the operator's commands.
+    pub server: PathBuf,
+    /// `holdfast-agent`.
+    pub agent: PathBuf,
+}
+
+/// Builds both programs, once a process, and says where they are.
+///
+/// `HOLDFAST_PROFILE` chooses cargo's profile (`dev` without it), `CARGO_TARGET_DIR` the target folder.
+///
+/// # Panics
+///
+/// When they do not build: there is nothing to test then, and cargo has already said why.
+pub fn binaries() -> &'static Binaries {
+    static BUILT: OnceLock<Binaries> = OnceLock::new();
+    BUILT.get_or_init(build)
+}
+
+/// The root of the workspace, which is also a control repository.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in a folder of the workspace")
+}
+
+fn build() -> Binaries {
+    let profile = env::var("HOLDFAST_PROFILE").unwrap_or_else(|_| "dev".into());
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "holdfast-server", "--package", "holdfast-agent"])
+        .args(["--profile", &profile])
+        .current_dir(workspace())
+        .stdin(Stdio::null())
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "the programs under test do not build (cargo build: {status})");
+
+    let folder = target_folder().join(folder_of(&profile));
+    Binaries { server: folder.join("holdfast"), agent: folder.join("holdfast-agent"), folder }
+}
+
+fn target_folder() -> PathBuf {
+    // Cargo takes a relative folder from where it is started, and `build` starts it in the workspace.
+    workspace().join(env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
+}
+
+/// Cargo names a profile's folder after it, except for the two that are older than profiles.
+fn folder_of(profile: &str) -> &str {
+    match profile {
+        "dev" | "test" => "debug",
+        "bench" => "release",
+        named => named,
+    }
+}

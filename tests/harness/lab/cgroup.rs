@@ -1,0 +1,92 @@
+//! Control groups: what lets a host, or a program on the lab's network, be frozen and killed as a whole,
+//! whatever it started, without a list of processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::ledger::{Ledger, Made};
+use super::{Error, wait};
+
+/// Puts itself into the groups before `--`, then becomes the command after it.
+const JOIN: &str = r#"
+while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 125; shift; done
+shift; exec "$@""#;
+
+/// One group, in the version 2 hierarchy and, on a machine that has it, in systemd's own of version 1.
+///
+/// systemd in a host would otherwise share the latter with its neighbours.
+#[derive(Debug)]
+pub struct Group {
+    unified: PathBuf,
+    legacy: Option<PathBuf>,
+}
+
+impl Group {
+    /// Makes a group of that name.
+    pub fn make(name: &str, ledger: &Ledger) -> Result<Self, Error> {
+        let root = unified_root()
+            .ok_or_else(|| Error::Unavailable("no cgroup version 2 hierarchy is mounted".into()))?;
+        let systemd = Path::new("/sys/fs/cgroup/systemd");
+        let legacy = systemd.join("cgroup.procs").exists().then(|| systemd.join(name));
+        let group = Self { unified: root.join(name), legacy };
+        for path in group.paths() {
+            ledger.will_make(&Made::Cgroup(path))?;
+            fs::create_dir(path).map_err(Error::io(path))?;
+        }
+        Ok(group)
+    }
+
+    /// A command that runs a program in the group; its arguments are the caller's to add.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", JOIN, "join"]).args(self.paths()).args(["--", program]);
+        command
+    }
+
+    /// Ends every process in the group at once, as a power cut does.
+    pub fn kill(&self) -> Result<(), Error> {
+        self.write("cgroup.kill", "1")
+    }
+
+    /// Stops every process in the group without any of them noticing, and waits until they are.
+    pub fn freeze(&self) -> Result<(), Error> {
+        self.write("cgroup.freeze", "1")?;
+        self.wait_for("frozen 1")
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) -> Result<(), Error> {
+        self.write("cgroup.freeze", "0")?;
+        self.wait_for("frozen 0")
+    }
+
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.unified).chain(&self.legacy)
+    }
+
+    fn write(&self, file: &str, value: &str) -> Result<(), Error> {
+        let path = self.unified.join(file);
+        fs::write(&path, value).map_err(Error::io(&path))
+    }
+
+    fn wait_for(&self, event: &'static str) -> Result<(), Error> {
+        let path = self.unified.join("cgroup.events");
+        wait::until(event, Duration::from_secs(10), || {
+            let events = fs::read_to_string(&path).map_err(|error| error.to_string())?;
+            if events.lines().any(|line| line == event) { Ok(()) } else { Err(events) }
+        })?;
+        Ok(())
+    }
+}
+
+/// Where the version 2 hierarchy is mounted.
+pub fn unified_root() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ').skip(1);
+        let (path, kind) = (fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| PathBuf::from(path))
+    })
+}

@@ -1,0 +1,277 @@
+//! One host: a real systemd as PID 1 over a disk of its own, booted by systemd-nspawn into its own
+//! namespaces, that can be used, rebooted, hung, cut off and crashed like a machine in a rack.
+//!
+//! A host is no security boundary: what runs on it as root could harm the machine if it tried.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+
+use super::cgroup::Group;
+use super::ledger::{self, Ledger, Made};
+use super::network::Port;
+use super::{Error, Site, repository};
+use crate::process::{self, Owned};
+use crate::wait;
+
+mod exec;
+
+pub use exec::{HttpAnswer, Output};
+
+/// How long a host may take to boot or to power off, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Boots the host, again as often as it asks for a reboot.
+const SUPERVISE: &str = r#"
+while :; do
+    systemd-nspawn "$@"
+    status=$?
+    [ "$status" = 133 ] || exit "$status"
+done"#;
+
+/// A host of the lab; it is taken down when dropped.
+pub struct Host {
+    site: Arc<Site>,
+    certname: String,
+    port: Port,
+    group: Group,
+    ledger: Ledger,
+    supervisor: Mutex<Option<Owned>>,
+}
+
+impl Host {
+    /// Makes the host's disk and link. It is off.
+    pub(super) fn make(site: &Arc<Site>, certname: &str) -> Result<Self, Error> {
+        let ledger = Ledger::begin(&site.folder().join("hosts").join(certname))?;
+        let port = site.network.plug_in(certname, &ledger)?;
+        let group = Group::make(&port.namespace(), &ledger)?;
+        ledger
+            .will_make(&Made::Folder(&Path::new("/run/systemd/nspawn/propagate").join(port.namespace())))?;
+        let host = Self {
+            site: Arc::clone(site),
+            certname: certname.to_owned(),
+            port,
+            group,
+            ledger,
+            supervisor: Mutex::new(None),
+        };
+        host.make_disk()?;
+        Ok(host)
+    }
+
+    /// An overlay whose upper layer has a size, so that the disk can really be full.
+    fn make_disk(&self) -> Result<(), Error> {
+        let disk = self.ledger.folder().join("disk");
+        fs::create_dir(&disk).map_err(Error::io(&disk))?;
+        self.ledger.will_make(&Made::Mount(&disk))?;
+        process::run(
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1g,mode=755", "lab"]).arg(&disk),
+        )?;
+        let (upper, work, root) = (disk.join("upper"), disk.join("work"), self.root());
+        for folder in [&upper, &work, &root] {
+            fs::create_dir(folder).map_err(Error::io(folder))?;
+        }
+        self.ledger.will_make(&Made::Mount(&root))?;
+        let layers = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            self.site.image.display(),
+            upper.display(),
+            work.display()
+        );
+        process::run(Command::new("mount").args(["-t", "overlay", "lab", "-o", &layers]).arg(&root))?;
+
+        let etc = root.join("etc");
+        fs::write(etc.join("hostname"), format!("{}\n", self.name())).map_err(Error::io(&etc))?;
+        let id = HEXLOWER.encode(&Sha256::digest(&self.certname)[..16]);
+        fs::write(etc.join("machine-id"), format!("{id}\n")).map_err(Error::io(&etc))?;
+        self.learn_names()
+    }
+
+    /// Tells the host the names of all others.
+    pub(super) fn learn_names(&self) -> Result<(), Error> {
+        self.site.network.write_names(&self.root().join("etc/hosts"), Some(&self.certname))
+    }
+
+    /// The full name, which is what its certificate will say.
+    pub fn certname(&self) -> &str {
+        &self.certname
+    }
+
+    /// The name up to the first dot.
+    pub fn name(&self) -> &str {
+        self.certname.split('.').next().unwrap_or(&self.certname)
+    }
+
+    /// Its address on the lab's network.
+    pub fn address(&self) -> Ipv4Addr {
+        self.port.address()
+    }
+
+    /// Its root directory as the machine sees it, running or not; without what is mounted inside (`/run`, `/tmp`).
+    pub fn root(&self) -> PathBuf {
+        self.ledger.folder().join("disk/root")
+    }
+
+    /// What it wrote to its console since it was made.
+    pub fn console(&self) -> String {
+        fs::read_to_string(self.ledger.folder().join("console")).unwrap_or_default()
+    }
+
+    /// Powers the host on, with its network cable in, and waits until its systemd says that it is up.
+    pub fn start(&self) -> Result<(), Error> {
+        let mut supervisor = self.supervisor();
+        if supervisor.as_mut().is_some_and(|running| matches!(running.child().try_wait(), Ok(None))) {
+            return Err(Error::Unavailable(format!("{} is running already", self.certname)));
+        }
+        let path = self.ledger.folder().join("console");
+        let console = fs::File::options().create(true).append(true).open(&path).map_err(Error::io(&path))?;
+        let error_console = console.try_clone().map_err(Error::io(&path))?;
+        let mut boot = self.group.command("sh");
+        boot.args(["-c", SUPERVISE, "supervise"]).args(self.nspawn_arguments());
+        boot.env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1").env("SYSTEMD_NSPAWN_API_VFS_WRITABLE", "network");
+        boot.stdin(Stdio::null()).stdout(console).stderr(error_console).process_group(0);
+        self.heal()?;
+        *supervisor = Some(process::start(&mut boot)?);
+        drop(supervisor);
+        self.wait_until_up()
+    }
+
+    fn nspawn_arguments(&self) -> Vec<String> {
+        let mut arguments: Vec<String> =
+            ["--quiet", "--boot", "--register=no", "--keep-unit", "--capability=CAP_NET_ADMIN"]
+                .into_iter()
+                .chain(["--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe"])
+                .map(str::to_owned)
+                .collect();
+        arguments.push(format!("--machine={}", self.port.namespace()));
+        arguments.push(format!("--hostname={}", self.name()));
+        arguments.push(format!("--network-namespace-path=/run/netns/{}", self.port.namespace()));
+        arguments.push(format!("--bind-ro={}:{}", self.site.repository.display(), repository::MOUNTED_AT));
+        arguments.push(format!("--bind-ro={}:{}", self.site.programs.display(), super::PROGRAMS_AT));
+        arguments.push(format!("--directory={}", self.root().display()));
+        arguments
+    }
+
+    fn wait_until_up(&self) -> Result<(), Error> {
+        wait::until(&format!("{} is up", self.certname), PATIENCE, || {
+            self.wait_for_systemd().map_err(|error| {
+                let mut seen = error.to_string();
+                let console = self.console();
+                let lines: Vec<&str> = console.lines().collect();
+                let _ = write!(seen, "; console: {}", lines[lines.len().saturating_sub(10)..].join("\n"));
+                seen
+            })
+        })?;
+        Ok(())
+    }
+
+    /// A unit that failed does not keep a machine from being up.
+    fn wait_for_systemd(&self) -> Result<(), Error> {
+        let state =
+            process::output(self.enter(&["systemctl", "is-system-running", "--wait"])?.stdin(Stdio::null()))?;
+        match String::from_utf8_lossy(&state.stdout).trim() {
+            "running" | "degraded" => Ok(()),
+            other => Err(Error::Unavailable(format!("systemd says {other:?}"))),
+        }
+    }
+
+    /// Powers the host off in order.
+    pub fn stop(&self) -> Result<(), Error> {
+        self.signal_systemd("RTMIN+4")?;
+        self.wait_until_off()
+    }
+
+    /// Cuts the power: every process ends at once, what was written stays.
+    pub fn crash(&self) -> Result<(), Error> {
+        self.group.kill()?;
+        self.wait_until_off()
+    }
+
+    /// Has the host reboot in order, and waits until it is up again.
+    pub fn reboot(&self) -> Result<(), Error> {
+        let before = self.leader()?;
+        self.signal_systemd("RTMIN+5")?;
+        wait::until(&format!("{} goes down", self.certname), PATIENCE, || {
+            if Path::new("/proc").join(before.to_string()).exists() {
+                Err("it is still there")
+            } else {
+                Ok(())
+            }
+        })?;
+        self.wait_until_up()
+    }
+
+    /// Hangs the host without stopping it.
+    pub fn freeze(&self) -> Result<(), Error> {
+        self.group.freeze()
+    }
+
+    /// Lets a hung host go on.
+    pub fn thaw(&self) -> Result<(), Error> {
+        self.group.thaw()
+    }
+
+    /// Pulls the network cable.
+    pub fn cut(&self) -> Result<(), Error> {
+        self.site.network.cut(self.port)
+    }
+
+    /// Puts the network cable back.
+    pub fn heal(&self) -> Result<(), Error> {
+        self.site.network.heal(self.port)
+    }
+
+    fn signal_systemd(&self, signal: &str) -> Result<(), Error> {
+        process::run(Command::new("kill").args(["-s", signal]).arg(self.leader()?.to_string()))?;
+        Ok(())
+    }
+
+    fn wait_until_off(&self) -> Result<(), Error> {
+        let Some(mut supervisor) = self.supervisor().take() else { return Ok(()) };
+        wait::until(&format!("{} is off", self.certname), PATIENCE, || {
+            match supervisor.child().try_wait() {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err("its supervisor is still there".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        })?;
+        // Its kernel is the machine's and would go on answering for it.
+        self.cut()
+    }
+
+    /// The host's PID 1, as the machine counts: supervisor, nspawn, systemd.
+    fn leader(&self) -> Result<u32, Error> {
+        let supervisor = self.supervisor().as_mut().map(|running| running.child().id());
+        supervisor
+            .and_then(|pid| child_named(pid, "systemd-nspawn"))
+            .and_then(|pid| child_named(pid, "systemd"))
+            .ok_or_else(|| Error::Unavailable(format!("{} is off", self.certname)))
+    }
+
+    fn supervisor(&self) -> MutexGuard<'_, Option<Owned>> {
+        self.supervisor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // What cannot be undone now stays in the ledger, and the watchdog tries again.
+        let _ = ledger::undo(self.ledger.folder());
+        self.site.network.unplug(&self.certname);
+    }
+}
+
+fn child_named(parent: u32, name: &str) -> Option<u32> {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    children.split_whitespace().filter_map(|child| child.parse().ok()).find(|child: &u32| {
+        fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    })
+}

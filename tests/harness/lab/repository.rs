@@ -1,0 +1,119 @@
+//! The package repository that hosts install from: signed, on a read-only bind mount, filled once by the
+//! machine's own apt with real packages and all they need, and with samples of our own at several versions.
+//!
+//! The key that signs it is thrown away when it is whole: another recipe makes another repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Error, cache, sample};
+use crate::process;
+
+/// The only package source of a host.
+pub const SOURCE: &str = "deb [signed-by=/srv/lab-repository/key.gpg] file:///srv/lab-repository lab main\n";
+
+/// Where hosts see the repository.
+pub const MOUNTED_AT: &str = "/srv/lab-repository";
+
+/// What hosts can install beside the samples: what the estate's roles and the tests use. They must be able
+/// to stand on one machine together.
+const PACKAGES: [&str; 14] = [
+    "chrony",
+    "git",
+    "haproxy",
+    "htop",
+    "logrotate",
+    "nftables",
+    "nginx-light",
+    "openssh-server",
+    "postfix",
+    "postgresql",
+    "redis-server",
+    "rsyslog",
+    "unattended-upgrades",
+    "vim-tiny",
+];
+
+/// Counts changes of `build` that nothing else in the recipe shows.
+const RECIPE: &str = "1";
+
+/// The repository's folder, built first when there is none.
+pub fn folder(image: &Path) -> Result<PathBuf, Error> {
+    let image_key = image.to_string_lossy();
+    let packages = PACKAGES.join(" ");
+    cache::folder("repository", &[RECIPE, &image_key, &packages, sample::RECIPE], |folder| {
+        build(folder, image)
+    })
+}
+
+fn build(folder: &Path, image: &Path) -> Result<(), Error> {
+    let pool = folder.join("pool");
+    fs::create_dir_all(pool.join("partial")).map_err(Error::io(&pool))?;
+    download(&pool, image)?;
+    sample::build_all(&pool)?;
+    index(folder)?;
+    sign(folder)
+}
+
+/// Has the machine's apt fetch what an image with that package state would have to, and nothing else.
+fn download(pool: &Path, image: &Path) -> Result<(), Error> {
+    let mut fetch = Command::new("apt-get");
+    fetch.args(["--quiet=2", "--yes", "--no-install-recommends", "--download-only"]);
+    fetch.arg("-o").arg(format!("Dir::State::status={}", image.join("var/lib/dpkg/status").display()));
+    fetch.arg("-o").arg(format!("Dir::Cache::archives={}", pool.display()));
+    fetch.args(["-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root", "install"]).args(PACKAGES);
+    if process::run(&mut fetch).is_err() {
+        // Most often because the machine's package lists are older than its mirror.
+        process::run(Command::new("apt-get").args(["--quiet=2", "update"]))?;
+        process::run(&mut fetch)?;
+    }
+    Ok(())
+}
+
+fn index(folder: &Path) -> Result<(), Error> {
+    let architecture = process::run(Command::new("dpkg").arg("--print-architecture"))?;
+    let architecture = architecture.trim();
+    let suite = folder.join("dists/lab");
+    let lists = suite.join(format!("main/binary-{architecture}"));
+    fs::create_dir_all(&lists).map_err(Error::io(&lists))?;
+
+    let archive =
+        |arguments: &[&str]| process::run(Command::new("apt-ftparchive").args(arguments).current_dir(folder));
+    let packages = archive(&["packages", "pool"])?;
+    fs::write(lists.join("Packages"), packages).map_err(Error::io(&lists))?;
+
+    let setting = |key: &str, value: &str| format!("APT::FTPArchive::Release::{key}={value}");
+    let release = archive(&[
+        "-o",
+        &setting("Origin", "lab"),
+        "-o",
+        &setting("Suite", "lab"),
+        "-o",
+        &setting("Codename", "lab"),
+        "-o",
+        &setting("Components", "main"),
+        "-o",
+        &setting("Architectures", architecture),
+        "release",
+        "dists/lab",
+    ])?;
+    fs::write(suite.join("Release"), release).map_err(Error::io(&suite))
+}
+
+fn sign(folder: &Path) -> Result<(), Error> {
+    let keys = folder.join("keys");
+    process::run(Command::new("mkdir").args(["-m", "700"]).arg(&keys))?;
+    let gpg = |arguments: &[&str]| {
+        process::run(
+            Command::new("gpg").args(["--batch", "--quiet", "--yes"]).args(arguments).env("GNUPGHOME", &keys),
+        )
+    };
+    let suite = folder.join("dists/lab");
+    let at = |path: &Path| path.to_string_lossy().into_owned();
+    gpg(&["--passphrase", "", "--quick-gen-key", "lab", "ed25519", "sign", "0"])?;
+    gpg(&["--output", &at(&folder.join("key.gpg")), "--export"])?;
+    gpg(&["--output", &at(&suite.join("InRelease")), "--clearsign", &at(&suite.join("Release"))])?;
+    process::run(Command::new("gpgconf").args(["--kill", "gpg-agent"]).env("GNUPGHOME", &keys))?;
+    fs::remove_dir_all(&keys).map_err(Error::io(&keys))
+}

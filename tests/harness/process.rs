@@ -1,0 +1,95 @@
+//! Running programs of the machine: to their end with their output, or as a child that ends with its owner.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+
+/// Why a program gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It could not be started or waited for.
+    #[error("cannot run {program}")]
+    Start {
+        /// The program's name.
+        program: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It ended with another status than zero.
+    #[error("{command}: {status}: {stderr}")]
+    Failed {
+        /// The program and its arguments.
+        command: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said, without the white space around it.
+        stderr: String,
+    },
+}
+
+/// Runs a program to its end, whatever its status.
+pub fn output(command: &mut Command) -> Result<Output, Error> {
+    command.output().map_err(|source| Error::Start { program: name(command), source })
+}
+
+/// Runs a program that must succeed and returns what it printed.
+pub fn run(command: &mut Command) -> Result<String, Error> {
+    let output = output(command.stdin(Stdio::null()))?;
+    if !output.status.success() {
+        return Err(Error::Failed {
+            command: format!("{command:?}"),
+            status: output.status,
+            stderr: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Starts a program that ends at the latest when its owner does.
+pub fn start(command: &mut Command) -> Result<Owned, Error> {
+    command.spawn().map(Owned).map_err(|source| Error::Start { program: name(command), source })
+}
+
+fn name(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+/// A running child, killed by its id when dropped.
+#[derive(Debug)]
+pub struct Owned(Child);
+
+impl Owned {
+    /// The child itself: its streams, its id, its end.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // Both fail only for a child that has ended and been waited for, which is what they are for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_command_and_what_it_said() {
+        let error = run(Command::new("sh").args(["-c", "echo no such thing >&2; exit 3"])).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("\"sh\" \"-c\"") && text.ends_with("exit status: 3: no such thing"), "{text}");
+    }
+
+    #[test]
+    fn an_owned_child_does_not_outlive_its_owner() {
+        let mut sleeper = start(Command::new("sleep").arg("600")).unwrap();
+        let process = format!("/proc/{}", sleeper.child().id());
+        assert!(std::fs::exists(&process).unwrap());
+        drop(sleeper);
+        assert!(!std::fs::exists(&process).unwrap());
+    }
+}

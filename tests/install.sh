@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs, on a Debian and as root, what the acceptance tests need beside cargo: the tools of the lab of
+# booted hosts, and a browser. Does nothing when all of it is there.
+set -eu
+
+packages='apt-utils chromium chromium-driver curl dpkg-dev git gnupg iproute2 mmdebstrap procps strace systemd-container util-linux'
+
+missing=
+for package in $packages; do
+    case $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) in
+        installed) ;;
+        *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+    echo "tests/install.sh: needs root to install:$missing" >&2
+    exit 1
+fi
+echo "installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # the list is words
+install() { apt-get install --quiet=2 --yes --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null; }
+# The machine's package lists may be missing, or older than its mirror.
+install 2>/dev/null || { apt-get --quiet=2 update && install; }
