@@ -1,0 +1,134 @@
+//! Rules of the house as tests: each says what it keeps, and why.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate stands in the workspace")
+}
+
+/// Every Rust file of the workspace with its text, by path from the root.
+fn sources() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for dir in ["catalog", "server", "agent", "tests"] {
+        walk(&root().join(dir), &mut files);
+    }
+    files.retain(|path| path.extension().is_some_and(|e| e == "rs"));
+    let named = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(root()).unwrap().to_string_lossy().into_owned(), text)
+    };
+    files.into_iter().map(named).collect()
+}
+
+fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            walk(&path, files);
+        } else if path.is_file() {
+            files.push(path);
+        }
+    }
+}
+
+/// The part of a file before its tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod").next().unwrap_or(text)
+}
+
+fn assert_none(rule: &str, found: &[String]) {
+    assert!(found.is_empty(), "{rule}:\n  {}", found.join("\n  "));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent: Vec<_> =
+        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
+    assert_none("a file opens with `//!`: what it is, and what it deliberately is not", &silent);
+}
+
+#[test]
+fn one_concept_a_file() {
+    let long: Vec<_> = sources()
+        .iter()
+        .filter(|(path, text)| !path.starts_with("tests/") && without_tests(text).lines().count() > 500)
+        .map(|(path, text)| format!("{path} has {} lines before its tests", without_tests(text).lines().count()))
+        .collect();
+    assert_none("a file is one concept; a longer one wants to be two", &long);
+}
+
+#[test]
+fn names_are_words_of_the_domain() {
+    let vague = ["utils", "util", "helpers", "helper", "manager", "handler", "mod", "common", "misc"];
+    let stem = |path: &str| Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let found: Vec<_> =
+        sources().into_iter().map(|(path, _)| path).filter(|path| vague.contains(&stem(path).as_str())).collect();
+    assert_none("a file is named by a word of the domain, and `foo.rs` + `foo/` stand for a module", &found);
+}
+
+#[test]
+fn nothing_is_skipped_or_left_for_later() {
+    let words = [concat!("#[igno", "re"), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
+    let found: Vec<_> = sources()
+        .iter()
+        .flat_map(|(path, text)| text.lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
+        .filter(|(_, _, line)| words.iter().any(|word| line.contains(word)))
+        .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
+        .collect();
+    assert_none("a test that is skipped proves nothing, and a stub is not a feature", &found);
+}
+
+#[test]
+fn the_crates_know_only_whom_the_house_allows() {
+    let manifest = |name: &str| std::fs::read_to_string(root().join(name).join("Cargo.toml")).unwrap();
+    assert!(!manifest("server").contains("holdfast-agent"), "the server never sees the agent");
+    assert!(!manifest("agent").contains("holdfast-server"), "the agent never sees the server");
+    let catalog = manifest("catalog");
+    for crate_name in ["tokio", "actix", "rusqlite", "reqwest", "rustix", "zbus"] {
+        assert!(!catalog.contains(crate_name), "`catalog` does no I/O, but depends on {crate_name}");
+    }
+}
+
+#[test]
+fn the_server_names_no_resource_type() {
+    let types: Vec<String> =
+        holdfast_catalog::resource::definitions().iter().map(|def| format!("\"{}\"", def.name)).collect();
+    // These are words of other things too: an account of the dashboard, a path, a metaparameter.
+    let ambiguous = ["\"user\"", "\"file\"", "\"group\"", "\"notify\"", "\"service\""];
+    let found: Vec<_> = sources()
+        .iter()
+        .filter(|(path, _)| path.starts_with("server/src"))
+        .flat_map(|(path, text)| without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
+        .filter(|(_, _, line)| types.iter().any(|t| !ambiguous.contains(&t.as_str()) && line.contains(t.as_str())))
+        .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
+        .collect();
+    assert_none("the compiler works on kinds of attributes; a type is one file in `catalog`", &found);
+}
+
+#[test]
+fn compile_and_lookup_know_no_clock_network_or_database() {
+    let forbidden = ["std::fs", "std::net", "tokio", "rusqlite", "reqwest", "SystemTime", "Timestamp::now", "crate::store"];
+    let pure = ["server/src/compile", "server/src/lookup", "server/src/language", "catalog/src"];
+    let found: Vec<_> = sources()
+        .iter()
+        .filter(|(path, _)| pure.iter().any(|dir| path.starts_with(dir)) && !path.contains("test"))
+        .flat_map(|(path, text)| without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
+        .filter(|(_, _, line)| !line.trim_start().starts_with("//") && forbidden.iter().any(|w| line.contains(w)))
+        .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
+        .collect();
+    assert_none("the same input gives the same bytes: these see a snapshot and facts, nothing else", &found);
+}
+
+#[test]
+fn the_machine_is_written_through_one_door() {
+    let writes = ["fs::write", "File::create", "fs::rename", "fs::remove", "fs::create_dir", "Command::new"];
+    let found: Vec<_> = sources()
+        .iter()
+        .filter(|(path, _)| path.starts_with("agent/src/provider") || path.starts_with("agent/src/enforce"))
+        .filter(|(path, _)| !path.contains("test") && !path.ends_with("contract.rs"))
+        .flat_map(|(path, text)| without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
+        .filter(|(_, _, line)| !line.trim_start().starts_with("//") && writes.iter().any(|w| line.contains(w)))
+        .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
+        .collect();
+    assert_none("every change of the machine goes through `agent/src/system`", &found);
+}
