@@ -579,6 +579,13 @@ macro_rules! keywords {
 }
 pub(crate) use keywords;
 
+/// A text that may be shown, for what the agent itself gives to a command.
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
 /// A secret for tests and for targets made by the agent itself.
 impl From<Sensitive> for Secret {
     fn from(sensitive: Sensitive) -> Self {

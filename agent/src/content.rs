@@ -1,0 +1,48 @@
+//! File contents by their hash: where a provider gets what the catalog only names.
+
+use std::io::{self, Read};
+
+use holdfast_catalog::hash::ContentHash;
+
+/// Gives contents by hash. What it gives is checked again while it is written: a source cannot pass off another content.
+pub trait ContentSource: Sync {
+    /// Opens a content of `size` bytes.
+    ///
+    /// # Errors
+    /// It is not to be had now.
+    fn open(&self, sha256: &ContentHash, size: u64) -> Result<Box<dyn Read>, Error>;
+}
+
+/// Why a content is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody has it.
+    #[error(
+        "content {0} is neither in the cache nor to be had from the server; run again when the server answers"
+    )]
+    Missing(ContentHash),
+    /// It could not be fetched.
+    #[error("content {sha256} could not be fetched: {reason}")]
+    Fetch {
+        /// Its hash.
+        sha256: ContentHash,
+        /// Why not.
+        reason: String,
+    },
+    /// Its bytes are not those that the catalog names.
+    #[error("content {expected} has other bytes (their hash is {got}); nothing was written")]
+    Mismatch {
+        /// What the catalog names.
+        expected: ContentHash,
+        /// What came.
+        got: ContentHash,
+    },
+    /// It could not be read.
+    #[error("content {sha256} could not be read: {source}")]
+    Read {
+        /// Its hash.
+        sha256: ContentHash,
+        /// Why not.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,250 @@
+//! Providers: one file or folder a resource type, and the one match over all types.
+//!
+//! A provider answers four questions and knows no others: what is there ([`Provider::observe`]), what would mend it
+//! ([`Provider::plan`]), mend it ([`Provider::apply`]), and what a notification means ([`Provider::refresh`]). Policy,
+//! events, redaction, timing, order and failure are [`crate::enforce`]'s.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use holdfast_catalog::resource::Typed;
+
+use crate::content::ContentSource;
+use crate::system::{self, Inspect, System};
+
+mod change;
+mod erased;
+mod unsupported;
+
+pub use change::{Change, ChangeKind, Shown};
+pub use erased::{AnyProvider, AnySeen};
+
+/// What planning may use: nothing of it can write.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// The machine.
+    pub machine: &'a dyn Inspect,
+    /// File contents by hash.
+    pub content: &'a dyn ContentSource,
+}
+
+/// What applying may use.
+#[derive(Clone, Copy)]
+pub struct Writing<'a> {
+    /// The machine.
+    pub machine: &'a dyn System,
+    /// File contents by hash.
+    pub content: &'a dyn ContentSource,
+    /// The directory of this machine (never of another root) that keeps what was replaced.
+    pub backups: &'a Path,
+}
+
+/// What would mend a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing; perhaps with something to say ([`ChangeKind::Note`]).
+    InSync(Vec<Change>),
+    /// These changes.
+    Changes(Vec<Change>),
+    /// It cannot be known yet, and why: something it needs is not there. Where nothing before it will bring that, it is a failure.
+    Pending(String),
+    /// This machine, or another root than `/`, cannot do it, and why.
+    NotApplicable(String),
+}
+
+impl Plan {
+    /// In sync without a word.
+    pub const IN_SYNC: Self = Self::InSync(Vec::new());
+
+    /// In sync where there is nothing to change.
+    pub fn of(changes: Vec<Change>) -> Self {
+        let to_do = changes.iter().any(|change| change.kind != ChangeKind::Note);
+        if to_do { Self::Changes(changes) } else { Self::InSync(changes) }
+    }
+}
+
+/// What became of changes that were applied: all were made, except for these.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Changes that failed, by index, and why.
+    pub failed: Vec<(usize, Error)>,
+    /// What more is to be said of a change, by index.
+    pub said: Vec<(usize, String)>,
+}
+
+/// A resource of a batch, and what would mend it.
+#[derive(Debug)]
+pub struct Job<'a, W> {
+    /// What is wanted.
+    pub want: &'a W,
+    /// What was planned just now.
+    pub changes: &'a [Change],
+}
+
+/// How resources of a type are applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// One by one.
+    Singly,
+    /// As many as are ready, in one go: one transaction of the package manager.
+    Together,
+}
+
+/// How resources of a type are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planned {
+    /// Several at a time.
+    InParallel,
+    /// One at a time: planning runs commands.
+    OneByOne,
+}
+
+/// What a notification asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// `:reload`.
+    Reload,
+    /// Everything else.
+    Refresh,
+}
+
+/// What a notification came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refreshed {
+    /// It was acted on: what was done, such as `restarted`.
+    Done(String),
+    /// There was nothing to act on, and why, such as `it was started in this run`.
+    NotNeeded(String),
+}
+
+/// Properties and their values.
+pub type Left<'a> = Vec<(Cow<'static, str>, Cow<'a, str>)>;
+
+/// A resource type on this machine.
+pub trait Provider: Sync {
+    /// The type's attributes.
+    type Want: Want;
+    /// What [`Provider::observe`] reads.
+    type Seen: Send + Sync + 'static;
+
+    /// How its resources are planned.
+    const PLANNED: Planned = Planned::InParallel;
+    /// How its resources are applied.
+    const TAKEN: Taken = Taken::Singly;
+
+    /// Reads what the machine has, once for all resources of the type. Called again before mending, when something was
+    /// changed since: then with the resources at hand alone.
+    ///
+    /// # Errors
+    /// Fails all of them; what is wrong with one is for [`Provider::plan`].
+    fn observe(&self, all: &[&Self::Want], reading: Reading<'_>) -> Result<Self::Seen, Error>;
+
+    /// Compares one resource with the machine. It cannot write, and must not run what writes.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    fn plan(&self, want: &Self::Want, seen: &Self::Seen, reading: Reading<'_>) -> Result<Plan, Error>;
+
+    /// Makes the changes that were planned just now. Returns only when they last, or will after [`System::settle`].
+    ///
+    /// # Errors
+    /// Nothing of it could be done; where only some failed, they stand in [`Applied::failed`].
+    fn apply(&self, want: &Self::Want, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error>;
+
+    /// Makes the changes of several resources; only called where [`Provider::TAKEN`] is [`Taken::Together`].
+    /// Answers once for each, in their order.
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, Self::Want>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
+        jobs.iter().map(|job| self.apply(job.want, job.changes, writing)).collect()
+    }
+
+    /// Acts on a notification, after the resource's own turn, which made the changes `mended` (none if it was in sync).
+    ///
+    /// # Errors
+    /// It could not be acted on; it stays owed and is tried at the next run.
+    fn refresh(
+        &self,
+        _want: &Self::Want,
+        _notice: Notice,
+        _mended: &[Change],
+        _writing: Writing<'_>,
+    ) -> Result<Refreshed, Error> {
+        Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))
+    }
+
+    /// What the resource's properties are once it is in sync, each as [`Change::is`] would show it: the next run tells
+    /// by it whether someone changed what this run left. Secrets as they are: only a keyed fingerprint is kept.
+    fn left<'a>(&self, want: &'a Self::Want) -> Left<'a>;
+}
+
+/// The attributes of one type, out of the enum of all.
+pub trait Want: Sync + Sized + 'static {
+    /// The attributes, if they are of this type.
+    fn of(typed: &Typed) -> Option<&Self>;
+}
+
+/// The one list of providers. A type without a line here does not compile.
+macro_rules! providers {
+    ($($variant:ident => $provider:expr),+ $(,)?) => {
+        /// The provider of a resource's type.
+        pub fn provider_of(typed: &Typed) -> &'static dyn AnyProvider {
+            match typed {
+                $( Typed::$variant(_) => &$provider, )+
+            }
+        }
+
+        $( impl Want for holdfast_catalog::resource::$variant {
+            fn of(typed: &Typed) -> Option<&Self> {
+                if let Typed::$variant(want) = typed { Some(want) } else { None }
+            }
+        } )+
+    };
+}
+
+providers! {
+    Exec => unsupported::Unsupported::<holdfast_catalog::resource::Exec>::TYPE,
+    File => unsupported::Unsupported::<holdfast_catalog::resource::File>::TYPE,
+    Group => unsupported::Unsupported::<holdfast_catalog::resource::Group>::TYPE,
+    Notify => unsupported::Unsupported::<holdfast_catalog::resource::Notify>::TYPE,
+    Package => unsupported::Unsupported::<holdfast_catalog::resource::Package>::TYPE,
+    Service => unsupported::Unsupported::<holdfast_catalog::resource::Service>::TYPE,
+    User => unsupported::Unsupported::<holdfast_catalog::resource::User>::TYPE,
+}
+
+/// Why a provider could not.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The machine said no.
+    #[error(transparent)]
+    System(#[from] system::Error),
+    /// File content could not be had.
+    #[error(transparent)]
+    Content(#[from] crate::content::Error),
+    /// A command failed.
+    #[error("`{command}` failed with {exit}: {said}")]
+    Command {
+        /// The command.
+        command: String,
+        /// How it ended.
+        exit: system::Exit,
+        /// Its last words.
+        said: String,
+    },
+    /// It is refused or impossible: what is wrong, and what to do.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Error {
+    /// A command failed.
+    pub fn command(invocation: &system::Invocation, output: &system::Output) -> Self {
+        Self::Command {
+            command: invocation.command.to_string(),
+            exit: output.exit,
+            said: output.last_words(),
+        }
+    }
+}

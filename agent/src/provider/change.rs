@@ -1,0 +1,117 @@
+//! One difference between what is and what should be.
+
+use std::borrow::Cow;
+
+use holdfast_catalog::resource::attribute::Secret;
+use holdfast_catalog::value::MASK;
+
+/// A property's value for people and for comparing with the last run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// As it is.
+    Plain(String),
+    /// A secret: masked wherever it is shown. Holds nothing of it.
+    Masked,
+}
+
+impl Shown {
+    /// The text for a report.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Masked => MASK,
+        }
+    }
+}
+
+impl<T: ToString> From<T> for Shown {
+    fn from(value: T) -> Self {
+        Self::Plain(value.to_string())
+    }
+}
+
+impl Shown {
+    /// A text that may be secret.
+    pub fn secret(secret: &Secret) -> Self {
+        if secret.is_sensitive() { Self::Masked } else { Self::Plain(secret.shown()) }
+    }
+}
+
+/// What kind of difference it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The machine differs from what is wanted: drift, or a new wish.
+    Differs,
+    /// What is wanted moved on by itself, as the newest version of a package does: never drift.
+    Moved,
+    /// Done at every run: never drift.
+    Always,
+    /// Only said: nothing to do.
+    Note,
+}
+
+/// One difference between what is and what should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What kind of difference it is.
+    pub kind: ChangeKind,
+    /// The property.
+    pub property: Cow<'static, str>,
+    /// The path below the resource's own, for a directory's members.
+    pub path: Option<String>,
+    /// What the machine has.
+    pub is: Shown,
+    /// What is wanted.
+    pub should: Shown,
+    /// A unified diff of a text.
+    pub diff: Option<String>,
+    /// What more is to be said.
+    pub note: Option<String>,
+}
+
+impl Change {
+    /// A property that differs.
+    pub fn new(
+        property: impl Into<Cow<'static, str>>,
+        is: impl Into<Shown>,
+        should: impl Into<Shown>,
+    ) -> Self {
+        Self {
+            kind: ChangeKind::Differs,
+            property: property.into(),
+            path: None,
+            is: is.into(),
+            should: should.into(),
+            diff: None,
+            note: None,
+        }
+    }
+
+    /// Of another kind.
+    #[must_use]
+    pub fn kind(mut self, kind: ChangeKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Of a member of the directory.
+    #[must_use]
+    pub fn below(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// With a diff.
+    #[must_use]
+    pub fn diff(mut self, diff: Option<String>) -> Self {
+        self.diff = diff;
+        self
+    }
+
+    /// With a word more.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+}

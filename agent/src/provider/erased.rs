@@ -1,0 +1,78 @@
+//! A provider without its types: what the harness works with.
+
+use std::any::Any;
+
+use holdfast_catalog::resource::Typed;
+
+use super::{
+    Applied, Change, Error, Job, Left, Notice, Plan, Planned, Provider, Reading, Refreshed, Taken, Want,
+    Writing,
+};
+
+/// What a provider observed, given back to it alone.
+pub struct AnySeen(Box<dyn Any + Send + Sync>);
+
+/// A [`Provider`] of any type; its methods are those of the provider.
+#[allow(missing_docs, clippy::missing_errors_doc)]
+pub trait AnyProvider: Sync {
+    fn planned(&self) -> Planned;
+    fn taken(&self) -> Taken;
+    fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error>;
+    fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
+    /// Answers once for each job, in their order.
+    fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>>;
+    fn refresh_one(
+        &self,
+        want: &Typed,
+        notice: Notice,
+        mended: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Refreshed, Error>;
+    fn left_of<'a>(&self, want: &'a Typed) -> Left<'a>;
+}
+
+fn own<W: Want>(typed: &Typed) -> &W {
+    W::of(typed).expect("`provider_of` gives each resource the provider of its own type")
+}
+
+impl<P: Provider> AnyProvider for P {
+    fn planned(&self) -> Planned {
+        P::PLANNED
+    }
+
+    fn taken(&self) -> Taken {
+        P::TAKEN
+    }
+
+    fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error> {
+        let own: Vec<&P::Want> = all.iter().map(|typed| own(typed)).collect();
+        self.observe(&own, reading).map(|seen| AnySeen(Box::new(seen)))
+    }
+
+    fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
+        self.plan(own(want), seen, reading)
+    }
+
+    fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+        if let [(want, changes)] = jobs {
+            return vec![self.apply(own(want), changes, writing)];
+        }
+        let jobs: Vec<_> = jobs.iter().map(|(want, changes)| Job { want: own(want), changes }).collect();
+        self.apply_together(&jobs, writing)
+    }
+
+    fn refresh_one(
+        &self,
+        want: &Typed,
+        notice: Notice,
+        mended: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Refreshed, Error> {
+        self.refresh(own(want), notice, mended, writing)
+    }
+
+    fn left_of<'a>(&self, want: &'a Typed) -> Left<'a> {
+        self.left(own(want))
+    }
+}

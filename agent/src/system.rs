@@ -1,0 +1,214 @@
+//! The only door to the machine: [`Inspect`] reads, [`System`] writes.
+//!
+//! Nothing else of the agent touches the managed root. What plans has an `Inspect` and so cannot write. The real
+//! implementation is [`Machine`]; providers' tests use the double in `double`, which answers commands from fixtures.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub mod accounts;
+pub mod command;
+mod error;
+
+pub use accounts::Accounts;
+pub use command::{Exit, Invocation, Output};
+pub use error::Error;
+
+/// The result of every operation on the machine.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Whether the root is a running system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Liveness {
+    /// `/`: commands, services and accounts can be asked and changed.
+    Live,
+    /// Another directory (`--root`): files only. No command is run in it or for it.
+    Directory,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, a socket or a FIFO: never opened.
+    Other,
+}
+
+/// What is known of a path without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits, at most `07777`.
+    pub mode: u32,
+    /// The owner.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Hard links.
+    pub links: u64,
+    /// The device and inode: equal for one and the same file.
+    pub id: (u64, u64),
+}
+
+/// A regular file, open for reading, and what it is.
+#[derive(Debug)]
+pub struct Opened {
+    /// The open file.
+    pub file: File,
+    /// Taken from the open file.
+    pub stat: Stat,
+}
+
+/// A member of a directory tree, met by [`Inspect::walk`].
+#[derive(Debug)]
+pub struct Member<'a> {
+    /// The path below the tree's root; may be no UTF-8.
+    pub path: &'a Path,
+    /// What it is.
+    pub stat: Stat,
+    /// The open directory that holds it.
+    pub(crate) dir: rustix::fd::BorrowedFd<'a>,
+}
+
+/// What a walk does after a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// Goes into it, if it is a directory.
+    Into,
+    /// Goes on beside it.
+    Past,
+}
+
+/// Owner, group and permission bits of something that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits.
+    pub mode: u32,
+    /// The owner; the agent's own where none.
+    pub uid: Option<u32>,
+    /// The group; the agent's own where none.
+    pub gid: Option<u32>,
+}
+
+/// Reads. Paths are absolute, seen from the managed root; links on the way are followed only where nobody but root,
+/// or the owner of what they lead to, could have planted them.
+///
+/// Implementations must not change the machine, not even by a probe.
+pub trait Inspect: Sync {
+    /// Whether the root is a running system.
+    fn liveness(&self) -> Liveness;
+
+    /// What stands at the path, a last link not followed; none where nothing does.
+    fn lstat(&self, path: &Path) -> Result<Option<Stat>>;
+
+    /// What stands at the path, a last link followed by the same rule; none where nothing does.
+    fn stat(&self, path: &Path) -> Result<Option<Stat>>;
+
+    /// Opens a regular file; none where nothing stands there. A last link is followed by the same rule. What is no
+    /// regular file is an error, and is never opened.
+    fn open(&self, path: &Path) -> Result<Option<Opened>>;
+
+    /// What a symbolic link says.
+    fn read_link(&self, path: &Path) -> Result<PathBuf>;
+
+    /// The names in a directory, sorted, without `.` and `..`.
+    fn list(&self, path: &Path) -> Result<Vec<std::ffi::OsString>>;
+
+    /// Visits everything below a directory, a directory before its members, without following links and without
+    /// leaving its file system.
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()>;
+
+    /// Users and groups of the managed root, read once and again when their files have changed.
+    fn accounts(&self) -> Result<Arc<Accounts>>;
+
+    /// Runs a command that only reads. Refused where the root is no running system.
+    fn probe(&self, command: &Invocation) -> Result<Output>;
+
+    /// A file's bytes, at most `limit`; none where nothing stands there.
+    fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+        let Some(opened) = self.open(path)? else { return Ok(None) };
+        if opened.stat.size > limit {
+            return Err(Error::TooLarge { path: path.to_owned(), size: opened.stat.size, limit });
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(opened.stat.size).unwrap_or(0));
+        let failed = |source| Error::io("reading", path, source);
+        // One more than the limit, so that a file that grows meanwhile is seen.
+        opened.file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::TooLarge { path: path.to_owned(), size: bytes.len() as u64, limit });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// A small text file, such as one under `/etc`; none where nothing stands there. Bytes that are no UTF-8 are replaced.
+    fn read_text(&self, path: &Path) -> Result<Option<String>> {
+        const LIMIT: u64 = 16 * 1024 * 1024;
+        Ok(self.read(path, LIMIT)?.map(|bytes| match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }))
+    }
+}
+
+/// New content of a file, whole on disk beside the old one, that does not stand in its place yet.
+///
+/// Dropped without [`Staged::commit`] it is gone, and the old file was never touched.
+pub trait Staged {
+    /// Where it stands until then, on this machine: for validators.
+    fn path(&self) -> &Path;
+
+    /// Takes the old one's place. It lasts through a power cut only after [`System::settle`].
+    ///
+    /// # Errors
+    /// The rename failed; the old file still stands.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// Writes. Every change takes place whole or not at all; after [`System::settle`] it lasts.
+pub trait System: Inspect {
+    /// Writes a whole new file beside `path`, with its owner and mode from the start, and syncs it. Old stays until the commit.
+    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>>;
+
+    /// Makes a symbolic link, in place of a file or link that stands there.
+    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()>;
+
+    /// Makes a directory where nothing stands.
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
+
+    /// Sets permission bits of a file or directory that stands there; never through a link.
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<()>;
+
+    /// Sets owner and group of what stands there, of a link itself.
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()>;
+
+    /// Removes a file, a link or an empty directory. Nothing there is no error.
+    fn remove(&self, path: &Path) -> Result<()>;
+
+    /// Removes a directory with all that it holds, without following links or leaving its file system.
+    fn remove_tree(&self, path: &Path) -> Result<()>;
+
+    /// Runs a command. Refused where the root is no running system.
+    fn run(&self, command: &Invocation) -> Result<Output>;
+
+    /// Makes all changes up to now last through a power cut: only after it may they be called done.
+    fn settle(&self) -> Result<()>;
+}
+
+/// Writes a small file whole and durably: stage, commit, settle.
+///
+/// # Errors
+/// Any step failed; the old file still stands, unless only the last sync failed.
+pub fn write_durably(system: &dyn System, path: &Path, access: Access, bytes: &[u8]) -> Result<()> {
+    system.stage(path, access, &mut io::Cursor::new(bytes))?.commit()?;
+    system.settle()
+}

@@ -1,0 +1,146 @@
+//! Commands: what is run, with what around it, and what came of it.
+//!
+//! Arguments without a shell unless a shell is asked for, a cleared environment, an own process group that ends at the
+//! timeout, bounded output. Arguments can be seen by every user of the machine: secrets go by environment or input.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use holdfast_catalog::resource::attribute::{Command, Secret};
+use zeroize::Zeroizing;
+
+/// The PATH of every command.
+pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How much of a command's output is kept, unless it says otherwise.
+pub const OUTPUT_LIMIT: usize = 64 * 1024;
+
+/// A command and what is around it.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// What is run.
+    pub command: Command,
+    /// The working directory; `/` without it.
+    pub cwd: Option<PathBuf>,
+    /// The user it runs as, with that user's groups; the agent's own without it.
+    pub user: Option<String>,
+    /// Variables beside `PATH`, `LANG=C.UTF-8` and `HOME`.
+    pub environment: Vec<(String, Secret)>,
+    /// What it reads from its standard input.
+    pub input: Option<Input>,
+    /// When its process group is ended.
+    pub timeout: Duration,
+    /// How many bytes of each output are kept; what is over is read and dropped.
+    pub limit: usize,
+}
+
+/// Standard input; never shown, and wiped when done.
+#[derive(Clone)]
+pub struct Input(pub(crate) Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[input]")
+    }
+}
+
+impl Invocation {
+    /// A program and its arguments.
+    pub fn new<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Self {
+        Self::of(Command::Arguments(arguments.into_iter().map(Into::into).collect()))
+    }
+
+    /// A command as a manifest gives it.
+    pub fn of(command: Command) -> Self {
+        Self {
+            command,
+            cwd: None,
+            user: None,
+            environment: Vec::new(),
+            input: None,
+            timeout: Duration::from_secs(300),
+            limit: OUTPUT_LIMIT,
+        }
+    }
+
+    /// With a variable that may be shown.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With standard input.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(Input(Zeroizing::new(bytes.into())));
+        self
+    }
+
+    /// With another timeout.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// With more of the output kept, for what is parsed.
+    #[must_use]
+    pub fn limit(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+    /// By us, since it took too long.
+    TimedOut(Duration),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "ended by signal {signal}"),
+            Self::TimedOut(after) => write!(f, "ended after its timeout of {} s", after.as_secs_f32()),
+        }
+    }
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// The beginning of its standard output.
+    pub stdout: Vec<u8>,
+    /// The end of its standard error, where the reason usually stands.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether it ended with code 0.
+    pub fn succeeded(&self) -> bool {
+        self.exit == Exit::Code(0)
+    }
+
+    /// Standard output as text; bytes that are no UTF-8 are replaced.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.stdout)
+    }
+
+    /// The last lines of what it said, for an error: of standard error, or of standard output where that is empty.
+    pub fn last_words(&self) -> String {
+        let said = if self.stderr.trim_ascii().is_empty() { &self.stdout } else { &self.stderr };
+        let text = String::from_utf8_lossy(said);
+        let lines: Vec<_> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+        lines[lines.len().saturating_sub(5)..].join("\n")
+    }
+}

@@ -1,0 +1,105 @@
+//! What can go wrong at the machine, with the path and what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// An operation on the machine failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel said no.
+    #[error("{doing} {} failed: {source}{hint}", .path.display())]
+    Io {
+        /// What was tried, such as `reading`.
+        doing: &'static str,
+        /// At what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+        /// What more is known, such as the space that is left.
+        hint: String,
+    },
+    /// A link on the way that the wrong person could have planted.
+    #[error(
+        "{} is not followed: whoever owns the directory around this link (uid {owner}) could lead it elsewhere; \
+         name the path that it leads to, or make the link and its directory root's", .link.display()
+    )]
+    PlantedLink {
+        /// The link.
+        link: PathBuf,
+        /// Who owns it or its directory.
+        owner: u32,
+    },
+    /// More links on the way than any honest path has.
+    #[error("{} has too many levels of symbolic links", .0.display())]
+    LinkLoop(PathBuf),
+    /// A file with other names, in a directory where others can make such names.
+    #[error(
+        "{} has {links} hard links in a directory that others can write: its owner and mode are not touched; \
+         remove the other links, or manage its content too", .path.display()
+    )]
+    PlantedHardLink {
+        /// The file.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+    /// A device, a FIFO, a socket or a directory where a file was expected.
+    #[error("{} is no regular file; remove it, or manage another path", .0.display())]
+    NotAFile(PathBuf),
+    /// A file that is larger than what is read of it.
+    #[error("{} has {size} bytes, more than the {limit} that are read of it", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        size: u64,
+        /// How many are read.
+        limit: u64,
+    },
+    /// A path that leads nowhere, such as one that is not absolute.
+    #[error("{} is no absolute path below the managed root", .0.display())]
+    BadPath(PathBuf),
+    /// A command for a root that is not running.
+    #[error("`{0}` is not run: the managed root is a directory, not a running system")]
+    NotLive(String),
+    /// A program that could not be started.
+    #[error("`{program}` could not be started: {source}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A user that the command was to run as.
+    #[error("`{command}` is to run as `{user}`, who does not exist")]
+    NoSuchUser {
+        /// The command.
+        command: String,
+        /// The user.
+        user: String,
+    },
+}
+
+impl Error {
+    /// The kernel said no to `doing` something at `path`.
+    pub fn io(doing: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::Io { doing, path: path.to_owned(), source: source.into(), hint: String::new() }
+    }
+
+    /// With what more is known.
+    #[must_use]
+    pub(crate) fn hint(mut self, words: impl FnOnce() -> String) -> Self {
+        if let Self::Io { hint, .. } = &mut self {
+            *hint = words();
+        }
+        self
+    }
+
+    /// The kernel's kind of error, where it was the kernel's.
+    pub fn kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Io { source, .. } | Self::Spawn { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+}
