@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,7 +24,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::process::{self, Owned};
-use crate::{binaries, wait};
+use crate::{binaries, skip, wait};
 
 mod cache;
 mod cgroup;
@@ -93,12 +93,7 @@ pub fn available() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("booted hosts need root".into());
     }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let found = |program: &&str| env::split_paths(&path).any(|folder| folder.join(program).exists());
-    let missing: Vec<&str> = PROGRAMS.into_iter().filter(|program| !found(program)).collect();
-    if !missing.is_empty() {
-        return Err(format!("run tests/install.sh: {} not installed", missing.join(", ")));
-    }
+    process::installed(&PROGRAMS)?;
     if cgroup::unified_root().is_none() {
         return Err("no cgroup version 2 hierarchy is mounted".into());
     }
@@ -117,9 +112,7 @@ pub fn shared() -> Option<&'static Lab> {
     let lab = SHARED.get_or_init(|| match available() {
         Ok(()) => Some(Lab::new().unwrap_or_else(|error| panic!("the lab: {error}"))),
         Err(missing) => {
-            assert!(env::var_os("HOLDFAST_REQUIRE_LAB").is_none(), "a lab is required here: {missing}");
-            // Past the capture of a passing test's output: a skip must be seen.
-            let _ = writeln!(io::stderr(), "SKIPPED: tests on booted hosts: {missing}");
+            skip::unless_required("HOLDFAST_REQUIRE_LAB", "tests on booted hosts", &missing);
             None
         }
     });

@@ -4,8 +4,10 @@
 //! Nothing here knows what is right: that is said by the tests.
 
 pub mod binaries;
+pub mod browser;
 pub mod lab;
 pub mod process;
+pub mod skip;
 pub mod wait;
 
 pub use binaries::binaries;

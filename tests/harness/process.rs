@@ -1,5 +1,6 @@
 //! Running programs of the machine: to their end with their output, or as a child that ends with its owner.
 
+use std::env;
 use std::io;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
@@ -25,6 +26,17 @@ pub enum Error {
         /// What it said, without the white space around it.
         stderr: String,
     },
+}
+
+/// Says which of these programs are not there.
+pub fn installed(programs: &[&str]) -> Result<(), String> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let found = |program: &str| env::split_paths(&path).any(|folder| folder.join(program).exists());
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !found(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!("not installed: {}; tests/install.sh installs all that is needed", missing.join(", ")))
 }
 
 /// Runs a program to its end, whatever its status.
@@ -82,6 +94,13 @@ mod tests {
         let error = run(Command::new("sh").args(["-c", "echo no such thing >&2; exit 3"])).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("\"sh\" \"-c\"") && text.ends_with("exit status: 3: no such thing"), "{text}");
+    }
+
+    #[test]
+    fn only_missing_programs_are_named() {
+        assert_eq!(installed(&["sh", "cat"]), Ok(()));
+        let missing = installed(&["sh", "no-such-program"]).unwrap_err();
+        assert!(missing.starts_with("not installed: no-such-program;"), "{missing}");
     }
 
     #[test]

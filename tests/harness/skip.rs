@@ -1,0 +1,15 @@
+//! Leaving out tests where the machine cannot run them: always said, and never where it is forbidden.
+
+use std::env;
+use std::io::{self, Write as _};
+
+/// Says that tests are left out and why.
+///
+/// # Panics
+///
+/// When `variable` is set, as continuous integration does: what it leaves out would be taken for proven.
+pub fn unless_required(variable: &str, what: &str, why: &str) {
+    assert!(env::var_os(variable).is_none(), "{variable} is set, so {what} must run: {why}");
+    // Written past the capture of a passing test's output: a skip must be seen.
+    let _ = writeln!(io::stderr(), "SKIPPED: {what}: {why}");
+}
