@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::lab::{self, Lab};
+use harness::lab::{self, Host, Lab};
 use harness::process;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -156,11 +158,9 @@ fn the_machine_serves_hosts_and_reaches_them_from_its_own_loopback() {
         host.wait_for("the page", SOON, |host| host.sh("curl -sSf http://holdfast.acme.example:8000/page"));
     assert_eq!(page.unwrap(), "from the machine");
 
-    let here = "127.0.0.1:18765".parse().unwrap();
-    let _forward = lab.forward(here, (lab.address(), 8000).into()).unwrap();
-    let page = harness::wait::until("the page by the loopback", SOON, || {
-        process::run(Command::new("curl").args(["-sSf", "http://127.0.0.1:18765/page"]))
-    });
+    let forward = lab.forward(([127, 0, 0, 1], 0).into(), (lab.address(), 8000).into()).unwrap();
+    let url = format!("http://{}/page", forward.address());
+    let page = process::run(Command::new("curl").args(["-sSf", "--max-time", "10", &url]));
     assert_eq!(page.unwrap(), "from the machine");
 }
 
@@ -171,8 +171,7 @@ fn what_is_dropped_leaves_nothing_on_the_machine() {
     }
     let lab = Lab::new().expect("a second lab beside the shared one");
     let hosts = lab.boot(&["left.acme.example"]).expect("a host boots");
-    let folder = hosts[0].root().ancestors().nth(4).unwrap().to_owned();
-    let number = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let number = number_of(&hosts[0]);
     let traces = || traces_of(&number);
     assert!(traces().len() >= 5, "{:?}", traces());
 
@@ -180,7 +179,46 @@ fn what_is_dropped_leaves_nothing_on_the_machine() {
     assert!(traces().iter().all(|trace| !trace.contains(&format!("holdfast-{number}-10"))), "{:?}", traces());
     drop(lab);
     assert_eq!(traces(), BTreeSet::new());
-    assert!(!folder.exists());
+}
+
+/// Plays both parts: the process that is killed is this test once more, told so by a variable.
+#[test]
+fn a_killed_process_leaves_nothing_on_the_machine() {
+    const PART: &str = "HOLDFAST_LAB_TEST_VICTIM";
+    if std::env::var_os(PART).is_some() {
+        let lab = Lab::new().expect("a lab");
+        let hosts = lab.boot(&["killed.acme.example"]).expect("a host boots");
+        let _server = process::start(lab.command_in_network("sleep").arg("600")).expect("a program starts");
+        // The test runner may have begun a line already.
+        writeln!(std::io::stdout(), "\nlab {}", number_of(&hosts[0])).expect("somebody listens");
+        std::io::stdin().read_line(&mut String::new()).expect("a line that never comes");
+        return;
+    }
+    if lab::shared().is_none() {
+        return;
+    }
+    let mut victim = Command::new(std::env::current_exe().unwrap());
+    victim.args(["--exact", "lab::a_killed_process_leaves_nothing_on_the_machine", "--nocapture"]);
+    victim.env(PART, "1").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut victim = process::start(&mut victim).unwrap();
+    let output = BufReader::new(victim.child().stdout.take().unwrap());
+    let number =
+        output.lines().find_map(|line| line.unwrap().strip_prefix("lab ").map(str::to_owned)).unwrap();
+    assert!(traces_of(&number).len() >= 5, "{:?}", traces_of(&number));
+
+    drop(victim);
+    harness::wait::until("everything of it is gone", SOON, || {
+        let left = traces_of(&number);
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .unwrap();
+}
+
+fn number_of(host: &Host) -> String {
+    let root = host.root();
+    let folder =
+        root.ancestors().nth(4).and_then(Path::file_name).expect("a host's disk lies in its lab's folder");
+    folder.to_string_lossy().into_owned()
 }
 
 /// Namespaces, mounts, control groups and processes that bear a lab's number.
@@ -190,8 +228,11 @@ fn traces_of(lab: &str) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
     let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
     seen.extend(mounts.lines().filter(|line| line.contains(&path)).map(str::to_owned));
-    let find = "ls -d /run/netns/*; find /sys/fs/cgroup -maxdepth 2 -type d; pgrep --full --list-full systemd-nspawn; true";
+    let find =
+        "find /run/netns /run/systemd/nspawn/propagate /sys/fs/cgroup /var/tmp/holdfast-lab/labs -maxdepth 2;
+                pgrep --full --list-full systemd-nspawn; true";
     let list = process::run(Command::new("sh").args(["-c", find])).expect("a list");
-    seen.extend(list.lines().filter(|line| line.contains(&prefix)).map(str::to_owned));
+    let own = |line: &&str| line.contains(&prefix) || line.contains(&path);
+    seen.extend(list.lines().filter(own).map(str::to_owned));
     seen
 }

@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -208,16 +209,35 @@ impl Lab {
         self.site.command(program)
     }
 
-    /// Makes an address on the lab's network reachable at one of the machine's own, for as long as the
-    /// returned value lives.
-    pub fn forward(&self, here: SocketAddr, there: SocketAddr) -> Result<Owned, Error> {
-        // The listening socket is made outside the lab's network, and its connections go on inside.
-        let mut proxy = self.site.machine.command("systemd-socket-activate");
-        proxy.arg("--listen").arg(here.to_string());
-        proxy.arg("nsenter").arg(format!("--net={}", self.site.network.namespace_path()));
-        proxy.arg("/lib/systemd/systemd-socket-proxyd").arg(there.to_string());
-        proxy.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        Ok(process::start(&mut proxy)?)
+    /// Makes an address on the lab's network reachable at one of the machine's own (at a free port for 0),
+    /// for as long as the returned value lives.
+    pub fn forward(&self, here: SocketAddr, there: SocketAddr) -> Result<Forward, Error> {
+        // A socket stays in the network it was made in, whoever accepts its connections: so they come in
+        // outside the lab's network and go on inside.
+        const PROXY: &str = r#"
+            exec 3<&0 </dev/null
+            export LISTEN_FDS=1 LISTEN_PID=$$
+            exec nsenter --net="$1" /lib/systemd/systemd-socket-proxyd "$2""#;
+        let not_listening = || Error::io(Path::new("a listening socket"));
+        let listener = TcpListener::bind(here).map_err(not_listening())?;
+        let address = listener.local_addr().map_err(not_listening())?;
+        let mut proxy = self.site.machine.command("sh");
+        proxy.args(["-c", PROXY, "forward", &self.site.network.namespace_path(), &there.to_string()]);
+        proxy.stdin(OwnedFd::from(listener)).stdout(Stdio::null()).stderr(Stdio::null());
+        Ok(Forward { address, _proxy: process::start(&mut proxy)? })
+    }
+}
+
+/// An address of the machine behind which one on the lab's network answers.
+pub struct Forward {
+    address: SocketAddr,
+    _proxy: Owned,
+}
+
+impl Forward {
+    /// The machine's.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 
@@ -228,24 +248,42 @@ fn power_on(host: &Host) -> Result<(), Error> {
     Ok(())
 }
 
-/// Takes the lowest free number among the labs on the machine, after those whose processes are gone have
-/// been undone, and has a watchdog look after it.
+/// Takes a number that no other lab on the machine has, and has a watchdog look after what is made for it.
+///
+/// Numbers go round, so that one is not soon used again by a lab that is taken for its predecessor.
 fn claim() -> Result<(u8, Ledger, Watchdog), Error> {
     let home = Path::new(cache::HOME).join("labs");
     fs::create_dir_all(&home).map_err(Error::io(&home))?;
     let _turn = cache::lock(&Path::new(cache::HOME).join("labs.lock"))?;
-    for number in 1..=u8::MAX {
-        let folder = home.join(number.to_string());
-        if folder.exists() && (in_use(&folder) || ledger::undo(&folder).is_err()) {
-            continue;
+    let last_file = Path::new(cache::HOME).join("labs.last");
+    let last: usize = fs::read_to_string(&last_file).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+
+    sweep(&home)?;
+
+    let number = (1..=u8::MAX)
+        .cycle()
+        .skip(last)
+        .take(u8::MAX.into())
+        .find(|number| !home.join(number.to_string()).exists())
+        .ok_or_else(|| Error::Unavailable("255 labs are in use on this machine".into()))?;
+    fs::write(&last_file, number.to_string()).map_err(Error::io(&last_file))?;
+    let folder = home.join(number.to_string());
+    let ledger = Ledger::begin(&folder)?;
+    let mut watchdog = Watchdog::start(&folder, time_to_live())?;
+    let processes = [std::process::id(), watchdog.id()].map(identity).join("\n");
+    fs::write(folder.join("processes"), processes).map_err(Error::io(&folder))?;
+    Ok((number, ledger, watchdog))
+}
+
+/// Undoes what is left of labs whose process and watchdog are gone, which takes killing both.
+fn sweep(home: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(home).map_err(Error::io(home))? {
+        let folder = entry.map_err(Error::io(home))?.path();
+        if !in_use(&folder) {
+            ledger::undo(&folder)?;
         }
-        let ledger = Ledger::begin(&folder)?;
-        let mut watchdog = Watchdog::start(&folder, time_to_live())?;
-        let processes = [std::process::id(), watchdog.id()].map(identity).join("\n");
-        fs::write(folder.join("processes"), processes).map_err(Error::io(&folder))?;
-        return Ok((number, ledger, watchdog));
     }
-    Err(Error::Unavailable("255 labs are in use on this machine".into()))
+    Ok(())
 }
 
 /// A lab is in use while its process or its watchdog lives.
