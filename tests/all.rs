@@ -1,3 +1,4 @@
 //! The acceptance tests: one binary, so that the programs are built, and the lab is booted, once.
 
 mod lab;
+mod tidy;

@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate stands in the workspace")
-}
+use harness::binaries::workspace as root;
 
 /// Every Rust file of the workspace with its text, by path from the root.
 fn sources() -> Vec<(String, String)> {
@@ -14,15 +12,15 @@ fn sources() -> Vec<(String, String)> {
     }
     files.retain(|path| path.extension().is_some_and(|e| e == "rs"));
     let named = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path).unwrap();
-        (path.strip_prefix(root()).unwrap().to_string_lossy().into_owned(), text)
+        let text = std::fs::read_to_string(&path).expect("a source file is text");
+        (path.strip_prefix(root()).expect("it was found there").to_string_lossy().into_owned(), text)
     };
     files.into_iter().map(named).collect()
 }
 
 fn walk(dir: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(dir).expect("a folder of the workspace") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() && !path.ends_with("target") {
             walk(&path, files);
         } else if path.is_file() {
@@ -52,7 +50,9 @@ fn one_concept_a_file() {
     let long: Vec<_> = sources()
         .iter()
         .filter(|(path, text)| !path.starts_with("tests/") && without_tests(text).lines().count() > 500)
-        .map(|(path, text)| format!("{path} has {} lines before its tests", without_tests(text).lines().count()))
+        .map(|(path, text)| {
+            format!("{path} has {} lines before its tests", without_tests(text).lines().count())
+        })
         .collect();
     assert_none("a file is one concept; a longer one wants to be two", &long);
 }
@@ -61,14 +61,22 @@ fn one_concept_a_file() {
 fn names_are_words_of_the_domain() {
     let vague = ["utils", "util", "helpers", "helper", "manager", "handler", "mod", "common", "misc"];
     let stem = |path: &str| Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let found: Vec<_> =
-        sources().into_iter().map(|(path, _)| path).filter(|path| vague.contains(&stem(path).as_str())).collect();
+    let found: Vec<_> = sources()
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(|path| vague.contains(&stem(path).as_str()))
+        .collect();
     assert_none("a file is named by a word of the domain, and `foo.rs` + `foo/` stand for a module", &found);
 }
 
 #[test]
 fn nothing_is_skipped_or_left_for_later() {
-    let words = [concat!("#[igno", "re"), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
+    let words = [
+        concat!("#[igno", "re"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("dbg", "!("),
+    ];
     let found: Vec<_> = sources()
         .iter()
         .flat_map(|(path, text)| text.lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
@@ -98,8 +106,12 @@ fn the_server_names_no_resource_type() {
     let found: Vec<_> = sources()
         .iter()
         .filter(|(path, _)| path.starts_with("server/src"))
-        .flat_map(|(path, text)| without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
-        .filter(|(_, _, line)| types.iter().any(|t| !ambiguous.contains(&t.as_str()) && line.contains(t.as_str())))
+        .flat_map(|(path, text)| {
+            without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line))
+        })
+        .filter(|(_, _, line)| {
+            types.iter().any(|t| !ambiguous.contains(&t.as_str()) && line.contains(t.as_str()))
+        })
         .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
         .collect();
     assert_none("the compiler works on kinds of attributes; a type is one file in `catalog`", &found);
@@ -107,13 +119,26 @@ fn the_server_names_no_resource_type() {
 
 #[test]
 fn compile_and_lookup_know_no_clock_network_or_database() {
-    let forbidden = ["std::fs", "std::net", "tokio", "rusqlite", "reqwest", "SystemTime", "Timestamp::now", "crate::store"];
+    let forbidden = [
+        "std::fs",
+        "std::net",
+        "tokio",
+        "rusqlite",
+        "reqwest",
+        "SystemTime",
+        "Timestamp::now",
+        "crate::store",
+    ];
     let pure = ["server/src/compile", "server/src/lookup", "server/src/language", "catalog/src"];
     let found: Vec<_> = sources()
         .iter()
         .filter(|(path, _)| pure.iter().any(|dir| path.starts_with(dir)) && !path.contains("test"))
-        .flat_map(|(path, text)| without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
-        .filter(|(_, _, line)| !line.trim_start().starts_with("//") && forbidden.iter().any(|w| line.contains(w)))
+        .flat_map(|(path, text)| {
+            without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line))
+        })
+        .filter(|(_, _, line)| {
+            !line.trim_start().starts_with("//") && forbidden.iter().any(|w| line.contains(w))
+        })
         .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
         .collect();
     assert_none("the same input gives the same bytes: these see a snapshot and facts, nothing else", &found);
@@ -126,8 +151,12 @@ fn the_machine_is_written_through_one_door() {
         .iter()
         .filter(|(path, _)| path.starts_with("agent/src/provider") || path.starts_with("agent/src/enforce"))
         .filter(|(path, _)| !path.contains("test") && !path.ends_with("contract.rs"))
-        .flat_map(|(path, text)| without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line)))
-        .filter(|(_, _, line)| !line.trim_start().starts_with("//") && writes.iter().any(|w| line.contains(w)))
+        .flat_map(|(path, text)| {
+            without_tests(text).lines().enumerate().map(move |(i, line)| (path, i + 1, line))
+        })
+        .filter(|(_, _, line)| {
+            !line.trim_start().starts_with("//") && writes.iter().any(|w| line.contains(w))
+        })
         .map(|(path, number, line)| format!("{path}:{number}: {}", line.trim()))
         .collect();
     assert_none("every change of the machine goes through `agent/src/system`", &found);
