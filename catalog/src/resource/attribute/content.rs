@@ -1,0 +1,147 @@
+//! Texts that may be secret, and what files hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Attribute, AttributeKind, Mismatch};
+use crate::hash::ContentHash;
+use crate::value::{Kind, Sensitive, Value};
+
+/// A text that may be secret.
+#[derive(Clone, PartialEq)]
+pub struct Secret(Value);
+
+impl Secret {
+    /// The text itself, for its target alone.
+    pub fn expose(&self) -> Arc<str> {
+        let exposed = match &self.0.kind {
+            Kind::Sensitive(secret) => secret.expose(),
+            _ => self.0.clone(),
+        };
+        exposed.scalar_text().unwrap_or_default()
+    }
+
+    /// Whether it may be shown.
+    pub fn is_sensitive(&self) -> bool {
+        self.0.is_sensitive()
+    }
+
+    /// The text with what is secret masked.
+    pub fn shown(&self) -> String {
+        match &self.0.kind {
+            Kind::Sensitive(secret) => secret.masked(),
+            _ => self.0.as_str().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.shown(), f)
+    }
+}
+
+impl Attribute for Secret {
+    const KIND: AttributeKind = AttributeKind::Secret;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = match &value.kind {
+            Kind::Sensitive(secret) => secret.expose(),
+            _ => value.clone(),
+        };
+        match text.as_str() {
+            Some(text) if !text.contains('\0') => Ok(Self(value.clone())),
+            _ => Err(Mismatch::KIND),
+        }
+    }
+}
+
+/// What a file holds: text in the catalog, or content that is fetched by its hash.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// In the catalog, perhaps secret.
+    Inline(Secret),
+    /// From a module's `files/`.
+    Hash {
+        /// SHA-256.
+        sha256: ContentHash,
+        /// Bytes.
+        size: u64,
+    },
+    /// A directory of a module's `files/`: hashes and sizes by relative path.
+    Tree(BTreeMap<String, (ContentHash, u64)>),
+}
+
+impl Content {
+    /// The value of a file of `files/` on the wire.
+    pub fn hash_value(sha256: &ContentHash, size: u64) -> Value {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        [("sha256", sha256.as_str().into()), ("size", size.into())].into()
+    }
+
+    /// The value of a directory of `files/` on the wire.
+    pub fn tree_value(entries: BTreeMap<Arc<str>, Value>) -> Value {
+        [("tree", entries.into())].into()
+    }
+
+    /// The hashes that it names.
+    pub fn hashes(&self) -> Vec<&ContentHash> {
+        match self {
+            Self::Inline(_) => Vec::new(),
+            Self::Hash { sha256, .. } => vec![sha256],
+            Self::Tree(entries) => entries.values().map(|(hash, _)| hash).collect(),
+        }
+    }
+}
+
+fn read_hash(value: &Value) -> Option<(ContentHash, u64)> {
+    let map = value.as_map().filter(|map| map.len() == 2)?;
+    let sha256 = ContentHash::parse(map.get("sha256")?.as_str()?)?;
+    Some((sha256, u64::try_from(map.get("size")?.as_int()?).ok()?))
+}
+
+fn read_tree(value: &Value) -> Option<Content> {
+    let map = value.as_map().filter(|map| map.len() == 1)?;
+    let relative =
+        |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | "..")) && !path.contains('\0');
+    let entry = |(path, value): (&Arc<str>, &Value)| {
+        relative(path).then(|| Some((path.to_string(), read_hash(value)?))).flatten()
+    };
+    map.get("tree")?.as_map()?.iter().map(entry).collect::<Option<_>>().map(Content::Tree)
+}
+
+impl Attribute for Content {
+    const KIND: AttributeKind = AttributeKind::Content;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        if let Some((sha256, size)) = read_hash(value) {
+            return Ok(Self::Hash { sha256, size });
+        }
+        if let Some(tree) = read_tree(value) {
+            return Ok(tree);
+        }
+        Secret::read(value).map(Self::Inline)
+    }
+}
+
+impl From<Sensitive> for Secret {
+    fn from(sensitive: Sensitive) -> Self {
+        Self(Kind::Sensitive(sensitive).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_by_hash_is_told_from_text() {
+        let hash = ContentHash::of(b"x");
+        let value = Content::hash_value(&hash, 1);
+        assert_eq!(Content::read(&value).unwrap(), Content::Hash { sha256: hash.clone(), size: 1 });
+        let tree = Content::tree_value([(Arc::from("a/b"), value.clone())].into());
+        assert_eq!(Content::read(&tree).unwrap().hashes(), [&hash]);
+        let escaping = Content::tree_value([(Arc::from("../b"), value)].into());
+        assert!(Content::read(&escaping).is_err());
+        assert!(matches!(Content::read(&"text".into()), Ok(Content::Inline(_))));
+    }
+}

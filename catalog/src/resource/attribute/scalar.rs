@@ -1,0 +1,169 @@
+//! Scalars with a grammar: paths, permission bits, durations, names.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Attribute, AttributeKind, Mismatch};
+use crate::value::Value;
+
+/// An absolute, normal path.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AbsolutePath(Arc<str>);
+
+impl AbsolutePath {
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AbsolutePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for AbsolutePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl Attribute for AbsolutePath {
+    const KIND: AttributeKind = AttributeKind::Path;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let Some(rest) = text.strip_prefix('/') else { return Err(Mismatch::KIND) };
+        if text.contains('\0') || text.len() > 4095 {
+            return Err(Mismatch::because("holds a NUL byte or is longer than 4095 bytes"));
+        }
+        if !rest.is_empty() && rest.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            let why = format!("is `{}`, which is not normal", text.escape_debug());
+            return Err(
+                Mismatch::because(why).help("write it without `.`, `..`, `//` and a slash at its end")
+            );
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+/// Permission bits, at most `07777`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode(pub u32);
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl Attribute for Mode {
+    const KIND: AttributeKind = AttributeKind::Mode;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        if let Some(number) = value.as_int() {
+            let why = format!("is the number {number}");
+            let help = format!("write permission bits as a string: \"{:04o}\"", number & 0o7777);
+            return Err(Mismatch::because(why).help(help));
+        }
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
+        if !octal {
+            return Err(Mismatch::KIND);
+        }
+        u32::from_str_radix(text, 8).map(Self).map_err(|_| Mismatch::KIND)
+    }
+}
+
+/// Seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds(pub u32);
+
+impl Attribute for Seconds {
+    const KIND: AttributeKind = AttributeKind::Duration;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        if value.as_int().is_some() {
+            return u32::read(value).map(Self).map_err(|_| Mismatch::KIND);
+        }
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let factor = match &text[digits.len()..] {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3600,
+            "d" => 86400,
+            _ => return Err(Mismatch::KIND),
+        };
+        let number: u32 = digits.parse().map_err(|_| Mismatch::KIND)?;
+        number.checked_mul(factor).map(Self).ok_or(Mismatch::KIND)
+    }
+}
+
+/// A name of the machine's accounts or packages: no slash, no colon, no space, never like an option.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SystemName(String);
+
+impl SystemName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SystemName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Attribute for SystemName {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let rest = |b: u8| b.is_ascii_alphanumeric() || b"_-.+:@\\$".contains(&b);
+        if first && text.len() <= 255 && text.bytes().all(rest) {
+            Ok(Self(text.to_owned()))
+        } else {
+            let why = format!("is `{}`, which is not a name", text.escape_debug());
+            Err(Mismatch::because(why).help("begin with a letter or digit; no spaces and no slashes"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_absolute_and_normal() {
+        for good in ["/", "/etc", "/etc/a b"] {
+            assert!(AbsolutePath::read(&good.into()).is_ok(), "{good}");
+        }
+        for bad in ["etc", "", "/etc/", "/a//b", "/a/../b", "/a/.", "/a\0b"] {
+            assert!(AbsolutePath::read(&bad.into()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mode_that_is_a_number_is_met_with_the_cure() {
+        let error = Mode::read(&0o644.into()).unwrap_err();
+        assert!(error.help.unwrap().contains("\"0644\""));
+        assert_eq!(Mode::read(&"0755".into()).unwrap(), Mode(0o755));
+        assert!(Mode::read(&"0999".into()).is_err());
+    }
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(Seconds::read(&"5m".into()).unwrap(), Seconds(300));
+        assert_eq!(Seconds::read(&7.into()).unwrap(), Seconds(7));
+        assert!(Seconds::read(&"5".into()).is_err());
+    }
+
+    #[test]
+    fn names_are_never_options_or_paths() {
+        assert!(SystemName::read(&"python3.11".into()).is_ok());
+        for bad in ["-rf", "a/b", "a b", "", "a\nb"] {
+            assert!(SystemName::read(&bad.into()).is_err(), "{bad:?}");
+        }
+    }
+}
