@@ -306,10 +306,3 @@ macro_rules! keywords {
     };
 }
 pub(crate) use keywords;
-
-/// A text that may be shown, for what the agent itself gives to a command.
-impl From<&str> for Secret {
-    fn from(text: &str) -> Self {
-        Self(text.into())
-    }
-}

@@ -129,6 +129,13 @@ impl From<Sensitive> for Secret {
     }
 }
 
+/// A text that may be shown, for what the agent itself gives to a command.
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
