@@ -1,0 +1,141 @@
+//! What this machine says about itself.
+//!
+//! Read from files and the kernel alone, in milliseconds: no command is run. *Stable* facts change when the machine
+//! does and may cause a compile; *volatile* ones always move and only go with the report. The server believes none of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::value::{Map, Value};
+
+mod custom;
+mod hardware;
+mod network;
+mod os;
+mod tree;
+
+use tree::Tree;
+
+/// Where an operator's own facts stand, below the root.
+pub const CUSTOM_DIR: &str = "/etc/holdfast/facts.d";
+
+/// What was found, and what could not be used.
+#[derive(Debug)]
+pub struct Found {
+    /// The stable facts.
+    pub facts: Facts,
+    /// Why an operator's own file was left out, in a line each.
+    pub warnings: Vec<String>,
+}
+
+/// Why there are no facts.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The root cannot be opened.
+    #[error("cannot open the root directory {path}: {error}")]
+    Root {
+        /// The root.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// They are too many or too large.
+    #[error("facts cannot be used: {0}")]
+    Invalid(#[from] holdfast_catalog::facts::InvalidFacts),
+}
+
+/// The stable facts of the machine whose root is `root`; what another root does not say, the running system does.
+///
+/// # Errors
+/// Where the root is not there. A fact that cannot be read is simply not there.
+pub fn stable(root: &Path) -> Result<Found, Error> {
+    let tree = Tree::open(root).map_err(|error| Error::Root { path: root.display().to_string(), error })?;
+    let mut facts = Map::new();
+    os::collect(&tree, &mut facts);
+    network::collect(&tree, &mut facts);
+    hardware::collect(&mut facts);
+    let warnings = custom::collect(&tree, &mut facts);
+    Ok(Found { facts: Facts::new(facts.into())?, warnings })
+}
+
+/// What always moves: uptime, load, free memory and free space of the root.
+pub fn volatile(root: &Path) -> BTreeMap<String, Value> {
+    let mut facts = hardware::volatile();
+    if let Ok(space) = rustix::fs::statvfs(root) {
+        let megabytes = |blocks: u64| i64::try_from((blocks * space.f_frsize) >> 20).unwrap_or(i64::MAX);
+        facts.insert("root_free_mb".into(), megabytes(space.f_bavail).into());
+        facts.insert("root_total_mb".into(), megabytes(space.f_blocks).into());
+    }
+    facts
+}
+
+/// A map of what is known.
+fn known<const N: usize>(entries: [(&str, Option<Value>); N]) -> Value {
+    entries.into_iter().filter_map(|(k, v)| Some((k.into(), v?))).collect::<Map>().into()
+}
+
+/// A text as a fact, where it is not empty.
+fn text(text: impl AsRef<str>) -> Option<Value> {
+    let text = text.as_ref().trim();
+    (!text.is_empty()).then(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root_with(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, content) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn this_machine_has_the_facts_that_data_relies_on() {
+        let found = stable(Path::new("/")).unwrap();
+        for path in ["os.name", "os.family", "os.release.full", "os.release.major", "kernel.release"] {
+            assert!(found.facts.get(path.split('.')).is_some_and(|v| v.as_str().is_some()), "{path}");
+        }
+        for path in ["memory.total_mb", "processors.count"] {
+            assert!(found.facts.get(path.split('.')).is_some_and(|v| v.as_int() > Some(0)), "{path}");
+        }
+        assert!(found.facts.get(["virtual"]).is_some());
+        assert_eq!(found.facts.hash(), stable(Path::new("/")).unwrap().facts.hash(), "facts flap");
+    }
+
+    #[test]
+    fn another_root_speaks_for_itself() {
+        let root = root_with(&[
+            ("etc/os-release", "ID=rocky\nID_LIKE=\"rhel centos fedora\"\nVERSION_ID=\"9.4\"\n"),
+            ("etc/hostname", "web1\n"),
+            ("etc/hosts", "127.0.0.1 localhost\n192.0.2.7 web1.acme.example web1\n"),
+        ]);
+        let facts = stable(root.path()).unwrap().facts;
+        let get = |path: &str| facts.get(path.split('.')).unwrap().as_str().unwrap().to_owned();
+        assert_eq!(get("os.name"), "rocky");
+        assert_eq!(get("os.family"), "redhat");
+        assert_eq!((get("os.release.full"), get("os.release.major")), ("9.4".into(), "9".into()));
+        assert_eq!(get("networking.hostname"), "web1");
+        assert_eq!(get("networking.fqdn"), "web1.acme.example");
+        assert_eq!(get("networking.domain"), "acme.example");
+    }
+
+    #[test]
+    fn volatile_facts_are_not_among_the_stable_ones() {
+        let moving = volatile(Path::new("/"));
+        assert!(moving.contains_key("uptime_seconds") && moving.contains_key("memory_available_mb"));
+        let facts = stable(Path::new("/")).unwrap().facts;
+        assert!(moving.keys().all(|name| facts.get([name.as_str()]).is_none()));
+    }
+
+    #[test]
+    fn a_root_that_is_not_there_is_named() {
+        let error = stable(Path::new("/nonexistent-root")).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent-root"), "{error}");
+    }
+}
