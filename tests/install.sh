@@ -3,7 +3,7 @@
 # booted hosts, and a browser. Does nothing when all of it is there.
 set -eu
 
-packages='apt-utils chromium chromium-driver curl dpkg-dev git gnupg iproute2 mmdebstrap procps strace systemd-container util-linux'
+packages='apt-utils chromium chromium-driver curl dpkg-dev git gnupg iproute2 mmdebstrap procps python3 strace systemd systemd-container util-linux'
 
 missing=
 for package in $packages; do

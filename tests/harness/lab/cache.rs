@@ -1,9 +1,10 @@
 //! What is dear to make and the same for every lab: kept on the machine in a folder named by the hash of
-//! its recipe, so that a changed recipe makes a new one, and moved into place only when it is whole.
+//! its recipe, so that a changed recipe makes a new one, and moved into place only when it is whole. One
+//! that nobody has used for a week is removed.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
@@ -12,6 +13,9 @@ use super::Error;
 
 /// Where the labs keep everything.
 pub const HOME: &str = "/var/tmp/holdfast-lab";
+
+/// How long something is kept after its last use.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Returns the folder of `recipe`, built first by `build` when it is not there.
 pub fn folder(
@@ -24,17 +28,36 @@ pub fn folder(
     let ready = home.join(format!("{name}-{}", key(recipe)));
     let _turn = lock(&home.join(format!("{name}.lock")))?;
     if ready.exists() {
+        mark_used(&ready)?;
         return Ok(ready);
     }
+    remove_unused(home, name)?;
     let unfinished = ready.with_extension("new");
-    match fs::remove_dir_all(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io(&unfinished)(error)),
-        _ => {}
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(Error::io(&unfinished))?;
     }
     fs::create_dir(&unfinished).map_err(Error::io(&unfinished))?;
     build(&unfinished)?;
     fs::rename(&unfinished, &ready).map_err(Error::io(&ready))?;
     Ok(ready)
+}
+
+fn mark_used(folder: &Path) -> Result<(), Error> {
+    File::open(folder).and_then(|open| open.set_modified(SystemTime::now())).map_err(Error::io(folder))
+}
+
+/// Removes what was made by recipes that are not in use any more; a lab lives for an hour, not for a week.
+fn remove_unused(home: &Path, name: &str) -> Result<(), Error> {
+    for entry in fs::read_dir(home).map_err(Error::io(home))? {
+        let entry = entry.map_err(Error::io(home))?;
+        let path = entry.path();
+        let modified = entry.metadata().and_then(|metadata| metadata.modified()).map_err(Error::io(&path))?;
+        let unused = modified.elapsed().unwrap_or_default() > KEPT;
+        if unused && path.is_dir() && entry.file_name().to_string_lossy().starts_with(&format!("{name}-")) {
+            fs::remove_dir_all(&path).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits for a lock among processes; it is held until the file is dropped.
@@ -56,6 +79,22 @@ fn key(recipe: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_used_for_a_week_goes_and_nothing_else() {
+        let home = tempfile::tempdir().unwrap();
+        let make = |name: &str, age: Duration| {
+            let path = home.path().join(name);
+            fs::create_dir(&path).unwrap();
+            File::open(&path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+            path
+        };
+        let old = make("image-old", KEPT * 2);
+        let kept = [make("image-new", KEPT / 2), make("repository-old", KEPT * 2), make("labs", KEPT * 2)];
+        remove_unused(home.path(), "image").unwrap();
+        assert!(!old.exists());
+        assert!(kept.iter().all(|path| path.exists()));
+    }
 
     #[test]
     fn the_key_tells_recipes_apart_however_they_are_cut() {

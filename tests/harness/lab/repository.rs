@@ -18,7 +18,7 @@ pub const MOUNTED_AT: &str = "/srv/lab-repository";
 
 /// What hosts can install beside the samples: what the estate's roles and the tests use. They must be able
 /// to stand on one machine together.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 15] = [
     "chrony",
     "git",
     "haproxy",
@@ -29,6 +29,7 @@ const PACKAGES: [&str; 14] = [
     "openssh-server",
     "postfix",
     "postgresql",
+    "python3",
     "redis-server",
     "rsyslog",
     "unattended-upgrades",
