@@ -26,6 +26,10 @@ fn a_host_is_a_running_debian_of_its_own() {
         !one.exec(&["ping", "-c1", "-W1", "192.0.2.1"]).unwrap().status.success(),
         "the lab leads outside"
     );
+    one.sh(
+        "strace --quiet -e inject=openat:error=ENOSPC:when=3+ cat /etc/hostname 2>&1 | grep 'No space left'",
+    )
+    .unwrap();
     for program in ["holdfast", "holdfast-agent"] {
         one.sh(&format!("command -v {program}")).unwrap();
     }
@@ -134,6 +138,7 @@ fn a_host_can_crash_reboot_hang_and_lose_its_network() {
     let moves = |since: &str| if ticks() == since { Err("no tick") } else { Ok(()) };
     harness::wait::until("the first tick", SOON, || moves("")).unwrap();
     host.freeze().unwrap();
+    assert!(host.exec(&["true"]).is_err());
     let frozen = ticks();
     assert!(
         harness::wait::until("a tick", Duration::from_millis(300), || moves(&frozen)).is_err(),

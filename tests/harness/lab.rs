@@ -20,7 +20,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -140,7 +140,7 @@ struct Site {
     network: Network,
     machine: Group,
     ledger: Ledger,
-    watchdog: Mutex<Watchdog>,
+    _watchdog: Watchdog,
 }
 
 impl Site {
@@ -150,14 +150,6 @@ impl Site {
 
     fn command(&self, program: &str) -> Command {
         self.network.command(&self.machine, program)
-    }
-}
-
-impl Drop for Site {
-    fn drop(&mut self) {
-        let mut watchdog = self.watchdog.lock().unwrap_or_else(PoisonError::into_inner);
-        // What it could not undo is in its folder still, and the next lab on the machine tries again.
-        let _ = watchdog.finish();
     }
 }
 
@@ -172,8 +164,17 @@ impl Lab {
         let (number, ledger, watchdog) = claim()?;
         let network = Network::make(number, &ledger)?;
         let machine = Group::make(&format!("holdfast-{number}-machine"), &ledger)?;
-        let watchdog = Mutex::new(watchdog);
-        Ok(Self { site: Arc::new(Site { image, repository, programs, network, machine, ledger, watchdog }) })
+        Ok(Self {
+            site: Arc::new(Site {
+                image,
+                repository,
+                programs,
+                network,
+                machine,
+                ledger,
+                _watchdog: watchdog,
+            }),
+        })
     }
 
     /// Boots hosts of the given names, all at once, and returns them in that order when all are up, with

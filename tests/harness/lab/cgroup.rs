@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use super::Error;
 use super::ledger::{Ledger, Made};
-use super::{Error, wait};
+use crate::wait;
 
 /// Puts itself into the groups before `--`, then becomes the command after it.
 const JOIN: &str = r#"
@@ -53,13 +54,19 @@ impl Group {
     /// Stops every process in the group without any of them noticing, and waits until they are.
     pub fn freeze(&self) -> Result<(), Error> {
         self.write("cgroup.freeze", "1")?;
-        self.wait_for("frozen 1")
+        self.wait_until_frozen(true)
     }
 
     /// Lets them go on.
     pub fn thaw(&self) -> Result<(), Error> {
         self.write("cgroup.freeze", "0")?;
-        self.wait_for("frozen 0")
+        self.wait_until_frozen(false)
+    }
+
+    /// Whether they are stopped now.
+    pub fn is_frozen(&self) -> bool {
+        let events = fs::read_to_string(self.unified.join("cgroup.events")).unwrap_or_default();
+        events.lines().any(|line| line == "frozen 1")
     }
 
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
@@ -71,11 +78,9 @@ impl Group {
         fs::write(&path, value).map_err(Error::io(&path))
     }
 
-    fn wait_for(&self, event: &'static str) -> Result<(), Error> {
-        let path = self.unified.join("cgroup.events");
-        wait::until(event, Duration::from_secs(10), || {
-            let events = fs::read_to_string(&path).map_err(|error| error.to_string())?;
-            if events.lines().any(|line| line == event) { Ok(()) } else { Err(events) }
+    fn wait_until_frozen(&self, wanted: bool) -> Result<(), Error> {
+        wait::until(&format!("frozen: {wanted}"), Duration::from_secs(10), || {
+            if self.is_frozen() == wanted { Ok(()) } else { Err("not all processes are") }
         })?;
         Ok(())
     }

@@ -140,6 +140,9 @@ impl Host {
 
     /// A program in the host's namespaces that keeps the machine's rights, so only one that harms nothing.
     pub(super) fn enter(&self, arguments: &[&str]) -> Result<Command, Error> {
+        if self.group.is_frozen() {
+            return Err(Error::Unavailable(format!("{} is frozen and would never answer", self.certname)));
+        }
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.leader()?.to_string()).args(["--all", "--"]).args(arguments);
         Ok(command)
