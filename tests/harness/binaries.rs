@@ -37,8 +37,10 @@ pub fn workspace() -> &'static Path {
 fn build() -> Binaries {
     let profile = env::var("HOLDFAST_PROFILE").unwrap_or_else(|_| "dev".into());
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // With the whole workspace selected, dependencies have the features that the tests were built with, and
+    // none is compiled a second time.
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "holdfast-server", "--package", "holdfast-agent"])
+        .args(["build", "--quiet", "--workspace", "--bin", "holdfast", "--bin", "holdfast-agent"])
         .args(["--profile", &profile])
         .current_dir(workspace())
         .stdin(Stdio::null())

@@ -178,7 +178,8 @@ impl Lab {
     }
 
     /// Boots hosts of the given names, all at once, and returns them in that order when all are up, with
-    /// the package lists of the repository fetched.
+    /// the package lists of the repository fetched. They know each other's names, and those of the hosts
+    /// that were there before; what a running host has in `/etc/hosts` is its own to keep.
     pub fn boot(&self, certnames: &[&str]) -> Result<Vec<Host>, Error> {
         let distinct: BTreeSet<_> = certnames.iter().collect();
         assert_eq!(distinct.len(), certnames.len(), "two hosts of one name: {certnames:?}");
