@@ -1,8 +1,9 @@
 //! The only door to the machine: [`Inspect`] reads, [`System`] writes.
 //!
 //! Nothing else of the agent touches the managed root. What plans has an `Inspect` and so cannot write. The real
-//! implementation is [`Machine`]; providers' tests use the double in `double`, which answers commands from fixtures.
+//! implementation is [`Machine`]; providers' tests use `double::Double`, which answers commands from fixtures.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -11,10 +12,15 @@ use std::sync::Arc;
 pub mod accounts;
 pub mod command;
 mod error;
+mod machine;
+mod replace;
+mod resolve;
+mod tree;
 
 pub use accounts::Accounts;
 pub use command::{Exit, Invocation, Output};
 pub use error::Error;
+pub use machine::Machine;
 
 /// The result of every operation on the machine.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -76,8 +82,19 @@ pub struct Member<'a> {
     pub path: &'a Path,
     /// What it is.
     pub stat: Stat,
-    /// The open directory that holds it.
-    pub(crate) dir: rustix::fd::BorrowedFd<'a>,
+    dir: rustix::fd::BorrowedFd<'a>,
+    name: &'a OsStr,
+}
+
+impl Member<'_> {
+    /// Opens it, if it is a regular file still.
+    ///
+    /// # Errors
+    /// It is none, or cannot be opened.
+    pub fn open(&self) -> Result<Opened> {
+        let place = resolve::Place::borrowed(self.dir, self.name, self.path)?;
+        machine::open_regular(&place, self.path)?.ok_or_else(|| Error::NotAFile(self.path.to_owned()))
+    }
 }
 
 /// What a walk does after a member.
@@ -171,7 +188,17 @@ pub trait Staged {
     ///
     /// # Errors
     /// The rename failed; the old file still stands.
-    fn commit(self: Box<Self>) -> Result<()>;
+    fn commit(self: Box<Self>) -> Result<Committed>;
+}
+
+/// How new content took the old one's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Committed {
+    /// Whole: at each moment the old or the new one stood there.
+    Whole,
+    /// Written in place, since the file is a mount of its own: for a moment it was neither.
+    InPlace,
 }
 
 /// Writes. Every change takes place whole or not at all; after [`System::settle`] it lasts.
@@ -209,6 +236,11 @@ pub trait System: Inspect {
 /// # Errors
 /// Any step failed; the old file still stands, unless only the last sync failed.
 pub fn write_durably(system: &dyn System, path: &Path, access: Access, bytes: &[u8]) -> Result<()> {
-    system.stage(path, access, &mut io::Cursor::new(bytes))?.commit()?;
+    let _ = system.stage(path, access, &mut io::Cursor::new(bytes))?.commit()?;
     system.settle()
 }
+
+#[cfg(test)]
+pub(crate) mod double;
+#[cfg(test)]
+mod tests;

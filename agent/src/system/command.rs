@@ -10,6 +10,8 @@ use std::time::Duration;
 use holdfast_catalog::resource::attribute::{Command, Secret};
 use zeroize::Zeroizing;
 
+pub(super) mod child;
+
 /// The PATH of every command.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -37,7 +39,7 @@ pub struct Invocation {
 
 /// Standard input; never shown, and wiped when done.
 #[derive(Clone)]
-pub struct Input(pub(crate) Zeroizing<Vec<u8>>);
+pub struct Input(Zeroizing<Vec<u8>>);
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,126 @@
+//! A machine for providers' tests: a temporary root that says it is live, whose commands are answered by the test.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::machine::lock;
+use super::{
+    Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Member, Opened, Output, Result, Staged,
+    Stat, System, Walk,
+};
+
+type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
+
+/// A temporary root with commands that only look as if they ran.
+pub(crate) struct Double {
+    /// The root's place on this machine.
+    pub(crate) root: tempfile::TempDir,
+    machine: Machine,
+    answer: Answer,
+    ran: Mutex<Vec<String>>,
+}
+
+impl Double {
+    /// Answers commands by `answer`; where that says nothing, the command fails with code 127. What a command would
+    /// have changed, `answer` may change in the root by itself.
+    pub(crate) fn new(answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let machine = Machine::open(root.path()).unwrap();
+        Self { root, machine, answer: Box::new(answer), ran: Mutex::default() }
+    }
+
+    /// The commands that were run to change something, in order; probes are not among them.
+    pub(crate) fn ran(&self) -> Vec<String> {
+        lock(&self.ran).clone()
+    }
+
+    /// Puts a file into the root, with its directories.
+    pub(crate) fn put(&self, path: &str, text: &str) {
+        let place = self.root.path().join(path.trim_start_matches('/'));
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(place, text).unwrap();
+    }
+}
+
+/// An output with this standard output and code 0.
+pub(crate) fn said(text: &str) -> Output {
+    Output { exit: Exit::Code(0), stdout: text.into(), stderr: Vec::new() }
+}
+
+/// An output with this code and standard error.
+pub(crate) fn failed(code: i32, text: &str) -> Output {
+    Output { exit: Exit::Code(code), stdout: Vec::new(), stderr: text.into() }
+}
+
+impl Inspect for Double {
+    fn liveness(&self) -> Liveness {
+        Liveness::Live
+    }
+    fn lstat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.machine.lstat(path)
+    }
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.machine.stat(path)
+    }
+    fn open(&self, path: &Path) -> Result<Option<Opened>> {
+        self.machine.open(path)
+    }
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        self.machine.read_link(path)
+    }
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        self.machine.list(path)
+    }
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
+        self.machine.walk(path, visit)
+    }
+    fn accounts(&self) -> Result<Arc<Accounts>> {
+        self.machine.accounts()
+    }
+    fn probe(&self, command: &Invocation) -> Result<Output> {
+        Ok((self.answer)(command).unwrap_or_else(|| failed(127, "not answered by the test")))
+    }
+}
+
+impl System for Double {
+    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+        self.machine.stage(path, access, content)
+    }
+    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+        self.machine.make_symlink(path, target, access)
+    }
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        self.machine.make_dir(path, access)
+    }
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+        self.machine.set_mode(path, mode)
+    }
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+        self.machine.set_owner(path, uid, gid)
+    }
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.machine.remove(path)
+    }
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        self.machine.remove_tree(path)
+    }
+    fn run(&self, command: &Invocation) -> Result<Output> {
+        lock(&self.ran).push(command.command.to_string());
+        self.probe(command)
+    }
+    fn settle(&self) -> Result<()> {
+        self.machine.settle()
+    }
+}
+
+#[test]
+fn commands_are_answered_and_what_changes_is_noted() {
+    let double = Double::new(|i| (i.command.to_string() == "whoami").then(|| said("root\n")));
+    double.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    assert_eq!(double.probe(&Invocation::new(["whoami"])).unwrap().text(), "root\n");
+    assert_eq!(double.run(&Invocation::new(["else"])).unwrap().exit, Exit::Code(127));
+    assert_eq!(double.ran(), ["else"]);
+    assert_eq!(double.accounts().unwrap().uid("root"), Some(0));
+}

@@ -1,0 +1,328 @@
+//! The real machine below a root directory.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::command::child;
+use super::resolve::{Last, Place, Root, stat_at, stat_of};
+use super::{
+    Access, Accounts, Error, FileKind, Inspect, Invocation, Liveness, Member, Opened, Output, Result, Staged,
+    Stat, System, Walk, replace, tree,
+};
+
+/// So many changed directories wait for their sync at once; each is an open handle.
+const MAX_UNSYNCED: usize = 64;
+
+/// Reads a regular file that may have become something else meanwhile: never waits, never becomes a terminal.
+pub(super) const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
+/// The machine below a root directory: `/`, or that of `--root`.
+pub struct Machine {
+    root: Root,
+    root_path: PathBuf,
+    liveness: Liveness,
+    accounts: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
+    unsynced: Mutex<HashMap<(u64, u64), OwnedFd>>,
+    swept: Mutex<HashSet<(u64, u64)>>,
+}
+
+type Fingerprint = [Option<(Stat, i64, i64)>; 2];
+
+impl Machine {
+    /// The machine below `root`.
+    ///
+    /// # Errors
+    /// The root cannot be opened.
+    pub fn open(root: &Path) -> Result<Self> {
+        let whole = root.canonicalize().map_err(|e| Error::io("opening the root", root, e))?;
+        let liveness = if whole == Path::new("/") { Liveness::Live } else { Liveness::Directory };
+        Ok(Self {
+            root: Root::open(&whole)?,
+            root_path: whole,
+            liveness,
+            accounts: Mutex::default(),
+            unsynced: Mutex::default(),
+            swept: Mutex::default(),
+        })
+    }
+
+    /// Where something of the managed root is on this machine.
+    pub(super) fn outer(&self, path: &Path) -> PathBuf {
+        self.root_path.join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    /// Where `path` stands; an error where its directory is missing.
+    pub(super) fn place_to_write(&self, path: &Path) -> Result<Place> {
+        self.root.place(path, Last::Keep)?.ok_or_else(|| {
+            let missing = Error::io("writing", path, Errno::NOENT);
+            missing.hint(|| "; its directory does not exist: manage it too, or make it".to_owned())
+        })
+    }
+
+    /// Remembers that a directory has changed and is to be synced.
+    pub(super) fn changed(&self, dir: &OwnedFd, path: &Path) -> Result<()> {
+        let failed = |errno: Errno| Error::io("syncing the directory of", path, errno);
+        let id = stat_of(dir).map_err(failed)?.id;
+        let mut unsynced = lock(&self.unsynced);
+        if unsynced.len() >= MAX_UNSYNCED && !unsynced.contains_key(&id) {
+            return rustix::fs::openat(
+                dir,
+                ".",
+                OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+            .and_then(rustix::fs::fsync)
+            .map_err(failed);
+        }
+        if let std::collections::hash_map::Entry::Vacant(entry) = unsynced.entry(id) {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            entry.insert(rustix::fs::openat(dir, ".", flags, Mode::empty()).map_err(failed)?);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the first time that something is written into a directory.
+    pub(super) fn first_time(&self, id: (u64, u64)) -> bool {
+        lock(&self.swept).insert(id)
+    }
+
+    fn open_dir(&self, path: &Path) -> Result<OwnedFd> {
+        let missing = || Error::io("listing", path, Errno::NOENT);
+        let place = self.root.place(path, Last::Follow)?.ok_or_else(missing)?;
+        tree::open_dir(place.dir.as_fd(), &place.name).map_err(|errno| Error::io("listing", path, errno))
+    }
+
+    fn stat_as(&self, path: &Path, last: Last) -> Result<Option<Stat>> {
+        let Some(place) = self.root.place(path, last)? else { return Ok(None) };
+        match stat_at(place.dir.as_fd(), &place.name) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(errno) => Err(Error::io("looking at", path, errno)),
+        }
+    }
+
+    fn account_files(&self) -> Result<Fingerprint> {
+        let seen = |name| -> Result<_> {
+            let path = Path::new(name);
+            let Some(opened) = self.open(path)? else { return Ok(None) };
+            let times = rustix::fs::fstat(&opened.file).map_err(|e| Error::io("looking at", path, e))?;
+            #[allow(
+                clippy::unnecessary_cast,
+                clippy::cast_possible_wrap,
+                reason = "types differ by platform"
+            )]
+            Ok(Some((opened.stat, times.st_mtime as i64, times.st_mtime_nsec as i64)))
+        };
+        Ok([seen("/etc/passwd")?, seen("/etc/group")?])
+    }
+
+    fn only_live(&self, command: &Invocation) -> Result<()> {
+        match self.liveness {
+            Liveness::Live => Ok(()),
+            Liveness::Directory => Err(Error::NotLive(command.command.to_string())),
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these locks guard is whole between any two statements, so a panic elsewhere spoils nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Inspect for Machine {
+    fn liveness(&self) -> Liveness {
+        self.liveness
+    }
+
+    fn lstat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.stat_as(path, Last::Keep)
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.stat_as(path, Last::Follow)
+    }
+
+    fn open(&self, path: &Path) -> Result<Option<Opened>> {
+        let Some(place) = self.root.place(path, Last::Follow)? else { return Ok(None) };
+        open_regular(&place, path)
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        let failed = |errno| Error::io("reading the link", path, errno);
+        let place = self.root.place(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
+        let target = rustix::fs::readlinkat(&place.dir, &place.name, Vec::new()).map_err(failed)?;
+        Ok(OsString::from_vec(target.into_bytes()).into())
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        let dir = self.open_dir(path)?;
+        let names = tree::names(&dir).map(|name| name.map_err(|errno| Error::io("listing", path, errno)));
+        let mut names: Vec<_> = names.collect::<Result<_>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
+        let dir = self.open_dir(path)?;
+        tree::walk(&dir, path, visit)
+    }
+
+    fn accounts(&self) -> Result<Arc<Accounts>> {
+        let now = self.account_files()?;
+        let mut cached = lock(&self.accounts);
+        if let Some((then, accounts)) = &*cached
+            && *then == now
+        {
+            return Ok(accounts.clone());
+        }
+        let text = |name| self.read_text(Path::new(name)).map(Option::unwrap_or_default);
+        let accounts = Arc::new(Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?));
+        *cached = Some((now, accounts.clone()));
+        Ok(accounts)
+    }
+
+    fn probe(&self, command: &Invocation) -> Result<Output> {
+        self.only_live(command)?;
+        child::run(command, &*self.accounts()?)
+    }
+}
+
+/// Opens what a name in a directory is, if it is a regular file both before and after.
+pub(super) fn open_regular(place: &Place, path: &Path) -> Result<Option<Opened>> {
+    let before = match stat_at(place.dir.as_fd(), &place.name) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        Err(errno) => return Err(Error::io("looking at", path, errno)),
+    };
+    if before.kind != FileKind::File {
+        return Err(Error::NotAFile(path.to_owned()));
+    }
+    let failed = |errno: Errno| Error::io("opening", path, errno);
+    let fd = match rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(failed(errno)),
+    };
+    let stat = stat_of(&fd).map_err(failed)?;
+    if stat.kind != FileKind::File {
+        return Err(Error::NotAFile(path.to_owned()));
+    }
+    Ok(Some(Opened { file: File::from(fd), stat }))
+}
+
+impl System for Machine {
+    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+        replace::stage(self, path, access, content).map(|staged| Box::new(staged) as Box<dyn Staged>)
+    }
+
+    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+        replace::symlink(self, path, target, access)
+    }
+
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        let failed = |errno: Errno| Error::io("making the directory", path, errno);
+        let place = self.place_to_write(path)?;
+        rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).map_err(failed)?;
+        let dir = tree::open_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
+        replace::give(&dir, access).map_err(failed)?;
+        rustix::fs::fsync(&dir).map_err(failed)?;
+        self.changed(&place.dir, path)
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+        let failed = |errno: Errno| Error::io("setting the mode of", path, errno);
+        let place = self.place_to_write(path)?;
+        let stat = stat_at(place.dir.as_fd(), &place.name).map_err(failed)?;
+        refuse_planted_hard_link(&place, stat, path)?;
+        match stat.kind {
+            FileKind::Symlink => return Err(Error::NotAFile(path.to_owned())),
+            FileKind::Other => {
+                // A device or FIFO is not opened; a link put in its place meanwhile is not followed.
+                let mode = Mode::from_raw_mode(mode);
+                return rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(failed);
+            }
+            FileKind::File | FileKind::Directory => {}
+        }
+        let fd = rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()).map_err(failed)?;
+        same_file(&fd, stat, path)?;
+        rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode)).map_err(failed)?;
+        rustix::fs::fsync(&fd).map_err(failed)
+    }
+
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+        let failed = |errno: Errno| Error::io("setting the owner of", path, errno);
+        let place = self.place_to_write(path)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
+        let stat = stat_of(&fd).map_err(failed)?;
+        refuse_planted_hard_link(&place, stat, path)?;
+        let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));
+        rustix::fs::chownat(&fd, "", uid, gid, AtFlags::EMPTY_PATH).map_err(failed)?;
+        self.changed(&place.dir, path)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        let Some(place) = self.root.place(path, Last::Keep)? else { return Ok(()) };
+        let flags = match stat_at(place.dir.as_fd(), &place.name) {
+            Ok(stat) if stat.kind == FileKind::Directory => AtFlags::REMOVEDIR,
+            _ => AtFlags::empty(),
+        };
+        match rustix::fs::unlinkat(&place.dir, &place.name, flags) {
+            Ok(()) => self.changed(&place.dir, path),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(errno) => Err(Error::io("removing", path, errno)),
+        }
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        let Some(place) = self.root.place(path, Last::Keep)? else { return Ok(()) };
+        tree::remove(place.dir.as_fd(), &place.name, path)?;
+        self.changed(&place.dir, path)
+    }
+
+    fn run(&self, command: &Invocation) -> Result<Output> {
+        self.only_live(command)?;
+        child::run(command, &*self.accounts()?)
+    }
+
+    fn settle(&self) -> Result<()> {
+        let unsynced = std::mem::take(&mut *lock(&self.unsynced));
+        for dir in unsynced.into_values() {
+            rustix::fs::fsync(&dir)
+                .map_err(|errno| Error::io("syncing a directory of", &self.root_path, errno))?;
+        }
+        Ok(())
+    }
+}
+
+/// A file with other names, where others can make names, may be anyone's: giving it away would give that away.
+fn refuse_planted_hard_link(place: &Place, stat: Stat, path: &Path) -> Result<()> {
+    if stat.kind == FileKind::Directory || stat.links < 2 {
+        return Ok(());
+    }
+    let dir = stat_of(&place.dir).map_err(|errno| Error::io("looking at", path, errno))?;
+    let ours = dir.uid == 0 || dir.uid == rustix::process::geteuid().as_raw();
+    if ours && dir.mode & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(Error::PlantedHardLink { path: path.to_owned(), links: stat.links })
+}
+
+fn same_file(fd: &OwnedFd, stat: Stat, path: &Path) -> Result<()> {
+    let now = stat_of(fd).map_err(|errno| Error::io("looking at", path, errno))?;
+    if now.id == stat.id { Ok(()) } else { Err(Error::io("setting the mode of", path, Errno::STALE)) }
+}

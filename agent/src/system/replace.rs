@@ -1,0 +1,196 @@
+//! Replacing a file whole: a new file beside the old one, finished and synced, then renamed over it.
+//!
+//! Owner and mode are the final ones before the name is; the temporary name cannot be guessed, stands in the same directory
+//! and is created exclusively. What a killed run left behind under such a name is swept when its directory is next
+//! written. Where a rename cannot work (a file that is a mount of its own, as in containers) content is written in place,
+//! and the caller is told.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, XattrFlags};
+use rustix::io::Errno;
+
+use super::machine::{Machine, READ};
+use super::resolve::{Place, stat_at, stat_of};
+use super::{Access, Committed, Error, FileKind, Result, Staged, tree};
+
+const PREFIX: &str = ".holdfast-";
+
+const LABEL: &str = "security.selinux";
+
+/// A whole new file that does not stand in its place yet.
+pub(super) struct StagedFile<'a> {
+    machine: &'a Machine,
+    place: Place,
+    temporary: Temporary,
+    target: PathBuf,
+    path: PathBuf,
+}
+
+/// A temporary name, removed when dropped.
+struct Temporary {
+    dir: OwnedFd,
+    name: OsString,
+}
+
+impl Temporary {
+    fn new(dir: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
+        let name = format!("{PREFIX}{}", data_encoding::HEXLOWER.encode(&random));
+        Ok(Self { dir: dir.try_clone_to_owned()?, name: name.into() })
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a commit the name is gone already; after a failure there is nobody to tell.
+        let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
+    }
+}
+
+/// Writes and syncs a new file beside `path`.
+pub(super) fn stage<'a>(
+    machine: &'a Machine,
+    path: &Path,
+    access: Access,
+    content: &mut dyn Read,
+) -> Result<StagedFile<'a>> {
+    let place = machine.place_to_write(path)?;
+    sweep(machine, &place, path)?;
+    let failed = |source: io::Error| {
+        let hint = space_left(&place.dir, &source);
+        Error::io("writing", path, source).hint(|| hint)
+    };
+    let temporary = Temporary::new(place.dir.as_fd()).map_err(failed)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(&place.dir, &temporary.name, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|errno| failed(errno.into()))?;
+    let mut file = File::from(fd);
+    io::copy(content, &mut file).map_err(failed)?;
+    give(&file, access).map_err(|errno| failed(errno.into()))?;
+    keep_label(&place, &file);
+    rustix::fs::fsync(&file).map_err(|errno| failed(errno.into()))?;
+    let outer = machine.outer(path).with_file_name(&temporary.name);
+    Ok(StagedFile { machine, place, temporary, target: path.to_owned(), path: outer })
+}
+
+impl Staged for StagedFile<'_> {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn commit(self: Box<Self>) -> Result<Committed> {
+        let Place { dir, name } = &self.place;
+        let done = match rustix::fs::renameat(dir, &self.temporary.name, dir, name) {
+            Ok(()) => Committed::Whole,
+            Err(Errno::BUSY | Errno::XDEV) => {
+                self.in_place().map_err(|e| Error::io("writing in place", &self.target, e))?;
+                Committed::InPlace
+            }
+            Err(errno) => return Err(Error::io("replacing", &self.target, errno)),
+        };
+        self.machine.changed(dir, &self.target)?;
+        Ok(done)
+    }
+}
+
+impl StagedFile<'_> {
+    /// Copies the finished file into one that cannot be replaced.
+    fn in_place(&self) -> io::Result<()> {
+        let Place { dir, name } = &self.place;
+        if stat_at(dir.as_fd(), name)?.kind != FileKind::File {
+            return Err(Errno::BUSY.into());
+        }
+        let mut from = File::from(rustix::fs::openat(dir, &self.temporary.name, READ, Mode::empty())?);
+        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut to = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+        io::copy(&mut from, &mut to)?;
+        let wanted = stat_of(&from)?;
+        give(&to, Access { mode: wanted.mode, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
+        to.sync_all()
+    }
+}
+
+/// Makes a symbolic link, over a file or link that stands there.
+pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Access) -> Result<()> {
+    let place = machine.place_to_write(path)?;
+    sweep(machine, &place, path)?;
+    let failed = |source: io::Error| Error::io("linking", path, source);
+    let temporary = Temporary::new(place.dir.as_fd()).map_err(failed)?;
+    let link = || -> rustix::io::Result<()> {
+        rustix::fs::symlinkat(target, &place.dir, &temporary.name)?;
+        let (uid, gid) = (access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw));
+        if uid.is_some() || gid.is_some() {
+            rustix::fs::chownat(&place.dir, &temporary.name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        rustix::fs::renameat(&place.dir, &temporary.name, &place.dir, &place.name)
+    };
+    link().map_err(|errno| failed(errno.into()))?;
+    machine.changed(&place.dir, path)
+}
+
+/// Gives an open file its owner, then its mode: a change of owner would clear the set-id bits.
+pub(super) fn give(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<()> {
+    let stat = stat_of(&fd)?;
+    let uid = access.uid.filter(|uid| *uid != stat.uid).map(Uid::from_raw);
+    let gid = access.gid.filter(|gid| *gid != stat.gid).map(Gid::from_raw);
+    if uid.is_some() || gid.is_some() {
+        rustix::fs::fchown(&fd, uid, gid)?;
+    }
+    rustix::fs::fchmod(&fd, Mode::from_raw_mode(access.mode))
+}
+
+/// Gives the new file the old one's SELinux label, where there is one. Without SELinux, or the right to, it is left.
+fn keep_label(place: &Place, new: &File) {
+    if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::File) {
+        return;
+    }
+    let Ok(old) = rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) else { return };
+    let mut label = [0; 256];
+    if let Ok(length) = rustix::fs::fgetxattr(&old, LABEL, &mut label) {
+        let _ = rustix::fs::fsetxattr(new, LABEL, &label[..length], XattrFlags::empty());
+    }
+}
+
+/// Removes what a killed run left in this directory, once a run.
+fn sweep(machine: &Machine, place: &Place, path: &Path) -> Result<()> {
+    let failed = |errno: Errno| Error::io("listing the directory of", path, errno);
+    if !machine.first_time(stat_of(&place.dir).map_err(failed)?.id) {
+        return Ok(());
+    }
+    let dir = tree::open_dir(place.dir.as_fd(), OsStr::new(".")).map_err(failed)?;
+    for name in tree::names(&dir) {
+        let name = name.map_err(failed)?;
+        if is_temporary(&name) {
+            let _ = rustix::fs::unlinkat(&dir, &name, AtFlags::empty());
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is one of this module's.
+fn is_temporary(name: &OsStr) -> bool {
+    name.as_bytes()
+        .strip_prefix(PREFIX.as_bytes())
+        .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// What is left of a full file system.
+fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
+    if error.raw_os_error() != Some(Errno::NOSPC.raw_os_error()) {
+        return String::new();
+    }
+    match rustix::fs::fstatvfs(dir) {
+        Ok(left) if left.f_favail == 0 && left.f_files > 0 => {
+            "; the file system has no inodes left".to_owned()
+        }
+        Ok(left) => format!("; the file system has {} bytes left", left.f_bavail * left.f_frsize),
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,260 @@
+//! Paths to open directories: the one place that decides which links are followed.
+//!
+//! Where no link is on the way, one `openat2` does it. Where one is, the path is walked part by part on handles. A link is
+//! followed if it and its directory are root's (or the agent's own) and others cannot put links there; or if it leads to
+//! something that belongs to whoever owns the link and the directory, who gains nothing by it. `..` in a link never
+//! leaves the root.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+use super::{Error, FileKind, Result, Stat};
+
+/// As many as the kernel allows.
+const MAX_LINKS: usize = 40;
+
+const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// The managed root, open.
+pub(super) struct Root {
+    fd: OwnedFd,
+    /// Who may plant links beside root: the agent itself.
+    own_uid: u32,
+}
+
+/// What a last link means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// The link itself.
+    Keep,
+    /// What it leads to.
+    Follow,
+}
+
+/// A name in an open directory.
+pub(super) struct Place {
+    pub(super) dir: OwnedFd,
+    pub(super) name: OsString,
+}
+
+impl Place {
+    /// Of a directory that another holds open; `path` is for errors.
+    pub(super) fn borrowed(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self> {
+        let dir = dir.try_clone_to_owned().map_err(|e| Error::io("opening", path, e))?;
+        Ok(Self { dir, name: name.to_owned() })
+    }
+}
+
+impl Root {
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
+            .map_err(|errno| Error::io("opening the root", path, errno))?;
+        Ok(Self { fd, own_uid: rustix::process::geteuid().as_raw() })
+    }
+
+    /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
+    pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<Place>> {
+        let parts = parts(path)?;
+        let Some((name, parents)) = parts.split_last() else {
+            let dir = self.fd.try_clone().map_err(|e| Error::io("opening", path, e))?;
+            return Ok(Some(Place { dir, name: ".".into() }));
+        };
+        match self.straight(parents, path)? {
+            Straight::Dir(dir) => {
+                let link = last == Last::Follow
+                    && stat_at(dir.as_fd(), name).is_ok_and(|stat| stat.kind == FileKind::Symlink);
+                if link { self.walk(parts, path, last) } else { Ok(Some(Place { dir, name: name.clone() })) }
+            }
+            Straight::Missing => Ok(None),
+            Straight::Links => self.walk(parts, path, last),
+        }
+    }
+
+    /// Opens the directory by one system call, if there is no link on the way.
+    fn straight(&self, parents: &[OsString], path: &Path) -> Result<Straight> {
+        let relative: PathBuf = if parents.is_empty() { ".".into() } else { parents.iter().collect() };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        // Without NOFOLLOW, which would turn a last link into "no directory" before it is seen as a link.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::openat2(&self.fd, &relative, flags, Mode::empty(), resolve) {
+            Ok(dir) => Ok(Straight::Dir(dir)),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(Straight::Missing),
+            // Kernels before 5.6 lack the call, and some sandboxes refuse it.
+            Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => Ok(Straight::Links),
+            Err(errno) => Err(Error::io("opening the directory of", path, errno)),
+        }
+    }
+
+    /// Walks part by part, deciding on each link.
+    fn walk(&self, parts: Vec<OsString>, path: &Path, last: Last) -> Result<Option<Place>> {
+        let mut walk =
+            Steps { root: self, path, stack: Vec::new(), todo: parts.into(), pledges: Vec::new(), links: 0 };
+        while let Some(part) = walk.todo.pop_front() {
+            if part == ".." {
+                walk.stack.pop();
+                walk.keep_pledges(|top| stat_of(top))?;
+                continue;
+            }
+            let is_last = walk.todo.is_empty();
+            if is_last && last == Last::Keep {
+                return walk.place(part).map(Some);
+            }
+            let fd = match rustix::fs::openat(walk.top(), &part, HANDLE, Mode::empty()) {
+                Ok(fd) => fd,
+                Err(Errno::NOENT) if is_last => return walk.place(part).map(Some),
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+                Err(errno) => return Err(Error::io("opening", path, errno)),
+            };
+            let stat = stat_of(fd.as_fd()).map_err(|errno| Error::io("looking at", path, errno))?;
+            if stat.kind == FileKind::Symlink {
+                walk.follow(&fd, stat)?;
+                continue;
+            }
+            walk.keep_pledges(|_| Ok(stat))?;
+            if is_last {
+                return walk.place(part).map(Some);
+            }
+            walk.stack.push(fd);
+        }
+        walk.place(".".into()).map(Some)
+    }
+}
+
+enum Straight {
+    Dir(OwnedFd),
+    Missing,
+    Links,
+}
+
+/// A walk under way.
+struct Steps<'a> {
+    root: &'a Root,
+    path: &'a Path,
+    /// Directories below the root that the walk is in.
+    stack: Vec<OwnedFd>,
+    todo: VecDeque<OsString>,
+    /// For links of users: what is reached when so many parts are left must belong to this user.
+    pledges: Vec<(usize, u32)>,
+    links: usize,
+}
+
+impl Steps<'_> {
+    fn top(&self) -> BorrowedFd<'_> {
+        self.stack.last().map_or(self.root.fd.as_fd(), AsFd::as_fd)
+    }
+
+    fn place(&self, name: OsString) -> Result<Place> {
+        let dir = self.top().try_clone_to_owned().map_err(|e| Error::io("opening", self.path, e))?;
+        Ok(Place { dir, name })
+    }
+
+    fn follow(&mut self, link: &OwnedFd, stat: Stat) -> Result<()> {
+        self.links += 1;
+        if self.links > MAX_LINKS {
+            return Err(Error::LinkLoop(self.path.to_owned()));
+        }
+        let dir = stat_of(self.top()).map_err(|errno| Error::io("looking at", self.path, errno))?;
+        match self.trust(stat, dir) {
+            Trust::Free => {}
+            Trust::SameOwner(uid) => self.pledges.push((self.todo.len(), uid)),
+            Trust::None(owner) => return Err(Error::PlantedLink { link: self.path.to_owned(), owner }),
+        }
+        let target = rustix::fs::readlinkat(link, "", Vec::new())
+            .map_err(|errno| Error::io("reading the link", self.path, errno))?;
+        let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+        if target.is_absolute() {
+            self.stack.clear();
+        }
+        for component in target.components().rev() {
+            match component {
+                Component::Normal(part) => self.todo.push_front(part.to_owned()),
+                Component::ParentDir => self.todo.push_front("..".into()),
+                Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn trust(&self, link: Stat, dir: Stat) -> Trust {
+        let ours = |uid| uid == 0 || uid == self.root.own_uid;
+        let others_write = dir.mode & 0o022 != 0 && dir.mode & 0o1000 == 0;
+        match (ours(link.uid), ours(dir.uid)) {
+            (true, true) if !others_write => Trust::Free,
+            (false, _) if link.uid == dir.uid && !others_write => Trust::SameOwner(link.uid),
+            (true, _) => Trust::None(dir.uid),
+            (false, _) => Trust::None(link.uid),
+        }
+    }
+
+    /// Checks the owner of what users' links have led to by now.
+    fn keep_pledges(&mut self, reached: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<Stat>) -> Result<()> {
+        while let Some(&(left, uid)) = self.pledges.last() {
+            if left < self.todo.len() {
+                break;
+            }
+            let stat = reached(self.top()).map_err(|errno| Error::io("looking at", self.path, errno))?;
+            if stat.uid != uid {
+                return Err(Error::PlantedLink { link: self.path.to_owned(), owner: uid });
+            }
+            self.pledges.pop();
+        }
+        Ok(())
+    }
+}
+
+enum Trust {
+    /// Followed anywhere.
+    Free,
+    /// Followed to what belongs to this user.
+    SameOwner(u32),
+    /// Not followed, because of this user.
+    None(u32),
+}
+
+/// The parts of an absolute, normal path.
+fn parts(path: &Path) -> Result<Vec<OsString>> {
+    let bad = || Error::BadPath(path.to_owned());
+    let mut components = path.components();
+    if components.next() != Some(Component::RootDir) || path.as_os_str().as_bytes().contains(&0) {
+        return Err(bad());
+    }
+    components
+        .map(|part| if let Component::Normal(part) = part { Ok(part.to_owned()) } else { Err(bad()) })
+        .collect()
+}
+
+/// What an open handle is.
+pub(super) fn stat_of(fd: impl AsFd) -> rustix::io::Result<Stat> {
+    rustix::fs::fstat(fd).map(|stat| convert(&stat))
+}
+
+/// What a name in a directory is, a link itself.
+pub(super) fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<Stat> {
+    rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).map(|stat| convert(&stat))
+}
+
+#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the fields' types differ by platform")]
+fn convert(stat: &rustix::fs::Stat) -> Stat {
+    use rustix::fs::FileType;
+    Stat {
+        kind: match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Directory,
+            FileType::Symlink => FileKind::Symlink,
+            _ => FileKind::Other,
+        },
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        size: stat.st_size as u64,
+        links: stat.st_nlink as u64,
+        id: (stat.st_dev as u64, stat.st_ino as u64),
+    }
+}

@@ -1,0 +1,274 @@
+//! The door's promises: whole files, no planted links, commands that end.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const NOBODY: u32 = 65534;
+
+fn root() -> (tempfile::TempDir, Machine) {
+    let dir = tempfile::tempdir().unwrap();
+    // mkdtemp's 0700 is root's own: as strict as /etc.
+    let machine = Machine::open(dir.path()).unwrap();
+    (dir, machine)
+}
+
+fn access(mode: u32) -> Access {
+    Access { mode, uid: None, gid: None }
+}
+
+fn write(machine: &Machine, path: &str, mode: u32, text: &str) -> Result<()> {
+    write_durably(machine, Path::new(path), access(mode), text.as_bytes())
+}
+
+fn am_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+fn chown(path: &Path, uid: u32) {
+    std::os::unix::fs::lchown(path, Some(uid), Some(uid)).unwrap();
+}
+
+#[test]
+fn a_file_is_replaced_whole_with_its_mode() {
+    let (dir, machine) = root();
+    write(&machine, "/a", 0o600, "old").unwrap();
+    let old_inode = std::fs::metadata(dir.path().join("a")).unwrap().ino();
+    write(&machine, "/a", 0o4755, "new").unwrap();
+    let meta = std::fs::metadata(dir.path().join("a")).unwrap();
+    assert_ne!(meta.ino(), old_inode, "a reader of the old file must keep it");
+    assert_eq!(meta.permissions().mode() & 0o7777, 0o4755);
+    assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "new");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+#[test]
+fn what_is_staged_and_dropped_leaves_no_trace() {
+    let (dir, machine) = root();
+    write(&machine, "/a", 0o644, "old").unwrap();
+    let staged = machine.stage(Path::new("/a"), access(0o644), &mut &b"new"[..]).unwrap();
+    assert_eq!(std::fs::read(staged.path()).unwrap(), b"new", "a validator sees the new file");
+    drop(staged);
+    assert_eq!(std::fs::read(dir.path().join("a")).unwrap(), b"old");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_a_killed_run_left_is_swept_and_nothing_else() {
+    let (dir, machine) = root();
+    for name in [".holdfast-0123456789abcdef", ".holdfast-notes", ".holdfast-0123456789abcdeg"] {
+        std::fs::write(dir.path().join(name), "x").unwrap();
+    }
+    write(&machine, "/a", 0o644, "x").unwrap();
+    let left = machine.list(Path::new("/")).unwrap();
+    assert_eq!(left, [".holdfast-0123456789abcdeg", ".holdfast-notes", "a"]);
+}
+
+#[test]
+fn a_missing_directory_says_what_to_do() {
+    let (_dir, machine) = root();
+    let error = write(&machine, "/no/such/a", 0o644, "x").unwrap_err().to_string();
+    assert!(error.contains("/no/such/a") && error.contains("make it"), "{error}");
+    assert_eq!(machine.lstat(Path::new("/no/such/a")).unwrap(), None);
+}
+
+#[test]
+fn links_of_root_are_followed_and_never_out_of_the_root() {
+    let (dir, machine) = root();
+    std::fs::create_dir(dir.path().join("real")).unwrap();
+    symlink("/real", dir.path().join("absolute")).unwrap();
+    symlink("../../../../real", dir.path().join("real/up")).unwrap();
+    write(&machine, "/absolute/a", 0o644, "x").unwrap();
+    write(&machine, "/real/up/b", 0o644, "x").unwrap();
+    assert_eq!(machine.list(Path::new("/real")).unwrap(), ["a", "b", "up"]);
+    symlink("loop", dir.path().join("loop")).unwrap();
+    assert!(matches!(machine.lstat(Path::new("/loop/a")), Err(Error::LinkLoop(_))));
+}
+
+#[test]
+fn links_that_a_user_could_have_planted_are_not_followed() {
+    if !am_root() {
+        return;
+    }
+    let (dir, machine) = root();
+    let (etc, tmp, home) = (dir.path().join("etc"), dir.path().join("tmp"), dir.path().join("home"));
+    for made in [&etc, &tmp, &home] {
+        std::fs::create_dir(made).unwrap();
+    }
+    std::fs::set_permissions(&tmp, PermissionsExt::from_mode(0o1777)).unwrap();
+    chown(&home, NOBODY);
+    // In a sticky directory a user's link leads root astray; root's own link cannot be exchanged.
+    symlink("/etc", tmp.join("app")).unwrap();
+    write(&machine, "/tmp/app/fine", 0o644, "x").unwrap();
+    chown(&tmp.join("app"), NOBODY);
+    // In a home directory the owner decides, even about links that root made there.
+    symlink("/etc", home.join("conf")).unwrap();
+    for planted in ["/tmp/app/bad", "/home/conf/bad"] {
+        let error = write(&machine, planted, 0o644, "x").unwrap_err();
+        assert!(matches!(error, Error::PlantedLink { owner: NOBODY, .. }), "{planted}: {error}");
+    }
+    chown(&home.join("conf"), NOBODY);
+    assert!(matches!(write(&machine, "/home/conf/bad", 0o644, "x"), Err(Error::PlantedLink { .. })));
+    assert_eq!(machine.list(Path::new("/etc")).unwrap(), ["fine"]);
+    // What the link leads to is the same user's: nothing is gained by it.
+    std::fs::create_dir(home.join("dotfiles")).unwrap();
+    chown(&home.join("dotfiles"), NOBODY);
+    symlink("/home/dotfiles", home.join(".ssh")).unwrap();
+    chown(&home.join(".ssh"), NOBODY);
+    write(&machine, "/home/.ssh/keys", 0o600, "x").unwrap();
+    assert!(home.join("dotfiles/keys").exists());
+}
+
+#[test]
+fn a_planted_hard_link_keeps_its_owner_and_mode() {
+    if !am_root() {
+        return;
+    }
+    let (dir, machine) = root();
+    std::fs::create_dir(dir.path().join("home")).unwrap();
+    std::fs::write(dir.path().join("shadow"), "secret").unwrap();
+    std::fs::set_permissions(dir.path().join("shadow"), PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::hard_link(dir.path().join("shadow"), dir.path().join("home/file")).unwrap();
+    chown(&dir.path().join("home"), NOBODY);
+    let path = Path::new("/home/file");
+    assert!(matches!(machine.set_mode(path, 0o644), Err(Error::PlantedHardLink { links: 2, .. })));
+    assert!(matches!(machine.set_owner(path, Some(NOBODY), None), Err(Error::PlantedHardLink { .. })));
+    write(&machine, "/home/file", 0o644, "mine").unwrap();
+    assert_eq!(std::fs::read_to_string(dir.path().join("shadow")).unwrap(), "secret");
+}
+
+#[test]
+fn devices_and_fifos_are_never_opened() {
+    let (dir, machine) = root();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        dir.path().join("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    assert_eq!(machine.lstat(Path::new("/fifo")).unwrap().unwrap().kind, FileKind::Other);
+    assert!(matches!(machine.open(Path::new("/fifo")), Err(Error::NotAFile(_))));
+}
+
+#[test]
+fn a_tree_is_removed_without_what_its_links_lead_to() {
+    let (dir, machine) = root();
+    std::fs::create_dir_all(dir.path().join("tree/deep")).unwrap();
+    std::fs::write(dir.path().join("kept"), "x").unwrap();
+    symlink("/", dir.path().join("tree/deep/out")).unwrap();
+    symlink("../kept", dir.path().join("tree/link")).unwrap();
+    machine.remove_tree(Path::new("/tree")).unwrap();
+    assert_eq!(machine.list(Path::new("/")).unwrap(), ["kept"]);
+    machine.remove_tree(Path::new("/tree")).unwrap();
+}
+
+#[test]
+fn a_walk_meets_everything_once_and_goes_only_where_it_is_sent() {
+    let (dir, machine) = root();
+    std::fs::create_dir_all(dir.path().join("t/a/b")).unwrap();
+    std::fs::create_dir_all(dir.path().join("t/past/hidden")).unwrap();
+    std::fs::write(dir.path().join("t/a/b/f"), "text").unwrap();
+    symlink("a", dir.path().join("t/link")).unwrap();
+    let mut met = Vec::new();
+    machine
+        .walk(Path::new("/t"), &mut |member| {
+            if member.stat.kind == FileKind::File {
+                assert_eq!(member.open()?.stat.size, 4);
+            }
+            met.push(member.path.display().to_string());
+            Ok(if member.path == Path::new("past") { Walk::Past } else { Walk::Into })
+        })
+        .unwrap();
+    met.sort();
+    assert_eq!(met, ["a", "a/b", "a/b/f", "link", "past"]);
+}
+
+#[test]
+fn reading_is_limited() {
+    let (_dir, machine) = root();
+    write(&machine, "/a", 0o644, "12345").unwrap();
+    assert_eq!(machine.read(Path::new("/a"), 5).unwrap().unwrap(), b"12345");
+    assert!(matches!(machine.read(Path::new("/a"), 4), Err(Error::TooLarge { size: 5, .. })));
+    assert_eq!(machine.read(Path::new("/b"), 4).unwrap(), None);
+}
+
+#[test]
+fn accounts_are_read_again_when_their_files_change() {
+    let (_dir, machine) = root();
+    assert!(machine.accounts().unwrap().users().is_empty());
+    machine.make_dir(Path::new("/etc"), access(0o755)).unwrap();
+    write(&machine, "/etc/passwd", 0o644, "bob:x:7:7::/:/bin/sh\n").unwrap();
+    assert_eq!(machine.accounts().unwrap().uid("bob"), Some(7));
+}
+
+#[test]
+fn another_root_runs_no_command() {
+    let (_dir, machine) = root();
+    assert!(matches!(machine.run(&Invocation::new(["true"])), Err(Error::NotLive(_))));
+}
+
+fn here(invocation: &Invocation) -> Output {
+    Machine::open(Path::new("/")).unwrap().probe(invocation).unwrap()
+}
+
+#[test]
+fn a_command_has_a_fixed_environment_and_its_input() {
+    let script = "env | sort; cat";
+    let said =
+        here(&Invocation::new(["sh", "-c", script]).variable("X", "y").input("in")).text().into_owned();
+    for line in ["LANG=C.UTF-8", "X=y", "PATH=/usr/local/sbin"] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+    assert!(said.ends_with("in") && !said.contains("CARGO"), "{said}");
+}
+
+#[test]
+fn a_command_that_takes_too_long_ends_with_its_children() {
+    let began = Instant::now();
+    let quick = Duration::from_millis(100);
+    let output = here(&Invocation::new(["sh", "-c", "sleep 60 & wait"]).timeout(quick));
+    assert_eq!(output.exit, Exit::TimedOut(quick));
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn what_a_command_leaves_running_does_not_hold_us() {
+    let began = Instant::now();
+    let output = here(&Invocation::new(["sh", "-c", "echo said; sleep 30 &"]));
+    assert_eq!((output.exit, &*output.text()), (Exit::Code(0), "said\n"));
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn output_is_bounded() {
+    let flood = Invocation::new([
+        "sh",
+        "-c",
+        "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; echo end >&2",
+    ]);
+    let output = here(&flood.limit(1000));
+    assert_eq!(output.stdout.len(), 1000);
+    assert!(output.stderr.len() <= 2000 && output.stderr.ends_with(b"end\n"));
+    assert!(output.succeeded());
+}
+
+#[test]
+fn a_missing_program_is_named() {
+    let error =
+        Machine::open(Path::new("/")).unwrap().run(&Invocation::new(["no-such-program"])).unwrap_err();
+    assert!(error.to_string().contains("`no-such-program` could not be started"), "{error}");
+    assert_eq!(error.kind(), Some(io::ErrorKind::NotFound));
+}
+
+#[test]
+fn another_user_has_that_users_groups_alone() {
+    if !am_root() {
+        return;
+    }
+    let mut invocation = Invocation::new(["sh", "-c", "id -u; id -G; echo $USER"]);
+    invocation.user = Some("nobody".to_owned());
+    assert_eq!(here(&invocation).text(), "65534\n65534\nnobody\n");
+}
