@@ -1,3 +1,4 @@
-//! The server.
+//! The server, in the order in which data flows.
 
-pub mod language;
+pub mod language; // types and expressions
+pub mod store; // what the server remembers

@@ -1,0 +1,143 @@
+//! What the server remembers: SQLite behind async functions, one file a table.
+//!
+//! One thread writes and takes what waits together into one transaction; readers have connections of their own that
+//! cannot write. No type of the driver stands in a signature outside this folder, so that another database can stand
+//! beside this one. It knows nothing of HTTP and decides nothing about rights.
+
+use std::path::Path;
+use std::sync::Arc;
+
+mod migrate;
+mod pool;
+mod writer;
+
+pub mod audit; // who did what: append-only, hash-chained
+pub mod catalog; // the last two served to each node, and what they name
+pub mod certificate; // issued to nodes
+pub mod commit; // commits that arrived, good or broken
+pub mod event; // what runs changed
+pub mod facts; // what nodes last said about themselves
+pub mod node; // nodes, by generation
+pub mod report; // what runs found and did
+pub mod session; // sessions and one-time login links
+pub mod token; // one-time tokens of join strings
+pub mod user; // who may log in
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database refused, or the disk did.
+    #[error("the store: {0}")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store did not take the work, or has been closed.
+    #[error("the store does not take work; its log says why")]
+    Closed,
+    /// A row holds what this program never wrote.
+    #[error("the store holds `{value}` as a {what}: it was changed by something else")]
+    Corrupt {
+        /// The kind of value.
+        what: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// The database was made by other migrations.
+    #[error("{0}")]
+    Migration(String),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+/// What functions of the store return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The store; copies are handles to the same one.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    writer: writer::Writer,
+    readers: pool::Readers,
+}
+
+impl Store {
+    /// Opens the database file, makes it where there is none, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, or was made by a newer or another program.
+    pub fn open(file: &Path) -> Result<Self> {
+        let connection = pool::open_for_writing(file)?;
+        migrate::up(&connection)?;
+        Ok(Self(Arc::new(Inner {
+            writer: writer::Writer::start(connection),
+            readers: pool::Readers::of(file),
+        })))
+    }
+
+    /// Runs `work` in a transaction of its own making: all of it happens, or nothing.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.writer.run(work).await
+    }
+
+    /// Runs `work` on a connection that cannot write.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.readers.run(work).await
+    }
+}
+
+/// Milliseconds since 1970, as the tables hold times.
+fn millis(at: jiff::Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// A time from a table.
+fn time(millis: i64) -> Result<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(millis)
+        .map_err(|_| Error::Corrupt { what: "time", value: millis.to_string() })
+}
+
+/// A value that has its own grammar, from a table.
+fn parsed<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| Error::Corrupt { what, value: text.to_owned() })
+}
+
+/// A word of a closed list, as the wire and the tables spell it.
+fn word<T: serde::Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        other => unreachable!("{other:?} is not a word"),
+    }
+}
+
+/// The value of such a word.
+fn from_word<T: serde::de::DeserializeOwned>(what: &'static str, word: String) -> Result<T> {
+    serde_json::from_value(serde_json::Value::String(word.clone()))
+        .map_err(|_| Error::Corrupt { what, value: word })
+}
+
+/// JSON, compressed: for what is read whole and rarely.
+fn pack<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
+    let failed = |error: std::io::Error| Error::Database(Box::new(error));
+    let mut out = zstd::Encoder::new(Vec::new(), 3).map_err(failed)?;
+    serde_json::to_writer(&mut out, value).map_err(|error| Error::Database(Box::new(error)))?;
+    out.finish().map_err(failed)
+}
+
+/// What [`pack`] packed.
+fn unpack<T: serde::de::DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T> {
+    let corrupt = |error: String| Error::Corrupt { what, value: error };
+    let reader = zstd::Decoder::new(body).map_err(|error| corrupt(error.to_string()))?;
+    serde_json::from_reader(std::io::BufReader::new(reader)).map_err(|error| corrupt(error.to_string()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

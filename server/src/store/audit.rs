@@ -1,0 +1,161 @@
+//! Who did what: append-only, and each entry's hash covers the one before, so that a changed or missing entry shows.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use sha2::{Digest as _, Sha256};
+
+use super::{Error, Result, Store, millis, time};
+
+/// What is written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: `uid 0`, a user's name, `node web1.acme.example (gen 1)`, or an address where nobody is known.
+    pub actor: String,
+    /// What, as a stable word such as `node-added`.
+    pub action: &'static str,
+    /// To what.
+    pub object: String,
+    /// The commit that it happened under.
+    pub commit: Option<String>,
+    /// The rest, for people. Never a secret.
+    pub detail: String,
+}
+
+/// An entry as it stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its place in the log, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub object: String,
+    /// The commit.
+    pub commit: Option<String>,
+    /// The rest.
+    pub detail: String,
+    hash: Vec<u8>,
+}
+
+impl AuditRow {
+    /// Covers every field and the entry before; lengths keep neighbouring fields apart.
+    fn hash_after(&self, previous: &[u8]) -> Vec<u8> {
+        let mut hash = Sha256::new();
+        let commit = self.commit.as_deref().unwrap_or_default();
+        let (seq, at) = (self.seq.to_be_bytes(), millis(self.at).to_be_bytes());
+        let texts = [&self.actor, &self.action, &self.object, commit, &self.detail].map(str::as_bytes);
+        for field in [previous, &seq, &at].into_iter().chain(texts) {
+            hash.update((field.len() as u64).to_be_bytes());
+            hash.update(field);
+        }
+        hash.finalize().to_vec()
+    }
+
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<(i64, Self)> {
+        let millis = row.get(1)?;
+        let read = Self {
+            seq: row.get(0)?,
+            at: Timestamp::UNIX_EPOCH,
+            actor: row.get(2)?,
+            action: row.get(3)?,
+            object: row.get(4)?,
+            commit: row.get(5)?,
+            detail: row.get(6)?,
+            hash: row.get(7)?,
+        };
+        Ok((millis, read))
+    }
+
+    fn dated((millis, row): (i64, Self)) -> Result<Self> {
+        Ok(Self { at: time(millis)?, ..row })
+    }
+}
+
+const COLUMNS: &str = "seq, at, actor, action, object, commit_id, detail, hash";
+
+/// Appends an entry within the caller's transaction.
+pub(super) fn append(connection: &Connection, entry: Entry) -> Result<()> {
+    let last: Option<(i64, Vec<u8>)> = connection
+        .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (seq, previous) = last.unwrap_or_default();
+    let mut row = AuditRow {
+        seq: seq + 1,
+        // What is read back must hash alike, and the table holds milliseconds.
+        at: time(millis(entry.at))?,
+        actor: entry.actor,
+        action: entry.action.to_owned(),
+        object: entry.object,
+        commit: entry.commit,
+        detail: entry.detail,
+        hash: Vec::new(),
+    };
+    row.hash = row.hash_after(&previous);
+    connection
+        .prepare_cached(
+            "INSERT INTO audit (seq, at, actor, action, object, commit_id, detail, hash)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            row.seq,
+            millis(row.at),
+            row.actor,
+            row.action,
+            row.object,
+            row.commit,
+            row.detail,
+            row.hash
+        ])?;
+    Ok(())
+}
+
+impl Store {
+    /// Writes an entry into the log.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn audit(&self, entry: Entry) -> Result<()> {
+        self.write(move |connection| append(connection, entry)).await
+    }
+
+    /// The newest entries, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?1");
+            let mut statement = connection.prepare_cached(&sql)?;
+            statement.query_map([limit], AuditRow::read)?.map(|row| AuditRow::dated(row?)).collect()
+        })
+        .await
+    }
+
+    /// Checks the chain; the first entry that does not fit, if any.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn audit_broken_at(&self) -> Result<Option<i64>> {
+        self.read(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq");
+            let mut statement = connection.prepare(&sql)?;
+            let (mut expected, mut previous) = (1, Vec::new());
+            for row in statement.query_map([], AuditRow::read)? {
+                let row = AuditRow::dated(row?)?;
+                if row.seq != expected || row.hash != row.hash_after(&previous) {
+                    return Ok::<_, Error>(Some(expected));
+                }
+                (expected, previous) = (expected + 1, row.hash);
+            }
+            Ok(None)
+        })
+        .await
+    }
+}

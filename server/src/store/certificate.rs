@@ -1,0 +1,194 @@
+//! Certificates issued to nodes. At most two of a node are not retired: the one in use, and its successor until the
+//! node has used that.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::audit::{self, Entry};
+use super::node::{self, NodeId, NodeRow, NodeState};
+use super::{Result, Store, millis, time};
+
+/// A signed certificate to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCertificate {
+    /// Its serial number in hex.
+    pub serial: String,
+    /// SHA-256 of the subject's public key info.
+    pub public_key: Vec<u8>,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// Until when.
+    pub not_after: Timestamp,
+    /// The certificate.
+    pub pem: String,
+}
+
+/// A certificate that is in use or may come into use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateRow {
+    /// Its serial number in hex.
+    pub serial: String,
+    /// Whose.
+    pub node: NodeId,
+    /// SHA-256 of the subject's public key info.
+    pub public_key: Vec<u8>,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+    /// When it was first used.
+    pub confirmed_at: Option<Timestamp>,
+}
+
+/// What became of a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// The certificate, in PEM: the one that was handed in, or the one that the same key got before.
+    Granted(String),
+    /// The certificate that asked is not (or no longer) in force.
+    NotInForce,
+    /// The new key is an old one.
+    KeyUsedBefore,
+}
+
+const COLUMNS: &str = "serial, node, public_key, not_after, confirmed_at";
+
+fn read(row: &Row<'_>) -> Result<CertificateRow> {
+    Ok(CertificateRow {
+        serial: row.get(0)?,
+        node: NodeId(row.get(1)?),
+        public_key: row.get(2)?,
+        not_after: time(row.get(3)?)?,
+        confirmed_at: row.get::<_, Option<i64>>(4)?.map(time).transpose()?,
+    })
+}
+
+impl Store {
+    /// All certificates in force, with their nodes: what the running server keeps in memory.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn certificates_in_force(&self) -> Result<Vec<(NodeRow, Vec<CertificateRow>)>> {
+        self.read(|connection| {
+            let sql = format!("SELECT {} FROM node WHERE state IN ('enrolled', 'revoked')", node::COLUMNS);
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                let node = node::read(row)?;
+                let certificates = in_force(connection, node.id)?;
+                all.push((node, certificates));
+            }
+            Ok(all)
+        })
+        .await
+    }
+
+    /// Certificates of one node that are in force, oldest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn certificates(&self, node: NodeId) -> Result<Vec<CertificateRow>> {
+        self.read(move |connection| in_force(connection, node)).await
+    }
+
+    /// Stores the successor of the certificate `by`; what else the node had waiting is retired.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn renew(
+        &self,
+        node: NodeId,
+        by: String,
+        certificate: NewCertificate,
+        entry: Entry,
+    ) -> Result<Renewal> {
+        self.write(move |connection| {
+            let enrolled =
+                node::by_id(connection, node)?.is_some_and(|node| node.state == NodeState::Enrolled);
+            let present = in_force(connection, node)?;
+            if !enrolled || !present.iter().any(|c| c.serial == by) {
+                return Ok(Renewal::NotInForce);
+            }
+            if let Some(same) = present.iter().find(|c| c.public_key == certificate.public_key) {
+                let waiting = same.serial != by && same.confirmed_at.is_none();
+                let earlier = of_key(connection, node, &certificate.public_key)?.filter(|_| waiting);
+                return Ok(earlier.map_or(Renewal::KeyUsedBefore, Renewal::Granted));
+            }
+            if of_key(connection, node, &certificate.public_key)?.is_some() {
+                return Ok(Renewal::KeyUsedBefore);
+            }
+            retire_all_but(connection, node, &by, entry.at)?;
+            insert(connection, node, &certificate, entry.at)?;
+            audit::append(connection, entry)?;
+            Ok(Renewal::Granted(certificate.pem))
+        })
+        .await
+    }
+
+    /// Notes the first use of a certificate and retires the node's others.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn confirm_certificate(&self, node: NodeId, serial: String, now: Timestamp) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE certificate SET confirmed_at = ?2 WHERE serial = ?1")?
+                .execute(params![serial, millis(now)])?;
+            retire_all_but(connection, node, &serial, now)
+        })
+        .await
+    }
+}
+
+fn in_force(connection: &Connection, node: NodeId) -> Result<Vec<CertificateRow>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM certificate WHERE node = ?1 AND retired_at IS NULL ORDER BY issued_at, rowid"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([node.0])?;
+    let mut certificates = Vec::new();
+    while let Some(row) = rows.next()? {
+        certificates.push(read(row)?);
+    }
+    Ok(certificates)
+}
+
+/// The certificate that a key got, in PEM.
+pub(super) fn of_key(connection: &Connection, node: NodeId, key: &[u8]) -> Result<Option<String>> {
+    Ok(connection
+        .prepare_cached("SELECT pem FROM certificate WHERE node = ?1 AND public_key = ?2")?
+        .query_row(params![node.0, key], |row| row.get(0))
+        .optional()?)
+}
+
+/// Stores a certificate.
+pub(super) fn insert(
+    connection: &Connection,
+    node: NodeId,
+    certificate: &NewCertificate,
+    now: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO certificate (serial, node, public_key, not_before, not_after, pem, issued_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            certificate.serial,
+            node.0,
+            certificate.public_key,
+            millis(certificate.not_before),
+            millis(certificate.not_after),
+            certificate.pem,
+            millis(now)
+        ])?;
+    Ok(())
+}
+
+fn retire_all_but(connection: &Connection, node: NodeId, serial: &str, now: Timestamp) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE certificate SET retired_at = ?3 WHERE node = ?1 AND serial <> ?2 AND retired_at IS NULL",
+        )?
+        .execute(params![node.0, serial, millis(now)])?;
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Commits that reached the server, good or broken; the last good one of an environment is in force.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use jiff::Timestamp;
+use rusqlite::{Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::catalog::{from_json, json};
+use super::{Result, Store, from_word, millis, time, word};
+
+/// Whether a commit came into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitStatus {
+    /// It did.
+    Good,
+    /// It has errors and did not.
+    Broken,
+}
+
+/// A commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CommitRow {
+    /// The branch, or `directory`.
+    pub environment: String,
+    /// The commit's hash, or the directory's.
+    pub id: String,
+    /// When the server took it up; again, when it came again.
+    pub seen_at: Timestamp,
+    /// When it was committed.
+    pub committed_at: Option<Timestamp>,
+    /// By whom.
+    pub author: Option<String>,
+    /// The first line of its message.
+    pub subject: Option<String>,
+    /// Whether it came into force.
+    pub status: CommitStatus,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+const COLUMNS: &str = "environment, id, seen_at, committed_at, author, subject, status, diagnostics";
+
+fn read(row: &Row<'_>) -> Result<CommitRow> {
+    Ok(CommitRow {
+        environment: row.get(0)?,
+        id: row.get(1)?,
+        seen_at: time(row.get(2)?)?,
+        committed_at: row.get::<_, Option<i64>>(3)?.map(time).transpose()?,
+        author: row.get(4)?,
+        subject: row.get(5)?,
+        status: from_word("commit's status", row.get(6)?)?,
+        diagnostics: from_json("diagnostics", &row.get::<_, String>(7)?)?,
+    })
+}
+
+impl Store {
+    /// Notes a commit that was checked.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn put_commit(&self, commit: CommitRow) -> Result<()> {
+        let diagnostics = json(&commit.diagnostics)?;
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO commit_seen
+                       (environment, id, seen_at, committed_at, author, subject, status, diagnostics)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![
+                    commit.environment,
+                    commit.id,
+                    millis(commit.seen_at),
+                    commit.committed_at.map(millis),
+                    commit.author,
+                    commit.subject,
+                    word(&commit.status),
+                    diagnostics
+                ])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The last commits, newest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn commits(&self, limit: u32) -> Result<Vec<CommitRow>> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM commit_seen ORDER BY seen_at DESC LIMIT ?1");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([limit])?;
+            let mut commits = Vec::new();
+            while let Some(row) = rows.next()? {
+                commits.push(read(row)?);
+            }
+            Ok(commits)
+        })
+        .await
+    }
+}

@@ -1,0 +1,280 @@
+//! Nodes. A row is one generation of one name; what belongs to a generation never shows to the next.
+
+use holdfast_catalog::certname::{Certname, Slug};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::audit::{self, Entry};
+use super::token::{self, NewToken};
+use super::{Error, Result, Store, from_word, millis, parsed, time};
+
+/// One generation of one node, in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub(super) i64);
+
+/// Whose a node is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The reseller.
+    pub reseller: Slug,
+    /// The customer.
+    pub customer: Slug,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.reseller, self.customer)
+    }
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let (reseller, customer) =
+            text.split_once('/').ok_or_else(|| format!("`{text}` is not RESELLER/CUSTOMER"))?;
+        let slug = |text| Slug::parse(text).map_err(|error| error.to_string());
+        Ok(Self { reseller: slug(reseller)?, customer: slug(customer)? })
+    }
+}
+
+/// Where a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// It has a join string and has not used it.
+    Added,
+    /// It has a certificate.
+    Enrolled,
+    /// Its certificates are refused.
+    Revoked,
+    /// A newer generation stands in its place, or none.
+    Gone,
+}
+
+/// Whether a node is heard from; computed, never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// It never spoke.
+    NeverSeen,
+    /// It spoke within two intervals.
+    OnTime,
+    /// It owes a word.
+    Late,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeRow {
+    /// This generation.
+    pub id: NodeId,
+    /// Its name.
+    pub certname: Certname,
+    /// Counted from 1 for each name.
+    pub generation: u32,
+    /// Whose it is: bound when it was added.
+    pub place: Place,
+    /// Where it stands.
+    pub state: NodeState,
+    /// When it was added.
+    pub added_at: Timestamp,
+    /// When it got its first certificate.
+    pub enrolled_at: Option<Timestamp>,
+    /// Its last request; written down every few seconds.
+    pub seen_at: Option<Timestamp>,
+    /// The commit of the last answer to its poll.
+    pub commit: Option<String>,
+    /// Its last report.
+    pub report: Option<i64>,
+}
+
+impl NodeRow {
+    /// Whether it is heard from, at `now`, with polls `interval` apart.
+    pub fn liveness(&self, now: Timestamp, interval: std::time::Duration) -> Liveness {
+        match self.seen_at {
+            None => Liveness::NeverSeen,
+            Some(seen) if now.duration_since(seen).unsigned_abs() > 2 * interval && seen < now => {
+                Liveness::Late
+            }
+            Some(_) => Liveness::OnTime,
+        }
+    }
+}
+
+/// The columns of [`read`], for queries of other files.
+pub(super) const COLUMNS: &str = "node.id, node.certname, node.generation, node.reseller, node.customer, node.state, \
+     node.added_at, node.enrolled_at, node.seen_at, node.commit_id, node.report";
+
+/// Reads [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> Result<NodeRow> {
+    let text = |index| row.get::<_, String>(index);
+    let maybe_time = |index| row.get::<_, Option<i64>>(index)?.map(time).transpose();
+    Ok(NodeRow {
+        id: NodeId(row.get(0)?),
+        certname: parsed("certname", &text(1)?)?,
+        generation: row.get(2)?,
+        place: Place { reseller: parsed("reseller", &text(3)?)?, customer: parsed("customer", &text(4)?)? },
+        state: from_word("node's state", text(5)?)?,
+        added_at: time(row.get(6)?)?,
+        enrolled_at: maybe_time(7)?,
+        seen_at: maybe_time(8)?,
+        commit: row.get(9)?,
+        report: row.get(10)?,
+    })
+}
+
+/// The living generation of a name.
+pub(super) fn living(connection: &Connection, certname: &Certname) -> Result<Option<NodeRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM node WHERE certname = ?1 AND state <> 'gone'");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([certname.as_str()])?;
+    rows.next()?.map(read).transpose()
+}
+
+pub(super) fn by_id(connection: &Connection, id: NodeId) -> Result<Option<NodeRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM node WHERE id = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([id.0])?;
+    rows.next()?.map(read).transpose()
+}
+
+/// What to do about a name that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Present {
+    /// Leave it; only a node that has not enrolled yet gets another token.
+    Keep,
+    /// End it: the node becomes a new generation, as after a rebuild or for another customer.
+    Replace,
+}
+
+/// What became of adding a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    /// It waits for its join string to be used.
+    Node(NodeRow),
+    /// One of this name is there and was left.
+    Present(NodeRow),
+}
+
+impl Store {
+    /// Adds a node, or its next generation, with the token of its join string. Tokens that it had are void.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn add_node(
+        &self,
+        certname: Certname,
+        place: Place,
+        present: Present,
+        token: NewToken,
+        entry: Entry,
+    ) -> Result<Added> {
+        self.write(move |connection| {
+            let node = match living(connection, &certname)? {
+                Some(node) if present == Present::Keep => {
+                    if node.state != NodeState::Added || node.place != place {
+                        return Ok(Added::Present(node));
+                    }
+                    node
+                }
+                Some(node) => {
+                    end(connection, node.id, NodeState::Gone, entry.at)?;
+                    insert(connection, &certname, &place, entry.at)?
+                }
+                None => insert(connection, &certname, &place, entry.at)?,
+            };
+            token::replace(connection, node.id, &token, &entry)?;
+            audit::append(connection, entry)?;
+            Ok(Added::Node(node))
+        })
+        .await
+    }
+
+    /// Ends a node's rights: revoked, it stays in view; gone, its name is free for the next generation.
+    ///
+    /// Returns the node as it was, or none where no such name lives.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn end_node(
+        &self,
+        certname: Certname,
+        state: NodeState,
+        entry: Entry,
+    ) -> Result<Option<NodeRow>> {
+        self.write(move |connection| {
+            let Some(node) = living(connection, &certname)? else { return Ok(None) };
+            end(connection, node.id, state, entry.at)?;
+            audit::append(connection, entry)?;
+            Ok(Some(node))
+        })
+        .await
+    }
+
+    /// The living generation of a name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn node(&self, certname: Certname) -> Result<Option<NodeRow>> {
+        self.read(move |connection| living(connection, &certname)).await
+    }
+
+    /// All living nodes, by name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn nodes(&self) -> Result<Vec<NodeRow>> {
+        self.read(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM node WHERE state <> 'gone' ORDER BY certname");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut nodes = Vec::new();
+            while let Some(row) = rows.next()? {
+                nodes.push(read(row)?);
+            }
+            Ok(nodes)
+        })
+        .await
+    }
+
+    /// Writes down when nodes were last seen and what commit they were last given.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn nodes_seen(&self, seen: Vec<(NodeId, Timestamp, Option<String>)>) -> Result<()> {
+        self.write(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "UPDATE node SET seen_at = ?2, commit_id = coalesce(?3, commit_id) WHERE id = ?1",
+            )?;
+            for (node, at, commit) in seen {
+                statement.execute(params![node.0, millis(at), commit])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn insert(connection: &Connection, certname: &Certname, place: &Place, now: Timestamp) -> Result<NodeRow> {
+    connection
+        .prepare_cached(
+            "INSERT INTO node (certname, generation, reseller, customer, state, added_at)
+             SELECT ?1, coalesce(max(generation), 0) + 1, ?2, ?3, 'added', ?4 FROM node WHERE certname = ?1",
+        )?
+        .execute(params![certname.as_str(), place.reseller.as_str(), place.customer.as_str(), millis(now)])?;
+    let id = connection.last_insert_rowid();
+    by_id(connection, NodeId(id))?
+        .ok_or_else(|| Error::Corrupt { what: "new node", value: certname.to_string() })
+}
+
+fn end(connection: &Connection, node: NodeId, state: NodeState, now: Timestamp) -> Result<()> {
+    let set = |sql| connection.prepare_cached(sql);
+    set("UPDATE node SET state = ?2 WHERE id = ?1")?.execute(params![node.0, super::word(&state)])?;
+    set("UPDATE certificate SET retired_at = ?2 WHERE node = ?1 AND retired_at IS NULL")?
+        .execute(params![node.0, millis(now)])?;
+    set("DELETE FROM token WHERE node = ?1 AND used_at IS NULL")?.execute([node.0])?;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Connections: one that writes, a few that only read.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+
+use super::{Error, Result};
+
+/// So many reads go on at once; more wait.
+const READERS: usize = 4;
+
+/// The connection that writes.
+pub fn open_for_writing(file: &Path) -> Result<Connection> {
+    let connection = Connection::open(file)?;
+    // FULL: a certificate or a used token must survive a power cut; batches make it cheap.
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA busy_timeout = 5000; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Connections that cannot write, opened as they are needed.
+pub struct Readers {
+    file: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    /// Readers of a database file that is there.
+    pub fn of(file: &Path) -> Self {
+        Self { file: file.to_owned(), idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// Runs `work` on a thread for blocking work.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
+        let (idle, file) = (self.idle.clone(), self.file.clone());
+        let read = move || {
+            let _permit = permit;
+            let taken = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = taken.map_or_else(|| open_for_reading(&file), Ok)?;
+            let outcome = work(&connection);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            outcome
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|error| Error::Database(Box::new(error)))?
+    }
+}
+
+fn open_for_reading(file: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.execute_batch(
+        "PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 268435456; PRAGMA trusted_schema = OFF;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}

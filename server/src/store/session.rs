@@ -1,0 +1,118 @@
+//! Sessions and one-time login links. The store has hashes of their tokens: a copy of it opens nothing.
+
+use jiff::Timestamp;
+use rusqlite::params;
+
+use super::audit::{self, Entry};
+use super::user::{self, UserRow};
+use super::{Result, Store, millis};
+
+/// SHA-256 of a token that a browser holds.
+pub type TokenHash = [u8; 32];
+
+impl Store {
+    /// Stores a login link for a user.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn add_login_link(
+        &self,
+        user: i64,
+        token: TokenHash,
+        expires_at: Timestamp,
+        entry: Entry,
+    ) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached(
+                    "INSERT INTO login_link (token_hash, user, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![token, user, millis(entry.at), millis(expires_at)])?;
+            audit::append(connection, entry)
+        })
+        .await
+    }
+
+    /// Uses a login link up; its user, unless it was used, has expired or never was.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn use_login_link(&self, token: TokenHash, now: Timestamp) -> Result<Option<UserRow>> {
+        self.write(move |connection| {
+            let used = connection
+                .prepare_cached(
+                    "UPDATE login_link SET used_at = ?2
+                     WHERE token_hash = ?1 AND used_at IS NULL AND expires_at > ?2",
+                )?
+                .execute(params![token, millis(now)])?;
+            if used == 0 {
+                return Ok(None);
+            }
+            let sql = format!(
+                "SELECT {} FROM user JOIN login_link ON login_link.user = user.id WHERE token_hash = ?1",
+                user::COLUMNS
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([token])?;
+            rows.next()?.map(user::read).transpose()
+        })
+        .await
+    }
+
+    /// Stores a session of a user; expired ones go.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn add_session(
+        &self,
+        user: i64,
+        token: TokenHash,
+        expires_at: Timestamp,
+        entry: Entry,
+    ) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM session WHERE expires_at <= ?1")?
+                .execute([millis(entry.at)])?;
+            connection
+                .prepare_cached(
+                    "INSERT INTO session (token_hash, user, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![token, user, millis(entry.at), millis(expires_at)])?;
+            audit::append(connection, entry)
+        })
+        .await
+    }
+
+    /// The user of a session that has not expired.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn session_user(&self, token: TokenHash, now: Timestamp) -> Result<Option<UserRow>> {
+        self.read(move |connection| {
+            let sql = format!(
+                "SELECT {} FROM user JOIN session ON session.user = user.id
+                 WHERE token_hash = ?1 AND expires_at > ?2",
+                user::COLUMNS
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![token, millis(now)])?;
+            rows.next()?.map(user::read).transpose()
+        })
+        .await
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn end_session(&self, token: TokenHash) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("DELETE FROM session WHERE token_hash = ?1")?
+                .execute(params![token])?;
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,326 @@
+//! The store's promises: what happens once, what survives, what nobody else sees.
+
+use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::report::{Counts, Event, Mode, Report, Source, Status};
+use holdfast_catalog::resource::ResourceRef;
+use jiff::{SignedDuration, Timestamp};
+
+use super::audit::Entry;
+use super::catalog::ServedCatalog;
+use super::certificate::{NewCertificate, Renewal};
+use super::node::{Added, NodeId, NodeRow, NodeState, Present};
+use super::report::Stored;
+use super::token::{Claim, NewToken};
+use super::*;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A store in a directory that goes with it.
+pub(crate) fn empty() -> (tempfile::TempDir, Store) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&directory.path().join("server.db")).unwrap();
+    (directory, store)
+}
+
+fn entry(action: &'static str) -> Entry {
+    Entry {
+        at: NOW,
+        actor: "uid 0".into(),
+        action,
+        object: "web1".into(),
+        commit: None,
+        detail: String::new(),
+    }
+}
+
+fn token(id: &str) -> NewToken {
+    NewToken { id: id.into(), secret_mac: vec![1], expires_at: NOW + SignedDuration::from_mins(15) }
+}
+
+fn certificate(serial: &str, key: u8) -> NewCertificate {
+    NewCertificate {
+        serial: serial.into(),
+        public_key: vec![key; 32],
+        not_before: NOW,
+        not_after: NOW + SignedDuration::from_hours(24),
+        pem: format!("certificate {serial}"),
+    }
+}
+
+async fn add(store: &Store, name: &str, present: Present, id: &str) -> Added {
+    let place = "alpinhost/acme".parse().unwrap();
+    store.add_node(name.parse().unwrap(), place, present, token(id), entry("node-added")).await.unwrap()
+}
+
+async fn added(store: &Store, name: &str) -> NodeRow {
+    match add(store, name, Present::Keep, &format!("token-{name}")).await {
+        Added::Node(node) => node,
+        Added::Present(node) => panic!("{node:?} is there"),
+    }
+}
+
+async fn claim(store: &Store, id: &str, serial: &str, key: u8) -> Claim {
+    store.claim_token(id.into(), certificate(serial, key), entry("node-enrolled")).await.unwrap()
+}
+
+fn report(run: u128, events: usize) -> Report {
+    let event = Event {
+        resource: ResourceRef::parse("file[/etc/motd]").unwrap(),
+        property: Some("content".into()),
+        path: None,
+        is: None,
+        should: None,
+        status: Status::Changed,
+        cause: None,
+        reason: None,
+        diff: Some("-a\n+b\n".into()),
+        origin: None,
+        sources: Vec::new(),
+        duration_ms: 1,
+    };
+    Report {
+        run: uuid::Uuid::from_u128(run),
+        catalog: None,
+        commit: Some("c1".into()),
+        environment: Some("main".into()),
+        mode: Mode::Enforce,
+        source: Source::Server,
+        started: NOW,
+        duration_ms: 5,
+        phases: Default::default(),
+        types: Default::default(),
+        counts: Counts { total: 3, changed: 1, unchanged: 2, ..Counts::default() },
+        events: vec![event; events],
+        error: None,
+        agent: "0.1.0".into(),
+        volatile: Default::default(),
+    }
+}
+
+#[actix_web::test]
+async fn a_token_serves_one_key_and_that_key_again() {
+    let (_directory, store) = empty();
+    added(&store, "web1").await;
+    assert_eq!(claim(&store, "token-web1", "01", 1).await, Claim::Granted("certificate 01".into()));
+    assert_eq!(claim(&store, "token-web1", "02", 1).await, Claim::Granted("certificate 01".into()));
+    assert_eq!(claim(&store, "token-web1", "03", 2).await, Claim::UsedByAnother);
+    assert_eq!(claim(&store, "unknown", "04", 2).await, Claim::Void);
+    let node = store.node("web1".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(node.state, NodeState::Enrolled);
+    assert_eq!(store.certificates(node.id).await.unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn of_many_keys_at_once_one_wins() {
+    let (_directory, store) = empty();
+    added(&store, "web1").await;
+    let claims: Vec<_> = (0..20)
+        .map(|key| {
+            let store = store.clone();
+            actix_web::rt::spawn(async move { claim(&store, "token-web1", &format!("{key:02}"), key).await })
+        })
+        .collect();
+    let mut granted = 0;
+    for claim in claims {
+        match claim.await.unwrap() {
+            Claim::Granted(_) => granted += 1,
+            other => assert_eq!(other, Claim::UsedByAnother),
+        }
+    }
+    assert_eq!(granted, 1);
+}
+
+#[actix_web::test]
+async fn a_new_join_string_voids_the_one_before() {
+    let (_directory, store) = empty();
+    added(&store, "web1").await;
+    assert!(matches!(add(&store, "web1", Present::Keep, "second").await, Added::Node(_)));
+    assert_eq!(claim(&store, "token-web1", "01", 1).await, Claim::Void);
+    assert!(matches!(claim(&store, "second", "01", 1).await, Claim::Granted(_)));
+    assert!(matches!(add(&store, "web1", Present::Keep, "third").await, Added::Present(_)));
+}
+
+#[actix_web::test]
+async fn a_generation_sees_nothing_of_the_one_before() {
+    let (_directory, store) = empty();
+    let first = added(&store, "web1").await;
+    claim(&store, "token-web1", "01", 1).await;
+    let hash = ContentHash::of(b"x");
+    serve(&store, first.id, 'a', vec![hash.clone()], NOW).await;
+    let Added::Node(second) = add(&store, "web1", Present::Replace, "again").await else { panic!() };
+    assert_eq!((first.generation, second.generation), (1, 2));
+    assert_eq!(second.state, NodeState::Added);
+    assert!(store.certificates(first.id).await.unwrap().is_empty());
+    assert!(!store.names_content(second.id, hash).await.unwrap());
+    assert_eq!(store.nodes().await.unwrap(), [second]);
+}
+
+#[actix_web::test]
+async fn the_certificate_before_stays_until_its_successor_is_used() {
+    let (_directory, store) = empty();
+    let node = added(&store, "web1").await.id;
+    claim(&store, "token-web1", "01", 1).await;
+    let renew = async |by: &str, serial: &str, key| {
+        store.renew(node, by.into(), certificate(serial, key), entry("renewed")).await.unwrap()
+    };
+    assert_eq!(renew("01", "02", 1).await, Renewal::KeyUsedBefore);
+    assert_eq!(renew("01", "02", 2).await, Renewal::Granted("certificate 02".into()));
+    assert_eq!(renew("01", "03", 2).await, Renewal::Granted("certificate 02".into()), "a lost reply");
+    assert_eq!(renew("01", "04", 4).await, Renewal::Granted("certificate 04".into()), "a lost key");
+    assert_eq!(renew("02", "05", 5).await, Renewal::NotInForce);
+    store.confirm_certificate(node, "04".into(), NOW).await.unwrap();
+    assert_eq!(renew("01", "06", 6).await, Renewal::NotInForce);
+    let serials: Vec<_> = store.certificates(node).await.unwrap().into_iter().map(|c| c.serial).collect();
+    assert_eq!(serials, ["04"]);
+}
+
+#[actix_web::test]
+async fn a_revoked_node_is_not_renewed() {
+    let (_directory, store) = empty();
+    let node = added(&store, "web1").await;
+    claim(&store, "token-web1", "01", 1).await;
+    store.end_node(node.certname, NodeState::Revoked, entry("node-revoked")).await.unwrap().unwrap();
+    let renewal = store.renew(node.id, "01".into(), certificate("02", 2), entry("renewed")).await.unwrap();
+    assert_eq!(renewal, Renewal::NotInForce);
+}
+
+#[actix_web::test]
+async fn a_report_counts_once_for_each_node() {
+    let (_directory, store) = empty();
+    let (one, other) = (added(&store, "web1").await.id, added(&store, "web2").await.id);
+    let Stored::New(id) = store.put_report(one, report(7, 2), NOW).await.unwrap() else { panic!() };
+    assert_eq!(store.put_report(one, report(7, 2), NOW).await.unwrap(), Stored::Twice);
+    assert!(matches!(store.put_report(other, report(7, 2), NOW).await.unwrap(), Stored::New(_)));
+    assert_eq!(store.reports_of(one, 9).await.unwrap().len(), 1);
+    assert_eq!(store.events_of(one, 9).await.unwrap().len(), 2);
+    let (row, whole) = store.report(id).await.unwrap().unwrap();
+    assert_eq!((row.counts.total, row.commit.as_deref()), (3, Some("c1")));
+    assert_eq!(whole, report(7, 2));
+}
+
+#[actix_web::test]
+async fn old_reports_go_but_the_last_of_a_node_stays() {
+    let (_directory, store) = empty();
+    let node = added(&store, "web1").await.id;
+    for run in 1..=3 {
+        store.put_report(node, report(run, 1), NOW).await.unwrap();
+    }
+    let later = NOW + SignedDuration::from_hours(1);
+    assert_eq!(store.forget_reports(later, 100).await.unwrap(), 2);
+    assert_eq!(store.reports_of(node, 9).await.unwrap().len(), 1);
+    assert_eq!(store.events_of(node, 9).await.unwrap().len(), 1);
+}
+
+async fn serve(store: &Store, node: NodeId, id: char, contents: Vec<ContentHash>, at: Timestamp) {
+    let catalog = ServedCatalog {
+        id: CatalogId::parse(&id.to_string().repeat(64)).unwrap(),
+        commit: "c1".into(),
+        environment: "main".into(),
+        resources: 1,
+        served_at: at,
+    };
+    store.catalog_served(node, catalog, contents, SignedDuration::from_hours(1)).await.unwrap();
+}
+
+#[actix_web::test]
+async fn content_of_the_last_two_catalogs_may_be_fetched_and_older_after_an_hour_no_more() {
+    let (_directory, store) = empty();
+    let node = added(&store, "web1").await.id;
+    let hashes = [b"a", b"b", b"c"].map(|content| ContentHash::of(content));
+    let hour = SignedDuration::from_hours(1);
+    for (index, id) in ['a', 'b', 'c'].into_iter().enumerate() {
+        serve(&store, node, id, vec![hashes[index].clone()], NOW + SignedDuration::from_mins(index as i64))
+            .await;
+    }
+    let named = async |store: &Store| {
+        let mut named = Vec::new();
+        for hash in &hashes {
+            named.push(store.names_content(node, hash.clone()).await.unwrap());
+        }
+        named
+    };
+    assert_eq!(named(&store).await, [true, true, true], "within the hour");
+    serve(&store, node, 'c', vec![hashes[2].clone()], NOW + hour + hour).await;
+    assert_eq!(named(&store).await, [false, true, true]);
+    let ids: Vec<_> = store.served_catalogs(node).await.unwrap().into_iter().map(|c| c.id).collect();
+    assert_eq!(ids.len(), 2);
+    assert!(ids[0].as_str().starts_with('c'));
+}
+
+#[actix_web::test]
+async fn work_that_fails_takes_back_only_its_own_changes() {
+    let (_directory, store) = empty();
+    let (bad, good) = tokio::join!(
+        store.write(|connection| {
+            connection.execute("INSERT INTO user (name, role, created_at) VALUES ('a', 'viewer', 0)", [])?;
+            Err::<(), _>(Error::Closed)
+        }),
+        store.write(|connection| {
+            connection.execute("INSERT INTO user (name, role, created_at) VALUES ('b', 'viewer', 0)", [])?;
+            Ok(())
+        }),
+    );
+    assert!(bad.is_err() && good.is_ok());
+    let names: Vec<_> = store.users().await.unwrap().into_iter().map(|user| user.name).collect();
+    assert_eq!(names, ["b"]);
+}
+
+#[actix_web::test]
+async fn readers_cannot_write() {
+    let (_directory, store) = empty();
+    let written = store.read(|connection| Ok(connection.execute("DELETE FROM user", [])?)).await;
+    assert!(written.unwrap_err().to_string().contains("readonly"));
+}
+
+#[actix_web::test]
+async fn the_audit_log_shows_what_was_tampered_with() {
+    let (directory, store) = empty();
+    for _ in 0..3 {
+        store.audit(entry("node-added")).await.unwrap();
+    }
+    assert_eq!(store.audit_broken_at().await.unwrap(), None);
+    let update = store.write(|connection| Ok(connection.execute("UPDATE audit SET object = 'x'", [])?)).await;
+    assert!(update.unwrap_err().to_string().contains("append-only"));
+    let intruder = rusqlite::Connection::open(directory.path().join("server.db")).unwrap();
+    intruder
+        .execute_batch("DROP TRIGGER audit_keeps_what_it_says; UPDATE audit SET object = 'x' WHERE seq = 2")
+        .unwrap();
+    assert_eq!(store.audit_broken_at().await.unwrap(), Some(2));
+}
+
+#[actix_web::test]
+async fn a_login_link_works_once_and_in_time() {
+    let (_directory, store) = empty();
+    let user = store
+        .add_user("ada".into(), user::Role::Operator, user::Scope::Everything, entry("user-added"))
+        .await
+        .unwrap()
+        .unwrap();
+    let later = NOW + SignedDuration::from_mins(10);
+    for token in [[1; 32], [2; 32]] {
+        store.add_login_link(user.id, token, later, entry("login-link")).await.unwrap();
+    }
+    assert_eq!(store.use_login_link([1; 32], NOW).await.unwrap().unwrap().name, "ada");
+    assert_eq!(store.use_login_link([1; 32], NOW).await.unwrap(), None);
+    assert_eq!(store.use_login_link([2; 32], later).await.unwrap(), None);
+    assert_eq!(store.use_login_link([3; 32], NOW).await.unwrap(), None);
+}
+
+#[actix_web::test]
+async fn a_session_ends_with_its_time_its_password_and_its_user() {
+    let (_directory, store) = empty();
+    let scope = "alpinhost/acme".parse().unwrap();
+    let user =
+        store.add_user("ada".into(), user::Role::Viewer, scope, entry("user-added")).await.unwrap().unwrap();
+    let later = NOW + SignedDuration::from_hours(1);
+    let begin = async || store.add_session(user.id, [9; 32], later, entry("login")).await.unwrap();
+    let open = async |at| store.session_user([9; 32], at).await.unwrap().is_some();
+    begin().await;
+    assert!(open(NOW).await && !open(later).await);
+    store.set_password(user.id, "hash".into(), entry("password")).await.unwrap();
+    assert!(!open(NOW).await);
+    begin().await;
+    assert!(store.remove_user("ada".into(), entry("user-removed")).await.unwrap());
+    assert!(!open(NOW).await);
+}

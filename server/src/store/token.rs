@@ -1,0 +1,125 @@
+//! One-time tokens of join strings. The store has a keyed hash of the secret, never the secret.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::audit::{self, Entry};
+use super::certificate::{self, NewCertificate};
+use super::node::{self, NodeRow, NodeState};
+use super::{Error, Result, Store, millis, time};
+
+/// A token to be stored with its node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// Its public part.
+    pub id: String,
+    /// HMAC of its secret.
+    pub secret_mac: Vec<u8>,
+    /// Until when it may be used.
+    pub expires_at: Timestamp,
+}
+
+/// A token with the node that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its public part.
+    pub id: String,
+    /// HMAC of its secret.
+    pub secret_mac: Vec<u8>,
+    /// Until when it may be used.
+    pub expires_at: Timestamp,
+    /// SHA-256 of the key that used it.
+    pub used_key: Option<Vec<u8>>,
+    /// The node.
+    pub node: NodeRow,
+}
+
+/// What became of a claim on a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// The certificate, in PEM: the one that was handed in, or the one that the same key got before.
+    Granted(String),
+    /// Another key was first.
+    UsedByAnother,
+    /// The token is void, or its node no longer waits for it.
+    Void,
+}
+
+impl Store {
+    /// A token by its id.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn token(&self, id: String) -> Result<Option<TokenRow>> {
+        self.read(move |connection| find(connection, &id)).await
+    }
+
+    /// Uses a token up for a key and stores the certificate, in one transaction.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn claim_token(&self, id: String, certificate: NewCertificate, entry: Entry) -> Result<Claim> {
+        self.write(move |connection| {
+            let Some(token) = find(connection, &id)? else { return Ok(Claim::Void) };
+            match &token.used_key {
+                Some(key) if *key == certificate.public_key => {
+                    let earlier = certificate::of_key(connection, token.node.id, key)?;
+                    return Ok(earlier.map_or(Claim::Void, Claim::Granted));
+                }
+                Some(_) => return Ok(Claim::UsedByAnother),
+                None if token.node.state != NodeState::Added => return Ok(Claim::Void),
+                None => {}
+            }
+            connection
+                .prepare_cached("UPDATE token SET used_at = ?2, used_key = ?3 WHERE id = ?1")?
+                .execute(params![id, millis(entry.at), certificate.public_key])?;
+            connection
+                .prepare_cached("UPDATE node SET state = 'enrolled', enrolled_at = ?2 WHERE id = ?1")?
+                .execute(params![token.node.id.0, millis(entry.at)])?;
+            certificate::insert(connection, token.node.id, &certificate, entry.at)?;
+            audit::append(connection, entry)?;
+            Ok(Claim::Granted(certificate.pem))
+        })
+        .await
+    }
+}
+
+/// Gives a node its token; those that it had are void.
+pub(super) fn replace(
+    connection: &Connection,
+    node: node::NodeId,
+    token: &NewToken,
+    by: &Entry,
+) -> Result<()> {
+    connection.prepare_cached("DELETE FROM token WHERE node = ?1 AND used_at IS NULL")?.execute([node.0])?;
+    connection
+        .prepare_cached(
+            "INSERT INTO token (id, node, secret_mac, created_at, created_by, expires_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            token.id,
+            node.0,
+            token.secret_mac,
+            millis(by.at),
+            by.actor,
+            millis(token.expires_at)
+        ])?;
+    Ok(())
+}
+
+fn find(connection: &Connection, id: &str) -> Result<Option<TokenRow>> {
+    let mut statement = connection
+        .prepare_cached("SELECT id, secret_mac, expires_at, used_key, node FROM token WHERE id = ?1")?;
+    let mut rows = statement.query([id])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let node = node::by_id(connection, node::NodeId(row.get(4)?))?
+        .ok_or_else(|| Error::Corrupt { what: "token without node", value: id.to_owned() })?;
+    Ok(Some(TokenRow {
+        id: row.get(0)?,
+        secret_mac: row.get(1)?,
+        expires_at: time(row.get(2)?)?,
+        used_key: row.get(3)?,
+        node,
+    }))
+}

@@ -1,0 +1,196 @@
+//! People who may log in: their names, what they may see, and a hash of their password.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::audit::{self, Entry};
+use super::node::Place;
+use super::{Result, Store, from_word, millis, parsed, time, word};
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything that pages offer.
+    Operator,
+    /// Looking.
+    Viewer,
+}
+
+/// Which nodes a user sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// All.
+    Everything,
+    /// Those of a reseller's customers.
+    Reseller(holdfast_catalog::certname::Slug),
+    /// Those of one customer.
+    Customer(Place),
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+    /// Reads `everything`, `RESELLER` or `RESELLER/CUSTOMER`.
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "everything" => Ok(Self::Everything),
+            place if place.contains('/') => place.parse().map(Self::Customer),
+            reseller => reseller
+                .parse()
+                .map(Self::Reseller)
+                .map_err(|error: holdfast_catalog::certname::InvalidName| error.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Everything => f.write_str("everything"),
+            Self::Reseller(reseller) => reseller.fmt(f),
+            Self::Customer(place) => place.fmt(f),
+        }
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserRow {
+    /// The user's number.
+    pub id: i64,
+    /// The name to log in with.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// Which nodes the user sees.
+    pub scope: Scope,
+    /// argon2id, as a PHC string; none until it is set.
+    #[serde(skip)]
+    pub password: Option<String>,
+    /// When the user was added.
+    pub created_at: Timestamp,
+}
+
+/// The columns of [`read`], for queries of other files.
+pub(super) const COLUMNS: &str =
+    "user.id, user.name, user.role, user.reseller, user.customer, user.password, user.created_at";
+
+/// Reads [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>) -> Result<UserRow> {
+    let place: (Option<String>, Option<String>) = (row.get(3)?, row.get(4)?);
+    let scope = match place {
+        (None, _) => Scope::Everything,
+        (Some(reseller), None) => Scope::Reseller(parsed("reseller", &reseller)?),
+        (Some(reseller), Some(customer)) => Scope::Customer(Place {
+            reseller: parsed("reseller", &reseller)?,
+            customer: parsed("customer", &customer)?,
+        }),
+    };
+    Ok(UserRow {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        role: from_word("user's role", row.get(2)?)?,
+        scope,
+        password: row.get(5)?,
+        created_at: time(row.get(6)?)?,
+    })
+}
+
+fn find(connection: &Connection, name: &str) -> Result<Option<UserRow>> {
+    let sql = format!("SELECT {COLUMNS} FROM user WHERE name = ?1");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([name])?;
+    rows.next()?.map(read).transpose()
+}
+
+impl Store {
+    /// Adds a user; none where the name is taken.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn add_user(
+        &self,
+        name: String,
+        role: Role,
+        scope: Scope,
+        entry: Entry,
+    ) -> Result<Option<UserRow>> {
+        let (reseller, customer) = match scope {
+            Scope::Everything => (None, None),
+            Scope::Reseller(reseller) => (Some(reseller.to_string()), None),
+            Scope::Customer(place) => (Some(place.reseller.to_string()), Some(place.customer.to_string())),
+        };
+        self.write(move |connection| {
+            let added = connection
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO user (name, role, reseller, customer, created_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![name, word(&role), reseller, customer, millis(entry.at)])?;
+            if added == 0 {
+                return Ok(None);
+            }
+            audit::append(connection, entry)?;
+            find(connection, &name)
+        })
+        .await
+    }
+
+    /// A user by name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn user(&self, name: String) -> Result<Option<UserRow>> {
+        self.read(move |connection| find(connection, &name)).await
+    }
+
+    /// All users, by name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn users(&self) -> Result<Vec<UserRow>> {
+        self.read(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM user ORDER BY name");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut users = Vec::new();
+            while let Some(row) = rows.next()? {
+                users.push(read(row)?);
+            }
+            Ok(users)
+        })
+        .await
+    }
+
+    /// Sets a user's password (argon2id, PHC string) and ends the user's sessions.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn set_password(&self, user: i64, hash: String, entry: Entry) -> Result<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE user SET password = ?2 WHERE id = ?1")?
+                .execute(params![user, hash])?;
+            connection.prepare_cached("DELETE FROM session WHERE user = ?1")?.execute([user])?;
+            audit::append(connection, entry)
+        })
+        .await
+    }
+
+    /// Removes a user with all sessions and login links; false where there is no such name.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn remove_user(&self, name: String, entry: Entry) -> Result<bool> {
+        self.write(move |connection| {
+            let removed = connection.prepare_cached("DELETE FROM user WHERE name = ?1")?.execute([name])?;
+            if removed > 0 {
+                audit::append(connection, entry)?;
+            }
+            Ok(removed > 0)
+        })
+        .await
+    }
+}
