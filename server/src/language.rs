@@ -10,6 +10,7 @@ pub mod fault;
 pub mod formula;
 pub mod interpolation;
 pub mod scope;
+mod secrecy;
 pub mod template;
 pub mod types;
 

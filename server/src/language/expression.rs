@@ -8,24 +8,69 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
-use super::fault::{Code, Fault};
+use super::fault::Fault;
 use super::scope::Scope;
+
+mod binding;
+pub(super) mod budget;
+pub(super) mod evaluate;
+pub(super) mod function;
+pub(super) mod literal;
+pub(super) mod operator;
+mod parse;
+mod token;
+mod tree;
+
+#[cfg(test)]
+mod tests;
 
 /// A parsed expression; parse once, evaluate often. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
-    uses: Arc<Uses>,
+    parsed: Arc<Parsed>,
 }
 
-/// What an expression refers to, found without evaluating it.
+#[derive(Debug)]
+struct Parsed {
+    root: tree::Node,
+    uses: Uses,
+}
+
+/// What an expression refers to in its scope, found without evaluating it.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Uses {
-    /// Dotted paths from root names, such as `facts.os.family`, with their places; names bound by a macro are not
-    /// among them.
-    pub paths: Vec<(Arc<str>, Range<usize>)>,
-    /// Functions that are not built in, with the places of their names.
-    pub functions: Vec<(Arc<str>, Range<usize>)>,
+    /// Names of the scope, each with what is selected from it; names bound by a macro are not among them.
+    pub paths: Vec<Named>,
+    /// Functions of the scope; those that are built in are not among them.
+    pub functions: Vec<Called>,
+}
+
+/// A path such as `facts.os.family`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The dotted path.
+    pub path: Arc<str>,
+    /// Where it stands in the expression.
+    pub span: Range<usize>,
+}
+
+impl Named {
+    /// The name in scope: `facts`.
+    pub fn root(&self) -> &str {
+        self.path.split('.').next().unwrap_or_default()
+    }
+}
+
+/// A call such as `lookup('ntp_servers')`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// The function.
+    pub name: Arc<str>,
+    /// Where its name stands in the expression.
+    pub span: Range<usize>,
+    /// The first argument, where it is a string literal: the key that is looked up, the template's name.
+    pub text: Option<Arc<str>>,
 }
 
 impl Expression {
@@ -34,10 +79,9 @@ impl Expression {
     /// # Errors
     /// It is no expression; the span is in `source`.
     pub fn parse(source: &str) -> Result<Self, Fault> {
-        if source.trim().is_empty() {
-            return Err(Fault::new(Code::Syntax, "the expression is empty", 0..source.len()));
-        }
-        Ok(Self { source: source.into(), uses: Arc::default() })
+        let mut root = parse::parse(source)?;
+        let uses = binding::bind(&mut root)?;
+        Ok(Self { source: source.into(), parsed: Arc::new(Parsed { root, uses }) })
     }
 
     /// The text that it was parsed from.
@@ -45,15 +89,23 @@ impl Expression {
         &self.source
     }
 
-    /// What it refers to.
+    /// What it refers to in its scope.
     pub fn uses(&self) -> &Uses {
-        &self.uses
+        &self.parsed.uses
     }
 
     /// Names and functions that `scope` does not have, found without evaluating.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
-        let _ = scope;
-        Vec::new()
+        let names = scope.names();
+        let unknown_names =
+            self.uses().paths.iter().filter(|path| !names.iter().any(|n| **n == *path.root()));
+        let named = unknown_names.map(|path| {
+            let span = path.span.start..path.span.start + path.root().len();
+            evaluate::unknown_name(path.root(), &span, scope)
+        });
+        let functions = self.uses().functions.iter();
+        let unknown_functions = functions.filter(|call| !scope.functions().contains(&&*call.name));
+        named.chain(unknown_functions.map(|c| evaluate::unknown_function(&c.name, &c.span, scope))).collect()
     }
 
     /// Its value in a scope. A value that is passed through or selected keeps its origin; a computed one has none.
@@ -62,8 +114,6 @@ impl Expression {
     /// # Errors
     /// The first thing that is wrong; the span is in [`Expression::source`].
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, Fault> {
-        scope.resolve(&self.source)?.ok_or_else(|| {
-            Fault::new(Code::UnknownName, format!("unknown name `{}`", self.source), 0..self.source.len())
-        })
+        evaluate::Evaluator::new(scope).root(&self.parsed.root)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::value::{Kind, Value};
+use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::fault::Fault;
 use super::interpolation::Interpolation;
@@ -40,10 +40,10 @@ impl Formula {
         let origin = value.origin.clone();
         let formula = match &value.kind {
             Kind::String(text) => match Interpolation::parse(text) {
-                Ok(Some(text)) => Self::Text(Arc::new(text), origin),
+                Ok(Some(text)) => return Self::Text(Arc::new(text), origin),
                 Ok(None) => return Self::Constant(value.clone()),
                 Err(fault) => {
-                    faults.push(fault.within(value.origin.as_ref()));
+                    faults.push(fault.within(origin.as_ref()));
                     return Self::Constant(value.clone());
                 }
             },
@@ -56,15 +56,10 @@ impl Formula {
             }
             _ => return Self::Constant(value.clone()),
         };
-        if formula.children().next().is_some() || matches!(formula, Self::Text(..)) {
-            if formula.children().all(|f| matches!(f, Self::Constant(_)))
-                && !matches!(formula, Self::Text(..))
-            {
-                return Self::Constant(value.clone());
-            }
-            return formula;
+        if formula.children().all(|child| matches!(child, Self::Constant(_))) {
+            return Self::Constant(value.clone());
         }
-        Self::Constant(value.clone())
+        formula
     }
 
     fn children(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
@@ -117,9 +112,51 @@ impl Formula {
             }
             Self::Map(map, origin) => {
                 let entries = map.iter().map(|(key, item)| (key.clone(), item.fill(scope, faults)));
-                (entries.collect::<holdfast_catalog::value::Map>().into(), origin)
+                (entries.collect::<Map>().into(), origin)
             }
         };
         Value { origin: value.origin.or_else(|| origin.clone()), ..value }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: u32, value: impl Into<Value>) -> Value {
+        let file: Arc<str> = "a.toml".into();
+        value.into().at(Arc::new(Origin { file, start: 0, end: 0, line, column: 1, level: None }))
+    }
+
+    fn line(value: Option<&Value>) -> u32 {
+        value.unwrap().origin.as_ref().unwrap().line
+    }
+
+    #[test]
+    fn computed_values_stand_where_they_are_written_and_passed_ones_where_they_came_from() {
+        let scope = Map::from([("port".into(), at(9, 80))]);
+        let written: Value =
+            [("sum", at(1, "${port + 1}")), ("same", at(2, "${port}")), ("plain", at(3, "x"))].into();
+        let value = Formula::parse(&written).unwrap().evaluate(&scope).unwrap();
+        assert_eq!(value.get("sum"), Some(&81.into()));
+        assert_eq!([line(value.get("sum")), line(value.get("same")), line(value.get("plain"))], [1, 9, 3]);
+    }
+
+    #[test]
+    fn all_faults_are_found_each_with_its_place() {
+        let written: Value = vec![at(1, "${nope}"), [("k", at(2, "x${1 / 0}"))].into()].into();
+        let formula = Formula::parse(&written).unwrap();
+        let faults = formula.evaluate(&Map::new()).unwrap_err();
+        let lines: Vec<u32> = faults.iter().map(|f| f.origin.as_ref().unwrap().line).collect();
+        assert_eq!(lines, [1, 2]);
+        assert_eq!(formula.unknown(&Map::new()).len(), 1);
+        let unparsed = Formula::parse(&vec![at(4, "${("), at(5, "${1 +}")].into()).unwrap_err();
+        assert_eq!(unparsed.len(), 2);
+    }
+
+    #[test]
+    fn what_holds_no_expression_is_shared() {
+        let written: Value = [("a", vec![at(1, "x"), at(2, 3)].into())].into();
+        assert!(matches!(Formula::parse(&written).unwrap(), Formula::Constant(_)));
     }
 }

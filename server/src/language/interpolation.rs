@@ -1,10 +1,16 @@
 //! Strings that hold `${…}`: cut into text and expressions once, put together for each scope.
 
-use holdfast_catalog::value::Value;
+use std::sync::Arc;
 
-use super::expression::Expression;
-use super::fault::Fault;
+use holdfast_catalog::value::{Kind, Value};
+
+use super::expression::{Expression, literal};
+use super::fault::{Code, Fault};
 use super::scope::Scope;
+use super::secrecy::Stretches;
+
+const OPEN: &str = "${";
+const ESCAPED: &str = "$${";
 
 /// A string with `${…}` or `$${` in it. Spans of its faults are in the string.
 #[derive(Debug, Clone)]
@@ -14,6 +20,7 @@ pub struct Interpolation {
 
 #[derive(Debug, Clone)]
 enum Part {
+    Text(Arc<str>),
     Expression { expression: Expression, offset: usize },
 }
 
@@ -23,20 +30,50 @@ impl Interpolation {
     /// # Errors
     /// An expression that is not closed or does not parse.
     pub fn parse(text: &str) -> Result<Option<Self>, Fault> {
-        let Some(inner) = text.strip_prefix("${").and_then(|t| t.strip_suffix('}')) else { return Ok(None) };
-        let expression = Expression::parse(inner).map_err(|fault| fault.shifted(2))?;
-        Ok(Some(Self { parts: vec![Part::Expression { expression, offset: 2 }] }))
+        if !text.contains(OPEN) {
+            return Ok(None);
+        }
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut at = 0;
+        while let Some(found) = text[at..].find(OPEN) {
+            let opened = at + found;
+            if text[at..opened].ends_with('$') {
+                plain.push_str(&text[at..opened - 1]);
+                plain.push_str(OPEN);
+                at = opened + OPEN.len();
+                continue;
+            }
+            plain.push_str(&text[at..opened]);
+            if !plain.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut plain).into()));
+            }
+            let offset = opened + OPEN.len();
+            let length = length(&text[offset..], opened)?;
+            let expression =
+                Expression::parse(&text[offset..offset + length]).map_err(|fault| fault.shifted(offset))?;
+            parts.push(Part::Expression { expression, offset });
+            at = offset + length + 1;
+        }
+        plain.push_str(&text[at..]);
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain.into()));
+        }
+        Ok(Some(Self { parts }))
     }
 
     /// Its expressions, each with the byte of the string at which it begins.
     pub fn expressions(&self) -> impl Iterator<Item = (&Expression, usize)> {
-        self.parts.iter().map(|Part::Expression { expression, offset }| (expression, *offset))
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Expression { expression, offset } => Some((expression, *offset)),
+        })
     }
 
     /// Names and functions that `scope` does not have, found without evaluating.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
-        let faults = |(e, offset): (&Expression, usize)| {
-            e.unknown(scope).into_iter().map(move |fault| fault.shifted(offset))
+        let faults = |(expression, offset): (&Expression, usize)| {
+            expression.unknown(scope).into_iter().map(move |fault| fault.shifted(offset))
         };
         self.expressions().flat_map(faults).collect()
     }
@@ -47,7 +84,136 @@ impl Interpolation {
     /// # Errors
     /// The first thing that is wrong: null, a list or a map inside text among them.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, Fault> {
-        let Part::Expression { expression, offset } = &self.parts[0];
-        expression.evaluate(scope).map_err(|fault| fault.shifted(*offset))
+        if let [Part::Expression { expression, offset }] = &self.parts[..] {
+            return expression.evaluate(scope).map_err(|fault| within(fault, *offset));
+        }
+        let mut text = Stretches::default();
+        for part in &self.parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Expression { expression, offset } => {
+                    let value = expression.evaluate(scope).map_err(|fault| within(fault, *offset))?;
+                    if !text.push(&value) {
+                        return Err(no_text(&value, expression).shifted(*offset));
+                    }
+                }
+            }
+        }
+        Ok(text.finish())
+    }
+}
+
+/// A fault of the expression in this string; one of another text keeps its own bytes.
+fn within(fault: Fault, offset: usize) -> Fault {
+    if fault.origin.is_some() { fault } else { fault.shifted(offset) }
+}
+
+/// How long the expression is whose `${` stands at `opened`, up to its own `}`.
+fn length(rest: &str, opened: usize) -> Result<usize, Fault> {
+    let offset = opened + OPEN.len();
+    let mut depth = 0_usize;
+    let mut at = 0;
+    while let Some(c) = rest[at..].chars().next() {
+        if let Some(length) = literal::length(&rest[at..]).map_err(|fault| fault.shifted(offset + at))? {
+            at += length;
+            continue;
+        }
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => return Ok(at),
+            '}' => depth -= 1,
+            _ => {}
+        }
+        at += c.len_utf8();
+    }
+    let fault = Fault::new(Code::Syntax, "`${` is not closed with `}`", opened..offset);
+    Err(fault.help(format!("a literal `{OPEN}` is written `{ESCAPED}`")))
+}
+
+fn no_text(value: &Value, expression: &Expression) -> Fault {
+    let source = expression.source().trim();
+    let noun = match &value.kind {
+        Kind::Sensitive(secret) => secret.expose().noun(),
+        _ => value.noun(),
+    };
+    let message = format!("`{source}` is {noun}, which cannot stand inside text");
+    let start = expression.source().len() - expression.source().trim_start().len();
+    let fault = Fault::new(Code::WrongType, message, start..start + source.len());
+    match noun {
+        "null" => fault.help(format!("default({source}, '') stands in for null")),
+        "a list" => fault.help(format!("join its elements: {source}.join(', ')")),
+        _ => fault.help(format!("select one of its entries, or write json({source})")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_catalog::value::{Map, Sensitive};
+
+    fn scope() -> Map {
+        let secret = Kind::Sensitive(Sensitive::text("hunter2")).into();
+        let entries: [(&str, Value); 5] = [
+            ("port", 80.into()),
+            ("name", "web".into()),
+            ("list", vec![1.into(), 2.into()].into()),
+            ("none", Value::NULL),
+            ("secret", secret),
+        ];
+        entries.into_iter().map(|(k, v)| (k.into(), v)).collect()
+    }
+
+    fn evaluate(text: &str) -> Result<Value, Fault> {
+        Interpolation::parse(text)?.map_or_else(|| Ok(text.into()), |i| i.evaluate(&scope()))
+    }
+
+    fn fault(text: &str) -> (String, &str) {
+        let fault = evaluate(text).unwrap_err();
+        (fault.message, &text[fault.span])
+    }
+
+    #[test]
+    fn one_expression_alone_keeps_its_type() {
+        assert_eq!(evaluate("${port}").unwrap(), 80.into());
+        assert_eq!(evaluate("${list}").unwrap(), vec![1.into(), 2.into()].into());
+        assert_eq!(evaluate("${none}").unwrap(), Value::NULL);
+    }
+
+    #[test]
+    fn inside_text_it_is_written_out() {
+        assert_eq!(evaluate("${name}:${port + 1}/").unwrap(), "web:81/".into());
+        assert_eq!(evaluate(" ${port}").unwrap(), " 80".into());
+    }
+
+    #[test]
+    fn a_doubled_dollar_is_literal() {
+        assert_eq!(evaluate("$${port} ${port} $$").unwrap(), "${port} 80 $$".into());
+        assert_eq!(evaluate("$$${port}").unwrap(), "$${port}".into());
+        assert!(Interpolation::parse("$5 {x} $").unwrap().is_none());
+    }
+
+    #[test]
+    fn braces_and_quotes_balance() {
+        assert_eq!(evaluate("${{'a}': {'b': port}}['a}'].b}").unwrap(), 80.into());
+        assert_eq!(evaluate(r#"x${"}" + '${'}"#).unwrap(), "x}${".into());
+        assert_eq!(evaluate(r"${r'\' + '}'}").unwrap(), r"\}".into());
+    }
+
+    #[test]
+    fn faults_point_into_the_string() {
+        assert_eq!(fault("a ${port"), ("`${` is not closed with `}`".into(), "${"));
+        assert_eq!(fault("a ${'port}").1, "'port}");
+        assert_eq!(fault("ü ${port} ${prot}"), ("unknown name `prot`".into(), "prot"));
+        assert_eq!(fault("a ${ list }"), ("`list` is a list, which cannot stand inside text".into(), "list"));
+        assert_eq!(fault("a ${none}").0, "`none` is null, which cannot stand inside text");
+        assert_eq!(fault("${}").0, "the expression is empty");
+    }
+
+    #[test]
+    fn secrets_stay_stretches() {
+        let value = evaluate("postgres://app:${secret}@db:${port}").unwrap();
+        assert_eq!(value.shown(), "postgres://app:[sensitive]@db:80");
+        let Kind::Sensitive(secret) = value.kind else { panic!("{value:?}") };
+        assert_eq!(secret.expose(), "postgres://app:hunter2@db:80".into());
     }
 }

@@ -1,0 +1,119 @@
+//! What names and functions of a tree refer to, settled once: variables of macros, paths into the scope, functions
+//! that are built in. Answers with what remains for the scope.
+
+use std::sync::Arc;
+
+use super::function::{self, Builtin};
+use super::tree::{Ast, Call, Form, Macro, Node, Select};
+use super::{Called, Named, Uses};
+use crate::language::fault::{Code, Fault};
+
+/// Binds a tree.
+pub(super) fn bind(root: &mut Node) -> Result<Uses, Fault> {
+    let mut binder = Binder { locals: Vec::new(), uses: Uses::default() };
+    binder.node(root)?;
+    Ok(binder.uses)
+}
+
+struct Binder {
+    locals: Vec<Arc<str>>,
+    uses: Uses,
+}
+
+impl Binder {
+    fn node(&mut self, node: &mut Node) -> Result<(), Fault> {
+        if let Some(path) = self.path(node) {
+            self.uses.paths.push(Named { path: path.clone(), span: node.span.clone() });
+            match &mut node.ast {
+                Ast::Name(name) => name.path = Some(path),
+                Ast::Select(select) | Ast::Has(select) => select.path = Some(path),
+                _ => {}
+            }
+        }
+        match &mut node.ast {
+            Ast::Literal(_) => Ok(()),
+            Ast::Name(name) => {
+                name.local = self.locals.iter().rposition(|local| *local == name.name);
+                Ok(())
+            }
+            Ast::List(elements) => elements.iter_mut().try_for_each(|element| self.node(&mut element.node)),
+            Ast::Map(entries) => entries.iter_mut().try_for_each(|entry| {
+                self.node(&mut entry.key)?;
+                self.node(&mut entry.value)
+            }),
+            Ast::Select(select) | Ast::Has(select) => self.operand(select),
+            Ast::Index { operand, index, .. } => {
+                self.node(operand)?;
+                self.node(index)
+            }
+            Ast::Not(operand) | Ast::Negate(operand) => self.node(operand),
+            Ast::Binary(_, operands) | Ast::Logic(_, operands) => self.all(&mut **operands),
+            Ast::Choose(parts) => self.all(&mut **parts),
+            Ast::Call(call) => self.call(call),
+            Ast::Macro(inner) => self.comprehension(inner),
+        }
+    }
+
+    fn all(&mut self, nodes: &mut [Node]) -> Result<(), Fault> {
+        nodes.iter_mut().try_for_each(|node| self.node(node))
+    }
+
+    /// What stands before a dot: where the whole is a path, its parts are none of their own.
+    fn operand(&mut self, select: &mut Select) -> Result<(), Fault> {
+        if select.path.is_none() { self.node(&mut select.operand) } else { Ok(()) }
+    }
+
+    /// The dotted path of a name of the scope and what is selected from it.
+    fn path(&self, node: &Node) -> Option<Arc<str>> {
+        match &node.ast {
+            Ast::Name(name) => (!self.locals.contains(&name.name)).then(|| name.name.clone()),
+            Ast::Select(select) | Ast::Has(select) => {
+                Some(format!("{}.{}", self.path(&select.operand)?, select.field).into())
+            }
+            _ => None,
+        }
+    }
+
+    fn call(&mut self, call: &mut Call) -> Result<(), Fault> {
+        call.builtin = function::find(&call.name);
+        match call.builtin {
+            Some(builtin) => arity(call, builtin)?,
+            None if call.form == Form::Member || call.name.contains('.') => return Err(unknown(call)),
+            None => self.uses.functions.push(Called {
+                name: call.name.clone(),
+                span: call.name_span.clone(),
+                text: match call.arguments.first().map(|node| &node.ast) {
+                    Some(Ast::Literal(value)) => value.as_str().map(Arc::from),
+                    _ => None,
+                },
+            }),
+        }
+        self.all(&mut call.arguments)
+    }
+
+    fn comprehension(&mut self, inner: &mut Macro) -> Result<(), Fault> {
+        self.node(&mut inner.range)?;
+        let outer = self.locals.len();
+        self.locals.extend(inner.variables.iter().cloned());
+        if let Some(filter) = &mut inner.filter {
+            self.node(filter)?;
+        }
+        self.node(&mut inner.body)?;
+        self.locals.truncate(outer);
+        Ok(())
+    }
+}
+
+fn arity(call: &Call, builtin: &Builtin) -> Result<(), Fault> {
+    if builtin.takes.contains(&call.arguments.len()) {
+        return Ok(());
+    }
+    let message = format!("`{}` does not take {} arguments", call.name, call.arguments.len());
+    Err(Fault::new(Code::Syntax, message, call.name_span.clone()).help(format!("it is {}", builtin.usage)))
+}
+
+fn unknown(call: &Call) -> Fault {
+    let candidates = function::names().chain(Macro::names());
+    Fault::new(Code::UnknownFunction, format!("unknown function `{}`", call.name), call.name_span.clone())
+        .did_you_mean(&call.name, candidates)
+}

@@ -1,0 +1,442 @@
+//! The walk over the tree: one evaluation in one scope.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use holdfast_catalog::value::{Kind, Value};
+
+use super::budget::Budget;
+use super::function;
+use super::operator::{self, described};
+use super::tree::{Ast, Binary, Call, Element, Entry, Logic, Mode, Name, Node, Select};
+use crate::language::fault::{Code, Fault};
+use crate::language::scope::Scope;
+use crate::language::secrecy::{Stretches, WITHHELD, exposed, sealed, sealed_if};
+use holdfast_catalog::value::Map;
+
+mod comprehension;
+
+/// One evaluation.
+pub(super) struct Evaluator<'a> {
+    scope: &'a dyn Scope,
+    /// The variables of the macros around, outermost first.
+    locals: Vec<Value>,
+    budget: Budget,
+}
+
+/// What a part of an expression comes to: CEL's optionals are no values of ours.
+#[derive(Debug)]
+pub(in crate::language) enum Outcome {
+    Value(Value),
+    Optional(Option<Value>),
+}
+
+impl From<Value> for Outcome {
+    fn from(value: Value) -> Self {
+        Self::Value(value)
+    }
+}
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(scope: &'a dyn Scope) -> Self {
+        Self { scope, locals: Vec::new(), budget: Budget::new() }
+    }
+
+    /// The value of a whole expression: an optional without a value is null.
+    pub(super) fn root(&mut self, node: &Node) -> Result<Value, Fault> {
+        match self.outcome(node)? {
+            Outcome::Value(value) => Ok(value),
+            Outcome::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
+        }
+    }
+
+    /// The value of a part.
+    fn value(&mut self, node: &Node) -> Result<Value, Fault> {
+        match self.outcome(node)? {
+            Outcome::Value(value) => Ok(value),
+            Outcome::Optional(_) => {
+                let fault = Fault::new(Code::WrongType, "this may have no value", node.span.clone());
+                Err(fault.help("say which instead: .orValue(…)"))
+            }
+        }
+    }
+
+    fn outcome(&mut self, node: &Node) -> Result<Outcome, Fault> {
+        self.budget.spend(1).map_err(|fault| placed(fault, &node.span))?;
+        match &node.ast {
+            Ast::Literal(value) => Ok(value.clone().into()),
+            Ast::Name(name) => self.name(name, &node.span).map(Outcome::Value),
+            Ast::List(elements) => self.list(elements, &node.span).map(Outcome::Value),
+            Ast::Map(entries) => self.map(entries, &node.span).map(Outcome::Value),
+            Ast::Select(select) => self.select(select),
+            Ast::Index { operand, index, mode } => self.index(operand, index, *mode),
+            Ast::Has(select) => self.has(select).map(|found| Value::from(found).into()),
+            Ast::Not(operand) => self.not(operand).map(Outcome::Value),
+            Ast::Negate(operand) => self.negate(operand, &node.span).map(Outcome::Value),
+            Ast::Binary(operator, operands) => {
+                self.binary(*operator, operands, &node.span).map(Outcome::Value)
+            }
+            Ast::Logic(logic, operands) => self.logic(*logic, operands).map(Outcome::Value),
+            Ast::Choose(parts) => self.choose(parts),
+            Ast::Call(call) => self.call(call, &node.span),
+            Ast::Macro(inner) => self.comprehension(inner, &node.span),
+        }
+    }
+
+    fn name(&mut self, name: &Name, span: &Range<usize>) -> Result<Value, Fault> {
+        if let Some(local) = name.local {
+            return Ok(self.locals[local].clone());
+        }
+        let found = self.scope.resolve(&name.name).map_err(|fault| of_scope(fault, span))?;
+        if let Some(path) = &name.path {
+            self.scope.read(path, found.as_ref());
+        }
+        found.ok_or_else(|| unknown_name(&name.name, span, self.scope))
+    }
+
+    fn list(&mut self, elements: &[Element], span: &Range<usize>) -> Result<Value, Fault> {
+        let mut list = Vec::with_capacity(elements.len());
+        for element in elements {
+            list.extend(self.given(&element.node, element.mode)?);
+        }
+        let list = Value::from(list);
+        self.budget.weigh(&list).map_err(|fault| placed(fault, span))?;
+        Ok(list)
+    }
+
+    fn map(&mut self, entries: &[Entry], span: &Range<usize>) -> Result<Value, Fault> {
+        let mut map = Map::new();
+        for entry in entries {
+            let key = self.key(&entry.key)?;
+            if map.contains_key(&key) {
+                let message = format!("the key `{key}` stands twice");
+                return Err(Fault::new(Code::BadValue, message, entry.key.span.clone()));
+            }
+            if let Some(value) = self.given(&entry.value, entry.mode)? {
+                map.insert(key, value);
+            }
+        }
+        let map = Value::from(map);
+        self.budget.weigh(&map).map_err(|fault| placed(fault, span))?;
+        Ok(map)
+    }
+
+    /// A value that may be left out where it is written with `?`.
+    fn given(&mut self, node: &Node, mode: Mode) -> Result<Option<Value>, Fault> {
+        match (mode, self.outcome(node)?) {
+            (Mode::Strict, Outcome::Value(value)) => Ok(Some(value)),
+            (Mode::Optional, Outcome::Optional(value)) => Ok(value),
+            (Mode::Optional, Outcome::Value(_)) => {
+                let message = "after `?` stands what may have no value";
+                Err(Fault::new(Code::WrongType, message, node.span.clone()).help("such as a.?b"))
+            }
+            (Mode::Strict, Outcome::Optional(_)) => {
+                let fault = Fault::new(Code::WrongType, "this may have no value", node.span.clone());
+                Err(fault.help("write `?` before it, or .orValue(…) after it"))
+            }
+        }
+    }
+
+    fn key(&mut self, node: &Node) -> Result<Arc<str>, Fault> {
+        let key = self.value(node)?;
+        key_of(&key).map_err(|fault| placed(fault, &node.span))
+    }
+
+    fn select(&mut self, select: &Select) -> Result<Outcome, Fault> {
+        let result = self.outcome(&select.operand).and_then(|operand| self.field(operand, select));
+        if let Some(path) = &select.path {
+            match &result {
+                Ok(Outcome::Value(value)) => self.scope.read(path, Some(value)),
+                Ok(Outcome::Optional(value)) => self.scope.read(path, value.as_ref()),
+                Err(fault) if fault.code == Code::MissingKey => self.scope.read(path, None),
+                Err(_) => {}
+            }
+        }
+        result
+    }
+
+    fn field(&mut self, operand: Outcome, select: &Select) -> Result<Outcome, Fault> {
+        let (operand, optional) = match operand {
+            Outcome::Value(value) => (value, select.mode == Mode::Optional),
+            Outcome::Optional(Some(value)) => (value, true),
+            Outcome::Optional(None) => return Ok(Outcome::Optional(None)),
+        };
+        match (operand.get(&select.field), &operand.kind) {
+            (Some(value), _) if optional => Ok(Outcome::Optional(Some(value.clone()))),
+            (Some(value), _) => Ok(value.clone().into()),
+            (None, Kind::Map(_) | Kind::Null) if optional => Ok(Outcome::Optional(None)),
+            (None, _) => Err(no_field(&operand, &select.field, &select.field_span)),
+        }
+    }
+
+    fn index(&mut self, operand: &Node, index: &Node, mode: Mode) -> Result<Outcome, Fault> {
+        let (value, optional) = match self.outcome(operand)? {
+            Outcome::Value(value) => (value, mode == Mode::Optional),
+            Outcome::Optional(Some(value)) => (value, true),
+            Outcome::Optional(None) => return Ok(Outcome::Optional(None)),
+        };
+        let key = self.value(index)?;
+        let secret = matches!(key.kind, Kind::Sensitive(_)) || matches!(value.kind, Kind::Sensitive(_));
+        let key = exposed(&key);
+        let found = match operator::index(&value, &key) {
+            Ok(found) => found.cloned(),
+            Err(_) if optional && value.is_null() => None,
+            Err(fault) => return Err(placed(withheld_if(secret, fault), &index.span)),
+        };
+        match found {
+            Some(found) if optional => Ok(Outcome::Optional(Some(sealed_if(secret, found)))),
+            Some(found) => Ok(sealed_if(secret, found).into()),
+            None if optional => Ok(Outcome::Optional(None)),
+            None => Err(placed(withheld_if(secret, operator::missing(&value, &key)), &index.span)),
+        }
+    }
+
+    fn has(&mut self, select: &Select) -> Result<bool, Fault> {
+        let operand = self.outcome(&select.operand)?;
+        let found = match operand {
+            Outcome::Value(value) | Outcome::Optional(Some(value)) => match &value.kind {
+                Kind::Map(map) => map.get(&select.field).cloned(),
+                _ => return Err(no_field(&value, &select.field, &select.field_span)),
+            },
+            Outcome::Optional(None) => None,
+        };
+        if let Some(path) = &select.path {
+            self.scope.read(path, found.as_ref());
+        }
+        Ok(found.is_some())
+    }
+
+    fn not(&mut self, operand: &Node) -> Result<Value, Fault> {
+        let truth = self.truth(operand)?;
+        Ok(sealed_if(truth.secret, (!truth.holds).into()))
+    }
+
+    fn negate(&mut self, operand: &Node, span: &Range<usize>) -> Result<Value, Fault> {
+        let value = self.value(operand)?;
+        let secret = matches!(value.kind, Kind::Sensitive(_));
+        let result = match exposed(&value).kind {
+            Kind::Int(i) => i
+                .checked_neg()
+                .map(Value::from)
+                .ok_or_else(|| Fault::new(Code::BadValue, format!("-({i}) is beyond 64 bits signed"), 0..0)),
+            Kind::Float(x) => Ok((-x).into()),
+            _ => Err(Fault::new(Code::WrongType, format!("`-` is not for {}", described(&value)), 0..0)),
+        };
+        match result {
+            Ok(value) => Ok(sealed_if(secret, value)),
+            Err(fault) => Err(placed(withheld_if(secret, fault), span)),
+        }
+    }
+
+    fn binary(
+        &mut self,
+        operator: Binary,
+        operands: &[Node; 2],
+        span: &Range<usize>,
+    ) -> Result<Value, Fault> {
+        let left = self.value(&operands[0])?;
+        let right = self.value(&operands[1])?;
+        self.combine(operator, &left, &right).map_err(|fault| placed(fault, span))
+    }
+
+    fn combine(&mut self, operator: Binary, left: &Value, right: &Value) -> Result<Value, Fault> {
+        self.charge(operator, left, right)?;
+        let whole = matches!((&left.kind, &right.kind), (Kind::List(_), Kind::List(_)));
+        if operator == Binary::Add && whole {
+            return operator::apply(operator, left, right);
+        }
+        // A secret inside a list or a map counts only where the operator looks into it.
+        let looks_inside = matches!(operator, Binary::Equal | Binary::Unequal | Binary::In);
+        let is_secret = |value: &Value| match value.kind {
+            Kind::Sensitive(_) => true,
+            Kind::List(_) | Kind::Map(_) => looks_inside && value.is_sensitive(),
+            _ => false,
+        };
+        if !is_secret(left) && !is_secret(right) {
+            return operator::apply(operator, left, right);
+        }
+        let open = (exposed(left), exposed(right));
+        if operator == Binary::Add && open.0.as_str().is_some() && open.1.as_str().is_some() {
+            let mut text = Stretches::default();
+            let _ = text.push(left) && text.push(right);
+            return Ok(text.finish());
+        }
+        operator::apply(operator, &open.0, &open.1).map(sealed).map_err(|fault| withheld_if(true, fault))
+    }
+
+    /// What an operator costs beyond its step.
+    fn charge(&mut self, operator: Binary, left: &Value, right: &Value) -> Result<(), Fault> {
+        match (operator, &left.kind, &right.kind) {
+            (Binary::Add, Kind::String(a), Kind::String(b)) => self.budget.text(a.len() + b.len()),
+            (Binary::Add, Kind::List(_), Kind::List(_))
+            | (_, Kind::List(_) | Kind::Map(_), _)
+            | (_, _, Kind::List(_) | Kind::Map(_)) => {
+                self.budget.weigh(left)?;
+                self.budget.weigh(right)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `&&` and `||`: what decides wins over an error on the other side.
+    fn logic(&mut self, logic: Logic, operands: &[Node; 2]) -> Result<Value, Fault> {
+        let left = self.truth(&operands[0]);
+        match &left {
+            Ok(left) if left.holds == logic.deciding() => return Ok(left.value()),
+            Err(fault) if fault.code == Code::Limit => return Err(fault.clone()),
+            _ => {}
+        }
+        let right = self.truth(&operands[1]);
+        match (left, right) {
+            (Ok(left), Ok(right)) => {
+                Ok(Truth { holds: right.holds, secret: left.secret || right.secret }.value())
+            }
+            (Err(_), Ok(right)) if right.holds == logic.deciding() => Ok(right.value()),
+            (_, Err(fault)) if fault.code == Code::Limit => Err(fault),
+            (Err(fault), _) | (_, Err(fault)) => Err(fault),
+        }
+    }
+
+    fn truth(&mut self, node: &Node) -> Result<Truth, Fault> {
+        let value = self.value(node)?;
+        let secret = matches!(value.kind, Kind::Sensitive(_));
+        match exposed(&value).as_bool() {
+            Some(holds) => Ok(Truth { holds, secret }),
+            None => {
+                let message = format!("expected a boolean, found {}", described(&value));
+                let fault = Fault::new(Code::WrongType, message, node.span.clone());
+                Err(fault.help("compare it: x == y, size(x) > 0, has(x.y)"))
+            }
+        }
+    }
+
+    fn choose(&mut self, parts: &[Node; 3]) -> Result<Outcome, Fault> {
+        let truth = self.truth(&parts[0])?;
+        let chosen = self.outcome(&parts[if truth.holds { 1 } else { 2 }])?;
+        Ok(match chosen {
+            Outcome::Value(value) => Outcome::Value(sealed_if(truth.secret, value)),
+            Outcome::Optional(value) => Outcome::Optional(value.map(|v| sealed_if(truth.secret, v))),
+        })
+    }
+
+    fn call(&mut self, call: &Call, span: &Range<usize>) -> Result<Outcome, Fault> {
+        if let Some(outcome) = self.optional_call(call, span)? {
+            return Ok(outcome);
+        }
+        let arguments = call.arguments.iter().map(|node| self.value(node)).collect::<Result<Vec<_>, _>>()?;
+        let Some(builtin) = call.builtin else { return self.scope_call(call, &arguments, span) };
+        function::call(builtin, &arguments, &mut self.budget).map_err(|fault| placed(fault, span))
+    }
+
+    fn scope_call(&self, call: &Call, arguments: &[Value], span: &Range<usize>) -> Result<Outcome, Fault> {
+        match self.scope.call(&call.name, arguments) {
+            Some(Ok(value)) => Ok(value.into()),
+            Some(Err(fault)) => Err(of_scope(fault, span)),
+            None => Err(unknown_function(&call.name, &call.name_span, self.scope)),
+        }
+    }
+
+    /// What can be asked of an optional: `a.?b.orValue(c)`.
+    fn optional_call(&mut self, call: &Call, span: &Range<usize>) -> Result<Option<Outcome>, Fault> {
+        let (Some(Node { .. }), true) =
+            (call.arguments.first(), call.builtin.is_some_and(|builtin| builtin.is_optional()))
+        else {
+            return Ok(None);
+        };
+        let Outcome::Optional(inner) = self.outcome(&call.arguments[0])? else {
+            let message = format!("`{}` is for what may have no value", call.name);
+            let fault = Fault::new(Code::WrongType, message, span.clone());
+            return Err(fault.help("such as a.?b; default(x, other) stands in for null"));
+        };
+        Ok(Some(match (&*call.name, inner) {
+            ("hasValue", inner) => Value::from(inner.is_some()).into(),
+            ("value", Some(value)) | ("orValue", Some(value)) => value.into(),
+            ("value", None) => {
+                return Err(Fault::new(Code::MissingKey, "there is no value", span.clone()));
+            }
+            ("orValue", None) => self.value(&call.arguments[1])?.into(),
+            (_, Some(value)) => Outcome::Optional(Some(value)),
+            (_, None) => match self.outcome(&call.arguments[1])? {
+                optional @ Outcome::Optional(_) => optional,
+                Outcome::Value(_) => {
+                    let fault = Fault::new(Code::WrongType, "`or` wants another optional", span.clone());
+                    return Err(fault.help("`orValue` takes a value"));
+                }
+            },
+        }))
+    }
+}
+
+/// A boolean, and whether a secret decided about it.
+#[derive(Debug, Clone, Copy)]
+struct Truth {
+    holds: bool,
+    secret: bool,
+}
+
+impl Truth {
+    fn value(self) -> Value {
+        sealed_if(self.secret, self.holds.into())
+    }
+}
+
+/// A key of a map.
+fn key_of(value: &Value) -> Result<Arc<str>, Fault> {
+    match &value.kind {
+        Kind::String(key) => Ok(key.clone()),
+        Kind::Sensitive(_) => {
+            Err(Fault::new(Code::Secret, "a sensitive value cannot be a key of a map, which is shown", 0..0))
+        }
+        _ => {
+            let message = format!("a key of a map is a string, not {}", described(value));
+            Err(Fault::new(Code::WrongType, message, 0..0).help("convert it with string(…)"))
+        }
+    }
+}
+
+/// Gives a fault of an operator or a function its place.
+fn placed(fault: Fault, span: &Range<usize>) -> Fault {
+    if fault.span == (0..0) { Fault { span: span.clone(), ..fault } } else { fault }
+}
+
+/// A scope knows nothing of this text's bytes, unless the fault is another text's altogether.
+fn of_scope(fault: Fault, span: &Range<usize>) -> Fault {
+    if fault.origin.is_some() { fault } else { Fault { span: span.clone(), ..fault } }
+}
+
+fn withheld_if(secret: bool, fault: Fault) -> Fault {
+    if !secret || fault.code == Code::Limit {
+        return fault;
+    }
+    Fault { message: format!("this failed on {WITHHELD}"), help: None, ..fault }
+}
+
+fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -> Fault {
+    let fault = match &operand.kind {
+        Kind::Map(_) => operator::missing(operand, &field.clone().into()),
+        Kind::Null => Fault::new(Code::WrongType, format!("null has no `{field}`"), 0..0)
+            .help(format!("`.?{field}` gives no value instead")),
+        _ => Fault::new(Code::WrongType, format!("{} has no `{field}`", described(operand)), 0..0),
+    };
+    placed(fault, span)
+}
+
+pub(super) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
+    let names = scope.names();
+    let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone())
+        .did_you_mean(name, names.iter().map(|n| &**n));
+    if fault.help.is_some() || names.is_empty() {
+        return fault;
+    }
+    match function::find(name) {
+        Some(builtin) => fault.help(format!("it is a function: {}", builtin.usage)),
+        None => fault.help("a text stands in quotes: 'text'"),
+    }
+}
+
+pub(super) fn unknown_function(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
+    let mut candidates: Vec<&str> = function::names().collect();
+    candidates.extend(scope.functions());
+    Fault::new(Code::UnknownFunction, format!("unknown function `{name}`"), span.clone())
+        .did_you_mean(name, candidates)
+}

@@ -1,0 +1,225 @@
+//! Macros over lists and maps: `all`, `exists`, `map`, `filter`, `transformMap`, …
+
+use std::ops::Range;
+
+use holdfast_catalog::value::{Kind, Value};
+
+use super::super::operator;
+use super::super::tree::{Macro, MacroSort, Node};
+use super::{Evaluator, Outcome, Truth, key_of, placed};
+use crate::language::fault::{Code, Fault};
+use crate::language::secrecy::{exposed, sealed_if};
+use holdfast_catalog::value::Map;
+
+/// What the variables of a macro are in one round.
+type Round = Vec<Value>;
+
+impl Evaluator<'_> {
+    pub(super) fn comprehension(&mut self, inner: &Macro, span: &Range<usize>) -> Result<Outcome, Fault> {
+        let range = match (inner.sort, self.outcome(&inner.range)?) {
+            (MacroSort::OptMap | MacroSort::OptFlatMap, range) => return self.on_optional(inner, range),
+            (_, Outcome::Value(range)) => range,
+            (_, Outcome::Optional(_)) => {
+                let fault = Fault::new(Code::WrongType, "this may have no value", inner.range.span.clone());
+                return Err(fault.help("say which instead: .orValue([])"));
+            }
+        };
+        let rounds = rounds(&range, inner)?;
+        let result = match inner.sort {
+            MacroSort::All => self.quantified(inner, rounds, false)?,
+            MacroSort::Exists => self.quantified(inner, rounds, true)?,
+            MacroSort::ExistsOne => self.exists_one(inner, rounds)?,
+            MacroSort::Map | MacroSort::TransformList => self.mapped(inner, rounds)?,
+            MacroSort::Filter => self.filtered(inner, rounds)?,
+            MacroSort::TransformMap => self.transformed(inner, &range, rounds)?,
+            MacroSort::TransformMapEntry => self.entries(inner, rounds)?,
+            MacroSort::SortBy | MacroSort::OptMap | MacroSort::OptFlatMap => self.sorted(inner, rounds)?,
+        };
+        self.budget.weigh(&result).map_err(|fault| placed(fault, span))?;
+        Ok(result.into())
+    }
+
+    /// Runs with the variables of one round in scope.
+    fn round<T>(
+        &mut self,
+        round: Round,
+        run: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let outer = self.locals.len();
+        self.locals.extend(round);
+        let result = run(self);
+        self.locals.truncate(outer);
+        result
+    }
+
+    /// Whether the macro's filter lets a round through.
+    fn passes(&mut self, filter: Option<&Node>) -> Result<Truth, Fault> {
+        filter.map_or(Ok(Truth { holds: true, secret: false }), |filter| self.truth(filter))
+    }
+
+    /// `all` and `exists`, with errors absorbed as by `&&` and `||`.
+    fn quantified(&mut self, inner: &Macro, rounds: Vec<Round>, deciding: bool) -> Result<Value, Fault> {
+        let (mut secret, mut failed) = (false, None);
+        for round in rounds {
+            match self.round(round, |this| this.truth(&inner.body)) {
+                Ok(truth) if truth.holds == deciding => {
+                    return Ok(Truth { holds: deciding, secret: secret || truth.secret }.value());
+                }
+                Ok(truth) => secret |= truth.secret,
+                Err(fault) if fault.code == Code::Limit => return Err(fault),
+                Err(fault) => failed = failed.or(Some(fault)),
+            }
+        }
+        match failed {
+            Some(fault) => Err(fault),
+            None => Ok(Truth { holds: !deciding, secret }.value()),
+        }
+    }
+
+    fn exists_one(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
+        let (mut secret, mut count) = (false, 0);
+        for round in rounds {
+            let truth = self.round(round, |this| this.truth(&inner.body))?;
+            secret |= truth.secret;
+            count += usize::from(truth.holds);
+        }
+        Ok(Truth { holds: count == 1, secret }.value())
+    }
+
+    fn mapped(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
+        let (mut secret, mut list) = (false, Vec::new());
+        for round in rounds {
+            self.round(round, |this| {
+                let truth = this.passes(inner.filter.as_ref())?;
+                secret |= truth.secret;
+                if truth.holds {
+                    list.push(this.value(&inner.body)?);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(sealed_if(secret, list.into()))
+    }
+
+    fn filtered(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
+        let (mut secret, mut list) = (false, Vec::new());
+        for round in rounds {
+            let item = round[0].clone();
+            let truth = self.round(round, |this| this.truth(&inner.body))?;
+            secret |= truth.secret;
+            if truth.holds {
+                list.push(item);
+            }
+        }
+        Ok(sealed_if(secret, list.into()))
+    }
+
+    /// A map with the same keys; over a list, its indexes would be keys, which are strings.
+    fn transformed(&mut self, inner: &Macro, range: &Value, rounds: Vec<Round>) -> Result<Value, Fault> {
+        if range.as_list().is_some() {
+            let fault = Fault::new(
+                Code::WrongType,
+                "`transformMap` over a list would give integers as keys",
+                inner.range.span.clone(),
+            );
+            return Err(fault.help("transformMapEntry(i, v, {string(i): v}) gives strings"));
+        }
+        let (mut secret, mut map) = (false, Map::new());
+        for round in rounds {
+            let key = key_of(&round[0])?;
+            self.round(round, |this| {
+                let truth = this.passes(inner.filter.as_ref())?;
+                secret |= truth.secret;
+                if truth.holds {
+                    map.insert(key, this.value(&inner.body)?);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(sealed_if(secret, map.into()))
+    }
+
+    /// `transformMapEntry`: each round gives a map, and no two the same key.
+    fn entries(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
+        let (mut secret, mut map) = (false, Map::new());
+        for round in rounds {
+            self.round(round, |this| {
+                let truth = this.passes(inner.filter.as_ref())?;
+                secret |= truth.secret;
+                if !truth.holds {
+                    return Ok(());
+                }
+                let value = this.value(&inner.body)?;
+                let wrong = |message: String| Fault::new(Code::BadValue, message, inner.body.span.clone());
+                let entries =
+                    value.as_map().ok_or_else(|| wrong(format!("expected a map, found {}", value.noun())))?;
+                for (key, item) in entries {
+                    if map.insert(key.clone(), item.clone()).is_some() {
+                        return Err(wrong(format!("two entries have the key `{key}`")));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(sealed_if(secret, map.into()))
+    }
+
+    fn sorted(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
+        let (mut secret, mut keyed) = (false, Vec::new());
+        for round in rounds {
+            let item = round[0].clone();
+            let key = self.round(round, |this| this.value(&inner.body))?;
+            secret |= matches!(key.kind, Kind::Sensitive(_));
+            keyed.push((exposed(&key), item));
+        }
+        if !operator::sort(&mut keyed) {
+            let message = "these keys have no order among each other";
+            let fault = Fault::new(Code::WrongType, message, inner.body.span.clone());
+            return Err(fault.help("sort by numbers alone, or by strings alone"));
+        }
+        let list: Vec<Value> = keyed.into_iter().map(|(_, item)| item).collect();
+        Ok(sealed_if(secret, list.into()))
+    }
+
+    fn on_optional(&mut self, inner: &Macro, range: Outcome) -> Result<Outcome, Fault> {
+        let Outcome::Optional(range) = range else {
+            let message = "this always has a value";
+            let fault = Fault::new(Code::WrongType, message, inner.range.span.clone());
+            return Err(fault.help("`optMap` is for what may have none, such as a.?b"));
+        };
+        let Some(value) = range else { return Ok(Outcome::Optional(None)) };
+        self.round(vec![value], |this| match (inner.sort, this.outcome(&inner.body)?) {
+            (MacroSort::OptFlatMap, optional @ Outcome::Optional(_)) => Ok(optional),
+            (MacroSort::OptMap, Outcome::Value(value)) => Ok(Outcome::Optional(Some(value))),
+            (MacroSort::OptFlatMap, _) => {
+                let fault = Fault::new(Code::WrongType, "expected an optional", inner.body.span.clone());
+                Err(fault.help("`optMap` takes a value"))
+            }
+            _ => {
+                let fault = Fault::new(Code::WrongType, "expected a value", inner.body.span.clone());
+                Err(fault.help("`optFlatMap` takes an optional"))
+            }
+        })
+    }
+}
+
+/// The variables' values in each round: elements, or keys; with two variables indexes and elements, keys and values.
+fn rounds(range: &Value, inner: &Macro) -> Result<Vec<Round>, Fault> {
+    let two = inner.variables.len() == 2;
+    match &range.kind {
+        Kind::List(list) if two => {
+            let index = |i: usize| Value::from(i64::try_from(i).unwrap_or(i64::MAX));
+            Ok(list.iter().enumerate().map(|(i, item)| vec![index(i), item.clone()]).collect())
+        }
+        Kind::List(list) => Ok(list.iter().map(|item| vec![item.clone()]).collect()),
+        Kind::Map(map) if two => {
+            Ok(map.iter().map(|(key, item)| vec![key.clone().into(), item.clone()]).collect())
+        }
+        Kind::Map(map) => Ok(map.keys().map(|key| vec![key.clone().into()]).collect()),
+        _ => {
+            let message = format!("expected a list or a map, found {}", operator::described(range));
+            let fault = Fault::new(Code::WrongType, message, inner.range.span.clone());
+            Err(if range.is_null() { fault.help("default(x, []) stands in for null") } else { fault })
+        }
+    }
+}

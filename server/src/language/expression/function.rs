@@ -1,0 +1,188 @@
+//! The functions that are built in: one table, for expressions and for the helpers of templates.
+//!
+//! A function may be written before or after its first argument: `size(x)` is `x.size()`. Here are pure functions
+//! alone; `lookup`, `template` and their like belong to scopes.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use holdfast_catalog::value::{Kind, Map, Value};
+
+use super::budget::Budget;
+use super::evaluate::Outcome;
+use super::operator::described;
+use crate::language::fault::{Code, Fault};
+use crate::language::secrecy::{WITHHELD, exposed, sealed};
+
+mod convert;
+mod format;
+mod list;
+mod math;
+mod text;
+
+/// A function.
+#[derive(Debug)]
+pub(in crate::language) struct Builtin {
+    pub(in crate::language) name: &'static str,
+    /// How it is written, for errors.
+    pub(in crate::language) usage: &'static str,
+    pub(in crate::language) takes: RangeInclusive<usize>,
+    run: Run,
+}
+
+/// How a function is run.
+#[derive(Debug)]
+enum Run {
+    /// On values in the open; if one was secret, so is all that comes out.
+    Open(fn(&Arguments) -> Result<Value, Fault>),
+    /// On values as they are: it looks at their structure alone, or keeps stretches itself.
+    AsTheyAre(fn(&Arguments) -> Result<Value, Fault>),
+    /// As they are, with what may have no value.
+    Optional(fn(&Arguments) -> Result<Option<Value>, Fault>),
+    /// Asked of what may have no value: the evaluator's affair.
+    OfOptional,
+}
+
+impl Builtin {
+    const fn new(name: &'static str, usage: &'static str, takes: RangeInclusive<usize>, run: Run) -> Self {
+        Self { name, usage, takes, run }
+    }
+
+    /// Whether its first argument is an optional.
+    pub(super) fn is_optional(&self) -> bool {
+        matches!(self.run, Run::OfOptional)
+    }
+}
+
+/// What can be asked of an optional, and how one is made.
+const OPTIONALS: &[Builtin] = &[
+    Builtin::new("optional.of", "optional.of(x)", 1..=1, Run::Optional(|a| Ok(Some(a.value(0).clone())))),
+    Builtin::new("optional.none", "optional.none()", 0..=0, Run::Optional(|_| Ok(None))),
+    Builtin::new(
+        "optional.ofNonZeroValue",
+        "optional.ofNonZeroValue(x)",
+        1..=1,
+        Run::Optional(|a| Ok((!is_zero(&exposed(a.value(0)))).then(|| a.value(0).clone()))),
+    ),
+    Builtin::new("hasValue", "a.?b.hasValue()", 1..=1, Run::OfOptional),
+    Builtin::new("value", "a.?b.value()", 1..=1, Run::OfOptional),
+    Builtin::new("orValue", "a.?b.orValue(x)", 2..=2, Run::OfOptional),
+    Builtin::new("or", "a.?b.or(a.?c)", 2..=2, Run::OfOptional),
+];
+
+fn is_zero(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Null => true,
+        Kind::Bool(b) => !b,
+        Kind::Int(i) => *i == 0,
+        Kind::Float(x) => *x == 0.0,
+        Kind::String(s) => s.is_empty(),
+        Kind::List(l) => l.is_empty(),
+        Kind::Map(m) => m.is_empty(),
+        Kind::Sensitive(_) => false,
+    }
+}
+
+fn table() -> impl Iterator<Item = &'static Builtin> {
+    [text::TABLE, list::TABLE, math::TABLE, convert::TABLE, OPTIONALS].into_iter().flatten()
+}
+
+/// The function of a name.
+pub(in crate::language) fn find(name: &str) -> Option<&'static Builtin> {
+    table().find(|builtin| builtin.name == name)
+}
+
+/// The names of all.
+pub(in crate::language) fn names() -> impl Iterator<Item = &'static str> {
+    table().map(|builtin| builtin.name)
+}
+
+/// Calls a function with as many arguments as it takes. Faults have no span.
+pub(in crate::language) fn call(
+    builtin: &Builtin,
+    arguments: &[Value],
+    budget: &mut Budget,
+) -> Result<Outcome, Fault> {
+    let run = |values: &[Value], run: fn(&Arguments) -> Result<Value, Fault>| {
+        run(&Arguments { name: builtin.name, values })
+    };
+    let value = match builtin.run {
+        Run::Open(function) => {
+            arguments.iter().try_for_each(|argument| budget.weigh(argument))?;
+            if arguments.iter().any(Value::is_sensitive) {
+                let open: Vec<Value> = arguments.iter().map(exposed).collect();
+                run(&open, function).map(sealed).map_err(|fault| withheld(builtin, fault))?
+            } else {
+                run(arguments, function)?
+            }
+        }
+        Run::AsTheyAre(function) => {
+            let lengths = arguments.iter().map(|a| a.as_list().map_or(1, <[Value]>::len)).sum();
+            budget.spend(lengths)?;
+            run(arguments, function)?
+        }
+        Run::Optional(function) => {
+            return function(&Arguments { name: builtin.name, values: arguments }).map(Outcome::Optional);
+        }
+        Run::OfOptional => {
+            return Err(Fault::new(Code::WrongType, format!("it is {}", builtin.usage), 0..0));
+        }
+    };
+    if let Kind::String(text) = &value.kind {
+        budget.text(text.len())?;
+    }
+    Ok(value.into())
+}
+
+fn withheld(builtin: &Builtin, fault: Fault) -> Fault {
+    if fault.code == Code::Limit {
+        return fault;
+    }
+    Fault::new(fault.code, format!("`{}` failed on {WITHHELD}", builtin.name), 0..0)
+}
+
+/// The arguments of a call, read by type.
+struct Arguments<'a> {
+    name: &'static str,
+    values: &'a [Value],
+}
+
+impl Arguments<'_> {
+    /// An argument that the table says is there.
+    fn value(&self, at: usize) -> &Value {
+        self.values.get(at).unwrap_or(&Value::NULL)
+    }
+
+    fn text(&self, at: usize) -> Result<&Arc<str>, Fault> {
+        match &self.value(at).kind {
+            Kind::String(text) => Ok(text),
+            _ => Err(self.wrong(at, "a string")),
+        }
+    }
+
+    fn int(&self, at: usize) -> Result<i64, Fault> {
+        self.value(at).as_int().ok_or_else(|| self.wrong(at, "an integer"))
+    }
+
+    fn int_or(&self, at: usize, default: i64) -> Result<i64, Fault> {
+        if at < self.values.len() { self.int(at) } else { Ok(default) }
+    }
+
+    fn list(&self, at: usize) -> Result<&[Value], Fault> {
+        self.value(at).as_list().ok_or_else(|| self.wrong(at, "a list"))
+    }
+
+    fn map(&self, at: usize) -> Result<&Map, Fault> {
+        self.value(at).as_map().ok_or_else(|| self.wrong(at, "a map"))
+    }
+
+    fn wrong(&self, at: usize, wanted: &str) -> Fault {
+        let message = format!("`{}` wants {wanted}, not {}", self.name, described(self.value(at)));
+        let fault = Fault::new(Code::WrongType, message, 0..0);
+        if self.value(at).is_null() { fault.help("default(x, other) stands in for null") } else { fault }
+    }
+
+    fn bad(&self, message: impl std::fmt::Display) -> Fault {
+        Fault::new(Code::BadValue, format!("`{}` {message}", self.name), 0..0)
+    }
+}

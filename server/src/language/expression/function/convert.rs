@@ -1,0 +1,113 @@
+//! From one type to another, into encodings and digests.
+
+use holdfast_catalog::hash;
+use holdfast_catalog::value::{Kind, Value};
+
+use super::super::operator::described;
+use super::{Arguments, Builtin, Run};
+use crate::language::fault::Fault;
+use crate::language::secrecy::Stretches;
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("int", "int(x)", 1..=1, Run::Open(int)),
+    Builtin::new("uint", "int(x)", 1..=1, Run::Open(uint)),
+    Builtin::new("double", "double(x)", 1..=1, Run::Open(double)),
+    Builtin::new("string", "string(x)", 1..=1, Run::AsTheyAre(string)),
+    Builtin::new("bool", "bool(x)", 1..=1, Run::Open(bool)),
+    Builtin::new("type", "type(x)", 1..=1, Run::Open(type_of)),
+    Builtin::new("dyn", "dyn(x)", 1..=1, Run::AsTheyAre(|a| Ok(a.value(0).clone()))),
+    Builtin::new("json", "json(x)", 1..=1, Run::Open(json)),
+    Builtin::new(
+        "sha256",
+        "sha256(text)",
+        1..=1,
+        Run::Open(|a| Ok(hash::sha256(a.text(0)?.as_bytes()).into())),
+    ),
+    Builtin::new("base64.encode", "base64.encode(text)", 1..=1, Run::Open(encode)),
+    Builtin::new("base64.decode", "base64.decode(text)", 1..=1, Run::Open(decode)),
+];
+
+fn int(a: &Arguments) -> Result<Value, Fault> {
+    let value = a.value(0);
+    let int = match &value.kind {
+        Kind::Int(i) => Some(*i),
+        // Strictly inside, so that the cast cuts off the fraction and nothing else.
+        Kind::Float(x) if x.abs() < 9_223_372_036_854_775_808.0 => Some(*x as i64),
+        Kind::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    int.map(Value::from).ok_or_else(|| a.bad(format!("cannot make an integer of {}", described(value))))
+}
+
+fn uint(a: &Arguments) -> Result<Value, Fault> {
+    let value = int(a)?;
+    match value.as_int() {
+        Some(0..) => Ok(value),
+        _ => Err(a.bad(format!("cannot make an unsigned integer of {}", described(a.value(0))))),
+    }
+}
+
+fn double(a: &Arguments) -> Result<Value, Fault> {
+    let value = a.value(0);
+    let float = match &value.kind {
+        Kind::Int(i) => Some(*i as f64),
+        Kind::Float(x) => Some(*x),
+        Kind::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    float.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a double of {}", described(value))))
+}
+
+fn string(a: &Arguments) -> Result<Value, Fault> {
+    let mut text = Stretches::default();
+    if text.push(a.value(0)) {
+        return Ok(text.finish());
+    }
+    Err(a.bad(format!("cannot make a string of {}", a.value(0).noun())).help("json(x) writes lists and maps"))
+}
+
+fn bool(a: &Arguments) -> Result<Value, Fault> {
+    let value = a.value(0);
+    let bool = match &value.kind {
+        Kind::Bool(b) => Some(*b),
+        Kind::String(text) => match &**text {
+            "true" | "True" | "TRUE" | "t" | "1" => Some(true),
+            "false" | "False" | "FALSE" | "f" | "0" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    bool.map(Value::from).ok_or_else(|| a.bad(format!("cannot make a boolean of {}", described(value))))
+}
+
+/// CEL's name of the type, as a string.
+fn type_of(a: &Arguments) -> Result<Value, Fault> {
+    Ok(match a.value(0).kind {
+        Kind::Null => "null_type",
+        Kind::Bool(_) => "bool",
+        Kind::Int(_) => "int",
+        Kind::Float(_) => "double",
+        Kind::String(_) | Kind::Sensitive(_) => "string",
+        Kind::List(_) => "list",
+        Kind::Map(_) => "map",
+    }
+    .into())
+}
+
+/// Compact JSON; the arguments of an open function hold no secret, so that nothing is masked.
+fn json(a: &Arguments) -> Result<Value, Fault> {
+    Ok(a.value(0).to_json_masked().to_string().into())
+}
+
+fn encode(a: &Arguments) -> Result<Value, Fault> {
+    Ok(data_encoding::BASE64.encode(a.text(0)?.as_bytes()).into())
+}
+
+fn decode(a: &Arguments) -> Result<Value, Fault> {
+    let text = a.text(0)?;
+    let padded = data_encoding::BASE64.decode(text.as_bytes());
+    let bytes = padded.or_else(|_| data_encoding::BASE64_NOPAD.decode(text.as_bytes()));
+    let bytes =
+        bytes.map_err(|_| a.bad(format!("cannot decode {}: it is no base64", described(a.value(0)))))?;
+    String::from_utf8(bytes).map(Value::from).map_err(|_| a.bad("gives bytes that are no text"))
+}

@@ -1,0 +1,202 @@
+//! Functions over texts. Positions count characters, as in CEL.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use holdfast_catalog::value::Value;
+use regex::{Regex, RegexBuilder};
+
+use super::super::budget::bounded_text;
+use super::{Arguments, Builtin, Run, format};
+use crate::language::fault::Fault;
+use crate::language::secrecy::Stretches;
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("startsWith", "text.startsWith(part)", 2..=2, Run::Open(starts_with)),
+    Builtin::new("endsWith", "text.endsWith(part)", 2..=2, Run::Open(ends_with)),
+    Builtin::new("contains", "text.contains(part)", 2..=2, Run::Open(contains)),
+    Builtin::new("matches", "text.matches(pattern)", 2..=2, Run::Open(matches)),
+    Builtin::new("charAt", "text.charAt(index)", 2..=2, Run::Open(char_at)),
+    Builtin::new("indexOf", "text.indexOf(part, from)", 2..=3, Run::Open(index_of)),
+    Builtin::new("lastIndexOf", "text.lastIndexOf(part, from)", 2..=3, Run::Open(last_index_of)),
+    Builtin::new(
+        "lowerAscii",
+        "text.lowerAscii()",
+        1..=1,
+        Run::Open(|a| Ok(a.text(0)?.to_ascii_lowercase().into())),
+    ),
+    Builtin::new(
+        "upperAscii",
+        "text.upperAscii()",
+        1..=1,
+        Run::Open(|a| Ok(a.text(0)?.to_ascii_uppercase().into())),
+    ),
+    Builtin::new("lower", "lower(text)", 1..=1, Run::Open(|a| Ok(a.text(0)?.to_lowercase().into()))),
+    Builtin::new("upper", "upper(text)", 1..=1, Run::Open(|a| Ok(a.text(0)?.to_uppercase().into()))),
+    Builtin::new("trim", "text.trim()", 1..=1, Run::Open(|a| Ok(a.text(0)?.trim().into()))),
+    Builtin::new("replace", "text.replace(old, new, limit)", 3..=4, Run::Open(replace)),
+    Builtin::new("split", "text.split(separator, limit)", 2..=3, Run::Open(split)),
+    Builtin::new("join", "list.join(separator)", 1..=2, Run::AsTheyAre(join)),
+    Builtin::new("substring", "text.substring(from, to)", 2..=3, Run::Open(substring)),
+    Builtin::new("format", "'%s is %d'.format([x, y])", 2..=2, Run::Open(format::format)),
+    Builtin::new("quote", "text.quote()", 1..=1, Run::Open(quote)),
+    Builtin::new("strings.quote", "strings.quote(text)", 1..=1, Run::Open(quote)),
+];
+
+fn starts_with(a: &Arguments) -> Result<Value, Fault> {
+    Ok(a.text(0)?.starts_with(&**a.text(1)?).into())
+}
+
+fn ends_with(a: &Arguments) -> Result<Value, Fault> {
+    Ok(a.text(0)?.ends_with(&**a.text(1)?).into())
+}
+
+fn contains(a: &Arguments) -> Result<Value, Fault> {
+    Ok(a.text(0)?.contains(&**a.text(1)?).into())
+}
+
+fn matches(a: &Arguments) -> Result<Value, Fault> {
+    let (text, written) = (a.text(0)?, a.text(1)?);
+    match pattern(written) {
+        Ok(pattern) => Ok(pattern.is_match(text).into()),
+        Err(why) => Err(a.bad(why)),
+    }
+}
+
+/// A pattern of a bounded size; the last few are kept, since one expression is evaluated for many nodes.
+fn pattern(written: &str) -> Result<Regex, String> {
+    const KEPT: usize = 64;
+    thread_local! {
+        static PATTERNS: RefCell<HashMap<String, Regex>> = RefCell::default();
+    }
+    if let Some(pattern) = PATTERNS.with_borrow(|kept| kept.get(written).cloned()) {
+        return Ok(pattern);
+    }
+    let pattern = compile(written)?;
+    PATTERNS.with_borrow_mut(|kept| {
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(written.to_owned(), pattern.clone());
+    });
+    Ok(pattern)
+}
+
+/// A pattern, or what is wrong with it in one line.
+pub(in crate::language) fn compile(written: &str) -> Result<Regex, String> {
+    const MAX_SIZE: usize = 512 * 1024;
+    RegexBuilder::new(written).size_limit(MAX_SIZE).build().map_err(|why| {
+        let why = why.to_string();
+        let last = why.lines().next_back().unwrap_or_default();
+        format!("cannot use the pattern `{written}`: {}", last.trim_start_matches("error: "))
+    })
+}
+
+/// The byte at which a character begins, or the end; none beyond that.
+fn byte_of(text: &str, index: i64) -> Option<usize> {
+    let index = usize::try_from(index).ok()?;
+    let ends = std::iter::once(text.len());
+    text.char_indices().map(|(byte, _)| byte).chain(ends).nth(index)
+}
+
+fn position(a: &Arguments, at: usize, default: i64) -> Result<usize, Fault> {
+    let (text, index) = (a.text(0)?, a.int_or(at, default)?);
+    byte_of(text, index).ok_or_else(|| {
+        a.bad(format!("cannot go to index {index} of a string of {} characters", text.chars().count()))
+    })
+}
+
+fn characters(text: &str) -> i64 {
+    i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
+}
+
+fn char_at(a: &Arguments) -> Result<Value, Fault> {
+    let at = position(a, 1, 0)?;
+    Ok(a.text(0)?[at..].chars().next().map(String::from).unwrap_or_default().into())
+}
+
+fn index_of(a: &Arguments) -> Result<Value, Fault> {
+    let from = position(a, 2, 0)?;
+    let text = a.text(0)?;
+    let found = text[from..].find(&**a.text(1)?);
+    Ok(found.map_or(-1, |byte| characters(&text[..from + byte])).into())
+}
+
+fn last_index_of(a: &Arguments) -> Result<Value, Fault> {
+    let (text, part) = (a.text(0)?, a.text(1)?);
+    let last = position(a, 2, characters(text))?;
+    let end = (last + part.len()).min(text.len());
+    let found = (0..=end).rev().find(|at| text.get(*at..end).is_some_and(|t| t.starts_with(&**part)));
+    Ok(found.map_or(-1, |byte| characters(&text[..byte])).into())
+}
+
+fn replace(a: &Arguments) -> Result<Value, Fault> {
+    let (text, old, new) = (a.text(0)?, a.text(1)?, a.text(2)?);
+    let limit = usize::try_from(a.int_or(3, -1)?).unwrap_or(usize::MAX);
+    let count = text.matches(&**old).count().min(limit);
+    bounded_text(text.len().saturating_add(count.saturating_mul(new.len())))?;
+    Ok(text.replacen(&**old, new, count).into())
+}
+
+fn split(a: &Arguments) -> Result<Value, Fault> {
+    let (text, separator) = (a.text(0)?, a.text(1)?);
+    let limit = a.int_or(2, -1)?;
+    let parts: Vec<Value> = match usize::try_from(limit) {
+        Ok(0) => Vec::new(),
+        Ok(limit) if separator.is_empty() => {
+            let cut = byte_of(text, i64::try_from(limit - 1).unwrap_or(i64::MAX)).unwrap_or(text.len());
+            let single = text[..cut].chars().map(|c| Value::from(c.to_string()));
+            let rest = (cut < text.len()).then(|| Value::from(&text[cut..]));
+            single.chain(rest).collect()
+        }
+        Ok(limit) => text.splitn(limit, &**separator).map(Value::from).collect(),
+        Err(_) if separator.is_empty() => text.chars().map(|c| Value::from(c.to_string())).collect(),
+        Err(_) => text.split(&**separator).map(Value::from).collect(),
+    };
+    Ok(parts.into())
+}
+
+/// Joins scalars; each secret among them stays a stretch of its own.
+fn join(a: &Arguments) -> Result<Value, Fault> {
+    let empty = Value::from("");
+    let separator = a.values.get(1).unwrap_or(&empty);
+    let mut text = Stretches::default();
+    for (at, item) in a.list(0)?.iter().enumerate() {
+        if at > 0 && !text.push(separator) {
+            return Err(a.wrong(1, "a string"));
+        }
+        if !text.push(item) {
+            let message = format!("cannot join {} at index {at}; it joins scalars", item.noun());
+            return Err(a.bad(message));
+        }
+        bounded_text(text.len())?;
+    }
+    Ok(text.finish())
+}
+
+fn substring(a: &Arguments) -> Result<Value, Fault> {
+    let text = a.text(0)?;
+    let from = position(a, 1, 0)?;
+    let to = if a.values.len() > 2 { position(a, 2, 0)? } else { text.len() };
+    text.get(from..to).map(Value::from).ok_or_else(|| a.bad("cannot end before it begins"))
+}
+
+fn quote(a: &Arguments) -> Result<Value, Fault> {
+    let mut quoted = String::from("\"");
+    for c in a.text(0)?.chars() {
+        match c {
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{c}' => quoted.push_str("\\f"),
+            '\u{b}' => quoted.push_str("\\v"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\\' => quoted.push_str("\\\\"),
+            '"' => quoted.push_str("\\\""),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    Ok(quoted.into())
+}

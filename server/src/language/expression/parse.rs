@@ -1,0 +1,419 @@
+//! Tokens to a tree: a Pratt parser over CEL's grammar. Knows no names; [`super::binding`] does.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use holdfast_catalog::value::Value;
+
+use super::function;
+use super::token::{self, Token};
+use super::tree::{Ast, Binary, Call, Element, Entry, Form, Logic, Macro, Mode, Name, Node, Select};
+use crate::language::fault::{Code, Fault};
+
+/// How deep an expression may be nested.
+pub(super) const MAX_DEPTH: usize = 64;
+
+/// The tree of an expression.
+pub(super) fn parse(source: &str) -> Result<Node, Fault> {
+    let tokens = token::tokens(source)?;
+    if tokens.len() == 1 {
+        let fault = Fault::new(Code::Syntax, "the expression is empty", 0..source.len());
+        return Err(fault.help("a literal `${` is written `$${`"));
+    }
+    let mut parser = Parser { tokens, at: 0, depth: 0 };
+    let node = parser.expression()?;
+    match parser.peek() {
+        Token::End => Ok(node),
+        _ => Err(parser.unexpected("an operator or the end")),
+    }
+}
+
+struct Parser {
+    tokens: Vec<(Token, Range<usize>)>,
+    at: usize,
+    depth: usize,
+}
+
+impl Parser {
+    fn peek(&self) -> &Token {
+        &self.tokens[self.at].0
+    }
+
+    fn span(&self) -> Range<usize> {
+        self.tokens[self.at].1.clone()
+    }
+
+    /// Takes a token; the last one stays.
+    fn next(&mut self) -> (Token, Range<usize>) {
+        let token = self.tokens[self.at].clone();
+        self.at = (self.at + 1).min(self.tokens.len() - 1);
+        token
+    }
+
+    fn take(&mut self, sign: &str) -> bool {
+        let found = matches!(self.peek(), Token::Sign(s) if *s == sign);
+        if found {
+            self.next();
+        }
+        found
+    }
+
+    fn expect(&mut self, sign: &str, opened: Option<Range<usize>>) -> Result<Range<usize>, Fault> {
+        let span = self.span();
+        if self.take(sign) {
+            return Ok(span);
+        }
+        match (opened, self.peek()) {
+            (Some(opened), Token::End) => {
+                Err(Fault::new(Code::Syntax, format!("this is not closed with `{sign}`"), opened))
+            }
+            _ => Err(self.unexpected(&format!("`{sign}`"))),
+        }
+    }
+
+    fn unexpected(&self, wanted: &str) -> Fault {
+        let found = self.peek().noun();
+        let fault = Fault::new(Code::Syntax, format!("expected {wanted}, found {found}"), self.span());
+        match self.peek() {
+            Token::Name(name) => match &**name {
+                "and" => fault.help("`&&` is and"),
+                "or" => fault.help("`||` is or"),
+                "is" => fault.help("`==` compares"),
+                _ => fault,
+            },
+            _ => fault,
+        }
+    }
+
+    fn expression(&mut self) -> Result<Node, Fault> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(too_deep(self.span()));
+        }
+        let condition = self.binary(1)?;
+        let node = if self.take("?") {
+            let yes = self.binary(1)?;
+            self.expect(":", None)?;
+            let no = self.expression()?;
+            let span = condition.span.start..no.span.end;
+            let depth = condition.depth.max(yes.depth).max(no.depth);
+            node(span, depth, Ast::Choose(Box::new([condition, yes, no])))?
+        } else {
+            condition
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn binary(&mut self, least: u8) -> Result<Node, Fault> {
+        let mut left = self.unary()?;
+        while let Some((power, operator)) = operator(self.peek()).filter(|(power, _)| *power >= least) {
+            self.next();
+            let right = self.binary(power + 1)?;
+            let span = left.span.start..right.span.end;
+            let depth = left.depth.max(right.depth);
+            let operands = Box::new([left, right]);
+            left = node(
+                span,
+                depth,
+                match operator {
+                    Infix::Binary(operator) => Ast::Binary(operator, operands),
+                    Infix::Logic(logic) => Ast::Logic(logic, operands),
+                },
+            )?;
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Result<Node, Fault> {
+        let start = self.span().start;
+        let not = matches!(self.peek(), Token::Sign("!"));
+        if !not && !matches!(self.peek(), Token::Sign("-")) {
+            return self.postfix();
+        }
+        self.next();
+        if let (false, Token::Int(number)) = (not, self.peek()) {
+            let number = *number;
+            return self.negative(start, number);
+        }
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(too_deep(self.span()));
+        }
+        let operand = self.unary()?;
+        self.depth -= 1;
+        let (span, depth) = (start..operand.span.end, operand.depth);
+        let operand = Box::new(operand);
+        node(span, depth, if not { Ast::Not(operand) } else { Ast::Negate(operand) })
+    }
+
+    /// `-5`, whose sign belongs to the number, so that the least integer can be written.
+    fn negative(&mut self, start: usize, number: u64) -> Result<Node, Fault> {
+        let span = start..self.span().end;
+        self.next();
+        let value = 0_i64.checked_sub_unsigned(number).ok_or_else(|| out_of_range(span.clone()))?;
+        let literal = node(span, 0, Ast::Literal(value.into()))?;
+        self.postfixes(literal)
+    }
+
+    fn postfix(&mut self) -> Result<Node, Fault> {
+        let primary = self.primary()?;
+        self.postfixes(primary)
+    }
+
+    fn postfixes(&mut self, mut operand: Node) -> Result<Node, Fault> {
+        loop {
+            let opened = self.span();
+            if self.take(".") {
+                operand = self.member(operand)?;
+            } else if self.take("[") {
+                let mode = self.mode();
+                let index = self.expression()?;
+                let end = self.expect("]", Some(opened))?.end;
+                let (span, depth) = (operand.span.start..end, operand.depth.max(index.depth));
+                let (operand_box, index) = (Box::new(operand), Box::new(index));
+                operand = node(span, depth, Ast::Index { operand: operand_box, index, mode })?;
+            } else {
+                return Ok(operand);
+            }
+        }
+    }
+
+    fn mode(&mut self) -> Mode {
+        if self.take("?") { Mode::Optional } else { Mode::Strict }
+    }
+
+    /// What follows a dot.
+    fn member(&mut self, operand: Node) -> Result<Node, Fault> {
+        let mode = self.mode();
+        let (field, quoted) = match self.peek() {
+            Token::Name(name) => (name.clone(), false),
+            Token::Quoted(name) => (name.clone(), true),
+            _ => return Err(self.unexpected("a name after the dot")),
+        };
+        let field_span = self.next().1;
+        let opened = self.span();
+        if !quoted && mode == Mode::Strict && self.take("(") {
+            let (arguments, end) = self.list(")", opened, Self::expression)?;
+            return member_call(operand, field, field_span, arguments, end);
+        }
+        let (span, depth) = (operand.span.start..field_span.end, operand.depth);
+        let select = Select { operand: Box::new(operand), field, field_span, mode, path: None };
+        node(span, depth, Ast::Select(select))
+    }
+
+    /// Items with commas between them, one after the last allowed, and the byte after the bracket.
+    fn list<T>(
+        &mut self,
+        close: &str,
+        opened: Range<usize>,
+        item: impl Fn(&mut Self) -> Result<T, Fault>,
+    ) -> Result<(Vec<T>, usize), Fault> {
+        let mut items = Vec::new();
+        loop {
+            let span = self.span();
+            if self.take(close) {
+                return Ok((items, span.end));
+            }
+            items.push(item(self)?);
+            if !self.take(",") {
+                return Ok((items, self.expect(close, Some(opened))?.end));
+            }
+        }
+    }
+
+    fn primary(&mut self) -> Result<Node, Fault> {
+        let span = self.span();
+        let literal = |value: Value| node(span.clone(), 0, Ast::Literal(value));
+        match self.peek().clone() {
+            Token::Int(number) => {
+                self.next();
+                literal(i64::try_from(number).map_err(|_| out_of_range(span.clone()))?.into())
+            }
+            Token::Float(number) => {
+                self.next();
+                literal(number.into())
+            }
+            Token::Text(text) => {
+                self.next();
+                literal(text.into())
+            }
+            Token::Name(name) => {
+                self.next();
+                match &*name {
+                    "true" => literal(true.into()),
+                    "false" => literal(false.into()),
+                    "null" => literal(Value::NULL),
+                    _ => self.name(name, span),
+                }
+            }
+            Token::Sign("(") => {
+                self.next();
+                let inner = self.expression()?;
+                let end = self.expect(")", Some(span.clone()))?.end;
+                Ok(Node { span: span.start..end, ..inner })
+            }
+            Token::Sign("[") => {
+                self.next();
+                let (elements, end) = self.list("]", span.clone(), Self::element)?;
+                let depth = elements.iter().map(|e| e.node.depth).max().unwrap_or(0);
+                node(span.start..end, depth, Ast::List(elements))
+            }
+            Token::Sign("{") => {
+                self.next();
+                let (entries, end) = self.list("}", span.clone(), Self::entry)?;
+                let depth = entries.iter().map(|e| e.key.depth.max(e.value.depth)).max().unwrap_or(0);
+                node(span.start..end, depth, Ast::Map(entries))
+            }
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    fn name(&mut self, name: Arc<str>, span: Range<usize>) -> Result<Node, Fault> {
+        let opened = self.span();
+        if !self.take("(") {
+            return node(span, 0, Ast::Name(Name { name, local: None, path: None }));
+        }
+        let (arguments, end) = self.list(")", opened, Self::expression)?;
+        global_call(name, span, arguments, end)
+    }
+
+    fn element(&mut self) -> Result<Element, Fault> {
+        let mode = self.mode();
+        Ok(Element { node: self.expression()?, mode })
+    }
+
+    fn entry(&mut self) -> Result<Entry, Fault> {
+        let mode = self.mode();
+        let key = self.expression()?;
+        self.expect(":", None)?;
+        Ok(Entry { key, value: self.expression()?, mode })
+    }
+}
+
+enum Infix {
+    Binary(Binary),
+    Logic(Logic),
+}
+
+/// How strongly an operator binds.
+fn operator(token: &Token) -> Option<(u8, Infix)> {
+    let sign = match token {
+        Token::Sign(sign) => sign,
+        Token::Name(name) if &**name == "in" => "in",
+        _ => return None,
+    };
+    let binary = |power, operator| Some((power, Infix::Binary(operator)));
+    match sign {
+        "||" => Some((1, Infix::Logic(Logic::Or))),
+        "&&" => Some((2, Infix::Logic(Logic::And))),
+        "==" => binary(3, Binary::Equal),
+        "!=" => binary(3, Binary::Unequal),
+        "<" => binary(3, Binary::Less),
+        "<=" => binary(3, Binary::LessOrEqual),
+        ">" => binary(3, Binary::Greater),
+        ">=" => binary(3, Binary::GreaterOrEqual),
+        "in" => binary(3, Binary::In),
+        "+" => binary(4, Binary::Add),
+        "-" => binary(4, Binary::Subtract),
+        "*" => binary(5, Binary::Multiply),
+        "/" => binary(5, Binary::Divide),
+        "%" => binary(5, Binary::Remainder),
+        _ => None,
+    }
+}
+
+fn node(span: Range<usize>, below: usize, ast: Ast) -> Result<Node, Fault> {
+    if below >= MAX_DEPTH { Err(too_deep(span)) } else { Ok(Node { span, depth: below + 1, ast }) }
+}
+
+fn too_deep(span: Range<usize>) -> Fault {
+    Fault::new(Code::Limit, format!("the expression is nested deeper than {MAX_DEPTH} levels"), span)
+        .help("name parts of it in `[let]`")
+}
+
+fn out_of_range(span: Range<usize>) -> Fault {
+    Fault::new(Code::BadValue, "the integer is beyond 64 bits signed", span)
+}
+
+fn global_call(
+    name: Arc<str>,
+    name_span: Range<usize>,
+    mut arguments: Vec<Node>,
+    end: usize,
+) -> Result<Node, Fault> {
+    let span = name_span.start..end;
+    if &*name != "has" {
+        return call(name, name_span, Form::Global, arguments, span);
+    }
+    match (arguments.pop(), arguments.is_empty()) {
+        (Some(Node { ast: Ast::Select(select), depth, .. }), true) => node(span, depth - 1, Ast::Has(select)),
+        _ => {
+            Err(Fault::new(Code::Syntax, "`has` takes one selection", span).help("such as has(facts.cloud)"))
+        }
+    }
+}
+
+fn member_call(
+    operand: Node,
+    name: Arc<str>,
+    name_span: Range<usize>,
+    arguments: Vec<Node>,
+    end: usize,
+) -> Result<Node, Fault> {
+    let span = operand.span.start..end;
+    if let Ast::Name(root) = &operand.ast {
+        let full = format!("{}.{name}", root.name);
+        if function::find(&full).is_some() {
+            return call(full.into(), operand.span.start..name_span.end, Form::Global, arguments, span);
+        }
+    }
+    if Macro::is_name(&name) {
+        return macro_call(operand, &name, name_span, arguments, span);
+    }
+    let mut all = vec![operand];
+    all.extend(arguments);
+    call(name, name_span, Form::Member, all, span)
+}
+
+fn call(
+    name: Arc<str>,
+    name_span: Range<usize>,
+    form: Form,
+    arguments: Vec<Node>,
+    span: Range<usize>,
+) -> Result<Node, Fault> {
+    let depth = arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
+    node(span, depth, Ast::Call(Call { name, name_span, form, arguments, builtin: None }))
+}
+
+fn macro_call(
+    range: Node,
+    name: &str,
+    name_span: Range<usize>,
+    arguments: Vec<Node>,
+    span: Range<usize>,
+) -> Result<Node, Fault> {
+    let Some((sort, count)) = Macro::shape(name, arguments.len()) else {
+        let message = format!("`{name}` does not take {} arguments", arguments.len());
+        return Err(Fault::new(Code::Syntax, message, name_span).help(format!("such as list.{name}(x, …)")));
+    };
+    let depth = arguments.iter().map(|a| a.depth).max().unwrap_or(0).max(range.depth);
+    let mut rest = arguments.into_iter();
+    let mut variables: Vec<Arc<str>> = Vec::new();
+    for argument in rest.by_ref().take(count) {
+        match argument.ast {
+            Ast::Name(Name { name, .. }) if !variables.contains(&name) => variables.push(name),
+            _ => {
+                let message = format!("`{name}` wants a new name here, for the elements");
+                return Err(Fault::new(Code::Syntax, message, argument.span));
+            }
+        }
+    }
+    let (filter, body) = match (rest.next(), rest.next()) {
+        (Some(filter), Some(body)) => (Some(filter), body),
+        (Some(body), None) => (None, body),
+        _ => return Err(Fault::new(Code::Syntax, format!("`{name}` wants an expression"), span)),
+    };
+    node(span, depth, Ast::Macro(Box::new(Macro { sort, range, variables, filter, body })))
+}

@@ -1,0 +1,116 @@
+//! Text to tokens, each with its bytes. Knows no grammar.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::literal;
+use crate::language::fault::{Code, Fault};
+
+/// The longest expression, in bytes.
+const MAX_LENGTH: usize = 16 * 1024;
+
+/// What a token is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Token {
+    /// A name.
+    Name(Arc<str>),
+    /// A name in backticks, allowed after a dot alone.
+    Quoted(Arc<str>),
+    /// A whole number without its sign, so that the least one can be written.
+    Int(u64),
+    /// A number with a fraction or an exponent.
+    Float(f64),
+    /// A text, its escapes undone.
+    Text(Arc<str>),
+    /// An operator or a bracket.
+    Sign(&'static str),
+    /// After the last one.
+    End,
+}
+
+impl Token {
+    /// How errors call it.
+    pub(super) fn noun(&self) -> String {
+        match self {
+            Self::Name(name) | Self::Quoted(name) => format!("`{name}`"),
+            Self::Int(_) | Self::Float(_) => "a number".to_owned(),
+            Self::Text(_) => "a string".to_owned(),
+            Self::Sign(sign) => format!("`{sign}`"),
+            Self::End => "the end".to_owned(),
+        }
+    }
+}
+
+/// Longer ones first.
+const SIGNS: &[&str] = &[
+    "&&", "||", "==", "!=", "<=", ">=", "?", ":", "!", "<", ">", "+", "-", "*", "/", "%", ".", ",", "(", ")",
+    "[", "]", "{", "}",
+];
+
+/// The tokens of an expression, [`Token::End`] last.
+pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> {
+    if source.len() > MAX_LENGTH {
+        let message = format!("the expression is longer than {MAX_LENGTH} bytes");
+        return Err(Fault::new(Code::Limit, message, 0..source.len()));
+    }
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    loop {
+        at += blank(&source[at..]);
+        if at == source.len() {
+            tokens.push((Token::End, at..at));
+            return Ok(tokens);
+        }
+        let (token, length) = one(&source[at..]).map_err(|fault| fault.shifted(at))?;
+        tokens.push((token, at..at + length));
+        at += length;
+    }
+}
+
+/// How many bytes of white space and comments come first.
+fn blank(rest: &str) -> usize {
+    let mut at = rest.len() - rest.trim_start().len();
+    while rest[at..].starts_with("//") {
+        at += rest[at..].find('\n').unwrap_or(rest.len() - at);
+        at += rest[at..].len() - rest[at..].trim_start().len();
+    }
+    at
+}
+
+fn one(rest: &str) -> Result<(Token, usize), Fault> {
+    if let Some((text, length)) = literal::text(rest)? {
+        return Ok((Token::Text(text), length));
+    }
+    let first = rest.as_bytes()[0];
+    let second_is_digit = rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+    if first.is_ascii_digit() || (first == b'.' && second_is_digit) {
+        return literal::number(rest);
+    }
+    let word = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    if word > 0 {
+        return Ok((Token::Name(rest[..word].into()), word));
+    }
+    if let Some(inner) = rest.strip_prefix('`') {
+        let length = inner
+            .find('`')
+            .ok_or_else(|| Fault::new(Code::Syntax, "the name in backticks is not closed", 0..rest.len()))?;
+        return Ok((Token::Quoted(inner[..length].into()), length + 2));
+    }
+    match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+        Some(sign) => Ok((Token::Sign(sign), sign.len())),
+        None => Err(stray(rest)),
+    }
+}
+
+fn stray(rest: &str) -> Fault {
+    let c = rest.chars().next().unwrap_or(' ');
+    let fault = Fault::new(Code::Syntax, format!("unexpected `{}`", c.escape_debug()), 0..c.len_utf8());
+    match c {
+        '=' => fault.help("`==` compares"),
+        '&' => fault.help("`&&` is and"),
+        '|' => fault.help("`||` is or"),
+        '$' => fault.help("inside `${…}` names stand alone, without `$`"),
+        '“' | '”' | '‘' | '’' => fault.help("strings stand in straight quotes: 'text'"),
+        _ => fault,
+    }
+}
