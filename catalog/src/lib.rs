@@ -13,4 +13,5 @@ pub mod resource; // resource types and their registry
 pub mod graph; // edges and order
 pub mod catalog; // what a node is to be
 pub mod report; // what a run found and did
+pub mod join; // a new node's first piece of text
 pub mod wire; // protocol version 1
