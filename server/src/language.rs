@@ -5,10 +5,13 @@
 //! `${…}`; an [`Interpolation`] is a string that holds some; a [`Formula`] is a whole value whose strings may; a
 //! [`Type`] says what a value may be; a [`Template`] is a Handlebars file.
 
+pub mod document;
 pub mod expression;
 pub mod fault;
 pub mod formula;
 pub mod interpolation;
+pub mod manifest;
+pub mod merge;
 pub mod scope;
 mod secrecy;
 pub mod template;

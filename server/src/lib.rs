@@ -1,4 +1,8 @@
 //! The server, in the order in which data flows.
 
+pub mod repo; // git commit or directory -> immutable snapshot
 pub mod language; // types and expressions
+pub mod modules; // the manifests of a snapshot
+pub mod inventory; // which machines there are
+pub mod lookup; // key -> value and where it came from
 pub mod store; // what the server remembers

@@ -1,0 +1,126 @@
+//! The inventory: which machines there are and what they are. One file for each customer, written by operators.
+//!
+//! A node's place comes from here and never from its facts. Whether the store agrees is for whoever serves it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use holdfast_catalog::certname::{Certname, Slug};
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::{Map, Value};
+
+use crate::language::document::Document;
+use crate::lookup::hierarchy::Settings;
+use crate::repo::Snapshot;
+
+mod reader;
+
+/// The folder of the inventory's files.
+pub const FOLDER: &str = "inventory";
+
+/// What a machine is.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its name.
+    pub certname: Certname,
+    /// Whose customer it belongs to.
+    pub reseller: Slug,
+    /// Whose it is.
+    pub customer: Slug,
+    /// What it does: the class `role::ROLE`.
+    pub role: Arc<str>,
+    /// How much depends on it.
+    pub stage: Stage,
+    /// Words of the operators', declared in `holdfast.toml`.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Where it is declared.
+    pub origin: Arc<Origin>,
+}
+
+/// How much depends on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Nothing.
+    Test,
+    /// Other people's tests.
+    Integration,
+    /// Customers.
+    Production,
+}
+
+impl Stage {
+    /// All of them, by name.
+    pub const NAMES: [&str; 3] = ["test", "integration", "production"];
+
+    /// By its name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "test" => Some(Self::Test),
+            "integration" => Some(Self::Integration),
+            "production" => Some(Self::Production),
+            _ => None,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Integration => "integration",
+            Self::Production => "production",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Node {
+    /// `node.*` as expressions see it.
+    pub fn to_value(&self, environment: &str) -> Value {
+        let labels = self.labels.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));
+        Value::from([
+            ("certname", self.certname.as_str().into()),
+            ("reseller", self.reseller.as_str().into()),
+            ("customer", self.customer.as_str().into()),
+            ("role", self.role.clone().into()),
+            ("stage", self.stage.name().into()),
+            ("environment", environment.into()),
+            ("labels", labels.collect::<Map>().into()),
+        ])
+    }
+}
+
+/// All machines of a snapshot, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    nodes: BTreeMap<Certname, Arc<Node>>,
+}
+
+impl Inventory {
+    /// Reads `inventory/RESELLER/CUSTOMER.toml`. A node with an error is not in the inventory.
+    pub fn read(snapshot: &Snapshot, settings: &Settings) -> (Self, Vec<Diagnostic>) {
+        let mut reader = reader::Reader::new(settings);
+        for (path, file) in snapshot.under(FOLDER) {
+            let (document, problems) = Document::parse(path, file.bytes(), None);
+            reader.problems.extend(problems);
+            reader.file(path, &document);
+        }
+        (Self { nodes: reader.nodes }, reader.problems)
+    }
+
+    /// A node by its name.
+    pub fn get(&self, certname: &Certname) -> Option<&Arc<Node>> {
+        self.nodes.get(certname)
+    }
+
+    /// All nodes, in the order of their names.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes.values()
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads the inventory's files one after the other and finds what contradicts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_catalog::certname::{Certname, Slug};
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::{Node, Stage};
+use crate::language::document::{Document, Entry, Item, Table, unknown_key};
+use crate::language::manifest::is_segment;
+use crate::lookup::hierarchy::Settings;
+
+const KEYS: [&str; 3] = ["role", "stage", "labels"];
+
+pub(super) struct Reader<'a> {
+    settings: &'a Settings,
+    pub(super) nodes: BTreeMap<Certname, Arc<Node>>,
+    /// Which reseller has a customer of this name: data is by customer, so a name belongs to one alone.
+    customers: BTreeMap<Slug, (Slug, Origin)>,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(settings: &'a Settings) -> Self {
+        Self { settings, nodes: BTreeMap::new(), customers: BTreeMap::new(), problems: Vec::new() }
+    }
+
+    pub(super) fn file(&mut self, path: &str, document: &Document) {
+        let Some((reseller, customer)) = self.owners(path, document) else { return };
+        for entry in &document.root.entries {
+            let Some(node) = self.node(entry, &reseller, &customer) else { continue };
+            match self.nodes.get(&node.certname) {
+                None => drop(self.nodes.insert(node.certname.clone(), Arc::new(node))),
+                Some(first) => {
+                    let message = format!("node `{}` stands twice in the inventory", node.certname);
+                    self.problems.push(
+                        Diagnostic::error("duplicate-node", message, Origin::clone(&node.origin))
+                            .label("again here")
+                            .related(Origin::clone(&first.origin), "first here"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Reseller and customer, by the path.
+    fn owners(&mut self, path: &str, document: &Document) -> Option<(Slug, Slug)> {
+        let parts = path.strip_suffix(".toml").map(|path| path.split('/').collect::<Vec<_>>());
+        let Some([_, reseller, customer]) = parts.as_deref() else {
+            let message = format!("`{path}` is no file of the inventory");
+            self.problems.push(
+                Diagnostic::error("bad-path", message, document.start())
+                    .help("files of the inventory are inventory/RESELLER/CUSTOMER.toml"),
+            );
+            return None;
+        };
+        let mut slug = |text: &str| match Slug::parse(text) {
+            Ok(slug) => Some(slug),
+            Err(error) => {
+                self.problems.push(Diagnostic::error("bad-name", error.to_string(), document.start()));
+                None
+            }
+        };
+        let (reseller, customer) = (slug(reseller)?, slug(customer)?);
+        match self.customers.get(&customer) {
+            Some((other, origin)) => {
+                let message = format!(
+                    "customer `{customer}` is one of `{other}` already, so `{reseller}` cannot have it"
+                );
+                self.problems.push(
+                    Diagnostic::error("duplicate-customer", message, document.start())
+                        .related(origin.clone(), "the first of this name")
+                        .help("data is found by the customer's name: give one of the two another"),
+                );
+                None
+            }
+            None => {
+                self.customers.insert(customer.clone(), (reseller.clone(), document.start()));
+                Some((reseller, customer))
+            }
+        }
+    }
+
+    fn node(&mut self, entry: &Entry, reseller: &Slug, customer: &Slug) -> Option<Node> {
+        let before = self.problems.len();
+        let certname = self.certname(entry);
+        let Some(table) = entry.item.as_table() else {
+            self.problems.push(entry.item.not(&entry.key, "a table with role and stage"));
+            return None;
+        };
+        for unknown in table.entries.iter().filter(|e| !KEYS.contains(&&*e.key)) {
+            self.problems.push(unknown_key(unknown, "a node", KEYS, &[]));
+        }
+        let role = self.word(entry, table, "role", |text| is_segment(text).then(|| Arc::from(text)));
+        let stage = self.word(entry, table, "stage", Stage::named);
+        let labels = table.get("labels").map(|e| self.labels(&e.item)).unwrap_or_default();
+        let node = Node {
+            certname: certname?,
+            reseller: reseller.clone(),
+            customer: customer.clone(),
+            role: role?,
+            stage: stage?,
+            labels,
+            origin: entry.key_origin.clone(),
+        };
+        (self.problems.len() == before).then_some(node)
+    }
+
+    fn certname(&mut self, entry: &Entry) -> Option<Certname> {
+        let error = match Certname::parse(&entry.key) {
+            Ok(certname) if is_dotted(&entry.item) => {
+                let message = format!("`{certname}` is only a part of a name");
+                Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin))
+                    .help("a name with dots is quoted: [\"web1.acme.example\"]")
+            }
+            Ok(certname) => return Some(certname),
+            Err(error) => Diagnostic::error("bad-name", error.to_string(), Origin::clone(&entry.key_origin)),
+        };
+        self.problems.push(error);
+        None
+    }
+
+    /// A required string, parsed.
+    fn word<T>(
+        &mut self,
+        node: &Entry,
+        table: &Table,
+        key: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let Some(entry) = table.get(key) else {
+            let message = format!("node `{}` has no `{key}`", node.key);
+            self.problems.push(
+                Diagnostic::error("missing-key", message, Origin::clone(&node.key_origin))
+                    .help(format!("write `{key} = \"…\"` under its header")),
+            );
+            return None;
+        };
+        let Some(text) = entry.item.as_str() else {
+            self.problems.push(entry.item.not(key, "a string"));
+            return None;
+        };
+        let parsed = parse(text);
+        if parsed.is_none() {
+            let problem = Diagnostic::error(
+                "bad-value",
+                format!("`{text}` is no {key}"),
+                Origin::clone(&entry.item.origin),
+            );
+            self.problems.push(match key {
+                "stage" => problem.help(format!("a stage is one of {}", Stage::NAMES.join(", "))),
+                _ => problem.help("use lower-case letters, digits and `_`, beginning with a letter"),
+            });
+        }
+        parsed
+    }
+
+    fn labels(&mut self, item: &Item) -> BTreeMap<Arc<str>, Arc<str>> {
+        let Some(table) = item.as_table() else {
+            self.problems.push(item.not("labels", "a table of strings"));
+            return BTreeMap::new();
+        };
+        let mut labels = BTreeMap::new();
+        for entry in &table.entries {
+            let known = || self.settings.labels.iter().map(|label| &**label);
+            if !self.settings.labels.contains(&entry.key) {
+                let message = format!("label `{}` is not declared", entry.key);
+                let problem = Diagnostic::error("unknown-label", message, Origin::clone(&entry.key_origin))
+                    .help(format!("declare it in holdfast.toml: labels = [\"{}\"]", entry.key))
+                    .did_you_mean(&entry.key, known());
+                self.problems.push(problem);
+                continue;
+            }
+            match entry.item.as_str().map(|text| Slug::parse(text)) {
+                Some(Ok(slug)) => drop(labels.insert(entry.key.clone(), slug.as_str().into())),
+                Some(Err(error)) => self.problems.push(Diagnostic::error(
+                    "bad-value",
+                    error.to_string(),
+                    Origin::clone(&entry.item.origin),
+                )),
+                None => self.problems.push(entry.item.not(&entry.key, "a string")),
+            }
+        }
+        labels
+    }
+}
+
+/// `[web1.acme.example]` without quotes: tables in tables that have no header of their own.
+fn is_dotted(item: &Item) -> bool {
+    use crate::language::document::{Content, Form};
+    matches!(&item.content, Content::Table(table, Form::Dotted)
+        if table.entries.iter().all(|entry| entry.item.as_table().is_some()))
+}

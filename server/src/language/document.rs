@@ -1,0 +1,244 @@
+//! TOML text to a tree in which everything knows its place: values, keys, headers, in the order written.
+//!
+//! It knows nothing of manifests, data or the inventory: those read the tree. Syntax errors are recovered from, so
+//! that one reading shows them all.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::{Kind, MAX_DEPTH, Map, Value};
+use toml::Spanned;
+use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
+
+mod places;
+mod traps;
+
+use places::Places;
+pub use traps::unknown_key;
+
+/// One parsed TOML file.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Path from the repository's root.
+    pub file: Arc<str>,
+    /// The text, for carets under parts of a value.
+    pub text: Arc<str>,
+    /// The entries of the top level, in the order written.
+    pub root: Table,
+}
+
+/// A table: its entries in the order written.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    /// Its entries, in the order in which their keys first stand.
+    pub entries: Vec<Entry>,
+}
+
+/// A key and what stands under it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The key.
+    pub key: Arc<str>,
+    /// Where the key stands.
+    pub key_origin: Arc<Origin>,
+    /// What stands under it.
+    pub item: Item,
+}
+
+/// What stands under a key or in a list.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// Where it stands: a value's span, a table's header, or the key of a table that only dotted keys made.
+    pub origin: Arc<Origin>,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What an item is.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// A string, a number or a boolean.
+    Scalar(Kind),
+    /// A list, or the tables of `[[name]]`.
+    List(Vec<Item>),
+    /// A table.
+    Table(Table, Form),
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Under its own `[header]`.
+    Header,
+    /// Between braces.
+    Inline,
+    /// By dotted keys, or as a part of the headers of other tables.
+    Dotted,
+}
+
+impl Document {
+    /// Parses a file. What could be read is in the document even where there are errors.
+    ///
+    /// `level` is the level of the hierarchy that all its values come from; none for what is not data.
+    pub fn parse(file: &Arc<str>, bytes: &[u8], level: Option<&Arc<str>>) -> (Self, Vec<Diagnostic>) {
+        let text: Arc<str> = match std::str::from_utf8(bytes) {
+            Ok(text) => text.into(),
+            Err(error) => {
+                let text = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let origin = Places::new(file, &text, level).origin(text.len()..text.len());
+                let problem = Diagnostic::error("syntax", "the file is not UTF-8", Origin::clone(&origin))
+                    .label("the first byte that is not");
+                let empty = Self { file: file.clone(), text: "".into(), root: Table::default() };
+                return (empty, vec![problem]);
+            }
+        };
+        let places = Places::new(file, &text, level);
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        let mut problems: Vec<_> = errors.iter().map(|error| places.syntax_error(error)).collect();
+        let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
+        problems.dedup_by(|a, b| a.origin == b.origin && a.message == b.message);
+        (Self { file: file.clone(), text, root }, problems)
+    }
+
+    /// The first byte of the file, for what is wrong with the whole of it.
+    pub fn start(&self) -> Origin {
+        Origin::locate(&self.file, &self.text, 0..0)
+    }
+}
+
+impl Table {
+    /// The entry of a key.
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &*entry.key == key)
+    }
+
+    /// The table as a plain map of values.
+    pub fn to_map(&self) -> Map {
+        self.entries.iter().map(|entry| (entry.key.clone(), entry.item.to_value())).collect()
+    }
+}
+
+impl Item {
+    /// The item as a value; each part of it keeps its place.
+    pub fn to_value(&self) -> Value {
+        let value: Value = match &self.content {
+            Content::Scalar(kind) => kind.clone().into(),
+            Content::List(items) => items.iter().map(Self::to_value).collect::<Vec<_>>().into(),
+            Content::Table(table, _) => table.to_map().into(),
+        };
+        value.at(self.origin.clone())
+    }
+
+    /// The table, if it is one.
+    pub fn as_table(&self) -> Option<&Table> {
+        if let Content::Table(table, _) = &self.content { Some(table) } else { None }
+    }
+
+    /// The list, if it is one.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        if let Content::List(list) = &self.content { Some(list) } else { None }
+    }
+
+    /// The text, if it is a string.
+    pub fn as_str(&self) -> Option<&Arc<str>> {
+        if let Content::Scalar(Kind::String(text)) = &self.content { Some(text) } else { None }
+    }
+
+    /// The boolean, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        if let Content::Scalar(Kind::Bool(b)) = self.content { Some(b) } else { None }
+    }
+
+    /// The noun of its kind, for error texts.
+    pub fn noun(&self) -> &'static str {
+        match &self.content {
+            Content::Scalar(Kind::String(_)) => "a string",
+            Content::Scalar(Kind::Int(_)) => "an integer",
+            Content::Scalar(Kind::Float(_)) => "a float",
+            Content::Scalar(_) => "a boolean",
+            Content::List(_) => "a list",
+            Content::Table(..) => "a table",
+        }
+    }
+
+    /// An error at this item: it is of another kind than `wanted`.
+    pub fn not(&self, name: &str, wanted: &str) -> Diagnostic {
+        let message = format!("`{name}` is {}, not {wanted}", self.noun());
+        Diagnostic::error("wrong-kind", message, Origin::clone(&self.origin)).label(format!("not {wanted}"))
+    }
+}
+
+/// From the parser's tree to ours.
+struct Walk<'a> {
+    places: &'a Places<'a>,
+    problems: &'a mut Vec<Diagnostic>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, table: &DeTable<'_>, depth: usize) -> Table {
+        let entry = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            let name: &std::borrow::Cow<'_, str> = key.get_ref();
+            Entry {
+                key: (&**name).into(),
+                key_origin: self.places.origin(key.span()),
+                item: self.item(value, &key.span(), depth),
+            }
+        };
+        Table { entries: table.iter().map(entry).collect() }
+    }
+
+    fn item(&mut self, value: &Spanned<DeValue<'_>>, key: &std::ops::Range<usize>, depth: usize) -> Item {
+        let origin = self.places.origin(value.span());
+        if depth >= MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH} levels");
+            self.problems.push(Diagnostic::error("limit", message, Origin::clone(&origin)));
+            return Item { origin, content: Content::List(Vec::new()) };
+        }
+        let content = match value.get_ref() {
+            DeValue::String(text) => Content::Scalar(Kind::String((&**text).into())),
+            DeValue::Boolean(b) => Content::Scalar(Kind::Bool(*b)),
+            DeValue::Integer(number) => Content::Scalar(self.integer(number, &origin)),
+            DeValue::Float(number) => Content::Scalar(self.float(number, &origin)),
+            DeValue::Datetime(date) => {
+                let message = format!("`{date}` is a date, which no parameter takes");
+                self.problems.push(
+                    Diagnostic::error("wrong-kind", message, Origin::clone(&origin))
+                        .label("a date")
+                        .help(format!("write it as a string: \"{date}\"")),
+                );
+                Content::Scalar(Kind::String(date.to_string().into()))
+            }
+            DeValue::Array(list) => {
+                Content::List(list.iter().map(|item| self.item(item, &value.span(), depth + 1)).collect())
+            }
+            DeValue::Table(table) => {
+                let form = self.places.form(&value.span(), key);
+                Content::Table(self.table(table, depth + 1), form)
+            }
+        };
+        Item { origin, content }
+    }
+
+    fn integer(&mut self, number: &DeInteger<'_>, origin: &Arc<Origin>) -> Kind {
+        match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(integer) => Kind::Int(integer),
+            Err(_) => {
+                let message = format!("`{number}` is beyond 64 bits");
+                self.problems.push(Diagnostic::error("bad-value", message, Origin::clone(origin)));
+                Kind::Int(0)
+            }
+        }
+    }
+
+    fn float(&mut self, number: &DeFloat<'_>, origin: &Arc<Origin>) -> Kind {
+        match number.as_str().parse::<f64>() {
+            Ok(float) if float.is_finite() => Kind::Float(float),
+            _ => {
+                let message = format!("`{number}` is not a finite number");
+                self.problems.push(Diagnostic::error("bad-value", message, Origin::clone(origin)));
+                Kind::Float(0.0)
+            }
+        }
+    }
+}

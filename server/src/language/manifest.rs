@@ -1,0 +1,198 @@
+//! Manifests: what a class or a define says, as a tree of parsed formulas and types.
+//!
+//! One manifest alone: whether the classes, defines and templates that it names exist is for the compile, which
+//! sees them all. Every problem of a manifest is found, not only the first.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::document::Document;
+use super::formula::Formula;
+use super::merge::Merge;
+use super::types::Type;
+
+mod name;
+mod parameters;
+mod reader;
+mod resources;
+#[cfg(test)]
+mod tests;
+
+pub use name::{ManifestName, is_name, is_segment};
+pub(crate) use reader::read_type;
+
+/// A class or a define, parsed.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Its full name, by its path: `nginx::vhost`.
+    pub name: ManifestName,
+    /// Path from the repository's root.
+    pub file: Arc<str>,
+    /// The file's text, for carets under parts of a string.
+    pub text: Arc<str>,
+    /// Class or define.
+    pub kind: ManifestKind,
+    /// What it is for.
+    pub doc: Option<Arc<str>>,
+    /// Its parameters, in the order written.
+    pub parameters: Vec<Parameter>,
+    /// The classes that it includes, by `include` or `[class.NAME]`, in the order written.
+    pub inclusions: Vec<Inclusion>,
+    /// The names that `[let]` gives, in the order written.
+    pub lets: Vec<Binding>,
+    /// `[defaults.TYPE]`, in the order written.
+    pub defaults: Vec<Defaults>,
+    /// Its resource blocks, in the order written, whatever TOML groups.
+    pub blocks: Vec<Block>,
+}
+
+/// What a manifest is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManifestKind {
+    /// Declared once, with parameters from data.
+    Class,
+    /// Declared any number of times, as a resource.
+    Define,
+}
+
+/// A parameter of a class or a define.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where its name stands.
+    pub origin: Arc<Origin>,
+    /// What its values may be.
+    pub of: Type,
+    /// The type as it is written.
+    pub type_text: Arc<str>,
+    /// What it is when neither data nor a declaration gives it. Never merged with data.
+    pub default: Option<Formula>,
+    /// How values of several levels become one; defines have no data, so it is `first` there.
+    pub merge: Merge,
+    /// What it is for.
+    pub doc: Option<Arc<str>>,
+}
+
+impl Parameter {
+    /// Whether it must be given: it has no default and null is none of its values.
+    pub fn is_required(&self) -> bool {
+        self.default.is_none() && !self.of.takes_null()
+    }
+}
+
+/// A name and what it stands for: an attribute, a `let`, a given parameter.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The name.
+    pub name: Arc<str>,
+    /// Where the name stands.
+    pub key_origin: Arc<Origin>,
+    /// Where the value stands.
+    pub origin: Arc<Origin>,
+    /// The value.
+    pub value: Formula,
+}
+
+/// A class that is included.
+#[derive(Debug, Clone)]
+pub struct Inclusion {
+    /// Its name.
+    pub class: Arc<str>,
+    /// Where the name stands.
+    pub origin: Arc<Origin>,
+    /// Whether it is included; always, where none.
+    pub when: Option<Binding>,
+    /// Parameters given here: explicit over data over default.
+    pub parameters: Vec<Binding>,
+}
+
+/// `[defaults.TYPE]`: attributes of this manifest's resources of one type, unless they say otherwise.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// The type or define.
+    pub type_name: Arc<str>,
+    /// Where the type's name stands.
+    pub origin: Arc<Origin>,
+    /// The attributes.
+    pub attributes: Vec<Binding>,
+}
+
+/// A table `[TYPE."NAME"]`: one resource, or one for each entry of `for_each`.
+#[derive(Debug, Clone)]
+pub struct Block {
+    /// A resource type, or a define's full name.
+    pub type_name: Arc<str>,
+    /// Where the type's name stands.
+    pub type_origin: Arc<Origin>,
+    /// The block's name; the resource's title unless `title` says another. May hold expressions.
+    pub name: Arc<str>,
+    /// The block's name as a formula, at its place.
+    pub name_formula: Formula,
+    /// Where its header stands.
+    pub origin: Arc<Origin>,
+    /// `title`.
+    pub title: Option<Binding>,
+    /// `when`.
+    pub when: Option<Binding>,
+    /// `for_each`.
+    pub for_each: Option<Binding>,
+    /// `"*"`: attributes from a map, below the written ones and above the defaults.
+    pub splat: Option<Binding>,
+    /// `require`, `before`, `notify`, `subscribe`.
+    pub relations: Vec<Relation>,
+    /// `tag`: a string or a list of strings.
+    pub tag: Option<Binding>,
+    /// What is left: attributes of the type, or parameters of the define; with `template` and `source`.
+    pub attributes: Vec<Binding>,
+}
+
+/// A metaparameter that makes edges.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// Which.
+    pub word: RelationWord,
+    /// A reference or a list of them: `service[nginx]`, `service[nginx]:reload`, `package[x]?`.
+    pub to: Binding,
+}
+
+/// The metaparameters that make edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationWord {
+    /// That one comes first.
+    Require,
+    /// This one comes first.
+    Before,
+    /// This one comes first, and that one is refreshed when this changes.
+    Notify,
+    /// That one comes first, and this one is refreshed when that changes.
+    Subscribe,
+}
+
+impl Manifest {
+    /// Reads a manifest from its file. Where there are errors, the manifest holds what could be read.
+    pub fn parse(name: ManifestName, file: &Arc<str>, bytes: &[u8]) -> (Self, Vec<Diagnostic>) {
+        let (document, problems) = Document::parse(file, bytes, None);
+        reader::read(name, &document, problems)
+    }
+
+    /// A parameter by its name.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| &*parameter.name == name)
+    }
+}
+
+impl RelationWord {
+    /// By its name in manifests.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "require" => Some(Self::Require),
+            "before" => Some(Self::Before),
+            "notify" => Some(Self::Notify),
+            "subscribe" => Some(Self::Subscribe),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Names of classes and defines, and the paths that they come from.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A class's or define's full name: `nginx`, `profile::web::tls`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ManifestName(Arc<str>);
+
+impl ManifestName {
+    /// The name that a file under `modules/` has by its path; none where it is no manifest's path.
+    ///
+    /// # Errors
+    /// The path is a manifest's, but a part of it is no name.
+    pub fn of_path(path: &str) -> Option<Result<Self, String>> {
+        let (module, rest) = path.strip_prefix("modules/")?.split_once('/')?;
+        let inner = rest.strip_prefix("manifests/")?.strip_suffix(".toml")?;
+        let mut segments = vec![module];
+        if inner != "init" {
+            segments.extend(inner.split('/'));
+        }
+        Some(match segments.iter().find(|segment| !is_segment(segment)) {
+            Some(bad) => Err(format!(
+                "`{bad}` in the path is no name: use lower-case letters, digits and `_`, beginning with a letter"
+            )),
+            None => Ok(Self(segments.join("::").into())),
+        })
+    }
+
+    /// Parses `a::b`.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_name(text).then(|| Self(text.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as shared text.
+    pub fn shared(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    /// Its module, where its templates and files are looked for.
+    pub fn module(&self) -> &str {
+        self.0.split("::").next().unwrap_or_default()
+    }
+
+    /// The path of its manifest.
+    pub fn path(&self) -> String {
+        match self.0.split_once("::") {
+            None => format!("modules/{}/manifests/init.toml", self.0),
+            Some((module, rest)) => format!("modules/{module}/manifests/{}.toml", rest.replace("::", "/")),
+        }
+    }
+}
+
+/// Whether a text is one part of a name: `[a-z][a-z0-9_]*`.
+pub fn is_segment(text: &str) -> bool {
+    text.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// Whether a text is a name of a class or define.
+pub fn is_name(text: &str) -> bool {
+    text.split("::").all(is_segment)
+}
+
+impl fmt::Display for ManifestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ManifestName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for ManifestName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_a_name_and_back() {
+        for (path, name) in [
+            ("modules/chrony/manifests/init.toml", "chrony"),
+            ("modules/profile/manifests/web/tls.toml", "profile::web::tls"),
+        ] {
+            let parsed = ManifestName::of_path(path).unwrap().unwrap();
+            assert_eq!(parsed.as_str(), name);
+            assert_eq!(parsed.path(), path);
+        }
+    }
+
+    #[test]
+    fn other_paths_are_no_manifests_and_bad_parts_are_errors() {
+        for path in [
+            "modules/a/templates/x.hbs",
+            "modules/a/manifests/x.md",
+            "hieradata/common.toml",
+            "modules/x.toml",
+        ] {
+            assert!(ManifestName::of_path(path).is_none(), "{path}");
+        }
+        let error = ManifestName::of_path("modules/a/manifests/My-Class.toml").unwrap().unwrap_err();
+        assert!(error.contains("`My-Class`"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! `[parameters]`, inline or as tables of their own.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
+use holdfast_catalog::origin::Origin;
+
+use super::reader::{Reading, TOP, read_type};
+use super::{ManifestKind, Parameter, is_segment};
+use crate::language::document::{Entry, Table, unknown_key};
+use crate::language::merge::Merge;
+
+const KEYS: [&str; 4] = ["type", "default", "merge", "doc"];
+const LATER: [&str; 4] = ["secret", "deprecated", "renamed_from", "set_by"];
+
+pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Vec<Parameter> {
+    let Some(table) = reading.table(entry, "a table of parameters") else { return Vec::new() };
+    table.entries.iter().filter_map(|entry| read_one(reading, entry, kind)).collect()
+}
+
+fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Option<Parameter> {
+    let Some(table) = entry.item.as_table() else {
+        let problem = entry.item.not(&entry.key, "a parameter: { type = \"…\", doc = \"…\" }");
+        reading.problems.push(if TOP.contains(&&*entry.key) {
+            problem.help(format!(
+                "in TOML all that follows [parameters] belongs to it; move `{}` above the first header",
+                entry.key
+            ))
+        } else {
+            problem
+        });
+        return None;
+    };
+    let named = check_name(reading, entry);
+    for other in table.entries.iter().filter(|e| !KEYS.contains(&&*e.key)) {
+        if LATER.contains(&&*other.key) {
+            reading.later(other);
+        } else {
+            reading.problems.push(unknown_key(other, "a parameter", KEYS, &TOP));
+        }
+    }
+    let merge = merge_of(reading, table, kind);
+    let doc = table.get("doc").and_then(|doc| reading.text(doc));
+    let default = table.get("default").map(|default| reading.formula(&default.item.to_value()));
+    let Some(of) = table.get("type") else {
+        let message = format!("parameter `{}` has no `type`", entry.key);
+        reading.problems.push(
+            Diagnostic::error("missing-key", message, Origin::clone(&entry.key_origin))
+                .help("write type = \"String\", or Array[…], Optional[…], …"),
+        );
+        return None;
+    };
+    let (of, type_text) = read_type(&of.item, reading.document, &mut reading.problems)?;
+    // a default that does not parse is an error already: without the parameter, each use would be one more
+    let default = default.and_then(|default| default);
+    let (name, origin) = (entry.key.clone(), entry.key_origin.clone());
+    named.then_some(Parameter { name, origin, of, type_text, default, merge, doc })
+}
+
+fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Merge {
+    let Some(entry) = table.get("merge") else { return Merge::First };
+    let merge = Merge::read(&entry.item, &mut reading.problems);
+    if kind == ManifestKind::Define && merge != Merge::First {
+        reading.problems.push(
+            Diagnostic::error(
+                "bad-value",
+                "a define's parameter has no `merge`: no data is looked up for it",
+                Origin::clone(&entry.key_origin),
+            )
+            .help("merge where the class that declares it takes its own parameter from data"),
+        );
+    }
+    merge
+}
+
+/// Whether a name can be said in an expression and stands for nothing else.
+pub(super) fn check_name(reading: &mut Reading<'_>, entry: &Entry) -> bool {
+    let word = &*entry.key;
+    let taken = METAPARAMETERS.contains(&word) || RESERVED.contains(&word);
+    if is_segment(word) && !taken {
+        return true;
+    }
+    let message =
+        if taken { format!("`{word}` is a word of the language") } else { format!("`{word}` is no name") };
+    reading.problems.push(Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin)).help(
+        "use lower-case letters, digits and `_`, beginning with a letter, and no word of the language",
+    ));
+    false
+}

@@ -1,0 +1,162 @@
+//! Resource blocks: `[TYPE."NAME"]`, with attributes and metaparameters told apart.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::{AttributeKind, TypeDef};
+use holdfast_catalog::value::{Kind, Value};
+
+use super::reader::{Reading, TOP};
+use super::{Block, Relation, RelationWord, is_name};
+use crate::language::document::{Content, Entry, Form, Table, unknown_key};
+
+/// Ways to give a type's content attribute.
+const CONTENT_WORDS: [&str; 2] = ["template", "source"];
+
+pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
+    if !check_type(reading, entry) {
+        return Vec::new();
+    }
+    let Some(table) = reading.table(entry, "a table of resources") else { return Vec::new() };
+    table.entries.iter().filter_map(|named| read_block(reading, entry, named)).collect()
+}
+
+/// Whether a table's key can be a type's or define's name. Which defines exist is not known here.
+pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
+    let ok = TypeDef::find(&entry.key).is_some() || (entry.key.contains("::") && is_name(&entry.key));
+    if !ok {
+        let message = format!("`{}` is no resource type and no name of a define", entry.key);
+        let types = holdfast_catalog::resource::definitions().iter().map(|def| def.name);
+        reading.problems.push(
+            Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin))
+                .did_you_mean(&entry.key, types),
+        );
+    }
+    ok
+}
+
+fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> Option<Block> {
+    let Content::Table(table, form) = &entry.item.content else {
+        let problem = entry.item.not(&entry.key, "a resource's table");
+        let help = format!("a resource has a name: [{}.NAME]", quoted(&type_entry.key));
+        reading.problems.push(problem.help(help));
+        return None;
+    };
+    if *form == Form::Dotted && splits_a_name(&type_entry.key, table) {
+        let rest = table.entries.first().map(|inner| &*inner.key).unwrap_or_default();
+        let message = format!("`{}` and `{rest}` look like one name that was split at its dot", entry.key);
+        reading.problems.push(
+            Diagnostic::error("split-name", message, Origin::clone(&entry.key_origin)).help(format!(
+                "a name with dots is quoted: [{}.\"{}.{rest}\"]",
+                quoted(&type_entry.key),
+                entry.key
+            )),
+        );
+        return None;
+    }
+    let name = Value::from(entry.key.clone()).at(entry.key_origin.clone());
+    let mut block = Block {
+        type_name: type_entry.key.clone(),
+        type_origin: type_entry.key_origin.clone(),
+        name: entry.key.clone(),
+        name_formula: reading.formula(&name)?,
+        origin: if *form == Form::Header { entry.item.origin.clone() } else { entry.key_origin.clone() },
+        title: None,
+        when: None,
+        for_each: None,
+        splat: None,
+        relations: Vec::new(),
+        tag: None,
+        attributes: Vec::new(),
+    };
+    for attribute in &table.entries {
+        read_attribute(reading, &mut block, attribute);
+    }
+    Some(block)
+}
+
+/// `[package.python3.11]`: a block without a header of its own that holds nothing but headers, none an attribute.
+fn splits_a_name(type_name: &str, table: &Table) -> bool {
+    let known = |name: &str| TypeDef::find(type_name).is_none_or(|def| def.attribute(name).is_some());
+    let is_header =
+        |entry: &Entry| matches!(&entry.item.content, Content::Table(_, form) if *form != Form::Inline);
+    !table.entries.is_empty() && table.entries.iter().all(|entry| is_header(entry) && !known(&entry.key))
+}
+
+fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) {
+    let is_meta = METAPARAMETERS.contains(&&*entry.key);
+    if !is_meta && !check_attribute(reading, &block.type_name, entry) {
+        return;
+    }
+    let Some(binding) = reading.binding(entry) else { return };
+    match &*entry.key {
+        "title" => block.title = Some(binding),
+        "when" => block.when = Some(binding),
+        "for_each" => block.for_each = Some(binding),
+        "*" => block.splat = Some(binding),
+        "tag" => block.tag = Some(binding),
+        key => match RelationWord::named(key) {
+            Some(word) => block.relations.push(Relation { word, to: binding }),
+            None => block.attributes.push(binding),
+        },
+    }
+}
+
+/// Whether a type has an attribute; a define's parameters are not known here.
+pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry: &Entry) -> bool {
+    let Some(def) = TypeDef::find(type_name) else { return true };
+    if let Some(attribute) = def.attribute(&entry.key) {
+        check_number(reading, attribute.kind, entry);
+        check_sub_table(reading, def, entry);
+        return true;
+    }
+    let content_words = def.content_attribute().map_or(&[][..], |_| &CONTENT_WORDS);
+    if content_words.contains(&&*entry.key) {
+        return true;
+    }
+    if RESERVED.contains(&&*entry.key) {
+        reading.later(entry);
+        return false;
+    }
+    let names = def.attributes.iter().map(|attribute| attribute.name);
+    let known = names.chain(METAPARAMETERS.iter().copied()).chain(content_words.iter().copied());
+    let problem = unknown_key(entry, &format!("`{type_name}`"), known, &TOP);
+    reading.problems.push(Diagnostic { code: "unknown-attribute".to_owned(), ..problem });
+    false
+}
+
+/// TOML has numbers where people mean text: `version = 2.10` is 2.1, `mode = 0o644` is 420.
+fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
+    let takes_numbers = matches!(
+        kind,
+        AttributeKind::Integer { .. }
+            | AttributeKind::Duration
+            | AttributeKind::List(_)
+            | AttributeKind::TextMap
+    );
+    if takes_numbers || !matches!(&entry.item.content, Content::Scalar(Kind::Int(_) | Kind::Float(_))) {
+        return;
+    }
+    let origin = &entry.item.origin;
+    let written = reading.document.text.get(origin.start as usize..origin.end as usize).unwrap_or_default();
+    let digits = written.strip_prefix("0o").map_or(written.to_owned(), |octal| format!("{octal:0>4}"));
+    let problem = entry.item.not(&entry.key, &kind.to_string());
+    reading.problems.push(problem.help(format!("quote it: {} = \"{digits}\"", entry.key)));
+}
+
+/// What follows `[exec.x.environment]` belongs to that, an attribute of the resource too.
+fn check_sub_table(reading: &mut Reading<'_>, def: &TypeDef, entry: &Entry) {
+    let Content::Table(table, Form::Header) = &entry.item.content else { return };
+    let is_word = |name: &str| def.attribute(name).is_some() || METAPARAMETERS.contains(&name);
+    for inner in table.entries.iter().filter(|inner| is_word(&inner.key)) {
+        let message = format!("`{}` belongs to `{}` here, not to the resource", inner.key, entry.key);
+        reading.problems.push(
+            Diagnostic::warning("in-sub-table", message, Origin::clone(&inner.key_origin))
+                .help(format!("write it above the header of `{}`", entry.key)),
+        );
+    }
+}
+
+fn quoted(type_name: &str) -> String {
+    if type_name.contains("::") { format!("\"{type_name}\"") } else { type_name.to_owned() }
+}

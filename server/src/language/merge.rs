@@ -1,0 +1,169 @@
+//! How a parameter or key says that its values of several levels become one: `merge = "deep"`, or a table with
+//! options. The merging itself is `lookup::merge`.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::document::{Item, unknown_key};
+
+/// How values of several levels become one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Merge {
+    /// The most specific value alone.
+    #[default]
+    First,
+    /// Scalars and lists as one flat list without duplicates, most specific first.
+    Unique,
+    /// Maps by their top-level keys; the most specific wins.
+    Hash,
+    /// Maps and lists at every depth.
+    Deep(DeepOptions),
+}
+
+/// Options of a deep merge.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeepOptions {
+    /// What marks an element or a key that takes away those of lower levels.
+    pub knockout_prefix: Option<Arc<str>>,
+    /// How merged lists are ordered.
+    pub lists: ListOrder,
+    /// How lists of maps are merged.
+    pub maps_in_lists: MapsInLists,
+}
+
+/// How merged lists are ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ListOrder {
+    /// The least specific level's elements first.
+    #[default]
+    ByLevel,
+    /// By value.
+    Sorted,
+}
+
+/// How lists of maps are merged.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum MapsInLists {
+    /// Not: each map is an element like any other.
+    #[default]
+    Whole,
+    /// The first with the first, the second with the second.
+    ByPosition,
+    /// Those that have the same value under this key.
+    ByKey(Arc<str>),
+}
+
+const STRATEGIES: [&str; 4] = ["first", "unique", "hash", "deep"];
+const OPTIONS: [&str; 4] = ["strategy", "knockout_prefix", "sort_merged_arrays", "merge_hash_arrays"];
+
+impl Merge {
+    /// A strategy by its name, without options.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "first" => Some(Self::First),
+            "unique" => Some(Self::Unique),
+            "hash" => Some(Self::Hash),
+            "deep" => Some(Self::Deep(DeepOptions::default())),
+            _ => None,
+        }
+    }
+
+    /// The strategy's name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Unique => "unique",
+            Self::Hash => "hash",
+            Self::Deep(_) => "deep",
+        }
+    }
+
+    /// Reads what stands under `merge`; what is wrong goes to `problems`.
+    pub fn read(item: &Item, problems: &mut Vec<Diagnostic>) -> Self {
+        if let Some(name) = item.as_str() {
+            return Self::read_name(name, item, problems);
+        }
+        let Some(table) = item.as_table() else {
+            problems.push(item.not("merge", "a strategy's name or a table with `strategy`"));
+            return Self::First;
+        };
+        for entry in table.entries.iter().filter(|e| !OPTIONS.contains(&&*e.key)) {
+            problems.push(unknown_key(entry, "a merge", OPTIONS, &[]));
+        }
+        let Some(strategy) = table.get("strategy") else {
+            let message = "a merge with options names its `strategy`";
+            problems.push(
+                Diagnostic::error("missing-key", message, Origin::clone(&item.origin))
+                    .help("write { strategy = \"deep\", … }"),
+            );
+            return Self::First;
+        };
+        let Some(name) = strategy.item.as_str() else {
+            problems.push(strategy.item.not("strategy", "a string"));
+            return Self::First;
+        };
+        let merge = Self::read_name(name, &strategy.item, problems);
+        let option = |name| table.get(name).map(|entry| &entry.item);
+        let options = DeepOptions {
+            knockout_prefix: option("knockout_prefix").and_then(|item| read_prefix(item, problems)),
+            lists: option("sort_merged_arrays").map_or(ListOrder::ByLevel, |item| read_order(item, problems)),
+            maps_in_lists: option("merge_hash_arrays")
+                .map_or(MapsInLists::Whole, |item| read_maps(item, problems)),
+        };
+        match merge {
+            Self::Deep(_) => Self::Deep(options),
+            other if options == DeepOptions::default() => other,
+            other => {
+                let message = format!("`{}` takes no options; `deep` does", other.name());
+                problems.push(Diagnostic::error("bad-value", message, Origin::clone(&item.origin)));
+                other
+            }
+        }
+    }
+
+    fn read_name(name: &str, item: &Item, problems: &mut Vec<Diagnostic>) -> Self {
+        Self::named(name).unwrap_or_else(|| {
+            let message = format!("`{name}` is no way to merge; there are {}", STRATEGIES.join(", "));
+            problems.push(
+                Diagnostic::error("bad-value", message, Origin::clone(&item.origin))
+                    .did_you_mean(name, STRATEGIES),
+            );
+            Self::First
+        })
+    }
+}
+
+fn read_prefix(item: &Item, problems: &mut Vec<Diagnostic>) -> Option<Arc<str>> {
+    match item.as_str() {
+        Some(text) if !text.is_empty() => Some(text.clone()),
+        _ => {
+            problems.push(item.not("knockout_prefix", "a string that is not empty"));
+            None
+        }
+    }
+}
+
+fn read_order(item: &Item, problems: &mut Vec<Diagnostic>) -> ListOrder {
+    match item.as_bool() {
+        Some(true) => ListOrder::Sorted,
+        Some(false) => ListOrder::ByLevel,
+        None => {
+            problems.push(item.not("sort_merged_arrays", "true or false"));
+            ListOrder::ByLevel
+        }
+    }
+}
+
+fn read_maps(item: &Item, problems: &mut Vec<Diagnostic>) -> MapsInLists {
+    match (item.as_bool(), item.as_str()) {
+        (Some(true), _) => MapsInLists::ByPosition,
+        (Some(false), _) => MapsInLists::Whole,
+        (None, Some(key)) => MapsInLists::ByKey(key.clone()),
+        (None, None) => {
+            problems.push(item.not("merge_hash_arrays", "true, false or the name of a key"));
+            MapsInLists::Whole
+        }
+    }
+}

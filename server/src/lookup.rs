@@ -1,0 +1,255 @@
+//! Lookup: a key to its value, and where each part of it came from.
+//!
+//! [`Data`] is what all nodes of a snapshot share: each file is parsed once, when the first node needs it. A
+//! [`Lookup`] is one node's view for one compile: it opens the files on that node's own path and no others, through
+//! a [`Reader`] that remembers them. No clock, no network, no database.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use crate::inventory::Node;
+use crate::language::fault::Fault;
+use crate::language::merge::Merge;
+use crate::repo::Reader;
+
+mod data;
+pub mod explain;
+mod file;
+pub mod hierarchy;
+mod keys;
+mod merge;
+mod policy;
+mod scope;
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use data::{Data, Declaration};
+pub use explain::Explanation;
+pub use keys::Key;
+pub use policy::Policies;
+
+use scope::DataScope;
+use source::{Source, Sources};
+
+/// The profiles of a node: with a class, those whose includes reach it, itself if it is one; with none, all.
+///
+/// Full names of classes, such as `profile::web::tls`. What it answers may only grow while nothing is looked up yet.
+pub type Profiles<'a> = dyn Fn(Option<&str>) -> Vec<Arc<str>> + 'a;
+
+/// The data as one node sees it, for one compile.
+pub struct Lookup<'a> {
+    data: &'a Data,
+    reader: &'a Reader,
+    node: &'a Node,
+    facts: &'a Facts,
+    node_value: Value,
+    profiles: &'a Profiles<'a>,
+    sources: Sources,
+    /// The keys whose values are being computed, and who asked for each: for naming a recursion.
+    asking: RefCell<Vec<Asking>>,
+}
+
+/// A key whose value is being computed.
+struct Asking {
+    key: Arc<str>,
+    /// The string that is being evaluated for it.
+    at: Option<Arc<Origin>>,
+}
+
+/// A value that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The value, merged and of the declared type. Each leaf has the place that gave it. Null where the data says
+    /// null: a class's parameter then has its default.
+    pub value: Value,
+    /// The places that contributed, most specific first.
+    pub trail: Vec<Arc<Origin>>,
+}
+
+/// Why a key has no answer.
+#[derive(Debug, Clone)]
+pub enum LookupError {
+    /// Nothing declares the key.
+    Undeclared {
+        /// What is wrong, in one line.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// Something is wrong with the data itself; each has its place.
+    Data(Vec<Diagnostic>),
+}
+
+impl LookupError {
+    /// As diagnostics; `asked` is the place that asked for the key.
+    pub fn diagnostics(self, asked: Option<&Origin>) -> Vec<Diagnostic> {
+        match self {
+            Self::Data(problems) => problems,
+            Self::Undeclared { message, help } => {
+                let mut problem = Diagnostic::error("unknown-key", message, asked.cloned());
+                problem.help = help;
+                vec![problem]
+            }
+        }
+    }
+}
+
+/// For scopes: `lookup('key')` in an expression.
+impl From<LookupError> for Fault {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Undeclared { message, help } => Self { help, ..Self::of_scope(message) },
+            LookupError::Data(problems) => match problems.into_iter().next() {
+                Some(problem) => Self::caused_by(problem),
+                None => Self::of_scope("the data has errors"),
+            },
+        }
+    }
+}
+
+impl<'a> Lookup<'a> {
+    /// The view of one node. Opens the node's files, but for those of the profile level, which are opened when a
+    /// class that they may speak of is looked up.
+    ///
+    /// # Errors
+    /// Everything that is wrong with those files or with their paths.
+    pub fn new(
+        data: &'a Data,
+        reader: &'a Reader,
+        node: &'a Node,
+        facts: &'a Facts,
+        environment: &str,
+        profiles: &'a Profiles<'a>,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let sources = Sources::open(data, reader, (node, facts))?;
+        let node_value = node.to_value(environment);
+        Ok(Self { data, reader, node, facts, node_value, profiles, sources, asking: RefCell::default() })
+    }
+
+    /// The value of a key: `CLASS::PARAMETER`, or a key of `keys.toml`. `None` where no level has it.
+    ///
+    /// # Errors
+    /// Nobody declares the key, or the data is wrong: of another type, a recursion, two profiles that differ.
+    pub fn get(&self, key: &str) -> Result<Option<Found>, LookupError> {
+        self.get_merged(key, None)
+    }
+
+    /// The same, merged in another way than declared.
+    ///
+    /// # Errors
+    /// As [`Lookup::get`].
+    pub fn get_merged(&self, key: &str, merge: Option<&Merge>) -> Result<Option<Found>, LookupError> {
+        let declaration = self.data.declaration(key)?;
+        self.enter(key).map_err(|problem| LookupError::Data(vec![problem]))?;
+        let found = self.find(key, &declaration, merge.unwrap_or(declaration.merge));
+        self.asking.borrow_mut().pop();
+        found.map_err(LookupError::Data)
+    }
+
+    /// What the node's levels say of enforcing and auditing.
+    ///
+    /// # Errors
+    /// What is wrong with the files of the profile level, which are opened for it.
+    pub fn policies(&self) -> Result<Policies, Vec<Diagnostic>> {
+        let mut policies = Policies::default();
+        for source in self.sources_of(None)? {
+            if let Some(file) = source.file() {
+                policies.add(&file.policies);
+            }
+        }
+        Ok(policies)
+    }
+
+    /// Every level, what it says of a key, and how the answer came about.
+    pub fn explain(&self, key: &str, merge: Option<&Merge>) -> Explanation {
+        explain::explain(self, key, merge)
+    }
+
+    /// Notes that a key is being computed.
+    fn enter(&self, key: &str) -> Result<(), Diagnostic> {
+        let mut asking = self.asking.borrow_mut();
+        if let Some(first) = asking.iter().position(|asking| &*asking.key == key) {
+            return Err(recursion(key, &asking[first..]));
+        }
+        asking.push(Asking { key: key.into(), at: None });
+        Ok(())
+    }
+
+    fn find(
+        &self,
+        key: &str,
+        declaration: &Declaration<'_>,
+        merge: &Merge,
+    ) -> Result<Option<Found>, Vec<Diagnostic>> {
+        let values = self.collect(key, declaration.class, merge)?;
+        let merged = merge::merge(merge, &values).map_err(|problem| vec![problem])?;
+        let Some(value) = merged else { return Ok(None) };
+        declaration.check(&value, key, self.data.modules())?;
+        Ok(Some(Found { value, trail: values.into_iter().filter_map(|value| value.origin).collect() }))
+    }
+
+    /// The values of a key, most specific first; under `first` only as many as decide.
+    fn collect(&self, key: &str, class: Option<&str>, merge: &Merge) -> Result<Vec<Value>, Vec<Diagnostic>> {
+        let mut found: Vec<(Source, Value)> = Vec::new();
+        for source in self.sources_of(class)? {
+            let decided = |(first, _): &(Source, Value)| !source.is_peer_of(first);
+            if *merge == Merge::First && found.first().is_some_and(decided) {
+                break;
+            }
+            if let Some(value) = self.evaluate(&source, key)? {
+                found.push((source, value));
+            }
+        }
+        merge::check_peers(merge, key, &found)?;
+        Ok(found.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// The files that may speak of a class, or of keys where there is none; most specific first.
+    fn sources_of(&self, class: Option<&str>) -> Result<Vec<Source>, Vec<Diagnostic>> {
+        self.sources.with_profiles(self.data, self.reader, (self.node, self.facts), &(self.profiles)(class))
+    }
+
+    /// What one file says of a key, whoever asks.
+    fn evaluate_alone(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
+        self.enter(key).map_err(|problem| vec![problem])?;
+        let value = self.evaluate(source, key);
+        self.asking.borrow_mut().pop();
+        value
+    }
+
+    /// What one file says of a key.
+    fn evaluate(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
+        let Some((file, formula)) = source.file().and_then(|file| Some((file, file.values.get(key)?))) else {
+            return Ok(None);
+        };
+        if let Some(asking) = self.asking.borrow_mut().last_mut() {
+            asking.at = file.origins.get(key).cloned();
+        }
+        let scope = DataScope { lookup: self, writer: source.writer };
+        let value = formula.evaluate(&scope);
+        value
+            .map(Some)
+            .map_err(|faults| faults.iter().map(|fault| fault.diagnostic(Some(&file.text))).collect())
+    }
+}
+
+/// The whole chain, each link with its place.
+fn recursion(key: &str, chain: &[Asking]) -> Diagnostic {
+    let keys = chain.iter().map(|asking| format!("`{}`", asking.key)).chain([format!("`{key}`")]);
+    let message = format!("keys need each other: {}", keys.collect::<Vec<_>>().join(" → "));
+    let mut places =
+        chain.iter().filter_map(|asking| Some((Origin::clone(asking.at.as_ref()?), &asking.key)));
+    let first = places.next().map(|(origin, _)| origin);
+    let mut problem =
+        Diagnostic::error("recursion", message, first).label(format!("`{key}` is computed here"));
+    for (origin, key) in places {
+        problem = problem.related(origin, format!("`{key}` is computed here"));
+    }
+    problem.help("give one of them a value of its own")
+}

@@ -1,0 +1,170 @@
+//! The data of one snapshot, shared by the compiles of all its nodes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use holdfast_catalog::diagnostic::{Diagnostic, nearest};
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use super::file::DataFile;
+use super::hierarchy::{FOLDER, Settings};
+use super::keys::{self, Keys};
+use super::{Key, LookupError};
+use crate::language::merge::Merge;
+use crate::language::types::Type;
+use crate::modules::Modules;
+use crate::repo::{File, Snapshot};
+
+/// The hierarchy, the declared keys and the files that were needed so far.
+#[derive(Debug)]
+pub struct Data {
+    settings: Arc<Settings>,
+    modules: Modules,
+    keys: Keys,
+    files: RwLock<HashMap<(usize, Arc<str>), Arc<DataFile>>>,
+}
+
+/// What is declared about a key, by its class or by `keys.toml`.
+#[derive(Debug, Clone, Copy)]
+pub struct Declaration<'a> {
+    /// The class whose parameter it is.
+    pub class: Option<&'a str>,
+    /// What its values may be.
+    pub of: &'a Type,
+    /// How values of several levels become one.
+    pub merge: &'a Merge,
+    /// What it is for.
+    pub doc: Option<&'a Arc<str>>,
+    /// Where it is declared.
+    pub origin: &'a Arc<Origin>,
+}
+
+impl Data {
+    /// The data of a snapshot, and what is wrong with its `keys.toml`. No other file is parsed yet.
+    pub fn new(snapshot: &Snapshot, settings: Arc<Settings>, modules: Modules) -> (Self, Vec<Diagnostic>) {
+        let (keys, problems) = keys::read(snapshot, &modules);
+        (Self { settings, modules, keys, files: RwLock::default() }, problems)
+    }
+
+    /// The hierarchy and what else the repository says about itself.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The modules whose classes the data gives parameters to.
+    pub fn modules(&self) -> &Modules {
+        &self.modules
+    }
+
+    /// The keys of `keys.toml`, in the order of their names.
+    pub fn keys(&self) -> impl Iterator<Item = (&Arc<str>, &Key)> {
+        self.keys.iter()
+    }
+
+    /// A key of `keys.toml`.
+    pub fn key(&self, name: &str) -> Option<&Key> {
+        self.keys.get(name)
+    }
+
+    /// What is declared about `CLASS::PARAMETER`, or about a key of `keys.toml`.
+    ///
+    /// # Errors
+    /// Nothing is.
+    pub fn declaration(&self, key: &str) -> Result<Declaration<'_>, LookupError> {
+        match key.rsplit_once("::") {
+            Some((class, parameter)) => self.parameter(key, class, parameter),
+            None => match self.keys.get(key) {
+                Some(key) => Ok(Declaration {
+                    class: None,
+                    of: &key.of,
+                    merge: &key.merge,
+                    doc: key.doc.as_ref(),
+                    origin: &key.origin,
+                }),
+                None => Err(self.undeclared(key)),
+            },
+        }
+    }
+
+    fn parameter(&self, key: &str, class: &str, parameter: &str) -> Result<Declaration<'_>, LookupError> {
+        let Some(manifest) = self.modules.class(class) else {
+            let classes = self.modules.manifests().map(|manifest| manifest.name.as_str());
+            let help = nearest(class, classes).map(|near| format!("did you mean `{near}::{parameter}`?"));
+            return Err(LookupError::Undeclared {
+                message: format!("`{key}`: there is no class `{class}`"),
+                help,
+            });
+        };
+        let Some(declared) = manifest.parameter(parameter) else {
+            let names = manifest.parameters.iter().map(|parameter| &*parameter.name);
+            let help = nearest(parameter, names).map(|near| format!("did you mean `{class}::{near}`?"));
+            let message = format!("class `{class}` has no parameter `{parameter}`");
+            return Err(LookupError::Undeclared { message, help });
+        };
+        Ok(Declaration {
+            class: Some(manifest.name.as_str()),
+            of: &declared.of,
+            merge: &declared.merge,
+            doc: declared.doc.as_ref(),
+            origin: &declared.origin,
+        })
+    }
+
+    fn undeclared(&self, key: &str) -> LookupError {
+        let near = nearest(key, self.keys.iter().map(|(name, _)| &**name));
+        let help = near.map_or_else(
+            || format!("declare it in {}: {key} = {{ type = \"…\", doc = \"…\" }}", keys::FILE),
+            |near| format!("did you mean `{near}`?"),
+        );
+        LookupError::Undeclared { message: format!("no key `{key}` is declared"), help: Some(help) }
+    }
+
+    /// A file of a level, parsed once.
+    pub(super) fn file(&self, level: usize, path: &Arc<str>, content: &File) -> Arc<DataFile> {
+        let key = (level, path.clone());
+        if let Some(file) = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return file.clone();
+        }
+        let file = Arc::new(DataFile::read(path, content.bytes(), &self.settings.levels[level], self));
+        self.files.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(file).clone()
+    }
+
+    /// Everything wrong with all files below `hieradata/`, whichever node reads them: for `check`. Says also which
+    /// files no level leads to.
+    pub fn check(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
+        let mut problems = Vec::new();
+        for (path, content) in snapshot.under(FOLDER).filter(|(path, _)| &***path != keys::FILE) {
+            let leads =
+                |level: &super::hierarchy::Level| level.paths.iter().any(|pattern| pattern.could_be(path));
+            match self.settings.levels.iter().position(leads) {
+                Some(level) => problems.extend(self.file(level, path, content).problems.iter().cloned()),
+                None => problems.push(
+                    Diagnostic::error(
+                        "unread-file",
+                        format!("no level of the hierarchy leads to `{path}`"),
+                        Origin::locate(path, "", 0..0),
+                    )
+                    .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml"),
+                ),
+            }
+        }
+        problems
+    }
+}
+
+impl Declaration<'_> {
+    /// Checks a value that was found: each part that is wrong is shown where the data gave it.
+    pub(super) fn check(&self, value: &Value, key: &str, modules: &Modules) -> Result<(), Vec<Diagnostic>> {
+        if value.is_null() {
+            return Ok(());
+        }
+        let problem = |misfit: crate::language::types::Misfit| {
+            misfit
+                .diagnostic(&format!("`{key}`"), value.origin.as_deref())
+                .related(Origin::clone(self.origin), "declared here")
+        };
+        let problems: Vec<_> = self.of.check(value, modules).into_iter().map(problem).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+}

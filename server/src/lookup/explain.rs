@@ -1,0 +1,163 @@
+//! How a key got its value: each level, its file and line, found or not, and how the answer was merged.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use super::source::State;
+use super::{Found, Lookup, LookupError};
+use crate::language::merge::Merge;
+
+/// How a key got its value.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The key.
+    pub key: Arc<str>,
+    /// How its values are merged; none where nobody declares the key.
+    pub merge: Option<Merge>,
+    /// Each file that could speak of it, most specific first.
+    pub steps: Vec<Step>,
+    /// The answer; none where no level has it.
+    pub answer: Result<Option<Found>, Vec<Diagnostic>>,
+}
+
+/// One file that could speak of the key.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The level's name.
+    pub level: Arc<str>,
+    /// Path from the repository's root; the pattern where it leads nowhere.
+    pub path: Arc<str>,
+    /// What it says.
+    pub outcome: Outcome,
+}
+
+/// What one file says of a key.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A value that is a part of the answer.
+    Used(Value),
+    /// A value that is not, because a more specific level decided.
+    Overruled(Value),
+    /// The file does not have the key.
+    NoKey,
+    /// There is no such file.
+    NoFile,
+    /// The path leads nowhere for this node.
+    Skipped(Arc<str>),
+    /// The value could not be had.
+    Failed(Vec<Diagnostic>),
+}
+
+pub(super) fn explain(lookup: &Lookup<'_>, key: &str, merge: Option<&Merge>) -> Explanation {
+    let failed = |error: LookupError| Explanation {
+        key: key.into(),
+        merge: None,
+        steps: Vec::new(),
+        answer: Err(error.diagnostics(None)),
+    };
+    let declaration = match lookup.data.declaration(key) {
+        Ok(declaration) => declaration,
+        Err(error) => return failed(error),
+    };
+    let answer = lookup.get_merged(key, merge).map_err(|error| error.diagnostics(None));
+    let merge = merge.unwrap_or(declaration.merge);
+    let sources = match lookup.sources_of(declaration.class) {
+        Ok(sources) => sources,
+        Err(problems) => return failed(LookupError::Data(problems)),
+    };
+    let mut used =
+        answer.as_ref().ok().and_then(Option::as_ref).map(|found| found.trail.clone()).unwrap_or_default();
+    let step = |source: super::Source| {
+        let outcome = match &source.state {
+            State::Absent => Outcome::NoFile,
+            State::Skipped(why) => Outcome::Skipped(why.clone()),
+            State::File(_) => match lookup.evaluate_alone(&source, key) {
+                Err(problems) => Outcome::Failed(problems),
+                Ok(None) => Outcome::NoKey,
+                Ok(Some(value)) => {
+                    let place = used.iter().position(|origin| Some(origin) == value.origin.as_ref());
+                    match place.map(|at| used.remove(at)) {
+                        Some(_) => Outcome::Used(value),
+                        None => Outcome::Overruled(value),
+                    }
+                }
+            },
+        };
+        Step { level: source.name, path: source.path, outcome }
+    };
+    let steps = sources.into_iter().map(step).collect();
+    Explanation { key: key.into(), merge: Some(merge.clone()), steps, answer }
+}
+
+impl Explanation {
+    /// As plain text, secrets masked.
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let merge =
+            self.merge.as_ref().map_or_else(String::new, |merge| format!(" (merge: {})", merge.name()));
+        // writing to a string cannot fail
+        let _ = writeln!(out, "{}{merge}", self.key);
+        let width = self.steps.iter().map(|step| step.level.chars().count()).max().unwrap_or_default();
+        for step in &self.steps {
+            let (path, what) = step.words();
+            let _ = writeln!(out, "  {:width$}  {path}: {what}", step.level);
+        }
+        match &self.answer {
+            Ok(Some(found)) => {
+                let _ = writeln!(out, "= {}", found.value.shown());
+                leaves(&found.value, "", found.value.origin.as_deref(), &mut out);
+            }
+            Ok(None) => out.push_str("= not found: no level has the key\n"),
+            Err(problems) => {
+                for problem in problems {
+                    let _ = writeln!(out, "! {problem}");
+                }
+            }
+        }
+        out
+    }
+}
+
+impl Step {
+    fn words(&self) -> (String, String) {
+        let at = |value: &Value| match &value.origin {
+            Some(origin) if origin.file == self.path => format!("{}:{}", self.path, origin.line),
+            _ => self.path.to_string(),
+        };
+        match &self.outcome {
+            Outcome::Used(value) => (at(value), value.shown()),
+            Outcome::Overruled(value) => {
+                (at(value), format!("{}, overruled by a more specific level", value.shown()))
+            }
+            Outcome::NoKey => (self.path.to_string(), "does not have it".to_owned()),
+            Outcome::NoFile => (self.path.to_string(), "no such file".to_owned()),
+            Outcome::Skipped(why) => (self.path.to_string(), format!("skipped: {why}")),
+            Outcome::Failed(problems) => {
+                let texts: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                (self.path.to_string(), format!("error: {}", texts.join("; ")))
+            }
+        }
+    }
+}
+
+/// Which place gave each part of a list or map.
+fn leaves(value: &Value, path: &str, parent: Option<&Origin>, out: &mut String) {
+    let place = value.origin.as_deref().or(parent);
+    if let Some(map) = value.as_map() {
+        for (key, value) in map {
+            let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+            leaves(value, &path, place, out);
+        }
+    } else if let Some(list) = value.as_list() {
+        for (index, value) in list.iter().enumerate() {
+            leaves(value, &format!("{path}[{index}]"), place, out);
+        }
+    } else if let Some(place) = place.filter(|_| !path.is_empty()) {
+        let level = place.level.as_deref().map_or_else(String::new, |level| format!(" ({level})"));
+        let _ = writeln!(out, "  {path} = {}  from {}:{}{level}", value.shown(), place.file, place.line);
+    }
+}

@@ -1,0 +1,154 @@
+//! One file of the data: its keys, resolved against the classes and the declared keys of the repository.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::data::Data;
+use super::hierarchy::{Level, Writer};
+use super::policy::{self, FilePolicies};
+use crate::language::document::{Document, Entry, Table, unknown_key};
+use crate::language::formula::Formula;
+use crate::language::manifest::is_segment;
+
+/// The table of what a level says about enforcing.
+const SETTINGS: &str = "holdfast";
+
+/// A file's values, by full key.
+#[derive(Debug)]
+pub(super) struct DataFile {
+    pub text: Arc<str>,
+    pub values: HashMap<Arc<str>, Formula>,
+    /// Where each key stands.
+    pub origins: HashMap<Arc<str>, Arc<Origin>>,
+    pub policies: FilePolicies,
+    pub problems: Vec<Diagnostic>,
+}
+
+impl DataFile {
+    pub(super) fn read(path: &Arc<str>, bytes: &[u8], level: &Level, data: &Data) -> Self {
+        let (document, problems) = Document::parse(path, bytes, Some(&level.name));
+        let file = Self {
+            text: document.text.clone(),
+            values: HashMap::new(),
+            origins: HashMap::new(),
+            policies: FilePolicies::default(),
+            problems,
+        };
+        let mut reading = Reading { file, data, writer: level.writer };
+        for entry in &document.root.entries {
+            reading.top_level(entry);
+        }
+        reading.file
+    }
+}
+
+struct Reading<'a> {
+    file: DataFile,
+    data: &'a Data,
+    writer: Writer,
+}
+
+impl Reading<'_> {
+    fn top_level(&mut self, entry: &Entry) {
+        let modules = self.data.modules();
+        if &*entry.key == SETTINGS {
+            self.file.policies = policy::read(&entry.item, modules, &mut self.file.problems);
+        } else if self.data.key(&entry.key).is_some() {
+            self.value(entry.key.clone(), entry);
+        } else if modules.is_namespace(&entry.key) {
+            match entry.item.as_table() {
+                Some(table) => self.namespace(&entry.key, table),
+                None => {
+                    let problem = entry.item.not(&entry.key, "a table of the class's parameters");
+                    self.file.problems.push(problem);
+                }
+            }
+        } else {
+            let declared = self.data.keys().map(|(name, _)| &**name);
+            let names: Vec<&str> = declared.chain(modules.manifests().map(|m| m.name.module())).collect();
+            let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);
+            self.file.problems.push(
+                Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
+                    .label("no such class or key")
+                    .help("keys for lookup() are declared in hieradata/keys.toml")
+                    .did_you_mean(&entry.key, names),
+            );
+        }
+    }
+
+    /// The entries of a table that is a class, the beginning of classes' names, or both.
+    fn namespace(&mut self, name: &str, table: &Table) {
+        let modules = self.data.modules();
+        for entry in &table.entries {
+            let below = format!("{name}::{}", entry.key);
+            if is_segment(&entry.key) && modules.is_namespace(&below) {
+                match entry.item.as_table() {
+                    Some(table) => self.namespace(&below, table),
+                    None => self.file.problems.push(entry.item.not(&entry.key, "a table: it is a class")),
+                }
+                continue;
+            }
+            match modules.class(name) {
+                Some(class) if class.parameter(&entry.key).is_some() => self.value(below.into(), entry),
+                Some(class) => {
+                    let parameters = class.parameters.iter().map(|parameter| &*parameter.name);
+                    let outer: Vec<&str> = self.data.keys().map(|(name, _)| &**name).collect();
+                    let problem = unknown_key(entry, &format!("class `{name}`"), parameters, &outer);
+                    self.file.problems.push(Diagnostic { code: "unread-key".to_owned(), ..problem });
+                }
+                None => self.no_class(name, &below, entry),
+            }
+        }
+    }
+
+    fn no_class(&mut self, name: &str, below: &str, entry: &Entry) {
+        let modules = self.data.modules();
+        let message = match modules.get(name) {
+            Some(_) => {
+                format!("`{name}` is a define: its parameters come from whoever declares it, not from data")
+            }
+            None => format!("nobody reads this: there is no class `{below}`"),
+        };
+        let classes = modules.manifests().map(|manifest| manifest.name.as_str());
+        self.file.problems.push(
+            Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
+                .did_you_mean(below, classes),
+        );
+    }
+
+    fn value(&mut self, key: Arc<str>, entry: &Entry) {
+        match Formula::parse(&entry.item.to_value()) {
+            Ok(formula) => {
+                self.restrict(&formula);
+                self.file.origins.insert(key.clone(), entry.item.origin.clone());
+                self.file.values.insert(key, formula);
+            }
+            Err(faults) => {
+                let text = self.file.text.clone();
+                self.file.problems.extend(faults.iter().map(|fault| fault.diagnostic(Some(&text))));
+            }
+        }
+    }
+
+    /// What an expression in this file may refer to, found before anything is evaluated.
+    fn restrict(&mut self, formula: &Formula) {
+        let scope = super::scope::NamesOf(self.writer);
+        let text = self.file.text.clone();
+        let problems = formula.unknown(&scope).into_iter().map(|fault| {
+            let problem = fault.diagnostic(Some(&text));
+            match (self.writer, problem.help.is_some()) {
+                (Writer::Tenants, false) => {
+                    problem.help("in a level that tenants write, expressions see node.* and facts.* alone")
+                }
+                (Writer::Operators, false) => {
+                    problem.help("in data, expressions see node.*, facts.* and lookup(key)")
+                }
+                _ => problem,
+            }
+        });
+        self.file.problems.extend(problems);
+    }
+}

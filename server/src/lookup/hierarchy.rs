@@ -1,0 +1,167 @@
+//! `holdfast.toml`: the levels of the data, most specific first, and what else a repository says about itself.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use crate::language::document::{Document, Entry, Item, Table, unknown_key};
+use crate::repo::Snapshot;
+
+mod pattern;
+
+pub use pattern::{FOLDER, Location, PathPattern};
+
+/// The file of the repository's own settings.
+pub const FILE: &str = "holdfast.toml";
+
+/// What stands in [`FILE`], or its defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The hierarchy, most specific level first.
+    pub levels: Vec<Level>,
+    /// The labels that nodes may have.
+    pub labels: BTreeSet<Arc<str>>,
+}
+
+/// A level of the hierarchy.
+#[derive(Debug, Clone)]
+pub struct Level {
+    /// Its name, such as `customer`.
+    pub name: Arc<str>,
+    /// Its files below `hieradata/`, most specific first.
+    pub paths: Vec<PathPattern>,
+    /// Who writes them.
+    pub writer: Writer,
+}
+
+/// Who writes a level's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// Operators: expressions may look up other keys.
+    Operators,
+    /// Tenants: expressions see `node.*` and `facts.*` alone.
+    Tenants,
+}
+
+const DEFAULT: &str = include_str!("hierarchy/default.toml");
+const KEYS: [&str; 2] = ["hierarchy", "labels"];
+const LEVEL_KEYS: [&str; 4] = ["name", "path", "paths", "tenant"];
+
+impl Settings {
+    /// Reads `holdfast.toml`; a repository without one has the default hierarchy and no labels.
+    pub fn read(snapshot: &Snapshot) -> (Self, Vec<Diagnostic>) {
+        let text: &[u8] = snapshot.get(FILE).map_or(b"", |file| file.bytes());
+        let (document, mut problems) = Document::parse(&FILE.into(), text, None);
+        for entry in document.root.entries.iter().filter(|e| !KEYS.contains(&&*e.key)) {
+            problems.push(unknown_key(entry, FILE, KEYS, &[]));
+        }
+        let levels = match document.root.get("hierarchy") {
+            Some(entry) => read_levels(&entry.item, &mut problems),
+            None => Self::default().levels,
+        };
+        let labels = document.root.get("labels").map(|e| read_labels(e, &mut problems)).unwrap_or_default();
+        (Self { levels, labels }, problems)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let (document, mut problems) = Document::parse(&FILE.into(), DEFAULT.as_bytes(), None);
+        let levels = document.root.get("hierarchy").map(|entry| read_levels(&entry.item, &mut problems));
+        Self { levels: levels.unwrap_or_default(), labels: BTreeSet::new() }
+    }
+}
+
+fn read_labels(entry: &Entry, problems: &mut Vec<Diagnostic>) -> BTreeSet<Arc<str>> {
+    let words = entry.item.as_list().map(|list| list.iter().map(Item::as_str).collect::<Option<Vec<_>>>());
+    match words {
+        Some(Some(words)) => words.into_iter().cloned().collect(),
+        _ => {
+            problems.push(entry.item.not("labels", "a list of names"));
+            BTreeSet::new()
+        }
+    }
+}
+
+fn read_levels(item: &Item, problems: &mut Vec<Diagnostic>) -> Vec<Level> {
+    let Some(list) = item.as_list() else {
+        problems.push(item.not("hierarchy", "a list of levels: [[hierarchy]]"));
+        return Vec::new();
+    };
+    let mut levels: Vec<Level> = Vec::new();
+    for item in list {
+        let Some(table) = item.as_table() else {
+            problems.push(item.not("hierarchy", "a list of tables"));
+            continue;
+        };
+        let Some(level) = read_level(item, table, problems) else { continue };
+        if levels.iter().any(|other| other.name == level.name) {
+            let message = format!("level `{}` stands twice", level.name);
+            problems.push(Diagnostic::error("duplicate-level", message, Origin::clone(&item.origin)));
+        }
+        levels.push(level);
+    }
+    levels
+}
+
+fn read_level(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Option<Level> {
+    for entry in table.entries.iter().filter(|e| !LEVEL_KEYS.contains(&&*e.key)) {
+        problems.push(match &*entry.key {
+            "glob" => {
+                Diagnostic::error("later", "`glob` is not in this version", Origin::clone(&entry.key_origin))
+                    .help("list the files under `paths`")
+            }
+            _ => unknown_key(entry, "a level", LEVEL_KEYS, &KEYS),
+        });
+    }
+    let name = table.get("name").and_then(|entry| entry.item.as_str());
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        problems.push(
+            Diagnostic::error("missing-key", "a level has a `name`", Origin::clone(&item.origin))
+                .help("write name = \"customer\""),
+        );
+        return None;
+    };
+    let writer = match table.get("tenant").map(|entry| (entry.item.as_bool(), &entry.item)) {
+        None | Some((Some(false), _)) => Writer::Operators,
+        Some((Some(true), _)) => Writer::Tenants,
+        Some((None, item)) => {
+            problems.push(item.not("tenant", "true or false"));
+            Writer::Tenants
+        }
+    };
+    let paths = read_paths(item, table, problems);
+    for path in paths.iter().filter(|path| writer == Writer::Tenants && path.holds_fact()) {
+        let message = format!("level `{name}` is written by tenants, so no fact may stand in its path");
+        problems.push(
+            Diagnostic::error("fact-in-tenant-path", message, Origin::clone(&path.origin)).help(
+                "facts are what the node says of itself: with them it could choose whose data it reads",
+            ),
+        );
+    }
+    Some(Level { name: name.clone(), paths, writer })
+}
+
+fn read_paths(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Vec<PathPattern> {
+    let items: Vec<&Item> = match (table.get("path"), table.get("paths")) {
+        (Some(path), None) => vec![&path.item],
+        (None, Some(paths)) => match paths.item.as_list() {
+            Some(list) => list.iter().collect(),
+            None => {
+                problems.push(paths.item.not("paths", "a list of paths"));
+                return Vec::new();
+            }
+        },
+        (one, _) => {
+            let message = match one {
+                Some(_) => "a level has `path` or `paths`, not both",
+                None => "a level has a `path` or `paths`",
+            };
+            problems.push(Diagnostic::error("bad-level", message, Origin::clone(&item.origin)));
+            return Vec::new();
+        }
+    };
+    items.into_iter().filter_map(|item| PathPattern::read(item, problems)).collect()
+}

@@ -1,0 +1,226 @@
+//! Paths of levels: text with `${node.…}`, `${facts.…}` and `${profile}`, resolved for one node.
+//!
+//! Deliberately not the expression language: a path decides whose data a node reads, so only plain names stand in
+//! it, and each value passes a grammar before it is a part of a path.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::origin::Origin;
+
+use crate::inventory::Node;
+use crate::language::document::Item;
+
+/// The folder that patterns are below.
+pub const FOLDER: &str = "hieradata";
+
+/// A path with names in it.
+#[derive(Debug, Clone)]
+pub struct PathPattern {
+    /// As it is written.
+    pub text: Arc<str>,
+    /// Where it is written.
+    pub origin: Arc<Origin>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Part {
+    Text(Arc<str>),
+    Node(NodeField),
+    Label(Arc<str>),
+    Fact(Arc<[Arc<str>]>),
+    Profile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum NodeField {
+    Certname,
+    Reseller,
+    Customer,
+    Role,
+    Stage,
+}
+
+/// Where a pattern leads for one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A path from the repository's root.
+    Path(Arc<str>),
+    /// Nowhere: a fact is missing.
+    Skipped {
+        /// Why, in a few words.
+        why: String,
+    },
+}
+
+const NAMES: &str = "node.certname, node.reseller, node.customer, node.role, node.stage, node.labels.NAME, facts.… or profile";
+
+impl PathPattern {
+    pub(super) fn read(item: &Item, problems: &mut Vec<Diagnostic>) -> Option<Self> {
+        let Some(text) = item.as_str() else {
+            problems.push(item.not("path", "a string"));
+            return None;
+        };
+        match parse(text) {
+            Ok(parts) => Some(Self { text: text.clone(), origin: item.origin.clone(), parts }),
+            Err(problem) => {
+                problems.push(Diagnostic::error("bad-path", problem, Origin::clone(&item.origin)));
+                None
+            }
+        }
+    }
+
+    /// Whether a fact decides where it leads.
+    pub fn holds_fact(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Fact(_)))
+    }
+
+    /// Whether it has a file for each profile.
+    pub fn holds_profile(&self) -> bool {
+        self.parts.contains(&Part::Profile)
+    }
+
+    /// Where it leads for a node; `profile` is the class's name without `profile::`, for patterns that hold it.
+    ///
+    /// # Errors
+    /// A label that the node does not have, or a fact that cannot be a part of a path.
+    pub fn locate(&self, node: &Node, facts: &Facts, profile: &str) -> Result<Location, Diagnostic> {
+        let mut path = format!("{FOLDER}/");
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => path.push_str(text),
+                Part::Node(field) => path.push_str(field.of(node)),
+                Part::Profile => path.push_str(&profile.replace("::", "/")),
+                Part::Label(label) => match node.labels.get(label) {
+                    Some(value) => path.push_str(value),
+                    None => return Err(self.unknown_label(label, node)),
+                },
+                Part::Fact(names) => match facts.get(names.iter().map(|name| &**name)) {
+                    Some(value) if !value.is_null() => match value.scalar_text().filter(|text| is_safe(text))
+                    {
+                        Some(text) => path.push_str(&text),
+                        None => return Err(self.unsafe_fact(names)),
+                    },
+                    _ => return Ok(Location::Skipped { why: format!("no fact {}", names.join(".")) }),
+                },
+            }
+        }
+        Ok(Location::Path(path.into()))
+    }
+
+    /// Whether some node, fact or profile could lead to this path.
+    pub fn could_be(&self, path: &str) -> bool {
+        let Some(rest) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')) else {
+            return false;
+        };
+        could_match(&self.parts, rest)
+    }
+
+    fn unknown_label(&self, label: &str, node: &Node) -> Diagnostic {
+        let message = format!(
+            "node `{}` has no label `{label}`, which stands in a path of the hierarchy",
+            node.certname
+        );
+        Diagnostic::error("unknown-node-value", message, Origin::clone(&self.origin))
+            .related(Origin::clone(&node.origin), "the node")
+            .help(format!("give it one in the inventory: labels = {{ {label} = \"…\" }}"))
+    }
+
+    /// The value is hostile until shown otherwise, so it is not quoted.
+    fn unsafe_fact(&self, names: &[Arc<str>]) -> Diagnostic {
+        let message = format!("the fact `{}` of this node cannot be a part of a path", names.join("."));
+        Diagnostic::error("bad-fact", message, Origin::clone(&self.origin)).help(
+            "such facts are letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 64",
+        )
+    }
+}
+
+impl NodeField {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "certname" => Some(Self::Certname),
+            "reseller" => Some(Self::Reseller),
+            "customer" => Some(Self::Customer),
+            "role" => Some(Self::Role),
+            "stage" => Some(Self::Stage),
+            _ => None,
+        }
+    }
+
+    fn of(self, node: &Node) -> &str {
+        match self {
+            Self::Certname => node.certname.as_str(),
+            Self::Reseller => node.reseller.as_str(),
+            Self::Customer => node.customer.as_str(),
+            Self::Role => &node.role,
+            Self::Stage => node.stage.name(),
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Part>, String> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').ok_or("a `${` is not closed")?;
+        if !before.is_empty() {
+            parts.push(Part::Text(before.into()));
+        }
+        parts.push(
+            part(name.trim()).ok_or_else(|| format!("`{name}` cannot stand in a path: write {NAMES}"))?,
+        );
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Text(rest.into()));
+    }
+    let is_relative = !text.starts_with('/') && text.split('/').all(|s| !s.is_empty() && !s.starts_with('.'));
+    if !is_relative || !text.ends_with(".toml") {
+        return Err(format!("`{text}` is no path of a file below {FOLDER}/ that ends in .toml"));
+    }
+    Ok(parts)
+}
+
+fn part(name: &str) -> Option<Part> {
+    let segments: Vec<&str> = name.split('.').collect();
+    if segments.iter().any(|s| s.is_empty() || !s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+        return None;
+    }
+    match segments.as_slice() {
+        ["profile"] => Some(Part::Profile),
+        ["node", "labels", label] => Some(Part::Label((*label).into())),
+        ["node", field] => NodeField::named(field).map(Part::Node),
+        ["facts", names @ ..] if !names.is_empty() => {
+            Some(Part::Fact(names.iter().map(|name| Arc::from(*name)).collect()))
+        }
+        _ => None,
+    }
+}
+
+/// The grammar of a fact in a path: nothing that leaves its segment or hides.
+fn is_safe(text: &str) -> bool {
+    text.len() <= 64
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && !text.contains("..")
+}
+
+/// Names match any text within one segment; `profile` may span several.
+fn could_match(parts: &[Part], text: &str) -> bool {
+    match parts {
+        [] => text.is_empty(),
+        [Part::Text(literal), rest @ ..] => {
+            text.strip_prefix(&**literal).is_some_and(|text| could_match(rest, text))
+        }
+        [name, rest @ ..] => {
+            let spans = |at: &usize| *name == Part::Profile || !text[..*at].contains('/');
+            let ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
+            ends.take_while(spans).any(|at| could_match(rest, &text[at..]))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! `hieradata/keys.toml`: the keys that `lookup()` may read, with type, merge and doc.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use crate::language::document::{Document, Entry, unknown_key};
+use crate::language::manifest::{is_segment, read_type};
+use crate::language::merge::Merge;
+use crate::language::types::Type;
+use crate::modules::Modules;
+use crate::repo::Snapshot;
+
+/// The file that declares keys.
+pub(super) const FILE: &str = "hieradata/keys.toml";
+
+const WORDS: [&str; 3] = ["type", "merge", "doc"];
+
+/// A declared key.
+#[derive(Debug, Clone)]
+pub struct Key {
+    /// What its values may be.
+    pub of: Type,
+    /// How values of several levels become one.
+    pub merge: Merge,
+    /// What it is for.
+    pub doc: Option<Arc<str>>,
+    /// Where it is declared.
+    pub origin: Arc<Origin>,
+}
+
+pub(super) type Keys = BTreeMap<Arc<str>, Key>;
+
+pub(super) fn read(snapshot: &Snapshot, modules: &Modules) -> (Keys, Vec<Diagnostic>) {
+    let Some(file) = snapshot.get(FILE) else { return (Keys::new(), Vec::new()) };
+    let (document, mut problems) = Document::parse(&FILE.into(), file.bytes(), None);
+    let mut keys = Keys::new();
+    for entry in &document.root.entries {
+        let taken = modules.is_namespace(&entry.key) || &*entry.key == "holdfast";
+        if taken || !is_segment(&entry.key) {
+            let message = match taken {
+                true => {
+                    format!("`{}` cannot be a key: a module has this name, or Holdfast itself", entry.key)
+                }
+                false => format!("`{}` is no name of a key", entry.key),
+            };
+            problems.push(
+                Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin))
+                    .help("use lower-case letters, digits and `_`, and no module's name"),
+            );
+            continue;
+        }
+        if let Some(key) = read_key(entry, &document, modules, &mut problems) {
+            keys.insert(entry.key.clone(), key);
+        }
+    }
+    (keys, problems)
+}
+
+fn read_key(
+    entry: &Entry,
+    document: &Document,
+    modules: &Modules,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Key> {
+    let Some(table) = entry.item.as_table() else {
+        problems.push(entry.item.not(&entry.key, "a table with type, merge and doc"));
+        return None;
+    };
+    for unknown in table.entries.iter().filter(|e| !WORDS.contains(&&*e.key)) {
+        problems.push(unknown_key(unknown, "a declared key", WORDS, &[]));
+    }
+    let doc = table.get("doc").and_then(|doc| {
+        let text = doc.item.as_str();
+        if text.is_none() {
+            problems.push(doc.item.not("doc", "a string"));
+        }
+        text.cloned()
+    });
+    let merge = table.get("merge").map(|merge| Merge::read(&merge.item, problems)).unwrap_or_default();
+    let Some(of) = table.get("type") else {
+        let message = format!("key `{}` has no `type`", entry.key);
+        problems.push(
+            Diagnostic::error("missing-key", message, Origin::clone(&entry.key_origin))
+                .help("write type = \"String\", or Array[…], Hash[…], …"),
+        );
+        return None;
+    };
+    let origin = &of.item.origin;
+    let (of, _) = read_type(&of.item, document, problems)?;
+    problems.extend(modules.unknown_defines(&of, origin));
+    Some(Key { of, merge, doc, origin: entry.key_origin.clone() })
+}

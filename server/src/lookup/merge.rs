@@ -1,0 +1,273 @@
+//! How values of several levels become one.
+//!
+//! Hiera 5's results but for its defects: one value is treated like many, a knock-out reaches every lower level and
+//! never leaks, keys of maps can be knocked out, values of different shapes are an error, and null, where it is the
+//! most specific, wins.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::{Kind, Map, Value};
+
+use super::source::Source;
+use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
+
+/// One value of several, the most specific first; none where there are none, or all were knocked out.
+pub(super) fn merge(merge: &Merge, values: &[Value]) -> Result<Option<Value>, Diagnostic> {
+    let Some(first) = values.first() else { return Ok(None) };
+    if first.is_null() {
+        return Ok(Some(first.clone()));
+    }
+    match merge {
+        Merge::First => Ok(Some(first.clone())),
+        Merge::Unique => unique(values).map(Some),
+        Merge::Hash => hash(values).map(Some),
+        Merge::Deep(options) => Deep { options }.merge(&values.iter().collect::<Vec<_>>()),
+    }
+}
+
+fn unique(values: &[Value]) -> Result<Value, Diagnostic> {
+    fn flatten(value: &Value, list: &mut Vec<Value>) -> Result<(), Diagnostic> {
+        match &value.kind {
+            Kind::Null => Ok(()),
+            Kind::Map(_) => Err(wrong_shape(value, "unique", "scalars and lists")),
+            Kind::List(items) => items.iter().try_for_each(|item| flatten(item, list)),
+            _ if list.contains(value) => Ok(()),
+            _ => {
+                list.push(value.clone());
+                Ok(())
+            }
+        }
+    }
+    let mut list = Vec::new();
+    values.iter().try_for_each(|value| flatten(value, &mut list))?;
+    Ok(placed(list.into(), &values[0]))
+}
+
+fn hash(values: &[Value]) -> Result<Value, Diagnostic> {
+    let mut merged = Map::new();
+    for value in values.iter().filter(|value| !value.is_null()) {
+        let map = value.as_map().ok_or_else(|| wrong_shape(value, "hash", "maps"))?;
+        for (key, value) in map {
+            merged.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Ok(placed(merged.into(), &values[0]))
+}
+
+fn wrong_shape(value: &Value, merge: &str, wanted: &str) -> Diagnostic {
+    let message = format!("merge `{merge}` takes {wanted}, and this is {}", value.noun());
+    Diagnostic::error("wrong-type", message, value.origin.as_deref().cloned()).label(value.noun())
+}
+
+fn placed(value: Value, like: &Value) -> Value {
+    Value { origin: like.origin.clone(), ..value }
+}
+
+struct Deep<'a> {
+    options: &'a DeepOptions,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    Scalar,
+    List,
+    Map,
+}
+
+fn shape(value: &Value) -> Shape {
+    match value.kind {
+        Kind::List(_) => Shape::List,
+        Kind::Map(_) => Shape::Map,
+        _ => Shape::Scalar,
+    }
+}
+
+impl Deep<'_> {
+    /// Most specific first. Null and a knock-out hide everything below them.
+    fn merge(&self, values: &[&Value]) -> Result<Option<Value>, Diagnostic> {
+        let hides = |value: &&&Value| value.is_null() || self.is_marker(value);
+        let visible: Vec<&Value> = values.iter().take_while(|value| !hides(value)).copied().collect();
+        let Some(first) = visible.first() else {
+            return Ok(values.first().filter(|value| value.is_null()).map(|value| Value::clone(value)));
+        };
+        if let Some(other) = visible.iter().find(|value| shape(value) != shape(first)) {
+            return Err(shapes_differ(first, other));
+        }
+        let merged = match shape(first) {
+            Shape::Scalar => return Ok(Some(Value::clone(first))),
+            Shape::List => self.lists(&visible)?,
+            Shape::Map => self.maps(&visible)?,
+        };
+        Ok(Some(placed(merged, first)))
+    }
+
+    fn maps(&self, maps: &[&Value]) -> Result<Value, Diagnostic> {
+        let maps: Vec<&Map> = maps.iter().filter_map(|value| value.as_map()).collect();
+        let keys: BTreeSet<&Arc<str>> =
+            maps.iter().flat_map(|map| map.keys()).filter(|key| self.knocked(key).is_none()).collect();
+        let mut merged = Map::new();
+        for key in keys {
+            let mut values = Vec::new();
+            for map in &maps {
+                values.extend(map.get(key));
+                if self.marker(key).is_some_and(|marker| map.get(&*marker).is_some_and(switched_on)) {
+                    break;
+                }
+            }
+            if let Some(value) = self.merge(&values)? {
+                merged.insert(key.clone(), value);
+            }
+        }
+        Ok(merged.into())
+    }
+
+    fn lists(&self, lists: &[&Value]) -> Result<Value, Diagnostic> {
+        let lists: Vec<&[Value]> = lists.iter().filter_map(|value| value.as_list()).collect();
+        let mut kept = Vec::new();
+        let mut gone: Vec<Arc<str>> = Vec::new();
+        for list in &lists {
+            let stays = |item: &&Value| {
+                !self.is_marker(item) && item.scalar_text().is_none_or(|text| !gone.contains(&text))
+            };
+            kept.push(list.iter().filter(stays).collect::<Vec<_>>());
+            let markers = list.iter().filter_map(|item| self.knocked(item.as_str()?));
+            gone.extend(markers.map(Arc::from));
+            if gone.iter().any(|text| text.is_empty()) {
+                break;
+            }
+        }
+        let merged = match &self.options.maps_in_lists {
+            MapsInLists::ByPosition if all_maps(&kept) => self.by_position(&kept)?,
+            MapsInLists::ByKey(key) if all_maps(&kept) => self.by_key(&kept, key)?,
+            _ => self.union(&kept)?,
+        };
+        self.ordered(merged, lists.len()).map(Value::from)
+    }
+
+    /// The least specific first; without duplicates where there was something to merge.
+    fn union(&self, lists: &[Vec<&Value>]) -> Result<Vec<Value>, Diagnostic> {
+        let mut merged: Vec<Value> = Vec::new();
+        for item in lists.iter().rev().flatten() {
+            let Some(item) = self.merge(&[item])? else { continue };
+            if lists.len() == 1 || !merged.contains(&item) {
+                merged.push(item);
+            }
+        }
+        Ok(merged)
+    }
+
+    fn by_position(&self, lists: &[Vec<&Value>]) -> Result<Vec<Value>, Diagnostic> {
+        let longest = lists.iter().map(Vec::len).max().unwrap_or_default();
+        let at = |index| lists.iter().filter_map(|list| list.get(index).copied()).collect::<Vec<_>>();
+        (0..longest).filter_map(|index| self.merge(&at(index)).transpose()).collect()
+    }
+
+    fn by_key(&self, lists: &[Vec<&Value>], key: &str) -> Result<Vec<Value>, Diagnostic> {
+        let mut groups: Vec<(Option<&Value>, Vec<&Value>)> = Vec::new();
+        for item in lists.iter().rev().flatten() {
+            let name = item.get(key);
+            match groups.iter_mut().find(|(other, _)| name.is_some() && *other == name) {
+                Some((_, group)) => group.insert(0, item),
+                None => groups.push((name, vec![item])),
+            }
+        }
+        groups.iter().filter_map(|(_, group)| self.merge(group).transpose()).collect()
+    }
+
+    fn ordered(&self, mut list: Vec<Value>, merged: usize) -> Result<Vec<Value>, Diagnostic> {
+        if self.options.lists == ListOrder::ByLevel || merged < 2 {
+            return Ok(list);
+        }
+        if let Some(pair) = list.windows(2).find(|pair| compare(&pair[0], &pair[1]).is_none()) {
+            let message = format!("cannot sort {} and {}", pair[0].noun(), pair[1].noun());
+            return Err(Diagnostic::error("wrong-type", message, pair[1].origin.as_deref().cloned()));
+        }
+        list.sort_by(|a, b| compare(a, b).unwrap_or(Ordering::Equal));
+        Ok(list)
+    }
+
+    /// What a text knocks out; the empty text where it knocks out everything below.
+    fn knocked<'t>(&self, text: &'t str) -> Option<&'t str> {
+        text.strip_prefix(&**self.options.knockout_prefix.as_ref()?)
+    }
+
+    fn is_marker(&self, value: &Value) -> bool {
+        value.as_str().is_some_and(|text| self.knocked(text).is_some())
+    }
+
+    fn marker(&self, key: &str) -> Option<String> {
+        Some(format!("{}{key}", self.options.knockout_prefix.as_ref()?))
+    }
+}
+
+/// `"--key" = true` knocks out, and so does null; `false` takes the knock-out back.
+fn switched_on(value: &Value) -> bool {
+    value.as_bool() != Some(false)
+}
+
+fn all_maps(lists: &[Vec<&Value>]) -> bool {
+    lists.iter().flatten().all(|item| item.as_map().is_some())
+}
+
+fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    match (&a.kind, &b.kind) {
+        (Kind::Int(a), Kind::Int(b)) => Some(a.cmp(b)),
+        (Kind::Float(a), Kind::Float(b)) => a.partial_cmp(b),
+        (Kind::String(a), Kind::String(b)) => Some(a.cmp(b)),
+        (Kind::Bool(a), Kind::Bool(b)) => Some(a.cmp(b)),
+        _ => None,
+    }
+}
+
+fn shapes_differ(higher: &Value, lower: &Value) -> Diagnostic {
+    let message = format!("{} cannot be merged with {}", higher.noun(), lower.noun());
+    let problem =
+        Diagnostic::error("wrong-type", message, higher.origin.as_deref().cloned()).label(higher.noun());
+    match &lower.origin {
+        Some(origin) => problem.related(Origin::clone(origin), lower.noun()),
+        None => problem,
+    }
+}
+
+/// Files of several profiles stand beside each other: where they contradict, no order may decide.
+pub(super) fn check_peers(
+    merge: &Merge,
+    key: &str,
+    found: &[(Source, Value)],
+) -> Result<(), Vec<Diagnostic>> {
+    let mut problems = Vec::new();
+    for (index, (source, value)) in found.iter().enumerate() {
+        let peers = found[index + 1..].iter().filter(|(other, _)| other.is_peer_of(source));
+        problems.extend(peers.filter_map(|(_, other)| {
+            let (here, there) = contradiction(merge, value, other)?;
+            let message = format!("two profiles of this node give `{key}` different values");
+            let problem = Diagnostic::error("profiles-differ", message, there.origin.as_deref().cloned())
+                .label(there.shown())
+                .help("set it at a more specific level, or let one profile alone decide");
+            Some(match &here.origin {
+                Some(origin) => problem.related(Origin::clone(origin), here.shown()),
+                None => problem,
+            })
+        }));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// Two parts that cannot both be in the result.
+fn contradiction<'v>(merge: &Merge, a: &'v Value, b: &'v Value) -> Option<(&'v Value, &'v Value)> {
+    match (merge, &a.kind, &b.kind) {
+        (Merge::Unique, ..) | (Merge::Deep(_), Kind::List(_), Kind::List(_)) => None,
+        (Merge::Hash | Merge::Deep(_), Kind::Map(first), Kind::Map(second)) => {
+            let inner = if matches!(merge, Merge::Hash) { &Merge::First } else { merge };
+            first.iter().find_map(|(key, value)| contradiction(inner, value, second.get(key)?))
+        }
+        _ => (a != b).then_some((a, b)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! What expressions in data see: `node`, `facts`, and `lookup(key)` where operators write.
+//!
+//! A tenant's level has no `lookup`: with it, a customer could read an operator's data onto its own machine.
+
+use std::sync::Arc;
+
+use holdfast_catalog::value::Value;
+
+use super::Lookup;
+use super::hierarchy::Writer;
+use crate::language::fault::Fault;
+use crate::language::scope::Scope;
+
+const NAMES: [&str; 2] = ["facts", "node"];
+const FUNCTIONS: &[&str] = &["lookup"];
+
+/// The scope of one evaluation.
+pub(super) struct DataScope<'l, 'a> {
+    pub lookup: &'l Lookup<'a>,
+    pub writer: Writer,
+}
+
+/// The names of that scope, without values: for checking a file before any node reads it.
+pub(super) struct NamesOf(pub Writer);
+
+impl Scope for DataScope<'_, '_> {
+    fn resolve(&self, name: &str) -> Result<Option<Value>, Fault> {
+        Ok(match name {
+            "node" => Some(self.lookup.node_value.clone()),
+            "facts" => Some(self.lookup.facts.value().clone()),
+            _ => None,
+        })
+    }
+
+    fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, Fault>> {
+        (name == "lookup" && self.writer == Writer::Operators).then(|| {
+            let [key] = arguments else { return Err(Fault::of_scope("lookup takes one key")) };
+            let key = key.as_str().ok_or_else(|| {
+                Fault::of_scope(format!("lookup takes a key as a string, not {}", key.noun()))
+            })?;
+            match self.lookup.get(key)? {
+                Some(found) => Ok(found.value),
+                None => Err(Fault::of_scope(format!("no level has the key `{key}`"))
+                    .help(format!("give it a value in the data, for example in hieradata/common.toml"))),
+            }
+        })
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        NamesOf(self.writer).names()
+    }
+
+    fn functions(&self) -> &[&str] {
+        if self.writer == Writer::Operators { FUNCTIONS } else { &[] }
+    }
+}
+
+impl Scope for NamesOf {
+    fn resolve(&self, _: &str) -> Result<Option<Value>, Fault> {
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        NAMES.map(Arc::from).to_vec()
+    }
+
+    fn functions(&self) -> &[&str] {
+        if self.0 == Writer::Operators { FUNCTIONS } else { &[] }
+    }
+}

@@ -1,0 +1,193 @@
+//! All manifests of a snapshot, by name. Parsed once for a content: a commit parses only what it changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::origin::Origin;
+
+use crate::language::manifest::{Manifest, ManifestKind, ManifestName};
+use crate::language::types::{Defines, Field, Need, Type};
+use crate::repo::Snapshot;
+
+/// The folder of modules.
+pub const FOLDER: &str = "modules";
+
+/// The manifests of one snapshot. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Modules(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    manifests: BTreeMap<ManifestName, Arc<Parsed>>,
+    /// Names and their beginnings: `profile` and `profile::web` where there is a `profile::web::tls`.
+    namespaces: BTreeSet<Arc<str>>,
+    defines: BTreeMap<Arc<str>, Arc<[Field]>>,
+    problems: Vec<Diagnostic>,
+}
+
+#[derive(Debug)]
+struct Parsed {
+    hash: ContentHash,
+    manifest: Arc<Manifest>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Modules {
+    /// Parses a snapshot's manifests; those whose content is the same in `previous` are taken from there.
+    pub fn read(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
+        let mut inner = Inner::default();
+        for (path, file) in snapshot.under(FOLDER) {
+            let name = match ManifestName::of_path(path) {
+                None => continue,
+                Some(Ok(name)) => name,
+                Some(Err(problem)) => {
+                    let origin = Origin::locate(path, "", 0..0);
+                    inner.problems.push(Diagnostic::error("bad-path", problem, origin));
+                    continue;
+                }
+            };
+            let kept = previous.and_then(|p| p.0.manifests.get(&name)).filter(|p| p.hash == *file.hash());
+            let parsed = kept.cloned().unwrap_or_else(|| {
+                let (manifest, problems) = Manifest::parse(name.clone(), path, file.bytes());
+                Arc::new(Parsed { hash: file.hash().clone(), manifest: Arc::new(manifest), problems })
+            });
+            inner.manifests.insert(name, parsed);
+        }
+        inner.index();
+        Self(Arc::new(inner))
+    }
+
+    /// A manifest by its full name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Manifest>> {
+        self.0.manifests.get(name).map(|parsed| &parsed.manifest)
+    }
+
+    /// A class by its full name.
+    pub fn class(&self, name: &str) -> Option<&Arc<Manifest>> {
+        self.get(name).filter(|manifest| manifest.kind == ManifestKind::Class)
+    }
+
+    /// All manifests, in the order of their names.
+    pub fn manifests(&self) -> impl Iterator<Item = &Arc<Manifest>> {
+        self.0.manifests.values().map(|parsed| &parsed.manifest)
+    }
+
+    /// Whether a name is a manifest's or the beginning of one.
+    pub fn is_namespace(&self, name: &str) -> bool {
+        self.0.namespaces.contains(name)
+    }
+
+    /// Everything wrong with them, each manifest on its own.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let own = self.0.manifests.values().flat_map(|parsed| parsed.problems.iter());
+        self.0.problems.iter().chain(own).cloned().collect()
+    }
+}
+
+impl Inner {
+    fn index(&mut self) {
+        for (name, parsed) in &self.manifests {
+            let ends = name.as_str().match_indices("::").map(|(at, _)| at).chain([name.as_str().len()]);
+            self.namespaces.extend(ends.map(|end| Arc::from(&name.as_str()[..end])));
+            if parsed.manifest.kind == ManifestKind::Define {
+                let field = |p: &crate::language::manifest::Parameter| Field {
+                    name: p.name.clone(),
+                    of: p.of.clone(),
+                    need: if p.is_required() { Need::Required } else { Need::Optional },
+                };
+                let fields = parsed.manifest.parameters.iter().map(field).collect();
+                self.defines.insert(name.shared().clone(), fields);
+            }
+        }
+        self.find_ambiguous_parameters();
+        self.find_unknown_types();
+        self.check_roles();
+    }
+
+    fn find_unknown_types(&mut self) {
+        let mut problems = Vec::new();
+        for parsed in self.manifests.values() {
+            for parameter in &parsed.manifest.parameters {
+                let known = |name: &str| self.defines.contains_key(name);
+                problems.extend(unknown_defines(
+                    &parameter.of,
+                    known,
+                    self.defines.keys(),
+                    &parameter.origin,
+                ));
+            }
+        }
+        self.problems.extend(problems);
+    }
+
+    /// A role is a list of profiles and nothing else.
+    fn check_roles(&mut self) {
+        let roles = self.manifests.values().map(|parsed| &parsed.manifest);
+        for role in roles.filter(|manifest| manifest.name.as_str().starts_with("role::")) {
+            let others = role.inclusions.iter().filter(|inclusion| !inclusion.class.starts_with("profile::"));
+            let places = others
+                .map(|inclusion| &inclusion.origin)
+                .chain(role.blocks.iter().map(|block| &block.origin))
+                .chain(role.parameters.iter().map(|parameter| &parameter.origin))
+                .chain(role.lets.iter().map(|binding| &binding.key_origin));
+            self.problems.extend(places.map(|origin| {
+                let message = format!("`{}` holds more than profiles", role.name);
+                Diagnostic::error("role-of-more", message, Origin::clone(origin))
+                    .help("a role is a list of profiles and nothing else: move this to a profile")
+            }));
+        }
+    }
+
+    /// In data, the segment after a class is its parameter or a class below it: it cannot be both.
+    fn find_ambiguous_parameters(&mut self) {
+        for parsed in self.manifests.values().filter(|p| p.manifest.kind == ManifestKind::Class) {
+            for parameter in &parsed.manifest.parameters {
+                let below = format!("{}::{}", parsed.manifest.name, parameter.name);
+                if !self.namespaces.contains(&*below) {
+                    continue;
+                }
+                let message = format!("parameter `{}` is named like `{below}`", parameter.name);
+                self.problems.push(
+                    Diagnostic::error("ambiguous-parameter", message, Origin::clone(&parameter.origin))
+                        .help("a key of the data could mean either: rename one of the two"),
+                );
+            }
+        }
+    }
+}
+
+/// The defines that a type names and that are not there, each as an error at `origin`.
+fn unknown_defines<'a>(
+    of: &Type,
+    known: impl Fn(&str) -> bool,
+    names: impl Iterator<Item = &'a Arc<str>> + Clone,
+    origin: &Origin,
+) -> Vec<Diagnostic> {
+    let unknown = of.defines().into_iter().filter(|name| !known(name));
+    let problem = |name: Arc<str>| {
+        let message = format!("`{name}` is no type and no define");
+        Diagnostic::error("unknown-type", message, origin.clone())
+            .did_you_mean(&name, names.clone().map(|name| &**name))
+    };
+    unknown.map(problem).collect()
+}
+
+impl Modules {
+    /// The defines that a type names and that are not there, each as an error at `origin`.
+    pub fn unknown_defines(&self, of: &Type, origin: &Origin) -> Vec<Diagnostic> {
+        let defines = &self.0.defines;
+        unknown_defines(of, |name| defines.contains_key(name), defines.keys(), origin)
+    }
+}
+
+impl Defines for Modules {
+    fn parameters(&self, define: &str) -> Option<Arc<[Field]>> {
+        self.0.defines.get(define).cloned()
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.defines.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! A directory without git as a repository: what a developer edits, what `--repo DIR` reads.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::limits::Limits;
+use super::{CommitId, File, Ignored, RepoError, Snapshot};
+
+/// A directory to take snapshots of.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// A directory by its path.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Reads the tree as it is. Hidden entries and a build's `target` at the top are left out; links are not
+    /// followed.
+    ///
+    /// # Errors
+    /// It cannot be read, or is beyond the limits.
+    pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
+        let mut reading = Reading::default();
+        reading.folder(&self.root, "")?;
+        Ok(Snapshot::new(commit_of(&reading.files), reading.files, reading.ignored))
+    }
+}
+
+/// The hash of names and contents.
+pub(super) fn commit_of(files: &BTreeMap<Arc<str>, File>) -> CommitId {
+    let mut hash = Sha256::new();
+    for (path, file) in files {
+        hash.update((path.len() as u64).to_le_bytes());
+        hash.update(path.as_bytes());
+        hash.update(file.hash().as_str().as_bytes());
+    }
+    let digits = data_encoding::HEXLOWER.encode(&hash.finalize());
+    CommitId(format!("dir-{}", &digits[..40]).into())
+}
+
+/// Whether an entry is no part of a control repository.
+pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
+    name.starts_with('.') || (parent.is_empty() && name == "target")
+}
+
+#[derive(Default)]
+struct Reading {
+    files: BTreeMap<Arc<str>, File>,
+    ignored: Vec<Ignored>,
+    limits: Limits,
+}
+
+impl Reading {
+    fn folder(&mut self, folder: &Path, path: &str) -> Result<(), RepoError> {
+        for entry in std::fs::read_dir(folder).map_err(|source| failed(folder, source))? {
+            let entry = entry.map_err(|source| failed(folder, source))?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                let path = format!("{path}{}", name.to_string_lossy());
+                self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
+                continue;
+            };
+            if is_left_out(path, name) {
+                continue;
+            }
+            let inner = format!("{path}{name}");
+            let kind = entry.file_type().map_err(|source| failed(&entry.path(), source))?;
+            if kind.is_dir() {
+                self.folder(&entry.path(), &format!("{inner}/"))?;
+            } else if kind.is_file() {
+                self.file(&entry.path(), inner)?;
+            } else {
+                let what = if kind.is_symlink() { "a symbolic link" } else { "a device, pipe or socket" };
+                self.ignored.push(Ignored { path: inner, what });
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, file: &Path, path: String) -> Result<(), RepoError> {
+        let size = match std::fs::symlink_metadata(file) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(file, error)),
+        };
+        self.limits.take(&path, size)?;
+        match std::fs::read(file) {
+            Ok(bytes) => drop(self.files.insert(path.into(), File::new(bytes))),
+            // an editor's temporary file that is gone again
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(file, error)),
+        }
+        Ok(())
+    }
+}
+
+fn failed(path: &Path, source: std::io::Error) -> RepoError {
+    RepoError::Io { path: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn the_tree_is_read_without_what_is_hidden_built_or_linked() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in
+            ["hieradata/common.toml", ".git/config", "target/x", "modules/a/files/target/y", "a/.hidden"]
+        {
+            write(dir.path(), path, path);
+        }
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("hieradata/link.toml")).unwrap();
+        let snapshot = Directory::new(dir.path()).snapshot().unwrap();
+        let paths: Vec<_> = snapshot.files().map(|(path, _)| &**path).collect();
+        assert_eq!(paths, ["hieradata/common.toml", "modules/a/files/target/y"]);
+        assert_eq!(snapshot.ignored().len(), 1);
+        assert_eq!(snapshot.ignored()[0].path, "hieradata/link.toml");
+    }
+
+    #[test]
+    fn the_hash_changes_with_names_and_contents_alone() {
+        let commit = |files: &[(&str, &str)]| {
+            Snapshot::of_files(files.iter().map(|(path, text)| (*path, text.as_bytes()))).commit().clone()
+        };
+        let first = commit(&[("a", "1"), ("b", "2")]);
+        assert_eq!(first, commit(&[("b", "2"), ("a", "1")]));
+        for other in [&[("a", "1"), ("b", "3")], &[("a", "1"), ("c", "2")]] {
+            assert_ne!(first, commit(other));
+        }
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "a", "1");
+        write(dir.path(), "b", "2");
+        assert_eq!(*Directory::new(dir.path()).snapshot().unwrap().commit(), first);
+    }
+
+    #[test]
+    fn a_snapshot_keeps_its_bytes_when_the_directory_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), "a", "before");
+        let snapshot = Directory::new(dir.path()).snapshot().unwrap();
+        write(dir.path(), "a", "after");
+        assert_eq!(&**snapshot.get("a").unwrap().bytes(), b"before");
+    }
+}
