@@ -4,13 +4,24 @@
 //! before. Policy, events, redaction, timing, refresh and failure are here and in no provider.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use holdfast_catalog::catalog::{Catalog, InvalidCatalog};
+use holdfast_catalog::catalog::{Catalog, InvalidCatalog, Policy, Resource};
 use holdfast_catalog::report::{Counts, Event, Mode};
+use holdfast_catalog::resource::Typed;
 
 use crate::content::ContentSource;
+use crate::provider::{AnyProvider, Reading, Writing, provider_of};
 use crate::system::System;
+
+mod check;
+mod memory;
+mod mend;
+mod record;
+mod redact;
+mod turns;
 
 /// What a run works with.
 #[derive(Clone, Copy)]
@@ -23,8 +34,10 @@ pub struct Run<'a> {
     pub system: &'a dyn System,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
-    /// Where what the last run left, refreshes that are owed, and backups are kept.
+    /// Where what the last run left, refreshes that are owed, and backups are kept: an existing directory, 0700.
     pub state_dir: &'a Path,
+    /// When set, resources whose turn has not come are skipped.
+    pub stop: &'a AtomicBool,
 }
 
 /// What a run found and did: the harness's part of a report.
@@ -49,4 +62,101 @@ pub enum Error {
     /// The state directory cannot be used.
     #[error("the agent's state cannot be used: {0}")]
     State(#[from] crate::system::Error),
+    /// Others could have changed the state.
+    #[error(
+        "{} (mode {mode:04o}, uid {uid}) can be read or written by others; its state is not trusted: look at what is in it, \
+         then make it the agent's own with mode 0700", .path.display()
+    )]
+    OpenState {
+        /// The directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Its owner.
+        uid: u32,
+    },
+    /// The kernel gives no random numbers.
+    #[error("the kernel gives no random numbers")]
+    NoRandomness,
+}
+
+/// Checks and mends the machine once.
+///
+/// # Errors
+/// Nothing was looked at: the catalog or the state directory cannot be used. Whatever happens to single resources is in the
+/// findings.
+pub fn run(run: Run<'_>) -> Result<Findings, Error> {
+    let typed = run.catalog.validate()?;
+    let subjects: Vec<_> = run
+        .catalog
+        .resources
+        .iter()
+        .zip(&typed)
+        .map(|(resource, typed)| Subject::new(run, resource, typed))
+        .collect();
+    let memory = memory::Memory::open(run.state_dir, &run.catalog.id)?;
+    let began = Instant::now();
+    let mut types = Times::default();
+    let checked = check::all(&subjects, run.reading(), &mut types);
+    let check = began.elapsed();
+    let mut record = record::Record::new(&subjects, &memory);
+    mend::all(run, &subjects, checked, &memory, &mut record, &mut types);
+    memory.remember_left(&subjects, &record);
+    let phases = [("check", check), ("mend", began.elapsed().saturating_sub(check))];
+    Ok(Findings {
+        counts: record.counts(),
+        events: record.events,
+        phases: phases.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
+        types: types.0.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
+    })
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<'a> Run<'a> {
+    fn reading(&self) -> Reading<'a> {
+        Reading { machine: self.system, content: self.content }
+    }
+
+    fn writing(&self) -> Writing<'a> {
+        Writing { machine: self.system, content: self.content, state_dir: self.state_dir }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// A resource with all that the harness knows of it before it looks at the machine.
+struct Subject<'a> {
+    resource: &'a Resource,
+    typed: &'a Typed,
+    provider: &'static dyn AnyProvider,
+    policy: Policy,
+}
+
+impl<'a> Subject<'a> {
+    fn new(run: Run<'_>, resource: &'a Resource, typed: &'a Typed) -> Self {
+        let policy = match run.mode {
+            Mode::Enforce => resource.policy,
+            Mode::Audit => resource.policy.min(Policy::Audit),
+        };
+        Self { resource, typed, provider: provider_of(typed), policy }
+    }
+
+    fn type_name(&self) -> &'a str {
+        &self.resource.reference.type_name
+    }
+}
+
+/// Time by type.
+#[derive(Default)]
+struct Times<'a>(BTreeMap<&'a str, Duration>);
+
+impl<'a> Times<'a> {
+    fn add(&mut self, type_name: &'a str, time: Duration) {
+        *self.0.entry(type_name).or_default() += time;
+    }
 }

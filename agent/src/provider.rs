@@ -35,8 +35,8 @@ pub struct Writing<'a> {
     pub machine: &'a dyn System,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
-    /// The directory of this machine (never of another root) that keeps what was replaced.
-    pub backups: &'a Path,
+    /// The agent's state directory, of this machine and never of another root: backups are kept in it.
+    pub state_dir: &'a Path,
 }
 
 /// What would mend a resource.

@@ -1,0 +1,215 @@
+//! What happened: events, and how each resource ended.
+
+use std::time::Duration;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::report::{Cause, Counts, Event, MAX_DIFF, MAX_EVENTS, Status};
+
+use super::memory::Memory;
+use super::redact::Redact;
+use super::{Subject, milliseconds};
+use crate::provider::{Change, ChangeKind, Shown};
+
+/// How a resource ended: the worst of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Outcome {
+    Unchanged,
+    Off,
+    NotApplicable,
+    WouldChange,
+    Changed,
+    Skipped,
+    Failed,
+}
+
+/// The record of a run.
+pub(super) struct Record<'a> {
+    subjects: &'a [Subject<'a>],
+    memory: &'a Memory,
+    pub(super) events: Vec<Event>,
+    ended: Vec<Ended>,
+    refreshed: u32,
+    dropped: u32,
+}
+
+struct Ended {
+    outcome: Outcome,
+    corrective: bool,
+    /// What the machine still has of properties that are off.
+    unmended: Vec<(String, Shown)>,
+}
+
+impl<'a> Record<'a> {
+    pub(super) fn new(subjects: &'a [Subject<'a>], memory: &'a Memory) -> Self {
+        let outcome =
+            |s: &Subject<'_>| if s.policy == Policy::Off { Outcome::Off } else { Outcome::Unchanged };
+        let ended = |s| Ended { outcome: outcome(s), corrective: false, unmended: Vec::new() };
+        let ended = subjects.iter().map(ended).collect();
+        Self { subjects, memory, events: Vec::new(), ended, refreshed: 0, dropped: 0 }
+    }
+
+    /// What became of one change.
+    pub(super) fn change(
+        &mut self,
+        index: usize,
+        change: &Change,
+        status: Status,
+        reason: Option<String>,
+        took: Duration,
+    ) {
+        let subject = &self.subjects[index];
+        let status = match (change.kind, status) {
+            (ChangeKind::Note, _) | (ChangeKind::Always, Status::Changed | Status::WouldChange) => {
+                Status::Info
+            }
+            (_, status) => status,
+        };
+        let drifts = matches!(status, Status::Changed | Status::WouldChange | Status::Failed);
+        let cause = drifts.then(|| match change.kind {
+            ChangeKind::Differs if self.memory.is_corrective(subject, change) => Cause::Corrective,
+            _ => Cause::Intentional,
+        });
+        if matches!(status, Status::WouldChange | Status::Failed) {
+            let key = match &change.path {
+                Some(path) => format!("{path}:{}", change.property),
+                None => change.property.to_string(),
+            };
+            self.ended[index].unmended.push((key, change.is.clone()));
+        }
+        let mut event = self.blank(index, status, reason.or_else(|| change.note.clone()), took);
+        event.property = Some(change.property.to_string()).filter(|name| !name.is_empty());
+        event.path.clone_from(&change.path);
+        event.is = Some(change.is.text().to_owned()).filter(|text| !text.is_empty());
+        event.should = Some(change.should.text().to_owned()).filter(|text| !text.is_empty());
+        event.diff.clone_from(&change.diff);
+        event.cause = cause;
+        if let Some(sources) = subject.resource.sources.get(&*change.property) {
+            event.sources.clone_from(sources);
+        }
+        self.add(index, event);
+    }
+
+    /// What became of the resource as a whole.
+    pub(super) fn whole(&mut self, index: usize, status: Status, reason: impl Into<String>, took: Duration) {
+        let event = self.blank(index, status, Some(reason.into()), took);
+        self.add(index, event);
+    }
+
+    /// It was refreshed.
+    pub(super) fn refreshed(&mut self, index: usize, what: String, took: Duration) {
+        self.refreshed += 1;
+        self.whole(index, Status::Info, what, took);
+    }
+
+    /// How a resource ended.
+    pub(super) fn outcome(&self, index: usize) -> Outcome {
+        self.ended[index].outcome
+    }
+
+    /// What the machine still has of a resource's properties that are off.
+    pub(super) fn unmended(&self, index: usize) -> &[(String, Shown)] {
+        &self.ended[index].unmended
+    }
+
+    /// Whether there is nothing to report.
+    pub(super) fn nothing_happened(&self) -> bool {
+        self.events.is_empty() && self.dropped == 0
+    }
+
+    /// How many resources ended how.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            total: u32::try_from(self.ended.len()).unwrap_or(u32::MAX),
+            refreshed: self.refreshed,
+            dropped: self.dropped,
+            ..Counts::default()
+        };
+        for ended in &self.ended {
+            *match ended.outcome {
+                Outcome::Unchanged => &mut counts.unchanged,
+                Outcome::Off => &mut counts.off,
+                Outcome::NotApplicable => &mut counts.not_applicable,
+                Outcome::WouldChange => &mut counts.would_change,
+                Outcome::Changed => &mut counts.changed,
+                Outcome::Skipped => &mut counts.skipped,
+                Outcome::Failed => &mut counts.failed,
+            } += 1;
+            counts.corrective += u32::from(ended.corrective);
+        }
+        counts
+    }
+
+    fn blank(&self, index: usize, status: Status, reason: Option<String>, took: Duration) -> Event {
+        let resource = self.subjects[index].resource;
+        Event {
+            resource: resource.reference.clone(),
+            property: None,
+            path: None,
+            is: None,
+            should: None,
+            status,
+            cause: None,
+            reason,
+            diff: None,
+            origin: resource.origin.clone(),
+            sources: Vec::new(),
+            duration_ms: milliseconds(took),
+        }
+    }
+
+    /// The one way into the report: redacted, counted and limited.
+    fn add(&mut self, index: usize, mut event: Event) {
+        let redact = Redact::of(&self.subjects[index].resource.attributes);
+        for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.diff, &mut event.path] {
+            *text = text.take().map(|text| redact.text(text));
+        }
+        if event.diff.as_ref().is_some_and(|diff| diff.len() > MAX_DIFF) {
+            event.diff = None;
+        }
+        let ended = &mut self.ended[index];
+        ended.outcome = ended.outcome.max(match event.status {
+            Status::Info => Outcome::Unchanged,
+            Status::NotApplicable => Outcome::NotApplicable,
+            Status::WouldChange => Outcome::WouldChange,
+            Status::Changed => Outcome::Changed,
+            Status::Skipped => Outcome::Skipped,
+            Status::Failed => Outcome::Failed,
+        });
+        ended.corrective |= event.cause == Some(Cause::Corrective);
+        log(&event);
+        if self.events.len() < MAX_EVENTS {
+            self.events.push(event);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}
+
+/// One line in the log for each event.
+fn log(event: &Event) {
+    let status = match event.status {
+        Status::Changed => "changed",
+        Status::WouldChange => "would change",
+        Status::Failed => "failed",
+        Status::Skipped => "skipped",
+        Status::NotApplicable => "not applicable",
+        Status::Info => "info",
+    };
+    let mut text = format!("{}: {status}", event.resource);
+    for part in [&event.property, &event.path].into_iter().flatten() {
+        text.push_str(&format!(" {part}"));
+    }
+    if let (Some(is), Some(should)) = (&event.is, &event.should) {
+        text.push_str(&format!(" {is} -> {should}"));
+    }
+    if let Some(reason) = &event.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    // Texts of the machine are data: no control character of theirs reaches a terminal.
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if event.status == Status::Failed {
+        tracing::error!(resource = %event.resource, "{text}");
+    } else {
+        tracing::info!(resource = %event.resource, "{text}");
+    }
+}

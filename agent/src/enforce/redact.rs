@@ -1,0 +1,99 @@
+//! The one place where texts about a resource lose its secrets.
+//!
+//! Providers mask values that they know to be secret; this is for all the rest: what a command said, what an error quotes,
+//! what stands in a diff.
+
+use holdfast_catalog::resource::Attributes;
+use holdfast_catalog::value::{Kind, MASK, Value};
+
+/// Shorter secrets stand in texts by chance: texts beside them are hidden whole.
+const SHORT: usize = 4;
+
+/// The secrets of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Redact {
+    /// It has none.
+    Nothing,
+    /// These are replaced, longest first.
+    These(Vec<String>),
+    /// One is too short to be told from other text.
+    Everything,
+}
+
+impl Redact {
+    /// For a resource with these attributes.
+    pub(super) fn of(attributes: &Attributes) -> Self {
+        let mut secrets = Vec::new();
+        attributes.values().for_each(|value| collect(value, &mut secrets));
+        secrets.retain(|secret| !secret.trim().is_empty());
+        if secrets.is_empty() {
+            return Self::Nothing;
+        }
+        if secrets.iter().any(|secret| secret.len() < SHORT) {
+            return Self::Everything;
+        }
+        // A command quotes lines rather than whole files.
+        let lines: Vec<_> =
+            secrets.iter().flat_map(|s| s.lines()).map(|line| line.trim().to_owned()).collect();
+        secrets.extend(lines.into_iter().filter(|line| line.len() >= SHORT));
+        secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        secrets.dedup();
+        Self::These(secrets)
+    }
+
+    /// The text without secrets.
+    pub(super) fn text(&self, text: String) -> String {
+        match self {
+            Self::Nothing => text,
+            Self::These(secrets) => secrets.iter().fold(text, |text, secret| {
+                if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
+            }),
+            Self::Everything => MASK.to_owned(),
+        }
+    }
+}
+
+fn collect(value: &Value, secrets: &mut Vec<String>) {
+    match &value.kind {
+        Kind::Sensitive(secret) => match secret.as_pieces() {
+            Some(pieces) => secrets.extend(pieces.iter().filter(|p| p.secret).map(|p| p.text.to_string())),
+            None => secrets.extend(secret.expose().scalar_text().map(|text| text.to_string())),
+        },
+        Kind::List(list) => list.iter().for_each(|item| collect(item, secrets)),
+        Kind::Map(map) => map.values().for_each(|item| collect(item, secrets)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use holdfast_catalog::value::{Piece, Sensitive};
+
+    use super::*;
+
+    fn attributes(value: impl Into<Value>) -> Attributes {
+        [(Arc::from("content"), value.into())].into()
+    }
+
+    fn secret(text: &str) -> Value {
+        Kind::Sensitive(Sensitive::text(text)).into()
+    }
+
+    #[test]
+    fn secrets_and_their_lines_are_replaced_wherever_they_stand() {
+        let pieces = [("user=app\npassword=", false), ("hunter2", true)];
+        let pieces = pieces.map(|(text, secret)| Piece { text: text.into(), secret });
+        let redact = Redact::of(&attributes(Kind::Sensitive(Sensitive::pieces(pieces))));
+        assert_eq!(redact.text("near hunter2, user=app".into()), "near [sensitive], user=app");
+        let redact = Redact::of(&attributes(vec![secret("line one\n  line two")]));
+        assert_eq!(redact.text("bad `line two`".into()), "bad `[sensitive]`");
+    }
+
+    #[test]
+    fn beside_a_short_secret_no_text_is_shown() {
+        assert_eq!(Redact::of(&attributes(secret("ab"))).text("grab".into()), MASK);
+        assert_eq!(Redact::of(&attributes("ab")).text("grab".into()), "grab");
+    }
+}

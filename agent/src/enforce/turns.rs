@@ -1,0 +1,227 @@
+//! Whose turn it is: the graph of a catalog while it is worked through.
+//!
+//! What a resource came to flows along the edges to those after it: that something before it failed, that something before
+//! it changed, and notifications. Containers only pass things on: a notification of one reaches its members, and a change of
+//! a member is a change of the container.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::Catalog;
+use holdfast_catalog::graph::{EdgeKind, NodeIndex};
+
+use crate::provider::Notice;
+
+/// What a node's turn came to, for those after it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Came {
+    /// Something was changed.
+    pub(super) changed: bool,
+    /// Something would be changed, were it not audited.
+    pub(super) would: bool,
+    /// It failed.
+    pub(super) failed: bool,
+}
+
+/// A notification that has reached a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Notified {
+    /// What is asked for.
+    pub(super) notice: Notice,
+    /// Whether something changed, or only would have.
+    pub(super) real: bool,
+    /// By whom.
+    pub(super) by: Arc<str>,
+}
+
+/// What has reached a node before its turn.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reached {
+    /// The failure that it is skipped for.
+    pub(super) blocked: Option<Arc<str>>,
+    /// Something before it has changed: what was seen of it may be old.
+    pub(super) touched: bool,
+    /// Something before it would have changed.
+    pub(super) anticipates: bool,
+    /// A notification.
+    pub(super) notified: Option<Notified>,
+}
+
+/// The graph while it is worked through.
+pub(super) struct Turns<'a> {
+    catalog: &'a Catalog,
+    after: Vec<Vec<(NodeIndex, EdgeKind)>>,
+    waiting: Vec<u32>,
+    reached: Vec<Reached>,
+    /// Of containers' ends: what their members came to.
+    members: Vec<Came>,
+    ready: BinaryHeap<Reverse<(u32, NodeIndex)>>,
+}
+
+impl<'a> Turns<'a> {
+    pub(super) fn new(catalog: &'a Catalog) -> Self {
+        let nodes = catalog.nodes();
+        let mut turns = Self {
+            catalog,
+            after: vec![Vec::new(); nodes],
+            waiting: vec![0; nodes],
+            reached: vec![Reached::default(); nodes],
+            members: vec![Came::default(); nodes],
+            ready: BinaryHeap::new(),
+        };
+        for edge in &catalog.edges {
+            turns.after[edge.from as usize].push((edge.to, edge.kind));
+            turns.waiting[edge.to as usize] += 1;
+        }
+        for node in 0..u32::try_from(nodes).unwrap_or(u32::MAX) {
+            if turns.waiting[node as usize] == 0 {
+                turns.make_ready(node);
+            }
+        }
+        turns
+    }
+
+    /// The next resource, by its index; containers are passed on the way.
+    pub(super) fn next(&mut self) -> Option<usize> {
+        loop {
+            let Reverse((_, node)) = self.ready.pop()?;
+            if (node as usize) < self.catalog.resources.len() {
+                return Some(node as usize);
+            }
+            let came = self.members[node as usize];
+            self.finish_node(node, came);
+        }
+    }
+
+    /// Takes further resources whose turn it is, too, if `wanted`.
+    pub(super) fn also_ready(&mut self, wanted: impl Fn(usize, &Reached) -> bool) -> Vec<usize> {
+        let resources = self.catalog.resources.len();
+        let reached = &self.reached;
+        let is_wanted =
+            |node: NodeIndex| (node as usize) < resources && wanted(node as usize, &reached[node as usize]);
+        let entries = std::mem::take(&mut self.ready).into_sorted_vec();
+        let (taken, left): (Vec<_>, Vec<_>) =
+            entries.into_iter().rev().partition(|Reverse((_, n))| is_wanted(*n));
+        self.ready = left.into();
+        taken.into_iter().map(|Reverse((_, node))| node as usize).collect()
+    }
+
+    /// What has reached a resource.
+    pub(super) fn reached(&self, resource: usize) -> &Reached {
+        &self.reached[resource]
+    }
+
+    /// A notification from outside the run: one that the last run owed.
+    pub(super) fn notify(&mut self, resource: usize, notified: Notified) {
+        join(&mut self.reached[resource].notified, notified);
+    }
+
+    /// A resource's turn is over.
+    pub(super) fn finish(&mut self, resource: usize, came: Came) {
+        self.finish_node(u32::try_from(resource).unwrap_or(u32::MAX), came);
+    }
+
+    /// The resources that a change of `resource` notifies, directly or through containers.
+    pub(super) fn notifies(&self, resource: usize) -> Vec<(usize, Notice)> {
+        let mut found = BTreeSet::new();
+        let mut visited = BTreeSet::new();
+        // Upwards to the containers whose change this is, then along their notifications, then down to their members.
+        let mut todo: Vec<(NodeIndex, Option<Notice>)> =
+            vec![(u32::try_from(resource).unwrap_or(u32::MAX), None)];
+        while let Some((node, notice)) = todo.pop() {
+            if !visited.insert((node, notice)) {
+                continue;
+            }
+            for &(to, kind) in &self.after[node as usize] {
+                let next = match (kind, notice) {
+                    (EdgeKind::Notify, None) => Some(Notice::Refresh),
+                    (EdgeKind::Reload, None) => Some(Notice::Reload),
+                    (EdgeKind::Contain, None) if self.is_end(to) => None,
+                    (EdgeKind::Contain, Some(notice)) if self.is_begin(node) => Some(notice),
+                    _ => continue,
+                };
+                match next {
+                    Some(notice) if (to as usize) < self.catalog.resources.len() => {
+                        found.insert((to as usize, notice));
+                    }
+                    _ => todo.push((to, next)),
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    fn is_begin(&self, node: NodeIndex) -> bool {
+        (node as usize)
+            .checked_sub(self.catalog.resources.len())
+            .is_some_and(|offset| offset.is_multiple_of(2))
+    }
+
+    fn is_end(&self, node: NodeIndex) -> bool {
+        (node as usize)
+            .checked_sub(self.catalog.resources.len())
+            .is_some_and(|offset| !offset.is_multiple_of(2))
+    }
+
+    fn make_ready(&mut self, node: NodeIndex) {
+        let resources = u32::try_from(self.catalog.resources.len()).unwrap_or(u32::MAX);
+        // As the catalog's own order: containers hold nothing back.
+        let rank = if node < resources { node + 1 } else { 0 };
+        self.ready.push(Reverse((rank, node)));
+    }
+
+    fn finish_node(&mut self, node: NodeIndex, came: Came) {
+        let here = self.reached[node as usize].clone();
+        let name: Arc<str> = self.catalog.node_name(node).into();
+        let is_resource = (node as usize) < self.catalog.resources.len();
+        let blocked = here.blocked.clone().or_else(|| (came.failed && is_resource).then(|| name.clone()));
+        for (to, kind) in std::mem::take(&mut self.after[node as usize]) {
+            let passed = self.passed(node, kind, came, &here, &name);
+            let next = &mut self.reached[to as usize];
+            next.touched |= here.touched || came.changed;
+            next.anticipates |= here.anticipates || came.would;
+            if next.blocked.is_none() {
+                next.blocked.clone_from(&blocked);
+            }
+            if let Some(notified) = passed {
+                join(&mut next.notified, notified);
+            }
+            if kind == EdgeKind::Contain && self.is_end(to) {
+                let all = &mut self.members[to as usize];
+                all.changed |= came.changed;
+                all.would |= came.would;
+            }
+            self.waiting[to as usize] -= 1;
+            if self.waiting[to as usize] == 0 {
+                self.make_ready(to);
+            }
+        }
+    }
+
+    /// The notification that goes along an edge.
+    fn passed(
+        &self,
+        node: NodeIndex,
+        kind: EdgeKind,
+        came: Came,
+        here: &Reached,
+        name: &Arc<str>,
+    ) -> Option<Notified> {
+        let notice = match kind {
+            EdgeKind::Notify => Notice::Refresh,
+            EdgeKind::Reload => Notice::Reload,
+            EdgeKind::Contain if self.is_begin(node) => return here.notified.clone(),
+            EdgeKind::Contain | EdgeKind::Order => return None,
+        };
+        (came.changed || came.would).then(|| Notified { notice, real: came.changed, by: name.clone() })
+    }
+}
+
+/// Of two notifications the stronger one counts: a real one, then a refresh rather than a reload.
+fn join(slot: &mut Option<Notified>, new: Notified) {
+    match slot {
+        Some(old) if (old.real, old.notice) >= (new.real, new.notice) => {}
+        _ => *slot = Some(new),
+    }
+}
