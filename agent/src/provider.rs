@@ -14,6 +14,7 @@ use crate::system::{self, Inspect, System};
 
 mod change;
 mod erased;
+mod package;
 mod unsupported;
 
 pub use change::{Change, ChangeKind, Shown};
@@ -209,7 +210,7 @@ providers! {
     File => unsupported::Unsupported::<holdfast_catalog::resource::File>::TYPE,
     Group => unsupported::Unsupported::<holdfast_catalog::resource::Group>::TYPE,
     Notify => unsupported::Unsupported::<holdfast_catalog::resource::Notify>::TYPE,
-    Package => unsupported::Unsupported::<holdfast_catalog::resource::Package>::TYPE,
+    Package => package::Packages,
     Service => unsupported::Unsupported::<holdfast_catalog::resource::Service>::TYPE,
     User => unsupported::Unsupported::<holdfast_catalog::resource::User>::TYPE,
 }

@@ -1,0 +1,165 @@
+//! `package`: what is installed, by dpkg's record; changed by apt, as many packages as are ready in one transaction.
+//!
+//! Needs a running system: under another root nothing is known or changed. Other package managers are not here yet; a
+//! machine without dpkg is told so.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use holdfast_catalog::resource::Package;
+use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
+
+use super::{Applied, Change, ChangeKind, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use crate::system::Liveness;
+
+mod apt;
+mod dpkg_status;
+mod version;
+
+use dpkg_status::{DpkgStatus, State};
+
+/// Packages of dpkg and apt.
+pub struct Packages;
+
+/// What dpkg has, and the newest versions that apt offers where they are asked for.
+pub enum Seen {
+    /// This root is no running system.
+    NotLive,
+    /// There is no dpkg.
+    NoDpkg,
+    /// There is.
+    Dpkg {
+        /// What is installed.
+        status: DpkgStatus,
+        /// The newest version on offer, by title, for packages that are wanted in it.
+        candidates: HashMap<String, String>,
+    },
+}
+
+impl Provider for Packages {
+    type Want = Package;
+    type Seen = Seen;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&Package], reading: Reading<'_>) -> Result<Seen, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Seen::NotLive);
+        }
+        let Some(status) = DpkgStatus::read(reading.machine)? else { return Ok(Seen::NoDpkg) };
+        let latest = all.iter().filter(|want| want.ensure == PackageEnsure::State(PackageState::Latest));
+        let names: Vec<&str> =
+            latest.filter(|want| refusal(want).is_none()).map(|want| want.title.as_str()).collect();
+        let candidates = apt::candidates(reading.machine, &names)?;
+        Ok(Seen::Dpkg { status, candidates })
+    }
+
+    fn plan(&self, want: &Package, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+        let not_applicable = |why: &str| Ok(Plan::NotApplicable(why.to_owned()));
+        match seen {
+            Seen::NotLive => not_applicable("packages are managed on a running system only"),
+            Seen::NoDpkg => {
+                not_applicable("this machine has no dpkg, and no other package manager is supported")
+            }
+            Seen::Dpkg { status, candidates } => match refusal(want) {
+                Some(why) => Err(Error::Refused(why)),
+                None => Ok(Plan::of(difference(want, status, candidates).into_iter().collect())),
+            },
+        }
+    }
+
+    fn apply(&self, want: &Package, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut answers = self.apply_together(&[Job { want, changes }], writing);
+        answers.pop().unwrap_or_else(|| Ok(Applied::default()))
+    }
+
+    fn apply_together(&self, jobs: &[Job<'_, Package>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+        let wants: Vec<&Package> = jobs.iter().map(|job| job.want).collect();
+        apt::mend(writing.machine, &wants)
+    }
+
+    fn left<'a>(&self, want: &'a Package) -> Left<'a> {
+        vec![(Cow::Borrowed("ensure"), Cow::Owned(want.ensure.to_string()))]
+    }
+}
+
+/// Why apt must not be given a package as it is written: it would read another meaning into it.
+fn refusal(want: &Package) -> Option<String> {
+    let title = want.title.as_str();
+    let (name, architecture) = title.split_once(':').unwrap_or((title, "all"));
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    // A hyphen at the end asks apt for a removal, a dollar sign for every name that matches.
+    let is_name = name.len() > 1
+        && name.bytes().next().is_some_and(plain)
+        && name.bytes().all(|b| plain(b) || b"+-.".contains(&b))
+        && !name.ends_with('-');
+    if !is_name || architecture.is_empty() || !architecture.bytes().all(|b| plain(b) || b == b'-') {
+        return Some(format!(
+            "`{title}` is no name of a package; write `name` or `name:architecture`, in small letters"
+        ));
+    }
+    let word = want.options.iter().find(|option| !option.starts_with('-'))?;
+    Some(format!(
+        "option `{word}` would be taken for a package; write one that has a value as `--option=value`"
+    ))
+}
+
+/// What differs, if anything does.
+fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Option<Change> {
+    let package = status.package(want.title.as_str());
+    let state = package.map_or(State::NotInstalled, |package| package.state);
+    let installed = status.installed(want.title.as_str());
+    let is = is_text(package);
+    let differs = |should: String| Some(Change::new("ensure", is.clone(), should));
+    let asked = want.ensure.to_string();
+    match (&want.ensure, installed) {
+        (PackageEnsure::State(PackageState::Absent), _) => match state {
+            State::NotInstalled | State::ConfigFiles => None,
+            State::Broken | State::Installed => differs(asked),
+        },
+        (PackageEnsure::State(PackageState::Purged), _) => {
+            if state == State::NotInstalled {
+                None
+            } else {
+                differs(asked)
+            }
+        }
+        (_, None) => differs(asked),
+        (PackageEnsure::State(PackageState::Present), Some(_)) => None,
+        (PackageEnsure::State(PackageState::Held), Some(installed)) => {
+            if installed.held {
+                None
+            } else {
+                differs(asked)
+            }
+        }
+        (PackageEnsure::State(PackageState::Latest), Some(installed)) => {
+            let newer = candidates.get(want.title.as_str())?;
+            let is_newer = version::compare(newer, &installed.version) == Ordering::Greater;
+            is_newer.then(|| Change::new("ensure", is, newer).kind(ChangeKind::Moved))
+        }
+        (PackageEnsure::Version(wanted), Some(installed)) => {
+            if version::compare(wanted, &installed.version) == Ordering::Equal {
+                None
+            } else {
+                differs(asked)
+            }
+        }
+    }
+}
+
+/// A package for people, in the words of the attribute.
+fn is_text(package: Option<&dpkg_status::Package>) -> String {
+    let Some(package) = package else { return "absent".to_owned() };
+    match package.state {
+        State::NotInstalled => "absent".to_owned(),
+        State::ConfigFiles => "absent, with its configuration left".to_owned(),
+        State::Broken => format!("{}, half installed", package.version),
+        State::Installed if package.held => format!("{}, held", package.version),
+        State::Installed => package.version.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! apt: one transaction for many packages, and each alone where that fails, so that a bad one fails alone.
+//!
+//! What came of it is judged by dpkg's record afterwards, not by exit codes: a package that another one's failing
+//! script could not keep from being installed is installed.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use holdfast_catalog::resource::Package;
+use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
+
+use super::dpkg_status::DpkgStatus;
+use super::{difference, is_text, version};
+use crate::provider::{Applied, Error};
+use crate::system::{Inspect, Invocation, Output, System};
+
+/// A large upgrade on a slow disk takes its time; ending it in the middle is worse than waiting.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// How long apt waits for another that is at work, such as the nightly upgrade.
+const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
+
+/// Package lists that this process fetched so recently are not fetched again for a name that nobody knows.
+const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
+
+static LISTS_FETCHED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// The newest versions on offer, by title, from the package lists as they are. One probe, and none for no names.
+pub fn candidates(machine: &dyn Inspect, titles: &[&str]) -> Result<HashMap<String, String>, Error> {
+    if titles.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let policy = ["apt-cache", "policy", "--"].into_iter().chain(titles.iter().copied());
+    let policy = Invocation::new(policy).limit(16 * 1024 * 1024);
+    let output = machine.probe(&policy)?;
+    if !output.succeeded() {
+        return Err(Error::command(&policy, &output));
+    }
+    let offered = read_policy(&output.text());
+    let of = |title: &&str| {
+        // apt leaves this machine's own architecture out.
+        let name = title.split(':').next().unwrap_or(title);
+        Some(((*title).to_owned(), offered.get(*title).or_else(|| offered.get(name))?.clone()))
+    };
+    Ok(titles.iter().filter_map(of).collect())
+}
+
+fn read_policy(text: &str) -> HashMap<String, String> {
+    let mut candidates = HashMap::new();
+    let mut name = "";
+    for line in text.lines() {
+        if let Some(candidate) = line.strip_prefix("  Candidate: ") {
+            if candidate != "(none)" {
+                candidates.insert(name.to_owned(), candidate.to_owned());
+            }
+        } else if !line.starts_with(' ') {
+            name = line.trim_end_matches(':');
+        }
+    }
+    candidates
+}
+
+/// Brings packages to what is wanted of them. Answers once for each, in their order.
+pub fn mend(machine: &dyn System, wants: &[&Package]) -> Vec<Result<Applied, Error>> {
+    let mut apt = Apt { machine, said: Vec::new() };
+    let tried = apt.try_all(wants);
+    match tried.and_then(|errors| Ok((errors, apt.status()?))) {
+        Ok((errors, after)) => apt.judge(wants, &after, errors),
+        Err(error) => wants.iter().map(|_| Err(Error::Refused(error.to_string()))).collect(),
+    }
+}
+
+/// What is to be done with a package.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Verb {
+    /// Install, change the version, or remove: apt takes all of it in one transaction.
+    Install,
+    /// Remove with configuration, also what is there of a removed package.
+    Purge,
+}
+
+struct Apt<'a> {
+    machine: &'a dyn System,
+    /// What is to be told with whatever comes of it.
+    said: Vec<String>,
+}
+
+impl Apt<'_> {
+    fn status(&self) -> Result<DpkgStatus, Error> {
+        Ok(DpkgStatus::read(self.machine)?.unwrap_or_default())
+    }
+
+    /// Does what it can; the errors of those that were tried alone, by index.
+    fn try_all(&mut self, wants: &[&Package]) -> Result<BTreeMap<usize, Error>, Error> {
+        let mut status = self.status()?;
+        if status.is_interrupted() {
+            self.repair()?;
+            status = self.status()?;
+        }
+        self.release_holds(wants, &status)?;
+        let mut groups: BTreeMap<(Verb, &[String]), Vec<usize>> = BTreeMap::new();
+        for (i, want) in wants.iter().enumerate() {
+            groups.entry((verb(want), &want.options)).or_default().push(i);
+        }
+        let mut errors = BTreeMap::new();
+        for ((verb, options), members) in groups {
+            let members: Vec<_> = members.into_iter().map(|i| (i, wants[i])).collect();
+            self.try_group(verb, options, &members, &mut errors)?;
+        }
+        self.hold(wants)?;
+        Ok(errors)
+    }
+
+    /// All in one transaction, or each that is still off alone.
+    fn try_group(
+        &mut self,
+        verb: Verb,
+        options: &[String],
+        members: &[(usize, &Package)],
+        errors: &mut BTreeMap<usize, Error>,
+    ) -> Result<(), Error> {
+        let wants: Vec<&Package> = members.iter().map(|(_, want)| *want).collect();
+        let Err(error) = self.transaction(verb, options, &wants) else { return Ok(()) };
+        if let [(index, _)] = members {
+            errors.insert(*index, error);
+            return Ok(());
+        }
+        for (index, want) in members {
+            if wants_apt(want, &self.status()?)
+                && let Err(error) = self.transaction(verb, options, &[want])
+            {
+                errors.insert(*index, error);
+            }
+        }
+        Ok(())
+    }
+
+    /// One run of apt; once more with new package lists where these know no such package or version.
+    fn transaction(&mut self, verb: Verb, options: &[String], wants: &[&Package]) -> Result<(), Error> {
+        let status = self.status()?;
+        let wants: Vec<&Package> = wants.iter().copied().filter(|want| wants_apt(want, &status)).collect();
+        if wants.is_empty() {
+            return Ok(());
+        }
+        let command = command(verb, options, &wants, &status);
+        let mut output = self.machine.run(&command)?;
+        if !output.succeeded() && lists_are_old(&output) && self.fetch_lists()? {
+            output = self.machine.run(&command)?;
+        }
+        if output.succeeded() { Ok(()) } else { Err(Error::command(&command, &output)) }
+    }
+
+    /// Fetches the package lists, unless that was done a moment ago.
+    fn fetch_lists(&mut self) -> Result<bool, Error> {
+        let mut fetched = LISTS_FETCHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if fetched.is_some_and(|at| at.elapsed() < LISTS_STAY_FRESH) {
+            return Ok(false);
+        }
+        let update = quietly(["apt-get", "-q", "-o", LOCK_TIMEOUT, "update"]);
+        let output = self.machine.run(&update)?;
+        *fetched = Some(Instant::now());
+        self.said.push(if output.succeeded() {
+            "the package lists were fetched first".to_owned()
+        } else {
+            Error::command(&update, &output).to_string()
+        });
+        Ok(true)
+    }
+
+    /// Finishes what an interrupted dpkg began.
+    fn repair(&mut self) -> Result<(), Error> {
+        let configure = quietly(["dpkg", "--force-confold", "--configure", "-a"]);
+        let output = self.machine.run(&configure)?;
+        self.said.push(if output.succeeded() {
+            "dpkg had been interrupted: `dpkg --configure -a` finished its work first".to_owned()
+        } else {
+            Error::command(&configure, &output).to_string()
+        });
+        Ok(())
+    }
+
+    /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold.
+    fn release_holds(&self, wants: &[&Package], status: &DpkgStatus) -> Result<(), Error> {
+        let held = |want: &&&Package| {
+            status.package(want.title.as_str()).is_some_and(|package| package.held) && wants_apt(want, status)
+        };
+        self.mark("unhold", wants.iter().filter(held).map(|want| want.title.as_str()))
+    }
+
+    fn hold(&self, wants: &[&Package]) -> Result<(), Error> {
+        let held = PackageEnsure::State(PackageState::Held);
+        let titles = wants.iter().filter(|want| want.ensure == held).map(|want| want.title.as_str());
+        let titles: Vec<&str> = titles.collect();
+        if titles.is_empty() {
+            return Ok(());
+        }
+        let status = self.status()?;
+        self.mark("hold", titles.into_iter().filter(|title| status.installed(title).is_some()))
+    }
+
+    fn mark<'a>(&self, how: &'a str, titles: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+        let mut arguments = vec!["apt-mark", how, "--"];
+        let options = arguments.len();
+        arguments.extend(titles);
+        if arguments.len() == options {
+            return Ok(());
+        }
+        let mark = quietly(arguments);
+        let output = self.machine.run(&mark)?;
+        if output.succeeded() { Ok(()) } else { Err(Error::command(&mark, &output)) }
+    }
+
+    /// Says of each package whether it is now as wanted.
+    fn judge(
+        &self,
+        wants: &[&Package],
+        after: &DpkgStatus,
+        mut errors: BTreeMap<usize, Error>,
+    ) -> Vec<Result<Applied, Error>> {
+        let answer = |(i, want): (usize, &&Package)| {
+            let error = errors.remove(&i);
+            // Whether a newer version is on offer is not in dpkg's record.
+            let latest = want.ensure == PackageEnsure::State(PackageState::Latest);
+            if difference(want, after, &HashMap::new()).is_none() && !(latest && error.is_some()) {
+                let said = self.said.iter().map(|said| (0, said.clone())).collect();
+                return Ok(Applied { said, failed: Vec::new() });
+            }
+            let is = is_text(after.package(want.title.as_str()));
+            let silent = || Error::Refused(format!("apt said nothing wrong, but `{}` is {is}", want.title));
+            Err(self.with_what_went_before(error.unwrap_or_else(silent)))
+        };
+        wants.iter().enumerate().map(answer).collect()
+    }
+
+    fn with_what_went_before(&self, error: Error) -> Error {
+        if self.said.is_empty() {
+            error
+        } else {
+            Error::Refused(format!("{error}\n{}", self.said.join("\n")))
+        }
+    }
+}
+
+fn verb(want: &Package) -> Verb {
+    match want.ensure {
+        PackageEnsure::State(PackageState::Purged) => Verb::Purge,
+        _ => Verb::Install,
+    }
+}
+
+/// Whether apt has something to do for it; a hold alone is not apt's.
+fn wants_apt(want: &Package, status: &DpkgStatus) -> bool {
+    let installed = status.installed(want.title.as_str()).is_some();
+    match want.ensure {
+        PackageEnsure::State(PackageState::Latest) => true,
+        PackageEnsure::State(PackageState::Held) => !installed,
+        _ => difference(want, status, &HashMap::new()).is_some(),
+    }
+}
+
+/// The transaction for packages that all want something of apt.
+fn command(verb: Verb, options: &[String], wants: &[&Package], status: &DpkgStatus) -> Invocation {
+    let arguments = ["apt-get", "-y", "-q", "-o", "Dpkg::Options::=--force-confold", "-o", LOCK_TIMEOUT];
+    let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
+    if wants.iter().any(|want| is_downgrade(want, status)) {
+        arguments.push("--allow-downgrades".to_owned());
+    }
+    arguments.push(if verb == Verb::Purge { "purge" } else { "install" }.to_owned());
+    arguments.extend(options.iter().cloned());
+    arguments.push("--".to_owned());
+    arguments.extend(wants.iter().map(|want| match &want.ensure {
+        PackageEnsure::Version(version) => format!("{}={version}", want.title),
+        PackageEnsure::State(PackageState::Absent) => format!("{}-", want.title),
+        PackageEnsure::State(_) => want.title.to_string(),
+    }));
+    quietly(arguments).timeout(TRANSACTION_TIMEOUT)
+}
+
+fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
+    let PackageEnsure::Version(wanted) = &want.ensure else { return false };
+    let installed = status.installed(want.title.as_str());
+    installed.is_some_and(|package| version::compare(wanted, &package.version) == Ordering::Less)
+}
+
+/// A command that asks nobody anything.
+fn quietly<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Invocation {
+    Invocation::new(arguments)
+        .variable("DEBIAN_FRONTEND", "noninteractive")
+        .variable("APT_LISTCHANGES_FRONTEND", "none")
+        .variable("UCF_FORCE_CONFFOLD", "1")
+}
+
+/// Whether it failed in a way that new package lists may cure: a name or version that they do not know, or one that the
+/// mirror no longer has.
+fn lists_are_old(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let signs =
+        ["Unable to locate package", "was not found", "has no installation candidate", "404  Not Found"];
+    signs.iter().any(|sign| said.contains(sign))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! What apt is given, and how its answers are read.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use super::super::tests::want;
+use super::*;
+use crate::system::double::{Double, failed, said};
+
+const STATUS: &str = "\
+Package: nginx
+Status: install ok installed
+Architecture: amd64
+Version: 1.22.1-9
+
+Package: chrony
+Status: hold ok installed
+Architecture: amd64
+Version: 4.3-2
+";
+
+const POLICY: &str = "\
+nginx:
+  Installed: 1.22.1-9
+  Candidate: 1.22.1-9+deb12u3
+  Version table:
+     1.22.1-9+deb12u3 500
+        500 http://deb.example.com/debian bookworm/main amd64 Packages
+ *** 1.22.1-9 100
+        100 /var/lib/dpkg/status
+local-only:
+  Installed: (none)
+  Candidate: (none)
+  Version table:
+libc6:i386:
+  Installed: (none)
+  Candidate: 2.36-9
+  Version table:
+";
+
+#[test]
+fn candidates_are_read_by_name() {
+    let candidates = read_policy(POLICY);
+    assert_eq!(candidates["nginx"], "1.22.1-9+deb12u3");
+    assert_eq!(candidates["libc6:i386"], "2.36-9");
+    assert_eq!(candidates.len(), 2);
+}
+
+#[test]
+fn one_transaction_installs_changes_and_removes() {
+    let wants = [want("nginx", "1.0-1"), want("htop", "present"), want("chrony", "absent")];
+    let wants: Vec<&Package> = wants.iter().collect();
+    let options = ["--no-install-recommends".to_owned()];
+    let command = command(Verb::Install, &options, &wants, &DpkgStatus::parse(STATUS));
+    assert_eq!(
+        command.command.to_string(),
+        "apt-get -y -q -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 --allow-downgrades \
+         install --no-install-recommends -- nginx=1.0-1 htop chrony-"
+    );
+}
+
+#[test]
+fn a_downgrade_is_allowed_only_where_a_version_asks_for_it() {
+    let asks = |title, ensure| {
+        let want = want(title, ensure);
+        let command = command(Verb::Install, &[], &[&want], &DpkgStatus::parse(STATUS)).command.to_string();
+        command.contains("--allow-downgrades")
+    };
+    assert!(asks("nginx", "1.22.1-8"));
+    assert!(!asks("nginx", "1.22.1-10"));
+    assert!(!asks("nginx", "latest"));
+}
+
+#[test]
+fn a_hold_alone_is_not_apts() {
+    let status = DpkgStatus::parse(STATUS);
+    assert!(!wants_apt(&want("nginx", "held"), &status));
+    assert!(wants_apt(&want("htop", "held"), &status));
+    assert!(wants_apt(&want("chrony", "5.0"), &status));
+}
+
+/// A machine whose apt installs whatever it is given, unless `bad` is among it.
+fn machine_with_apt() -> Double {
+    let root: Arc<OnceLock<PathBuf>> = Arc::default();
+    let place = Arc::clone(&root);
+    let double = Double::new(move |invocation| {
+        let command = invocation.command.to_string();
+        let Some((_, names)) = command.split_once(" install -- ") else { return Some(said("")) };
+        if names.split(' ').any(|name| name == "bad") {
+            return Some(failed(100, "E: bad has no luck"));
+        }
+        let path = place.get()?.join("var/lib/dpkg/status");
+        let mut status = std::fs::read_to_string(&path).ok()?;
+        for name in names.split(' ') {
+            status +=
+                &format!("\nPackage: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n");
+        }
+        std::fs::write(path, status).ok()?;
+        Some(said(""))
+    });
+    double.put("/var/lib/dpkg/status", STATUS);
+    root.set(double.root.path().to_owned()).unwrap();
+    double
+}
+
+fn transactions(double: &Double) -> Vec<String> {
+    let last = |command: &String| command.split_once(" -- ").map(|(_, names)| names.to_owned());
+    double.ran().iter().filter(|command| command.starts_with("apt-get")).filter_map(last).collect()
+}
+
+#[test]
+fn many_packages_are_one_transaction() {
+    let machine = machine_with_apt();
+    let wants = [want("a1", "present"), want("b1", "present"), want("nginx", "present")];
+    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>());
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(transactions(&machine), ["a1 b1"]);
+}
+
+#[test]
+fn a_bad_package_fails_alone_and_says_why() {
+    let machine = machine_with_apt();
+    let wants = [want("a1", "present"), want("bad", "present"), want("b1", "present")];
+    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>());
+    assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+    assert!(answers[1].as_ref().unwrap_err().to_string().contains("bad has no luck"));
+    assert_eq!(transactions(&machine), ["a1 bad b1", "a1", "bad", "b1"]);
+}
+
+#[test]
+fn an_interrupted_dpkg_is_put_in_order_first_and_that_is_said() {
+    let machine = machine_with_apt();
+    machine.put("/var/lib/dpkg/updates/0001", "");
+    let want = want("a1", "present");
+    let answer = mend(&machine, &[&want]).pop().unwrap().unwrap();
+    assert_eq!(machine.ran()[0], "dpkg --force-confold --configure -a");
+    assert!(answer.said[0].1.contains("interrupted"), "{answer:?}");
+}
+
+#[test]
+fn a_hold_is_released_for_a_version_that_the_data_asks_for_and_set_for_held() {
+    let machine = machine_with_apt();
+    let wants = [want("chrony", "absent"), want("nginx", "held")];
+    mend(&machine, &wants.iter().collect::<Vec<_>>());
+    let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
+    assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- nginx"]);
+}
+
+#[test]
+fn what_apt_did_not_do_without_a_word_is_a_failure() {
+    let machine = Double::new(|_| Some(said("")));
+    machine.put("/var/lib/dpkg/status", STATUS);
+    let want = want("htop", "present");
+    let error = mend(&machine, &[&want]).pop().unwrap().unwrap_err().to_string();
+    assert_eq!(error, "apt said nothing wrong, but `htop` is absent");
+}

@@ -1,0 +1,107 @@
+//! What is planned for a package, by dpkg's record.
+
+use holdfast_catalog::resource::ResourceType;
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::provider::Shown;
+
+const STATUS: &str = "\
+Package: nginx
+Status: install ok installed
+Architecture: amd64
+Version: 1.22.1-9
+
+Package: chrony
+Status: hold ok installed
+Architecture: amd64
+Version: 4.3-2
+
+Package: apache2
+Status: deinstall ok config-files
+Architecture: amd64
+Version: 2.4.62-1
+
+Package: redis
+Status: install ok half-configured
+Architecture: amd64
+Version: 7.0.15-1
+";
+
+pub(super) fn want(title: &str, ensure: &str) -> Package {
+    Package::read(title, &[("ensure".into(), Value::from(ensure))].into()).unwrap()
+}
+
+/// `is` and `should` of what differs.
+fn planned(title: &str, ensure: &str) -> Option<(String, String)> {
+    let candidates =
+        HashMap::from([("nginx".to_owned(), "1.24-1".to_owned()), ("chrony".to_owned(), "4.3-1".to_owned())]);
+    let change = difference(&want(title, ensure), &DpkgStatus::parse(STATUS), &candidates)?;
+    let text = |shown: &Shown| shown.text().to_owned();
+    Some((text(&change.is), text(&change.should)))
+}
+
+#[test]
+fn what_is_as_wanted_needs_nothing() {
+    for (title, ensure) in [
+        ("nginx", "present"),
+        ("nginx", "1.22.1-9"),
+        ("nginx", "0:1.22.1-9"),
+        ("chrony", "present"),
+        ("chrony", "held"),
+        ("chrony", "latest"),
+        ("apache2", "absent"),
+        ("htop", "absent"),
+        ("htop", "purged"),
+    ] {
+        assert_eq!(planned(title, ensure), None, "{title} {ensure}");
+    }
+}
+
+#[test]
+fn what_is_not_is_said_with_what_there_is() {
+    for (title, ensure, is, should) in [
+        ("htop", "present", "absent", "present"),
+        ("htop", "held", "absent", "held"),
+        ("htop", "latest", "absent", "latest"),
+        ("nginx", "1.23-1", "1.22.1-9", "1.23-1"),
+        ("nginx", "1.0-1", "1.22.1-9", "1.0-1"),
+        ("nginx", "held", "1.22.1-9", "held"),
+        ("nginx", "latest", "1.22.1-9", "1.24-1"),
+        ("nginx", "absent", "1.22.1-9", "absent"),
+        ("chrony", "purged", "4.3-2, held", "purged"),
+        ("apache2", "present", "absent, with its configuration left", "present"),
+        ("apache2", "purged", "absent, with its configuration left", "purged"),
+        ("redis", "present", "7.0.15-1, half installed", "present"),
+        ("redis", "absent", "7.0.15-1, half installed", "absent"),
+    ] {
+        assert_eq!(planned(title, ensure), Some((is.into(), should.into())), "{title} {ensure}");
+    }
+}
+
+#[test]
+fn a_newer_version_on_offer_is_no_drift_but_a_missing_package_is() {
+    let candidates = HashMap::from([("nginx".to_owned(), "1.24-1".to_owned())]);
+    let kind = |title| {
+        difference(&want(title, "latest"), &DpkgStatus::parse(STATUS), &candidates).map(|change| change.kind)
+    };
+    assert_eq!(kind("nginx"), Some(ChangeKind::Moved));
+    assert_eq!(kind("htop"), Some(ChangeKind::Differs));
+}
+
+#[test]
+fn names_that_apt_would_read_otherwise_are_refused() {
+    for title in ["foo-", "foo$", "Foo", "a:b:c", "x", "nginx:", "foo@bar", "foo\\", "_foo"] {
+        assert!(refusal(&want(title, "present")).is_some(), "{title}");
+    }
+    for title in ["g++", "libc6:i386", "python3.11", "0ad"] {
+        assert_eq!(refusal(&want(title, "present")), None);
+    }
+    let with = |option: &str| {
+        let mut package = want("nginx", "present");
+        package.options = vec![option.to_owned()];
+        refusal(&package)
+    };
+    assert!(with("htop").unwrap().contains("option `htop`"));
+    assert_eq!(with("--no-install-recommends"), None);
+}
