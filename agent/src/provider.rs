@@ -15,6 +15,7 @@ use crate::system::{self, Inspect, System};
 mod change;
 mod erased;
 mod package;
+mod service;
 mod unsupported;
 
 pub use change::{Change, ChangeKind, Shown};
@@ -211,7 +212,7 @@ providers! {
     Group => unsupported::Unsupported::<holdfast_catalog::resource::Group>::TYPE,
     Notify => unsupported::Unsupported::<holdfast_catalog::resource::Notify>::TYPE,
     Package => package::Packages,
-    Service => unsupported::Unsupported::<holdfast_catalog::resource::Service>::TYPE,
+    Service => service::Services,
     User => unsupported::Unsupported::<holdfast_catalog::resource::User>::TYPE,
 }
 
@@ -234,6 +235,9 @@ pub enum Error {
         /// Its last words.
         said: String,
     },
+    /// systemd could not be asked, or did not do it.
+    #[error(transparent)]
+    Systemd(#[from] service::BusError),
     /// It is refused or impossible: what is wrong, and what to do.
     #[error("{0}")]
     Refused(String),

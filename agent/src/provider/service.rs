@@ -1,0 +1,213 @@
+//! `service`: units of systemd, asked and told over D-Bus.
+//!
+//! Needs a running system with systemd. What has no unit file of its own, and what cannot be enabled, is said and not
+//! tried again and again.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use holdfast_catalog::resource::Service;
+use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
+
+use super::{Applied, Change, ChangeKind, Error, Left, Notice, Plan, Provider, Reading, Refreshed, Writing};
+use crate::system::{Inspect, Invocation, Liveness};
+
+mod systemd;
+mod unit;
+
+pub use systemd::BusError;
+
+use systemd::{Bus, Verb};
+use unit::{Activity, Definition, Enabling, Unit};
+
+/// Services of systemd.
+pub struct Services;
+
+/// What systemd has.
+pub enum Seen {
+    /// This root is no running system.
+    NotLive,
+    /// Something else than systemd runs this machine.
+    NoSystemd,
+    /// systemd cannot be asked now.
+    Unreachable(String),
+    /// The units that were asked for, by the names that were used.
+    Units(HashMap<String, Unit>),
+}
+
+impl Provider for Services {
+    type Want = Service;
+    type Seen = Seen;
+
+    fn observe(&self, all: &[&Service], reading: Reading<'_>) -> Result<Seen, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Seen::NotLive);
+        }
+        // The test that systemd's own programs use.
+        if reading.machine.stat(Path::new("/run/systemd/system"))?.is_none() {
+            return Ok(Seen::NoSystemd);
+        }
+        let names: Vec<String> =
+            all.iter().filter(|want| is_unit_name(want)).map(|want| want.unit()).collect();
+        match Bus::connect().and_then(|bus| bus.units(names)) {
+            Ok(units) => Ok(Seen::Units(units)),
+            Err(error) => Ok(Seen::Unreachable(error.to_string())),
+        }
+    }
+
+    fn plan(&self, want: &Service, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+        match seen {
+            Seen::NotLive => {
+                Ok(Plan::NotApplicable("services are managed on a running system only".to_owned()))
+            }
+            Seen::NoSystemd => Ok(Plan::NotApplicable("this machine is not run by systemd".to_owned())),
+            Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
+            Seen::Units(units) => match units.get(&want.unit()) {
+                Some(unit) => difference(want, unit),
+                None => Err(Error::Refused(format!("`{}` cannot be the name of a unit", want.title))),
+            },
+        }
+    }
+
+    fn apply(&self, want: &Service, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let bus = Bus::connect()?;
+        let name = want.unit();
+        let mut applied = Applied::default();
+        let mut order: Vec<usize> =
+            (0..changes.len()).filter(|i| changes[*i].kind != ChangeKind::Note).collect();
+        // What is to stop is stopped before it is masked; what is to run is enabled before it is started.
+        let stops = want.ensure == Some(ServiceEnsure::Stopped);
+        order.sort_by_key(|i| (changes[*i].property == "enable") == stops);
+        for i in order {
+            let done = match (&*changes[i].property, want.ensure, want.enable) {
+                ("ensure", Some(ServiceEnsure::Running), _) => bus.start(&name),
+                ("ensure", Some(ServiceEnsure::Stopped), _) => bus.run_job(&name, Verb::Stop),
+                ("enable", _, Some(enable)) => bus.set_enabling(&name, enable),
+                _ => Ok(()),
+            };
+            if let Err(error) = done {
+                applied.failed.push((i, with_last_words(error, writing.machine)));
+            }
+        }
+        Ok(applied)
+    }
+
+    fn refresh(
+        &self,
+        want: &Service,
+        notice: Notice,
+        mended: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Refreshed, Error> {
+        let not_needed = |why: &str| Ok(Refreshed::NotNeeded(why.to_owned()));
+        if mended.iter().any(|change| change.property == "ensure") {
+            return not_needed("it was started or stopped in this run");
+        }
+        let bus = Bus::connect()?;
+        let name = want.unit();
+        if matches!(bus.unit(&name)?.activity, Activity::Stopped | Activity::Failed) {
+            return not_needed("it is not running");
+        }
+        match (notice, &want.restart) {
+            (Notice::Refresh, ServiceRestart::Restart) => {
+                job(&bus, &name, Verb::Restart, writing)?;
+                Ok(Refreshed::Done("restarted".to_owned()))
+            }
+            (Notice::Refresh, ServiceRestart::Command(command)) => {
+                let command =
+                    Invocation::of(holdfast_catalog::resource::attribute::Command::Shell(command.clone()));
+                let output = writing.machine.run(&command)?;
+                if !output.succeeded() {
+                    return Err(Error::command(&command, &output));
+                }
+                Ok(Refreshed::Done(format!("`{}` was run", command.command)))
+            }
+            (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
+                job(&bus, &name, Verb::Reload, writing)?;
+                Ok(Refreshed::Done("reloaded".to_owned()))
+            }
+        }
+    }
+
+    fn left<'a>(&self, want: &'a Service) -> Left<'a> {
+        let ensure = want.ensure.map(|ensure| ("ensure".into(), ensure.to_string().into()));
+        let enable = want.enable.map(|enable| ("enable".into(), Cow::Owned(enable.to_string())));
+        ensure.into_iter().chain(enable).collect()
+    }
+}
+
+fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Error> {
+    bus.run_job(name, verb).map_err(|error| with_last_words(error, writing.machine))
+}
+
+/// With what the unit wrote before it failed, which is where the reason stands.
+fn with_last_words(error: BusError, machine: &dyn Inspect) -> Error {
+    let BusError::Job { run: Some(run), .. } = &error else { return error.into() };
+    // What the unit wrote itself, and what systemd wrote about it.
+    let (own, about) = (format!("_SYSTEMD_INVOCATION_ID={run}"), format!("INVOCATION_ID={run}"));
+    let journal = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "6", &own, "+", &about];
+    match machine.probe(&Invocation::new(journal)) {
+        Ok(output) if !output.text().trim().is_empty() => {
+            Error::Refused(format!("{error}\n{}", output.text().trim_end()))
+        }
+        _ => error.into(),
+    }
+}
+
+/// systemd's own rule; a name that breaks it would fail the question for all others.
+fn is_unit_name(want: &Service) -> bool {
+    want.unit().bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b))
+}
+
+/// What differs from what is wanted.
+fn difference(want: &Service, unit: &Unit) -> Result<Plan, Error> {
+    let needs_definition =
+        want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
+    match unit.definition {
+        Definition::Missing if needs_definition => {
+            return Ok(Plan::Pending(format!("there is no unit `{}`", unit.name)));
+        }
+        Definition::Bad if needs_definition => {
+            let why = "systemd cannot use its definition; see `systemd-analyze verify`";
+            return Err(Error::Refused(format!("{}: {why}", unit.name)));
+        }
+        Definition::Missing | Definition::Bad | Definition::Found => {}
+    }
+    let enable = want.enable.and_then(|enable| enabling_differs(enable, unit));
+    let ensure = want.ensure.and_then(|ensure| activity_differs(ensure, unit));
+    Ok(Plan::of(ensure.into_iter().chain(enable).collect()))
+}
+
+fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
+    let in_sync = match ensure {
+        ServiceEnsure::Running => unit.activity == Activity::Running,
+        ServiceEnsure::Stopped => matches!(unit.activity, Activity::Stopped | Activity::Failed),
+    };
+    (!in_sync).then(|| Change::new("ensure", unit.activity.words(), ensure))
+}
+
+fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
+    let change = || Change::new("enable", unit.enabling.words(), enable);
+    let fixed = unit.enabling.fixed_because();
+    match (enable, unit.enabling) {
+        (ServiceEnable::Masked, Enabling::Masked) | (ServiceEnable::Enabled, Enabling::Enabled) => None,
+        (ServiceEnable::Masked, _) => Some(change()),
+        (ServiceEnable::Enabled, _) => Some(match fixed {
+            Some(why) => change().kind(ChangeKind::Note).note(format!("cannot be enabled: {why}")),
+            None => change(),
+        }),
+        (
+            ServiceEnable::Disabled,
+            Enabling::Enabled | Enabling::EnabledForNow | Enabling::Masked | Enabling::MaskedForNow,
+        ) => Some(change()),
+        (ServiceEnable::Disabled, Enabling::Generated) => {
+            let why = fixed.unwrap_or_default();
+            Some(change().kind(ChangeKind::Note).note(format!("cannot be disabled: {why}")))
+        }
+        (ServiceEnable::Disabled, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! systemd over D-Bus: the few calls that a service needs, each waited for.
+//!
+//! zbus is asynchronous; whoever plans or applies is not, and may stand in a runtime of its own. So the bus has its own
+//! runtime, and each call is waited for on a thread of its own.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::time::Duration;
+
+use data_encoding::HEXLOWER;
+use holdfast_catalog::resource::service::ServiceEnable;
+use serde::de::DeserializeOwned;
+use zbus::export::futures_core::Stream;
+use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Type};
+
+use super::unit::{Activity, Definition, Enabling, Unit};
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+const MANAGER: &str = "/org/freedesktop/systemd1";
+const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
+
+/// How long systemd may take to answer; its answers need no work but reading unit files.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a start or a stop is waited for. systemd ends most by itself after 90 s.
+const JOB_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Why systemd could not be asked, or did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum BusError {
+    /// No connection.
+    #[error(
+        "systemd cannot be asked over D-Bus: {0}; install the package `dbus`, or see `systemctl status dbus.socket`"
+    )]
+    Unreachable(zbus::Error),
+    /// The runtime for it could not be made.
+    #[error("systemd cannot be asked: {0}")]
+    Runtime(std::io::Error),
+    /// It refused a call.
+    #[error("systemd refused {call} for {unit}: {source}")]
+    Call {
+        /// The method.
+        call: &'static str,
+        /// The unit.
+        unit: String,
+        /// What it said.
+        source: zbus::Error,
+    },
+    /// A job did not end well.
+    #[error("{unit} could not be {wanted}: {said}")]
+    Job {
+        /// The unit.
+        unit: String,
+        /// What was wanted, such as `started`.
+        wanted: &'static str,
+        /// What became of it.
+        said: String,
+        /// The run of it that failed, as the journal names it.
+        run: Option<String>,
+    },
+}
+
+/// What is asked of a unit and ends as a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Stop and start it, if it runs.
+    Restart,
+    /// Have it read its configuration again, or restart it where it cannot; if it runs.
+    Reload,
+}
+
+impl Verb {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Start => "StartUnit",
+            Self::Stop => "StopUnit",
+            Self::Restart => "TryRestartUnit",
+            Self::Reload => "ReloadOrTryRestartUnit",
+        }
+    }
+
+    fn done(self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::Stop => "stopped",
+            Self::Restart => "restarted",
+            Self::Reload => "reloaded",
+        }
+    }
+}
+
+/// A connection to systemd.
+pub struct Bus {
+    runtime: tokio::runtime::Runtime,
+    connection: Connection,
+}
+
+impl Bus {
+    /// Connects over the system bus.
+    pub fn connect() -> Result<Self, BusError> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BusError::Runtime)?;
+        let builder = zbus::connection::Builder::system().method_timeout(ANSWER_TIMEOUT);
+        let connection = wait(&runtime, builder.build()).map_err(BusError::Unreachable)?;
+        Ok(Self { runtime, connection })
+    }
+
+    /// These units, by the names that were given, which must be names of units.
+    pub fn units(&self, names: Vec<String>) -> Result<HashMap<String, Unit>, BusError> {
+        wait(&self.runtime, self.units_async(names))
+    }
+
+    /// One unit.
+    pub fn unit(&self, name: &str) -> Result<Unit, BusError> {
+        wait(&self.runtime, self.unit_async(name))
+    }
+
+    /// Starts a unit, with its definition as it is on disk, and sees that it runs.
+    pub fn start(&self, name: &str) -> Result<(), BusError> {
+        wait(&self.runtime, async {
+            if self.unit_async(name).await?.activity == Activity::Failed {
+                // Else a unit that failed often is not started again for a while.
+                self.manager::<_, ()>("ResetFailedUnit", name, &(name,)).await?;
+            }
+            self.job(name, Verb::Start).await?;
+            match self.unit_async(name).await?.activity {
+                Activity::Running => Ok(()),
+                Activity::Stopped => Err(not_done(
+                    name,
+                    Verb::Start,
+                    "it ended by itself at once; for a unit that does something and ends, leave `ensure` out, \
+                     or give it RemainAfterExit=yes",
+                )),
+                Activity::Failed | Activity::Restarting => Err(self.failure(name, Verb::Start).await),
+            }
+        })
+    }
+
+    /// Has a unit do something, with its definition as it is on disk, and waits until that has ended.
+    pub fn run_job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+        wait(&self.runtime, self.job(name, verb))
+    }
+
+    /// Says when a unit is to be started.
+    pub fn set_enabling(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
+        wait(&self.runtime, self.set_enabling_async(name, enable))
+    }
+
+    async fn set_enabling_async(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
+        let names = [name];
+        let now = self.enabling(name).await?;
+        if enable != ServiceEnable::Masked && matches!(now, Enabling::Masked | Enabling::MaskedForNow) {
+            let for_now = now == Enabling::MaskedForNow;
+            self.manager::<_, Links>("UnmaskUnitFiles", name, &(&names[..], for_now)).await?;
+        }
+        match (enable, self.enabling(name).await?) {
+            (ServiceEnable::Masked, _) => {
+                self.manager::<_, Links>("MaskUnitFiles", name, &(&names[..], false, false)).await?;
+            }
+            (ServiceEnable::Enabled, Enabling::Disabled | Enabling::EnabledForNow) => {
+                self.manager::<_, (bool, Links)>("EnableUnitFiles", name, &(&names[..], false, false))
+                    .await?;
+            }
+            (ServiceEnable::Disabled, before @ (Enabling::Enabled | Enabling::EnabledForNow)) => {
+                let for_now = before == Enabling::EnabledForNow;
+                self.manager::<_, Links>("DisableUnitFiles", name, &(&names[..], for_now)).await?;
+            }
+            _ => {}
+        }
+        // What was linked or unlinked is in force only when systemd has read it.
+        self.manager("Reload", name, &()).await
+    }
+
+    async fn units_async(&self, names: Vec<String>) -> Result<HashMap<String, Unit>, BusError> {
+        let listed: Vec<Listed> = self.manager("ListUnitsByNames", "all units", &(&names,)).await?;
+        let mut units = HashMap::with_capacity(names.len());
+        // One for each name and in their order, each under its own name where the one given is an alias.
+        for (asked, listed) in names.into_iter().zip(listed) {
+            let enabling = self.enabling(&listed.0).await?;
+            units.insert(asked, read_unit(listed, enabling));
+        }
+        Ok(units)
+    }
+
+    async fn unit_async(&self, name: &str) -> Result<Unit, BusError> {
+        let listed: Vec<Listed> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
+        let Some(listed) = listed.into_iter().next() else {
+            let source = zbus::Error::Failure("it is no name of a unit".to_owned());
+            return Err(BusError::Call { call: "ListUnitsByNames", unit: name.to_owned(), source });
+        };
+        let enabling = self.enabling(&listed.0).await?;
+        Ok(read_unit(listed, enabling))
+    }
+
+    /// Asked of the disk, not of what systemd remembers: links are made and removed by hand.
+    async fn enabling(&self, name: &str) -> Result<Enabling, BusError> {
+        match self.manager::<_, String>("GetUnitFileState", name, &(name,)).await {
+            Ok(state) => Ok(Enabling::read(&state)),
+            Err(BusError::Call { source: zbus::Error::FDO(error), .. })
+                if matches!(*error, zbus::fdo::Error::FileNotFound(_)) =>
+            {
+                Ok(Enabling::Unknown)
+            }
+            Err(BusError::Call { source: zbus::Error::MethodError(error, ..), .. })
+                if error.as_str() == "org.freedesktop.systemd1.NoSuchUnit" =>
+            {
+                Ok(Enabling::Unknown)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+        let unit = self.unit_async(name).await?;
+        if self.property::<bool>(&unit.object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
+            self.manager::<_, ()>("Reload", name, &()).await?;
+        }
+        let failed = |source| BusError::Call { call: "Subscribe", unit: name.to_owned(), source };
+        self.manager::<_, ()>("Subscribe", name, &()).await?;
+        // Before the call, so that a job that ends at once is not missed.
+        let mut ended = self.jobs_that_end().await.map_err(failed)?;
+        let job: OwnedObjectPath = self.manager(verb.method(), name, &(name, "replace")).await?;
+        let result = match tokio::time::timeout(JOB_TIMEOUT, result_of(&mut ended, &job)).await {
+            Ok(result) => result.map_err(failed)?,
+            Err(_) => {
+                let why =
+                    format!("still at it after {} s, and systemd goes on trying", JOB_TIMEOUT.as_secs());
+                return Err(not_done(name, verb, why));
+            }
+        };
+        match &*result {
+            // Skipped: it does not run, or one of its conditions does not hold.
+            "done" | "skipped" => Ok(()),
+            "dependency" => Err(not_done(name, verb, "a unit that it requires failed")),
+            "failed" | "timeout" => Err(self.failure(name, verb).await),
+            other => Err(not_done(name, verb, format!("the job was ended: {other}"))),
+        }
+    }
+
+    async fn jobs_that_end(&self) -> zbus::Result<MessageStream> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(SYSTEMD)
+            .interface(MANAGER_INTERFACE)
+            .member("JobRemoved")
+            .build()?;
+        MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(1024)).await
+    }
+
+    /// What a service failed with, as systemd has it.
+    async fn failure(&self, name: &str, verb: Verb) -> BusError {
+        let Ok(unit) = self.unit_async(name).await else { return not_done(name, verb, "it failed") };
+        let result = self.property::<String>(&unit.object, SERVICE_INTERFACE, "Result").await;
+        let code = self.property::<i32>(&unit.object, SERVICE_INTERFACE, "ExecMainStatus").await;
+        let run = self.property::<Vec<u8>>(&unit.object, UNIT_INTERFACE, "InvocationID").await;
+        let result = result.unwrap_or_else(|| "failed".to_owned());
+        let said = match code.filter(|code| *code != 0) {
+            Some(code) => format!("{result}, status {code}"),
+            None => result,
+        };
+        let run = run.filter(|run| !run.is_empty()).map(|run| HEXLOWER.encode(&run));
+        BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run }
+    }
+
+    /// A property; none where the unit has none of that name.
+    async fn property<T: TryFrom<OwnedVariant>>(
+        &self,
+        object: &str,
+        interface: &'static str,
+        name: &'static str,
+    ) -> Option<T> {
+        let properties = Some("org.freedesktop.DBus.Properties");
+        let get = (interface, name);
+        let value = self.connection.call_method(Some(SYSTEMD), object, properties, "Get", &get).await.ok()?;
+        let value: OwnedVariant = value.body().deserialize().ok()?;
+        T::try_from(value).ok()
+    }
+
+    /// A call of systemd's manager, about a unit.
+    async fn manager<B, R>(&self, call: &'static str, unit: &str, body: &B) -> Result<R, BusError>
+    where
+        B: serde::Serialize + DynamicType + Sync,
+        R: DeserializeOwned + Type,
+    {
+        let failed = |source| BusError::Call { call, unit: unit.to_owned(), source };
+        let reply =
+            self.connection.call_method(Some(SYSTEMD), MANAGER, Some(MANAGER_INTERFACE), call, body).await;
+        reply.map_err(failed)?.body().deserialize().map_err(failed)
+    }
+}
+
+fn not_done(name: &str, verb: Verb, said: impl Into<String>) -> BusError {
+    BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None }
+}
+
+/// Links that were made or removed: kind, path, target.
+type Links = Vec<(String, String, String)>;
+
+/// A unit as `ListUnitsByNames` has it: name, description, load state, active state, sub state, followed unit, object,
+/// and the job that is queued: id, type, object.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+fn read_unit((name, _, load, active, sub, _, object, ..): Listed, enabling: Enabling) -> Unit {
+    Unit {
+        name,
+        object: object.to_string(),
+        definition: Definition::read(&load),
+        activity: Activity::read(&active, &sub),
+        enabling,
+    }
+}
+
+/// Waits until a job has ended.
+async fn result_of(ended: &mut MessageStream, job: &OwnedObjectPath) -> zbus::Result<String> {
+    loop {
+        let message = std::future::poll_fn(|context| Pin::new(&mut *ended).poll_next(context)).await;
+        let message =
+            message.ok_or_else(|| zbus::Error::Failure("the connection was closed".to_owned()))??;
+        let (_, path, _, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize()?;
+        if path == *job {
+            return Ok(result);
+        }
+    }
+}
+
+/// On a thread of its own: a runtime cannot be entered from within another.
+fn wait<T: Send>(runtime: &tokio::runtime::Runtime, work: impl Future<Output = T> + Send) -> T {
+    std::thread::scope(|scope| match scope.spawn(|| runtime.block_on(work)).join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    })
+}

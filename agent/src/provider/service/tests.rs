@@ -1,0 +1,133 @@
+//! What is planned for a unit, by what systemd says of it.
+
+use holdfast_catalog::resource::{Attributes, ResourceType};
+use holdfast_catalog::value::Value;
+
+use super::*;
+
+fn want(attributes: &[(&str, Value)]) -> Service {
+    let attributes: Attributes =
+        attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+    Service::read("nginx", &attributes).unwrap()
+}
+
+/// A unit by `LoadState`, `ActiveState`, `SubState` and the state of its file.
+fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
+    Unit {
+        name: "nginx.service".to_owned(),
+        object: "/".to_owned(),
+        definition: Definition::read(load),
+        activity: Activity::read(active, sub),
+        enabling: Enabling::read(file),
+    }
+}
+
+/// Property, `is` and `should` of what is to be changed, and notes in parentheses.
+fn planned(want: &Service, unit: &Unit) -> Vec<String> {
+    let (Plan::Changes(changes) | Plan::InSync(changes)) = difference(want, unit).unwrap() else {
+        panic!("neither changes nor in sync")
+    };
+    let line = |change: &Change| {
+        let line = format!("{} {} -> {}", change.property, change.is.text(), change.should.text());
+        if change.kind == ChangeKind::Note { format!("({line})") } else { line }
+    };
+    changes.iter().map(line).collect()
+}
+
+#[test]
+fn a_service_is_compared_by_what_it_does() {
+    let running = want(&[("ensure", "running".into())]);
+    let stopped = want(&[("ensure", "stopped".into())]);
+    for (active, sub, to_run, to_stop) in [
+        ("active", "running", None, Some("ensure running -> stopped")),
+        ("active", "exited", None, Some("ensure running -> stopped")),
+        ("reloading", "reload", None, Some("ensure running -> stopped")),
+        ("activating", "start-pre", None, Some("ensure running -> stopped")),
+        (
+            "activating",
+            "auto-restart",
+            Some("ensure failing again and again -> running"),
+            Some("ensure failing again and again -> stopped"),
+        ),
+        ("inactive", "dead", Some("ensure stopped -> running"), None),
+        ("deactivating", "stop-sigterm", Some("ensure stopped -> running"), None),
+        ("failed", "failed", Some("ensure failed -> running"), None),
+    ] {
+        let unit = unit("loaded", active, sub, "enabled");
+        assert_eq!(planned(&running, &unit), Vec::from_iter(to_run), "{active} {sub}");
+        assert_eq!(planned(&stopped, &unit), Vec::from_iter(to_stop), "{active} {sub}");
+    }
+}
+
+#[test]
+fn enabling_is_compared_where_it_can_be_changed_and_else_explained() {
+    let (on, off, mask) = (
+        want(&[("enable", true.into())]),
+        want(&[("enable", false.into())]),
+        want(&[("enable", "mask".into())]),
+    );
+    for (file, to_enable, to_disable, to_mask) in [
+        ("enabled", None, Some("enable true -> false"), Some("enable true -> mask")),
+        ("disabled", Some("enable false -> true"), None, Some("enable false -> mask")),
+        ("linked", Some("enable false -> true"), None, Some("enable false -> mask")),
+        ("masked", Some("enable mask -> true"), Some("enable mask -> false"), None),
+        (
+            "masked-runtime",
+            Some("enable mask, until the next boot -> true"),
+            Some("enable mask, until the next boot -> false"),
+            Some("enable mask, until the next boot -> mask"),
+        ),
+        (
+            "enabled-runtime",
+            Some("enable true, until the next boot -> true"),
+            Some("enable true, until the next boot -> false"),
+            Some("enable true, until the next boot -> mask"),
+        ),
+        ("static", Some("(enable static -> true)"), None, Some("enable static -> mask")),
+        ("indirect", Some("(enable indirect -> true)"), None, Some("enable indirect -> mask")),
+        (
+            "generated",
+            Some("(enable generated -> true)"),
+            Some("(enable generated -> false)"),
+            Some("enable generated -> mask"),
+        ),
+    ] {
+        let unit = unit("loaded", "active", "running", file);
+        assert_eq!(planned(&on, &unit), Vec::from_iter(to_enable), "{file}");
+        assert_eq!(planned(&off, &unit), Vec::from_iter(to_disable), "{file}");
+        assert_eq!(planned(&mask, &unit), Vec::from_iter(to_mask), "{file}");
+    }
+}
+
+#[test]
+fn a_static_unit_is_in_sync_with_a_word_about_it() {
+    let plan = difference(&want(&[("enable", true.into())]), &unit("loaded", "active", "running", "static"));
+    let Ok(Plan::InSync(notes)) = plan else { panic!("{plan:?}") };
+    assert!(notes[0].note.as_ref().unwrap().contains("[Install]"));
+}
+
+#[test]
+fn a_unit_that_is_not_there_may_still_come_unless_it_is_not_to_run() {
+    let missing = unit("not-found", "inactive", "dead", "");
+    let pending = |attributes: &[(&str, Value)]| matches!(difference(&want(attributes), &missing), Ok(Plan::Pending(why)) if why.contains("nginx.service"));
+    assert!(pending(&[("ensure", "running".into())]));
+    assert!(pending(&[("ensure", "stopped".into()), ("enable", true.into())]));
+    let gone = want(&[("ensure", "stopped".into()), ("enable", false.into())]);
+    assert_eq!(planned(&gone, &missing), Vec::<String>::new());
+}
+
+#[test]
+fn a_definition_that_systemd_cannot_use_is_an_error() {
+    let plan = difference(
+        &want(&[("ensure", "running".into())]),
+        &unit("bad-setting", "inactive", "dead", "disabled"),
+    );
+    assert!(plan.unwrap_err().to_string().contains("systemd-analyze verify"));
+}
+
+#[test]
+fn names_that_systemd_would_not_take_are_told_before_it_is_asked() {
+    let named = |title: &str| is_unit_name(&Service::read(title, &Attributes::new()).unwrap());
+    assert!(named("postgresql@15-main") && named("apt-daily.timer") && named("a\\x2db"));
+    assert!(!named("a+b") && !named("a$"));
+}

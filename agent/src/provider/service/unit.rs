@@ -1,0 +1,143 @@
+//! What systemd says of a unit, in our words. No I/O.
+
+/// A unit as systemd has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Its own name, where the one that was asked for is an alias.
+    pub name: String,
+    /// The D-Bus object that stands for it.
+    pub object: String,
+    /// Whether its definition was found.
+    pub definition: Definition,
+    /// Whether it runs.
+    pub activity: Activity,
+    /// Whether it is started at boot.
+    pub enabling: Enabling,
+}
+
+/// Whether a unit's definition was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definition {
+    /// It was; a masked one counts.
+    Found,
+    /// There is none.
+    Missing,
+    /// There is one that systemd cannot use.
+    Bad,
+}
+
+impl Definition {
+    /// From `LoadState`.
+    pub fn read(load_state: &str) -> Self {
+        match load_state {
+            "not-found" => Self::Missing,
+            "error" | "bad-setting" => Self::Bad,
+            _ => Self::Found,
+        }
+    }
+}
+
+/// Whether a unit runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It does, or is about to.
+    Running,
+    /// It does not.
+    Stopped,
+    /// It does not, since it failed.
+    Failed,
+    /// It fails, and systemd starts it again and again.
+    Restarting,
+}
+
+impl Activity {
+    /// From `ActiveState` and `SubState`.
+    pub fn read(active: &str, sub: &str) -> Self {
+        match (active, sub) {
+            ("activating", "auto-restart" | "auto-restart-queued") => Self::Restarting,
+            ("active" | "activating" | "reloading" | "refreshing", _) => Self::Running,
+            ("failed", _) => Self::Failed,
+            _ => Self::Stopped,
+        }
+    }
+
+    /// In the words of the attribute `ensure`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Restarting => "failing again and again",
+        }
+    }
+}
+
+/// Whether a unit is started at boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enabling {
+    /// It is.
+    Enabled,
+    /// It is, until the next boot.
+    EnabledForNow,
+    /// It is not.
+    Disabled,
+    /// It cannot be started at all.
+    Masked,
+    /// It cannot be started at all until the next boot.
+    MaskedForNow,
+    /// It has nothing that says when it is to be started: others start it.
+    Static,
+    /// It enables others in its place.
+    Indirect,
+    /// It is made at boot from another definition.
+    Generated,
+    /// It has no unit file, or one that makes no sense.
+    Unknown,
+}
+
+impl Enabling {
+    /// From the state of the unit's file.
+    pub fn read(state: &str) -> Self {
+        match state {
+            "enabled" => Self::Enabled,
+            "enabled-runtime" => Self::EnabledForNow,
+            // A file outside of systemd's folders that is linked there, and no more.
+            "disabled" | "linked" | "linked-runtime" => Self::Disabled,
+            "masked" => Self::Masked,
+            "masked-runtime" => Self::MaskedForNow,
+            "static" | "alias" => Self::Static,
+            "indirect" => Self::Indirect,
+            "generated" | "transient" => Self::Generated,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// In the words of the attribute `enable`, where these suffice.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Enabled => "true",
+            Self::EnabledForNow => "true, until the next boot",
+            Self::Disabled => "false",
+            Self::Masked => "mask",
+            Self::MaskedForNow => "mask, until the next boot",
+            Self::Static => "static",
+            Self::Indirect => "indirect",
+            Self::Generated => "generated",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Why it can be neither enabled nor disabled, where that is so.
+    pub fn fixed_because(self) -> Option<&'static str> {
+        match self {
+            Self::Static => {
+                Some("its unit file has no [Install] section, others start it; leave `enable` out")
+            }
+            Self::Indirect => Some("it enables other units in its place; manage those of its `Also=`"),
+            Self::Generated => {
+                Some("it is generated at boot, from /etc/init.d, /etc/fstab or a program; leave `enable` out")
+            }
+            _ => None,
+        }
+    }
+}
