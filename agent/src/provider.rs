@@ -14,9 +14,11 @@ use crate::system::{self, Inspect, System};
 
 mod change;
 mod erased;
+mod group;
 mod package;
 mod service;
 mod unsupported;
+mod user;
 
 pub use change::{Change, ChangeKind, Shown};
 pub use erased::{AnyProvider, AnySeen};
@@ -209,11 +211,11 @@ macro_rules! providers {
 providers! {
     Exec => unsupported::Unsupported::<holdfast_catalog::resource::Exec>::TYPE,
     File => unsupported::Unsupported::<holdfast_catalog::resource::File>::TYPE,
-    Group => unsupported::Unsupported::<holdfast_catalog::resource::Group>::TYPE,
+    Group => group::Groups,
     Notify => unsupported::Unsupported::<holdfast_catalog::resource::Notify>::TYPE,
     Package => package::Packages,
     Service => service::Services,
-    User => unsupported::Unsupported::<holdfast_catalog::resource::User>::TYPE,
+    User => user::Users,
 }
 
 /// Why a provider could not.

@@ -41,6 +41,14 @@ pub struct Invocation {
 #[derive(Clone)]
 pub struct Input(Zeroizing<Vec<u8>>);
 
+#[cfg(test)]
+impl Input {
+    /// What a test looks for in it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[input]")

@@ -1,0 +1,83 @@
+//! What is planned for a group, and what is run for it.
+
+use holdfast_catalog::resource::{Attributes, ResourceType};
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::content;
+use crate::system::double::{Double, said};
+
+fn machine() -> Double {
+    let double = Double::new(|_| Some(said("")));
+    double.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nalice:x:1:1::/:\nbob:x:2:2::/:\n");
+    double.put("/etc/group", "root:x:0:\nops:x:50:bob,alice\n");
+    double
+}
+
+fn want(title: &str, attributes: &[(&str, Value)]) -> Group {
+    let attributes: Attributes =
+        attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+    Group::read(title, &attributes).unwrap()
+}
+
+fn plan(want: &Group) -> Result<Plan, Error> {
+    let machine = machine();
+    let reading = Reading { machine: &machine, content: &content::Nowhere };
+    Groups.plan(want, &Groups.observe(&[want], reading)?, reading)
+}
+
+/// What differs, and the commands that mend it.
+fn mended(title: &str, attributes: &[(&str, Value)]) -> (Vec<String>, Vec<String>) {
+    let want = want(title, attributes);
+    let Plan::Changes(changes) = plan(&want).unwrap() else { return Default::default() };
+    let machine = machine();
+    let writing =
+        Writing { machine: &machine, content: &content::Nowhere, backups: std::path::Path::new("/nowhere") };
+    assert!(Groups.apply(&want, &changes, writing).unwrap().failed.is_empty());
+    let line =
+        |change: &Change| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text());
+    (changes.iter().map(line).collect(), machine.ran())
+}
+
+fn list(names: &[&str]) -> Value {
+    names.iter().map(|name| Value::from(*name)).collect::<Vec<_>>().into()
+}
+
+#[test]
+fn a_group_as_wanted_needs_nothing_in_whatever_order() {
+    let nothing = (Vec::new(), Vec::new());
+    assert_eq!(mended("ops", &[("gid", 50.into()), ("members", list(&["alice", "bob"]))]), nothing);
+    assert_eq!(mended("ops", &[]), nothing);
+    assert_eq!(mended("gone", &[("ensure", "absent".into())]), nothing);
+}
+
+#[test]
+fn each_property_is_mended_by_itself() {
+    for (title, attributes, change, commands) in [
+        ("ops", vec![("gid", 51.into())], "gid: 50 -> 51", vec!["groupmod --gid 51 -- ops"]),
+        (
+            "ops",
+            vec![("members", list(&["bob"]))],
+            "members: alice,bob -> bob",
+            vec!["gpasswd --members bob -- ops"],
+        ),
+        ("ops", vec![("members", list(&[]))], "members: alice,bob -> ", vec!["gpasswd --members  -- ops"]),
+        ("ops", vec![("ensure", "absent".into())], "ensure: present -> absent", vec!["groupdel -- ops"]),
+        (
+            "new",
+            vec![("gid", 60.into()), ("system", true.into()), ("members", list(&["bob", "alice"]))],
+            "ensure: absent -> present",
+            vec!["groupadd --gid 60 --system -- new", "gpasswd --members alice,bob -- new"],
+        ),
+    ] {
+        let commands = commands.into_iter().map(str::to_owned).collect();
+        assert_eq!(mended(title, &attributes), (vec![change.to_owned()], commands));
+    }
+}
+
+#[test]
+fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
+    let later = plan(&want("ops", &[("members", list(&["later"]))])).unwrap();
+    assert_eq!(later, Plan::Pending("there is no user `later`".to_owned()));
+    assert!(plan(&want("root", &[("ensure", "absent".into())])).is_err());
+}

@@ -1,0 +1,195 @@
+//! `user`: accounts, by the root's own `passwd`, `group` and `shadow`; changed by shadow-utils, which know the locks.
+//!
+//! Needs a running system: under another root nothing is changed, since what makes an account (its next free id, its
+//! home, its group) is that system's business. Passwords never stand in arguments: everyone can read those.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_catalog::resource::User;
+use holdfast_catalog::resource::attribute::SystemName;
+use holdfast_catalog::resource::group::Presence;
+use holdfast_catalog::resource::user::Membership;
+use zeroize::Zeroizing;
+
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use crate::system::accounts::Account;
+use crate::system::{Accounts, Inspect, Liveness};
+
+mod command;
+
+/// Accounts of users.
+pub struct Users;
+
+/// What the account files have; none where this root is no running system.
+pub struct Seen(Option<Found>);
+
+/// Accounts, and the hashes of those whose password is managed.
+struct Found {
+    accounts: Arc<Accounts>,
+    hashes: HashMap<String, Zeroizing<String>>,
+}
+
+impl Provider for Users {
+    type Want = User;
+    type Seen = Seen;
+
+    fn observe(&self, all: &[&User], reading: Reading<'_>) -> Result<Seen, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Seen(None));
+        }
+        let with_password: BTreeSet<&str> =
+            all.iter().filter(|want| want.password.is_some()).map(|want| want.title.as_str()).collect();
+        let hashes = hashes(reading.machine, &with_password)?;
+        Ok(Seen(Some(Found { accounts: reading.machine.accounts()?, hashes })))
+    }
+
+    fn plan(&self, want: &User, Seen(found): &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+        let Some(found) = found else {
+            return Ok(Plan::NotApplicable("users are managed on a running system only".to_owned()));
+        };
+        if let Some(why) = refusal(want, &found.accounts) {
+            return Err(Error::Refused(why));
+        }
+        match (want.ensure, found.accounts.user(want.title.as_str())) {
+            (Presence::Absent, None) => Ok(Plan::IN_SYNC),
+            (Presence::Absent, Some(_)) => {
+                Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+            }
+            (Presence::Present, account) => Ok(match missing_group(want, &found.accounts) {
+                Some(group) => Plan::Pending(format!("there is no group `{group}`")),
+                None => Plan::of(account.map_or_else(
+                    || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                    |account| differences(want, account, found),
+                )),
+            }),
+        }
+    }
+
+    fn apply(&self, want: &User, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let accounts = writing.machine.accounts()?;
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            for command in command::mending(want, &change.property, &accounts) {
+                let output = writing.machine.run(&command)?;
+                if !output.succeeded() {
+                    applied.failed.push((i, Error::command(&command, &output)));
+                    break;
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    fn left<'a>(&self, want: &'a User) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        let mut add = |name: &'static str, value: Option<Cow<'a, str>>| {
+            left.extend(value.map(|value| (name.into(), value)));
+        };
+        add("uid", want.uid.map(|uid| uid.to_string().into()));
+        add("gid", want.gid.as_ref().map(|gid| gid.as_str().into()));
+        add("groups", want.groups.as_ref().map(|groups| joined(names(groups)).into()));
+        add("home", want.home.as_ref().map(|home| home.as_str().into()));
+        add("shell", want.shell.as_ref().map(|shell| shell.as_str().into()));
+        add("password", want.password.as_ref().map(|hash| hash.expose().to_string().into()));
+        add("comment", want.comment.as_deref().map(Cow::Borrowed));
+        left
+    }
+}
+
+/// Hashes by name, of these users alone.
+fn hashes(
+    machine: &dyn Inspect,
+    users: &BTreeSet<&str>,
+) -> Result<HashMap<String, Zeroizing<String>>, Error> {
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let shadow = Zeroizing::new(machine.read_text(Path::new("/etc/shadow"))?.unwrap_or_default());
+    let entry = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| users.contains(name))?;
+        Some((name.to_owned(), Zeroizing::new(fields.next()?.to_owned())))
+    };
+    Ok(shadow.lines().filter_map(entry).collect())
+}
+
+/// What would break the files that hold it, or the machine.
+fn refusal(want: &User, accounts: &Accounts) -> Option<String> {
+    let breaks = |text: &str| text.contains([':', '\n', '\r']);
+    if want.password.as_ref().is_some_and(|hash| breaks(&hash.expose())) {
+        return Some("`password` holds a colon or a line break, which no hash does".to_owned());
+    }
+    if want.comment.as_deref().is_some_and(breaks) {
+        return Some("`comment` holds a colon or a line break, which `passwd` cannot".to_owned());
+    }
+    let is_root = accounts.user(want.title.as_str()).is_some_and(|account| account.uid == 0);
+    (is_root && want.ensure == Presence::Absent)
+        .then(|| format!("`{}` has the user id 0 and is not removed", want.title))
+}
+
+/// A group that is named, and is not there.
+fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a SystemName> {
+    let is_missing = |group: &&SystemName| accounts.gid(group.as_str()).is_none();
+    let mut named = want.gid.iter().chain(want.groups.iter().flatten());
+    named.find(is_missing)
+}
+
+/// What differs of an account that is there.
+fn differences(want: &User, account: &Account, found: &Found) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut text = |name: &'static str, is: &str, should: Option<&str>| {
+        changes.extend(should.filter(|should| *should != is).map(|should| Change::new(name, is, should)));
+    };
+    let uid = want.uid.map(|uid| uid.to_string());
+    text("uid", &account.uid.to_string(), uid.as_deref());
+    let should = want.gid.as_ref().map(SystemName::as_str);
+    if should.and_then(|gid| found.accounts.gid(gid)) != Some(account.gid) {
+        // A number is compared and shown as a number.
+        let is = match should {
+            Some(number) if number.parse::<u32>().is_ok() => account.gid.to_string(),
+            _ => found.accounts.group_name(account.gid),
+        };
+        text("gid", &is, should);
+    }
+    if let Some(groups) = &want.groups {
+        let is = groups_of(want, &found.accounts);
+        text("groups", &joined(is), Some(&joined(names(groups))));
+    }
+    text("home", &account.home, want.home.as_ref().map(|home| home.as_str()));
+    text("shell", &account.shell, want.shell.as_ref().map(|shell| shell.as_str()));
+    text("comment", &account.comment, want.comment.as_deref());
+    if want.password.as_ref().is_some_and(|hash| !has_password(&hash.expose(), account, found)) {
+        changes.push(Change::new("password", Shown::Masked, Shown::Masked));
+    }
+    changes
+}
+
+/// Whether the hash is the one that is wanted; any locked one will do for `!`.
+fn has_password(should: &str, account: &Account, found: &Found) -> bool {
+    let is = found.hashes.get(&account.name).map_or("", |hash| hash.as_str());
+    is == should || (should == "!" && is.starts_with(['!', '*']))
+}
+
+/// The supplementary groups of a user that count: all, or those that are wanted.
+fn groups_of<'a>(want: &User, accounts: &'a Accounts) -> BTreeSet<&'a str> {
+    let name = want.title.as_str();
+    let wanted = names(want.groups.as_deref().unwrap_or_default());
+    let counts = |group: &str| want.membership == Membership::Inclusive || wanted.contains(group);
+    let of_user = accounts.groups().iter().filter(|group| group.members.iter().any(|member| member == name));
+    of_user.map(|group| group.name.as_str()).filter(|group| counts(group)).collect()
+}
+
+/// Names in order, each once.
+fn names(list: &[SystemName]) -> BTreeSet<&str> {
+    list.iter().map(SystemName::as_str).collect()
+}
+
+fn joined(names: BTreeSet<&str>) -> String {
+    Vec::from_iter(names).join(",")
+}
+
+#[cfg(test)]
+mod tests;

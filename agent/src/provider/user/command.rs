@@ -1,0 +1,77 @@
+//! The commands that mend a user. Each is whole by itself; none holds a secret in its arguments.
+
+use holdfast_catalog::resource::User;
+use holdfast_catalog::resource::group::Presence;
+use holdfast_catalog::resource::user::Membership;
+use zeroize::Zeroizing;
+
+use super::{joined, names};
+use crate::system::{Accounts, Invocation};
+
+/// What mends one property.
+pub fn mending(want: &User, property: &str, accounts: &Accounts) -> Vec<Invocation> {
+    let set = |option: &str, value: &str| vec![usermod(want, &[option, value])];
+    let text = |value: Option<String>| value.unwrap_or_default();
+    match property {
+        "ensure" if want.ensure == Presence::Absent => vec![removing(want)],
+        "ensure" => making(want, accounts),
+        "uid" => set("--uid", &text(want.uid.map(|uid| uid.to_string()))),
+        "gid" => set("--gid", &text(want.gid.as_ref().map(ToString::to_string))),
+        "shell" => set("--shell", &text(want.shell.as_ref().map(ToString::to_string))),
+        "comment" => set("--comment", want.comment.as_deref().unwrap_or_default()),
+        "groups" => {
+            let groups = joined(names(want.groups.as_deref().unwrap_or_default()));
+            match want.membership {
+                Membership::Inclusive => vec![usermod(want, &["--groups", &groups])],
+                Membership::Minimum => vec![usermod(want, &["--append", "--groups", &groups])],
+            }
+        }
+        "home" => {
+            let home = text(want.home.as_ref().map(ToString::to_string));
+            let moved = want.manage_home.then_some("--move-home");
+            vec![usermod(want, &["--home", &home].into_iter().chain(moved).collect::<Vec<_>>())]
+        }
+        "password" => password(want).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn usermod(want: &User, options: &[&str]) -> Invocation {
+    Invocation::new(["usermod"].iter().chain(options).chain(&["--", want.title.as_str()]).copied())
+}
+
+fn removing(want: &User) -> Invocation {
+    let with_home = want.manage_home.then_some("--remove");
+    Invocation::new(["userdel"].into_iter().chain(with_home).chain(["--", want.title.as_str()]))
+}
+
+/// The account, then its password: until that is set, it is locked.
+fn making(want: &User, accounts: &Accounts) -> Vec<Invocation> {
+    let mut arguments = vec!["useradd".to_owned()];
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            arguments.extend([name.to_owned(), value]);
+        }
+    };
+    // useradd makes a group of the user's own name, and refuses where there is one.
+    let own_group = || accounts.group(want.title.as_str()).map(|group| group.name.clone());
+    option("--uid", want.uid.map(|uid| uid.to_string()));
+    option("--gid", want.gid.as_ref().map(ToString::to_string).or_else(own_group));
+    option("--groups", want.groups.as_ref().map(|groups| joined(names(groups))).filter(|g| !g.is_empty()));
+    option("--home-dir", want.home.as_ref().map(ToString::to_string));
+    option("--shell", want.shell.as_ref().map(ToString::to_string));
+    option("--comment", want.comment.clone());
+    arguments.push(if want.manage_home { "--create-home" } else { "--no-create-home" }.to_owned());
+    if want.system {
+        arguments.push("--system".to_owned());
+    }
+    arguments.extend(["--".to_owned(), want.title.to_string()]);
+    std::iter::once(Invocation::new(arguments)).chain(password(want)).collect()
+}
+
+/// By standard input, which nobody else can read.
+fn password(want: &User) -> Option<Invocation> {
+    let hash = want.password.as_ref()?;
+    let line = Zeroizing::new(format!("{}:{}\n", want.title, hash.expose()));
+    Some(Invocation::new(["chpasswd", "--encrypted"]).input(line.as_bytes()))
+}
