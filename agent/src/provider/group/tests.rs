@@ -31,8 +31,11 @@ fn mended(title: &str, attributes: &[(&str, Value)]) -> (Vec<String>, Vec<String
     let want = want(title, attributes);
     let Plan::Changes(changes) = plan(&want).unwrap() else { return Default::default() };
     let machine = machine();
-    let writing =
-        Writing { machine: &machine, content: &content::Nowhere, backups: std::path::Path::new("/nowhere") };
+    let writing = Writing {
+        machine: &machine,
+        content: &content::Nowhere,
+        state_dir: std::path::Path::new("/nowhere"),
+    };
     assert!(Groups.apply(&want, &changes, writing).unwrap().failed.is_empty());
     let line =
         |change: &Change| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text());

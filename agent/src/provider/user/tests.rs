@@ -56,8 +56,8 @@ fn commands(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
     let machine = machine();
     let want = want(title, attributes);
     let Plan::Changes(changes) = plan(&want).unwrap() else { panic!("nothing to change") };
-    let backups = machine.root.path().join("backups");
-    let writing = Writing { machine: &machine, content: &content::Nowhere, backups: &backups };
+    let state = machine.root.path().join("state");
+    let writing = Writing { machine: &machine, content: &content::Nowhere, state_dir: &state };
     assert!(Users.apply(&want, &changes, writing).unwrap().failed.is_empty());
     machine.ran()
 }
@@ -139,7 +139,7 @@ fn a_password_goes_by_standard_input_alone_and_is_never_shown() {
     let want = want("deploy", &[("password", secret("$6$new$hash"))]);
     let Plan::Changes(planned) = plan(&want).unwrap() else { panic!("in sync") };
     assert_eq!((planned[0].is.text(), planned[0].should.text()), ("[sensitive]", "[sensitive]"));
-    let writing = Writing { machine: &machine, content: &content::Nowhere, backups: Path::new("/nowhere") };
+    let writing = Writing { machine: &machine, content: &content::Nowhere, state_dir: Path::new("/nowhere") };
     Users.apply(&want, &planned, writing).unwrap();
     assert_eq!(machine.ran(), ["chpasswd --encrypted"]);
     assert_eq!(*INPUTS.lock().unwrap(), [b"deploy:$6$new$hash\n"]);
