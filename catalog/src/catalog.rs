@@ -34,6 +34,11 @@ impl CatalogId {
     pub fn parse(text: &str) -> Option<Self> {
         ContentHash::parse(text).map(Self)
     }
+
+    /// What stands in a catalog until [`Catalog::compute_id`] has been asked; the id of no catalog.
+    pub fn unknown() -> Self {
+        Self(ContentHash::of(b""))
+    }
 }
 
 impl fmt::Display for CatalogId {

@@ -32,7 +32,7 @@ mod tests;
 pub use data::{Data, Declaration};
 pub use explain::Explanation;
 pub use keys::Key;
-pub use policy::Policies;
+pub use policy::{Policies, Subject};
 
 use scope::DataScope;
 use source::{Source, Sources};

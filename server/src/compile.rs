@@ -1,0 +1,130 @@
+//! Compile: a snapshot, a node and its facts to a catalog. Pure: no clock, no network, no database, no file.
+//!
+//! The way of a compile: [`Program`] is the snapshot, read once for all nodes; a *pass* is one node's compile and holds
+//! what it read and what went wrong; a *walk* goes from the role through classes (`class`), blocks (`resource`,
+//! `define`) and attributes (`attribute`, `content`), with names as `scope` and `parameter` give them; what it declares
+//! (`declared`) gets edges (`reference`, `edges`, `order`) and becomes the catalog (`assemble`).
+//!
+//! No resource type is named in any of these files: they work on kinds of attributes alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::Catalog;
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::origin::Origin;
+
+use crate::inventory::Node;
+use crate::lookup::Lookup;
+use crate::repo::{File, Presence};
+
+mod assemble;
+mod attribute;
+mod class;
+mod content;
+mod declared;
+mod define;
+mod edges;
+mod names;
+mod order;
+mod parameter;
+mod pass;
+mod program;
+mod reference;
+mod resource;
+mod scope;
+mod unit;
+
+#[cfg(test)]
+mod tests;
+
+pub use program::Program;
+
+use class::{Seeds, Walk};
+use edges::Edges;
+use pass::Pass;
+pub(crate) use pass::sorted;
+
+/// How often classes are gone through because one was given a parameter after it had been used.
+const MAX_WALKS: usize = 4;
+
+/// A catalog, and what it was made of.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// The modules' files that it names, by hash, with their paths.
+    pub contents: BTreeMap<ContentHash, (Arc<str>, File)>,
+    /// What was read for it.
+    pub reads: Reads,
+    /// What is worth a look.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What a compile read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Files that were opened, or looked for in vain, in the order of their paths. Manifests are not among them: they
+    /// are read once for all nodes, and say the same to each.
+    pub files: Vec<(Arc<str>, Presence)>,
+    /// Facts, as dotted paths.
+    pub facts: BTreeSet<Arc<str>>,
+}
+
+/// Compiles a node's catalog. `environment` is the branch; `key` is the node's own, for the catalog's id.
+///
+/// # Errors
+/// Everything that is wrong, in the order of places.
+pub fn compile(
+    program: &Program,
+    node: &Node,
+    facts: &Facts,
+    environment: &str,
+    key: &[u8],
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let reader = program.snapshot().reader();
+    let profiles = |class: Option<&str>| program.profiles(&node.role, class);
+    let lookup = Lookup::new(program.data(), &reader, node, facts, environment, &profiles).map_err(sorted)?;
+    let policies = lookup.policies().map_err(sorted)?;
+    let pass = Pass::new(program, facts, node.to_value(environment), &reader, &lookup);
+    let declared = walk(&pass, node);
+    let edges = Edges::explicit(&declared, &pass).with_implied(&pass);
+    let problems = pass.take_problems();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let idle = assemble::idle_policies(&policies, &declared).into_iter().map(|(name, origin)| {
+        let message = format!("a policy is for `{name}`, which this node does not have");
+        Diagnostic::warning("idle-policy", message, Origin::clone(&origin))
+    });
+    let warnings = idle.collect();
+    let catalog = assemble::assemble(declared, edges, &policies, &pass, (node, environment, key));
+    let facts = pass.facts_read();
+    let contents = pass.contents.take();
+    Ok(Compiled { catalog, contents, reads: Reads { files: reader.reads(), facts }, warnings })
+}
+
+/// Declares all that a node has. Once, but where a class was given something too late.
+fn walk<'a>(pass: &Pass<'a>, node: &Node) -> declared::Declared<'a> {
+    let role = Arc::from(format!("role::{}", node.role));
+    let mut seeds = Seeds::new();
+    for _ in 1..MAX_WALKS {
+        let mut walk = Walk::new(pass, &seeds);
+        walk.role(&role, &node.origin);
+        if !walk.late && !walk.seeds_are_stale() {
+            return walk.declared;
+        }
+        pass.take_problems();
+        seeds = walk.into_seeds();
+    }
+    let mut walk = Walk::new(pass, &seeds);
+    walk.role(&role, &node.origin);
+    if walk.late || walk.seeds_are_stale() {
+        let message = "parameters that classes are given here depend on each other";
+        let problem = Diagnostic::error("conflict", message, Origin::clone(&node.origin));
+        pass.report(problem.help("a class's `when` must not depend on what that class gives"));
+    }
+    walk.declared
+}

@@ -1,0 +1,95 @@
+//! The attributes of a block, layer by layer: `[defaults.TYPE]`, then `"*"`, then what is written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::METAPARAMETERS;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Kind;
+
+use crate::language::manifest::{Binding, Block};
+
+use super::content::{self, Way};
+use super::resource::Sort;
+use super::scope::Frame;
+use super::unit::Traced;
+
+/// An attribute as it is written, or as a map gives it.
+pub(super) struct Written {
+    /// Its value; none where it could not be had, which has been reported.
+    pub(super) traced: Option<Traced>,
+    /// Where its name stands.
+    pub(super) key_origin: Arc<Origin>,
+    /// Where its value stands in the manifest.
+    pub(super) origin: Arc<Origin>,
+}
+
+type Layer = BTreeMap<Arc<str>, Written>;
+
+/// All attributes of a block, by name.
+pub(super) fn layered(frame: &Frame<'_, '_>, block: &Block, sort: Sort<'_>) -> Layer {
+    let defaults =
+        frame.unit.manifest.defaults.iter().filter(|defaults| defaults.type_name == block.type_name);
+    let defaults = defaults.flat_map(|defaults| &defaults.attributes).map(|binding| written(frame, binding));
+    let mut all: Layer = defaults.collect();
+    if let Some(splat) = &block.splat {
+        cover(&mut all, spread(frame, splat), sort);
+    }
+    cover(&mut all, block.attributes.iter().map(|binding| written(frame, binding)).collect(), sort);
+    all
+}
+
+fn written(frame: &Frame<'_, '_>, binding: &Binding) -> (Arc<str>, Written) {
+    let written = Written {
+        traced: frame.evaluate(&binding.value),
+        key_origin: binding.key_origin.clone(),
+        origin: binding.origin.clone(),
+    };
+    (binding.name.clone(), written)
+}
+
+/// Puts a layer over another. Content is one thing, however it is given: a layer that gives it in one way covers all.
+fn cover(below: &mut Layer, above: Layer, sort: Sort<'_>) {
+    if let Sort::Type(def) = sort {
+        let gives_content = |name: &str| {
+            content::way(def, name).is_some_and(|(attribute, way)| {
+                way != Way::Plain || def.content_attribute().is_some_and(|content| content.name == attribute)
+            })
+        };
+        if above.keys().any(|name| gives_content(name)) {
+            below.retain(|name, _| !gives_content(name));
+        }
+    }
+    below.extend(above);
+}
+
+/// The attributes that `"*"` gives.
+fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
+    let Some(traced) = frame.evaluate(&splat.value) else { return Layer::new() };
+    let map = match &traced.value.kind {
+        Kind::Null => return Layer::new(),
+        Kind::Map(map) => map,
+        _ => {
+            let message = format!("`\"*\"` is {}, not a map of attributes", traced.value.noun());
+            frame.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(&splat.origin)));
+            return Layer::new();
+        }
+    };
+    let mut layer = Layer::new();
+    for (name, value) in map.iter() {
+        let place = value.origin.as_ref().unwrap_or(&splat.origin);
+        if METAPARAMETERS.contains(&&**name) {
+            let message = format!("`\"*\"` holds the metaparameter `{name}`");
+            let problem = Diagnostic::error("metaparameter", message, Origin::clone(place));
+            let problem = problem.help(format!("write `{name} = …` in the block itself"));
+            frame.pass.report(problem.related(Origin::clone(&splat.origin), "spread here"));
+            continue;
+        }
+        let traced = Traced { value: value.clone(), sources: traced.sources.clone() };
+        let written =
+            Written { traced: Some(traced), key_origin: place.clone(), origin: splat.origin.clone() };
+        layer.insert(name.clone(), written);
+    }
+    layer
+}

@@ -1,0 +1,222 @@
+//! Three ways to give an attribute of kind content: inline, by `template`, by `source`. Whatever the type, whatever the
+//! attribute is called.
+//!
+//! Templates and files are the declaring module's own: a path cannot leave its folder.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::TypeDef;
+use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::value::{Kind, Value};
+
+use crate::language::{Fault, Partials, Template};
+
+use super::pass::Pass;
+use super::program::Program;
+use super::scope::Frame;
+use super::unit::Traced;
+
+/// How a word of a block gives its attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The value itself.
+    Plain,
+    /// By a template's name.
+    Template,
+    /// By the name of a file or folder.
+    Source,
+}
+
+/// The attribute that a word gives, and how; none where the type has no such word.
+pub(super) fn way(def: &TypeDef, word: &str) -> Option<(&'static str, Way)> {
+    if let Some(attribute) = def.attribute(word) {
+        return Some((attribute.name, Way::Plain));
+    }
+    let way = match word {
+        "template" => Way::Template,
+        "source" => Way::Source,
+        _ => return None,
+    };
+    def.content_attribute().map(|attribute| (attribute.name, way))
+}
+
+/// The words that a block of this type takes.
+pub(super) fn names(def: &'static TypeDef) -> impl Iterator<Item = &'static str> {
+    let ways = ["template", "source"].into_iter().filter(|word| way(def, word).is_some());
+    let metaparameters = holdfast_catalog::manifest_words::METAPARAMETERS.iter().copied();
+    def.attributes.iter().map(|attribute| attribute.name).chain(ways).chain(metaparameters)
+}
+
+/// The bytes of text in a value.
+pub(super) fn text_bytes(value: &Value) -> usize {
+    match &value.kind {
+        Kind::String(text) => text.len(),
+        Kind::List(list) => list.iter().map(text_bytes).sum(),
+        Kind::Map(map) => map.iter().map(|(key, value)| key.len() + text_bytes(value)).sum(),
+        Kind::Sensitive(secret) => {
+            secret.as_pieces().map_or(8, |pieces| pieces.iter().map(|p| p.text.len()).sum())
+        }
+        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => 8,
+    }
+}
+
+/// Whether a path stays where it starts.
+fn is_relative_and_normal(path: &str) -> bool {
+    path.split('/').all(|part| !matches!(part, "" | "." | "..")) && !path.contains(['\0', '\\'])
+}
+
+impl Frame<'_, '_> {
+    /// The content that a template or a source gives.
+    pub(super) fn content(&self, way: Way, value: &Value, origin: &Arc<Origin>) -> Option<Traced> {
+        let word = if way == Way::Template { "template" } else { "source" };
+        let Some(name) = value.as_str() else {
+            let message = format!("`{word}` is {}, not a name", value.noun());
+            self.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(origin)));
+            return None;
+        };
+        if way == Way::Template {
+            let inner = Frame::new(self.pass, self.unit, self.each);
+            return match self.pass.render_all(&inner, name) {
+                Ok(value) => Some(Traced { value, sources: inner.into_sources() }),
+                Err(problems) => {
+                    for problem in problems {
+                        self.pass.report(placed(problem, origin));
+                    }
+                    None
+                }
+            };
+        }
+        match self.pass.source(self.unit.manifest.name.module(), name) {
+            Ok(value) => Some(Traced { value, sources: Vec::new() }),
+            Err(problem) => {
+                self.pass.report(placed(*problem, origin));
+                None
+            }
+        }
+    }
+}
+
+/// A problem without a place of its own stands where the name is written.
+pub(super) fn placed(problem: Diagnostic, origin: &Arc<Origin>) -> Diagnostic {
+    match problem.origin {
+        Some(_) => problem.related(Origin::clone(origin), "used here"),
+        None => Diagnostic { origin: Some(Origin::clone(origin)), ..problem },
+    }
+}
+
+impl Pass<'_> {
+    /// For expressions: the text of a template.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub(super) fn render(&self, frame: &Frame<'_, '_>, name: &str) -> Result<Value, Fault> {
+        self.render_all(frame, name).map_err(|problems| match problems.into_iter().next() {
+            Some(problem) if problem.origin.is_some() => Fault::caused_by(problem),
+            Some(problem) => Fault { help: problem.help, ..Fault::of_scope(problem.message) },
+            None => Fault::of_scope(format!("template `{name}` cannot be rendered")),
+        })
+    }
+
+    fn render_all(&self, frame: &Frame<'_, '_>, name: &str) -> Result<Value, Vec<Diagnostic>> {
+        const MAX_DEPTH: usize = 16;
+        let template =
+            self.program.template(frame.unit.manifest.name.module(), name).map_err(|p| vec![*p])?;
+        self.reader.open(template.file());
+        if self.rendering.get() >= MAX_DEPTH {
+            let message = format!("template `{name}`: more than {MAX_DEPTH} templates use each other");
+            return Err(vec![Diagnostic::error("limit", message, None)]);
+        }
+        self.rendering.set(self.rendering.get() + 1);
+        let text = template.render(frame, &Opened(self));
+        self.rendering.set(self.rendering.get() - 1);
+        text
+    }
+
+    /// The value of a file or folder of a module's `files/`.
+    fn source(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
+        let problem = |message: String| Box::new(Diagnostic::error("source", message, None));
+        if !is_relative_and_normal(name) {
+            let message = format!("`{}` leaves the module's files", name.escape_debug());
+            let help = format!("name a file or folder below modules/{module}/files");
+            return Err(Box::new(problem(message).help(help)));
+        }
+        let path = format!("modules/{module}/files/{name}");
+        if let Some(file) = self.reader.open(&path) {
+            return Ok(self.named(&path, file));
+        }
+        let below: Vec<_> = self.program.snapshot.under(&path).collect();
+        if below.is_empty() {
+            let folder = format!("modules/{module}/files");
+            let files = self.program.snapshot.under(&folder);
+            let names: Vec<&str> =
+                files.filter_map(|(path, _)| path.strip_prefix(&*folder)?.strip_prefix('/')).collect();
+            return Err(Box::new(problem(format!("there is no {path}")).did_you_mean(name, names)));
+        }
+        let mut entries = BTreeMap::new();
+        for (file_path, file) in below {
+            self.reader.open(file_path);
+            let relative = file_path.get(path.len() + 1..).unwrap_or_default();
+            entries.insert(Arc::from(relative), self.named(file_path, file));
+        }
+        Ok(Content::tree_value(entries))
+    }
+
+    fn named(&self, path: &str, file: &crate::repo::File) -> Value {
+        self.contents.borrow_mut().entry(file.hash().clone()).or_insert_with(|| (path.into(), file.clone()));
+        Content::hash_value(file.hash(), file.bytes().len() as u64)
+    }
+}
+
+impl Program {
+    /// A module's template by its name.
+    ///
+    /// # Errors
+    /// It is not there, or does not parse.
+    pub(super) fn template(&self, module: &str, name: &str) -> Result<&Arc<Template>, Box<Diagnostic>> {
+        let folder = format!("modules/{module}/templates");
+        let path = format!("{folder}/{name}");
+        match self.templates.get(&*path) {
+            Some(Ok(template)) => Ok(template),
+            Some(Err(problem)) => Err(Box::new(problem.clone())),
+            None => {
+                let prefix = format!("{folder}/");
+                let names = self.templates.keys().filter_map(|path| path.strip_prefix(&*prefix));
+                let problem = Diagnostic::error("template", format!("there is no {path}"), None);
+                Err(Box::new(problem.did_you_mean(name, names)))
+            }
+        }
+    }
+}
+
+/// The partials of a program, each noted as opened.
+struct Opened<'p, 'a>(&'p Pass<'a>);
+
+impl Partials for Opened<'_, '_> {
+    fn find(&self, name: &str, from: &str) -> Result<Option<Arc<Template>>, Diagnostic> {
+        let Some((folder, _)) = from.rsplit_once("/templates/") else { return Ok(None) };
+        let path = match name.rsplit_once('/') {
+            Some((inner, name)) => format!("{folder}/templates/{inner}/_{name}.hbs"),
+            None => format!("{folder}/templates/_{name}.hbs"),
+        };
+        match self.0.program.templates.get(&*path) {
+            None => Ok(None),
+            Some(Err(problem)) => Err(problem.clone()),
+            Some(Ok(template)) => {
+                self.0.reader.open(&path);
+                Ok(Some(template.clone()))
+            }
+        }
+    }
+
+    fn names(&self, from: &str) -> Vec<String> {
+        let Some((folder, _)) = from.rsplit_once("/templates/") else { return Vec::new() };
+        let prefix = format!("{folder}/templates/_");
+        let templates = self.0.program.templates.keys();
+        templates
+            .filter_map(|path| Some(path.strip_prefix(&*prefix)?.strip_suffix(".hbs")?.to_owned()))
+            .collect()
+    }
+}

@@ -1,0 +1,203 @@
+//! What the manifests of one node have declared so far: containers, resources, and what is switched off.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::MAX_RESOURCES;
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::{Attributes, Implied, ResourceRef};
+
+use crate::language::manifest::{Manifest, RelationWord};
+
+use super::pass::Pass;
+use super::reference::Reference;
+
+/// The most bytes of text that a catalog's attributes may hold; the wire takes a little more.
+const MAX_BYTES: usize = 48 * 1024 * 1024;
+
+/// What a reference leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// A resource, by its index.
+    Resource(u32),
+    /// A class or an instance of a define, by its index.
+    Container(u32),
+}
+
+/// A class or an instance of a define.
+pub(super) struct Container {
+    pub(super) reference: ResourceRef,
+    /// The container around it.
+    pub(super) parent: Option<u32>,
+    /// Where it is declared.
+    pub(super) origin: Arc<Origin>,
+    /// Its own tags and those of the containers around it.
+    pub(super) tags: BTreeSet<Arc<str>>,
+}
+
+/// A resource.
+pub(super) struct Resource {
+    pub(super) reference: ResourceRef,
+    pub(super) origin: Arc<Origin>,
+    pub(super) container: u32,
+    pub(super) attributes: Attributes,
+    /// For each attribute, where it is written, then the data that gave its value.
+    pub(super) sources: BTreeMap<Arc<str>, Vec<Origin>>,
+    pub(super) tags: BTreeSet<Arc<str>>,
+    pub(super) implied: Vec<Implied>,
+}
+
+/// An edge that a metaparameter asks for.
+pub(super) struct Relation {
+    pub(super) from: Target,
+    pub(super) word: RelationWord,
+    pub(super) to: Reference,
+    pub(super) origin: Arc<Origin>,
+}
+
+/// Everything declared so far.
+#[derive(Default)]
+pub(super) struct Declared<'a> {
+    pub(super) containers: Vec<Container>,
+    pub(super) resources: Vec<Resource>,
+    pub(super) relations: Vec<Relation>,
+    index: HashMap<ResourceRef, Target>,
+    off: HashSet<ResourceRef>,
+    /// Manifests of classes and defines that are switched off: what they would have declared is off too.
+    off_manifests: Vec<&'a Manifest>,
+    bytes: usize,
+    /// Whether some block could not be read, so that what it would have declared is unknown.
+    pub(super) incomplete: bool,
+    full: bool,
+}
+
+impl<'a> Declared<'a> {
+    /// What a reference leads to.
+    pub(super) fn find(&self, reference: &ResourceRef) -> Option<Target> {
+        self.index.get(reference).copied()
+    }
+
+    /// All references that lead somewhere.
+    pub(super) fn references(&self) -> impl Iterator<Item = &ResourceRef> {
+        self.index.keys()
+    }
+
+    /// Adds a container.
+    pub(super) fn contain(&mut self, container: Container) -> u32 {
+        let index = u32::try_from(self.containers.len()).unwrap_or(u32::MAX);
+        self.index.insert(container.reference.clone(), Target::Container(index));
+        self.containers.push(container);
+        index
+    }
+
+    /// The container of this index, and those around it, from the inside out.
+    pub(super) fn around(&self, container: u32) -> impl Iterator<Item = &Container> {
+        let get = |index: u32| self.containers.get(index as usize);
+        std::iter::successors(get(container), move |inner| inner.parent.and_then(get))
+    }
+
+    /// Adds a resource, or joins it with one that is equal.
+    pub(super) fn declare(&mut self, pass: &Pass<'_>, resource: Resource) -> Target {
+        if let Some(Target::Resource(index)) = self.find(&resource.reference) {
+            let first = &mut self.resources[index as usize];
+            differences(first, &resource).into_iter().for_each(|problem| pass.report(problem));
+            first.tags.extend(resource.tags);
+            return Target::Resource(index);
+        }
+        self.bytes += resource.attributes.values().map(super::content::text_bytes).sum::<usize>();
+        let target = Target::Resource(u32::try_from(self.resources.len()).unwrap_or(u32::MAX));
+        self.index.insert(resource.reference.clone(), target);
+        self.resources.push(resource);
+        target
+    }
+
+    /// Notes that a resource is switched off here.
+    pub(super) fn switch_off(&mut self, reference: ResourceRef) {
+        self.off.insert(reference);
+    }
+
+    /// Notes that all that a manifest would have declared is switched off here.
+    pub(super) fn switch_off_manifest(&mut self, manifest: &'a Manifest) {
+        if !self.off_manifests.iter().any(|other| other.name == manifest.name) {
+            self.off_manifests.push(manifest);
+        }
+    }
+
+    /// Whether a reference is to something that is declared but switched off here.
+    pub(super) fn is_off(&self, pass: &Pass<'a>, reference: &ResourceRef) -> bool {
+        self.off.contains(reference) || {
+            let mut seen: HashSet<&str> = HashSet::new();
+            self.off_manifests.iter().any(|manifest| would_declare(pass, manifest, reference, &mut seen))
+        }
+    }
+
+    /// Whether no more can be taken; says so once.
+    pub(super) fn is_full(&mut self, pass: &Pass<'_>, origin: &Arc<Origin>) -> bool {
+        let entries = self.resources.len() >= MAX_RESOURCES || self.containers.len() >= MAX_RESOURCES;
+        if !self.full && (entries || self.bytes >= MAX_BYTES) {
+            self.full = true;
+            self.incomplete = true;
+            let message = match entries {
+                true => format!("the catalog holds more than {MAX_RESOURCES} resources"),
+                false => format!("the catalog's texts are more than {} MiB", MAX_BYTES >> 20),
+            };
+            pass.report(
+                Diagnostic::error("limit", message, Origin::clone(origin)).help("is a loop's list too long?"),
+            );
+        }
+        self.full
+    }
+}
+
+/// Two declarations of one resource may join only where they say the same.
+fn differences(first: &Resource, second: &Resource) -> Vec<Diagnostic> {
+    let names: BTreeSet<_> = first.attributes.keys().chain(second.attributes.keys()).collect();
+    let differs = |name: &&&Arc<str>| first.attributes.get(**name) != second.attributes.get(**name);
+    let place = |of: &Resource, name: &Arc<str>| {
+        of.sources
+            .get(name)
+            .and_then(|places| places.first())
+            .cloned()
+            .unwrap_or_else(|| Origin::clone(&of.origin))
+    };
+    let words = |of: &Resource, name: &Arc<str>| match of.attributes.get(name) {
+        Some(value) if value.shown().chars().count() <= 60 => format!("`{name}` is {} here", value.shown()),
+        Some(_) => format!("another `{name}` here"),
+        None => format!("no `{name}` here"),
+    };
+    let problem = |name: &Arc<str>| {
+        let message = format!("`{}` is declared twice, with different `{name}`", second.reference);
+        Diagnostic::error("duplicate", message, place(second, name))
+            .label(words(second, name))
+            .related(place(first, name), words(first, name))
+            .help("declare it once, or give it another title")
+    };
+    names.iter().filter(differs).map(|name| problem(name)).collect()
+}
+
+/// Whether a manifest declares a resource of this title, as far as its text says.
+fn would_declare<'a>(
+    pass: &Pass<'a>,
+    manifest: &'a Manifest,
+    reference: &ResourceRef,
+    seen: &mut HashSet<&'a str>,
+) -> bool {
+    if !seen.insert(manifest.name.as_str()) {
+        return false;
+    }
+    let modules = &pass.program.modules;
+    let class = |name: &str| &*reference.type_name == "class" && *reference.title == *name;
+    manifest.blocks.iter().any(|block| {
+        let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
+        let same = block.type_name == reference.type_name
+            && match title {
+                crate::language::Formula::Constant(value) => value.as_str() == Some(&*reference.title),
+                _ => true,
+            };
+        same || modules.get(&block.type_name).is_some_and(|inner| would_declare(pass, inner, reference, seen))
+    }) || manifest.inclusions.iter().any(|inclusion| {
+        class(&inclusion.class)
+            || modules.get(&inclusion.class).is_some_and(|inner| would_declare(pass, inner, reference, seen))
+    })
+}

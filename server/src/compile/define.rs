@@ -1,0 +1,112 @@
+//! Instances of defines: a block whose first word is a define's name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::ResourceRef;
+
+use crate::language::manifest::{Block, Manifest};
+
+use super::attribute::Written;
+use super::class::Walk;
+use super::declared::Target;
+use super::scope::Frame;
+use super::unit::{Given, Unit};
+
+impl<'a> Walk<'_, 'a> {
+    /// Declares an instance of a define and everything in it.
+    pub(super) fn define(
+        &mut self,
+        frame: &Frame<'_, 'a>,
+        block: &'a Block,
+        manifest: &'a Arc<Manifest>,
+        title: Arc<str>,
+        tags: BTreeSet<Arc<str>>,
+        written: BTreeMap<Arc<str>, Written>,
+    ) -> Option<Target> {
+        let given = self.arguments(manifest, written);
+        let reference = ResourceRef::new(block.type_name.clone(), title.clone());
+        if let Some(target) = self.declared.find(&reference) {
+            self.again(block, target, &reference, &given);
+            return Some(target);
+        }
+        if self.stands_in_itself(frame.unit, manifest) {
+            let message = format!("`{}` declares itself", manifest.name);
+            let problem = Diagnostic::error("recursion", message, Origin::clone(&block.origin));
+            self.pass.report(problem.help("a define may declare others, but none that leads back to it"));
+            self.declared.incomplete = true;
+            return None;
+        }
+        let depth = frame.unit.depth + 1;
+        let container = self.contain(reference, &block.origin, Some(frame.unit), depth)?;
+        self.declared.containers[container as usize].tags.extend(tags);
+        let unit = Rc::new(Unit::new(manifest, container, Some(title), block.origin.clone(), depth));
+        *unit.given.borrow_mut() = given;
+        self.instances.insert(container, unit.clone());
+        self.open(&unit);
+        self.fill(&unit);
+        Some(Target::Container(container))
+    }
+
+    fn arguments(
+        &mut self,
+        manifest: &'a Manifest,
+        written: BTreeMap<Arc<str>, Written>,
+    ) -> BTreeMap<Arc<str>, Given> {
+        let mut given = BTreeMap::new();
+        for (name, written) in written {
+            if manifest.parameter(&name).is_none() {
+                self.pass.report(unknown_parameter(manifest, &name, &written.key_origin));
+                continue;
+            }
+            self.declared.incomplete |= written.traced.is_none();
+            given.insert(name, Given { traced: written.traced, origin: written.origin });
+        }
+        given
+    }
+
+    fn stands_in_itself(&self, unit: &Unit<'a>, manifest: &Manifest) -> bool {
+        let mut around = self.declared.around(unit.container);
+        around.any(|container| *container.reference.type_name == *manifest.name.as_str())
+    }
+
+    /// A second declaration of one instance must say the same as the first.
+    fn again(
+        &self,
+        block: &Block,
+        target: Target,
+        reference: &ResourceRef,
+        given: &BTreeMap<Arc<str>, Given>,
+    ) {
+        let Target::Container(index) = target else { return };
+        let Some(first) = self.instances.get(&index) else { return };
+        let first = first.given.borrow();
+        let names: BTreeSet<_> = first.keys().chain(given.keys()).collect();
+        let differs = |name: &&Arc<str>| {
+            first.get(*name).and_then(Given::value) != given.get(*name).and_then(Given::value)
+        };
+        for name in names.into_iter().filter(differs) {
+            let message = format!("`{reference}` is declared twice, with different `{name}`");
+            let place = |given: Option<&Given>, or: &Arc<Origin>| {
+                Origin::clone(given.map_or(or, |given| &given.origin))
+            };
+            let first_block = &self.declared.containers[index as usize].origin;
+            let problem = Diagnostic::error("duplicate", message, place(given.get(name), &block.origin))
+                .related(place(first.get(name), first_block), "declared here before")
+                .help("declare it once, or give it another title");
+            self.pass.report(problem);
+        }
+    }
+}
+
+/// A parameter that a class or define does not have.
+pub(super) fn unknown_parameter(manifest: &Manifest, name: &str, origin: &Arc<Origin>) -> Diagnostic {
+    let message = format!("`{}` has no parameter `{name}`", manifest.name);
+    let names = manifest.parameters.iter().map(|parameter| &*parameter.name);
+    Diagnostic::error("unknown-parameter", message, Origin::clone(origin))
+        .label("unknown parameter")
+        .did_you_mean(name, names.chain(holdfast_catalog::manifest_words::METAPARAMETERS.iter().copied()))
+}

@@ -1,0 +1,203 @@
+//! Edges: containment, what metaparameters ask for, and what types imply; with the place of each, for cycles.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::{Diagnostic, nearest};
+use holdfast_catalog::graph::{Cycle, Edge, EdgeKind, Graph, NodeIndex};
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::ResourceRef;
+
+use crate::language::manifest::RelationWord;
+
+use super::declared::{Declared, Relation, Target};
+use super::order::{Added, Order};
+use super::pass::Pass;
+use super::reference::Refresh;
+
+/// How many cycles are shown.
+const MAX_CYCLES: usize = 5;
+
+/// The edges of a catalog, each with the place that asked for it.
+pub(super) struct Edges<'d, 'a> {
+    declared: &'d Declared<'a>,
+    edges: Vec<Edge>,
+    places: Vec<(Arc<Origin>, &'static str)>,
+}
+
+impl<'d, 'a> Edges<'d, 'a> {
+    /// Containment and relations; what is wrong with references and cycles is reported.
+    pub(super) fn explicit(declared: &'d Declared<'a>, pass: &Pass<'a>) -> Self {
+        let mut edges = Self { declared, edges: Vec::new(), places: Vec::new() };
+        edges.contain();
+        for relation in &declared.relations {
+            match declared.find(&relation.to.target) {
+                Some(target) => edges.relate(relation, target),
+                None => edges.missing(relation, pass),
+            }
+        }
+        edges
+    }
+
+    /// Adds what types imply, but for what runs against an explicit edge, and answers with all edges, sorted.
+    pub(super) fn with_implied(mut self, pass: &Pass<'_>) -> Vec<Edge> {
+        let Some(order) = self.ordered(pass) else { return Vec::new() };
+        let mut order = Order::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
+        let mut known: HashSet<(NodeIndex, NodeIndex)> =
+            self.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+        for (to, resource) in (0..).zip(&self.declared.resources) {
+            for implied in &resource.implied {
+                let found = implied.0.iter().find_map(|reference| match self.declared.find(reference) {
+                    Some(Target::Resource(index)) => Some(index),
+                    _ => None,
+                });
+                let Some(from) = found.filter(|from| *from != to) else { continue };
+                if known.insert((from, to)) && order.add(from, to) == Added::Yes {
+                    self.edges.push(Edge { from, to, kind: EdgeKind::Order });
+                }
+            }
+        }
+        self.edges.sort_unstable();
+        self.edges.dedup();
+        self.edges
+    }
+
+    fn push(
+        &mut self,
+        from: NodeIndex,
+        to: NodeIndex,
+        kind: EdgeKind,
+        origin: &Arc<Origin>,
+        word: &'static str,
+    ) {
+        self.edges.push(Edge { from, to, kind });
+        self.places.push((origin.clone(), word));
+    }
+
+    fn contain(&mut self) {
+        let mut empty = vec![true; self.declared.containers.len()];
+        let containers = (0..).zip(&self.declared.containers);
+        let nested =
+            containers.filter_map(|(index, c)| Some((Target::Container(index), c.parent?, &c.origin)));
+        let resources = (0..).zip(&self.declared.resources);
+        let held = resources.map(|(index, r)| (Target::Resource(index), r.container, &r.origin));
+        for (member, container, origin) in nested.chain(held) {
+            empty[container as usize] = false;
+            let (begin, end) = self.ends(Target::Container(container));
+            let (first, last) = self.ends(member);
+            self.push(begin, first, EdgeKind::Contain, origin, "contains");
+            self.push(last, end, EdgeKind::Contain, origin, "is contained in");
+        }
+        for (index, container) in (0..).zip(&self.declared.containers) {
+            if empty[index as usize] {
+                let (begin, end) = self.ends(Target::Container(index));
+                self.push(begin, end, EdgeKind::Contain, &container.origin, "is empty");
+            }
+        }
+    }
+
+    fn relate(&mut self, relation: &Relation, target: Target) {
+        let (begin, end) = self.ends(relation.from);
+        let (target_begin, target_end) = self.ends(target);
+        let notify = match relation.to.refresh {
+            Refresh::Usual => EdgeKind::Notify,
+            Refresh::Reload => EdgeKind::Reload,
+        };
+        let (from, to, kind, word) = match relation.word {
+            RelationWord::Require => (target_end, begin, EdgeKind::Order, "is required by"),
+            RelationWord::Before => (end, target_begin, EdgeKind::Order, "comes before"),
+            RelationWord::Notify => (end, target_begin, notify, "notifies"),
+            RelationWord::Subscribe => {
+                (target_end, begin, EdgeKind::Notify, "notifies, by its subscription,")
+            }
+        };
+        self.push(from, to, kind, &relation.origin, word);
+    }
+
+    /// Where a target begins and ends in the graph.
+    fn ends(&self, target: Target) -> (NodeIndex, NodeIndex) {
+        match target {
+            Target::Resource(index) => (index, index),
+            Target::Container(index) => {
+                let begin = u32::try_from(self.declared.resources.len()).unwrap_or(u32::MAX) + 2 * index;
+                (begin, begin + 1)
+            }
+        }
+    }
+
+    fn nodes(&self) -> usize {
+        self.declared.resources.len() + 2 * self.declared.containers.len()
+    }
+
+    fn name(&self, node: NodeIndex) -> &ResourceRef {
+        let resources = self.declared.resources.len();
+        match self.declared.resources.get(node as usize) {
+            Some(resource) => &resource.reference,
+            None => &self.declared.containers[(node as usize - resources) / 2].reference,
+        }
+    }
+
+    /// A reference that leads nowhere: fine where it may, or where its target is switched off here.
+    fn missing(&self, relation: &Relation, pass: &Pass<'a>) {
+        let target = &relation.to.target;
+        if !relation.to.must_exist() || self.declared.incomplete || self.declared.is_off(pass, target) {
+            return;
+        }
+        let message = format!("`{target}` is declared nowhere for this node");
+        let names: Vec<String> = self.declared.references().map(ToString::to_string).collect();
+        let of_type = names.iter().filter(|name| name.starts_with(&format!("{}[", target.type_name)));
+        let near = nearest(&target.to_string(), of_type.map(String::as_str))
+            .or_else(|| nearest(&target.to_string(), names.iter().map(String::as_str)));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declare it, or write `{target}?` if it may be missing"),
+        };
+        pass.report(
+            Diagnostic::error("unknown-reference", message, Origin::clone(&relation.origin))
+                .label("declared nowhere")
+                .help(help),
+        );
+    }
+
+    /// All nodes in an order that respects the edges; none where there is a cycle, each of which is reported.
+    fn ordered(&self, pass: &Pass<'_>) -> Option<Vec<NodeIndex>> {
+        let resources = u32::try_from(self.declared.resources.len()).unwrap_or(u32::MAX);
+        let mut edges = self.edges.clone();
+        for _ in 0..MAX_CYCLES {
+            let graph = Graph::new(self.nodes(), &edges);
+            match graph.order(|node| if node < resources { node + 1 } else { 0 }) {
+                Ok(order) if edges.len() == self.edges.len() => return Some(order),
+                Ok(_) => return None,
+                Err(cycle) => {
+                    self.report_cycle(&cycle, pass);
+                    let (from, to) = (cycle.0[0], cycle.0[1 % cycle.0.len()]);
+                    edges.retain(|edge| (edge.from, edge.to) != (from, to));
+                }
+            }
+        }
+        None
+    }
+
+    fn report_cycle(&self, Cycle(nodes): &Cycle, pass: &Pass<'_>) {
+        let mut names: Vec<String> = Vec::new();
+        for node in nodes.iter().chain(nodes.first()) {
+            let name = self.name(*node).to_string();
+            if names.last() != Some(&name) {
+                names.push(name);
+            }
+        }
+        let message = format!("a cycle: {}", names.join(" -> "));
+        let next = nodes.iter().cycle().skip(1);
+        let mut places = nodes.iter().zip(next).filter_map(|(from, to)| {
+            let at = self.edges.iter().position(|edge| (edge.from, edge.to) == (*from, *to))?;
+            let (origin, word) = &self.places[at];
+            Some((Origin::clone(origin), format!("{} {word} {}", self.name(*from), self.name(*to))))
+        });
+        let Some((origin, words)) = places.next() else { return };
+        let mut problem = Diagnostic::error("cycle", message, origin).label(words);
+        for (origin, words) in places {
+            problem = problem.related(origin, words);
+        }
+        pass.report(problem.help("leave out one of these edges: each must come before the next"));
+    }
+}

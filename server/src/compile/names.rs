@@ -1,0 +1,192 @@
+//! What can be said of a manifest without a node: names that nothing has, and roles that are more than a list.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::{Kind, Value};
+
+use crate::language::manifest::{Binding, Block, Manifest, ManifestKind};
+use crate::language::{Fault, Formula, Scope};
+
+use super::content::{self, Way};
+use super::define::unknown_parameter;
+use super::program::Program;
+use super::resource::{Sort, read_reference, unknown_attribute};
+use super::scope::FUNCTIONS;
+
+/// Everything wrong with the names in a manifest.
+pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
+    let mut checker = Checker { program, manifest, problems: Vec::new() };
+    checker.role();
+    checker.inclusions();
+    let names = Names::of(manifest);
+    for parameter in &manifest.parameters {
+        parameter.default.iter().for_each(|default| checker.formula(default, &names));
+    }
+    manifest.lets.iter().for_each(|binding| checker.formula(&binding.value, &names));
+    for defaults in &manifest.defaults {
+        match program.sort(&defaults.type_name) {
+            None => checker.problems.push(program.unknown_type(&defaults.type_name, &defaults.origin)),
+            Some(sort) => checker.attributes(sort, &defaults.attributes, &names.with_each()),
+        }
+    }
+    manifest.blocks.iter().for_each(|block| checker.block(block, &names));
+    checker.problems
+}
+
+struct Checker<'a> {
+    program: &'a Program,
+    manifest: &'a Manifest,
+    problems: Vec<Diagnostic>,
+}
+
+impl Checker<'_> {
+    fn inclusions(&mut self) {
+        let names = Names::of(self.manifest);
+        for inclusion in &self.manifest.inclusions {
+            inclusion.when.iter().for_each(|when| self.formula(&when.value, &names));
+            let Some(class) = self.program.modules.class(&inclusion.class) else {
+                self.problems.push(self.program.unknown_class(&inclusion.class, &inclusion.origin));
+                continue;
+            };
+            for binding in &inclusion.parameters {
+                self.formula(&binding.value, &names);
+                if class.parameter(&binding.name).is_none() {
+                    self.problems.push(unknown_parameter(class, &binding.name, &binding.key_origin));
+                }
+            }
+        }
+    }
+
+    fn block(&mut self, block: &Block, names: &Names) {
+        let inner = if block.for_each.is_some() { names.with_each() } else { names.clone() };
+        block.for_each.iter().for_each(|for_each| self.formula(&for_each.value, names));
+        let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
+        self.formula(title, &inner);
+        for binding in block.when.iter().chain(&block.splat).chain(&block.tag) {
+            self.formula(&binding.value, &inner);
+        }
+        for relation in &block.relations {
+            self.formula(&relation.to.value, &inner);
+            for (text, origin) in constant_words(&relation.to) {
+                self.problems
+                    .extend(read_reference(&text, &origin, relation.word).err().map(|problem| *problem));
+            }
+        }
+        match self.program.sort(&block.type_name) {
+            None => self.problems.push(self.program.unknown_type(&block.type_name, &block.type_origin)),
+            Some(sort) => self.attributes(sort, &block.attributes, &inner),
+        }
+    }
+
+    fn attributes(&mut self, sort: Sort<'_>, attributes: &[Binding], names: &Names) {
+        for binding in attributes {
+            match sort {
+                Sort::Define(define) if define.parameter(&binding.name).is_none() => {
+                    self.problems.push(unknown_parameter(define, &binding.name, &binding.key_origin));
+                }
+                Sort::Type(def) => match content::way(def, &binding.name) {
+                    None => {
+                        self.problems.push(unknown_attribute(def, &binding.name, &binding.key_origin));
+                        continue;
+                    }
+                    Some((_, Way::Template)) => self.template(binding),
+                    Some(_) => {}
+                },
+                Sort::Define(_) => {}
+            }
+            self.formula(&binding.value, names);
+        }
+    }
+
+    fn template(&mut self, binding: &Binding) {
+        let Formula::Constant(Value { kind: Kind::String(name), .. }) = &binding.value else { return };
+        if let Err(problem) = self.program.template(self.manifest.name.module(), name) {
+            self.problems.push(content::placed(*problem, &binding.origin));
+        }
+    }
+
+    fn formula(&mut self, formula: &Formula, names: &Names) {
+        for fault in formula.unknown(names) {
+            let problem = fault.diagnostic(Some(&self.manifest.text));
+            self.problems.push(problem);
+        }
+    }
+
+    /// A role is a list of profiles and nothing else.
+    fn role(&mut self) {
+        let manifest = self.manifest;
+        if manifest.name.module() != "role" {
+            return;
+        }
+        let mut refuse = |origin: &Arc<Origin>, what: String| {
+            let message = format!("a role is a list of profiles; this is {what}");
+            let problem = Diagnostic::error("role", message, Origin::clone(origin));
+            self.problems.push(problem.help("move it to a profile, and include that"));
+        };
+        if manifest.kind == ManifestKind::Define {
+            let origin = Arc::new(Origin::locate(&manifest.file, &manifest.text, 0..0));
+            refuse(&origin, "a define".to_owned());
+        }
+        manifest.parameters.iter().for_each(|p| refuse(&p.origin, format!("the parameter `{}`", p.name)));
+        manifest.lets.iter().for_each(|b| refuse(&b.key_origin, format!("the `let` of `{}`", b.name)));
+        manifest.defaults.iter().for_each(|d| refuse(&d.origin, format!("a default of `{}`", d.type_name)));
+        manifest.blocks.iter().for_each(|b| refuse(&b.origin, format!("a `{}`", b.type_name)));
+        for inclusion in &manifest.inclusions {
+            if !inclusion.class.starts_with("profile::") {
+                refuse(&inclusion.origin, format!("the class `{}`", inclusion.class));
+            } else if inclusion.when.is_some() || !inclusion.parameters.is_empty() {
+                refuse(&inclusion.origin, format!("`{}` with a condition or parameters", inclusion.class));
+            }
+        }
+    }
+}
+
+/// The strings of a binding that holds no expression.
+fn constant_words(binding: &Binding) -> Vec<(Arc<str>, Arc<Origin>)> {
+    let Formula::Constant(value) = &binding.value else { return Vec::new() };
+    let place = |value: &Value| value.origin.clone().unwrap_or_else(|| binding.origin.clone());
+    match &value.kind {
+        Kind::String(text) => vec![(text.clone(), place(value))],
+        Kind::List(list) => {
+            let text = |item: &Value| Some((Arc::from(item.as_str()?), place(item)));
+            list.iter().filter_map(text).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The names that a manifest's expressions see, without values.
+#[derive(Clone)]
+struct Names(Vec<Arc<str>>);
+
+impl Names {
+    fn of(manifest: &Manifest) -> Self {
+        let mut names: Vec<Arc<str>> = vec!["facts".into(), "node".into()];
+        if manifest.kind == ManifestKind::Define {
+            names.push("title".into());
+        }
+        names.extend(manifest.parameters.iter().map(|parameter| parameter.name.clone()));
+        names.extend(manifest.lets.iter().map(|binding| binding.name.clone()));
+        Self(names)
+    }
+
+    fn with_each(&self) -> Self {
+        Self(self.0.iter().cloned().chain(["each".into()]).collect())
+    }
+}
+
+impl Scope for Names {
+    fn resolve(&self, _: &str) -> Result<Option<Value>, Fault> {
+        Ok(None)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.clone()
+    }
+
+    fn functions(&self) -> &[&str] {
+        FUNCTIONS
+    }
+}

@@ -1,0 +1,152 @@
+//! Where the value of a parameter or a `let` comes from: given where the class or define is declared, else data (for
+//! classes), else the default, else null; and whether it is of its type.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use crate::language::Fault;
+use crate::language::manifest::{ManifestKind, Parameter};
+
+use super::pass::Pass;
+use super::scope::Frame;
+use super::unit::{Named, Slot, Traced, Unit};
+
+/// How many names may need each other in a row.
+const MAX_DEPTH: usize = 64;
+
+impl<'a> Pass<'a> {
+    /// The value of a parameter or a `let`, computed when it is first asked for.
+    ///
+    /// # Errors
+    /// It cannot be had; the reason has been reported, or is that it needs itself.
+    pub(super) fn value_of(&self, unit: &Unit<'a>, at: usize, named: Named<'a>) -> Result<Traced, Fault> {
+        match unit.slot(at) {
+            Slot::Ready(traced) => return Ok(traced),
+            Slot::Failed(why) => return Err(Fault::caused_by(*why)),
+            Slot::Running => return Err(Fault::caused_by(self.circle(named))),
+            Slot::Waiting => {}
+        }
+        if self.running.borrow().len() >= MAX_DEPTH {
+            return Err(Fault::of_scope(format!("more than {MAX_DEPTH} names need each other in a row")));
+        }
+        unit.settle(at, Slot::Running);
+        self.running.borrow_mut().push(named);
+        let before = self.problems_so_far();
+        let computed = match named {
+            Named::Parameter(parameter) => self.parameter(unit, parameter),
+            Named::Let(binding) => Frame::new(self, unit, None).evaluate(&binding.value),
+        };
+        self.running.borrow_mut().pop();
+        match computed {
+            Some(traced) => {
+                unit.settle(at, Slot::Ready(traced.clone()));
+                Ok(traced)
+            }
+            None => {
+                let why = Box::new(self.why_since(before));
+                unit.settle(at, Slot::Failed(why.clone()));
+                Err(Fault::caused_by(*why))
+            }
+        }
+    }
+
+    fn circle(&self, named: Named<'a>) -> Diagnostic {
+        let running = self.running.borrow();
+        let start = running.iter().position(|other| Arc::ptr_eq(other.origin(), named.origin())).unwrap_or(0);
+        let names: Vec<_> =
+            running[start..].iter().chain([&named]).map(|n| format!("`{}`", n.name())).collect();
+        let origin = Origin::clone(running[start].origin());
+        let mut problem =
+            Diagnostic::error("circle", format!("{} need each other", names.join(" -> ")), origin)
+                .label("needs itself")
+                .help("give one of them a value that needs none of the others");
+        for other in &running[start + 1..] {
+            problem = problem.related(Origin::clone(other.origin()), "by way of this");
+        }
+        problem
+    }
+
+    fn parameter(&self, unit: &Unit<'a>, parameter: &'a Parameter) -> Option<Traced> {
+        let given = unit.given.borrow().get(&parameter.name).cloned();
+        if let Some(given) = given {
+            let traced = given.traced?;
+            if !traced.value.is_null() {
+                return self.fits(unit, parameter, traced, &given.origin);
+            }
+        }
+        if unit.manifest.kind == ManifestKind::Class {
+            match self.parameter_from_data(unit, parameter) {
+                Err(problems) => {
+                    problems.into_iter().for_each(|problem| self.report(problem));
+                    return None;
+                }
+                Ok(Some(value)) if !value.is_null() => {
+                    let traced = Traced { value, sources: Vec::new() };
+                    return self.fits(unit, parameter, traced, &parameter.origin);
+                }
+                Ok(_) => {}
+            }
+        }
+        if let Some(default) = &parameter.default {
+            let traced = Frame::new(self, unit, None).evaluate(default)?;
+            return self.fits(unit, parameter, traced, &parameter.origin);
+        }
+        if parameter.of.takes_null() {
+            return Some(Traced { value: Value::NULL, sources: Vec::new() });
+        }
+        self.report(missing(unit, parameter));
+        None
+    }
+
+    fn fits(
+        &self,
+        unit: &Unit<'a>,
+        parameter: &Parameter,
+        traced: Traced,
+        fallback: &Arc<Origin>,
+    ) -> Option<Traced> {
+        let misfits = parameter.of.check(&traced.value, &self.program.modules);
+        if misfits.is_empty() {
+            return Some(traced);
+        }
+        let subject = format!("parameter `{}` of `{}`", parameter.name, unit.manifest.name);
+        for misfit in misfits {
+            let problem = misfit.diagnostic(&subject, Some(fallback));
+            let elsewhere = problem.origin.as_ref() != Some(&*parameter.origin);
+            self.report(match elsewhere {
+                true => problem.related(
+                    Origin::clone(&parameter.origin),
+                    format!("its type is {}", parameter.type_text),
+                ),
+                false => problem,
+            });
+        }
+        None
+    }
+}
+
+fn missing(unit: &Unit<'_>, parameter: &Parameter) -> Diagnostic {
+    let name = &unit.manifest.name;
+    let (place, help) = match unit.manifest.kind {
+        ManifestKind::Class => {
+            let table = name.as_str().replace("::", ".");
+            let help =
+                format!("give it in the data: `{} = …` under `[{table}]`, or a default", parameter.name);
+            (&parameter.origin, help)
+        }
+        ManifestKind::Define => {
+            (&unit.origin, format!("give `{} = …` here, or it a default", parameter.name))
+        }
+    };
+    let message = format!("parameter `{}` of `{}` has no value", parameter.name, unit.name());
+    let problem = Diagnostic::error("missing-parameter", message, Origin::clone(place)).help(help);
+    match unit.manifest.kind {
+        ManifestKind::Class => problem.related(Origin::clone(&unit.origin), "declared here"),
+        ManifestKind::Define => {
+            problem.related(Origin::clone(&parameter.origin), format!("its type is {}", parameter.type_text))
+        }
+    }
+}

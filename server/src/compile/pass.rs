@@ -1,0 +1,168 @@
+//! What the compile of one node shares: the node, its facts and its data, what went wrong, and what was read.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use crate::language::Fault;
+use crate::language::manifest::Parameter;
+use crate::lookup::{Lookup, LookupError};
+use crate::repo::{File, Reader};
+
+use super::program::Program;
+use super::unit::{Named, Unit};
+
+/// The most problems that are kept for one node.
+const MAX_PROBLEMS: usize = 500;
+
+/// Marks what has been reported already, and only hands on that something cannot be had.
+const REPORTED: &str = "reported";
+
+/// One node's compile.
+pub(super) struct Pass<'a> {
+    pub(super) program: &'a Program,
+    pub(super) facts: &'a Facts,
+    pub(super) node_value: Value,
+    pub(super) reader: &'a Reader,
+    pub(super) lookup: &'a Lookup<'a>,
+    /// Names whose values are being computed, innermost last.
+    pub(super) running: RefCell<Vec<Named<'a>>>,
+    /// How many templates are being rendered inside each other.
+    pub(super) rendering: Cell<usize>,
+    /// Files of modules that the catalog names, by hash.
+    pub(super) contents: RefCell<BTreeMap<ContentHash, (Arc<str>, File)>>,
+    problems: RefCell<Vec<Diagnostic>>,
+    facts_read: RefCell<BTreeSet<Arc<str>>>,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(
+        program: &'a Program,
+        facts: &'a Facts,
+        node_value: Value,
+        reader: &'a Reader,
+        lookup: &'a Lookup<'a>,
+    ) -> Self {
+        Self {
+            program,
+            facts,
+            node_value,
+            reader,
+            lookup,
+            running: RefCell::default(),
+            rendering: Cell::new(0),
+            contents: RefCell::default(),
+            problems: RefCell::default(),
+            facts_read: RefCell::default(),
+        }
+    }
+
+    /// Notes a problem.
+    pub(super) fn report(&self, problem: Diagnostic) {
+        let mut problems = self.problems.borrow_mut();
+        if problem.code != REPORTED && problems.len() < MAX_PROBLEMS {
+            problems.push(problem);
+        }
+    }
+
+    /// Notes a fault of an expression, with the caret under the part that is wrong.
+    pub(super) fn report_fault(&self, fault: &Fault) {
+        let file = fault.origin.as_ref().and_then(|origin| self.program.snapshot.get(&origin.file));
+        let text = file.and_then(|file| std::str::from_utf8(file.bytes()).ok());
+        self.report(fault.diagnostic(text));
+    }
+
+    /// How many problems there are.
+    pub(super) fn problems_so_far(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    /// The first problem since there were `before`: why something cannot be had.
+    pub(super) fn why_since(&self, before: usize) -> Diagnostic {
+        let why = self.problems.borrow().get(before).cloned();
+        why.unwrap_or_else(|| Diagnostic::error(REPORTED, "its value cannot be had", None))
+    }
+
+    /// Runs something whose problems do not matter.
+    pub(super) fn quietly<T>(&self, run: impl FnOnce() -> T) -> T {
+        let before = self.problems_so_far();
+        let result = run();
+        self.problems.borrow_mut().truncate(before);
+        result
+    }
+
+    /// All problems, in the order of their places, each once.
+    pub(super) fn take_problems(&self) -> Vec<Diagnostic> {
+        sorted(self.problems.take())
+    }
+
+    /// Notes that a fact was read.
+    pub(super) fn note_fact(&self, path: &str) {
+        let mut read = self.facts_read.borrow_mut();
+        if !read.contains(path) {
+            read.insert(path.into());
+        }
+    }
+
+    /// The facts that were read, as dotted paths.
+    pub(super) fn facts_read(&self) -> BTreeSet<Arc<str>> {
+        self.facts_read.take()
+    }
+
+    /// What the data says of a class's parameter.
+    pub(super) fn parameter_from_data(
+        &self,
+        unit: &Unit<'_>,
+        parameter: &Parameter,
+    ) -> Result<Option<Value>, Vec<Diagnostic>> {
+        let key = format!("{}::{}", unit.manifest.name, parameter.name);
+        match self.lookup.get(&key) {
+            Ok(found) => Ok(found.map(|found| found.value)),
+            Err(error) => Err(error.diagnostics(Some(&parameter.origin))),
+        }
+    }
+
+    /// `lookup(key)` in a manifest.
+    ///
+    /// # Errors
+    /// Nobody declares the key, no level has it, or the data is wrong.
+    pub(super) fn lookup(&self, key: &str) -> Result<Value, Fault> {
+        match self.lookup.get(key) {
+            Ok(Some(found)) => Ok(found.value),
+            Ok(None) => Err(Fault::of_scope(format!("no level has the key `{key}`"))
+                .help("give it a value in the data, for example in hieradata/common.toml")),
+            Err(LookupError::Data(problems)) if problems.len() > 1 => {
+                problems.iter().skip(1).for_each(|problem| self.report(problem.clone()));
+                Err(LookupError::Data(problems).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Computes all parameters of a unit, so that each is checked whether it is used or not.
+    pub(super) fn settle_parameters(&self, unit: &Unit<'a>) {
+        let manifest = unit.manifest;
+        for (at, parameter) in manifest.parameters.iter().enumerate() {
+            if let Err(fault) = self.value_of(unit, at, Named::Parameter(parameter)) {
+                self.report_fault(&fault);
+            }
+        }
+    }
+}
+
+/// Problems in the order of their places, each once.
+pub(crate) fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let place = |problem: &Diagnostic| {
+        let origin = problem.origin.as_ref();
+        (origin.map(|o: &Origin| (o.file.clone(), o.start, o.end)), problem.message.clone())
+    };
+    problems.sort_by_cached_key(|problem| (place(problem), problem.related.len()));
+    problems.dedup_by(|a, b| a.code == b.code && a.message == b.message && a.origin == b.origin);
+    problems
+}

@@ -1,0 +1,221 @@
+//! A snapshot, read once for all its nodes: manifests, templates, hierarchy, inventory, and what is wrong with each.
+//!
+//! Data files are read when the first node needs them. What a commit did not change is taken from the one before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::{TypeDef, definitions};
+
+use crate::inventory::Inventory;
+use crate::language::manifest::{Manifest, ManifestKind};
+use crate::language::{Template, Templates};
+use crate::lookup::Data;
+use crate::lookup::hierarchy::Settings;
+use crate::modules::{self, Modules};
+use crate::repo::Snapshot;
+
+use super::names;
+use super::resource::Sort;
+
+/// A control repository at one commit, ready to be compiled for any node.
+#[derive(Debug)]
+pub struct Program {
+    pub(super) snapshot: Snapshot,
+    pub(super) modules: Modules,
+    pub(super) templates: BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>>,
+    compiled: Arc<Templates>,
+    inventory: Inventory,
+    data: Data,
+    /// For each role, which of its profiles lead to which classes.
+    reaches: BTreeMap<Arc<str>, Reach>,
+    /// What is wrong with each manifest, by file.
+    in_manifests: HashMap<Arc<str>, Vec<Diagnostic>>,
+    /// What is wrong with everything else that operators write, but the data.
+    elsewhere: Vec<Diagnostic>,
+}
+
+/// For each class that a role leads to, the profiles that lead to it.
+#[derive(Debug, Default)]
+pub(super) struct Reach {
+    profiles: BTreeSet<Arc<str>>,
+    by_class: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+impl Program {
+    /// Reads a snapshot. `previous` is what is in force now: what did not change is taken from it.
+    pub fn new(snapshot: &Snapshot, previous: Option<&Self>) -> Self {
+        let (settings, mut elsewhere) = Settings::read(snapshot);
+        let settings = Arc::new(settings);
+        let modules = Modules::read(snapshot, previous.map(|previous| &previous.modules));
+        let (inventory, problems) = Inventory::read(snapshot, &settings);
+        elsewhere.extend(problems);
+        let (data, problems) = Data::new(snapshot, settings, modules.clone());
+        elsewhere.extend(problems);
+        let compiled = previous.map(|previous| previous.compiled.clone()).unwrap_or_default();
+        let mut program = Self {
+            templates: read_templates(snapshot, &compiled),
+            snapshot: snapshot.clone(),
+            reaches: reaches(&modules),
+            modules,
+            compiled,
+            inventory,
+            data,
+            in_manifests: HashMap::new(),
+            elsewhere,
+        };
+        program.find_problems();
+        program
+    }
+
+    fn find_problems(&mut self) {
+        let own = self.modules.problems();
+        let names: Vec<_> =
+            self.modules.manifests().flat_map(|manifest| names::check(self, manifest)).collect();
+        let mut by_file: HashMap<Arc<str>, Vec<Diagnostic>> = HashMap::new();
+        for problem in own.into_iter().chain(names) {
+            match &problem.origin {
+                Some(origin) => by_file.entry(origin.file.clone()).or_default().push(problem),
+                None => self.elsewhere.push(problem),
+            }
+        }
+        self.in_manifests = by_file;
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// The machines that there are.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The data.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// The manifests.
+    pub fn modules(&self) -> &Modules {
+        &self.modules
+    }
+
+    /// What is wrong with what operators write, data aside, whichever node uses it.
+    pub fn problems(&self) -> Vec<Diagnostic> {
+        let templates = self.templates.values().filter_map(|template| template.as_ref().err());
+        let all = self.in_manifests.values().flatten().chain(&self.elsewhere).chain(templates);
+        super::pass::sorted(all.cloned().collect())
+    }
+
+    /// What is wrong with one manifest.
+    pub(super) fn problems_of(&self, manifest: &Manifest) -> &[Diagnostic] {
+        self.in_manifests.get(&manifest.file).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The profiles of a role that lead to a class; all of them, where no class is named.
+    pub fn profiles(&self, role: &str, class: Option<&str>) -> Vec<Arc<str>> {
+        let Some(reach) = self.reaches.get(role) else { return Vec::new() };
+        match class {
+            Some(class) => reach.by_class.get(class).cloned().unwrap_or_default(),
+            None => reach.profiles.iter().cloned().collect(),
+        }
+    }
+
+    /// What the first word of a block's header names.
+    pub(super) fn sort(&self, word: &str) -> Option<Sort<'_>> {
+        TypeDef::find(word).map(Sort::Type).or_else(|| {
+            let define = self.modules.get(word).filter(|manifest| manifest.kind == ManifestKind::Define);
+            define.map(Sort::Define)
+        })
+    }
+
+    /// A type that nobody knows.
+    pub(super) fn unknown_type(&self, word: &str, origin: &Arc<Origin>) -> Diagnostic {
+        let manifest = self.modules.get(word);
+        let message = match manifest {
+            Some(_) => format!("`{word}` is a class, not a type"),
+            None => format!("there is no type `{word}`"),
+        };
+        let problem = Diagnostic::error("unknown-type", message, Origin::clone(origin)).label("unknown type");
+        if manifest.is_some() {
+            return problem.help(format!("include it: [class.\"{word}\"]"));
+        }
+        let defines = self.modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Define);
+        let names =
+            definitions().iter().map(|def| def.name).chain(defines.map(|define| define.name.as_str()));
+        let keys = ["parameters", "include", "class", "let", "defaults", "doc", "kind"];
+        problem.did_you_mean(word, names.chain(keys))
+    }
+
+    /// A class that nobody knows.
+    pub(super) fn unknown_class(&self, name: &str, origin: &Arc<Origin>) -> Diagnostic {
+        let message = match self.modules.get(name) {
+            Some(_) => format!("`{name}` is a define, not a class"),
+            None => format!("there is no class `{name}`"),
+        };
+        let problem =
+            Diagnostic::error("unknown-class", message, Origin::clone(origin)).label("unknown class");
+        if self.modules.get(name).is_some() {
+            return problem.help(format!("declare an instance of it: [\"{name}\".\"TITLE\"]"));
+        }
+        let classes = self.modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Class);
+        problem.did_you_mean(name, classes.map(|class| class.name.as_str()))
+    }
+}
+
+fn read_templates(
+    snapshot: &Snapshot,
+    compiled: &Templates,
+) -> BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>> {
+    let files = snapshot.under(modules::FOLDER).filter(|(path, _)| path.contains("/templates/"));
+    let read = |(path, file): (&Arc<str>, &crate::repo::File)| match std::str::from_utf8(file.bytes()) {
+        Ok(text) => (path.clone(), compiled.compile(path, &text.into())),
+        Err(_) => {
+            let problem =
+                Diagnostic::error("syntax", "the template is not UTF-8", Origin::locate(path, "", 0..0));
+            (path.clone(), Err(problem))
+        }
+    };
+    files.map(read).collect()
+}
+
+/// Which profiles of each role lead to which classes, by what is written: a class that is switched off on some node
+/// still belongs to the profile that would include it, so no value depends on another's.
+fn reaches(modules: &Modules) -> BTreeMap<Arc<str>, Reach> {
+    let role = |manifest: &Arc<Manifest>| {
+        let role = manifest.name.as_str().strip_prefix("role::")?;
+        let mut reach = Reach::default();
+        for class in led_to(modules, manifest).into_iter().filter(|name| name.starts_with("profile::")) {
+            reach.profiles.insert(class.into());
+        }
+        for profile in &reach.profiles {
+            let Some(manifest) = modules.class(profile) else { continue };
+            for class in led_to(modules, manifest) {
+                reach.by_class.entry(class.into()).or_default().push(profile.clone());
+            }
+        }
+        Some((Arc::from(role), reach))
+    };
+    modules.manifests().filter_map(role).collect()
+}
+
+/// The classes that a manifest leads to, itself among them.
+fn led_to<'a>(modules: &'a Modules, manifest: &'a Manifest) -> BTreeSet<&'a str> {
+    let mut seen = BTreeSet::from([manifest.name.as_str()]);
+    let mut waiting = vec![manifest];
+    while let Some(manifest) = waiting.pop() {
+        let classes = manifest.inclusions.iter().map(|inclusion| &inclusion.class);
+        let defines = manifest.blocks.iter().map(|block| &block.type_name);
+        for next in classes.chain(defines).filter_map(|name| modules.get(name)) {
+            if seen.insert(next.name.as_str()) {
+                waiting.push(next);
+            }
+        }
+    }
+    seen.retain(|name| modules.class(name).is_some());
+    seen
+}

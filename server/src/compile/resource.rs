@@ -1,0 +1,379 @@
+//! Blocks: `[TYPE."NAME"]` to resources or instances of defines, one by one, by kinds of attributes alone.
+//!
+//! No resource type is named here: what an attribute takes is in the type's definition.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::{AttributeError, Attributes, Implied, ResourceRef, TypeDef};
+use holdfast_catalog::value::{Kind, Value};
+
+use crate::language::manifest::{Binding, Block, Manifest};
+
+use super::attribute::{Written, layered};
+use super::class::Walk;
+use super::content::{self, Way};
+use super::declared::{Relation, Resource, Target};
+use super::reference::{Need, Reference, Refresh};
+use super::scope::{Frame, data_places};
+use super::unit::Unit;
+
+/// What the first word of a block's header names.
+#[derive(Clone, Copy)]
+pub(super) enum Sort<'a> {
+    /// A resource type.
+    Type(&'static TypeDef),
+    /// A define.
+    Define(&'a Arc<Manifest>),
+}
+
+impl<'a> Walk<'_, 'a> {
+    /// Declares what a block says, once or for each entry of its loop.
+    pub(super) fn block(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block) {
+        let Some(sort) = self.pass.program.sort(&block.type_name) else {
+            self.declared.incomplete = true;
+            return; // the program's own problems name it
+        };
+        let Some(for_each) = &block.for_each else {
+            return self.instance(unit, block, sort, None);
+        };
+        let Some(entries) = Frame::new(self.pass, unit, None).entries(for_each) else {
+            self.declared.incomplete = true;
+            return;
+        };
+        for each in entries {
+            self.instance(unit, block, sort, Some(&each));
+        }
+    }
+
+    fn instance(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block, sort: Sort<'a>, each: Option<&Value>) {
+        if self.declared.is_full(self.pass, &block.origin) {
+            return;
+        }
+        let frame = Frame::new(self.pass, unit, each);
+        match block.when.as_ref().map_or(Some(true), |when| frame.condition(when)) {
+            None => self.declared.incomplete = true,
+            Some(false) => {
+                if let Some(title) = self.pass.quietly(|| frame.title(block)) {
+                    self.declared.switch_off(ResourceRef::new(block.type_name.clone(), title));
+                }
+                if let Sort::Define(manifest) = sort {
+                    self.declared.switch_off_manifest(manifest);
+                }
+            }
+            Some(true) => {
+                let Some(title) = frame.title(block) else {
+                    self.declared.incomplete = true;
+                    return;
+                };
+                let tags = block.tag.as_ref().map(|tag| frame.tags(tag)).unwrap_or_default();
+                let written = layered(&frame, block, sort);
+                let target = match sort {
+                    Sort::Type(def) => self.resource(&frame, block, def, title, tags, written),
+                    Sort::Define(manifest) => self.define(&frame, block, manifest, title, tags, written),
+                };
+                if let Some(target) = target {
+                    self.relate(&frame, block, target);
+                }
+            }
+        }
+    }
+
+    fn resource(
+        &mut self,
+        frame: &Frame<'_, 'a>,
+        block: &'a Block,
+        def: &'static TypeDef,
+        title: Arc<str>,
+        tags: BTreeSet<Arc<str>>,
+        written: BTreeMap<Arc<str>, Written>,
+    ) -> Option<Target> {
+        let mut made = Made::default();
+        for (name, written) in written {
+            made.add(frame, def, name, written);
+        }
+        let implied = made.check(frame, block, def, &title);
+        let mut all_tags = self.declared.containers[frame.unit.container as usize].tags.clone();
+        all_tags.extend(tags);
+        let resource = Resource {
+            reference: ResourceRef::new(def.name, title),
+            origin: block.origin.clone(),
+            container: frame.unit.container,
+            attributes: made.attributes,
+            sources: made.sources,
+            tags: all_tags,
+            implied,
+        };
+        Some(self.declared.declare(self.pass, resource))
+    }
+
+    /// Notes the edges that a block's metaparameters ask for.
+    fn relate(&mut self, frame: &Frame<'_, 'a>, block: &'a Block, from: Target) {
+        for relation in &block.relations {
+            for (text, origin) in frame.words(&relation.to) {
+                match read_reference(&text, &origin, relation.word) {
+                    Ok(to) => {
+                        self.declared.relations.push(Relation { from, word: relation.word, to, origin })
+                    }
+                    Err(problem) => self.pass.report(*problem),
+                }
+            }
+        }
+    }
+}
+
+/// Reads a reference as `word` may hold it.
+pub(super) fn read_reference(
+    text: &str,
+    origin: &Arc<Origin>,
+    word: crate::language::manifest::RelationWord,
+) -> Result<Reference, Box<Diagnostic>> {
+    use crate::language::manifest::RelationWord;
+    let problem = |message: String| Diagnostic::error("bad-reference", message, Origin::clone(origin));
+    let Some(reference) = Reference::parse(text) else {
+        let help = "write type[title], such as \"package[nginx]\", or class[name]";
+        return Err(Box::new(problem(format!("`{}` is no reference", text.escape_debug())).help(help)));
+    };
+    if reference.refresh == Refresh::Reload && word != RelationWord::Notify {
+        let message = format!("`{text}`: only `notify` can ask for a reload");
+        let help = "leave `:reload` out, or notify from the other side";
+        return Err(Box::new(problem(message).help(help)));
+    }
+    Ok(reference)
+}
+
+impl Reference {
+    /// Whether what it names must be declared.
+    pub(super) fn must_exist(&self) -> bool {
+        self.need == Need::Declared
+    }
+}
+
+/// A resource's attributes as they are made.
+#[derive(Default)]
+struct Made {
+    attributes: Attributes,
+    sources: BTreeMap<Arc<str>, Vec<Origin>>,
+    /// Which attribute was given by which word, where the two differ.
+    ways: BTreeMap<&'static str, Arc<str>>,
+    /// Attributes that cannot be had; what is wrong with them has been reported.
+    failed: BTreeSet<Arc<str>>,
+}
+
+impl Made {
+    fn add(&mut self, frame: &Frame<'_, '_>, def: &'static TypeDef, name: Arc<str>, written: Written) {
+        let Some((attribute, way)) = content::way(def, &name) else {
+            frame.pass.report(unknown_attribute(def, &name, &written.key_origin));
+            self.failed.insert(name);
+            return;
+        };
+        let key: Arc<str> = if *name == *attribute { name.clone() } else { attribute.into() };
+        let Some(mut traced) = written.traced else {
+            self.failed.insert(key);
+            return;
+        };
+        if traced.value.is_null() {
+            return;
+        }
+        if way != Way::Plain {
+            match frame.content(way, &traced.value, &written.origin) {
+                Some(made) => {
+                    traced.value = made.value;
+                    traced.sources.extend(made.sources);
+                }
+                None => {
+                    self.failed.insert(key);
+                    return;
+                }
+            }
+        }
+        if let Some(other) = self.ways.insert(attribute, name.clone()) {
+            frame.pass.report(two_ways(&name, &other, &written.key_origin, self.sources.get(&key)));
+            return;
+        }
+        data_places(&traced.value, &mut traced.sources);
+        let mut sources = vec![Origin::clone(&written.origin)];
+        sources.extend(traced.sources.iter().filter(|s| **s != written.origin).map(|s| Origin::clone(s)));
+        self.sources.insert(key.clone(), sources);
+        self.attributes.insert(key, traced.value);
+    }
+
+    /// Reads the attributes as the agent will; each error has the place of its attribute.
+    fn check(&self, frame: &Frame<'_, '_>, block: &Block, def: &TypeDef, title: &str) -> Vec<Implied> {
+        let errors = match (def.check)(title, &self.attributes) {
+            Ok(implied) => return implied,
+            Err(errors) => errors,
+        };
+        for error in errors.iter().filter(|error| !self.failed.contains(error.attribute)) {
+            frame.pass.report(self.problem(block, title, error));
+        }
+        Vec::new()
+    }
+
+    fn problem(&self, block: &Block, title: &str, error: &AttributeError) -> Diagnostic {
+        let places = self.sources.get(error.attribute).map(Vec::as_slice).unwrap_or_default();
+        let title_place = block.title.as_ref().map_or(&block.origin, |binding| &binding.origin);
+        let place = match (places.first(), error.attribute) {
+            (Some(place), _) => place,
+            (None, "title") => title_place,
+            (None, _) => &*block.origin,
+        };
+        let message = format!("{}[{title}]: {}", block.type_name, error.message);
+        let mut problem = Diagnostic::error("attribute", message, place.clone());
+        problem.help.clone_from(&error.help);
+        for source in places.iter().skip(1) {
+            problem = problem.related(source.clone(), "the value is from here");
+        }
+        problem
+    }
+}
+
+/// An attribute that the type does not have.
+pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<Origin>) -> Diagnostic {
+    let message = format!("`{}` has no attribute `{name}`", def.name);
+    let problem =
+        Diagnostic::error("unknown-attribute", message, Origin::clone(origin)).label("unknown attribute");
+    if name.bytes().all(|b| b.is_ascii_digit()) {
+        return problem.help(format!("a title with a dot is quoted: [{}.\"….{name}\"]", def.name));
+    }
+    problem.did_you_mean(name, content::names(def))
+}
+
+fn two_ways(name: &str, other: &str, origin: &Arc<Origin>, first: Option<&Vec<Origin>>) -> Diagnostic {
+    let message = format!("`{other}` and `{name}` both say what the content is");
+    let problem =
+        Diagnostic::error("two-contents", message, Origin::clone(origin)).help("leave one of them out");
+    match first.and_then(|places| places.first()) {
+        Some(first) => problem.related(first.clone(), format!("`{other}` is here")),
+        None => problem,
+    }
+}
+
+impl Frame<'_, '_> {
+    /// The value of `when`.
+    pub(super) fn condition(&self, when: &Binding) -> Option<bool> {
+        let value = self.evaluate(&when.value)?.value;
+        let problem = match &value.kind {
+            Kind::Bool(on) => return Some(*on),
+            Kind::Sensitive(_) => secret("when", &when.origin),
+            _ => {
+                let message = format!("`when` is {}, not true or false", described(&value));
+                Diagnostic::error("wrong-kind", message, Origin::clone(&when.origin))
+                    .help("compare it with something: \"${… == …}\"")
+            }
+        };
+        self.pass.report(problem);
+        None
+    }
+
+    /// The entries of `for_each`, each as `each`.
+    fn entries(&self, for_each: &Binding) -> Option<Vec<Value>> {
+        let value = self.evaluate(&for_each.value)?.value;
+        let problem = match &value.kind {
+            Kind::Null => return Some(Vec::new()),
+            Kind::List(list) => {
+                let entry =
+                    |(index, item): (i64, &Value)| [("index", index.into()), ("value", item.clone())].into();
+                return Some((0..).zip(list.iter()).map(entry).collect());
+            }
+            Kind::Map(map) => {
+                let entry = |(key, item): (&Arc<str>, &Value)| {
+                    [("key", Value::from(key.clone())), ("value", item.clone())].into()
+                };
+                return Some(map.iter().map(entry).collect());
+            }
+            Kind::Sensitive(_) => secret("for_each", &for_each.origin),
+            _ => {
+                let message = format!("`for_each` is {}, not a list or a map", described(&value));
+                Diagnostic::error("wrong-kind", message, Origin::clone(&for_each.origin))
+                    .help("for one entry, write a list of one: \"${[…]}\"")
+            }
+        };
+        self.pass.report(problem);
+        None
+    }
+
+    /// The title of a block.
+    fn title(&self, block: &Block) -> Option<Arc<str>> {
+        let (formula, origin) = match &block.title {
+            Some(binding) => (&binding.value, &binding.origin),
+            None => (&block.name_formula, &block.origin),
+        };
+        let value = self.evaluate(formula)?.value;
+        if value.is_sensitive() {
+            self.pass.report(secret("title", origin));
+            return None;
+        }
+        let text = value.scalar_text().filter(|text| !text.is_empty());
+        if text.is_none() {
+            let message = match value.as_str() {
+                Some(_) => format!("the title of this `{}` is empty", block.type_name),
+                None => format!("the title of this `{}` is {}, not a string", block.type_name, value.noun()),
+            };
+            self.pass.report(Diagnostic::error("bad-title", message, Origin::clone(origin)));
+        }
+        text
+    }
+
+    /// The value of `tag`.
+    fn tags(&self, tag: &Binding) -> BTreeSet<Arc<str>> {
+        let ok = |text: &str| {
+            !text.is_empty() && text.len() <= 100 && text.bytes().all(|b| b.is_ascii_graphic() && b != b',')
+        };
+        let mut tags = BTreeSet::new();
+        for (text, origin) in self.words(tag) {
+            if ok(&text) {
+                tags.insert(text);
+            } else {
+                let message = format!("`{}` is no tag", text.escape_debug().take(80).collect::<String>());
+                self.pass.report(
+                    Diagnostic::error("bad-tag", message, Origin::clone(&origin))
+                        .help("a tag is one word of at most 100 printable characters, without a comma"),
+                );
+            }
+        }
+        tags
+    }
+
+    /// A string or a list of strings, each with its place.
+    fn words(&self, binding: &Binding) -> Vec<(Arc<str>, Arc<Origin>)> {
+        let Some(traced) = self.evaluate(&binding.value) else { return Vec::new() };
+        let items = match &traced.value.kind {
+            Kind::Null => return Vec::new(),
+            Kind::List(list) => list.to_vec(),
+            _ => vec![traced.value.clone()],
+        };
+        let mut words = Vec::new();
+        for item in items {
+            let place = item.origin.as_ref().filter(|origin| origin.file == binding.origin.file);
+            let origin = place.unwrap_or(&binding.origin).clone();
+            match &item.kind {
+                Kind::String(text) => words.push((text.clone(), origin)),
+                Kind::Sensitive(_) => self.pass.report(secret(&binding.name, &origin)),
+                _ => {
+                    let message = format!("`{}` holds {}, not a string", binding.name, described(&item));
+                    self.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(&origin)));
+                }
+            }
+        }
+        words
+    }
+}
+
+fn described(value: &Value) -> String {
+    let shown = value.shown();
+    match &value.kind {
+        Kind::List(_) | Kind::Map(_) | Kind::Null => value.noun().to_owned(),
+        _ if shown.chars().count() > 60 => value.noun().to_owned(),
+        _ => shown,
+    }
+}
+
+fn secret(word: &str, origin: &Arc<Origin>) -> Diagnostic {
+    let message = format!("`{word}` holds a secret");
+    Diagnostic::error("secret", message, Origin::clone(origin))
+        .help("titles, conditions, loops and references are shown everywhere: use a value that is no secret")
+}
