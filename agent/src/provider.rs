@@ -179,7 +179,8 @@ pub trait Provider: Sync {
         Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))
     }
 
-    /// What the resource's properties are once it is in sync, each as [`Change::is`] would show it: the next run tells
+    /// What the resource's properties are once it is in sync, each as [`Change::is`] or one of
+    /// [`Change::also`] would show it: the next run tells
     /// by it whether someone changed what this run left. Secrets as they are: only a keyed fingerprint is kept.
     fn left<'a>(&self, want: &'a Self::Want) -> Left<'a>;
 }

@@ -137,7 +137,9 @@ impl Memory {
         let stored = member.and_then(|key| stored.get(&key)).or_else(|| stored.get(&*change.property));
         match (stored, &change.is) {
             (None, _) => false,
-            (Some(stored), Shown::Plain(is)) => *stored != self.fingerprint(is),
+            (Some(stored), Shown::Plain(is)) => {
+                !change.also.iter().chain([is]).any(|is| *stored == self.fingerprint(is))
+            }
             // What the machine has of a secret is not known here: if the wish is the old one, someone changed the machine.
             (Some(stored), Shown::Masked) => {
                 let desired = subject.provider.left_of(subject.typed);

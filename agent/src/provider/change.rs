@@ -61,6 +61,9 @@ pub struct Change {
     pub path: Option<String>,
     /// What the machine has.
     pub is: Shown,
+    /// Other words for what the machine has, one of which may be what an earlier wish left: `present` for a package in
+    /// whatever version.
+    pub also: Vec<String>,
     /// What is wanted.
     pub should: Shown,
     /// A unified diff of a text.
@@ -81,6 +84,7 @@ impl Change {
             property: property.into(),
             path: None,
             is: is.into(),
+            also: Vec::new(),
             should: should.into(),
             diff: None,
             note: None,
@@ -91,6 +95,13 @@ impl Change {
     #[must_use]
     pub fn kind(mut self, kind: ChangeKind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// With other words for what the machine has.
+    #[must_use]
+    pub fn also<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
+        self.also = words.into_iter().map(Into::into).collect();
         self
     }
 

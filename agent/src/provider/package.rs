@@ -111,7 +111,7 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
     let state = package.map_or(State::NotInstalled, |package| package.state);
     let installed = status.installed(want.title.as_str());
     let is = is_text(package);
-    let differs = |should: String| Some(Change::new("ensure", is.clone(), should));
+    let differs = |should: String| Some(Change::new("ensure", is.clone(), should).also(is_also(package)));
     let asked = want.ensure.to_string();
     match (&want.ensure, installed) {
         (PackageEnsure::State(PackageState::Absent), _) => match state {
@@ -159,6 +159,19 @@ fn is_text(package: Option<&dpkg_status::Package>) -> String {
         State::Installed if package.held => format!("{}, held", package.version),
         State::Installed => package.version.clone(),
     }
+}
+
+/// The wishes that it fulfils as it is.
+fn is_also(package: Option<&dpkg_status::Package>) -> Vec<String> {
+    let Some(package) = package else { return vec!["purged".to_owned()] };
+    let words: &[&str] = match package.state {
+        State::NotInstalled => &["purged"],
+        State::ConfigFiles => &["absent"],
+        State::Broken => &[],
+        State::Installed if package.held => &["present", "latest", "held", &package.version],
+        State::Installed => &["present", "latest"],
+    };
+    words.iter().map(|word| (*word).to_owned()).collect()
 }
 
 #[cfg(test)]

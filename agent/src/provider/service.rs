@@ -184,12 +184,15 @@ fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
         ServiceEnsure::Running => unit.activity == Activity::Running,
         ServiceEnsure::Stopped => matches!(unit.activity, Activity::Stopped | Activity::Failed),
     };
-    (!in_sync).then(|| Change::new("ensure", unit.activity.words(), ensure))
+    let also = (unit.activity == Activity::Failed).then_some("stopped");
+    (!in_sync).then(|| Change::new("ensure", unit.activity.words(), ensure).also(also))
 }
 
 fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
-    let change = || Change::new("enable", unit.enabling.words(), enable);
     let fixed = unit.enabling.fixed_because();
+    // What cannot be changed was in sync with either wish.
+    let also: &[&str] = if fixed.is_some() { &["true", "false"] } else { &[] };
+    let change = || Change::new("enable", unit.enabling.words(), enable).also(also.iter().copied());
     match (enable, unit.enabling) {
         (ServiceEnable::Masked, Enabling::Masked) | (ServiceEnable::Enabled, Enabling::Enabled) => None,
         (ServiceEnable::Masked, _) => Some(change()),

@@ -145,15 +145,6 @@ fn differences(want: &User, account: &Account, found: &Found) -> Vec<Change> {
     };
     let uid = want.uid.map(|uid| uid.to_string());
     text("uid", &account.uid.to_string(), uid.as_deref());
-    let should = want.gid.as_ref().map(SystemName::as_str);
-    if should.and_then(|gid| found.accounts.gid(gid)) != Some(account.gid) {
-        // A number is compared and shown as a number.
-        let is = match should {
-            Some(number) if number.parse::<u32>().is_ok() => account.gid.to_string(),
-            _ => found.accounts.group_name(account.gid),
-        };
-        text("gid", &is, should);
-    }
     if let Some(groups) = &want.groups {
         let is = groups_of(want, &found.accounts);
         text("groups", &joined(is), Some(&joined(names(groups))));
@@ -161,6 +152,12 @@ fn differences(want: &User, account: &Account, found: &Found) -> Vec<Change> {
     text("home", &account.home, want.home.as_ref().map(|home| home.as_str()));
     text("shell", &account.shell, want.shell.as_ref().map(|shell| shell.as_str()));
     text("comment", &account.comment, want.comment.as_deref());
+    if let Some(gid) = &want.gid
+        && found.accounts.gid(gid.as_str()) != Some(account.gid)
+    {
+        let is = found.accounts.group_name(account.gid);
+        changes.push(Change::new("gid", is, gid).also([account.gid.to_string()]));
+    }
     if want.password.as_ref().is_some_and(|hash| !has_password(&hash.expose(), account, found)) {
         changes.push(Change::new("password", Shown::Masked, Shown::Masked));
     }

@@ -105,3 +105,14 @@ fn names_that_apt_would_read_otherwise_are_refused() {
     assert!(with("htop").unwrap().contains("option `htop`"));
     assert_eq!(with("--no-install-recommends"), None);
 }
+
+#[test]
+fn a_new_wish_is_no_drift_where_the_package_is_as_the_old_one_left_it() {
+    let also = |title, ensure| {
+        difference(&want(title, ensure), &DpkgStatus::parse(STATUS), &HashMap::new()).unwrap().also
+    };
+    assert_eq!(also("nginx", "2.0"), ["present", "latest"]);
+    assert_eq!(also("chrony", "absent"), ["present", "latest", "held", "4.3-2"]);
+    assert_eq!(also("apache2", "present"), ["absent"]);
+    assert_eq!(also("htop", "present"), ["purged"]);
+}

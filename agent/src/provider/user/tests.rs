@@ -83,7 +83,7 @@ fn each_property_is_compared_and_mended_by_itself() {
     for (name, value, change, command) in [
         ("uid", 2000.into(), "uid: 1001 -> 2000", "usermod --uid 2000 -- deploy"),
         ("gid", "ops".into(), "gid: deploy -> ops", "usermod --gid ops -- deploy"),
-        ("gid", "50".into(), "gid: 1001 -> 50", "usermod --gid 50 -- deploy"),
+        ("gid", "50".into(), "gid: deploy -> 50", "usermod --gid 50 -- deploy"),
         (
             "home",
             "/srv/deploy".into(),
