@@ -9,10 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_catalog::hash::ContentHash;
 
-pub mod directory;
+mod directory;
+mod follower;
+mod git;
 mod limits;
+mod mirror;
+mod source;
+mod watch;
 
 pub use directory::Directory;
+pub use follower::{Follower, Poke, Update};
+pub use git::GitRepository;
+pub use mirror::Mirror;
+pub use source::Source;
 
 /// What a snapshot is of: a commit's id, or the hash of a directory's names and contents.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -218,7 +227,4 @@ pub enum RepoError {
     /// The repository is beyond what a server takes.
     #[error("{0}")]
     Limit(String),
-    /// The directory does not stop changing.
-    #[error("{0} changes while it is read; it is read again")]
-    Changing(String),
 }

@@ -1,0 +1,217 @@
+//! Follows a source: a thread that looks when it is poked, when a directory changes, and now and then anyway.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::source::Source;
+use super::watch::Watch;
+use super::{CommitId, RepoError, Snapshot};
+
+/// How long a directory must be quiet before it is read.
+const QUIET: Duration = Duration::from_millis(200);
+/// After which it is read even where it is not.
+const CEILING: Duration = Duration::from_secs(3);
+
+/// A new snapshot to judge, or why there is none. An error is said once, until it changes.
+pub type Update = Result<Snapshot, RepoError>;
+
+/// Yields a snapshot whenever the source has another. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Follower {
+    updates: mpsc::Receiver<Update>,
+    poke: Poke,
+}
+
+/// Makes a follower look at once: a hook after a push, say.
+#[derive(Debug, Clone)]
+pub struct Poke(Sender<Signal>);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signal {
+    /// Something said so: look now.
+    Poked,
+    /// The directory is changing: look when it is quiet.
+    Changed,
+}
+
+impl Poke {
+    /// Looks at once.
+    pub fn poke(&self) {
+        // the follower is gone: nobody waits for the answer either
+        let _gone = self.0.send(Signal::Poked);
+    }
+}
+
+impl Follower {
+    /// Follows `source`, whose snapshot `last` is known already.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn start(source: Source, last: CommitId) -> std::io::Result<Self> {
+        let (poke, signals) = channel();
+        let (sender, updates) = mpsc::channel(1);
+        let watch = match &source {
+            Source::Directory(directory) => watch(directory.root(), &poke),
+            Source::Git(_) | Source::Remote(..) => None,
+        };
+        let period = match &source {
+            Source::Directory(_) if watch.is_some() => Duration::from_secs(60),
+            Source::Directory(_) => Duration::from_secs(5),
+            Source::Git(_) => Duration::from_secs(2),
+            Source::Remote(..) => Duration::from_secs(30),
+        };
+        let follow = Follow { source, last, error: None, watch, period };
+        std::thread::Builder::new()
+            .name("follow repository".into())
+            .spawn(move || follow.run(&signals, &sender))?;
+        Ok(Self { updates, poke: Poke(poke) })
+    }
+
+    /// The next snapshot or error; none when the follower's thread has ended.
+    pub async fn next(&mut self) -> Option<Update> {
+        self.updates.recv().await
+    }
+
+    /// A way to make it look at once, to be given to others.
+    pub fn poke(&self) -> Poke {
+        self.poke.clone()
+    }
+}
+
+fn watch(root: &std::path::Path, signals: &Sender<Signal>) -> Option<Watch> {
+    Watch::start(root, signals.clone())
+        .inspect_err(|error| {
+            tracing::warn!(%error, "cannot watch {}: looking every 5 seconds instead (fs.inotify limits may be too low)", root.display());
+        })
+        .ok()
+}
+
+struct Follow {
+    source: Source,
+    last: CommitId,
+    error: Option<String>,
+    watch: Option<Watch>,
+    period: Duration,
+}
+
+impl Follow {
+    fn run(mut self, signals: &Receiver<Signal>, updates: &mpsc::Sender<Update>) {
+        while wait(signals, self.period, updates) {
+            if let Some(watch) = &mut self.watch
+                && let Err(error) = watch.renew()
+            {
+                tracing::warn!(%error, "cannot watch all of the repository");
+            }
+            let Some(update) = self.look() else { continue };
+            if updates.blocking_send(update).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn look(&mut self) -> Option<Update> {
+        match self.source.newer_than(&self.last) {
+            Ok(snapshot) => {
+                self.error = None;
+                let snapshot = snapshot?;
+                self.last = snapshot.commit().clone();
+                Some(Ok(snapshot))
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let is_new = self.error.as_ref() != Some(&text);
+                self.error = Some(text);
+                is_new.then_some(Err(error))
+            }
+        }
+    }
+}
+
+/// Waits for a reason to look; false when nobody wants to know any more.
+fn wait(signals: &Receiver<Signal>, period: Duration, updates: &mpsc::Sender<Update>) -> bool {
+    // in short steps, so that a dropped follower ends soon
+    let step = period.min(Duration::from_secs(2));
+    let until = Instant::now() + period;
+    loop {
+        match signals.recv_timeout(step) {
+            _ if updates.is_closed() => return false,
+            Ok(Signal::Poked) => return true,
+            Ok(Signal::Changed) => return settled(signals),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < until => {}
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+}
+
+/// Waits until nothing changes any more, but not forever.
+fn settled(signals: &Receiver<Signal>) -> bool {
+    let ceiling = Instant::now() + CEILING;
+    while Instant::now() < ceiling {
+        match signals.recv_timeout(QUIET) {
+            Ok(Signal::Changed) => {}
+            Ok(Signal::Poked) | Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::git::tests::Scratch;
+    use super::super::{Directory, GitRepository};
+    use super::*;
+
+    async fn next(follower: &mut Follower) -> Update {
+        tokio::time::timeout(Duration::from_secs(20), follower.next()).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_push_is_seen_at_once_when_poked_and_by_polling() {
+        let scratch = Scratch::new();
+        scratch.commit("a", "1");
+        let source = Source::Git(GitRepository::open(scratch.path(), "main").unwrap());
+        let first = source.snapshot().unwrap();
+        let mut follower = Follower::start(source, first.commit().clone()).unwrap();
+        scratch.commit("a", "2");
+        follower.poke().poke();
+        assert_eq!(&**next(&mut follower).await.unwrap().get("a").unwrap().bytes(), b"2");
+        scratch.commit("a", "3");
+        assert_eq!(&**next(&mut follower).await.unwrap().get("a").unwrap().bytes(), b"3");
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_followed_into_folders_that_are_new() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = Source::Directory(Directory::new(dir.path()));
+        let first = source.snapshot().unwrap();
+        let mut follower = Follower::start(source, first.commit().clone()).unwrap();
+        std::fs::create_dir_all(dir.path().join("modules/a/manifests")).unwrap();
+        std::fs::write(dir.path().join("modules/a/manifests/init.toml"), "doc = 1").unwrap();
+        let path = "modules/a/manifests/init.toml";
+        assert!(next(&mut follower).await.unwrap().get(path).is_some());
+        // an editor's way: a new file takes the place of the old
+        std::fs::write(dir.path().join("modules/a/manifests/.new"), "doc = 2").unwrap();
+        std::fs::rename(dir.path().join("modules/a/manifests/.new"), dir.path().join(path)).unwrap();
+        assert_eq!(&**next(&mut follower).await.unwrap().get(path).unwrap().bytes(), b"doc = 2");
+    }
+
+    #[tokio::test]
+    async fn an_error_is_said_once_and_following_goes_on() {
+        let scratch = Scratch::new();
+        scratch.commit("a", "1");
+        let source = Source::Git(GitRepository::open(scratch.path(), "main").unwrap());
+        let first = source.snapshot().unwrap();
+        let mut follower = Follower::start(source, first.commit().clone()).unwrap();
+        scratch.git(&["branch", "-m", "main", "other"]);
+        follower.poke().poke();
+        assert!(matches!(next(&mut follower).await, Err(RepoError::UnknownRevision { .. })));
+        scratch.git(&["branch", "-m", "other", "main"]);
+        scratch.commit("a", "2");
+        follower.poke().poke();
+        assert!(next(&mut follower).await.is_ok());
+    }
+}

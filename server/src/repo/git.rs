@@ -1,0 +1,174 @@
+//! A git repository, bare or not: commits are read as objects, and nothing is ever checked out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gix::objs::tree::EntryKind;
+
+use super::limits::Limits;
+use super::{CommitId, File, Ignored, RepoError, Snapshot, directory};
+
+/// A branch, tag or commit of a repository to take snapshots of.
+pub struct GitRepository {
+    repository: gix::ThreadSafeRepository,
+    path: PathBuf,
+    revision: String,
+    /// The blobs of the last snapshot: the next reads only what changed.
+    blobs: Mutex<HashMap<gix::ObjectId, File>>,
+}
+
+impl std::fmt::Debug for GitRepository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.path.display(), self.revision)
+    }
+}
+
+impl GitRepository {
+    /// Opens the repository at `path`; `revision` is a branch to follow, or whatever `git rev-parse` takes.
+    ///
+    /// # Errors
+    /// There is no git repository.
+    pub fn open(path: &Path, revision: &str) -> Result<Self, RepoError> {
+        // isolated: no setting of the user or the machine decides what is read
+        let repository =
+            gix::open::Options::isolated().open(path).map_err(|error| broken(path, &error.to_string()))?;
+        let (path, revision) = (path.to_owned(), revision.to_owned());
+        Ok(Self { repository, path, revision, blobs: Mutex::default() })
+    }
+
+    /// Whether there is a git repository at `path` itself, not above it.
+    pub fn is_at(path: &Path) -> bool {
+        gix::open::Options::isolated().open(path).is_ok()
+    }
+
+    /// The commit that the revision names now. Cheap: for polling.
+    ///
+    /// # Errors
+    /// The revision names no commit.
+    pub fn head(&self) -> Result<CommitId, RepoError> {
+        let repository = self.repository.to_thread_local();
+        let commit = self.commit(&repository, &self.revision)?;
+        Ok(CommitId(commit.id.to_hex().to_string().into()))
+    }
+
+    /// The snapshot of the commit that the revision names now.
+    ///
+    /// # Errors
+    /// The revision names no commit, an object is missing, or the tree is beyond the limits.
+    pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
+        self.snapshot_of(&self.revision)
+    }
+
+    /// The snapshot of another revision.
+    ///
+    /// # Errors
+    /// As [`GitRepository::snapshot`].
+    pub fn snapshot_of(&self, revision: &str) -> Result<Snapshot, RepoError> {
+        let repository = self.repository.to_thread_local();
+        let commit = self.commit(&repository, revision)?;
+        let id = CommitId(commit.id.to_hex().to_string().into());
+        let failed = |error: &dyn std::fmt::Display| broken(&self.path, &error.to_string());
+        let tree = commit.tree().map_err(|error| failed(&error))?;
+        let entries = tree.traverse().breadthfirst.files().map_err(|error| failed(&error))?;
+        let mut reading =
+            Reading { repository: &repository, before: self.take_blobs(), ..Reading::new(&repository) };
+        for entry in entries {
+            reading.entry(&entry).map_err(|error| match error {
+                RepoError::Git { reason, .. } => broken(&self.path, &reason),
+                other => other,
+            })?;
+        }
+        *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
+        Ok(Snapshot::new(id, reading.files, reading.ignored))
+    }
+
+    fn take_blobs(&self) -> HashMap<gix::ObjectId, File> {
+        std::mem::take(&mut *self.blobs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn commit<'r>(
+        &self,
+        repository: &'r gix::Repository,
+        revision: &str,
+    ) -> Result<gix::Commit<'r>, RepoError> {
+        let unknown = || RepoError::UnknownRevision {
+            revision: revision.chars().take(120).flat_map(char::escape_default).collect(),
+            path: self.path.display().to_string(),
+        };
+        let id = repository.rev_parse_single(revision).map_err(|_| unknown())?;
+        let object = id.object().map_err(|error| broken(&self.path, &error.to_string()))?;
+        object.peel_to_commit().map_err(|_| unknown())
+    }
+}
+
+struct Reading<'r> {
+    repository: &'r gix::Repository,
+    before: HashMap<gix::ObjectId, File>,
+    blobs: HashMap<gix::ObjectId, File>,
+    files: BTreeMap<Arc<str>, File>,
+    ignored: Vec<Ignored>,
+    limits: Limits,
+}
+
+impl<'r> Reading<'r> {
+    fn new(repository: &'r gix::Repository) -> Self {
+        Self {
+            repository,
+            before: HashMap::new(),
+            blobs: HashMap::new(),
+            files: BTreeMap::new(),
+            ignored: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    fn entry(&mut self, entry: &gix::traverse::tree::recorder::Entry) -> Result<(), RepoError> {
+        let Ok(path) = std::str::from_utf8(&entry.filepath) else {
+            let path = String::from_utf8_lossy(&entry.filepath).into_owned();
+            self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
+            return Ok(());
+        };
+        let mut parent = "";
+        for name in path.split('/') {
+            if directory::is_left_out(parent, name) {
+                return Ok(());
+            }
+            parent = name;
+        }
+        let what = match entry.mode.kind() {
+            EntryKind::Blob | EntryKind::BlobExecutable => return self.file(path, entry.oid),
+            EntryKind::Tree => return Ok(()),
+            EntryKind::Link => "a symbolic link",
+            EntryKind::Commit => "a submodule",
+        };
+        self.ignored.push(Ignored { path: path.to_owned(), what });
+        Ok(())
+    }
+
+    fn file(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
+        let known = self.blobs.get(&id).or_else(|| self.before.get(&id)).cloned();
+        let file = match known {
+            Some(file) => {
+                self.limits.take(path, file.bytes().len() as u64)?;
+                file
+            }
+            None => {
+                let failed = |error: gix::Error| broken(Path::new(""), &format!("{path}: {error}"));
+                let header = self.repository.find_header(id).map_err(failed)?;
+                self.limits.take(path, header.size())?;
+                File::new(self.repository.find_object(id).map_err(failed)?.detach().data)
+            }
+        };
+        self.blobs.insert(id, file.clone());
+        self.files.insert(path.into(), file);
+        Ok(())
+    }
+}
+
+fn broken(path: &Path, reason: &str) -> RepoError {
+    RepoError::Git { path: path.display().to_string(), reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,156 @@
+//! A bare mirror of a remote repository, fetched with the system's `git`: its ssh configuration, credential helpers
+//! and proxies work as administrators expect.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::RepoError;
+
+/// How long one fetch may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A remote repository and where its mirror lies.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    url: String,
+    path: PathBuf,
+}
+
+impl Mirror {
+    /// Whether a text names a remote: `https://…`, `ssh://…`, `user@host:path`.
+    pub fn is_url(text: &str) -> bool {
+        let scp_like =
+            text.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+        ["https://", "http://", "ssh://", "git://", "file://"].iter().any(|scheme| text.starts_with(scheme))
+            || scp_like
+    }
+
+    /// The mirror of `url` at `path`, made on the first fetch.
+    pub fn new(url: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { url: url.into(), path: path.into() }
+    }
+
+    /// Where the bare repository lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings all branches and tags of the remote here; what is gone there goes here.
+    ///
+    /// # Errors
+    /// There is no `git`, or it fails, or takes too long.
+    pub fn fetch(&self) -> Result<(), RepoError> {
+        if !self.path.join("HEAD").exists() {
+            self.git(Command::new("git").args(["init", "--quiet", "--bare", "--"]).arg(&self.path))?;
+        }
+        let refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+        let mut fetch = Command::new("git");
+        fetch.arg("--git-dir").arg(&self.path).args(["fetch", "--quiet", "--prune", "--no-tags", "--"]);
+        self.git(fetch.arg(&self.url).args(refs))
+    }
+
+    fn git(&self, command: &mut Command) -> Result<(), RepoError> {
+        let child = command
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+            // no transport that runs a command of the url's
+            .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh")
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        match child {
+            Ok(mut child) => wait(&mut child).map_err(|reason| self.failed(&reason)),
+            Err(error) => Err(self.failed(&format!("cannot run `git`: {error}; install it"))),
+        }
+    }
+
+    fn failed(&self, reason: &str) -> RepoError {
+        let url = without_credentials(&self.url);
+        RepoError::Fetch { reason: reason.replace(&self.url, &url), url }
+    }
+}
+
+fn wait(child: &mut Child) -> Result<(), String> {
+    // git closes its error output when it ends, so reading it cannot block longer than the child lives
+    let errors = child.stderr.take().map(|mut pipe| {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let read = pipe.by_ref().take(4096).read_to_end(&mut text);
+            let _rest = std::io::copy(&mut pipe, &mut std::io::sink());
+            read.map(|_| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default()
+        })
+    });
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) => {
+                let _ended = child.kill().and_then(|()| child.wait());
+                return Err(format!("git took longer than {} seconds", PATIENCE.as_secs()));
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    };
+    let text = errors.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    if status.success() { Ok(()) } else { Err(if text.is_empty() { status.to_string() } else { text }) }
+}
+
+/// `https://user:token@host/path` as `https://host/path`.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::GitRepository;
+    use crate::repo::git::tests::Scratch;
+
+    #[test]
+    fn urls_are_told_from_paths() {
+        for url in ["https://git.example/x.git", "ssh://git@host/x", "git@host:x/y.git"] {
+            assert!(Mirror::is_url(url), "{url}");
+        }
+        for path in ["/srv/x.git", "./a:b", "ext::sh -c id", "-x"] {
+            assert!(!Mirror::is_url(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_error_shows_credentials() {
+        let dir = tempfile::tempdir().unwrap();
+        let mirror = Mirror::new("file://user:hunter2@/nowhere/at/all", dir.path().join("m.git"));
+        let error = mirror.fetch().unwrap_err().to_string();
+        assert!(error.contains("/nowhere/at/all") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_fetch_brings_new_commits_and_removes_branches() {
+        let remote = Scratch::new();
+        remote.commit("hieradata/common.toml", "a = 1\n");
+        remote.git(&["branch", "test"]);
+        let dir = tempfile::tempdir().unwrap();
+        let mirror = Mirror::new(format!("file://{}", remote.path().display()), dir.path().join("m.git"));
+        mirror.fetch().unwrap();
+        let repository = GitRepository::open(mirror.path(), "main").unwrap();
+        let first = repository.head().unwrap();
+        assert!(repository.snapshot_of("test").is_ok());
+        remote.git(&["branch", "-D", "test"]);
+        remote.commit("hieradata/common.toml", "a = 2\n");
+        mirror.fetch().unwrap();
+        assert_ne!(repository.head().unwrap(), first);
+        assert!(repository.snapshot_of("test").is_err());
+    }
+}
