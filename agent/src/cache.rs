@@ -1,0 +1,240 @@
+//! The last good catalog, sealed: with it the machine is kept as it should be while no server answers.
+//!
+//! The key is a file of its own. That protects copies and backups of the rest; it does not protect from root on this
+//! machine. Contents of files are no secrets (those are in the catalog) and are stored as they are, under their hash.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use holdfast_catalog::catalog::{Catalog, CatalogId};
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::wire::MAX_BODY;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::state::{self, StateDir};
+
+const KEY: &str = "key";
+const SEALED: &str = "catalog.sealed";
+const CONFIRMED: &str = "confirmed.json";
+const KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 12;
+
+/// The first bytes of a sealed catalog: its format, covered by the seal.
+const MAGIC: &[u8] = b"holdfast-catalog-1\n";
+
+/// Why the cache cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// State cannot be read or written.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// The sealed catalog does not open.
+    #[error(
+        "the cached catalog is damaged and was put aside ({0}); the next answer of the server replaces it"
+    )]
+    Damaged(String),
+    /// There is no randomness or no key.
+    #[error("the cache cannot be sealed")]
+    Seal,
+}
+
+/// What the server last said of the cached catalog.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmed {
+    /// The catalog.
+    pub catalog: CatalogId,
+    /// The live commit; newer than the catalog's own where it changed nothing here.
+    pub commit: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The cached catalog and when a server last confirmed it.
+#[derive(Debug)]
+pub struct Cached {
+    /// The catalog, with the live commit.
+    pub catalog: Catalog,
+    /// When a server last said that it is the one.
+    pub confirmed: Timestamp,
+}
+
+/// The directory of the cache.
+#[derive(Debug)]
+pub struct Cache {
+    dir: StateDir,
+}
+
+impl Cache {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Where it cannot be made or is not private.
+    pub fn open(state: &StateDir) -> Result<Self, Error> {
+        Ok(Self { dir: state.below("cache")? })
+    }
+
+    /// Stores a catalog that is in force from now on.
+    ///
+    /// # Errors
+    /// Where that fails; the one before is still there.
+    pub fn store(&self, catalog: &Catalog, at: Timestamp) -> Result<(), Error> {
+        let json = Zeroizing::new(serde_json::to_vec(catalog).map_err(|_| Error::Seal)?);
+        let packed = zstd::stream::encode_all(&**json, 1).map_err(|_| Error::Seal)?;
+        let mut body = Zeroizing::new(packed);
+        let nonce =
+            self.key()?.seal_in_place_append_tag(Aad::from(MAGIC), &mut *body).map_err(|_| Error::Seal)?;
+        let sealed = [MAGIC, nonce.as_ref(), &body].concat();
+        self.dir.replace(SEALED, &sealed)?;
+        self.confirm(&catalog.id, &catalog.commit, at)
+    }
+
+    /// Notes that the cached catalog is still the one.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub fn confirm(&self, id: &CatalogId, commit: &str, at: Timestamp) -> Result<(), Error> {
+        let confirmed = Confirmed { catalog: id.clone(), commit: commit.to_owned(), at };
+        Ok(self.dir.replace(CONFIRMED, &serde_json::to_vec(&confirmed).unwrap_or_default())?)
+    }
+
+    /// The cached catalog for this node; none where there is none.
+    ///
+    /// # Errors
+    /// Where it is damaged or another node's: it is put aside, so that this is said once.
+    pub fn load(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
+        let Some(sealed) = self.dir.read(SEALED, MAX_BODY as u64)? else { return Ok(None) };
+        let opened = self.open_sealed(sealed).and_then(|json| {
+            let catalog: Catalog = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+            catalog.validate().map_err(|error| error.to_string())?;
+            if catalog.certname != *certname {
+                return Err(format!("it is for {}", catalog.certname));
+            }
+            Ok(catalog)
+        });
+        match opened {
+            Ok(mut catalog) => {
+                let confirmed = self.confirmed(&catalog.id);
+                if let Some(confirmed) = &confirmed {
+                    catalog.commit.clone_from(&confirmed.commit);
+                }
+                // Without a note its age is unknown: so old that it is only audited.
+                let confirmed = confirmed.map_or(Timestamp::UNIX_EPOCH, |confirmed| confirmed.at);
+                Ok(Some(Cached { catalog, confirmed }))
+            }
+            Err(why) => {
+                self.dir.hand_over(SEALED, &self.dir.below("damaged")?)?;
+                Err(Error::Damaged(why))
+            }
+        }
+    }
+
+    fn confirmed(&self, id: &CatalogId) -> Option<Confirmed> {
+        let bytes = self.dir.read(CONFIRMED, 4096).ok()??;
+        serde_json::from_slice::<Confirmed>(&bytes).ok().filter(|confirmed| confirmed.catalog == *id)
+    }
+
+    fn open_sealed(&self, sealed: Vec<u8>) -> Result<Zeroizing<Vec<u8>>, String> {
+        let body = sealed.strip_prefix(MAGIC).ok_or("it has another format")?;
+        let (nonce, body) = body.split_at_checked(NONCE_BYTES).ok_or("it is cut short")?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| "it is cut short")?;
+        let mut body = Zeroizing::new(body.to_vec());
+        let key = self.key().map_err(|error| error.to_string())?;
+        let packed = key
+            .open_in_place(nonce, Aad::from(MAGIC), &mut body)
+            .map_err(|_| "the seal is broken, or its key is another")?;
+        // Only what this agent packed itself gets here, and that was bounded.
+        zstd::stream::decode_all(&*packed).map(Zeroizing::new).map_err(|error| error.to_string())
+    }
+
+    fn key(&self) -> Result<RandomizedNonceKey, Error> {
+        let stored = self.dir.read(KEY, KEY_BYTES as u64)?.map(Zeroizing::new);
+        let bytes = match stored.filter(|bytes| bytes.len() == KEY_BYTES) {
+            Some(bytes) => bytes,
+            None => {
+                let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
+                getrandom::fill(&mut bytes).map_err(|_| Error::Seal)?;
+                self.dir.replace(KEY, &bytes)?;
+                bytes
+            }
+        };
+        RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| Error::Seal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "canary-9c1";
+
+    fn catalog() -> Catalog {
+        serde_json::from_value(serde_json::json!({
+            "id": "0".repeat(64), "certname": "web1.acme.example", "commit": "c1", "environment": "main",
+            "resources": [{
+                "reference": "file[/etc/x]", "container": null, "origin": null,
+                "attributes": { "content": { "$sensitive": [[SECRET, true]] } },
+            }],
+            "containers": [], "edges": [],
+        }))
+        .unwrap()
+    }
+
+    fn cache() -> (tempfile::TempDir, Cache) {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&parent.path().join("agent")).unwrap();
+        (parent, Cache::open(&state).unwrap())
+    }
+
+    fn name(text: &str) -> Certname {
+        Certname::parse(text).unwrap()
+    }
+
+    #[test]
+    fn it_comes_back_with_its_secrets_and_none_is_on_disk() {
+        let (_parent, cache) = cache();
+        cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+        let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
+        assert_eq!(cached.catalog, catalog());
+        for file in cache.dir.names().unwrap() {
+            let bytes = cache.dir.read(&file, 1 << 20).unwrap().unwrap();
+            assert!(!String::from_utf8_lossy(&bytes).contains(SECRET), "{file}");
+        }
+    }
+
+    #[test]
+    fn the_live_commit_and_the_age_are_the_last_confirmation_s() {
+        let (_parent, cache) = cache();
+        cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+        let at = Timestamp::from_second(1_000).unwrap();
+        cache.confirm(&catalog().id, "c2", at).unwrap();
+        let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
+        assert_eq!((cached.catalog.commit.as_str(), cached.confirmed), ("c2", at));
+        cache.dir.replace(CONFIRMED, b"{").unwrap();
+        let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
+        assert_eq!(cached.confirmed, Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn any_flipped_bit_or_cut_puts_it_aside() {
+        let (_parent, cache) = cache();
+        cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+        let good = cache.dir.read(SEALED, 1 << 20).unwrap().unwrap();
+        for at in (0..good.len()).step_by(7) {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            for bytes in [&bad[..], &good[..at]] {
+                cache.dir.replace(SEALED, bytes).unwrap();
+                assert!(matches!(cache.load(&name("web1.acme.example")), Err(Error::Damaged(_))), "{at}");
+                assert!(cache.load(&name("web1.acme.example")).unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn another_node_s_catalog_is_not_used() {
+        let (_parent, cache) = cache();
+        cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(cache.load(&name("web2.acme.example")).unwrap_err().to_string().contains("web1"));
+    }
+}

@@ -1,0 +1,143 @@
+//! The commands: one file each. They print; everything else of the agent does not.
+//!
+//! Data goes to standard output, talk to standard error. `interfaces.md` fixes names and exit codes.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands are what prints")]
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use crate::config::Place;
+
+mod apply;
+mod facts;
+mod outcome;
+mod style;
+
+pub use style::Style;
+
+/// Wrong usage, everywhere.
+const USAGE: u8 = 64;
+
+/// Enforces what this machine is to be, and reports drift.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast-agent", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What each command takes.
+#[derive(Debug, Args)]
+struct Common {
+    /// Settings [default: /etc/holdfast/agent.toml below the root]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Identity, cache, last state and spool [default: /var/lib/holdfast/agent below the root]
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Manage another root directory; what needs a running system is not applicable there
+    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    root: PathBuf,
+    /// Exit with 0 nothing to do, 2 changed (or would change), 4 failed, 6 both
+    #[arg(long, global = true)]
+    detailed_exitcodes: bool,
+    /// How data is printed
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text", hide_default_value = true)]
+    format: Format,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Enforce a catalog from a file, without a server: images, containers, developers' machines
+    Apply(apply::Arguments),
+    /// Print what this machine says about itself
+    Facts,
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line and answers with the exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{} {error:#}", Style::of(&std::io::stderr()).bad("error:"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Apply(arguments) => apply::run(arguments, common),
+        Command::Facts => facts::run(common),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "holdfast-agent", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+impl Common {
+    fn place(&self) -> anyhow::Result<Place> {
+        Ok(Place::find(&self.root, self.config.as_deref(), self.state_dir.as_deref())?)
+    }
+}
+
+/// Pretty JSON on standard output; a reader that went away is no error.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print_text(&(serde_json::to_string_pretty(value)? + "\n"));
+    Ok(())
+}
+
+fn print_text(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_has_its_own_exit_code_and_help_is_none() {
+        let code = |arguments: &[&str]| {
+            let all = std::iter::once("holdfast-agent").chain(arguments.iter().copied());
+            format!("{:?}", main(all.map(OsString::from)))
+        };
+        assert_eq!(code(&["apply"]), format!("{:?}", ExitCode::from(64)));
+        assert_eq!(code(&["--nonsense"]), format!("{:?}", ExitCode::from(64)));
+        assert_eq!(code(&["--help"]), format!("{:?}", ExitCode::SUCCESS));
+    }
+}

@@ -1,0 +1,41 @@
+//! `holdfast-agent apply`: a catalog from a file, without a server.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast_catalog::report::Mode;
+
+use super::{Common, outcome};
+use crate::run::{self, Given};
+use crate::state::StateDir;
+use crate::stop;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A bundle of `holdfast compile --bundle`, or a catalog alone where it needs no file contents
+    #[arg(long, value_name = "FILE")]
+    catalog: PathBuf,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    audit: bool,
+    /// Also write the report there, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
+    let place = common.place()?;
+    let given = Given::read(&arguments.catalog)?;
+    let state = StateDir::open(&place.state_dir)?;
+    let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
+    let stop = &*stop::on_signal()?;
+    let report = run::apply(&place, &state, &given, mode, stop)?;
+    if let Some(path) = &arguments.report {
+        let json = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    outcome::print(&report, Some(given.certname()), common)?;
+    Ok(outcome::exit_code(&report, common))
+}

@@ -1,0 +1,14 @@
+//! `holdfast-agent facts`: what this machine says about itself, as JSON, as `--facts FILE` takes it.
+
+use std::process::ExitCode;
+
+use super::{Common, Style, print_json};
+
+pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
+    let found = crate::facts::stable(&common.root)?;
+    for warning in &found.warnings {
+        eprintln!("{} {}", Style::of(&std::io::stderr()).warn("warning:"), super::style::harmless(warning));
+    }
+    print_json(&found.facts)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,208 @@
+//! What a run found and did, as text that explains itself: blocks on a terminal, a line an event elsewhere.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
+
+use super::style::harmless;
+use super::{Common, Format, Style};
+
+/// Prints the report in the wanted format.
+pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Common) -> anyhow::Result<()> {
+    if common.format == Format::Json {
+        return super::print_json(report);
+    }
+    super::print_text(&text(report, certname, Style::of(&std::io::stdout())));
+    Ok(())
+}
+
+/// How the run went, for scripts.
+pub(super) fn exit_code(report: &Report, common: &Common) -> ExitCode {
+    let counts = &report.counts;
+    let failed = counts.failed > 0 || report.catalog.is_none();
+    let off = counts.changed + counts.would_change + counts.refreshed > 0;
+    match (common.detailed_exitcodes, off, failed) {
+        (false, _, failed) => u8::from(failed).into(),
+        (true, off, failed) => (2 * u8::from(off) + 4 * u8::from(failed)).into(),
+    }
+}
+
+fn text(report: &Report, certname: Option<&Certname>, style: Style) -> String {
+    let mut out = String::new();
+    if style == Style::Terminal {
+        let _ = writeln!(out, "{}\n", style.strong(&title(report, certname)));
+    }
+    let mut last = None;
+    for event in &report.events {
+        match style {
+            Style::Terminal => {
+                if last != Some(&event.resource) {
+                    heading(&mut out, event, style);
+                }
+                block(&mut out, event, style);
+            }
+            Style::Plain => line(&mut out, event),
+        }
+        last = Some(&event.resource);
+    }
+    if style == Style::Terminal && !report.events.is_empty() {
+        out.push('\n');
+    }
+    if let Some(error) = &report.error {
+        let _ = writeln!(out, "{} {}", style.warn("note:"), harmless(error));
+    }
+    let _ = writeln!(out, "{}", summary(report, style));
+    out
+}
+
+fn title(report: &Report, certname: Option<&Certname>) -> String {
+    let mode = match report.mode {
+        Mode::Enforce => "enforce",
+        Mode::Audit => "audit: nothing is changed",
+    };
+    let commit = report.commit.as_deref().map(|commit| format!("commit {}", harmless(short(commit))));
+    let name = certname.map(ToString::to_string);
+    [name, commit, Some(mode.to_owned())].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+fn heading(out: &mut String, event: &Event, style: Style) {
+    let _ = writeln!(out, "{}", style.strong(&harmless(&event.resource.to_string())));
+    if let Some(origin) = &event.origin {
+        let _ = writeln!(out, "    {}", style.faint(&format!("declared in {}", place(origin))));
+    }
+}
+
+fn block(out: &mut String, event: &Event, style: Style) {
+    let (mark, word) = status(event.status);
+    let painted = |text: &str| match event.status {
+        Status::Failed => style.bad(text),
+        Status::Changed => style.good(text),
+        Status::WouldChange | Status::Skipped => style.warn(text),
+        Status::NotApplicable | Status::Info => style.faint(text),
+    };
+    let _ = write!(out, "  {} ", painted(mark));
+    if let Some(change) = change(event, "→") {
+        let _ = write!(out, "{change}  ");
+    }
+    let cause = event.cause.map(|cause| format!(", {}", because(cause))).unwrap_or_default();
+    let _ = writeln!(out, "{}{}", painted(word), style.faint(&cause));
+    if let Some(reason) = &event.reason {
+        let _ = writeln!(out, "    {}", harmless(reason));
+    }
+    for source in &event.sources {
+        let _ = writeln!(out, "    {}", style.faint(&format!("set in {}", place(source))));
+    }
+    for line in event.diff.iter().flat_map(|diff| diff.lines()) {
+        let line_text = harmless(line);
+        let painted = match line.as_bytes().first() {
+            Some(b'+') => style.good(&line_text),
+            Some(b'-') => style.bad(&line_text),
+            _ => style.faint(&line_text),
+        };
+        let _ = writeln!(out, "    {painted}");
+    }
+}
+
+/// One line, for journals and pipes: status, resource, change, cause, reason, places.
+fn line(out: &mut String, event: &Event) {
+    let _ = write!(out, "{} {}", status(event.status).1, harmless(&event.resource.to_string()));
+    if let Some(change) = change(event, "->") {
+        let _ = write!(out, " {change}");
+    }
+    if let Some(cause) = event.cause {
+        let _ = write!(out, " ({})", word(cause));
+    }
+    if let Some(reason) = &event.reason {
+        let _ = write!(out, ": {}", harmless(reason));
+    }
+    let places: Vec<_> = event.origin.iter().chain(&event.sources).map(place).collect();
+    if !places.is_empty() {
+        let _ = write!(out, " [{}]", places.join(", "));
+    }
+    out.push('\n');
+}
+
+/// `mode 0600 → 0644`, or what of it there is.
+fn change(event: &Event, arrow: &str) -> Option<String> {
+    let path = event.path.as_deref().map(harmless);
+    let property = event.property.as_deref().map(harmless);
+    let values = match (&event.is, &event.should) {
+        (Some(is), Some(should)) => Some(format!("{} {arrow} {}", harmless(is), harmless(should))),
+        (None, Some(should)) => Some(format!("{arrow} {}", harmless(should))),
+        (Some(is), None) => Some(format!("is {}", harmless(is))),
+        (None, None) => None,
+    };
+    let words: Vec<_> = [path, property, values].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+fn status(status: Status) -> (&'static str, &'static str) {
+    match status {
+        Status::Changed => ("✓", "changed"),
+        Status::WouldChange => ("~", "would change"),
+        Status::Failed => ("✗", "failed"),
+        Status::Skipped => ("-", "skipped"),
+        Status::NotApplicable => ("·", "not applicable"),
+        Status::Info => ("i", "info"),
+    }
+}
+
+fn word(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Corrective => "corrective",
+        Cause::Intentional => "intentional",
+    }
+}
+
+fn because(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Corrective => "corrective: someone changed what the last run left",
+        Cause::Intentional => "intentional: what is wanted is new",
+    }
+}
+
+fn place(origin: &Origin) -> String {
+    let level = origin.level.as_ref().map(|level| format!(" ({level})")).unwrap_or_default();
+    harmless(&format!("{}:{}{level}", origin.file, origin.line))
+}
+
+/// `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, mend 1.1 s)`.
+fn summary(report: &Report, style: Style) -> String {
+    let counts = &report.counts;
+    let corrective = match counts.corrective {
+        0 => String::new(),
+        n => format!(" ({n} corrective)"),
+    };
+    let parts = [
+        (counts.failed, style.bad(&format!("{} failed", counts.failed))),
+        (counts.changed, style.good(&format!("{} changed{corrective}", counts.changed))),
+        (counts.would_change, style.warn(&format!("{} would change{corrective}", counts.would_change))),
+        (counts.skipped, style.warn(&format!("{} skipped", counts.skipped))),
+        (counts.refreshed, format!("{} refreshed", counts.refreshed)),
+        (counts.not_applicable, format!("{} not applicable", counts.not_applicable)),
+        (counts.off, format!("{} off by policy", counts.off)),
+    ];
+    let mut words: Vec<_> = parts.into_iter().filter(|(n, _)| *n > 0).map(|(_, text)| text).collect();
+    words.push(format!("{} unchanged", counts.unchanged));
+    let phases: Vec<_> = report.phases.iter().map(|(name, ms)| format!("{name} {}", duration(*ms))).collect();
+    let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
+    format!("{} in {}{}", words.join(", "), duration(report.duration_ms), style.faint(&phases))
+}
+
+fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What people read, word by word.
+
+use holdfast_catalog::report::{Counts, Source};
+use holdfast_catalog::resource::ResourceRef;
+
+use super::*;
+
+fn origin(file: &str, line: u32, level: Option<&str>) -> Origin {
+    Origin { file: file.into(), start: 0, end: 0, line, column: 1, level: level.map(Into::into) }
+}
+
+fn event() -> Event {
+    Event {
+        resource: ResourceRef::parse("file[/etc/motd]").unwrap(),
+        property: Some("mode".into()),
+        path: None,
+        is: Some("0600".into()),
+        should: Some("0644".into()),
+        status: Status::Changed,
+        cause: Some(Cause::Corrective),
+        reason: None,
+        diff: Some("-a\n+b\u{1b}[2J\n".into()),
+        origin: Some(origin("modules/motd/manifests/init.toml", 4, None)),
+        sources: vec![origin("hieradata/nodes/web1.toml", 7, Some("node"))],
+        duration_ms: 3,
+    }
+}
+
+fn report(events: Vec<Event>, counts: Counts) -> Report {
+    Report {
+        run: uuid::Uuid::nil(),
+        catalog: holdfast_catalog::catalog::CatalogId::parse(&"a".repeat(64)),
+        commit: Some("0123456789abcdef".into()),
+        environment: None,
+        mode: Mode::Enforce,
+        source: Source::File,
+        started: jiff::Timestamp::UNIX_EPOCH,
+        duration_ms: 1_240,
+        phases: [("check".to_owned(), 60)].into(),
+        types: [].into(),
+        counts,
+        events,
+        error: None,
+        agent: "0".into(),
+        volatile: [].into(),
+    }
+}
+
+#[test]
+fn a_line_says_what_why_and_where() {
+    let counts = Counts { total: 5, changed: 1, corrective: 1, unchanged: 4, ..Counts::default() };
+    assert_eq!(
+        text(&report(vec![event()], counts), None, Style::Plain),
+        "changed file[/etc/motd] mode 0600 -> 0644 (corrective) \
+         [modules/motd/manifests/init.toml:4, hieradata/nodes/web1.toml:7 (node)]\n\
+         1 changed (1 corrective), 4 unchanged in 1.2 s (check 60 ms)\n"
+    );
+}
+
+#[test]
+fn a_terminal_shows_the_diff_and_cannot_be_steered_by_it() {
+    let shown = text(&report(vec![event()], Counts::default()), None, Style::Terminal);
+    assert!(shown.contains("0123456789ab ·") && shown.contains("0600 → 0644"), "{shown}");
+    assert!(shown.contains("+b\\u{1b}[2J"), "{shown}");
+    assert!(shown.contains("set in hieradata/nodes/web1.toml:7 (node)"), "{shown}");
+}
+
+#[test]
+fn exit_codes_tell_changed_failed_and_both() {
+    let common = |detailed_exitcodes| Common {
+        config: None,
+        state_dir: None,
+        root: "/".into(),
+        detailed_exitcodes,
+        format: Format::Text,
+    };
+    let code = |changed, failed, detailed| {
+        let counts = Counts { changed, failed, ..Counts::default() };
+        format!("{:?}", exit_code(&report(Vec::new(), counts), &common(detailed)))
+    };
+    let expected = |code: u8| format!("{:?}", ExitCode::from(code));
+    for (changed, failed, plain, detailed) in [(0, 0, 0, 0), (1, 0, 0, 2), (0, 1, 1, 4), (2, 1, 1, 6)] {
+        assert_eq!(code(changed, failed, false), expected(plain));
+        assert_eq!(code(changed, failed, true), expected(detailed));
+    }
+}

@@ -1,0 +1,82 @@
+//! Colours on a terminal, plain text elsewhere, and texts of others made harmless.
+
+use std::io::IsTerminal;
+
+/// Whether colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Colours: a terminal, and `NO_COLOR` is not set.
+    Terminal,
+    /// None.
+    Plain,
+}
+
+impl Style {
+    /// The style of a stream.
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if stream.is_terminal() && !unwanted { Self::Terminal } else { Self::Plain }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Terminal => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Plain => text.to_owned(),
+        }
+    }
+
+    /// What went wrong.
+    pub fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    /// What was done.
+    pub fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    /// What needs a look.
+    pub fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    /// What matters.
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    /// What is there for those who look for it.
+    pub fn faint(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+}
+
+/// A text that came from elsewhere, with nothing in it that steers a terminal: control and direction characters escaped.
+pub fn harmless(text: &str) -> String {
+    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => out.push('\t'),
+            c if steers(c) => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_others_steers_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[31mb\r\n\u{202e}c\tü"), "a\\u{1b}[31mb\\r\\n\\u{202e}c\tü");
+    }
+
+    #[test]
+    fn plain_has_no_escape() {
+        assert_eq!(Style::Plain.bad("x"), "x");
+        assert_eq!(Style::Terminal.good("x"), "\x1b[32mx\x1b[0m");
+    }
+}

@@ -1,0 +1,222 @@
+//! Why there is no answer: each case in words that say what to do, whoever's fault it is.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use holdfast_catalog::wire::Refusal;
+use jiff::Timestamp;
+use rustls::{AlertDescription, CertificateError};
+
+use crate::identity::trust::WrongPin;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody answered.
+    #[error("{server} cannot be reached: {reason}")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// In which way.
+        reason: String,
+    },
+    /// Who answered is not the server; nothing was sent.
+    #[error("{0}")]
+    Untrusted(String),
+    /// The server does not take this node's certificate.
+    #[error(
+        "{server} refuses this node's certificate ({reason}); `holdfast node show` on the server says why, and a new join string enrols it again"
+    )]
+    Certificate {
+        /// The server.
+        server: String,
+        /// In which way.
+        reason: String,
+    },
+    /// The server said no.
+    #[error("the server refused ({code}): {message}", code = .refusal.code, message = .refusal.message)]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        refusal: Refusal,
+    },
+    /// The server has an error of its own.
+    #[error("the server could not answer ({code}): {message}", code = .refusal.code, message = .refusal.message)]
+    Broken {
+        /// The HTTP status.
+        status: u16,
+        /// Its words.
+        refusal: Refusal,
+    },
+    /// The server has too much to do.
+    #[error("the server is busy: {message}")]
+    Busy {
+        /// Its words.
+        message: String,
+        /// When to come back.
+        wait: Duration,
+    },
+    /// The answer is not one of the protocol.
+    #[error("the server's answer cannot be used: {0}")]
+    Garbage(String),
+    /// This side is not able to ask.
+    #[error("the connection cannot be set up: {0}")]
+    Setup(String),
+}
+
+impl Error {
+    /// What to wait before another try, where one is worth it.
+    pub(super) fn worth_another_try(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable { .. } => Some(Duration::from_millis(200)),
+            Self::Busy { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request would be refused for ever.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if !matches!(status, 401 | 403 | 408 | 425))
+    }
+
+    pub(super) fn of_transport(server: &str, error: &reqwest::Error) -> Self {
+        let unreachable = |reason: String| Self::Unreachable { server: server.to_owned(), reason };
+        match find::<rustls::Error>(error) {
+            Some(rustls::Error::InvalidCertificate(wrong)) => {
+                return Self::Untrusted(untrusted(server, wrong));
+            }
+            Some(rustls::Error::AlertReceived(alert)) => {
+                return Self::Certificate { server: server.to_owned(), reason: alert_words(*alert) };
+            }
+            Some(other) => return unreachable(format!("TLS failed: {other}")),
+            None => {}
+        }
+        if error.is_timeout() {
+            let phase =
+                if error.is_connect() { "connecting took too long" } else { "it was silent for too long" };
+            return unreachable(phase.to_owned());
+        }
+        let cause = root_cause(error);
+        if cause.contains("lookup address") || cause.contains("Name or service") {
+            return unreachable(format!(
+                "its name does not resolve ({cause}); check DNS, or `server` in agent.toml"
+            ));
+        }
+        if error.is_connect() {
+            return unreachable(cause);
+        }
+        // With TLS 1.3 a client learns of a refused certificate only after its first request.
+        unreachable(format!("it closed the connection ({cause}); perhaps it refuses this node's certificate"))
+    }
+}
+
+fn alert_words(alert: AlertDescription) -> String {
+    match alert {
+        AlertDescription::CertificateRevoked => "it is revoked".to_owned(),
+        AlertDescription::CertificateExpired => "it has expired".to_owned(),
+        AlertDescription::UnknownCA => "it is of another CA".to_owned(),
+        other => format!("TLS alert {other:?}"),
+    }
+}
+
+fn untrusted(server: &str, wrong: &CertificateError) -> String {
+    match wrong {
+        CertificateError::Other(other) => match other.0.downcast_ref::<WrongPin>() {
+            Some(pin) => format!("{server}: {pin}"),
+            None => format!("{server}: {}", other.0),
+        },
+        CertificateError::NotValidYetContext { time, not_before } => {
+            let behind = not_before.as_secs().saturating_sub(time.as_secs());
+            format!(
+                "the clock of this machine is at least {} behind the server (here it is {}, and the server's certificate begins at {}); set the clock",
+                span(behind),
+                moment(time.as_secs()),
+                moment(not_before.as_secs())
+            )
+        }
+        CertificateError::ExpiredContext { time, not_after } => format!(
+            "the certificate of {server} ended at {}, and here it is {}: either the clock of this machine is {} ahead, or the server must renew its certificate",
+            moment(not_after.as_secs()),
+            moment(time.as_secs()),
+            span(time.as_secs().saturating_sub(not_after.as_secs()))
+        ),
+        CertificateError::NotValidForNameContext { expected, presented } => format!(
+            "the server's certificate is not for {}, but for {}; use that name, or add this one to the server's certificate",
+            expected.to_str(),
+            presented.join(", ")
+        ),
+        other => format!("the certificate of {server} cannot be trusted: {other}"),
+    }
+}
+
+fn moment(seconds: u64) -> String {
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds).map_or_else(|_| format!("second {seconds}"), |moment| moment.to_string())
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// An error of a type in a chain; `io::Error` hides what it holds from `source`.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        let held = error.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
+        next = match held {
+            Some(held) => Some(held as &(dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn root_cause(mut error: &dyn StdError) -> String {
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::UnixTime;
+
+    #[test]
+    fn a_wrong_clock_is_called_one() {
+        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+        let early = CertificateError::NotValidYetContext { time: at(1_000_000), not_before: at(1_086_340) };
+        let text = untrusted("s:8140", &early);
+        assert!(text.contains("23 h 59 min behind") && text.contains("1970-01-13"), "{text}");
+        let late = CertificateError::ExpiredContext { time: at(10 * 86_400), not_after: at(86_400) };
+        assert!(untrusted("s:8140", &late).contains("9 days ahead"));
+    }
+
+    #[test]
+    fn an_error_inside_an_io_error_is_found() {
+        let inner = rustls::Error::AlertReceived(AlertDescription::CertificateRevoked);
+        let outer = std::io::Error::other(std::io::Error::other(inner));
+        assert!(matches!(find::<rustls::Error>(&outer), Some(rustls::Error::AlertReceived(_))));
+        assert!(find::<WrongPin>(&outer).is_none());
+    }
+
+    #[test]
+    fn only_what_may_pass_is_tried_again() {
+        let refusal = || Refusal { code: "x".into(), message: "y".into() };
+        let refused = |status| Error::Refused { status, refusal: refusal() };
+        assert!(refused(409).worth_another_try().is_none() && refused(409).is_final());
+        assert!(!refused(403).is_final());
+        let busy = Error::Busy { message: "y".into(), wait: Duration::from_secs(3) };
+        assert_eq!(busy.worth_another_try(), Some(Duration::from_secs(3)));
+    }
+}

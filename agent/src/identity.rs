@@ -1,0 +1,210 @@
+//! Who this machine is: a key that never leaves it, the certificate for it, and the CA that it trusts.
+//!
+//! All of it is one file that is replaced whole, so there is no half identity after any crash.
+
+use std::time::SystemTime;
+
+use holdfast_catalog::certname::Certname;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::state::{self, StateDir};
+
+pub mod enroll;
+pub mod renew;
+pub mod trust;
+
+/// The identity's file in its directory.
+const FILE: &str = "identity.json";
+
+/// The most bytes of it.
+const LIMIT: u64 = 256 * 1024;
+
+/// A private key: PKCS#8 in PEM, wiped from memory when it goes.
+#[derive(Clone, Deserialize)]
+#[serde(from = "String")]
+pub struct PrivateKey(Zeroizing<String>);
+
+impl PrivateKey {
+    /// The key as PEM: for TLS and for the identity's file.
+    pub fn pem(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for PrivateKey {
+    fn from(pem: String) -> Self {
+        Self(pem.into())
+    }
+}
+
+impl Serialize for PrivateKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl std::fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PrivateKey")
+    }
+}
+
+/// A private key and the certificate for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPair {
+    /// The key.
+    pub key: PrivateKey,
+    /// The certificate in PEM.
+    pub certificate: String,
+}
+
+/// Who this machine is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Its name, as the server gave it.
+    pub certname: Certname,
+    /// The server: `host:port`.
+    pub server: String,
+    /// The CA's certificates in PEM: what is trusted.
+    pub roots: String,
+    /// What it shows.
+    pub current: KeyPair,
+    /// What it showed before the last renewal, until the new one has worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<KeyPair>,
+}
+
+/// From when to when a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The last.
+    pub until: Timestamp,
+}
+
+/// Why there is no identity.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody enrolled this machine.
+    #[error(
+        "this machine is not enrolled: run `holdfast node add NAME` on the server and give its join string to `holdfast-agent enroll`"
+    )]
+    NotEnrolled,
+    /// It is enrolled already.
+    #[error(
+        "this machine is enrolled as {0}; to make it another node, remove {1} first (the node stays known to the server until `holdfast node remove`)"
+    )]
+    Enrolled(Certname, std::path::PathBuf),
+    /// The file is damaged.
+    #[error("the identity in {path} is damaged ({error}); enroll this machine again with a new join string")]
+    Damaged {
+        /// Where.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// What the server sent cannot be used.
+    #[error("the server's answer cannot be used: {0}")]
+    Answer(String),
+    /// The key could not be made.
+    #[error("cannot make a key: {0}")]
+    Key(#[from] rcgen::Error),
+    /// State cannot be read or written.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// The server could not be asked or refused.
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::Error),
+}
+
+impl Identity {
+    /// Reads the identity.
+    ///
+    /// # Errors
+    /// Where there is none, or it is damaged.
+    pub fn load(state: &StateDir) -> Result<Self, Error> {
+        let dir = state.below("identity")?;
+        let bytes = Zeroizing::new(dir.read(FILE, LIMIT)?.ok_or(Error::NotEnrolled)?);
+        let path = || dir.path().join(FILE);
+        let damaged = |error: String| Error::Damaged { path: path(), error };
+        let identity: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        identity.current.validity().map_err(damaged)?;
+        Ok(identity)
+    }
+
+    /// Stores it whole.
+    ///
+    /// # Errors
+    /// Where it cannot be written; then the old one is still there.
+    pub fn store(&self, state: &StateDir) -> Result<(), Error> {
+        let json = Zeroizing::new(serde_json::to_vec_pretty(self).unwrap_or_default());
+        Ok(state.below("identity")?.replace(FILE, &json)?)
+    }
+}
+
+impl KeyPair {
+    /// From when to when its certificate is valid.
+    ///
+    /// # Errors
+    /// What is wrong with the certificate.
+    pub fn validity(&self) -> Result<Validity, String> {
+        let der = trust::one_certificate(&self.certificate)?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|error| error.to_string())?;
+        let moment = |time: x509_parser::time::ASN1Time| {
+            Timestamp::from_second(time.timestamp()).map_err(|error| error.to_string())
+        };
+        Ok(Validity {
+            from: moment(parsed.validity().not_before)?,
+            until: moment(parsed.validity().not_after)?,
+        })
+    }
+}
+
+impl Validity {
+    /// What is left of it.
+    pub fn left(self, now: Timestamp) -> SignedDuration {
+        self.until.duration_since(now)
+    }
+
+    /// When it is renewed: at half its life, moved by up to a tenth of that. `lot` (0..=255) is the node's own, so that
+    /// nodes that were enrolled together do not renew together.
+    pub fn renewal(self, lot: u8) -> Timestamp {
+        let half = self.until.duration_since(self.from).as_secs() / 2;
+        let jitter = half / 10 * (i64::from(lot) * 2 - 255) / 255;
+        self.from.saturating_add(SignedDuration::from_secs(half + jitter)).unwrap_or(self.until)
+    }
+}
+
+/// The time as this machine has it.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewal_is_at_half_life_give_or_take_a_tenth() {
+        let from = Timestamp::UNIX_EPOCH;
+        let validity = Validity { from, until: from + SignedDuration::from_hours(200) };
+        let hours = |lot| validity.renewal(lot).duration_since(from).as_hours();
+        assert_eq!((hours(0), hours(255)), (90, 110));
+        assert!((99..=100).contains(&hours(127)), "{}", hours(127));
+    }
+
+    #[test]
+    fn a_machine_without_identity_is_told_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("s")).unwrap();
+        assert!(matches!(Identity::load(&state), Err(Error::NotEnrolled)));
+        state.below("identity").unwrap().replace(FILE, b"{\"certname\":").unwrap();
+        let error = Identity::load(&state).unwrap_err().to_string();
+        assert!(error.contains("identity.json") && error.contains("enroll"), "{error}");
+    }
+}

@@ -1,0 +1,77 @@
+//! A new key and a certificate for it, in good time; the old ones stay until the new ones have worked.
+
+use holdfast_catalog::wire::{self, RenewRequest, path};
+use jiff::Timestamp;
+
+use super::enroll::{Made, check_answer};
+use super::{Error, Identity, now};
+use crate::fetch::Client;
+use crate::identity::trust::ServerTrust;
+use crate::slot;
+use crate::state::StateDir;
+
+impl Identity {
+    /// When the certificate is to be renewed.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub fn renewal(&self) -> Result<Timestamp, Error> {
+        let validity = self.current.validity().map_err(Error::Answer)?;
+        Ok(validity.renewal((slot::lot(&self.certname) >> 24) as u8))
+    }
+
+    /// A client that shows this identity.
+    ///
+    /// # Errors
+    /// Where the identity is damaged.
+    pub fn client(&self, server: Option<&str>) -> Result<Client, Error> {
+        let trust = ServerTrust::by_roots(&self.roots, crate::fetch::provider()).map_err(Error::Answer)?;
+        Ok(Client::new(server.unwrap_or(&self.server), trust, Some(&self.current))?)
+    }
+
+    /// Renews by the certificate at hand, where it is time: a new key, proven by the old certificate.
+    ///
+    /// # Errors
+    /// Where the server gives none: the identity at hand is as good as before.
+    pub async fn renew(&mut self, state: &StateDir, client: &Client) -> Result<(), Error> {
+        let made = Made::new()?;
+        let answer: wire::Certificate =
+            client.post(path::RENEW, &RenewRequest { csr: made.csr.clone() }).await?;
+        check_answer(&answer, &made)?;
+        if answer.certname != self.certname {
+            return Err(Error::Answer(format!("it is for {}, not for {}", answer.certname, self.certname)));
+        }
+        let renewed = Self {
+            roots: answer.roots,
+            previous: Some(self.current.clone()),
+            current: made.with(answer.certificate),
+            ..self.clone()
+        };
+        renewed.store(state)?;
+        *self = renewed;
+        Ok(())
+    }
+
+    /// Forgets the previous certificate: the current one has worked.
+    ///
+    /// # Errors
+    /// Where that cannot be stored.
+    pub fn settled(&mut self, state: &StateDir) -> Result<(), Error> {
+        if self.previous.take().is_some() {
+            self.store(state)?;
+        }
+        Ok(())
+    }
+
+    /// Goes back to the certificate before the last renewal, if it is valid still: the new one was refused.
+    ///
+    /// # Errors
+    /// Where that cannot be stored.
+    pub fn fall_back(&mut self, state: &StateDir) -> Result<bool, Error> {
+        let valid = |pair: &super::KeyPair| pair.validity().is_ok_and(|validity| validity.until > now());
+        let Some(previous) = self.previous.take_if(|pair| valid(pair)) else { return Ok(false) };
+        self.current = previous;
+        self.store(state)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,214 @@
+//! A run, as a list of calls: lock, facts, poll, enforce, report.
+//!
+//! One at a time, by a lock of the system. The server may be away, and then the last good catalog is enforced; what the
+//! catalog asks for is [`crate::enforce`]'s.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use holdfast_catalog::catalog::Catalog;
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::report::{Mode, Report, Source};
+use jiff::Timestamp;
+use tokio::runtime::Runtime;
+
+use crate::cache::Cache;
+use crate::config::Place;
+use crate::content::ContentSource;
+use crate::contents::Contents;
+use crate::enforce;
+use crate::facts;
+use crate::identity::{self, Identity};
+use crate::spool::{Delivery, Spool};
+use crate::state::{self, StateDir};
+use crate::status::Status;
+use crate::system::Machine;
+
+mod account;
+mod given;
+mod poll;
+
+use account::Account;
+pub use given::Given;
+use poll::Work;
+
+/// The agent's version, as it tells it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why there was no run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// State cannot be used, or another run is going on.
+    #[error(transparent)]
+    State(#[from] state::Error),
+    /// This machine has no identity.
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    /// There are no facts.
+    #[error(transparent)]
+    Facts(#[from] facts::Error),
+    /// The file cannot be applied.
+    #[error(transparent)]
+    Given(#[from] given::Error),
+    /// The machine cannot be opened.
+    #[error(transparent)]
+    Machine(#[from] crate::system::Error),
+    /// Nothing was looked at.
+    #[error(transparent)]
+    Enforce(#[from] enforce::Error),
+    /// The system gives no threads or no timers.
+    #[error("cannot start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// A run that took place.
+#[derive(Debug)]
+pub struct Done {
+    /// What it found and did.
+    pub report: Report,
+    /// Who the machine is.
+    pub certname: Certname,
+    /// What became of the reports.
+    pub delivery: Delivery,
+}
+
+/// Enforces a catalog from a file, or audits it.
+///
+/// # Errors
+/// Where nothing was looked at.
+pub fn apply(
+    place: &Place,
+    state: &StateDir,
+    given: &Given,
+    mode: Mode,
+    stop: &AtomicBool,
+) -> Result<Report, Error> {
+    let _lock = state.lock()?;
+    let mut account = Account::begin(mode, Source::File);
+    mend(place, state, &given.catalog, given, &mut account, stop)?;
+    Ok(account.end(place))
+}
+
+/// One run with the server, or without it where it is away.
+///
+/// # Errors
+/// Where nothing was looked at; then there is no report either.
+pub fn once(place: &Place, mode: Mode, stop: &AtomicBool) -> Result<Done, Error> {
+    let state = StateDir::open(&place.state_dir)?;
+    let _lock = state.lock()?;
+    let mut identity = Identity::load(&state)?;
+    let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+
+    let mut account = Account::begin(mode, Source::Cache);
+    let facts = account.timed("facts", || facts::stable(&place.root))?;
+    facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let cache = Cache::open(&state);
+    let mut poll = poll::Poll { place, state: &state, identity: &mut identity, cache: &cache };
+    let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
+    let next_run = work.next_run.unwrap_or_else(|| fallback_wait(place, &identity.certname));
+    work.notes.iter().for_each(|note| account.note(note));
+    enforce_work(place, &state, &identity, work, &network, &mut account, stop)?;
+
+    let report = account.end(place);
+    let delivery = deliver(place, &state, &identity, &network, &report)?;
+    Status::of(&report, &identity, &delivery, next_run).store(&state)?;
+    Ok(Done { report, certname: identity.certname, delivery })
+}
+
+/// Enforces what there is to enforce; an old catalog is only audited.
+fn enforce_work(
+    place: &Place,
+    state: &StateDir,
+    identity: &Identity,
+    work: Work,
+    network: &Runtime,
+    account: &mut Account,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
+    let Some(found) = work.catalog else {
+        account.note("there is no catalog to enforce yet: nothing was looked at");
+        return Ok(());
+    };
+    account.source(work.source);
+    if let Some(days) = stale_days(place, found.confirmed) {
+        account.audit_only(format!(
+            "the catalog was last confirmed by a server {days} days ago, more than max_stale_days = {}: it is audited and not enforced",
+            place.config.max_stale_days
+        ));
+    }
+    let mut contents = Contents::open(state)?;
+    match identity.client(place.config.server.as_deref()) {
+        Ok(client) if work.source == Source::Server => {
+            account.timed("content", || network.block_on(contents.fetch(&found.catalog, &client)));
+            contents.prune(&found.catalog)?;
+        }
+        _ => {}
+    }
+    mend(place, state, &found.catalog, &contents, account, stop)
+}
+
+fn mend(
+    place: &Place,
+    state: &StateDir,
+    catalog: &Catalog,
+    content: &dyn ContentSource,
+    account: &mut Account,
+    stop: &AtomicBool,
+) -> Result<(), Error> {
+    let machine = Machine::open(&place.root)?;
+    let memory = state.below("memory")?;
+    let findings = enforce::run(enforce::Run {
+        catalog,
+        mode: account.mode(),
+        system: &machine,
+        content,
+        state_dir: memory.path(),
+        stop,
+    })?;
+    account.found(catalog, findings);
+    if stop.load(Ordering::Relaxed) {
+        account.note("the run was interrupted by a signal: what was not begun then was skipped");
+    }
+    Ok(())
+}
+
+/// Hands over the report, and those that still wait. A spool that fails costs the report's safety, never the run.
+fn deliver(
+    place: &Place,
+    state: &StateDir,
+    identity: &Identity,
+    network: &Runtime,
+    report: &Report,
+) -> Result<Delivery, Error> {
+    let spool = Spool::open(state)?;
+    if let Err(error) = spool.add(report) {
+        tracing::error!("the report of this run is lost: {error}");
+    }
+    let client = identity.client(place.config.server.as_deref())?;
+    let delivery = network.block_on(spool.deliver(&client))?;
+    if let Some(refused) = &delivery.refused {
+        tracing::error!(
+            "a report was refused and is kept in {}/spool/failed: {refused}",
+            place.state_dir.display()
+        );
+    }
+    Ok(delivery)
+}
+
+/// The days since the server last confirmed the catalog, where they are too many.
+fn stale_days(place: &Place, confirmed: Timestamp) -> Option<i64> {
+    let days = identity::now().duration_since(confirmed).as_hours() / 24;
+    (days >= i64::from(place.config.max_stale_days)).then_some(days)
+}
+
+/// The time to the node's own slot, as long as no server has said when.
+pub(crate) fn fallback_wait(place: &Place, certname: &Certname) -> Duration {
+    let interval = Duration::try_from(place.config.interval).unwrap_or(Duration::from_secs(1_800));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    crate::slot::wait(certname, interval, now)
+}
+
+/// Milliseconds since `began`.
+fn elapsed_ms(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

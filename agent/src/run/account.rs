@@ -1,0 +1,99 @@
+//! The account that a run keeps of itself, and the report that comes of it.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use holdfast_catalog::catalog::{Catalog, CatalogId};
+use holdfast_catalog::report::{Mode, Report, Source};
+use jiff::Timestamp;
+
+use super::{VERSION, elapsed_ms};
+use crate::config::Place;
+use crate::enforce::Findings;
+use crate::facts;
+
+/// A run's account of itself.
+pub(super) struct Account {
+    run: uuid::Uuid,
+    started: Timestamp,
+    began: Instant,
+    mode: Mode,
+    source: Source,
+    phases: BTreeMap<String, u64>,
+    catalog: Option<(CatalogId, String, String)>,
+    findings: Findings,
+    notes: Vec<String>,
+}
+
+impl Account {
+    pub(super) fn begin(mode: Mode, source: Source) -> Self {
+        Self {
+            run: uuid::Uuid::now_v7(),
+            started: crate::identity::now(),
+            began: Instant::now(),
+            mode,
+            source,
+            phases: BTreeMap::new(),
+            catalog: None,
+            findings: Findings::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Does something and writes down how long it took.
+    pub(super) fn timed<T>(&mut self, phase: &str, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let done = work();
+        self.phases.insert(phase.to_owned(), elapsed_ms(began));
+        done
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    pub(super) fn source(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// Lowers the run to an audit, and says why.
+    pub(super) fn audit_only(&mut self, why: String) {
+        self.mode = Mode::Audit;
+        self.note(why);
+    }
+
+    pub(super) fn found(&mut self, catalog: &Catalog, findings: Findings) {
+        self.catalog = Some((catalog.id.clone(), catalog.commit.clone(), catalog.environment.clone()));
+        self.findings = findings;
+    }
+
+    pub(super) fn end(self, place: &Place) -> Report {
+        let (catalog, commit, environment) = match self.catalog {
+            Some((catalog, commit, environment)) => (Some(catalog), Some(commit), Some(environment)),
+            None => (None, None, None),
+        };
+        let mut phases = self.phases;
+        phases.extend(self.findings.phases);
+        Report {
+            run: self.run,
+            catalog,
+            commit,
+            environment,
+            mode: self.mode,
+            source: self.source,
+            started: self.started,
+            duration_ms: elapsed_ms(self.began),
+            phases,
+            types: self.findings.types,
+            counts: self.findings.counts,
+            events: self.findings.events,
+            error: (!self.notes.is_empty()).then(|| self.notes.join("; ")),
+            agent: VERSION.to_owned(),
+            volatile: facts::volatile(&place.root),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A catalog that a person gives as a file: a bundle, or a catalog alone.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::catalog::{Bundle, Catalog, InvalidCatalog};
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::value::{Kind, MASK, Value};
+
+use crate::content::{self, ContentSource};
+
+/// The most bytes of a bundle.
+const LIMIT: u64 = 512 * 1024 * 1024;
+
+/// A catalog from a file, with the contents that came with it.
+#[derive(Debug)]
+pub struct Given {
+    pub(super) catalog: Catalog,
+    contents: BTreeMap<ContentHash, Vec<u8>>,
+}
+
+/// Why a file cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error("cannot read the catalog {path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is no catalog.
+    #[error("{path} is neither a catalog nor a bundle: {error}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// A content of the bundle is not what its name says.
+    #[error("{path}: the content {name} is damaged; write the bundle again")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The name, as it stands there.
+        name: String,
+    },
+    /// Secrets were masked when it was written: applied, the masks would stand on the machine.
+    #[error(
+        "{path}: {resource} has secrets that were masked for people; write a bundle with `holdfast compile --bundle FILE --with-secrets`"
+    )]
+    Masked {
+        /// The file.
+        path: PathBuf,
+        /// The first resource with a mask.
+        resource: String,
+    },
+    /// It is a catalog that cannot be enforced.
+    #[error("{path}: {error}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: InvalidCatalog,
+    },
+}
+
+impl Given {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Where anything of it cannot be used: then nothing of it is.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let failed = |error| Error::Read { path: path.to_owned(), error };
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(LIMIT).read_to_string(&mut text).map_err(failed)?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        // Both shapes refuse unknown fields, so the error is told for the shape that was meant.
+        let parsed = match serde_json::from_str::<Catalog>(text) {
+            Ok(catalog) => Ok(Bundle { catalog, contents: BTreeMap::new() }),
+            Err(_) if text.contains("\"contents\"") => serde_json::from_str::<Bundle>(text),
+            Err(error) => Err(error),
+        };
+        let bundle = parsed.map_err(|error| Error::Parse { path: path.to_owned(), error })?;
+        if let Some(resource) = bundle.catalog.resources.iter().find(|r| r.attributes.values().any(masked)) {
+            return Err(Error::Masked { path: path.to_owned(), resource: resource.reference.to_string() });
+        }
+        bundle.catalog.validate().map_err(|error| Error::Invalid { path: path.to_owned(), error })?;
+        let contents = bundle.contents.into_iter().map(|(name, base64)| {
+            content(&name, &base64).ok_or_else(|| Error::Content { path: path.to_owned(), name })
+        });
+        Ok(Self { catalog: bundle.catalog, contents: contents.collect::<Result<_, _>>()? })
+    }
+
+    /// For whom it is.
+    pub fn certname(&self) -> &Certname {
+        &self.catalog.certname
+    }
+}
+
+fn content(name: &str, base64: &str) -> Option<(ContentHash, Vec<u8>)> {
+    let bytes = data_encoding::BASE64.decode(base64.as_bytes()).ok()?;
+    let hash = ContentHash::of(&bytes);
+    (hash.as_str() == name).then_some((hash, bytes))
+}
+
+fn masked(value: &Value) -> bool {
+    match &value.kind {
+        Kind::String(text) => text.contains(MASK),
+        Kind::List(list) => list.iter().any(masked),
+        Kind::Map(map) => map.values().any(masked),
+        _ => false,
+    }
+}
+
+impl ContentSource for Given {
+    fn open(&self, sha256: &ContentHash, _size: u64) -> Result<Box<dyn Read>, content::Error> {
+        let bytes = self.contents.get(sha256).ok_or_else(|| content::Error::Missing(sha256.clone()))?;
+        Ok(Box::new(Cursor::new(bytes.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog(attributes: &str) -> String {
+        format!(
+            r#"{{"id":"{}","certname":"web1.acme.example","commit":"c","environment":"main","resources":[
+                {{"reference":"notify[x]","attributes":{attributes},"container":null,"origin":null}}],
+                "containers":[],"edges":[]}}"#,
+            "0".repeat(64)
+        )
+    }
+
+    fn parse(text: &str) -> Result<Given, String> {
+        Given::parse(Path::new("c.json"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_catalog_alone_and_a_bundle_are_read() {
+        assert_eq!(parse(&catalog("{}")).unwrap().certname().as_str(), "web1.acme.example");
+        let hash = ContentHash::of(b"hello");
+        let bundle = |name: &ContentHash| {
+            format!(r#"{{"catalog":{},"contents":{{"{name}":"aGVsbG8="}}}}"#, catalog("{}"))
+        };
+        let given = parse(&bundle(&hash)).unwrap();
+        let mut text = String::new();
+        given.open(&hash, 5).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "hello");
+        let other = ContentHash::of(b"other");
+        assert!(matches!(given.open(&other, 5), Err(content::Error::Missing(_))));
+        assert!(parse(&bundle(&other)).unwrap_err().contains("damaged"));
+    }
+
+    #[test]
+    fn masks_are_never_applied() {
+        let error = parse(&catalog(r#"{"message":"password=[sensitive]"}"#)).unwrap_err();
+        assert!(error.contains("notify[x]") && error.contains("--with-secrets"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_enforced_is_refused_whole() {
+        let unknown = catalog("{}").replace("notify[x]", "quux[x]");
+        assert!(parse(&unknown).unwrap_err().contains("upgrade the agent"));
+        assert!(parse("{}").unwrap_err().contains("c.json"));
+    }
+}

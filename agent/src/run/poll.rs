@@ -1,0 +1,176 @@
+//! The poll: what this machine is to be, from the server or, where it is away or wrong, from the cache.
+
+use std::time::Duration;
+
+use holdfast_catalog::catalog::{Catalog, CatalogId};
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::report::Source;
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, path};
+
+use super::VERSION;
+use crate::cache::{self, Cache, Cached};
+use crate::config::Place;
+use crate::fetch::{self, Client};
+use crate::identity::{self, Identity, now};
+use crate::state::StateDir;
+
+/// The longest time to the next run that a server can ask for.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a run works on.
+pub(super) struct Work {
+    /// The catalog; none where there is none yet.
+    pub(super) catalog: Option<Cached>,
+    /// Where it came from.
+    pub(super) source: Source,
+    /// The time to the next run, where the server said it.
+    pub(super) next_run: Option<Duration>,
+    /// What is to be said about it.
+    pub(super) notes: Vec<String>,
+}
+
+/// What a poll works with.
+pub(super) struct Poll<'a> {
+    pub(super) place: &'a Place,
+    pub(super) state: &'a StateDir,
+    pub(super) identity: &'a mut Identity,
+    pub(super) cache: &'a Result<Cache, cache::Error>,
+}
+
+impl Poll<'_> {
+    /// Asks the server; whatever goes wrong, the last good catalog is what there is.
+    pub(super) async fn work(&mut self, facts: &Facts) -> Work {
+        let mut notes = Vec::new();
+        let cached = self.cached(&mut notes);
+        let have = cached.as_ref().map(|cached| cached.catalog.id.clone());
+        let (answer, next_run) = match self.ask(facts, have, &mut notes).await {
+            Ok(CatalogAnswer::Catalog { catalog, next_run }) => (Ok(Some(catalog)), Some(next_run)),
+            Ok(CatalogAnswer::Unchanged { commit, next_run }) => {
+                let unchanged = self.unchanged(cached, commit, &mut notes);
+                return Work { catalog: unchanged, source: Source::Server, next_run: wait(next_run), notes };
+            }
+            Ok(CatalogAnswer::FactsWanted) => (Err("the server asked for facts twice".to_owned()), None),
+            Err(error) => (Err(error.to_string()), None),
+        };
+        let next_run = next_run.and_then(wait);
+        match answer.and_then(|catalog| catalog.map_or(Ok(None), |catalog| self.good(*catalog).map(Some))) {
+            Ok(catalog) => {
+                let catalog = catalog.map(|catalog| self.keep(catalog, &mut notes));
+                Work { catalog, source: Source::Server, next_run, notes }
+            }
+            Err(why) => {
+                notes.push(if cached.is_some() {
+                    format!("{why}; the last good catalog goes on")
+                } else {
+                    why
+                });
+                Work { catalog: cached, source: Source::Cache, next_run, notes }
+            }
+        }
+    }
+
+    /// The last good catalog.
+    fn cached(&self, notes: &mut Vec<String>) -> Option<Cached> {
+        let loaded = match self.cache {
+            Ok(cache) => cache.load(&self.identity.certname).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        loaded.unwrap_or_else(|why| {
+            notes.push(why);
+            None
+        })
+    }
+
+    /// Renews the certificate where it is time, then asks. A new certificate that is refused gives way to the old one.
+    async fn ask(
+        &mut self,
+        facts: &Facts,
+        have: Option<CatalogId>,
+        notes: &mut Vec<String>,
+    ) -> Result<CatalogAnswer, fetch::Error> {
+        if let Err(error) = self.renew_if_due().await {
+            notes.push(format!("the certificate could not be renewed: {error}"));
+        }
+        let mut answer = ask(&self.client()?, facts, have.clone()).await;
+        if matches!(answer, Err(fetch::Error::Certificate { .. }))
+            && self.identity.fall_back(self.state).is_ok_and(|went_back| went_back)
+        {
+            notes.push("the renewed certificate was refused; the one before is in use again".to_owned());
+            answer = ask(&self.client()?, facts, have).await;
+        }
+        if answer.is_ok()
+            && let Err(error) = self.identity.settled(self.state)
+        {
+            notes.push(error.to_string());
+        }
+        answer
+    }
+
+    async fn renew_if_due(&mut self) -> Result<(), identity::Error> {
+        if now() < self.identity.renewal()? {
+            return Ok(());
+        }
+        let client = self.client()?;
+        self.identity.renew(self.state, &client).await
+    }
+
+    fn client(&self) -> Result<Client, fetch::Error> {
+        let client = self.identity.client(self.place.config.server.as_deref());
+        client.map_err(|error| fetch::Error::Setup(error.to_string()))
+    }
+
+    /// The cached catalog, confirmed by the server.
+    fn unchanged(&self, cached: Option<Cached>, commit: String, notes: &mut Vec<String>) -> Option<Cached> {
+        let mut cached = cached?;
+        cached.catalog.commit = commit;
+        cached.confirmed = now();
+        if let Ok(cache) = self.cache
+            && let Err(error) = cache.confirm(&cached.catalog.id, &cached.catalog.commit, cached.confirmed)
+        {
+            notes.push(error.to_string());
+        }
+        Some(cached)
+    }
+
+    /// A catalog for this very node, of which everything is understood; else none of it is used.
+    fn good(&self, catalog: Catalog) -> Result<Catalog, String> {
+        if catalog.certname != self.identity.certname {
+            return Err(format!(
+                "the server sent the catalog of {} to {}: it is refused",
+                catalog.certname, self.identity.certname
+            ));
+        }
+        match catalog.validate() {
+            Ok(_) => Ok(catalog),
+            Err(error) => Err(format!("the server's catalog is refused whole: {error}")),
+        }
+    }
+
+    /// Caches it. A full disk must not keep the machine from being mended.
+    fn keep(&self, catalog: Catalog, notes: &mut Vec<String>) -> Cached {
+        let confirmed = now();
+        if let Ok(cache) = self.cache
+            && let Err(error) = cache.store(&catalog, confirmed)
+        {
+            notes.push(format!("the catalog is not cached: {error}"));
+        }
+        Cached { catalog, confirmed }
+    }
+}
+
+/// Asks with the hash of the facts, and once more with the facts themselves if the server lacks them.
+async fn ask(client: &Client, facts: &Facts, have: Option<CatalogId>) -> Result<CatalogAnswer, fetch::Error> {
+    let mut request =
+        CatalogRequest { facts_hash: facts.hash(), facts: None, have, agent: VERSION.to_owned() };
+    match client.post(path::CATALOG, &request).await? {
+        CatalogAnswer::FactsWanted => {
+            request.facts = Some(facts.clone());
+            client.post(path::CATALOG, &request).await
+        }
+        answer => Ok(answer),
+    }
+}
+
+fn wait(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds.max(1)).min(MAX_WAIT))
+}

@@ -1,0 +1,134 @@
+//! Reports on their way: on disk until the server has them, delivered once and in their order.
+
+use holdfast_catalog::report::Report;
+use holdfast_catalog::wire::{ReportAnswer, path};
+
+use crate::fetch::{self, Client};
+use crate::state::{self, StateDir};
+
+/// The most reports that wait: ten days of a server away, at half an hour. The oldest go first.
+const MAX_WAITING: usize = 500;
+
+/// The most refused reports that are kept for people to look at.
+const MAX_REFUSED: usize = 20;
+
+/// The most bytes of a report on disk.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The directory of reports.
+#[derive(Debug)]
+pub struct Spool {
+    waiting: StateDir,
+    refused: StateDir,
+}
+
+/// How a delivery went.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Reports that the server has now.
+    pub delivered: usize,
+    /// Reports that it refused, and its last words on one.
+    pub refused: Option<String>,
+    /// Why the rest waits.
+    pub waits: Option<fetch::Error>,
+}
+
+impl Spool {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// Where it cannot be made or is not private.
+    pub fn open(state: &StateDir) -> Result<Self, state::Error> {
+        let waiting = state.below("spool")?;
+        let refused = waiting.below("failed")?;
+        Ok(Self { waiting, refused })
+    }
+
+    /// Adds a report. Its id grows with time, so names sort in the order of runs.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn add(&self, report: &Report) -> Result<(), state::Error> {
+        let json = serde_json::to_vec(report).unwrap_or_default();
+        self.waiting.replace(&format!("{}.json", report.run), &json)?;
+        shorten(&self.waiting, MAX_WAITING)
+    }
+
+    /// How many wait.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn waiting(&self) -> Result<usize, state::Error> {
+        Ok(reports(&self.waiting)?.len())
+    }
+
+    /// Delivers what waits, oldest first, and stops at the first that the server cannot take now.
+    ///
+    /// # Errors
+    /// Where the spool itself cannot be used.
+    pub async fn deliver(&self, client: &Client) -> Result<Delivery, state::Error> {
+        let mut delivery = Delivery::default();
+        for name in reports(&self.waiting)? {
+            let bytes = self.waiting.read(&name, MAX_BYTES)?.unwrap_or_default();
+            let Ok(report) = serde_json::from_slice::<Report>(&bytes) else {
+                self.put_aside(&name)?;
+                delivery.refused = Some(format!("{name} is damaged"));
+                continue;
+            };
+            match client.post::<ReportAnswer>(path::REPORTS, &report).await {
+                Ok(_) => {
+                    self.waiting.remove(&name)?;
+                    delivery.delivered += 1;
+                }
+                Err(error) if error.is_final() => {
+                    self.put_aside(&name)?;
+                    delivery.refused = Some(error.to_string());
+                }
+                Err(error) => {
+                    delivery.waits = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(delivery)
+    }
+
+    fn put_aside(&self, name: &str) -> Result<(), state::Error> {
+        self.waiting.hand_over(name, &self.refused)?;
+        shorten(&self.refused, MAX_REFUSED)
+    }
+}
+
+fn reports(dir: &StateDir) -> Result<Vec<String>, state::Error> {
+    Ok(dir.names()?.into_iter().filter(|name| name.ends_with(".json")).collect())
+}
+
+fn shorten(dir: &StateDir, most: usize) -> Result<(), state::Error> {
+    let names = reports(dir)?;
+    let over = names.len().saturating_sub(most);
+    names[..over].iter().try_for_each(|name| dir.remove(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spool() -> (tempfile::TempDir, Spool) {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&parent.path().join("agent")).unwrap();
+        (parent, Spool::open(&state).unwrap())
+    }
+
+    #[test]
+    fn reports_wait_in_the_order_of_runs_and_are_bounded() {
+        let (_parent, spool) = spool();
+        let ids: Vec<_> = (0..MAX_WAITING + 3).map(|_| uuid::Uuid::now_v7()).collect();
+        for id in &ids {
+            spool.waiting.replace(&format!("{id}.json"), b"{}").unwrap();
+        }
+        shorten(&spool.waiting, MAX_WAITING).unwrap();
+        let expected: Vec<_> = ids[3..].iter().map(|id| format!("{id}.json")).collect();
+        assert_eq!(reports(&spool.waiting).unwrap(), expected);
+        assert_eq!(spool.waiting().unwrap(), MAX_WAITING);
+    }
+}

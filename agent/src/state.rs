@@ -1,0 +1,302 @@
+//! The agent's own directory: private files that are replaced whole or not at all, and the lock of a run.
+//!
+//! Not a door to the managed machine (that is [`crate::system`]): nothing here is wanted by a catalog.
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
+
+/// A directory of state: 0700, and everything in it 0600.
+#[derive(Debug)]
+pub struct StateDir {
+    path: PathBuf,
+    dir: OwnedFd,
+}
+
+/// Why state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system said no.
+    #[error("cannot {action} {path}: {error}{}", hint(.error))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Others could read or replace what is in it.
+    #[error("{0} is open to others: it must belong to the user of the agent and have mode 0700")]
+    Open(PathBuf),
+    /// It is larger than anything that the agent writes.
+    #[error("{0} is larger than {1} bytes; remove it")]
+    TooLarge(PathBuf, u64),
+    /// Another run is going on.
+    #[error("another run is in progress: {0}")]
+    Locked(String),
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => " (run as root, or give another directory with --state-dir)",
+        io::ErrorKind::StorageFull => " (free some space on that file system)",
+        _ => "",
+    }
+}
+
+/// A run's lock; the system takes it back when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code, reason = "held, never read")] std::fs::File);
+
+impl StateDir {
+    /// Opens the directory and makes it where it is missing.
+    ///
+    /// # Errors
+    /// Where that fails, or it is not private.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |action| move |error: io::Error| Error::Io { action, path: path.to_owned(), error };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed("make the parent of"))?;
+        }
+        match rustix::fs::mkdir(path, Mode::RWXU) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(failed("make")(error.into())),
+        }
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir =
+            rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| failed("open")(e.into()))?;
+        let stat = rustix::fs::fstat(&dir).map_err(|e| failed("look at")(e.into()))?;
+        if stat.st_mode & 0o077 != 0 || stat.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(Error::Open(path.to_owned()));
+        }
+        Ok(Self { path: path.to_owned(), dir })
+    }
+
+    /// A directory in it.
+    ///
+    /// # Errors
+    /// As [`StateDir::open`].
+    pub fn below(&self, name: &str) -> Result<Self, Error> {
+        Self::open(&self.path.join(name))
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn failed(&self, action: &'static str, name: &str) -> impl Fn(rustix::io::Errno) -> Error + use<> {
+        let path = self.path.join(name);
+        move |error| Error::Io { action, path: path.clone(), error: error.into() }
+    }
+
+    /// Opens a file; none where it is not there.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be opened.
+    pub fn file(&self, name: &str) -> Result<Option<std::fs::File>, Error> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(fd.into())),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.failed("open", name)(error)),
+        }
+    }
+
+    /// A file's bytes; none where it is not there.
+    ///
+    /// # Errors
+    /// Where it cannot be read or holds more than `limit` bytes.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+        let Some(file) = self.file(name)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let read = file.take(limit + 1).read_to_end(&mut bytes);
+        let path = || self.path.join(name);
+        read.map_err(|error| Error::Io { action: "read", path: path(), error })?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::TooLarge(path(), limit));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Replaces a file whole: after this it is the new one, through a power cut too; on an error it is the old one.
+    ///
+    /// # Errors
+    /// Where any step fails.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let mut draft = self.draft(name)?;
+        draft.write_all(bytes)?;
+        draft.commit()
+    }
+
+    /// A new file beside `name` that takes its place when it is whole.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn draft(&self, name: &str) -> Result<Draft<'_>, Error> {
+        let temporary = format!(".{name}.new");
+        // One writer at a time has the lock: what stands here was left by one that was interrupted.
+        let _ = rustix::fs::unlinkat(&self.dir, temporary.as_str(), AtFlags::empty());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.dir, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
+            .map_err(self.failed("make", &temporary))?;
+        Ok(Draft { dir: self, file: fd.into(), temporary, name: name.to_owned() })
+    }
+
+    /// Removes a file; one that is not there is no error.
+    ///
+    /// # Errors
+    /// Where it stays.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.failed("remove", name)(error)),
+        }
+    }
+
+    /// Moves a file into another directory of the same state.
+    ///
+    /// # Errors
+    /// Where it stays.
+    pub fn hand_over(&self, name: &str, to: &Self) -> Result<(), Error> {
+        rustix::fs::renameat(&self.dir, name, &to.dir, name).map_err(self.failed("move", name))
+    }
+
+    /// The names in it, sorted; drafts are not among them.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        let failed = self.failed("read", "");
+        let entries = rustix::fs::Dir::read_from(&self.dir).map_err(&failed)?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(&failed)?;
+            names.extend(entry.file_name().to_str().ok().filter(|n| !n.starts_with('.')).map(str::to_owned));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Takes the lock of a run.
+    ///
+    /// # Errors
+    /// Where another process has it: which, and since when.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.dir, "lock", flags, Mode::RUSR | Mode::WUSR)
+            .map_err(self.failed("open", "lock"))?;
+        if let Err(error) = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            if error != rustix::io::Errno::WOULDBLOCK {
+                return Err(self.failed("lock", "lock")(error));
+            }
+            let holder = self.read("lock", 4096)?.unwrap_or_default();
+            return Err(Error::Locked(String::from_utf8_lossy(&holder).trim().to_owned()));
+        }
+        let mut file = std::fs::File::from(fd);
+        let holder = format!("process {} since {:.0}\n", std::process::id(), jiff::Timestamp::now());
+        // Only for people: the lock is the system's, whatever stands in the file.
+        let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+        Ok(Lock(file))
+    }
+}
+
+/// New content of a file, which takes its place by [`Draft::commit`] and else leaves no trace.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    dir: &'a StateDir,
+    file: std::fs::File,
+    temporary: String,
+    name: String,
+}
+
+impl Draft<'_> {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// As when the disk is full.
+    pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let path = || self.dir.path.join(&self.name);
+        self.file.write_all(bytes).map_err(|error| Error::Io { action: "write", path: path(), error })
+    }
+
+    /// Puts it in its place, durably.
+    ///
+    /// # Errors
+    /// Where a step fails; then the old file is still there.
+    pub fn commit(self) -> Result<(), Error> {
+        let failed = |action| self.dir.failed(action, &self.name);
+        rustix::fs::fsync(&self.file).map_err(failed("write"))?;
+        rustix::fs::renameat(&self.dir.dir, self.temporary.as_str(), &self.dir.dir, self.name.as_str())
+            .map_err(failed("replace"))?;
+        rustix::fs::fsync(&self.dir.dir).map_err(failed("write"))
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        // After a commit nothing stands there any more.
+        let _ = rustix::fs::unlinkat(&self.dir.dir, self.temporary.as_str(), AtFlags::empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn open() -> (tempfile::TempDir, StateDir) {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&parent.path().join("var/agent")).unwrap();
+        (parent, state)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn files_are_private_from_the_first_byte_and_replaced_whole() {
+        let (_parent, state) = open();
+        assert_eq!(mode(state.path()), 0o700);
+        state.replace("a", b"one").unwrap();
+        let mut draft = state.draft("a").unwrap();
+        draft.write_all(b"two").unwrap();
+        assert_eq!(mode(&state.path().join(".a.new")), 0o600);
+        drop(draft);
+        assert_eq!(state.read("a", 9).unwrap().unwrap(), b"one");
+        state.replace("a", b"three").unwrap();
+        assert_eq!(state.read("a", 9).unwrap().unwrap(), b"three");
+        assert_eq!(state.names().unwrap(), ["a"]);
+        assert!(state.read("b", 9).unwrap().is_none());
+        assert!(matches!(state.read("a", 4), Err(Error::TooLarge(..))));
+    }
+
+    #[test]
+    fn a_directory_that_others_can_open_is_refused() {
+        let (_parent, state) = open();
+        std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(matches!(StateDir::open(state.path()), Err(Error::Open(_))));
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_file_is_not_followed() {
+        let (parent, state) = open();
+        std::fs::write(parent.path().join("secret"), "x").unwrap();
+        std::os::unix::fs::symlink(parent.path().join("secret"), state.path().join("a")).unwrap();
+        assert!(state.read("a", 9).is_err());
+    }
+
+    #[test]
+    fn the_second_run_is_told_who_runs() {
+        let (_parent, state) = open();
+        let lock = state.lock().unwrap();
+        let error = state.lock().unwrap_err().to_string();
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        drop(lock);
+        assert!(state.lock().is_ok());
+    }
+}
