@@ -20,8 +20,8 @@ impl Style {
 
     fn paint(self, code: &str, text: &str) -> String {
         match self {
-            Self::Terminal => format!("\x1b[{code}m{text}\x1b[0m"),
-            Self::Plain => text.to_owned(),
+            Self::Terminal if !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Terminal | Self::Plain => text.to_owned(),
         }
     }
 
