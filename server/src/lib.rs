@@ -7,4 +7,5 @@ pub mod inventory; // which machines there are
 pub mod lookup; // key -> value and where it came from
 pub mod compile; // snapshot, node and facts to a catalog
 pub mod check; // everything wrong with a repository
+pub mod identity; // who is who
 pub mod store; // what the server remembers

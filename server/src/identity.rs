@@ -1,0 +1,228 @@
+//! Who is who: the server's own CA, one-time tokens, node certificates, and the state that every request is held against.
+//!
+//! A node is its certificate; no request carries a name. The private key of the CA stays with one thread
+//! ([`authority`]), behind a channel, so that it can move to a process of its own.
+
+use std::time::Duration;
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::join::{InvalidJoin, JoinString};
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::store::audit::Entry;
+use crate::store::node::{Added, NodeRow, NodeState, Place, Present};
+use crate::store::{self, Store};
+
+mod alarm;
+mod request;
+
+pub mod authority; // the CA's key and what it signs
+pub mod enroll; // tokens and certificates, first and next
+pub mod name; // a node's name inside its certificate
+pub mod registry; // nodes in force, in memory
+pub mod tls; // what connections must show
+pub mod token; // one-time secrets
+
+pub use authority::{Authority, AuthorityError};
+pub use enroll::EnrollError;
+pub use name::NodeUri;
+pub use registry::{Caller, Peer, Refusal};
+
+/// How long after its end a certificate may still ask for its successor.
+pub const RENEWAL_GRACE: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Certificates are valid from a little earlier: clocks differ.
+pub const BACKDATED: SignedDuration = SignedDuration::from_mins(10);
+
+/// What identity is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long a node's certificate is valid.
+    pub certificate_lifetime: Duration,
+    /// The server's `host:port` as nodes reach it: what join strings say.
+    pub address: String,
+}
+
+/// The server's view of who is who.
+pub struct Identity {
+    config: Config,
+    store: Store,
+    authority: Authority,
+    registry: registry::Registry,
+    token_key: token::Key,
+    alarm: alarm::Alarm,
+}
+
+/// Why an operator's wish about a node was not met.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// A node of this name is there.
+    #[error(
+        "`{}` is there already ({:?}, {}): `holdfast node move` makes it anew, for a rebuilt machine or another customer",
+        .0.certname, .0.state, .0.place
+    )]
+    Present(Box<NodeRow>),
+    /// No node of this name.
+    #[error("there is no node `{0}`; `holdfast node list` shows all")]
+    Unknown(Certname),
+    /// The server's own address is unusable.
+    #[error("the server's address `{0}` does not fit into a join string: {1}")]
+    Address(String, InvalidJoin),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// A node that waits, and what it needs to join.
+pub struct Invitation {
+    /// The node.
+    pub node: NodeRow,
+    /// For the node's eyes alone.
+    pub join: Zeroizing<String>,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+}
+
+impl Identity {
+    /// Takes up what the store knows.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn load(
+        config: Config,
+        store: Store,
+        authority: Authority,
+        token_key: token::Key,
+    ) -> store::Result<Self> {
+        let registry = registry::Registry::of(authority.instance(), store.certificates_in_force().await?);
+        Ok(Self { config, store, authority, registry, token_key, alarm: alarm::Alarm::default() })
+    }
+
+    /// The CA.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Adds a node, or its next generation, and makes its join string.
+    ///
+    /// # Errors
+    /// Where a node of that name is there and `present` says to keep it, or the store fails.
+    pub async fn invite(
+        &self,
+        certname: Certname,
+        place: Place,
+        present: Present,
+        lifetime: Duration,
+        by: &str,
+    ) -> Result<Invitation, NodeError> {
+        let now = Timestamp::now();
+        let fresh = token::Fresh::new();
+        let join = JoinString::new(&self.config.address, *self.authority.pin(), fresh.id(), fresh.secret())
+            .map_err(|error| NodeError::Address(self.config.address.clone(), error))?;
+        let expires_at = now + SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::from_hours(24));
+        let entry = Entry {
+            at: now,
+            actor: by.to_owned(),
+            action: if present == Present::Keep { "node-added" } else { "node-moved" },
+            object: certname.to_string(),
+            commit: None,
+            detail: format!("{place}, token {} until {expires_at}", fresh.id()),
+        };
+        let token = fresh.to_store(&self.token_key, expires_at);
+        match self.store.add_node(certname.clone(), place, present, token, entry).await? {
+            Added::Present(node) => Err(NodeError::Present(Box::new(node))),
+            Added::Node(node) => {
+                self.registry.forget(&certname);
+                Ok(Invitation { node, join: join.reveal(), expires_at })
+            }
+        }
+    }
+
+    /// Refuses a node from now on: its next request fails, whatever connections it has.
+    ///
+    /// # Errors
+    /// Where there is no such node, or the store fails.
+    pub async fn revoke(&self, certname: Certname, by: &str) -> Result<NodeRow, NodeError> {
+        self.end(certname, NodeState::Revoked, "node-revoked", by).await
+    }
+
+    /// Takes a node off; its name may be given again, as another generation.
+    ///
+    /// # Errors
+    /// Where there is no such node, or the store fails.
+    pub async fn remove(&self, certname: Certname, by: &str) -> Result<NodeRow, NodeError> {
+        self.end(certname, NodeState::Gone, "node-removed", by).await
+    }
+
+    async fn end(
+        &self,
+        certname: Certname,
+        state: NodeState,
+        action: &'static str,
+        by: &str,
+    ) -> Result<NodeRow, NodeError> {
+        let entry = Entry {
+            at: Timestamp::now(),
+            actor: by.to_owned(),
+            action,
+            object: certname.to_string(),
+            commit: None,
+            detail: String::new(),
+        };
+        let ended = self.store.end_node(certname.clone(), state, entry).await?;
+        match state {
+            NodeState::Revoked => self.registry.revoke(&certname),
+            _ => self.registry.forget(&certname),
+        }
+        ended.ok_or(NodeError::Unknown(certname))
+    }
+
+    /// Holds a connection's certificate against the state of its node, for this very request.
+    ///
+    /// The first use of a renewed certificate ends the one before. Whatever looks like a stolen or cloned key is alarmed.
+    ///
+    /// # Errors
+    /// Why the request is refused.
+    pub async fn admit(&self, peer: &Peer, now: Timestamp) -> Result<Caller, Refusal> {
+        match self.registry.check(peer, now) {
+            Ok((caller, registry::Use::Known)) => Ok(caller),
+            Ok((caller, registry::Use::First)) => {
+                let confirmed = self.store.confirm_certificate(caller.node, peer.serial.clone(), now).await;
+                if let Err(error) = confirmed {
+                    // It stays unconfirmed in the store: the next start asks again.
+                    tracing::error!(%error, node = %caller.certname, "cannot note the first use of a certificate");
+                }
+                Ok(caller)
+            }
+            Err(refusal) => {
+                self.alarm_of(peer, refusal, now).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn alarm_of(&self, peer: &Peer, refusal: Refusal, now: Timestamp) {
+        let action = match refusal {
+            Refusal::Expired => return,
+            Refusal::Unknown => "unknown-node-refused",
+            Refusal::Revoked => "revoked-node-refused",
+            Refusal::Replaced => "replaced-certificate-refused",
+        };
+        let object = format!("{} (generation {})", peer.name.certname, peer.name.generation);
+        let detail = format!("serial {} from {}", peer.serial, peer.address);
+        self.sound(action, object, detail, &peer.address, now).await;
+    }
+
+    /// Writes down what an operator should look at, once an hour for each object.
+    async fn sound(&self, action: &'static str, object: String, detail: String, from: &str, now: Timestamp) {
+        if !self.alarm.is_due(action, &object, now) {
+            return;
+        }
+        tracing::warn!(action, %object, %detail, "refused");
+        let entry = Entry { at: now, actor: from.to_owned(), action, object, commit: None, detail };
+        if let Err(error) = self.store.audit(entry).await {
+            tracing::error!(%error, "cannot write to the audit log");
+        }
+    }
+}

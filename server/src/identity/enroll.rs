@@ -1,0 +1,183 @@
+//! Certificates for nodes: the first for a one-time token, the next for the one in use.
+//!
+//! A reply that is lost burns nothing: the same key gets the same certificate again. Another key is refused, and an
+//! operator learns of it.
+
+use holdfast_catalog::wire;
+use jiff::{SignedDuration, Timestamp};
+
+use super::registry::{Peer, Refusal};
+use super::request::{InvalidRequest, public_key};
+use super::{AuthorityError, Identity, NodeUri, RENEWAL_GRACE};
+use crate::store;
+use crate::store::audit::Entry;
+use crate::store::certificate::{NewCertificate, Renewal};
+use crate::store::node::NodeRow;
+use crate::store::token::{Claim, TokenRow};
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrollError {
+    /// Unknown, wrong, void or expired: which one is nobody's business.
+    #[error("the join string is not (or no longer) valid: make a new one with `holdfast node add`")]
+    Token,
+    /// Another key was first.
+    #[error("the join string has been used by another machine: make a new one, and look at the audit log")]
+    TokenUsed,
+    /// The signing request is unusable.
+    #[error(transparent)]
+    Request(#[from] InvalidRequest),
+    /// The certificate that asks is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It expired too long ago.
+    #[error("this certificate expired more than 30 days ago: enrol the node with a new join string")]
+    TooLate,
+    /// The new key is an old one.
+    #[error("a renewal needs a new key")]
+    KeyUsedBefore,
+    /// The CA failed.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Identity {
+    /// Gives a node its first certificate.
+    ///
+    /// # Errors
+    /// Where token or key are refused; what looks like theft is alarmed.
+    pub async fn enroll(
+        &self,
+        request: wire::EnrollRequest,
+        from: &str,
+    ) -> Result<wire::Certificate, EnrollError> {
+        let key = public_key(&request.csr)?;
+        let token = self.valid_token(&request.token, &request.secret, from).await?;
+        let now = Timestamp::now();
+        let again = token.used_key.as_ref() == Some(&key.hash);
+        if token.used_key.is_some() && !again {
+            self.alarm_reuse(&token, from, now).await;
+            return Err(EnrollError::TokenUsed);
+        }
+        let certificate = self.signed(&token.node, key, now).await?;
+        let entry = entry(now, from, "node-enrolled", &token.node, &certificate);
+        match self.store.claim_token(token.id.clone(), certificate, entry).await? {
+            Claim::Granted(pem) => {
+                self.put_in_force(&token.node).await?;
+                Ok(self.answer(pem, &token.node))
+            }
+            Claim::UsedByAnother => {
+                self.alarm_reuse(&token, from, now).await;
+                Err(EnrollError::TokenUsed)
+            }
+            Claim::Void => Err(EnrollError::Token),
+        }
+    }
+
+    /// Gives a node its next certificate, for a new key; the present one may have expired a while ago.
+    ///
+    /// # Errors
+    /// Where the present certificate is not in force, or the key is refused.
+    pub async fn renew(
+        &self,
+        peer: &Peer,
+        request: wire::RenewRequest,
+    ) -> Result<wire::Certificate, EnrollError> {
+        let now = Timestamp::now();
+        if now > peer.not_after + RENEWAL_GRACE {
+            return Err(EnrollError::TooLate);
+        }
+        let (caller, _) = match self.registry.check_renewal(peer) {
+            Ok(known) => known,
+            Err(refusal) => {
+                self.alarm_of(peer, refusal, now).await;
+                return Err(refusal.into());
+            }
+        };
+        let node = self.store.node(caller.certname.clone()).await?;
+        let node = node.filter(|node| node.id == caller.node).ok_or(Refusal::Unknown)?;
+        let certificate = self.signed(&node, public_key(&request.csr)?, now).await?;
+        let entry = entry(now, &peer.address, "certificate-renewed", &node, &certificate);
+        match self.store.renew(node.id, peer.serial.clone(), certificate, entry).await? {
+            Renewal::Granted(pem) => {
+                self.registry.set_certificates(&caller, self.store.certificates(node.id).await?);
+                Ok(self.answer(pem, &node))
+            }
+            Renewal::NotInForce => Err(Refusal::Replaced.into()),
+            Renewal::KeyUsedBefore => Err(EnrollError::KeyUsedBefore),
+        }
+    }
+
+    async fn valid_token(&self, id: &str, secret: &str, from: &str) -> Result<TokenRow, EnrollError> {
+        let now = Timestamp::now();
+        let found = self.store.token(id.to_owned()).await?;
+        let Some(token) = found.filter(|t| self.token_key.verify(&t.id, secret, &t.secret_mac)) else {
+            self.sound("unknown-token-refused", format!("from {from}"), String::new(), from, now).await;
+            return Err(EnrollError::Token);
+        };
+        if token.expires_at <= now {
+            tracing::info!(node = %token.node.certname, token = token.id, "an expired join string was used");
+            return Err(EnrollError::Token);
+        }
+        Ok(token)
+    }
+
+    async fn alarm_reuse(&self, token: &TokenRow, from: &str, now: Timestamp) {
+        let detail = format!("token {} came again with another key", token.id);
+        self.sound("token-reuse-refused", token.node.certname.to_string(), detail, from, now).await;
+    }
+
+    async fn signed(
+        &self,
+        node: &NodeRow,
+        key: super::request::PublicKey,
+        now: Timestamp,
+    ) -> Result<NewCertificate, EnrollError> {
+        let name = NodeUri {
+            instance: self.authority.instance().to_owned(),
+            certname: node.certname.clone(),
+            generation: node.generation,
+        };
+        let lifetime = SignedDuration::try_from(self.config.certificate_lifetime)
+            .unwrap_or(SignedDuration::from_hours(7 * 24));
+        Ok(self.authority.sign_node(key.info, key.hash, name, now + lifetime).await?)
+    }
+
+    async fn put_in_force(&self, node: &NodeRow) -> Result<(), EnrollError> {
+        if let Some(row) = self.store.node(node.certname.clone()).await?
+            && row.id == node.id
+        {
+            let certificates = self.store.certificates(node.id).await?;
+            self.registry.put(row, certificates);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, certificate: String, node: &NodeRow) -> wire::Certificate {
+        wire::Certificate {
+            certificate,
+            roots: self.authority.pem().to_owned(),
+            certname: node.certname.clone(),
+        }
+    }
+}
+
+fn entry(
+    at: Timestamp,
+    from: &str,
+    action: &'static str,
+    node: &NodeRow,
+    certificate: &NewCertificate,
+) -> Entry {
+    Entry {
+        at,
+        actor: from.to_owned(),
+        action,
+        object: format!("{} (generation {})", node.certname, node.generation),
+        commit: None,
+        detail: format!("serial {} until {}", certificate.serial, certificate.not_after),
+    }
+}

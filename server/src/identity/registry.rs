@@ -1,0 +1,158 @@
+//! The nodes in force, in memory: what each request is held against, without asking the store.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
+use holdfast_catalog::certname::Certname;
+use jiff::Timestamp;
+
+use super::name::NodeUri;
+use crate::store::certificate::CertificateRow;
+use crate::store::node::{NodeId, NodeRow, NodeState, Place};
+
+/// What a connection showed: a certificate that this CA signed. Who it is *now* is for [`Registry::check`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The name in the certificate.
+    pub name: NodeUri,
+    /// The certificate's serial number in hex.
+    pub serial: String,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+    /// Where it calls from, for alarms.
+    pub address: String,
+}
+
+/// A node whose request is admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Its generation in the store.
+    pub node: NodeId,
+    /// Its name.
+    pub certname: Certname,
+    /// Its generation.
+    pub generation: u32,
+    /// Whose it is.
+    pub place: Place,
+    /// The serial number of the certificate that it called with.
+    pub serial: String,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such node, or a past generation of it.
+    #[error("this server does not know this node: enrol it with a new join string")]
+    Unknown,
+    /// An operator revoked it.
+    #[error("this node has been revoked: ask the operator for a new join string")]
+    Revoked,
+    /// The certificate has a successor, which the node has used.
+    #[error("this certificate has been replaced by a newer one: was this machine's disk cloned?")]
+    Replaced,
+    /// It may only renew.
+    #[error("this certificate has expired: renew it")]
+    Expired,
+}
+
+/// Whether a certificate was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It was.
+    Known,
+    /// Never.
+    First,
+}
+
+/// All nodes that have or had a certificate.
+pub struct Registry {
+    instance: String,
+    nodes: RwLock<HashMap<Certname, Entry>>,
+}
+
+struct Entry {
+    row: NodeRow,
+    /// The certificate in use and its successor, oldest first.
+    certificates: Vec<CertificateRow>,
+}
+
+impl Registry {
+    /// The registry of what the store holds.
+    pub fn of(instance: &str, nodes: Vec<(NodeRow, Vec<CertificateRow>)>) -> Self {
+        let entry = |(row, certificates): (NodeRow, _)| (row.certname.clone(), Entry { row, certificates });
+        Self { instance: instance.to_owned(), nodes: RwLock::new(nodes.into_iter().map(entry).collect()) }
+    }
+
+    /// Puts a node in force with these certificates.
+    pub fn put(&self, row: NodeRow, certificates: Vec<CertificateRow>) {
+        self.write().insert(row.certname.clone(), Entry { row, certificates });
+    }
+
+    /// Refuses a node.
+    pub fn revoke(&self, certname: &Certname) {
+        if let Some(entry) = self.write().get_mut(certname) {
+            entry.row.state = NodeState::Revoked;
+        }
+    }
+
+    /// No longer knows a node.
+    pub fn forget(&self, certname: &Certname) {
+        self.write().remove(certname);
+    }
+
+    /// The certificates of a node that are in force now.
+    pub fn set_certificates(&self, caller: &Caller, certificates: Vec<CertificateRow>) {
+        if let Some(entry) = self.write().get_mut(&caller.certname)
+            && entry.row.id == caller.node
+        {
+            entry.certificates = certificates;
+        }
+    }
+
+    /// Who a connection is at `now`. An expired certificate passes [`Registry::check_renewal`] alone.
+    pub fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
+        let (caller, known) = self.check_renewal(peer)?;
+        if peer.not_after <= now {
+            return Err(Refusal::Expired);
+        }
+        if known == Use::First {
+            self.confirm(peer, now);
+        }
+        Ok((caller, known))
+    }
+
+    /// Who a connection is, for renewal.
+    pub fn check_renewal(&self, peer: &Peer) -> Result<(Caller, Use), Refusal> {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let known = nodes.get(&peer.name.certname).filter(|entry| {
+            entry.row.generation == peer.name.generation && self.instance == peer.name.instance
+        });
+        let entry = known.ok_or(Refusal::Unknown)?;
+        if entry.row.state != NodeState::Enrolled {
+            return Err(Refusal::Revoked);
+        }
+        let certificate =
+            entry.certificates.iter().find(|c| c.serial == peer.serial).ok_or(Refusal::Replaced)?;
+        let caller = Caller {
+            node: entry.row.id,
+            certname: entry.row.certname.clone(),
+            generation: entry.row.generation,
+            place: entry.row.place.clone(),
+            serial: peer.serial.clone(),
+        };
+        Ok((caller, if certificate.confirmed_at.is_some() { Use::Known } else { Use::First }))
+    }
+
+    fn confirm(&self, peer: &Peer, now: Timestamp) {
+        if let Some(entry) = self.write().get_mut(&peer.name.certname) {
+            entry.certificates.retain(|c| c.serial == peer.serial);
+            for certificate in &mut entry.certificates {
+                certificate.confirmed_at = Some(now);
+            }
+        }
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<Certname, Entry>> {
+        self.nodes.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
