@@ -1,22 +1,97 @@
-//! Types of parameters and data, in Puppet's notation.
+//! Types of parameters and data, in Puppet's notation with names of the field.
+//!
+//! A type says what a value may be and changes nothing about it, except that [`Type::sealed`] makes secret what
+//! the type says is secret.
 
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::value::Value;
+use holdfast_catalog::value::{Kind, Map, Value};
+use regex::Regex;
 
-use super::fault::{Code, Fault};
+use super::fault::Fault;
+use super::secrecy;
+
+mod check;
+mod format;
+mod parse;
+mod show;
+
+pub use format::Format;
 
 /// What a value may be. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
     /// Anything, null included.
     Any,
+    /// Null.
+    Undef,
+    /// Anything but null, and of the inner type.
+    NotUndef(Arc<Type>),
+    /// A string, a number or a boolean.
+    Scalar,
+    /// A boolean.
+    Boolean,
+    /// A string of so many characters.
+    String(Size),
+    /// A whole number within bounds.
+    Integer(Bounds<i64>),
+    /// A number with a fraction, within bounds.
+    Float(Bounds<f64>),
+    /// Any number, within bounds.
+    Number(Bounds<f64>),
+    /// A list of so many elements of one type.
+    Array(Arc<Type>, Size),
+    /// A list of a type for each place.
+    Tuple(Arc<[Type]>),
+    /// A map of so many entries, with the type of its keys and of its values.
+    Hash(Arc<[Type; 2]>, Size),
     /// A map with these entries and no others.
     Struct(Arc<[Field]>),
+    /// Null, or the inner type.
+    Optional(Arc<Type>),
+    /// One of these.
+    Variant(Arc<[Type]>),
+    /// One of these words.
+    Enum(Arc<[Arc<str>]>),
+    /// A string that one of these patterns finds something in.
+    Pattern(Arc<[Pattern]>),
+    /// The inner type, and secret.
+    Sensitive(Arc<Type>),
+    /// A string, or a number, of a meaning.
+    Format(Format),
     /// A map of the parameters of a define.
     Define(Arc<str>),
+}
+
+/// The least and the greatest, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bounds<T> {
+    /// The least.
+    pub min: Option<T>,
+    /// The greatest.
+    pub max: Option<T>,
+}
+
+/// How many characters, elements or entries.
+pub type Size = Bounds<usize>;
+
+impl<T: PartialOrd> Bounds<T> {
+    /// Whether a number is within.
+    pub fn holds(&self, number: &T) -> bool {
+        self.min.as_ref().is_none_or(|min| number >= min) && self.max.as_ref().is_none_or(|max| number <= max)
+    }
+}
+
+/// A regular expression, equal to another of the same text.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
 }
 
 /// An entry of a `Struct`, or a parameter of a define.
@@ -62,7 +137,7 @@ impl Defines for () {
 /// A value, or a part of one, that is not of its type.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Misfit {
-    /// Where in the value: `vhosts.shop.root`, `servers[2]`; empty for the value itself.
+    /// Where in the value: `shop.root`, `[2]`; empty for the value itself.
     pub path: String,
     /// What is wrong, with the value where it is no secret, without the path.
     pub message: String,
@@ -91,30 +166,82 @@ impl Type {
     /// # Errors
     /// What is wrong, with its span in `text` and the nearest type's name.
     pub fn parse(text: &str) -> Result<Self, Fault> {
-        match text {
-            "Any" => Ok(Self::Any),
-            _ if text.contains("::") => Ok(Self::Define(text.into())),
-            _ => Err(Fault::new(Code::UnknownName, format!("unknown type `{text}`"), 0..text.len())),
-        }
+        parse::parse(text)
     }
 
-    /// Whether null is of this type: `Optional[…]`, `Any`, `Undef`.
+    /// Whether null is of this type: a parameter of such a type is null where nothing gives it a value.
     pub fn takes_null(&self) -> bool {
-        self.check(&Value::NULL, &()).is_empty()
+        match self {
+            Self::Any | Self::Undef | Self::Optional(_) => true,
+            Self::Variant(types) => types.iter().any(Self::takes_null),
+            Self::Sensitive(inner) => inner.takes_null(),
+            _ => false,
+        }
     }
 
     /// The defines that it names, for checking that they exist.
     pub fn defines(&self) -> Vec<Arc<str>> {
         match self {
             Self::Define(name) => vec![name.clone()],
-            _ => Vec::new(),
+            _ => self.inner().flat_map(Self::defines).collect(),
+        }
+    }
+
+    /// The types directly inside.
+    fn inner(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
+        match self {
+            Self::NotUndef(inner)
+            | Self::Array(inner, _)
+            | Self::Optional(inner)
+            | Self::Sensitive(inner) => Box::new(std::iter::once(&**inner)),
+            Self::Tuple(types) | Self::Variant(types) => Box::new(types.iter()),
+            Self::Hash(types, _) => Box::new(types.iter()),
+            Self::Struct(fields) => Box::new(fields.iter().map(|field| &field.of)),
+            _ => Box::new(std::iter::empty()),
         }
     }
 
     /// Everything in a value that is not of this type, each part with its own origin. A secret is checked by what
     /// it holds, and never quoted.
     pub fn check(&self, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
-        let _ = (value, defines);
-        Vec::new()
+        check::check(self, value, defines)
     }
+
+    /// The value with every part secret that the type calls `Sensitive`; for values that fit.
+    pub fn sealed(&self, value: &Value, defines: &dyn Defines) -> Value {
+        let sealed: Value = match (self, &value.kind) {
+            (_, Kind::Null) => return value.clone(),
+            (Self::Sensitive(_), _) => return secrecy::sealed(value.clone()),
+            (Self::Optional(inner) | Self::NotUndef(inner), _) => return inner.sealed(value, defines),
+            (Self::Variant(types), _) => {
+                let fitting = types.iter().find(|inner| inner.check(value, defines).is_empty());
+                return fitting.map_or_else(|| value.clone(), |inner| inner.sealed(value, defines));
+            }
+            (Self::Array(inner, _), Kind::List(list)) => {
+                list.iter().map(|item| inner.sealed(item, defines)).collect::<Vec<_>>().into()
+            }
+            (Self::Tuple(types), Kind::List(list)) => {
+                let items = list.iter().zip(types.iter());
+                items.map(|(item, inner)| inner.sealed(item, defines)).collect::<Vec<_>>().into()
+            }
+            (Self::Hash(types, _), Kind::Map(map)) => {
+                map.iter().map(|(k, v)| (k.clone(), types[1].sealed(v, defines))).collect::<Map>().into()
+            }
+            (Self::Struct(fields), Kind::Map(map)) => sealed_fields(fields, map, defines),
+            (Self::Define(name), Kind::Map(map)) => match defines.parameters(name) {
+                Some(fields) => sealed_fields(&fields, map, defines),
+                None => return value.clone(),
+            },
+            _ => return value.clone(),
+        };
+        Value { origin: value.origin.clone(), ..sealed }
+    }
+}
+
+fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Value {
+    let seal = |(key, item): (&Arc<str>, &Value)| {
+        let field = fields.iter().find(|field| field.name == *key);
+        (key.clone(), field.map_or_else(|| item.clone(), |field| field.of.sealed(item, defines)))
+    };
+    map.iter().map(seal).collect::<Map>().into()
 }

@@ -20,6 +20,8 @@ mod list;
 mod math;
 mod text;
 
+pub(in crate::language) use text::compile as pattern;
+
 /// A function.
 #[derive(Debug)]
 pub(in crate::language) struct Builtin {

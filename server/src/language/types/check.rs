@@ -1,0 +1,412 @@
+//! A value against a type: everything that does not fit, each part with its own place.
+
+use holdfast_catalog::diagnostic::nearest;
+use holdfast_catalog::value::{Kind, Map, Value};
+
+use super::{Defines, Field, Format, Misfit, Need, Size, Type};
+use crate::language::expression::operator::{compare, described};
+use crate::language::secrecy::exposed;
+
+pub(super) fn check(of: &Type, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
+    let mut walk = Walk { defines, path: Vec::new(), misfits: Vec::new() };
+    walk.value(of, value);
+    walk.misfits
+}
+
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+struct Walk<'a> {
+    defines: &'a dyn Defines,
+    path: Vec<Step<'a>>,
+    misfits: Vec<Misfit>,
+}
+
+impl<'a> Walk<'a> {
+    fn value(&mut self, of: &Type, value: &'a Value) {
+        match (of, &value.kind) {
+            (Type::Any, _) | (Type::Undef | Type::Optional(_), Kind::Null) => {}
+            (Type::Optional(inner), _) | (Type::Sensitive(inner), _) => self.value(inner, value),
+            (Type::NotUndef(inner), kind) if *kind != Kind::Null => self.value(inner, value),
+            (Type::Array(inner, size), Kind::List(list)) => {
+                self.size(of, value, list.len(), *size);
+                self.items(value, |_| Some(inner));
+            }
+            (Type::Tuple(types), Kind::List(list)) => {
+                let count = Some(types.len());
+                self.size(of, value, list.len(), Size { min: count, max: count });
+                self.items(value, |at| types.get(at));
+            }
+            (Type::Hash(types, size), Kind::Map(map)) => {
+                self.size(of, value, map.len(), *size);
+                self.entries(types, map);
+            }
+            (Type::Struct(fields), Kind::Map(map)) => self.fields(fields, map, value, "key"),
+            (Type::Define(name), kind) => match (self.defines.parameters(name), kind) {
+                (Some(fields), Kind::Map(map)) => self.fields(&fields, map, value, "parameter"),
+                (Some(_), _) => {
+                    self.misfit(
+                        value,
+                        format!("expected the parameters of `{name}`, not {}", described(value)),
+                        None,
+                    );
+                }
+                (None, _) => {
+                    let names = self.defines.names();
+                    let help = nearest(name, names.iter().map(|n| &**n)).map(did_you_mean);
+                    self.misfit(value, format!("there is no define `{name}`"), help);
+                }
+            },
+            (Type::Variant(types), _) => self.variant(of, types, value),
+            _ => self.scalar(of, value),
+        }
+    }
+
+    fn items<'t>(&mut self, value: &'a Value, of: impl Fn(usize) -> Option<&'t Type>) {
+        for (at, item) in value.as_list().unwrap_or_default().iter().enumerate() {
+            let Some(of) = of(at) else { continue };
+            self.path.push(Step::Index(at));
+            self.value(of, item);
+            self.path.pop();
+        }
+    }
+
+    fn entries(&mut self, types: &[Type; 2], map: &'a Map) {
+        for (key, item) in map {
+            self.path.push(Step::Key(key));
+            let wrong = check(&types[0], &Value::from(key.clone()), self.defines);
+            for misfit in wrong {
+                self.misfit(item, format!("the key: {}", misfit.message), misfit.help);
+            }
+            self.value(&types[1], item);
+            self.path.pop();
+        }
+    }
+
+    /// The entries of a `Struct`, or the parameters of a define.
+    fn fields(&mut self, fields: &[Field], map: &'a Map, whole: &'a Value, noun: &str) {
+        for field in fields {
+            match map.get_key_value(&field.name) {
+                Some((key, item)) => {
+                    self.path.push(Step::Key(key));
+                    if !(item.is_null() && field.need == Need::Optional) {
+                        self.value(&field.of, item);
+                    }
+                    self.path.pop();
+                }
+                None if field.need == Need::Required => {
+                    let message = format!("the {noun} `{}` is missing; it is {}", field.name, field.of);
+                    self.misfit(whole, message, None);
+                }
+                None => {}
+            }
+        }
+        for (key, item) in map {
+            if !fields.iter().any(|field| field.name == *key) {
+                let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
+                let help = nearest(key, names.iter().copied())
+                    .map(did_you_mean)
+                    .or_else(|| (names.len() <= 12).then(|| format!("there are {}", names.join(", "))));
+                self.path.push(Step::Key(key));
+                self.misfit(item, format!("unknown {noun} `{key}`"), help);
+                self.path.pop();
+            }
+        }
+    }
+
+    /// Where just one of the alternatives is of the value's shape, what is wrong inside is said.
+    fn variant(&mut self, of: &Type, types: &[Type], value: &'a Value) {
+        let mut inside = Vec::new();
+        for alternative in types {
+            let misfits = check(alternative, value, self.defines);
+            if misfits.is_empty() {
+                return;
+            }
+            if misfits.iter().all(|misfit| !misfit.path.is_empty()) {
+                inside.push(alternative);
+            }
+        }
+        match inside[..] {
+            [only] => self.value(only, value),
+            _ => self.misfit(value, format!("expected {of}, not {}", described(value)), None),
+        }
+    }
+
+    fn size(&mut self, of: &Type, value: &Value, count: usize, size: Size) {
+        if !size.holds(&count) {
+            let parts = if value.as_map().is_some() { "entries" } else { "elements" };
+            self.misfit(value, format!("expected {of}, not {count} {parts}"), None);
+        }
+    }
+
+    fn scalar(&mut self, of: &Type, value: &Value) {
+        let open = exposed(value);
+        if fits(of, &open) {
+            return;
+        }
+        let wanted = match of {
+            Type::Format(format) => format!("{of} ({})", format.meaning()),
+            _ => of.to_string(),
+        };
+        let message = format!("expected {wanted}, not {}", described(value));
+        let help = if matches!(value.kind, Kind::Sensitive(_)) { None } else { help(of, &open) };
+        self.misfit(value, message, help);
+    }
+
+    fn misfit(&mut self, value: &Value, message: String, help: Option<String>) {
+        let origin = value.origin.clone();
+        self.misfits.push(Misfit { path: self.shown_path(), message, help, origin });
+    }
+
+    fn shown_path(&self) -> String {
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Index(at) => path.push_str(&format!("[{at}]")),
+                Step::Key(key) => {
+                    let is_bare = !key.is_empty()
+                        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+                    let dot = if path.is_empty() { "" } else { "." };
+                    path.push_str(&if is_bare { format!("{dot}{key}") } else { format!("{dot}{key:?}") });
+                }
+            }
+        }
+        path
+    }
+}
+
+fn did_you_mean(near: &str) -> String {
+    format!("did you mean `{near}`?")
+}
+
+/// Whether a value in the open is of a type without parts.
+fn fits(of: &Type, value: &Value) -> bool {
+    match (of, &value.kind) {
+        (Type::Scalar, Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::String(_)) => true,
+        (Type::Boolean, Kind::Bool(_)) => true,
+        (Type::String(size), Kind::String(text)) => size.holds(&text.chars().count()),
+        (Type::Integer(bounds), Kind::Int(int)) => bounds.holds(int),
+        (Type::Float(bounds), Kind::Float(float)) => bounds.holds(float),
+        (Type::Number(bounds), Kind::Float(float)) => bounds.holds(float),
+        (Type::Number(bounds), Kind::Int(_)) => {
+            let ordered = |bound: Option<f64>, wanted: fn(std::cmp::Ordering) -> bool| {
+                bound.is_none_or(|b| compare(value, &b.into()).flatten().is_some_and(wanted))
+            };
+            ordered(bounds.min, std::cmp::Ordering::is_ge) && ordered(bounds.max, std::cmp::Ordering::is_le)
+        }
+        (Type::Enum(words), Kind::String(text)) => words.contains(text),
+        (Type::Pattern(patterns), Kind::String(text)) => patterns.iter().any(|p| p.0.is_match(text)),
+        (Type::Format(format), _) => format.holds(value),
+        _ => false,
+    }
+}
+
+/// What to do about a scalar that does not fit.
+fn help(of: &Type, value: &Value) -> Option<String> {
+    match (of, &value.kind) {
+        (Type::Enum(words), Kind::String(text)) => {
+            nearest(text, words.iter().map(|w| &**w)).map(did_you_mean)
+        }
+        (Type::Integer(_) | Type::Format(Format::Port), Kind::String(text))
+            if text.parse::<i64>().is_ok() =>
+        {
+            Some(format!("write it without quotes: {text}"))
+        }
+        (Type::Boolean, Kind::String(text)) if matches!(&**text, "true" | "false") => {
+            Some(format!("write it without quotes: {text}"))
+        }
+        (Type::String(_), Kind::Int(_) | Kind::Float(_) | Kind::Bool(_)) => {
+            Some(format!("write it in quotes: \"{}\"", value.scalar_text().unwrap_or_default()))
+        }
+        (Type::Float(_), Kind::Int(int)) => Some(format!("write it with a fraction: {int}.0")),
+        (Type::Array(inner, _), _) if check(inner, value, &()).is_empty() => {
+            Some(format!("a list of one is written [{}]", value.shown()))
+        }
+        (_, Kind::Null) => Some(format!("only Optional[{of}] may be null")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use holdfast_catalog::value::Sensitive;
+
+    struct Vhost;
+
+    impl Defines for Vhost {
+        fn parameters(&self, define: &str) -> Option<Arc<[Field]>> {
+            let field =
+                |name: &str, of: &str, need| Field { name: name.into(), of: Type::parse(of).unwrap(), need };
+            (define == "nginx::vhost").then(|| {
+                [field("root", "AbsolutePath", Need::Required), field("tls", "Boolean", Need::Optional)]
+                    .into()
+            })
+        }
+        fn names(&self) -> Vec<Arc<str>> {
+            vec!["nginx::vhost".into()]
+        }
+    }
+
+    /// Path and message of each misfit.
+    fn misfits(of: &str, value: impl Into<Value>) -> Vec<(String, String)> {
+        let of = Type::parse(of).unwrap_or_else(|f| panic!("{of}: {f}"));
+        of.check(&value.into(), &Vhost).into_iter().map(|m| (m.path, m.message)).collect()
+    }
+
+    #[track_caller]
+    fn fits(of: &str, value: impl Into<Value>) {
+        let value = value.into();
+        assert_eq!(misfits(of, value.clone()), [], "{of} {value:?}");
+    }
+
+    #[track_caller]
+    fn refuses(of: &str, value: impl Into<Value>, message: &str) {
+        let found = misfits(of, value);
+        assert!(found.len() == 1 && found[0].1.contains(message), "{of}: {found:?}");
+    }
+
+    fn list<const N: usize>(items: [Value; N]) -> Value {
+        items.to_vec().into()
+    }
+
+    #[test]
+    fn scalars() {
+        fits("Any", Value::NULL);
+        fits("String[1,3]", "üüü");
+        fits("Integer[1, 65535]", 443);
+        fits("Integer[default, 5]", -9);
+        fits("Float[0.0]", 0.5);
+        fits("Number[0, 1]", 1);
+        fits("Numeric", 1.5);
+        fits("Scalar", true);
+        fits("Enum[running, stopped]", "stopped");
+        fits(r"Pattern['^v\d+$', /^x/]", "v12");
+        refuses("String[1]", "", "expected String[1], not the string \"\"");
+        refuses("Integer[1, 5]", 6, "expected Integer[1, 5], not the integer 6");
+        refuses("Integer", 1.0, "not the float 1.0");
+        refuses("Boolean", "true", "not the string \"true\"");
+        refuses("NotUndef", Value::NULL, "not null");
+        refuses("Port", 70000, "expected Port (a port from 1 to 65535), not the integer 70000");
+        refuses("Enum[running]", "runing", "not the string \"runing\"");
+    }
+
+    #[test]
+    fn all_misfits_of_a_structure_are_found_with_their_paths() {
+        let value: Value = [
+            ("shop.example", [("root", "srv".into()), ("tsl", true.into())].into()),
+            ("blog", [("tls", 1.into())].into()),
+            ("fine", [("root", "/srv".into())].into()),
+        ]
+        .into();
+        let found = misfits("Hash[String, nginx::vhost]", value);
+        let paths: Vec<&str> = found.iter().map(|(path, _)| &**path).collect();
+        assert_eq!(paths, ["blog", "blog.tls", "\"shop.example\".root", "\"shop.example\".tsl"]);
+        assert_eq!(found[0].1, "the parameter `root` is missing; it is AbsolutePath");
+        assert_eq!(found[3].1, "unknown parameter `tsl`");
+        assert_eq!(misfits("Array[Integer, 1]", list([1.into(), "a".into(), Value::NULL])).len(), 2);
+        refuses("Array[Integer, 1]", list([]), "expected Array[Integer, 1], not 0 elements");
+        refuses("Hash[Host, Any]", Value::from([("a b", 1.into())]), "the key: expected Host");
+    }
+
+    #[test]
+    fn structs_tuples_optionals_and_variants() {
+        let of = "Struct[{ name => String, Optional[port] => Port, 'note' => Optional[String] }]";
+        fits(of, Value::from([("name", "a".into()), ("port", Value::NULL)]));
+        refuses(of, Value::from([("port", 1.into())]), "the key `name` is missing; it is String");
+        refuses(of, Value::from([("name", "a".into()), ("prot", 1.into())]), "unknown key `prot`");
+        fits("Tuple[String, Integer]", list(["a".into(), 1.into()]));
+        refuses("Tuple[String, Integer]", list(["a".into()]), "not 1 elements");
+        fits("Optional[Host]", Value::NULL);
+        fits("Variant[Integer, Enum[auto]]", "auto");
+        refuses(
+            "Variant[Integer, Enum[auto]]",
+            "x",
+            "expected Variant[Integer, Enum[auto]], not the string \"x\"",
+        );
+        let found = misfits("Variant[Integer, Array[Integer]]", list([1.into(), "x".into()]));
+        assert_eq!(found, [("[1]".to_owned(), "expected Integer, not the string \"x\"".to_owned())]);
+    }
+
+    #[test]
+    fn helps_say_what_to_write() {
+        let help =
+            |of: &str, value: Value| Type::parse(of).unwrap().check(&value, &())[0].help.clone().unwrap();
+        assert_eq!(help("Enum[running, stopped]", "runing".into()), "did you mean `running`?");
+        assert_eq!(help("Integer", "80".into()), "write it without quotes: 80");
+        assert_eq!(help("String", 80.into()), "write it in quotes: \"80\"");
+        assert_eq!(help("Array[Host]", "a.example".into()), "a list of one is written [\"a.example\"]");
+        assert_eq!(help("String", Value::NULL), "only Optional[String] may be null");
+    }
+
+    #[test]
+    fn secrets_are_checked_and_never_shown() {
+        let secret = |text: &str| Value::from(Kind::Sensitive(Sensitive::text(text)));
+        fits("String[7]", secret("hunter2"));
+        fits("Secret", "plain");
+        for of in [
+            "Integer",
+            "Port",
+            "Enum[a]",
+            "String[20]",
+            "Variant[Integer, Boolean]",
+            "Array[Host]",
+            "nginx::vhost",
+        ] {
+            let found = Type::parse(of).unwrap().check(&secret("hunter2"), &Vhost);
+            assert!(!found.is_empty() && !format!("{found:?}").contains("hunter2"), "{of}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn sealing_hides_what_the_type_calls_secret() {
+        let of =
+            Type::parse("Hash[String, Struct[{ user => String, Optional[password] => Secret }]]").unwrap();
+        let value: Value = [("db", [("user", "a".into()), ("password", "b".into())].into())].into();
+        assert_eq!(of.sealed(&value, &()).shown(), r#"{"db":{"password":"[sensitive]","user":"a"}}"#);
+    }
+
+    #[test]
+    fn what_is_written_parses_to_the_same_type() {
+        for text in [
+            "Array[Host, 1]",
+            "Hash[String, nginx::vhost]",
+            "Struct[{ name => String[1, 5], Optional[port] => Integer[default, 9] }]",
+            "Variant[Enum['Big one', small], Pattern['^a$'], Tuple[Float[0.5], Undef]]",
+            "Sensitive[NotUndef[Any]]",
+        ] {
+            let of = Type::parse(text).unwrap();
+            assert_eq!(of.to_string(), text);
+            assert_eq!(Type::parse(&of.to_string()).unwrap(), of);
+        }
+    }
+
+    #[test]
+    fn type_errors_point_and_suggest() {
+        let fault = |text: &str| {
+            let fault = Type::parse(text).unwrap_err();
+            (fault.message, text[fault.span].to_owned(), fault.help.unwrap_or_default())
+        };
+        let (message, at, help) = fault("Array[Sting, 1]");
+        assert_eq!((&*message, &*at, &*help), ("unknown type `Sting`", "Sting", "did you mean `String`?"));
+        assert_eq!(fault("bool").2, "did you mean `Boolean`?");
+        assert_eq!(fault("integer").2, "did you mean `Integer`?");
+        assert_eq!(fault("Integer[a]").1, "a");
+        assert_eq!(fault("Integer[5, 1]").0, "the least of `Integer` is above its greatest");
+        assert_eq!(fault("Array[Host").0, "expected `]`, found the end");
+        assert_eq!(fault("Host[1]").0, "`Host` takes nothing in brackets");
+        assert_eq!(fault("Boolean[1]").0, "this is too much for `Boolean`");
+        assert_eq!(fault("Enum").0, "`Enum` wants words in brackets");
+        assert_eq!(fault("Pattern['(']").1, "'('");
+        assert_eq!(
+            fault(&format!("{}Any", "Array[".repeat(99))).0,
+            "the type is nested deeper than 16 levels"
+        );
+        assert_eq!(fault("").0, "expected a type, found the end");
+        assert_eq!(fault("String ü").1, "ü");
+    }
+}
