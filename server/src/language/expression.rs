@@ -19,7 +19,7 @@ pub(super) mod literal;
 pub(super) mod operator;
 mod parse;
 mod token;
-mod tree;
+pub(super) mod tree;
 
 #[cfg(test)]
 mod tests;

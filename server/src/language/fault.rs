@@ -121,6 +121,11 @@ impl Fault {
             Some(source) => quoted::place(origin, source, self.span.clone()),
             None => origin.clone(),
         });
+        self.diagnostic_at(place)
+    }
+
+    /// As a diagnostic, where the place is known already.
+    pub(super) fn diagnostic_at(&self, place: Option<Origin>) -> Diagnostic {
         if let Some(cause) = &self.cause {
             let cause = Diagnostic::clone(cause);
             return match place {

@@ -79,6 +79,14 @@ impl Stretches {
         true
     }
 
+    /// Makes everything from a byte on secret: a secret decided that it stands there.
+    pub(super) fn seal_from(&mut self, start: usize) {
+        self.secret.retain(|range| range.end <= start);
+        if start < self.text.len() {
+            self.secret.push(start..self.text.len());
+        }
+    }
+
     fn push_piece(&mut self, piece: &Piece) {
         let start = self.text.len();
         self.text.push_str(&piece.text);

@@ -1,18 +1,33 @@
-//! Handlebars templates: the crate's grammar, a renderer of our own over [`Value`], strict and with secrets by
-//! stretch. Knows no files: sources and partials are given to it.
+//! Handlebars templates over [`Value`]: strict, lazy, with secrets by stretch and without HTML escaping.
+//!
+//! A parser and renderer of our own for the language that the tools know: output, `if`, `unless`, `each`, `with`,
+//! partials, sub-expressions, `~`, comments, raw blocks. No decorators, no inline or dynamic partials. Knows no
+//! files: sources and partials are given to it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use super::fault::Fault;
 use super::scope::Scope;
+
+mod helper;
+mod parse;
+mod render;
+mod tag;
+mod tree;
+
+pub use helper::is_helper;
 
 /// A compiled template.
 #[derive(Debug)]
 pub struct Template {
     file: Arc<str>,
     source: Arc<str>,
+    parts: Vec<tree::Part>,
 }
 
 /// Where partials come from: `{{> vhost}}` is `_vhost.hbs` of the same module.
@@ -38,9 +53,17 @@ impl Partials for () {
     }
 }
 
-/// Compiled templates, each source compiled once, across commits and nodes.
+/// File and text of a template.
+type Key = (Arc<str>, Arc<str>);
+
+/// Compiled templates, each text compiled once, across commits and nodes. Share one among all compiles.
 #[derive(Debug, Default)]
-pub struct Templates {}
+pub struct Templates {
+    compiled: Mutex<HashMap<Key, Arc<Template>>>,
+}
+
+/// How many are kept; beyond that, old commits' texts are let go with the rest.
+const KEPT: usize = 4096;
 
 impl Templates {
     /// The template in `file` with this text.
@@ -48,7 +71,20 @@ impl Templates {
     /// # Errors
     /// It does not parse; the place is in the file.
     pub fn compile(&self, file: &Arc<str>, source: &Arc<str>) -> Result<Arc<Template>, Diagnostic> {
-        Template::compile(file, source).map(Arc::new)
+        let key = (file.clone(), source.clone());
+        let known = |templates: &Self| {
+            templates.compiled.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        };
+        if let Some(template) = known(self) {
+            return Ok(template);
+        }
+        let template = Arc::new(Template::compile(file, source)?);
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        if compiled.len() >= KEPT {
+            compiled.clear();
+        }
+        compiled.insert(key, template.clone());
+        Ok(template)
     }
 }
 
@@ -58,7 +94,8 @@ impl Template {
     /// # Errors
     /// It does not parse; the place is in the file.
     pub fn compile(file: &Arc<str>, source: &Arc<str>) -> Result<Self, Diagnostic> {
-        Ok(Self { file: file.clone(), source: source.clone() })
+        let parts = parse::parse(source).map_err(|fault| diagnostic(&fault, file, source))?;
+        Ok(Self { file: file.clone(), source: source.clone(), parts })
     }
 
     /// Its file.
@@ -71,7 +108,20 @@ impl Template {
     /// # Errors
     /// Everything that is wrong, each with its place in the template.
     pub fn render(&self, scope: &dyn Scope, partials: &dyn Partials) -> Result<Value, Vec<Diagnostic>> {
-        let _ = (scope, partials);
-        Ok(self.source.clone().into())
+        render::render(self, scope, partials)
+    }
+
+    fn diagnostic(&self, fault: &Fault) -> Diagnostic {
+        diagnostic(fault, &self.file, &self.source)
     }
 }
+
+fn diagnostic(fault: &Fault, file: &Arc<str>, source: &str) -> Diagnostic {
+    if fault.origin.is_some() {
+        return fault.diagnostic(None);
+    }
+    fault.diagnostic_at(Some(Origin::locate(file, source, fault.span.clone())))
+}
+
+#[cfg(test)]
+mod tests;

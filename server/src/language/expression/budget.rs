@@ -38,7 +38,7 @@ impl Budget {
     }
 
     /// Takes what a text of so many bytes costs.
-    pub(super) fn text(&mut self, bytes: usize) -> Result<(), Fault> {
+    pub(in crate::language) fn text(&mut self, bytes: usize) -> Result<(), Fault> {
         bounded_text(bytes)?;
         self.spend(bytes / BYTES_A_STEP)
     }

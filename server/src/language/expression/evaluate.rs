@@ -236,46 +236,7 @@ impl<'a> Evaluator<'a> {
     ) -> Result<Value, Fault> {
         let left = self.value(&operands[0])?;
         let right = self.value(&operands[1])?;
-        self.combine(operator, &left, &right).map_err(|fault| placed(fault, span))
-    }
-
-    fn combine(&mut self, operator: Binary, left: &Value, right: &Value) -> Result<Value, Fault> {
-        self.charge(operator, left, right)?;
-        let whole = matches!((&left.kind, &right.kind), (Kind::List(_), Kind::List(_)));
-        if operator == Binary::Add && whole {
-            return operator::apply(operator, left, right);
-        }
-        // A secret inside a list or a map counts only where the operator looks into it.
-        let looks_inside = matches!(operator, Binary::Equal | Binary::Unequal | Binary::In);
-        let is_secret = |value: &Value| match value.kind {
-            Kind::Sensitive(_) => true,
-            Kind::List(_) | Kind::Map(_) => looks_inside && value.is_sensitive(),
-            _ => false,
-        };
-        if !is_secret(left) && !is_secret(right) {
-            return operator::apply(operator, left, right);
-        }
-        let open = (exposed(left), exposed(right));
-        if operator == Binary::Add && open.0.as_str().is_some() && open.1.as_str().is_some() {
-            let mut text = Stretches::default();
-            let _ = text.push(left) && text.push(right);
-            return Ok(text.finish());
-        }
-        operator::apply(operator, &open.0, &open.1).map(sealed).map_err(|fault| withheld_if(true, fault))
-    }
-
-    /// What an operator costs beyond its step.
-    fn charge(&mut self, operator: Binary, left: &Value, right: &Value) -> Result<(), Fault> {
-        match (operator, &left.kind, &right.kind) {
-            (Binary::Add, Kind::String(a), Kind::String(b)) => self.budget.text(a.len() + b.len()),
-            (Binary::Add, Kind::List(_), Kind::List(_))
-            | (_, Kind::List(_) | Kind::Map(_), _)
-            | (_, _, Kind::List(_) | Kind::Map(_)) => {
-                self.budget.weigh(left)?;
-                self.budget.weigh(right)
-            }
-            _ => Ok(()),
-        }
+        combine(operator, &left, &right, &mut self.budget).map_err(|fault| placed(fault, span))
     }
 
     /// `&&` and `||`: what decides wins over an error on the other side.
@@ -367,6 +328,51 @@ impl<'a> Evaluator<'a> {
     }
 }
 
+/// Applies an operator, whatever is secret: texts keep their stretches, other results are secret as a whole.
+pub(in crate::language) fn combine(
+    operator: Binary,
+    left: &Value,
+    right: &Value,
+    budget: &mut Budget,
+) -> Result<Value, Fault> {
+    charge(operator, left, right, budget)?;
+    let whole = matches!((&left.kind, &right.kind), (Kind::List(_), Kind::List(_)));
+    if operator == Binary::Add && whole {
+        return operator::apply(operator, left, right);
+    }
+    // A secret inside a list or a map counts only where the operator looks into it.
+    let looks_inside = matches!(operator, Binary::Equal | Binary::Unequal | Binary::In);
+    let is_secret = |value: &Value| match value.kind {
+        Kind::Sensitive(_) => true,
+        Kind::List(_) | Kind::Map(_) => looks_inside && value.is_sensitive(),
+        _ => false,
+    };
+    if !is_secret(left) && !is_secret(right) {
+        return operator::apply(operator, left, right);
+    }
+    let open = (exposed(left), exposed(right));
+    if operator == Binary::Add && open.0.as_str().is_some() && open.1.as_str().is_some() {
+        let mut text = Stretches::default();
+        let _ = text.push(left) && text.push(right);
+        return Ok(text.finish());
+    }
+    operator::apply(operator, &open.0, &open.1).map(sealed).map_err(|fault| withheld_if(true, fault))
+}
+
+/// What an operator costs beyond its step.
+fn charge(operator: Binary, left: &Value, right: &Value, budget: &mut Budget) -> Result<(), Fault> {
+    match (operator, &left.kind, &right.kind) {
+        (Binary::Add, Kind::String(a), Kind::String(b)) => budget.text(a.len() + b.len()),
+        (Binary::Add, Kind::List(_), Kind::List(_))
+        | (_, Kind::List(_) | Kind::Map(_), _)
+        | (_, _, Kind::List(_) | Kind::Map(_)) => {
+            budget.weigh(left)?;
+            budget.weigh(right)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A boolean, and whether a secret decided about it.
 #[derive(Debug, Clone, Copy)]
 struct Truth {
@@ -395,12 +401,12 @@ fn key_of(value: &Value) -> Result<Arc<str>, Fault> {
 }
 
 /// Gives a fault of an operator or a function its place.
-fn placed(fault: Fault, span: &Range<usize>) -> Fault {
+pub(in crate::language) fn placed(fault: Fault, span: &Range<usize>) -> Fault {
     if fault.span == (0..0) { Fault { span: span.clone(), ..fault } } else { fault }
 }
 
 /// A scope knows nothing of this text's bytes, unless the fault is another text's altogether.
-fn of_scope(fault: Fault, span: &Range<usize>) -> Fault {
+pub(in crate::language) fn of_scope(fault: Fault, span: &Range<usize>) -> Fault {
     if fault.origin.is_some() { fault } else { Fault { span: span.clone(), ..fault } }
 }
 
@@ -421,7 +427,7 @@ fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -> Fault {
     placed(fault, span)
 }
 
-pub(super) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
+pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
     let names = scope.names();
     let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone())
         .did_you_mean(name, names.iter().map(|n| &**n));

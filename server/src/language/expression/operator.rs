@@ -174,7 +174,7 @@ fn contains(item: &Value, container: &Value) -> Result<bool, Fault> {
 }
 
 /// The element of a list or the entry of a map; none where it is missing.
-pub(super) fn index<'a>(operand: &'a Value, index: &Value) -> Result<Option<&'a Value>, Fault> {
+pub(in crate::language) fn index<'a>(operand: &'a Value, index: &Value) -> Result<Option<&'a Value>, Fault> {
     match (&operand.kind, &index.kind) {
         (Kind::Map(map), Kind::String(key)) => Ok(map.get(key)),
         (Kind::List(list), Kind::Int(at)) => Ok(usize::try_from(*at).ok().and_then(|at| list.get(at))),
@@ -191,7 +191,7 @@ fn wrong_index(rule: &str, index: &Value) -> Fault {
 }
 
 /// What is missing, with the nearest key.
-pub(super) fn missing(operand: &Value, index: &Value) -> Fault {
+pub(in crate::language) fn missing(operand: &Value, index: &Value) -> Fault {
     let fault = |message: String| Fault::new(Code::MissingKey, message, 0..0);
     match (&operand.kind, &index.kind) {
         (Kind::Map(map), Kind::String(key)) => missing_key(map, key),

@@ -81,7 +81,7 @@ pub(super) struct Entry {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Binary {
+pub(in crate::language) enum Binary {
     Add,
     Subtract,
     Multiply,

@@ -1,0 +1,263 @@
+//! The walk over the tree of a template: one text in one scope.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::value::{Kind, Value};
+
+use super::tree::{Argument, Block, BlockSort, Part, Partial};
+use super::{Partials, Template};
+use crate::language::expression::budget::Budget;
+use crate::language::fault::{Code, Fault};
+use crate::language::scope::Scope;
+use crate::language::secrecy::Stretches;
+
+mod compute;
+
+/// How deep partials may use each other.
+const MAX_PARTIALS: usize = 16;
+/// How many errors are told.
+const MAX_ERRORS: usize = 20;
+
+pub(super) fn render(
+    template: &Template,
+    scope: &dyn Scope,
+    partials: &dyn Partials,
+) -> Result<Value, Vec<Diagnostic>> {
+    let mut render = Render {
+        scope,
+        partials,
+        template,
+        contexts: Vec::new(),
+        text: Stretches::default(),
+        indent: String::new(),
+        line_begins: true,
+        partial_depth: 0,
+        budget: Budget::new(),
+        errors: Vec::new(),
+    };
+    render.parts(&template.parts);
+    if render.errors.is_empty() { Ok(render.text.finish()) } else { Err(render.errors) }
+}
+
+/// One text being made.
+struct Render<'a> {
+    scope: &'a dyn Scope,
+    partials: &'a dyn Partials,
+    /// The template or partial whose parts are walked.
+    template: &'a Template,
+    contexts: Vec<Context>,
+    text: Stretches,
+    indent: String,
+    line_begins: bool,
+    partial_depth: usize,
+    budget: Budget,
+    errors: Vec<Diagnostic>,
+}
+
+/// What a block or a partial brings into view.
+#[derive(Default)]
+struct Context {
+    /// `this`; none where the block around decides.
+    this: Option<Value>,
+    names: Vec<(Arc<str>, Value)>,
+    /// Key and index in `each`.
+    position: Option<(Value, usize, usize)>,
+}
+
+impl Render<'_> {
+    fn parts(&mut self, parts: &[Part]) {
+        for part in parts {
+            let result = self.budget.spend(1).and_then(|()| self.part(part));
+            if let Err(fault) = result {
+                let ends = fault.code == Code::Limit;
+                self.error(&fault);
+                if ends || self.errors.len() >= MAX_ERRORS {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Each error once, however often its place is come by.
+    fn error(&mut self, fault: &Fault) {
+        let diagnostic = self.template.diagnostic(fault);
+        if !self.errors.contains(&diagnostic) {
+            self.errors.push(diagnostic);
+        }
+    }
+
+    fn part(&mut self, part: &Part) -> Result<(), Fault> {
+        match part {
+            Part::Text(text) => {
+                self.write(text);
+                self.budget.text(text.len())
+            }
+            Part::Output(argument) => {
+                let value = self.value(argument)?;
+                self.output(&value, &argument.span)
+            }
+            Part::Block(block) => match block.sort {
+                BlockSort::If => self.branch(block, true),
+                BlockSort::Unless => self.branch(block, false),
+                BlockSort::Each => self.each(block),
+                BlockSort::With => self.with(block),
+            },
+            Part::Partial(partial) => self.partial(partial),
+        }
+    }
+
+    /// The template's own text; lines of a partial that stands alone on its line are indented like it.
+    fn write(&mut self, text: &str) {
+        if self.indent.is_empty() {
+            self.text.push_str(text);
+            return;
+        }
+        for line in text.split_inclusive('\n') {
+            self.begin_line(line);
+            self.text.push_str(line);
+            self.line_begins = line.ends_with('\n');
+        }
+    }
+
+    fn begin_line(&mut self, text: &str) {
+        if self.line_begins && !text.trim_end().is_empty() {
+            self.text.push_str(&self.indent);
+        }
+    }
+
+    fn output(&mut self, value: &Value, span: &Range<usize>) -> Result<(), Fault> {
+        if !self.indent.is_empty() {
+            self.begin_line("x");
+            self.line_begins = false;
+        }
+        let start = self.text.len();
+        if !self.text.push(value) {
+            return Err(no_text(value, self.template.source.get(span.clone()).unwrap_or_default(), span));
+        }
+        self.budget.text(self.text.len() - start)
+    }
+
+    fn branch(&mut self, block: &Block, wanted: bool) -> Result<(), Fault> {
+        let truth = self.truth(&block.argument, block.sort.name())?;
+        let start = self.text.len();
+        self.parts(if truth.holds == wanted { &block.body } else { &block.otherwise });
+        if truth.secret {
+            self.text.seal_from(start);
+        }
+        Ok(())
+    }
+
+    fn each(&mut self, block: &Block) -> Result<(), Fault> {
+        let value = self.value(&block.argument)?;
+        let items: Vec<(Value, Value)> = match &value.kind {
+            Kind::Null => Vec::new(),
+            Kind::List(list) => {
+                let index = |at: usize| Value::from(i64::try_from(at).unwrap_or(i64::MAX));
+                list.iter().enumerate().map(|(at, item)| (index(at), item.clone())).collect()
+            }
+            Kind::Map(map) => map.iter().map(|(key, item)| (key.clone().into(), item.clone())).collect(),
+            _ => {
+                let message = format!("`each` wants a list or a map, not {}", value.noun());
+                return Err(Fault::new(Code::WrongType, message, block.argument.span.clone()));
+            }
+        };
+        if items.is_empty() {
+            self.parts(&block.otherwise);
+            return Ok(());
+        }
+        let count = items.len();
+        for (at, (key, item)) in items.into_iter().enumerate() {
+            self.budget.spend(1)?;
+            let named = block.names.iter().cloned().zip([item.clone(), key.clone()]).collect();
+            // A block that names its elements leaves `this` as it is in view, but `this` is still the element.
+            let context = Context { this: Some(item), names: named, position: Some((key, at, count)) };
+            self.inside(context, &block.body);
+            if self.errors.len() >= MAX_ERRORS {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn with(&mut self, block: &Block) -> Result<(), Fault> {
+        let value = self.value(&block.argument)?;
+        if value.is_null() {
+            self.parts(&block.otherwise);
+            return Ok(());
+        }
+        let names = block.names.iter().cloned().zip([value.clone()]).collect();
+        self.inside(Context { this: Some(value), names, position: None }, &block.body);
+        Ok(())
+    }
+
+    fn inside(&mut self, context: Context, parts: &[Part]) {
+        self.contexts.push(context);
+        self.parts(parts);
+        self.contexts.pop();
+    }
+
+    fn partial(&mut self, call: &Partial) -> Result<(), Fault> {
+        let fault = |code, message: String| Fault::new(code, message, call.name_span.clone());
+        let file = self.template.file.clone();
+        let found = self
+            .partials
+            .find(&call.name, &file)
+            .map_err(|diagnostic| Fault { span: call.name_span.clone(), ..Fault::caused_by(diagnostic) })?;
+        let Some(template) = found else {
+            let names = self.partials.names(&file);
+            let unknown = fault(Code::UnknownName, format!("unknown partial `{}`", call.name));
+            return Err(unknown.did_you_mean(&call.name, names.iter().map(String::as_str)));
+        };
+        if self.partial_depth >= MAX_PARTIALS {
+            let message = format!("partials use each other more than {MAX_PARTIALS} levels deep");
+            return Err(fault(Code::Limit, message));
+        }
+        let this = call.context.as_ref().map(|argument| self.value(argument)).transpose()?;
+        let given = call.given.iter().map(|(name, argument)| Ok((name.clone(), self.value(argument)?)));
+        let names = given.collect::<Result<_, Fault>>()?;
+        self.run_partial(&template, Context { this, names, position: None }, &call.indent);
+        Ok(())
+    }
+
+    fn run_partial(&mut self, template: &Template, context: Context, indent: &str) {
+        let mut inner = Render {
+            scope: self.scope,
+            partials: self.partials,
+            template,
+            contexts: std::mem::take(&mut self.contexts),
+            text: std::mem::take(&mut self.text),
+            indent: format!("{}{indent}", self.indent),
+            line_begins: true,
+            partial_depth: self.partial_depth + 1,
+            budget: std::mem::replace(&mut self.budget, Budget::new()),
+            errors: std::mem::take(&mut self.errors),
+        };
+        inner.inside(context, &template.parts);
+        self.contexts = inner.contexts;
+        self.text = inner.text;
+        self.budget = inner.budget;
+        self.errors = inner.errors;
+        self.line_begins = true;
+    }
+}
+
+fn no_text(value: &Value, written: &str, span: &Range<usize>) -> Fault {
+    let open = match &value.kind {
+        Kind::Sensitive(secret) => secret.expose().noun(),
+        _ => value.noun(),
+    };
+    let message = format!("`{written}` is {open}, which is no text");
+    let fault = Fault::new(Code::WrongType, message, span.clone());
+    match open {
+        "null" => fault.help(format!("{{{{default {written} \"…\"}}}} stands in for null")),
+        "a list" => fault.help(format!("write {{{{join {written} \", \"}}}} or {{{{#each {written}}}}}")),
+        _ => fault.help(format!("write {{{{#each {written}}}}} or {{{{json {written}}}}}")),
+    }
+}
+
+/// How the argument of a tag is written, for errors.
+fn written<'a>(template: &'a Template, argument: &Argument) -> &'a str {
+    template.source.get(argument.span.clone()).unwrap_or_default()
+}

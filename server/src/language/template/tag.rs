@@ -1,0 +1,172 @@
+//! A template's text to stretches of text and tags, with Handlebars' rules for white space.
+
+use std::ops::Range;
+
+use crate::language::fault::{Code, Fault};
+
+/// What a tag does, by its first character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TagSort {
+    Output,
+    Open,
+    Inverse,
+    Close,
+    Else,
+    Partial,
+    Comment,
+}
+
+/// A piece of a template.
+#[derive(Debug)]
+pub(super) enum Piece {
+    Text(Range<usize>),
+    Tag(Tag),
+}
+
+/// `{{…}}`.
+#[derive(Debug)]
+pub(super) struct Tag {
+    pub(super) sort: TagSort,
+    /// All of it.
+    pub(super) span: Range<usize>,
+    /// What is inside, without the braces and the character that tells its sort.
+    pub(super) inside: Range<usize>,
+    /// Whether it stands alone on its line, and the white space before it there.
+    pub(super) indent: Option<Range<usize>>,
+    strip_before: bool,
+    strip_after: bool,
+}
+
+/// The pieces of a template, white space settled.
+pub(super) fn pieces(source: &str) -> Result<Vec<Piece>, Fault> {
+    let mut pieces = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(found) = source[at..].find("{{") {
+        let open = at + found;
+        let slashes = source[start..open].bytes().rev().take_while(|b| *b == b'\\').count();
+        if slashes > 0 {
+            // One backslash makes the braces text; of two, one is text and the tag stays one.
+            pieces.push(Piece::Text(start..open - 1));
+            start = open;
+        } else {
+            pieces.push(Piece::Text(start..open));
+        }
+        if slashes == 1 {
+            at = open + 2;
+            continue;
+        }
+        let end = if source[open..].starts_with("{{{{") {
+            raw_block(source, open, &mut pieces)?
+        } else {
+            let tag = tag(source, open)?;
+            let end = tag.span.end;
+            pieces.push(Piece::Tag(tag));
+            end
+        };
+        (start, at) = (end, end);
+    }
+    pieces.push(Piece::Text(start..source.len()));
+    settle(source, &mut pieces);
+    Ok(pieces)
+}
+
+/// `{{{{raw}}}}text{{{{/raw}}}}`, whose text is not read.
+fn raw_block(source: &str, open: usize, pieces: &mut Vec<Piece>) -> Result<usize, Fault> {
+    let fault = || Fault::new(Code::Syntax, "the raw block is not closed", open..open + 4);
+    let name_end = open + source[open..].find("}}}}").ok_or_else(fault)?;
+    let name = source[open + 4..name_end].trim();
+    let close = format!("{{{{{{{{/{name}}}}}}}}}");
+    let text = name_end + 4;
+    let length = source[text..].find(&close).ok_or_else(|| fault().help(format!("it ends with {close}")))?;
+    pieces.push(Piece::Text(text..text + length));
+    Ok(text + length + close.len())
+}
+
+fn tag(source: &str, open: usize) -> Result<Tag, Fault> {
+    let fault =
+        |close: &str| Fault::new(Code::Syntax, format!("this is not closed with `{close}`"), open..open + 2);
+    let rest = &source[open + 2..];
+    let tilde = usize::from(rest.starts_with('~'));
+    let inner = &rest[tilde..];
+    let (sort, sigil) = match inner.as_bytes().first() {
+        Some(b'!') => (TagSort::Comment, 1),
+        Some(b'#') => (TagSort::Open, 1),
+        Some(b'^') => (TagSort::Inverse, 1),
+        Some(b'/') => (TagSort::Close, 1),
+        Some(b'>') => (TagSort::Partial, 1),
+        Some(b'{' | b'&') => (TagSort::Output, 1),
+        _ => (TagSort::Output, 0),
+    };
+    let close = match inner {
+        _ if inner.starts_with("!--") => "--",
+        _ if inner.starts_with('{') => "}",
+        _ => "",
+    };
+    let start = open + 2 + tilde + sigil;
+    let [plain, stripping] = [format!("{close}}}}}"), format!("{close}~}}}}")];
+    let body = &source[start..];
+    let found = [(&plain, false), (&stripping, true)]
+        .into_iter()
+        .filter_map(|(close, strip)| Some((find_close(body, close, sort)?, close.len(), strip)))
+        .min();
+    let (length, close_length, strip_after) = found.ok_or_else(|| fault(&plain))?;
+    let inside = start..start + length;
+    let sort = match source[inside.clone()].split_whitespace().next() {
+        Some("else") if sort == TagSort::Output => TagSort::Else,
+        None if sort == TagSort::Inverse => TagSort::Else,
+        _ => sort,
+    };
+    let span = open..inside.end + close_length;
+    Ok(Tag { sort, span, inside, indent: None, strip_before: tilde == 1, strip_after })
+}
+
+/// Where a tag closes; in its strings braces are text.
+fn find_close(body: &str, close: &str, sort: TagSort) -> Option<usize> {
+    if sort == TagSort::Comment {
+        return body.find(close);
+    }
+    let mut quote = None;
+    for (at, c) in body.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if body[at..].starts_with(close) => return Some(at),
+            None => {}
+        }
+    }
+    None
+}
+
+/// Takes away the white space that `~` strips, and the lines that hold nothing but a tag that writes nothing.
+fn settle(source: &str, pieces: &mut [Piece]) {
+    for at in 0..pieces.len() {
+        let Piece::Tag(tag) = &mut pieces[at] else { continue };
+        let line = if tag.sort == TagSort::Output { None } else { own_line(source, &tag.span) };
+        let (mut before, mut after) = (tag.span.start, tag.span.end);
+        if let Some(line) = line {
+            tag.indent = Some(line.start..tag.span.start);
+            (before, after) = (line.start, line.end);
+        }
+        if tag.strip_before {
+            before = source[..tag.span.start].trim_end().len();
+        }
+        if tag.strip_after {
+            after = source.len() - source[tag.span.end..].trim_start().len();
+        }
+        if let Some(Piece::Text(text)) = at.checked_sub(1).and_then(|at| pieces.get_mut(at)) {
+            text.end = text.end.min(before.max(text.start));
+        }
+        if let Some(Piece::Text(text)) = pieces.get_mut(at + 1) {
+            text.start = text.start.max(after.min(text.end));
+        }
+    }
+}
+
+/// The line of a tag, its end included, if nothing else stands there.
+fn own_line(source: &str, span: &Range<usize>) -> Option<Range<usize>> {
+    let start = source[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = source[span.end..].find('\n').map_or(source.len(), |at| span.end + at + 1);
+    let blank = |range: Range<usize>| source[range].trim().is_empty();
+    (blank(start..span.start) && blank(span.end..end)).then_some(start..end)
+}

@@ -1,0 +1,104 @@
+//! The tree of a template: what the parser makes and the renderer walks.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use holdfast_catalog::value::Value;
+
+use super::helper::Helper;
+
+/// A part of a template.
+#[derive(Debug)]
+pub(super) enum Part {
+    Text(Arc<str>),
+    Output(Argument),
+    Block(Box<Block>),
+    Partial(Partial),
+}
+
+/// `{{#each argument as |names|}}body{{else}}otherwise{{/each}}`.
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) sort: BlockSort,
+    pub(super) argument: Argument,
+    pub(super) names: Vec<Arc<str>>,
+    pub(super) body: Vec<Part>,
+    pub(super) otherwise: Vec<Part>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BlockSort {
+    If,
+    Unless,
+    Each,
+    With,
+}
+
+impl BlockSort {
+    pub(super) const ALL: &[(&str, Self)] =
+        &[("if", Self::If), ("unless", Self::Unless), ("each", Self::Each), ("with", Self::With)];
+
+    pub(super) fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// `{{> name context key=value}}`.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) name: Arc<str>,
+    pub(super) name_span: Range<usize>,
+    pub(super) context: Option<Argument>,
+    pub(super) given: Vec<(Arc<str>, Argument)>,
+    /// White space before it, where it stands on a line of its own.
+    pub(super) indent: Arc<str>,
+}
+
+/// What a tag or a helper is given.
+#[derive(Debug)]
+pub(super) struct Argument {
+    pub(super) span: Range<usize>,
+    pub(super) kind: ArgumentKind,
+}
+
+#[derive(Debug)]
+pub(super) enum ArgumentKind {
+    Literal(Value),
+    Path(Path),
+    Call { helper: Helper, arguments: Vec<Argument> },
+}
+
+/// `name.field`, `this.field`, `../field`, `@index`.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) root: Root,
+    pub(super) segments: Vec<Segment>,
+    /// As the scope is told of a read.
+    pub(super) dotted: Arc<str>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    /// A name: of a block, of the context, of the scope.
+    Name(Arc<str>),
+    /// A name of the scope: `@root.name`.
+    Scope(Arc<str>),
+    /// The context, so many contexts further out.
+    Context(usize),
+    /// `@index` and its like, so many contexts further out.
+    Position(Position, usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Position {
+    Index,
+    Key,
+    First,
+    Last,
+}
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) name: Arc<str>,
+    pub(super) span: Range<usize>,
+}
