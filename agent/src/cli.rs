@@ -13,8 +13,12 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use crate::config::Place;
 
 mod apply;
+mod doctor;
+mod enroll;
 mod facts;
 mod outcome;
+mod run;
+mod status;
 mod style;
 
 pub use style::Style;
@@ -63,10 +67,18 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make this machine a node, by the join string of `holdfast node add`
+    Enroll(enroll::Arguments),
+    /// Enforce what this machine is to be, again and again, or once
+    Run(run::Arguments),
     /// Enforce a catalog from a file, without a server: images, containers, developers' machines
     Apply(apply::Arguments),
     /// Print what this machine says about itself
     Facts,
+    /// Tell who this machine is, how the last run went, and when the next one is
+    Status,
+    /// Look at everything that could keep the agent from working
+    Doctor,
     /// Print a completion script
     Completions {
         /// For which shell
@@ -83,6 +95,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
+    let level = std::env::var("HOLDFAST_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = tracing_subscriber::EnvFilter::new(level);
+    // A second subscriber is refused, as in tests that call this twice: the first one goes on.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .try_init();
     match dispatch(&cli) {
         Ok(code) => code,
         Err(error) => {
@@ -95,8 +115,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     let common = &cli.common;
     match &cli.command {
+        Command::Enroll(arguments) => enroll::run(arguments, common),
+        Command::Run(arguments) => run::run(arguments, common),
         Command::Apply(arguments) => apply::run(arguments, common),
         Command::Facts => facts::run(common),
+        Command::Status => status::run(common),
+        Command::Doctor => doctor::run(common),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Cli::command(), "holdfast-agent", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

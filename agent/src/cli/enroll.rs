@@ -1,0 +1,83 @@
+//! `holdfast-agent enroll`: makes this machine a node by a join string.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use holdfast_catalog::join::JoinString;
+use zeroize::Zeroizing;
+
+use super::{Common, Format, Style};
+use crate::identity::{Identity, enroll};
+use crate::state::StateDir;
+
+/// The most bytes of a join string and what surrounds it.
+const LIMIT: u64 = 16 * 1024;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The file that holds the join string
+    #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
+    join_file: Option<PathBuf>,
+    /// Read the join string from standard input (what happens without a file, too)
+    #[arg(value_name = "-", value_parser = ["-"])]
+    stdin: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
+    let place = common.place()?;
+    let state = StateDir::open(&place.state_dir)?;
+    let _lock = state.lock()?;
+    let text = match &arguments.join_file {
+        Some(path) => read_file(path)?,
+        None => read_stdin()?,
+    };
+    let join: JoinString = text.parse()?;
+    let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let identity = network.block_on(enroll::enroll(&join, &state))?;
+    tell(&identity, common)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let failed = || format!("cannot read the join string from {}", path.display());
+    let mut text = Zeroizing::new(String::new());
+    std::fs::File::open(path)
+        .with_context(failed)?
+        .take(LIMIT)
+        .read_to_string(&mut text)
+        .with_context(failed)?;
+    Ok(text)
+}
+
+fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
+    let stdin = std::io::stdin();
+    let mut text = Zeroizing::new(String::new());
+    if stdin.is_terminal() {
+        eprint!("join string (from `holdfast node add`): ");
+        stdin.read_line(&mut text)?;
+    } else {
+        stdin.lock().take(LIMIT).read_to_string(&mut text).context("cannot read the join string")?;
+    }
+    Ok(text)
+}
+
+fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
+    let until = identity.current.validity().map_err(anyhow::Error::msg)?.until;
+    if common.format == Format::Json {
+        return super::print_json(&serde_json::json!({
+            "certname": identity.certname, "server": identity.server, "certificate_until": until,
+        }));
+    }
+    let style = Style::of(&std::io::stderr());
+    eprintln!(
+        "{} as {} with {}; the certificate is valid until {until:.0} and renews itself",
+        style.good("enrolled"),
+        style.strong(identity.certname.as_str()),
+        identity.server
+    );
+    eprintln!("next: `holdfast-agent run --once`, or `systemctl enable --now holdfast-agent`");
+    Ok(())
+}

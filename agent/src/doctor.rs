@@ -1,0 +1,141 @@
+//! What keeps an agent from working, and what to do about it: every part looked at on its own.
+
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, path};
+use serde::Serialize;
+
+use crate::cache::Cache;
+use crate::config::Place;
+use crate::identity::{Identity, now};
+use crate::spool::Spool;
+use crate::state::StateDir;
+use crate::{facts, run};
+
+/// Less free space than this for state is told.
+const LOW_SPACE_MB: u64 = 64;
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// It works.
+    Good,
+    /// It works, and needs a look.
+    Doubtful,
+    /// It does not work.
+    Bad,
+}
+
+/// What was found of a part.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// The part.
+    pub part: &'static str,
+    /// How it is.
+    pub health: Health,
+    /// What was found, and what to do.
+    pub words: String,
+}
+
+type Judged = Result<(Health, String), String>;
+
+/// Looks at every part; a part that rests on a bad one is left out.
+pub fn examine(place: &Place) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut note = |part, judged: Judged| {
+        let (health, words) = judged.unwrap_or_else(|words| (Health::Bad, words));
+        findings.push(Finding { part, health, words });
+    };
+    note("facts", facts_of(place));
+    let state = match StateDir::open(&place.state_dir) {
+        Ok(state) => state,
+        Err(error) => {
+            note("state", Err(error.to_string()));
+            return findings;
+        }
+    };
+    note("state", space(&state));
+    note("reports", reports(&state));
+    let identity = match Identity::load(&state) {
+        Ok(identity) => identity,
+        Err(error) => {
+            note("identity", Err(error.to_string()));
+            return findings;
+        }
+    };
+    note("identity", certificate(&identity));
+    note("cache", cache(&state, &identity));
+    note("server", server(place, &identity));
+    findings
+}
+
+fn facts_of(place: &Place) -> Judged {
+    let found = facts::stable(&place.root).map_err(|error| error.to_string())?;
+    Ok(match found.warnings.first() {
+        None => (Health::Good, "can be read".to_owned()),
+        Some(warning) => (Health::Doubtful, warning.clone()),
+    })
+}
+
+fn space(state: &StateDir) -> Judged {
+    let path = state.path();
+    let space = rustix::fs::statvfs(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let free = (space.f_bavail * space.f_frsize) >> 20;
+    let words = format!("{} is private and has {free} MB free", path.display());
+    Ok((if free < LOW_SPACE_MB { Health::Doubtful } else { Health::Good }, words))
+}
+
+fn reports(state: &StateDir) -> Judged {
+    let waiting = Spool::open(state).and_then(|spool| spool.waiting()).map_err(|error| error.to_string())?;
+    Ok(match waiting {
+        0 => (Health::Good, "none wait".to_owned()),
+        n => {
+            (Health::Doubtful, format!("{n} wait for the server; they go with the next run that reaches it"))
+        }
+    })
+}
+
+fn certificate(identity: &Identity) -> Judged {
+    let left = identity.current.validity()?.left(now());
+    if !left.is_positive() {
+        return Err(format!(
+            "the certificate of {} has expired; enroll this machine again",
+            identity.certname
+        ));
+    }
+    let overdue = identity.renewal().is_ok_and(|renewal| renewal < now());
+    let words = format!("{}, certificate valid for {} h", identity.certname, left.as_hours());
+    Ok(match overdue {
+        true => (
+            Health::Doubtful,
+            format!("{words}; its renewal is due, at the next run that reaches the server"),
+        ),
+        false => (Health::Good, words),
+    })
+}
+
+fn cache(state: &StateDir, identity: &Identity) -> Judged {
+    let loaded = Cache::open(state).and_then(|cache| cache.load(&identity.certname));
+    Ok(match loaded.map_err(|error| error.to_string())? {
+        None => (Health::Doubtful, "no catalog yet; the next run gets one".to_owned()),
+        Some(cached) => (
+            Health::Good,
+            format!("{} resources, confirmed at {:.0}", cached.catalog.resources.len(), cached.confirmed),
+        ),
+    })
+}
+
+/// Asks as a poll does, without facts: an answer of any kind shows that name, TLS, certificate and clock are right.
+fn server(place: &Place, identity: &Identity) -> Judged {
+    let client = identity.client(place.config.server.as_deref()).map_err(|error| error.to_string())?;
+    let network = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let network = network.map_err(|error| error.to_string())?;
+    let request = CatalogRequest {
+        facts_hash: facts::stable(&place.root).map_err(|error| error.to_string())?.facts.hash(),
+        facts: None,
+        have: None,
+        agent: run::VERSION.to_owned(),
+    };
+    let asked = network.block_on(client.post::<CatalogAnswer>(path::CATALOG, &request));
+    asked.map_err(|error| error.to_string())?;
+    Ok((Health::Good, "answers, and takes this node's certificate".to_owned()))
+}
