@@ -16,6 +16,8 @@ use crate::lookup::hierarchy::Settings;
 use crate::repo::Snapshot;
 
 mod reader;
+#[cfg(test)]
+mod tests;
 
 /// The folder of the inventory's files.
 pub const FOLDER: &str = "inventory";

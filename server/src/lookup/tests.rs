@@ -1,1 +1,353 @@
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::resource::ResourceRef;
 
+use super::*;
+use crate::inventory::Inventory;
+use crate::lookup::hierarchy::Settings;
+use crate::modules::Modules;
+use crate::repo::{Presence, Snapshot};
+
+const INVENTORY: (&str, &str) = (
+    "inventory/alpinhost/acme.toml",
+    "[\"web1.acme.example\"]\nrole = \"webshop\"\nstage = \"production\"\n",
+);
+const NGINX: (&str, &str) = (
+    "modules/profile/manifests/nginx.toml",
+    "[parameters]\n\
+     port = { type = \"Integer\", default = 80 }\n\
+     names = { type = \"Array[String]\", default = [], merge = \"unique\" }\n\
+     vhosts = { type = \"Hash[String, Hash[String, Any]]\", default = {}, merge = { strategy = \"deep\", knockout_prefix = \"--\" } }\n",
+);
+const TLS: (&str, &str) =
+    ("modules/profile/manifests/nginx/tls.toml", "[parameters]\nciphers = { type = \"String\" }\n");
+const KEYS: (&str, &str) = (
+    "hieradata/keys.toml",
+    "smarthost = { type = \"String\" }\nport = { type = \"Integer\" }\nall = { type = \"Array[String]\", merge = \"unique\" }\n\
+     one = { type = \"Any\" }\ntwo = { type = \"Any\" }\n",
+);
+
+/// A repository of these files beside the fixed ones, and facts as JSON.
+struct Estate {
+    snapshot: Snapshot,
+    data: Data,
+    node: Arc<Node>,
+    facts: Facts,
+    problems: Vec<Diagnostic>,
+}
+
+impl Estate {
+    fn new(files: &[(&str, &str)]) -> Self {
+        Self::with_facts(files, "{}")
+    }
+
+    fn with_facts(files: &[(&str, &str)], facts: &str) -> Self {
+        let fixed = [INVENTORY, NGINX, TLS, KEYS];
+        let all = fixed.iter().chain(files).map(|(path, text)| (*path, text.as_bytes()));
+        let snapshot = Snapshot::of_files(all);
+        let (settings, mut problems) = Settings::read(&snapshot);
+        let (inventory, found) = Inventory::read(&snapshot, &settings);
+        problems.extend(found);
+        let modules = Modules::read(&snapshot, None);
+        problems.extend(modules.problems());
+        let (data, found) = Data::new(&snapshot, Arc::new(settings), modules);
+        problems.extend(found);
+        let node = inventory.get(&Certname::parse("web1.acme.example").unwrap()).unwrap().clone();
+        let facts = serde_json::from_str(facts).unwrap();
+        Self { snapshot, data, node, facts, problems }
+    }
+
+    /// Runs with a lookup whose node has these profiles, all of which include every class.
+    fn run<T>(
+        &self,
+        profiles: &[&str],
+        run: impl FnOnce(&Lookup<'_>, &Reader) -> T,
+    ) -> Result<T, Vec<String>> {
+        assert!(self.problems.is_empty(), "{:?}", self.problems);
+        let profiles =
+            |_: Option<&str>| profiles.iter().map(|name| Arc::from(*name)).collect::<Vec<Arc<str>>>();
+        let reader = self.snapshot.reader();
+        let lookup =
+            Lookup::new(&self.data, &reader, &self.node, &self.facts, "main", &profiles).map_err(texts)?;
+        Ok(run(&lookup, &reader))
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Value>, Vec<String>> {
+        let found = self.run(&["profile::nginx"], |lookup, _| lookup.get(key))?;
+        found.map(|found| found.map(|found| found.value)).map_err(|error| texts(error.diagnostics(None)))
+    }
+
+    fn json(&self, key: &str) -> String {
+        serde_json::to_string(&self.get(key).unwrap().unwrap()).unwrap()
+    }
+
+    fn error(&self, key: &str) -> String {
+        self.get(key).unwrap_err().join("\n")
+    }
+}
+
+fn texts(problems: Vec<Diagnostic>) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_most_specific_level_wins_and_says_where() {
+    let estate = Estate::new(&[
+        ("hieradata/common.toml", "[profile.nginx]\nport = 1\n"),
+        ("hieradata/customers/acme.toml", "[profile.nginx]\nport = 2\n"),
+        ("hieradata/customers/acme/roles/webshop.toml", "[profile.nginx]\nport = 3\n"),
+    ]);
+    let found = estate.run(&[], |lookup, _| lookup.get("profile::nginx::port").unwrap().unwrap()).unwrap();
+    assert_eq!(found.value, 3.into());
+    let origin = found.value.origin.unwrap();
+    assert_eq!(origin.to_string(), "hieradata/customers/acme/roles/webshop.toml:2:8");
+    assert_eq!(origin.level.as_deref(), Some("customer role"));
+    assert_eq!(found.trail.len(), 1);
+}
+
+#[test]
+fn the_longest_class_takes_the_table_and_the_rest_lies_inside_the_value() {
+    let estate = Estate::new(&[(
+        "hieradata/common.toml",
+        "[profile.nginx]\nvhosts.\"shop.example\".root = \"/srv\"\n[profile.nginx.tls]\nciphers = \"x\"\n",
+    )]);
+    assert_eq!(estate.json("profile::nginx::tls::ciphers"), "\"x\"");
+    assert_eq!(estate.json("profile::nginx::vhosts"), r#"{"shop.example":{"root":"/srv"}}"#);
+}
+
+#[test]
+fn only_files_on_the_nodes_own_path_are_opened() {
+    let estate = Estate::with_facts(
+        &[
+            ("hieradata/customers/other.toml", "this is [ broken"),
+            ("hieradata/nodes/db1.other.example.toml", "broken"),
+            ("hieradata/profiles/mail.toml", "broken"),
+            ("hieradata/customers/acme.toml", "[profile.nginx]\nport = 2\n"),
+            ("hieradata/profiles/nginx.toml", "[profile.nginx]\nnames = [\"a\"]\n"),
+        ],
+        r#"{"os":{"family":"debian"}}"#,
+    );
+    let reads = estate.run(&["profile::nginx"], |lookup, reader| {
+        lookup.get("profile::nginx::names").unwrap();
+        reader.reads()
+    });
+    let reads = reads.unwrap();
+    let opened: Vec<_> =
+        reads.iter().filter(|(_, p)| *p == Presence::Opened).map(|(path, _)| &**path).collect();
+    assert_eq!(opened, ["hieradata/customers/acme.toml", "hieradata/profiles/nginx.toml"]);
+    assert!(reads.iter().any(|(path, p)| &**path == "hieradata/os/debian.toml" && *p == Presence::Absent));
+}
+
+#[test]
+fn hostile_facts_never_become_a_path() {
+    for fact in
+        ["../customers/other", "/etc/passwd", ".hidden", "a/b", "${node.certname}", "", "a..b", "x\u{0}y"]
+    {
+        let facts =
+            serde_json::json!({ "os": { "family": fact, "name": "debian", "release": { "major": 12 } } });
+        let estate = Estate::with_facts(&[], &facts.to_string());
+        let error = estate.run(&[], |_, _| ()).unwrap_err().join("\n");
+        assert!(error.contains("the fact `os.family`"), "{fact:?}: {error}");
+        assert!(fact.is_empty() || !error.contains(fact), "{error}");
+    }
+}
+
+#[test]
+fn a_level_is_skipped_where_its_fact_is_missing() {
+    let files = [("hieradata/os/debian-12.toml", "[profile.nginx]\nport = 12\n")];
+    assert_eq!(Estate::new(&files).get("profile::nginx::port"), Ok(None));
+    let facts = r#"{"os":{"family":"debian","name":"debian","release":{"major":"12"}}}"#;
+    assert_eq!(Estate::with_facts(&files, facts).json("profile::nginx::port"), "12");
+}
+
+#[test]
+fn two_profiles_that_differ_are_both_named_and_equal_ones_agree() {
+    let files = [
+        ("hieradata/profiles/nginx.toml", "[profile.nginx]\nport = 1\nnames = [\"a\"]\n"),
+        ("hieradata/profiles/shop.toml", "[profile.nginx]\nport = 2\nnames = [\"b\"]\n"),
+    ];
+    let estate = Estate::new(&files);
+    let ask = |profiles: &[&str], key: &str| {
+        estate.run(profiles, |lookup, _| lookup.get(key).map_err(|e| e.diagnostics(None))).unwrap()
+    };
+    let both = ["profile::shop", "profile::nginx"];
+    let problems = ask(&both, "profile::nginx::port").unwrap_err();
+    assert_eq!(problems[0].origin.as_ref().unwrap().file.as_ref(), "hieradata/profiles/shop.toml");
+    assert_eq!(&*problems[0].related[0].0.file, "hieradata/profiles/nginx.toml");
+    assert_eq!(ask(&both[..1], "profile::nginx::port").unwrap().unwrap().value, 2.into());
+    let names = ask(&both, "profile::nginx::names").unwrap().unwrap().value;
+    assert_eq!(serde_json::to_string(&names).unwrap(), r#"["a","b"]"#);
+    // a more specific level decides, and the profiles are not asked
+    let decided =
+        [files[0], files[1], ("hieradata/customers/acme/roles/webshop.toml", "[profile.nginx]\nport = 9\n")];
+    let found =
+        Estate::new(&decided).run(&both, |lookup, _| lookup.get("profile::nginx::port").unwrap().unwrap());
+    assert_eq!(found.unwrap().value, 9.into());
+}
+
+#[test]
+fn keys_that_nobody_reads_are_errors_with_the_nearest_name() {
+    for (text, expected) in [
+        ("[profile.nginx]\nprot = 1\n", "did you mean `port`?"),
+        ("[profile.ngnix]\nport = 1\n", "did you mean `profile::nginx`?"),
+        ("smarthots = \"x\"\n", "did you mean `smarthost`?"),
+        ("[profile.nginx]\nport = 1\nsmarthost = \"x\"\n", "move `smarthost` above the first header"),
+        ("profile = 1\n", "is an integer"),
+    ] {
+        let error = Estate::new(&[("hieradata/common.toml", text)]).error("profile::nginx::port");
+        assert!(error.contains("hieradata/common.toml:") && error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
+fn an_undeclared_key_cannot_be_looked_up() {
+    let estate = Estate::new(&[]);
+    assert!(estate.error("smarthots").contains("did you mean `smarthost`?"));
+    assert!(estate.error("profile::nginx::prot").contains("did you mean `profile::nginx::port`?"));
+    assert_eq!(estate.get("smarthost"), Ok(None));
+}
+
+#[test]
+fn expressions_in_data_see_the_node_and_lookup_keeps_the_type() {
+    let estate = Estate::with_facts(
+        &[(
+            "hieradata/common.toml",
+            "port = 8080\nsmarthost = \"mx.${node.customer}.${facts.dom}\"\n[profile.nginx]\nport = \"${lookup('port')}\"\n",
+        )],
+        r#"{"dom":"example"}"#,
+    );
+    assert_eq!(estate.json("profile::nginx::port"), "8080");
+    assert_eq!(estate.json("smarthost"), "\"mx.acme.example\"");
+}
+
+#[test]
+fn tenants_levels_see_node_and_facts_alone() {
+    let own = ("hieradata/customers/acme.toml", "smarthost = \"${node.certname}\"\n");
+    assert_eq!(Estate::new(&[own]).json("smarthost"), "\"web1.acme.example\"");
+    let greedy = [
+        ("hieradata/common.toml", "port = 1\nsmarthost = \"secret\"\n"),
+        ("hieradata/customers/acme.toml", "two = \"${lookup('smarthost')}\"\n"),
+    ];
+    let error = Estate::new(&greedy).error("port");
+    assert!(error.contains("hieradata/customers/acme.toml:1:") && error.contains("lookup"), "{error}");
+}
+
+#[test]
+fn a_recursion_is_named_with_the_whole_chain_and_its_places() {
+    let estate = Estate::new(&[
+        ("hieradata/common.toml", "one = \"${lookup('two')}\"\n"),
+        ("hieradata/roles/webshop.toml", "two = \"${lookup('one')}\"\n"),
+    ]);
+    let result = estate.run(&[], |lookup, _| lookup.get("one")).unwrap();
+    let problem = result.unwrap_err().diagnostics(None).remove(0);
+    assert!(problem.message.contains("`one` → `two` → `one`"), "{}", problem.message);
+    let files: Vec<_> =
+        problem.origin.iter().chain(problem.related.iter().map(|(o, _)| o)).map(|o| &*o.file).collect();
+    assert!(
+        files.contains(&"hieradata/common.toml") && files.contains(&"hieradata/roles/webshop.toml"),
+        "{files:?}"
+    );
+}
+
+#[test]
+fn what_is_missing_never_becomes_an_empty_string() {
+    let estate = Estate::new(&[("hieradata/common.toml", "smarthost = \"x${lookup('port')}\"\n")]);
+    assert!(estate.error("smarthost").contains("no level has the key `port`"));
+    let map = Estate::new(&[("hieradata/common.toml", "one = {a = 1}\nsmarthost = \"x${lookup('one')}\"\n")]);
+    assert!(map.error("smarthost").contains("hieradata/common.toml:2:"));
+}
+
+#[test]
+fn types_are_checked_where_the_data_stands() {
+    let estate = Estate::new(&[("hieradata/roles/webshop.toml", "[profile.nginx]\nport = \"eighty\"\n")]);
+    assert!(estate.error("profile::nginx::port").starts_with("hieradata/roles/webshop.toml:2:8"));
+    let merged = Estate::new(&[
+        ("hieradata/common.toml", "[profile.nginx]\nnames = [\"a\"]\n"),
+        ("hieradata/customers/acme.toml", "[profile.nginx]\nnames = [\"b\", 4]\n"),
+    ]);
+    assert!(merged.error("profile::nginx::names").starts_with("hieradata/customers/acme.toml:2:15"));
+}
+
+#[test]
+fn policies_come_from_every_level_the_most_specific_first() {
+    let estate = Estate::new(&[
+        (
+            "hieradata/common.toml",
+            "[holdfast]\npolicy = \"enforce\"\npolicies = { \"profile::nginx\" = \"audit\" }\n",
+        ),
+        (
+            "hieradata/nodes/web1.acme.example.toml",
+            "[holdfast]\npolicy = \"off\"\npolicies = { \"file[/etc/hosts]\" = \"enforce\" }\n",
+        ),
+    ]);
+    let policies = estate.run(&[], |lookup, _| lookup.policies().unwrap()).unwrap();
+    let of = |title: &str, class: &str| policies.of(&ResourceRef::new("file", title), [class]);
+    assert_eq!(of("/etc/hosts", "profile::nginx"), Policy::Enforce);
+    assert_eq!(of("/x", "profile::nginx"), Policy::Audit);
+    assert_eq!(of("/x", "other"), Policy::Off);
+    let typo = Estate::new(&[("hieradata/common.toml", "[holdfast]\npolicies = { profile = \"audti\" }\n")]);
+    assert!(typo.error("port").contains("there is no class `profile`"));
+}
+
+#[test]
+fn explain_shows_every_level_and_where_each_part_came_from() {
+    let estate = Estate::new(&[
+        (
+            "hieradata/common.toml",
+            "[profile.nginx.vhosts.a]\nroot = \"/a\"\n[profile.nginx.vhosts.gone]\nroot = \"/g\"\n",
+        ),
+        (
+            "hieradata/customers/acme.toml",
+            "[profile.nginx.vhosts]\n\"--gone\" = true\nb = { root = \"/b\" }\n",
+        ),
+        ("hieradata/roles/webshop.toml", "[profile.nginx]\nport = 1\n"),
+    ]);
+    let text = estate.run(&[], |lookup, _| lookup.explain("profile::nginx::vhosts", None).text());
+    // a knock-out by `true` is no vhost: the type is of what is left
+    let expected = "\
+profile::nginx::vhosts (merge: deep)
+  node           hieradata/nodes/web1.acme.example.toml: no such file
+  customer role  hieradata/customers/acme/roles/webshop.toml: no such file
+  role           hieradata/roles/webshop.toml: does not have it
+  customer       hieradata/customers/acme.toml:1: {\"--gone\":true,\"b\":{\"root\":\"/b\"}}
+  reseller       hieradata/resellers/alpinhost.toml: no such file
+  stage          hieradata/stages/production.toml: no such file
+  os             os/${facts.os.name}-${facts.os.release.major}.toml: skipped: no fact os.name
+  os             os/${facts.os.family}.toml: skipped: no fact os.family
+  common         hieradata/common.toml:1: {\"a\":{\"root\":\"/a\"},\"gone\":{\"root\":\"/g\"}}
+= {\"a\":{\"root\":\"/a\"},\"b\":{\"root\":\"/b\"}}
+  a.root = \"/a\"  from hieradata/common.toml:2 (common)
+  b.root = \"/b\"  from hieradata/customers/acme.toml:3 (customer)
+";
+    assert_eq!(text.unwrap(), expected);
+    let first = Estate::new(&[
+        ("hieradata/common.toml", "[profile.nginx]\nport = 1\n"),
+        ("hieradata/roles/webshop.toml", "[profile.nginx]\nport = 2\n"),
+    ]);
+    let text = first.run(&[], |lookup, _| lookup.explain("profile::nginx::port", None).text()).unwrap();
+    assert!(text.contains("common.toml:2: 1, overruled by a more specific level"), "{text}");
+}
+
+#[test]
+fn check_reads_every_file_and_names_those_that_no_level_leads_to() {
+    let estate = Estate::new(&[
+        ("hieradata/customers/other.toml", "[profile.nginx]\nprot = 1\n"),
+        ("hieradata/profiles/nginx/tls.toml", "[profile.nginx]\nport = 1\n"),
+        ("hieradata/custmers/acme.toml", "[profile.nginx]\nport = 1\n"),
+    ]);
+    let found = texts(estate.data.check(&estate.snapshot));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].contains("custmers/acme.toml") && found[1].contains("customers/other.toml:2:1"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_parameter_named_like_a_class_below_is_an_error() {
+    let text = "[parameters]\ntls = { type = \"Boolean\", default = true }\n";
+    let estate = Estate::new(&[("modules/profile/manifests/nginx.toml", text)]);
+    assert!(
+        texts(estate.problems).join("\n").contains("parameter `tls` is named like `profile::nginx::tls`")
+    );
+}
