@@ -22,8 +22,11 @@ pub struct Data {
     settings: Arc<Settings>,
     modules: Modules,
     keys: Keys,
-    files: RwLock<HashMap<(usize, Arc<str>), Arc<DataFile>>>,
+    files: RwLock<Files>,
 }
+
+/// Parsed files, by level and path.
+type Files = HashMap<(usize, Arc<str>), Arc<DataFile>>;
 
 /// What is declared about a key, by its class or by `keys.toml`.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +115,7 @@ impl Data {
     }
 
     fn undeclared(&self, key: &str) -> LookupError {
-        let near = nearest(key, self.keys.iter().map(|(name, _)| &**name));
+        let near = nearest(key, self.keys.keys().map(|name| &**name));
         let help = near.map_or_else(
             || format!("declare it in {}: {key} = {{ type = \"…\", doc = \"…\" }}", keys::FILE),
             |near| format!("did you mean `{near}`?"),

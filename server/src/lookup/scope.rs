@@ -41,7 +41,7 @@ impl Scope for DataScope<'_, '_> {
             match self.lookup.get(key)? {
                 Some(found) => Ok(found.value),
                 None => Err(Fault::of_scope(format!("no level has the key `{key}`"))
-                    .help(format!("give it a value in the data, for example in hieradata/common.toml"))),
+                    .help("give it a value in the data, for example in hieradata/common.toml")),
             }
         })
     }
