@@ -13,7 +13,7 @@ use holdfast_catalog::report::{Counts, Event, Mode};
 use holdfast_catalog::resource::Typed;
 
 use crate::content::ContentSource;
-use crate::provider::{AnyProvider, Reading, Writing, provider_of};
+use crate::provider::{AnyProvider, Named, Reading, Writing, provider_of};
 use crate::system::System;
 
 mod check;
@@ -96,18 +96,19 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
         .collect();
     let memory = memory::Memory::open(run.state_dir, &run.catalog.id)?;
     let began = Instant::now();
-    let mut types = Times::default();
-    let checked = check::all(&subjects, run.reading(), &mut types);
-    let check = began.elapsed();
+    let named = Named::new(&typed);
+    let reading = Reading { machine: run.system, content: run.content, named: &named };
     let mut record = record::Record::new(&subjects, &memory);
-    mend::all(run, &subjects, checked, &memory, &mut record, &mut types);
+    let checked = check::all(&subjects, reading, &mut record.times);
+    let check = began.elapsed();
+    mend::all(run, reading, &subjects, checked, &memory, &mut record);
     memory.remember_left(&subjects, &record);
     let phases = [("check", check), ("mend", began.elapsed().saturating_sub(check))];
     Ok(Findings {
         counts: record.counts(),
         events: record.events,
         phases: phases.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
-        types: types.0.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
+        types: record.times.0.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
     })
 }
 
@@ -116,10 +117,6 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 impl<'a> Run<'a> {
-    fn reading(&self) -> Reading<'a> {
-        Reading { machine: self.system, content: self.content }
-    }
-
     fn writing(&self) -> Writing<'a> {
         Writing { machine: self.system, content: self.content, state_dir: self.state_dir }
     }

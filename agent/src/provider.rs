@@ -14,14 +14,18 @@ use crate::system::{self, Inspect, System};
 
 mod change;
 mod erased;
+mod exec;
+mod file;
 mod group;
+mod named;
+mod notify;
 mod package;
 mod service;
-mod unsupported;
 mod user;
 
 pub use change::{Change, ChangeKind, Shown};
 pub use erased::{AnyProvider, AnySeen};
+pub use named::Named;
 
 /// What planning may use: nothing of it can write.
 #[derive(Clone, Copy)]
@@ -30,6 +34,8 @@ pub struct Reading<'a> {
     pub machine: &'a dyn Inspect,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
+    /// Paths that resources of the catalog name.
+    pub named: &'a Named<'a>,
 }
 
 /// What applying may use.
@@ -179,6 +185,11 @@ pub trait Provider: Sync {
         Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))
     }
 
+    /// Paths that the resource names, which no purge of a directory removes.
+    fn names<'a>(&self, _want: &'a Self::Want) -> Vec<&'a str> {
+        Vec::new()
+    }
+
     /// What the resource's properties are once it is in sync, each as [`Change::is`] or one of
     /// [`Change::also`] would show it: the next run tells
     /// by it whether someone changed what this run left. Secrets as they are: only a keyed fingerprint is kept.
@@ -210,10 +221,10 @@ macro_rules! providers {
 }
 
 providers! {
-    Exec => unsupported::Unsupported::<holdfast_catalog::resource::Exec>::TYPE,
-    File => unsupported::Unsupported::<holdfast_catalog::resource::File>::TYPE,
+    Exec => exec::Commands,
+    File => file::Files,
     Group => group::Groups,
-    Notify => unsupported::Unsupported::<holdfast_catalog::resource::Notify>::TYPE,
+    Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
     User => user::Users,

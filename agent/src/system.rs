@@ -135,6 +135,10 @@ pub trait Inspect: Sync {
     /// regular file is an error, and is never opened.
     fn open(&self, path: &Path) -> Result<Option<Opened>>;
 
+    /// Looks, and opens what it sees if it is a regular file and `wanted`; a last link is not followed. None where nothing
+    /// stands there.
+    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>>;
+
     /// What a symbolic link says.
     fn read_link(&self, path: &Path) -> Result<PathBuf>;
 

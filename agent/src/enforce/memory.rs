@@ -133,8 +133,10 @@ impl Memory {
     /// Whether a change mends what somebody did, or makes a new wish true; `desired` gives what is wanted now.
     pub(super) fn is_corrective(&self, subject: &Subject<'_>, change: &Change) -> bool {
         let Some(stored) = self.left().get(&subject.resource.reference.to_string()) else { return false };
-        let member = change.path.as_ref().map(|path| format!("{path}:{}", change.property));
-        let stored = member.and_then(|key| stored.get(&key)).or_else(|| stored.get(&*change.property));
+        let stored = match &change.path {
+            None => stored.get(&*change.property),
+            Some(path) => of_member(stored, path, &change.property),
+        };
         match (stored, &change.is) {
             (None, _) => false,
             (Some(stored), Shown::Plain(is)) => {
@@ -248,6 +250,13 @@ impl Memory {
         mac.update(value.as_bytes());
         data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()[..8])
     }
+}
+
+/// What was left of a directory's member: its own value, or the directory's where that has no values of members.
+fn of_member<'a>(stored: &'a Properties, path: &str, property: &str) -> Option<&'a String> {
+    let own = stored.get(&format!("{path}:{property}"));
+    let suffix = format!(":{property}");
+    own.or_else(|| stored.get(property).filter(|_| !stored.keys().any(|key| key.ends_with(&suffix))))
 }
 
 /// The key of the fingerprints, made at the first run.

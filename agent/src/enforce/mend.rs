@@ -11,17 +11,17 @@ use super::check::{self, Checked, Verdict, contained};
 use super::memory::{Debt, Memory, Owed};
 use super::record::Record;
 use super::turns::{Came, Notified, Turns};
-use super::{Run, Subject, Times};
-use crate::provider::{AnySeen, Applied, Change, ChangeKind, Notice, Refreshed, Taken};
+use super::{Run, Subject};
+use crate::provider::{AnySeen, Applied, Change, ChangeKind, Notice, Reading, Refreshed, Taken};
 
 /// Gives every resource its turn.
 pub(super) fn all<'a, 's>(
     run: Run<'a>,
+    reading: Reading<'a>,
     subjects: &'s [Subject<'a>],
     checked: Checked<'a>,
     memory: &Memory,
     record: &mut Record<'s>,
-    times: &mut Times<'a>,
 ) {
     let owed = memory.owed();
     let quiet = |verdict: &Verdict| match verdict {
@@ -35,11 +35,11 @@ pub(super) fn all<'a, 's>(
     let turns = Turns::new(run.catalog);
     let mut mend = Mend {
         run,
+        reading,
         subjects,
         checked,
         memory,
         record,
-        times,
         turns,
         owed,
         acted: BTreeSet::new(),
@@ -55,11 +55,11 @@ pub(super) fn all<'a, 's>(
 /// A run's second half under way.
 struct Mend<'a, 'r, 's> {
     run: Run<'a>,
+    reading: Reading<'a>,
     subjects: &'s [Subject<'a>],
     checked: Checked<'a>,
     memory: &'r Memory,
     record: &'r mut Record<'s>,
-    times: &'r mut Times<'a>,
     turns: Turns<'a>,
     /// As it stands on disk.
     owed: Owed,
@@ -106,7 +106,7 @@ impl<'a> Mend<'a, '_, '_> {
         let began = Instant::now();
         let subjects: Vec<_> = group.iter().map(|index| &self.subjects[*index]).collect();
         let Some(type_name) = subjects.first().map(|subject| subject.type_name()) else { return Vec::new() };
-        let reading = self.run.reading();
+        let reading = self.reading;
         let plan_all = |seen: &AnySeen| subjects.iter().map(|s| check::plan(s, seen, reading)).collect();
         let verdicts = match self.checked.seen.get(type_name).filter(|_| !self.changed) {
             Some(seen) => plan_all(seen),
@@ -115,7 +115,7 @@ impl<'a> Mend<'a, '_, '_> {
                 Err(why) => vec![Verdict::Failed(why); group.len()],
             },
         };
-        self.times.add(type_name, began.elapsed());
+        self.record.times.add(type_name, began.elapsed());
         verdicts
     }
 
@@ -162,7 +162,7 @@ impl<'a> Mend<'a, '_, '_> {
             // Only what lasts may be called done.
             applied.and_then(|results| system.settle().map(|()| results).map_err(|error| error.to_string()))
         });
-        self.times.add(first.type_name(), took);
+        self.record.times.add(first.type_name(), took);
         self.changed = true;
         let mut results = results.map(Vec::into_iter);
         for (index, changes) in jobs {
@@ -281,7 +281,7 @@ impl<'a> Mend<'a, '_, '_> {
                 Ok(done)
             })
         });
-        self.times.add(subject.type_name(), took);
+        self.record.times.add(subject.type_name(), took);
         match result {
             Ok(Refreshed::Done(what)) => {
                 self.changed = true;

@@ -7,8 +7,11 @@ use holdfast_catalog::report::{Cause, Counts, Event, MAX_DIFF, MAX_EVENTS, Statu
 
 use super::memory::Memory;
 use super::redact::Redact;
-use super::{Subject, milliseconds};
+use super::{Subject, Times, milliseconds};
 use crate::provider::{Change, ChangeKind, Shown};
+
+/// The most bytes of diffs in one report; later events go without.
+const MAX_DIFFS: usize = 4 * 1024 * 1024;
 
 /// How a resource ended: the worst of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,9 +30,12 @@ pub(super) struct Record<'a> {
     subjects: &'a [Subject<'a>],
     memory: &'a Memory,
     pub(super) events: Vec<Event>,
+    pub(super) times: Times<'a>,
     ended: Vec<Ended>,
     refreshed: u32,
     dropped: u32,
+    /// Bytes of diffs so far.
+    diffs: usize,
 }
 
 struct Ended {
@@ -45,7 +51,16 @@ impl<'a> Record<'a> {
             |s: &Subject<'_>| if s.policy == Policy::Off { Outcome::Off } else { Outcome::Unchanged };
         let ended = |s| Ended { outcome: outcome(s), corrective: false, unmended: Vec::new() };
         let ended = subjects.iter().map(ended).collect();
-        Self { subjects, memory, events: Vec::new(), ended, refreshed: 0, dropped: 0 }
+        Self {
+            subjects,
+            memory,
+            events: Vec::new(),
+            times: Times::default(),
+            ended,
+            refreshed: 0,
+            dropped: 0,
+            diffs: 0,
+        }
     }
 
     /// What became of one change.
@@ -163,8 +178,11 @@ impl<'a> Record<'a> {
         for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.diff, &mut event.path] {
             *text = text.take().map(|text| redact.text(text));
         }
-        if event.diff.as_ref().is_some_and(|diff| diff.len() > MAX_DIFF) {
+        let length = event.diff.as_ref().map_or(0, String::len);
+        if length > MAX_DIFF || self.diffs + length > MAX_DIFFS {
             event.diff = None;
+        } else {
+            self.diffs += length;
         }
         let ended = &mut self.ended[index];
         ended.outcome = ended.outcome.max(match event.status {

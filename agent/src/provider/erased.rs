@@ -28,6 +28,7 @@ pub trait AnyProvider: Sync {
         mended: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error>;
+    fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str>;
     fn left_of<'a>(&self, want: &'a Typed) -> Left<'a>;
 }
 
@@ -70,6 +71,10 @@ impl<P: Provider> AnyProvider for P {
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         self.refresh(own(want), notice, mended, writing)
+    }
+
+    fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str> {
+        self.names(own(want))
     }
 
     fn left_of<'a>(&self, want: &'a Typed) -> Left<'a> {

@@ -67,6 +67,9 @@ impl Inspect for Double {
     fn open(&self, path: &Path) -> Result<Option<Opened>> {
         self.machine.open(path)
     }
+    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+        self.machine.open_if(path, wanted)
+    }
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         self.machine.read_link(path)
     }

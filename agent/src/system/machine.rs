@@ -106,12 +106,7 @@ impl Machine {
     }
 
     fn stat_as(&self, path: &Path, last: Last) -> Result<Option<Stat>> {
-        let Some(place) = self.root.place(path, last)? else { return Ok(None) };
-        match stat_at(place.dir.as_fd(), &place.name) {
-            Ok(stat) => Ok(Some(stat)),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-            Err(errno) => Err(Error::io("looking at", path, errno)),
-        }
+        self.root.place(path, last)?.map_or(Ok(None), |place| look(&place, path))
     }
 
     fn account_files(&self) -> Result<Fingerprint> {
@@ -160,6 +155,16 @@ impl Inspect for Machine {
         open_regular(&place, path)
     }
 
+    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+        let Some(place) = self.root.place(path, Last::Keep)? else { return Ok(None) };
+        match look(&place, path)? {
+            Some(stat) if stat.kind == FileKind::File && wanted(&stat) => {
+                Ok(Some((stat, open_seen(&place, path)?)))
+            }
+            seen => Ok(seen.map(|stat| (stat, None))),
+        }
+    }
+
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         let failed = |errno| Error::io("reading the link", path, errno);
         let place = self.root.place(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
@@ -200,16 +205,26 @@ impl Inspect for Machine {
     }
 }
 
+/// What a name in a directory is; none where nothing stands there.
+fn look(place: &Place, path: &Path) -> Result<Option<Stat>> {
+    match stat_at(place.dir.as_fd(), &place.name) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(errno) => Err(Error::io("looking at", path, errno)),
+    }
+}
+
 /// Opens what a name in a directory is, if it is a regular file both before and after.
 pub(super) fn open_regular(place: &Place, path: &Path) -> Result<Option<Opened>> {
-    let before = match stat_at(place.dir.as_fd(), &place.name) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
-        Err(errno) => return Err(Error::io("looking at", path, errno)),
-    };
-    if before.kind != FileKind::File {
-        return Err(Error::NotAFile(path.to_owned()));
+    match look(place, path)? {
+        Some(before) if before.kind == FileKind::File => open_seen(place, path),
+        Some(_) => Err(Error::NotAFile(path.to_owned())),
+        None => Ok(None),
     }
+}
+
+/// Opens what was just seen to be a regular file.
+fn open_seen(place: &Place, path: &Path) -> Result<Option<Opened>> {
     let failed = |errno: Errno| Error::io("opening", path, errno);
     let fd = match rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) {
         Ok(fd) => fd,

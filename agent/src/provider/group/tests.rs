@@ -5,6 +5,7 @@ use holdfast_catalog::value::Value;
 
 use super::*;
 use crate::content;
+use crate::provider::Named;
 use crate::system::double::{Double, said};
 
 fn machine() -> Double {
@@ -22,7 +23,7 @@ fn want(title: &str, attributes: &[(&str, Value)]) -> Group {
 
 fn plan(want: &Group) -> Result<Plan, Error> {
     let machine = machine();
-    let reading = Reading { machine: &machine, content: &content::Nowhere };
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&[]) };
     Groups.plan(want, &Groups.observe(&[want], reading)?, reading)
 }
 

@@ -7,6 +7,7 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
 use crate::content;
+use crate::provider::Named;
 use crate::system::double::{Double, said};
 
 const PASSWD: &str = "\
@@ -36,7 +37,7 @@ fn machine() -> Double {
 
 fn plan(want: &User) -> Result<Plan, Error> {
     let machine = machine();
-    let reading = Reading { machine: &machine, content: &content::Nowhere };
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&[]) };
     Users.plan(want, &Users.observe(&[want], reading)?, reading)
 }
 

@@ -1,0 +1,276 @@
+//! `file`: files, directories and symbolic links, and whole trees of them.
+//!
+//! A converged file costs a look and one reading; content, mode and owner of a file are one replacement. A directory
+//! tree is one resource, one streaming walk, and one event a changed path.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_catalog::resource::File;
+use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
+use holdfast_catalog::resource::file::FileEnsure;
+
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
+
+mod backup;
+mod content;
+mod ignore;
+mod regular;
+mod text;
+mod tree;
+
+/// The provider of `file`.
+pub struct Files;
+
+impl Provider for Files {
+    type Want = File;
+    type Seen = Arc<Accounts>;
+
+    fn observe(&self, _: &[&File], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
+        Ok(reading.machine.accounts()?)
+    }
+
+    fn plan(&self, want: &File, accounts: &Arc<Accounts>, reading: Reading<'_>) -> Result<Plan, Error> {
+        let owners = match Owners::of(want, accounts) {
+            Ok(owners) => owners,
+            Err(why) => return Ok(Plan::Pending(why)),
+        };
+        let path = Path::new(want.title.as_str());
+        let changes = match want.ensured() {
+            FileEnsure::Absent => plan_absent(want, path, reading.machine)?,
+            FileEnsure::File => regular::plan(want, &owners, accounts, reading)?,
+            FileEnsure::Symlink => plan_symlink(want, path, &owners, accounts, reading.machine)?,
+            FileEnsure::Directory => tree::plan(want, &owners, accounts, reading)?,
+        };
+        Ok(Plan::of(changes))
+    }
+
+    fn apply(&self, want: &File, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let accounts = writing.machine.accounts()?;
+        let owners = Owners::of(want, &accounts).map_err(Error::Refused)?;
+        let path = Path::new(want.title.as_str());
+        match want.ensured() {
+            FileEnsure::Absent => {
+                clear(want, path, writing)?;
+                Ok(Applied::default())
+            }
+            FileEnsure::File => regular::apply(want, &owners, changes, writing),
+            FileEnsure::Symlink => apply_symlink(want, path, &owners, changes, writing),
+            FileEnsure::Directory => tree::apply(want, &owners, changes, writing),
+        }
+    }
+
+    fn names<'a>(&self, want: &'a File) -> Vec<&'a str> {
+        vec![want.title.as_str()]
+    }
+
+    fn left<'a>(&self, want: &'a File) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensured().to_string().into())];
+        if want.ensured() == FileEnsure::Absent {
+            return left;
+        }
+        left.extend(want.target.as_deref().map(|target| ("target".into(), target.into())));
+        left.extend(want.mode.map(|mode| ("mode".into(), mode.to_string().into())));
+        left.extend(want.owner.as_ref().map(|owner| ("owner".into(), owner.as_str().into())));
+        left.extend(want.group.as_ref().map(|group| ("group".into(), group.as_str().into())));
+        left.extend(want.purge.then(|| ("purge".into(), "absent".into())));
+        match &want.content {
+            Some(Content::Tree(entries)) => left.extend(tree::left(entries)),
+            Some(content) if want.replace => {
+                left.push(("content".into(), content::shown_hash(content).into()))
+            }
+            _ => {}
+        }
+        left
+    }
+}
+
+/// Owner and group, found.
+#[derive(Debug, Clone, Copy)]
+struct Owners {
+    uid: Option<u32>,
+    gid: Option<u32>,
+}
+
+impl Owners {
+    /// Finds them; where one is missing, says which.
+    fn of(want: &File, accounts: &Accounts) -> Result<Self, String> {
+        let find = |name: &Option<SystemName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| match name
+        {
+            None => Ok(None),
+            Some(name) => match id(accounts, name.as_str()) {
+                Some(id) => Ok(Some(id)),
+                None => Err(format!("the {what} `{name}` does not exist; manage it too, or name another")),
+            },
+        };
+        Ok(Self {
+            uid: find(&want.owner, "user", Accounts::uid)?,
+            gid: find(&want.group, "group", Accounts::gid)?,
+        })
+    }
+
+    /// How something new is made, as far as nothing else is said: as the old one was, or root's.
+    fn access(&self, mode: u32, old: Option<Stat>) -> Access {
+        Access {
+            mode,
+            uid: self.uid.or_else(|| old.map(|old| old.uid)),
+            gid: self.gid.or_else(|| old.map(|old| old.gid)),
+        }
+    }
+}
+
+/// What mode, owner and group differ in. `mode` is none where it is not managed.
+fn access_changes(
+    want: &File,
+    mode: Option<u32>,
+    owners: &Owners,
+    accounts: &Accounts,
+    stat: &Stat,
+    changes: &mut Vec<Change>,
+) {
+    if let Some(mode) = mode.filter(|mode| *mode != stat.mode) {
+        changes.push(Change::new("mode", Mode(stat.mode), Mode(mode)));
+    }
+    // Shown in the form in which it is wanted, so that the next run compares like with like.
+    let number = |name: &SystemName| name.as_str().bytes().all(|b| b.is_ascii_digit());
+    if let (Some(owner), Some(_)) = (&want.owner, owners.uid.filter(|uid| *uid != stat.uid)) {
+        let is = if number(owner) { stat.uid.to_string() } else { accounts.user_name(stat.uid) };
+        changes.push(Change::new("owner", is, owner));
+    }
+    if let (Some(group), Some(_)) = (&want.group, owners.gid.filter(|gid| *gid != stat.gid)) {
+        let is = if number(group) { stat.gid.to_string() } else { accounts.group_name(stat.gid) };
+        changes.push(Change::new("group", is, group));
+    }
+}
+
+/// Sets owner, group and mode of what stands there, as far as they are in `changes`.
+fn apply_access(
+    path: &Path,
+    mode: Option<u32>,
+    owners: &Owners,
+    properties: &[&str],
+    writing: Writing<'_>,
+) -> Result<(), Error> {
+    let uid = owners.uid.filter(|_| properties.contains(&"owner"));
+    let gid = owners.gid.filter(|_| properties.contains(&"group"));
+    let stat = writing.machine.lstat(path)?;
+    if uid.is_some() || gid.is_some() {
+        writing.machine.set_owner(path, uid, gid)?;
+    }
+    // A change of owner clears the set-id bits, so they are set again.
+    let special =
+        stat.filter(|stat| stat.mode & 0o6000 != 0 && stat.kind == FileKind::File).map(|stat| stat.mode);
+    let again = special.filter(|_| uid.is_some() || gid.is_some());
+    if let Some(mode) = mode.filter(|_| properties.contains(&"mode")).or(again) {
+        writing.machine.set_mode(path, mode)?;
+    }
+    Ok(())
+}
+
+fn kind_word(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "symlink",
+        FileKind::Other => "special file",
+    }
+}
+
+/// Something else stands there: whether it may be replaced.
+fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<Change, Error> {
+    let (is, should) = (kind_word(stat.kind), want.ensured().to_string());
+    let harmless = match stat.kind {
+        // One rename replaces these, and nothing that they hold is lost but themselves.
+        FileKind::File | FileKind::Symlink => want.ensured() != FileEnsure::Directory,
+        FileKind::Directory => want.ensured() != FileEnsure::Directory && machine.list(path)?.is_empty(),
+        FileKind::Other => false,
+    };
+    if want.force || harmless {
+        return Ok(Change::new("ensure", is, should));
+    }
+    Err(Error::Refused(format!(
+        "{} is a {is}, and is replaced by a {should} only with force = true; look at what it is first",
+        path.display()
+    )))
+}
+
+fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
+    let Some(stat) = machine.lstat(path)? else { return Ok(Vec::new()) };
+    if stat.kind == FileKind::Directory && !want.force && !machine.list(path)?.is_empty() {
+        return Err(Error::Refused(format!(
+            "{} is a directory that is not empty, and is removed only with force = true",
+            path.display()
+        )));
+    }
+    Ok(vec![Change::new("ensure", kind_word(stat.kind), "absent")])
+}
+
+/// Removes what stands in the way, with a backup where one is wanted.
+fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<(), Error> {
+    let Some(stat) = writing.machine.lstat(path)? else { return Ok(()) };
+    match stat.kind {
+        FileKind::Directory if want.force => writing.machine.remove_tree(path)?,
+        FileKind::File => {
+            backup::keep(want, path, writing)?;
+            writing.machine.remove(path)?;
+        }
+        _ => writing.machine.remove(path)?,
+    }
+    Ok(())
+}
+
+fn plan_symlink(
+    want: &File,
+    path: &Path,
+    owners: &Owners,
+    accounts: &Accounts,
+    machine: &dyn Inspect,
+) -> Result<Vec<Change>, Error> {
+    let Some(target) = want.target.as_deref() else { return Ok(Vec::new()) };
+    let stat = match machine.lstat(path)? {
+        None => return Ok(vec![Change::new("ensure", "absent", "symlink")]),
+        Some(stat) if stat.kind != FileKind::Symlink => {
+            return Ok(vec![plan_replacing(want, path, &stat, machine)?]);
+        }
+        Some(stat) => stat,
+    };
+    let mut changes = Vec::new();
+    let is = machine.read_link(path)?;
+    if is != Path::new(target) {
+        changes.push(Change::new("target", is.to_string_lossy(), target));
+    }
+    access_changes(want, None, owners, accounts, &stat, &mut changes);
+    Ok(changes)
+}
+
+fn apply_symlink(
+    want: &File,
+    path: &Path,
+    owners: &Owners,
+    changes: &[Change],
+    writing: Writing<'_>,
+) -> Result<Applied, Error> {
+    let properties = properties(changes);
+    let Some(target) = want.target.as_deref() else { return Ok(Applied::default()) };
+    if !properties.contains(&"ensure") && !properties.contains(&"target") {
+        apply_access(path, None, owners, &properties, writing)?;
+        return Ok(Applied::default());
+    }
+    match writing.machine.lstat(path)?.map(|stat| stat.kind) {
+        Some(FileKind::Directory | FileKind::Other) => clear(want, path, writing)?,
+        Some(FileKind::File) => backup::keep(want, path, writing)?,
+        Some(FileKind::Symlink) | None => {}
+    }
+    writing.machine.make_symlink(path, Path::new(target), owners.access(0o777, None))?;
+    Ok(Applied::default())
+}
+
+fn properties(changes: &[Change]) -> Vec<&str> {
+    changes.iter().map(|change| &*change.property).collect()
+}
+
+/// What a content is for a report: its hash, or a mask.
+fn shown_content(content: &Content) -> Shown {
+    if content::is_sensitive(content) { Shown::Masked } else { Shown::Plain(content::shown_hash(content)) }
+}

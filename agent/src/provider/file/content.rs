@@ -1,0 +1,124 @@
+//! Contents: whether a file has one, and streams of one that are checked while they are read.
+
+use std::io::{self, Cursor, Read};
+
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::resource::attribute::Content;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::content::{self, ContentSource};
+use crate::provider::Error;
+use crate::system::Opened;
+
+const BUFFER: usize = 16 * 1024;
+
+/// Whether it may be shown.
+pub(super) fn is_sensitive(content: &Content) -> bool {
+    matches!(content, Content::Inline(secret) if secret.is_sensitive())
+}
+
+/// Its size in bytes; none for a tree.
+pub(super) fn size(content: &Content) -> Option<u64> {
+    match content {
+        Content::Inline(text) => Some(text.expose().len() as u64),
+        Content::Hash { size, .. } => Some(*size),
+        Content::Tree(_) => None,
+    }
+}
+
+/// Its hash as it is shown.
+pub(super) fn shown_hash(content: &Content) -> String {
+    match content {
+        Content::Inline(text) => shown(&ContentHash::of(text.expose().as_bytes())),
+        Content::Hash { sha256, .. } => shown(sha256),
+        Content::Tree(_) => String::new(),
+    }
+}
+
+/// A hash as it is shown.
+pub(super) fn shown(hash: &ContentHash) -> String {
+    format!("sha256:{hash}")
+}
+
+/// Whether an open file of the right size holds it.
+pub(super) fn is_same(content: &Content, opened: &mut Opened) -> io::Result<bool> {
+    match content {
+        Content::Inline(text) => is_text(text.expose().as_bytes(), &mut opened.file),
+        Content::Hash { sha256, .. } => Ok(hash_of(&mut opened.file)? == *sha256),
+        Content::Tree(_) => Ok(false),
+    }
+}
+
+/// Compares as it reads; the size is known to be right, so that the end needs no reading of its own.
+fn is_text(mut expected: &[u8], file: &mut impl Read) -> io::Result<bool> {
+    let mut buffer = [0; BUFFER];
+    while !expected.is_empty() {
+        let part = expected.len().min(BUFFER);
+        let length = file.read(&mut buffer[..part])?;
+        if length == 0 || buffer[..length] != expected[..length] {
+            return Ok(false);
+        }
+        expected = &expected[length..];
+    }
+    Ok(true)
+}
+
+/// The hash of all that is left to read.
+pub(super) fn hash_of(file: &mut impl Read) -> io::Result<ContentHash> {
+    let mut hasher = Sha256::new();
+    let mut buffer = [0; BUFFER];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return finish(hasher),
+            length => hasher.update(&buffer[..length]),
+        }
+    }
+}
+
+fn finish(hasher: Sha256) -> io::Result<ContentHash> {
+    let hex = data_encoding::HEXLOWER.encode(&hasher.finalize());
+    ContentHash::parse(&hex).ok_or_else(|| io::Error::other("a hash that is none"))
+}
+
+/// A content as it is read, hashed on the way.
+pub(super) struct Checked {
+    inner: Box<dyn Read>,
+    hasher: Sha256,
+    expected: Option<ContentHash>,
+}
+
+/// Opens a content for writing it somewhere.
+pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Result<Checked, Error> {
+    let (inner, expected): (Box<dyn Read>, _) = match content {
+        None | Some(Content::Tree(_)) => (Box::new(io::empty()), None),
+        Some(Content::Inline(text)) => {
+            (Box::new(Cursor::new(Zeroizing::new(text.expose().as_bytes().to_vec()))), None)
+        }
+        Some(Content::Hash { sha256, size }) => {
+            // A source that gives too much is stopped at one byte more; the hash is wrong then.
+            (Box::new(source.open(sha256, *size)?.take(size + 1)), Some(sha256.clone()))
+        }
+    };
+    Ok(Checked { inner, hasher: Sha256::new(), expected })
+}
+
+impl Checked {
+    /// Whether all that was read is what the catalog names.
+    pub(super) fn verify(self) -> Result<(), Error> {
+        let Some(expected) = self.expected else { return Ok(()) };
+        let failed = |source| content::Error::Read { sha256: expected.clone(), source };
+        let got = finish(self.hasher).map_err(failed)?;
+        if got == expected { Ok(()) } else { Err(content::Error::Mismatch { expected, got }.into()) }
+    }
+}
+
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        if self.expected.is_some() {
+            self.hasher.update(&buffer[..length]);
+        }
+        Ok(length)
+    }
+}

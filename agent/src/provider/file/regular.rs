@@ -1,0 +1,196 @@
+//! A regular file: compared as cheaply as it can be, replaced in one go.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::File;
+use holdfast_catalog::resource::attribute::{Command, Content};
+
+use super::{
+    Owners, access_changes, apply_access, backup, clear, content, plan_replacing, properties, shown_content,
+    text,
+};
+use crate::provider::{Applied, Change, Error, Reading, Shown, Writing};
+use crate::system::{Accounts, Committed, FileKind, Invocation, Liveness, Opened, Staged, Stat};
+
+/// The mode of a new file, unless one is given.
+const DEFAULT_MODE: u32 = 0o644;
+const DEFAULT_SECRET_MODE: u32 = 0o600;
+
+/// What differs.
+pub(super) fn plan(
+    want: &File,
+    owners: &Owners,
+    accounts: &Accounts,
+    reading: Reading<'_>,
+) -> Result<Vec<Change>, Error> {
+    let path = Path::new(want.title.as_str());
+    let content = want.content.as_ref().filter(|_| want.replace);
+    let size = content.and_then(content::size);
+    // One look answers for most: the file is opened only where its size cannot tell.
+    let Some((stat, opened)) = reading.machine.open_if(path, &|stat| Some(stat.size) == size)? else {
+        let diff = want.content.as_ref().filter(|_| want.show_diff);
+        let diff = diff.and_then(|content| text::diff(None, content, reading.content));
+        return Ok(vec![Change::new("ensure", "absent", "file").diff(diff)]);
+    };
+    if stat.kind != FileKind::File {
+        return Ok(vec![plan_replacing(want, path, &stat, reading.machine)?]);
+    }
+    let mut changes = Vec::new();
+    if let Some(content) = content {
+        content_change(want, path, content, opened, reading, &mut changes)?;
+    }
+    access_changes(want, want.mode.map(|mode| mode.0), owners, accounts, &stat, &mut changes);
+    Ok(changes)
+}
+
+fn content_change(
+    want: &File,
+    path: &Path,
+    content: &Content,
+    opened: Option<Opened>,
+    reading: Reading<'_>,
+    changes: &mut Vec<Change>,
+) -> Result<(), Error> {
+    if let Some(mut opened) = opened
+        && same(content, &mut opened, path)?
+    {
+        return Ok(());
+    }
+    changes.push(differing(want, path, content, reading)?);
+    Ok(())
+}
+
+/// Whether a file of the right size holds the content.
+fn same(content: &Content, opened: &mut Opened, path: &Path) -> Result<bool, Error> {
+    content::is_same(content, opened).map_err(|e| crate::system::Error::io("reading", path, e).into())
+}
+
+/// The change of a content that differs, with its diff.
+fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) -> Result<Change, Error> {
+    let mut opened = reading.machine.open(path)?;
+    let is = match &mut opened {
+        _ if content::is_sensitive(content) => Shown::Masked,
+        Some(opened) => {
+            let hash = content::hash_of(&mut opened.file);
+            let hash = hash.map_err(|e| crate::system::Error::io("reading", path, e))?;
+            Shown::Plain(content::shown(&hash))
+        }
+        None => Shown::Plain(String::new()),
+    };
+    // A file with other names may be one that its directory's owner may not read: nothing of it is shown.
+    let shows = want.show_diff && opened.as_ref().is_none_or(|opened| opened.stat.links < 2);
+    let diff = if shows { text::diff(opened.as_mut(), content, reading.content) } else { None };
+    let mut change = Change::new("content", String::new(), String::new()).diff(diff);
+    change.is = is;
+    change.should = shown_content(content);
+    Ok(change)
+}
+
+/// Makes the changes: one replacement where content is among them.
+pub(super) fn apply(
+    want: &File,
+    owners: &Owners,
+    changes: &[Change],
+    writing: Writing<'_>,
+) -> Result<Applied, Error> {
+    let path = Path::new(want.title.as_str());
+    let properties = properties(changes);
+    let whole = properties.iter().position(|name| ["ensure", "content"].contains(name));
+    let Some(position) = whole else {
+        apply_access(path, want.mode.map(|mode| mode.0), owners, &properties, writing)?;
+        return Ok(Applied::default());
+    };
+    let old = writing.machine.lstat(path)?;
+    let mode = want.mode.map_or_else(|| default_mode(want, old), |mode| mode.0);
+    let job = Replacement { path, content: want.content.as_ref(), mode, old };
+    let said = replace(want, owners, &job, writing)?;
+    Ok(Applied { said: said.map(|words| (position, words)).into_iter().collect(), failed: Vec::new() })
+}
+
+fn default_mode(want: &File, old: Option<Stat>) -> u32 {
+    let secret = want.content.as_ref().is_some_and(content::is_sensitive);
+    let new = if secret { DEFAULT_SECRET_MODE } else { DEFAULT_MODE };
+    old.filter(|old| old.kind == FileKind::File).map_or(new, |old| old.mode)
+}
+
+/// One file to be written.
+pub(super) struct Replacement<'a> {
+    pub(super) path: &'a Path,
+    pub(super) content: Option<&'a Content>,
+    pub(super) mode: u32,
+    pub(super) old: Option<Stat>,
+}
+
+/// Writes a file whole; answers with what more is to be said.
+pub(super) fn replace(
+    want: &File,
+    owners: &Owners,
+    job: &Replacement<'_>,
+    writing: Writing<'_>,
+) -> Result<Option<String>, Error> {
+    let old_file = job.old.filter(|old| old.kind == FileKind::File);
+    let access = owners.access(job.mode, old_file);
+    let blocked = job.old.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other));
+    let mut stream = content::open(job.content, writing.content)?;
+    let staged = writing.machine.stage(job.path, access, &mut stream)?;
+    stream.verify()?;
+    let not_validated = validate(want, &*staged, writing)?;
+    if old_file.is_some() {
+        backup::keep(want, job.path, writing)?;
+    }
+    if blocked {
+        clear(want, job.path, writing)?;
+    }
+    Ok(match staged.commit()? {
+        Committed::Whole => not_validated,
+        Committed::InPlace => {
+            Some("written in place, since the file is a mount of its own: not atomic".to_owned())
+        }
+    })
+}
+
+/// Asks the validator about the new file; answers with why it could not be asked.
+fn validate(want: &File, staged: &dyn Staged, writing: Writing<'_>) -> Result<Option<String>, Error> {
+    let Some(command) = &want.validate else { return Ok(None) };
+    if writing.machine.liveness() == Liveness::Directory {
+        return Ok(Some("not validated: commands are not run for a root that is not running".to_owned()));
+    }
+    let invocation = Invocation::of(for_file(command, staged.path()));
+    let output = writing.machine.run(&invocation)?;
+    if output.succeeded() {
+        return Ok(None);
+    }
+    let said = output.last_words();
+    Err(Error::Refused(format!(
+        "`{command}` refused the new content with {}, the old one stays: {said}",
+        output.exit
+    )))
+}
+
+/// The validator's command with the file's path for `%`.
+fn for_file(command: &Command, path: &Path) -> Command {
+    let path = path.to_string_lossy();
+    match command {
+        Command::Arguments(list) => {
+            Command::Arguments(list.iter().map(|word| word.replace('%', &path)).collect())
+        }
+        Command::Shell(text) => {
+            let quoted = format!("'{}'", path.replace('\'', r"'\''"));
+            Command::Shell(text.replace('%', &quoted))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_in_a_shell_command_is_one_word() {
+        let path = Path::new("/a b/it's");
+        let shell = for_file(&Command::Shell("check %".into()), path);
+        assert_eq!(shell, Command::Shell(r"check '/a b/it'\''s'".into()));
+        let list = for_file(&Command::Arguments(vec!["check".into(), "--file=%".into()]), path);
+        assert_eq!(list, Command::Arguments(vec!["check".into(), "--file=/a b/it's".into()]));
+    }
+}

@@ -1,0 +1,366 @@
+//! A directory, and what is in it: one streaming walk, one change a path.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::resource::File;
+use holdfast_catalog::resource::attribute::Content;
+
+use super::ignore::is_ignored;
+use super::regular::{Replacement, replace};
+use super::{
+    Owners, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing, properties, text,
+};
+use crate::provider::{Applied, Change, ChangeKind, Error, Left, Reading, Writing};
+use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
+
+/// So many paths of one directory are mended in a run; the next run goes on.
+const MAX_CHANGES: usize = 20_000;
+
+/// So many diffs of one directory are shown.
+const MAX_DIFFS: usize = 20;
+
+const DEFAULT_DIRECTORY_MODE: u32 = 0o755;
+
+type Entries = BTreeMap<String, (ContentHash, u64)>;
+
+/// What the source has at a path.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Directory,
+    File(&'a ContentHash, u64),
+}
+
+impl Source<'_> {
+    fn kind(self) -> FileKind {
+        match self {
+            Self::Directory => FileKind::Directory,
+            Self::File(..) => FileKind::File,
+        }
+    }
+
+    fn content(self) -> Option<Content> {
+        match self {
+            Self::Directory => None,
+            Self::File(sha256, size) => Some(Content::Hash { sha256: sha256.clone(), size }),
+        }
+    }
+}
+
+/// Files of the source and the directories that hold them.
+fn expected(want: &File) -> BTreeMap<&str, Source<'_>> {
+    let mut all = BTreeMap::new();
+    let Some(Content::Tree(entries)) = &want.content else { return all };
+    for (path, (hash, size)) in entries {
+        all.extend(directories(path).map(|dir| (dir, Source::Directory)));
+        all.insert(path.as_str(), Source::File(hash, *size));
+    }
+    all
+}
+
+fn directories(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// What a source leaves: each of its paths.
+pub(super) fn left(entries: &Entries) -> Left<'static> {
+    let mut left = BTreeMap::new();
+    for (path, (hash, _)) in entries {
+        left.extend(directories(path).map(|dir| (format!("{dir}:ensure"), "directory".to_owned())));
+        left.insert(format!("{path}:ensure"), "file".to_owned());
+        left.insert(format!("{path}:content"), content::shown(hash));
+    }
+    left.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+}
+
+/// The mode of a member: what no class of users can read it cannot execute, and what it can read as a directory it can search.
+fn member_mode(mode: u32, kind: FileKind) -> Option<u32> {
+    let readers = (mode & 0o444) >> 2;
+    match kind {
+        FileKind::Directory => Some(mode | readers),
+        FileKind::File => Some(mode & !0o111 | mode & readers),
+        FileKind::Symlink | FileKind::Other => None,
+    }
+}
+
+fn directory_mode(want: &File) -> Option<u32> {
+    let mode = want.mode?.0;
+    if want.recurse { member_mode(mode, FileKind::Directory) } else { Some(mode) }
+}
+
+/// What differs.
+pub(super) fn plan(
+    want: &File,
+    owners: &Owners,
+    accounts: &Accounts,
+    reading: Reading<'_>,
+) -> Result<Vec<Change>, Error> {
+    let path = Path::new(want.title.as_str());
+    let mut look =
+        Look { want, owners, accounts, reading, expected: expected(want), changes: Vec::new(), diffs: 0 };
+    let mut own = Vec::new();
+    match reading.machine.lstat(path)? {
+        None => own.push(Change::new("ensure", "absent", "directory")),
+        Some(stat) if stat.kind != FileKind::Directory => {
+            own.push(plan_replacing(want, path, &stat, reading.machine)?);
+        }
+        Some(stat) => {
+            access_changes(want, directory_mode(want), owners, accounts, &stat, &mut own);
+            if want.recurse || want.purge {
+                reading.machine.walk(path, &mut |member| look.member(member))?;
+            }
+        }
+    }
+    look.missing();
+    look.changes.sort_by(|a, b| a.path.cmp(&b.path));
+    own.append(&mut look.changes);
+    Ok(own)
+}
+
+/// A walk under way.
+struct Look<'a> {
+    want: &'a File,
+    owners: &'a Owners,
+    accounts: &'a Accounts,
+    reading: Reading<'a>,
+    /// What was not met yet.
+    expected: BTreeMap<&'a str, Source<'a>>,
+    changes: Vec<Change>,
+    diffs: usize,
+}
+
+impl Look<'_> {
+    fn member(&mut self, member: &Member<'_>) -> system::Result<Walk> {
+        let Some(path) = member.path.to_str() else {
+            let shown = member.path.to_string_lossy();
+            if self.want.purge {
+                self.note(&shown, "kept: its name is no UTF-8; remove it by hand");
+            }
+            return Ok(Walk::Past);
+        };
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        if is_ignored(&self.want.ignore, name) {
+            return Ok(Walk::Past);
+        }
+        if self.changes.len() >= MAX_CHANGES {
+            return Ok(Walk::Past);
+        }
+        match self.expected.remove(path) {
+            Some(source) => self.sourced(path, source, member),
+            None => Ok(self.unsourced(path, &member.stat)),
+        }
+    }
+
+    /// A path that the source has.
+    fn sourced(&mut self, path: &str, source: Source<'_>, member: &Member<'_>) -> system::Result<Walk> {
+        if member.stat.kind != source.kind() {
+            let (is, should) = (kind_word(member.stat.kind), kind_word(source.kind()));
+            self.changes.push(Change::new("ensure", is, should).below(path));
+            return Ok(Walk::Past);
+        }
+        if let Source::File(hash, size) = source
+            && self.want.replace
+        {
+            self.content(path, hash, size, member)?;
+        }
+        self.access(path, &member.stat);
+        Ok(Walk::Into)
+    }
+
+    fn content(
+        &mut self,
+        path: &str,
+        hash: &ContentHash,
+        size: u64,
+        member: &Member<'_>,
+    ) -> system::Result<()> {
+        let wanted = Content::Hash { sha256: hash.clone(), size };
+        let failed = |source| system::Error::io("reading", member.path, source);
+        let mut opened = member.open()?;
+        let is = content::hash_of(&mut opened.file).map_err(failed)?;
+        if is == *hash {
+            return Ok(());
+        }
+        let mut diff = None;
+        if self.want.show_diff && opened.stat.links < 2 && self.diffs < MAX_DIFFS {
+            self.diffs += 1;
+            diff = text::diff(Some(&mut opened), &wanted, self.reading.content);
+        }
+        let change = Change::new("content", content::shown(&is), content::shown(hash));
+        self.changes.push(change.below(path).diff(diff));
+        Ok(())
+    }
+
+    fn access(&mut self, path: &str, stat: &Stat) {
+        let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
+        let mut changes = Vec::new();
+        access_changes(self.want, mode, self.owners, self.accounts, stat, &mut changes);
+        self.changes.extend(changes.into_iter().map(|change| change.below(path)));
+    }
+
+    /// A path that the source does not have.
+    fn unsourced(&mut self, path: &str, stat: &Stat) -> Walk {
+        let deeper = if self.want.recurse { Walk::Into } else { Walk::Past };
+        let whole = format!("{}/{path}", self.want.title.as_str().trim_end_matches('/'));
+        if self.reading.named.contains(&whole) {
+            return deeper;
+        }
+        if !self.want.purge {
+            if self.want.content.is_some() {
+                return Walk::Past;
+            }
+            if stat.kind != FileKind::Other {
+                self.access(path, stat);
+            }
+            return deeper;
+        }
+        if stat.kind == FileKind::Directory {
+            if self.reading.named.any_below(&whole) {
+                return deeper;
+            }
+            if !self.want.force {
+                self.note(path, "kept: a directory is removed only with force = true");
+                return Walk::Past;
+            }
+        }
+        self.changes.push(Change::new("purge", "present", "absent").below(path));
+        Walk::Past
+    }
+
+    fn note(&mut self, path: &str, words: &str) {
+        let note = Change::new("purge", "present", "absent").kind(ChangeKind::Note);
+        self.changes.push(note.below(path).note(words));
+    }
+
+    /// What the source has and the walk did not meet.
+    fn missing(&mut self) {
+        let missing = std::mem::take(&mut self.expected);
+        let room = MAX_CHANGES.saturating_sub(self.changes.len());
+        // In the order of paths, so a directory comes before what is in it.
+        for (path, source) in missing.into_iter().take(room) {
+            let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+            if !is_ignored(&self.want.ignore, name) {
+                self.changes.push(Change::new("ensure", "absent", kind_word(source.kind())).below(path));
+            }
+        }
+    }
+}
+
+/// Makes the changes, path by path: one that fails does not keep the others from being made.
+pub(super) fn apply(
+    want: &File,
+    owners: &Owners,
+    changes: &[Change],
+    writing: Writing<'_>,
+) -> Result<Applied, Error> {
+    let path = Path::new(want.title.as_str());
+    let expected = expected(want);
+    let mut applied = Applied::default();
+    let mut position = 0;
+    for group in changes.chunk_by(|a, b| a.path == b.path) {
+        let first = position;
+        position += group.len();
+        if group.iter().all(|change| change.kind == ChangeKind::Note) {
+            continue;
+        }
+        let properties = properties(group);
+        let Some(below) = group.first().and_then(|change| change.path.as_deref()) else {
+            apply_own(want, path, owners, &properties, writing)?;
+            continue;
+        };
+        let job = Job { want, owners, path: &path.join(below), source: expected.get(below).copied() };
+        if let Err(error) = job.apply(&properties, writing) {
+            let text = error.to_string();
+            applied.failed.push((first, error));
+            applied.failed.extend((first + 1..position).map(|at| (at, Error::Refused(text.clone()))));
+        }
+    }
+    Ok(applied)
+}
+
+/// The directory itself.
+fn apply_own(
+    want: &File,
+    path: &Path,
+    owners: &Owners,
+    properties: &[&str],
+    writing: Writing<'_>,
+) -> Result<(), Error> {
+    if !properties.contains(&"ensure") {
+        return apply_access(path, directory_mode(want), owners, properties, writing);
+    }
+    clear(want, path, writing)?;
+    let mode = directory_mode(want).unwrap_or(DEFAULT_DIRECTORY_MODE);
+    Ok(writing.machine.make_dir(path, owners.access(mode, None))?)
+}
+
+/// One path of the tree.
+struct Job<'a> {
+    want: &'a File,
+    owners: &'a Owners,
+    path: &'a Path,
+    source: Option<Source<'a>>,
+}
+
+impl Job<'_> {
+    fn apply(&self, properties: &[&str], writing: Writing<'_>) -> Result<(), Error> {
+        let old = writing.machine.lstat(self.path)?;
+        if properties.contains(&"purge") {
+            return self.purge(old, writing);
+        }
+        let kind = self.source.map_or_else(|| old.map_or(FileKind::Other, |old| old.kind), Source::kind);
+        let mode = self.want.mode.and_then(|mode| member_mode(mode.0, kind));
+        match self.source {
+            Some(source) if properties.iter().any(|name| ["ensure", "content"].contains(name)) => {
+                self.make(source, mode, old, writing)
+            }
+            _ => apply_access(self.path, mode, self.owners, properties, writing),
+        }
+    }
+
+    fn make(
+        &self,
+        source: Source<'_>,
+        mode: Option<u32>,
+        old: Option<Stat>,
+        writing: Writing<'_>,
+    ) -> Result<(), Error> {
+        let in_the_way = old.filter(|old| old.kind != source.kind());
+        let loses = in_the_way.is_some_and(|old| {
+            source.kind() == FileKind::Directory || matches!(old.kind, FileKind::Directory | FileKind::Other)
+        });
+        if loses && !self.want.force {
+            let (path, should) = (self.path.display(), kind_word(source.kind()));
+            return Err(Error::Refused(format!("{path} is replaced by a {should} only with force = true")));
+        }
+        match source.content() {
+            Some(content) => {
+                let mode = mode.or(old.map(|old| old.mode).filter(|_| in_the_way.is_none())).unwrap_or(0o644);
+                let job = Replacement { path: self.path, content: Some(&content), mode, old };
+                replace(self.want, self.owners, &job, writing).map(|_| ())
+            }
+            None => {
+                clear(self.want, self.path, writing)?;
+                let access = self.owners.access(mode.unwrap_or(DEFAULT_DIRECTORY_MODE), None);
+                Ok(writing.machine.make_dir(self.path, access)?)
+            }
+        }
+    }
+
+    fn purge(&self, old: Option<Stat>, writing: Writing<'_>) -> Result<(), Error> {
+        match old.map(|old| old.kind) {
+            None => Ok(()),
+            Some(FileKind::Directory) if self.want.force => Ok(writing.machine.remove_tree(self.path)?),
+            Some(FileKind::Directory) => {
+                let path = self.path.display();
+                Err(Error::Refused(format!("{path} is a directory, and is removed only with force = true")))
+            }
+            Some(FileKind::File) => {
+                backup::keep(self.want, self.path, writing)?;
+                Ok(writing.machine.remove(self.path)?)
+            }
+            Some(FileKind::Symlink | FileKind::Other) => Ok(writing.machine.remove(self.path)?),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! `notify`: says its message at every run, and does nothing.
+
+use holdfast_catalog::resource::Notify;
+
+use super::{Applied, Change, ChangeKind, Error, Left, Plan, Provider, Reading, Writing};
+
+/// The provider of `notify`.
+pub struct Messages;
+
+impl Provider for Messages {
+    type Want = Notify;
+    type Seen = ();
+
+    fn observe(&self, _: &[&Notify], _: Reading<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn plan(&self, want: &Notify, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
+        let message = want.message.as_ref().unwrap_or(&want.title);
+        Ok(Plan::of(vec![Change::new("message", "", "").kind(ChangeKind::Note).note(message)]))
+    }
+
+    fn apply(&self, _: &Notify, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
+        Ok(Applied::default())
+    }
+
+    fn left<'a>(&self, _: &'a Notify) -> Left<'a> {
+        Left::new()
+    }
+}
