@@ -78,7 +78,7 @@ impl Provider for Files {
         match &want.content {
             Some(Content::Tree(entries)) => left.extend(tree::left(entries)),
             Some(content) if want.replace => {
-                left.push(("content".into(), content::shown_hash(content).into()))
+                left.push(("content".into(), content::shown_hash(content).into()));
             }
             _ => {}
         }
