@@ -14,6 +14,9 @@ use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 mod places;
 mod traps;
 
+#[cfg(test)]
+mod tests;
+
 use places::Places;
 pub use traps::unknown_key;
 

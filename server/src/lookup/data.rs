@@ -8,7 +8,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use super::file::DataFile;
-use super::hierarchy::{FOLDER, Settings};
+use super::hierarchy::{FOLDER, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, LookupError};
 use crate::language::merge::Merge;
@@ -138,21 +138,23 @@ impl Data {
     pub fn check(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         for (path, content) in snapshot.under(FOLDER).filter(|(path, _)| &***path != keys::FILE) {
-            let leads =
-                |level: &super::hierarchy::Level| level.paths.iter().any(|pattern| pattern.could_be(path));
-            match self.settings.levels.iter().position(leads) {
+            let level = |leads: &dyn Fn(&PathPattern) -> bool| {
+                self.settings.levels.iter().position(|level| level.paths.iter().any(leads))
+            };
+            match level(&|pattern| pattern.could_be(path)) {
                 Some(level) => problems.extend(self.file(level, path, content).problems.iter().cloned()),
-                None => problems.push(
-                    Diagnostic::error(
-                        "unread-file",
-                        format!("no level of the hierarchy leads to `{path}`"),
-                        Origin::locate(path, "", 0..0),
-                    )
-                    .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml"),
-                ),
+                // whose mistake it is, is by the level that it was meant for
+                None => problems.push(self.unread(path, level(&|pattern| pattern.begins(path)))),
             }
         }
         problems
+    }
+
+    fn unread(&self, path: &Arc<str>, meant_for: Option<usize>) -> Diagnostic {
+        let level = meant_for.map(|level| self.settings.levels[level].name.clone());
+        let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
+        Diagnostic::error("unread-file", format!("no level of the hierarchy leads to `{path}`"), origin)
+            .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml")
     }
 }
 

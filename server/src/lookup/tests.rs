@@ -334,11 +334,21 @@ fn check_reads_every_file_and_names_those_that_no_level_leads_to() {
         ("hieradata/customers/other.toml", "[profile.nginx]\nprot = 1\n"),
         ("hieradata/profiles/nginx/tls.toml", "[profile.nginx]\nport = 1\n"),
         ("hieradata/custmers/acme.toml", "[profile.nginx]\nport = 1\n"),
+        ("hieradata/customers/acme/stray.toml", "x = 1\n"),
     ]);
-    let found = texts(estate.data.check(&estate.snapshot));
-    assert_eq!(found.len(), 2, "{found:?}");
+    let found = estate.data.check(&estate.snapshot);
+    let level = |file: &str| {
+        let origin =
+            found.iter().filter_map(|problem| problem.origin.as_ref()).find(|o| o.file.ends_with(file));
+        origin.unwrap().level.clone()
+    };
+    // one tenant's stray file is that tenant's mistake
+    assert_eq!(level("stray.toml").as_deref(), Some("customer role"));
+    assert_eq!(level("custmers/acme.toml"), None);
+    let found = texts(found);
+    assert_eq!(found.len(), 3, "{found:?}");
     assert!(
-        found[0].contains("custmers/acme.toml") && found[1].contains("customers/other.toml:2:1"),
+        found[0].contains("custmers/acme.toml") && found[2].contains("customers/other.toml:2:1"),
         "{found:?}"
     );
 }

@@ -14,8 +14,11 @@ pub(super) fn cure(message: &str, line: &str, found: &str) -> Option<String> {
     if message.contains("duplicate key") {
         return Some(format!("`{}` is written twice; join the two", found.trim()));
     }
-    let (_, value) = line.split_once('=')?;
+    let (key, value) = line.split_once('=')?;
     let value = value.trim();
+    if message.contains("unquoted key") {
+        return Some(format!("quote the key: \"{}\"", key.trim()));
+    }
     if value.starts_with("${") {
         return Some(format!("expressions stand in strings: \"{value}\""));
     }
@@ -24,6 +27,9 @@ pub(super) fn cure(message: &str, line: &str, found: &str) -> Option<String> {
     }
     if matches!(value, "True" | "False" | "yes" | "no" | "on" | "off") {
         return Some("booleans are `true` and `false`".to_owned());
+    }
+    if value.parse::<f64>().is_ok() || matches!(value, "true" | "false") {
+        return None;
     }
     let bare = |b: u8| b.is_ascii_alphanumeric() || b"_-./:".contains(&b);
     (!value.is_empty() && value.bytes().all(bare)).then(|| format!("strings are quoted: \"{value}\""))

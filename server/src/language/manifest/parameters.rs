@@ -1,5 +1,7 @@
 //! `[parameters]`, inline or as tables of their own.
 
+use std::sync::Arc;
+
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
@@ -8,6 +10,7 @@ use super::reader::{Reading, TOP, read_type};
 use super::{ManifestKind, Parameter, is_segment};
 use crate::language::document::{Entry, Table, unknown_key};
 use crate::language::merge::Merge;
+use crate::language::types::Type;
 
 const KEYS: [&str; 4] = ["type", "default", "merge", "doc"];
 const LATER: [&str; 4] = ["secret", "deprecated", "renamed_from", "set_by"];
@@ -30,7 +33,7 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
         });
         return None;
     };
-    let named = check_name(reading, entry);
+    check_name(reading, entry);
     for other in table.entries.iter().filter(|e| !KEYS.contains(&&*e.key)) {
         if LATER.contains(&&*other.key) {
             reading.later(other);
@@ -41,19 +44,25 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
     let merge = merge_of(reading, table, kind);
     let doc = table.get("doc").and_then(|doc| reading.text(doc));
     let default = table.get("default").map(|default| reading.formula(&default.item.to_value()));
-    let Some(of) = table.get("type") else {
-        let message = format!("parameter `{}` has no `type`", entry.key);
-        reading.problems.push(
-            Diagnostic::error("missing-key", message, Origin::clone(&entry.key_origin))
-                .help("write type = \"String\", or Array[…], Optional[…], …"),
-        );
-        return None;
-    };
-    let (of, type_text) = read_type(&of.item, reading.document, &mut reading.problems)?;
-    // a default that does not parse is an error already: without the parameter, each use would be one more
-    let default = default.and_then(|default| default);
+    let (of, type_text) = type_of(reading, entry, table);
     let (name, origin) = (entry.key.clone(), entry.key_origin.clone());
-    named.then_some(Parameter { name, origin, of, type_text, default, merge, doc })
+    Some(Parameter { name, origin, of, type_text, default: default.flatten(), merge, doc })
+}
+
+/// A type that is missing or wrong is an error; the parameter stays, so that its uses are none.
+fn type_of(reading: &mut Reading<'_>, entry: &Entry, table: &Table) -> (Type, Arc<str>) {
+    let read = match table.get("type") {
+        Some(of) => read_type(&of.item, reading.document, &mut reading.problems),
+        None => {
+            let message = format!("parameter `{}` has no `type`", entry.key);
+            reading.problems.push(
+                Diagnostic::error("missing-key", message, Origin::clone(&entry.key_origin))
+                    .help("write type = \"String\", or Array[…], Optional[…], …"),
+            );
+            None
+        }
+    };
+    read.unwrap_or((Type::Any, "Any".into()))
 }
 
 fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Merge {

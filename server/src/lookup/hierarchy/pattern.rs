@@ -118,6 +118,14 @@ impl PathPattern {
         could_match(&self.parts, rest)
     }
 
+    /// Whether a path begins like this pattern: a file there was meant for its level.
+    pub fn begins(&self, path: &str) -> bool {
+        let Some(Part::Text(text)) = self.parts.first() else { return false };
+        path.strip_prefix(FOLDER)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .is_some_and(|rest| rest.starts_with(&**text))
+    }
+
     fn unknown_label(&self, label: &str, node: &Node) -> Diagnostic {
         let message = format!(
             "node `{}` has no label `{label}`, which stands in a path of the hierarchy",
