@@ -19,6 +19,8 @@ use crate::identity::KeyPair;
 use crate::identity::trust::{self, ServerTrust};
 
 mod body;
+#[cfg(test)]
+pub(crate) mod double;
 mod error;
 
 pub use error::Error;

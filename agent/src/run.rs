@@ -212,3 +212,6 @@ pub(crate) fn fallback_wait(place: &Place, certname: &Certname) -> Duration {
 fn elapsed_ms(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! Runs against a server that answers, loses replies, goes away, lies and comes back.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, ReportAnswer, path};
+
+use rcgen::PublicKeyData as _;
+
+use super::*;
+use crate::fetch::double::{Answer, Ca, Seen, Server};
+use crate::identity::enroll::enroll;
+
+/// A machine in a directory, and its server.
+struct Scene {
+    root: tempfile::TempDir,
+    place: Place,
+    server: Arc<Server>,
+}
+
+/// A catalog that says what `/greeting` holds.
+fn catalog(id: u8, content: &str) -> Catalog {
+    serde_json::from_value(serde_json::json!({
+        "id": format!("{id:064}"), "certname": "web1.acme.example", "commit": format!("c{id}"),
+        "environment": "main",
+        "resources": [{
+            "reference": "file[/greeting]", "container": null, "origin": null,
+            "attributes": { "content": content, "mode": "0644" },
+        }],
+        "containers": [], "edges": [],
+    }))
+    .unwrap()
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn scene() -> Scene {
+    let root = tempfile::tempdir().unwrap();
+    let place = Place::find(root.path(), None, None).unwrap();
+    let server = Arc::new(Server::start(|_| Answer::Lost));
+    Scene { root, place, server }
+}
+
+impl Scene {
+    fn state(&self) -> StateDir {
+        StateDir::open(&self.place.state_dir).unwrap()
+    }
+
+    fn enroll(&self) -> Identity {
+        let server = self.server.clone();
+        self.server.answers(move |request| server.enrolled(request));
+        block_on(enroll(&self.server.join(), &self.state())).unwrap()
+    }
+
+    /// A server that has this catalog, asks for facts at first, and takes reports.
+    fn serves(&self, catalog: Catalog) {
+        self.server.answers(move |request| match request.path.as_str() {
+            path::CATALOG => {
+                let asked: CatalogRequest = request.json();
+                Answer::ok(&match (asked.facts, asked.have) {
+                    (_, Some(have)) if have == catalog.id => {
+                        CatalogAnswer::Unchanged { commit: "live".into(), next_run: 77 }
+                    }
+                    (None, None) => CatalogAnswer::FactsWanted,
+                    _ => CatalogAnswer::Catalog { catalog: Box::new(catalog.clone()), next_run: 77 },
+                })
+            }
+            path::REPORTS => Answer::ok(&ReportAnswer { new: true }),
+            _ => Answer::Json(404, "{}".into()),
+        });
+    }
+
+    fn run(&self) -> Done {
+        once(&self.place, self.place.config.mode, &AtomicBool::new(false)).unwrap()
+    }
+
+    fn greeting(&self) -> String {
+        std::fs::read_to_string(self.root.path().join("greeting")).unwrap_or_default()
+    }
+
+    fn reports(&self) -> Vec<Report> {
+        self.server.asked(path::REPORTS).iter().map(Seen::json).collect()
+    }
+}
+
+#[test]
+fn a_wrong_pin_sends_nothing_and_shows_both_fingerprints() {
+    let scene = scene();
+    let (real, pinned) = (scene.server.ca.pin(), Ca::new().pin());
+    let join = scene.server.join_with(pinned);
+    let error = block_on(enroll(&join, &scene.state())).unwrap_err().to_string();
+    assert!(error.contains(&real.to_string()) && error.contains(&pinned.to_string()), "{error}");
+    assert!(error.contains("nothing was sent"), "{error}");
+    assert!(scene.server.asked(path::ENROLL).is_empty());
+    assert!(matches!(Identity::load(&scene.state()), Err(identity::Error::NotEnrolled)));
+}
+
+#[test]
+fn a_lost_reply_burns_nothing() {
+    let scene = scene();
+    assert!(block_on(enroll(&scene.server.join(), &scene.state())).is_err());
+    let identity = scene.enroll();
+    assert_eq!(identity.certname.as_str(), "web1.acme.example");
+    let keys = scene.server.asked(path::ENROLL);
+    assert!(keys.len() >= 2);
+    let public = |seen: &Seen| {
+        let csr = seen.json::<EnrollRequest>().csr;
+        rcgen::CertificateSigningRequestParams::from_pem(&csr).unwrap().public_key.der_bytes().to_vec()
+    };
+    assert!(keys.iter().all(|seen| public(seen) == public(&keys[0])), "each try had the same key");
+    let again = block_on(enroll(&scene.server.join(), &scene.state())).unwrap_err();
+    assert!(again.to_string().contains("enrolled as web1.acme.example"), "{again}");
+}
+
+#[test]
+fn a_run_asks_with_its_certificate_and_reports() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    let done = scene.run();
+    assert_eq!(scene.greeting(), "hello\n");
+    assert_eq!((done.report.counts.changed, done.report.source), (1, Source::Server));
+    assert!(done.report.error.is_none(), "{:?}", done.report.error);
+    assert_eq!(scene.reports(), [done.report]);
+    assert!(scene.server.asked(path::CATALOG).iter().all(|seen| seen.with_certificate));
+    assert_eq!(Status::load(&scene.state()).unwrap().unwrap().next_run_seconds, 77);
+
+    let again = scene.run().report;
+    assert_eq!((again.counts.changed, again.counts.unchanged), (0, 1));
+    assert_eq!(again.commit.as_deref(), Some("live"), "a commit that changed nothing here still arrives");
+}
+
+#[test]
+fn with_the_server_away_drift_is_mended_and_reported_later_once_and_in_order() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    scene.server.answers(|_| Answer::Lost);
+    let away: Vec<_> = ["x", "y"]
+        .iter()
+        .map(|drift| {
+            std::fs::write(scene.root.path().join("greeting"), drift).unwrap();
+            let done = scene.run();
+            assert_eq!(scene.greeting(), "hello\n");
+            assert_eq!((done.report.source, done.report.counts.corrective), (Source::Cache, 1));
+            assert!(done.delivery.waits.is_some());
+            done.report.run
+        })
+        .collect();
+    let before = scene.reports().len();
+    scene.serves(catalog(1, "hello\n"));
+    let back = scene.run().report.run;
+    let delivered: Vec<_> = scene.reports()[before..].iter().map(|report| report.run).collect();
+    assert_eq!(delivered, [away[0], away[1], back]);
+    scene.run();
+    assert_eq!(scene.reports().len(), before + 4);
+}
+
+#[test]
+fn a_refused_report_does_not_hold_up_the_next_one() {
+    let scene = scene();
+    scene.enroll();
+    scene.server.answers(|_| Answer::Json(413, r#"{"code":"too-large","message":"it is too large"}"#.into()));
+    let done = scene.run();
+    assert!(done.delivery.refused.unwrap().contains("too-large"));
+    scene.serves(catalog(1, "hello\n"));
+    assert_eq!(scene.run().delivery.delivered, 1);
+    let kept = scene.place.state_dir.join("spool/failed").read_dir().unwrap().count();
+    assert_eq!(kept, 1);
+}
+
+#[test]
+fn what_is_not_for_this_node_or_not_understood_is_refused_whole() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    let mut foreign = catalog(2, "foreign\n");
+    foreign.certname = Certname::parse("web2.acme.example").unwrap();
+    let mut unknown = catalog(3, "unknown\n");
+    unknown.resources[0].reference = holdfast_catalog::resource::ResourceRef::parse("quux[/x]").unwrap();
+    for (catalog, word) in [(foreign, "web2.acme.example"), (unknown, "quux")] {
+        scene.serves(catalog);
+        let report = scene.run().report;
+        assert!(report.error.as_ref().unwrap().contains(word), "{:?}", report.error);
+        assert_eq!((report.source, report.commit.as_deref()), (Source::Cache, Some("c1")));
+        assert_eq!(scene.greeting(), "hello\n");
+    }
+}
+
+#[test]
+fn an_old_catalog_is_audited_and_not_enforced() {
+    let scene = scene();
+    scene.enroll();
+    let cache = Cache::open(&scene.state()).unwrap();
+    cache.store(&catalog(1, "hello\n"), identity::now() - jiff::SignedDuration::from_hours(31 * 24)).unwrap();
+    scene.server.answers(|_| Answer::Lost);
+    let report = scene.run().report;
+    assert_eq!((report.mode, report.counts.would_change), (Mode::Audit, 1));
+    assert!(report.error.unwrap().contains("max_stale_days"));
+    assert!(!scene.root.path().join("greeting").exists());
+}
+
+#[test]
+fn a_revoked_node_keeps_its_last_catalog_and_says_why() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    let refusal = Refusal { code: "node-revoked".into(), message: "this node is revoked".into() };
+    scene.server.answers(move |_| Answer::Json(403, serde_json::to_string(&refusal).unwrap()));
+    std::fs::write(scene.root.path().join("greeting"), "x").unwrap();
+    let done = scene.run();
+    assert!(done.report.error.unwrap().contains("revoked"));
+    assert_eq!(scene.greeting(), "hello\n");
+    assert!(done.delivery.waits.is_some(), "its reports wait: it may be taken back");
+}
+
+#[test]
+fn without_any_catalog_the_run_says_so_and_fails() {
+    let scene = scene();
+    scene.enroll();
+    scene.server.answers(|_| Answer::Lost);
+    let report = scene.run().report;
+    assert!(report.catalog.is_none() && report.error.unwrap().contains("no catalog"));
+}
+
+#[test]
+fn a_certificate_in_the_second_half_of_its_life_is_renewed_with_a_new_key() {
+    let scene = scene();
+    let mut identity = scene.enroll();
+    let first = identity.current.key.pem().to_owned();
+    let server = scene.server.clone();
+    scene.server.answers(move |request| {
+        let csr = request.json::<holdfast_catalog::wire::RenewRequest>().csr;
+        Answer::ok(&server.ca.sign(&csr, "web1.acme.example"))
+    });
+    let client = identity.client(None).unwrap();
+    block_on(identity.renew(&scene.state(), &client)).unwrap();
+    let stored = Identity::load(&scene.state()).unwrap();
+    assert_ne!(stored.current.key.pem(), first);
+    assert_eq!(
+        stored.previous.as_ref().unwrap().key.pem(),
+        first,
+        "the old one stays until the new one worked"
+    );
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    assert!(Identity::load(&scene.state()).unwrap().previous.is_none());
+}
+
+#[test]
+fn two_runs_at_once_are_one() {
+    let scene = scene();
+    scene.enroll();
+    let _lock = scene.state().lock().unwrap();
+    let error = once(&scene.place, Mode::Enforce, &AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.contains("another run is in progress"), "{error}");
+    assert!(scene.reports().is_empty());
+}
