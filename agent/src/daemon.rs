@@ -95,17 +95,19 @@ impl Signals {
 
     /// Waits for a run's end; told to stop, it tells the run, which ends after the resource at hand.
     async fn during(&mut self, mut child: Child) -> std::io::Result<Woken> {
-        let told = tokio::select! {
+        tokio::select! {
             ended = child.wait() => {
                 tell(ended?);
                 return Ok(Woken::Due);
             }
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.interrupt.recv() => Signal::INT,
-        };
-        if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            // It may have ended just now, which is as well.
-            let _ = rustix::process::kill_process(pid, told);
+            _ = self.terminate.recv() => {
+                if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+                    // It may have ended just now, which is as well.
+                    let _ = rustix::process::kill_process(pid, Signal::TERM);
+                }
+            }
+            // The terminal has told the run already, and a second signal would end it at once.
+            _ = self.interrupt.recv() => {}
         }
         child.wait().await?;
         Ok(Woken::Stop)

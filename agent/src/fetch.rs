@@ -85,7 +85,7 @@ impl Client {
     /// # Errors
     /// Where there is no good answer.
     pub async fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, Error> {
-        let (bytes, encoding) = body::pack(body).map_err(|error| Error::Setup(error.to_string()))?;
+        let (bytes, encoding) = body::pack(body).map_err(Error::Setup)?;
         let send = || {
             let request = self.http.post(self.url(path)).header(CONTENT_TYPE, "application/json");
             let request = match encoding {

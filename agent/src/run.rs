@@ -126,7 +126,7 @@ fn enforce_work(
     stop: &AtomicBool,
 ) -> Result<(), Error> {
     let Some(found) = work.catalog else {
-        account.note("there is no catalog to enforce yet: nothing was looked at");
+        account.note("there is no catalog to enforce yet");
         return Ok(());
     };
     account.source(work.source);

@@ -176,6 +176,9 @@ fn place(origin: &Origin) -> String {
 /// `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, mend 1.1 s)`.
 fn summary(report: &Report, style: Style) -> String {
     let counts = &report.counts;
+    if report.catalog.is_none() {
+        return style.bad("there was no run: nothing was looked at");
+    }
     let corrective = match counts.corrective {
         0 => String::new(),
         n => format!(" ({n} corrective)"),

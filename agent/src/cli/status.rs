@@ -30,7 +30,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let identity = Identity::load(&state)?;
     let shown = Shown {
         certname: identity.certname.to_string(),
-        server: place.config.server.clone().unwrap_or_else(|| identity.server.clone()),
+        server: place.config.server.unwrap_or_else(|| identity.server.clone()),
         certificate_until: identity.current.validity().map_err(anyhow::Error::msg)?.until,
         certificate_renewal: identity.renewal()?,
         reports_waiting: Spool::open(&state)?.waiting()?,

@@ -1,5 +1,7 @@
 //! An operator's own facts: TOML and JSON files in [`super::CUSTOM_DIR`]. They add names and never replace one.
 
+use std::collections::btree_map::Entry;
+
 use holdfast_catalog::value::{Map, Value};
 
 use super::CUSTOM_DIR;
@@ -38,10 +40,12 @@ fn read(tree: &Tree, path: &str) -> Result<Map, String> {
 
 fn add(path: &str, entries: Map, facts: &mut Map, warnings: &mut Vec<String>) {
     for (name, value) in entries {
-        if facts.contains_key(&name) {
-            warnings.push(format!("{path}: the fact `{name}` is already there and stays as it is"));
-        } else {
-            facts.insert(name, value);
+        match facts.entry(name) {
+            Entry::Vacant(place) => drop(place.insert(value)),
+            Entry::Occupied(fact) => {
+                warnings
+                    .push(format!("{path}: the fact `{}` is already there and stays as it is", fact.key()));
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::resource::attribute::Content;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, ReportAnswer, path};
 
 use rcgen::PublicKeyData as _;
@@ -157,6 +159,39 @@ fn with_the_server_away_drift_is_mended_and_reported_later_once_and_in_order() {
     assert_eq!(delivered, [away[0], away[1], back]);
     scene.run();
     assert_eq!(scene.reports().len(), before + 4);
+}
+
+#[test]
+fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
+    let scene = scene();
+    scene.enroll();
+    let hash = ContentHash::of(b"from files");
+    let named = |id| {
+        let mut catalog = catalog(id, "");
+        catalog.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 10));
+        catalog
+    };
+    let content = format!("{}/{hash}", path::CONTENT);
+    let serve = |catalog: Catalog, bytes: &'static str| {
+        let content = content.clone();
+        scene.server.answers(move |request| match request.path.as_str() {
+            path::CATALOG => {
+                Answer::ok(&CatalogAnswer::Catalog { catalog: Box::new(catalog.clone()), next_run: 9 })
+            }
+            asked if asked == content => Answer::Json(200, bytes.into()),
+            _ => Answer::ok(&ReportAnswer { new: true }),
+        });
+    };
+    serve(named(1), "other byte");
+    let report = scene.run().report;
+    assert!(report.events[0].reason.as_ref().unwrap().contains("other bytes"), "{:?}", report.events);
+    assert_eq!((report.counts.failed, scene.greeting().as_str()), (1, ""));
+    serve(named(1), "from files");
+    assert_eq!(scene.run().report.counts.changed, 1);
+    assert_eq!(scene.greeting(), "from files");
+    serve(named(2), "from files");
+    scene.run();
+    assert_eq!(scene.server.asked(&content).len(), 2, "what is here is not fetched again");
 }
 
 #[test]
