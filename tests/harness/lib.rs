@@ -8,6 +8,7 @@ pub mod browser;
 pub mod lab;
 pub mod process;
 pub mod skip;
+pub mod synthetic;
 pub mod wait;
 
 pub use binaries::binaries;

@@ -1,0 +1,29 @@
+//! The benchmarks: each a figure beside its target and what a peer needs for the same work.
+//!
+//! CPU seconds are user and system time of whole processes, medians of several runs, as the peers were measured
+//! (`docs/benchmarks.md`). Nothing here fails because a machine is slow: timings are not tests.
+
+#![allow(clippy::print_stdout)] // the table is the output
+
+mod agent;
+mod compile;
+mod figure;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let only = std::env::args().nth(1).unwrap_or_default();
+    let parts: [(&str, fn() -> anyhow::Result<Vec<figure::Figure>>); 2] =
+        [("agent", agent::measure), ("compile", compile::measure)];
+    figure::print_heading();
+    for (name, measure) in parts.into_iter().filter(|(name, _)| name.contains(&only)) {
+        match measure() {
+            Ok(figures) => figures.iter().for_each(figure::print),
+            Err(error) => {
+                println!("{name}: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}

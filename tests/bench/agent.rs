@@ -1,0 +1,99 @@
+//! The agent on files of 1 KiB below a directory: first run, and converged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::{Bundle, Catalog, CatalogId, Policy, Resource};
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::resource::ResourceRef;
+
+use crate::figure::{Figure, run};
+
+const RUNS: usize = 7;
+
+/// Work, target of the converged and of the first run, and peers' figures, from `targets.md`.
+const SIZES: [(usize, f64, Option<f64>, &str, &str); 3] = [
+    (100, 0.01, None, "Puppet 1.9 s, CFEngine 0.05–0.08 s", "–"),
+    (1_000, 0.02, Some(0.15), "Puppet 3.0 s, CFEngine 0.26–0.34 s", "Puppet 5.6 s, CFEngine 0.46–0.78 s"),
+    (5_000, 0.06, None, "Puppet 8.1 s, CFEngine 1.39 s", "–"),
+];
+
+/// Measures each size: first runs on new directories, then converged runs on the last of them.
+pub fn measure() -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for (files, converged, first, peer_converged, peer_first) in SIZES {
+        let work = tempfile::tempdir()?;
+        let bundle = work.path().join("bundle.json");
+        write_bundle(&bundle, files)?;
+        let directory = |run: usize| work.path().join(format!("run{run}"));
+        let apply = |run_number: usize| run(&mut command(&bundle, &directory(run_number)));
+
+        let firsts = (0..3).map(apply).collect::<Result<Vec<_>, _>>()?;
+        let again = (0..RUNS).map(|_| apply(0)).collect::<Result<Vec<_>, _>>()?;
+        let seconds = |runs: &[crate::figure::Usage]| runs.iter().map(|u| u.cpu.as_secs_f64()).collect();
+        let peak = again.iter().map(|usage| usage.memory).collect();
+        figures.push(
+            Figure::of(format!("converged run, {files} files of 1 KiB"), seconds(&again), "s")
+                .beside(converged, peer_converged),
+        );
+        let figure = Figure::of(format!("first run, {files} files, each with fsync"), seconds(&firsts), "s");
+        figures.push(match first {
+            Some(target) => figure.beside(target, peer_first),
+            None => figure,
+        });
+        let figure = Figure::of(format!("peak memory so far, {files} files"), peak, "MiB");
+        figures.push(match files {
+            1_000 => figure.beside(14.0, "Puppet 102 MiB, CFEngine 24 MiB"),
+            _ => figure,
+        });
+    }
+    Ok(figures)
+}
+
+fn command(bundle: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(&harness::binaries().agent);
+    command.arg("apply").arg("--catalog").arg(bundle);
+    command.arg("--root").arg(directory.join("root")).arg("--state-dir").arg(directory.join("state"));
+    std::fs::create_dir_all(directory.join("root")).ok();
+    command
+}
+
+/// A catalog of `files` files in directories of a hundred.
+fn write_bundle(path: &Path, files: usize) -> anyhow::Result<()> {
+    let directories = (0..files.div_ceil(100)).map(|d| (format!("/srv/d{d}"), directory_attributes()));
+    let members = (0..files).map(|f| (format!("/srv/d{}/f{f}", f / 100), file_attributes(f)));
+    let parents = [("/srv".to_owned(), directory_attributes())];
+    let resources = parents.into_iter().chain(directories).chain(members).map(|(title, attributes)| Resource {
+        reference: ResourceRef::new("file", title),
+        attributes,
+        policy: Policy::Enforce,
+        container: None,
+        tags: Vec::new(),
+        origin: None,
+        sources: BTreeMap::new(),
+    });
+    let mut catalog = Catalog {
+        id: CatalogId::parse(&"0".repeat(64)).expect("64 digits"),
+        certname: Certname::parse("bench1.customer.example")?,
+        commit: "bench".into(),
+        environment: "bench".into(),
+        resources: resources.collect(),
+        containers: Vec::new(),
+        edges: Vec::new(),
+    };
+    catalog.id = catalog.compute_id(b"bench");
+    let bundle = Bundle { catalog, contents: BTreeMap::new() };
+    Ok(std::fs::write(path, serde_json::to_vec(&bundle)?)?)
+}
+
+fn directory_attributes() -> holdfast_catalog::resource::Attributes {
+    [(Arc::from("ensure"), "directory".into()), (Arc::from("mode"), "0755".into())].into()
+}
+
+fn file_attributes(number: usize) -> holdfast_catalog::resource::Attributes {
+    let line = format!("file {number} of the benchmark, one of many lines that are alike\n");
+    let text: String = line.chars().cycle().take(1024).collect();
+    [(Arc::from("content"), text.into()), (Arc::from("mode"), "0644".into())].into()
+}

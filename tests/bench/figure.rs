@@ -1,0 +1,84 @@
+//! Figures: what was measured, in which unit, beside a target.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+/// Something measured.
+pub struct Figure {
+    /// The work.
+    pub work: String,
+    /// Least, median and greatest.
+    pub spread: [f64; 3],
+    /// `s`, `ms` or `MiB`.
+    pub unit: &'static str,
+    /// What is to be reached, in the same unit.
+    pub target: Option<f64>,
+    /// What a peer needs, as `targets.md` has it.
+    pub peer: &'static str,
+}
+
+impl Figure {
+    /// From several runs' values.
+    pub fn of(work: impl Into<String>, mut values: Vec<f64>, unit: &'static str) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+        Self { work: work.into(), spread: [at(0.0), at(0.5), at(1.0)], unit, target: None, peer: "–" }
+    }
+
+    /// With a target and a peer's figure.
+    pub fn beside(mut self, target: f64, peer: &'static str) -> Self {
+        self.target = Some(target);
+        self.peer = peer;
+        self
+    }
+}
+
+/// The table's head, as Markdown.
+pub fn print_heading() {
+    println!("| work | median | least – greatest | target | reached | peer |\n| --- | --- | --- | --- | --- | --- |");
+}
+
+/// A row.
+pub fn print(figure: &Figure) {
+    let Figure { work, spread: [least, median, greatest], unit, target, peer } = figure;
+    let reached = target.map_or("–", |target| if *median <= target { "yes" } else { "**no**" });
+    let target = target.map_or("–".into(), |target| format!("≤ {target} {unit}"));
+    println!("| {work} | {median:.3} {unit} | {least:.3} – {greatest:.3} | {target} | {reached} | {peer} |");
+}
+
+/// What one process took.
+pub struct Usage {
+    /// User and system time.
+    pub cpu: Duration,
+    /// Peak resident memory in MiB.
+    pub memory: f64,
+}
+
+/// Runs a command to its end and says what it took; it must succeed.
+///
+/// The peak of memory is that of the largest child so far, so a small command is measured before a large one.
+pub fn run(command: &mut std::process::Command) -> anyhow::Result<Usage> {
+    let before = children()?;
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
+    let after = children()?;
+    Ok(Usage { cpu: after.0.saturating_sub(before.0), memory: after.1 })
+}
+
+/// CPU time of all children that ended, and the greatest of their peaks of memory so far.
+fn children() -> anyhow::Result<(Duration, f64)> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok((Duration::from_micros(micros.unsigned_abs()), usage.max_rss() as f64 / 1024.0))
+}
+
+/// CPU time of this process.
+pub fn own() -> anyhow::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(micros.unsigned_abs()))
+}

@@ -1,0 +1,134 @@
+//! A control repository of any size for benchmarks: one role whose sites come from five levels of data by a deep merge,
+//! each site five files, half of them from templates.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The node that the repository is for.
+pub const NODE: &str = "bench1.customer.example";
+
+const LEVELS: [&str; 5] =
+    ["common", "resellers/reseller", "customers/customer", "roles/bench", "nodes/bench1.customer.example"];
+
+const SITE: &str = r#"
+kind = "define"
+doc  = "One site: five files."
+
+[parameters]
+port     = { type = "Port", doc = "Port it listens on." }
+owner    = { type = "String[1]", default = "root", doc = "Who owns its files." }
+settings = { type = "Hash[String, Scalar]", default = {}, doc = "Further settings." }
+
+[let]
+base = "/srv/sites/${title}"
+
+[file.base]
+title  = "${base}"
+ensure = "directory"
+mode   = "0755"
+owner  = "${owner}"
+
+[file.config]
+title    = "${base}/site.conf"
+template = "site.conf.hbs"
+mode     = "0644"
+require  = "file[${base}]"
+
+[file.environment]
+title    = "${base}/environment"
+template = "environment.hbs"
+mode     = "0640"
+
+[file.port]
+title   = "${base}/port"
+content = "${port + 1}\n"
+
+[file.name]
+title   = "${base}/name"
+content = "${title} on ${node.certname} of ${node.customer}\n"
+when    = "${settings.enabled}"
+"#;
+
+const SITE_TEMPLATE: &str = "server {
+    listen {{port}};
+    server_name {{title}};
+    # {{node.certname}} of {{node.customer}}, {{facts.os.name}} {{facts.os.release.major}}
+{{#each settings}}
+    set ${{@key}} {{this}};
+{{/each}}
+{{#if settings.enabled}}
+    return 200;
+{{else}}
+    return 404;
+{{/if}}
+}
+";
+
+const ENVIRONMENT_TEMPLATE: &str = "PORT={{port}}
+OWNER={{owner}}
+SITE={{title}}
+NODE={{node.certname}}
+";
+
+/// Writes a repository whose node has `5 * sites + 4` resources.
+pub fn write(root: &Path, sites: usize) -> io::Result<()> {
+    let put = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(root))?;
+        fs::write(path, text)
+    };
+    put(
+        "inventory/reseller/customer.toml",
+        &format!("[\"{NODE}\"]\nrole = \"bench\"\nstage = \"production\"\n"),
+    )?;
+    put(
+        "facts/default.json",
+        r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#,
+    )?;
+    put(
+        "modules/role/manifests/bench.toml",
+        "doc = \"The benchmark's role.\"\ninclude = [\"profile::bench\"]\n",
+    )?;
+    put("modules/profile/manifests/bench.toml", &profile())?;
+    put("modules/site/manifests/instance.toml", SITE)?;
+    put("modules/site/templates/site.conf.hbs", SITE_TEMPLATE)?;
+    put("modules/site/templates/environment.hbs", ENVIRONMENT_TEMPLATE)?;
+    for (depth, level) in LEVELS.iter().enumerate() {
+        put(&format!("hieradata/{level}.toml"), &data(depth, sites))?;
+    }
+    Ok(())
+}
+
+fn profile() -> String {
+    let mut text = String::from(
+        r#"doc = "Sites from data."
+
+[parameters]
+sites = { type = "Hash[String, site::instance]", default = {}, merge = "deep", doc = "Sites, by name." }
+
+["site::instance".site]
+for_each = "${sites}"
+title    = "${each.key}"
+"*"      = "${each.value}"
+"#,
+    );
+    for path in ["/srv/sites", "/srv/cache", "/srv/log", "/srv/run"] {
+        let _ = write!(text, "\n[file.\"{path}\"]\nensure = \"directory\"\nmode = \"0755\"\n");
+    }
+    text
+}
+
+/// Every level names every fifth site whole, and a setting of every other, so that each merge has work to do.
+fn data(depth: usize, sites: usize) -> String {
+    let mut text = String::new();
+    for site in 0..sites {
+        let _ = writeln!(text, "[profile.bench.sites.\"site{site}.customer.example\"]");
+        if site % LEVELS.len() == depth {
+            let _ = writeln!(text, "port = {}\nowner = \"root\"", 1024 + site);
+        }
+        let _ = writeln!(text, "settings = {{ level{depth} = {site}, enabled = true }}\n");
+    }
+    text
+}
