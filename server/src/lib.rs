@@ -10,3 +10,6 @@ pub mod compile; // snapshot, node and facts to a catalog
 pub mod check; // everything wrong with a repository
 pub mod identity; // who is who
 pub mod store; // what the server remembers
+pub mod admin; // operators' wishes, by a socket
+pub mod config; // what the server is told
+pub mod cli; // one file a command

@@ -1,2 +1,7 @@
-//! The server binary.
-fn main() {}
+//! The server and the operator's commands: parses, calls the library, maps errors to exit codes.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    holdfast_server::cli::run()
+}

@@ -65,15 +65,16 @@ fn write_bundle(path: &Path, files: usize) -> anyhow::Result<()> {
     let directories = (0..files.div_ceil(100)).map(|d| (format!("/srv/d{d}"), directory_attributes()));
     let members = (0..files).map(|f| (format!("/srv/d{}/f{f}", f / 100), file_attributes(f)));
     let parents = [("/srv".to_owned(), directory_attributes())];
-    let resources = parents.into_iter().chain(directories).chain(members).map(|(title, attributes)| Resource {
-        reference: ResourceRef::new("file", title),
-        attributes,
-        policy: Policy::Enforce,
-        container: None,
-        tags: Vec::new(),
-        origin: None,
-        sources: BTreeMap::new(),
-    });
+    let resources =
+        parents.into_iter().chain(directories).chain(members).map(|(title, attributes)| Resource {
+            reference: ResourceRef::new("file", title),
+            attributes,
+            policy: Policy::Enforce,
+            container: None,
+            tags: Vec::new(),
+            origin: None,
+            sources: BTreeMap::new(),
+        });
     let mut catalog = Catalog {
         id: CatalogId::parse(&"0".repeat(64)).expect("64 digits"),
         certname: Certname::parse("bench1.customer.example")?,

@@ -35,7 +35,9 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
             warm.push((own()? - before).as_secs_f64() * 1e3);
             anyhow::ensure!(compiled.catalog.resources.len() == resources, "the role has other resources");
         }
-        figures.push(Figure::of(format!("compile, {resources} resources, warm"), warm, "ms").beside(target, peer));
+        figures.push(
+            Figure::of(format!("compile, {resources} resources, warm"), warm, "ms").beside(target, peer),
+        );
         figures.push(
             Figure::of(format!("read and compile, {resources} resources, cold"), cold, "ms")
                 .beside(1000.0, "Puppet Server 17 s, after 24–32 s to ready"),
@@ -49,6 +51,7 @@ fn one(program: &Program, snapshot: &Snapshot) -> anyhow::Result<Compiled> {
     let node = node.ok_or_else(|| anyhow::anyhow!("the node is not in the inventory"))?;
     let facts = snapshot.get("facts/default.json").ok_or_else(|| anyhow::anyhow!("no facts"))?;
     let facts: Facts = serde_json::from_slice(facts.bytes())?;
-    compile(program, node, &facts, "bench", b"key")
-        .map_err(|problems| anyhow::anyhow!("{}", problems.first().map(ToString::to_string).unwrap_or_default()))
+    compile(program, node, &facts, "bench", b"key").map_err(|problems| {
+        anyhow::anyhow!("{}", problems.first().map(ToString::to_string).unwrap_or_default())
+    })
 }

@@ -38,7 +38,9 @@ impl Figure {
 
 /// The table's head, as Markdown.
 pub fn print_heading() {
-    println!("| work | median | least – greatest | target | reached | peer |\n| --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| work | median | least – greatest | target | reached | peer |\n| --- | --- | --- | --- | --- | --- |"
+    );
 }
 
 /// A row.

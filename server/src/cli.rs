@@ -1,0 +1,147 @@
+//! The commands: one file each. They print; nothing else of the server does.
+//!
+//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not, 64 wrong usage.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands are what prints")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+mod ca;
+mod node;
+mod poke;
+mod user;
+
+/// Wrong usage, as `sysexits.h` has it.
+const USAGE: u8 = 64;
+
+/// Configuration management for many small machines: the server and the operator's commands.
+#[derive(Parser)]
+#[command(name = "holdfast", version, arg_required_else_help = true, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add nodes, look at them, take them off
+    #[command(subcommand)]
+    Node(node::Command),
+    /// Say who may log in to the dashboard
+    #[command(subcommand)]
+    User(user::Command),
+    /// Look at the server's certificate authority
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Have the server look at the repository now, as a git hook does
+    Poke(Socket),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Where the running server is.
+#[derive(Debug, clap::Args)]
+pub struct Socket {
+    /// The server's data directory
+    #[arg(long, value_name = "DIR", default_value = crate::config::DATA_DIR, global = true)]
+    data_dir: PathBuf,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text", global = true)]
+    format: Format,
+}
+
+impl Socket {
+    fn ask(&self, request: &crate::admin::Request) -> Result<crate::admin::Answer, Failed> {
+        Ok(crate::admin::client::ask(&self.data_dir, request)?)
+    }
+}
+
+/// What a command could not do; its text is for the person who typed it.
+type Failed = Box<dyn std::error::Error>;
+
+/// Runs the command of this process's arguments.
+pub fn run() -> ExitCode {
+    match Arguments::try_parse() {
+        Ok(arguments) => arguments.command.run(),
+        Err(error) => {
+            // Nothing is to be done about a closed terminal.
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS }
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> ExitCode {
+        let done = match self {
+            Self::Node(command) => command.run(),
+            Self::User(command) => command.run(),
+            Self::Ca(command) => command.run(),
+            Self::Poke(socket) => poke::run(&socket),
+            Self::Completions { shell } => {
+                clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut std::io::stdout());
+                Ok(())
+            }
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("holdfast: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Prints data as JSON, on one line for each value of a stream and in full otherwise.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failed> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A table for people: columns as wide as they must be.
+fn print_table(heading: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heading[column].len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<_> = (0..heading.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    println!("{}", line(heading.to_vec()));
+    for row in rows {
+        println!("{}", line(row.iter().map(String::as_str).collect()));
+    }
+}
+
+/// A time for people.
+fn time(at: jiff::Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_of_commands_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,158 @@
+//! The server's configuration: `/etc/holdfast/server.toml`, under what the command line says.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the server keeps its state.
+pub const DATA_DIR: &str = "/var/lib/holdfast";
+
+/// Where its configuration is.
+pub const FILE: &str = "/etc/holdfast/server.toml";
+
+/// What the server is told.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The control repository: a directory, a git repository, or the URL of one.
+    pub repo: String,
+    /// The branch that is in force; without git, there is none to name.
+    pub branch: String,
+    /// Where the server keeps its state.
+    pub data_dir: PathBuf,
+    /// Where agents connect.
+    pub listen: SocketAddr,
+    /// Where the dashboard is.
+    pub dashboard: SocketAddr,
+    /// The name or address by which nodes and browsers reach the server; the machine's own name without it.
+    pub name: Option<String>,
+    /// Seconds between two polls of a node.
+    pub interval: u64,
+    /// Seconds for which a node's certificate is valid.
+    pub certificate_lifetime: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let any = std::net::IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED);
+        Self {
+            repo: String::new(),
+            branch: "main".into(),
+            data_dir: DATA_DIR.into(),
+            listen: SocketAddr::new(any, 8140),
+            dashboard: SocketAddr::new(any, 8443),
+            name: None,
+            interval: 30 * 60,
+            certificate_lifetime: 7 * 24 * 3600,
+        }
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is wrong.
+    #[error("{}: {source}", path.display())]
+    Wrong {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// Neither the file nor the command line names a repository.
+    #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
+    NoRepository,
+    /// A number is out of its range.
+    #[error("`{0}` is 0 seconds: give at least 1")]
+    Zero(&'static str),
+}
+
+impl Config {
+    /// Reads a file; without one named, [`FILE`] where it exists, else the defaults.
+    ///
+    /// # Errors
+    /// A named file that cannot be read, and anything in it that is unknown or of the wrong type.
+    pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(FILE));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+        };
+        let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source: Box::new(source) };
+        toml::from_str(&text).map_err(wrong)
+    }
+
+    /// Checks what can only be said of the whole.
+    ///
+    /// # Errors
+    /// What is missing or out of range.
+    pub fn checked(self) -> Result<Self, ConfigError> {
+        if self.repo.is_empty() {
+            return Err(ConfigError::NoRepository);
+        }
+        let zero = [("interval", self.interval), ("certificate_lifetime", self.certificate_lifetime)];
+        match zero.into_iter().find(|(_, seconds)| *seconds == 0) {
+            Some((name, _)) => Err(ConfigError::Zero(name)),
+            None => Ok(self),
+        }
+    }
+
+    /// The name by which nodes and browsers reach the server.
+    pub fn name(&self) -> String {
+        let own = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        self.name.clone().unwrap_or_else(|| match self.listen.ip() {
+            ip if ip.is_unspecified() => own(),
+            ip => ip.to_string(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("server.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(Some(&path))
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let config = read("repo = \"/srv/control\"\ninterval = 60\n").unwrap().checked().unwrap();
+        assert_eq!((config.interval, config.listen.port(), &*config.branch), (60, 8140, "main"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let error = read("repo = \"x\"\nintervall = 60\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("interval"), "{error}");
+    }
+
+    #[test]
+    fn a_server_needs_a_repository_and_time() {
+        assert!(matches!(read("").unwrap().checked(), Err(ConfigError::NoRepository)));
+        assert!(matches!(
+            read("repo='x'\ninterval=0").unwrap().checked(),
+            Err(ConfigError::Zero("interval"))
+        ));
+    }
+
+    #[test]
+    fn a_named_file_must_be_there() {
+        assert!(Config::read(Some(Path::new("/nonexistent/server.toml"))).is_err());
+    }
+}
