@@ -52,6 +52,14 @@ impl Checked {
 /// Checks a repository: that everything can be read and every name is known, and that each node of the inventory
 /// compiles, with its facts from `facts/NAME.json`, else `facts/default.json`, else none.
 pub fn check(program: &Program) -> Checked {
+    let mut checked = check_sources(program);
+    check_nodes(program, &mut checked);
+    checked
+}
+
+/// Checks what does not take a compile: enough to tell whether a commit may come into force, in a moment even where
+/// there are many nodes.
+pub fn check_sources(program: &Program) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
     for problem in program.data().check(program.snapshot()) {
         match written_by(program, &problem) {
@@ -63,6 +71,12 @@ pub fn check(program: &Program) -> Checked {
         let message = format!("{} is {}, and is left out", ignored.path, ignored.what);
         checked.warnings.push(Diagnostic::warning("ignored", message, None));
     }
+    checked.fatal = crate::compile::sorted(checked.fatal);
+    checked.tenants = crate::compile::sorted(checked.tenants);
+    checked
+}
+
+fn check_nodes(program: &Program, checked: &mut Checked) {
     for node in program.inventory().nodes() {
         let facts = match facts_of(program.snapshot(), &node.certname) {
             Ok(facts) => facts.unwrap_or_else(Facts::none),
@@ -78,11 +92,9 @@ pub fn check(program: &Program) -> Checked {
             }
         }
     }
-    checked.fatal = crate::compile::sorted(checked.fatal);
-    checked.tenants = crate::compile::sorted(checked.tenants);
-    checked.warnings = crate::compile::sorted(checked.warnings);
+    checked.fatal = crate::compile::sorted(std::mem::take(&mut checked.fatal));
+    checked.warnings = crate::compile::sorted(std::mem::take(&mut checked.warnings));
     checked.warnings.retain(|warning| warning.severity == Severity::Warning);
-    checked
 }
 
 /// The environment's name where there is no branch.

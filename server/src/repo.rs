@@ -83,8 +83,20 @@ pub struct Snapshot(Arc<Inner>);
 
 struct Inner {
     commit: CommitId,
+    written: Option<Written>,
     files: BTreeMap<Arc<str>, File>,
     ignored: Vec<Ignored>,
+}
+
+/// Who committed what, as the commit says: for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The author's name and address.
+    pub author: String,
+    /// The first line of the message.
+    pub subject: String,
+    /// When it was committed.
+    pub at: jiff::Timestamp,
 }
 
 /// An entry of the repository that no snapshot holds.
@@ -97,19 +109,29 @@ pub struct Ignored {
 }
 
 impl Snapshot {
-    fn new(commit: CommitId, files: BTreeMap<Arc<str>, File>, ignored: Vec<Ignored>) -> Self {
-        Self(Arc::new(Inner { commit, files, ignored }))
+    fn new(
+        commit: CommitId,
+        written: Option<Written>,
+        files: BTreeMap<Arc<str>, File>,
+        ignored: Vec<Ignored>,
+    ) -> Self {
+        Self(Arc::new(Inner { commit, written, files, ignored }))
     }
 
     /// A snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
     pub fn of_files<P: Into<Arc<str>>, B: Into<Arc<[u8]>>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
         let files = files.into_iter().map(|(path, bytes)| (path.into(), File::new(bytes))).collect();
-        Self::new(directory::commit_of(&files), files, Vec::new())
+        Self::new(directory::commit_of(&files), None, files, Vec::new())
     }
 
     /// What it is a snapshot of.
     pub fn commit(&self) -> &CommitId {
         &self.0.commit
+    }
+
+    /// Who committed it; none of a directory.
+    pub fn written(&self) -> Option<&Written> {
+        self.0.written.as_ref()
     }
 
     /// A file by its path from the repository's root. Reads of a compile go through [`Snapshot::reader`].

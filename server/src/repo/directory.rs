@@ -34,7 +34,7 @@ impl Directory {
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
         let mut reading = Reading::default();
         reading.folder(&self.root, "")?;
-        Ok(Snapshot::new(commit_of(&reading.files), reading.files, reading.ignored))
+        Ok(Snapshot::new(commit_of(&reading.files), None, reading.files, reading.ignored))
     }
 }
 

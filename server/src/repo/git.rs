@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix::objs::tree::EntryKind;
 
 use super::limits::Limits;
-use super::{CommitId, File, Ignored, RepoError, Snapshot, directory};
+use super::{CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
 
 /// A branch, tag or commit of a repository to take snapshots of.
 pub struct GitRepository {
@@ -80,7 +80,7 @@ impl GitRepository {
             })?;
         }
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
-        Ok(Snapshot::new(id, reading.files, reading.ignored))
+        Ok(Snapshot::new(id, written(&commit), reading.files, reading.ignored))
     }
 
     fn take_blobs(&self) -> HashMap<gix::ObjectId, File> {
@@ -164,6 +164,17 @@ impl<'r> Reading<'r> {
         self.files.insert(path.into(), file);
         Ok(())
     }
+}
+
+/// What a commit says about itself; none where it is bent, which stops nothing.
+fn written(commit: &gix::Commit<'_>) -> Option<Written> {
+    let author = commit.author().ok()?;
+    let subject = commit.message_raw_sloppy().to_string();
+    Some(Written {
+        author: format!("{} <{}>", author.name, author.email),
+        subject: subject.lines().next().unwrap_or_default().chars().take(200).collect(),
+        at: jiff::Timestamp::from_second(commit.time().ok()?.seconds).ok()?,
+    })
 }
 
 fn broken(path: &Path, reason: &str) -> RepoError {
