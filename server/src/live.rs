@@ -1,0 +1,212 @@
+//! The running state: which commit is in force, what each node was last given, and who wants to hear of it.
+//!
+//! A commit comes into force only when it is checked; a broken one leaves the last good in force and says so. What can
+//! be answered from memory never touches the store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::hash::ContentHash;
+use serde::Serialize;
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::compile::Program;
+use crate::identity::{Caller, token};
+use crate::repo::Snapshot;
+use crate::repo::Poke;
+use crate::store::Store;
+use crate::store::node::{NodeId, Place};
+
+mod commit;
+mod given;
+mod seen;
+
+pub mod poll; // what a node is to be, or that nothing changed
+pub mod report; // what a node did
+pub mod slot; // when each node's turn is
+
+/// What the running state is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How far apart a node's polls are.
+    pub interval: Duration,
+    /// The environment's name: the branch, or `directory`.
+    pub environment: String,
+    /// How many compiles go on at once.
+    pub compiles: usize,
+}
+
+/// Something that pages may want to show at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "happening", rename_all = "kebab-case")]
+pub enum Happening {
+    /// A commit came into force.
+    CommitTaken {
+        /// Which.
+        commit: String,
+    },
+    /// A commit has errors and did not come into force.
+    CommitBroken {
+        /// Which.
+        commit: String,
+    },
+    /// A node was added, moved, revoked or removed, or got a certificate.
+    NodeChanged {
+        /// Which.
+        certname: Certname,
+        /// Whose it is.
+        place: Place,
+    },
+    /// A node was given an answer to its poll that differs from the last one, or could not be given one.
+    CatalogChanged {
+        /// Which.
+        certname: Certname,
+        /// Whose it is.
+        place: Place,
+    },
+    /// A report was stored.
+    ReportStored {
+        /// Whose.
+        certname: Certname,
+        /// Whose that is.
+        place: Place,
+        /// Its number.
+        report: i64,
+    },
+}
+
+/// A commit in force.
+pub struct InForce {
+    program: Program,
+    /// Static files by hash, for nodes whose catalog was compiled before the server's last start.
+    contents: HashMap<ContentHash, Arc<[u8]>>,
+}
+
+impl InForce {
+    fn new(program: Program) -> Self {
+        let files = program.snapshot().under("modules");
+        let contents = files.map(|(_, file)| (file.hash().clone(), file.bytes().clone())).collect();
+        Self { program, contents }
+    }
+
+    /// Its id.
+    pub fn commit(&self) -> &str {
+        self.program.snapshot().commit().as_str()
+    }
+
+    /// What it says.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Where its inventory says that a node belongs.
+    pub fn place(&self, certname: &Certname) -> Option<Place> {
+        let node = self.program.inventory().get(certname)?;
+        Some(Place { reseller: node.reseller.clone(), customer: node.customer.clone() })
+    }
+}
+
+/// The running state.
+pub struct Live {
+    config: Config,
+    store: Store,
+    key: token::Key,
+    in_force: ArcSwapOption<InForce>,
+    given: Mutex<HashMap<NodeId, given::Given>>,
+    seen: seen::Seen,
+    compiles: Arc<Semaphore>,
+    happenings: broadcast::Sender<Happening>,
+    poke: OnceLock<Poke>,
+}
+
+impl Live {
+    /// A state in which no commit is in force.
+    pub fn new(config: Config, store: Store, key: token::Key) -> Arc<Self> {
+        Arc::new(Self {
+            compiles: Arc::new(Semaphore::new(config.compiles)),
+            config,
+            store,
+            key,
+            in_force: ArcSwapOption::empty(),
+            given: Mutex::default(),
+            seen: seen::Seen::default(),
+            happenings: broadcast::channel(1024).0,
+            poke: OnceLock::new(),
+        })
+    }
+
+    /// The commit in force.
+    pub fn in_force(&self) -> Option<Arc<InForce>> {
+        self.in_force.load_full()
+    }
+
+    /// The environment's name.
+    pub fn environment(&self) -> &str {
+        &self.config.environment
+    }
+
+    /// How far apart a node's polls are.
+    pub fn interval(&self) -> Duration {
+        self.config.interval
+    }
+
+    /// What happens from now on. Whoever is too slow misses some, and is told how many.
+    pub fn happenings(&self) -> broadcast::Receiver<Happening> {
+        self.happenings.subscribe()
+    }
+
+    /// Tells whoever listens.
+    pub fn tell(&self, happening: Happening) {
+        // Nobody listening is no error.
+        let _ = self.happenings.send(happening);
+    }
+
+    /// Looks at the repository at once, as after a push.
+    pub fn poke(&self) {
+        if let Some(poke) = self.poke.get() {
+            poke.poke();
+        }
+    }
+
+    /// Forgets what was given to a node of which another generation comes.
+    pub fn forget(&self, node: NodeId) {
+        self.given().remove(&node);
+    }
+
+    /// The bytes of content that one of the caller's own last catalogs names; none where it names no such content,
+    /// whether or not there is any.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn content(
+        &self,
+        caller: &Caller,
+        hash: ContentHash,
+    ) -> crate::store::Result<Option<Arc<[u8]>>> {
+        if let Some(bytes) = self.given().get(&caller.node).and_then(|given| given.content(&hash)) {
+            return Ok(Some(bytes));
+        }
+        // After a restart memory is empty, and the store still knows what the node may ask for.
+        if !self.store.names_content(caller.node, hash.clone()).await? {
+            return Ok(None);
+        }
+        Ok(self.in_force().and_then(|in_force| in_force.contents.get(&hash).cloned()))
+    }
+
+    fn given(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, given::Given>> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key of a node's catalog ids: of this generation alone.
+    fn catalog_key(&self, caller: &Caller) -> [u8; 32] {
+        self.key.derive(&format!("catalog:{}:{}", caller.certname, caller.generation))
+    }
+
+    fn program_of(&self, snapshot: &Snapshot) -> Program {
+        let before = self.in_force();
+        Program::new(snapshot, before.as_ref().map(|in_force| in_force.program()))
+    }
+}

@@ -1,0 +1,121 @@
+//! What a node was last given: enough to answer its next poll from memory, and the contents that it may fetch.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::hash::ContentHash;
+use jiff::{SignedDuration, Timestamp};
+
+/// What a superseded catalog names can be fetched for so long at least: a run may be in the middle of it.
+pub const GRACE: SignedDuration = SignedDuration::from_hours(1);
+
+/// So many catalogs of one node are kept at most, however often its facts change.
+const MOST: usize = 16;
+
+/// A catalog as it was compiled.
+#[derive(Clone)]
+pub struct Basis {
+    /// From which commit.
+    pub commit: String,
+    /// For which facts.
+    pub facts: String,
+    /// What came of it.
+    pub catalog: CatalogId,
+}
+
+/// The files that a catalog names.
+pub type Contents = HashMap<ContentHash, Arc<[u8]>>;
+
+struct Kept {
+    catalog: CatalogId,
+    contents: Contents,
+    superseded_at: Option<Timestamp>,
+}
+
+/// What one node was given.
+pub struct Given {
+    basis: Basis,
+    /// Newest first.
+    kept: Vec<Kept>,
+}
+
+impl Given {
+    /// The first catalog.
+    pub fn new(basis: Basis, contents: Contents) -> Self {
+        let kept = vec![Kept { catalog: basis.catalog.clone(), contents, superseded_at: None }];
+        Self { basis, kept }
+    }
+
+    /// The catalog, if it was compiled from just this.
+    pub fn of(&self, commit: &str, facts: &str) -> Option<&CatalogId> {
+        (self.basis.commit == commit && self.basis.facts == facts).then_some(&self.basis.catalog)
+    }
+
+    /// The next catalog, which may be the same one.
+    pub fn next(&mut self, basis: Basis, contents: Contents, now: Timestamp) {
+        let newest = Kept { catalog: basis.catalog.clone(), contents, superseded_at: None };
+        self.kept.retain(|kept| kept.catalog != newest.catalog);
+        for kept in &mut self.kept {
+            kept.superseded_at.get_or_insert(now);
+        }
+        self.kept.insert(0, newest);
+        let mut index = 0;
+        self.kept.retain(|kept| {
+            index += 1;
+            let young = kept.superseded_at.is_none_or(|at| now.duration_since(at) < GRACE);
+            index <= 2 || (young && index <= MOST)
+        });
+        self.basis = basis;
+    }
+
+    /// Content that one of the kept catalogs names.
+    pub fn content(&self, hash: &ContentHash) -> Option<Arc<[u8]>> {
+        self.kept.iter().find_map(|kept| kept.contents.get(hash).cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog(digit: usize) -> (Basis, Contents, ContentHash) {
+        let bytes = digit.to_string();
+        let hash = ContentHash::of(bytes.as_bytes());
+        let basis = Basis {
+            commit: format!("c{digit}"),
+            facts: "f".into(),
+            catalog: CatalogId::parse(hash.as_str()).unwrap(),
+        };
+        (basis, [(hash.clone(), Arc::from(bytes.into_bytes()))].into(), hash)
+    }
+
+    #[test]
+    fn contents_of_the_last_two_stay_and_older_ones_for_an_hour() {
+        let start = Timestamp::constant(1_800_000_000, 0);
+        let (basis, contents, first) = catalog(1);
+        let mut given = Given::new(basis, contents);
+        let (basis, contents, second) = catalog(2);
+        given.next(basis, contents, start);
+        let (basis, contents, third) = catalog(3);
+        given.next(basis, contents, start + SignedDuration::from_mins(1));
+        assert!([&first, &second, &third].iter().all(|hash| given.content(hash).is_some()));
+        let (basis, contents, _) = catalog(3);
+        given.next(basis, contents, start + SignedDuration::from_hours(2));
+        assert!(given.content(&first).is_none(), "it was superseded long ago");
+        assert!(given.content(&second).is_some() && given.content(&third).is_some());
+    }
+
+    #[test]
+    fn a_node_that_changes_its_facts_in_a_loop_is_bounded() {
+        let start = Timestamp::constant(1_800_000_000, 0);
+        let (basis, contents, _) = catalog(0);
+        let mut given = Given::new(basis, contents);
+        for digit in 1..100 {
+            let (basis, contents, _) = catalog(digit);
+            given.next(basis, contents, start);
+        }
+        assert_eq!(given.kept.len(), MOST);
+        assert!(given.of("c99", "f").is_some() && given.of("c98", "f").is_none());
+    }
+}

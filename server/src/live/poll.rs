@@ -1,0 +1,227 @@
+//! The poll: what a node is to be, or that nothing changed. In the common case it is answered from memory.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest};
+use jiff::Timestamp;
+
+use super::given::{Basis, GRACE, Given};
+use super::{Happening, InForce, Live, slot};
+use crate::compile::{Compiled, compile};
+use crate::identity::Caller;
+use crate::inventory::Node;
+use crate::store;
+use crate::store::catalog::{CompileErrorRow, ServedCatalog};
+
+/// Why a poll gets no catalog. What is shown to the node names nothing of the repository's inside.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// The server has no good commit yet.
+    #[error("the server has no good commit yet: its operator sees why with `holdfast check`")]
+    NothingInForce,
+    /// The facts are not those of their hash.
+    #[error("the facts do not have the hash that was sent with them")]
+    FactsDiffer,
+    /// The inventory does not have the node.
+    #[error("commit {commit} does not have this node in its inventory: its operator adds it there")]
+    NotInInventory {
+        /// The commit in force.
+        commit: String,
+    },
+    /// The inventory says that the node is another customer's.
+    #[error(
+        "the inventory of commit {commit} and the server disagree whose this node is: its operator sees more"
+    )]
+    PlaceDisagrees {
+        /// The commit in force.
+        commit: String,
+    },
+    /// The catalog does not compile.
+    #[error(
+        "this node's catalog does not compile at commit {commit} ({errors} errors): its operator sees them"
+    )]
+    Broken {
+        /// The commit in force.
+        commit: String,
+        /// How many errors there are.
+        errors: usize,
+    },
+    /// Something that must not happen.
+    #[error("compiling failed in an unforeseen way")]
+    Panicked,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Live {
+    /// Answers a poll.
+    ///
+    /// # Errors
+    /// Where the node gets no catalog; it keeps the one that it has.
+    pub async fn poll(&self, caller: &Caller, request: CatalogRequest) -> Result<CatalogAnswer, PollError> {
+        let now = Timestamp::now();
+        let in_force = self.in_force().ok_or(PollError::NothingInForce)?;
+        self.see(caller.node, now, Some(in_force.commit()));
+        let known = self.given().get(&caller.node).and_then(|given| {
+            given
+                .of(in_force.commit(), &request.facts_hash)
+                .filter(|id| request.have.as_ref() == Some(id))
+                .cloned()
+        });
+        if known.is_some() {
+            return Ok(self.unchanged(caller, &in_force, now));
+        }
+        let node = match placed(&in_force, caller) {
+            Ok(node) => node,
+            Err((error, problem)) => {
+                self.failed(caller, &in_force, vec![problem], now).await?;
+                return Err(error);
+            }
+        };
+        let facts_hash = request.facts_hash.clone();
+        let Some(facts) = self.facts_for(caller, &request, now).await? else {
+            return Ok(CatalogAnswer::FactsWanted);
+        };
+        let compiled = match self.compile(&in_force, node, facts, caller).await? {
+            Ok(compiled) => compiled,
+            Err(problems) => {
+                let errors = problems.len();
+                self.failed(caller, &in_force, problems, now).await?;
+                return Err(PollError::Broken { commit: in_force.commit().to_owned(), errors });
+            }
+        };
+        let Compiled { catalog, contents, .. } = compiled;
+        self.note_served(caller, &catalog, now).await?;
+        let basis =
+            Basis { commit: in_force.commit().to_owned(), facts: facts_hash, catalog: catalog.id.clone() };
+        let contents = contents.into_iter().map(|(hash, (_, file))| (hash, file.bytes().clone())).collect();
+        self.remember(caller, basis, contents, now);
+        if request.have.as_ref() == Some(&catalog.id) {
+            return Ok(self.unchanged(caller, &in_force, now));
+        }
+        let (certname, place) = (caller.certname.clone(), caller.place.clone());
+        self.tell(Happening::CatalogChanged { certname, place });
+        Ok(CatalogAnswer::Catalog { catalog: Box::new(catalog), next_run: self.next_run(caller, now) })
+    }
+
+    fn unchanged(&self, caller: &Caller, in_force: &InForce, now: Timestamp) -> CatalogAnswer {
+        CatalogAnswer::Unchanged {
+            commit: in_force.commit().to_owned(),
+            next_run: self.next_run(caller, now),
+        }
+    }
+
+    fn next_run(&self, caller: &Caller, now: Timestamp) -> u64 {
+        slot::next_run(&caller.certname, self.config.interval, now).as_secs().max(1)
+    }
+
+    /// The facts that came, checked and kept; else those that are kept, if they have the hash that was sent.
+    async fn facts_for(
+        &self,
+        caller: &Caller,
+        request: &CatalogRequest,
+        now: Timestamp,
+    ) -> Result<Option<Facts>, PollError> {
+        let Some(facts) = &request.facts else {
+            let kept = self.store.facts(caller.node).await?;
+            return Ok(kept.filter(|kept| kept.hash == request.facts_hash).map(|kept| kept.facts));
+        };
+        if facts.hash() != request.facts_hash {
+            return Err(PollError::FactsDiffer);
+        }
+        self.store.put_facts(caller.node, request.facts_hash.clone(), facts, now).await?;
+        Ok(Some(facts.clone()))
+    }
+
+    async fn compile(
+        &self,
+        in_force: &Arc<InForce>,
+        node: Arc<Node>,
+        facts: Facts,
+        caller: &Caller,
+    ) -> Result<Result<Compiled, Vec<Diagnostic>>, PollError> {
+        let permit = self.compiles.clone().acquire_owned().await.map_err(|_| PollError::Panicked)?;
+        let (in_force, key) = (in_force.clone(), self.catalog_key(caller));
+        let environment = self.config.environment.clone();
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            compile(in_force.program(), &node, &facts, &environment, &key)
+        })
+        .await
+        .map_err(|_| PollError::Panicked)
+    }
+
+    async fn note_served(
+        &self,
+        caller: &Caller,
+        catalog: &holdfast_catalog::catalog::Catalog,
+        now: Timestamp,
+    ) -> store::Result<()> {
+        let served = ServedCatalog {
+            id: catalog.id.clone(),
+            commit: catalog.commit.clone(),
+            environment: catalog.environment.clone(),
+            resources: u32::try_from(catalog.resources.len()).unwrap_or(u32::MAX),
+            served_at: now,
+        };
+        self.store.catalog_served(caller.node, served, catalog.content_hashes(), GRACE).await
+    }
+
+    fn remember(&self, caller: &Caller, basis: Basis, contents: super::given::Contents, now: Timestamp) {
+        match self.given().entry(caller.node) {
+            std::collections::hash_map::Entry::Occupied(mut given) => {
+                given.get_mut().next(basis, contents, now)
+            }
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Given::new(basis, contents));
+            }
+        }
+    }
+
+    async fn failed(
+        &self,
+        caller: &Caller,
+        in_force: &InForce,
+        diagnostics: Vec<Diagnostic>,
+        now: Timestamp,
+    ) -> store::Result<()> {
+        tracing::warn!(node = %caller.certname, errors = diagnostics.len(), commit = in_force.commit(), "no catalog");
+        let row = CompileErrorRow {
+            node: caller.node,
+            environment: self.config.environment.clone(),
+            commit: in_force.commit().to_owned(),
+            since: now,
+            diagnostics,
+        };
+        self.store.compile_failed(row).await?;
+        let (certname, place) = (caller.certname.clone(), caller.place.clone());
+        self.tell(Happening::CatalogChanged { certname, place });
+        Ok(())
+    }
+}
+
+/// The node in the inventory, where that and the store agree whose it is.
+fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, Diagnostic)> {
+    let commit = in_force.commit().to_owned();
+    let Some(node) = in_force.program().inventory().get(&caller.certname) else {
+        let message = format!("`{}` is not in the inventory", caller.certname);
+        let help = format!("add it to inventory/{}.toml", caller.place);
+        let problem = Diagnostic::error("not-in-inventory", message, None).help(help);
+        return Err((PollError::NotInInventory { commit }, problem));
+    };
+    if node.reseller == caller.place.reseller && node.customer == caller.place.customer {
+        return Ok(node.clone());
+    }
+    let message = format!(
+        "`{}` was added for {}, and this says that it belongs to {}/{}",
+        caller.certname, caller.place, node.reseller, node.customer
+    );
+    let problem = Diagnostic::error("place-disagrees", message, (*node.origin).clone()).help(format!(
+        "move it here with `holdfast node move {}`, or move it back in the inventory",
+        caller.certname
+    ));
+    Err((PollError::PlaceDisagrees { commit }, problem))
+}

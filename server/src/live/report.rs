@@ -1,0 +1,67 @@
+//! Reports: taken from their sender alone, checked, stored once.
+
+use holdfast_catalog::report::{MAX_DIFF, MAX_EVENTS, Report};
+use jiff::Timestamp;
+
+use super::{Happening, Live};
+use crate::identity::Caller;
+use crate::store::{self, report::Stored};
+
+/// The longest commit, environment or version that a report may name.
+const MAX_NAME: usize = 128;
+
+/// The longest text besides diffs.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// Why a report is not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// It holds too much of something.
+    #[error("the report's {0} is over the limit")]
+    OverLimit(&'static str),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Live {
+    /// Stores a report as the caller's. False where it has been stored before.
+    ///
+    /// # Errors
+    /// Where it is over a limit, or the store fails.
+    pub async fn report(&self, caller: &Caller, report: Report) -> Result<bool, ReportError> {
+        check(&report)?;
+        let now = Timestamp::now();
+        self.see(caller.node, now, None);
+        let Stored::New(number) = self.store.put_report(caller.node, report, now).await? else {
+            return Ok(false);
+        };
+        self.tell(Happening::ReportStored {
+            certname: caller.certname.clone(),
+            place: caller.place.clone(),
+            report: number,
+        });
+        Ok(true)
+    }
+}
+
+fn check(report: &Report) -> Result<(), ReportError> {
+    let within = |what, length: usize, most| {
+        if length <= most { Ok(()) } else { Err(ReportError::OverLimit(what)) }
+    };
+    let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    within("number of events", report.events.len(), MAX_EVENTS)?;
+    within("commit", length(&report.commit), MAX_NAME)?;
+    within("environment", length(&report.environment), MAX_NAME)?;
+    within("agent", report.agent.len(), MAX_NAME)?;
+    within("error", length(&report.error), MAX_TEXT)?;
+    within("phases", report.phases.len(), MAX_NAME)?;
+    within("types", report.types.len(), MAX_NAME)?;
+    for event in &report.events {
+        within("diff", length(&event.diff), 2 * MAX_DIFF)?;
+        for (what, text) in [("value", &event.is), ("value", &event.should), ("reason", &event.reason)] {
+            within(what, length(text), MAX_TEXT)?;
+        }
+    }
+    Ok(())
+}
