@@ -104,6 +104,11 @@ impl Identity {
         &self.authority
     }
 
+    /// A node that has or had a certificate, from memory.
+    pub fn node(&self, certname: &Certname) -> Option<NodeRow> {
+        self.registry.node(certname)
+    }
+
     /// Adds a node, or its next generation, and makes its join string.
     ///
     /// # Errors

@@ -83,6 +83,12 @@ impl Registry {
         Self { instance: instance.to_owned(), nodes: RwLock::new(nodes.into_iter().map(entry).collect()) }
     }
 
+    /// A node by its name.
+    pub fn node(&self, certname: &Certname) -> Option<NodeRow> {
+        let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        nodes.get(certname).map(|entry| entry.row.clone())
+    }
+
     /// Puts a node in force with these certificates.
     pub fn put(&self, row: NodeRow, certificates: Vec<CertificateRow>) {
         self.write().insert(row.certname.clone(), Entry { row, certificates });

@@ -1,0 +1,49 @@
+//! What nodes may ask: routes of protocol version 1. The only place with status codes.
+//!
+//! No request names a node: who asks is [`caller::AgentIdentity`], from the connection's certificate, held against the
+//! node's state for each request. What the caller reads and what the log says are two texts.
+
+use std::sync::Arc;
+
+use actix_web::web;
+use holdfast_catalog::wire::path;
+
+use crate::identity::Identity;
+use crate::live::Live;
+
+mod answer;
+mod body;
+mod caller;
+mod catalog;
+mod content;
+mod enroll;
+mod limits;
+mod refused;
+mod reports;
+
+#[cfg(test)]
+mod tests;
+
+pub use caller::remember_peer;
+pub use limits::Limits;
+
+/// What the routes work on.
+pub struct State {
+    /// Who is who.
+    pub identity: Arc<Identity>,
+    /// What is in force.
+    pub live: Arc<Live>,
+    /// How much each may ask.
+    pub limits: Limits,
+}
+
+/// The routes.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource(path::ENROLL).route(web::post().to(enroll::enroll)))
+        .service(web::resource(path::RENEW).route(web::post().to(enroll::renew)))
+        .service(web::resource(path::CATALOG).route(web::post().to(catalog::poll)))
+        .service(web::resource(format!("{}/{{hash}}", path::CONTENT)).route(web::get().to(content::content)))
+        .service(web::resource(path::REPORTS).route(web::post().to(reports::report)))
+        .default_service(web::to(refused::no_such_route));
+}

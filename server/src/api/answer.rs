@@ -1,0 +1,32 @@
+//! Answers: JSON, compressed where the caller takes zstd and it is worth it.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::refused::Refused;
+use crate::store;
+
+/// Answers below are sent as they are.
+const WORTH_IT: usize = 512;
+
+/// Answers with a value.
+///
+/// # Errors
+/// Where it cannot be encoded.
+pub fn json<T: Serialize>(request: &HttpRequest, value: &T) -> Result<HttpResponse, Refused> {
+    let failed = |error: std::io::Error| Refused::from(store::Error::Database(Box::new(error)));
+    let plain = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json");
+    if plain.len() < WORTH_IT || !takes_zstd(request) {
+        return Ok(response.body(plain));
+    }
+    let packed = zstd::encode_all(&plain[..], 3).map_err(failed)?;
+    Ok(response.insert_header((header::CONTENT_ENCODING, "zstd")).body(packed))
+}
+
+fn takes_zstd(request: &HttpRequest) -> bool {
+    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|list| list.split(',').any(|coding| coding.trim() == "zstd"))
+}

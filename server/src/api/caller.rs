@@ -1,0 +1,67 @@
+//! Who asks: read from the connection's certificate once, held against the node's state for every request.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::dev::{Extensions, Payload};
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest, web};
+use jiff::Timestamp;
+
+use super::State;
+use super::refused::Refused;
+use crate::identity::{Caller, Peer, tls};
+
+/// Keeps a connection's certificate for its requests. Where it is no node's, nothing is kept, and routes refuse.
+pub fn remember_peer(connection: &dyn Any, extensions: &mut Extensions) {
+    let Some(stream) = connection.downcast_ref::<TlsStream<actix_web::rt::net::TcpStream>>() else { return };
+    let (socket, session) = stream.get_ref();
+    let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else { return };
+    let address = socket.peer_addr().map_or_else(|_| String::new(), |address| address.ip().to_string());
+    if let Some(peer) = tls::peer(certificate, address) {
+        extensions.insert(peer);
+    }
+}
+
+/// The node that asks, admitted at this moment: a route that takes it cannot forget to check.
+pub struct AgentIdentity(pub Caller);
+
+impl FromRequest for AgentIdentity {
+    type Error = Refused;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let peer = peer_of(request);
+        let state = state_of(request);
+        Box::pin(async move { Ok(Self(state?.identity.admit(&peer?, Timestamp::now()).await?)) })
+    }
+}
+
+/// The certificate of a connection, for renewal: it may have expired, and whether it is in force is for the renewal.
+pub struct Presented(pub Peer);
+
+impl FromRequest for Presented {
+    type Error = Refused;
+    type Future = std::future::Ready<Result<Self, Refused>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(peer_of(request).map(Self))
+    }
+}
+
+/// The state, which every server of these routes has.
+pub fn state_of(request: &HttpRequest) -> Result<web::Data<State>, Refused> {
+    let missing =
+        || Refused::new(StatusCode::SERVICE_UNAVAILABLE, "server-failed", "the server is not ready");
+    request.app_data::<web::Data<State>>().cloned().ok_or_else(missing)
+}
+
+fn peer_of(request: &HttpRequest) -> Result<Peer, Refused> {
+    let missing = || {
+        let message = "this needs a node's certificate: enrol first with `holdfast-agent enroll`";
+        Refused::new(StatusCode::UNAUTHORIZED, "certificate-needed", message)
+    };
+    request.conn_data::<Peer>().cloned().ok_or_else(missing)
+}

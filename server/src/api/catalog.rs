@@ -1,0 +1,33 @@
+//! `POST /v1/catalog`: the poll.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use holdfast_catalog::facts;
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::wire::CatalogRequest;
+
+use super::caller::AgentIdentity;
+use super::limits::{Kind, Who};
+use super::refused::Refused;
+use super::{State, answer, body};
+
+/// Facts, and a little around them.
+const LIMIT: usize = facts::MAX_BYTES + 4 * 1024;
+
+/// The longest version that an agent may call itself.
+const MAX_VERSION: usize = 128;
+
+/// What the caller is to be.
+pub async fn poll(
+    request: HttpRequest,
+    AgentIdentity(caller): AgentIdentity,
+    state: Data<State>,
+    payload: Payload,
+) -> Result<HttpResponse, Refused> {
+    state.limits.take(Who::Node(caller.node), Kind::Poll)?;
+    let asked: CatalogRequest = body::read(&request, payload, LIMIT).await?;
+    if ContentHash::parse(&asked.facts_hash).is_none() || asked.agent.len() > MAX_VERSION {
+        return Err(Refused::bad_request("bad-body", "`facts_hash` is SHA-256 in lower-case hex"));
+    }
+    answer::json(&request, &state.live.poll(&caller, asked).await?)
+}

@@ -1,0 +1,147 @@
+//! Refusals: a status, a stable word, a sentence for the person at the node; what else there is to say goes to the log.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError, http::header};
+use holdfast_catalog::wire;
+
+use crate::identity::{EnrollError, Refusal};
+use crate::live::poll::PollError;
+use crate::live::report::ReportError;
+use crate::store;
+
+/// An answer that is no.
+#[derive(Debug)]
+pub struct Refused {
+    status: StatusCode,
+    refusal: wire::Refusal,
+    retry_after: Option<u64>,
+}
+
+impl Refused {
+    /// A refusal.
+    pub fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        let refusal = wire::Refusal { code: code.to_owned(), message: message.into() };
+        Self { status, refusal, retry_after: None }
+    }
+
+    /// The request is not one.
+    pub fn bad_request(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// There is no such thing, or none that the caller may know of.
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing here")
+    }
+
+    /// Later.
+    pub fn too_many(retry_after: u64) -> Self {
+        let message = format!("too many requests: wait {retry_after} s");
+        let refused = Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", message);
+        Self { retry_after: Some(retry_after), ..refused }
+    }
+
+    /// The server's own fault: the log says what.
+    fn internal(error: &dyn fmt::Display) -> Self {
+        tracing::error!(%error, "a request failed");
+        let message = "the server failed: its log says why; try again later";
+        let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server-failed", message);
+        Self { retry_after: Some(30), ..refused }
+    }
+}
+
+/// The answer to whatever is no route.
+pub async fn no_such_route() -> Refused {
+    Refused::not_found()
+}
+
+impl actix_web::Responder for Refused {
+    type Body = actix_web::body::BoxBody;
+    fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse {
+        self.error_response()
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.refusal.code, self.refusal.message)
+    }
+}
+
+impl ResponseError for Refused {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if self.status == StatusCode::FORBIDDEN {
+            // Whoever has no rights keeps no connection either.
+            response.force_close();
+        }
+        response.json(&self.refusal)
+    }
+}
+
+impl From<store::Error> for Refused {
+    fn from(error: store::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::Unknown => "unknown-node",
+            Refusal::Revoked => "revoked",
+            Refusal::Replaced => "certificate-replaced",
+            Refusal::Expired => "certificate-expired",
+        };
+        Self::new(StatusCode::FORBIDDEN, code, refusal.to_string())
+    }
+}
+
+impl From<EnrollError> for Refused {
+    fn from(error: EnrollError) -> Self {
+        let (status, code) = match &error {
+            EnrollError::Token => (StatusCode::FORBIDDEN, "token-invalid"),
+            EnrollError::TokenUsed => (StatusCode::FORBIDDEN, "token-used"),
+            EnrollError::Request(_) => (StatusCode::BAD_REQUEST, "bad-csr"),
+            EnrollError::TooLate => (StatusCode::FORBIDDEN, "certificate-expired"),
+            EnrollError::KeyUsedBefore => (StatusCode::BAD_REQUEST, "key-used"),
+            EnrollError::Refused(refusal) => return (*refusal).into(),
+            EnrollError::Authority(_) | EnrollError::Store(_) => return Self::internal(&error),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<PollError> for Refused {
+    fn from(error: PollError) -> Self {
+        let (status, code) = match &error {
+            PollError::NothingInForce => (StatusCode::SERVICE_UNAVAILABLE, "nothing-in-force"),
+            PollError::FactsDiffer => (StatusCode::BAD_REQUEST, "facts-differ"),
+            PollError::NotInInventory { .. } => (StatusCode::CONFLICT, "not-in-inventory"),
+            PollError::PlaceDisagrees { .. } => (StatusCode::CONFLICT, "place-disagrees"),
+            PollError::Broken { .. } => (StatusCode::CONFLICT, "catalog-broken"),
+            PollError::Panicked | PollError::Store(_) => return Self::internal(&error),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<ReportError> for Refused {
+    fn from(error: ReportError) -> Self {
+        match &error {
+            ReportError::OverLimit(_) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "report-too-large", error.to_string())
+            }
+            ReportError::Store(_) => Self::internal(&error),
+        }
+    }
+}
