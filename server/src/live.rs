@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, broadcast};
 
 use crate::compile::Program;
 use crate::identity::{Caller, token};
-use crate::repo::Snapshot;
 use crate::repo::Poke;
+use crate::repo::Snapshot;
 use crate::store::Store;
 use crate::store::node::{NodeId, Place};
 

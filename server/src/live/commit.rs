@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::{Happening, InForce, Live};
 use crate::check::{check, check_sources};
 use crate::compile::Program;
-use crate::repo::Snapshot;
 use crate::repo::Follower;
+use crate::repo::Snapshot;
 use crate::store::commit::{CommitRow, CommitStatus};
 
 impl Live {
