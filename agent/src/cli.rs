@@ -95,14 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    let level = std::env::var("HOLDFAST_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = tracing_subscriber::EnvFilter::new(level);
-    // A second subscriber is refused, as in tests that call this twice: the first one goes on.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .without_time()
-        .try_init();
+    listen_to_logs();
     match dispatch(&cli) {
         Ok(code) => code,
         Err(error) => {
@@ -110,6 +103,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Logs go to standard error, from warnings on: what a run does is in its own output. `HOLDFAST_LOG=info` shows it as
+/// it happens.
+fn listen_to_logs() {
+    let level = std::env::var("HOLDFAST_LOG").unwrap_or_else(|_| "warn".to_owned());
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(Style::of(&std::io::stderr()) == Style::Terminal)
+        .with_target(false)
+        .without_time();
+    // A second listener is refused, as in tests that call this twice: the first one goes on.
+    let _ = logs.try_init();
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {

@@ -10,6 +10,9 @@ use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
 use super::style::harmless;
 use super::{Common, Format, Style};
 
+/// The most characters of a value that are shown.
+const MAX_VALUE: usize = 200;
+
 /// Prints the report in the wanted format.
 pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Common) -> anyhow::Result<()> {
     if common.format == Format::Json {
@@ -134,13 +137,23 @@ fn change(event: &Event, arrow: &str) -> Option<String> {
     let path = event.path.as_deref().map(harmless);
     let property = event.property.as_deref().map(harmless);
     let values = match (&event.is, &event.should) {
-        (Some(is), Some(should)) => Some(format!("{} {arrow} {}", harmless(is), harmless(should))),
-        (None, Some(should)) => Some(format!("{arrow} {}", harmless(should))),
-        (Some(is), None) => Some(format!("is {}", harmless(is))),
+        (Some(is), Some(should)) => Some(format!("{} {arrow} {}", value(is), value(should))),
+        (None, Some(should)) => Some(format!("{arrow} {}", value(should))),
+        (Some(is), None) => Some(format!("is {}", value(is))),
         (None, None) => None,
     };
     let words: Vec<_> = [path, property, values].into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// A value as people can compare it; the report has all of it.
+fn value(text: &str) -> String {
+    let most = if text.starts_with("sha256:") { "sha256:".len() + 12 } else { MAX_VALUE };
+    let text = harmless(text);
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 fn status(status: Status) -> (&'static str, &'static str) {

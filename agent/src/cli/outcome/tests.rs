@@ -66,6 +66,24 @@ fn a_terminal_shows_the_diff_and_cannot_be_steered_by_it() {
 }
 
 #[test]
+fn long_values_are_cut_and_hashes_are_short() {
+    assert_eq!(value(&format!("sha256:{}", "a".repeat(64))), "sha256:aaaaaaaaaaaa…");
+    assert_eq!(value(&"ü".repeat(500)).chars().count(), MAX_VALUE + 1);
+    assert_eq!(value("0644"), "0644");
+}
+
+#[test]
+fn a_run_that_was_none_does_not_look_like_a_good_one() {
+    let mut none = report(Vec::new(), Counts::default());
+    none.catalog = None;
+    none.error = Some("no catalog".into());
+    assert_eq!(
+        text(&none, None, Style::Plain),
+        "note: no catalog\nthere was no run: nothing was looked at\n"
+    );
+}
+
+#[test]
 fn exit_codes_tell_changed_failed_and_both() {
     let common = |detailed_exitcodes| Common {
         config: None,
