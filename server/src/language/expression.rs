@@ -22,6 +22,8 @@ mod token;
 pub(super) mod tree;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 /// A parsed expression; parse once, evaluate often. Cheap to clone.

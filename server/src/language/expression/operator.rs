@@ -203,7 +203,7 @@ pub(in crate::language) fn missing(operand: &Value, index: &Value) -> Fault {
 }
 
 fn missing_key(map: &Map, key: &Arc<str>) -> Fault {
-    let fault = Fault::new(Code::MissingKey, format!("there is no key `{key}`"), 0..0)
+    let fault = Fault::new(Code::MissingKey, format!("there is no key `{}`", key.escape_debug()), 0..0)
         .did_you_mean(key, map.keys().map(|k| &**k));
     if fault.help.is_some() || map.len() > 12 {
         return fault;

@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
             _ => of.to_string(),
         };
         let message = format!("expected {wanted}, not {}", described(value));
-        let help = if matches!(value.kind, Kind::Sensitive(_)) { None } else { help(of, &open) };
+        let help = if matches!(value.kind, Kind::Sensitive(_)) { None } else { help(of, value) };
         self.misfit(value, message, help);
     }
 
@@ -203,7 +203,7 @@ fn fits(of: &Type, value: &Value) -> bool {
     }
 }
 
-/// What to do about a scalar that does not fit.
+/// What to do about a value that does not fit; it is as it came, so that what it shows is masked.
 fn help(of: &Type, value: &Value) -> Option<String> {
     match (of, &value.kind) {
         (Type::Enum(words), Kind::String(text)) => {
@@ -358,6 +358,11 @@ mod tests {
             "nginx::vhost",
         ] {
             let found = Type::parse(of).unwrap().check(&secret("hunter2"), &Vhost);
+            assert!(!found.is_empty() && !format!("{found:?}").contains("hunter2"), "{of}: {found:?}");
+        }
+        let inside: Value = [("password", secret("hunter2"))].into();
+        for of in ["Array[Hash[String, Any]]", "String", "Hash[String, Port]", "Struct[{ a => Any }]"] {
+            let found = Type::parse(of).unwrap().check(&inside, &());
             assert!(!found.is_empty() && !format!("{found:?}").contains("hunter2"), "{of}: {found:?}");
         }
     }
