@@ -16,6 +16,7 @@ use super::scope::Scope;
 
 mod helper;
 mod parse;
+mod path;
 mod render;
 mod tag;
 mod tree;

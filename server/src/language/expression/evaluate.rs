@@ -11,10 +11,16 @@ use super::operator::{self, described};
 use super::tree::{Ast, Binary, Call, Element, Entry, Logic, Mode, Name, Node, Select};
 use crate::language::fault::{Code, Fault};
 use crate::language::scope::Scope;
-use crate::language::secrecy::{Stretches, WITHHELD, exposed, sealed, sealed_if};
+use crate::language::secrecy::{exposed, sealed_if};
 use holdfast_catalog::value::Map;
 
+mod combine;
 mod comprehension;
+mod failing;
+
+pub(in crate::language) use combine::combine;
+use failing::{no_field, withheld_if};
+pub(in crate::language) use failing::{of_scope, placed, unknown_function, unknown_name};
 
 /// One evaluation.
 pub(super) struct Evaluator<'a> {
@@ -328,51 +334,6 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Applies an operator, whatever is secret: texts keep their stretches, other results are secret as a whole.
-pub(in crate::language) fn combine(
-    operator: Binary,
-    left: &Value,
-    right: &Value,
-    budget: &mut Budget,
-) -> Result<Value, Fault> {
-    charge(operator, left, right, budget)?;
-    let whole = matches!((&left.kind, &right.kind), (Kind::List(_), Kind::List(_)));
-    if operator == Binary::Add && whole {
-        return operator::apply(operator, left, right);
-    }
-    // A secret inside a list or a map counts only where the operator looks into it.
-    let looks_inside = matches!(operator, Binary::Equal | Binary::Unequal | Binary::In);
-    let is_secret = |value: &Value| match value.kind {
-        Kind::Sensitive(_) => true,
-        Kind::List(_) | Kind::Map(_) => looks_inside && value.is_sensitive(),
-        _ => false,
-    };
-    if !is_secret(left) && !is_secret(right) {
-        return operator::apply(operator, left, right);
-    }
-    let open = (exposed(left), exposed(right));
-    if operator == Binary::Add && open.0.as_str().is_some() && open.1.as_str().is_some() {
-        let mut text = Stretches::default();
-        let _ = text.push(left) && text.push(right);
-        return Ok(text.finish());
-    }
-    operator::apply(operator, &open.0, &open.1).map(sealed).map_err(|fault| withheld_if(true, fault))
-}
-
-/// What an operator costs beyond its step.
-fn charge(operator: Binary, left: &Value, right: &Value, budget: &mut Budget) -> Result<(), Fault> {
-    match (operator, &left.kind, &right.kind) {
-        (Binary::Add, Kind::String(a), Kind::String(b)) => budget.text(a.len() + b.len()),
-        (Binary::Add, Kind::List(_), Kind::List(_))
-        | (_, Kind::List(_) | Kind::Map(_), _)
-        | (_, _, Kind::List(_) | Kind::Map(_)) => {
-            budget.weigh(left)?;
-            budget.weigh(right)
-        }
-        _ => Ok(()),
-    }
-}
-
 /// A boolean, and whether a secret decided about it.
 #[derive(Debug, Clone, Copy)]
 struct Truth {
@@ -398,51 +359,4 @@ fn key_of(value: &Value) -> Result<Arc<str>, Fault> {
             Err(Fault::new(Code::WrongType, message, 0..0).help("convert it with string(…)"))
         }
     }
-}
-
-/// Gives a fault of an operator or a function its place.
-pub(in crate::language) fn placed(fault: Fault, span: &Range<usize>) -> Fault {
-    if fault.span == (0..0) { Fault { span: span.clone(), ..fault } } else { fault }
-}
-
-/// A scope knows nothing of this text's bytes, unless the fault is another text's altogether.
-pub(in crate::language) fn of_scope(fault: Fault, span: &Range<usize>) -> Fault {
-    if fault.origin.is_some() { fault } else { Fault { span: span.clone(), ..fault } }
-}
-
-fn withheld_if(secret: bool, fault: Fault) -> Fault {
-    if !secret || fault.code == Code::Limit {
-        return fault;
-    }
-    Fault { message: format!("this failed on {WITHHELD}"), help: None, ..fault }
-}
-
-fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -> Fault {
-    let fault = match &operand.kind {
-        Kind::Map(_) => operator::missing(operand, &field.clone().into()),
-        Kind::Null => Fault::new(Code::WrongType, format!("null has no `{field}`"), 0..0)
-            .help(format!("`.?{field}` gives no value instead")),
-        _ => Fault::new(Code::WrongType, format!("{} has no `{field}`", described(operand)), 0..0),
-    };
-    placed(fault, span)
-}
-
-pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
-    let names = scope.names();
-    let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone())
-        .did_you_mean(name, names.iter().map(|n| &**n));
-    if fault.help.is_some() || names.is_empty() {
-        return fault;
-    }
-    match function::find(name) {
-        Some(builtin) => fault.help(format!("it is a function: {}", builtin.usage)),
-        None => fault.help("a text stands in quotes: 'text'"),
-    }
-}
-
-pub(super) fn unknown_function(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
-    let mut candidates: Vec<&str> = function::names().collect();
-    candidates.extend(scope.functions());
-    Fault::new(Code::UnknownFunction, format!("unknown function `{name}`"), span.clone())
-        .did_you_mean(name, candidates)
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
-use super::function;
 use super::token::{self, Token};
-use super::tree::{Ast, Binary, Call, Element, Entry, Form, Logic, Macro, Mode, Name, Node, Select};
+use super::tree::{Ast, Binary, Element, Entry, Logic, Mode, Name, Node, Select};
 use crate::language::fault::{Code, Fault};
+
+mod call;
 
 /// How deep an expression may be nested.
 pub(super) const MAX_DEPTH: usize = 64;
@@ -195,7 +196,7 @@ impl Parser {
         let opened = self.span();
         if !quoted && mode == Mode::Strict && self.take("(") {
             let (arguments, end) = self.list(")", opened, Self::expression)?;
-            return member_call(operand, field, field_span, arguments, end);
+            return call::member(operand, field, field_span, arguments, end);
         }
         let (span, depth) = (operand.span.start..field_span.end, operand.depth);
         let select = Select { operand: Box::new(operand), field, field_span, mode, path: None };
@@ -275,7 +276,7 @@ impl Parser {
             return node(span, 0, Ast::Name(Name { name, local: None, path: None }));
         }
         let (arguments, end) = self.list(")", opened, Self::expression)?;
-        global_call(name, span, arguments, end)
+        call::global(name, span, arguments, end)
     }
 
     fn element(&mut self) -> Result<Element, Fault> {
@@ -334,86 +335,4 @@ fn too_deep(span: Range<usize>) -> Fault {
 
 fn out_of_range(span: Range<usize>) -> Fault {
     Fault::new(Code::BadValue, "the integer is beyond 64 bits signed", span)
-}
-
-fn global_call(
-    name: Arc<str>,
-    name_span: Range<usize>,
-    mut arguments: Vec<Node>,
-    end: usize,
-) -> Result<Node, Fault> {
-    let span = name_span.start..end;
-    if &*name != "has" {
-        return call(name, name_span, Form::Global, arguments, span);
-    }
-    match (arguments.pop(), arguments.is_empty()) {
-        (Some(Node { ast: Ast::Select(select), depth, .. }), true) => node(span, depth - 1, Ast::Has(select)),
-        _ => {
-            Err(Fault::new(Code::Syntax, "`has` takes one selection", span).help("such as has(facts.cloud)"))
-        }
-    }
-}
-
-fn member_call(
-    operand: Node,
-    name: Arc<str>,
-    name_span: Range<usize>,
-    arguments: Vec<Node>,
-    end: usize,
-) -> Result<Node, Fault> {
-    let span = operand.span.start..end;
-    if let Ast::Name(root) = &operand.ast {
-        let full = format!("{}.{name}", root.name);
-        if function::find(&full).is_some() {
-            return call(full.into(), operand.span.start..name_span.end, Form::Global, arguments, span);
-        }
-    }
-    if Macro::is_name(&name) {
-        return macro_call(operand, &name, name_span, arguments, span);
-    }
-    let mut all = vec![operand];
-    all.extend(arguments);
-    call(name, name_span, Form::Member, all, span)
-}
-
-fn call(
-    name: Arc<str>,
-    name_span: Range<usize>,
-    form: Form,
-    arguments: Vec<Node>,
-    span: Range<usize>,
-) -> Result<Node, Fault> {
-    let depth = arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
-    node(span, depth, Ast::Call(Call { name, name_span, form, arguments, builtin: None }))
-}
-
-fn macro_call(
-    range: Node,
-    name: &str,
-    name_span: Range<usize>,
-    arguments: Vec<Node>,
-    span: Range<usize>,
-) -> Result<Node, Fault> {
-    let Some((sort, count)) = Macro::shape(name, arguments.len()) else {
-        let message = format!("`{name}` does not take {} arguments", arguments.len());
-        return Err(Fault::new(Code::Syntax, message, name_span).help(format!("such as list.{name}(x, …)")));
-    };
-    let depth = arguments.iter().map(|a| a.depth).max().unwrap_or(0).max(range.depth);
-    let mut rest = arguments.into_iter();
-    let mut variables: Vec<Arc<str>> = Vec::new();
-    for argument in rest.by_ref().take(count) {
-        match argument.ast {
-            Ast::Name(Name { name, .. }) if !variables.contains(&name) => variables.push(name),
-            _ => {
-                let message = format!("`{name}` wants a new name here, for the elements");
-                return Err(Fault::new(Code::Syntax, message, argument.span));
-            }
-        }
-    }
-    let (filter, body) = match (rest.next(), rest.next()) {
-        (Some(filter), Some(body)) => (Some(filter), body),
-        (Some(body), None) => (None, body),
-        _ => return Err(Fault::new(Code::Syntax, format!("`{name}` wants an expression"), span)),
-    };
-    node(span, depth, Ast::Macro(Box::new(Macro { sort, range, variables, filter, body })))
 }

@@ -1,0 +1,63 @@
+//! Faults of an evaluation: given their place, and without secrets.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use holdfast_catalog::value::{Kind, Value};
+
+use crate::language::expression::function;
+use crate::language::expression::operator::{self, described};
+use crate::language::fault::{Code, Fault};
+use crate::language::scope::Scope;
+use crate::language::secrecy::WITHHELD;
+
+/// Gives a fault of an operator or a function its place.
+pub(in crate::language) fn placed(fault: Fault, span: &Range<usize>) -> Fault {
+    if fault.span == (0..0) { Fault { span: span.clone(), ..fault } } else { fault }
+}
+
+/// A scope knows nothing of this text's bytes, unless the fault is another text's altogether.
+pub(in crate::language) fn of_scope(fault: Fault, span: &Range<usize>) -> Fault {
+    if fault.origin.is_some() { fault } else { Fault { span: span.clone(), ..fault } }
+}
+
+/// What failed on a secret says no more than that.
+pub(super) fn withheld_if(secret: bool, fault: Fault) -> Fault {
+    if !secret || fault.code == Code::Limit {
+        return fault;
+    }
+    Fault { message: format!("this failed on {WITHHELD}"), help: None, ..fault }
+}
+
+/// What has no such field, and what it has.
+pub(super) fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -> Fault {
+    let fault = match &operand.kind {
+        Kind::Map(_) => operator::missing(operand, &field.clone().into()),
+        Kind::Null => Fault::new(Code::WrongType, format!("null has no `{field}`"), 0..0)
+            .help(format!("`.?{field}` gives no value instead")),
+        _ => Fault::new(Code::WrongType, format!("{} has no `{field}`", described(operand)), 0..0),
+    };
+    placed(fault, span)
+}
+
+/// A name that the scope does not have.
+pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
+    let names = scope.names();
+    let fault = Fault::new(Code::UnknownName, format!("unknown name `{name}`"), span.clone())
+        .did_you_mean(name, names.iter().map(|n| &**n));
+    if fault.help.is_some() || names.is_empty() {
+        return fault;
+    }
+    match function::find(name) {
+        Some(builtin) => fault.help(format!("it is a function: {}", builtin.usage)),
+        None => fault.help("a text stands in quotes: 'text'"),
+    }
+}
+
+/// A function that neither the language nor the scope has.
+pub(in crate::language) fn unknown_function(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
+    let mut candidates: Vec<&str> = function::names().collect();
+    candidates.extend(scope.functions());
+    Fault::new(Code::UnknownFunction, format!("unknown function `{name}`"), span.clone())
+        .did_you_mean(name, candidates)
+}

@@ -1,0 +1,94 @@
+//! Calls: functions before and behind their argument, `has`, macros.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::node;
+use crate::language::expression::function;
+use crate::language::expression::tree::{Ast, Call, Form, Macro, Name, Node};
+use crate::language::fault::{Code, Fault};
+
+/// `name(…)`.
+pub(super) fn global(
+    name: Arc<str>,
+    name_span: Range<usize>,
+    mut arguments: Vec<Node>,
+    end: usize,
+) -> Result<Node, Fault> {
+    let span = name_span.start..end;
+    if &*name != "has" {
+        return call(name, name_span, Form::Global, arguments, span);
+    }
+    match (arguments.pop(), arguments.is_empty()) {
+        (Some(Node { ast: Ast::Select(select), depth, .. }), true) => node(span, depth - 1, Ast::Has(select)),
+        _ => {
+            Err(Fault::new(Code::Syntax, "`has` takes one selection", span).help("such as has(facts.cloud)"))
+        }
+    }
+}
+
+/// `operand.name(…)`: a macro, a function with a dot in its name, or one that is written behind.
+pub(super) fn member(
+    operand: Node,
+    name: Arc<str>,
+    name_span: Range<usize>,
+    arguments: Vec<Node>,
+    end: usize,
+) -> Result<Node, Fault> {
+    let span = operand.span.start..end;
+    if let Ast::Name(root) = &operand.ast {
+        let full = format!("{}.{name}", root.name);
+        if function::find(&full).is_some() {
+            return call(full.into(), operand.span.start..name_span.end, Form::Global, arguments, span);
+        }
+    }
+    if Macro::is_name(&name) {
+        return comprehension(operand, &name, name_span, arguments, span);
+    }
+    let mut all = vec![operand];
+    all.extend(arguments);
+    call(name, name_span, Form::Member, all, span)
+}
+
+fn call(
+    name: Arc<str>,
+    name_span: Range<usize>,
+    form: Form,
+    arguments: Vec<Node>,
+    span: Range<usize>,
+) -> Result<Node, Fault> {
+    let depth = arguments.iter().map(|argument| argument.depth).max().unwrap_or(0);
+    node(span, depth, Ast::Call(Call { name, name_span, form, arguments, builtin: None }))
+}
+
+/// `range.map(x, …)`.
+fn comprehension(
+    range: Node,
+    name: &str,
+    name_span: Range<usize>,
+    arguments: Vec<Node>,
+    span: Range<usize>,
+) -> Result<Node, Fault> {
+    let Some((sort, count)) = Macro::shape(name, arguments.len()) else {
+        let message = format!("`{name}` does not take {} arguments", arguments.len());
+        return Err(Fault::new(Code::Syntax, message, name_span).help(format!("such as list.{name}(x, …)")));
+    };
+    let depth = arguments.iter().map(|a| a.depth).max().unwrap_or(0).max(range.depth);
+    let mut rest = arguments.into_iter();
+    let mut variables: Vec<Arc<str>> = Vec::new();
+    for argument in rest.by_ref().take(count) {
+        match argument.ast {
+            Ast::Name(Name { name, .. }) if !variables.contains(&name) => variables.push(name),
+            _ => {
+                let message = format!("`{name}` wants a new name here, for the elements");
+                return Err(Fault::new(Code::Syntax, message, argument.span));
+            }
+        }
+    }
+    let (filter, body) = match (rest.next(), rest.next()) {
+        (Some(filter), Some(body)) => (Some(filter), body),
+        (Some(body), None) => (None, body),
+        _ => return Err(Fault::new(Code::Syntax, format!("`{name}` wants an expression"), span)),
+    };
+    node(span, depth, Ast::Macro(Box::new(Macro { sort, range, variables, filter, body })))
+}

@@ -1,0 +1,224 @@
+//! A type's name and its arguments to the type.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Argument, Arguments};
+use crate::language::expression::function;
+use crate::language::fault::{Code, Fault};
+use crate::language::types::{Bounds, Field, Format, Pattern, Size, Type};
+
+/// The names that are no [`Format`].
+const NAMES: &[&str] = &[
+    "Any",
+    "Undef",
+    "NotUndef",
+    "Scalar",
+    "Boolean",
+    "String",
+    "Integer",
+    "Float",
+    "Number",
+    "Numeric",
+    "Array",
+    "Tuple",
+    "Hash",
+    "Struct",
+    "Optional",
+    "Variant",
+    "Enum",
+    "Pattern",
+    "Sensitive",
+    "Secret",
+];
+
+/// What others call these types.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("str", "String"),
+    ("text", "String"),
+    ("int", "Integer"),
+    ("bool", "Boolean"),
+    ("double", "Float"),
+    ("list", "Array"),
+    ("map", "Hash"),
+    ("dict", "Hash"),
+    ("object", "Struct"),
+    ("null", "Undef"),
+    ("path", "AbsolutePath"),
+    ("hostname", "Host"),
+    ("ipaddress", "Ip"),
+    ("password", "Secret"),
+];
+
+/// The type of a name with what stands in its brackets.
+pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments>) -> Result<Type, Fault> {
+    if name.contains("::") {
+        return without(Type::Define(name.into()), name, span, arguments);
+    }
+    if let Some(format) = Format::find(name) {
+        return without(Type::Format(format), name, span, arguments);
+    }
+    let mut taken = Taken { name, span: span.clone(), given: arguments.unwrap_or_default().into() };
+    let built = match name {
+        "Any" => Type::Any,
+        "Undef" => Type::Undef,
+        "Scalar" => Type::Scalar,
+        "Boolean" => Type::Boolean,
+        "Secret" => Type::Sensitive(Arc::new(Type::String(Size::default()))),
+        "String" => Type::String(taken.bounds()?),
+        "Integer" => Type::Integer(taken.bounds()?),
+        "Float" => Type::Float(taken.bounds()?),
+        "Number" | "Numeric" => Type::Number(taken.bounds()?),
+        "NotUndef" => Type::NotUndef(taken.type_or(Type::Any)?.into()),
+        "Optional" => Type::Optional(taken.type_or(Type::Any)?.into()),
+        "Sensitive" => Type::Sensitive(taken.type_or(Type::Any)?.into()),
+        "Array" => Type::Array(taken.type_or(Type::Any)?.into(), taken.bounds()?),
+        "Hash" => {
+            let key = taken.type_or(Type::String(Size::default()))?;
+            Type::Hash(Arc::new([key, taken.type_or(Type::Any)?]), taken.bounds()?)
+        }
+        "Tuple" => Type::Tuple(taken.types()?.into()),
+        "Variant" => Type::Variant(taken.types()?.into()),
+        "Struct" => Type::Struct(taken.fields()?.into()),
+        "Enum" => Type::Enum(taken.words()?.into()),
+        "Pattern" => Type::Pattern(taken.patterns()?.into()),
+        _ => return Err(unknown(name, span)),
+    };
+    taken.end()?;
+    Ok(built)
+}
+
+fn without(
+    built: Type,
+    name: &str,
+    span: &Range<usize>,
+    arguments: Option<Arguments>,
+) -> Result<Type, Fault> {
+    match arguments {
+        None => Ok(built),
+        Some(_) => Err(Fault::new(Code::Syntax, format!("`{name}` takes nothing in brackets"), span.clone())),
+    }
+}
+
+fn unknown(name: &str, span: &Range<usize>) -> Fault {
+    let fault = Fault::new(Code::UnknownName, format!("unknown type `{name}`"), span.clone());
+    let lower = name.to_ascii_lowercase();
+    let same = names().find(|known| known.eq_ignore_ascii_case(name));
+    let elsewhere = ELSEWHERE.iter().find(|(word, _)| *word == lower).map(|(_, known)| *known);
+    match same.or(elsewhere) {
+        Some(known) => fault.help(format!("did you mean `{known}`?")),
+        None if function::find(name).is_some() => fault.help("this is a function, not a type"),
+        None => fault.did_you_mean(name, names()),
+    }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().copied().chain(Format::ALL.iter().map(|format| format.name()))
+}
+
+/// The arguments of one type, taken from the front.
+struct Taken<'a> {
+    name: &'a str,
+    span: Range<usize>,
+    given: VecDeque<(Argument, Range<usize>)>,
+}
+
+impl Taken<'_> {
+    fn wrong(&self, span: Range<usize>, wanted: &str) -> Fault {
+        Fault::new(Code::Syntax, format!("`{}` wants {wanted} here", self.name), span)
+    }
+
+    fn end(&self) -> Result<(), Fault> {
+        match self.given.front() {
+            None => Ok(()),
+            Some((_, span)) => {
+                let message = format!("this is too much for `{}`", self.name);
+                Err(Fault::new(Code::Syntax, message, span.clone()))
+            }
+        }
+    }
+
+    fn type_or(&mut self, default: Type) -> Result<Type, Fault> {
+        match self.given.pop_front() {
+            None => Ok(default),
+            Some((Argument::Type(given), _)) => Ok(given),
+            // As in Puppet, a text stands for the type of just that text.
+            Some((Argument::Text(word), _)) => Ok(Type::Enum(Arc::new([word]))),
+            Some((_, span)) => Err(self.wrong(span, "a type")),
+        }
+    }
+
+    fn all<T>(&mut self, wanted: &str, read: impl Fn(Argument) -> Option<T>) -> Result<Vec<T>, Fault> {
+        if self.given.is_empty() {
+            return Err(Fault::new(
+                Code::Syntax,
+                format!("`{}` wants {wanted} in brackets", self.name),
+                self.span.clone(),
+            ));
+        }
+        let given = std::mem::take(&mut self.given);
+        given
+            .into_iter()
+            .map(|(argument, span)| read(argument).ok_or_else(|| self.wrong(span, wanted)))
+            .collect()
+    }
+
+    fn types(&mut self) -> Result<Vec<Type>, Fault> {
+        self.all("types", |argument| if let Argument::Type(given) = argument { Some(given) } else { None })
+    }
+
+    fn words(&mut self) -> Result<Vec<Arc<str>>, Fault> {
+        self.all("words", |argument| match argument {
+            Argument::Word(word) | Argument::Text(word) => Some(word),
+            Argument::Type(given) => Some(given.to_string().into()),
+            Argument::Fields(_) => None,
+        })
+    }
+
+    fn patterns(&mut self) -> Result<Vec<Pattern>, Fault> {
+        let spans: Vec<Range<usize>> = self.given.iter().map(|(_, span)| span.clone()).collect();
+        let texts = self.all("regular expressions in quotes", |argument| match argument {
+            Argument::Text(text) => Some(text),
+            _ => None,
+        })?;
+        let compile = |(text, span): (Arc<str>, Range<usize>)| {
+            let compiled = function::pattern(&text);
+            compiled.map(Pattern).map_err(|why| Fault::new(Code::BadValue, why, span))
+        };
+        texts.into_iter().zip(spans).map(compile).collect()
+    }
+
+    fn fields(&mut self) -> Result<Vec<Field>, Fault> {
+        match self.given.pop_front() {
+            Some((Argument::Fields(fields), _)) => Ok(fields),
+            other => {
+                let span = other.map_or(self.span.clone(), |(_, span)| span);
+                Err(self.wrong(span, "its entries").help("such as Struct[{ name => String }]"))
+            }
+        }
+    }
+
+    fn bounds<T: std::str::FromStr + PartialOrd>(&mut self) -> Result<Bounds<T>, Fault> {
+        let start = self.given.front().map_or(self.span.clone(), |(_, span)| span.clone());
+        let (min, max) = (self.bound()?, self.bound()?);
+        if let (Some(least), Some(most)) = (&min, &max)
+            && least > most
+        {
+            let message = format!("the least of `{}` is above its greatest", self.name);
+            return Err(Fault::new(Code::BadValue, message, start));
+        }
+        Ok(Bounds { min, max })
+    }
+
+    fn bound<T: std::str::FromStr>(&mut self) -> Result<Option<T>, Fault> {
+        match self.given.pop_front() {
+            None => Ok(None),
+            Some((Argument::Word(word), _)) if &*word == "default" => Ok(None),
+            Some((Argument::Word(word), span)) => {
+                word.parse().map(Some).map_err(|_| self.wrong(span, "a number or `default`"))
+            }
+            Some((_, span)) => Err(self.wrong(span, "a number or `default`")),
+        }
+    }
+}
