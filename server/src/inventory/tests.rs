@@ -1,3 +1,5 @@
+//! Nodes with their places, and what contradicts.
+
 use super::*;
 
 fn read(files: &[(&str, &str)]) -> (Inventory, String) {

@@ -122,7 +122,44 @@ impl Explanation {
     }
 }
 
+impl Explanation {
+    /// As JSON, secrets masked.
+    pub fn json(&self) -> serde_json::Value {
+        let answer = match &self.answer {
+            Ok(found) => serde_json::json!({
+                "found": found.is_some(),
+                "value": found.as_ref().map(|found| found.value.to_json_masked()),
+            }),
+            Err(problems) => serde_json::json!({ "errors": problems }),
+        };
+        serde_json::json!({
+            "key": &*self.key,
+            "merge": self.merge.as_ref().map(Merge::name),
+            "levels": self.steps.iter().map(Step::json).collect::<Vec<_>>(),
+            "answer": answer,
+        })
+    }
+}
+
 impl Step {
+    fn json(&self) -> serde_json::Value {
+        let (outcome, value) = match &self.outcome {
+            Outcome::Used(value) => ("used", Some(value)),
+            Outcome::Overruled(value) => ("overruled", Some(value)),
+            Outcome::NoKey => ("no_key", None),
+            Outcome::NoFile => ("no_file", None),
+            Outcome::Skipped(_) => ("skipped", None),
+            Outcome::Failed(_) => ("failed", None),
+        };
+        serde_json::json!({
+            "level": &*self.level,
+            "path": &*self.path,
+            "outcome": outcome,
+            "line": value.and_then(|value| value.origin.as_ref()).map(|origin| origin.line),
+            "value": value.map(Value::to_json_masked),
+        })
+    }
+
     fn words(&self) -> (String, String) {
         let at = |value: &Value| match &value.origin {
             Some(origin) if origin.file == self.path => format!("{}:{}", self.path, origin.line),

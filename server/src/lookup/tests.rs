@@ -1,3 +1,5 @@
+//! Lookup over small repositories: what is found, what is opened, what is refused, and how it is explained.
+
 use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::resource::ResourceRef;
@@ -324,8 +326,17 @@ profile::nginx::vhosts (merge: deep)
         ("hieradata/common.toml", "[profile.nginx]\nport = 1\n"),
         ("hieradata/roles/webshop.toml", "[profile.nginx]\nport = 2\n"),
     ]);
-    let text = first.run(&[], |lookup, _| lookup.explain("profile::nginx::port", None).text()).unwrap();
+    let explanation = first.run(&[], |lookup, _| lookup.explain("profile::nginx::port", None)).unwrap();
+    let text = explanation.text();
     assert!(text.contains("common.toml:2: 1, overruled by a more specific level"), "{text}");
+    let json = explanation.json();
+    assert_eq!(json["answer"]["value"], 2);
+    assert_eq!(
+        json["levels"][2],
+        serde_json::json!({
+            "level": "role", "path": "hieradata/roles/webshop.toml", "outcome": "used", "line": 2, "value": 2
+        })
+    );
 }
 
 #[test]

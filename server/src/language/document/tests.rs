@@ -1,3 +1,5 @@
+//! Places, order and errors of TOML.
+
 use super::*;
 
 fn parse(text: &str) -> (Document, Vec<Diagnostic>) {

@@ -1,3 +1,5 @@
+//! What a manifest says, and each mistake with its cure.
+
 use super::*;
 
 fn parse(text: &str) -> (Manifest, Vec<Diagnostic>) {

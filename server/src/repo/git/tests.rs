@@ -1,3 +1,5 @@
+//! Commits of scratch repositories, made with the system's `git`.
+
 use std::path::Path;
 use std::process::Command;
 

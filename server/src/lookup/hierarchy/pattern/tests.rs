@@ -1,3 +1,5 @@
+//! Which levels are refused, and which paths belong to which level.
+
 use crate::lookup::hierarchy::Settings;
 use crate::repo::Snapshot;
 
