@@ -11,6 +11,7 @@ pub mod check; // everything wrong with a repository
 pub mod identity; // who is who
 pub mod api; // what nodes may ask
 pub mod live; // which commit is in force, what nodes were given
+pub mod serve; // from a configuration to a running server
 pub mod store; // what the server remembers
 pub mod admin; // operators' wishes, by a socket
 pub mod config; // what the server is told

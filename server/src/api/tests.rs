@@ -1,1 +1,5 @@
+//! The routes as nodes meet them, hostile ones above all: a real server, real mTLS.
 
+mod enrolment;
+mod hostile;
+mod polling;

@@ -151,9 +151,10 @@ impl Registry {
 
     fn confirm(&self, peer: &Peer, now: Timestamp) {
         if let Some(entry) = self.write().get_mut(&peer.name.certname) {
-            entry.certificates.retain(|c| c.serial == peer.serial);
-            for certificate in &mut entry.certificates {
-                certificate.confirmed_at = Some(now);
+            let position = entry.certificates.iter().position(|c| c.serial == peer.serial);
+            entry.certificates.drain(..position.unwrap_or_default());
+            if let Some(used) = entry.certificates.first_mut().filter(|c| c.serial == peer.serial) {
+                used.confirmed_at = Some(now);
             }
         }
     }

@@ -172,7 +172,7 @@ impl Store {
     pub async fn compile_errors(&self, node: Option<NodeId>) -> Result<Vec<CompileErrorRow>> {
         self.read(move |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT node, environment, commit_id, since, diagnostics FROM compile_error
+                "SELECT node, environment, compile_error.commit_id, since, diagnostics FROM compile_error
                  JOIN node ON node.id = compile_error.node
                  WHERE node.state <> 'gone' AND (?1 IS NULL OR node = ?1) ORDER BY since DESC",
             )?;

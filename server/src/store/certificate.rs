@@ -124,7 +124,7 @@ impl Store {
         .await
     }
 
-    /// Notes the first use of a certificate and retires the node's others.
+    /// Notes the first use of a certificate and retires those before it.
     ///
     /// # Errors
     /// Where the store fails.
@@ -133,7 +133,13 @@ impl Store {
             connection
                 .prepare_cached("UPDATE certificate SET confirmed_at = ?2 WHERE serial = ?1")?
                 .execute(params![serial, millis(now)])?;
-            retire_all_but(connection, node, &serial, now)
+            connection
+                .prepare_cached(
+                    "UPDATE certificate SET retired_at = ?3 WHERE node = ?1 AND retired_at IS NULL
+                     AND rowid < (SELECT rowid FROM certificate WHERE serial = ?2)",
+                )?
+                .execute(params![node.0, serial, millis(now)])?;
+            Ok(())
         })
         .await
     }

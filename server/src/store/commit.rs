@@ -2,7 +2,7 @@
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::catalog::{from_json, json};
@@ -79,6 +79,23 @@ impl Store {
                     diagnostics
                 ])?;
             Ok(())
+        })
+        .await
+    }
+
+    /// The newest good commit of an environment.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn last_good_commit(&self, environment: String) -> Result<Option<String>> {
+        self.read(move |connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT id FROM commit_seen WHERE environment = ?1 AND status = 'good'
+                     ORDER BY seen_at DESC LIMIT 1",
+                )?
+                .query_row([environment], |row| row.get(0))
+                .optional()?)
         })
         .await
     }

@@ -1,0 +1,114 @@
+//! What nodes try that they should not.
+
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::wire::path;
+use reqwest::{Method, StatusCode};
+
+use crate::serve::fixture::Fixture;
+
+#[actix_web::test]
+async fn anothers_content_and_what_nobody_has_are_one_answer() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let (other, _) = fixture.enrolled("mail1.other.example").await;
+    agent.catalog().await;
+    let foreign = other.catalog().await.content_hashes().remove(0);
+    let random = ContentHash::of(b"nobody has this");
+    let mut answers = Vec::new();
+    for hash in [foreign.as_str(), random.as_str(), "no-hash", "..%2f..%2fetc%2fpasswd"] {
+        let answer = agent.get(&format!("{}/{hash}", path::CONTENT)).send().await.unwrap();
+        let mut headers = answer.headers().clone();
+        headers.remove("date");
+        answers.push((answer.status(), format!("{headers:?}"), answer.bytes().await.unwrap()));
+    }
+    assert_eq!(answers[0].0, StatusCode::NOT_FOUND);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let own = other.get(&format!("{}/{foreign}", path::CONTENT)).send().await.unwrap();
+    assert_eq!(own.status(), StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn without_a_certificate_only_enrolment_answers() {
+    let fixture = Fixture::start().await;
+    let anonymous = fixture.anonymous();
+    let content = format!("{}/{}", path::CONTENT, ContentHash::of(b"x"));
+    for (method, route, expected) in [
+        (Method::POST, path::CATALOG, 401),
+        (Method::POST, path::REPORTS, 401),
+        (Method::POST, path::RENEW, 401),
+        (Method::GET, &*content, 401),
+        (Method::POST, path::ENROLL, 400),
+        (Method::GET, path::ENROLL, 405),
+        (Method::DELETE, path::CATALOG, 405),
+        (Method::GET, "/", 404),
+        (Method::GET, "/v1", 404),
+        (Method::POST, "/v1//catalog", 404),
+        (Method::POST, "/V1/CATALOG", 404),
+        (Method::POST, "/v1/catalog/", 404),
+        (Method::POST, "/v1/catalog%2f..", 404),
+        (Method::GET, "/v1/content/", 404),
+    ] {
+        let answer = anonymous.request(method.clone(), fixture.url(route)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), expected, "{method} {route}");
+    }
+}
+
+#[actix_web::test]
+async fn who_asks_is_nobodys_to_say() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let facts = holdfast_catalog::facts::Facts::none().hash();
+    let body = format!(r#"{{"facts_hash":"{facts}","facts":{{}},"agent":"x"}}"#);
+    let named = agent
+        .post(&format!("{}?certname=mail1.other.example", path::CATALOG))
+        .header("x-client-verify", "SUCCESS")
+        .header("x-ssl-client-dn", "CN=mail1.other.example")
+        .header("x-forwarded-for", "10.0.0.1")
+        .body(body.clone());
+    let text = named.send().await.unwrap().text().await.unwrap();
+    assert!(text.contains(r#""certname":"web1.acme.example""#), "{text}");
+    let other = body.replacen('{', r#"{"certname":"mail1.other.example","#, 1);
+    let refused = agent.post(path::CATALOG).body(other).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+}
+
+#[actix_web::test]
+async fn bodies_are_limited_in_size_depth_and_form() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let bomb = zstd::encode_all(&vec![b' '; 64 << 20][..], 3).unwrap();
+    let deep = "[".repeat(100_000);
+    let huge = vec![b' '; 5 << 20];
+    for (encoding, body, expected) in [
+        ("zstd", bomb, 413),
+        ("zstd", b"not zstd".to_vec(), 400),
+        ("gzip", b"{}".to_vec(), 415),
+        ("identity", deep.into_bytes(), 400),
+        ("identity", huge, 413),
+        ("identity", b"\xff\xfe".to_vec(), 400),
+        ("identity", br#"{"facts_hash":"x","agent":"y","agent":"z"}"#.to_vec(), 400),
+        ("identity", br#"{"facts_hash":"../../x","agent":"y"}"#.to_vec(), 400),
+    ] {
+        let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
+        let request = agent.post(path::CATALOG).header("content-encoding", encoding).body(body);
+        let status = request.send().await.unwrap().status().as_u16();
+        assert_eq!(status, expected, "{encoding} {shown}");
+    }
+    agent.catalog().await;
+}
+
+#[actix_web::test]
+async fn who_asks_too_often_waits() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let (other, _) = fixture.enrolled("mail1.other.example").await;
+    let refused = loop {
+        let answer = agent.post(path::CATALOG).body("{}").send().await.unwrap();
+        if answer.status() != StatusCode::BAD_REQUEST {
+            break answer;
+        }
+    };
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
+    other.catalog().await;
+}

@@ -1,0 +1,158 @@
+//! Polls, contents and reports of well-behaved nodes.
+
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, ReportAnswer, path};
+use reqwest::StatusCode;
+
+use crate::live::Happening;
+use crate::serve::fixture::{Fixture, read};
+use crate::store::commit::CommitStatus;
+
+fn report() -> Report {
+    Report {
+        run: uuid::Uuid::from_u128(7),
+        catalog: None,
+        commit: Some("c1".into()),
+        environment: None,
+        mode: Mode::Enforce,
+        source: Source::Server,
+        started: jiff::Timestamp::now(),
+        duration_ms: 5,
+        phases: Default::default(),
+        types: Default::default(),
+        counts: Counts { total: 1, unchanged: 1, ..Counts::default() },
+        events: Vec::new(),
+        error: None,
+        agent: "test".into(),
+        volatile: Default::default(),
+    }
+}
+
+#[actix_web::test]
+async fn what_did_not_change_is_not_sent_and_the_live_commit_still_arrives() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let catalog = agent.catalog().await;
+    let have = Some(catalog.id.clone());
+    let Ok(CatalogAnswer::Unchanged { commit, next_run }) = agent.poll("{}", have.clone()).await else {
+        panic!("something changed")
+    };
+    assert_eq!(commit, catalog.commit);
+    assert!((900..=2700).contains(&next_run), "{next_run}");
+    fixture.commit("modules/profile/files/mail", "another text\n").await;
+    let Ok(CatalogAnswer::Unchanged { commit, .. }) = agent.poll("{}", have).await else {
+        panic!("the change is another node's")
+    };
+    assert_ne!(commit, catalog.commit);
+}
+
+#[actix_web::test]
+async fn a_changed_file_is_a_new_catalog_and_the_old_content_stays_for_a_while() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let (before, mut happenings) = (agent.catalog().await, fixture.server.live.happenings());
+    fixture.commit("modules/profile/files/web", "new\n").await;
+    let Ok(Happening::CommitTaken { commit }) = happenings.recv().await else { panic!() };
+    let after = agent.catalog().await;
+    assert_eq!(after.commit, commit);
+    assert_ne!(after.id, before.id);
+    for (catalog, text) in [(&before, "the web node's file\n"), (&after, "new\n")] {
+        let hash = catalog.content_hashes().remove(0);
+        let answer = agent.get(&format!("{}/{hash}", path::CONTENT)).send().await.unwrap();
+        assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(answer.text().await.unwrap(), text);
+    }
+}
+
+#[actix_web::test]
+async fn a_broken_commit_leaves_the_last_good_one_in_force() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let before = agent.catalog().await;
+    let status =
+        fixture.commit("modules/profile/manifests/web.toml", "doc = \"Web.\"\n[fiel.\"/x\"]\n").await;
+    assert_eq!(status, CommitStatus::Broken);
+    assert_eq!(agent.catalog().await, before);
+    let newest = fixture.server.store.commits(1).await.unwrap().remove(0);
+    assert_eq!(newest.status, CommitStatus::Broken);
+    let place = newest.diagnostics[0].origin.as_ref().unwrap();
+    assert_eq!((&*place.file, place.line), ("modules/profile/manifests/web.toml", 2));
+}
+
+#[actix_web::test]
+async fn facts_are_asked_for_only_where_the_server_lacks_them() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let facts: Facts = serde_json::from_str(r#"{"os":{"family":"debian"}}"#).unwrap();
+    let mut asked =
+        CatalogRequest { facts_hash: facts.hash(), facts: None, have: None, agent: "test".into() };
+    let poll = async |asked: &CatalogRequest| {
+        read::<CatalogAnswer>(agent.post(path::CATALOG).json(asked).send().await.unwrap()).await
+    };
+    assert!(matches!(poll(&asked).await, Ok(CatalogAnswer::FactsWanted)));
+    asked.facts = Some(facts);
+    assert!(matches!(poll(&asked).await, Ok(CatalogAnswer::Catalog { .. })));
+    asked.facts = None;
+    assert!(matches!(poll(&asked).await, Ok(CatalogAnswer::Catalog { .. })));
+    asked.facts = Some(Facts::none());
+    let Err((status, refusal)) = poll(&asked).await else { panic!("facts of another hash were taken") };
+    assert_eq!((status, refusal.code.as_str()), (StatusCode::BAD_REQUEST, "facts-differ"));
+}
+
+#[actix_web::test]
+async fn a_report_sent_twice_counts_once_and_is_its_senders() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let (other, _) = fixture.enrolled("mail1.other.example").await;
+    let report = report();
+    let packed = zstd::encode_all(&serde_json::to_vec(&report).unwrap()[..], 3).unwrap();
+    let mut news = Vec::new();
+    for sender in [&agent, &agent, &other] {
+        let request = sender.post(path::REPORTS).header("content-encoding", "zstd").body(packed.clone());
+        let answer: ReportAnswer = read(request.send().await.unwrap()).await.unwrap();
+        news.push(answer.new);
+    }
+    assert_eq!(news, [true, false, true]);
+    for certname in ["web1.acme.example", "mail1.other.example"] {
+        let node = fixture.server.store.node(certname.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!(fixture.server.store.reports_of(node.id, 9).await.unwrap().len(), 1);
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_is_compressed_for_those_who_take_it() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let facts = Facts::none();
+    let asked =
+        CatalogRequest { facts_hash: facts.hash(), facts: Some(facts), have: None, agent: "test".into() };
+    let request = agent.post(path::CATALOG).header("accept-encoding", "zstd").json(&asked);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.headers()["content-encoding"], "zstd");
+    let plain = zstd::decode_all(&answer.bytes().await.unwrap()[..]).unwrap();
+    assert!(matches!(serde_json::from_slice(&plain).unwrap(), CatalogAnswer::Catalog { .. }));
+}
+
+#[actix_web::test]
+async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    agent.catalog().await;
+    let refused = async || match agent.poll("{}", None).await {
+        Err((status, refusal)) => (status, refusal.code),
+        Ok(answer) => panic!("{answer:?}"),
+    };
+    fixture.commit("inventory/alpinhost/acme.toml", "").await;
+    assert_eq!(refused().await, (StatusCode::CONFLICT, "not-in-inventory".to_owned()));
+    let moved = "[\"web1.acme.example\"]\nrole = \"mail\"\nstage = \"test\"\n";
+    fixture.commit("inventory/alpinhost/third.toml", moved).await;
+    assert_eq!(refused().await, (StatusCode::CONFLICT, "place-disagrees".to_owned()));
+    let errors = fixture.server.store.compile_errors(None).await.unwrap();
+    assert_eq!(errors[0].diagnostics[0].code, "place-disagrees");
+    let back = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
+    fixture.commit("inventory/alpinhost/third.toml", "").await;
+    fixture.commit("inventory/alpinhost/acme.toml", back).await;
+    agent.catalog().await;
+    assert!(fixture.server.store.compile_errors(None).await.unwrap().is_empty());
+}

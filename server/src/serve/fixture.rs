@@ -1,0 +1,237 @@
+//! One server for tests: in this process, on loopback, with real mTLS over a directory that tests write to.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::join::JoinString;
+use holdfast_catalog::wire::{self, CatalogAnswer, CatalogRequest, Refusal};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::{Config, Server};
+use crate::identity::{Invitation, tls};
+use crate::repo::{Directory, Snapshot};
+use crate::store::commit::CommitStatus;
+use crate::store::node::Present;
+
+/// The control repository at the start: two customers with a node each, and a file that only one of them has.
+const REPOSITORY: &[(&str, &str)] = &[
+    ("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
+    ("inventory/alpinhost/other.toml", "[\"mail1.other.example\"]\nrole = \"mail\"\nstage = \"test\"\n"),
+    ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n"),
+    ("modules/role/manifests/mail.toml", "doc = \"Mail.\"\ninclude = [\"profile::mail\"]\n"),
+    ("modules/profile/manifests/web.toml", "doc = \"Web.\"\n[file.\"/etc/motd\"]\nsource = \"web\"\n"),
+    ("modules/profile/manifests/mail.toml", "doc = \"Mail.\"\n[file.\"/etc/motd\"]\nsource = \"mail\"\n"),
+    ("modules/profile/files/web", "the web node's file\n"),
+    ("modules/profile/files/mail", "the mail node's file\n"),
+];
+
+/// A running server with its directories.
+pub struct Fixture {
+    directory: tempfile::TempDir,
+    /// The server.
+    pub server: Server,
+}
+
+/// A node's key.
+pub struct Key(rcgen::KeyPair);
+
+impl Key {
+    /// A new one.
+    pub fn new() -> Self {
+        Self(rcgen::KeyPair::generate().unwrap())
+    }
+
+    /// A signing request by it, which asks for more than it should.
+    pub fn request(&self) -> String {
+        let params = rcgen::CertificateParams::new(vec!["evil.example".to_owned()]).unwrap();
+        params.serialize_request(&self.0).unwrap().pem().unwrap()
+    }
+}
+
+/// A node with its certificate and a connection.
+pub struct Agent {
+    /// Its certificate.
+    pub certificate: wire::Certificate,
+    client: Client,
+    base: String,
+}
+
+impl Fixture {
+    /// A server whose certificates last an hour.
+    pub async fn start() -> Self {
+        Self::with_lifetime(Duration::from_secs(3600)).await
+    }
+
+    /// A server with another lifetime of certificates.
+    pub async fn with_lifetime(lifetime: Duration) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, text) in REPOSITORY {
+            write(&directory.path().join("repo"), path, text);
+        }
+        let server = Server::start(config(directory.path(), lifetime)).await.unwrap();
+        Self { directory, server }
+    }
+
+    /// The same server, stopped and started again.
+    pub async fn restart(self) -> Self {
+        let Self { directory, server } = self;
+        server.stop().await;
+        let server = Server::start(config(directory.path(), Duration::from_secs(3600))).await.unwrap();
+        Self { directory, server }
+    }
+
+    /// Writes a file of the repository and takes the result up, as after a push.
+    pub async fn commit(&self, path: &str, text: &str) -> CommitStatus {
+        let repository = self.directory.path().join("repo");
+        write(&repository, path, text);
+        let snapshot: Snapshot = Directory::new(repository).snapshot().unwrap();
+        self.server.live.take(snapshot).await
+    }
+
+    /// Adds a node; its join string.
+    pub async fn invite(&self, certname: &str) -> JoinString {
+        self.invite_as(certname, Present::Keep, Duration::from_secs(900)).await
+    }
+
+    /// Adds a node or its next generation, with a lifetime of the token.
+    pub async fn invite_as(&self, certname: &str, present: Present, lifetime: Duration) -> JoinString {
+        let certname = certname.parse().unwrap();
+        let place = self.server.live.in_force().unwrap().place(&certname).unwrap();
+        let invited = self.server.identity.invite(certname, place, present, lifetime, "test").await;
+        let Ok(Invitation { join, .. }) = invited else { panic!("the node is there already") };
+        join.parse().unwrap()
+    }
+
+    /// Asks for a certificate.
+    pub async fn enroll(&self, join: &JoinString, key: &Key) -> Result<Agent, (StatusCode, Refusal)> {
+        let body = wire::EnrollRequest {
+            token: join.token().to_owned(),
+            secret: join.secret().to_owned(),
+            csr: key.request(),
+        };
+        let answer = self.anonymous().post(self.url(wire::path::ENROLL)).json(&body).send().await.unwrap();
+        Ok(self.agent(read(answer).await?, key))
+    }
+
+    /// A node that has just enrolled.
+    pub async fn enrolled(&self, certname: &str) -> (Agent, Key) {
+        let key = Key::new();
+        let Ok(agent) = self.enroll(&self.invite(certname).await, &key).await else {
+            panic!("{certname} was refused")
+        };
+        (agent, key)
+    }
+
+    /// An agent with a certificate; it makes connections of its own.
+    pub fn agent(&self, certificate: wire::Certificate, key: &Key) -> Agent {
+        let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
+        let key = PrivatePkcs8KeyDer::from(key.0.serialize_der());
+        let client = client(&self.trust(), Some((chain, key)));
+        Agent { certificate, client, base: self.url("") }
+    }
+
+    /// A client without a certificate.
+    pub fn anonymous(&self) -> Client {
+        client(&self.trust(), None)
+    }
+
+    /// A URL of the server.
+    pub fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.server.nodes_address())
+    }
+
+    fn trust(&self) -> CertificateDer<'static> {
+        self.server.identity.authority().certificate().clone()
+    }
+}
+
+impl Agent {
+    /// A request with its certificate.
+    pub fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(format!("{}{path}", self.base))
+    }
+
+    /// A request with its certificate.
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(format!("{}{path}", self.base))
+    }
+
+    /// A poll with facts.
+    pub async fn poll(
+        &self,
+        facts: &str,
+        have: Option<CatalogId>,
+    ) -> Result<CatalogAnswer, (StatusCode, Refusal)> {
+        let facts: Facts = serde_json::from_str(facts).unwrap();
+        let body =
+            CatalogRequest { facts_hash: facts.hash(), facts: Some(facts), have, agent: "test".into() };
+        read(self.post(wire::path::CATALOG).json(&body).send().await.unwrap()).await
+    }
+
+    /// The catalog of a poll without facts.
+    pub async fn catalog(&self) -> holdfast_catalog::catalog::Catalog {
+        match self.poll("{}", None).await {
+            Ok(CatalogAnswer::Catalog { catalog, .. }) => *catalog,
+            other => panic!("no catalog but {other:?}"),
+        }
+    }
+
+    /// Asks for the next certificate.
+    pub async fn renew(&self, key: &Key) -> Result<wire::Certificate, (StatusCode, Refusal)> {
+        let body = wire::RenewRequest { csr: key.request() };
+        read(self.post(wire::path::RENEW).json(&body).send().await.unwrap()).await
+    }
+}
+
+/// A client that trusts one CA.
+pub fn client(
+    trust: &CertificateDer<'static>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>)>,
+) -> Client {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trust.clone()).unwrap();
+    let config = rustls::ClientConfig::builder_with_provider(tls::provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(Arc::new(roots));
+    let config = match identity {
+        Some((chain, key)) => config.with_client_auth_cert(chain, key.into()).unwrap(),
+        None => config.with_no_client_auth(),
+    };
+    Client::builder().tls_backend_preconfigured(config).timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+/// The value of an answer, or the refusal.
+pub async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T, (StatusCode, Refusal)> {
+    let status = answer.status();
+    let body = answer.bytes().await.unwrap();
+    if status.is_success() {
+        return Ok(serde_json::from_slice(&body).unwrap());
+    }
+    Err((status, serde_json::from_slice(&body).unwrap()))
+}
+
+fn config(directory: &Path, certificate_lifetime: Duration) -> Config {
+    Config {
+        repo: directory.join("repo").display().to_string(),
+        branch: "main".into(),
+        data_dir: directory.join("data"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        dashboard: ([127, 0, 0, 1], 0).into(),
+        names: vec!["127.0.0.1".into(), "localhost".into()],
+        interval: Duration::from_secs(1800),
+        certificate_lifetime,
+        workers: 1,
+    }
+}
+
+fn write(repository: &Path, path: &str, text: &str) {
+    let file = repository.join(path);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, text).unwrap();
+}
