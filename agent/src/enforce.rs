@@ -157,3 +157,8 @@ impl<'a> Times<'a> {
         *self.0.entry(type_name).or_default() += time;
     }
 }
+
+#[cfg(test)]
+pub(crate) mod bench;
+#[cfg(test)]
+mod tests;

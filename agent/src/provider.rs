@@ -13,6 +13,8 @@ use crate::content::ContentSource;
 use crate::system::{self, Inspect, System};
 
 mod change;
+#[cfg(test)]
+mod contract;
 mod erased;
 mod exec;
 mod file;

@@ -18,6 +18,8 @@ mod content;
 mod ignore;
 mod regular;
 mod text;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 /// The provider of `file`.

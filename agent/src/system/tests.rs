@@ -9,7 +9,6 @@ const NOBODY: u32 = 65534;
 
 fn root() -> (tempfile::TempDir, Machine) {
     let dir = tempfile::tempdir().unwrap();
-    // mkdtemp's 0700 is root's own: as strict as /etc.
     let machine = Machine::open(dir.path()).unwrap();
     (dir, machine)
 }

@@ -1,0 +1,142 @@
+//! The contract that every provider passes, from the cases under `agent/contract/`.
+//!
+//! An audit writes nothing, a run mends, the next one finds nothing to do, and whatever property is altered from outside is
+//! reported as drift, alone, and mended. Cases are data, so that the same ones run here on a temporary root and on
+//! the lab's hosts with the real program; a property without a case fails here.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::report::{Cause, Mode, Status};
+use holdfast_catalog::resource::{Role, definitions};
+use holdfast_catalog::value::Value;
+use serde::Deserialize;
+
+use crate::enforce::bench::Bench;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cases {
+    #[serde(default)]
+    case: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    needs: Needs,
+    title: String,
+    #[serde(default)]
+    before: String,
+    attributes: serde_json::Value,
+    alter: BTreeMap<String, String>,
+}
+
+/// What a case needs of the machine.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Needs {
+    /// A directory.
+    Files,
+    /// Running commands, beside a directory.
+    Commands,
+    /// A host of its own: the lab's.
+    Booted,
+}
+
+fn cases(type_name: &str) -> Vec<Case> {
+    let path = format!("{}/contract/{type_name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text =
+        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}: every type has its cases"));
+    toml::from_str::<Cases>(&text).unwrap_or_else(|e| panic!("{path}: {e}")).case
+}
+
+#[test]
+fn every_property_of_every_type_has_a_case() {
+    for def in definitions() {
+        let altered: Vec<String> =
+            cases(def.name).into_iter().flat_map(|case| case.alter.into_keys()).collect();
+        for attribute in def.attributes.iter().filter(|attribute| attribute.role == Role::Property) {
+            assert!(
+                altered.iter().any(|name| name == attribute.name),
+                "no case of contract/{}.toml alters `{}`",
+                def.name,
+                attribute.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_provider_that_needs_no_host_passes() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for def in definitions() {
+        for case in cases(def.name).iter().filter(|case| case.needs != Needs::Booted) {
+            pass(def.name, case);
+        }
+    }
+}
+
+fn pass(type_name: &str, case: &Case) {
+    let mut bench = if case.needs == Needs::Files { Bench::directory() } else { Bench::live() };
+    let dir = bench.dir().to_owned();
+    let inner = if case.needs == Needs::Files { String::new() } else { dir.display().to_string() };
+    let shell = |script: &str| {
+        let script = script.replace("${ROOT}", dir.to_str().unwrap());
+        assert!(
+            std::process::Command::new("sh").args(["-ec", &script]).status().unwrap().success(),
+            "{script}"
+        );
+    };
+    let what = format!("{type_name}: {}", case.name);
+    shell(&case.before);
+    let attributes: serde_json::Value =
+        serde_json::from_str(&case.attributes.to_string().replace("${ROOT}", &inner)).unwrap();
+    bench.add(type_name, &case.title.replace("${ROOT}", &inner), &Value::from_json(&attributes));
+
+    let before = snapshot(&dir);
+    assert_eq!(bench.run(Mode::Audit).counts.would_change, 1, "{what}: an audit says what is off");
+    assert_eq!(snapshot(&dir), before, "{what}: an audit writes nothing");
+    assert_eq!(bench.run(Mode::Enforce).counts.changed, 1, "{what}: a run mends");
+    let converged = snapshot(&dir);
+    let again = bench.run(Mode::Enforce);
+    assert_eq!(
+        (again.counts.unchanged, again.events.len()),
+        (1, 0),
+        "{what}: the next run finds nothing to do"
+    );
+    assert_eq!(snapshot(&dir), converged, "{what}: and writes nothing");
+    for (property, script) in &case.alter {
+        shell(script);
+        for (mode, status) in [(Mode::Audit, Status::WouldChange), (Mode::Enforce, Status::Changed)] {
+            let events = bench.run(mode).events;
+            let [event] = &events[..] else {
+                panic!("{what}: `{property}` altered, but reported: {events:?}")
+            };
+            assert_eq!(event.property.as_deref(), Some(property.as_str()), "{what}: {event:?}");
+            assert_eq!((event.status, event.cause), (status, Some(Cause::Corrective)), "{what}: {event:?}");
+        }
+        assert!(bench.run(Mode::Enforce).events.is_empty(), "{what}: `{property}` is mended");
+    }
+}
+
+/// Everything below a directory that a write would change.
+fn snapshot(dir: &Path) -> BTreeMap<PathBuf, String> {
+    let mut all = BTreeMap::new();
+    let mut todo = vec![dir.to_owned()];
+    while let Some(path) = todo.pop() {
+        let meta = std::fs::symlink_metadata(&path).unwrap();
+        if meta.is_dir() {
+            todo.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        let text = std::fs::read(&path).unwrap_or_default();
+        let shown =
+            format!("{} {:o} {} {} {:?}", meta.ino(), meta.mode(), meta.uid(), meta.ctime_nsec(), text);
+        all.insert(path, shown);
+    }
+    all
+}

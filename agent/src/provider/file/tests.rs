@@ -1,0 +1,224 @@
+//! What the `file` type promises beyond the contract.
+
+use std::os::unix::fs::PermissionsExt;
+
+use holdfast_catalog::report::{Event, Mode, Status};
+use holdfast_catalog::value::{Kind, Sensitive, Value};
+
+use super::*;
+use crate::enforce::bench::Bench;
+use crate::system::double::{Double, failed, said};
+
+fn tree(bench: &mut Bench, files: &[(&str, &str)]) -> Value {
+    let entries =
+        files.iter().map(|(path, text)| ((*path).into(), bench.contents.keep(text.as_bytes()))).collect();
+    Content::tree_value(entries)
+}
+
+fn mode(bench: &Bench, path: &str) -> u32 {
+    std::fs::metadata(bench.dir().join(path)).unwrap().permissions().mode() & 0o7777
+}
+
+/// Events as `path property status`, sorted.
+fn told(events: &[Event]) -> Vec<String> {
+    let told = |event: &Event| {
+        let part = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!("{} {} {:?}", part(&event.path), part(&event.property), event.status)
+    };
+    let mut told: Vec<_> = events.iter().map(told).collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn a_tree_is_made_kept_and_mended_path_by_path() {
+    let mut bench = Bench::directory();
+    let content = tree(&mut bench, &[("a", "1"), ("sub/b", "2"), ("sub/deep/c", "3")]);
+    let attributes = [
+        ("ensure", "directory".into()),
+        ("recurse", true.into()),
+        ("content", content),
+        ("mode", "0640".into()),
+    ];
+    let tree = bench.add("file", "/t", &attributes.into());
+    let made = bench.run(Mode::Enforce).events;
+    assert_eq!(
+        told(&made),
+        [
+            " ensure Changed",
+            "a ensure Changed",
+            "sub ensure Changed",
+            "sub/b ensure Changed",
+            "sub/deep ensure Changed",
+            "sub/deep/c ensure Changed"
+        ]
+    );
+    assert_eq!((mode(&bench, "t/sub"), mode(&bench, "t/sub/b")), (0o750, 0o640));
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+
+    std::fs::write(bench.dir().join("t/sub/b"), "drift").unwrap();
+    std::fs::remove_dir_all(bench.dir().join("t/sub/deep")).unwrap();
+    std::fs::write(bench.dir().join("t/foreign"), "left alone").unwrap();
+    let mended = bench.run(Mode::Enforce);
+    let expected = ["sub/b content Changed", "sub/deep ensure Changed", "sub/deep/c ensure Changed"];
+    assert_eq!(told(&mended.events), expected);
+    assert!(mended.events.iter().all(|e| e.cause == Some(holdfast_catalog::report::Cause::Corrective)));
+    assert_eq!(bench.read("t/sub/b").as_deref(), Some("2"));
+
+    bench.set(tree, "content", self::tree(&mut Bench::directory(), &[]));
+    bench.set(tree, "purge", true);
+    bench.set(tree, "ignore", Value::from("fore*"));
+    bench.set(tree, "force", true);
+    assert_eq!(told(&bench.run(Mode::Enforce).events), ["a purge Changed", "sub purge Changed"]);
+    assert_eq!(bench.read("t/foreign").as_deref(), Some("left alone"));
+}
+
+#[test]
+fn a_new_path_of_a_source_is_a_new_wish_and_no_drift() {
+    let mut bench = Bench::directory();
+    let content = tree(&mut bench, &[("a", "1")]);
+    let attributes = [("ensure", "directory".into()), ("recurse", true.into()), ("content", content)];
+    let index = bench.add("file", "/t", &attributes.into());
+    bench.run(Mode::Enforce);
+    let content = tree(&mut bench, &[("a", "1"), ("b", "2")]);
+    bench.set(index, "content", content);
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!(told(&findings.events), ["b ensure Changed"]);
+    assert_eq!(findings.counts.corrective, 0);
+}
+
+#[test]
+fn a_purge_reports_what_it_removed_and_says_what_it_kept() {
+    let mut bench = Bench::directory();
+    bench.add("file", "/t", &[("ensure", "directory".into()), ("purge", true.into())].into());
+    bench.file("/t/named", "x");
+    bench.file("/t/deep/named", "x");
+    for dir in ["t/stray", "t/deep"] {
+        std::fs::create_dir_all(bench.dir().join(dir)).unwrap();
+    }
+    std::fs::write(bench.dir().join("t/file"), "x").unwrap();
+    for _ in 0..2 {
+        let events = bench.run(Mode::Enforce).events;
+        let kept: Vec<_> = events.iter().filter(|event| event.status == Status::Info).collect();
+        assert_eq!(kept.len(), 1, "{events:?}");
+        assert_eq!(kept[0].path.as_deref(), Some("stray"));
+        assert!(kept[0].reason.as_ref().unwrap().starts_with("kept: "), "{kept:?}");
+    }
+    assert!(!bench.dir().join("t/file").exists());
+    assert_eq!(bench.read("t/named").as_deref(), Some("x"));
+    assert_eq!(bench.run(Mode::Enforce).counts.unchanged, 3, "what is kept is no drift");
+}
+
+#[test]
+fn a_directory_goes_only_by_force() {
+    let mut bench = Bench::directory();
+    std::fs::create_dir_all(bench.dir().join("d/sub")).unwrap();
+    let file = bench.file("/d", "x");
+    let refused = bench.run(Mode::Enforce);
+    assert!(refused.events[0].reason.as_ref().unwrap().contains("force = true"), "{refused:?}");
+    assert!(bench.dir().join("d/sub").exists());
+    bench.set(file, "force", true);
+    bench.run(Mode::Enforce);
+    assert_eq!(bench.read("d").as_deref(), Some("x"));
+}
+
+#[test]
+fn a_validator_sees_the_new_file_and_can_refuse_it() {
+    let bench_of = |accepts: bool| {
+        let mut bench = Bench::of(Double::new(move |invocation| {
+            let text = invocation.command.to_string();
+            let path = text.strip_prefix("check ")?;
+            assert_eq!(std::fs::read_to_string(path).unwrap(), "new");
+            Some(if accepts { said("") } else { failed(1, "line 1 is bad") })
+        }));
+        let check: Value = vec!["check".into(), "%".into()].into();
+        bench.add("file", "/a", &[("content", "new".into()), ("validate", check)].into());
+        bench.run(Mode::Enforce)
+    };
+    assert_eq!(bench_of(true).counts.changed, 1);
+    let refused = bench_of(false);
+    let reason = refused.events[0].reason.clone().unwrap();
+    assert!(reason.contains("line 1 is bad") && reason.contains("the old one stays"), "{reason}");
+}
+
+#[test]
+fn content_that_is_not_what_the_catalog_names_is_never_written() {
+    let mut bench = Bench::directory();
+    let content = bench.contents.keep(b"good");
+    bench.add("file", "/a", &[("content", content)].into());
+    bench.contents.falsify();
+    let findings = bench.run(Mode::Enforce);
+    assert!(findings.events[0].reason.as_ref().unwrap().contains("nothing was written"), "{findings:?}");
+    assert_eq!(std::fs::read_dir(bench.dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_replaced_is_kept_where_that_is_wanted() {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("a"), "old").unwrap();
+    bench.add("file", "/a", &[("content", "new".into()), ("backup", true.into())].into());
+    bench.run(Mode::Enforce);
+    let kept = bench.state().join("backups").join(holdfast_catalog::hash::sha256(b"old"));
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "old");
+    assert!(std::fs::read_to_string(kept.with_extension("json")).unwrap().contains("\"path\":\"/a\""));
+}
+
+#[test]
+fn existing_content_stays_where_it_is_not_to_be_replaced() {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("a"), "theirs").unwrap();
+    let attributes = [("content", "ours".into()), ("replace", false.into()), ("mode", "0600".into())];
+    bench.add("file", "/a", &attributes.into());
+    assert_eq!(told(&bench.run(Mode::Enforce).events), [" mode Changed"]);
+    assert_eq!(bench.read("a").as_deref(), Some("theirs"));
+    std::fs::remove_file(bench.dir().join("a")).unwrap();
+    bench.run(Mode::Enforce);
+    assert_eq!((bench.read("a").as_deref(), mode(&bench, "a")), (Some("ours"), 0o600));
+}
+
+#[test]
+fn a_diff_is_shown_for_text_and_never_for_secrets() {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("plain"), "one\n").unwrap();
+    std::fs::write(bench.dir().join("secret"), "one\n").unwrap();
+    bench.file("/plain", "two\n");
+    let secret = Kind::Sensitive(Sensitive::text("hunter2\n")).into();
+    bench.add("file", "/secret", &[("content", secret)].into());
+    let events = bench.run(Mode::Audit).events;
+    assert!(events[0].diff.as_ref().unwrap().contains("-one\n+two\n"));
+    assert!(events[1].diff.is_none() && !format!("{:?}", events[1]).contains("hunter2"));
+}
+
+#[test]
+fn a_new_secret_file_is_its_owners_alone() {
+    let mut bench = Bench::directory();
+    let secret = Kind::Sensitive(Sensitive::text("hunter2")).into();
+    bench.add("file", "/secret", &[("content", secret)].into());
+    bench.file("/plain", "x");
+    bench.run(Mode::Enforce);
+    assert_eq!((mode(&bench, "secret"), mode(&bench, "plain")), (0o600, 0o644));
+}
+
+#[test]
+fn a_fifo_in_the_way_is_an_error_and_not_a_wait() {
+    let mut bench = Bench::directory();
+    let fifo = rustix::fs::FileType::Fifo;
+    let path = bench.dir().join("a");
+    rustix::fs::mknodat(rustix::fs::CWD, path, fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+    bench.file("/a", "x");
+    assert!(bench.run(Mode::Enforce).events[0].reason.as_ref().unwrap().contains("special file"));
+}
+
+#[test]
+fn set_id_bits_outlast_a_change_of_owner() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut bench = Bench::directory();
+    bench.add("file", "/a", &[("mode", "4755".into()), ("owner", "0".into())].into());
+    bench.run(Mode::Enforce);
+    std::os::unix::fs::chown(bench.dir().join("a"), Some(1), None).unwrap();
+    std::fs::set_permissions(bench.dir().join("a"), PermissionsExt::from_mode(0o4755)).unwrap();
+    assert_eq!(told(&bench.run(Mode::Enforce).events), [" owner Changed"]);
+    assert_eq!(mode(&bench, "a"), 0o4755);
+}
