@@ -17,6 +17,7 @@ pub mod certificate; // issued to nodes
 pub mod commit; // commits that arrived, good or broken
 pub mod event; // what runs changed
 pub mod facts; // what nodes last said about themselves
+pub mod fleet; // all nodes at once, for pages
 pub mod node; // nodes, by generation
 pub mod report; // what runs found and did
 pub mod session; // sessions and one-time login links

@@ -117,4 +117,73 @@ impl Store {
         })
         .await
     }
+
+    /// A commit by its whole id: once for each environment that it reached.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn commit(&self, id: String) -> Result<Vec<CommitRow>> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM commit_seen WHERE id = ?1 ORDER BY seen_at DESC");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([id])?;
+            let mut commits = Vec::new();
+            while let Some(row) = rows.next()? {
+                commits.push(read(row)?);
+            }
+            Ok(commits)
+        })
+        .await
+    }
+
+    /// For each environment, what is in force and what newer commit did not come into force.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn heads(&self) -> Result<Vec<Head>> {
+        self.read(|connection| {
+            // With max(), the other columns are those of the row that has it.
+            let columns = COLUMNS.replace("seen_at", "max(seen_at)");
+            let sql = format!(
+                "SELECT {columns} FROM commit_seen GROUP BY environment, status ORDER BY environment, status DESC"
+            );
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([])?;
+            let mut heads: Vec<Head> = Vec::new();
+            while let Some(row) = rows.next()? {
+                add_to_heads(&mut heads, read(row)?);
+            }
+            Ok(heads)
+        })
+        .await
+    }
+}
+
+/// Where an environment stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The environment.
+    pub environment: String,
+    /// The last good commit.
+    pub in_force: Option<CommitRow>,
+    /// A newer one that is broken.
+    pub broken: Option<CommitRow>,
+}
+
+/// Good commits come before broken ones of the same environment.
+fn add_to_heads(heads: &mut Vec<Head>, commit: CommitRow) {
+    match heads.last_mut().filter(|head| head.environment == commit.environment) {
+        Some(head) => {
+            let newer = head.in_force.as_ref().is_none_or(|good| good.seen_at < commit.seen_at);
+            head.broken = Some(commit).filter(|_| newer);
+        }
+        None => {
+            let environment = commit.environment.clone();
+            let (in_force, broken) = match commit.status {
+                CommitStatus::Good => (Some(commit), None),
+                CommitStatus::Broken => (None, Some(commit)),
+            };
+            heads.push(Head { environment, in_force, broken });
+        }
+    }
 }

@@ -222,6 +222,14 @@ impl Store {
         self.read(move |connection| living(connection, &certname)).await
     }
 
+    /// A generation of a node, living or not, by its number.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn node_by_id(&self, id: NodeId) -> Result<Option<NodeRow>> {
+        self.read(move |connection| by_id(connection, id)).await
+    }
+
     /// All living nodes, by name.
     ///
     /// # Errors

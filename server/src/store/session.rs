@@ -1,6 +1,6 @@
 //! Sessions and one-time login links. The store has hashes of their tokens: a copy of it opens nothing.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::params;
 
 use super::audit::{self, Entry};
@@ -98,6 +98,31 @@ impl Store {
             let mut statement = connection.prepare_cached(&sql)?;
             let mut rows = statement.query(params![token, millis(now)])?;
             rows.next()?.map(user::read).transpose()
+        })
+        .await
+    }
+
+    /// Lets a session that is in use live `idle` longer, but never more than `most` in all.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn extend_session(
+        &self,
+        token: TokenHash,
+        now: Timestamp,
+        idle: SignedDuration,
+        most: SignedDuration,
+    ) -> Result<()> {
+        let (idle, most) = (idle.as_millis() as i64, most.as_millis() as i64);
+        self.write(move |connection| {
+            // Once a minute is enough: a page that is looked at must not cost a sync each time.
+            connection
+                .prepare_cached(
+                    "UPDATE session SET expires_at = min(created_at + ?4, ?2 + ?3)
+                     WHERE token_hash = ?1 AND expires_at > ?2 AND expires_at + 60000 < min(created_at + ?4, ?2 + ?3)",
+                )?
+                .execute(params![token, millis(now), idle, most])?;
+            Ok(())
         })
         .await
     }

@@ -30,6 +30,17 @@ pub enum Scope {
     Customer(Place),
 }
 
+impl Scope {
+    /// Whether a node of this place is in view.
+    pub fn covers(&self, place: &Place) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Reseller(reseller) => *reseller == place.reseller,
+            Self::Customer(own) => own == place,
+        }
+    }
+}
+
 impl std::str::FromStr for Scope {
     type Err = String;
     /// Reads `everything`, `RESELLER` or `RESELLER/CUSTOMER`.
