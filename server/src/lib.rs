@@ -13,6 +13,7 @@ pub mod api; // what nodes may ask
 pub mod live; // which commit is in force, what nodes were given
 pub mod serve; // from a configuration to a running server
 pub mod store; // what the server remembers
+pub mod dashboard; // what people see
 pub mod admin; // operators' wishes, by a socket
 pub mod config; // what the server is told
 pub mod cli; // one file a command

@@ -1,0 +1,127 @@
+//! What people see: pages over the store, one view function each, drawn as HTML or as JSON.
+//!
+//! It changes nothing but sessions and a user's own password. Every view is cut to the caller's scope; what lies outside
+//! answers like what does not exist.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::{self, ServiceConfig};
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::store::Store;
+
+mod asked; // who asks, for what form of answer
+mod assets; // the style, the script, the icon
+mod attempts; // how often someone may try to log in
+mod diagnostics; // errors with line and caret
+mod history; // the last runs as a drawing
+mod metrics; // for monitoring
+mod openapi; // what the API offers
+mod page; // views, errors, and the frame around them
+mod password; // argon2id
+mod status; // how a node is
+mod text; // times, hostile texts, links
+
+mod account; // one's own password
+mod commits; // commits, good and broken
+pub mod estate; // what the dashboard asks of the running server
+pub mod live; // happenings, pushed to open pages
+pub mod login; // links, passwords, sessions
+mod node; // one node
+mod nodes; // the list of nodes
+mod overview; // how everything is
+mod report; // one run
+
+pub use estate::{Estate, Function};
+pub use live::Happening;
+
+/// What the pages stand on.
+pub struct State {
+    store: Store,
+    estate: Arc<dyn Estate>,
+    happenings: broadcast::Sender<Happening>,
+    /// How far apart agents poll.
+    interval: Duration,
+    attempts: attempts::Attempts,
+    /// Hashing a password takes memory: a few at once.
+    hashing: Semaphore,
+    /// Open pages hold a connection each.
+    listening: Arc<Semaphore>,
+}
+
+impl State {
+    /// Pages over `store`, renewed by `happenings`, for agents that poll `interval` apart.
+    pub fn new(
+        store: Store,
+        estate: Arc<dyn Estate>,
+        happenings: broadcast::Sender<Happening>,
+        interval: Duration,
+    ) -> Self {
+        Self {
+            store,
+            estate,
+            happenings,
+            interval,
+            attempts: attempts::Attempts::default(),
+            hashing: Semaphore::new(2),
+            listening: Arc::new(Semaphore::new(1_000)),
+        }
+    }
+}
+
+/// No scripts but our own file, nothing from elsewhere, in nobody's frame.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The routes; the application's data holds a [`State`].
+pub fn configure(app: &mut ServiceConfig) {
+    // With `no-referrer` browsers would send no origin with forms, and login checks it.
+    let headers = DefaultHeaders::new()
+        .add(("Content-Security-Policy", POLICY))
+        .add(("Strict-Transport-Security", "max-age=31536000"))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Referrer-Policy", "same-origin"))
+        .add(("Cross-Origin-Opener-Policy", "same-origin"))
+        .add(("Cache-Control", "no-store"));
+    let get = web::get;
+    app.service(
+        web::scope("")
+            .wrap(headers)
+            .app_data(web::FormConfig::default().limit(8 * 1024))
+            .route("/", get().to(overview::show))
+            .route("/nodes", get().to(nodes::show))
+            .route("/nodes/{node}", get().to(node::show))
+            .route("/reports/{report}", get().to(report::show))
+            .route("/commits", get().to(commits::show))
+            .route("/commits/{commit}", get().to(commits::show_one))
+            .service(
+                web::scope("/api")
+                    .route("/openapi.json", get().to(openapi::show))
+                    .route("/v1/overview", get().to(overview::show))
+                    .route("/v1/nodes", get().to(nodes::show))
+                    .route("/v1/nodes/{node}", get().to(node::show))
+                    .route("/v1/reports/{report}", get().to(report::show))
+                    .route("/v1/commits", get().to(commits::show))
+                    .route("/v1/commits/{commit}", get().to(commits::show_one))
+                    .default_service(web::to(page::nothing_here)),
+            )
+            .route("/live", get().to(live::listen))
+            .route("/login", get().to(login::form))
+            .route("/login", web::post().to(login::by_password))
+            .route("/login/{token}", get().to(login::confirm))
+            .route("/login/{token}", web::post().to(login::by_link))
+            .route("/logout", web::post().to(login::logout))
+            .route("/account", get().to(account::show))
+            .route("/account", web::post().to(account::set_password))
+            .route("/metrics", get().to(metrics::show))
+            .route("/healthz", get().to(metrics::alive))
+            .route("/readyz", get().to(metrics::ready))
+            .route("/assets/{name}", get().to(assets::show))
+            .default_service(web::to(page::nothing_here)),
+    );
+}
+
+#[cfg(test)]
+mod tests;

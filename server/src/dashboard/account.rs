@@ -1,0 +1,91 @@
+//! One's own account: who one is, what one sees, and the password.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::asked::Asked;
+use super::login::{self, CameBy};
+use super::page::{Error, Tab, View};
+use super::password;
+
+/// The page.
+#[derive(Debug, Serialize, Template)]
+#[template(path = "account.html")]
+pub struct Account {
+    name: String,
+    scope: String,
+    has_password: bool,
+    asks_for_current: bool,
+    shortest: usize,
+}
+
+impl View for Account {
+    fn title(&self) -> String {
+        "Account".to_owned()
+    }
+    fn tab(&self) -> Tab {
+        Tab::Account
+    }
+}
+
+fn view(asked: &Asked) -> Account {
+    Account {
+        name: asked.user.name.clone(),
+        scope: asked.user.scope.to_string(),
+        has_password: asked.user.password.is_some(),
+        asks_for_current: asks_for_current(asked),
+        shortest: password::SHORTEST,
+    }
+}
+
+/// Whoever came in by a link may have forgotten the old one: that is what links are for.
+fn asks_for_current(asked: &Asked) -> bool {
+    asked.user.password.is_some() && asked.session.came_by() == CameBy::Password
+}
+
+/// The page.
+pub async fn show(asked: Asked) -> HttpResponse {
+    let account = view(&asked);
+    asked.answer(Ok(account))
+}
+
+/// The form.
+#[derive(Deserialize)]
+pub struct NewPassword {
+    #[serde(default)]
+    current: String,
+    new: String,
+    again: String,
+}
+
+/// Sets the password; every session of the user ends but a new one for this browser.
+pub async fn set_password(request: HttpRequest, asked: Asked, form: web::Form<NewPassword>) -> HttpResponse {
+    match change(&request, &asked, form.into_inner()).await {
+        Ok(cookie) => login::see_other("/account", cookie),
+        Err(error) => asked.answer(Err::<Account, _>(error)),
+    }
+}
+
+async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Result<login::SetCookie, Error> {
+    login::from_our_page(request)?;
+    let (state, user) = (&asked.state, &asked.user);
+    let [current, new, again] = [form.current, form.new, form.again].map(Zeroizing::new);
+    if new != again {
+        return Err(Error::Wrong("the new password and its repetition differ".to_owned()));
+    }
+    if new.chars().count() < password::SHORTEST || new.len() > password::LONGEST {
+        return Err(Error::Wrong(format!("a password has {} characters or more", password::SHORTEST)));
+    }
+    if asks_for_current(asked) {
+        login::count_attempt(request, state, &user.name)?;
+        if !password::fits(&state.hashing, current, user.password.clone()).await? {
+            return Err(Error::Wrong("the current password is another one".to_owned()));
+        }
+    }
+    let hash = password::hash(&state.hashing, new).await?;
+    let entry = login::entry(asked.now, &user.name, "password-set", &user.name);
+    state.store.set_password(user.id, hash, entry).await?;
+    login::new_session(request, state, user, CameBy::Password).await
+}

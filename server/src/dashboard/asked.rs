@@ -1,0 +1,102 @@
+//! Who asks, when, and for what form of answer. A page that takes an [`Asked`] cannot forget the login.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError as _, web};
+use jiff::Timestamp;
+
+use super::State;
+use super::login::{self, SessionToken};
+use super::page::{self, Error, Problem, View};
+use crate::store::node::{NodeRow, Place};
+use crate::store::user::UserRow;
+
+/// HTML for people, JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A page.
+    Html,
+    /// The view itself.
+    Json,
+}
+
+impl Format {
+    /// What a request wants: everything below `/api` is JSON, other pages where they are asked so.
+    pub fn of(request: &HttpRequest) -> Self {
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let json = accept.is_some_and(|accept| accept.starts_with("application/json"));
+        if json || request.path().starts_with("/api/") { Self::Json } else { Self::Html }
+    }
+}
+
+/// A request of a user who is logged in.
+pub struct Asked {
+    /// What the pages stand on.
+    pub state: web::Data<State>,
+    /// Who asks.
+    pub user: UserRow,
+    /// By which session.
+    pub session: SessionToken,
+    /// When.
+    pub now: Timestamp,
+    /// For what.
+    pub format: Format,
+    wanted: String,
+}
+
+impl Asked {
+    async fn read(request: HttpRequest) -> Result<Self, Problem> {
+        let format = Format::of(&request);
+        let wanted = request.uri().to_string();
+        let problem = |error: Error| Problem { error, format, wanted: wanted.clone() };
+        let state = request.app_data::<web::Data<State>>().cloned().ok_or_else(|| problem(Error::Busy))?;
+        let session = login::session_of(&request).ok_or_else(|| problem(Error::LoggedOut))?;
+        let now = Timestamp::now();
+        let user = state.store.session_user(session.hash(), now).await;
+        let user = user.map_err(|error| problem(error.into()))?.ok_or_else(|| problem(Error::LoggedOut))?;
+        // A page that renews itself is not a person at work.
+        if !request.headers().contains_key("x-holdfast-renewal") {
+            let extended = state.store.extend_session(session.hash(), now, login::IDLE, login::MOST).await;
+            extended.map_err(|error| problem(error.into()))?;
+        }
+        Ok(Self { state, user, session, now, format, wanted })
+    }
+
+    /// Whether the caller may see what belongs to a place.
+    pub fn sees(&self, place: &Place) -> bool {
+        self.user.scope.covers(place)
+    }
+
+    /// A node, if there is one and the caller may see it.
+    ///
+    /// # Errors
+    /// The same one for a node of others and for none.
+    pub fn theirs(&self, node: Option<NodeRow>) -> Result<NodeRow, Error> {
+        node.filter(|node| self.sees(&node.place)).ok_or(Error::NotFound)
+    }
+
+    /// Whether the caller sees everything, and so what operators wrote for everyone.
+    pub fn sees_everything(&self) -> bool {
+        self.user.scope == crate::store::user::Scope::Everything
+    }
+
+    /// The answer: the view, or why there is none.
+    pub fn answer(self, view: Result<impl View, Error>) -> HttpResponse {
+        match view {
+            Ok(view) => page::draw(&view, self.format, &self.user),
+            Err(error) => Problem { error, format: self.format, wanted: self.wanted }.error_response(),
+        }
+    }
+}
+
+impl FromRequest for Asked {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        Box::pin(Self::read(request.clone()))
+    }
+}

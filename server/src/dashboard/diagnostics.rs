@@ -1,0 +1,130 @@
+//! Errors of a control repository as pages show them: place, line, caret, and what to do.
+
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
+use holdfast_catalog::origin::Origin;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::estate::Estate;
+use super::text::Shown;
+
+/// So many are shown; the rest are a number.
+pub const MOST: usize = 20;
+
+/// An error or a warning.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Fault {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable word.
+    pub code: String,
+    /// What is wrong.
+    pub message: Shown,
+    /// `file:line:column`.
+    pub place: Option<Shown>,
+    /// The line, where the commit is still at hand.
+    pub line: Option<Line>,
+    /// A few words under the caret.
+    pub label: Shown,
+    /// Other places, each with a few words.
+    pub related: Vec<(Shown, Shown)>,
+    /// What to do.
+    pub help: Option<Shown>,
+}
+
+/// A line of a file with the stretch that is meant.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Line {
+    /// Its number.
+    pub number: u32,
+    /// Its text.
+    pub text: Shown,
+    /// What stands below it up to the caret: blanks, with the tabs of the line.
+    pub indent: String,
+    /// As many carets as the stretch has characters on this line.
+    pub carets: String,
+}
+
+impl Fault {
+    /// Shows diagnostics of a commit.
+    pub fn all(diagnostics: &[Diagnostic], commit: &str, estate: &dyn Estate) -> Vec<Self> {
+        diagnostics.iter().take(MOST).map(|diagnostic| Self::of(diagnostic, commit, estate)).collect()
+    }
+
+    /// Whether it stops the compile.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    fn of(diagnostic: &Diagnostic, commit: &str, estate: &dyn Estate) -> Self {
+        let line = diagnostic.origin.as_ref().and_then(|origin| {
+            let source = estate.source(commit, &origin.file)?;
+            Line::at(origin, &source)
+        });
+        let related = diagnostic.related.iter();
+        Self {
+            severity: diagnostic.severity,
+            code: diagnostic.code.clone(),
+            message: diagnostic.message.as_str().into(),
+            place: diagnostic.origin.as_ref().map(|origin| origin.to_string().into()),
+            line,
+            label: diagnostic.label.as_str().into(),
+            related: related
+                .map(|(origin, words)| (origin.to_string().into(), words.as_str().into()))
+                .collect(),
+            help: diagnostic.help.as_deref().map(Shown::from),
+        }
+    }
+}
+
+impl Line {
+    /// As wide as the number.
+    pub fn blank_number(&self) -> String {
+        " ".repeat(self.number.to_string().len())
+    }
+
+    fn at(origin: &Origin, source: &str) -> Option<Self> {
+        let start = origin.start as usize;
+        let begin = source.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let text = source[begin..].lines().next().unwrap_or_default();
+        let end = (origin.end as usize).clamp(start, begin + text.len().max(start - begin));
+        let blank = |c| if c == '\t' { '\t' } else { ' ' };
+        let marked = source.get(start..end).map_or(1, |marked| marked.chars().count().max(1));
+        Some(Self {
+            number: origin.line,
+            text: text.into(),
+            indent: source[begin..start].chars().map(blank).collect(),
+            carets: "^".repeat(marked),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(source: &str, span: std::ops::Range<usize>) -> Line {
+        Line::at(&Origin::locate(&"a.toml".into(), source, span), source).unwrap()
+    }
+
+    #[test]
+    fn carets_stand_below_what_is_meant() {
+        let source = "a = 1\n\twörkers = 8\nb = 2\n";
+        let found = line(source, 7..15);
+        assert_eq!((found.number, found.text.raw()), (2, "\twörkers = 8"));
+        assert_eq!((found.indent.as_str(), found.carets.as_str()), ("\t", "^^^^^^^"));
+    }
+
+    #[test]
+    fn a_stretch_over_many_lines_is_marked_on_its_first() {
+        assert_eq!(line("a = [\n1,\n]\n", 4..10).carets, "^");
+        assert_eq!(line("a", 1..1).carets, "^");
+    }
+
+    #[test]
+    fn a_place_outside_of_the_file_has_no_line() {
+        let origin = Origin::locate(&"a.toml".into(), "ü", 0..1);
+        assert_eq!(Line::at(&Origin { start: 1, ..origin.clone() }, "ü"), None);
+        assert_eq!(Line::at(&Origin { start: 99, ..origin }, "ü"), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! A node's last runs: as bars, the oldest first, and as a list in which runs without a word are one line.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::status::Status;
+use super::text::{self, When};
+use crate::store::report::ReportRow;
+use holdfast_catalog::report::{Mode, Source};
+use jiff::Timestamp;
+
+/// A run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Run {
+    /// Its report.
+    pub report: i64,
+    /// When its report came.
+    pub received: When,
+    /// How it ended, as a status that a node could have.
+    pub outcome: Status,
+    /// How it ended, in words.
+    pub words: String,
+    /// How long it took.
+    pub duration_ms: i64,
+    /// How many resources were not as they should be.
+    pub touched: u32,
+    /// Runs before it that found nothing to do, up to the next that did.
+    pub quiet_before: usize,
+}
+
+/// A run as a bar of the drawing.
+#[derive(Debug)]
+pub struct Bar {
+    /// From the left.
+    pub x: usize,
+    /// From the top.
+    pub y: u32,
+    /// Its height.
+    pub height: u32,
+    /// The run.
+    pub run: Run,
+}
+
+/// The drawing's height.
+pub const HEIGHT: u32 = 48;
+
+/// From one bar to the next.
+pub const STEP: usize = 10;
+
+impl Run {
+    /// A report as a run.
+    pub fn of(report: &ReportRow, now: Timestamp) -> Self {
+        let counts = &report.counts;
+        Self {
+            report: report.id,
+            received: When::seen(report.received_at, now),
+            outcome: outcome(report),
+            words: words(report),
+            duration_ms: report.duration_ms,
+            touched: counts.changed + counts.would_change + counts.failed,
+            quiet_before: 0,
+        }
+    }
+
+    /// Whether it found nothing to do and worked as ever.
+    fn is_quiet(&self) -> bool {
+        self.outcome == Status::Ok
+    }
+
+    /// How long it took, for people.
+    pub fn took(&self) -> String {
+        text::duration(self.duration_ms)
+    }
+}
+
+fn outcome(report: &ReportRow) -> Status {
+    let counts = &report.counts;
+    match () {
+        () if counts.failed > 0 || (report.error.is_some() && counts.total == 0) => Status::Failed,
+        () if counts.would_change > 0 => Status::Pending,
+        () if counts.corrective > 0 => Status::Drifted,
+        () if counts.changed > 0 => Status::Changed,
+        () => Status::Ok,
+    }
+}
+
+fn words(report: &ReportRow) -> String {
+    let counts = &report.counts;
+    let drifted = counts.corrective.min(counts.changed);
+    let parts = [
+        (counts.failed, "failed"),
+        (counts.skipped, "skipped"),
+        (counts.would_change, "would change"),
+        (drifted, "drifted and mended"),
+        (counts.changed - drifted, "changed on purpose"),
+    ];
+    let said: Vec<_> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    let mut words = match said.is_empty() {
+        true if report.error.is_some() && counts.total == 0 => "no run".to_owned(),
+        true => "nothing to do".to_owned(),
+        false => said.join(", "),
+    };
+    if report.mode == Mode::Audit {
+        words.push_str(" (audit)");
+    }
+    if report.source == Source::Cache {
+        words.push_str(" (from the cache)");
+    }
+    words
+}
+
+/// Bars of runs that come newest first.
+pub fn bars(runs: &[Run]) -> Vec<Bar> {
+    let bar = |(index, run): (usize, &Run)| {
+        // Each doubling is a step: one change shows, and a thousand fit.
+        let height = if run.is_quiet() { 6 } else { (14 + 4 * (run.touched + 1).ilog2()).min(HEIGHT) };
+        Bar { x: index * STEP, y: HEIGHT - height, height, run: run.clone() }
+    };
+    runs.iter().rev().enumerate().map(bar).collect()
+}
+
+/// The same runs, quiet ones folded into the one after them. The newest stays, whatever it was.
+pub fn folded(runs: &[Run]) -> Vec<Run> {
+    let mut lines: Vec<Run> = Vec::new();
+    for run in runs {
+        match lines.last_mut() {
+            Some(line) if run.is_quiet() => line.quiet_before += 1,
+            _ => lines.push(run.clone()),
+        }
+    }
+    lines
+}

@@ -1,0 +1,111 @@
+//! Happenings, pushed to open pages as server-sent events. They carry no data: a page that hears of one asks again for
+//! itself, and so sees what its user may see. Users do not even hear of what happens to others.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, web};
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+
+use super::State;
+use super::asked::Asked;
+use super::login::SessionToken;
+use super::page::Error;
+use crate::store::node::Place;
+use crate::store::user::Scope;
+
+/// Something that pages show has changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// With a node of this place.
+    AtNode(Place),
+    /// For everyone: another commit is in force, or broken.
+    ForAll,
+}
+
+/// A sign of life, and when the session is looked at again.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// What an open page listens to.
+struct Listener {
+    happenings: broadcast::Receiver<Happening>,
+    state: web::Data<State>,
+    session: SessionToken,
+    scope: Scope,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    /// The next message; none when the session is over.
+    async fn next(mut self) -> Option<(Bytes, Self)> {
+        loop {
+            match tokio::time::timeout(BEAT, self.happenings.recv()).await {
+                Ok(Ok(Happening::AtNode(place))) if !self.scope.covers(&place) => {}
+                // Whoever was too slow has missed something, and asks again as well.
+                Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
+                    return Some((Bytes::from_static(b"event: changed\ndata:\n\n"), self));
+                }
+                Ok(Err(broadcast::error::RecvError::Closed)) => return None,
+                Err(_) => {
+                    let user = self.state.store.session_user(self.session.hash(), Timestamp::now()).await;
+                    let user = user.ok()??;
+                    self.scope = user.scope;
+                    return Some((Bytes::from_static(b": still here\n\n"), self));
+                }
+            }
+        }
+    }
+}
+
+type Next = Pin<Box<dyn Future<Output = Option<(Bytes, Listener)>>>>;
+
+/// The body that never ends by itself.
+struct Messages(Option<Next>);
+
+impl MessageBody for Messages {
+    type Error = std::convert::Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let Some(next) = self.0.as_mut() else { return Poll::Ready(None) };
+        match next.as_mut().poll(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(None) => {
+                self.0 = None;
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some((bytes, listener))) => {
+                self.0 = Some(Box::pin(listener.next()));
+                Poll::Ready(Some(Ok(bytes)))
+            }
+        }
+    }
+}
+
+/// The stream of happenings.
+pub async fn listen(asked: Asked) -> HttpResponse {
+    let Ok(permit) = asked.state.listening.clone().try_acquire_owned() else {
+        return asked.answer(Err::<super::overview::Overview, _>(Error::Busy));
+    };
+    let listener = Listener {
+        happenings: asked.state.happenings.subscribe(),
+        state: asked.state.clone(),
+        session: asked.session.clone(),
+        scope: asked.user.scope.clone(),
+        _permit: permit,
+    };
+    // The first line tells the page that it is connected.
+    let hello: Next = Box::pin(async { Some((Bytes::from_static(b"retry: 2000\n: hello\n\n"), listener)) });
+    HttpResponse::Ok().content_type("text/event-stream").body(Messages(Some(hello)))
+}

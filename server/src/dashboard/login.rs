@@ -1,0 +1,336 @@
+//! Coming in and going out: one-time links, passwords, sessions.
+//!
+//! A link is used up by a button, not by being opened: programs that preview links must not burn it. Cookies go only
+//! with requests of our own pages, and forms are taken only from them.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
+use askama::Template;
+use data_encoding::BASE64URL_NOPAD;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use super::asked::{Asked, Format};
+use super::page::{self, Error, Problem, Tab};
+use super::{State, password};
+use crate::store::audit::Entry;
+use crate::store::session::TokenHash;
+use crate::store::user::UserRow;
+use crate::store::{self, Store};
+
+/// A session that nobody uses ends after this.
+pub const IDLE: SignedDuration = SignedDuration::from_hours(2);
+
+/// A session ends after this in any case.
+pub const MOST: SignedDuration = SignedDuration::from_hours(12);
+
+/// A login link is good for this long.
+pub const LINK: SignedDuration = SignedDuration::from_mins(30);
+
+/// Bound to this host and to encrypted connections by its name.
+const COOKIE: &str = "__Host-holdfast";
+
+/// How a user came in; part of the token, so that nobody can change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameBy {
+    /// By a link that an operator gave out: the password may be forgotten.
+    Link,
+    /// By the password.
+    Password,
+}
+
+/// What a browser holds to be known again.
+#[derive(Clone)]
+pub struct SessionToken(Zeroizing<String>);
+
+impl SessionToken {
+    fn new(by: CameBy) -> Result<Self, Error> {
+        let mark = if by == CameBy::Link { 'l' } else { 'p' };
+        Ok(Self(Zeroizing::new(format!("{mark}{}", *random()?))))
+    }
+
+    /// What the store knows of it.
+    pub fn hash(&self) -> TokenHash {
+        hash_of(&self.0)
+    }
+
+    /// How the user came in.
+    pub fn came_by(&self) -> CameBy {
+        if self.0.starts_with('l') { CameBy::Link } else { CameBy::Password }
+    }
+}
+
+fn random() -> Result<Zeroizing<String>, Error> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes).map_err(|_| Error::Busy)?;
+    Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes)))
+}
+
+fn hash_of(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// Makes a login link for a user and returns its path, such as `/login/…`: whoever has it is that user, once.
+///
+/// # Errors
+/// Where the store fails or the system gives no random bytes.
+pub async fn new_link(
+    store: &Store,
+    user: &UserRow,
+    actor: &str,
+    now: Timestamp,
+) -> store::Result<Zeroizing<String>> {
+    let token = random().map_err(|error| store::Error::Database(Box::new(error)))?;
+    let entry = entry(now, actor, "login-link-made", &user.name);
+    store.add_login_link(user.id, hash_of(&token), now + LINK, entry).await?;
+    Ok(Zeroizing::new(format!("/login/{}", *token)))
+}
+
+pub(super) fn entry(at: Timestamp, actor: &str, action: &'static str, object: &str) -> Entry {
+    Entry {
+        at,
+        actor: actor.to_owned(),
+        action,
+        object: object.to_owned(),
+        commit: None,
+        detail: String::new(),
+    }
+}
+
+/// The token of the session that a request belongs to.
+pub fn session_of(request: &HttpRequest) -> Option<SessionToken> {
+    let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
+    let mut cookies =
+        headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, token) = cookies.find(|(name, _)| *name == COOKIE)?;
+    Some(SessionToken(Zeroizing::new(token.to_owned())))
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Form<'a> {
+    to: &'a str,
+    message: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct Confirm<'a> {
+    token: &'a str,
+}
+
+/// Where to go after logging in.
+#[derive(Deserialize)]
+pub struct To {
+    #[serde(default)]
+    to: String,
+}
+
+/// Name and password.
+#[derive(Deserialize)]
+pub struct Credentials {
+    name: String,
+    password: String,
+    #[serde(default)]
+    to: String,
+}
+
+/// The form.
+pub async fn form(to: web::Query<To>) -> HttpResponse {
+    let form = Form { to: &to.to, message: None };
+    page::html(page::framed(&form, "Log in", Tab::Elsewhere, None))
+}
+
+/// Logs in by name and password.
+pub async fn by_password(
+    request: HttpRequest,
+    state: web::Data<State>,
+    form: web::Form<Credentials>,
+) -> HttpResponse {
+    let Credentials { name, password, to } = form.into_inner();
+    match check(&request, &state, &name, password.into()).await {
+        Ok(Some(user)) => enter(&request, &state, &user, CameBy::Password, &to).await,
+        Ok(None) => {
+            let form = Form { to: &to, message: Some("name and password do not fit together") };
+            let page = page::framed(&form, "Log in", Tab::Elsewhere, None);
+            HttpResponse::Unauthorized().content_type("text/html; charset=utf-8").body(page)
+        }
+        Err(error) => refuse(error),
+    }
+}
+
+async fn check(
+    request: &HttpRequest,
+    state: &State,
+    name: &str,
+    password: Zeroizing<String>,
+) -> Result<Option<UserRow>, Error> {
+    from_our_page(request)?;
+    count_attempt(request, state, name)?;
+    if password.len() > password::LONGEST {
+        return Ok(None);
+    }
+    let user = state.store.user(name.to_owned()).await?;
+    let hash = user.as_ref().and_then(|user| user.password.clone());
+    if password::fits(&state.hashing, password, hash).await? {
+        state.attempts.came_in(name);
+        return Ok(user);
+    }
+    let object = if user.is_some() { name } else { "an unknown name" };
+    let address = address(request).to_string();
+    state.store.audit(entry(Timestamp::now(), &address, "login-refused", object)).await?;
+    Ok(None)
+}
+
+/// Counts an attempt on a name's password.
+///
+/// # Errors
+/// Where there were too many.
+pub fn count_attempt(request: &HttpRequest, state: &State, name: &str) -> Result<(), Error> {
+    state.attempts.count(address(request), Some(name), Timestamp::now()).map_err(Error::TooMany)
+}
+
+/// What a link opens: a button.
+pub async fn confirm(token: web::Path<String>) -> HttpResponse {
+    page::html(page::framed(&Confirm { token: &token }, "Log in", Tab::Elsewhere, None))
+}
+
+/// Logs in by a link, which is used up.
+pub async fn by_link(
+    request: HttpRequest,
+    state: web::Data<State>,
+    token: web::Path<String>,
+) -> HttpResponse {
+    let now = Timestamp::now();
+    let used = async {
+        from_our_page(&request)?;
+        state.attempts.count(address(&request), None, now).map_err(Error::TooMany)?;
+        Ok::<_, Error>(state.store.use_login_link(hash_of(&token), now).await?)
+    };
+    match used.await {
+        Ok(Some(user)) => enter(&request, &state, &user, CameBy::Link, "/").await,
+        Ok(None) => {
+            let message = "this link was used or has expired; ask for a new one, or log in by password";
+            let form = Form { to: "/", message: Some(message) };
+            HttpResponse::Gone().content_type("text/html; charset=utf-8").body(page::framed(
+                &form,
+                "Log in",
+                Tab::Elsewhere,
+                None,
+            ))
+        }
+        Err(error) => refuse(error),
+    }
+}
+
+/// Starts a session, always a new one, and goes to a page of this server.
+async fn enter(request: &HttpRequest, state: &State, user: &UserRow, by: CameBy, to: &str) -> HttpResponse {
+    match new_session(request, state, user, by).await {
+        Ok(cookie) => see_other(our_page(to), cookie),
+        Err(error) => refuse(error),
+    }
+}
+
+/// Starts a session of a user; the one that the browser had ends.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn new_session(
+    request: &HttpRequest,
+    state: &State,
+    user: &UserRow,
+    by: CameBy,
+) -> Result<SetCookie, Error> {
+    let now = Timestamp::now();
+    if let Some(old) = session_of(request) {
+        state.store.end_session(old.hash()).await?;
+    }
+    let token = SessionToken::new(by)?;
+    let entry = entry(now, &user.name, "logged-in", &address(request).to_string());
+    state.store.add_session(user.id, token.hash(), now + IDLE, entry).await?;
+    Ok(SetCookie::to(&token.0))
+}
+
+/// Ends the session.
+pub async fn logout(request: HttpRequest, asked: Asked) -> HttpResponse {
+    let ended = async {
+        from_our_page(&request)?;
+        Ok::<_, Error>(asked.state.store.end_session(asked.session.hash()).await?)
+    };
+    match ended.await {
+        Ok(()) => see_other("/login", SetCookie::away()),
+        Err(error) => refuse(error),
+    }
+}
+
+/// To another page, with a cookie.
+pub fn see_other(to: &str, cookie: SetCookie) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, to))
+        .insert_header((header::SET_COOKIE, cookie.0))
+        .finish()
+}
+
+fn refuse(error: Error) -> HttpResponse {
+    Problem { error, format: Format::Html, wanted: String::new() }.error_response()
+}
+
+/// What tells the browser to keep a session, or to forget it.
+pub struct SetCookie(String);
+
+impl SetCookie {
+    /// No script sees it, and no request from elsewhere carries it.
+    const RULES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
+
+    fn to(token: &str) -> Self {
+        Self(format!("{COOKIE}={token}; {}", Self::RULES))
+    }
+
+    fn away() -> Self {
+        Self(format!("{COOKIE}=; Max-Age=0; {}", Self::RULES))
+    }
+}
+
+/// A path of this server, and nothing that a browser takes for another one.
+fn our_page(to: &str) -> &str {
+    let plain = to.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
+    if plain && to.starts_with('/') && !to.starts_with("//") && !to.starts_with("/log") { to } else { "/" }
+}
+
+fn address(request: &HttpRequest) -> std::net::IpAddr {
+    request.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
+}
+
+/// Forms are taken from pages of this server alone.
+///
+/// # Errors
+/// Where the browser says otherwise, or nothing.
+pub fn from_our_page(request: &HttpRequest) -> Result<(), Error> {
+    let value = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let host = value("host").or_else(|| request.uri().authority().map(|host| host.as_str()));
+    let ours = match (value("origin"), host) {
+        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, theirs)| theirs == host),
+        (Some(_), None) => false,
+        (None, _) => value("sec-fetch-site") == Some("same-origin"),
+    };
+    if ours { Ok(()) } else { Err(Error::Foreign) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_another_server() {
+        for ours in ["/", "/nodes?state=failed", "/reports/1"] {
+            assert_eq!(our_page(ours), ours);
+        }
+        for foreign in
+            ["", "https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "/login"]
+        {
+            assert_eq!(our_page(foreign), "/", "{foreign}");
+        }
+    }
+}

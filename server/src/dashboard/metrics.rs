@@ -1,0 +1,98 @@
+//! For monitoring: numbers in Prometheus' text format, and whether the server is alive and ready.
+//!
+//! No label takes its value from facts or reports, and none names a tenant. Who may read: this machine itself, and
+//! users who see everything.
+
+use std::fmt::Write as _;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use jiff::{SignedDuration, Timestamp};
+
+use super::State;
+use super::login;
+use super::page::{self, Error};
+use super::status::Status;
+use crate::store::fleet::FleetRow;
+use crate::store::user::Scope;
+
+/// The numbers.
+pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    match allowed(&request, &state).await {
+        Ok(true) => {}
+        Ok(false) => return page::nothing_here(request).await,
+        Err(error) => return unavailable(&error),
+    }
+    match text(&state, Timestamp::now()).await {
+        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
+        Err(error) => unavailable(&error),
+    }
+}
+
+async fn allowed(request: &HttpRequest, state: &State) -> Result<bool, Error> {
+    if request.peer_addr().is_some_and(|address| address.ip().is_loopback()) {
+        return Ok(true);
+    }
+    let Some(session) = login::session_of(request) else { return Ok(false) };
+    let user = state.store.session_user(session.hash(), Timestamp::now()).await?;
+    Ok(user.is_some_and(|user| user.scope == Scope::Everything))
+}
+
+fn unavailable(error: &Error) -> HttpResponse {
+    HttpResponse::ServiceUnavailable().content_type("text/plain; charset=utf-8").body(format!("{error}\n"))
+}
+
+/// The numbers at a time.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
+    let fleet = state.store.fleet(Scope::Everything, now - SignedDuration::from_hours(24)).await?;
+    let heads = state.store.heads().await?;
+    let mut out = String::new();
+    family(&mut out, "holdfast_nodes", "Nodes by how they are.");
+    for status in Status::ALL {
+        let count = fleet.iter().filter(|row| Status::of(row, now, state.interval) == status).count();
+        line(&mut out, &format!("holdfast_nodes{{state=\"{}\"}}", status.slug()), count);
+    }
+    family(&mut out, "holdfast_commits_broken", "Environments whose newest commit did not come into force.");
+    line(&mut out, "holdfast_commits_broken", heads.iter().filter(|head| head.broken.is_some()).count());
+    family(&mut out, "holdfast_commit_age_seconds", "Since the newest commit in force reached the server.");
+    let commits = heads.iter().filter_map(|head| head.in_force.as_ref());
+    seconds(&mut out, "holdfast_commit_age_seconds", commits.map(|c| now.duration_since(c.seen_at)).min());
+    family(&mut out, "holdfast_node_silence_seconds", "Since the node silent longest was heard.");
+    let silence = |row: &FleetRow| row.node.seen_at.map(|at| now.duration_since(at));
+    seconds(&mut out, "holdfast_node_silence_seconds", fleet.iter().filter_map(silence).max());
+    family(&mut out, "holdfast_certificate_expiry_seconds", "Until the node's certificate that ends first.");
+    let left = |row: &FleetRow| row.certificate_until.map(|at| at.duration_since(now));
+    seconds(&mut out, "holdfast_certificate_expiry_seconds", fleet.iter().filter_map(left).min());
+    Ok(out)
+}
+
+fn family(out: &mut String, name: &str, help: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+}
+
+fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    let _ = writeln!(out, "{name} {value}");
+}
+
+fn seconds(out: &mut String, name: &str, value: Option<SignedDuration>) {
+    if let Some(value) = value {
+        line(out, name, value.as_secs());
+    }
+}
+
+/// The process answers.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// The store answers, and a commit is in force.
+pub async fn ready(state: web::Data<State>) -> HttpResponse {
+    match state.store.heads().await {
+        Ok(heads) if heads.iter().any(|head| head.in_force.is_some()) => HttpResponse::Ok().body("ok\n"),
+        Ok(_) => HttpResponse::ServiceUnavailable().body("no commit is in force yet\n"),
+        Err(error) => unavailable(&error.into()),
+    }
+}

@@ -1,0 +1,69 @@
+//! What the API offers, as OpenAPI: from the views themselves.
+
+use actix_web::HttpResponse;
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use super::asked::Asked;
+use super::{commits, node, nodes, overview, report};
+
+/// The description.
+pub async fn show(_asked: Asked) -> HttpResponse {
+    HttpResponse::Ok().json(describe())
+}
+
+/// The routes below `/api`, with the schemas of what they answer.
+pub fn describe() -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut schemas = settings.into_generator();
+    let get = |summary: &str, parameters: Vec<Value>, schema: Value| {
+        json!({ "get": {
+            "summary": summary,
+            "parameters": parameters,
+            "responses": {
+                "200": { "description": summary, "content": { "application/json": { "schema": schema } } },
+                "401": { "description": "Nobody is logged in." },
+                "404": { "description": "There is no such thing, or it is not yours to see." },
+            },
+        }})
+    };
+    let filter = schemas.root_schema_for::<nodes::Filter>().to_value();
+    let paths = json!({
+        "/api/v1/overview":
+            get("How everything is", vec![], schemas.subschema_for::<overview::Overview>().to_value()),
+        "/api/v1/nodes": get("Nodes", queries(&filter), schemas.subschema_for::<nodes::Nodes>().to_value()),
+        "/api/v1/nodes/{node}":
+            get("A node", vec![in_path("node")], schemas.subschema_for::<node::Node>().to_value()),
+        "/api/v1/reports/{report}":
+            get("A run", vec![in_path("report")], schemas.subschema_for::<report::Report>().to_value()),
+        "/api/v1/commits": get("Commits", vec![], schemas.subschema_for::<commits::Commits>().to_value()),
+        "/api/v1/commits/{commit}":
+            get("A commit", vec![in_path("commit")], schemas.subschema_for::<commits::CommitPage>().to_value()),
+    });
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Holdfast", "version": env!("CARGO_PKG_VERSION") },
+        "security": [{ "session": [] }],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "securitySchemes": { "session": { "type": "apiKey", "in": "cookie", "name": "__Host-holdfast" } },
+        },
+    })
+}
+
+fn in_path(name: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
+}
+
+/// A filter's fields as parameters of a query.
+fn queries(filter: &Value) -> Vec<Value> {
+    let fields = filter["properties"].as_object().cloned().unwrap_or_default();
+    fields
+        .into_iter()
+        .map(|(name, schema)| json!({ "name": name, "in": "query", "schema": schema }))
+        .collect()
+}

@@ -1,0 +1,164 @@
+//! A view and its two renderings; what is answered where there is no view; and the frame around every page.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use askama::Template;
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use super::asked::Format;
+use super::{assets, text};
+use crate::store;
+use crate::store::user::UserRow;
+
+/// What a page says: drawn as HTML by its template, or as JSON as it is.
+pub trait View: Template + Serialize {
+    /// The page's title.
+    fn title(&self) -> String;
+    /// Where in the navigation it belongs.
+    fn tab(&self) -> Tab;
+}
+
+/// The entries of the navigation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tab {
+    /// How everything is.
+    Overview,
+    /// The nodes.
+    Nodes,
+    /// The commits.
+    Commits,
+    /// One's own account.
+    Account,
+    /// None of them.
+    Elsewhere,
+}
+
+/// Why there is no view.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or it is not the caller's to see: nobody can tell which.
+    #[error("there is nothing here")]
+    NotFound,
+    /// Nobody is logged in.
+    #[error("log in first")]
+    LoggedOut,
+    /// A form of another site.
+    #[error("this form was not sent by a page of this server")]
+    Foreign,
+    /// What was asked makes no sense.
+    #[error("{0}")]
+    Wrong(String),
+    /// Too many attempts.
+    #[error("too many attempts; wait {} minutes", (.0.as_secs() + 59) / 60)]
+    TooMany(SignedDuration),
+    /// The server cannot at the moment.
+    #[error("the server is busy; try again in a moment")]
+    Busy,
+    /// The store failed; the log says how.
+    #[error("the server cannot read its store at the moment; its log says why")]
+    Store(#[from] store::Error),
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::LoggedOut => StatusCode::UNAUTHORIZED,
+            Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Wrong(_) => StatusCode::BAD_REQUEST,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// An error on its way to someone who wanted a format.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Problem {
+    /// What is wrong.
+    pub error: Error,
+    /// How to say it.
+    pub format: Format,
+    /// The page that was wanted, to come back to after logging in.
+    pub wanted: String,
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.error.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        if let Error::Store(error) = &self.error {
+            tracing::error!(%error, "a page could not be drawn");
+        }
+        let mut response = HttpResponse::build(self.error.status());
+        if let Error::TooMany(wait) = &self.error {
+            response.insert_header((header::RETRY_AFTER, wait.as_secs()));
+        }
+        match (&self.error, self.format) {
+            (Error::LoggedOut, Format::Html) => {
+                let to = format!("/login?to={}", text::in_query(&self.wanted));
+                HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
+            }
+            (error, Format::Json) => response.json(serde_json::json!({ "error": error.to_string() })),
+            (error, Format::Html) => {
+                let message = error.to_string();
+                let page = Apology { status: error.status().as_u16(), message: &message };
+                response.content_type("text/html; charset=utf-8").body(framed(
+                    &page,
+                    &message,
+                    Tab::Elsewhere,
+                    None,
+                ))
+            }
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "apology.html")]
+struct Apology<'a> {
+    status: u16,
+    message: &'a str,
+}
+
+/// The answer to every address that is none.
+pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
+    let problem = Problem { error: Error::NotFound, format: Format::of(&request), wanted: String::new() };
+    problem.error_response()
+}
+
+/// A view as the caller wants it.
+pub fn draw(view: &impl View, format: Format, user: &UserRow) -> HttpResponse {
+    match format {
+        Format::Json => HttpResponse::Ok().json(view),
+        Format::Html => html(framed(view, &view.title(), view.tab(), Some(user))),
+    }
+}
+
+/// A page as an answer.
+pub fn html(page: String) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(page)
+}
+
+#[derive(Template)]
+#[template(path = "frame.html")]
+struct Frame<'a> {
+    title: &'a str,
+    tab: Tab,
+    user: Option<&'a UserRow>,
+    version: &'a str,
+    body: &'a str,
+}
+
+/// A page's content in the frame that all pages share.
+pub fn framed(content: &impl Template, title: &str, tab: Tab, user: Option<&UserRow>) -> String {
+    let drawn = content
+        .render()
+        .and_then(|body| Frame { title, tab, user, version: assets::version(), body: &body }.render());
+    // Templates fail only where a `Display` does, and none of ours does.
+    drawn.unwrap_or_else(|error| error.to_string())
+}

@@ -1,0 +1,223 @@
+//! Times, texts of others and links, as pages write them. In JSON they are bare.
+
+use std::borrow::Borrow;
+use std::fmt::{self, Display, Formatter};
+
+use askama::filters::HtmlSafe;
+use jiff::{SignedDuration, Timestamp};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
+
+/// A time: how long ago for people, exactly in the title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct When {
+    /// The time.
+    pub at: Timestamp,
+    now: Timestamp,
+}
+
+impl When {
+    /// A time seen from `now`.
+    pub fn seen(at: Timestamp, now: Timestamp) -> Self {
+        Self { at, now }
+    }
+
+    /// How long ago, where no markup can stand.
+    pub fn words(&self) -> String {
+        distance_in_words(self.now.duration_since(self.at))
+    }
+}
+
+impl Display for When {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let exact = self.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        let machine = self.at.strftime("%Y-%m-%dT%H:%M:%SZ");
+        write!(f, "<time datetime=\"{machine}\" title=\"{exact}\">{}</time>", self.words())
+    }
+}
+
+impl HtmlSafe for When {}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.at.serialize(serializer)
+    }
+}
+
+impl JsonSchema for When {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Time".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+fn distance_in_words(distance: SignedDuration) -> String {
+    let seconds = distance.as_secs();
+    let words = match seconds.unsigned_abs() {
+        0..10 => return if distance.is_negative() { "in a moment" } else { "just now" }.to_owned(),
+        n @ 10..60 => format!("{n} s"),
+        n @ 60..3_600 => format!("{} min", n / 60),
+        n @ 3_600..172_800 => format!("{} h", n / 3_600),
+        n => format!("{} days", n / 86_400),
+    };
+    if distance.is_negative() { format!("in {words}") } else { format!("{words} ago") }
+}
+
+/// How long something took.
+pub fn duration(millis: i64) -> String {
+    match millis {
+        ..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        _ => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1_000),
+    }
+}
+
+/// A text that someone else wrote. Pages escape it, and show what would steer a terminal or the direction of reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Shown(String);
+
+impl<T: Into<String>> From<T> for Shown {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Shown {
+    /// The text as it came.
+    pub fn raw(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for Shown {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\n' | '\t' => fmt::Write::write_char(f, c),
+            // Pictures of control characters stand in Unicode in their order.
+            '\0'..' ' => {
+                fmt::Write::write_char(f, char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'))
+            }
+            '\u{7f}'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                write!(f, "‹U+{:04X}›", u32::from(c))
+            }
+            c => fmt::Write::write_char(f, c),
+        })
+    }
+}
+
+/// A commit, with a link where it can be one: agents send any text as a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Commit(String);
+
+impl<T: Into<String>> From<T> for Commit {
+    fn from(id: T) -> Self {
+        Self(id.into())
+    }
+}
+
+impl Commit {
+    fn is_a_hash(&self) -> bool {
+        (7..=64).contains(&self.0.len()) && self.0.bytes().all(|b| b.is_ascii_hexdigit())
+    }
+
+    /// As much of it as people say.
+    pub fn short(&self) -> String {
+        self.0.chars().take(10).collect()
+    }
+}
+
+impl Display for Commit {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let short = self.short();
+        if self.is_a_hash() {
+            write!(f, "<a class=\"commit\" href=\"/commits/{}\" title=\"{}\">{short}</a>", self.0, self.0)
+        } else {
+            let shown = Shown(short).to_string();
+            let escaped = askama::filters::escape(shown, askama::filters::Html).map_err(|_| fmt::Error)?;
+            write!(f, "<span class=\"commit\">{escaped}</span>")
+        }
+    }
+}
+
+impl HtmlSafe for Commit {}
+
+/// A value for a query, with what is not plain as percent signs.
+pub fn in_query(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/:".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// A number with its noun. Templates pass some numbers by reference.
+pub fn counted(count: impl Borrow<usize>, one: &str, many: &str) -> String {
+    let count = *count.borrow();
+    format!("{} {}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// A number with thin gaps between thousands.
+pub fn grouped(count: impl Borrow<usize>) -> String {
+    let digits = count.borrow().to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push('\u{202f}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    #[test]
+    fn times_are_near_in_words_and_exact_in_the_title() {
+        let ago = |seconds| When::seen(NOW - SignedDuration::from_secs(seconds), NOW).to_string();
+        assert_eq!(
+            ago(125),
+            "<time datetime=\"2027-01-15T07:57:55Z\" title=\"2027-01-15 07:57:55 UTC\">2 min ago</time>"
+        );
+        for (seconds, words) in [
+            (3, ">just now<"),
+            (42, ">42 s ago<"),
+            (7_300, ">2 h ago<"),
+            (864_000, ">10 days ago<"),
+            (-7_300, ">in 2 h<"),
+        ] {
+            assert!(ago(seconds).contains(words), "{}", ago(seconds));
+        }
+    }
+
+    #[test]
+    fn what_steers_is_made_visible() {
+        assert_eq!(Shown::from("a\u{1b}[31m\tb\n").to_string(), "a␛[31m\tb\n");
+        assert_eq!(Shown::from("\u{202e}txt.exe").to_string(), "‹U+202E›txt.exe");
+    }
+
+    #[test]
+    fn only_a_hash_becomes_a_link() {
+        assert!(Commit::from("0123456789abcdef").to_string().contains("href=\"/commits/0123456789abcdef\""));
+        let hostile = Commit::from("\"><script>").to_string();
+        assert!(!hostile.contains("href") && !hostile.contains("<script"), "{hostile}");
+    }
+
+    #[test]
+    fn queries_hold_any_text() {
+        assert_eq!(in_query("a&b=ü \"x\""), "a%26b%3D%C3%BC%20%22x%22");
+    }
+
+    #[test]
+    fn thousands_are_kept_apart() {
+        assert_eq!(grouped(20_000), "20\u{202f}000");
+        assert_eq!(grouped(999), "999");
+    }
+}
