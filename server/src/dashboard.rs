@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::Semaphore;
 
 use crate::store::Store;
 
@@ -26,22 +26,20 @@ mod text; // times, hostile texts, links
 
 mod account; // one's own password
 mod commits; // commits, good and broken
-pub mod estate; // what the dashboard asks of the running server
-pub mod live; // happenings, pushed to open pages
-pub mod login; // links, passwords, sessions
+mod estate; // what the dashboard asks of the running server
+mod live; // happenings, pushed to open pages
+mod login; // links, passwords, sessions
 mod node; // one node
 mod nodes; // the list of nodes
 mod overview; // how everything is
 mod report; // one run
 
 pub use estate::{Estate, Function};
-pub use live::Happening;
 
 /// What the pages stand on.
 pub struct State {
     store: Store,
     estate: Arc<dyn Estate>,
-    happenings: broadcast::Sender<Happening>,
     /// How far apart agents poll.
     interval: Duration,
     attempts: attempts::Attempts,
@@ -52,17 +50,11 @@ pub struct State {
 }
 
 impl State {
-    /// Pages over `store`, renewed by `happenings`, for agents that poll `interval` apart.
-    pub fn new(
-        store: Store,
-        estate: Arc<dyn Estate>,
-        happenings: broadcast::Sender<Happening>,
-        interval: Duration,
-    ) -> Self {
+    /// Pages over `store`, for agents that poll `interval` apart.
+    pub fn new(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
         Self {
             store,
             estate,
-            happenings,
             interval,
             attempts: attempts::Attempts::default(),
             hashing: Semaphore::new(2),

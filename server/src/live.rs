@@ -115,6 +115,8 @@ pub struct Live {
     store: Store,
     key: token::Key,
     in_force: ArcSwapOption<InForce>,
+    /// The last commit that did not come into force: pages show the lines that are wrong.
+    broken: ArcSwapOption<Snapshot>,
     given: Mutex<HashMap<NodeId, given::Given>>,
     seen: seen::Seen,
     compiles: Arc<Semaphore>,
@@ -131,6 +133,7 @@ impl Live {
             store,
             key,
             in_force: ArcSwapOption::empty(),
+            broken: ArcSwapOption::empty(),
             given: Mutex::default(),
             seen: seen::Seen::default(),
             happenings: broadcast::channel(1024).0,
@@ -141,6 +144,13 @@ impl Live {
     /// The commit in force.
     pub fn in_force(&self) -> Option<Arc<InForce>> {
         self.in_force.load_full()
+    }
+
+    /// A commit's files: of the one in force, or the last that was broken.
+    pub fn snapshot(&self, commit: &str) -> Option<Snapshot> {
+        let in_force = self.in_force().map(|in_force| in_force.program().snapshot().clone());
+        let broken = self.broken.load_full().map(|snapshot| (*snapshot).clone());
+        in_force.into_iter().chain(broken).find(|snapshot| snapshot.commit().as_str() == commit)
     }
 
     /// The environment's name.

@@ -1,11 +1,14 @@
-//! What the dashboard asks of the running server beyond the store: what the commit in force says about a node, and the
-//! files of a commit.
+//! What the dashboard asks of the running server beyond the store: what the commit in force says about a node, the
+//! files of a commit, and what happens.
 
 use std::collections::BTreeMap;
 
 use holdfast_catalog::certname::Certname;
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::sync::broadcast;
+
+use crate::live::{Happening, Live};
 
 /// What a node is for, as the inventory says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -18,11 +21,36 @@ pub struct Function {
     pub labels: BTreeMap<String, String>,
 }
 
-/// The control repository, as far as pages show it.
+/// The running server, as far as pages show it.
 pub trait Estate: Send + Sync {
     /// What a node is for; none where the commit in force does not name it.
     fn function(&self, node: &Certname) -> Option<Function>;
 
     /// A text of a commit, to show the line of an error; none where it is not at hand any more.
     fn source(&self, commit: &str, file: &str) -> Option<String>;
+
+    /// What happens from now on.
+    fn happenings(&self) -> broadcast::Receiver<Happening>;
+}
+
+impl Estate for Live {
+    fn function(&self, node: &Certname) -> Option<Function> {
+        let in_force = self.in_force()?;
+        let node = in_force.program().inventory().get(node)?;
+        let labels = node.labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        Some(Function {
+            role: node.role.to_string(),
+            stage: node.stage.to_string(),
+            labels: labels.collect(),
+        })
+    }
+
+    fn source(&self, commit: &str, file: &str) -> Option<String> {
+        let snapshot = self.snapshot(commit)?;
+        String::from_utf8(snapshot.get(file)?.bytes().to_vec()).ok()
+    }
+
+    fn happenings(&self) -> broadcast::Receiver<Happening> {
+        self.happenings()
+    }
 }

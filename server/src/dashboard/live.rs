@@ -16,17 +16,8 @@ use super::State;
 use super::asked::Asked;
 use super::login::SessionToken;
 use super::page::Error;
-use crate::store::node::Place;
+use crate::live::Happening;
 use crate::store::user::Scope;
-
-/// Something that pages show has changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
-    /// With a node of this place.
-    AtNode(Place),
-    /// For everyone: another commit is in force, or broken.
-    ForAll,
-}
 
 /// A sign of life, and when the session is looked at again.
 const BEAT: Duration = Duration::from_secs(15);
@@ -45,7 +36,7 @@ impl Listener {
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
             match tokio::time::timeout(BEAT, self.happenings.recv()).await {
-                Ok(Ok(Happening::AtNode(place))) if !self.scope.covers(&place) => {}
+                Ok(Ok(happening)) if !concerns(&happening, &self.scope) => {}
                 // Whoever was too slow has missed something, and asks again as well.
                 Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
                     return Some((Bytes::from_static(b"event: changed\ndata:\n\n"), self));
@@ -59,6 +50,16 @@ impl Listener {
                 }
             }
         }
+    }
+}
+
+/// What happens to others' nodes is not even heard.
+fn concerns(happening: &Happening, scope: &Scope) -> bool {
+    match happening {
+        Happening::CommitTaken { .. } | Happening::CommitBroken { .. } => true,
+        Happening::NodeChanged { place, .. }
+        | Happening::CatalogChanged { place, .. }
+        | Happening::ReportStored { place, .. } => scope.covers(place),
     }
 }
 
@@ -99,7 +100,7 @@ pub async fn listen(asked: Asked) -> HttpResponse {
         return asked.answer(Err::<super::overview::Overview, _>(Error::Busy));
     };
     let listener = Listener {
-        happenings: asked.state.happenings.subscribe(),
+        happenings: asked.state.estate.happenings(),
         state: asked.state.clone(),
         session: asked.session.clone(),
         scope: asked.user.scope.clone(),

@@ -18,16 +18,12 @@ use super::{State, password};
 use crate::store::audit::Entry;
 use crate::store::session::TokenHash;
 use crate::store::user::UserRow;
-use crate::store::{self, Store};
 
 /// A session that nobody uses ends after this.
 pub const IDLE: SignedDuration = SignedDuration::from_hours(2);
 
 /// A session ends after this in any case.
 pub const MOST: SignedDuration = SignedDuration::from_hours(12);
-
-/// A login link is good for this long.
-pub const LINK: SignedDuration = SignedDuration::from_mins(30);
 
 /// Bound to this host and to encrypted connections by its name.
 const COOKIE: &str = "__Host-holdfast";
@@ -72,22 +68,7 @@ fn hash_of(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// Makes a login link for a user and returns its path, such as `/login/…`: whoever has it is that user, once.
-///
-/// # Errors
-/// Where the store fails or the system gives no random bytes.
-pub async fn new_link(
-    store: &Store,
-    user: &UserRow,
-    actor: &str,
-    now: Timestamp,
-) -> store::Result<Zeroizing<String>> {
-    let token = random().map_err(|error| store::Error::Database(Box::new(error)))?;
-    let entry = entry(now, actor, "login-link-made", &user.name);
-    store.add_login_link(user.id, hash_of(&token), now + LINK, entry).await?;
-    Ok(Zeroizing::new(format!("/login/{}", *token)))
-}
-
+/// An entry of the audit log.
 pub(super) fn entry(at: Timestamp, actor: &str, action: &'static str, object: &str) -> Entry {
     Entry {
         at,

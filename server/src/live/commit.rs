@@ -51,6 +51,7 @@ impl Live {
                 errors = checked.fatal.len(),
                 "the commit is broken; the last good one stays in force"
             );
+            self.broken.store(Some(Arc::new(snapshot.clone())));
             self.record(&snapshot, CommitStatus::Broken, checked.all()).await;
             self.tell(Happening::CommitBroken { commit });
             return CommitStatus::Broken;
