@@ -12,6 +12,7 @@ use crate::graph::{Cycle, Edge, Graph, NodeIndex};
 use crate::hash::ContentHash;
 use crate::origin::Origin;
 use crate::resource::{Attributes, ResourceRef, Typed};
+use crate::value::Value;
 
 /// The most resources that a catalog may hold.
 pub const MAX_RESOURCES: usize = 50_000;
@@ -245,6 +246,27 @@ impl Catalog {
         }
     }
 
+    /// JSON for people: secrets are masked, in a form that [`Catalog`] does not read back. The id is that of the
+    /// masked form where there are any, so that they cannot be guessed from it.
+    pub fn to_json_masked(&self) -> serde_json::Value {
+        let mut bare = self.clone();
+        let sensitive = self.resources.iter().flat_map(|r| r.attributes.values()).any(Value::is_sensitive);
+        if sensitive {
+            for value in bare.resources.iter_mut().flat_map(|r| r.attributes.values_mut()) {
+                *value = Value::from_json(&value.to_json_masked());
+            }
+            bare.id = bare.compute_id(b"");
+        }
+        bare.resources.iter_mut().for_each(|resource| resource.attributes.clear());
+        let mut json = serde_json::to_value(&bare).expect("a catalog without attributes encodes");
+        for (index, resource) in self.resources.iter().enumerate() {
+            let attributes =
+                resource.attributes.iter().map(|(name, value)| (name.to_string(), value.to_json_refused()));
+            json["resources"][index]["attributes"] = serde_json::Value::Object(attributes.collect());
+        }
+        json
+    }
+
     /// The hashes of all content that its resources name.
     pub fn content_hashes(&self) -> Vec<ContentHash> {
         let mut hashes: Vec<_> =
@@ -282,7 +304,7 @@ impl Catalog {
 }
 
 /// A map of content by hash has its own shape (`Content::hash_value`); anything else names no hash.
-fn hashes_of(value: &crate::value::Value) -> Vec<ContentHash> {
+fn hashes_of(value: &Value) -> Vec<ContentHash> {
     use crate::resource::Attribute as _;
     match crate::resource::attribute::Content::read(value) {
         Ok(content) => content.hashes().into_iter().cloned().collect(),
@@ -316,7 +338,7 @@ pub struct Bundle {
 mod tests {
     use super::*;
     use crate::graph::EdgeKind;
-    use crate::value::{Kind, Sensitive, Value};
+    use crate::value::{Kind, Sensitive};
 
     fn resource(reference: &str, attributes: &[(&str, Value)]) -> Resource {
         Resource {
@@ -379,6 +401,19 @@ mod tests {
         assert_eq!(dangling.validate(), Err(InvalidCatalog::Dangling(7)));
         let wrong = catalog(vec![resource("file[/a]", &[("mode", "rw".into())])]);
         assert!(matches!(wrong.validate(), Err(InvalidCatalog::Attribute(..))));
+    }
+
+    #[test]
+    fn a_masked_catalog_holds_no_secret_and_is_not_read_back() {
+        let secret = |s: &str| ("content", Kind::Sensitive(Sensitive::text(s)).into());
+        let [one, other] = ["hunter2", "hunter3"].map(|s| catalog(vec![resource("file[/a]", &[secret(s)])]));
+        let shown = one.to_json_masked();
+        assert!(!shown.to_string().contains("hunter2") && shown.to_string().contains("[sensitive]"));
+        assert_eq!(shown["id"], other.to_json_masked()["id"]);
+        let error = serde_json::from_value::<Catalog>(shown).unwrap_err().to_string();
+        assert!(error.contains("--with-secrets"), "{error}");
+        let open = catalog(vec![resource("file[/a]", &[("mode", "0644".into())])]);
+        assert_eq!(serde_json::from_value::<Catalog>(open.to_json_masked()).unwrap(), open);
     }
 
     #[test]

@@ -34,6 +34,21 @@ impl Value {
         }
     }
 
+    /// JSON for people in the wire's shape, masked so that it is refused where it is read back.
+    pub fn to_json_refused(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.kind {
+            Kind::List(l) => Json::Array(l.iter().map(Value::to_json_refused).collect()),
+            Kind::Map(m) => {
+                Json::Object(m.iter().map(|(k, v)| (k.to_string(), v.to_json_refused())).collect())
+            }
+            Kind::Sensitive(s) => {
+                Json::Object([(TAG.to_owned(), Json::String(s.masked()))].into_iter().collect())
+            }
+            _ => self.to_json_masked(),
+        }
+    }
+
     /// A value from JSON that holds no secrets, such as facts. Integers beyond 64 bits become floats.
     pub fn from_json(json: &serde_json::Value) -> Self {
         use serde_json::Value as Json;
@@ -190,6 +205,9 @@ fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
             Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Null => {
                 Ok(Sensitive::scalar(value.kind.clone()))
             }
+            Kind::String(_) => Err(
+                "a masked secret: this was made to be looked at; `holdfast compile --bundle FILE --with-secrets` makes what can be applied",
+            ),
             _ => Err("a sensitive value is a scalar or a list of stretches"),
         };
     };
