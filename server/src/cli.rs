@@ -1,6 +1,7 @@
 //! The commands: one file each. They print; nothing else of the server does.
 //!
-//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not, 64 wrong usage.
+//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not or errors, 64 wrong usage; `lookup` has 2
+//! for an error in the data.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands are what prints")]
 
@@ -10,8 +11,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 mod ca;
+mod check;
+mod compile;
+mod init;
+mod lookup;
 mod node;
 mod poke;
+mod repository;
 mod user;
 
 /// Wrong usage, as `sysexits.h` has it.
@@ -27,6 +33,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make a control repository to start from
+    Init(init::Args),
+    /// Show everything that is wrong with a control repository
+    Check(check::Args),
+    /// Look up a value of the data, as one machine sees it
+    Lookup(lookup::Args),
+    /// Compile the catalog of one machine
+    Compile(compile::Args),
     /// Add nodes, look at them, take them off
     #[command(subcommand)]
     Node(node::Command),
@@ -46,12 +60,34 @@ enum Command {
 }
 
 /// How data is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
+    #[default]
     Text,
     /// For programs
     Json,
+}
+
+/// How a command on a control repository ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// Found, nothing wrong.
+    Well,
+    /// Not found, errors in the repository, could not.
+    Badly,
+    /// `lookup`: an error in the data.
+    Wrongly,
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        Self::from(match ended {
+            Ended::Well => 0,
+            Ended::Badly => 1,
+            Ended::Wrongly => 2,
+        })
+    }
 }
 
 /// Where the running server is.
@@ -89,6 +125,10 @@ pub fn run() -> ExitCode {
 impl Command {
     fn run(self) -> ExitCode {
         let done = match self {
+            Self::Init(args) => return init::run(&args).into(),
+            Self::Check(args) => return check::run(&args).into(),
+            Self::Lookup(args) => return lookup::run(&args).into(),
+            Self::Compile(args) => return compile::run(&args).into(),
             Self::Node(command) => command.run(),
             Self::User(command) => command.run(),
             Self::Ca(command) => command.run(),

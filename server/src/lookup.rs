@@ -158,10 +158,11 @@ impl<'a> Lookup<'a> {
     /// What is wrong with the files of the profile level, which are opened for it.
     pub fn policies(&self) -> Result<Policies, Vec<Diagnostic>> {
         let mut policies = Policies::default();
+        let mut last: Option<Source> = None;
         for source in self.sources_of(None)? {
-            if let Some(file) = source.file() {
-                policies.add(&file.policies);
-            }
+            let Some(file) = source.file().filter(|file| !file.policies.is_empty()) else { continue };
+            policies.add(&file.policies, last.is_some_and(|last| source.is_peer_of(&last)));
+            last = Some(source);
         }
         Ok(policies)
     }
@@ -232,9 +233,14 @@ impl<'a> Lookup<'a> {
             asking.at = file.origins.get(key).cloned();
         }
         let scope = DataScope { lookup: self, writer: source.writer };
+        // What the declaration calls secret is so from here on: merges, errors and explanations see no more of it.
+        let sealed = |value: Value| match self.data.declaration(key) {
+            Ok(declaration) => declaration.of.sealed(&value, self.data.modules()),
+            Err(_) => value,
+        };
         let value = formula.evaluate(&scope);
         value
-            .map(Some)
+            .map(|value| Some(sealed(value)))
             .map_err(|faults| faults.iter().map(|fault| fault.diagnostic(Some(&file.text))).collect())
     }
 }

@@ -12,7 +12,7 @@ use crate::language::manifest::{Binding, Block};
 
 use super::content::{self, Way};
 use super::resource::Sort;
-use super::scope::Frame;
+use super::scope::{Frame, data_places};
 use super::unit::Traced;
 
 /// An attribute as it is written, or as a map gives it.
@@ -86,7 +86,12 @@ fn spread(frame: &Frame<'_, '_>, splat: &Binding) -> Layer {
             frame.pass.report(problem.related(Origin::clone(&splat.origin), "spread here"));
             continue;
         }
-        let traced = Traced { value: value.clone(), sources: traced.sources.clone() };
+        let mut sources = Vec::new();
+        data_places(value, &mut sources);
+        if sources.is_empty() {
+            sources.clone_from(&traced.sources);
+        }
+        let traced = Traced { value: value.clone(), sources };
         let written =
             Written { traced: Some(traced), key_origin: place.clone(), origin: splat.origin.clone() };
         layer.insert(name.clone(), written);

@@ -1,4 +1,4 @@
-//! What can be said of a manifest without a node: names that nothing has, and roles that are more than a list.
+//! What can be said of a manifest beside the others, without a node: names that nothing has.
 
 use std::sync::Arc;
 
@@ -18,7 +18,6 @@ use super::scope::FUNCTIONS;
 /// Everything wrong with the names in a manifest.
 pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
     let mut checker = Checker { program, manifest, problems: Vec::new() };
-    checker.role();
     checker.inclusions();
     let names = Names::of(manifest);
     for parameter in &manifest.parameters {
@@ -110,35 +109,10 @@ impl Checker<'_> {
     fn formula(&mut self, formula: &Formula, names: &Names) {
         for fault in formula.unknown(names) {
             let problem = fault.diagnostic(Some(&self.manifest.text));
-            self.problems.push(problem);
-        }
-    }
-
-    /// A role is a list of profiles and nothing else.
-    fn role(&mut self) {
-        let manifest = self.manifest;
-        if manifest.name.module() != "role" {
-            return;
-        }
-        let mut refuse = |origin: &Arc<Origin>, what: String| {
-            let message = format!("a role is a list of profiles; this is {what}");
-            let problem = Diagnostic::error("role", message, Origin::clone(origin));
-            self.problems.push(problem.help("move it to a profile, and include that"));
-        };
-        if manifest.kind == ManifestKind::Define {
-            let origin = Arc::new(Origin::locate(&manifest.file, &manifest.text, 0..0));
-            refuse(&origin, "a define".to_owned());
-        }
-        manifest.parameters.iter().for_each(|p| refuse(&p.origin, format!("the parameter `{}`", p.name)));
-        manifest.lets.iter().for_each(|b| refuse(&b.key_origin, format!("the `let` of `{}`", b.name)));
-        manifest.defaults.iter().for_each(|d| refuse(&d.origin, format!("a default of `{}`", d.type_name)));
-        manifest.blocks.iter().for_each(|b| refuse(&b.origin, format!("a `{}`", b.type_name)));
-        for inclusion in &manifest.inclusions {
-            if !inclusion.class.starts_with("profile::") {
-                refuse(&inclusion.origin, format!("the class `{}`", inclusion.class));
-            } else if inclusion.when.is_some() || !inclusion.parameters.is_empty() {
-                refuse(&inclusion.origin, format!("`{}` with a condition or parameters", inclusion.class));
-            }
+            self.problems.push(match names.has("each") || !problem.message.ends_with("`each`") {
+                true => problem,
+                false => problem.help("`each` is there where the block has a `for_each`"),
+            });
         }
     }
 }
@@ -170,6 +144,10 @@ impl Names {
         names.extend(manifest.parameters.iter().map(|parameter| parameter.name.clone()));
         names.extend(manifest.lets.iter().map(|binding| binding.name.clone()));
         Self(names)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|other| **other == *name)
     }
 
     fn with_each(&self) -> Self {

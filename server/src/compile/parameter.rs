@@ -72,7 +72,12 @@ impl<'a> Pass<'a> {
     fn parameter(&self, unit: &Unit<'a>, parameter: &'a Parameter) -> Option<Traced> {
         let given = unit.given.borrow().get(&parameter.name).cloned();
         if let Some(given) = given {
-            let traced = given.traced?;
+            let mut traced = given.traced?;
+            if traced.sources.is_empty()
+                && traced.value.origin.as_ref().is_none_or(|origin| origin.level.is_none())
+            {
+                traced.sources.push(given.origin.clone());
+            }
             if !traced.value.is_null() {
                 return self.fits(unit, parameter, traced, &given.origin);
             }
@@ -105,9 +110,10 @@ impl<'a> Pass<'a> {
         &self,
         unit: &Unit<'a>,
         parameter: &Parameter,
-        traced: Traced,
+        mut traced: Traced,
         fallback: &Arc<Origin>,
     ) -> Option<Traced> {
+        traced.value = parameter.of.sealed(&traced.value, &self.program.modules);
         let misfits = parameter.of.check(&traced.value, &self.program.modules);
         if misfits.is_empty() {
             return Some(traced);
@@ -133,12 +139,14 @@ fn missing(unit: &Unit<'_>, parameter: &Parameter) -> Diagnostic {
     let (place, help) = match unit.manifest.kind {
         ManifestKind::Class => {
             let table = name.as_str().replace("::", ".");
-            let help =
-                format!("give it in the data: `{} = …` under `[{table}]`, or a default", parameter.name);
+            let help = format!(
+                "give it in the data: `{} = …` under `[{table}]`, or give it a default",
+                parameter.name
+            );
             (&parameter.origin, help)
         }
         ManifestKind::Define => {
-            (&unit.origin, format!("give `{} = …` here, or it a default", parameter.name))
+            (&unit.origin, format!("give `{} = …` here, or give it a default", parameter.name))
         }
     };
     let message = format!("parameter `{}` of `{}` has no value", parameter.name, unit.name());

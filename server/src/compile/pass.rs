@@ -24,6 +24,9 @@ const MAX_PROBLEMS: usize = 500;
 /// Marks what has been reported already, and only hands on that something cannot be had.
 const REPORTED: &str = "reported";
 
+/// What the type of a resource says of its attributes.
+pub(super) const ATTRIBUTE: &str = "attribute";
+
 /// One node's compile.
 pub(super) struct Pass<'a> {
     pub(super) program: &'a Program,
@@ -76,6 +79,12 @@ impl<'a> Pass<'a> {
         let file = fault.origin.as_ref().and_then(|origin| self.program.snapshot.get(&origin.file));
         let text = file.and_then(|file| std::str::from_utf8(file.bytes()).ok());
         self.report(fault.diagnostic(text));
+    }
+
+    /// Whether something is wrong there already: what can be said without a node is said better.
+    pub(super) fn has_problem_at(&self, place: Option<&Origin>) -> bool {
+        let here = |problem: &Diagnostic| problem.code != ATTRIBUTE && problem.origin.as_ref() == place;
+        self.problems.borrow().iter().any(here)
     }
 
     /// How many problems there are.

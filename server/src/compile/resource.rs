@@ -17,6 +17,7 @@ use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::content::{self, Way};
 use super::declared::{Relation, Resource, Target};
+use super::pass::ATTRIBUTE;
 use super::reference::{Need, Reference, Refresh};
 use super::scope::{Frame, data_places};
 use super::unit::Unit;
@@ -208,7 +209,10 @@ impl Made {
             Err(errors) => errors,
         };
         for error in errors.iter().filter(|error| !self.failed.contains(error.attribute)) {
-            frame.pass.report(self.problem(block, title, error));
+            let problem = self.problem(block, title, error);
+            if !frame.pass.has_problem_at(problem.origin.as_ref()) {
+                frame.pass.report(problem);
+            }
         }
         Vec::new()
     }
@@ -222,7 +226,7 @@ impl Made {
             (None, _) => &*block.origin,
         };
         let message = format!("{}[{title}]: {}", block.type_name, error.message);
-        let mut problem = Diagnostic::error("attribute", message, place.clone());
+        let mut problem = Diagnostic::error(ATTRIBUTE, message, place.clone());
         problem.help.clone_from(&error.help);
         for source in places.iter().skip(1) {
             problem = problem.related(source.clone(), "the value is from here");

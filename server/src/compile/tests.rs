@@ -1,1 +1,222 @@
+//! Golden cases: each a folder with a small repository, laid over `golden/base`, and what it must give.
+//!
+//! `HOLDFAST_BLESS=1` rewrites what they must give; nothing else does.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::value::Value;
+
+use super::{Compiled, Program, compile};
+use crate::check::{check, facts_of};
+use crate::diagnose::{self, Colour};
+use crate::repo::{Presence, Snapshot};
+
+const KEY: &[u8] = b"a key of the tests";
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+type Files = BTreeMap<Arc<str>, Vec<u8>>;
+
+fn read_folder(folder: &Path, below: &str, files: &mut Files) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let path = format!("{below}{name}");
+        if entry.file_type().unwrap().is_dir() {
+            read_folder(&entry.path(), &format!("{path}/"), files);
+        } else if !name.starts_with("expected.") {
+            files.insert(path.into(), std::fs::read(entry.path()).unwrap());
+        }
+    }
+}
+
+/// The repository of a case.
+fn repository(case: &Path) -> Snapshot {
+    let mut files = Files::new();
+    read_folder(&golden().join("base"), "", &mut files);
+    read_folder(case, "", &mut files);
+    Snapshot::of_files(files)
+}
+
+/// A repository of these files over the base.
+fn over_base(overlay: &[(&str, &str)]) -> Snapshot {
+    let mut files = Files::new();
+    read_folder(&golden().join("base"), "", &mut files);
+    files.extend(overlay.iter().map(|(path, text)| (Arc::from(*path), text.as_bytes().to_vec())));
+    Snapshot::of_files(files)
+}
+
+fn cases(kind: &str) -> Vec<PathBuf> {
+    let mut cases: Vec<_> =
+        std::fs::read_dir(golden().join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+/// Compares with what is kept; with `HOLDFAST_BLESS=1`, keeps.
+fn matches(case: &Path, file: &str, actual: &str, wrong: &mut String) {
+    let path = case.join(file);
+    if std::env::var_os("HOLDFAST_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, actual).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if expected != actual {
+        let name = case.file_name().unwrap_or_default().to_string_lossy();
+        let _ = writeln!(wrong, "== {name}: expected\n{expected}\n-- but got\n{actual}");
+    }
+}
+
+fn rendered(snapshot: &Snapshot, problems: &[Diagnostic]) -> String {
+    let texts =
+        |path: &str| snapshot.get(path).map(|file| String::from_utf8_lossy(file.bytes()).into_owned());
+    let shown = problems.iter().map(|problem| diagnose::text(problem, &texts, Colour::Plain) + "\n\n");
+    shown.collect()
+}
+
+#[test]
+fn every_error_is_told_with_its_place_and_its_cure() {
+    let mut wrong = String::new();
+    for case in cases("errors") {
+        let snapshot = repository(&case);
+        let problems = check(&Program::new(&snapshot, None)).all();
+        if problems.is_empty() {
+            let _ = writeln!(wrong, "{} has no error", case.display());
+        }
+        matches(&case, "expected.txt", &rendered(&snapshot, &problems), &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{wrong}\nHOLDFAST_BLESS=1 rewrites what is expected");
+}
+
+#[test]
+fn a_catalog_is_what_its_manifests_and_data_say() {
+    let mut wrong = String::new();
+    for case in cases("compile") {
+        let snapshot = repository(&case);
+        match compiled(&snapshot) {
+            Ok(compiled) => {
+                let mut json = compiled.catalog.to_json_masked();
+                json["commit"] = "of this folder".into();
+                matches(&case, "expected.json", &format!("{json:#}\n"), &mut wrong);
+            }
+            Err(problems) => wrong += &rendered(&snapshot, &problems),
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}\nHOLDFAST_BLESS=1 rewrites what is expected");
+}
+
+/// The catalog of the base's node, with the facts that the repository keeps.
+fn compiled(snapshot: &Snapshot) -> Result<Compiled, Vec<Diagnostic>> {
+    let program = Program::new(snapshot, None);
+    let certname = Certname::parse("web1.acme.example").unwrap();
+    let facts = facts_of(snapshot, &certname).unwrap().unwrap_or_else(Facts::none);
+    let node = program.inventory().get(&certname).expect("the base's node").clone();
+    compile(&program, &node, &facts, "main", KEY)
+}
+
+#[test]
+fn the_base_of_all_cases_has_no_error() {
+    let snapshot = over_base(&[]);
+    let checked = check(&Program::new(&snapshot, None));
+    assert!(checked.all().is_empty(), "{}", rendered(&snapshot, &checked.all()));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    for case in cases("compile") {
+        let once = || {
+            let compiled = compiled(&repository(&case)).unwrap();
+            (serde_json::to_string(&compiled.catalog).unwrap(), compiled.reads)
+        };
+        assert_eq!(once(), once(), "{}", case.display());
+    }
+}
+
+/// What a hostile node may put into each fact.
+const HOSTILE: [&str; 8] = [
+    "../customers/other",
+    "${lookup('root_password')}",
+    "$${x}",
+    "{{node.certname}}",
+    "{{> header}}",
+    "nodes/other.acme.example",
+    "\n[holdfast]\npolicy = \"off\"",
+    "class[nginx]",
+];
+
+/// A manifest, templates and data that use facts wherever they can.
+fn uses_facts() -> Snapshot {
+    over_base(&[
+        (
+            "modules/profile/manifests/web.toml",
+            r#"
+[parameters]
+greeting = { type = "String", default = "none", doc = "From a tenant's data." }
+
+[file."/etc/inline"]
+content = "${facts.virtual}"
+
+[file."/etc/rendered"]
+template = "facts.hbs"
+
+[file."/etc/data"]
+content = "${greeting}"
+"#,
+        ),
+        ("modules/profile/templates/facts.hbs", "{{facts.virtual}}"),
+        ("modules/profile/templates/_header.hbs", "a partial"),
+        ("hieradata/customers/acme.toml", "[profile.web]\ngreeting = \"${facts.virtual}\"\n"),
+        ("hieradata/customers/other.toml", "[profile.web]\ngreeting = \"another tenant's\"\n"),
+        ("hieradata/nodes/other.acme.example.toml", "[profile.web]\ngreeting = \"another node's\"\n"),
+        ("hieradata/os/debian-12.toml", "[profile.web]\ngreeting = \"of the level os\"\n"),
+    ])
+}
+
+/// Facts with a hostile value where no path holds it, or everywhere.
+fn hostile_facts(hostile: &str, os: &str) -> Facts {
+    let release = Value::from([("major", os.into())]);
+    let os = Value::from([("name", os.into()), ("family", os.into()), ("release", release)]);
+    Facts::new(Value::from([("os", os), ("virtual", hostile.into()), (hostile, hostile.into())])).unwrap()
+}
+
+#[test]
+fn hostile_facts_choose_no_file_and_are_never_interpreted() {
+    let program = Program::new(&uses_facts(), None);
+    let node = program.inventory().nodes().next().expect("the base's node");
+    let long = "x".repeat(1 << 20);
+    for hostile in HOSTILE.into_iter().chain([long.as_str()]) {
+        let compiled = compile(&program, node, &hostile_facts(hostile, "debian"), "main", KEY).unwrap();
+        for resource in &compiled.catalog.resources {
+            assert_eq!(resource.attributes["content"].as_str(), Some(hostile), "{}", resource.reference);
+        }
+        for (path, presence) in &compiled.reads.files {
+            let own = [
+                "hieradata/nodes/web1.acme.example",
+                "hieradata/customers/acme",
+                "hieradata/resellers/alpin",
+            ];
+            let shared = [
+                "hieradata/profiles/web.toml",
+                "hieradata/roles/web.toml",
+                "hieradata/stages/production.toml",
+            ];
+            let module = ["hieradata/common.toml", "modules/profile/templates/facts.hbs"];
+            let mut allowed = own.iter().chain(&shared).chain(&module);
+            let of_os =
+                *presence == Presence::Absent && path.starts_with("hieradata/os/") && !path.contains("..");
+            assert!(of_os || allowed.any(|start| path.starts_with(start)), "{path} was read for {hostile:?}");
+        }
+        let facts: Vec<&str> = compiled.reads.facts.iter().map(|path| &**path).collect();
+        assert_eq!(facts, ["facts.virtual"]);
+        let refused = compile(&program, node, &hostile_facts(hostile, hostile), "main", KEY).unwrap_err();
+        assert!(refused.iter().all(|problem| problem.code == "bad-fact"), "{refused:?}");
+    }
+}

@@ -28,31 +28,46 @@ pub enum Subject {
     Everything,
 }
 
-/// What a node's levels say together: for each subject, the most specific level's word.
+/// What a node's levels say together, most specific first.
 #[derive(Debug, Clone, Default)]
-pub struct Policies(BTreeMap<Subject, (Policy, Arc<Origin>)>);
+pub struct Policies(Vec<Rank>);
+
+/// What is said at one rank: by one file, or by several of which none comes before the others.
+type Rank = BTreeMap<Subject, (Policy, Arc<Origin>)>;
 
 impl Policies {
-    /// The policy of a resource that stands in these classes, innermost first: what is said of the resource, else
-    /// of the nearest class, else of everything.
+    /// The policy of a resource that stands in these classes, innermost first. The most specific level that speaks of
+    /// it decides; there, what is said of the resource, else of the nearest class, else of everything.
     pub fn of<'a>(&self, resource: &ResourceRef, classes: impl IntoIterator<Item = &'a str>) -> Policy {
+        if self.0.is_empty() {
+            return Policy::Enforce;
+        }
         let classes = classes.into_iter().map(|class| Subject::Class(class.into()));
-        std::iter::once(Subject::Resource(resource.clone()))
-            .chain(classes)
-            .chain([Subject::Everything])
-            .find_map(|subject| self.0.get(&subject))
-            .map_or(Policy::Enforce, |(policy, _)| *policy)
+        let mut subjects = vec![Subject::Resource(resource.clone())];
+        subjects.extend(classes.chain([Subject::Everything]));
+        let said =
+            |rank: &Rank| subjects.iter().find_map(|subject| rank.get(subject)).map(|(policy, _)| *policy);
+        self.0.iter().find_map(said).unwrap_or_default()
     }
 
     /// All of them, with their places: for finding those that name a resource which the catalog does not have.
     pub fn subjects(&self) -> impl Iterator<Item = (&Subject, Policy, &Arc<Origin>)> {
-        self.0.iter().map(|(subject, (policy, origin))| (subject, *policy, origin))
+        self.0.iter().flatten().map(|(subject, (policy, origin))| (subject, *policy, origin))
     }
 
-    /// Adds a less specific file.
-    pub(super) fn add(&mut self, file: &FilePolicies) {
+    /// Adds a file that is less specific than those before, or a peer of the last. Among peers audit wins, and
+    /// otherwise the one that does less.
+    pub(super) fn add(&mut self, file: &FilePolicies, peer: bool) {
+        if !peer || self.0.is_empty() {
+            self.0.push(Rank::new());
+        }
+        let Some(rank) = self.0.last_mut() else { return };
         for (subject, policy, origin) in file {
-            self.0.entry(subject.clone()).or_insert_with(|| (*policy, origin.clone()));
+            let before = rank.entry(subject.clone()).or_insert_with(|| (*policy, origin.clone()));
+            let wins = before.0 != Policy::Audit && (*policy == Policy::Audit || *policy < before.0);
+            if wins {
+                *before = (*policy, origin.clone());
+            }
         }
     }
 }
@@ -132,4 +147,46 @@ fn read_word(
         }
     };
     Some((subject, policy, item.origin.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(said: &[(&str, Policy)]) -> FilePolicies {
+        let subject = |name: &str| match (name, ResourceRef::parse(name)) {
+            ("*", _) => Subject::Everything,
+            (_, Some(reference)) => Subject::Resource(reference),
+            _ => Subject::Class(name.into()),
+        };
+        let origin = Arc::new(Origin::locate(&"x.toml".into(), "", 0..0));
+        said.iter().map(|(name, policy)| (subject(name), *policy, origin.clone())).collect()
+    }
+
+    fn hosts(files: &[(FilePolicies, bool)]) -> Policy {
+        let mut policies = Policies::default();
+        files.iter().for_each(|(file, peer)| policies.add(file, *peer));
+        policies.of(&ResourceRef::new("file", "/etc/hosts"), ["net", "profile::base"])
+    }
+
+    #[test]
+    fn the_most_specific_level_decides_and_in_it_the_most_specific_subject() {
+        use Policy::{Audit, Enforce, Off};
+        assert_eq!(hosts(&[]), Enforce);
+        let node = (file(&[("*", Audit)]), false);
+        let common = (file(&[("file[/etc/hosts]", Off), ("net", Enforce)]), false);
+        assert_eq!(hosts(&[node, common.clone()]), Audit);
+        assert_eq!(hosts(std::slice::from_ref(&common)), Off);
+        assert_eq!(hosts(&[(file(&[("profile::base", Off), ("net", Audit), ("*", Off)]), false)]), Audit);
+        assert_eq!(hosts(&[(file(&[("other", Off)]), false), common]), Off);
+    }
+
+    #[test]
+    fn among_peers_audit_wins() {
+        use Policy::{Audit, Enforce, Off};
+        let peers = |a, b| hosts(&[(file(&[("net", a)]), false), (file(&[("net", b)]), true)]);
+        for (a, b, wins) in [(Off, Audit, Audit), (Enforce, Audit, Audit), (Enforce, Off, Off)] {
+            assert_eq!((peers(a, b), peers(b, a)), (wins, wins));
+        }
+    }
 }

@@ -1,0 +1,95 @@
+//! `holdfast compile`: a node's catalog, as JSON for people or as a bundle for an agent without a server.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::catalog::Bundle;
+
+use crate::compile::{Compiled, compile};
+use crate::diagnose;
+
+use super::Ended;
+use super::repository::{Asked, Question, show_on_stderr};
+
+/// Compiles the catalog of one machine, and prints it as JSON with its secrets masked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    question: Question,
+    /// Writes catalog and file contents to one file, for `holdfast-agent apply`.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Puts secrets into the bundle; without it they are masked, and the agent refuses it if there are any.
+    #[arg(long, requires = "bundle")]
+    with_secrets: bool,
+    /// How the catalog is written: there is one way.
+    #[arg(long, value_enum, default_value = "json")]
+    format: super::Format,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Ended {
+    let asked = match args.question.ask() {
+        Ok(asked) => asked,
+        Err(refused) => {
+            refused.tell();
+            return Ended::Badly;
+        }
+    };
+    let Asked { program, node, facts, environment } = &asked;
+    let compiled = match compile(program, node, facts, environment, b"") {
+        Ok(compiled) => compiled,
+        Err(problems) => {
+            show_on_stderr(program.snapshot(), &problems);
+            eprintln!("{}", diagnose::summary(&problems).unwrap_or_default());
+            return Ended::Badly;
+        }
+    };
+    show_on_stderr(program.snapshot(), &compiled.warnings);
+    match &args.bundle {
+        None => {
+            let catalog = compiled.catalog.to_json_masked();
+            match args.format {
+                super::Format::Json => println!("{catalog}"),
+                super::Format::Text => println!("{catalog:#}"),
+            }
+            Ended::Well
+        }
+        Some(path) => match write_bundle(path, &compiled, args.with_secrets) {
+            Ok(()) => Ended::Well,
+            Err(error) => {
+                eprintln!("error: cannot write {}: {error}", path.display());
+                Ended::Badly
+            }
+        },
+    }
+}
+
+fn write_bundle(path: &Path, compiled: &Compiled, with_secrets: bool) -> std::io::Result<()> {
+    let encode = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    let contents: BTreeMap<String, String> =
+        compiled.contents.iter().map(|(hash, (_, file))| (hash.to_string(), encode(file.bytes()))).collect();
+    let bundle = if with_secrets {
+        serde_json::to_vec(&Bundle { catalog: compiled.catalog.clone(), contents })?
+    } else {
+        let catalog = compiled.catalog.to_json_masked();
+        serde_json::to_vec(&serde_json::json!({ "catalog": catalog, "contents": contents }))?
+    };
+    write_private(path, &bundle)
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh = path.with_file_name(name);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&fresh, path));
+    if written.is_err() {
+        std::fs::remove_file(&fresh).ok();
+    }
+    written
+}

@@ -1,0 +1,148 @@
+//! A control repository as commands without a server see it: a directory as it is, or one of its commits; a node of
+//! it, and that node's facts.
+
+use std::io::{IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::{Diagnostic, nearest};
+use holdfast_catalog::facts::Facts;
+
+use crate::check::{ENVIRONMENT, facts_of, read_facts};
+use crate::compile::Program;
+use crate::diagnose::{self, Colour};
+use crate::inventory::Node;
+use crate::repo::{Directory, GitRepository, Snapshot};
+
+use super::Format;
+
+/// Which node of which repository.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Question {
+    /// The machine's name in the inventory.
+    #[arg(long, value_name = "NAME")]
+    node: String,
+    /// The control repository: a checkout, read as it is.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    repo: PathBuf,
+    /// A commit, branch or tag of it, instead of its files as they are.
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// The machine's facts as JSON; otherwise facts/NAME.json or facts/default.json of the repository.
+    #[arg(long, value_name = "FILE")]
+    facts: Option<PathBuf>,
+}
+
+/// A node, ready to be asked about.
+pub(super) struct Asked {
+    pub(super) program: Program,
+    pub(super) node: Arc<Node>,
+    pub(super) facts: Facts,
+    /// The branch's name, or that there is none.
+    pub(super) environment: String,
+}
+
+/// What keeps a question from being asked.
+pub(super) enum Refused {
+    /// One line says it.
+    Because(String),
+    /// Something is wrong at a place.
+    Problems(Snapshot, Vec<Diagnostic>),
+}
+
+impl Refused {
+    /// Says it on stderr.
+    pub(super) fn tell(&self) {
+        match self {
+            Self::Because(why) => eprintln!("error: {why}"),
+            Self::Problems(snapshot, problems) => show_on_stderr(snapshot, problems),
+        }
+    }
+}
+
+impl Question {
+    /// Opens the repository and finds the node in it.
+    pub(super) fn ask(&self) -> Result<Asked, Refused> {
+        let snapshot = open(&self.repo, self.rev.as_deref()).map_err(Refused::Because)?;
+        let program = Program::new(&snapshot, None);
+        let certname = Certname::parse(&self.node).map_err(|error| Refused::Because(error.to_string()))?;
+        let node = self.find(&program, &certname)?;
+        let facts = self.facts(&snapshot, &certname)?;
+        let environment = self.rev.clone().unwrap_or_else(|| ENVIRONMENT.to_owned());
+        Ok(Asked { program, node, facts, environment })
+    }
+
+    fn find(&self, program: &Program, certname: &Certname) -> Result<Arc<Node>, Refused> {
+        if let Some(node) = program.inventory().get(certname) {
+            return Ok(node.clone());
+        }
+        let in_inventory = |problem: &Diagnostic| {
+            problem.origin.as_ref().is_some_and(|origin| origin.file.starts_with("inventory/"))
+        };
+        let problems: Vec<_> = program.problems().into_iter().filter(in_inventory).collect();
+        if !problems.is_empty() {
+            return Err(Refused::Problems(program.snapshot().clone(), problems));
+        }
+        let names = program.inventory().nodes().map(|node| node.certname.as_str());
+        let near = nearest(certname.as_str(), names).map(|near| format!("; did you mean `{near}`?"));
+        let why = format!("`{certname}` is not in the inventory{}", near.unwrap_or_default());
+        Err(Refused::Because(why))
+    }
+
+    fn facts(&self, snapshot: &Snapshot, certname: &Certname) -> Result<Facts, Refused> {
+        let refused = |problem| Refused::Problems(snapshot.clone(), vec![problem]);
+        if let Some(path) = &self.facts {
+            let shown = path.display().to_string();
+            let bytes =
+                std::fs::read(path).map_err(|e| Refused::Because(format!("cannot read {shown}: {e}")))?;
+            return read_facts(&shown, &bytes).map_err(refused);
+        }
+        Ok(facts_of(snapshot, certname).map_err(refused)?.unwrap_or_else(|| {
+            eprintln!("note: no facts of {certname}: levels of the data whose path needs one are skipped");
+            Facts::none()
+        }))
+    }
+}
+
+/// A directory as it is, or one of its commits.
+pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot, String> {
+    let snapshot = match revision {
+        Some(revision) => {
+            GitRepository::open(directory, revision).and_then(|repository| repository.snapshot())
+        }
+        None => Directory::new(directory).snapshot(),
+    };
+    let snapshot = snapshot.map_err(|error| error.to_string())?;
+    let parts = ["inventory", "modules", "hieradata"];
+    if parts.iter().all(|part| snapshot.under(part).next().is_none()) {
+        return Err(format!(
+            "{} is no control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one",
+            directory.display()
+        ));
+    }
+    Ok(snapshot)
+}
+
+/// Shows problems as data: on stdout, in the format asked for.
+pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format) {
+    let mut out = std::io::stdout().lock();
+    let written = match format {
+        Format::Json => diagnose::json_lines(problems, &mut out),
+        Format::Text => out.write_all(text(snapshot, problems, out.is_terminal()).as_bytes()),
+    };
+    drop(written); // whoever reads may have gone away: nothing is lost by that
+}
+
+/// Shows problems as talk: on stderr.
+pub(super) fn show_on_stderr(snapshot: &Snapshot, problems: &[Diagnostic]) {
+    eprint!("{}", text(snapshot, problems, std::io::stderr().is_terminal()));
+}
+
+fn text(snapshot: &Snapshot, problems: &[Diagnostic], terminal: bool) -> String {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = if terminal && !no_colour { Colour::Allowed } else { Colour::Plain };
+    let texts =
+        |path: &str| snapshot.get(path).map(|file| String::from_utf8_lossy(file.bytes()).into_owned());
+    problems.iter().map(|problem| diagnose::text(problem, &texts, colour) + "\n\n").collect()
+}
