@@ -1,4 +1,5 @@
 //! The acceptance tests: one binary, so that the programs are built, and the lab is booted, once.
 
+mod contract;
 mod lab;
 mod tidy;

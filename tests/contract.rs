@@ -1,0 +1,241 @@
+//! The contract of every resource type, on a booted host: what is altered from outside is seen, alone and as drift;
+//! an audit leaves the machine untouched; enforcing mends exactly that, and then nothing is left to do.
+//!
+//! The types and their properties come from the registry, the alterations from `contract/<type>.toml`: a property
+//! without one fails the test.
+
+use std::collections::BTreeSet;
+
+use harness::binaries::workspace;
+use harness::lab::{self, Host};
+use holdfast_catalog::catalog::{Catalog, CatalogId, Policy, Resource};
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::report::{Cause, Event, Report, Status};
+use holdfast_catalog::resource::{Attributes, ResourceRef, Role, TypeDef, definitions};
+use holdfast_catalog::value::{Kind, Sensitive, Value};
+use serde::Deserialize;
+
+/// What the alterations of one type are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(default)]
+    case: Vec<Case>,
+}
+
+/// A resource that is brought about and then altered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    title: String,
+    attributes: toml::Table,
+    /// Attributes whose value is secret.
+    #[serde(default)]
+    secrets: BTreeSet<String>,
+    /// A script that makes what the resource stands on.
+    #[serde(default)]
+    before: String,
+    alter: Vec<Alteration>,
+}
+
+/// One property, altered from outside.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alteration {
+    /// The property that must be reported.
+    property: String,
+    /// A script that alters it.
+    by: String,
+    /// A script that succeeds only where it is as wanted: the machine's word, not the agent's.
+    mended: String,
+    /// What the report must say that the machine had.
+    is: Option<String>,
+}
+
+#[test]
+fn every_property_has_an_alteration() {
+    let missing: Vec<String> =
+        definitions().iter().flat_map(|def| properties_without_alteration(def)).collect();
+    assert!(missing.is_empty(), "no alteration in tests/contract for {}", missing.join(", "));
+}
+
+fn properties_without_alteration(def: &TypeDef) -> Vec<String> {
+    let table = table(def);
+    let altered: BTreeSet<&str> =
+        table.case.iter().flat_map(|case| &case.alter).map(|alteration| &*alteration.property).collect();
+    let properties = def.attributes.iter().filter(|attribute| attribute.role == Role::Property);
+    let missing = properties.filter(|property| !altered.contains(property.name));
+    missing.map(|property| format!("{}.{}", def.name, property.name)).collect()
+}
+
+#[test]
+fn what_is_altered_is_seen_alone_and_mended_alone() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["contract.acme.example"]).expect("a host boots")[0];
+    let mut broken = Vec::new();
+    for def in definitions() {
+        for (number, case) in table(def).case.iter().enumerate() {
+            let trial = Trial { host, def, case, folder: format!("{PLACE}/{}-{number}", def.name) };
+            if let Err(why) = trial.run() {
+                broken.push(format!("{}[{}] {:?}: {why}", def.name, case.title, case.attributes));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{} cases broke the contract:\n{}", broken.len(), broken.join("\n\n"));
+}
+
+fn table(def: &TypeDef) -> Table {
+    let path = workspace().join("tests/contract").join(def.name).with_extension("toml");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Where catalogs, reports and states are: outside of what is watched.
+const PLACE: &str = "/var/lib/holdfast/contract";
+
+/// Everything that a case could touch: files with their times, and the service that cases use.
+const LOOK: &str = r"
+find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/cache -o -path /var/log \
+    -o -path /var/lib/holdfast -o -path /var/lib/systemd \) -prune -o -printf '%p %y %m %U %G %s %l %T@ %C@\n' | sort
+systemctl show holdfast-sample.service -p ActiveState -p MainPID -p UnitFileState -p InvocationID -p StateChangeTimestamp
+";
+
+/// A case on a host.
+struct Trial<'a> {
+    host: &'a Host,
+    def: &'static TypeDef,
+    case: &'a Case,
+    folder: String,
+}
+
+type Outcome = Result<(), String>;
+
+impl Trial<'_> {
+    fn run(&self) -> Outcome {
+        self.sh(&format!("mkdir -p -m 700 {}", self.folder))?;
+        self.sh(&self.case.before)?;
+        let catalog = serde_json::to_vec(&self.catalog()).map_err(|error| error.to_string())?;
+        self.host.write(&format!("{}/catalog.json", self.folder), catalog).map_err(|e| e.to_string())?;
+        self.apply(&[])?;
+        self.expect_nothing_to_do("after the first run")?;
+        for alteration in &self.case.alter {
+            self.alter(alteration)
+                .map_err(|why| format!("{} by `{}`: {why}", alteration.property, alteration.by))?;
+        }
+        Ok(())
+    }
+
+    fn alter(&self, alteration: &Alteration) -> Outcome {
+        self.sh(&alteration.mended).map_err(|why| format!("was not as wanted before: {why}"))?;
+        self.sh(&alteration.by)?;
+        if self.sh(&alteration.mended).is_ok() {
+            return Err("altered nothing".to_owned());
+        }
+        self.sh(&format!("{{ {LOOK} }} >/run/before"))?;
+        let audited = self.apply(&["--audit"])?;
+        let touched =
+            self.sh(&format!("{{ {LOOK} }} >/run/after; diff -U0 /run/before /run/after | head -n 20"))?;
+        if !touched.is_empty() {
+            return Err(format!("the audit touched the machine:\n{touched}"));
+        }
+        self.expect(&audited, alteration, Status::WouldChange)?;
+        let mended = self.apply(&[])?;
+        self.expect(&mended, alteration, Status::Changed)?;
+        self.sh(&alteration.mended).map_err(|why| format!("was not mended: {why}"))?;
+        self.expect_nothing_to_do("after it was mended")
+    }
+
+    fn expect_nothing_to_do(&self, when: &str) -> Outcome {
+        let report = self.apply(&[])?;
+        match off(&report).next() {
+            None => Ok(()),
+            Some(_) => Err(format!("something to do {when}: {:#?}", report.events)),
+        }
+    }
+
+    /// Exactly this property, as drift.
+    fn expect(&self, report: &Report, alteration: &Alteration, status: Status) -> Outcome {
+        let events: Vec<&Event> = off(report).collect();
+        let is_it = |event: &Event| {
+            event.property.as_deref() == Some(&alteration.property)
+                && event.status == status
+                && event.cause == Some(Cause::Corrective)
+                && alteration.is.as_ref().is_none_or(|is| event.is.as_ref() == Some(is))
+        };
+        match events[..] {
+            [event] if is_it(event) => self.keeps_secrets(report),
+            _ => Err(format!("one {status:?} was expected, of {:?}: {events:#?}", alteration.is)),
+        }
+    }
+
+    fn keeps_secrets(&self, report: &Report) -> Outcome {
+        let report = serde_json::to_string(report).map_err(|error| error.to_string())?;
+        let shown = self.case.secrets.iter().find(|name| {
+            self.case
+                .attributes
+                .get(*name)
+                .and_then(toml::Value::as_str)
+                .is_some_and(|text| report.contains(text))
+        });
+        shown.map_or(Ok(()), |name| Err(format!("the report shows the secret `{name}`")))
+    }
+
+    fn apply(&self, options: &[&str]) -> Result<Report, String> {
+        let folder = &self.folder;
+        let (catalog, report) = (format!("{folder}/catalog.json"), format!("{folder}/report.json"));
+        let state = format!("{folder}/state");
+        let command =
+            ["holdfast-agent", "--state-dir", &state, "apply", "--catalog", &catalog, "--report", &report];
+        let command: Vec<&str> = command.iter().chain(options).copied().collect();
+        let output = self.host.exec(&command).map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(format!("{options:?} {}:\n{}{}", output.status, output.stdout, output.stderr));
+        }
+        let report = self.host.read(&report).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&report).map_err(|error| error.to_string())
+    }
+
+    fn sh(&self, script: &str) -> Result<String, String> {
+        self.host.sh(script).map_err(|error| error.to_string())
+    }
+
+    fn catalog(&self) -> Catalog {
+        let resource = Resource {
+            reference: ResourceRef::new(self.def.name, &*self.case.title),
+            attributes: self.attributes(),
+            policy: Policy::Enforce,
+            container: None,
+            tags: Vec::new(),
+            origin: None,
+            sources: Default::default(),
+        };
+        let mut catalog = Catalog {
+            id: CatalogId::unknown(),
+            certname: Certname::parse(self.host.certname()).expect("the lab's names are certnames"),
+            commit: "contract".to_owned(),
+            environment: "directory".to_owned(),
+            resources: vec![resource],
+            containers: Vec::new(),
+            edges: Vec::new(),
+        };
+        catalog.id = catalog.compute_id(b"contract");
+        catalog
+    }
+
+    fn attributes(&self) -> Attributes {
+        let value = |(name, value): (&String, &toml::Value)| {
+            let value: Value = serde_json::to_value(value)
+                .and_then(serde_json::from_value)
+                .expect("what TOML can say, a value can");
+            let secret = self.case.secrets.contains(name).then(|| value.scalar_text()).flatten();
+            let value = secret.map_or(value, |text| Kind::Sensitive(Sensitive::text(text)).into());
+            (name.as_str().into(), value)
+        };
+        self.case.attributes.iter().map(value).collect()
+    }
+}
+
+/// What was off, as against what is only said.
+fn off(report: &Report) -> impl Iterator<Item = &Event> {
+    report.events.iter().filter(|event| event.status != Status::Info)
+}
