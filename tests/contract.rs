@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use harness::binaries::workspace;
-use harness::lab::{self, Host};
+use harness::lab::{self, Host, PROGRAMS_AT};
 use holdfast_catalog::catalog::{Catalog, CatalogId, Policy, Resource};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Cause, Event, Report, Status};
@@ -77,7 +77,7 @@ fn what_is_altered_is_seen_alone_and_mended_alone() {
         for (number, case) in table(def).case.iter().enumerate() {
             let trial = Trial { host, def, case, folder: format!("{PLACE}/{}-{number}", def.name) };
             if let Err(why) = trial.run() {
-                broken.push(format!("{}[{}] {:?}: {why}", def.name, case.title, case.attributes));
+                broken.push(format!("{}[{}], case {number}: {why}", def.name, case.title));
             }
         }
     }
@@ -160,7 +160,7 @@ impl Trial<'_> {
             event.property.as_deref() == Some(&alteration.property)
                 && event.status == status
                 && event.cause == Some(Cause::Corrective)
-                && alteration.is.as_ref().is_none_or(|is| event.is.as_ref() == Some(is))
+                && alteration.is.as_deref().is_none_or(|is| event.is.as_deref().unwrap_or_default() == is)
         };
         match events[..] {
             [event] if is_it(event) => self.keeps_secrets(report),
@@ -183,9 +183,8 @@ impl Trial<'_> {
     fn apply(&self, options: &[&str]) -> Result<Report, String> {
         let folder = &self.folder;
         let (catalog, report) = (format!("{folder}/catalog.json"), format!("{folder}/report.json"));
-        let state = format!("{folder}/state");
-        let command =
-            ["holdfast-agent", "--state-dir", &state, "apply", "--catalog", &catalog, "--report", &report];
+        let (state, agent) = (format!("{folder}/state"), format!("{PROGRAMS_AT}/holdfast-agent"));
+        let command = [&agent, "--state-dir", &state, "apply", "--catalog", &catalog, "--report", &report];
         let command: Vec<&str> = command.iter().chain(options).copied().collect();
         let output = self.host.exec(&command).map_err(|error| error.to_string())?;
         if !output.status.success() {

@@ -156,10 +156,12 @@ impl Bus {
 
     async fn set_enabling_async(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
         let names = [name];
-        let now = self.enabling(name).await?;
-        if enable != ServiceEnable::Masked && matches!(now, Enabling::Masked | Enabling::MaskedForNow) {
-            let for_now = now == Enabling::MaskedForNow;
-            self.manager::<_, Links>("UnmaskUnitFiles", name, &(&names[..], for_now)).await?;
+        // For now and for good: one hides the other, and neither is to be left behind.
+        const BOTH: [bool; 2] = [true, false];
+        if enable != ServiceEnable::Masked {
+            for for_now in BOTH {
+                self.manager::<_, Links>("UnmaskUnitFiles", name, &(&names[..], for_now)).await?;
+            }
         }
         match (enable, self.enabling(name).await?) {
             (ServiceEnable::Masked, _) => {
@@ -169,9 +171,10 @@ impl Bus {
                 self.manager::<_, (bool, Links)>("EnableUnitFiles", name, &(&names[..], false, false))
                     .await?;
             }
-            (ServiceEnable::Disabled, before @ (Enabling::Enabled | Enabling::EnabledForNow)) => {
-                let for_now = before == Enabling::EnabledForNow;
-                self.manager::<_, Links>("DisableUnitFiles", name, &(&names[..], for_now)).await?;
+            (ServiceEnable::Disabled, Enabling::Enabled | Enabling::EnabledForNow) => {
+                for for_now in BOTH {
+                    self.manager::<_, Links>("DisableUnitFiles", name, &(&names[..], for_now)).await?;
+                }
             }
             _ => {}
         }
