@@ -7,6 +7,7 @@ pub mod binaries;
 pub mod browser;
 pub mod lab;
 pub mod process;
+pub mod scene;
 pub mod skip;
 pub mod synthetic;
 pub mod wait;

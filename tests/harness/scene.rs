@@ -1,0 +1,293 @@
+//! A scene for demo and tests: a git remote with the tree's own control repository, a server that follows it, and
+//! machines under its agents: booted hosts where there is a lab, plain directories otherwise.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::lab::{Forward, Host, Lab};
+use crate::process::{self, Owned};
+use crate::{binaries, wait};
+
+/// What a control repository is made of.
+const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", "facts"];
+
+/// How long something that takes moments may take on a busy machine.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// A server over a git remote, and where its machines are.
+pub struct Scene {
+    folder: TempDir,
+    lab: Option<Lab>,
+    server: Option<Owned>,
+    forward: Option<Forward>,
+    listen: SocketAddr,
+    dashboard: SocketAddr,
+}
+
+impl Scene {
+    /// Makes the remote from the tree's own control repository and starts a server on it; on the lab's network where
+    /// there is a lab, on the loopback address otherwise.
+    pub fn start(lab: Option<Lab>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (listen, dashboard) = match &lab {
+            Some(lab) => ((lab.address(), 8140).into(), (lab.address(), 8443).into()),
+            None => (free_address()?, free_address()?),
+        };
+        let mut scene = Self { folder, lab, server: None, forward: None, listen, dashboard };
+        scene.make_remote()?;
+        scene.start_server()?;
+        if let Some(lab) = &scene.lab {
+            scene.forward = Some(lab.forward((Ipv4Addr::LOCALHOST, 0).into(), dashboard)?);
+        }
+        Ok(scene)
+    }
+
+    fn make_remote(&self) -> Result<()> {
+        let (remote, clone) = (self.remote(), self.clone_folder());
+        git(self.folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", path(&remote)?])?;
+        git(self.folder.path(), &["clone", "--quiet", path(&remote)?, path(&clone)?])?;
+        for part in PARTS {
+            process::run(Command::new("cp").arg("-R").arg(binaries::workspace().join(part)).arg(&clone))?;
+        }
+        git(&clone, &["add", "--all"])?;
+        git(&clone, &["commit", "--quiet", "--message", "The estate as it stands"])?;
+        git(&clone, &["push", "--quiet", "origin", "main"])?;
+        // What an operator would put there: a push waits until its commit is in force, and shows what is wrong with it.
+        let hook = remote.join("hooks/post-receive");
+        let script = format!(
+            "#!/bin/sh\nwhile read -r _ commit _; do\n    {} poke --data-dir {} --commit \"$commit\" 2>&1\ndone\n",
+            binaries().server.display(),
+            self.data_dir().display(),
+        );
+        fs::write(&hook, script)?;
+        process::run(Command::new("chmod").arg("755").arg(&hook))?;
+        Ok(())
+    }
+
+    /// Starts the server, which must not be running.
+    pub fn start_server(&mut self) -> Result<()> {
+        let program = &binaries().server;
+        let mut command = match &self.lab {
+            Some(lab) => lab.command_in_network(path(program)?),
+            None => Command::new(program),
+        };
+        command.arg("server").arg("--repo").arg(self.remote()).arg("--data-dir").arg(self.data_dir());
+        command.arg("--listen").arg(self.listen.to_string());
+        command.arg("--dashboard").arg(self.dashboard.to_string());
+        command.args(["--name", &self.listen.ip().to_string(), "--interval", "60"]);
+        let log = fs::File::options().create(true).append(true).open(self.log_file())?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.server = Some(process::start(&mut command)?);
+        let asked = || self.holdfast(&["ca", "show"]).map(drop);
+        wait::until("the server answers", SOON, asked).with_context(|| self.log())
+    }
+
+    /// Ends the server, as a crash would.
+    pub fn stop_server(&mut self) {
+        self.server = None;
+    }
+
+    /// What the server said so far.
+    pub fn log(&self) -> String {
+        format!("the server's log:\n{}", fs::read_to_string(self.log_file()).unwrap_or_default())
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    fn remote(&self) -> PathBuf {
+        self.folder.path().join("control.git")
+    }
+
+    /// The working clone that commits are made in.
+    pub fn clone_folder(&self) -> PathBuf {
+        self.folder.path().join("control")
+    }
+
+    /// The server's data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The dashboard's address from this machine, `https://host:port`.
+    pub fn dashboard(&self) -> String {
+        let address = self.forward.as_ref().map_or(self.dashboard, Forward::address);
+        format!("https://{address}")
+    }
+
+    /// A one-time login link for a new user, as this machine reaches it.
+    pub fn login_link(&self, user: &str) -> Result<String> {
+        let answer = self.holdfast(&["user", "add", user, "--format", "json"])?;
+        let answer: serde_json::Value = serde_json::from_str(&answer)?;
+        let url = answer["value"]["url"].as_str().context("no link in the answer")?;
+        let (_, link) = url.split_once("/login/").context("a link that is none")?;
+        Ok(format!("{}/login/{link}", self.dashboard()))
+    }
+
+    /// Runs an operator's command against the server; must succeed.
+    pub fn holdfast(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&binaries().server);
+        Ok(process::run(command.args(arguments).arg("--data-dir").arg(self.data_dir()))?)
+    }
+
+    /// Replaces text in a file of the clone, commits and pushes. Answers with the commit and what the push printed.
+    pub fn commit(&self, file: &str, from: &str, to: &str, message: &str) -> Result<(String, String)> {
+        let clone = self.clone_folder();
+        let before = fs::read_to_string(clone.join(file))?;
+        ensure!(before.contains(from), "{file} does not hold {from:?}");
+        fs::write(clone.join(file), before.replacen(from, to, 1))?;
+        git(&clone, &["commit", "--quiet", "--all", "--message", message])?;
+        let said = git(&clone, &["push", "--quiet", "origin", "main"])?;
+        Ok((git(&clone, &["rev-parse", "HEAD"])?, said))
+    }
+
+    /// Makes machines of these names: hosts where there is a lab, directories otherwise. They are not enrolled.
+    pub fn machines(&self, certnames: &[&str]) -> Result<Vec<Machine>> {
+        match &self.lab {
+            Some(lab) => Ok(lab.boot(certnames)?.into_iter().map(Machine::Host).collect()),
+            None => certnames.iter().map(|name| self.directory(name)).collect(),
+        }
+    }
+
+    fn directory(&self, certname: &str) -> Result<Machine> {
+        let root = self.folder.path().join("machines").join(certname);
+        for folder in ["etc", "var/lib", "tmp"] {
+            fs::create_dir_all(root.join(folder))?;
+        }
+        fs::copy("/etc/os-release", root.join("etc/os-release"))?;
+        fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;
+        fs::write(root.join("etc/group"), "root:x:0:\n")?;
+        Ok(Machine::Directory { certname: certname.to_owned(), root })
+    }
+
+    /// Adds a machine as a node and enrols it.
+    pub fn enroll(&self, machine: &Machine) -> Result<()> {
+        let join = self.holdfast(&["node", "add", machine.certname()])?;
+        let run = machine.agent(&["enroll"], join.trim().as_bytes())?;
+        ensure!(run.code == 0, "enrolling {}: {run:?}\n{}", machine.certname(), self.log());
+        Ok(())
+    }
+}
+
+/// A machine under an agent.
+pub enum Machine {
+    /// A booted host of the lab.
+    Host(Host),
+    /// A directory that the agent takes for a root.
+    Directory {
+        /// The node's name.
+        certname: String,
+        /// The directory.
+        root: PathBuf,
+    },
+}
+
+/// What a command of the agent came to.
+#[derive(Debug)]
+pub struct Run {
+    /// Its exit code.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said.
+    pub stderr: String,
+}
+
+impl Machine {
+    /// The node's name.
+    pub fn certname(&self) -> &str {
+        match self {
+            Self::Host(host) => host.certname(),
+            Self::Directory { certname, .. } => certname,
+        }
+    }
+
+    /// The host, where it is one.
+    pub fn host(&self) -> Option<&Host> {
+        if let Self::Host(host) = self { Some(host) } else { None }
+    }
+
+    /// Runs a command of the agent, with this on its standard input.
+    pub fn agent(&self, arguments: &[&str], input: &[u8]) -> Result<Run> {
+        match self {
+            Self::Host(host) => {
+                let all: Vec<&str> = ["holdfast-agent"].iter().chain(arguments).copied().collect();
+                let output = host.exec_with_input(&all, input)?;
+                let code = output.status.code().unwrap_or(-1);
+                Ok(Run { code, stdout: output.stdout, stderr: output.stderr })
+            }
+            Self::Directory { root, .. } => {
+                let mut command = Command::new(&binaries().agent);
+                command.args(arguments).arg("--root").arg(root);
+                run_with_input(&mut command, input)
+            }
+        }
+    }
+
+    /// One run, told apart by its exit code: 0 nothing to do, 2 changed, 4 failed, 6 both.
+    pub fn run_once(&self) -> Result<Run> {
+        self.agent(&["run", "--once", "--detailed-exitcodes"], b"")
+    }
+
+    /// What a file holds.
+    pub fn read(&self, file: &str) -> Result<String> {
+        let bytes = match self {
+            Self::Host(host) => host.read(file)?,
+            Self::Directory { root, .. } => fs::read(root.join(file.trim_start_matches('/')))?,
+        };
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Puts bytes in a file's place, as a person with an editor would.
+    pub fn write(&self, file: &str, bytes: &[u8]) -> Result<()> {
+        match self {
+            Self::Host(host) => host.write(file, bytes)?,
+            Self::Directory { root, .. } => fs::write(root.join(file.trim_start_matches('/')), bytes)?,
+        }
+        Ok(())
+    }
+}
+
+fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Run> {
+    use std::io::Write as _;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // Closed when dropped; a program that does not read it is no error here.
+    let _ = child.stdin.take().context("no standard input")?.write_all(input);
+    let output = child.wait_with_output()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().unwrap_or(-1);
+    Ok(Run { code, stdout: text(&output.stdout), stderr: text(&output.stderr) })
+}
+
+/// Runs git without this machine's own settings; answers with what it printed and said.
+fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(arguments).stdin(Stdio::null());
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    for person in ["AUTHOR", "COMMITTER"] {
+        command.env(format!("GIT_{person}_NAME"), "Otto Operator");
+        command.env(format!("GIT_{person}_EMAIL"), "otto@hosting.example");
+    }
+    let output = command.output()?;
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if !output.status.success() {
+        bail!("git {}: {}\n{said}", arguments.join(" "), output.status);
+    }
+    Ok(said.trim().to_owned())
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().context("a path that is not UTF-8")
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
