@@ -117,7 +117,7 @@ impl<'a> Walk<'_, 'a> {
             for (text, origin) in frame.words(&relation.to) {
                 match read_reference(&text, &origin, relation.word) {
                     Ok(to) => {
-                        self.declared.relations.push(Relation { from, word: relation.word, to, origin })
+                        self.declared.relations.push(Relation { from, word: relation.word, to, origin });
                     }
                     Err(problem) => self.pass.report(*problem),
                 }

@@ -123,7 +123,9 @@ pub(super) fn data_places(value: &Value, into: &mut Vec<Arc<Origin>>) {
         Kind::List(list) if !list.is_empty() => list.iter().for_each(|item| data_places(item, into)),
         Kind::Map(map) if !map.is_empty() => map.values().for_each(|item| data_places(item, into)),
         _ => {
-            value.origin.iter().filter(|origin| origin.level.is_some()).for_each(|origin| keep(into, origin))
+            if let Some(origin) = value.origin.as_ref().filter(|origin| origin.level.is_some()) {
+                keep(into, origin);
+            }
         }
     }
 }
