@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::Severity;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::diagnose::{self, Colour};
 use crate::identity::{Identity, Invitation, NodeError, token};
+use crate::live::{Happening, Live};
 use crate::store::audit::Entry;
 use crate::store::certificate::CertificateRow;
+use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::{Liveness, NodeRow, Place, Present};
 use crate::store::report::ReportRow;
 use crate::store::user::{Role, Scope, UserRow};
@@ -27,6 +31,9 @@ pub const SOCKET: &str = "admin.sock";
 
 /// How long a login link works.
 pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long a poke waits for its commit.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What an operator asks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,7 +94,10 @@ pub enum Request {
     /// The CA.
     CaShow,
     /// Look at the repository now.
-    Poke,
+    Poke {
+        /// Answer when this commit has been judged.
+        commit: Option<String>,
+    },
 }
 
 /// What the server answers.
@@ -108,14 +118,7 @@ pub enum Answer {
     /// One node.
     Node(Box<NodeDetail>),
     /// A user's one-time login link.
-    Link {
-        /// The user.
-        user: String,
-        /// The address to open.
-        url: String,
-        /// Until when it works.
-        expires_at: Timestamp,
-    },
+    Link(Link),
     /// Users.
     Users(Vec<UserView>),
     /// The CA.
@@ -131,6 +134,17 @@ pub enum Answer {
     Done(String),
     /// It was not.
     Refused(String),
+}
+
+/// A user's one-time login link.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// The user.
+    pub user: String,
+    /// The address to open.
+    pub url: String,
+    /// Until when it works.
+    pub expires_at: Timestamp,
 }
 
 /// A node, for people and scripts.
@@ -197,14 +211,6 @@ pub struct UserView {
     pub password: bool,
 }
 
-/// What the socket needs to know of the commit in force.
-pub trait InForce: Send + Sync {
-    /// Whose a node is, by the inventory in force.
-    fn place(&self, certname: &Certname) -> Option<Place>;
-    /// Looks at the repository now.
-    fn poke(&self);
-}
-
 /// What requests are answered from.
 #[derive(Clone)]
 pub struct Context {
@@ -212,12 +218,10 @@ pub struct Context {
     pub identity: Arc<Identity>,
     /// What the server remembers.
     pub store: Store,
-    /// The commit in force.
-    pub in_force: Arc<dyn InForce>,
+    /// The commit in force, and who hears of changes.
+    pub live: Arc<Live>,
     /// The dashboard's address, `https://host:port`.
     pub dashboard: String,
-    /// How far polls are apart.
-    pub interval: Duration,
 }
 
 /// Answers one request; `by` is who asks, for the audit log.
@@ -236,6 +240,12 @@ enum Refused {
     NoUser(String),
     #[error("`{0}` is not a user's name: use up to 64 letters, digits, `.`, `-`, `_` and `@`")]
     UserName(String),
+    #[error(
+        "commit {0} has not reached the server: is it pushed, and to the branch that the server follows?"
+    )]
+    NotJudged(String),
+    #[error("commit {0} is broken, and the last good one stays in force\n\n{1}")]
+    Broken(String, String),
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error(transparent)]
@@ -257,17 +267,18 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
         }
         Request::NodeShow { certname } => show(context, certname).await,
         Request::NodeRevoke { certname } => {
-            let node = identity.revoke(certname, by).await?;
+            let node = changed(context, identity.revoke(certname, by).await?);
             Ok(Answer::Done(format!("{} is refused from now on", node.certname)))
         }
         Request::NodeRemove { certname } => {
-            let node = identity.remove(certname, by).await?;
+            let node = changed(context, identity.remove(certname, by).await?);
+            context.live.forget(node.id);
             Ok(Answer::Done(format!("{} is removed", node.certname)))
         }
         Request::UserAdd { name, role, scope } => add_user(context, name, role, scope, by).await,
         Request::UserLink { name } => {
             let user = store.user(name.clone()).await?.ok_or(Refused::NoUser(name))?;
-            Ok(link(store, &context.dashboard, &user, by).await?)
+            Ok(Answer::Link(link(context, &user, by).await?))
         }
         Request::UserList => {
             let users = store.users().await?.into_iter().map(|user| UserView {
@@ -287,11 +298,44 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
             roots: identity.authority().pem().to_owned(),
             pin: data_encoding::HEXLOWER.encode(identity.authority().pin()),
         }),
-        Request::Poke => {
-            context.in_force.poke();
-            Ok(Answer::Done("the repository is looked at now".into()))
-        }
+        Request::Poke { commit } => poke(context, commit).await,
     }
+}
+
+/// Looks at the repository; with a commit named, waits until that is judged.
+async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refused> {
+    context.live.poke();
+    let Some(commit) = commit else {
+        return Ok(Answer::Done("the repository is looked at now".into()));
+    };
+    let judged = context.live.judged(&commit, PATIENCE).await?;
+    let judged = judged.ok_or_else(|| Refused::NotJudged(commit.escape_default().take(80).collect()))?;
+    match judged.status {
+        CommitStatus::Good => Ok(Answer::Done(format!("{commit} is in force"))),
+        CommitStatus::Broken => Err(Refused::Broken(commit, errors_of(context, &judged))),
+    }
+}
+
+/// The errors of a commit with their lines, for a terminal.
+fn errors_of(context: &Context, judged: &CommitRow) -> String {
+    let snapshot = context.live.snapshot(&judged.id);
+    let source = |file: &str| {
+        let bytes = snapshot.as_ref()?.get(file)?.bytes().to_vec();
+        String::from_utf8(bytes).ok()
+    };
+    let shown = judged.diagnostics.iter().filter(|problem| problem.severity == Severity::Error);
+    shown
+        .map(|problem| diagnose::text(problem, &source, Colour::Plain) + "\n\n")
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}
+
+/// Tells open pages that a node is another than it was.
+fn changed(context: &Context, node: NodeRow) -> NodeRow {
+    let (certname, place) = (node.certname.clone(), node.place.clone());
+    context.live.tell(Happening::NodeChanged { certname, place });
+    node
 }
 
 async fn invite(
@@ -301,10 +345,12 @@ async fn invite(
     lifetime: u64,
     by: &str,
 ) -> Result<Answer, Refused> {
-    let place = context.in_force.place(&certname).ok_or_else(|| Refused::NotInInventory(certname.clone()))?;
+    let place = context.live.in_force().and_then(|in_force| in_force.place(&certname));
+    let place = place.ok_or_else(|| Refused::NotInInventory(certname.clone()))?;
     let lifetime = Duration::from_secs(lifetime.clamp(1, 24 * 3600));
     let Invitation { node, join, expires_at } =
         context.identity.invite(certname, place, present, lifetime, by).await?;
+    let node = changed(context, node);
     Ok(Answer::Invited { node: Box::new(view(context, node)), join: join.to_string(), expires_at })
 }
 
@@ -324,7 +370,7 @@ async fn show(context: &Context, certname: Certname) -> Result<Answer, Refused> 
 
 fn view(context: &Context, node: NodeRow) -> NodeView {
     NodeView {
-        liveness: node.liveness(Timestamp::now(), context.interval),
+        liveness: node.liveness(Timestamp::now(), context.live.interval()),
         certname: node.certname,
         place: node.place,
         generation: node.generation,
@@ -348,22 +394,24 @@ async fn add_user(
     let entry = entry(by, "user-added", &name);
     let user = context.store.add_user(name.clone(), role, scope, entry).await?;
     let user = user.ok_or(Refused::UserThere(name))?;
-    Ok(link(&context.store, &context.dashboard, &user, by).await?)
+    Ok(Answer::Link(link(context, &user, by).await?))
 }
 
 /// Makes a one-time login link for a user.
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn link(store: &Store, dashboard: &str, user: &UserRow, by: &str) -> store::Result<Answer> {
+pub async fn link(context: &Context, user: &UserRow, by: &str) -> store::Result<Link> {
     let secret = data_encoding::BASE64URL_NOPAD.encode(&token::random::<32>());
     let expires_at = Timestamp::now() + LINK_LIFETIME;
     let hash = Sha256::digest(secret.as_bytes()).into();
-    store.add_login_link(user.id, hash, expires_at, entry(by, "login-link-made", &user.name)).await?;
-    Ok(Answer::Link { user: user.name.clone(), url: format!("{dashboard}/login/{secret}"), expires_at })
+    let entry = entry(by, "login-link-made", &user.name);
+    context.store.add_login_link(user.id, hash, expires_at, entry).await?;
+    Ok(Link { user: user.name.clone(), url: format!("{}/login/{secret}", context.dashboard), expires_at })
 }
 
-fn entry(by: &str, action: &'static str, object: &str) -> Entry {
+/// An entry of the audit log.
+pub(crate) fn entry(by: &str, action: &'static str, object: &str) -> Entry {
     Entry {
         at: Timestamp::now(),
         actor: by.to_owned(),

@@ -18,6 +18,7 @@ mod lookup;
 mod node;
 mod poke;
 mod repository;
+mod server;
 mod user;
 
 /// Wrong usage, as `sysexits.h` has it.
@@ -41,6 +42,8 @@ enum Command {
     Lookup(lookup::Args),
     /// Compile the catalog of one machine
     Compile(compile::Args),
+    /// Run the server
+    Server(server::Arguments),
     /// Add nodes, look at them, take them off
     #[command(subcommand)]
     Node(node::Command),
@@ -51,7 +54,7 @@ enum Command {
     #[command(subcommand)]
     Ca(ca::Command),
     /// Have the server look at the repository now, as a git hook does
-    Poke(Socket),
+    Poke(poke::Arguments),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -132,7 +135,8 @@ impl Command {
             Self::Node(command) => command.run(),
             Self::User(command) => command.run(),
             Self::Ca(command) => command.run(),
-            Self::Poke(socket) => poke::run(&socket),
+            Self::Poke(arguments) => poke::run(&arguments),
+            Self::Server(arguments) => server::run(arguments),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut std::io::stdout());
                 Ok(())

@@ -27,10 +27,14 @@ pub struct Config {
     pub dashboard: SocketAddr,
     /// The name or address by which nodes and browsers reach the server; the machine's own name without it.
     pub name: Option<String>,
+    /// Other names and addresses for the server's certificate.
+    pub names: Vec<String>,
     /// Seconds between two polls of a node.
     pub interval: u64,
     /// Seconds for which a node's certificate is valid.
     pub certificate_lifetime: u64,
+    /// How many threads serve, and compile: as many as there are processors.
+    pub workers: usize,
 }
 
 impl Default for Config {
@@ -43,8 +47,10 @@ impl Default for Config {
             listen: SocketAddr::new(any, 8140),
             dashboard: SocketAddr::new(any, 8443),
             name: None,
+            names: Vec::new(),
             interval: 30 * 60,
             certificate_lifetime: 7 * 24 * 3600,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
 }
@@ -72,7 +78,7 @@ pub enum ConfigError {
     #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
     NoRepository,
     /// A number is out of its range.
-    #[error("`{0}` is 0 seconds: give at least 1")]
+    #[error("`{0}` is 0: give at least 1")]
     Zero(&'static str),
 }
 
@@ -102,8 +108,12 @@ impl Config {
         if self.repo.is_empty() {
             return Err(ConfigError::NoRepository);
         }
-        let zero = [("interval", self.interval), ("certificate_lifetime", self.certificate_lifetime)];
-        match zero.into_iter().find(|(_, seconds)| *seconds == 0) {
+        let numbers = [
+            ("interval", self.interval),
+            ("certificate_lifetime", self.certificate_lifetime),
+            ("workers", self.workers as u64),
+        ];
+        match numbers.into_iter().find(|(_, number)| *number == 0) {
             Some((name, _)) => Err(ConfigError::Zero(name)),
             None => Ok(self),
         }
@@ -116,6 +126,17 @@ impl Config {
             ip if ip.is_unspecified() => own(),
             ip => ip.to_string(),
         })
+    }
+
+    /// Names and addresses for the server's certificate, each once: those that are said, and those that it is bound to.
+    pub fn all_names(&self) -> Vec<String> {
+        let bound = [self.listen.ip(), self.dashboard.ip()].into_iter().filter(|ip| !ip.is_unspecified());
+        let mut names = vec![self.name()];
+        names.extend(self.names.iter().cloned().chain(bound.map(|ip| ip.to_string())));
+        names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
+        names
     }
 }
 

@@ -122,7 +122,7 @@ impl Identity {
         by: &str,
     ) -> Result<Invitation, NodeError> {
         let now = Timestamp::now();
-        let fresh = token::Fresh::new();
+        let fresh = token::Fresh::make();
         let join = JoinString::new(&self.config.address, *self.authority.pin(), fresh.id(), fresh.secret())
             .map_err(|error| NodeError::Address(self.config.address.clone(), error))?;
         let expires_at = now + SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::from_hours(24));

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +13,18 @@ use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::config::Config;
 use crate::identity::authority::Authority;
 use crate::identity::tls::{self, ServerCertificate};
 use crate::identity::{self, AuthorityError, Identity};
 use crate::live::{self, Live};
 use crate::repo::{Follower, RepoError, Source};
 use crate::store::commit::CommitStatus;
+use crate::store::user::{Role, Scope};
 use crate::store::{self, Store};
-use crate::{api, check};
+use crate::{admin, api, check, dashboard};
+
+pub mod hook; // a push takes effect at once
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -30,29 +34,6 @@ const SHUTDOWN: u64 = 10;
 
 /// How long reports are kept; the last of each node stays.
 const REPORTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
-
-/// What a server is told.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The control repository: a directory, or a URL.
-    pub repo: String,
-    /// The branch that is in force, where there are branches.
-    pub branch: String,
-    /// Where the server keeps what it must not lose.
-    pub data_dir: PathBuf,
-    /// Where nodes connect.
-    pub listen: SocketAddr,
-    /// Where people connect.
-    pub dashboard: SocketAddr,
-    /// Names and addresses in the server's certificate; the first is the one that join strings say.
-    pub names: Vec<String>,
-    /// How far apart a node's polls are.
-    pub interval: Duration,
-    /// How long a node's certificate is valid.
-    pub certificate_lifetime: Duration,
-    /// How many threads serve, and compile.
-    pub workers: usize,
-}
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -76,9 +57,6 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
-    /// No name to be reached by.
-    #[error("the server has no name: give at least one host name or address in `names`")]
-    NoName,
     /// The control repository cannot be read.
     #[error(transparent)]
     Repo(#[from] RepoError),
@@ -96,6 +74,19 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
+/// Where a server is, and how to get in for the first time.
+#[derive(Debug, serde::Serialize)]
+pub struct Greeting {
+    /// Where nodes connect.
+    pub nodes: SocketAddr,
+    /// Where people connect.
+    pub dashboard: String,
+    /// SHA-256 of the CA's certificate, in hex.
+    pub ca: String,
+    /// The first operator's link, at the first start.
+    pub login: Option<admin::Link>,
+}
+
 /// A running server.
 pub struct Server {
     /// What is remembered.
@@ -104,8 +95,9 @@ pub struct Server {
     pub identity: Arc<Identity>,
     /// What is in force.
     pub live: Arc<Live>,
+    operators: admin::Context,
     nodes: SocketAddr,
-    dashboard: SocketAddr,
+    people: SocketAddr,
     handles: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
     _lock: File,
@@ -121,27 +113,60 @@ impl Server {
         let store = Store::open(&config.data_dir.join("server.db"))?;
         let (authority, key) = Authority::open(&config.data_dir.join("ca"))?;
         let (for_nodes, for_people) = (listener(config.listen)?, listener(config.dashboard)?);
-        let (nodes, dashboard) = (for_nodes.local_addr()?, for_people.local_addr()?);
-        let identity =
-            Identity::load(identity_config(&config, nodes)?, store.clone(), authority, key.clone());
+        let (nodes, people) = (for_nodes.local_addr()?, for_people.local_addr()?);
+        let identity = Identity::load(identity_config(&config, nodes), store.clone(), authority, key.clone());
         let identity = Arc::new(identity.await?);
         let source = open_source(&config).await?;
         let live = Live::new(live_config(&config, &source), store.clone(), key);
         let follower = put_in_force(&live, &store, source).await?;
 
-        let certificate = ServerCertificate::issue(identity.authority(), &config.names).await?;
-        let tls = tls::for_nodes(identity.authority(), certificate.clone())?;
+        let names = config.all_names();
+        let certificate = ServerCertificate::issue(identity.authority(), &names).await?;
         let state =
             api::State { identity: identity.clone(), live: live.clone(), limits: api::Limits::default() };
-        let handles = vec![serve_nodes(for_nodes, tls, Data::new(state), config.workers)?];
-        drop(for_people);
+        let pages = dashboard::State::new(store.clone(), live.clone(), live.interval());
+        let tls = tls::for_nodes(identity.authority(), certificate.clone())?;
+        let handles = vec![
+            serve_nodes(for_nodes, tls, Data::new(state), config.workers)?,
+            serve_people(
+                for_people,
+                tls::for_people(certificate.clone())?,
+                Data::new(pages),
+                config.workers,
+            )?,
+        ];
+        let operators = admin::Context {
+            identity: identity.clone(),
+            store: store.clone(),
+            live: live.clone(),
+            dashboard: format!("https://{}", authority_part(&config.name(), people.port())),
+        };
+        let socket = admin::listener::bind(&config.data_dir.join(admin::SOCKET))?;
         let tasks = vec![
-            actix_web::rt::spawn(certificate.keep_fresh(identity.clone(), config.names)),
+            actix_web::rt::spawn(certificate.keep_fresh(identity.clone(), names)),
             actix_web::rt::spawn(live.clone().follow(follower)),
             actix_web::rt::spawn(keep_writing_seen(live.clone())),
             actix_web::rt::spawn(forget_old_reports(store.clone())),
+            actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
         ];
-        Ok(Self { store, identity, live, nodes, dashboard, handles, tasks, _lock: lock })
+        Ok(Self { store, identity, live, operators, nodes, people, handles, tasks, _lock: lock })
+    }
+
+    /// A login link for the first operator; none where there are users already.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn first_login(&self) -> store::Result<Option<admin::Link>> {
+        const NAME: &str = "admin";
+        if !self.store.users().await?.is_empty() {
+            return Ok(None);
+        }
+        let entry = admin::entry("first start", "user-added", NAME);
+        let user = self.store.add_user(NAME.to_owned(), Role::Operator, Scope::Everything, entry).await?;
+        match user {
+            Some(user) => admin::link(&self.operators, &user, "first start").await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Where nodes connect.
@@ -151,7 +176,12 @@ impl Server {
 
     /// Where people connect.
     pub fn dashboard_address(&self) -> SocketAddr {
-        self.dashboard
+        self.people
+    }
+
+    /// The dashboard as a browser finds it.
+    pub fn dashboard_url(&self) -> &str {
+        &self.operators.dashboard
     }
 
     /// Stops: requests end first, and nothing that was seen is lost.
@@ -188,13 +218,20 @@ fn listener(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })
 }
 
-fn identity_config(config: &Config, nodes: SocketAddr) -> Result<identity::Config, StartError> {
-    let name = config.names.first().ok_or(StartError::NoName)?;
-    let host = if name.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{name}]") } else { name.clone() };
-    Ok(identity::Config {
-        certificate_lifetime: config.certificate_lifetime,
-        address: format!("{host}:{}", nodes.port()),
-    })
+fn identity_config(config: &Config, nodes: SocketAddr) -> identity::Config {
+    identity::Config {
+        certificate_lifetime: Duration::from_secs(config.certificate_lifetime),
+        address: authority_part(&config.name(), nodes.port()),
+    }
+}
+
+/// `host:port` as URLs and join strings have it.
+fn authority_part(host: &str, port: u16) -> String {
+    if host.parse::<std::net::Ipv6Addr>().is_ok() {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 fn live_config(config: &Config, source: &Source) -> live::Config {
@@ -202,7 +239,7 @@ fn live_config(config: &Config, source: &Source) -> live::Config {
         Source::Directory(_) => check::ENVIRONMENT.to_owned(),
         Source::Git(_) | Source::Remote(..) => config.branch.clone(),
     };
-    live::Config { interval: config.interval, environment, compiles: config.workers }
+    live::Config { interval: Duration::from_secs(config.interval), environment, compiles: config.workers }
 }
 
 async fn open_source(config: &Config) -> Result<Source, StartError> {
@@ -249,6 +286,25 @@ fn serve_nodes(
         .backlog(4096)
         .workers(workers)
         .shutdown_timeout(SHUTDOWN)
+        .disable_signals()
+        .listen_rustls_0_23(listener, tls)?
+        .run();
+    let handle = server.handle();
+    actix_web::rt::spawn(server);
+    Ok(handle)
+}
+
+fn serve_people(
+    listener: TcpListener,
+    tls: rustls::ServerConfig,
+    state: Data<dashboard::State>,
+    workers: usize,
+) -> Result<ServerHandle, StartError> {
+    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(dashboard::configure))
+        .tcp_nodelay(true)
+        .workers(workers)
+        // An open page listens for as long as it is open: nothing is lost when it is cut off.
+        .shutdown_timeout(1)
         .disable_signals()
         .listen_rustls_0_23(listener, tls)?
         .run();

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::{Failed, Format, Socket, print_json, print_table, time};
-use crate::admin::{Answer, Request, UserView};
+use crate::admin::{Answer, Link, Request, UserView};
 use crate::store::user::{Role, Scope};
 
 /// What to do with users.
@@ -53,7 +53,7 @@ impl Command {
         };
         let answer = socket.ask(&request)?;
         match (socket.format, &answer) {
-            (Format::Text, Answer::Link { user, url, expires_at }) => {
+            (Format::Text, Answer::Link(Link { user, url, expires_at })) => {
                 eprintln!("{user} can log in once by this link, until {}:", time(*expires_at));
                 println!("{url}");
             }

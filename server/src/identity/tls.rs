@@ -90,6 +90,17 @@ pub fn for_nodes(
     Ok(config)
 }
 
+/// TLS for browsers: no client certificate is asked for.
+///
+/// # Errors
+/// Where the provider does not have the protocol's versions.
+pub fn for_people(certificate: Arc<ServerCertificate>) -> Result<ServerConfig, rustls::Error> {
+    Ok(ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate))
+}
+
 /// Checks that this CA signed a certificate for clients. One that expired lately passes: it may ask for its successor,
 /// and for nothing else. The roots can be replaced while connections live.
 struct NodeVerifier(ArcSwap<Arc<dyn ClientCertVerifier>>);

@@ -54,7 +54,7 @@ pub struct Fresh {
 
 impl Fresh {
     /// A token of 40 public and 128 secret random bits.
-    pub fn new() -> Self {
+    pub fn make() -> Self {
         let text = |bytes: &[u8]| BASE32_NOPAD.encode(bytes).to_ascii_lowercase();
         Self { id: text(&random::<5>()), secret: Zeroizing::new(text(&random::<16>())) }
     }

@@ -173,7 +173,7 @@ impl Live {
     fn remember(&self, caller: &Caller, basis: Basis, contents: super::given::Contents, now: Timestamp) {
         match self.given().entry(caller.node) {
             std::collections::hash_map::Entry::Occupied(mut given) => {
-                given.get_mut().next(basis, contents, now)
+                given.get_mut().next(basis, contents, now);
             }
             std::collections::hash_map::Entry::Vacant(place) => {
                 place.insert(Given::new(basis, contents));

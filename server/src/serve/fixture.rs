@@ -12,7 +12,8 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
-use super::{Config, Server};
+use super::Server;
+use crate::config::Config;
 use crate::identity::{Invitation, tls};
 use crate::repo::{Directory, Snapshot};
 use crate::store::commit::CommitStatus;
@@ -219,14 +220,12 @@ pub async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> Result<T,
 fn config(directory: &Path, certificate_lifetime: Duration) -> Config {
     Config {
         repo: directory.join("repo").display().to_string(),
-        branch: "main".into(),
         data_dir: directory.join("data"),
         listen: ([127, 0, 0, 1], 0).into(),
         dashboard: ([127, 0, 0, 1], 0).into(),
-        names: vec!["127.0.0.1".into(), "localhost".into()],
-        interval: Duration::from_secs(1800),
-        certificate_lifetime,
+        certificate_lifetime: certificate_lifetime.as_secs(),
         workers: 1,
+        ..Config::default()
     }
 }
 

@@ -1,0 +1,145 @@
+//! `holdfast server`: runs the server until it is told to stop.
+
+use std::io::IsTerminal as _;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Failed, Format, print_json, time};
+use crate::config::Config;
+use crate::serve::{self, Server, hook};
+
+/// What the server is told; the rest is in its file.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The configuration, /etc/holdfast/server.toml where there is one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The control repository: a directory, a git repository, or the URL of one
+    #[arg(long, value_name = "DIR|URL")]
+    repo: Option<String>,
+    /// The branch that is in force
+    #[arg(long)]
+    branch: Option<String>,
+    /// Where the server keeps its state
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where agents connect, such as `:8140` or `192.0.2.1:8140`
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    listen: Option<SocketAddr>,
+    /// Where the dashboard is, such as `:8443`
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    dashboard: Option<SocketAddr>,
+    /// The name or address by which nodes and browsers reach the server
+    #[arg(long)]
+    name: Option<String>,
+    /// Seconds between two polls of a node
+    #[arg(long, value_name = "SECONDS")]
+    interval: Option<u64>,
+    /// Seconds for which a node's certificate is valid
+    #[arg(long, value_name = "SECONDS")]
+    certificate_lifetime: Option<u64>,
+    /// Write a hook into the local git repository, so that a push takes effect at once
+    #[arg(long)]
+    install_hook: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+/// `:8140` is every address of the machine.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let wrong = |_| format!("`{text}` is not an address with a port: give ADDRESS:PORT or :PORT");
+    match text.strip_prefix(':') {
+        Some(port) => port.parse().map(|port| (Ipv6Addr::UNSPECIFIED, port).into()).map_err(|_| wrong(())),
+        None => text.parse().map_err(|_| wrong(())),
+    }
+}
+
+/// Runs the server.
+pub fn run(arguments: Arguments) -> Result<(), Failed> {
+    let (format, install_hook) = (arguments.format, arguments.install_hook);
+    let config = arguments.config()?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .init();
+    if install_hook {
+        let hook = hook::install(Path::new(&config.repo), &config.data_dir)?;
+        tracing::info!(hook = %hook.display(), "a push takes effect at once");
+    }
+    actix_web::rt::System::new().block_on(serve(config, format))
+}
+
+impl Arguments {
+    /// The file, under what the command line says.
+    fn config(self) -> Result<Config, Failed> {
+        let mut config = Config::read(self.config.as_deref())?;
+        config.repo = self.repo.unwrap_or(config.repo);
+        config.branch = self.branch.unwrap_or(config.branch);
+        config.data_dir = self.data_dir.unwrap_or(config.data_dir);
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.dashboard = self.dashboard.unwrap_or(config.dashboard);
+        config.name = self.name.or(config.name);
+        config.interval = self.interval.unwrap_or(config.interval);
+        config.certificate_lifetime = self.certificate_lifetime.unwrap_or(config.certificate_lifetime);
+        Ok(config.checked()?)
+    }
+}
+
+async fn serve(config: Config, format: Format) -> Result<(), Failed> {
+    let mut stops = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let server = Server::start(config).await?;
+    greet(&server, format).await?;
+    let [Ok(terminate), Ok(interrupt)] = &mut stops else {
+        return Err("the system gives no signals".into());
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: requests that are under way end first");
+    server.stop().await;
+    Ok(())
+}
+
+/// Where everything is; at the first start, how to get in.
+async fn greet(server: &Server, format: Format) -> Result<(), Failed> {
+    let greeting = serve::Greeting {
+        nodes: server.nodes_address(),
+        dashboard: server.dashboard_url().to_owned(),
+        ca: server.identity.authority().fingerprint(),
+        login: server.first_login().await?,
+    };
+    if format == Format::Json {
+        return print_json(&greeting);
+    }
+    println!("nodes      {}", greeting.nodes);
+    println!("dashboard  {}", greeting.dashboard);
+    println!("ca         sha256:{}", greeting.ca);
+    if let Some(link) = &greeting.login {
+        println!("login      {}", link.url);
+        println!(
+            "           once, until {}; another by `holdfast user link {}`",
+            time(link.expires_at),
+            link.user
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_leave_out_the_host() {
+        assert_eq!(address(":8140"), Ok("[::]:8140".parse().unwrap()));
+        assert_eq!(address("127.0.0.1:1"), Ok("127.0.0.1:1".parse().unwrap()));
+        assert!(address("8140").is_err() && address("host").is_err() && address(":x").is_err());
+    }
+}
