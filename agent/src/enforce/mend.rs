@@ -9,7 +9,7 @@ use holdfast_catalog::report::Status;
 
 use super::check::{self, Checked, Verdict, contained};
 use super::memory::{Debt, Memory, Owed};
-use super::record::Record;
+use super::record::{Outcome, Record};
 use super::turns::{Came, Notified, Turns};
 use super::{Run, Subject};
 use crate::provider::{AnySeen, Applied, Change, ChangeKind, Notice, Reading, Refreshed, Taken};
@@ -49,6 +49,7 @@ pub(super) fn all<'a, 's>(
     while let Some(index) = mend.turns.next() {
         mend.turn(index);
     }
+    mend.settle();
     mend.settle_owed();
 }
 
@@ -156,12 +157,8 @@ impl<'a> Mend<'a, '_, '_> {
         let first = &self.subjects[jobs[0].0];
         let typed: Vec<_> =
             jobs.iter().map(|(index, changes)| (self.subjects[*index].typed, changes.as_slice())).collect();
-        let (writing, system) = (self.run.writing(), self.run.system);
-        let (results, took) = check::timed(|| {
-            let applied = contained(|| Ok(first.provider.apply_all(&typed, writing)));
-            // Only what lasts may be called done.
-            applied.and_then(|results| system.settle().map(|()| results).map_err(|error| error.to_string()))
-        });
+        let writing = self.run.writing();
+        let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         self.record.times.add(first.type_name(), took);
         self.changed = true;
         let mut results = results.map(Vec::into_iter);
@@ -273,13 +270,9 @@ impl<'a> Mend<'a, '_, '_> {
 
     fn refresh(&mut self, index: usize, notified: &Notified, mended: &[Change], came: &mut Came) {
         let subject = &self.subjects[index];
-        let (writing, system) = (self.run.writing(), self.run.system);
+        let writing = self.run.writing();
         let (result, took) = check::timed(|| {
-            contained(|| {
-                let done = subject.provider.refresh_one(subject.typed, notified.notice, mended, writing)?;
-                system.settle()?;
-                Ok(done)
-            })
+            contained(|| subject.provider.refresh_one(subject.typed, notified.notice, mended, writing))
         });
         self.record.times.add(subject.type_name(), took);
         match result {
@@ -334,6 +327,17 @@ impl<'a> Mend<'a, '_, '_> {
             let debt = self.owed.entry(self.subjects[target].resource.reference.clone());
             let debt = debt.or_insert_with(|| Debt::new(notice, &by));
             debt.reload &= notice == Notice::Reload;
+        }
+    }
+
+    /// Makes all changes last, each directory synced once: only what lasts is reported as done, or owed no more.
+    fn settle(&mut self) {
+        let Err(error) = self.run.system.settle() else { return };
+        for index in 0..self.subjects.len() {
+            if self.record.outcome(index) == Outcome::Changed {
+                let text = format!("it was changed, but the change may not outlast a power cut: {error}");
+                self.record.whole(index, Status::Failed, text, Duration::ZERO);
+            }
         }
     }
 
