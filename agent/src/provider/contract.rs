@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::report::{Cause, Mode, Status};
 use holdfast_catalog::resource::{Role, definitions};
-use holdfast_catalog::value::Value;
+use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde::Deserialize;
 
 use crate::enforce::bench::Bench;
@@ -25,13 +25,27 @@ struct Cases {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    name: String,
     needs: Needs,
     title: String,
     #[serde(default)]
     before: String,
     attributes: serde_json::Value,
-    alter: BTreeMap<String, String>,
+    /// Attributes whose value is secret.
+    #[serde(default)]
+    secrets: Vec<String>,
+    alter: Vec<Alteration>,
+}
+
+/// One property, altered from outside.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alteration {
+    property: String,
+    by: String,
+    /// Succeeds only where the property is as wanted.
+    mended: String,
+    /// What the report must say that the machine had.
+    is: Option<String>,
 }
 
 /// What a case needs of the machine.
@@ -56,8 +70,11 @@ fn cases(type_name: &str) -> Vec<Case> {
 #[test]
 fn every_property_of_every_type_has_a_case() {
     for def in definitions() {
-        let altered: Vec<String> =
-            cases(def.name).into_iter().flat_map(|case| case.alter.into_keys()).collect();
+        let altered: Vec<String> = cases(def.name)
+            .into_iter()
+            .flat_map(|case| case.alter)
+            .map(|alteration| alteration.property)
+            .collect();
         for attribute in def.attributes.iter().filter(|attribute| attribute.role == Role::Property) {
             assert!(
                 altered.iter().any(|name| name == attribute.name),
@@ -85,18 +102,13 @@ fn pass(type_name: &str, case: &Case) {
     let mut bench = if case.needs == Needs::Files { Bench::directory() } else { Bench::live() };
     let dir = bench.dir().to_owned();
     let inner = if case.needs == Needs::Files { String::new() } else { dir.display().to_string() };
-    let shell = |script: &str| {
+    let holds = |script: &str| {
         let script = script.replace("${ROOT}", dir.to_str().unwrap());
-        assert!(
-            std::process::Command::new("sh").args(["-ec", &script]).status().unwrap().success(),
-            "{script}"
-        );
+        std::process::Command::new("sh").args(["-ec", &script]).status().unwrap().success()
     };
-    let what = format!("{type_name}: {}", case.name);
-    shell(&case.before);
-    let attributes: serde_json::Value =
-        serde_json::from_str(&case.attributes.to_string().replace("${ROOT}", &inner)).unwrap();
-    bench.add(type_name, &case.title.replace("${ROOT}", &inner), &Value::from_json(&attributes));
+    let what = format!("{type_name}: {}", case.title);
+    assert!(holds(&case.before), "{what}: {}", case.before);
+    bench.add(type_name, &case.title.replace("${ROOT}", &inner), &attributes(case, &inner));
 
     let before = snapshot(&dir);
     assert_eq!(bench.run(Mode::Audit).counts.would_change, 1, "{what}: an audit says what is off");
@@ -110,8 +122,8 @@ fn pass(type_name: &str, case: &Case) {
         "{what}: the next run finds nothing to do"
     );
     assert_eq!(snapshot(&dir), converged, "{what}: and writes nothing");
-    for (property, script) in &case.alter {
-        shell(script);
+    for Alteration { property, by, mended, is } in &case.alter {
+        assert!(holds(by) && !holds(mended), "{what}: `{by}` alters nothing");
         for (mode, status) in [(Mode::Audit, Status::WouldChange), (Mode::Enforce, Status::Changed)] {
             let events = bench.run(mode).events;
             let [event] = &events[..] else {
@@ -119,9 +131,22 @@ fn pass(type_name: &str, case: &Case) {
             };
             assert_eq!(event.property.as_deref(), Some(property.as_str()), "{what}: {event:?}");
             assert_eq!((event.status, event.cause), (status, Some(Cause::Corrective)), "{what}: {event:?}");
+            assert!(is.is_none() || event.is == *is, "{what}: {event:?}");
         }
-        assert!(bench.run(Mode::Enforce).events.is_empty(), "{what}: `{property}` is mended");
+        assert!(holds(mended), "{what}: `{property}` is mended");
+        assert!(bench.run(Mode::Enforce).events.is_empty(), "{what}: `{property}` is in sync again");
     }
+}
+
+fn attributes(case: &Case, root: &str) -> Value {
+    let json = case.attributes.to_string().replace("${ROOT}", root);
+    let attributes = Value::from_json(&serde_json::from_str(&json).unwrap());
+    let mut map = attributes.as_map().cloned().unwrap_or_default();
+    for name in &case.secrets {
+        let text = map[name.as_str()].scalar_text().unwrap();
+        map.insert(name.as_str().into(), Kind::Sensitive(Sensitive::text(text)).into());
+    }
+    map.into()
 }
 
 /// Everything below a directory that a write would change.
