@@ -220,3 +220,21 @@ fn hostile_facts_choose_no_file_and_are_never_interpreted() {
         assert!(refused.iter().all(|problem| problem.code == "bad-fact"), "{refused:?}");
     }
 }
+
+#[test]
+fn one_tenants_bad_value_stops_its_own_nodes_alone() {
+    let other =
+        ("inventory/alpin/birch.toml", "[\"web1.birch.example\"]\nrole = \"web\"\nstage = \"test\"\n");
+    let web = ("modules/profile/manifests/web.toml", "include = [\"nginx\"]\n");
+    let stopped = |path: &'static str, text: &'static str| {
+        let checked = check(&Program::new(&over_base(&[other, web, (path, text)]), None));
+        let nodes: Vec<_> = checked.nodes.keys().map(|name| name.as_str().to_owned()).collect();
+        (checked.is_usable(), nodes)
+    };
+    let acme = || vec!["web1.acme.example".to_owned()];
+    for bad in ["[nginx]\nport = \"eighty\"\n", "[nginx]\nprot = 80\n", "[nginx\n"] {
+        assert_eq!(stopped("hieradata/customers/acme.toml", bad), (true, acme()), "{bad}");
+    }
+    let broken = stopped("modules/profile/manifests/web.toml", "include = [\"ngnix\"]\n");
+    assert!(!broken.0, "code that is broken is not taken");
+}
