@@ -2,4 +2,5 @@
 
 mod contract;
 mod lab;
+mod node;
 mod tidy;

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::catalog::{Bundle, Catalog, InvalidCatalog};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::value::{Kind, MASK, Value};
 
 use crate::content::{self, ContentSource};
 
@@ -48,16 +47,6 @@ pub enum Error {
         /// The name, as it stands there.
         name: String,
     },
-    /// Secrets were masked when it was written: applied, the masks would stand on the machine.
-    #[error(
-        "{path}: {resource} has secrets that were masked for people; write a bundle with `holdfast compile --bundle FILE --with-secrets`"
-    )]
-    Masked {
-        /// The file.
-        path: PathBuf,
-        /// The first resource with a mask.
-        resource: String,
-    },
     /// It is a catalog that cannot be enforced.
     #[error("{path}: {error}")]
     Invalid {
@@ -89,9 +78,6 @@ impl Given {
             Err(error) => Err(error),
         };
         let bundle = parsed.map_err(|error| Error::Parse { path: path.to_owned(), error })?;
-        if let Some(resource) = bundle.catalog.resources.iter().find(|r| r.attributes.values().any(masked)) {
-            return Err(Error::Masked { path: path.to_owned(), resource: resource.reference.to_string() });
-        }
         bundle.catalog.validate().map_err(|error| Error::Invalid { path: path.to_owned(), error })?;
         let contents = bundle.contents.into_iter().map(|(name, base64)| {
             content(&name, &base64).ok_or_else(|| Error::Content { path: path.to_owned(), name })
@@ -109,15 +95,6 @@ fn content(name: &str, base64: &str) -> Option<(ContentHash, Vec<u8>)> {
     let bytes = data_encoding::BASE64.decode(base64.as_bytes()).ok()?;
     let hash = ContentHash::of(&bytes);
     (hash.as_str() == name).then_some((hash, bytes))
-}
-
-fn masked(value: &Value) -> bool {
-    match &value.kind {
-        Kind::String(text) => text.contains(MASK),
-        Kind::List(list) => list.iter().any(masked),
-        Kind::Map(map) => map.values().any(masked),
-        _ => false,
-    }
 }
 
 impl ContentSource for Given {
@@ -162,8 +139,12 @@ mod tests {
 
     #[test]
     fn masks_are_never_applied() {
-        let error = parse(&catalog(r#"{"message":"password=[sensitive]"}"#)).unwrap_err();
-        assert!(error.contains("notify[x]") && error.contains("--with-secrets"), "{error}");
+        let masked = catalog(r#"{"message":{"$sensitive":"[sensitive]"}}"#);
+        let bundle = format!(r#"{{"catalog":{masked},"contents":{{}}}}"#);
+        for text in [masked, bundle] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains("--with-secrets"), "{error}");
+        }
     }
 
     #[test]

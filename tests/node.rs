@@ -1,0 +1,134 @@
+//! The whole way of a node, both programs in one process: enrolment, a run, drift, a server that goes and comes back.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use holdfast_agent::config::Place;
+use holdfast_agent::identity::enroll::enroll;
+use holdfast_agent::run::{self, Done};
+use holdfast_agent::state::StateDir;
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::report::{Mode, Source};
+use holdfast_server::config::Config;
+use holdfast_server::serve::Server;
+use holdfast_server::store::node::Present;
+
+const NODE: &str = "web1.acme.example";
+
+/// One node of one customer, with a file from `files/` and one that is rendered.
+const REPOSITORY: &[(&str, &str)] = &[
+    ("inventory/hosting/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
+    ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n"),
+    (
+        "modules/profile/manifests/web.toml",
+        "doc = \"Web.\"\n[file.\"/motd\"]\nsource = \"motd\"\n[file.\"/name\"]\ncontent = \"${node.certname}\"\n",
+    ),
+    ("modules/profile/files/motd", "welcome\n"),
+];
+
+struct Scene {
+    directory: tempfile::TempDir,
+    place: Place,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, text) in REPOSITORY {
+            let file = directory.path().join("repo").join(path);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
+        }
+        let root = directory.path().join("node");
+        std::fs::create_dir(&root).unwrap();
+        let place = Place::find(&root, None, None).unwrap();
+        Self { directory, place }
+    }
+
+    async fn server(&self, listen: SocketAddr) -> Server {
+        let config = Config {
+            repo: self.directory.path().join("repo").display().to_string(),
+            data_dir: self.directory.path().join("data"),
+            listen,
+            dashboard: ([127, 0, 0, 1], 0).into(),
+            name: Some("127.0.0.1".into()),
+            workers: 1,
+            ..Config::default()
+        };
+        Server::start(config).await.unwrap()
+    }
+
+    fn on_node(&self, path: &str) -> PathBuf {
+        self.place.root.join(path)
+    }
+
+    async fn run(&self) -> Done {
+        let place = self.place.clone();
+        let once = move || run::once(&place, Mode::Enforce, &AtomicBool::new(false)).unwrap();
+        actix_web::web::block(once).await.unwrap()
+    }
+
+    async fn enroll(&self, server: &Server) {
+        let certname: Certname = NODE.parse().unwrap();
+        let place = server.live.in_force().unwrap().place(&certname).unwrap();
+        let lifetime = Duration::from_secs(900);
+        let invited = server.identity.invite(certname, place, Present::Keep, lifetime, "test").await;
+        let join = invited.unwrap().join.parse().unwrap();
+        let state = StateDir::open(&self.place.state_dir).unwrap();
+        assert_eq!(enroll(&join, &state).await.unwrap().certname.as_str(), NODE);
+    }
+}
+
+/// The runs whose reports the server has, oldest first.
+async fn stored(server: &Server) -> Vec<String> {
+    let node = server.identity.node(&NODE.parse().unwrap()).unwrap().id;
+    let mut rows = server.store.reports_of(node, 100).await.unwrap();
+    rows.sort_by_key(|row| row.id);
+    rows.into_iter().map(|row| row.run).collect()
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_node_enrols_converges_outlives_its_server_and_reports_each_run_once() {
+    actix_web::rt::System::new().block_on(async {
+        let scene = Scene::new();
+        let server = scene.server(([127, 0, 0, 1], 0).into()).await;
+        let address = server.nodes_address();
+        scene.enroll(&server).await;
+
+        let first = scene.run().await;
+        assert_eq!(first.report.error, None);
+        assert_eq!((first.report.counts.changed, first.report.source), (2, Source::Server));
+        assert_eq!(text(&scene.on_node("motd")), "welcome\n");
+        assert_eq!(text(&scene.on_node("name")), NODE);
+        let again = scene.run().await;
+        assert_eq!((again.report.counts.changed, again.report.counts.unchanged), (0, 2));
+
+        server.stop().await;
+        std::fs::write(scene.on_node("motd"), "defaced\n").unwrap();
+        let alone = scene.run().await;
+        assert_eq!((alone.report.source, alone.report.counts.corrective), (Source::Cache, 1));
+        assert_eq!(text(&scene.on_node("motd")), "welcome\n");
+        assert!(alone.delivery.waits.is_some());
+
+        let server = scene.server(address).await;
+        let back = scene.run().await;
+        assert_eq!(back.delivery.delivered, 2);
+        let expected: Vec<_> =
+            [&first, &again, &alone, &back].iter().map(|done| done.report.run.to_string()).collect();
+        assert_eq!(stored(&server).await, expected);
+
+        server.identity.revoke(NODE.parse().unwrap(), "test").await.ok().unwrap();
+        std::fs::write(scene.on_node("motd"), "defaced\n").unwrap();
+        let revoked = scene.run().await;
+        assert_eq!(revoked.report.source, Source::Cache);
+        assert!(revoked.report.error.is_some() && revoked.delivery.waits.is_some());
+        assert_eq!(text(&scene.on_node("motd")), "welcome\n", "in doubt the last good catalog goes on");
+        server.stop().await;
+    });
+}
