@@ -11,7 +11,7 @@ use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
 
 use super::{Applied, Change, ChangeKind, Error, Left, Notice, Plan, Provider, Reading, Refreshed, Writing};
-use crate::system::{Inspect, Invocation, Liveness};
+use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod systemd;
 mod unit;
@@ -81,7 +81,10 @@ impl Provider for Services {
         order.sort_by_key(|i| (changes[*i].property == "enable") == stops);
         for i in order {
             let done = match (&*changes[i].property, want.ensure, want.enable) {
-                ("ensure", Some(ServiceEnsure::Running), _) => bus.start(&name),
+                ("ensure", Some(ServiceEnsure::Running), _) => {
+                    read_new_drop_ins(&bus, &bus.unit(&name)?, writing.machine)?;
+                    bus.start(&name)
+                }
                 ("ensure", Some(ServiceEnsure::Stopped), _) => bus.run_job(&name, Verb::Stop),
                 ("enable", _, Some(enable)) => bus.set_enabling(&name, enable),
                 _ => Ok(()),
@@ -106,9 +109,11 @@ impl Provider for Services {
         }
         let bus = Bus::connect()?;
         let name = want.unit();
-        if matches!(bus.unit(&name)?.activity, Activity::Stopped | Activity::Failed) {
+        let unit = bus.unit(&name)?;
+        if matches!(unit.activity, Activity::Stopped | Activity::Failed) {
             return not_needed("it is not running");
         }
+        read_new_drop_ins(&bus, &unit, writing.machine)?;
         match (notice, &want.restart) {
             (Notice::Refresh, ServiceRestart::Restart) => {
                 job(&bus, &name, Verb::Restart, writing)?;
@@ -135,6 +140,31 @@ impl Provider for Services {
         let enable = want.enable.map(|enable| ("enable".into(), Cow::Owned(enable.to_string())));
         ensure.into_iter().chain(enable).collect()
     }
+}
+
+/// systemd sees by itself that a definition changed that it has read, but not that a unit got its first drop-in: it
+/// remembers which directories there are.
+fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<(), Error> {
+    const DIRS: [&str; 4] = [
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+    ];
+    let read = bus.drop_ins(unit);
+    let is_read = |name: &str| read.iter().any(|path| path.rsplit('/').next() == Some(name));
+    for dir in DIRS {
+        let dir = Path::new(dir).join(format!("{}.d", unit.name));
+        if machine.stat(&dir)?.is_none_or(|stat| stat.kind != FileKind::Directory) {
+            continue;
+        }
+        let names = machine.list(&dir)?;
+        if names.iter().filter_map(|name| name.to_str()).any(|name| name.ends_with(".conf") && !is_read(name))
+        {
+            return Ok(bus.reload_definitions()?);
+        }
+    }
+    Ok(())
 }
 
 fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Error> {

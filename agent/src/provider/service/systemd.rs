@@ -149,6 +149,16 @@ impl Bus {
         wait(&self.runtime, self.job(name, verb))
     }
 
+    /// Has systemd read all definitions again.
+    pub fn reload_definitions(&self) -> Result<(), BusError> {
+        wait(&self.runtime, self.manager("Reload", "all units", &()))
+    }
+
+    /// The drop-ins of a unit that systemd has read.
+    pub fn drop_ins(&self, unit: &Unit) -> Vec<String> {
+        wait(&self.runtime, self.property(&unit.object, UNIT_INTERFACE, "DropInPaths")).unwrap_or_default()
+    }
+
     /// Says when a unit is to be started.
     pub fn set_enabling(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
         wait(&self.runtime, self.set_enabling_async(name, enable))
