@@ -1,6 +1,7 @@
 //! The acceptance tests: one binary, so that the programs are built, and the lab is booted, once.
 
 mod contract;
+mod failing;
 mod lab;
 mod node;
 mod tidy;

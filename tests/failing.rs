@@ -1,0 +1,109 @@
+//! What packages and services do when something is wrong with one of them, on a booted host: it fails alone and says
+//! why; what is notified is restarted only where it runs, with the definition that is on disk.
+
+use std::time::Duration;
+
+use harness::lab::{self, Host, PROGRAMS_AT};
+use holdfast_catalog::report::{Event, Report, Status};
+use serde_json::{Value, json};
+
+const PLACE: &str = "/var/lib/holdfast/failing";
+
+/// Applies these resources, with edges by index and kind.
+fn apply(host: &Host, resources: &Value, edges: &Value) -> Report {
+    let resources: Vec<Value> = resources
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| json!({ "reference": one[0], "attributes": one[1], "container": null, "origin": null }))
+        .collect();
+    let catalog = json!({
+        "id": "0".repeat(64), "certname": host.certname(), "commit": "failing", "environment": "directory",
+        "resources": resources, "containers": [], "edges": edges,
+    });
+    host.sh(&format!("mkdir -p -m 700 {PLACE}")).unwrap();
+    let (from, to) = (format!("{PLACE}/catalog.json"), format!("{PLACE}/report.json"));
+    host.write(&from, catalog.to_string()).unwrap();
+    let (agent, state) = (format!("{PROGRAMS_AT}/holdfast-agent"), format!("{PLACE}/state"));
+    host.exec(&[&agent, "--state-dir", &state, "apply", "--catalog", &from, "--report", &to]).unwrap();
+    serde_json::from_slice(&host.read(&to).unwrap()).unwrap()
+}
+
+fn event<'a>(report: &'a Report, resource: &str) -> &'a Event {
+    let found = report.events.iter().find(|event| event.resource.to_string() == resource);
+    found.unwrap_or_else(|| panic!("no event of {resource}: {:#?}", report.events))
+}
+
+#[test]
+fn a_package_that_nobody_has_and_a_service_that_fails_stand_alone_and_say_why() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["failing.acme.example"]).expect("a host boots")[0];
+    host.sh(
+        "printf '[Service]\\nExecStart=/bin/sh -c \"echo no luck today >&2; exit 3\"\\nType=oneshot\\n' \
+         >/etc/systemd/system/unlucky.service",
+    )
+    .unwrap();
+    let report = apply(
+        host,
+        &json!([
+            ["package[htop]", { "ensure": "present" }],
+            ["package[nobody-has-this]", { "ensure": "present" }],
+            ["package[holdfast-sample]", { "ensure": "9.9" }],
+            ["package[holdfast-sample-extra]", { "ensure": "present" }],
+            ["service[unlucky]", { "ensure": "running" }],
+            ["service[not-there]", { "ensure": "running" }],
+        ]),
+        &json!([]),
+    );
+    assert_eq!(event(&report, "package[htop]").status, Status::Changed);
+    assert_eq!(event(&report, "package[holdfast-sample-extra]").status, Status::Changed);
+    for (resource, why) in [
+        ("package[nobody-has-this]", "Unable to locate package nobody-has-this"),
+        ("package[holdfast-sample]", "Version '9.9' for 'holdfast-sample' was not found"),
+        ("service[unlucky]", "no luck today"),
+        ("service[not-there]", "there is no unit `not-there.service`"),
+    ] {
+        let event = event(&report, resource);
+        assert_eq!(event.status, Status::Failed, "{event:#?}");
+        assert!(event.reason.as_ref().is_some_and(|reason| reason.contains(why)), "{event:#?}");
+    }
+}
+
+#[test]
+fn a_notified_service_is_restarted_where_it_runs_with_its_definition_on_disk() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["notified.acme.example"]).expect("a host boots")[0];
+    host.sh("apt-get install -qq -y holdfast-sample").unwrap();
+    let process = || host.sh("systemctl show -P MainPID holdfast-sample").unwrap();
+    let converge = |number: u32, service: Value, kind: &str| {
+        let text = format!("[Service]\nEnvironment=NUMBER={number}\n");
+        let path = "file[/etc/systemd/system/holdfast-sample.service.d/number.conf]";
+        let resources = json!([
+            ["file[/etc/systemd/system/holdfast-sample.service.d]", { "ensure": "directory" }],
+            [path, { "content": text }],
+            ["service[holdfast-sample]", service],
+        ]);
+        let edges = json!([{ "from": 0, "to": 1, "kind": "order" }, { "from": 1, "to": 2, "kind": kind }]);
+        let report = apply(host, &resources, &edges);
+        assert_eq!(report.counts.failed, 0, "{:#?}", report.events);
+    };
+
+    let before = process();
+    converge(1, json!({ "ensure": "running" }), "notify");
+    assert_ne!(process(), before, "it was not restarted");
+    host.sh(
+        "tr '\\0' '\\n' <\"/proc/$(systemctl show -P MainPID holdfast-sample)/environ\" | grep -x NUMBER=1",
+    )
+    .unwrap();
+
+    let before = process();
+    host.sh("echo mine >/etc/holdfast-sample.conf").unwrap();
+    converge(2, json!({ "ensure": "running" }), "reload");
+    assert_eq!(process(), before, "a reload is no restart");
+    let active = |host: &Host| host.sh("grep -x mine /run/holdfast-sample/active");
+    host.wait_for("it was reloaded", Duration::from_secs(20), active).unwrap();
+
+    host.sh("systemctl stop holdfast-sample").unwrap();
+    converge(3, json!({ "enable": true }), "notify");
+    assert_eq!(process(), "0", "what did not run was started by a notification");
+}
