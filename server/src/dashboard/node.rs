@@ -49,7 +49,7 @@ pub struct Happened {
 }
 
 impl Happened {
-    /// The status that a node has by it.
+    /// How it is drawn.
     pub fn badge(&self) -> Status {
         badge(self.status, self.cause)
     }
@@ -84,14 +84,16 @@ impl Happened {
     }
 }
 
-/// What an event says about a node.
+/// How an event is drawn: as the status that is nearest to it.
 pub fn badge(status: EventStatus, cause: Option<Cause>) -> Status {
     match (status, cause) {
         (EventStatus::Failed, _) => Status::Failed,
         (EventStatus::WouldChange, _) => Status::Pending,
         (EventStatus::Changed, Some(Cause::Corrective)) => Status::Drifted,
         (EventStatus::Changed, _) => Status::Changed,
-        _ => Status::Ok,
+        (EventStatus::Skipped, _) => Status::Late,
+        (EventStatus::NotApplicable, _) => Status::Revoked,
+        (EventStatus::Info, _) => Status::Ok,
     }
 }
 

@@ -79,7 +79,7 @@ impl Change {
         }
     }
 
-    /// The status that a node has by it.
+    /// How it is drawn.
     pub fn badge(&self) -> Status {
         badge(self.status, self.cause)
     }

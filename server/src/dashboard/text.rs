@@ -96,11 +96,8 @@ impl Display for Shown {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
             '\n' | '\t' => fmt::Write::write_char(f, c),
-            // Pictures of control characters stand in Unicode in their order.
-            '\0'..' ' => {
-                fmt::Write::write_char(f, char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'))
-            }
-            '\u{7f}'..='\u{9f}'
+            '\0'..' '
+            | '\u{7f}'..='\u{9f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2066}'..='\u{2069}' => {
@@ -199,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_steers_is_made_visible() {
-        assert_eq!(Shown::from("a\u{1b}[31m\tb\n").to_string(), "a␛[31m\tb\n");
+        assert_eq!(Shown::from("a\u{1b}[31m\tb\n").to_string(), "a‹U+001B›[31m\tb\n");
         assert_eq!(Shown::from("\u{202e}txt.exe").to_string(), "‹U+202E›txt.exe");
     }
 
