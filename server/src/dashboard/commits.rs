@@ -147,7 +147,7 @@ fn entry(commit: &CommitRow, heads: &[Head], members: &[nodes::Member], asked: &
 /// Where the store fails.
 pub async fn view(asked: &Asked) -> Result<Commits, Error> {
     let (commits, heads) = (asked.state.store.commits(LISTED).await?, asked.state.store.heads().await?);
-    let members = nodes::members(asked).await?;
+    let members = nodes::members(asked, None).await?;
     Ok(Commits { commits: commits.iter().map(|commit| entry(commit, &heads, &members, asked)).collect() })
 }
 
@@ -157,7 +157,7 @@ pub async fn view(asked: &Asked) -> Result<Commits, Error> {
 /// Where there is none, or the store fails.
 pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
     let (rows, heads) = (asked.state.store.commit(id.to_owned()).await?, asked.state.store.heads().await?);
-    let members = nodes::members(asked).await?;
+    let members = nodes::members(asked, None).await?;
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
     let broken = broken.or(rows.iter().find(|row| !row.diagnostics.is_empty()));
     let entries: Vec<_> = rows.iter().map(|row| entry(row, &heads, &members, asked)).collect();

@@ -46,7 +46,7 @@ fn unavailable(error: &Error) -> HttpResponse {
 /// # Errors
 /// Where the store fails.
 pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
-    let fleet = state.store.fleet(Scope::Everything, now - SignedDuration::from_hours(24)).await?;
+    let fleet = state.store.fleet(Scope::Everything, None, now - SignedDuration::from_hours(24)).await?;
     let heads = state.store.heads().await?;
     let mut out = String::new();
     family(&mut out, "holdfast_nodes", "Nodes by how they are.");

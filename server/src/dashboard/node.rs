@@ -11,11 +11,11 @@ use super::asked::Asked;
 use super::diagnostics::Fault;
 use super::estate::Function;
 use super::history::{self, Bar, Run};
+use super::nodes;
 use super::page::{Error, Tab, View};
 use super::status::Status;
 use super::text::{self, Commit, Shown, When};
 use crate::store::event::EventRow;
-use crate::store::fleet::{FleetRow, LastRun, Lately};
 use crate::store::node::NodeRow;
 use crate::store::report::ReportRow;
 
@@ -206,6 +206,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     let certname = Certname::parse(name).map_err(|_| Error::NotFound)?;
     let (store, now) = (&asked.state.store, asked.now);
     let node = asked.theirs(store.node(certname).await?)?;
+    let member = nodes::members(asked, Some(node.id)).await?.pop().ok_or(Error::NotFound)?;
     let reports = store.reports_of(node.id, RUNS).await?;
     let events = store.events_of(node.id, EVENTS).await?;
     let compile_errors = compile_errors(asked, &node).await?;
@@ -214,10 +215,10 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     Ok(Node {
         node: node.certname.to_string(),
         generation: node.generation,
-        status: status(asked, &node, &reports, &events, !compile_errors.is_empty()),
+        status: member.status,
         reseller: node.place.reseller.to_string(),
         customer: node.place.customer.to_string(),
-        function: asked.state.estate.function(&node.certname),
+        function: member.function,
         added: When::seen(node.added_at, now),
         seen: node.seen_at.map(|at| When::seen(at, now)),
         in_force: behind(asked, &node, reports.first()).await?,
@@ -237,31 +238,6 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
             .collect(),
         facts: facts(asked, node.id).await?,
     })
-}
-
-/// The same word that the list has for it.
-fn status(asked: &Asked, node: &NodeRow, reports: &[ReportRow], events: &[EventRow], broken: bool) -> Status {
-    let newest = |status: Status| {
-        events.iter().find(|event| badge(event.status, event.cause) == status).map(|event| event.received_at)
-    };
-    let last = reports.first().map(|report| LastRun {
-        received_at: report.received_at,
-        mode: report.mode,
-        source: report.source,
-        total: report.counts.total,
-        changed: report.counts.changed,
-        corrective: report.counts.corrective,
-        would_change: report.counts.would_change,
-        failed: report.counts.failed,
-        error: report.error.is_some(),
-    });
-    let lately = Lately {
-        drifted: newest(Status::Drifted),
-        changed: newest(Status::Changed),
-        failed: newest(Status::Failed),
-    };
-    let row = FleetRow { node: node.clone(), last, broken, certificate_until: None, lately };
-    Status::of(&row, asked.now, asked.state.interval)
 }
 
 async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileError>, Error> {

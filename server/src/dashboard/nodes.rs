@@ -15,6 +15,7 @@ use super::page::{Error, Tab, View};
 use super::status::Status;
 use super::text::{self, Commit, Shown, When};
 use crate::store::fleet::FleetRow;
+use crate::store::node::NodeId;
 
 /// So many nodes stand on a page.
 const PAGE: usize = 50;
@@ -188,13 +189,13 @@ impl Member {
     }
 }
 
-/// All nodes that the caller sees.
+/// All nodes that the caller sees, or one of them.
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn members(asked: &Asked) -> Result<Vec<Member>, Error> {
+pub async fn members(asked: &Asked, only: Option<NodeId>) -> Result<Vec<Member>, Error> {
     let (state, now) = (&asked.state, asked.now);
-    let fleet = state.store.fleet(asked.user.scope.clone(), now - BACK).await?;
+    let fleet = state.store.fleet(asked.user.scope.clone(), only, now - BACK).await?;
     let member = |row: FleetRow| Member {
         function: state.estate.function(&row.node.certname),
         status: Status::of(&row, now, state.interval),
@@ -331,7 +332,7 @@ impl Nodes {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
-    let mut members = members(asked).await?;
+    let mut members = members(asked, None).await?;
     let choices = |of: fn(&Member) -> Option<&str>| {
         let all: std::collections::BTreeSet<_> = members.iter().filter_map(of).collect();
         all.into_iter().take(500).map(Shown::from).collect::<Vec<_>>()

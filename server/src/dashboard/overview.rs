@@ -170,7 +170,7 @@ impl View for Overview {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked) -> Result<Overview, Error> {
-    let members = nodes::members(asked).await?;
+    let members = nodes::members(asked, None).await?;
     let heads = asked.state.store.heads().await?;
     let tally = |filter: Filter| Tally {
         count: members.iter().filter(|member| filter.takes(member, asked.now)).count(),

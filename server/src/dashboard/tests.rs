@@ -139,6 +139,13 @@ async fn the_overview_says_what_is_in_force_and_what_is_broken_with_line_and_car
     }
 }
 
+/// They are kept in no order.
+fn sorted(headers: &HeaderMap) -> Vec<String> {
+    let mut all: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+    all.sort();
+    all
+}
+
 #[actix_web::test]
 async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
     let seeded = seeded().await;
@@ -160,7 +167,7 @@ async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
         ] {
             let answer = see(&seeded, "ben", &format!("{prefix}{path}")).await;
             assert_eq!((answer.status, &answer.body), (nothing.status, &nothing.body), "{path}");
-            assert_eq!(format!("{:?}", answer.headers), format!("{:?}", nothing.headers), "{path}");
+            assert_eq!(sorted(&answer.headers), sorted(&nothing.headers), "{path}");
         }
     }
 }
@@ -199,7 +206,8 @@ async fn hostile_texts_are_text_everywhere() {
         assert_eq!(scripts, 1, "{path} holds {scripts} scripts");
         assert!(!page.body.contains('\u{1b}') && !page.body.contains('\u{202e}'), "{path}");
         assert!(!page.body.contains("\"onload"), "{path}");
-        seen += page.body.matches("alert(&#39;x&#39;)‹U+001B›[31m‹U+202E›&#34;onload").count();
+        seen +=
+            page.body.matches("alert(&#39;x&#39;)&#60;/script&#62;‹U+001B›[31m‹U+202E›&#34;onload").count();
     }
     assert!(seen >= 7, "the hostile text is shown {seen} times: it is hidden somewhere");
 }

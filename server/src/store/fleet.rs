@@ -60,13 +60,13 @@ pub struct Lately {
 }
 
 impl Store {
-    /// All living nodes of a scope by name, with what happened to them since `since`.
+    /// All living nodes of a scope by name, or one of them, with what happened to them since `since`.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn fleet(&self, scope: Scope, since: Timestamp) -> Result<Vec<FleetRow>> {
+    pub async fn fleet(&self, scope: Scope, only: Option<NodeId>, since: Timestamp) -> Result<Vec<FleetRow>> {
         self.read(move |connection| {
-            let mut lately = lately(connection, since)?;
+            let mut lately = lately(connection, only, since)?;
             let (reseller, customer) = match &scope {
                 Scope::Everything => (None, None),
                 Scope::Reseller(reseller) => (Some(reseller.as_str()), None),
@@ -80,12 +80,12 @@ impl Store {
                      WHERE certificate.node = node.id AND certificate.retired_at IS NULL)
                  FROM node LEFT JOIN report ON report.id = node.report
                  WHERE node.state <> 'gone' AND (?1 IS NULL OR node.reseller = ?1)
-                   AND (?2 IS NULL OR node.customer = ?2)
+                   AND (?2 IS NULL OR node.customer = ?2) AND (?3 IS NULL OR node.id = ?3)
                  ORDER BY node.certname",
                 node::COLUMNS
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![reseller, customer])?;
+            let mut rows = statement.query(params![reseller, customer, only.map(|node| node.0)])?;
             let mut fleet = Vec::new();
             while let Some(row) = rows.next()? {
                 let node = node::read(row)?;
@@ -122,15 +122,19 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
 }
 
 /// What happened since a time, by node. Skipped and not applicable are no happenings.
-fn lately(connection: &Connection, since: Timestamp) -> Result<HashMap<NodeId, Lately>> {
+fn lately(
+    connection: &Connection,
+    only: Option<NodeId>,
+    since: Timestamp,
+) -> Result<HashMap<NodeId, Lately>> {
     let mut statement = connection.prepare_cached(
         "SELECT node,
            max(CASE WHEN cause = 'corrective' AND status IN ('changed', 'would_change') THEN received_at END),
            max(CASE WHEN coalesce(cause, '') <> 'corrective' AND status = 'changed' THEN received_at END),
            max(CASE WHEN status = 'failed' THEN received_at END)
-         FROM event WHERE received_at >= ?1 GROUP BY node",
+         FROM event WHERE received_at >= ?1 AND (?2 IS NULL OR node = ?2) GROUP BY node",
     )?;
-    let mut rows = statement.query([millis(since)])?;
+    let mut rows = statement.query(params![millis(since), only.map(|node| node.0)])?;
     let mut all = HashMap::new();
     while let Some(row) = rows.next()? {
         let at = |index: usize| row.get::<_, Option<i64>>(index)?.map(time).transpose();
