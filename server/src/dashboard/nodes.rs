@@ -368,7 +368,7 @@ fn arrange(members: &mut [Member], sort: Sort) {
         Sort::Status => members.sort_by_key(|member| member.status),
         Sort::Customer => members.sort_by(|a, b| a.row.node.place.cmp(&b.row.node.place)),
         Sort::Silence => {
-            members.sort_by_key(|member| (member.row.node.seen_at.is_none(), member.row.node.seen_at))
+            members.sort_by_key(|member| (member.row.node.seen_at.is_none(), member.row.node.seen_at));
         }
         Sort::Certificate => members.sort_by_key(|member| Reverse(member.row.certificate_until.map(Reverse))),
     }
