@@ -20,6 +20,8 @@ mod watch;
 pub use directory::Directory;
 pub use follower::{Follower, Poke, Update};
 pub use git::GitRepository;
+#[cfg(test)]
+pub(crate) use git::tests::Scratch;
 pub use mirror::Mirror;
 pub use source::Source;
 

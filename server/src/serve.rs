@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub mod hook; // a push takes effect at once
 
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 /// How long requests may take to end when the server stops.
 const SHUTDOWN: u64 = 10;
@@ -200,6 +202,8 @@ impl Server {
 fn take_data_dir(directory: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::DataDir { path: directory.display().to_string(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    // One that was there already may be open to others, and the store and the socket rely on it.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(failed)?;
     let lock = File::options()
         .create(true)
         .truncate(false)

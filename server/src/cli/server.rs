@@ -62,7 +62,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 pub fn run(arguments: Arguments) -> Result<(), Failed> {
     let (format, install_hook) = (arguments.format, arguments.install_hook);
     let config = arguments.config()?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -81,7 +82,8 @@ impl Arguments {
         let mut config = Config::read(self.config.as_deref())?;
         config.repo = self.repo.unwrap_or(config.repo);
         config.branch = self.branch.unwrap_or(config.branch);
-        config.data_dir = self.data_dir.unwrap_or(config.data_dir);
+        // Whole: a hook runs elsewhere.
+        config.data_dir = std::path::absolute(self.data_dir.unwrap_or(config.data_dir))?;
         config.listen = self.listen.unwrap_or(config.listen);
         config.dashboard = self.dashboard.unwrap_or(config.dashboard);
         config.name = self.name.or(config.name);

@@ -182,4 +182,4 @@ fn broken(path: &Path, reason: &str) -> RepoError {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

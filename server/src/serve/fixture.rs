@@ -13,6 +13,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::Server;
+use crate::admin::client::ClientError;
+use crate::admin::{self, Answer, Request};
 use crate::config::Config;
 use crate::identity::{Invitation, tls};
 use crate::repo::{Directory, Snapshot};
@@ -144,6 +146,22 @@ impl Fixture {
     /// A URL of the server.
     pub fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.server.nodes_address())
+    }
+
+    /// Asks as an operator does.
+    pub async fn ask(&self, request: Request) -> Result<Answer, ClientError> {
+        let data_dir = self.data_dir();
+        actix_web::web::block(move || admin::client::ask(&data_dir, &request)).await.unwrap()
+    }
+
+    /// Where the server keeps what it must not lose.
+    pub fn data_dir(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Another server with the same configuration.
+    pub async fn second(&self) -> Result<Server, super::StartError> {
+        Server::start(config(self.directory.path(), Duration::from_secs(3600))).await
     }
 
     fn trust(&self) -> CertificateDer<'static> {

@@ -6,27 +6,31 @@ use std::process::Command;
 use super::*;
 
 /// A repository with a work tree, made with the system's `git`.
-pub(in crate::repo) struct Scratch(tempfile::TempDir);
+pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    pub(in crate::repo) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scratch = Self(tempfile::tempdir().unwrap());
         scratch.git(&["init", "--quiet", "--initial-branch=main"]);
         scratch
     }
 
-    pub(in crate::repo) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub(in crate::repo) fn git(&self, arguments: &[&str]) {
+    pub(crate) fn git(&self, arguments: &[&str]) {
         let identity = ["-c", "user.name=t", "-c", "user.email=t@example", "-c", "commit.gpgsign=false"];
         let output =
             Command::new("git").current_dir(self.path()).args(identity).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    pub(in crate::repo) fn commit(&self, path: &str, text: &str) {
+    pub(crate) fn head(&self) -> String {
+        GitRepository::open(self.path(), "main").unwrap().head().unwrap().to_string()
+    }
+
+    pub(crate) fn commit(&self, path: &str, text: &str) {
         let file = self.path().join(path);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();

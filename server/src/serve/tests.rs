@@ -1,0 +1,105 @@
+//! A server as its operator meets it: start, socket, commits, stop.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use holdfast_catalog::join::JoinString;
+
+use super::fixture::{Fixture, Key};
+use super::{Server, StartError};
+use crate::admin::{Answer, Request};
+use crate::config::Config;
+use crate::repo::Scratch;
+
+#[actix_web::test]
+async fn two_servers_do_not_share_a_data_directory() {
+    let fixture = Fixture::start().await;
+    assert!(matches!(fixture.second().await, Err(StartError::Running(_))));
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&fixture.data_dir()), 0o700);
+    assert_eq!(mode(&fixture.data_dir().join(crate::admin::SOCKET)), 0o600);
+}
+
+#[actix_web::test]
+async fn the_first_start_lets_the_first_operator_in_and_later_ones_nobody() {
+    let fixture = Fixture::start().await;
+    let link = fixture.server.first_login().await.unwrap().unwrap();
+    let token = link.url.strip_prefix(fixture.server.dashboard_url()).unwrap();
+    let page = fixture.anonymous().get(format!("https://{}{token}", fixture.server.dashboard_address()));
+    assert!(page.send().await.unwrap().status().is_success(), "{}", link.url);
+    let fixture = fixture.restart().await;
+    assert!(fixture.server.first_login().await.unwrap().is_none());
+}
+
+#[actix_web::test]
+async fn operators_invite_show_move_revoke_and_remove_nodes() {
+    let fixture = Fixture::start().await;
+    let certname = || "web1.acme.example".parse().unwrap();
+    let Ok(Answer::Invited { join, .. }) =
+        fixture.ask(Request::NodeAdd { certname: certname(), lifetime: 900 }).await
+    else {
+        panic!("not invited")
+    };
+    let join: JoinString = join.parse().unwrap();
+    let Ok(agent) = fixture.enroll(&join, &Key::new()).await else { panic!("refused") };
+    agent.catalog().await;
+    let again = fixture.ask(Request::NodeAdd { certname: certname(), lifetime: 900 }).await;
+    assert!(again.unwrap_err().to_string().contains("holdfast node move"));
+    let Ok(Answer::Node(shown)) = fixture.ask(Request::NodeShow { certname: certname() }).await else {
+        panic!("not shown")
+    };
+    assert_eq!((shown.node.generation, shown.certificates.len()), (1, 1));
+    fixture.ask(Request::NodeRevoke { certname: certname() }).await.unwrap();
+    assert!(agent.poll("{}", None).await.is_err());
+    let moved = fixture.ask(Request::NodeMove { certname: certname(), lifetime: 900 }).await;
+    assert!(matches!(moved, Ok(Answer::Invited { node, .. }) if node.generation == 2));
+    fixture.ask(Request::NodeRemove { certname: certname() }).await.unwrap();
+    assert!(fixture.ask(Request::NodeShow { certname: certname() }).await.is_err());
+    let stranger = fixture.ask(Request::NodeAdd { certname: "x.example".parse().unwrap(), lifetime: 900 });
+    assert!(stranger.await.unwrap_err().to_string().contains("is not in the inventory"));
+}
+
+const GOOD: &str = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
+const FILE: &str = "inventory/alpinhost/acme.toml";
+
+async fn server_of(scratch: &Scratch, data: &std::path::Path) -> Server {
+    let config = Config {
+        repo: scratch.path().display().to_string(),
+        data_dir: data.to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        dashboard: ([127, 0, 0, 1], 0).into(),
+        workers: 1,
+        ..Config::default()
+    };
+    Server::start(config).await.unwrap()
+}
+
+async fn poke(data: &std::path::Path, commit: String) -> Result<Answer, String> {
+    let data = data.to_owned();
+    let asked = move || crate::admin::client::ask(&data, &Request::Poke { commit: Some(commit) });
+    actix_web::web::block(asked).await.unwrap().map_err(|error| error.to_string())
+}
+
+#[actix_web::test]
+async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one() {
+    let (scratch, data) = (Scratch::new(), tempfile::tempdir().unwrap());
+    scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
+    scratch.commit(FILE, GOOD);
+    let server = server_of(&scratch, data.path()).await;
+    let good = server.live.in_force().unwrap().commit().to_owned();
+    scratch.commit(FILE, "[\"web1.acme.example\"]\nrloe = \"web\"\n");
+    let broken = scratch.head();
+    let said = poke(data.path(), broken.clone()).await.unwrap_err();
+    assert!(said.contains("inventory/alpinhost/acme.toml:2") && said.contains("role"), "{said}");
+    assert_eq!(server.live.in_force().unwrap().commit(), good);
+    server.stop().await;
+    let server = server_of(&scratch, data.path()).await;
+    assert_eq!(
+        server.live.in_force().unwrap().commit(),
+        good,
+        "the newest is broken, the last good one known"
+    );
+    scratch.commit(FILE, &format!("{GOOD}# mended\n"));
+    assert!(matches!(poke(data.path(), scratch.head()).await, Ok(Answer::Done(_))));
+    assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
+    server.stop().await;
+}
