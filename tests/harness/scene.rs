@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
-use crate::lab::{Forward, Host, Lab};
+use crate::lab::{Forward, Host, Lab, PROGRAMS_AT};
 use crate::process::{self, Owned};
 use crate::{binaries, wait};
 
@@ -218,7 +218,8 @@ impl Machine {
     pub fn agent(&self, arguments: &[&str], input: &[u8]) -> Result<Run> {
         match self {
             Self::Host(host) => {
-                let all: Vec<&str> = ["holdfast-agent"].iter().chain(arguments).copied().collect();
+                let program = format!("{PROGRAMS_AT}/holdfast-agent");
+                let all: Vec<&str> = [program.as_str()].iter().chain(arguments).copied().collect();
                 let output = host.exec_with_input(&all, input)?;
                 let code = output.status.code().unwrap_or(-1);
                 Ok(Run { code, stdout: output.stdout, stderr: output.stderr })

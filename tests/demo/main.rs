@@ -1,0 +1,182 @@
+//! The demonstration: a server, three machines of two customers, a commit and a drift, each seen and said.
+//!
+//! As root the machines are booted hosts; otherwise directories, where what needs a running system is not applicable.
+//! With `--once` it ends by itself, and fails unless all of it was seen.
+
+#![allow(clippy::print_stdout)] // what it prints is what it is for
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use harness::lab::{self, Lab};
+use harness::scene::{Machine, SOON, Scene};
+use serde_json::Value;
+
+const NODES: [&str; 3] = ["web1.acme.example", "db1.acme.example", "web1.birch.example"];
+
+fn main() -> ExitCode {
+    let once = std::env::args().any(|argument| argument == "--once");
+    match demonstrate(once) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nnot seen: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demonstrate(once: bool) -> Result<()> {
+    let begun = Instant::now();
+    let lab = match lab::available() {
+        Ok(()) => Some(Lab::new()?),
+        Err(why) => {
+            say(&format!(
+                "machines are directories here, since {why}; what needs a running system is not applicable"
+            ));
+            None
+        }
+    };
+    let scene = Scene::start(lab)?;
+    say(&format!(
+        "the server follows a clone of this tree's control repository; its dashboard is {}",
+        scene.dashboard()
+    ));
+    let machines = scene.machines(&NODES)?;
+    let [web, database, foreign] = &machines[..] else { unreachable!("three were asked for") };
+
+    converge(&scene, &machines)?;
+    if web.host().is_some() {
+        see_page(web, "shop.acme.example", "Acme Climbing")?;
+        see_page(foreign, "www.birch.example", "Birch Furniture")?;
+    }
+    commit(&scene, web, database, foreign)?;
+    drift_of_a_file(&scene, web)?;
+    if web.host().is_some() {
+        drift_of_a_service(&scene, web)?;
+    }
+    for machine in &machines {
+        nothing_to_do(machine)?;
+    }
+    say("a last run on each machine had nothing to do");
+    println!("\nall of it was seen, in {} seconds", begun.elapsed().as_secs());
+    if once { Ok(()) } else { stay(&scene, &machines) }
+}
+
+fn say(what: &str) {
+    println!("· {what}");
+}
+
+/// Enrols the machines and runs each until there is nothing to do.
+fn converge(scene: &Scene, machines: &[Machine]) -> Result<()> {
+    for machine in machines {
+        scene.enroll(machine)?;
+    }
+    say(&format!("{} are enrolled, each by its own join string", NODES.join(", ")));
+    std::thread::scope(|scope| {
+        let first = |machine| scope.spawn(move || changed(machine));
+        let runs: Vec<_> = machines.iter().map(first).collect();
+        runs.into_iter().try_for_each(|run| run.join().expect("a run does not panic").map(drop))
+    })?;
+    for machine in machines {
+        nothing_to_do(machine)?;
+        let counts = last_counts(scene, machine)?;
+        let absent = counts["not_applicable"].as_u64().unwrap_or_default();
+        let note = if absent > 0 { format!(", {absent} of them not applicable here") } else { String::new() };
+        say(&format!("{} has converged: {} resources{note}", machine.certname(), counts["total"]));
+    }
+    Ok(())
+}
+
+/// Runs the agent once; it must change something and fail at nothing.
+fn changed(machine: &Machine) -> Result<String> {
+    let run = machine.run_once()?;
+    ensure!(run.code == 2, "a run on {} should have changed something: {run:?}", machine.certname());
+    Ok(run.stdout + &run.stderr)
+}
+
+fn nothing_to_do(machine: &Machine) -> Result<()> {
+    let run = machine.run_once()?;
+    ensure!(run.code == 0, "a run on {} should have had nothing to do: {run:?}", machine.certname());
+    Ok(())
+}
+
+/// The counts of the last report that the server has of a machine.
+fn last_counts(scene: &Scene, machine: &Machine) -> Result<Value> {
+    let node = scene.holdfast(&["node", "show", machine.certname(), "--format", "json"])?;
+    let node: Value = serde_json::from_str(&node)?;
+    Ok(node["reports"][0]["counts"].clone())
+}
+
+fn see_page(machine: &Machine, site: &str, title: &str) -> Result<()> {
+    let host = machine.host().context("a booted host")?;
+    let page = host.wait_for(&format!("{site} answers"), SOON, |host| {
+        let answer = host.http_get(80, site, "/").map_err(|error| error.to_string())?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(format!("status {}", answer.status)) }
+    })?;
+    ensure!(page.contains(title), "{site} shows {page:?}");
+    say(&format!("nginx on {} answers for {site} with “{title}”", machine.certname()));
+    Ok(())
+}
+
+/// A commit to one customer's data changes exactly that customer's machines.
+fn commit(scene: &Scene, web: &Machine, database: &Machine, foreign: &Machine) -> Result<()> {
+    let file = "hieradata/customers/acme.toml";
+    let to = "[profile.base]\ncontact = \"ropes@acme.example\"\n\n[profile.shop]";
+    let (id, said) = scene.commit(file, "[profile.shop]", to, "Acme's machines say whom to ask")?;
+    ensure!(said.contains("is in force"), "the push said {said:?}");
+    for machine in [web, database] {
+        let before = machine.read("/etc/motd")?;
+        changed(machine)?;
+        let after = machine.read("/etc/motd")?;
+        ensure!(before != after && after.contains("ropes@acme.example"), "/etc/motd is {after:?}");
+        let counts = last_counts(scene, machine)?;
+        ensure!(counts["changed"] == 1 && counts["corrective"] == 0, "the report counts {counts}");
+    }
+    nothing_to_do(foreign)?;
+    let short = id.get(..10).unwrap_or(&id);
+    say(&format!("commit {short} to {file} changed acme's two machines, as intended, and birch's not"));
+    Ok(())
+}
+
+fn drift_of_a_file(scene: &Scene, web: &Machine) -> Result<()> {
+    let good = web.read("/etc/motd")?;
+    web.write("/etc/motd", format!("{good}Somebody was here.\n").as_bytes())?;
+    let said = changed(web)?;
+    ensure!(web.read("/etc/motd")? == good, "/etc/motd is not as it was");
+    ensure!(said.contains("corrective") && said.contains("-Somebody was here."), "the run said {said}");
+    let counts = last_counts(scene, web)?;
+    ensure!(counts["corrective"] == 1, "the report counts {counts}");
+    say("a line written into /etc/motd by hand was reported as corrective, with a diff, and mended");
+    Ok(())
+}
+
+fn drift_of_a_service(scene: &Scene, web: &Machine) -> Result<()> {
+    let host = web.host().context("a booted host")?;
+    host.sh("systemctl stop nginx")?;
+    let said = changed(web)?;
+    ensure!(said.contains("corrective"), "the run said {said}");
+    ensure!(host.sh("systemctl is-active nginx")? == "active", "nginx does not run");
+    let counts = last_counts(scene, web)?;
+    ensure!(counts["corrective"] == 1, "the report counts {counts}");
+    say("nginx, stopped by hand, runs again, and the report shows the drift");
+    Ok(())
+}
+
+/// Leaves the server and live agents to be looked at, until the lab's time is over or Ctrl-C.
+fn stay(scene: &Scene, machines: &[Machine]) -> Result<()> {
+    for machine in machines {
+        if let Some(host) = machine.host() {
+            host.sh(
+                "systemd-run --quiet --collect --unit=holdfast-agent /opt/holdfast/bin/holdfast-agent run",
+            )?;
+        }
+    }
+    println!("\nThe dashboard is open: {}", scene.login_link("demo")?);
+    println!(
+        "Its certificate is by the server's own authority, so the browser asks once. Control-C ends everything."
+    );
+    loop {
+        std::thread::sleep(Duration::from_secs(3600));
+    }
+}
