@@ -3,5 +3,6 @@
 mod contract;
 mod failing;
 mod lab;
+mod path;
 mod node;
 mod tidy;

@@ -8,9 +8,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use harness::lab::{self, Lab};
 use harness::scene::{Machine, SOON, Scene};
+use holdfast_catalog::report::{Cause, Event, Report};
 use serde_json::Value;
 
 const NODES: [&str; 3] = ["web1.acme.example", "db1.acme.example", "web1.birch.example"];
@@ -89,10 +90,22 @@ fn converge(scene: &Scene, machines: &[Machine]) -> Result<()> {
 }
 
 /// Runs the agent once; it must change something and fail at nothing.
-fn changed(machine: &Machine) -> Result<String> {
+fn changed(machine: &Machine) -> Result<Report> {
     let run = machine.run_once()?;
     ensure!(run.code == 2, "a run on {} should have changed something: {run:?}", machine.certname());
-    Ok(run.stdout + &run.stderr)
+    run.report()
+}
+
+/// The one event of a run that mended a drift.
+fn mended(machine: &Machine, resource: &str) -> Result<Event> {
+    let events = changed(machine)?.events;
+    let drifts =
+        events.into_iter().filter(|event| event.cause == Some(Cause::Corrective)).collect::<Vec<_>>();
+    match <[Event; 1]>::try_from(drifts) {
+        Ok([event]) if event.resource.to_string() == resource => Ok(event),
+        Ok([event]) => bail!("the drift is of {}", event.resource),
+        Err(events) => bail!("the run reported {} drifts: {events:?}", events.len()),
+    }
 }
 
 fn nothing_to_do(machine: &Machine) -> Result<()> {
@@ -142,9 +155,9 @@ fn commit(scene: &Scene, web: &Machine, database: &Machine, foreign: &Machine) -
 fn drift_of_a_file(scene: &Scene, web: &Machine) -> Result<()> {
     let good = web.read("/etc/motd")?;
     web.write("/etc/motd", format!("{good}Somebody was here.\n").as_bytes())?;
-    let said = changed(web)?;
+    let diff = mended(web, "file[/etc/motd]")?.diff.unwrap_or_default();
+    ensure!(diff.contains("-Somebody was here."), "the diff is {diff:?}");
     ensure!(web.read("/etc/motd")? == good, "/etc/motd is not as it was");
-    ensure!(said.contains("corrective") && said.contains("-Somebody was here."), "the run said {said}");
     let counts = last_counts(scene, web)?;
     ensure!(counts["corrective"] == 1, "the report counts {counts}");
     say("a line written into /etc/motd by hand was reported as corrective, with a diff, and mended");
@@ -154,8 +167,7 @@ fn drift_of_a_file(scene: &Scene, web: &Machine) -> Result<()> {
 fn drift_of_a_service(scene: &Scene, web: &Machine) -> Result<()> {
     let host = web.host().context("a booted host")?;
     host.sh("systemctl stop nginx")?;
-    let said = changed(web)?;
-    ensure!(said.contains("corrective"), "the run said {said}");
+    mended(web, "service[nginx]")?;
     ensure!(host.sh("systemctl is-active nginx")? == "active", "nginx does not run");
     let counts = last_counts(scene, web)?;
     ensure!(counts["corrective"] == 1, "the report counts {counts}");

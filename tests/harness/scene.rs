@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use holdfast_catalog::report::Report;
 use tempfile::TempDir;
 
 use crate::lab::{Forward, Host, Lab, PROGRAMS_AT};
@@ -200,6 +201,13 @@ pub struct Run {
     pub stderr: String,
 }
 
+impl Run {
+    /// The report that one run printed.
+    pub fn report(&self) -> Result<Report> {
+        serde_json::from_str(&self.stdout).with_context(|| format!("no report in {self:?}"))
+    }
+}
+
 impl Machine {
     /// The node's name.
     pub fn certname(&self) -> &str {
@@ -234,7 +242,7 @@ impl Machine {
 
     /// One run, told apart by its exit code: 0 nothing to do, 2 changed, 4 failed, 6 both.
     pub fn run_once(&self) -> Result<Run> {
-        self.agent(&["run", "--once", "--detailed-exitcodes"], b"")
+        self.agent(&["run", "--once", "--detailed-exitcodes", "--format", "json"], b"")
     }
 
     /// What a file holds.
