@@ -159,7 +159,7 @@ impl Scene {
 
     fn directory(&self, certname: &str) -> Result<Machine> {
         let root = self.folder.path().join("machines").join(certname);
-        for folder in ["etc", "var/lib", "tmp"] {
+        for folder in ["etc/systemd/system", "home", "opt", "srv", "tmp", "var/lib"] {
             fs::create_dir_all(root.join(folder))?;
         }
         fs::copy("/etc/os-release", root.join("etc/os-release"))?;

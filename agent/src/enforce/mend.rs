@@ -197,10 +197,17 @@ impl<'a> Mend<'a, '_, '_> {
             };
             let to_do = change.kind != ChangeKind::Note;
             match failure {
-                Some(why) if to_do => {
-                    came.failed = true;
-                    self.record.change(index, &change, Status::Failed, Some(why), took);
-                }
+                Some(why) if to_do => match &self.turns.reached(index).without {
+                    Some(name) => {
+                        came.inapplicable = true;
+                        let why = Some(without(&why, name));
+                        self.record.change(index, &change, Status::NotApplicable, why, took);
+                    }
+                    None => {
+                        came.failed = true;
+                        self.record.change(index, &change, Status::Failed, Some(why), took);
+                    }
+                },
                 _ => {
                     came.changed |= to_do;
                     self.record.change(index, &change, Status::Changed, said(), took);
@@ -215,7 +222,7 @@ impl<'a> Mend<'a, '_, '_> {
     fn report(&mut self, index: usize, verdict: Verdict) {
         let mut came = Came::default();
         let mut refreshable = true;
-        match verdict {
+        match self.resolved(index, verdict) {
             Verdict::Off => {}
             Verdict::InSync(notes) => {
                 for note in &notes {
@@ -239,6 +246,7 @@ impl<'a> Mend<'a, '_, '_> {
             }
             Verdict::NotApplicable(why) => {
                 refreshable = false;
+                came.inapplicable = true;
                 self.acted.insert(index);
                 self.record.whole(index, Status::NotApplicable, why, Duration::ZERO);
             }
@@ -251,6 +259,16 @@ impl<'a> Mend<'a, '_, '_> {
             self.finish(index, came, &[]);
         } else {
             self.turns.finish(index, came);
+        }
+    }
+
+    /// What waits for something that does not apply to this machine does not apply either.
+    fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
+        match (verdict, &self.turns.reached(index).without) {
+            (Verdict::Pending(why) | Verdict::Failed(why), Some(name)) => {
+                Verdict::NotApplicable(without(&why, name))
+            }
+            (verdict, _) => verdict,
         }
     }
 
@@ -356,4 +374,9 @@ impl<'a> Mend<'a, '_, '_> {
             self.memory.write_owed(&left);
         }
     }
+}
+
+/// Why a resource does not apply: something that it needs does not.
+fn without(why: &str, name: &str) -> String {
+    format!("{why}, since {name} is not applicable here")
 }

@@ -54,6 +54,22 @@ fn a_converged_machine_is_left_alone_and_counted() {
 }
 
 #[test]
+fn what_waits_for_something_that_does_not_apply_here_does_not_apply_either() {
+    let mut bench = Bench::directory();
+    let user = bench.add("user", "otto", &[("ensure", "present".into())].into());
+    let file = bench.add("file", "/keys", &[("content", "k".into()), ("owner", "otto".into())].into());
+    bench.edge(user, file, EdgeKind::Order);
+    let package = bench.add("package", "nginx", &Value::from([]));
+    let config = bench.file("/etc/nginx/nginx.conf", "x");
+    bench.edge(package, config, EdgeKind::Order);
+    let findings = bench.run(Mode::Enforce);
+    event(&findings, "file[/etc/nginx/nginx.conf]", Status::NotApplicable);
+    let reason = event(&findings, "file[/keys]", Status::NotApplicable).reason.clone().unwrap();
+    assert!(reason.contains("user[otto] is not applicable here"), "{reason}");
+    assert_eq!((findings.counts.failed, findings.counts.not_applicable), (0, 4));
+}
+
+#[test]
 fn dependents_of_a_failure_are_skipped_by_name_and_others_go_on() {
     let mut bench = Bench::directory();
     let bad = bench.file("/missing/dir/a", "x");

@@ -22,6 +22,8 @@ pub(super) struct Came {
     pub(super) would: bool,
     /// It failed.
     pub(super) failed: bool,
+    /// It does not apply to this machine.
+    pub(super) inapplicable: bool,
 }
 
 /// A notification that has reached a node.
@@ -44,6 +46,8 @@ pub(super) struct Reached {
     pub(super) touched: bool,
     /// Something before it would have changed.
     pub(super) anticipates: bool,
+    /// Something before it that does not apply to this machine: what that would have brought will not come.
+    pub(super) without: Option<Arc<str>>,
     /// A notification.
     pub(super) notified: Option<Notified>,
 }
@@ -176,6 +180,8 @@ impl<'a> Turns<'a> {
         let name: Arc<str> = self.catalog.node_name(node).into();
         let is_resource = (node as usize) < self.catalog.resources.len();
         let blocked = here.blocked.clone().or_else(|| (came.failed && is_resource).then(|| name.clone()));
+        let without =
+            here.without.clone().or_else(|| (came.inapplicable && is_resource).then(|| name.clone()));
         for (to, kind) in std::mem::take(&mut self.after[node as usize]) {
             let passed = self.passed(node, kind, came, &here, &name);
             let next = &mut self.reached[to as usize];
@@ -183,6 +189,9 @@ impl<'a> Turns<'a> {
             next.anticipates |= here.anticipates || came.would;
             if next.blocked.is_none() {
                 next.blocked.clone_from(&blocked);
+            }
+            if next.without.is_none() {
+                next.without.clone_from(&without);
             }
             if let Some(notified) = passed {
                 join(&mut next.notified, notified);
