@@ -2,6 +2,7 @@
 
 mod contract;
 mod failing;
+mod faults;
 mod lab;
 mod path;
 mod node;

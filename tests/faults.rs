@@ -1,0 +1,234 @@
+//! The agent killed at every mutating system call of a run, on a booted host: every file is whole, old or new; the next
+//! run does the rest and leaves nothing behind; the restart that was owed happened.
+//!
+//! A run from the old catalog to the new one is traced first: each call that can change the machine is a point. Then, at
+//! each of them, a run is killed on its way into that very call, from the same old state. Power cuts are another matter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use harness::lab::{self, Host};
+use harness::{binaries, process};
+
+const NODE: &str = "killed.acme.example";
+
+/// So many points take about a minute, and a command on a host may take no more than a quarter of an hour.
+const AT_ONCE: usize = 100;
+
+/// Everything that runs on the host, as functions.
+const SCRIPT: &str = include_str!("faults/sweep.sh");
+
+/// What the service reads when it starts.
+const CONFIG: &str = "/etc/holdfast-sample.conf";
+
+/// Fewer kills than this prove too little.
+const FEWEST: usize = 200;
+
+#[test]
+fn killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&[NODE]).expect("a host boots")[0];
+    for generation in ["old", "new"] {
+        host.write(&format!("/root/{generation}.bundle"), bundle(generation)).unwrap();
+    }
+    host.write("/root/sweep.sh", SCRIPT).unwrap();
+    sweep(host, "prepare", "");
+    let old = files(&sweep(host, "look", ""));
+    let points = points(&sweep(host, "trace", ""));
+    let new = files(&sweep(host, "look", ""));
+    assert!(old != new && points.len() >= FEWEST, "{} points are too few: {points:#?}", points.len());
+
+    let (mut killed, mut owed) = (0, 0);
+    let mut broken = Vec::new();
+    for some in points.chunks(AT_ONCE) {
+        for trial in sweep(host, "strike", &(some.join("\n") + "\n")).split("== ").skip(1) {
+            match judge(trial, &old, &new) {
+                Ok(End::Killed { owing }) => {
+                    killed += 1;
+                    owed += usize::from(owing);
+                }
+                Ok(End::Elsewhere) => {}
+                Err(why) => broken.push(why),
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{} of {} kills did harm:\n{}", broken.len(), points.len(), broken.join("\n"));
+    // Written past the capture of a passing test's output: the number is part of what is proven.
+    let said = format!(
+        "the agent was killed at {killed} of {} mutating system calls, {owed} times with a restart owed",
+        points.len()
+    );
+    writeln!(std::io::stderr(), "{said}").unwrap();
+    assert!(killed >= FEWEST && owed > 0, "{said}");
+}
+
+/// Runs a function of the script on the host with this on its standard input; answers with what it printed.
+fn sweep(host: &Host, function: &str, input: &str) -> String {
+    let output = host.exec_with_input(&["sh", "/root/sweep.sh", function], input.as_bytes()).unwrap();
+    assert!(output.status.success(), "{function}: {}\n{}{}", output.status, output.stdout, output.stderr);
+    output.stdout
+}
+
+/// The calls of a traced run that can change the machine, as name and count among its thread's calls of that name.
+fn points(trace: &str) -> Vec<String> {
+    let mut counts = BTreeMap::<(&str, &str), usize>::new();
+    let mut points = Vec::new();
+    for line in trace.lines() {
+        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
+        let count = counts.entry((thread, name)).or_default();
+        *count += 1;
+        if changes_the_machine(call.trim_start()) {
+            points.push(format!("{name} {count}"));
+        }
+    }
+    points
+}
+
+/// Whether a call can change the machine; all that are traced do, but for these two.
+fn changes_the_machine(call: &str) -> bool {
+    match call.split_once('(') {
+        Some(("openat", _)) => call.contains("O_CREAT") || call.contains("O_TRUNC"),
+        // To a file: pipes and the like have no path.
+        Some(("write", arguments)) => arguments.split_once('<').is_some_and(|(_, at)| at.starts_with('/')),
+        Some(_) => true,
+        None => false,
+    }
+}
+
+/// How a run that was to be killed ended.
+enum End {
+    /// At a call that can change the machine; perhaps with new configuration on disk and the old one in force.
+    Killed { owing: bool },
+    /// Threads race for the n-th call: after the run, or in another call of that name.
+    Elsewhere,
+}
+
+/// Path of each file, and what it is: mode, owner and hash, or target.
+type Files = BTreeMap<String, String>;
+
+fn files(seen: &str) -> Files {
+    let line = |line: &str| line.split_once(' ').map(|(path, what)| (path.to_owned(), what.to_owned()));
+    seen.lines().filter_map(line).collect()
+}
+
+/// What one kill came to: the point, the last call, the files, what the service runs on; the next run's exit code, the
+/// files, what the service runs on.
+fn judge(trial: &str, old: &Files, new: &Files) -> Result<End, String> {
+    let mut parts = trial.split("-- ");
+    let mut part = |name: &str| {
+        let part = parts.next().and_then(|part| part.strip_prefix(name));
+        part.map(str::trim).ok_or_else(|| format!("no {name:?} in {trial}"))
+    };
+    let (point, call, after) = (part("")?, part("call")?, files(part("after")?));
+    let running = part("running")?;
+    let wrong = |why: String| Err(format!("{point}, before {call}: {why}"));
+    for path in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let is = after.get(path);
+        if is != old.get(path) && is != new.get(path) {
+            return wrong(format!("{path} is {is:?}, was {:?}, becomes {:?}", old.get(path), new.get(path)));
+        }
+    }
+    let known =
+        |path: &String| old.contains_key(path) || new.contains_key(path) || path.contains("/.holdfast-");
+    if let Some(stranger) = after.keys().find(|path| !known(path)) {
+        return wrong(format!("{stranger} is nobody's"));
+    }
+    let (next, last, active) = (part("next")?, files(part("last")?), part("active")?);
+    if !["0", "2"].contains(&next) {
+        return wrong(format!("the next run ended with {next}"));
+    }
+    let differs: Vec<_> = last.iter().filter(|(path, is)| new.get(*path) != Some(is)).collect();
+    if last != *new {
+        return wrong(format!("the next run did not converge: {} files, unlike {differs:?}", last.len()));
+    }
+    if active != "new" {
+        return wrong(format!("the restart that was owed did not happen: the service runs on {active:?}"));
+    }
+    let owing = running == "old" && after.get(CONFIG) == new.get(CONFIG);
+    Ok(if changes_the_machine(call) { End::Killed { owing } } else { End::Elsewhere })
+}
+
+/// What an operator would bring to a machine without a server.
+fn bundle(generation: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    repository(folder.path(), generation);
+    let bundle = folder.path().join("bundle");
+    let mut compile = Command::new(&binaries().server);
+    compile.args(["compile", "--node", NODE, "--repo"]).arg(folder.path()).arg("--bundle").arg(&bundle);
+    process::run(&mut compile).unwrap();
+    fs::read(bundle).unwrap()
+}
+
+/// A control repository whose node has files of every sort; `generation` is in all of them.
+fn repository(root: &Path, generation: &str) {
+    let put = |path: &str, text: &str| {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    put("inventory/hosting/acme.toml", &format!("[\"{NODE}\"]\nrole = \"app\"\nstage = \"test\"\n"));
+    put("modules/role/manifests/app.toml", "doc = \"App.\"\ninclude = [\"profile::app\"]\n");
+    put("modules/profile/manifests/app.toml", &manifest(generation));
+    put("modules/profile/files/tree/same", "same\n");
+    put("modules/profile/files/tree/deep/changed", generation);
+    put("modules/profile/files/tree/large", &format!("{generation} of many lines\n").repeat(20_000));
+    put(&format!("modules/profile/files/tree/{generation}/only"), generation);
+}
+
+/// The service's configuration comes first and its restart last, so that it is owed for most of a run.
+fn manifest(generation: &str) -> String {
+    let (mode, owner, gone, fresh) = match generation {
+        "old" => ("0644", "root", "file", "absent"),
+        _ => ("0600", "daemon", "absent", "file"),
+    };
+    let mut text = format!(
+        r#"doc = "App."
+
+[file."/etc/holdfast-sample.conf"]
+content = "{generation}"
+notify = "service[holdfast-sample]"
+
+[file."/srv/app"]
+ensure = "directory"
+
+[file."/srv/app/gone"]
+ensure = "{gone}"
+
+[file."/srv/app/fresh"]
+ensure = "{fresh}"
+
+[file."/srv/app/current"]
+target = "tree/{generation}"
+
+[file."/srv/app/owned"]
+content = "{generation}"
+owner = "{owner}"
+mode = "4755"
+
+[file."/srv/app/tree"]
+ensure = "directory"
+source = "tree"
+recurse = true
+purge = true
+force = true
+mode = "0644"
+"#
+    );
+    for number in 0..PAGES {
+        let backup = number % 4 == 0;
+        let _ = write!(
+            text,
+            "\n[file.\"/srv/app/page{number}\"]\ncontent = \"page {number}, {generation}\"\nmode = \"{mode}\"\n\
+             backup = {backup}\n\n[file.\"/srv/app/mode{number}\"]\ncontent = \"mode\"\nmode = \"{mode}\"\n"
+        );
+    }
+    text + "\n[service.holdfast-sample]\nensure = \"running\"\nenable = true\n"
+}
+
+/// So many that there are points enough, and not many more.
+const PAGES: usize = 14;
