@@ -40,6 +40,8 @@ fn a_commit_goes_from_a_push_to_a_page_that_is_open() {
     let seen = browser.wait_for_text("main", short, SOON);
     seen.unwrap_or_else(|error| panic!("{error}\n{}", browser.text("main").unwrap_or_default()));
     assert_eq!(browser.script("return window.untouched").unwrap(), true, "the page was loaded anew");
+    browser.goto(&scene.dashboard()).unwrap();
+    assert!(browser.text("main").unwrap().contains("runs on 1 of 1 node"), "{:?}", browser.text("main"));
 }
 
 #[test]

@@ -36,6 +36,8 @@ impl Live {
         let Stored::New(number) = self.store.put_report(caller.node, report, now).await? else {
             return Ok(false);
         };
+        // Pages look as soon as they are told, and what they show of the poll before it must fit the report.
+        self.write_seen().await;
         self.tell(Happening::ReportStored {
             certname: caller.certname.clone(),
             place: caller.place.clone(),
