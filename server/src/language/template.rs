@@ -14,14 +14,14 @@ use holdfast_catalog::value::Value;
 use super::fault::Fault;
 use super::scope::Scope;
 
-mod helper;
+mod function;
 mod parse;
 mod path;
 mod render;
 mod tag;
 mod tree;
 
-pub use helper::is_helper;
+pub use function::is_helper;
 
 /// A compiled template.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::nearest;
 
-use super::helper::{self, Helper};
+use super::function::{self, Helper};
 use super::path::value_or_path;
 use super::tag::{self, Piece, Tag, TagSort};
 use super::tree::{Argument, ArgumentKind, Block, BlockSort, Part, Partial};
@@ -341,7 +341,7 @@ fn unknown_helper(name: &str, span: &Range<usize>) -> Fault {
             fault.help(format!("`{name}` is for `[let]` in the manifest"))
         }
         "if" | "unless" | "each" | "with" => fault.help(format!("it opens a block: {{{{#{name} …}}}}")),
-        _ => fault.did_you_mean(name, helper::names()),
+        _ => fault.did_you_mean(name, function::names()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
-use super::helper::Helper;
+use super::function::Helper;
 
 /// A part of a template.
 #[derive(Debug)]

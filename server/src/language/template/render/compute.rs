@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, Value};
 
-use super::super::helper::Helper;
+use super::super::function::Helper;
 use super::super::tree::{Argument, ArgumentKind, Path, Position, Root, Segment};
 use super::{Render, written};
 use crate::language::expression::evaluate::{self, Outcome, combine, placed};
