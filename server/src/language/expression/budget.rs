@@ -1,5 +1,7 @@
 //! How much one evaluation may do: expressions end, and soon.
 
+use std::collections::BTreeSet;
+
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::fault::{Code, Fault};
@@ -10,16 +12,32 @@ const STEPS: usize = 1_000_000;
 const BYTES_A_STEP: usize = 32;
 /// The longest text that an expression may make.
 const MAX_TEXT: usize = 1024 * 1024;
+/// Different patterns of one evaluation: reading one may take milliseconds, so they cannot count as steps.
+const MAX_PATTERNS: usize = 64;
 
 /// What is left.
 #[derive(Debug)]
 pub(in crate::language) struct Budget {
     steps: usize,
+    patterns: BTreeSet<Box<str>>,
 }
 
 impl Budget {
     pub(in crate::language) fn new() -> Self {
-        Self { steps: STEPS }
+        Self { steps: STEPS, patterns: BTreeSet::new() }
+    }
+
+    /// Counts a pattern, unless it came before.
+    pub(super) fn pattern(&mut self, written: &str) -> Result<(), Fault> {
+        if self.patterns.contains(written) {
+            return Ok(());
+        }
+        if self.patterns.len() >= MAX_PATTERNS {
+            let message = format!("more than {MAX_PATTERNS} different patterns");
+            return Err(Fault::new(Code::Limit, message, 0..0).help("one pattern can hold others: a|b|c"));
+        }
+        self.patterns.insert(written.into());
+        Ok(())
     }
 
     /// Takes some steps.

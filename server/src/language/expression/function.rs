@@ -37,6 +37,8 @@ pub(in crate::language) struct Builtin {
 enum Run {
     /// On values in the open; if one was secret, so is all that comes out.
     Open(fn(&Arguments) -> Result<Value, Fault>),
+    /// As [`Run::Open`]; the second argument is a pattern.
+    Pattern(fn(&Arguments) -> Result<Value, Fault>),
     /// On values as they are: it looks at their structure alone, or keeps stretches itself.
     AsTheyAre(fn(&Arguments) -> Result<Value, Fault>),
     /// As they are, with what may have no value.
@@ -109,8 +111,13 @@ pub(in crate::language) fn call(
         run(&Arguments { name: builtin.name, values })
     };
     let value = match builtin.run {
-        Run::Open(function) => {
+        Run::Open(function) | Run::Pattern(function) => {
             arguments.iter().try_for_each(|argument| budget.weigh(argument))?;
+            if let (Run::Pattern(_), [_, pattern]) = (&builtin.run, arguments)
+                && let Kind::String(written) = &exposed(pattern).kind
+            {
+                budget.pattern(written)?;
+            }
             if arguments.iter().any(Value::is_sensitive) {
                 let open: Vec<Value> = arguments.iter().map(exposed).collect();
                 run(&open, function).map(sealed).map_err(|fault| withheld(builtin, fault))?

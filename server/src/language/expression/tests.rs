@@ -187,6 +187,8 @@ fn texts_have_the_usual_functions() {
     gives("'tacocat'.charAt(3) + 'ü'.upperAscii() + 'ABC'.lowerAscii()", "oüabc");
     gives("'hello mellow'.indexOf('ello', 2)", 7);
     gives("'hello mellow'.lastIndexOf('ello')", 7);
+    gives("'üüxü'.lastIndexOf('ü') * 10 + 'üüxü'.lastIndexOf('ü', 1)", 31);
+    gives("'hello'.lastIndexOf('') * 10 + 'aab'.lastIndexOf('aü')", 49);
     gives("'hello'.indexOf('z') + 'hello'.lastIndexOf('z')", -2);
     gives("'hello hello'.replace('he', 'we', 1)", "wello hello");
     gives_json("'a,b,c'.split(',', 2) + ''.split(',')", r#"["a","b,c",""]"#);
@@ -361,6 +363,10 @@ fn hostile_expressions_end() {
     let longer = format!("['0123456789']{}", ".map(x, x.replace('', x))".repeat(12));
     assert_eq!(code(&longer), Code::Limit);
     assert_eq!(code("lists.range(1000000)"), Code::Limit);
+    let patterns = |many: &str| format!("lists.range({many}).all(i, !'x'.matches('a' + string(i)))");
+    assert_eq!(code(&patterns("65")), Code::Limit);
+    gives(&patterns("64"), true);
+    gives("lists.range(1000).all(i, string(i).matches('^[0-9]+$'))", true);
     assert_eq!(evaluate("'x'.matches('(a{1000}){1000}')").unwrap_err().code, Code::BadValue);
 }
 

@@ -15,7 +15,7 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("startsWith", "text.startsWith(part)", 2..=2, Run::Open(starts_with)),
     Builtin::new("endsWith", "text.endsWith(part)", 2..=2, Run::Open(ends_with)),
     Builtin::new("contains", "text.contains(part)", 2..=2, Run::Open(contains)),
-    Builtin::new("matches", "text.matches(pattern)", 2..=2, Run::Open(matches)),
+    Builtin::new("matches", "text.matches(pattern)", 2..=2, Run::Pattern(matches)),
     Builtin::new("charAt", "text.charAt(index)", 2..=2, Run::Open(char_at)),
     Builtin::new("indexOf", "text.indexOf(part, from)", 2..=3, Run::Open(index_of)),
     Builtin::new("lastIndexOf", "text.lastIndexOf(part, from)", 2..=3, Run::Open(last_index_of)),
@@ -125,8 +125,9 @@ fn index_of(a: &Arguments) -> Result<Value, Fault> {
 fn last_index_of(a: &Arguments) -> Result<Value, Fault> {
     let (text, part) = (a.text(0)?, a.text(1)?);
     let last = position(a, 2, characters(text))?;
-    let end = (last + part.len()).min(text.len());
-    let found = (0..=end).rev().find(|at| text.get(*at..end).is_some_and(|t| t.starts_with(&**part)));
+    // What begins at `last` or before ends here or before; between two halves of a character nothing ends.
+    let end = text.floor_char_boundary(last.saturating_add(part.len()));
+    let found = text[..end].rfind(&**part);
     Ok(found.map_or(-1, |byte| characters(&text[..byte])).into())
 }
 
