@@ -11,6 +11,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::time::Instant;
 
 use super::State;
 use super::asked::Asked;
@@ -28,6 +29,8 @@ struct Listener {
     state: web::Data<State>,
     session: SessionToken,
     scope: Scope,
+    /// When it is time for the next beat: however much happens, it is never put off.
+    beat: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -35,7 +38,7 @@ impl Listener {
     /// The next message; none when the session is over.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
-            match tokio::time::timeout(BEAT, self.happenings.recv()).await {
+            match tokio::time::timeout_at(self.beat, self.happenings.recv()).await {
                 Ok(Ok(happening)) if !concerns(&happening, &self.scope) => {}
                 // Whoever was too slow has missed something, and asks again as well.
                 Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
@@ -46,6 +49,7 @@ impl Listener {
                     let user = self.state.store.session_user(self.session.hash(), Timestamp::now()).await;
                     let user = user.ok()??;
                     self.scope = user.scope;
+                    self.beat = Instant::now() + BEAT;
                     return Some((Bytes::from_static(b": still here\n\n"), self));
                 }
             }
@@ -104,6 +108,7 @@ pub async fn listen(asked: Asked) -> HttpResponse {
         state: asked.state.clone(),
         session: asked.session.clone(),
         scope: asked.user.scope.clone(),
+        beat: Instant::now() + BEAT,
         _permit: permit,
     };
     // The first line tells the page that it is connected.
