@@ -13,13 +13,13 @@ use super::refused::Refused;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Bodies beyond are decoded on a thread for blocking work.
+/// Plain bodies beyond, and all that are compressed, are decoded on a thread for blocking work: little can hold much.
 const SMALL: usize = 32 * 1024;
 
 /// The largest window of zstd, as a power of two: 8 MiB, whatever a frame asks for.
 const WINDOW_LOG: u32 = 23;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Encoding {
     Plain,
     Zstd,
@@ -38,7 +38,7 @@ pub async fn read<T: DeserializeOwned + Send + 'static>(
     let late = || Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
     let bytes =
         tokio::time::timeout(PATIENCE, collect(request, payload, limit)).await.map_err(|_| late())??;
-    if bytes.len() <= SMALL {
+    if bytes.len() <= SMALL && encoding == Encoding::Plain {
         return decode(&bytes, encoding, limit);
     }
     let failed = |_| Refused::bad_request("bad-body", "the body cannot be decoded");
