@@ -1,5 +1,7 @@
 //! Connections: one that writes, a few that only read.
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +15,7 @@ const READERS: usize = 4;
 
 /// The connection that writes.
 pub fn open_for_writing(file: &Path) -> Result<Connection> {
+    make_private(file).map_err(|error| Error::Database(Box::new(error)))?;
     let connection = Connection::open(file)?;
     // FULL: a certificate or a used token must survive a power cut; batches make it cheap.
     connection.execute_batch(
@@ -21,6 +24,13 @@ pub fn open_for_writing(file: &Path) -> Result<Connection> {
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Makes the file for its owner alone, whatever the directory lets others do; SQLite gives the files beside it the same
+/// mode.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    let opened = File::options().create(true).truncate(false).write(true).mode(0o600).open(file)?;
+    opened.set_permissions(Permissions::from_mode(0o600))
 }
 
 /// Connections that cannot write, opened as they are needed.

@@ -267,6 +267,21 @@ async fn work_that_fails_takes_back_only_its_own_changes() {
 }
 
 #[actix_web::test]
+async fn the_files_are_the_owners_alone_whatever_they_were() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("server.db");
+    std::fs::write(&file, "").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let store = Store::open(&file).unwrap();
+    added(&store, "web1.acme.example").await;
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+#[actix_web::test]
 async fn readers_cannot_write() {
     let (_directory, store) = empty();
     let written = store.read(|connection| Ok(connection.execute("DELETE FROM user", [])?)).await;
