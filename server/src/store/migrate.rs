@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, Result};
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_node_report.sql")];
 
 /// Applies what is missing.
 pub fn up(connection: &Connection) -> Result<()> {
