@@ -52,6 +52,9 @@ pub struct Identity {
     registry: registry::Registry,
     token_key: token::Key,
     alarm: alarm::Alarm,
+    /// Held from a change of the store, or a look at it, until memory agrees: else an enrolment that is repeated just
+    /// while its node is revoked would put back what it read before.
+    changes: tokio::sync::Mutex<()>,
 }
 
 /// Why an operator's wish about a node was not met.
@@ -96,7 +99,8 @@ impl Identity {
         token_key: token::Key,
     ) -> store::Result<Self> {
         let registry = registry::Registry::of(authority.instance(), store.certificates_in_force().await?);
-        Ok(Self { config, store, authority, registry, token_key, alarm: alarm::Alarm::default() })
+        let (alarm, changes) = (alarm::Alarm::default(), tokio::sync::Mutex::default());
+        Ok(Self { config, store, authority, registry, token_key, alarm, changes })
     }
 
     /// The CA.
@@ -135,6 +139,7 @@ impl Identity {
             detail: format!("{place}, token {} until {expires_at}", fresh.id()),
         };
         let token = fresh.to_store(&self.token_key, expires_at);
+        let _one = self.changes.lock().await;
         match self.store.add_node(certname.clone(), place, present, token, entry).await? {
             Added::Present(node) => Err(NodeError::Present(Box::new(node))),
             Added::Node(node) => {
@@ -175,6 +180,7 @@ impl Identity {
             commit: None,
             detail: String::new(),
         };
+        let _one = self.changes.lock().await;
         let ended = self.store.end_node(certname.clone(), state, entry).await?;
         match state {
             NodeState::Revoked => self.registry.revoke(&certname),

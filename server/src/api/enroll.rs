@@ -9,6 +9,7 @@ use super::limits::{Kind, Who};
 use super::refused::Refused;
 use super::{State, answer, body};
 use crate::live::Happening;
+use crate::network;
 
 /// A signing request is small.
 const LIMIT: usize = 32 * 1024;
@@ -20,7 +21,7 @@ pub async fn enroll(
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
     let address = request.peer_addr().map(|address| address.ip());
-    state.limits.take(Who::Address(address), Kind::Enroll)?;
+    state.limits.take(Who::Network(address.map(network::of)), Kind::Enroll)?;
     let asked: EnrollRequest = body::read(&request, payload, LIMIT).await?;
     let from = address.map_or_else(String::new, |address| address.to_string());
     let granted = state.identity.enroll(asked, &from).await?;
@@ -39,7 +40,7 @@ pub async fn renew(
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
     let address = request.peer_addr().map(|address| address.ip());
-    state.limits.take(Who::Address(address), Kind::Enroll)?;
+    state.limits.take(Who::Network(address.map(network::of)), Kind::Enroll)?;
     let asked: RenewRequest = body::read(&request, payload, LIMIT).await?;
     answer::json(&request, &state.identity.renew(&presented.0, asked).await?)
 }

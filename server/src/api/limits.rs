@@ -1,4 +1,4 @@
-//! How much each may ask: a bucket of tokens for each node and kind of request, and for each address that enrols.
+//! How much each may ask: a bucket of tokens for each node and kind of request, and for each network that enrols.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -41,8 +41,8 @@ impl Kind {
 pub enum Who {
     /// A node.
     Node(NodeId),
-    /// An address, where there is no node yet.
-    Address(Option<IpAddr>),
+    /// Where an address belongs, where there is no node yet.
+    Network(Option<IpAddr>),
 }
 
 /// All buckets.
@@ -94,13 +94,13 @@ mod tests {
     #[test]
     fn who_asks_too_much_waits_and_nobody_else_does() {
         let limits = Limits::default();
-        let (start, one) = (Instant::now(), Who::Address(Some([127, 0, 0, 1].into())));
+        let (start, one) = (Instant::now(), Who::Network(Some([127, 0, 0, 1].into())));
         for _ in 0..60 {
             assert_eq!(limits.take_at(one, Kind::Poll, start), Ok(()));
         }
         assert_eq!(limits.take_at(one, Kind::Poll, start), Err(1));
         assert_eq!(limits.take_at(one, Kind::Report, start), Ok(()));
-        assert_eq!(limits.take_at(Who::Address(None), Kind::Poll, start), Ok(()));
+        assert_eq!(limits.take_at(Who::Network(None), Kind::Poll, start), Ok(()));
         assert_eq!(limits.take_at(one, Kind::Poll, start + Duration::from_secs(1)), Ok(()));
     }
 }

@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::network;
+
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Many people may share an address; a name is one person's.
@@ -37,7 +39,7 @@ impl Attempts {
             seen.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
         }
         let name = name.map(|name| (Key::Name(name.chars().take(64).collect()), BY_NAME));
-        for (key, most) in [(Key::Address(network(address)), BY_ADDRESS)].into_iter().chain(name) {
+        for (key, most) in [(Key::Address(network::of(address)), BY_ADDRESS)].into_iter().chain(name) {
             if seen.len() >= REMEMBERED && !seen.contains_key(&key) {
                 return Err(WINDOW);
             }
@@ -57,14 +59,6 @@ impl Attempts {
     pub fn came_in(&self, name: &str) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.remove(&Key::Name(name.chars().take(64).collect()));
-    }
-}
-
-/// Whoever has one IPv6 address has the 2⁶⁴ beside it.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
     }
 }
 

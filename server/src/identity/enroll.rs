@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::registry::{Peer, Refusal};
 use super::request::{InvalidRequest, public_key};
 use super::{AuthorityError, Identity, NodeUri, RENEWAL_GRACE};
+use crate::network;
 use crate::store;
 use crate::store::audit::Entry;
 use crate::store::certificate::{NewCertificate, Renewal};
@@ -103,6 +104,7 @@ impl Identity {
         let entry = entry(now, &peer.address, "certificate-renewed", &node, &certificate);
         match self.store.renew(node.id, peer.serial.clone(), certificate, entry).await? {
             Renewal::Granted(pem) => {
+                let _one = self.changes.lock().await;
                 self.registry.set_certificates(&caller, self.store.certificates(node.id).await?);
                 Ok(self.answer(pem, &node))
             }
@@ -115,7 +117,9 @@ impl Identity {
         let now = Timestamp::now();
         let found = self.store.token(id.to_owned()).await?;
         let Some(token) = found.filter(|t| self.token_key.verify(&t.id, secret, &t.secret_mac)) else {
-            self.sound("unknown-token-refused", format!("from {from}"), String::new(), from, now).await;
+            // By network: with one line of IPv6 an address for each try would use up all alarms.
+            let network = from.parse().map_or_else(|_| from.to_owned(), |ip| network::of(ip).to_string());
+            self.sound("unknown-token-refused", format!("from {network}"), String::new(), from, now).await;
             return Err(EnrollError::Token);
         };
         if token.expires_at <= now {
@@ -147,6 +151,7 @@ impl Identity {
     }
 
     async fn put_in_force(&self, node: &NodeRow) -> Result<(), EnrollError> {
+        let _one = self.changes.lock().await;
         if let Some(row) = self.store.node(node.certname.clone()).await?
             && row.id == node.id
         {
