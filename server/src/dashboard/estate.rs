@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::live::{Happening, Live};
+use crate::store::node::Place;
 
 /// What a node is for, as the inventory says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -23,8 +24,9 @@ pub struct Function {
 
 /// The running server, as far as pages show it.
 pub trait Estate: Send + Sync {
-    /// What a node is for; none where the commit in force does not name it.
-    fn function(&self, node: &Certname) -> Option<Function>;
+    /// What a node of this place is for; none where the commit in force does not have it there: what another customer
+    /// makes of the name is no affair of those who see this place.
+    fn function(&self, node: &Certname, place: &Place) -> Option<Function>;
 
     /// A text of a commit, to show the line of an error; none where it is not at hand any more.
     fn source(&self, commit: &str, file: &str) -> Option<String>;
@@ -34,8 +36,9 @@ pub trait Estate: Send + Sync {
 }
 
 impl Estate for Live {
-    fn function(&self, node: &Certname) -> Option<Function> {
+    fn function(&self, node: &Certname, place: &Place) -> Option<Function> {
         let in_force = self.in_force()?;
+        in_force.place(node).filter(|found| found == place)?;
         let node = in_force.program().inventory().get(node)?;
         let labels = node.labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         Some(Function {

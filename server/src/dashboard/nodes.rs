@@ -197,7 +197,7 @@ pub async fn members(asked: &Asked, only: Option<NodeId>) -> Result<Vec<Member>,
     let (state, now) = (&asked.state, asked.now);
     let fleet = state.store.fleet(asked.user.scope.clone(), only, now - BACK).await?;
     let member = |row: FleetRow| Member {
-        function: state.estate.function(&row.node.certname),
+        function: state.estate.function(&row.node.certname, &row.node.place),
         status: Status::of(&row, now, state.interval),
         row,
     };

@@ -215,12 +215,12 @@ fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, 
     if node.reseller == caller.place.reseller && node.customer == caller.place.customer {
         return Ok(node.clone());
     }
-    let message = format!(
-        "`{}` was added for {}, and this says that it belongs to {}/{}",
-        caller.certname, caller.place, node.reseller, node.customer
-    );
-    let problem = Diagnostic::error("place-disagrees", message, (*node.origin).clone()).help(format!(
-        "move it here with `holdfast node move {}`, or move it back in the inventory",
+    // Only the log names the other: the diagnostic is shown to whoever sees the node's present place.
+    tracing::warn!(node = %caller.certname, bound = %caller.place, inventory = %node.origin, "place disagrees");
+    let message =
+        format!("`{}` was added for {}, and the inventory has it elsewhere", caller.certname, caller.place);
+    let problem = Diagnostic::error("place-disagrees", message, None).help(format!(
+        "an operator moves it to where the inventory has it with `holdfast node move {}`, or back in the inventory",
         caller.certname
     ));
     Err((PollError::PlaceDisagrees { commit }, problem))

@@ -5,6 +5,7 @@ use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, ReportAnswer, path};
 use reqwest::StatusCode;
 
+use crate::dashboard::Estate as _;
 use crate::live::Happening;
 use crate::serve::fixture::{Fixture, read};
 use crate::store::commit::CommitStatus;
@@ -150,6 +151,10 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     assert_eq!(refused().await, (StatusCode::CONFLICT, "place-disagrees".to_owned()));
     let errors = fixture.server.store.compile_errors(None).await.unwrap();
     assert_eq!(errors[0].diagnostics[0].code, "place-disagrees");
+    // Whoever sees acme's nodes sees this, and is to learn nothing of the other customer.
+    assert!(!format!("{:?}", errors[0].diagnostics).contains("third"), "{errors:?}");
+    let (name, place) = ("web1.acme.example".parse().unwrap(), "alpinhost/acme".parse().unwrap());
+    assert_eq!(fixture.server.live.function(&name, &place), None);
     let back = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
     fixture.commit("inventory/alpinhost/third.toml", "").await;
     fixture.commit("inventory/alpinhost/acme.toml", back).await;

@@ -19,7 +19,7 @@ use store::audit::Entry;
 use store::catalog::CompileErrorRow;
 use store::certificate::NewCertificate;
 use store::commit::{CommitRow, CommitStatus};
-use store::node::{Added, NodeId, Present};
+use store::node::{Added, NodeId, Place, Present};
 use store::token::NewToken;
 use store::user::{Role, UserRow};
 
@@ -37,7 +37,7 @@ const DATA: &str = "[nginx]\nworker_proceses = 8\nkeepalive = \"65s\"\n";
 pub struct Double(pub broadcast::Sender<Happening>);
 
 impl Estate for Double {
-    fn function(&self, node: &Certname) -> Option<Function> {
+    fn function(&self, node: &Certname, _: &Place) -> Option<Function> {
         let role = match node.as_str() {
             name if name.starts_with("web") => "webshop",
             name if name.starts_with("db") => "database",
