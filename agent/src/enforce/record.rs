@@ -13,6 +13,9 @@ use crate::provider::{Change, ChangeKind, Shown};
 /// The most bytes of diffs in one report; later events go without.
 const MAX_DIFFS: usize = 4 * 1024 * 1024;
 
+/// The most bytes of each other text of an event: a command may say anything, and a server refuses what is too long.
+const MAX_TEXT: usize = 2 * 1024;
+
 /// How a resource ended: the worst of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Outcome {
@@ -175,8 +178,10 @@ impl<'a> Record<'a> {
     /// The one way into the report: redacted, counted and limited.
     fn add(&mut self, index: usize, mut event: Event) {
         let redact = Redact::of(&self.subjects[index].resource.attributes);
-        for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.diff, &mut event.path] {
-            *text = text.take().map(|text| redact.text(text));
+        event.diff = event.diff.take().map(|diff| redact.text(diff));
+        for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.path] {
+            // Cut last, so that no half of a secret is left that the whole would have been replaced for.
+            *text = text.take().map(|text| cut(redact.text(text)));
         }
         let length = event.diff.as_ref().map_or(0, String::len);
         if length > MAX_DIFF || self.diffs + length > MAX_DIFFS {
@@ -201,6 +206,15 @@ impl<'a> Record<'a> {
             self.dropped += 1;
         }
     }
+}
+
+/// At most [`MAX_TEXT`] of a text.
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT - "…".len()));
+        text.push('…');
+    }
+    text
 }
 
 /// One line in the log for each event.

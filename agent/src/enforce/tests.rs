@@ -122,6 +122,15 @@ fn a_command_that_ran_in_its_turn_is_not_run_again() {
 }
 
 #[test]
+fn what_a_command_says_at_length_is_cut() {
+    let mut bench = Bench::of(Double::new(|_| Some(failed(1, &"ü".repeat(50_000)))));
+    bench.add("exec", "shout", &[("creates", "/made".into())].into());
+    let findings = bench.run(Mode::Enforce);
+    let reason = event(&findings, "exec[shout]", Status::Failed).reason.clone().unwrap();
+    assert!(reason.len() <= 2048 && reason.contains("exit code 1") && reason.ends_with("ü…"), "{reason}");
+}
+
+#[test]
 fn notifications_pass_through_containers_both_ways() {
     let (mut bench, ran) = commands(&[]);
     let file = bench.file("/a", "x");
