@@ -1,9 +1,15 @@
 //! The acceptance tests: one binary, so that the programs are built, and the lab is booted, once.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "all of it is tests, and what fails in one is to be seen where it did"
+)]
+
+mod compile;
 mod contract;
 mod failing;
 mod faults;
 mod lab;
-mod path;
 mod node;
+mod path;
 mod tidy;
