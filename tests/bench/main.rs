@@ -11,10 +11,12 @@ mod figure;
 
 use std::process::ExitCode;
 
+/// What is measured together.
+type Part = fn() -> anyhow::Result<Vec<figure::Figure>>;
+
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
-    let parts: [(&str, fn() -> anyhow::Result<Vec<figure::Figure>>); 2] =
-        [("agent", agent::measure), ("compile", compile::measure)];
+    let parts: [(&str, Part); 2] = [("agent", agent::measure), ("compile", compile::measure)];
     figure::print_heading();
     for (name, measure) in parts.into_iter().filter(|(name, _)| name.contains(&only)) {
         match measure() {
