@@ -14,7 +14,7 @@ build: cargo ## target/release/holdfast and target/release/holdfast-agent
 	$(CARGO) build --release --package holdfast-server --package holdfast-agent
 
 demo: cargo tools ## a server, three nodes, a commit, a drift; ONCE=1 ends by itself
-	$(CARGO) run --quiet --package acceptance --bin demo -- $(if $(ONCE),--once)
+	$(CARGO) run --package acceptance --bin demo -- $(if $(ONCE),--once)
 
 test: cargo tools ## every test that CI runs
 	$(CARGO) fmt --all --check
@@ -25,7 +25,7 @@ lab: root cargo tools ## the acceptance tests on booted hosts; needs root
 	HOLDFAST_REQUIRE_LAB=1 $(CARGO) test --package acceptance --test all
 
 bench: cargo ## the benchmarks beside their targets
-	$(CARGO) run --quiet --release --package acceptance --bin bench
+	HOLDFAST_PROFILE=release $(CARGO) run --release --package acceptance --bin bench
 
 # Installing needs root; without, what is missing is said where it is needed.
 tools:

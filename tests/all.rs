@@ -12,4 +12,5 @@ mod faults;
 mod lab;
 mod node;
 mod path;
+mod reference;
 mod tidy;

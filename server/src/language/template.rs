@@ -125,4 +125,6 @@ fn diagnostic(fault: &Fault, file: &Arc<str>, source: &str) -> Diagnostic {
 }
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
