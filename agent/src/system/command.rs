@@ -33,7 +33,7 @@ pub struct Invocation {
     pub input: Option<Input>,
     /// When its process group is ended.
     pub timeout: Duration,
-    /// How many bytes of each output are kept; what is over is read and dropped.
+    /// How many bytes of each output are kept, as whole lines; what is over is read and dropped.
     pub limit: usize,
 }
 
@@ -129,9 +129,9 @@ impl fmt::Display for Exit {
 pub struct Output {
     /// How it ended.
     pub exit: Exit,
-    /// The beginning of its standard output.
+    /// The beginning of its standard output; where that was too much, up to the last whole line.
     pub stdout: Vec<u8>,
-    /// The end of its standard error, where the reason usually stands.
+    /// The end of its standard error, where the reason usually stands; where that was too much, from a whole line on.
     pub stderr: Vec<u8>,
 }
 

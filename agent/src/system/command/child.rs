@@ -108,7 +108,7 @@ fn watch(child: &mut Child, invocation: &Invocation) -> io::Result<Output> {
     };
     stdout.take_all()?;
     stderr.take_all()?;
-    Ok(Output { exit: deadline.exit(status), stdout: stdout.kept, stderr: stderr.kept })
+    Ok(Output { exit: deadline.exit(status), stdout: stdout.lines(), stderr: stderr.lines() })
 }
 
 /// Waits until a stream has something, the child ends, or the time is over.
@@ -172,6 +172,7 @@ struct Stream {
     fd: Option<OwnedFd>,
     keep: Keep,
     kept: Vec<u8>,
+    cut: bool,
 }
 
 impl Stream {
@@ -179,7 +180,7 @@ impl Stream {
         if let Some(fd) = &fd {
             rustix::io::ioctl_fionbio(fd, true)?;
         }
-        Ok(Self { fd, keep, kept: Vec::new() })
+        Ok(Self { fd, keep, kept: Vec::new(), cut: false })
     }
 
     /// Takes what is there without waiting, as much as a pipe holds: a child that never stops cannot hold us here.
@@ -203,13 +204,32 @@ impl Stream {
             Keep::First(limit) => {
                 let room = limit.saturating_sub(self.kept.len()).min(bytes.len());
                 self.kept.extend_from_slice(&bytes[..room]);
+                self.cut |= room < bytes.len();
             }
             Keep::Last(limit) => {
                 self.kept.extend_from_slice(bytes);
                 if self.kept.len() > 2 * limit {
                     self.kept.drain(..self.kept.len() - limit);
+                    self.cut = true;
                 }
             }
         }
+    }
+
+    /// What was kept, without the line that was cut: half a secret is not recognised as one, and would be shown.
+    fn lines(mut self) -> Vec<u8> {
+        match self.keep {
+            _ if !self.cut => {}
+            Keep::First(_) => {
+                let end = self.kept.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                self.kept.truncate(end);
+            }
+            Keep::Last(_) => {
+                let start =
+                    self.kept.iter().position(|byte| *byte == b'\n').map_or(self.kept.len(), |at| at + 1);
+                self.kept.drain(..start);
+            }
+        }
+        self.kept
     }
 }
