@@ -17,7 +17,7 @@ use rustix::io::Errno;
 
 use super::machine::{Machine, READ};
 use super::resolve::{Place, stat_at, stat_of};
-use super::{Access, Committed, Error, FileKind, Result, Staged, tree};
+use super::{Access, Committed, Error, FileKind, Result, Staged, Stat, tree};
 
 const PREFIX: &str = ".holdfast-";
 
@@ -104,16 +104,28 @@ impl StagedFile<'_> {
     /// Copies the finished file into one that cannot be replaced.
     fn in_place(&self) -> io::Result<()> {
         let Place { dir, name } = &self.place;
-        if stat_at(dir.as_fd(), name)?.kind != FileKind::File {
-            return Err(Errno::BUSY.into());
-        }
+        only_name_of_a_file(stat_at(dir.as_fd(), name)?)?;
         let mut from = File::from(rustix::fs::openat(dir, &self.temporary.name, READ, Mode::empty())?);
-        let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut to = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+        // The name may have been given to another file since: the open one is judged before it is emptied.
+        only_name_of_a_file(stat_of(&to)?)?;
+        to.set_len(0)?;
         io::copy(&mut from, &mut to)?;
         let wanted = stat_of(&from)?;
         give(&to, Access { mode: wanted.mode, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
         to.sync_all()
+    }
+}
+
+/// What is written in place must be a regular file, and must have no other name that would change with it.
+fn only_name_of_a_file(stat: Stat) -> io::Result<()> {
+    match (stat.kind, stat.links) {
+        (FileKind::File, 0 | 1) => Ok(()),
+        (FileKind::File, links) => Err(io::Error::other(format!(
+            "it has {links} hard links, which would all change; remove the others"
+        ))),
+        _ => Err(Errno::BUSY.into()),
     }
 }
 
@@ -192,5 +204,32 @@ fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
         }
         Ok(left) => format!("; the file system has {} bytes left", left.f_bavail * left.f_frsize),
         Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_place_only_a_regular_file_with_one_name_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        let (file, other, fifo) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("fifo"));
+        std::fs::write(&file, "old and longer").unwrap();
+        std::fs::hard_link(&file, &other).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+            .unwrap();
+        let access = Access { mode: 0o644, uid: None, gid: None };
+        let stage = |path| stage(&machine, Path::new(path), access, &mut &b"new"[..]).unwrap();
+
+        let refused = stage("/a").in_place().unwrap_err().to_string();
+        assert!(refused.contains("2 hard links"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&other).unwrap(), "old and longer");
+        assert!(stage("/fifo").in_place().is_err());
+
+        std::fs::remove_file(&other).unwrap();
+        stage("/a").in_place().unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
     }
 }
