@@ -11,6 +11,11 @@ agent() {
         >/run/said 2>&1
 }
 
+# A run that changed something and failed nowhere, by its exit code.
+changed() {
+    [ "$1" = 2 ] || { cat /run/said >&2; return 1; }
+}
+
 look() {
     find /srv/app /etc/holdfast-sample.conf -type l -printf '%p %u %l\n'
     find /srv/app /etc/holdfast-sample.conf -type f | sort >/run/files
@@ -25,7 +30,7 @@ prepare() {
     printf '[Unit]\nStartLimitIntervalSec=0\n' >/etc/systemd/system/holdfast-sample.service.d/often.conf
     systemctl daemon-reload
     generation=old
-    agent env || test $? = 2
+    agent env || changed $?
     mkdir /root/was
     cp -a /srv/app /etc/holdfast-sample.conf /var/lib/killed /root/was
 }
@@ -42,7 +47,7 @@ restore() {
 trace() {
     restore
     generation=new
-    agent strace -f -y -s 0 -e signal=none -e trace=$mutating -o /run/trace || test $? = 2
+    agent strace -f -y -s 0 -e signal=none -e trace=$mutating -o /run/trace || changed $?
     cat /run/trace
 }
 
@@ -67,6 +72,8 @@ strike() {
             sleep 0.02
         done
         echo "-- active $(cat /run/holdfast-sample/active)"
+        # Where one restart is lost many are, and each is waited for.
+        cmp -s /etc/holdfast-sample.conf /run/holdfast-sample/active || break
     done
 }
 
