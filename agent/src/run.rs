@@ -110,8 +110,10 @@ pub fn once(place: &Place, mode: Mode, stop: &AtomicBool) -> Result<Done, Error>
     enforce_work(place, &state, &identity, work, &network, &mut account, stop)?;
 
     let report = account.end(place);
-    let delivery = deliver(place, &state, &identity, &network, &report)?;
-    Status::of(&report, &identity, &delivery, next_run).store(&state)?;
+    let delivery = deliver(place, &state, &identity, &network, &report);
+    if let Err(error) = Status::of(&report, &identity, &delivery, next_run).store(&state) {
+        tracing::error!("how this run went could not be kept for `status`: {error}");
+    }
     Ok(Done { report, certname: identity.certname, delivery })
 }
 
@@ -179,20 +181,20 @@ fn deliver(
     identity: &Identity,
     network: &Runtime,
     report: &Report,
-) -> Result<Delivery, Error> {
-    let spool = Spool::open(state)?;
-    if let Err(error) = spool.add(report) {
-        tracing::error!("the report of this run is lost: {error}");
-    }
-    let client = identity.client(place.config.server.as_deref())?;
-    let delivery = network.block_on(spool.deliver(&client))?;
-    if let Some(refused) = &delivery.refused {
-        tracing::error!(
-            "a report was refused and is kept in {}/spool/failed: {refused}",
-            place.state_dir.display()
-        );
-    }
-    Ok(delivery)
+) -> Delivery {
+    let spool = match Spool::open(state) {
+        Ok(spool) => spool,
+        Err(error) => return Delivery { lost: Some(error.to_string()), ..Delivery::default() },
+    };
+    let lost = spool.add(report).err().map(|error| error.to_string());
+    let waits = |why: String| Delivery { waits: Some(why), ..Delivery::default() };
+    let delivery = match identity.client(place.config.server.as_deref()) {
+        Ok(client) => {
+            network.block_on(spool.deliver(&client)).unwrap_or_else(|error| waits(error.to_string()))
+        }
+        Err(error) => waits(error.to_string()),
+    };
+    Delivery { lost, ..delivery }
 }
 
 /// The days since the server last confirmed the catalog, where they are too many.

@@ -3,7 +3,7 @@
 use holdfast_catalog::report::Report;
 use holdfast_catalog::wire::{ReportAnswer, path};
 
-use crate::fetch::{self, Client};
+use crate::fetch::Client;
 use crate::state::{self, StateDir};
 
 /// The most reports that wait: ten days of a server away, at half an hour. The oldest go first.
@@ -27,10 +27,19 @@ pub struct Spool {
 pub struct Delivery {
     /// Reports that the server has now.
     pub delivered: usize,
-    /// Reports that it refused, and its last words on one.
+    /// Why the last one of those that were put aside was: refused by the server, or unreadable.
     pub refused: Option<String>,
     /// Why the rest waits.
-    pub waits: Option<fetch::Error>,
+    pub waits: Option<String>,
+    /// Why the report of this run could not even be kept.
+    pub lost: Option<String>,
+}
+
+impl Delivery {
+    /// Whether the server has all there was.
+    pub fn is_whole(&self) -> bool {
+        self.refused.is_none() && self.waits.is_none() && self.lost.is_none()
+    }
 }
 
 impl Spool {
@@ -69,11 +78,12 @@ impl Spool {
     pub async fn deliver(&self, client: &Client) -> Result<Delivery, state::Error> {
         let mut delivery = Delivery::default();
         for name in reports(&self.waiting)? {
-            let bytes = self.waiting.read(&name, MAX_BYTES)?.unwrap_or_default();
-            let Ok(report) = serde_json::from_slice::<Report>(&bytes) else {
-                self.put_aside(&name)?;
-                delivery.refused = Some(format!("{name} is damaged"));
-                continue;
+            let report = match self.report(&name)? {
+                Ok(report) => report,
+                Err(why) => {
+                    delivery.refused = Some(self.put_aside(&name, why));
+                    continue;
+                }
             };
             match client.post::<ReportAnswer>(path::REPORTS, &report).await {
                 Ok(_) => {
@@ -81,11 +91,10 @@ impl Spool {
                     delivery.delivered += 1;
                 }
                 Err(error) if error.is_final() => {
-                    self.put_aside(&name)?;
-                    delivery.refused = Some(error.to_string());
+                    delivery.refused = Some(self.put_aside(&name, error.to_string()));
                 }
                 Err(error) => {
-                    delivery.waits = Some(error);
+                    delivery.waits = Some(error.to_string());
                     break;
                 }
             }
@@ -93,9 +102,24 @@ impl Spool {
         Ok(delivery)
     }
 
-    fn put_aside(&self, name: &str) -> Result<(), state::Error> {
-        self.waiting.hand_over(name, &self.refused)?;
-        shorten(&self.refused, MAX_REFUSED)
+    /// A report that waits, or what is wrong with its file; an error is one of the system at large, which passes.
+    fn report(&self, name: &str) -> Result<Result<Report, String>, state::Error> {
+        match self.waiting.read(name, MAX_BYTES) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes.unwrap_or_default())
+                .map_err(|error| format!("{name} is damaged: {error}"))),
+            Err(error) if error.is_shortage() => Err(error),
+            Err(error) => Ok(Err(error.to_string())),
+        }
+    }
+
+    /// Moves a report out of the way and answers with why. One that cannot be moved is passed by: it holds nobody up.
+    fn put_aside(&self, name: &str, why: String) -> String {
+        let aside =
+            self.waiting.hand_over(name, &self.refused).and_then(|()| shorten(&self.refused, MAX_REFUSED));
+        match aside {
+            Ok(()) => why,
+            Err(error) => format!("{why}; {error}"),
+        }
     }
 }
 

@@ -47,6 +47,15 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+impl Error {
+    /// Whether the system is short of descriptors or memory just now, which says nothing of the file.
+    pub(crate) fn is_shortage(&self) -> bool {
+        use rustix::io::Errno;
+        let Self::Io { error, .. } = self else { return false };
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+    }
+}
+
 /// A run's lock; the system takes it back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock(#[allow(dead_code, reason = "held, never read")] std::fs::File);

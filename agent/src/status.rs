@@ -56,7 +56,7 @@ impl Status {
             commit: report.commit.clone(),
             counts: report.counts,
             error: report.error.clone(),
-            delivered: delivery.waits.is_none() && delivery.refused.is_none(),
+            delivered: delivery.is_whole(),
             next_run: now().saturating_add(wait).unwrap_or(Timestamp::MAX),
             next_run_seconds: next_run.as_secs(),
         }

@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 use holdfast_catalog::report::Mode;
 
+use super::style::harmless;
 use super::{Common, Style, outcome};
+use crate::config::Place;
+use crate::spool::Delivery;
 use crate::{daemon, run, stop};
 
 #[derive(Debug, Args)]
@@ -28,10 +31,25 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let done = run::once(&place, mode, &*stop::on_signal()?)?;
     outcome::print(&done.report, Some(&done.certname), common)?;
-    if let Some(why) = &done.delivery.waits {
-        eprintln!("{} the report waits on disk: {why}", Style::of(&std::io::stderr()).warn("note:"));
-    }
+    tell_of(&done.delivery, &place);
     Ok(outcome::exit_code(&done.report, common))
+}
+
+/// What keeps reports from the server is no part of them.
+fn tell_of(delivery: &Delivery, place: &Place) {
+    let aside = place.state_dir.join("spool/failed");
+    let notes = [
+        delivery.lost.as_ref().map(|why| format!("the report of this run is lost: {why}")),
+        delivery.waits.as_ref().map(|why| format!("reports wait on disk: {why}")),
+        delivery
+            .refused
+            .as_ref()
+            .map(|why| format!("a report was put aside, see {}: {why}", aside.display())),
+    ];
+    let note = Style::of(&std::io::stderr()).warn("note:");
+    for words in notes.into_iter().flatten() {
+        eprintln!("{note} {}", harmless(&words));
+    }
 }
 
 /// The command line of one run with the daemon's own settings.

@@ -208,6 +208,39 @@ fn a_refused_report_does_not_hold_up_the_next_one() {
 }
 
 #[test]
+fn a_report_that_cannot_be_read_is_put_aside_once_and_holds_nobody_up() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    Spool::open(&scene.state()).unwrap();
+    let spool = scene.place.state_dir.join("spool");
+    std::os::unix::fs::symlink("/etc/passwd", spool.join("0-planted.json")).unwrap();
+    let huge = std::fs::File::create(spool.join("1-huge.json")).unwrap();
+    huge.set_len(64 * 1024 * 1024 + 1).unwrap();
+    std::fs::write(spool.join("2-damaged.json"), "{").unwrap();
+
+    let first = scene.run().delivery;
+    assert_eq!((first.delivered, first.waits), (1, None));
+    assert!(first.refused.is_some());
+    assert_eq!(spool.join("failed").read_dir().unwrap().count(), 3);
+    let second = scene.run().delivery;
+    assert!(second.is_whole() && second.delivered == 1, "{second:?}");
+}
+
+#[test]
+fn without_a_spool_the_run_counts_and_its_report_is_told_as_lost() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    std::fs::write(scene.place.state_dir.join("spool"), "no directory").unwrap();
+    let done = scene.run();
+    assert_eq!((done.report.counts.changed, scene.greeting().as_str()), (1, "hello\n"));
+    assert!(done.delivery.lost.unwrap().contains("spool"));
+    let status = Status::load(&scene.state()).unwrap().unwrap();
+    assert_eq!((status.run, status.delivered), (done.report.run, false));
+}
+
+#[test]
 fn what_is_not_for_this_node_or_not_understood_is_refused_whole() {
     let scene = scene();
     scene.enroll();
