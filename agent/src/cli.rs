@@ -70,6 +70,9 @@ enum Command {
     /// Make this machine a node, by the join string of `holdfast node add`
     Enroll(enroll::Arguments),
     /// Enforce what this machine is to be, again and again, or once
+    ///
+    /// SIGUSR1 or SIGHUP asks the daemon for a run now, which reads the settings anew. SIGTERM or Ctrl-C ends a run after
+    /// the resource at hand; SIGHUP does not, so a lost connection leaves no machine half way.
     Run(run::Arguments),
     /// Enforce a catalog from a file, without a server: images, containers, developers' machines
     Apply(apply::Arguments),

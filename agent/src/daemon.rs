@@ -1,12 +1,14 @@
-//! The daemon: a clock that starts a run at its time, on SIGUSR1, and once at the beginning.
+//! The daemon: a clock that starts a run at its time, on SIGUSR1 or SIGHUP, and once at the beginning.
 //!
 //! Each run is a process of its own (`run --once` by the same program). So the daemon holds neither catalog nor TLS
-//! between runs and stays as small as it began, a run that dies takes nobody with it, and settings are fresh each time.
+//! between runs and stays as small as it began, a run that dies takes nobody with it, and settings are fresh each time: all
+//! that SIGHUP usually asks for is a run. Once begun, a shortage of the system costs a run and never the daemon.
 
 use std::ffi::OsString;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use holdfast_catalog::certname::Certname;
 use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
@@ -39,6 +41,7 @@ struct Signals {
     terminate: unix::Signal,
     interrupt: unix::Signal,
     run_now: unix::Signal,
+    hangup: unix::Signal,
 }
 
 /// What ended a wait.
@@ -54,40 +57,71 @@ enum Woken {
 /// Where it cannot begin. Runs that fail are told and tried again at their next time.
 pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
     let state = StateDir::open(&place.state_dir)?;
-    Identity::load(&state)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(turn(place, &state, once))
+    let certname = Identity::load(&state)?.certname;
+    let clock = Clock { place, state: &state, certname: &certname, program: SELF, once };
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(clock.turn())?)
 }
 
-async fn turn(place: &Place, state: &StateDir, once: &[OsString]) -> Result<(), Error> {
-    let mut signals = Signals {
-        terminate: signal(SignalKind::terminate())?,
-        interrupt: signal(SignalKind::interrupt())?,
-        run_now: signal(SignalKind::user_defined1())?,
-    };
-    loop {
-        let before = Status::load(state)?.map(|status| status.run);
-        let child = Command::new(SELF).args(once).stdin(Stdio::null()).spawn()?;
-        if signals.during(child).await? == Woken::Stop {
-            return Ok(());
+/// What the daemon knows while it turns.
+struct Clock<'a> {
+    place: &'a Place,
+    state: &'a StateDir,
+    certname: &'a Certname,
+    program: &'a str,
+    once: &'a [OsString],
+}
+
+impl Clock<'_> {
+    async fn turn(&self) -> std::io::Result<()> {
+        let mut signals = Signals::listen()?;
+        loop {
+            let before = self.last_run().map(|status| status.run);
+            match self.start(&mut signals).await {
+                Ok(Woken::Stop) => return Ok(()),
+                Ok(Woken::Due) => {}
+                Err(error) => tracing::error!("a run could not be started: {error}"),
+            }
+            let wait = match self.last_run().filter(|status| Some(status.run) != before) {
+                Some(status) => Duration::from_secs(status.next_run_seconds),
+                None => run::fallback_wait(self.place, self.certname),
+            };
+            tracing::debug!("the next run is in {} s", wait.as_secs());
+            if signals.wait(wait).await == Woken::Stop {
+                return Ok(());
+            }
         }
-        let after = Status::load(state)?.filter(|status| Some(status.run) != before);
-        let wait = match after {
-            Some(status) => Duration::from_secs(status.next_run_seconds),
-            None => run::fallback_wait(place, &Identity::load(state)?.certname),
-        };
-        tracing::debug!("the next run is in {} s", wait.as_secs());
-        if signals.wait(wait).await == Woken::Stop {
-            return Ok(());
-        }
+    }
+
+    async fn start(&self, signals: &mut Signals) -> std::io::Result<Woken> {
+        let child = Command::new(self.program).args(self.once).stdin(Stdio::null()).spawn()?;
+        signals.during(child).await
+    }
+
+    /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
+    fn last_run(&self) -> Option<Status> {
+        Status::load(self.state).unwrap_or_else(|error| {
+            tracing::warn!("when the next run is must be guessed: {error}");
+            None
+        })
     }
 }
 
 impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            run_now: signal(SignalKind::user_defined1())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
     /// Waits for the next run's time, a wish for one, or the end.
     async fn wait(&mut self, wait: Duration) -> Woken {
         tokio::select! {
             () = tokio::time::sleep(wait) => Woken::Due,
             _ = self.run_now.recv() => Woken::Due,
+            _ = self.hangup.recv() => Woken::Due,
             _ = self.terminate.recv() => Woken::Stop,
             _ = self.interrupt.recv() => Woken::Stop,
         }
@@ -109,7 +143,8 @@ impl Signals {
             // The terminal has told the run already, and a second signal would end it at once.
             _ = self.interrupt.recv() => {}
         }
-        child.wait().await?;
+        // Told to stop, it stops, whatever became of the run.
+        let _ = child.wait().await;
         Ok(Woken::Stop)
     }
 }
@@ -131,16 +166,14 @@ mod tests {
     fn signals_wake_and_stop() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut signals = Signals {
-                terminate: signal(SignalKind::terminate()).unwrap(),
-                interrupt: signal(SignalKind::interrupt()).unwrap(),
-                run_now: signal(SignalKind::user_defined1()).unwrap(),
-            };
+            let mut signals = Signals::listen().unwrap();
             let raise = |which| rustix::process::kill_process(rustix::process::getpid(), which).unwrap();
             let long = Duration::from_secs(3_600);
             assert_eq!(signals.wait(Duration::from_millis(1)).await, Woken::Due);
-            raise(Signal::USR1);
-            assert_eq!(signals.wait(long).await, Woken::Due);
+            for now in [Signal::USR1, Signal::HUP] {
+                raise(now);
+                assert_eq!(signals.wait(long).await, Woken::Due);
+            }
             raise(Signal::TERM);
             assert_eq!(signals.wait(long).await, Woken::Stop);
             let child = Command::new("true").spawn().unwrap();
@@ -148,6 +181,23 @@ mod tests {
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
             raise(Signal::TERM);
             assert_eq!(signals.during(child).await.unwrap(), Woken::Stop);
+
+            // A run that cannot be started, beside a status that cannot be read, is waited out.
+            let root = tempfile::tempdir().unwrap();
+            let place = &Place::find(root.path(), None, None).unwrap();
+            let state = &StateDir::open(&place.state_dir).unwrap();
+            std::fs::create_dir(place.state_dir.join("status.json")).unwrap();
+            assert!(Status::load(state).is_err());
+            let certname = &Certname::parse("web1.acme.example").unwrap();
+            let clock = Clock { place, state, certname, program: "/no/such/program", once: &[] };
+            let mut turning = std::pin::pin!(clock.turn());
+            tokio::select! {
+                biased;
+                ended = &mut turning => panic!("it ended: {ended:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+            raise(Signal::TERM);
+            turning.await.unwrap();
         });
     }
 }

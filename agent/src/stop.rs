@@ -1,4 +1,5 @@
-//! SIGTERM and Ctrl-C: the first asks a run to end after the resource at hand, the second ends the process.
+//! SIGTERM and Ctrl-C: the first asks a run to end after the resource at hand, the second ends the process. SIGHUP, such as
+//! from a connection that was lost, ends nothing: the run goes on to its end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,8 @@ pub fn on_signal() -> std::io::Result<Arc<AtomicBool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut terminate, mut interrupt) = {
         let _context = runtime.enter();
+        // Who listens does not die of it, and the commands of a run still do.
+        drop(signal(SignalKind::hangup())?);
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
     };
     let set = flag.clone();
