@@ -10,7 +10,10 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use tracing_subscriber::EnvFilter;
+
 use crate::config::Place;
+use crate::enforce::EVENTS;
 
 mod apply;
 mod doctor;
@@ -108,18 +111,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Logs go to standard error, from warnings on: what a run does is in its own output. `HOLDFAST_LOG=info` shows it as
-/// it happens.
+/// Logs go to standard error, from warnings on, without the events of a run: those are in its own output.
+/// `HOLDFAST_LOG=info` shows them as they happen.
 fn listen_to_logs() {
-    let level = std::env::var("HOLDFAST_LOG").unwrap_or_else(|_| "warn".to_owned());
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_env_filter(log_filter(std::env::var("HOLDFAST_LOG").ok()))
         .with_writer(std::io::stderr)
         .with_ansi(Style::of(&std::io::stderr()) == Style::Terminal)
         .with_target(false)
         .without_time();
     // A second listener is refused, as in tests that call this twice: the first one goes on.
     let _ = logs.try_init();
+}
+
+fn log_filter(asked: Option<String>) -> EnvFilter {
+    EnvFilter::new(asked.unwrap_or_else(|| format!("warn,{EVENTS}=off")))
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -173,5 +179,18 @@ mod tests {
         assert_eq!(code(&["apply"]), format!("{:?}", ExitCode::from(64)));
         assert_eq!(code(&["--nonsense"]), format!("{:?}", ExitCode::from(64)));
         assert_eq!(code(&["--help"]), format!("{:?}", ExitCode::SUCCESS));
+    }
+
+    #[test]
+    fn events_are_logged_only_where_asked_for() {
+        let logged = |asked: Option<&str>| {
+            let logs = tracing_subscriber::fmt().with_env_filter(log_filter(asked.map(str::to_owned)));
+            tracing::subscriber::with_default(logs.finish(), || {
+                let event = tracing::enabled!(target: EVENTS, tracing::Level::ERROR);
+                (event, tracing::enabled!(tracing::Level::WARN))
+            })
+        };
+        assert_eq!(logged(None), (false, true));
+        assert_eq!(logged(Some("warn")), (true, true));
     }
 }

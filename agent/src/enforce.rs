@@ -23,6 +23,8 @@ mod record;
 mod redact;
 mod turns;
 
+pub(crate) use record::EVENTS;
+
 /// What a run works with.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {

@@ -10,6 +10,9 @@ use super::redact::Redact;
 use super::{Subject, Times, milliseconds};
 use crate::provider::{Change, ChangeKind, Shown};
 
+/// What events are logged as, so that they can be left out where the report itself is shown.
+pub(crate) const EVENTS: &str = "holdfast_agent::event";
+
 /// The most bytes of diffs in one report; later events go without.
 const MAX_DIFFS: usize = 4 * 1024 * 1024;
 
@@ -240,8 +243,8 @@ fn log(event: &Event) {
     // Texts of the machine are data: no control character of theirs reaches a terminal.
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if event.status == Status::Failed {
-        tracing::error!(resource = %event.resource, "{text}");
+        tracing::error!(target: EVENTS, resource = %event.resource, "{text}");
     } else {
-        tracing::info!(resource = %event.resource, "{text}");
+        tracing::info!(target: EVENTS, resource = %event.resource, "{text}");
     }
 }
