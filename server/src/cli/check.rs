@@ -36,6 +36,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let compiled = nodes - checked.nodes.len();
     match diagnose::summary(&problems) {
         Some(summary) => eprintln!("{summary}; {compiled} of {nodes} nodes compile"),
+        None if nodes == 1 => eprintln!("nothing wrong: 1 node compiles"),
         None => eprintln!("nothing wrong: {nodes} nodes compile"),
     }
     if checked.is_clean() { Ended::Well } else { Ended::Badly }
