@@ -33,6 +33,9 @@ pub enum Error {
     /// The store did not take the work, or has been closed.
     #[error("the store does not take work; its log says why")]
     Closed,
+    /// The work has a bug; what it did is taken back.
+    #[error("the store's work failed in an unforeseen way; the log says where")]
+    Panicked,
     /// A row holds what this program never wrote.
     #[error("the store holds `{value}` as a {what}: it was changed by something else")]
     Corrupt {
@@ -76,6 +79,18 @@ impl Store {
             writer: writer::Writer::start(connection),
             readers: pool::Readers::of(file),
         })))
+    }
+
+    /// Whether writing works: writes what stands there already, down to the disk.
+    ///
+    /// # Errors
+    /// Where the store cannot write.
+    pub async fn check_writing(&self) -> Result<()> {
+        self.write(|connection| {
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(connection.pragma_update(None, "user_version", version)?)
+        })
+        .await
     }
 
     /// Runs `work` in a transaction of its own making: all of it happens, or nothing.

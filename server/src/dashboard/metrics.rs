@@ -90,6 +90,10 @@ pub async fn alive() -> &'static str {
 
 /// The store answers, and a commit is in force.
 pub async fn ready(state: web::Data<State>) -> HttpResponse {
+    // A server that reads but cannot write lets no node in and stores no report.
+    if let Err(error) = state.store.check_writing().await {
+        return unavailable(&error.into());
+    }
     match state.store.heads().await {
         Ok(heads) if heads.iter().any(|head| head.in_force.is_some()) => HttpResponse::Ok().body("ok\n"),
         Ok(_) => HttpResponse::ServiceUnavailable().body("no commit is in force yet\n"),

@@ -378,6 +378,8 @@ async fn metrics_count_all_nodes_and_name_none() {
     assert_eq!(ask(&seeded, TestRequest::get().uri("/readyz")).await.status, StatusCode::OK);
     let fresh = empty();
     assert_eq!(ask(&fresh, TestRequest::get().uri("/readyz")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    seeded.store.refuse_writing().await;
+    assert_eq!(ask(&seeded, TestRequest::get().uri("/readyz")).await.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
 #[actix_web::test]

@@ -23,6 +23,13 @@ pub(crate) fn empty() -> (tempfile::TempDir, Store) {
     (directory, store)
 }
 
+impl Store {
+    /// From now on every write fails, as on a broken disk.
+    pub(crate) async fn refuse_writing(&self) {
+        self.write(|connection| Ok(connection.pragma_update(None, "query_only", true)?)).await.unwrap();
+    }
+}
+
 fn entry(action: &'static str) -> Entry {
     Entry {
         at: NOW,
@@ -264,6 +271,26 @@ async fn work_that_fails_takes_back_only_its_own_changes() {
     assert!(bad.is_err() && good.is_ok());
     let names: Vec<_> = store.users().await.unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["b"]);
+}
+
+#[actix_web::test]
+async fn work_that_panics_fails_alone() {
+    let (_directory, store) = empty();
+    let panicked = store.write(|connection| -> Result<()> {
+        connection.execute("INSERT INTO user (name, role, created_at) VALUES ('a', 'viewer', 0)", [])?;
+        panic!("a bug")
+    });
+    assert!(matches!(panicked.await, Err(Error::Panicked)));
+    store.check_writing().await.unwrap();
+    assert!(store.users().await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn a_store_that_cannot_write_says_so() {
+    let (_directory, store) = empty();
+    store.refuse_writing().await;
+    assert!(store.users().await.is_ok());
+    assert!(store.check_writing().await.is_err());
 }
 
 #[actix_web::test]

@@ -1,8 +1,9 @@
 //! The one thread that writes: it takes what waits into one transaction, so that many small writes share one sync.
 //!
-//! Each piece of work stands in a savepoint: one that fails takes back its own changes and nobody else's. An answer is
-//! given only after the commit.
+//! Each piece of work stands in a savepoint: one that fails or panics takes back its own changes and nobody else's. An
+//! answer is given only after the commit.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -93,7 +94,9 @@ fn batch(connection: &Connection, first: Work, receiver: &mpsc::Receiver<Work>) 
 
 fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     connection.execute_batch("SAVEPOINT work")?;
-    let outcome = work(connection);
+    // A bug in one piece of work must not end the thread that all others need. What the work held goes with it; what it
+    // did to the database is rolled back.
+    let outcome = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or(Err(Error::Panicked));
     let end = if outcome.is_ok() { "RELEASE work" } else { "ROLLBACK TO work; RELEASE work" };
     connection.execute_batch(end)?;
     outcome
