@@ -348,8 +348,12 @@ async fn invite(
     let place = context.live.in_force().and_then(|in_force| in_force.place(&certname));
     let place = place.ok_or_else(|| Refused::NotInInventory(certname.clone()))?;
     let lifetime = Duration::from_secs(lifetime.clamp(1, 24 * 3600));
+    let before = context.store.node(certname.clone()).await?;
     let Invitation { node, join, expires_at } =
         context.identity.invite(certname, place, present, lifetime, by).await?;
+    if let Some(before) = before.filter(|before| before.id != node.id) {
+        context.live.forget(before.id);
+    }
     let node = changed(context, node);
     Ok(Answer::Invited { node: Box::new(view(context, node)), join: join.to_string(), expires_at })
 }

@@ -58,6 +58,28 @@ async fn operators_invite_show_move_revoke_and_remove_nodes() {
     assert!(stranger.await.unwrap_err().to_string().contains("is not in the inventory"));
 }
 
+#[actix_web::test]
+async fn a_move_forgets_what_the_generation_before_was_given() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let catalog = agent.catalog().await;
+    let hash = catalog.content_hashes().into_iter().next().unwrap();
+    // The commit in force no longer has the bytes: only memory of what was given does.
+    fixture.commit("modules/profile/files/web", "another\n").await;
+    let live = &fixture.server.live;
+    let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let caller = crate::identity::Caller {
+        node: node.id,
+        certname: node.certname.clone(),
+        generation: node.generation,
+        place: node.place,
+        serial: String::new(),
+    };
+    assert!(live.content(&caller, hash.clone()).await.unwrap().is_some());
+    fixture.ask(Request::NodeMove { certname: node.certname, lifetime: 900 }).await.unwrap();
+    assert!(live.content(&caller, hash).await.unwrap().is_none());
+}
+
 const GOOD: &str = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
 const FILE: &str = "inventory/alpinhost/acme.toml";
 
