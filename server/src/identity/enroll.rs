@@ -13,7 +13,7 @@ use crate::network;
 use crate::store;
 use crate::store::audit::Entry;
 use crate::store::certificate::{NewCertificate, Renewal};
-use crate::store::node::NodeRow;
+use crate::store::node::{NodeRow, NodeState};
 use crate::store::token::{Claim, TokenRow};
 
 /// Why there is no certificate.
@@ -58,6 +58,10 @@ impl Identity {
         let key = public_key(&request.csr)?;
         let token = self.valid_token(&request.token, &request.secret, from).await?;
         let now = Timestamp::now();
+        if token.node.state == NodeState::Revoked {
+            self.alarm_revoked(&token, from, now).await;
+            return Err(Refusal::Revoked.into());
+        }
         let again = token.used_key.as_ref() == Some(&key.hash);
         if token.used_key.is_some() && !again {
             self.alarm_reuse(&token, from, now).await;
@@ -73,6 +77,10 @@ impl Identity {
             Claim::UsedByAnother => {
                 self.alarm_reuse(&token, from, now).await;
                 Err(EnrollError::TokenUsed)
+            }
+            Claim::Revoked => {
+                self.alarm_revoked(&token, from, now).await;
+                Err(Refusal::Revoked.into())
             }
             Claim::Void => Err(EnrollError::Token),
         }
@@ -132,6 +140,12 @@ impl Identity {
     async fn alarm_reuse(&self, token: &TokenRow, from: &str, now: Timestamp) {
         let detail = format!("token {} came again with another key", token.id);
         self.sound("token-reuse-refused", token.node.certname.to_string(), detail, from, now).await;
+    }
+
+    async fn alarm_revoked(&self, token: &TokenRow, from: &str, now: Timestamp) {
+        let object = format!("{} (generation {})", token.node.certname, token.node.generation);
+        let detail = format!("token {} came again", token.id);
+        self.sound("revoked-node-refused", object, detail, from, now).await;
     }
 
     async fn signed(

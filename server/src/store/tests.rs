@@ -119,6 +119,15 @@ async fn a_token_serves_one_key_and_that_key_again() {
 }
 
 #[actix_web::test]
+async fn a_token_of_a_revoked_node_serves_nobody() {
+    let (_directory, store) = empty();
+    added(&store, "web1").await;
+    claim(&store, "token-web1", "a1", 1).await;
+    store.end_node("web1".parse().unwrap(), NodeState::Revoked, entry("node-revoked")).await.unwrap();
+    assert_eq!(claim(&store, "token-web1", "a2", 1).await, Claim::Revoked, "the key that had it");
+}
+
+#[actix_web::test]
 async fn of_many_keys_at_once_one_wins() {
     let (_directory, store) = empty();
     added(&store, "web1").await;

@@ -41,6 +41,8 @@ pub enum Claim {
     Granted(String),
     /// Another key was first.
     UsedByAnother,
+    /// The node has been revoked, whoever asks for it.
+    Revoked,
     /// The token is void, or its node no longer waits for it.
     Void,
 }
@@ -62,6 +64,7 @@ impl Store {
         self.write(move |connection| {
             let Some(token) = find(connection, &id)? else { return Ok(Claim::Void) };
             match &token.used_key {
+                _ if token.node.state == NodeState::Revoked => return Ok(Claim::Revoked),
                 Some(key) if *key == certificate.public_key => {
                     let earlier = certificate::of_key(connection, token.node.id, key)?;
                     return Ok(earlier.map_or(Claim::Void, Claim::Granted));

@@ -61,6 +61,16 @@ async fn a_lost_reply_burns_nothing_and_another_key_is_refused_and_alarmed() {
 }
 
 #[actix_web::test]
+async fn a_revoked_node_does_not_get_its_first_certificate_again() {
+    let fixture = Fixture::start().await;
+    let (join, key) = (fixture.invite("web1.acme.example").await, Key::new());
+    assert!(fixture.enroll(&join, &key).await.is_ok());
+    fixture.server.identity.revoke("web1.acme.example".parse().unwrap(), "test").await.unwrap();
+    assert_eq!(code(fixture.enroll(&join, &key).await), "revoked");
+    assert!(actions(&fixture).await.contains(&"revoked-node-refused".to_owned()));
+}
+
+#[actix_web::test]
 async fn of_keys_that_race_for_a_token_one_wins() {
     let fixture = Fixture::start().await;
     let join = fixture.invite("web1.acme.example").await;
