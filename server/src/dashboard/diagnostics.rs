@@ -5,6 +5,7 @@ use holdfast_catalog::origin::Origin;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::asked::Asked;
 use super::estate::Estate;
 use super::text::Shown;
 
@@ -20,7 +21,7 @@ pub struct Fault {
     pub code: String,
     /// What is wrong.
     pub message: Shown,
-    /// `file:line:column`.
+    /// `file:line:column`; the file alone where the caller does not see what operators wrote.
     pub place: Option<Shown>,
     /// The line, where the commit is still at hand.
     pub line: Option<Line>,
@@ -46,14 +47,33 @@ pub struct Line {
 }
 
 impl Fault {
-    /// Shows diagnostics of a commit.
-    pub fn all(diagnostics: &[Diagnostic], commit: &str, estate: &dyn Estate) -> Vec<Self> {
-        diagnostics.iter().take(MOST).map(|diagnostic| Self::of(diagnostic, commit, estate)).collect()
+    /// Shows diagnostics of a commit, as far as the caller may see what operators wrote for everyone.
+    pub fn all(diagnostics: &[Diagnostic], commit: &str, asked: &Asked) -> Vec<Self> {
+        let shown = diagnostics.iter().take(MOST);
+        if asked.sees_everything() {
+            shown.map(|diagnostic| Self::of(diagnostic, commit, &*asked.state.estate)).collect()
+        } else {
+            shown.map(Self::without_source).collect()
+        }
     }
 
     /// Whether it stops the compile.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+
+    /// What is wrong and in which file: lines, and what else refers to them, may be another tenant's.
+    fn without_source(diagnostic: &Diagnostic) -> Self {
+        Self {
+            severity: diagnostic.severity,
+            code: diagnostic.code.clone(),
+            message: diagnostic.message.as_str().into(),
+            place: diagnostic.origin.as_ref().map(|origin| origin.file.to_string().into()),
+            line: None,
+            label: String::new().into(),
+            related: Vec::new(),
+            help: None,
+        }
     }
 
     fn of(diagnostic: &Diagnostic, commit: &str, estate: &dyn Estate) -> Self {

@@ -243,7 +243,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
 async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileError>, Error> {
     let rows = asked.state.store.compile_errors(Some(node.id)).await?;
     let error = |row: crate::store::catalog::CompileErrorRow| CompileError {
-        faults: Fault::all(&row.diagnostics, &row.commit, &*asked.state.estate),
+        faults: Fault::all(&row.diagnostics, &row.commit, asked),
         commit: row.commit.into(),
         since: When::seen(row.since, asked.now),
     };

@@ -105,7 +105,7 @@ impl BrokenCommit {
     /// A broken commit as the caller may see it.
     pub fn of(commit: &CommitRow, asked: &Asked) -> Self {
         let diagnostics = if asked.sees_everything() { commit.diagnostics.as_slice() } else { &[] };
-        let faults = Fault::all(diagnostics, &commit.id, &*asked.state.estate);
+        let faults = Fault::all(diagnostics, &commit.id, asked);
         Self { commit: CommitLine::of(commit, asked), more: diagnostics.len() - faults.len(), faults }
     }
 }

@@ -139,6 +139,21 @@ async fn the_overview_says_what_is_in_force_and_what_is_broken_with_line_and_car
     }
 }
 
+#[actix_web::test]
+async fn a_tenant_sees_what_is_wrong_with_its_node_and_no_line_of_operators_files() {
+    let seeded = seeded().await;
+    let faults = async |user: &str| {
+        let node = json(&seeded, user, "/nodes/web2.birch.example").await;
+        node["compile_errors"][0]["faults"][0].clone()
+    };
+    let (operators, tenants) = (faults("ana").await, faults("ben").await);
+    assert_eq!(operators["place"], "hieradata/customers/acme.toml:2:1");
+    assert!(operators["line"].is_object() && operators["help"].is_string());
+    assert_eq!(tenants["message"], operators["message"]);
+    assert_eq!(tenants["place"], "hieradata/customers/acme.toml");
+    assert!(tenants["line"].is_null() && tenants["help"].is_null() && tenants["label"] == "", "{tenants}");
+}
+
 /// They are kept in no order.
 fn sorted(headers: &HeaderMap) -> Vec<String> {
     let mut all: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();

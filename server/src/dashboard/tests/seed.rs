@@ -49,7 +49,7 @@ impl Estate for Double {
     }
 
     fn source(&self, commit: &str, file: &str) -> Option<String> {
-        (commit == BROKEN && file == "hieradata/customers/acme.toml").then(|| DATA.to_owned())
+        ([GOOD, BROKEN].contains(&commit) && file == "hieradata/customers/acme.toml").then(|| DATA.to_owned())
     }
 
     fn happenings(&self) -> broadcast::Receiver<Happening> {
