@@ -248,6 +248,15 @@ pub enum RepoError {
         /// What git says.
         reason: String,
     },
+    /// The URL holds a password.
+    #[error(
+        "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \
+         a credential helper (`git config --global credential.helper store`) or an ssh key"
+    )]
+    Password {
+        /// Which, without credentials.
+        url: String,
+    },
     /// The repository is beyond what a server takes.
     #[error("{0}")]
     Limit(String),

@@ -28,8 +28,15 @@ impl Mirror {
     }
 
     /// The mirror of `url` at `path`, made on the first fetch.
-    pub fn new(url: impl Into<String>, path: impl Into<PathBuf>) -> Self {
-        Self { url: url.into(), path: path.into() }
+    ///
+    /// # Errors
+    /// The URL holds a password: every user of this machine sees it in the arguments of `git`.
+    pub fn new(url: impl Into<String>, path: impl Into<PathBuf>) -> Result<Self, RepoError> {
+        let url = url.into();
+        if has_password(&url) {
+            return Err(RepoError::Password { url: without_credentials(&url) });
+        }
+        Ok(Self { url, path: path.into() })
     }
 
     /// Where the bare repository lies.
@@ -100,6 +107,12 @@ fn wait(child: &mut Child) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(if text.is_empty() { status.to_string() } else { text }) }
 }
 
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").and_then(|(_, rest)| rest.split('/').next());
+    let user = authority.and_then(|authority| authority.rsplit_once('@'));
+    user.is_some_and(|(user, _)| user.contains(':'))
+}
+
 /// `https://user:token@host/path` as `https://host/path`.
 fn without_credentials(url: &str) -> String {
     match url.split_once("://") {
@@ -131,9 +144,20 @@ mod tests {
     #[test]
     fn no_error_shows_credentials() {
         let dir = tempfile::tempdir().unwrap();
-        let mirror = Mirror::new("file://user:hunter2@/nowhere/at/all", dir.path().join("m.git"));
+        let mirror = Mirror::new("file://hunter2@/nowhere/at/all", dir.path().join("m.git")).unwrap();
         let error = mirror.fetch().unwrap_err().to_string();
         assert!(error.contains("/nowhere/at/all") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_url_with_a_password_is_refused_without_showing_it() {
+        let refused = Mirror::new("https://user:hunter2@git.example/x.git", "m.git").unwrap_err().to_string();
+        assert!(refused.contains("https://git.example/x.git"), "{refused}");
+        assert!(refused.contains("credential helper") && !refused.contains("hunter2"), "{refused}");
+        for url in ["https://git.example:443/a@b:c", "ssh://git@host:22/x", "git@host:x", "https://u@host/x"]
+        {
+            assert!(Mirror::new(url, "m.git").is_ok(), "{url}");
+        }
     }
 
     #[test]
@@ -143,6 +167,7 @@ mod tests {
         remote.git(&["branch", "test"]);
         let dir = tempfile::tempdir().unwrap();
         let mirror = Mirror::new(format!("file://{}", remote.path().display()), dir.path().join("m.git"));
+        let mirror = mirror.unwrap();
         mirror.fetch().unwrap();
         let repository = GitRepository::open(mirror.path(), "main").unwrap();
         let first = repository.head().unwrap();

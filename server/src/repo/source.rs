@@ -25,7 +25,7 @@ impl Source {
     /// It is not there, or cannot be fetched.
     pub fn open(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         if Mirror::is_url(repo) {
-            let mirror = Mirror::new(repo, mirror);
+            let mirror = Mirror::new(repo, mirror)?;
             mirror.fetch()?;
             let repository = GitRepository::open(mirror.path(), branch)?;
             return Ok(Self::Remote(mirror, repository));
