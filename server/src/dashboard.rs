@@ -45,8 +45,7 @@ pub struct State {
     attempts: attempts::Attempts,
     /// Hashing a password takes memory: a few at once.
     hashing: Semaphore,
-    /// Open pages hold a connection each.
-    listening: Arc<Semaphore>,
+    listening: live::Listening,
 }
 
 impl State {
@@ -58,7 +57,7 @@ impl State {
             interval,
             attempts: attempts::Attempts::default(),
             hashing: Semaphore::new(2),
-            listening: Arc::new(Semaphore::new(1_000)),
+            listening: live::Listening::default(),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Happenings, pushed to open pages as server-sent events. They carry no data: a page that hears of one asks again for
 //! itself, and so sees what its user may see. Users do not even hear of what happens to others.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 use super::State;
@@ -23,6 +25,50 @@ use crate::store::user::Scope;
 /// A sign of life, and when the session is looked at again.
 const BEAT: Duration = Duration::from_secs(15);
 
+/// So many pages listen at once: each holds a connection.
+const MOST: usize = 1_000;
+
+/// So many of one user's: nobody keeps the others out.
+const MOST_OF_ONE: usize = 20;
+
+/// How many open pages of each user listen.
+#[derive(Clone, Default)]
+pub struct Listening(Arc<Mutex<HashMap<i64, usize>>>);
+
+impl Listening {
+    fn seat(&self, user: i64) -> Option<Seat> {
+        let mut pages = self.pages();
+        let all: usize = pages.values().sum();
+        if all >= MOST || pages.get(&user).is_some_and(|own| *own >= MOST_OF_ONE) {
+            return None;
+        }
+        *pages.entry(user).or_default() += 1;
+        Some(Seat { listening: self.clone(), user })
+    }
+
+    fn pages(&self) -> MutexGuard<'_, HashMap<i64, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One listening page's place, given back with it.
+struct Seat {
+    listening: Listening,
+    user: i64,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut pages = self.listening.pages();
+        if let Some(own) = pages.get_mut(&self.user) {
+            *own -= 1;
+            if *own == 0 {
+                pages.remove(&self.user);
+            }
+        }
+    }
+}
+
 /// What an open page listens to.
 struct Listener {
     happenings: broadcast::Receiver<Happening>,
@@ -31,7 +77,7 @@ struct Listener {
     scope: Scope,
     /// When it is time for the next beat: however much happens, it is never put off.
     beat: Instant,
-    _permit: OwnedSemaphorePermit,
+    _seat: Seat,
 }
 
 impl Listener {
@@ -100,7 +146,7 @@ impl MessageBody for Messages {
 
 /// The stream of happenings.
 pub async fn listen(asked: Asked) -> HttpResponse {
-    let Ok(permit) = asked.state.listening.clone().try_acquire_owned() else {
+    let Some(seat) = asked.state.listening.seat(asked.user.id) else {
         return asked.answer(Err::<super::overview::Overview, _>(Error::Busy));
     };
     let listener = Listener {
@@ -109,7 +155,7 @@ pub async fn listen(asked: Asked) -> HttpResponse {
         session: asked.session.clone(),
         scope: asked.user.scope.clone(),
         beat: Instant::now() + BEAT,
-        _permit: permit,
+        _seat: seat,
     };
     // The first line tells the page that it is connected.
     let hello: Next = Box::pin(async { Some((Bytes::from_static(b"retry: 2000\n: hello\n\n"), listener)) });

@@ -447,3 +447,25 @@ async fn an_open_page_hears_of_its_own_nodes_alone() {
     seeded.happenings.send(stored("web1.acme.example", "alpinhost/acme")).unwrap();
     assert!(next().await.starts_with("event: changed\n"));
 }
+
+#[actix_web::test]
+async fn a_user_with_many_open_pages_keeps_nobody_else_from_listening() {
+    let seeded = seeded().await;
+    see(&seeded, "cleo", "/").await;
+    see(&seeded, "ben", "/").await;
+    let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
+    let listen = async |user: &str| {
+        let cookie = format!("__Host-holdfast=p{user}");
+        let request = TestRequest::get().uri("/live").insert_header(("cookie", cookie));
+        call_service(&app, request.to_request()).await
+    };
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(listen("cleo").await);
+        assert_eq!(open.last().unwrap().status(), StatusCode::OK);
+    }
+    assert_ne!(listen("cleo").await.status(), StatusCode::OK);
+    assert_eq!(listen("ben").await.status(), StatusCode::OK);
+    open.pop();
+    assert_eq!(listen("cleo").await.status(), StatusCode::OK);
+}
