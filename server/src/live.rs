@@ -120,6 +120,8 @@ pub struct Live {
     given: Mutex<HashMap<NodeId, given::Given>>,
     seen: seen::Seen,
     compiles: Arc<Semaphore>,
+    /// A node's turn to compile: one at a time, so that its ever-new facts cannot take all of `compiles`.
+    turns: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
     happenings: broadcast::Sender<Happening>,
     poke: OnceLock<Poke>,
 }
@@ -135,6 +137,7 @@ impl Live {
             in_force: ArcSwapOption::empty(),
             broken: ArcSwapOption::empty(),
             given: Mutex::default(),
+            turns: Mutex::default(),
             seen: seen::Seen::default(),
             happenings: broadcast::channel(1024).0,
             poke: OnceLock::new(),
@@ -184,6 +187,7 @@ impl Live {
     /// Forgets what was given to a node of which another generation comes.
     pub fn forget(&self, node: NodeId) {
         self.given().remove(&node);
+        self.turns().remove(&node);
     }
 
     /// The bytes of content that one of the caller's own last catalogs names; none where it names no such content,
@@ -208,6 +212,15 @@ impl Live {
 
     fn given(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, given::Given>> {
         self.given.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a node holds while something is compiled for it.
+    pub(crate) fn turn(&self, node: NodeId) -> Arc<tokio::sync::Mutex<()>> {
+        self.turns().entry(node).or_default().clone()
+    }
+
+    fn turns(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The key of a node's catalog ids: of this generation alone.

@@ -143,11 +143,14 @@ impl Live {
         facts: Facts,
         caller: &Caller,
     ) -> Result<Result<Compiled, Vec<Diagnostic>>, PollError> {
+        // The turn comes first: a node that waits for its own compile takes no slot from others. Both are held until the
+        // compile ends, even where the caller hangs up.
+        let turn = self.turn(caller.node).lock_owned().await;
         let permit = self.compiles.clone().acquire_owned().await.map_err(|_| PollError::Panicked)?;
         let (in_force, key) = (in_force.clone(), self.catalog_key(caller));
         let environment = self.config.environment.clone();
         tokio::task::spawn_blocking(move || {
-            let _permit = permit;
+            let _held = (turn, permit);
             compile(in_force.program(), &node, &facts, &environment, &key)
         })
         .await

@@ -1,5 +1,7 @@
 //! What nodes try that they should not.
 
+use std::time::Duration;
+
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::wire::path;
 use reqwest::{Method, StatusCode};
@@ -111,4 +113,19 @@ async fn who_asks_too_often_waits() {
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.headers()["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     other.catalog().await;
+}
+
+#[actix_web::test]
+async fn a_node_that_waits_for_its_own_compile_takes_no_slot_from_others() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let (other, _) = fixture.enrolled("mail1.other.example").await;
+    let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let compiling = fixture.server.live.turn(node.id).lock_owned().await;
+    let mut waiting = std::pin::pin!(agent.catalog());
+    let waits = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
+    assert!(waits.is_err(), "two compiles for one node");
+    other.catalog().await;
+    drop(compiling);
+    waiting.await;
 }
