@@ -1,5 +1,6 @@
 //! Bodies: JSON, perhaps compressed by zstd; limited in bytes before and after decompression, in depth and in time.
 
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -34,6 +35,18 @@ pub async fn read<T: DeserializeOwned + Send + 'static>(
     payload: Payload,
     limit: usize,
 ) -> Result<T, Refused> {
+    read_sized(request, payload, limit).await.map(|(value, _)| value)
+}
+
+/// The same, with its size after decompression.
+///
+/// # Errors
+/// What is wrong with it, for the caller.
+pub async fn read_sized<T: DeserializeOwned + Send + 'static>(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+) -> Result<(T, usize), Refused> {
     let encoding = encoding(request)?;
     let late = || Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
     let bytes =
@@ -66,11 +79,16 @@ async fn collect(request: &HttpRequest, payload: Payload, limit: usize) -> Resul
     payload.to_bytes_limited(limit).await.map_err(|_| too_large(limit))?.map_err(broken)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], encoding: Encoding, limit: usize) -> Result<T, Refused> {
-    match encoding {
-        Encoding::Plain => parse(bytes),
-        Encoding::Zstd => parse(&decompress(bytes, limit)?),
-    }
+fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    encoding: Encoding,
+    limit: usize,
+) -> Result<(T, usize), Refused> {
+    let plain = match encoding {
+        Encoding::Plain => Cow::Borrowed(bytes),
+        Encoding::Zstd => Cow::Owned(decompress(bytes, limit)?),
+    };
+    Ok((parse(&plain)?, plain.len()))
 }
 
 fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Refused> {
@@ -100,7 +118,7 @@ mod tests {
     use super::*;
     use actix_web::ResponseError as _;
 
-    fn status(outcome: Result<serde_json::Value, Refused>) -> u16 {
+    fn status(outcome: Result<(serde_json::Value, usize), Refused>) -> u16 {
         outcome.map_or_else(|refused| refused.status_code().as_u16(), |_| 200)
     }
 

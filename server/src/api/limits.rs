@@ -63,6 +63,14 @@ impl Limits {
         self.take_at(who, kind, Instant::now()).map_err(Refused::too_many)
     }
 
+    /// Takes more tokens for what turned out large. They may be missing: then whoever asked waits until they are there.
+    pub fn charge(&self, who: Who, kind: Kind, tokens: usize) {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&(who, kind)) {
+            bucket.tokens -= tokens as f64;
+        }
+    }
+
     fn take_at(&self, who: Who, kind: Kind, now: Instant) -> Result<(), u64> {
         let (rate, burst) = kind.allowance();
         let filled = |bucket: &Bucket, rate: f64, burst: f64| {
@@ -90,6 +98,16 @@ impl Limits {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn what_was_large_is_waited_for_afterwards() {
+        let limits = Limits::default();
+        let (start, one) = (Instant::now(), Who::Network(None));
+        assert_eq!(limits.take_at(one, Kind::Report, start), Ok(()));
+        limits.charge(one, Kind::Report, 256);
+        assert_eq!(limits.take_at(one, Kind::Report, start), Err(6));
+        assert_eq!(limits.take_at(one, Kind::Report, start + Duration::from_secs(6)), Ok(()));
+    }
 
     #[test]
     fn who_asks_too_much_waits_and_nobody_else_does() {

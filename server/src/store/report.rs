@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::node::NodeId;
 use super::{Result, Store, event, from_word, millis, pack, time, unpack, word};
 
+/// So many reports of one node are kept: one that sends them all the time fills no disk.
+pub const MOST: u32 = 500;
+
 /// A report without its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportRow {
@@ -91,7 +94,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
 }
 
 impl Store {
-    /// Stores a report of a node, unless it has it.
+    /// Stores a report of a node, unless it has it, and forgets the oldest over [`MOST`].
     ///
     /// # Errors
     /// Where the store fails.
@@ -112,6 +115,7 @@ impl Store {
                     "UPDATE node SET report = ?2, seen_at = max(coalesce(seen_at, 0), ?3) WHERE id = ?1",
                 )?
                 .execute(params![node.0, id, millis(now)])?;
+            forget_over(connection, node, id)?;
             Ok(Stored::New(id))
         })
         .await
@@ -169,6 +173,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// Deletes the oldest of a node over [`MOST`], and never the one that has just come.
+fn forget_over(connection: &Connection, node: NodeId, newest: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM report WHERE id IN (SELECT id FROM report WHERE node = ?1 AND id <> ?2
+               ORDER BY received_at DESC, id DESC LIMIT -1 OFFSET ?3)",
+        )?
+        .execute(params![node.0, newest, MOST - 1])?;
+    Ok(())
 }
 
 fn insert(

@@ -228,6 +228,24 @@ async fn old_reports_go_but_the_last_of_a_node_stays() {
     assert_eq!(store.events_of(node, 9).await.unwrap().len(), 1);
 }
 
+#[actix_web::test]
+async fn a_node_that_reports_all_the_time_keeps_so_many_and_no_more() {
+    let (_directory, store) = empty();
+    let (node, other) = (added(&store, "web1").await.id, added(&store, "web2").await.id);
+    store.put_report(other, report(1, 1), NOW).await.unwrap();
+    for run in 0..u128::from(report::MOST) + 2 {
+        // The clock was set back before the last one came.
+        let at = if run > u128::from(report::MOST) { NOW - SignedDuration::from_hours(1) } else { NOW };
+        store.put_report(node, report(run, 1), at).await.unwrap();
+    }
+    let kept: Vec<String> =
+        store.reports_of(node, 9_999).await.unwrap().into_iter().map(|row| row.run).collect();
+    assert_eq!(kept.len(), report::MOST as usize);
+    assert!(kept.contains(&report(u128::from(report::MOST) + 1, 1).run.to_string()), "the newest stays");
+    assert!(!kept.contains(&report(0, 1).run.to_string()), "the oldest goes");
+    assert_eq!(store.reports_of(other, 9).await.unwrap().len(), 1);
+}
+
 async fn serve(store: &Store, node: NodeId, id: char, contents: Vec<ContentHash>, at: Timestamp) {
     let catalog = ServedCatalog {
         id: CatalogId::parse(&id.to_string().repeat(64)).unwrap(),

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::{Counts, Mode, Report, Source};
-use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, ReportAnswer, path};
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, MAX_REPORT, ReportAnswer, path};
 use reqwest::StatusCode;
 
 use crate::dashboard::Estate as _;
@@ -119,6 +119,21 @@ async fn a_report_sent_twice_counts_once_and_is_its_senders() {
         let node = fixture.server.store.node(certname.parse().unwrap()).await.unwrap().unwrap();
         assert_eq!(fixture.server.store.reports_of(node.id, 9).await.unwrap().len(), 1);
     }
+}
+
+#[actix_web::test]
+async fn a_large_report_is_stored_and_the_next_waits() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let mut body = serde_json::to_vec(&report()).unwrap();
+    body.resize(MAX_REPORT, b' ');
+    let packed = zstd::encode_all(&body[..], 3).unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        let request = agent.post(path::REPORTS).header("content-encoding", "zstd").body(packed.clone());
+        codes.push(request.send().await.unwrap().status());
+    }
+    assert_eq!(codes, [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS]);
 }
 
 #[actix_web::test]
