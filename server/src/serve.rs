@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +48,12 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// Others may look into it, or own it.
+    #[error(
+        "the data directory {0} is another user's or open to others: if it is the server's alone, `chown` it to the \
+         server's user and `chmod 700 {0}`; otherwise name another"
+    )]
+    Open(String),
     /// Another server uses it.
     #[error("another server is running on {0}: stop it first")]
     Running(String),
@@ -202,8 +208,12 @@ impl Server {
 fn take_data_dir(directory: &Path) -> Result<File, StartError> {
     let failed = |source| StartError::DataDir { path: directory.display().to_string(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    // One that was there already may be open to others, and the store and the socket rely on it.
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+    // One that was there already may be another's or open to others, and the store and the socket rely on it. It is not
+    // changed here: a mistyped path must not close a directory of the system.
+    let found = fs::metadata(directory).map_err(failed)?;
+    if found.mode() & 0o077 != 0 || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(StartError::Open(directory.display().to_string()));
+    }
     let lock = File::options()
         .create(true)
         .truncate(false)

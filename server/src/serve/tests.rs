@@ -20,6 +20,21 @@ async fn two_servers_do_not_share_a_data_directory() {
 }
 
 #[actix_web::test]
+async fn a_data_directory_that_is_open_to_others_is_refused_and_left_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    for mode in [0o750, 0o701] {
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).unwrap();
+        let config = Config { data_dir: data.clone(), ..Config::default() };
+        let refused = Server::start(config).await.err().unwrap().to_string();
+        assert!(refused.contains(&format!("chmod 700 {}", data.display())), "{refused}");
+        assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, mode);
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+    }
+}
+
+#[actix_web::test]
 async fn the_first_start_lets_the_first_operator_in_and_later_ones_nobody() {
     let fixture = Fixture::start().await;
     let link = fixture.server.first_login().await.unwrap().unwrap();
@@ -103,25 +118,26 @@ async fn poke(data: &std::path::Path, commit: String) -> Result<Answer, String> 
 
 #[actix_web::test]
 async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one() {
-    let (scratch, data) = (Scratch::new(), tempfile::tempdir().unwrap());
+    let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
     scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
     scratch.commit(FILE, GOOD);
-    let server = server_of(&scratch, data.path()).await;
+    let server = server_of(&scratch, &data).await;
     let good = server.live.in_force().unwrap().commit().to_owned();
     scratch.commit(FILE, "[\"web1.acme.example\"]\nrloe = \"web\"\n");
     let broken = scratch.head();
-    let said = poke(data.path(), broken.clone()).await.unwrap_err();
+    let said = poke(&data, broken.clone()).await.unwrap_err();
     assert!(said.contains("inventory/alpinhost/acme.toml:2") && said.contains("role"), "{said}");
     assert_eq!(server.live.in_force().unwrap().commit(), good);
     server.stop().await;
-    let server = server_of(&scratch, data.path()).await;
+    let server = server_of(&scratch, &data).await;
     assert_eq!(
         server.live.in_force().unwrap().commit(),
         good,
         "the newest is broken, the last good one known"
     );
     scratch.commit(FILE, &format!("{GOOD}# mended\n"));
-    assert!(matches!(poke(data.path(), scratch.head()).await, Ok(Answer::Done(_))));
+    assert!(matches!(poke(&data, scratch.head()).await, Ok(Answer::Done(_))));
     assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
     server.stop().await;
 }
