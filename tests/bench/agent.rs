@@ -28,7 +28,7 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
         let bundle = work.path().join("bundle.json");
         write_bundle(&bundle, files)?;
         let directory = |run: usize| work.path().join(format!("run{run}"));
-        let apply = |run_number: usize| run(&mut command(&bundle, &directory(run_number)));
+        let apply = |run_number: usize| run(&command(&bundle, &directory(run_number)));
 
         let firsts = (0..3).map(apply).collect::<Result<Vec<_>, _>>()?;
         let again = (0..RUNS).map(|_| apply(0)).collect::<Result<Vec<_>, _>>()?;
@@ -43,7 +43,7 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
             Some(target) => figure.beside(target, peer_first),
             None => figure,
         });
-        let figure = Figure::of(format!("peak memory so far, {files} files"), peak, "MiB");
+        let figure = Figure::of(format!("peak memory, converged, {files} files"), peak, "MiB");
         figures.push(match files {
             1_000 => figure.beside(14.0, "Puppet 102 MiB, CFEngine 24 MiB"),
             _ => figure,

@@ -1,5 +1,6 @@
 //! Figures: what was measured, in which unit, beside a target.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -59,23 +60,30 @@ pub struct Usage {
     pub memory: f64,
 }
 
-/// Runs a command to its end and says what it took; it must succeed.
-///
-/// The peak of memory is that of the largest child so far, so a small command is measured before a large one.
-pub fn run(command: &mut std::process::Command) -> anyhow::Result<Usage> {
-    let before = children()?;
-    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+/// The first argument of a process that runs one other and says what it took, so that nothing else is counted.
+pub const ALONE: &str = "--alone";
+
+/// Runs a command as the only child of a process of its own and says what it took; it must succeed.
+pub fn run(command: &Command) -> anyhow::Result<Usage> {
+    let mut alone = Command::new(std::env::current_exe()?);
+    alone.arg(ALONE).arg(command.get_program()).args(command.get_args());
+    let output = alone.output().with_context(|| format!("cannot start {command:?}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
-    let after = children()?;
-    Ok(Usage { cpu: after.0.saturating_sub(before.0), memory: after.1 })
+    let said = String::from_utf8(output.stdout)?;
+    let (micros, memory) = said.trim().split_once(' ').context("two numbers")?;
+    Ok(Usage { cpu: Duration::from_micros(micros.parse()?), memory: memory.parse()? })
 }
 
-/// CPU time of all children that ended, and the greatest of their peaks of memory so far.
-fn children() -> anyhow::Result<(Duration, f64)> {
+/// Runs the command of these arguments and prints its microseconds of CPU time and its peak of memory in MiB.
+pub fn alone(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let mut command = Command::new(arguments.next().context("a command")?);
+    let status = command.args(arguments).stdout(Stdio::null()).status()?;
+    ensure!(status.success(), "{status}");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok((Duration::from_micros(micros.unsigned_abs()), usage.max_rss() as f64 / 1024.0))
+    println!("{micros} {:.3}", usage.max_rss() as f64 / 1024.0);
+    Ok(())
 }
 
 /// CPU time of this process.

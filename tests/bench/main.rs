@@ -16,6 +16,12 @@ type Part = fn() -> anyhow::Result<Vec<figure::Figure>>;
 
 fn main() -> ExitCode {
     let only = std::env::args().nth(1).unwrap_or_default();
+    if only == figure::ALONE {
+        return match figure::alone(std::env::args().skip(2)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     let parts: [(&str, Part); 2] = [("agent", agent::measure), ("compile", compile::measure)];
     figure::print_heading();
     for (name, measure) in parts.into_iter().filter(|(name, _)| name.contains(&only)) {
