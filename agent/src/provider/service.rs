@@ -173,9 +173,12 @@ fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Er
 
 /// With what the unit wrote before it failed, which is where the reason stands.
 fn with_last_words(error: BusError, machine: &dyn Inspect) -> Error {
-    let BusError::Job { run: Some(run), .. } = &error else { return error.into() };
-    // What the unit wrote itself, and what systemd wrote about it.
-    let (own, about) = (format!("_SYSTEMD_INVOCATION_ID={run}"), format!("INVOCATION_ID={run}"));
+    let BusError::Job { unit, run: Some(run), .. } = &error else { return error.into() };
+    // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
+    // gone already the journal no longer knows the run.
+    let (own, about) = (format!("_SYSTEMD_UNIT={unit}"), format!("INVOCATION_ID={run}"));
+    // What is on its way to the journal must be there first; if it cannot be hurried, less is shown.
+    let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]));
     let journal = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "6", &own, "+", &about];
     match machine.probe(&Invocation::new(journal)) {
         Ok(output) if !output.text().trim().is_empty() => {
