@@ -290,7 +290,9 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
             Ok(Answer::Users(users.collect()))
         }
         Request::UserRemove { name } => {
-            let removed = store.remove_user(name.clone(), entry(by, "user-removed", &name)).await?;
+            let removed = store
+                .remove_user(name.clone(), Entry::new(Timestamp::now(), by, "user-removed", &name))
+                .await?;
             if removed { Ok(Answer::Done(format!("{name} is removed"))) } else { Err(Refused::NoUser(name)) }
         }
         Request::CaShow => Ok(Answer::Ca {
@@ -395,7 +397,7 @@ async fn add_user(
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
         return Err(Refused::UserName(name.escape_default().take(80).collect()));
     }
-    let entry = entry(by, "user-added", &name);
+    let entry = Entry::new(Timestamp::now(), by, "user-added", &name);
     let user = context.store.add_user(name.clone(), role, scope, entry).await?;
     let user = user.ok_or(Refused::UserThere(name))?;
     Ok(Answer::Link(link(context, &user, by).await?))
@@ -409,19 +411,7 @@ pub async fn link(context: &Context, user: &UserRow, by: &str) -> store::Result<
     let secret = data_encoding::BASE64URL_NOPAD.encode(&token::random::<32>());
     let expires_at = Timestamp::now() + LINK_LIFETIME;
     let hash = Sha256::digest(secret.as_bytes()).into();
-    let entry = entry(by, "login-link-made", &user.name);
+    let entry = Entry::new(Timestamp::now(), by, "login-link-made", &user.name);
     context.store.add_login_link(user.id, hash, expires_at, entry).await?;
     Ok(Link { user: user.name.clone(), url: format!("{}/login/{secret}", context.dashboard), expires_at })
-}
-
-/// An entry of the audit log.
-pub(crate) fn entry(by: &str, action: &'static str, object: &str) -> Entry {
-    Entry {
-        at: Timestamp::now(),
-        actor: by.to_owned(),
-        action,
-        object: object.to_owned(),
-        commit: None,
-        detail: String::new(),
-    }
 }

@@ -172,14 +172,7 @@ impl Identity {
         action: &'static str,
         by: &str,
     ) -> Result<NodeRow, NodeError> {
-        let entry = Entry {
-            at: Timestamp::now(),
-            actor: by.to_owned(),
-            action,
-            object: certname.to_string(),
-            commit: None,
-            detail: String::new(),
-        };
+        let entry = Entry::new(Timestamp::now(), by, action, certname.as_str());
         let _one = self.changes.lock().await;
         let ended = self.store.end_node(certname.clone(), state, entry).await?;
         match state {

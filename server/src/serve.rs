@@ -169,7 +169,7 @@ impl Server {
         if !self.store.users().await?.is_empty() {
             return Ok(None);
         }
-        let entry = admin::entry("first start", "user-added", NAME);
+        let entry = store::audit::Entry::new(Timestamp::now(), "first start", "user-added", NAME);
         let user = self.store.add_user(NAME.to_owned(), Role::Operator, Scope::Everything, entry).await?;
         match user {
             Some(user) => admin::link(&self.operators, &user, "first start").await.map(Some),

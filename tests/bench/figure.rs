@@ -81,14 +81,17 @@ pub fn alone(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> 
     let status = command.args(arguments).stdout(Stdio::null()).status()?;
     ensure!(status.success(), "{status}");
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    println!("{micros} {:.3}", usage.max_rss() as f64 / 1024.0);
+    println!("{} {:.3}", cpu(&usage).as_micros(), usage.max_rss() as f64 / 1024.0);
     Ok(())
 }
 
 /// CPU time of this process.
 pub fn own() -> anyhow::Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    Ok(cpu(&getrusage(UsageWho::RUSAGE_SELF)?))
+}
+
+/// User and system time.
+fn cpu(usage: &nix::sys::resource::Usage) -> Duration {
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok(Duration::from_micros(micros.unsigned_abs()))
+    Duration::from_micros(micros.unsigned_abs())
 }

@@ -85,7 +85,7 @@ async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Resu
         }
     }
     let hash = password::hash(&state.hashing, new).await?;
-    let entry = login::entry(asked.now, &user.name, "password-set", &user.name);
+    let entry = crate::store::audit::Entry::new(asked.now, &user.name, "password-set", &user.name);
     state.store.set_password(user.id, hash, entry).await?;
     login::new_session(request, state, user, CameBy::Password).await
 }

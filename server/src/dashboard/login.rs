@@ -68,18 +68,6 @@ fn hash_of(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// An entry of the audit log.
-pub(super) fn entry(at: Timestamp, actor: &str, action: &'static str, object: &str) -> Entry {
-    Entry {
-        at,
-        actor: actor.to_owned(),
-        action,
-        object: object.to_owned(),
-        commit: None,
-        detail: String::new(),
-    }
-}
-
 /// The token of the session that a request belongs to.
 pub fn session_of(request: &HttpRequest) -> Option<SessionToken> {
     let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
@@ -161,7 +149,7 @@ async fn check(
     }
     let object = if user.is_some() { name } else { "an unknown name" };
     let address = address(request).to_string();
-    state.store.audit(entry(Timestamp::now(), &address, "login-refused", object)).await?;
+    state.store.audit(Entry::new(Timestamp::now(), &address, "login-refused", object)).await?;
     Ok(None)
 }
 
@@ -229,7 +217,7 @@ pub async fn new_session(
         state.store.end_session(old.hash()).await?;
     }
     let token = SessionToken::new(by)?;
-    let entry = entry(now, &user.name, "logged-in", &address(request).to_string());
+    let entry = Entry::new(now, &user.name, "logged-in", &address(request).to_string());
     state.store.add_session(user.id, token.hash(), now + IDLE, entry).await?;
     Ok(SetCookie::to(&token.0))
 }

@@ -23,6 +23,20 @@ pub struct Entry {
     pub detail: String,
 }
 
+impl Entry {
+    /// That `actor` did `action` to `object`, with nothing more to say.
+    pub fn new(at: Timestamp, actor: &str, action: &'static str, object: &str) -> Self {
+        Self {
+            at,
+            actor: actor.to_owned(),
+            action,
+            object: object.to_owned(),
+            commit: None,
+            detail: String::new(),
+        }
+    }
+}
+
 /// An entry as it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
