@@ -119,8 +119,8 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 impl<'a> Run<'a> {
-    fn writing(&self) -> Writing<'a> {
-        Writing { machine: self.system, content: self.content, state_dir: self.state_dir }
+    fn writing(&self, named: &'a Named<'a>) -> Writing<'a> {
+        Writing { machine: self.system, content: self.content, named, state_dir: self.state_dir }
     }
 
     fn stopped(&self) -> bool {

@@ -10,11 +10,12 @@ use std::path::Path;
 use holdfast_catalog::resource::Typed;
 
 use crate::content::ContentSource;
-use crate::system::{self, Inspect, System};
+use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod change;
 #[cfg(test)]
 mod contract;
+pub mod edit;
 mod erased;
 mod exec;
 mod file;
@@ -23,6 +24,8 @@ mod named;
 mod notify;
 mod package;
 mod service;
+#[cfg(test)]
+pub(crate) mod trial;
 mod user;
 
 pub use change::{Change, ChangeKind, Shown};
@@ -47,8 +50,32 @@ pub struct Writing<'a> {
     pub machine: &'a dyn System,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
+    /// What the resources of the catalog name.
+    pub named: &'a Named<'a>,
     /// The agent's state directory, of this machine and never of another root: backups are kept in it.
     pub state_dir: &'a Path,
+}
+
+impl Writing<'_> {
+    /// Runs a command that must succeed.
+    ///
+    /// # Errors
+    /// It could not be run, or failed: with its last words.
+    pub fn run(&self, command: &Invocation) -> Result<Output, Error> {
+        let output = self.machine.run(command)?;
+        if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output)) }
+    }
+}
+
+impl Reading<'_> {
+    /// Runs a command that only reads and must succeed.
+    ///
+    /// # Errors
+    /// It could not be run, or failed: with its last words.
+    pub fn probe(&self, command: &Invocation) -> Result<Output, Error> {
+        let output = self.machine.probe(command)?;
+        if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output)) }
+    }
 }
 
 /// What would mend a resource.
@@ -261,7 +288,7 @@ pub enum Error {
 
 impl Error {
     /// A command failed.
-    pub fn command(invocation: &system::Invocation, output: &system::Output) -> Self {
+    pub fn command(invocation: &Invocation, output: &Output) -> Self {
         Self::Command {
             command: invocation.command.to_string(),
             exit: output.exit,

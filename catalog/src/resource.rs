@@ -152,20 +152,38 @@ impl TypeDef {
     }
 }
 
-/// An implied requirement: of these, the first that the catalog holds comes before.
+/// An implied edge. One that runs against an explicit edge, or whose other end is not in the catalog, is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Implied(pub Vec<ResourceRef>);
+pub enum Implied {
+    /// Of these, the first that the catalog holds comes before.
+    First(Vec<ResourceRef>),
+    /// All resources of this type come before.
+    All(&'static str),
+    /// This one comes after.
+    Before(ResourceRef),
+}
 
 impl Implied {
-    /// On one resource.
+    /// One resource comes before.
     pub fn on(type_name: &str, title: impl Into<Arc<str>>) -> Self {
-        Self(vec![ResourceRef::new(type_name, title)])
+        Self::First(vec![ResourceRef::new(type_name, title)])
     }
 
-    /// On the nearest managed ancestor of a path.
+    /// The nearest managed ancestor of a path comes before.
     pub fn on_parent(path: &str) -> Self {
         let ancestors = std::iter::successors(parent(path), |p| parent(p));
-        Self(ancestors.map(|p| ResourceRef::new("file", p)).collect())
+        Self::First(ancestors.map(|p| ResourceRef::new("file", p)).collect())
+    }
+
+    /// A file, or else its nearest managed ancestor, comes before: for what stands in a file or directory.
+    pub fn on_path(path: &str) -> Self {
+        let all = std::iter::successors(Some(path), |p| parent(p));
+        Self::First(all.map(|p| ResourceRef::new("file", p)).collect())
+    }
+
+    /// This one comes after.
+    pub fn before(type_name: &str, title: impl Into<Arc<str>>) -> Self {
+        Self::Before(ResourceRef::new(type_name, title))
     }
 }
 
@@ -244,9 +262,13 @@ mod tests {
 
     #[test]
     fn ancestors_end_at_the_root() {
-        let titles: Vec<_> = Implied::on_parent("/etc/nginx/x").0.iter().map(ToString::to_string).collect();
-        assert_eq!(titles, ["file[/etc/nginx]", "file[/etc]", "file[/]"]);
-        assert!(Implied::on_parent("/").0.is_empty());
+        let titles = |implied| match implied {
+            Implied::First(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(titles(Implied::on_parent("/etc/nginx/x")), ["file[/etc/nginx]", "file[/etc]", "file[/]"]);
+        assert_eq!(titles(Implied::on_path("/etc/x")), ["file[/etc/x]", "file[/etc]", "file[/]"]);
+        assert!(titles(Implied::on_parent("/")).is_empty());
     }
 
     #[test]

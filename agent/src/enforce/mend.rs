@@ -157,7 +157,7 @@ impl<'a> Mend<'a, '_, '_> {
         let first = &self.subjects[jobs[0].0];
         let typed: Vec<_> =
             jobs.iter().map(|(index, changes)| (self.subjects[*index].typed, changes.as_slice())).collect();
-        let writing = self.run.writing();
+        let writing = self.run.writing(self.reading.named);
         let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         self.record.times.add(first.type_name(), took);
         self.changed = true;
@@ -288,7 +288,7 @@ impl<'a> Mend<'a, '_, '_> {
 
     fn refresh(&mut self, index: usize, notified: &Notified, mended: &[Change], came: &mut Came) {
         let subject = &self.subjects[index];
-        let writing = self.run.writing();
+        let writing = self.run.writing(self.reading.named);
         let (result, took) = check::timed(|| {
             contained(|| subject.provider.refresh_one(subject.typed, notified.notice, mended, writing))
         });

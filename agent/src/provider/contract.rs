@@ -30,10 +30,24 @@ struct Case {
     #[serde(default)]
     before: String,
     attributes: serde_json::Value,
+    /// Resources that stand before it in the catalog.
+    #[serde(default)]
+    also: Vec<Companion>,
+    /// Why a host of the lab cannot prove it: it is said, and not run there.
+    unproven: Option<String>,
     /// Attributes whose value is secret.
     #[serde(default)]
     secrets: Vec<String>,
     alter: Vec<Alteration>,
+}
+
+/// A resource beside the one that the case is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Companion {
+    r#type: String,
+    title: String,
+    attributes: serde_json::Value,
 }
 
 /// One property, altered from outside.
@@ -92,7 +106,8 @@ fn every_provider_that_needs_no_host_passes() {
         return;
     }
     for def in definitions() {
-        for case in cases(def.name).iter().filter(|case| case.needs != Needs::Booted) {
+        let here = |case: &&Case| case.needs != Needs::Booted && case.unproven.is_none();
+        for case in cases(def.name).iter().filter(here) {
             pass(def.name, case);
         }
     }
@@ -108,17 +123,22 @@ fn pass(type_name: &str, case: &Case) {
     };
     let what = format!("{type_name}: {}", case.title);
     assert!(holds(&case.before), "{what}: {}", case.before);
+    for Companion { r#type, title, attributes } in &case.also {
+        bench.add(r#type, &title.replace("${ROOT}", &inner), &value_of(attributes, &inner));
+    }
     bench.add(type_name, &case.title.replace("${ROOT}", &inner), &attributes(case, &inner));
+    let total = 1 + u32::try_from(case.also.len()).unwrap();
 
     let before = snapshot(&dir);
-    assert_eq!(bench.run(Mode::Audit).counts.would_change, 1, "{what}: an audit says what is off");
+    let off = bench.run(Mode::Audit).counts.would_change;
+    assert!((1..=total).contains(&off), "{what}: an audit says what is off");
     assert_eq!(snapshot(&dir), before, "{what}: an audit writes nothing");
-    assert_eq!(bench.run(Mode::Enforce).counts.changed, 1, "{what}: a run mends");
+    assert_eq!(bench.run(Mode::Enforce).counts.changed, off, "{what}: a run mends");
     let converged = snapshot(&dir);
     let again = bench.run(Mode::Enforce);
     assert_eq!(
         (again.counts.unchanged, again.events.len()),
-        (1, 0),
+        (total, 0),
         "{what}: the next run finds nothing to do"
     );
     assert_eq!(snapshot(&dir), converged, "{what}: and writes nothing");
@@ -139,14 +159,17 @@ fn pass(type_name: &str, case: &Case) {
 }
 
 fn attributes(case: &Case, root: &str) -> Value {
-    let json = case.attributes.to_string().replace("${ROOT}", root);
-    let attributes = Value::from_json(&serde_json::from_str(&json).unwrap());
+    let attributes = value_of(&case.attributes, root);
     let mut map = attributes.as_map().cloned().unwrap_or_default();
     for name in &case.secrets {
         let text = map[name.as_str()].scalar_text().unwrap();
         map.insert(name.as_str().into(), Kind::Sensitive(Sensitive::text(text)).into());
     }
     map.into()
+}
+
+fn value_of(attributes: &serde_json::Value, root: &str) -> Value {
+    Value::from_json(&serde_json::from_str(&attributes.to_string().replace("${ROOT}", root)).unwrap())
 }
 
 /// Everything below a directory that a write would change.

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::Group;
+use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::attribute::SystemName;
-use holdfast_catalog::resource::group::Presence;
 
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
 use crate::system::accounts::GroupEntry;
@@ -55,9 +55,8 @@ impl Provider for Groups {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
             for command in mending(want, &change.property) {
-                let output = writing.machine.run(&command)?;
-                if !output.succeeded() {
-                    applied.failed.push((i, Error::command(&command, &output)));
+                if let Err(error) = writing.run(&command) {
+                    applied.failed.push((i, error));
                     break;
                 }
             }

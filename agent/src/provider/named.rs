@@ -1,4 +1,4 @@
-//! Paths that the catalog names: what a purge leaves to the resources that name them.
+//! What the catalog names, beside the resource at hand: paths that a purge leaves alone, and other resources of a type.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use holdfast_catalog::resource::Typed;
 
-use super::provider_of;
+use super::{Want, provider_of};
 
 /// All paths that the resources of a catalog name, gathered when first asked for.
 pub struct Named<'a> {
@@ -32,6 +32,11 @@ impl<'a> Named<'a> {
             .range::<str, _>((Bound::Included(inside.as_str()), Bound::Unbounded))
             .next()
             .is_some_and(|next| next.starts_with(&inside))
+    }
+
+    /// All resources of one type, in the catalog's order: for types that several resources make one thing of.
+    pub fn of_type<W: Want>(&self) -> impl Iterator<Item = &'a W> + use<'a, W> {
+        self.all.iter().filter_map(W::of)
     }
 
     fn paths(&self) -> &BTreeSet<Box<str>> {

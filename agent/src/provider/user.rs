@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::User;
+use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::attribute::SystemName;
-use holdfast_catalog::resource::group::Presence;
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
@@ -73,9 +73,8 @@ impl Provider for Users {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
             for command in command::mending(want, &change.property, &accounts) {
-                let output = writing.machine.run(&command)?;
-                if !output.succeeded() {
-                    applied.failed.push((i, Error::command(&command, &output)));
+                if let Err(error) = writing.run(&command) {
+                    applied.failed.push((i, error));
                     break;
                 }
             }

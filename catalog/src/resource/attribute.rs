@@ -8,12 +8,16 @@ use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
 
+mod keywords;
 mod scalar;
+mod presence;
 mod content;
 mod command;
 
 pub use command::Command;
 pub use content::{Content, Secret};
+pub(crate) use keywords::keywords;
+pub use presence::Presence;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
 
 /// What values an attribute takes.
@@ -280,29 +284,3 @@ impl Attribute for BTreeMap<String, Secret> {
         Some(Self::new())
     }
 }
-
-/// Reads one of some words into an enum that prints as the word.
-macro_rules! keywords {
-    ($(#[doc = $doc:literal])+ $name:ident { $( $(#[doc = $vdoc:literal])+ $variant:ident = $word:literal ),+ $(,)? }) => {
-        $(#[doc = $doc])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $( $(#[doc = $vdoc])+ $variant ),+ }
-
-        impl $crate::resource::Attribute for $name {
-            const KIND: $crate::resource::AttributeKind = $crate::resource::AttributeKind::Enum(&[$($word),+]);
-            fn read(value: &$crate::value::Value) -> Result<Self, $crate::resource::Mismatch> {
-                match value.as_str() {
-                    $( Some($word) => Ok(Self::$variant), )+
-                    _ => Err($crate::resource::Mismatch::KIND),
-                }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(match self { $( Self::$variant => $word ),+ })
-            }
-        }
-    };
-}
-pub(crate) use keywords;

@@ -25,7 +25,7 @@ macro_rules! resource_type {
                 doc: concat!($($doc, "\n"),+),
                 title: <$title as $crate::resource::Attribute>::KIND,
                 attributes: &[$( $crate::resource::AttributeDef {
-                    name: stringify!($attr),
+                    name: $crate::resource::define::plain(stringify!($attr)),
                     doc: concat!($($adoc, "\n"),+),
                     kind: <$ty as $crate::resource::Attribute>::KIND,
                     role: $crate::resource::define::resource_type!(@role $role),
@@ -45,7 +45,7 @@ macro_rules! resource_type {
                 let mut reader = $crate::resource::attribute::Reader::new(attributes);
                 let title = reader.title(title);
                 $( let $attr: Option<$ty> = reader.attribute(
-                    stringify!($attr),
+                    $crate::resource::define::plain(stringify!($attr)),
                     $crate::resource::define::resource_type!(@default $($default)?),
                 ); )*
                 reader.finish(&Self::DEF)?;
@@ -66,6 +66,14 @@ macro_rules! resource_type {
     (@required $default:expr) => { false };
     (@default) => { None };
     (@default $default:expr) => { Some($default) };
+}
+
+/// A field's name as manifests write it: `match` for `r#match`.
+pub(super) const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
 }
 
 /// The registry: the list of definitions, and the enum of typed resources that the agent matches on.

@@ -1,18 +1,8 @@
 //! `group`: a group of the machine.
 
 use super::Rules;
-use super::attribute::{SystemName, keywords};
+use super::attribute::{Presence, SystemName};
 use super::define::resource_type;
-
-keywords! {
-    /// Whether a group or a user exists.
-    Presence {
-        /// It does.
-        Present = "present",
-        /// It does not.
-        Absent = "absent",
-    }
-}
 
 resource_type! {
     /// A group of the machine. The title is its name.

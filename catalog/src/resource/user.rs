@@ -1,8 +1,7 @@
 //! `user`: an account of the machine.
 
-use super::attribute::{AbsolutePath, Secret, SystemName, keywords};
+use super::attribute::{AbsolutePath, Presence, Secret, SystemName, keywords};
 use super::define::resource_type;
-use super::group::Presence;
 use super::{Implied, Rules};
 
 keywords! {

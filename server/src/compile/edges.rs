@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::graph::{Cycle, Edge, EdgeKind, Graph, NodeIndex};
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::ResourceRef;
+use holdfast_catalog::resource::{Implied, ResourceRef};
 
 use crate::language::manifest::RelationWord;
 
@@ -45,14 +45,10 @@ impl<'d, 'a> Edges<'d, 'a> {
         let mut order = Order::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
         let mut known: HashSet<(NodeIndex, NodeIndex)> =
             self.edges.iter().map(|edge| (edge.from, edge.to)).collect();
-        for (to, resource) in (0..).zip(&self.declared.resources) {
-            for implied in &resource.implied {
-                let found = implied.0.iter().find_map(|reference| match self.declared.find(reference) {
-                    Some(Target::Resource(index)) => Some(index),
-                    _ => None,
-                });
-                let Some(from) = found.filter(|from| *from != to) else { continue };
-                if known.insert((from, to)) && order.add(from, to) == Added::Yes {
+        for (index, resource) in (0..).zip(&self.declared.resources) {
+            let implied = resource.implied.iter().flat_map(|implied| self.ends_of(index, implied));
+            for (from, to) in implied.collect::<Vec<_>>() {
+                if from != to && known.insert((from, to)) && order.add(from, to) == Added::Yes {
                     self.edges.push(Edge { from, to, kind: EdgeKind::Order });
                 }
             }
@@ -60,6 +56,26 @@ impl<'d, 'a> Edges<'d, 'a> {
         self.edges.sort_unstable();
         self.edges.dedup();
         self.edges
+    }
+
+    /// What an implied edge of the resource `index` comes to here.
+    fn ends_of(&self, index: NodeIndex, implied: &Implied) -> Vec<(NodeIndex, NodeIndex)> {
+        let find = |reference| match self.declared.find(reference) {
+            Some(Target::Resource(found)) => Some(found),
+            _ => None,
+        };
+        match implied {
+            Implied::First(list) => {
+                list.iter().find_map(find).map(|from| (from, index)).into_iter().collect()
+            }
+            Implied::Before(reference) => find(reference).map(|to| (index, to)).into_iter().collect(),
+            Implied::All(type_name) => {
+                let all = (0..).zip(&self.declared.resources);
+                all.filter(|(_, other)| &*other.reference.type_name == *type_name)
+                    .map(|(from, _)| (from, index))
+                    .collect()
+            }
+        }
     }
 
     fn push(

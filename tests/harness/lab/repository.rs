@@ -18,22 +18,46 @@ pub const MOUNTED_AT: &str = "/srv/lab-repository";
 
 /// What hosts can install beside the samples: what the estate's roles and the tests use. They must be able
 /// to stand on one machine together.
-const PACKAGES: [&str; 15] = [
+const PACKAGES: [&str; 39] = [
+    "bind9",
+    "bind9-dnsutils",
+    "borgbackup",
+    "bzip2",
     "chrony",
+    "dovecot-imapd",
+    "dovecot-lmtpd",
     "git",
     "haproxy",
     "htop",
+    "kmod",
+    "locales",
     "logrotate",
+    "mariadb-server",
     "nftables",
     "nginx-light",
+    "openssh-client",
     "openssh-server",
+    "openssl",
     "postfix",
     "postgresql",
+    "prometheus",
+    "prometheus-node-exporter",
+    "puma",
     "python3",
     "redis-server",
+    "rsync",
     "rsyslog",
+    "rsyslog-openssl",
+    "ruby",
+    "ruby-pg",
+    "ruby-rack",
+    "ruby-redis",
     "unattended-upgrades",
+    "unbound",
+    "unzip",
     "vim-tiny",
+    "xz-utils",
+    "zstd",
 ];
 
 /// Counts changes of `build` that nothing else in the recipe shows.

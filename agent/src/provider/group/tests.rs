@@ -1,11 +1,9 @@
 //! What is planned for a group, and what is run for it.
 
-use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
 
 use super::*;
-use crate::content;
-use crate::provider::Named;
+use crate::provider::trial::{self, want};
 use crate::system::double::{Double, said};
 
 fn machine() -> Double {
@@ -15,32 +13,16 @@ fn machine() -> Double {
     double
 }
 
-fn want(title: &str, attributes: &[(&str, Value)]) -> Group {
-    let attributes: Attributes =
-        attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-    Group::read(title, &attributes).unwrap()
-}
-
 fn plan(want: &Group) -> Result<Plan, Error> {
-    let machine = machine();
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&[]) };
-    Groups.plan(want, &Groups.observe(&[want], reading)?, reading)
+    trial::plan(&Groups, &machine(), want)
 }
 
 /// What differs, and the commands that mend it.
 fn mended(title: &str, attributes: &[(&str, Value)]) -> (Vec<String>, Vec<String>) {
-    let want = want(title, attributes);
-    let Plan::Changes(changes) = plan(&want).unwrap() else { return Default::default() };
-    let machine = machine();
-    let writing = Writing {
-        machine: &machine,
-        content: &content::Nowhere,
-        state_dir: std::path::Path::new("/nowhere"),
-    };
-    assert!(Groups.apply(&want, &changes, writing).unwrap().failed.is_empty());
-    let line =
-        |change: &Change| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text());
-    (changes.iter().map(line).collect(), machine.ran())
+    let (machine, want) = (machine(), want(title, attributes));
+    let changes = trial::said(&trial::changes(&Groups, &machine, &want));
+    assert!(trial::mend(&Groups, &machine, &want).unwrap().failed.is_empty());
+    (changes, machine.ran())
 }
 
 fn list(names: &[&str]) -> Value {

@@ -1,7 +1,7 @@
 //! The commands that mend a user. Each is whole by itself; none holds a secret in its arguments.
 
 use holdfast_catalog::resource::User;
-use holdfast_catalog::resource::group::Presence;
+use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 

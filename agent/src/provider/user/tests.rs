@@ -2,12 +2,10 @@
 
 use std::sync::Mutex;
 
-use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
-use crate::content;
-use crate::provider::Named;
+use crate::provider::trial::{self, want};
 use crate::system::double::{Double, said};
 
 const PASSWD: &str = "\
@@ -16,12 +14,6 @@ deploy:x:1001:1001:Deployer:/home/deploy:/bin/sh
 ";
 const GROUP: &str = "root:x:0:\ndeploy:x:1001:\nwww:x:33:deploy\nadm:x:4:deploy\nops:x:50:\nalice:x:1002:\n";
 const SHADOW: &str = "root:*:1::::::\ndeploy:$6$old:1::::::\nlocked:!$6$x:1::::::\n";
-
-fn want(title: &str, attributes: &[(&str, Value)]) -> User {
-    let attributes: Attributes =
-        attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
-    User::read(title, &attributes).unwrap()
-}
 
 fn secret(text: &str) -> Value {
     Kind::Sensitive(Sensitive::text(text)).into()
@@ -36,30 +28,17 @@ fn machine() -> Double {
 }
 
 fn plan(want: &User) -> Result<Plan, Error> {
-    let machine = machine();
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&[]) };
-    Users.plan(want, &Users.observe(&[want], reading)?, reading)
+    trial::plan(&Users, &machine(), want)
 }
 
 fn changes(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
-    match plan(&want(title, attributes)).unwrap() {
-        Plan::Changes(changes) => changes
-            .iter()
-            .map(|change| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text()))
-            .collect(),
-        Plan::InSync(_) => Vec::new(),
-        other => panic!("{other:?}"),
-    }
+    trial::said(&trial::changes(&Users, &machine(), &want(title, attributes)))
 }
 
 /// The commands that mend all that was planned.
 fn commands(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
     let machine = machine();
-    let want = want(title, attributes);
-    let Plan::Changes(changes) = plan(&want).unwrap() else { panic!("nothing to change") };
-    let state = machine.root.path().join("state");
-    let writing = Writing { machine: &machine, content: &content::Nowhere, state_dir: &state };
-    assert!(Users.apply(&want, &changes, writing).unwrap().failed.is_empty());
+    assert!(trial::mend(&Users, &machine, &want(title, attributes)).unwrap().failed.is_empty());
     machine.ran()
 }
 
@@ -140,8 +119,7 @@ fn a_password_goes_by_standard_input_alone_and_is_never_shown() {
     let want = want("deploy", &[("password", secret("$6$new$hash"))]);
     let Plan::Changes(planned) = plan(&want).unwrap() else { panic!("in sync") };
     assert_eq!((planned[0].is.text(), planned[0].should.text()), ("[sensitive]", "[sensitive]"));
-    let writing = Writing { machine: &machine, content: &content::Nowhere, state_dir: Path::new("/nowhere") };
-    Users.apply(&want, &planned, writing).unwrap();
+    trial::writing(&machine, |writing| Users.apply(&want, &planned, writing)).unwrap();
     assert_eq!(machine.ran(), ["chpasswd --encrypted"]);
     assert_eq!(*INPUTS.lock().unwrap(), [b"deploy:$6$new$hash\n"]);
 }
@@ -166,8 +144,9 @@ fn a_locked_account_is_any_that_no_password_opens() {
 
 #[test]
 fn what_would_break_the_files_or_the_machine_is_refused_without_showing_a_secret() {
-    let refused =
-        |title: &str, attributes: &[(&str, Value)]| plan(&want(title, attributes)).unwrap_err().to_string();
+    let refused = |title: &str, attributes: &[(&str, Value)]| {
+        plan(&want::<User>(title, attributes)).unwrap_err().to_string()
+    };
     let error = refused("deploy", &[("password", secret("x\nroot:$6$mine"))]);
     assert!(error.contains("line break") && !error.contains("mine"), "{error}");
     assert!(refused("deploy", &[("comment", "a:b".into())]).contains("comment"));

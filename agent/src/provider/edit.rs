@@ -1,0 +1,134 @@
+//! Text files of which resources own a part: read once for all of them, rewritten whole with one part changed.
+//!
+//! What else a file holds stays as it is, to the byte. A file that is no UTF-8 is refused: nothing of it may be lost.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Error, Writing};
+use crate::system::{Access, Committed, FileKind, Inspect, Stat};
+
+/// The largest file that is edited, in bytes.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Text files by path, as they were when observed.
+pub struct Texts(HashMap<Box<str>, Result<Option<Arc<str>>, String>>);
+
+impl Texts {
+    /// Reads each of these paths once. What is wrong with one is said when it is asked for.
+    pub fn read<'a>(machine: &dyn Inspect, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all = HashMap::new();
+        for path in paths {
+            all.entry(path.into()).or_insert_with(|| match text(machine, Path::new(path)) {
+                Ok(text) => Ok(text.map(Arc::from)),
+                Err(error) => Err(error.to_string()),
+            });
+        }
+        Self(all)
+    }
+
+    /// The text at a path; none where nothing stands there.
+    ///
+    /// # Errors
+    /// It could not be read, or is no text.
+    pub fn get(&self, path: &str) -> Result<Option<&str>, Error> {
+        match self.0.get(path) {
+            Some(Ok(text)) => Ok(text.as_deref()),
+            Some(Err(why)) => Err(Error::Refused(why.clone())),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A file's text; none where nothing stands there.
+fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<String>, Error> {
+    let Some(bytes) = machine.read(path, LIMIT)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| {
+        let path = path.display();
+        Error::Refused(format!(
+            "{path} is no UTF-8 text, and is not edited: what is no text in it would be lost"
+        ))
+    })
+}
+
+/// Rewrites a text file by `edit`, which gets what it holds now (nothing where there is none). Owner, group and mode stay;
+/// a new file gets `new`. Where `edit` changes nothing, nothing is written.
+///
+/// # Errors
+/// It could not be read or replaced; the old file still stands.
+pub fn rewrite(
+    writing: Writing<'_>,
+    path: &str,
+    new: Access,
+    edit: impl FnOnce(&str) -> String,
+) -> Result<(), Error> {
+    let path = Path::new(path);
+    let old = text(writing.machine, path)?;
+    let edited = edit(old.as_deref().unwrap_or_default());
+    if old.as_deref() == Some(edited.as_str()) {
+        return Ok(());
+    }
+    let stat = writing.machine.stat(path)?;
+    replace(writing, path, stat, new, &edited)
+}
+
+/// Replaces a text file whole; owner, group and mode of a file that stands there stay.
+fn replace(
+    writing: Writing<'_>,
+    path: &Path,
+    old: Option<Stat>,
+    new: Access,
+    text: &str,
+) -> Result<(), Error> {
+    let kept = old.filter(|stat| stat.kind == FileKind::File);
+    let access =
+        kept.map_or(new, |stat| Access { mode: stat.mode, uid: Some(stat.uid), gid: Some(stat.gid) });
+    match writing.machine.stage(path, access, &mut text.as_bytes())?.commit()? {
+        Committed::Whole | Committed::InPlace => Ok(()),
+    }
+}
+
+/// Root's file that everybody reads.
+pub const PUBLIC: Access = Access { mode: 0o644, uid: Some(0), gid: Some(0) };
+
+/// Root's file that nobody else reads.
+pub const PRIVATE: Access = Access { mode: 0o600, uid: Some(0), gid: Some(0) };
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::provider::trial;
+    use crate::system::double::Double;
+
+    #[test]
+    fn an_edit_keeps_the_rest_and_the_mode_and_writes_only_what_changes() {
+        let double = Double::new(|_| None);
+        double.put("/etc/x", "one\r\ntwo");
+        let place = double.root.path().join("etc/x");
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o640)).unwrap();
+        trial::writing(&double, |writing| {
+            rewrite(writing, "/etc/x", PUBLIC, |text| format!("{text}\nthree\n")).unwrap();
+            assert_eq!(std::fs::read(&place).unwrap(), b"one\r\ntwo\nthree\n");
+            assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o7777, 0o640);
+            let inode = |path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+            let before = inode(&place);
+            rewrite(writing, "/etc/x", PUBLIC, str::to_owned).unwrap();
+            assert_eq!(inode(&place), before, "an edit that changes nothing writes nothing");
+        });
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_and_kept() {
+        let double = Double::new(|_| None);
+        double.put("/etc/x", "");
+        std::fs::write(double.root.path().join("etc/x"), b"caf\xe9\n").unwrap();
+        let refused =
+            trial::writing(&double, |writing| rewrite(writing, "/etc/x", PUBLIC, |_| String::new()));
+        assert!(refused.unwrap_err().to_string().contains("no UTF-8"));
+        assert_eq!(std::fs::read(double.root.path().join("etc/x")).unwrap(), b"caf\xe9\n");
+        assert!(Texts::read(&double, ["/etc/x"]).get("/etc/x").is_err());
+    }
+}

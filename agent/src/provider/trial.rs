@@ -1,0 +1,53 @@
+//! A provider tried on a double of the machine: what it plans for one resource, and what it does.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::{Attributes, ResourceType};
+use holdfast_catalog::value::Value;
+
+use super::{Applied, Change, Error, Named, Plan, Provider, Reading, Writing};
+use crate::content;
+use crate::system::double::Double;
+
+/// A resource as its attributes say.
+pub(crate) fn want<W: ResourceType>(title: &str, attributes: &[(&str, Value)]) -> W {
+    let attributes: Attributes =
+        attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+    W::read(title, &attributes).unwrap_or_else(|errors| panic!("{title}: {errors:?}"))
+}
+
+/// What a provider plans for a resource, alone in its catalog.
+pub(crate) fn plan<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Plan, Error> {
+    let named = Named::new(&[]);
+    let reading = Reading { machine, content: &content::Nowhere, named: &named };
+    provider.plan(want, &provider.observe(&[want], reading)?, reading)
+}
+
+/// The changes that a provider plans; none where it is in sync.
+pub(crate) fn changes<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Vec<Change> {
+    match plan(provider, machine, want) {
+        Ok(Plan::Changes(changes)) => changes,
+        Ok(Plan::InSync(_)) => Vec::new(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Changes as texts: `property: is -> should`.
+pub(crate) fn said(changes: &[Change]) -> Vec<String> {
+    let line =
+        |change: &Change| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text());
+    changes.iter().map(line).collect()
+}
+
+/// Plans, and makes the changes.
+pub(crate) fn mend<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Applied, Error> {
+    let changes = changes(provider, machine, want);
+    writing(machine, |writing| provider.apply(want, &changes, writing))
+}
+
+/// With what applying may use.
+pub(crate) fn writing<T>(machine: &Double, act: impl FnOnce(Writing<'_>) -> T) -> T {
+    let named = Named::new(&[]);
+    let state_dir = machine.root.path().join("state");
+    act(Writing { machine, content: &content::Nowhere, named: &named, state_dir: Path::new(&state_dir) })
+}
