@@ -12,18 +12,26 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
+mod authorized_key;
 mod change;
 #[cfg(test)]
 mod contract;
+mod cron;
 pub mod edit;
 mod erased;
 mod exec;
 mod file;
 mod group;
+mod host;
+mod hostname;
+mod kernel_module;
+mod locale;
 mod named;
 mod notify;
 mod package;
 mod service;
+mod sysctl;
+mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
@@ -250,12 +258,20 @@ macro_rules! providers {
 }
 
 providers! {
+    AuthorizedKey => authorized_key::Keys,
+    Cron => cron::Jobs,
     Exec => exec::Commands,
     File => file::Files,
     Group => group::Groups,
+    Host => host::Hosts,
+    Hostname => hostname::Names,
+    KernelModule => kernel_module::Modules,
+    Locale => locale::Locales,
     Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
+    Sysctl => sysctl::Settings,
+    Timezone => timezone::Zones,
     User => user::Users,
 }
 

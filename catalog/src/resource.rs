@@ -12,25 +12,57 @@ use serde::{Deserialize, Serialize};
 use crate::value::Value;
 
 pub mod attribute;
+pub mod authorized_key;
+pub mod cron;
 mod define;
 pub mod exec;
 pub mod file;
 pub mod group;
+pub mod host;
+pub mod hostname;
+pub mod kernel_module;
+pub mod locale;
 pub mod notify;
 pub mod package;
 pub mod service;
+pub mod sysctl;
+pub mod timezone;
 pub mod user;
 
 pub use attribute::{Attribute, AttributeKind, Mismatch};
+pub use authorized_key::AuthorizedKey;
+pub use cron::Cron;
 pub use exec::Exec;
 pub use file::File;
 pub use group::Group;
+pub use host::Host;
+pub use hostname::Hostname;
+pub use kernel_module::KernelModule;
+pub use locale::Locale;
 pub use notify::Notify;
 pub use package::Package;
 pub use service::Service;
+pub use sysctl::Sysctl;
+pub use timezone::Timezone;
 pub use user::User;
 
-define::registry!(Exec, File, Group, Notify, Package, Service, User);
+define::registry!(
+    AuthorizedKey,
+    Cron,
+    Exec,
+    File,
+    Group,
+    Host,
+    Hostname,
+    KernelModule,
+    Locale,
+    Notify,
+    Package,
+    Service,
+    Sysctl,
+    Timezone,
+    User,
+);
 
 /// A resource's identity: `type[title]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

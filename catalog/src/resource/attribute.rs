@@ -13,18 +13,28 @@ mod scalar;
 mod presence;
 mod content;
 mod command;
+mod cron_schedule;
+mod host_name;
+mod ssh_key;
+mod sysctl_key;
 
 pub use command::Command;
 pub use content::{Content, Secret};
+pub use cron_schedule::CronSchedule;
+pub use host_name::HostName;
 pub(crate) use keywords::keywords;
 pub use presence::Presence;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
+pub use ssh_key::{KeyOption, KeyType, PublicKey};
+pub use sysctl_key::SysctlKey;
 
 /// What values an attribute takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeKind {
     /// A text.
     Text,
+    /// A text, or a whole number that is taken as one.
+    TextOrInteger,
     /// `true` or `false`.
     Boolean,
     /// A whole number within bounds, both included.
@@ -75,6 +85,7 @@ impl fmt::Display for AttributeKind {
         };
         match self {
             Self::Text => f.write_str("a string"),
+            Self::TextOrInteger => f.write_str("a string or an integer"),
             Self::Boolean => f.write_str("true or false"),
             Self::Integer { min, max } => write!(f, "an integer from {min} to {max}"),
             Self::Enum(list) => f.write_str("one of ").and_then(|()| words(f, list)),

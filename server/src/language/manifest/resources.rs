@@ -130,6 +130,7 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
     let takes_numbers = matches!(
         kind,
         AttributeKind::Integer { .. }
+            | AttributeKind::TextOrInteger
             | AttributeKind::Duration
             | AttributeKind::List(_)
             | AttributeKind::TextMap
