@@ -12,6 +12,7 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
+mod alternatives;
 mod change;
 #[cfg(test)]
 mod contract;
@@ -19,11 +20,16 @@ pub mod edit;
 mod erased;
 mod exec;
 mod file;
+mod file_line;
+mod fragment;
 mod group;
+mod ini_setting;
+mod mount;
 mod named;
 mod notify;
 mod package;
 mod service;
+mod tidy;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
@@ -250,12 +256,18 @@ macro_rules! providers {
 }
 
 providers! {
+    Alternatives => alternatives::Choices,
     Exec => exec::Commands,
     File => file::Files,
+    FileLine => file_line::Lines,
+    Fragment => fragment::Fragments,
     Group => group::Groups,
+    IniSetting => ini_setting::Settings,
+    Mount => mount::Mounts,
     Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
+    Tidy => tidy::Sweeps,
     User => user::Users,
 }
 

@@ -11,26 +11,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 
+pub mod alternatives;
 pub mod attribute;
 mod define;
 pub mod exec;
 pub mod file;
+pub mod file_line;
+pub mod fragment;
 pub mod group;
+pub mod ini_setting;
+pub mod mount;
 pub mod notify;
 pub mod package;
 pub mod service;
+pub mod tidy;
 pub mod user;
 
+pub use alternatives::Alternatives;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
 pub use exec::Exec;
 pub use file::File;
+pub use file_line::FileLine;
+pub use fragment::Fragment;
 pub use group::Group;
+pub use ini_setting::IniSetting;
+pub use mount::Mount;
 pub use notify::Notify;
 pub use package::Package;
 pub use service::Service;
+pub use tidy::Tidy;
 pub use user::User;
 
-define::registry!(Exec, File, Group, Notify, Package, Service, User);
+define::registry!(
+    Alternatives,
+    Exec,
+    File,
+    FileLine,
+    Fragment,
+    Group,
+    IniSetting,
+    Mount,
+    Notify,
+    Package,
+    Service,
+    Tidy,
+    User,
+);
 
 /// A resource's identity: `type[title]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,7 +174,9 @@ impl TypeDef {
 
     /// The attribute that `template` and `source` give, if the type has one of kind content.
     pub fn content_attribute(&self) -> Option<&'static AttributeDef> {
-        self.attributes.iter().find(|def| def.kind == AttributeKind::Content)
+        self.attributes
+            .iter()
+            .find(|def| matches!(def.kind, AttributeKind::Content | AttributeKind::InlineContent))
     }
 }
 
@@ -161,6 +189,8 @@ pub enum Implied {
     All(&'static str),
     /// This one comes after.
     Before(ResourceRef),
+    /// This one comes after, and takes this resource as a part of it: it must be in the catalog, with the attribute true.
+    PartOf(ResourceRef, &'static str),
 }
 
 impl Implied {
@@ -179,6 +209,17 @@ impl Implied {
     pub fn on_path(path: &str) -> Self {
         let all = std::iter::successors(Some(path), |p| parent(p));
         Self::First(all.map(|p| ResourceRef::new("file", p)).collect())
+    }
+
+    /// The nearest managed mount that a path is in comes before.
+    pub fn on_mount(path: &str) -> Self {
+        let ancestors = std::iter::successors(parent(path), |p| parent(p));
+        Self::First(ancestors.map(|p| ResourceRef::new("mount", p)).collect())
+    }
+
+    /// This one comes after, and takes this resource as a part by its attribute `taken_by`.
+    pub fn part_of(type_name: &str, title: impl Into<Arc<str>>, taken_by: &'static str) -> Self {
+        Self::PartOf(ResourceRef::new(type_name, title), taken_by)
     }
 
     /// This one comes after.

@@ -130,7 +130,10 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
     let takes_numbers = matches!(
         kind,
         AttributeKind::Integer { .. }
+            | AttributeKind::BooleanOrInteger { .. }
+            | AttributeKind::Setting
             | AttributeKind::Duration
+            | AttributeKind::Bytes
             | AttributeKind::List(_)
             | AttributeKind::TextMap
     );
