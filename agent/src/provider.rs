@@ -12,6 +12,7 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
+mod alternatives;
 mod authorized_key;
 mod change;
 #[cfg(test)]
@@ -21,16 +22,21 @@ pub mod edit;
 mod erased;
 mod exec;
 mod file;
+mod file_line;
+mod fragment;
 mod group;
 mod host;
 mod hostname;
+mod ini_setting;
 mod kernel_module;
 mod locale;
+mod mount;
 mod named;
 mod notify;
 mod package;
 mod service;
 mod sysctl;
+mod tidy;
 mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -258,19 +264,25 @@ macro_rules! providers {
 }
 
 providers! {
+    Alternatives => alternatives::Choices,
     AuthorizedKey => authorized_key::Keys,
     Cron => cron::Jobs,
     Exec => exec::Commands,
     File => file::Files,
+    FileLine => file_line::Lines,
+    Fragment => fragment::Fragments,
     Group => group::Groups,
     Host => host::Hosts,
     Hostname => hostname::Names,
+    IniSetting => ini_setting::Settings,
     KernelModule => kernel_module::Modules,
     Locale => locale::Locales,
+    Mount => mount::Mounts,
     Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
     Sysctl => sysctl::Settings,
+    Tidy => tidy::Sweeps,
     Timezone => timezone::Zones,
     User => user::Users,
 }

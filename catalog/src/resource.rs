@@ -11,55 +11,73 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 
+pub mod alternatives;
 pub mod attribute;
 pub mod authorized_key;
 pub mod cron;
 mod define;
 pub mod exec;
 pub mod file;
+pub mod file_line;
+pub mod fragment;
 pub mod group;
 pub mod host;
 pub mod hostname;
+pub mod ini_setting;
 pub mod kernel_module;
 pub mod locale;
+pub mod mount;
 pub mod notify;
 pub mod package;
 pub mod service;
 pub mod sysctl;
+pub mod tidy;
 pub mod timezone;
 pub mod user;
 
+pub use alternatives::Alternatives;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
 pub use authorized_key::AuthorizedKey;
 pub use cron::Cron;
 pub use exec::Exec;
 pub use file::File;
+pub use file_line::FileLine;
+pub use fragment::Fragment;
 pub use group::Group;
 pub use host::Host;
 pub use hostname::Hostname;
+pub use ini_setting::IniSetting;
 pub use kernel_module::KernelModule;
 pub use locale::Locale;
+pub use mount::Mount;
 pub use notify::Notify;
 pub use package::Package;
 pub use service::Service;
 pub use sysctl::Sysctl;
+pub use tidy::Tidy;
 pub use timezone::Timezone;
 pub use user::User;
 
 define::registry!(
+    Alternatives,
     AuthorizedKey,
     Cron,
     Exec,
     File,
+    FileLine,
+    Fragment,
     Group,
     Host,
     Hostname,
+    IniSetting,
     KernelModule,
     Locale,
+    Mount,
     Notify,
     Package,
     Service,
     Sysctl,
+    Tidy,
     Timezone,
     User,
 );
@@ -180,7 +198,9 @@ impl TypeDef {
 
     /// The attribute that `template` and `source` give, if the type has one of kind content.
     pub fn content_attribute(&self) -> Option<&'static AttributeDef> {
-        self.attributes.iter().find(|def| def.kind == AttributeKind::Content)
+        self.attributes
+            .iter()
+            .find(|def| matches!(def.kind, AttributeKind::Content | AttributeKind::InlineContent))
     }
 }
 
@@ -193,6 +213,8 @@ pub enum Implied {
     All(&'static str),
     /// This one comes after.
     Before(ResourceRef),
+    /// This one comes after, and takes this resource as a part of it: it must be in the catalog, with the attribute true.
+    PartOf(ResourceRef, &'static str),
 }
 
 impl Implied {
@@ -211,6 +233,17 @@ impl Implied {
     pub fn on_path(path: &str) -> Self {
         let all = std::iter::successors(Some(path), |p| parent(p));
         Self::First(all.map(|p| ResourceRef::new("file", p)).collect())
+    }
+
+    /// The nearest managed mount that a path is in comes before.
+    pub fn on_mount(path: &str) -> Self {
+        let ancestors = std::iter::successors(parent(path), |p| parent(p));
+        Self::First(ancestors.map(|p| ResourceRef::new("mount", p)).collect())
+    }
+
+    /// This one comes after, and takes this resource as a part by its attribute `taken_by`.
+    pub fn part_of(type_name: &str, title: impl Into<Arc<str>>, taken_by: &'static str) -> Self {
+        Self::PartOf(ResourceRef::new(type_name, title), taken_by)
     }
 
     /// This one comes after.

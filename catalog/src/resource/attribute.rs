@@ -8,23 +8,33 @@ use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
 
-mod keywords;
-mod scalar;
-mod presence;
-mod content;
+mod bytes;
 mod command;
+mod content;
 mod cron_schedule;
 mod host_name;
+mod inline;
+mod keywords;
+mod order;
+mod pattern;
+mod presence;
+mod scalar;
+mod setting;
 mod ssh_key;
 mod sysctl_key;
 
+pub use bytes::Bytes;
 pub use command::Command;
 pub use content::{Content, Secret};
 pub use cron_schedule::CronSchedule;
 pub use host_name::HostName;
+pub use inline::InlineContent;
 pub(crate) use keywords::keywords;
+pub use order::Order;
+pub use pattern::Pattern;
 pub use presence::Presence;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
+pub use setting::Setting;
 pub use ssh_key::{KeyOption, KeyType, PublicKey};
 pub use sysctl_key::SysctlKey;
 
@@ -50,18 +60,33 @@ pub enum AttributeKind {
     EnumOr(&'static [&'static str], &'static str),
     /// A boolean or one of some words.
     BooleanOr(&'static [&'static str]),
+    /// A boolean, or a whole number within bounds, both included.
+    BooleanOrInteger {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// An absolute path, normal: no `.`, `..`, `//` or trailing slash.
     Path,
     /// Text of a file, given inline, by template or by source.
     Content,
+    /// Text that stands in the catalog itself, given inline, by template or by source.
+    InlineContent,
     /// Permission bits as octal text.
     Mode,
     /// A list of arguments, or a text for the shell.
     Command,
     /// A secret or a text.
     Secret,
+    /// A text, a number or a boolean, which becomes text; may be secret.
+    Setting,
     /// Seconds, or a text such as `5m`.
     Duration,
+    /// Bytes, or a text such as `10M`.
+    Bytes,
+    /// A regular expression.
+    Pattern,
     /// A list of these; a single one stands for a list of one.
     List(&'static AttributeKind),
     /// Texts by name.
@@ -71,7 +96,7 @@ pub enum AttributeKind {
 impl AttributeKind {
     /// Whether a sensitive value may flow into it (`trust.md`: never into a path or a command).
     pub fn takes_secrets(self) -> bool {
-        matches!(self, Self::Content | Self::Secret | Self::TextMap)
+        matches!(self, Self::Content | Self::InlineContent | Self::Secret | Self::Setting | Self::TextMap)
     }
 }
 
@@ -94,12 +119,18 @@ impl fmt::Display for AttributeKind {
                 write!(f, ", or {other}")
             }
             Self::BooleanOr(list) => f.write_str("true, false or ").and_then(|()| words(f, list)),
+            Self::BooleanOrInteger { min, max } => {
+                write!(f, "true, false or an integer from {min} to {max}")
+            }
             Self::Path => f.write_str("an absolute path"),
-            Self::Content => f.write_str("a text"),
+            Self::Content | Self::InlineContent => f.write_str("a text"),
             Self::Mode => f.write_str("permission bits as a string such as \"0644\""),
             Self::Command => f.write_str("a list of arguments, or a string for the shell"),
             Self::Secret => f.write_str("a secret string"),
+            Self::Setting => f.write_str("a string, a number or a boolean"),
             Self::Duration => f.write_str("seconds, or a string such as \"5m\""),
+            Self::Bytes => f.write_str("bytes, or a string such as \"10M\""),
+            Self::Pattern => f.write_str("a regular expression as a string"),
             Self::List(inner) => write!(f, "a list, each {inner}"),
             Self::TextMap => f.write_str("a map of strings"),
         }

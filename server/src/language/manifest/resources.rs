@@ -134,6 +134,9 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
             | AttributeKind::Duration
             | AttributeKind::List(_)
             | AttributeKind::TextMap
+            | AttributeKind::BooleanOrInteger { .. }
+            | AttributeKind::Setting
+            | AttributeKind::Bytes
     );
     if takes_numbers || !matches!(&entry.item.content, Content::Scalar(Kind::Int(_) | Kind::Float(_))) {
         return;
