@@ -12,6 +12,7 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
+mod announced;
 mod change;
 #[cfg(test)]
 mod contract;
@@ -250,12 +251,17 @@ macro_rules! providers {
 }
 
 providers! {
+    AptKey => announced::AptKeys,
+    AptPin => announced::AptPins,
+    AptRepository => announced::AptRepositories,
     Exec => exec::Commands,
     File => file::Files,
+    Firewall => announced::FirewallRules,
     Group => group::Groups,
     Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
+    SystemdUnit => announced::SystemdUnits,
     User => user::Users,
 }
 

@@ -11,26 +11,49 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 
+pub mod apt_key;
+pub mod apt_pin;
+pub mod apt_repository;
 pub mod attribute;
 mod define;
 pub mod exec;
 pub mod file;
+pub mod firewall;
 pub mod group;
 pub mod notify;
 pub mod package;
 pub mod service;
+pub mod systemd_unit;
 pub mod user;
 
+pub use apt_key::AptKey;
+pub use apt_pin::AptPin;
+pub use apt_repository::AptRepository;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
 pub use exec::Exec;
 pub use file::File;
+pub use firewall::Firewall;
 pub use group::Group;
 pub use notify::Notify;
 pub use package::Package;
 pub use service::Service;
+pub use systemd_unit::SystemdUnit;
 pub use user::User;
 
-define::registry!(Exec, File, Group, Notify, Package, Service, User);
+define::registry!(
+    AptKey,
+    AptPin,
+    AptRepository,
+    Exec,
+    File,
+    Firewall,
+    Group,
+    Notify,
+    Package,
+    Service,
+    SystemdUnit,
+    User,
+);
 
 /// A resource's identity: `type[title]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -293,6 +316,8 @@ mod tests {
             .filter(|name| name != "attribute" && name != "define")
             .collect();
         files.sort();
+        // A type may have a file and a folder beside it.
+        files.dedup();
         assert_eq!(files, definitions().iter().map(|d| d.name).collect::<Vec<_>>());
     }
 }

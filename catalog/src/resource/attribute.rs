@@ -13,10 +13,18 @@ mod scalar;
 mod presence;
 mod content;
 mod command;
+mod bounded;
+mod apt;
+mod cidr;
+mod ports;
 
+pub use apt::{AptFiles, AptName, AptUri, AptWord};
+pub use bounded::Bounded;
+pub use cidr::Cidr;
 pub use command::Command;
 pub use content::{Content, Secret};
 pub(crate) use keywords::keywords;
+pub use ports::Ports;
 pub use presence::Presence;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
 
@@ -46,6 +54,8 @@ pub enum AttributeKind {
     Content,
     /// Permission bits as octal text.
     Mode,
+    /// A port, or a range of them as text.
+    Ports,
     /// A list of arguments, or a text for the shell.
     Command,
     /// A secret or a text.
@@ -86,6 +96,7 @@ impl fmt::Display for AttributeKind {
             Self::Path => f.write_str("an absolute path"),
             Self::Content => f.write_str("a text"),
             Self::Mode => f.write_str("permission bits as a string such as \"0644\""),
+            Self::Ports => f.write_str("a port, or a range such as \"8000-8010\""),
             Self::Command => f.write_str("a list of arguments, or a string for the shell"),
             Self::Secret => f.write_str("a secret string"),
             Self::Duration => f.write_str("seconds, or a string such as \"5m\""),
