@@ -13,6 +13,7 @@ use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod alternatives;
+mod announced;
 mod authorized_key;
 mod change;
 #[cfg(test)]
@@ -265,11 +266,15 @@ macro_rules! providers {
 
 providers! {
     Alternatives => alternatives::Choices,
+    AptKey => announced::AptKeys,
+    AptPin => announced::AptPins,
+    AptRepository => announced::AptRepositories,
     AuthorizedKey => authorized_key::Keys,
     Cron => cron::Jobs,
     Exec => exec::Commands,
     File => file::Files,
     FileLine => file_line::Lines,
+    Firewall => announced::FirewallRules,
     Fragment => fragment::Fragments,
     Group => group::Groups,
     Host => host::Hosts,
@@ -282,6 +287,7 @@ providers! {
     Package => package::Packages,
     Service => service::Services,
     Sysctl => sysctl::Settings,
+    SystemdUnit => announced::SystemdUnits,
     Tidy => tidy::Sweeps,
     Timezone => timezone::Zones,
     User => user::Users,

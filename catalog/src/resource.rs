@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::value::Value;
 
 pub mod alternatives;
+pub mod apt_key;
+pub mod apt_pin;
+pub mod apt_repository;
 pub mod attribute;
 pub mod authorized_key;
 pub mod cron;
@@ -19,6 +22,7 @@ mod define;
 pub mod exec;
 pub mod file;
 pub mod file_line;
+pub mod firewall;
 pub mod fragment;
 pub mod group;
 pub mod host;
@@ -31,17 +35,22 @@ pub mod notify;
 pub mod package;
 pub mod service;
 pub mod sysctl;
+pub mod systemd_unit;
 pub mod tidy;
 pub mod timezone;
 pub mod user;
 
 pub use alternatives::Alternatives;
+pub use apt_key::AptKey;
+pub use apt_pin::AptPin;
+pub use apt_repository::AptRepository;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
 pub use authorized_key::AuthorizedKey;
 pub use cron::Cron;
 pub use exec::Exec;
 pub use file::File;
 pub use file_line::FileLine;
+pub use firewall::Firewall;
 pub use fragment::Fragment;
 pub use group::Group;
 pub use host::Host;
@@ -54,17 +63,22 @@ pub use notify::Notify;
 pub use package::Package;
 pub use service::Service;
 pub use sysctl::Sysctl;
+pub use systemd_unit::SystemdUnit;
 pub use tidy::Tidy;
 pub use timezone::Timezone;
 pub use user::User;
 
 define::registry!(
     Alternatives,
+    AptKey,
+    AptPin,
+    AptRepository,
     AuthorizedKey,
     Cron,
     Exec,
     File,
     FileLine,
+    Firewall,
     Fragment,
     Group,
     Host,
@@ -77,6 +91,7 @@ define::registry!(
     Package,
     Service,
     Sysctl,
+    SystemdUnit,
     Tidy,
     Timezone,
     User,
@@ -358,6 +373,8 @@ mod tests {
             .filter(|name| name != "attribute" && name != "define")
             .collect();
         files.sort();
+        // A type may have a file and a folder beside it.
+        files.dedup();
         assert_eq!(files, definitions().iter().map(|d| d.name).collect::<Vec<_>>());
     }
 }

@@ -8,7 +8,10 @@ use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
 
+mod apt;
+mod bounded;
 mod bytes;
+mod cidr;
 mod command;
 mod content;
 mod cron_schedule;
@@ -17,13 +20,17 @@ mod inline;
 mod keywords;
 mod order;
 mod pattern;
+mod ports;
 mod presence;
 mod scalar;
 mod setting;
 mod ssh_key;
 mod sysctl_key;
 
+pub use apt::{AptFiles, AptName, AptUri, AptWord};
+pub use bounded::Bounded;
 pub use bytes::Bytes;
+pub use cidr::Cidr;
 pub use command::Command;
 pub use content::{Content, Secret};
 pub use cron_schedule::CronSchedule;
@@ -32,6 +39,7 @@ pub use inline::InlineContent;
 pub(crate) use keywords::keywords;
 pub use order::Order;
 pub use pattern::Pattern;
+pub use ports::Ports;
 pub use presence::Presence;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
 pub use setting::Setting;
@@ -75,6 +83,8 @@ pub enum AttributeKind {
     InlineContent,
     /// Permission bits as octal text.
     Mode,
+    /// A port, or a range of them as text.
+    Ports,
     /// A list of arguments, or a text for the shell.
     Command,
     /// A secret or a text.
@@ -125,6 +135,7 @@ impl fmt::Display for AttributeKind {
             Self::Path => f.write_str("an absolute path"),
             Self::Content | Self::InlineContent => f.write_str("a text"),
             Self::Mode => f.write_str("permission bits as a string such as \"0644\""),
+            Self::Ports => f.write_str("a port, or a range such as \"8000-8010\""),
             Self::Command => f.write_str("a list of arguments, or a string for the shell"),
             Self::Secret => f.write_str("a secret string"),
             Self::Setting => f.write_str("a string, a number or a boolean"),
