@@ -12,13 +12,16 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
+mod archive;
 mod change;
 #[cfg(test)]
 mod contract;
+mod deployment;
 pub mod edit;
 mod erased;
 mod exec;
 mod file;
+mod git_checkout;
 mod group;
 mod named;
 mod notify;
@@ -250,8 +253,11 @@ macro_rules! providers {
 }
 
 providers! {
+    Archive => archive::Archives,
+    Deployment => deployment::Deployments,
     Exec => exec::Commands,
     File => file::Files,
+    GitCheckout => git_checkout::Checkouts,
     Group => group::Groups,
     Notify => notify::Messages,
     Package => package::Packages,

@@ -11,26 +11,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 
+pub mod archive;
 pub mod attribute;
 mod define;
+pub mod deployment;
 pub mod exec;
 pub mod file;
+pub mod git_checkout;
 pub mod group;
 pub mod notify;
 pub mod package;
 pub mod service;
 pub mod user;
 
+pub use archive::Archive;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
+pub use deployment::Deployment;
 pub use exec::Exec;
 pub use file::File;
+pub use git_checkout::GitCheckout;
 pub use group::Group;
 pub use notify::Notify;
 pub use package::Package;
 pub use service::Service;
 pub use user::User;
 
-define::registry!(Exec, File, Group, Notify, Package, Service, User);
+define::registry!(Archive, Deployment, Exec, File, GitCheckout, Group, Notify, Package, Service, User);
 
 /// A resource's identity: `type[title]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,17 +8,23 @@ use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
 
+mod git;
 mod keywords;
+mod relative;
 mod scalar;
+mod source;
 mod presence;
 mod content;
 mod command;
 
 pub use command::Command;
 pub use content::{Content, Secret};
+pub use git::{GitRemote, GitRevision};
 pub(crate) use keywords::keywords;
 pub use presence::Presence;
+pub use relative::RelativePath;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
+pub use source::{Format, Source, header_error};
 
 /// What values an attribute takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
