@@ -14,17 +14,20 @@ use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod alternatives;
 mod announced;
+mod archive;
 mod authorized_key;
 mod change;
 #[cfg(test)]
 mod contract;
 mod cron;
+mod deployment;
 pub mod edit;
 mod erased;
 mod exec;
 mod file;
 mod file_line;
 mod fragment;
+mod git_checkout;
 mod group;
 mod host;
 mod hostname;
@@ -269,13 +272,16 @@ providers! {
     AptKey => announced::AptKeys,
     AptPin => announced::AptPins,
     AptRepository => announced::AptRepositories,
+    Archive => archive::Archives,
     AuthorizedKey => authorized_key::Keys,
     Cron => cron::Jobs,
+    Deployment => deployment::Deployments,
     Exec => exec::Commands,
     File => file::Files,
     FileLine => file_line::Lines,
     Firewall => announced::FirewallRules,
     Fragment => fragment::Fragments,
+    GitCheckout => git_checkout::Checkouts,
     Group => group::Groups,
     Host => host::Hosts,
     Hostname => hostname::Names,

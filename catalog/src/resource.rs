@@ -15,15 +15,18 @@ pub mod alternatives;
 pub mod apt_key;
 pub mod apt_pin;
 pub mod apt_repository;
+pub mod archive;
 pub mod attribute;
 pub mod authorized_key;
 pub mod cron;
 mod define;
+pub mod deployment;
 pub mod exec;
 pub mod file;
 pub mod file_line;
 pub mod firewall;
 pub mod fragment;
+pub mod git_checkout;
 pub mod group;
 pub mod host;
 pub mod hostname;
@@ -44,14 +47,17 @@ pub use alternatives::Alternatives;
 pub use apt_key::AptKey;
 pub use apt_pin::AptPin;
 pub use apt_repository::AptRepository;
+pub use archive::Archive;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
 pub use authorized_key::AuthorizedKey;
 pub use cron::Cron;
+pub use deployment::Deployment;
 pub use exec::Exec;
 pub use file::File;
 pub use file_line::FileLine;
 pub use firewall::Firewall;
 pub use fragment::Fragment;
+pub use git_checkout::GitCheckout;
 pub use group::Group;
 pub use host::Host;
 pub use hostname::Hostname;
@@ -73,13 +79,16 @@ define::registry!(
     AptKey,
     AptPin,
     AptRepository,
+    Archive,
     AuthorizedKey,
     Cron,
+    Deployment,
     Exec,
     File,
     FileLine,
     Firewall,
     Fragment,
+    GitCheckout,
     Group,
     Host,
     Hostname,
