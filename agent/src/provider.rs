@@ -20,9 +20,11 @@ mod erased;
 mod exec;
 mod file;
 mod group;
+mod mysql;
 mod named;
 mod notify;
 mod package;
+mod postgresql;
 mod service;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -253,8 +255,14 @@ providers! {
     Exec => exec::Commands,
     File => file::Files,
     Group => group::Groups,
+    MysqlDatabase => mysql::Databases,
+    MysqlGrant => mysql::Grants,
+    MysqlUser => mysql::Users,
     Notify => notify::Messages,
     Package => package::Packages,
+    PostgresqlDatabase => postgresql::Databases,
+    PostgresqlGrant => postgresql::Grants,
+    PostgresqlRole => postgresql::Roles,
     Service => service::Services,
     User => user::Users,
 }

@@ -16,8 +16,14 @@ mod define;
 pub mod exec;
 pub mod file;
 pub mod group;
+pub mod mysql_database;
+pub mod mysql_grant;
+pub mod mysql_user;
 pub mod notify;
 pub mod package;
+pub mod postgresql_database;
+pub mod postgresql_grant;
+pub mod postgresql_role;
 pub mod service;
 pub mod user;
 
@@ -25,12 +31,32 @@ pub use attribute::{Attribute, AttributeKind, Mismatch};
 pub use exec::Exec;
 pub use file::File;
 pub use group::Group;
+pub use mysql_database::MysqlDatabase;
+pub use mysql_grant::MysqlGrant;
+pub use mysql_user::MysqlUser;
 pub use notify::Notify;
 pub use package::Package;
+pub use postgresql_database::PostgresqlDatabase;
+pub use postgresql_grant::PostgresqlGrant;
+pub use postgresql_role::PostgresqlRole;
 pub use service::Service;
 pub use user::User;
 
-define::registry!(Exec, File, Group, Notify, Package, Service, User);
+define::registry!(
+    Exec,
+    File,
+    Group,
+    MysqlDatabase,
+    MysqlGrant,
+    MysqlUser,
+    Notify,
+    Package,
+    PostgresqlDatabase,
+    PostgresqlGrant,
+    PostgresqlRole,
+    Service,
+    User,
+);
 
 /// A resource's identity: `type[title]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
