@@ -35,9 +35,11 @@ mod ini_setting;
 mod kernel_module;
 mod locale;
 mod mount;
+mod mysql;
 mod named;
 mod notify;
 mod package;
+mod postgresql;
 mod service;
 mod sysctl;
 mod tidy;
@@ -289,8 +291,14 @@ providers! {
     KernelModule => kernel_module::Modules,
     Locale => locale::Locales,
     Mount => mount::Mounts,
+    MysqlDatabase => mysql::Databases,
+    MysqlGrant => mysql::Grants,
+    MysqlUser => mysql::Users,
     Notify => notify::Messages,
     Package => package::Packages,
+    PostgresqlDatabase => postgresql::Databases,
+    PostgresqlGrant => postgresql::Grants,
+    PostgresqlRole => postgresql::Roles,
     Service => service::Services,
     Sysctl => sysctl::Settings,
     SystemdUnit => announced::SystemdUnits,

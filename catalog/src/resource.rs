@@ -34,8 +34,14 @@ pub mod ini_setting;
 pub mod kernel_module;
 pub mod locale;
 pub mod mount;
+pub mod mysql_database;
+pub mod mysql_grant;
+pub mod mysql_user;
 pub mod notify;
 pub mod package;
+pub mod postgresql_database;
+pub mod postgresql_grant;
+pub mod postgresql_role;
 pub mod service;
 pub mod sysctl;
 pub mod systemd_unit;
@@ -65,8 +71,14 @@ pub use ini_setting::IniSetting;
 pub use kernel_module::KernelModule;
 pub use locale::Locale;
 pub use mount::Mount;
+pub use mysql_database::MysqlDatabase;
+pub use mysql_grant::MysqlGrant;
+pub use mysql_user::MysqlUser;
 pub use notify::Notify;
 pub use package::Package;
+pub use postgresql_database::PostgresqlDatabase;
+pub use postgresql_grant::PostgresqlGrant;
+pub use postgresql_role::PostgresqlRole;
 pub use service::Service;
 pub use sysctl::Sysctl;
 pub use systemd_unit::SystemdUnit;
@@ -96,8 +108,14 @@ define::registry!(
     KernelModule,
     Locale,
     Mount,
+    MysqlDatabase,
+    MysqlGrant,
+    MysqlUser,
     Notify,
     Package,
+    PostgresqlDatabase,
+    PostgresqlGrant,
+    PostgresqlRole,
     Service,
     Sysctl,
     SystemdUnit,

@@ -8,6 +8,8 @@ use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
 
+pub mod cluster;
+pub mod database;
 mod apt;
 mod bounded;
 mod bytes;
