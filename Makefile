@@ -21,6 +21,7 @@ install: ## both programs and their units on this machine, as root; DESTDIR for 
 	install -D -t $(DESTDIR)/usr/bin $(TARGET)/release/holdfast $(TARGET)/release/holdfast-agent
 	install -D -m 644 -t $(DESTDIR)/lib/systemd/system server/systemd/holdfast-server.service \
 	    agent/systemd/holdfast-agent.service
+	install -d $(DESTDIR)/etc/holdfast
 	install -D -m 644 server/systemd/holdfast-server.sysusers $(DESTDIR)/usr/lib/sysusers.d/holdfast-server.conf
 	[ -n "$(DESTDIR)" ] || { systemd-sysusers && systemctl daemon-reload; }
 

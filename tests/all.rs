@@ -12,5 +12,6 @@ mod faults;
 mod lab;
 mod node;
 mod path;
+mod readme;
 mod reference;
 mod tidy;

@@ -25,6 +25,7 @@ use crate::store::{self, Store};
 use crate::{admin, api, check, dashboard};
 
 pub mod hook; // a push takes effect at once
+pub mod ready; // systemd is told
 
 #[cfg(test)]
 pub(crate) mod fixture;

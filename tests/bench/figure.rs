@@ -70,7 +70,11 @@ pub fn run(command: &Command) -> anyhow::Result<Usage> {
     let output = alone.output().with_context(|| format!("cannot start {command:?}"))?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
-    let said = String::from_utf8(output.stdout)?;
+    read_usage(&String::from_utf8(output.stdout)?)
+}
+
+/// Reads what [`alone`] printed.
+pub fn read_usage(said: &str) -> anyhow::Result<Usage> {
     let (micros, memory) = said.trim().split_once(' ').context("two numbers")?;
     Ok(Usage { cpu: Duration::from_micros(micros.parse()?), memory: memory.parse()? })
 }

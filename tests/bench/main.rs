@@ -7,7 +7,9 @@
 
 mod agent;
 mod compile;
+mod estate;
 mod figure;
+mod host;
 
 use std::process::ExitCode;
 
@@ -22,7 +24,12 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let parts: [(&str, Part); 2] = [("agent", agent::measure), ("compile", compile::measure)];
+    let parts: [(&str, Part); 4] = [
+        ("agent", agent::measure),
+        ("compile", compile::measure),
+        ("estate", estate::measure),
+        ("host", host::measure),
+    ];
     figure::print_heading();
     for (name, measure) in parts.into_iter().filter(|(name, _)| name.contains(&only)) {
         match measure() {

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Failed, Format, print_json, time};
 use crate::config::Config;
-use crate::serve::{self, Server, hook};
+use crate::serve::{self, Server, hook, ready};
 
 /// What the server is told; the rest is in its file.
 #[derive(clap::Args)]
@@ -97,6 +97,9 @@ async fn serve(config: Config, format: Format) -> Result<(), Failed> {
     let mut stops = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let server = Server::start(config).await?;
     greet(&server, format).await?;
+    if let Err(error) = ready::tell() {
+        tracing::warn!(%error, "systemd waits to hear that the server is ready, and cannot be told");
+    }
     let [Ok(terminate), Ok(interrupt)] = &mut stops else {
         return Err("the system gives no signals".into());
     };

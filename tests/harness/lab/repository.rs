@@ -18,7 +18,7 @@ pub const MOUNTED_AT: &str = "/srv/lab-repository";
 
 /// What hosts can install beside the samples: what the estate's roles and the tests use. They must be able
 /// to stand on one machine together.
-const PACKAGES: [&str; 39] = [
+const PACKAGES: [&str; 40] = [
     "bind9",
     "bind9-dnsutils",
     "borgbackup",
@@ -32,6 +32,7 @@ const PACKAGES: [&str; 39] = [
     "kmod",
     "locales",
     "logrotate",
+    "make",
     "mariadb-server",
     "nftables",
     "nginx-light",
