@@ -1,29 +1,165 @@
-//! `authorized_key`: not here yet.
+//! `authorized_key`: lines of users' `authorized_keys`, compared by the material of the keys.
+//!
+//! The homes belong to users, who may be hostile: links of theirs lead nowhere but to what is theirs anyway, and whatever
+//! they write into their file neither breaks it for others nor is lost.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::AuthorizedKey;
+use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Change, Error, Left, Named, Plan, Provider, Reading, Writing};
+use crate::system::accounts::Account;
+use crate::system::{Accounts, Inspect};
 
-/// The provider of `authorized_key`.
+mod lines;
+mod place;
+
+use lines::fingerprint;
+use place::Place;
+
+/// Keys that open accounts.
 pub struct Keys;
+
+/// Users, and the texts of their files by path, or why one could not be read.
+pub struct Seen {
+    accounts: Arc<Accounts>,
+    texts: HashMap<String, Result<Vec<u8>, String>>,
+}
 
 impl Provider for Keys {
     type Want = AuthorizedKey;
-    type Seen = ();
+    type Seen = Seen;
 
-    fn observe(&self, _: &[&AuthorizedKey], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&AuthorizedKey], reading: Reading<'_>) -> Result<Seen, Error> {
+        let accounts = reading.machine.accounts()?;
+        let mut texts = HashMap::new();
+        for place in all.iter().filter_map(|want| Place::of(want, &accounts)) {
+            texts
+                .entry(place.file.clone())
+                .or_insert_with(|| place.read(reading.machine).map_err(|error| error.to_string()));
+        }
+        Ok(Seen { accounts, texts })
     }
 
-    fn plan(&self, _: &AuthorizedKey, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`authorized_key` is not here yet".to_owned()))
+    fn plan(&self, want: &AuthorizedKey, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        if let Some(other) = reading.named.of_type::<AuthorizedKey>().find(|other| contradicts(other, want)) {
+            return Err(Error::Refused(format!(
+                "authorized_key[{}] says something else of the same key of `{}`: say it once",
+                other.title, want.user
+            )));
+        }
+        let Some(place) = Place::of(want, &seen.accounts) else {
+            return Ok(match want.ensure {
+                Presence::Absent => Plan::IN_SYNC,
+                Presence::Present => {
+                    Plan::Pending(format!("there is no user `{}`, or without a home", want.user))
+                }
+            });
+        };
+        let text = match seen.texts.get(&place.file) {
+            Some(Ok(text)) => &**text,
+            Some(Err(why)) => return Err(Error::Refused(why.clone())),
+            None => &[],
+        };
+        if want.ensure == Presence::Absent {
+            let is_there = lines::has(text, want.key.material());
+            let gone = is_there.then(|| Change::new("ensure", Presence::Present, Presence::Absent));
+            return Ok(Plan::of(gone.into_iter().collect()));
+        }
+        if let Some(missing) = place.missing(reading.machine)? {
+            return Ok(Plan::Pending(missing));
+        }
+        let mut changes = differences(want, text, &others(want, reading.named));
+        let ensured = changes.iter().any(|change| change.property == "ensure");
+        if let Some(why) = place.refusal(reading.machine)?.filter(|_| !ensured) {
+            changes.insert(0, Change::new("ensure", format!("sshd refuses it: {why}"), Presence::Present));
+        }
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &AuthorizedKey, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`authorized_key` is not here yet".to_owned()))
+    fn apply(&self, want: &AuthorizedKey, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let accounts = writing.machine.accounts()?;
+        let Some(place) = Place::of(want, &accounts) else {
+            return Err(Error::Refused(format!("there is no user `{}` any more", want.user)));
+        };
+        let others = others(want, writing.named);
+        match want.ensure {
+            Presence::Present => place.rewrite(writing, |text| lines::with(text, want, &others))?,
+            Presence::Absent => place.rewrite(writing, |text| lines::without(text, want.key.material()))?,
+        }
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a AuthorizedKey) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a AuthorizedKey) -> Vec<&'a str> {
+        let target = want.target.as_ref().filter(|_| want.ensure == Presence::Present);
+        target.map(|target| target.as_str()).into_iter().collect()
+    }
+
+    fn left<'a>(&self, want: &'a AuthorizedKey) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Present {
+            left.push(("type".into(), want.key.key_type().to_string().into()));
+            left.push(("key".into(), fingerprint(want.key.material().as_bytes()).into()));
+            left.push(("options".into(), want.options_text().into()));
+        }
+        left
     }
 }
+
+/// Whether another resource wants the same key otherwise.
+fn contradicts(other: &AuthorizedKey, want: &AuthorizedKey) -> bool {
+    (&other.user, &other.target, other.key.material()) == (&want.user, &want.target, want.key.material())
+        && (other.ensure != want.ensure || other.options_text() != want.options_text())
+}
+
+/// Material of keys that other resources give to the same user.
+fn others<'a>(want: &AuthorizedKey, named: &Named<'a>) -> Vec<&'a str> {
+    let all = named.of_type::<AuthorizedKey>();
+    let others = all.filter(|other| other.user == want.user && other.ensure == Presence::Present);
+    others.map(|other| other.key.material()).filter(|material| *material != want.key.material()).collect()
+}
+
+/// Material of keys that the catalog gives to a user, in the file of the home.
+fn given_to<'a>(user: &Account, place: &Place, named: &Named<'a>) -> Vec<&'a str> {
+    let is_here = |key: &&AuthorizedKey| {
+        key.user.as_str() == user.name
+            && key.ensure == Presence::Present
+            && key.target.as_ref().is_none_or(|target| target.as_str() == place.file)
+    };
+    named.of_type::<AuthorizedKey>().filter(is_here).map(|key| key.key.material()).collect()
+}
+
+/// What stands in a user's file and was given by no resource.
+pub(super) fn strays(user: &Account, machine: &dyn Inspect, named: &Named<'_>) -> Result<Vec<String>, Error> {
+    let Some(place) = Place::at_home(user) else { return Ok(Vec::new()) };
+    Ok(lines::strays(&place.read(machine)?, &given_to(user, &place, named)))
+}
+
+/// Removes it.
+pub(super) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
+    let Some(place) = Place::at_home(user) else { return Ok(()) };
+    let given = given_to(user, &place, writing.named);
+    place.rewrite(writing, |text| lines::without_strays(text, &given))
+}
+
+/// What differs of a key's line.
+fn differences(want: &AuthorizedKey, text: &[u8], others: &[&str]) -> Vec<Change> {
+    let Some(own) = lines::own(text, want, others) else {
+        return vec![Change::new("ensure", Presence::Absent, Presence::Present)];
+    };
+    let mut changes = Vec::new();
+    let mut compare = |property: &'static str, is: String, should: String| {
+        changes.extend((is != should).then(|| Change::new(property, is, should)));
+    };
+    compare("type", own.kind(), want.key.key_type().to_string());
+    compare("key", fingerprint(own.material), fingerprint(want.key.material().as_bytes()));
+    let further = lines::further_options(text, want);
+    let options = [own.options()].into_iter().chain(further).collect::<Vec<_>>();
+    compare("options", options.join(" (and on another line) "), want.options_text());
+    changes
+}
+
+#[cfg(test)]
+mod tests;

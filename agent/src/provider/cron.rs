@@ -1,29 +1,155 @@
-//! `cron`: not here yet.
+//! `cron`: jobs of cron, each a file of `/etc/cron.d`, written whole and read back to be compared.
+//!
+//! Whatever else stands in such a file is seen too: cron would run it. So is an owner or a mode that cron refuses.
+
+use std::borrow::Cow;
+use std::path::Path;
 
 use holdfast_catalog::resource::Cron;
+use holdfast_catalog::resource::attribute::{Presence, Secret};
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::edit::{PRIVATE, PUBLIC, Texts, put};
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use crate::system::{Access, FileKind, Inspect, Stat};
 
-/// The provider of `cron`.
+mod crontab;
+
+use crontab::Crontab;
+
+/// Jobs of cron.
 pub struct Jobs;
 
 impl Provider for Jobs {
     type Want = Cron;
-    type Seen = ();
+    type Seen = Texts;
 
-    fn observe(&self, _: &[&Cron], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&Cron], reading: Reading<'_>) -> Result<Texts, Error> {
+        let files = all.iter().map(|want| want.title.path());
+        let is_file = |path: &&str| {
+            let stat = reading.machine.lstat(Path::new(path));
+            stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == FileKind::File))
+        };
+        Ok(Texts::read(reading.machine, files.filter(is_file)))
     }
 
-    fn plan(&self, _: &Cron, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`cron` is not here yet".to_owned()))
+    fn plan(&self, want: &Cron, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+        let stat = reading.machine.lstat(Path::new(want.title.path()))?;
+        match (want.ensure, stat) {
+            (Presence::Absent, None) => Ok(Plan::IN_SYNC),
+            (Presence::Absent, Some(_)) => {
+                Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+            }
+            (Presence::Present, stat) => plan_present(want, stat, texts, reading.machine),
+        }
     }
 
-    fn apply(&self, _: &Cron, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`cron` is not here yet".to_owned()))
+    fn apply(&self, want: &Cron, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        match want.ensure {
+            Presence::Absent => writing.machine.remove(Path::new(want.title.path()))?,
+            Presence::Present => put(writing, want.title.path(), access(want), &crontab::text(want))?,
+        }
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a Cron) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a Cron) -> Vec<&'a str> {
+        match want.ensure {
+            Presence::Present => vec![want.title.path()],
+            Presence::Absent => Vec::new(),
+        }
+    }
+
+    fn left<'a>(&self, want: &'a Cron) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Present {
+            let plain = |text: Option<&'a str>| Cow::Borrowed(text.unwrap_or_default());
+            left.push(("command".into(), plain(want.command.as_deref())));
+            left.push(("user".into(), want.runs_as().into()));
+            left.push(("schedule".into(), plain(want.schedule.as_ref().map(|schedule| schedule.as_str()))));
+            left.push(("environment".into(), environment(want).into()));
+        }
+        left
     }
 }
+
+fn plan_present(
+    want: &Cron,
+    stat: Option<Stat>,
+    texts: &Texts,
+    machine: &dyn Inspect,
+) -> Result<Plan, Error> {
+    let path = want.title.path();
+    let ensure = |is: String| Change::new("ensure", is, Presence::Present);
+    let Some(stat) = stat else {
+        let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+        return Ok(match machine.stat(folder)? {
+            Some(_) => Plan::of(vec![ensure(Presence::Absent.to_string())]),
+            None => Plan::Pending(format!(
+                "there is no {}: install a cron, such as the package `cron`",
+                folder.display()
+            )),
+        });
+    };
+    match stat.kind {
+        FileKind::File => {}
+        FileKind::Directory => {
+            return Err(Error::Refused(format!(
+                "{path} is a directory; remove it, or name the job otherwise"
+            )));
+        }
+        FileKind::Symlink | FileKind::Other => {
+            return Ok(Plan::of(vec![ensure("no regular file".to_owned())]));
+        }
+    }
+    let mut changes = Vec::new();
+    let access = access(want);
+    if stat.uid != 0 || stat.mode != access.mode {
+        changes.push(ensure(format!("present, of user id {} and mode {:04o}", stat.uid, stat.mode)));
+    }
+    let text = texts.get(path)?.unwrap_or_default();
+    if text != crontab::text(want) {
+        changes.extend(differences(want, &Crontab::parse(text), stat.mode != PUBLIC.mode));
+    }
+    Ok(Plan::of(changes))
+}
+
+/// What differs in a file's text; its variables are not shown where others cannot read them.
+fn differences(want: &Cron, is: &Crontab<'_>, private: bool) -> Vec<Change> {
+    let command = want.command.as_deref().unwrap_or_default();
+    let mut changes = Vec::new();
+    let mut text = |name: &'static str, is: &str, should: &str| {
+        changes.extend((is != should).then(|| Change::new(name, is, should)));
+    };
+    text("command", &is.command(), command);
+    if let [job] = &is.jobs[..] {
+        text("user", job.user, want.runs_as());
+        text("schedule", &job.schedule, want.schedule.as_ref().map_or("", |schedule| schedule.as_str()));
+    }
+    let variables = environment(want);
+    if is.environment() != variables {
+        let shown = |masked: bool, text: String| if masked { Shown::Masked } else { Shown::Plain(text) };
+        let secret = is_secret(want);
+        let is = shown(secret || private, is.environment());
+        changes.push(Change { is, ..Change::new("environment", "", shown(secret, variables)) });
+    }
+    if changes.is_empty() {
+        changes.push(Change::new("command", format!("{command} (among other lines)"), command));
+    }
+    changes
+}
+
+/// The variables as a text, in order of their names.
+fn environment(want: &Cron) -> String {
+    let all = want.environment.iter().map(|(name, value)| format!("{name}={}", value.expose()));
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn is_secret(want: &Cron) -> bool {
+    want.environment.values().any(Secret::is_sensitive)
+}
+
+fn access(want: &Cron) -> Access {
+    if is_secret(want) { PRIVATE } else { PUBLIC }
+}
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,16 @@ fn replace(
     }
 }
 
+/// Writes a file that a resource owns whole, with this owner and mode.
+///
+/// # Errors
+/// It could not be replaced; the old file still stands.
+pub fn put(writing: Writing<'_>, path: &str, access: Access, text: &str) -> Result<(), Error> {
+    match writing.machine.stage(Path::new(path), access, &mut text.as_bytes())?.commit()? {
+        Committed::Whole | Committed::InPlace => Ok(()),
+    }
+}
+
 /// Root's file that everybody reads.
 pub const PUBLIC: Access = Access { mode: 0o644, uid: Some(0), gid: Some(0) };
 

@@ -1,29 +1,109 @@
-//! `host`: not here yet.
+//! `host`: names of `/etc/hosts`, a line each. Every other line stays as it is, and so do comments.
+//!
+//! A name with two addresses of one family means whichever stands first, so a name is left on one line of each family only.
+
+use std::borrow::Cow;
 
 use holdfast_catalog::resource::Host;
+use holdfast_catalog::resource::attribute::{HostName, Presence};
 
+use super::edit::{PUBLIC, Texts, rewrite};
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
 
-/// The provider of `host`.
+mod table;
+
+use table::Table;
+
+const PATH: &str = "/etc/hosts";
+
+/// Names of hosts.
 pub struct Hosts;
 
 impl Provider for Hosts {
     type Want = Host;
-    type Seen = ();
+    type Seen = Texts;
 
-    fn observe(&self, _: &[&Host], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&Host], reading: Reading<'_>) -> Result<Texts, Error> {
+        Ok(Texts::read(reading.machine, [PATH]))
     }
 
-    fn plan(&self, _: &Host, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`host` is not here yet".to_owned()))
+    fn plan(&self, want: &Host, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+        let table = Table::parse(texts.get(PATH)?.unwrap_or_default());
+        let Some(ip) = want.ip.filter(|_| want.ensure == Presence::Present) else {
+            let gone = table
+                .has(want.title.as_str())
+                .then(|| Change::new("ensure", Presence::Present, Presence::Absent));
+            return Ok(Plan::of(gone.into_iter().collect()));
+        };
+        if let Some(other) = reading.named.of_type::<Host>().find(|other| takes_name(other, want)) {
+            return Err(Error::Refused(format!(
+                "host[{}] has `{}` among its aliases: say its address in one place",
+                other.title, want.title
+            )));
+        }
+        let found = table.find(want.title.as_str(), ip.0);
+        let Some(own) = found.own else {
+            let is =
+                found.addresses.first().map_or(Cow::from("absent"), |ip| format!("an alias, of {ip}").into());
+            return Ok(Plan::of(vec![Change::new("ensure", is, Presence::Present)]));
+        };
+        let mut changes = Vec::new();
+        if found.addresses != [ip.0] {
+            let is: Vec<_> = found.addresses.iter().map(ToString::to_string).collect();
+            changes.push(Change::new("ip", is.join(", "), ip));
+        }
+        if let Some(aliases) = &want.aliases {
+            let (is, should) = (sorted(own), names(aliases));
+            changes.extend((is != should).then(|| Change::new("aliases", is, should)));
+        }
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &Host, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`host` is not here yet".to_owned()))
+    fn apply(&self, want: &Host, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        rewrite(writing, PATH, PUBLIC, |text| match (want.ensure, want.ip) {
+            (Presence::Present, Some(ip)) => {
+                let aliases = want.aliases.as_ref();
+                let aliases = aliases.map(|names| names.iter().map(HostName::as_str).collect());
+                table::with(text, want.title.as_str(), ip.0, aliases)
+            }
+            _ => table::without(text, want.title.as_str()),
+        })?;
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a Host) -> Left<'a> {
-        Left::new()
+    fn left<'a>(&self, want: &'a Host) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Present {
+            left.extend(want.ip.map(|ip| ("ip".into(), ip.to_string().into())));
+            left.extend(want.aliases.as_ref().map(|aliases| ("aliases".into(), names(aliases).into())));
+        }
+        left
     }
 }
+
+/// Whether another resource gives this one's name to its own line.
+fn takes_name(other: &Host, want: &Host) -> bool {
+    let same_family = |(a, b): (_, _)| table::same_family(a, b);
+    let ips = other.ip.zip(want.ip).map(|(a, b)| (a.0, b.0));
+    other.ensure == Presence::Present
+        && ips.is_some_and(same_family)
+        && other
+            .aliases
+            .iter()
+            .flatten()
+            .any(|alias| alias.as_str().eq_ignore_ascii_case(want.title.as_str()))
+}
+
+fn names(aliases: &[HostName]) -> String {
+    sorted(aliases.iter().map(HostName::as_str))
+}
+
+/// In order: which alias comes first means nothing.
+fn sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names = Vec::from_iter(names);
+    names.sort_unstable();
+    names.join(" ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,17 @@
-//! `hostname`: not here yet.
+//! `hostname`: the name that the machine gives itself, in `/etc/hostname` and in the kernel.
+
+use std::path::Path;
 
 use holdfast_catalog::resource::Hostname;
 
+use super::edit::{PUBLIC, put};
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{Inspect, Invocation, Liveness};
 
-/// The provider of `hostname`.
+const STATIC: &str = "/etc/hostname";
+const RUNNING: &str = "/proc/sys/kernel/hostname";
+
+/// Names of the machine.
 pub struct Names;
 
 impl Provider for Names {
@@ -15,15 +22,113 @@ impl Provider for Names {
         Ok(())
     }
 
-    fn plan(&self, _: &Hostname, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`hostname` is not here yet".to_owned()))
+    fn plan(&self, want: &Hostname, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
+        if let Some(other) = reading.named.of_type::<Hostname>().find(|other| other.title != want.title) {
+            return Err(Error::Refused(format!(
+                "hostname[{}] says another name: a machine has one",
+                other.title
+            )));
+        }
+        let live = reading.machine.liveness() == Liveness::Live;
+        if !live && !want.r#static {
+            return Ok(Plan::NotApplicable("the kernel's name is that of a running system".to_owned()));
+        }
+        let mut changes = Vec::new();
+        let mut compare = |property: &'static str, path: &str| -> Result<(), Error> {
+            let is = name(reading.machine, path)?;
+            changes.extend((is != want.title.as_str()).then(|| Change::new(property, is, &want.title)));
+            Ok(())
+        };
+        if want.r#static {
+            compare("static", STATIC)?;
+        }
+        if want.running && live {
+            compare("running", RUNNING)?;
+        }
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &Hostname, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`hostname` is not here yet".to_owned()))
+    fn apply(&self, want: &Hostname, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            let done = match &*change.property {
+                "static" => put(writing, STATIC, PUBLIC, &format!("{}\n", want.title)),
+                _ => writing.run(&Invocation::new(["hostname", "--", want.title.as_str()])).map(drop),
+            };
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
     }
 
-    fn left<'a>(&self, _: &'a Hostname) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a Hostname) -> Vec<&'a str> {
+        want.r#static.then_some(STATIC).into_iter().collect()
+    }
+
+    fn left<'a>(&self, want: &'a Hostname) -> Left<'a> {
+        let properties = [("static", want.r#static), ("running", want.running)];
+        let managed = properties.into_iter().filter(|(_, managed)| *managed);
+        managed.map(|(property, _)| (property.into(), want.title.as_str().into())).collect()
+    }
+}
+
+/// The name that a file says: its first line that is no comment; `absent` where there is none.
+fn name(machine: &dyn Inspect, path: &str) -> Result<String, Error> {
+    let text = machine.read_text(Path::new(path))?.unwrap_or_default();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.next().unwrap_or("absent").to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::resource::Typed;
+    use holdfast_catalog::value::Value;
+
+    use super::*;
+    use crate::content;
+    use crate::provider::Named;
+    use crate::provider::trial::{self, want};
+    use crate::system::double::{Double, failed, said};
+
+    fn machine(kept: &str, running: &str) -> Double {
+        let double = Double::new(|_| Some(said("")));
+        double.put(STATIC, kept);
+        double.put(RUNNING, running);
+        double
+    }
+
+    fn changes(machine: &Double, attributes: &[(&str, Value)]) -> Vec<String> {
+        trial::said(&trial::changes(&Names, machine, &want("web1", attributes)))
+    }
+
+    #[test]
+    fn the_file_and_the_kernel_are_seen_by_themselves() {
+        assert_eq!(changes(&machine("# a note\n\nweb1\n", "web1\n"), &[]), [""; 0]);
+        assert_eq!(changes(&machine("web2\n", "web1\n"), &[]), ["static: web2 -> web1"]);
+        assert_eq!(changes(&machine("", "web1\n"), &[]), ["static: absent -> web1"]);
+        assert_eq!(changes(&machine("web1\n", "web2\n"), &[]), ["running: web2 -> web1"]);
+        assert_eq!(changes(&machine("web2\n", "web1\n"), &[("static", false.into())]), [""; 0]);
+        assert_eq!(changes(&machine("web1\n", "web2\n"), &[("running", false.into())]), [""; 0]);
+    }
+
+    #[test]
+    fn both_are_mended_and_one_that_fails_fails_alone() {
+        let machine = machine("old\n", "old\n");
+        trial::mend(&Names, &machine, &want("web1", &[])).unwrap();
+        assert_eq!(machine.ran(), ["hostname -- web1"]);
+        assert_eq!(std::fs::read_to_string(machine.root.path().join("etc/hostname")).unwrap(), "web1\n");
+        let refusing = Double::new(|_| Some(failed(1, "hostname: you must be root")));
+        refusing.put(RUNNING, "old\n");
+        refusing.put(STATIC, "old\n");
+        let applied = trial::mend(&Names, &refusing, &want("web1", &[])).unwrap();
+        assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn a_machine_has_one_name() {
+        let all = [Typed::Hostname(want("web1", &[])), Typed::Hostname(want("web2", &[]))];
+        let machine = machine("", "");
+        let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&all) };
+        let refused = Names.plan(&want("web1", &[]), &(), reading).unwrap_err().to_string();
+        assert!(refused.contains("hostname[web2]"), "{refused}");
     }
 }

@@ -1,29 +1,163 @@
-//! `kernel_module`: not here yet.
+//! `kernel_module`: what the kernel has loaded, and the files that say what is loaded at boot, and how.
+
+use std::path::Path;
 
 use holdfast_catalog::resource::KernelModule;
+use holdfast_catalog::resource::attribute::Presence;
 
+use super::edit::{PUBLIC, Texts, put};
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{Inspect, Invocation};
 
-/// The provider of `kernel_module`.
+mod kernel;
+mod probe_file;
+
+use kernel::{Kernel, State};
+use probe_file::ProbeFile;
+
+/// Modules of the kernel.
 pub struct Modules;
+
+/// Files of the modules, and what the kernel has; none where the root is no running system.
+pub struct Seen {
+    texts: Texts,
+    kernel: Option<Kernel>,
+}
 
 impl Provider for Modules {
     type Want = KernelModule;
-    type Seen = ();
+    type Seen = Seen;
 
-    fn observe(&self, _: &[&KernelModule], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&KernelModule], reading: Reading<'_>) -> Result<Seen, Error> {
+        let files = all.iter().flat_map(|want| [want.title.load_file(), want.title.probe_file()]);
+        Ok(Seen { texts: Texts::read(reading.machine, files), kernel: Kernel::read(reading.machine)? })
     }
 
-    fn plan(&self, _: &KernelModule, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`kernel_module` is not here yet".to_owned()))
+    fn plan(&self, want: &KernelModule, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let mut changes = Vec::new();
+        if let Some(kernel) = &seen.kernel {
+            changes.extend(loading(want, kernel.state(&want.title.normal(), reading.machine)?)?);
+        }
+        if let Some(should) = should_persist(want) {
+            let is = persists(want, seen.texts.get(want.title.load_file())?);
+            changes.extend((is != should).then(|| Change::new("persist", is, should)));
+        }
+        let text = seen.texts.get(want.title.probe_file())?.unwrap_or_default();
+        changes.extend(ProbeFile::parse(want, text).differences(want, text));
+        let is_there = |path: &str| -> Result<bool, Error> {
+            let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+            Ok(reading.machine.stat(folder)?.is_some())
+        };
+        if !changes.is_empty() && !(is_there(want.title.load_file())? && is_there(want.title.probe_file())?) {
+            return Ok(Plan::Pending(
+                "there is no /etc/modules-load.d or no /etc/modprobe.d: install the package `kmod`"
+                    .to_owned(),
+            ));
+        }
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &KernelModule, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`kernel_module` is not here yet".to_owned()))
+    fn apply(&self, want: &KernelModule, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        // Options first: they act when it is loaded.
+        for (i, change) in changes.iter().enumerate().rev() {
+            let done = match &*change.property {
+                "ensure" => load(want, writing),
+                "persist" => write(writing, want.title.load_file(), &load_text(want)),
+                _ => configure(want, writing),
+            };
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
     }
 
-    fn left<'a>(&self, _: &'a KernelModule) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a KernelModule) -> Vec<&'a str> {
+        let load = (should_persist(want) == Some("true")).then(|| want.title.load_file());
+        let has_options = want.options.as_deref().is_none_or(|options| !options.is_empty());
+        let probe = (has_options || want.blacklist).then(|| want.title.probe_file());
+        load.into_iter().chain(probe).collect()
+    }
+
+    fn left<'a>(&self, want: &'a KernelModule) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        left.extend(should_persist(want).map(|persist| ("persist".into(), persist.into())));
+        left.extend(want.options.as_deref().map(|options| ("options".into(), options.trim().into())));
+        left.push(("blacklist".into(), want.blacklist.to_string().into()));
+        left
     }
 }
+
+/// What differs of what the kernel has.
+fn loading(want: &KernelModule, is: State) -> Result<Option<Change>, Error> {
+    match (want.ensure, is) {
+        (Presence::Present, State::Absent) => {
+            Ok(Some(Change::new("ensure", Presence::Absent, Presence::Present)))
+        }
+        (Presence::Absent, State::Loaded) => {
+            Ok(Some(Change::new("ensure", Presence::Present, Presence::Absent)))
+        }
+        (Presence::Absent, State::BuiltIn) => Err(Error::Refused(format!(
+            "`{}` is built into the kernel and cannot be removed: leave it out, or use another kernel",
+            want.title
+        ))),
+        _ => Ok(None),
+    }
+}
+
+/// Whether a file has it loaded at boot; none where that is left alone.
+fn should_persist(want: &KernelModule) -> Option<&'static str> {
+    match (want.ensure, want.persist) {
+        (Presence::Present, true) => Some("true"),
+        (Presence::Present, false) | (Presence::Absent, true) => Some("false"),
+        (Presence::Absent, false) => None,
+    }
+}
+
+fn persists<'a>(want: &KernelModule, file: Option<&'a str>) -> &'a str {
+    match file {
+        None => "false",
+        Some(text) if text == wanted_load_text(want) => "true",
+        Some(text) => text.trim(),
+    }
+}
+
+fn wanted_load_text(want: &KernelModule) -> String {
+    format!("{}{}\n", header(want), want.title)
+}
+
+fn load_text(want: &KernelModule) -> String {
+    if should_persist(want) == Some("true") { wanted_load_text(want) } else { String::new() }
+}
+
+fn header(want: &KernelModule) -> String {
+    format!("# Written by holdfast for kernel_module[{}]; what is changed here is undone.\n", want.title)
+}
+
+fn load(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
+    let name = want.title.to_string();
+    let command = match want.ensure {
+        Presence::Present => vec!["modprobe", "--", &name],
+        Presence::Absent => vec!["modprobe", "--remove", "--", &name],
+    };
+    writing.run(&Invocation::new(command)).map(drop)
+}
+
+/// Options and blacklist, which share a file.
+fn configure(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
+    let path = want.title.probe_file();
+    let texts = Texts::read(writing.machine as &dyn Inspect, [path]);
+    let text = ProbeFile::parse(want, texts.get(path)?.unwrap_or_default()).wanted(want).text(want);
+    write(writing, path, &text)
+}
+
+/// A file with this text; none where there is nothing to say.
+fn write(writing: Writing<'_>, path: &str, text: &str) -> Result<(), Error> {
+    if text.is_empty() {
+        Ok(writing.machine.remove(Path::new(path))?)
+    } else {
+        put(writing, path, PUBLIC, text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,205 @@
-//! `locale`: not here yet.
+//! `locale`: locales that are generated, by `/etc/locale.gen` and one `locale-gen` for all, and the machine's default.
+//!
+//! Needs a running system: what is generated is the C library's business.
 
+use std::collections::BTreeSet;
+
+use holdfast_catalog::diagnostic::nearest;
 use holdfast_catalog::resource::Locale;
+use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::edit::{PUBLIC, Texts, rewrite};
+use super::{Applied, Change, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use crate::system::{Invocation, Liveness};
 
-/// The provider of `locale`.
+mod entries;
+
+use entries::Entry;
+
+/// What is generated, also when the C library is upgraded.
+const GENERATED: &str = "/etc/locale.gen";
+/// What could be.
+const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
+
+/// Languages of programs.
 pub struct Locales;
+
+/// What there is and could be; none where this root is no running system.
+pub struct Seen(Option<Found>);
+
+struct Found {
+    texts: Texts,
+    /// Locales that programs can use, as the C library writes them.
+    usable: BTreeSet<String>,
+    /// The file that says the default.
+    default_file: &'static str,
+}
 
 impl Provider for Locales {
     type Want = Locale;
-    type Seen = ();
+    type Seen = Seen;
 
-    fn observe(&self, _: &[&Locale], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, _: &[&Locale], reading: Reading<'_>) -> Result<Seen, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Seen(None));
+        }
+        let default_file = entries::default_file(reading.machine)?;
+        let texts = Texts::read(reading.machine, [GENERATED, SUPPORTED, default_file]);
+        let usable = usable(&reading.probe(&all_usable())?.text());
+        Ok(Seen(Some(Found { texts, usable, default_file })))
     }
 
-    fn plan(&self, _: &Locale, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`locale` is not here yet".to_owned()))
+    fn plan(&self, want: &Locale, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let Some(found) = found else {
+            return Ok(Plan::NotApplicable("locales are generated on a running system only".to_owned()));
+        };
+        let is_other = |other: &&Locale| other.default && want.default && other.title != want.title;
+        if let Some(other) = reading.named.of_type::<Locale>().find(is_other) {
+            return Err(Error::Refused(format!(
+                "locale[{}] is the default too: there can be one",
+                other.title
+            )));
+        }
+        let mut changes = Vec::new();
+        if !want.title.is_built_in() {
+            if let Err(plan) = supported(want, found)? {
+                return Ok(plan);
+            }
+            changes.extend(generation(want, found)?);
+        }
+        if want.default {
+            let text = found.texts.get(found.default_file)?.unwrap_or_default();
+            let is = entries::default(text).unwrap_or("absent");
+            changes.extend((is != want.title.as_str()).then(|| Change::new("default", is, &want.title)));
+        }
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &Locale, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`locale` is not here yet".to_owned()))
+    fn apply(&self, want: &Locale, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        self.apply_together(&[Job { want, changes }], writing).pop().unwrap_or_else(|| Ok(Applied::default()))
     }
 
-    fn left<'a>(&self, _: &'a Locale) -> Left<'a> {
-        Left::new()
+    fn apply_together(&self, jobs: &[Job<'_, Locale>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+        let concerned = |job: &&Job<'_, Locale>| job.changes.iter().any(|change| change.property == "ensure");
+        let wanted: Vec<&Locale> = jobs.iter().filter(concerned).map(|job| job.want).collect();
+        let generated = if wanted.is_empty() { Ok(BTreeSet::new()) } else { generate(&wanted, writing) };
+        let usable = generated.map_err(|error| error.to_string());
+        jobs.iter().map(|job| Ok(outcome(job, &usable, writing))).collect()
+    }
+
+    fn left<'a>(&self, want: &'a Locale) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        left.extend(want.default.then(|| ("default".into(), want.title.as_str().into())));
+        left
     }
 }
+
+/// Asks the C library.
+fn all_usable() -> Invocation {
+    Invocation::new(["locale", "-a"])
+}
+
+fn usable(said: &str) -> BTreeSet<String> {
+    said.lines().map(str::to_owned).collect()
+}
+
+/// Whether the locale can be generated here; where it may still come, what is to be waited for.
+fn supported(want: &Locale, found: &Found) -> Result<Result<(), Plan>, Error> {
+    let Some(supported) = found.texts.get(SUPPORTED)? else {
+        let gone = want.ensure == Presence::Absent && !found.usable.contains(&want.title.normal());
+        let missing = || Plan::Pending(format!("there is no {SUPPORTED}: install the package `locales`"));
+        return Ok(if gone { Err(Plan::IN_SYNC) } else { Err(missing()) });
+    };
+    if want.ensure == Presence::Absent || entries::find(supported, &want.title).is_some() {
+        return Ok(Ok(()));
+    }
+    let names = supported.lines().filter_map(Entry::parse).map(|entry| entry.name);
+    let near = nearest(want.title.as_str(), names).map(|near| format!("did you mean `{near}`? "));
+    Err(Error::Refused(format!(
+        "this machine knows no locale `{}`: {}see {SUPPORTED}",
+        want.title,
+        near.unwrap_or_default()
+    )))
+}
+
+/// What differs of whether it is generated, now and later.
+fn generation(want: &Locale, found: &Found) -> Result<Option<Change>, Error> {
+    let listed = entries::find(found.texts.get(GENERATED)?.unwrap_or_default(), &want.title).is_some();
+    let is = match (found.usable.contains(&want.title.normal()), listed) {
+        (true, true) => "present",
+        (false, false) => "absent",
+        (true, false) => "present, but not in /etc/locale.gen",
+        (false, true) => "in /etc/locale.gen, but not generated",
+    };
+    let should = want.ensure.to_string();
+    Ok((is != should).then(|| Change::new("ensure", is, should)))
+}
+
+/// Lists and generates what is wanted, and removes what is not; answers with what is usable then.
+fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>, Error> {
+    let supported = Texts::read(writing.machine, [SUPPORTED]);
+    let supported = supported.get(SUPPORTED)?.unwrap_or_default();
+    rewrite(writing, GENERATED, PUBLIC, |text| {
+        wanted.iter().fold(text.to_owned(), |text, want| match want.ensure {
+            Presence::Present => entries::with(&text, &want.title, supported),
+            Presence::Absent => entries::without(&text, &want.title),
+        })
+    })?;
+    if wanted.iter().any(|want| want.ensure == Presence::Present) {
+        writing.run(&Invocation::new(["locale-gen", "--keep-existing"]))?;
+    }
+    let before = usable(&writing.run(&all_usable())?.text());
+    let leaving = |want: &&&Locale| want.ensure == Presence::Absent && before.contains(&want.title.normal());
+    let leaving: Vec<String> = wanted.iter().filter(leaving).map(|want| want.title.normal()).collect();
+    if leaving.is_empty() {
+        return Ok(before);
+    }
+    let remove = ["localedef", "--delete-from-archive", "--"].map(str::to_owned);
+    writing.run(&Invocation::new(remove.into_iter().chain(leaving)))?;
+    Ok(usable(&writing.run(&all_usable())?.text()))
+}
+
+/// What became of one locale: `locale-gen` says nothing of what it could not generate.
+fn outcome(
+    job: &Job<'_, Locale>,
+    usable: &Result<BTreeSet<String>, String>,
+    writing: Writing<'_>,
+) -> Applied {
+    let want = job.want;
+    let mut applied = Applied::default();
+    for (i, change) in job.changes.iter().enumerate() {
+        let done = match (&*change.property, usable) {
+            ("ensure", Err(why)) => Err(Error::Refused(why.clone())),
+            ("ensure", Ok(usable)) => {
+                let is_usable = usable.contains(&want.title.normal());
+                let as_wanted = is_usable == (want.ensure == Presence::Present);
+                if as_wanted { Ok(()) } else { Err(Error::Refused(not_done(want))) }
+            }
+            _ if !applied.failed.is_empty() => {
+                Err(Error::Refused("a locale that is not there is not made the default".to_owned()))
+            }
+            _ => set_default(want, writing),
+        };
+        applied.failed.extend(done.err().map(|error| (i, error)));
+    }
+    applied
+}
+
+fn not_done(want: &Locale) -> String {
+    match want.ensure {
+        Presence::Present => format!("`locale-gen` did not generate `{}`; run it to see why", want.title),
+        Presence::Absent => {
+            format!("`{}` is still there: a package such as `locales-all` may have brought it", want.title)
+        }
+    }
+}
+
+fn set_default(want: &Locale, writing: Writing<'_>) -> Result<(), Error> {
+    let file = entries::default_file(writing.machine)?;
+    rewrite(writing, file, PUBLIC, |text| entries::with_default(text, want.title.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,130 @@
-//! `sysctl`: not here yet.
+//! `sysctl`: settings of the kernel, compared with `/proc/sys` and with the file that keeps each over a reboot.
+//!
+//! A value is written by `tee`, which writes in place: a file of the kernel cannot be replaced by another.
+
+use std::borrow::Cow;
+use std::path::Path;
 
 use holdfast_catalog::resource::Sysctl;
+use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
+use holdfast_catalog::resource::sysctl::SysctlValue;
 
+use super::edit::{PUBLIC, Texts, put};
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{Invocation, Liveness};
 
-/// The provider of `sysctl`.
+/// How a setting that no file keeps is shown.
+const NOT_KEPT: &str = "false";
+
+/// Settings of the kernel.
 pub struct Settings;
 
 impl Provider for Settings {
     type Want = Sysctl;
-    type Seen = ();
+    type Seen = Texts;
 
-    fn observe(&self, _: &[&Sysctl], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&Sysctl], reading: Reading<'_>) -> Result<Texts, Error> {
+        let live = reading.machine.liveness() == Liveness::Live;
+        let kernel = all.iter().filter(|_| live).map(|want| want.title.path());
+        Ok(Texts::read(reading.machine, all.iter().map(|want| want.title.file()).chain(kernel)))
     }
 
-    fn plan(&self, _: &Sysctl, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`sysctl` is not here yet".to_owned()))
+    fn plan(&self, want: &Sysctl, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+        let same = |other: &&Sysctl| other.title.name() == want.title.name() && other.title != want.title;
+        if let Some(other) = reading.named.of_type::<Sysctl>().find(same) {
+            return Err(Error::Refused(format!("sysctl[{}] is the same setting: name it once", other.title)));
+        }
+        let file = texts.get(want.title.file())?;
+        let Some(value) = want.value.as_ref().filter(|_| want.ensure == Presence::Present) else {
+            let gone = file.map(|_| Change::new("ensure", Presence::Present, Presence::Absent));
+            return Ok(Plan::of(gone.into_iter().collect()));
+        };
+        let live = reading.machine.liveness() == Liveness::Live;
+        if !live && !want.persist {
+            return Ok(Plan::NotApplicable("the kernel's settings are those of a running system".to_owned()));
+        }
+        let mut changes = Vec::new();
+        if live {
+            let Some(is) = texts.get(want.title.path())?.map(SysctlValue::new) else {
+                return Ok(Plan::Pending(format!(
+                    "the kernel has no {}: it comes with a module, or not in this kernel or container",
+                    want.title.path()
+                )));
+            };
+            changes.extend((is != *value).then(|| Change::new("value", is, value)));
+        }
+        let (is, should) = (kept(&want.title, file), should_be_kept(want));
+        changes.extend((is != should).then(|| Change::new("persist", is, should)));
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &Sysctl, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`sysctl` is not here yet".to_owned()))
+    fn apply(&self, want: &Sysctl, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            let done = match &*change.property {
+                "value" => set(want, writing),
+                _ => keep(want, writing),
+            };
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
     }
 
-    fn left<'a>(&self, _: &'a Sysctl) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a Sysctl) -> Vec<&'a str> {
+        let kept = want.persist && want.ensure == Presence::Present;
+        kept.then(|| want.title.file()).into_iter().collect()
+    }
+
+    fn left<'a>(&self, want: &'a Sysctl) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if let Some(value) = want.value.as_ref().filter(|_| want.ensure == Presence::Present) {
+            left.push(("value".into(), value.as_str().into()));
+            left.push(("persist".into(), should_be_kept(want)));
+        }
+        left
     }
 }
+
+/// Gives the kernel the value.
+fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
+    let value = want.value.as_ref().map_or("", SysctlValue::as_str);
+    let write = Invocation::new(["tee", "--", want.title.path()]).input(format!("{value}\n"));
+    writing.run(&write).map(drop)
+}
+
+/// Brings the file about, or removes it.
+fn keep(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
+    match want.value.as_ref().filter(|_| want.persist && want.ensure == Presence::Present) {
+        Some(value) => put(writing, want.title.file(), PUBLIC, &text(&want.title, value)),
+        None => Ok(writing.machine.remove(Path::new(want.title.file()))?),
+    }
+}
+
+fn text(key: &SysctlKey, value: &SysctlValue) -> String {
+    format!(
+        "# Written by holdfast for sysctl[{key}]; what is changed here is undone.\n{} = {value}\n",
+        key.name()
+    )
+}
+
+/// The value that is to be kept, or that none is.
+fn should_be_kept(want: &Sysctl) -> Cow<'_, str> {
+    want.value.as_ref().filter(|_| want.persist).map_or(NOT_KEPT.into(), |value| value.as_str().into())
+}
+
+/// What a file keeps: the value of the key; where it says more, or something else, its lines.
+fn kept<'a>(key: &SysctlKey, file: Option<&'a str>) -> Cow<'a, str> {
+    let Some(file) = file else { return NOT_KEPT.into() };
+    let setting = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        let name = SysctlKey::parse(name.trim())?;
+        (name.name() == key.name()).then(|| SysctlValue::new(value))
+    };
+    match file.lines().find_map(setting) {
+        Some(value) if file == text(key, &value) => value.to_string().into(),
+        _ => file.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("; ").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

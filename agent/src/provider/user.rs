@@ -14,7 +14,7 @@ use holdfast_catalog::resource::attribute::SystemName;
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing, authorized_key};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect, Liveness};
 
@@ -26,11 +26,15 @@ pub struct Users;
 /// What the account files have; none where this root is no running system.
 pub struct Seen(Option<Found>);
 
-/// Accounts, and the hashes of those whose password is managed.
+/// Accounts, the hashes of those whose password is managed, and the stray keys of those whose keys are.
 struct Found {
     accounts: Arc<Accounts>,
     hashes: HashMap<String, Zeroizing<String>>,
+    strays: HashMap<String, Vec<String>>,
 }
+
+/// How no stray keys are shown.
+const NO_KEYS: &str = "none";
 
 impl Provider for Users {
     type Want = User;
@@ -43,7 +47,9 @@ impl Provider for Users {
         let with_password: BTreeSet<&str> =
             all.iter().filter(|want| want.password.is_some()).map(|want| want.title.as_str()).collect();
         let hashes = hashes(reading.machine, &with_password)?;
-        Ok(Seen(Some(Found { accounts: reading.machine.accounts()?, hashes })))
+        let accounts = reading.machine.accounts()?;
+        let strays = strays(all, &accounts, reading);
+        Ok(Seen(Some(Found { accounts, hashes, strays })))
     }
 
     fn plan(&self, want: &User, Seen(found): &Seen, _: Reading<'_>) -> Result<Plan, Error> {
@@ -72,6 +78,9 @@ impl Provider for Users {
         let accounts = writing.machine.accounts()?;
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
+            if change.property == "purge_ssh_keys" {
+                applied.failed.extend(purge(want, writing).err().map(|error| (i, error)));
+            }
             for command in command::mending(want, &change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
@@ -94,6 +103,7 @@ impl Provider for Users {
         add("shell", want.shell.as_ref().map(|shell| shell.as_str().into()));
         add("password", want.password.as_ref().map(|hash| hash.expose().to_string().into()));
         add("comment", want.comment.as_deref().map(Cow::Borrowed));
+        add("purge_ssh_keys", want.purge_ssh_keys.then(|| NO_KEYS.into()));
         left
     }
 }
@@ -113,6 +123,23 @@ fn hashes(
         Some((name.to_owned(), Zeroizing::new(fields.next()?.to_owned())))
     };
     Ok(shadow.lines().filter_map(entry).collect())
+}
+
+/// Stray keys by user, of those whose keys are managed. A file that cannot be read holds up nothing but its own purge.
+fn strays(all: &[&User], accounts: &Accounts, reading: Reading<'_>) -> HashMap<String, Vec<String>> {
+    let managed = all.iter().filter(|want| want.purge_ssh_keys);
+    let account = managed.filter_map(|want| accounts.user(want.title.as_str()));
+    let found = account.map(|account| {
+        let found = authorized_key::strays(account, reading.machine, reading.named);
+        (account.name.clone(), found.unwrap_or_else(|error| vec![format!("unknown: {error}")]))
+    });
+    found.collect()
+}
+
+/// Removes stray keys, of the account as it is now.
+fn purge(want: &User, writing: Writing<'_>) -> Result<(), Error> {
+    let accounts = writing.machine.accounts()?;
+    accounts.user(want.title.as_str()).map_or(Ok(()), |account| authorized_key::purge(account, writing))
 }
 
 /// What would break the files that hold it, or the machine.
@@ -160,6 +187,8 @@ fn differences(want: &User, account: &Account, found: &Found) -> Vec<Change> {
     if want.password.as_ref().is_some_and(|hash| !has_password(&hash.expose(), account, found)) {
         changes.push(Change::new("password", Shown::Masked, Shown::Masked));
     }
+    let strays = found.strays.get(&account.name).filter(|strays| !strays.is_empty());
+    changes.extend(strays.map(|strays| Change::new("purge_ssh_keys", strays.join(", "), NO_KEYS)));
     changes
 }
 

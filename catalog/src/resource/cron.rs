@@ -68,10 +68,12 @@ impl Cron {
     }
 }
 
-/// A value as cron reads it back unchanged; none where there is no way to write it.
+/// A value as cron reads it back unchanged; none where there is no way to write it: cron takes quotes away twice.
 pub fn quoted(value: &str) -> Option<String> {
-    let plain = !value.is_empty() && value.trim() == value && !value.starts_with(['"', '\'']);
-    if plain {
+    if value.starts_with(['"', '\'']) {
+        return None;
+    }
+    if !value.is_empty() && value.trim() == value {
         return Some(value.to_owned());
     }
     let mark = ['"', '\''].into_iter().find(|mark| !value.contains(*mark))?;
@@ -139,6 +141,8 @@ fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
         Some(("begins or ends with white space", "leave that out"))
     } else if command.len() > LONGEST {
         Some(("is longer than 998 bytes, which cron does not read", script))
+    } else if command.contains("\\\\") {
+        Some(("has two backslashes in a row, of which some crons take one away", script))
     } else if command.contains("\\%") {
         Some(("has a backslash before `%`", "write `%` alone: it is escaped for cron by itself"))
     } else {
@@ -156,7 +160,7 @@ fn wrong_variable(name: &str, value: &str) -> Option<(&'static str, &'static str
         Some(("whose value is longer than cron reads", "give it by a file"))
     } else if quoted(value).is_none() {
         Some((
-            "whose value has both kinds of quotes, and begins with one or has white space at an end",
+            "whose value begins with a quote, or has both kinds and white space at an end",
             "give it by a file",
         ))
     } else {
@@ -202,7 +206,7 @@ mod tests {
 
     #[test]
     fn no_text_becomes_another_line_or_another_command() {
-        for bad in ["", "  ", "a\nb", "a\rb", "date +\\%F", " a", &"x".repeat(999)] {
+        for bad in ["", "  ", "a\nb", "a\rb", "date +\\%F", "a\\\\b", " a", &"x".repeat(999)] {
             let errors = job(bad, &[]).unwrap_err();
             assert!(errors[0].attribute == "command" && errors[0].help.is_some(), "{bad:?}: {errors:?}");
         }
@@ -220,8 +224,9 @@ mod tests {
             ("it's", Some("it's")),
             ("", Some("\"\"")),
             (" a ", Some("\" a \"")),
-            ("\"a\"", Some("'\"a\"'")),
-            ("\"it's\"", None),
+            (" \"a\"", Some("' \"a\"'")),
+            ("\"a\"", None),
+            (" \"it's\"", None),
         ] {
             assert_eq!(quoted(value).as_deref(), written, "{value:?}");
         }

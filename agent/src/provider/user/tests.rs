@@ -2,9 +2,12 @@
 
 use std::sync::Mutex;
 
+use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
+use crate::content;
+use crate::provider::Named;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, said};
 
@@ -136,7 +139,7 @@ fn a_locked_account_is_any_that_no_password_opens() {
     };
     let has = |is: &str, should: &str| {
         let hashes = HashMap::from([("locked".to_owned(), Zeroizing::new(is.to_owned()))]);
-        has_password(should, &account, &Found { accounts: Arc::default(), hashes })
+        has_password(should, &account, &Found { accounts: Arc::default(), hashes, strays: HashMap::new() })
     };
     assert!(has("!$6$x", "!") && has("*", "!") && has("!!", "!") && has("$6$x", "$6$x"));
     assert!(!has("$6$x", "!") && !has("!$6$x", "$6$x") && !has("", "!"));
@@ -151,6 +154,38 @@ fn what_would_break_the_files_or_the_machine_is_refused_without_showing_a_secret
     assert!(error.contains("line break") && !error.contains("mine"), "{error}");
     assert!(refused("deploy", &[("comment", "a:b".into())]).contains("comment"));
     assert!(refused("root", &[("ensure", "absent".into())]).contains("user id 0"));
+}
+
+#[test]
+fn keys_that_no_resource_gives_are_removed() {
+    const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
+    const FILE: &str = "/home/deploy/.ssh/authorized_keys";
+    let purging = want::<User>("deploy", &[("purge_ssh_keys", true.into()), ("shell", "/bin/bash".into())]);
+    let given = want("laptop", &[("user", "deploy".into()), ("key", KEY.into())]);
+    let all = [Typed::AuthorizedKey(given)];
+    let named = Named::new(&all);
+    let machine = machine();
+    machine.put(FILE, &format!("# kept\nssh-ed25519 {KEY} laptop\nssh-rsa junk! stray\n"));
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let planned =
+        || match Users.plan(&purging, &Users.observe(&[&purging], reading).unwrap(), reading).unwrap() {
+            Plan::Changes(changes) => changes,
+            other => panic!("{other:?}"),
+        };
+    let shell = "shell: /bin/sh -> /bin/bash";
+    assert_eq!(trial::said(&planned()), [shell, "purge_ssh_keys: damaged stray -> none"]);
+    let state_dir = machine.root.path();
+    let writing = Writing { machine: &machine, content: &content::Nowhere, named: &named, state_dir };
+    assert!(Users.apply(&purging, &planned(), writing).unwrap().failed.is_empty());
+    let text = std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap();
+    assert_eq!(text, format!("# kept\nssh-ed25519 {KEY} laptop\n"));
+    assert_eq!(trial::said(&planned()), [shell]);
+    // A user who puts something else there holds up the purge, and nothing but it.
+    std::fs::remove_file(machine.root.path().join(&FILE[1..])).unwrap();
+    std::fs::create_dir(machine.root.path().join(&FILE[1..])).unwrap();
+    let applied = Users.apply(&purging, &planned(), writing).unwrap();
+    assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1]);
+    assert_eq!(machine.ran().last().unwrap(), "usermod --shell /bin/bash -- deploy");
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! Where the keys of a user stand, and whether sshd takes them from there: it refuses what others could have written.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use holdfast_catalog::resource::AuthorizedKey;
+
+use crate::provider::{Error, Writing};
+use crate::system::accounts::Account;
+use crate::system::{Access, Accounts, Committed, FileKind, Inspect, Opened, Stat};
+
+/// The largest file that is edited, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Where the keys of a user stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::provider) struct Place {
+    pub(in crate::provider) file: String,
+    /// The directory that is made, where it is the one in the home.
+    own_dir: Option<String>,
+    uid: u32,
+    gid: u32,
+}
+
+impl Place {
+    /// Of a key; none without its user, or where that one has no home.
+    pub(super) fn of(want: &AuthorizedKey, accounts: &Accounts) -> Option<Self> {
+        let user = accounts.user(want.user.as_str())?;
+        match &want.target {
+            Some(target) => {
+                let file = target.as_str().to_owned();
+                Some(Self { file, own_dir: None, uid: user.uid, gid: user.gid })
+            }
+            None => Self::at_home(user),
+        }
+    }
+
+    /// In a user's home.
+    pub(in crate::provider) fn at_home(user: &Account) -> Option<Self> {
+        let home = user.home.trim_end_matches('/');
+        let is_path = home.starts_with('/') && !home.split('/').any(|part| matches!(part, "." | ".."));
+        is_path.then(|| Self {
+            file: format!("{home}/.ssh/authorized_keys"),
+            own_dir: Some(format!("{home}/.ssh")),
+            uid: user.uid,
+            gid: user.gid,
+        })
+    }
+
+    /// The text; nothing where there is no file.
+    ///
+    /// # Errors
+    /// It could not be read, or is another's that the user has linked here: what is written back would be given to the user.
+    pub(in crate::provider) fn read(&self, machine: &dyn Inspect) -> Result<Vec<u8>, Error> {
+        let path = Path::new(&self.file);
+        let Some(Opened { file, stat }) = machine.open(path)? else { return Ok(Vec::new()) };
+        if stat.links > 1 && stat.uid != self.uid {
+            return Err(Error::Refused(format!(
+                "{} is a hard link to a file of user id {}, and is not touched: remove it",
+                path.display(),
+                stat.uid
+            )));
+        }
+        let mut text = Vec::new();
+        let failed = |source| crate::system::Error::io("reading", path, source);
+        file.take(LIMIT + 1).read_to_end(&mut text).map_err(failed)?;
+        if text.len() as u64 > LIMIT {
+            return Err(Error::Refused(format!(
+                "{} is larger than {LIMIT} bytes, and is not edited",
+                path.display()
+            )));
+        }
+        Ok(text)
+    }
+
+    /// The directory that must be there before, where it is not.
+    pub(super) fn missing(&self, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+        let inner = Path::new(self.own_dir.as_deref().unwrap_or(&self.file));
+        let folder = inner.parent().unwrap_or(Path::new("/"));
+        let is_there = machine.stat(folder)?.is_some_and(|stat| stat.kind == FileKind::Directory);
+        Ok((!is_there).then(|| format!("there is no directory {}", folder.display())))
+    }
+
+    /// Why sshd would not read the file.
+    pub(super) fn refusal(&self, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+        for path in self.own_dir.iter().chain([&self.file]) {
+            if let Some(stat) = machine.stat(Path::new(path))?
+                && !self.is_safe(stat)
+            {
+                return Ok(Some(format!("{path} is of user id {} and mode {:04o}", stat.uid, stat.mode)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether it is the user's or root's, others cannot write it, and the user can read it.
+    fn is_safe(&self, stat: Stat) -> bool {
+        let readable = stat.uid == self.uid || stat.mode & 0o004 != 0;
+        [0, self.uid].contains(&stat.uid) && stat.mode & 0o022 == 0 && readable
+    }
+
+    /// Rewrites the text by `edit`, in a file and a directory that sshd takes.
+    pub(in crate::provider) fn rewrite(
+        &self,
+        writing: Writing<'_>,
+        edit: impl FnOnce(&[u8]) -> Vec<u8>,
+    ) -> Result<(), Error> {
+        let machine = writing.machine;
+        let path = Path::new(&self.file);
+        let edited = edit(&self.read(machine)?);
+        self.make_dir(writing, edited.is_empty())?;
+        let kept = machine.stat(path)?.filter(|stat| self.is_safe(*stat));
+        if kept.is_none() && edited.is_empty() {
+            return Ok(machine.remove(path)?);
+        }
+        let access = match kept {
+            Some(stat) => Access { mode: stat.mode, uid: Some(stat.uid), gid: Some(stat.gid) },
+            None => self.new_access(machine)?,
+        };
+        match machine.stage(path, access, &mut &*edited)?.commit()? {
+            Committed::Whole | Committed::InPlace => Ok(()),
+        }
+    }
+
+    /// A new file is the user's, where the directory is; elsewhere root's, which the user reads.
+    fn new_access(&self, machine: &dyn Inspect) -> Result<Access, Error> {
+        let folder = Path::new(&self.file).parent().unwrap_or(Path::new("/"));
+        let is_users = machine.stat(folder)?.is_some_and(|stat| stat.uid == self.uid);
+        Ok(if is_users || self.own_dir.is_some() {
+            Access { mode: 0o600, uid: Some(self.uid), gid: Some(self.gid) }
+        } else {
+            Access { mode: 0o644, uid: Some(0), gid: Some(0) }
+        })
+    }
+
+    /// Makes the directory, or makes it one that sshd takes. Where there is nothing to write, it is left.
+    fn make_dir(&self, writing: Writing<'_>, nothing: bool) -> Result<(), Error> {
+        let Some(dir) = self.own_dir.as_deref().filter(|_| !nothing) else { return Ok(()) };
+        let path = Path::new(dir);
+        let machine = writing.machine;
+        match machine.stat(path)? {
+            None => {
+                let access = Access { mode: 0o700, uid: Some(self.uid), gid: Some(self.gid) };
+                Ok(machine.make_dir(path, access)?)
+            }
+            Some(stat) if !self.is_safe(stat) => {
+                machine.set_owner(path, Some(self.uid), Some(self.gid))?;
+                Ok(machine.set_mode(path, 0o700)?)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}

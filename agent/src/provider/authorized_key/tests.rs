@@ -1,0 +1,210 @@
+//! What is planned for a key, what the file is then, and what a hostile user cannot bring about.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, lchown, symlink};
+use std::path::PathBuf;
+
+use holdfast_catalog::resource::Typed;
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::content;
+use crate::provider::trial::{self, want};
+use crate::system::double::Double;
+
+const A: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
+const B: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBl+9sn4g2nTpDNGrGBdqPpgBvQmRzrxfRLUeWUEjXxQ";
+const ALICE: u32 = 4301;
+
+/// A machine with a user who has a home, which is hers; none where tests cannot give files away.
+fn machine() -> Option<Double> {
+    let double = Double::new(|_| None);
+    double.put(
+        "/etc/passwd",
+        "root:x:0:0::/root:/bin/sh\nalice:x:4301:4301::/home/alice:/bin/sh\nbob:x:4302:4302:::\n",
+    );
+    double.put("/etc/group", "");
+    std::fs::create_dir_all(double.root.path().join("home/alice")).unwrap();
+    std::fs::create_dir(double.root.path().join("root")).unwrap();
+    rustix::process::geteuid().is_root().then(|| {
+        give(&double, "home/alice");
+        double
+    })
+}
+
+fn at(machine: &Double, path: &str) -> PathBuf {
+    machine.root.path().join(path)
+}
+
+fn give(machine: &Double, path: &str) {
+    lchown(at(machine, path), Some(ALICE), Some(ALICE)).unwrap();
+}
+
+/// Puts the file with its directory, as alice would.
+fn put(machine: &Double, text: &str) {
+    machine.put("/home/alice/.ssh/authorized_keys", text);
+    for (path, mode) in [("home/alice/.ssh", 0o700), ("home/alice/.ssh/authorized_keys", 0o600)] {
+        give(machine, path);
+        std::fs::set_permissions(at(machine, path), PermissionsExt::from_mode(mode)).unwrap();
+    }
+}
+
+fn file(machine: &Double) -> String {
+    std::fs::read_to_string(at(machine, "home/alice/.ssh/authorized_keys"))
+        .unwrap()
+        .replace(A, "$A")
+        .replace(B, "$B")
+}
+
+fn key(attributes: &[(&str, Value)]) -> AuthorizedKey {
+    let common = [("user", Value::from("alice")), ("key", A.into())];
+    let common = common.into_iter().filter(|(name, _)| attributes.iter().all(|(other, _)| name != other));
+    want("laptop", &common.chain(attributes.iter().cloned()).collect::<Vec<_>>())
+}
+
+fn changes(machine: &Double, want: &AuthorizedKey) -> Vec<String> {
+    trial::said(&trial::changes(&Keys, machine, want))
+}
+
+#[test]
+fn a_first_key_brings_a_directory_and_a_file_that_sshd_takes() {
+    let Some(machine) = machine() else { return };
+    assert_eq!(changes(&machine, &key(&[])), ["ensure: absent -> present"]);
+    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    assert_eq!(file(&machine), "ssh-ed25519 $A laptop\n");
+    for (path, mode) in [("home/alice/.ssh", 0o40700), ("home/alice/.ssh/authorized_keys", 0o100_600)] {
+        let meta = std::fs::metadata(at(&machine, path)).unwrap();
+        assert_eq!((meta.mode(), meta.uid(), meta.gid()), (mode, ALICE, ALICE), "{path}");
+    }
+    assert_eq!(changes(&machine, &key(&[])), [""; 0]);
+}
+
+#[test]
+fn each_property_is_seen_by_itself_and_other_keys_stay() {
+    let Some(machine) = machine() else { return };
+    let options = [("options", Value::from(vec![Value::from("no-pty"), "from=\"::1\"".into()]))];
+    let fingerprints = [A, B].map(|key| fingerprint(key.as_bytes()));
+    for (text, change) in [
+        (format!("no-pty,from=\"::1\" ssh-rsa {A} laptop"), "type: ssh-rsa -> ssh-ed25519".to_owned()),
+        (
+            format!("no-pty,from=\"::1\" ssh-ed25519 {B} laptop"),
+            format!("key: {} -> {}", fingerprints[1], fingerprints[0]),
+        ),
+        (format!("no-pty ssh-ed25519 {A} laptop"), "options: no-pty -> no-pty,from=\"::1\"".to_owned()),
+        (
+            format!("no-pty,from=\"::1\" ssh-ed25519 {A} laptop\nssh-ed25519 {A} laptop"),
+            "options: no-pty,from=\"::1\" (and on another line)  -> no-pty,from=\"::1\"".to_owned(),
+        ),
+    ] {
+        put(&machine, &format!("# hers\nssh-rsa AAAA other\n{text}\n"));
+        assert_eq!(changes(&machine, &key(&options)), [change]);
+        trial::mend(&Keys, &machine, &key(&options)).unwrap();
+        let wanted = "# hers\nssh-rsa AAAA other\nno-pty,from=\"::1\" ssh-ed25519 $A laptop\n";
+        assert_eq!(file(&machine), wanted);
+        assert_eq!(changes(&machine, &key(&options)), [""; 0]);
+    }
+    let renamed = file(&machine).replace("$A laptop", &format!("{A} renamed"));
+    put(&machine, &renamed);
+    assert_eq!(changes(&machine, &key(&options)), [""; 0], "the comment is no property");
+    let absent = key(&[("ensure", "absent".into())]);
+    assert_eq!(changes(&machine, &absent), ["ensure: present -> absent"]);
+    trial::mend(&Keys, &machine, &absent).unwrap();
+    assert_eq!(file(&machine), "# hers\nssh-rsa AAAA other\n");
+}
+
+#[test]
+fn what_sshd_would_refuse_is_mended() {
+    let Some(machine) = machine() else { return };
+    for (path, mode, uid) in [
+        ("home/alice/.ssh", 0o777, ALICE),
+        ("home/alice/.ssh/authorized_keys", 0o664, ALICE),
+        ("home/alice/.ssh/authorized_keys", 0o600, 0),
+        ("home/alice/.ssh/authorized_keys", 0o644, 4444),
+    ] {
+        put(&machine, &format!("ssh-ed25519 {A} laptop\n"));
+        lchown(at(&machine, path), Some(uid), Some(uid)).unwrap();
+        std::fs::set_permissions(at(&machine, path), PermissionsExt::from_mode(mode)).unwrap();
+        let said = changes(&machine, &key(&[]));
+        assert_eq!(
+            said,
+            [format!("ensure: sshd refuses it: /{path} is of user id {uid} and mode {mode:04o} -> present")]
+        );
+        trial::mend(&Keys, &machine, &key(&[])).unwrap();
+        assert_eq!(changes(&machine, &key(&[])), [""; 0]);
+    }
+}
+
+#[test]
+fn a_planted_link_leads_nowhere() {
+    let Some(machine) = machine() else { return };
+    machine.put("/etc/shadow", "root:secret:\n");
+    std::fs::set_permissions(at(&machine, "etc/shadow"), PermissionsExt::from_mode(0o640)).unwrap();
+    let untouched = |what: &str| {
+        assert_eq!(std::fs::read_to_string(at(&machine, "etc/shadow")).unwrap(), "root:secret:\n", "{what}");
+        assert!(std::fs::read_dir(at(&machine, "root")).unwrap().next().is_none(), "{what}");
+        assert_eq!(std::fs::metadata(at(&machine, "root")).unwrap().uid(), 0, "{what}");
+    };
+    let refused = |want: &AuthorizedKey| trial::plan(&Keys, &machine, want).unwrap_err().to_string();
+
+    symlink("/root", at(&machine, "home/alice/.ssh")).unwrap();
+    give(&machine, "home/alice/.ssh");
+    assert!(refused(&key(&[])).contains("is not followed"));
+    assert!(trial::writing(&machine, |writing| Keys.apply(&key(&[]), &[], writing)).is_err());
+    untouched("a directory that is a link");
+    std::fs::remove_file(at(&machine, "home/alice/.ssh")).unwrap();
+
+    put(&machine, "");
+    let planted = at(&machine, "home/alice/.ssh/authorized_keys");
+    std::fs::remove_file(&planted).unwrap();
+    symlink("/etc/shadow", &planted).unwrap();
+    give(&machine, "home/alice/.ssh/authorized_keys");
+    assert!(refused(&key(&[])).contains("is not followed"));
+    assert!(trial::writing(&machine, |writing| Keys.apply(&key(&[]), &[], writing)).is_err());
+    untouched("a file that is a link");
+
+    std::fs::remove_file(&planted).unwrap();
+    std::fs::hard_link(at(&machine, "etc/shadow"), &planted).unwrap();
+    let error = refused(&key(&[]));
+    assert!(error.contains("hard link") && !error.contains("secret"), "{error}");
+    assert!(trial::writing(&machine, |writing| Keys.apply(&key(&[]), &[], writing)).is_err());
+    untouched("a hard link");
+}
+
+#[test]
+fn a_target_elsewhere_is_roots_and_readable() {
+    let Some(machine) = machine() else { return };
+    let want = key(&[("target", "/etc/ssh/keys/alice".into())]);
+    let plan = trial::plan(&Keys, &machine, &want).unwrap();
+    assert_eq!(plan, Plan::Pending("there is no directory /etc/ssh/keys".to_owned()));
+    std::fs::create_dir_all(at(&machine, "etc/ssh/keys")).unwrap();
+    trial::mend(&Keys, &machine, &want).unwrap();
+    let meta = std::fs::metadata(at(&machine, "etc/ssh/keys/alice")).unwrap();
+    assert_eq!((meta.mode() & 0o7777, meta.uid()), (0o644, 0));
+    assert_eq!(changes(&machine, &want), [""; 0]);
+}
+
+#[test]
+fn a_user_or_a_home_that_is_not_there_may_still_come() {
+    let Some(machine) = machine() else { return };
+    for user in ["nobody-here", "bob"] {
+        let plan = trial::plan(&Keys, &machine, &key(&[("user", user.into())])).unwrap();
+        assert!(matches!(&plan, Plan::Pending(why) if why.contains(user)), "{plan:?}");
+        let absent = key(&[("user", user.into()), ("ensure", "absent".into())]);
+        assert_eq!(trial::plan(&Keys, &machine, &absent).unwrap(), Plan::IN_SYNC);
+    }
+    std::fs::remove_dir(at(&machine, "home/alice")).unwrap();
+    let plan = trial::plan(&Keys, &machine, &key(&[])).unwrap();
+    assert_eq!(plan, Plan::Pending("there is no directory /home/alice".to_owned()));
+}
+
+#[test]
+fn two_resources_do_not_contradict_each_other() {
+    let Some(machine) = machine() else { return };
+    let restricted =
+        want("restricted", &[("user", "alice".into()), ("key", A.into()), ("options", "no-pty".into())]);
+    let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(restricted)];
+    let named = Named::new(&all);
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let seen = Keys.observe(&[], reading).unwrap();
+    let refused = Keys.plan(&key(&[]), &seen, reading).unwrap_err().to_string();
+    assert!(refused.contains("authorized_key[restricted]"), "{refused}");
+}

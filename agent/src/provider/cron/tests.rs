@@ -1,0 +1,128 @@
+//! What is planned for a job of cron, and what stands in its file then.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
+
+use holdfast_catalog::value::{Kind, Sensitive, Value};
+
+use super::*;
+use crate::provider::trial::{self, want};
+use crate::system::double::Double;
+
+const TEXT: &str = "\
+# Written by holdfast for cron[backup]; what is changed here is undone.
+MAILTO=ops@acme.example
+*/5 * * * * backup /usr/bin/backup --date $(date +\\%F)
+";
+
+fn job(extra: &[(&str, Value)]) -> Cron {
+    let mut attributes: Vec<(&str, Value)> = vec![
+        ("command", "/usr/bin/backup --date $(date +%F)".into()),
+        ("user", "backup".into()),
+        ("schedule", "*/5 * * * *".into()),
+        ("environment", [("MAILTO", "ops@acme.example".into())].into()),
+    ];
+    attributes.retain(|(name, _)| extra.iter().all(|(other, _)| name != other));
+    attributes.extend_from_slice(extra);
+    want("backup", &attributes)
+}
+
+fn machine(text: Option<&str>) -> Double {
+    let double = Double::new(|_| None);
+    double.put("/etc/cron.d/.placeholder", "");
+    if let Some(text) = text {
+        double.put("/etc/cron.d/backup", text);
+    }
+    double
+}
+
+fn changes(machine: &Double, want: &Cron) -> Vec<String> {
+    trial::said(&trial::changes(&Jobs, machine, want))
+}
+
+fn file(machine: &Double) -> (String, u32) {
+    let path = machine.root.path().join("etc/cron.d/backup");
+    (std::fs::read_to_string(&path).unwrap(), std::fs::metadata(&path).unwrap().mode() & 0o7777)
+}
+
+#[test]
+fn a_job_is_a_file_and_then_in_sync() {
+    let machine = machine(None);
+    assert_eq!(changes(&machine, &job(&[])), ["ensure: absent -> present"]);
+    trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+    assert_eq!(file(&machine), (TEXT.to_owned(), 0o644));
+    assert_eq!(changes(&machine, &job(&[])), [""; 0]);
+    let absent = want("backup", &[("ensure", "absent".into())]);
+    assert_eq!(changes(&machine, &absent), ["ensure: present -> absent"]);
+    trial::mend(&Jobs, &machine, &absent).unwrap();
+    assert_eq!(changes(&machine, &absent), [""; 0]);
+}
+
+#[test]
+fn each_property_is_seen_by_itself() {
+    for (from, to, change) in [
+        ("*/5 *", "*/6 *", "schedule: */6 * * * * -> */5 * * * *"),
+        (" backup ", " root ", "user: root -> backup"),
+        (
+            "--date",
+            "--data",
+            "command: /usr/bin/backup --data $(date +%F) -> /usr/bin/backup --date $(date +%F)",
+        ),
+        ("ops@", "me@", "environment: MAILTO=me@acme.example -> MAILTO=ops@acme.example"),
+    ] {
+        let machine = machine(Some(&TEXT.replace(from, to)));
+        assert_eq!(changes(&machine, &job(&[])), [change]);
+        trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+        assert_eq!(file(&machine).0, TEXT);
+    }
+}
+
+#[test]
+fn other_lines_are_seen_and_removed() {
+    for (added, shown) in [
+        ("* * * * * root evil\n", "command: /usr/bin/backup --date $(date +%F); evil -> "),
+        ("# a note\n", "command: /usr/bin/backup --date $(date +%F) (among other lines) -> "),
+    ] {
+        let machine = machine(Some(&format!("{TEXT}{added}")));
+        let said = changes(&machine, &job(&[]));
+        assert!(said.len() == 1 && said[0].starts_with(shown), "{said:?}");
+        trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+        assert_eq!(file(&machine).0, TEXT);
+    }
+    let machine = machine(Some(""));
+    assert_eq!(trial::changes(&Jobs, &machine, &job(&[]))[0].property, "command");
+}
+
+#[test]
+fn what_cron_refuses_is_no_job() {
+    let machine = machine(Some(TEXT));
+    let path = machine.root.path().join("etc/cron.d/backup");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o666)).unwrap();
+    assert_eq!(changes(&machine, &job(&[])), ["ensure: present, of user id 0 and mode 0666 -> present"]);
+    std::fs::remove_file(&path).unwrap();
+    symlink("/etc/passwd", &path).unwrap();
+    assert_eq!(changes(&machine, &job(&[])), ["ensure: no regular file -> present"]);
+    trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+    assert_eq!(file(&machine), (TEXT.to_owned(), 0o644));
+}
+
+#[test]
+fn secret_variables_are_read_by_root_alone_and_never_shown() {
+    let secret = |text: &str| -> Value { Kind::Sensitive(Sensitive::text(text)).into() };
+    let with = |text: &str| job(&[("environment", [("TOKEN", secret(text))].into())]);
+    let machine = machine(None);
+    trial::mend(&Jobs, &machine, &with("old-secret")).unwrap();
+    assert_eq!(file(&machine).1, 0o600);
+    assert!(file(&machine).0.contains("TOKEN=old-secret\n"));
+    assert_eq!(changes(&machine, &with("new-secret")), ["environment: [sensitive] -> [sensitive]"]);
+    // A wish without secrets does not show those that the file still has.
+    let said = changes(&machine, &job(&[]));
+    assert!(said.iter().all(|line| !line.contains("old-secret")), "{said:?}");
+    assert_eq!(said.last().unwrap(), "environment: [sensitive] -> MAILTO=ops@acme.example");
+}
+
+#[test]
+fn without_a_cron_it_waits_for_one() {
+    let machine = Double::new(|_| None);
+    let plan = trial::plan(&Jobs, &machine, &job(&[])).unwrap();
+    assert!(matches!(&plan, Plan::Pending(why) if why.contains("/etc/cron.d")), "{plan:?}");
+}

@@ -1,0 +1,186 @@
+//! The text of `/etc/hosts`: its lines, and edits of single ones.
+
+use std::net::IpAddr;
+
+/// The lines of a text that give names to addresses.
+pub(super) struct Table<'a>(Vec<Line<'a>>);
+
+/// An address and its names, the first of them the canonical one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line<'a> {
+    ip: IpAddr,
+    names: Vec<&'a str>,
+    /// The comment at its end, with the white space before it.
+    comment: &'a str,
+}
+
+/// What a text says of a name, in one family of addresses.
+pub(super) struct Found<'a> {
+    /// The other names of its own line, where it has one.
+    pub(super) own: Option<Vec<&'a str>>,
+    /// All addresses that it has, those of its own line first.
+    pub(super) addresses: Vec<IpAddr>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn parse(text: &'a str) -> Self {
+        Self(text.lines().filter_map(Line::parse).collect())
+    }
+
+    /// Whether the name stands anywhere.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|line| line.has(name))
+    }
+
+    /// What it says of a name whose address is to be `ip`.
+    pub(super) fn find(&self, name: &str, ip: IpAddr) -> Found<'a> {
+        let with_name = self.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
+        let own = own(with_name.clone(), name, ip);
+        let others = with_name.filter(|line| own.is_none_or(|own| !std::ptr::eq(own, *line)));
+        Found {
+            own: own.map(|line| line.names[1..].to_vec()),
+            addresses: own.into_iter().chain(others).map(|line| line.ip).collect(),
+        }
+    }
+}
+
+/// Of the lines with a name, the one that is changed: where it comes first, best with the right address.
+fn own<'t, 'a>(
+    lines: impl Iterator<Item = &'t Line<'a>> + Clone,
+    name: &str,
+    ip: IpAddr,
+) -> Option<&'t Line<'a>> {
+    let mut canonical = lines.filter(|line| line.names[0].eq_ignore_ascii_case(name));
+    canonical.clone().find(|line| line.ip == ip).or_else(|| canonical.next())
+}
+
+impl<'a> Line<'a> {
+    /// A line that gives a name to an address.
+    fn parse(line: &'a str) -> Option<Self> {
+        let content = line.split('#').next().unwrap_or_default().trim_end();
+        let mut words = content.split_ascii_whitespace();
+        let ip = words.next()?.parse().ok()?;
+        let names: Vec<&str> = words.collect();
+        (!names.is_empty()).then(|| Self { ip, names, comment: line[content.len()..].trim_end() })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|other| other.eq_ignore_ascii_case(name))
+    }
+
+    fn text(&self) -> String {
+        format!("{}\t{}{}\n", self.ip, self.names.join(" "), self.comment)
+    }
+
+    /// Without a name; nothing where it had no other.
+    fn without(mut self, name: &str) -> String {
+        self.names.retain(|other| !other.eq_ignore_ascii_case(name));
+        if self.names.is_empty() { String::new() } else { self.text() }
+    }
+}
+
+/// Whether both are IPv4, or both IPv6.
+pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
+    a.is_ipv4() == b.is_ipv4()
+}
+
+/// The text with the name on one line of its own, and on no other of that family.
+pub(super) fn with(text: &str, name: &str, ip: IpAddr, aliases: Option<Vec<&str>>) -> String {
+    let table = Table::parse(text);
+    let family = table.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
+    let own = own(family, name, ip);
+    let kept = || own.map(|line| line.names[1..].to_vec()).unwrap_or_default();
+    let names = [name].into_iter().chain(aliases.unwrap_or_else(kept)).collect();
+    let new = Line { ip, names, comment: own.map_or("", |line| line.comment) };
+    let mut placed = false;
+    let mut edited = edit(text, |line| {
+        if !line.has(name) || !same_family(line.ip, ip) {
+            None
+        } else if !placed && Some(&line) == own {
+            placed = true;
+            Some(new.text())
+        } else {
+            Some(line.without(name))
+        }
+    });
+    if !placed {
+        edited.extend((!edited.is_empty() && !edited.ends_with('\n')).then_some('\n'));
+        edited.push_str(&new.text());
+    }
+    edited
+}
+
+/// The text without the name: its own lines go, other lines lose it.
+pub(super) fn without(text: &str, name: &str) -> String {
+    edit(text, |line| {
+        if line.names[0].eq_ignore_ascii_case(name) {
+            Some(String::new())
+        } else {
+            line.has(name).then(|| line.without(name))
+        }
+    })
+}
+
+/// Replaces lines; those for which `replace` gives nothing stay to the byte.
+fn edit<'a>(text: &'a str, mut replace: impl FnMut(Line<'a>) -> Option<String>) -> String {
+    let mut edited = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match Line::parse(line).and_then(&mut replace) {
+            Some(new) => edited.push_str(&new),
+            None => edited.push_str(line),
+        }
+    }
+    edited
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+127.0.0.1 localhost
+127.0.1.1\tweb1.acme.example web1  # of the installer
+::1     localhost ip6-localhost
+
+# 10.0.0.9 db
+10.0.0.9   DB  primary
+10.0.0.8 db";
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_name_keeps_its_line_its_aliases_and_its_comment() {
+        let edited = with(TEXT, "web1.acme.example", ip("10.0.0.1"), None);
+        assert_eq!(edited, TEXT.replace("127.0.1.1\tweb1.acme.example", "10.0.0.1\tweb1.acme.example"),);
+        let edited = with(TEXT, "web1.acme.example", ip("127.0.1.1"), Some(vec!["www"]));
+        assert_eq!(edited, TEXT.replace("example web1 ", "example www "));
+    }
+
+    #[test]
+    fn a_name_stands_on_one_line_of_each_family() {
+        let edited = with(TEXT, "db", ip("10.0.0.8"), None);
+        assert!(edited.ends_with("# 10.0.0.9 db\n10.0.0.9\tprimary\n10.0.0.8\tdb\n"), "{edited}");
+        let edited = with(TEXT, "web1", ip("10.0.0.1"), None);
+        assert!(edited.contains("127.0.1.1\tweb1.acme.example  # of the installer\n"), "{edited}");
+        assert!(edited.ends_with("10.0.0.8 db\n10.0.0.1\tweb1\n"), "{edited}");
+        let edited = with(TEXT, "localhost", ip("127.0.0.2"), None);
+        assert!(edited.starts_with("127.0.0.2\tlocalhost\n127.0.1.1"), "{edited}");
+        assert!(edited.contains("::1     localhost ip6-localhost\n"), "{edited}");
+    }
+
+    #[test]
+    fn equal_lines_become_one() {
+        let edited = with("10.0.0.1 a\n10.0.0.1 a\n", "a", ip("10.0.0.1"), None);
+        assert_eq!(edited, "10.0.0.1\ta\n");
+    }
+
+    #[test]
+    fn a_name_that_goes_goes_everywhere() {
+        let edited = without(TEXT, "db");
+        assert!(edited.ends_with("# 10.0.0.9 db\n"), "{edited}");
+        assert!(without(TEXT, "ip6-localhost").contains("\n::1\tlocalhost\n"));
+        assert!(!Table::parse(&without(TEXT, "localhost")).has("localhost"));
+    }
+}

@@ -1,0 +1,54 @@
+//! What the kernel has loaded, and what it is made of.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::provider::Error;
+use crate::system::{Inspect, Liveness};
+
+/// How a module stands in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is not there.
+    Absent,
+    /// It was loaded, and can be removed.
+    Loaded,
+    /// It is a part of the kernel.
+    BuiltIn,
+}
+
+/// Names of modules, with `_` for `-`.
+pub(super) struct Kernel {
+    loaded: HashSet<String>,
+    built_in: HashSet<String>,
+}
+
+impl Kernel {
+    /// Reads what the running kernel has; none where the root is no running system.
+    pub(super) fn read(machine: &dyn Inspect) -> Result<Option<Self>, Error> {
+        if machine.liveness() != Liveness::Live {
+            return Ok(None);
+        }
+        let text = |path: &str| machine.read_text(Path::new(path)).map(Option::unwrap_or_default);
+        let release = text("/proc/sys/kernel/osrelease")?;
+        let built_in = text(&format!("/lib/modules/{}/modules.builtin", release.trim()))?;
+        let name = |path: &str| path.rsplit('/').next()?.split('.').next().map(|name| name.replace('-', "_"));
+        let first_word = |line: &str| line.split(' ').next().map(str::to_owned);
+        Ok(Some(Self {
+            loaded: text("/proc/modules")?.lines().filter_map(first_word).collect(),
+            built_in: built_in.lines().filter_map(name).collect(),
+        }))
+    }
+
+    /// How a module stands. One that the kernel shows without having loaded it is built in, listed or not.
+    pub(super) fn state(&self, name: &str, machine: &dyn Inspect) -> Result<State, Error> {
+        let shown = || machine.lstat(Path::new(&format!("/sys/module/{name}"))).map(|stat| stat.is_some());
+        Ok(if self.loaded.contains(name) {
+            State::Loaded
+        } else if self.built_in.contains(name) || shown()? {
+            State::BuiltIn
+        } else {
+            State::Absent
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! What is planned for a module, and what is run and written for it.
+
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::provider::trial::{self, want};
+use crate::system::double::{Double, failed, said};
+
+const LOAD: &str = "etc/modules-load.d/holdfast-snd-usb-audio.conf";
+const PROBE: &str = "etc/modprobe.d/holdfast-snd-usb-audio.conf";
+const HEADER: &str =
+    "# Written by holdfast for kernel_module[snd-usb-audio]; what is changed here is undone.\n";
+
+fn machine(loaded: bool) -> Double {
+    let double = Double::new(|_| Some(said("")));
+    let line = if loaded { "snd_usb_audio 290816 2 - Live 0x0000000000000000\n" } else { "" };
+    double.put("/proc/modules", &format!("{line}nf_tables 1 0 - Live 0x0\n"));
+    double.put("/proc/sys/kernel/osrelease", "6.1.0-1-amd64\n");
+    double.put("/lib/modules/6.1.0-1-amd64/modules.builtin", "kernel/fs/binfmt-elf.ko\n");
+    double.put("/sys/module/loop/parameters/max_loop", "0\n");
+    double.put("/etc/modules-load.d/x", "");
+    double.put("/etc/modprobe.d/x", "");
+    double
+}
+
+fn module(attributes: &[(&str, Value)]) -> KernelModule {
+    want("snd-usb-audio", attributes)
+}
+
+fn changes(machine: &Double, want: &KernelModule) -> Vec<String> {
+    trial::said(&trial::changes(&Modules, machine, want))
+}
+
+fn file(machine: &Double, path: &str) -> String {
+    std::fs::read_to_string(machine.root.path().join(path)).unwrap_or_default()
+}
+
+#[test]
+fn a_module_is_loaded_now_and_at_boot_with_its_options_first() {
+    let machine = machine(false);
+    let want = module(&[("options", "nrpacks=1  index=2 ".into())]);
+    assert_eq!(
+        changes(&machine, &want),
+        ["ensure: absent -> present", "persist: false -> true", "options:  -> nrpacks=1  index=2"]
+    );
+    assert!(trial::mend(&Modules, &machine, &want).unwrap().failed.is_empty());
+    assert_eq!(machine.ran(), ["modprobe -- snd-usb-audio"]);
+    assert_eq!(file(&machine, LOAD), format!("{HEADER}snd-usb-audio\n"));
+    assert_eq!(file(&machine, PROBE), format!("{HEADER}options snd-usb-audio nrpacks=1  index=2\n"));
+    machine.put("/proc/modules", "snd_usb_audio 1 0 - Live 0x0\n");
+    assert_eq!(changes(&machine, &want), [""; 0]);
+}
+
+#[test]
+fn a_module_that_cannot_be_loaded_fails_alone() {
+    let refusing = Double::new(|_| Some(failed(1, "modprobe: FATAL: Module snd-usb-audio not found")));
+    for folder in ["/etc/modules-load.d/x", "/etc/modprobe.d/x"] {
+        refusing.put(folder, "");
+    }
+    let applied = trial::mend(&Modules, &refusing, &module(&[])).unwrap();
+    assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0]);
+    assert!(applied.failed[0].1.to_string().contains("not found"));
+    assert_eq!(file(&refusing, LOAD), format!("{HEADER}snd-usb-audio\n"));
+}
+
+#[test]
+fn one_that_is_absent_is_removed_and_blacklisted() {
+    let machine = machine(true);
+    machine.put(&format!("/{LOAD}"), &format!("{HEADER}snd-usb-audio\n"));
+    let want = module(&[("ensure", "absent".into()), ("blacklist", true.into())]);
+    assert_eq!(
+        changes(&machine, &want),
+        ["ensure: present -> absent", "persist: true -> false", "blacklist: false -> true"]
+    );
+    trial::mend(&Modules, &machine, &want).unwrap();
+    assert_eq!(machine.ran(), ["modprobe --remove -- snd-usb-audio"]);
+    assert!(!machine.root.path().join(LOAD).exists());
+    assert_eq!(file(&machine, PROBE), format!("{HEADER}blacklist snd-usb-audio\n"));
+}
+
+#[test]
+fn what_is_built_in_counts_as_loaded_and_cannot_be_removed() {
+    let machine = machine(false);
+    for name in ["binfmt_elf", "binfmt-elf", "loop"] {
+        let here = want(name, &[("persist", false.into())]);
+        assert_eq!(changes(&machine, &here), [""; 0], "{name}");
+        let gone = want(name, &[("ensure", "absent".into())]);
+        let refused = trial::plan(&Modules, &machine, &gone).unwrap_err().to_string();
+        assert!(refused.contains("built into"), "{refused}");
+    }
+}
+
+#[test]
+fn files_that_others_wrote_in_are_seen() {
+    let machine = machine(true);
+    let want = module(&[("options", "index=2".into())]);
+    trial::mend(&Modules, &machine, &want).unwrap();
+    for (path, text, change) in [
+        (LOAD, "snd-usb-audio\nevil\n", "persist: snd-usb-audio\nevil -> true"),
+        (PROBE, "options snd_usb_audio index=3\n", "options: index=3 -> index=2"),
+        (PROBE, "blacklist snd-usb-audio\noptions snd-usb-audio index=2\n", "blacklist: true -> false"),
+        (
+            PROBE,
+            "options snd-usb-audio index=2\ninstall loop /tmp/evil\n",
+            "options: index=2 (among other lines) -> index=2",
+        ),
+    ] {
+        machine.put(&format!("/{path}"), text);
+        assert_eq!(changes(&machine, &want), [change]);
+        trial::mend(&Modules, &machine, &want).unwrap();
+        assert_eq!(changes(&machine, &want), [""; 0]);
+    }
+    // Options that nobody manages stay, and go with "".
+    assert_eq!(changes(&machine, &module(&[])), [""; 0]);
+    let none = module(&[("options", "".into())]);
+    assert_eq!(changes(&machine, &none), ["options: index=2 -> "]);
+    trial::mend(&Modules, &machine, &none).unwrap();
+    assert!(!machine.root.path().join(PROBE).exists());
+}
+
+#[test]
+fn without_kmod_it_waits() {
+    let plan = trial::plan(&Modules, &Double::new(|_| None), &module(&[])).unwrap();
+    assert!(matches!(&plan, Plan::Pending(why) if why.contains("kmod")), "{plan:?}");
+}

@@ -1,0 +1,121 @@
+//! What is planned for a setting, and what the kernel and the file are given.
+
+use std::sync::Mutex;
+
+use holdfast_catalog::resource::Typed;
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::content;
+use crate::provider::Named;
+use crate::provider::trial::{self, want};
+use crate::system::double::{Double, failed, said};
+
+const KEY: &str = "net.ipv4.tcp_rmem";
+const FILE: &str = "/etc/sysctl.d/60-holdfast-net.ipv4.tcp_rmem.conf";
+const TEXT: &str = "\
+# Written by holdfast for sysctl[net.ipv4.tcp_rmem]; what is changed here is undone.
+net/ipv4/tcp_rmem = 4096 131072 6291456
+";
+
+fn machine(live: &str, file: Option<&str>) -> Double {
+    let double = Double::new(|_| Some(said("")));
+    double.put("/proc/sys/net/ipv4/tcp_rmem", live);
+    double.put("/etc/sysctl.d/99-sysctl.conf", "");
+    if let Some(file) = file {
+        double.put(FILE, file);
+    }
+    double
+}
+
+fn setting(extra: &[(&str, Value)]) -> Sysctl {
+    let value = ("value", Value::from("4096 131072\t6291456"));
+    want(KEY, &[value].iter().chain(extra).cloned().collect::<Vec<_>>())
+}
+
+fn changes(machine: &Double, want: &Sysctl) -> Vec<String> {
+    trial::said(&trial::changes(&Settings, machine, want))
+}
+
+#[test]
+fn white_space_counts_as_one_space() {
+    assert_eq!(changes(&machine("4096\t131072\t6291456\n", Some(TEXT)), &setting(&[])), [""; 0]);
+}
+
+#[test]
+fn the_kernel_and_the_file_are_seen_by_themselves() {
+    let live = machine("4096\t87380\t6291456\n", Some(TEXT));
+    assert_eq!(changes(&live, &setting(&[])), ["value: 4096 87380 6291456 -> 4096 131072 6291456"]);
+    let right = "4096 131072 6291456";
+    for (file, shown) in [
+        (None, "false".to_owned()),
+        (Some(TEXT.replace("4096", "1")), "1 131072 6291456".to_owned()),
+        (
+            Some(TEXT.replace("net/ipv4/tcp_rmem = 4096 ", "net.ipv4.tcp_rmem=4096 ")),
+            format!("net.ipv4.tcp_rmem={right}"),
+        ),
+        (
+            Some(format!("{TEXT}vm.swappiness = 1\n")),
+            format!("net/ipv4/tcp_rmem = {right}; vm.swappiness = 1"),
+        ),
+    ] {
+        let machine = machine(right, file.as_deref());
+        assert_eq!(changes(&machine, &setting(&[])), [format!("persist: {shown} -> {right}")]);
+        trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+        assert_eq!(std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap(), TEXT);
+        assert!(machine.ran().is_empty(), "the kernel is left alone");
+    }
+}
+
+#[test]
+fn a_value_is_written_in_place_by_standard_input() {
+    static INPUTS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+    let machine = Double::new(|invocation| {
+        INPUTS.lock().unwrap().extend(invocation.input.iter().map(|input| input.bytes().to_vec()));
+        Some(said(""))
+    });
+    machine.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
+    let want = want("net/ipv4/conf/eth0.1/rp_filter", &[("value", 2.into()), ("persist", false.into())]);
+    trial::mend(&Settings, &machine, &want).unwrap();
+    assert_eq!(machine.ran(), ["tee -- /proc/sys/net/ipv4/conf/eth0.1/rp_filter"]);
+    assert_eq!(*INPUTS.lock().unwrap(), [b"2\n"]);
+}
+
+#[test]
+fn what_the_kernel_refuses_fails_alone() {
+    let machine = Double::new(|_| Some(failed(1, "tee: Invalid argument")));
+    machine.put("/proc/sys/net/ipv4/tcp_rmem", "1 2 3\n");
+    machine.put("/etc/sysctl.d/x", "");
+    let applied = trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+    assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0]);
+    assert!(machine.root.path().join(&FILE[1..]).exists(), "the file is written nevertheless");
+}
+
+#[test]
+fn what_is_not_to_be_kept_has_no_file() {
+    for (attributes, change) in [
+        (vec![("ensure", "absent".into())], "ensure: present -> absent"),
+        (vec![("persist", false.into())], "persist: 4096 131072 6291456 -> false"),
+    ] {
+        let machine = machine("4096 131072 6291456", Some(TEXT));
+        let want = setting(&attributes);
+        assert_eq!(changes(&machine, &want), [change]);
+        trial::mend(&Settings, &machine, &want).unwrap();
+        assert!(!machine.root.path().join(&FILE[1..]).exists());
+        assert_eq!(changes(&machine, &want), [""; 0]);
+    }
+}
+
+#[test]
+fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
+    let missing = want("net.bridge.bridge-nf-call-iptables", &[("value", 1.into())]);
+    let plan = trial::plan(&Settings, &machine("", None), &missing).unwrap();
+    assert!(matches!(&plan, Plan::Pending(why) if why.contains("module")), "{plan:?}");
+    let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
+    let all = [Typed::Sysctl(setting(&[])), Typed::Sysctl(other)];
+    let machine = machine("", None);
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&all) };
+    let texts = Settings.observe(&[], reading).unwrap();
+    let refused = Settings.plan(&setting(&[]), &texts, reading).unwrap_err().to_string();
+    assert!(refused.contains("sysctl[net/ipv4/tcp_rmem]"), "{refused}");
+}
