@@ -13,9 +13,13 @@ use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod announced;
+mod apt_key;
+mod apt_pin;
+mod apt_repository;
 mod change;
 #[cfg(test)]
 mod contract;
+mod deb822;
 pub mod edit;
 mod erased;
 mod exec;
@@ -25,9 +29,11 @@ mod named;
 mod notify;
 mod package;
 mod service;
+mod systemd_unit;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
+mod whole_file;
 
 pub use change::{Change, ChangeKind, Shown};
 pub use erased::{AnyProvider, AnySeen};
@@ -251,9 +257,9 @@ macro_rules! providers {
 }
 
 providers! {
-    AptKey => announced::AptKeys,
-    AptPin => announced::AptPins,
-    AptRepository => announced::AptRepositories,
+    AptKey => apt_key::AptKeys,
+    AptPin => apt_pin::AptPins,
+    AptRepository => apt_repository::AptRepositories,
     Exec => exec::Commands,
     File => file::Files,
     Firewall => announced::FirewallRules,
@@ -261,7 +267,7 @@ providers! {
     Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
-    SystemdUnit => announced::SystemdUnits,
+    SystemdUnit => systemd_unit::SystemdUnits,
     User => user::Users,
 }
 

@@ -1,6 +1,6 @@
 //! Types whose definitions are here and whose providers follow.
 
-use holdfast_catalog::resource::{AptKey, AptPin, AptRepository, Firewall, SystemdUnit};
+use holdfast_catalog::resource::Firewall;
 
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
 
@@ -33,14 +33,6 @@ macro_rules! announced {
 }
 
 announced! {
-    /// Keys of apt.
-    AptKeys of AptKey;
-    /// Pins of apt.
-    AptPins of AptPin;
-    /// Repositories of apt.
-    AptRepositories of AptRepository;
     /// Rules of the firewall.
     FirewallRules of Firewall;
-    /// Units of systemd.
-    SystemdUnits of SystemdUnit;
 }
