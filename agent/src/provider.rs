@@ -12,7 +12,6 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
-mod announced;
 mod apt_key;
 mod apt_pin;
 mod apt_repository;
@@ -24,6 +23,7 @@ pub mod edit;
 mod erased;
 mod exec;
 mod file;
+mod firewall;
 mod group;
 mod named;
 mod notify;
@@ -262,7 +262,7 @@ providers! {
     AptRepository => apt_repository::AptRepositories,
     Exec => exec::Commands,
     File => file::Files,
-    Firewall => announced::FirewallRules,
+    Firewall => firewall::FirewallRules,
     Group => group::Groups,
     Notify => notify::Messages,
     Package => package::Packages,
