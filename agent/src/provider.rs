@@ -14,18 +14,23 @@ use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod alternatives;
 mod announced;
+mod apt_key;
+mod apt_pin;
+mod apt_repository;
 mod archive;
 mod authorized_key;
 mod change;
 #[cfg(test)]
 mod contract;
 mod cron;
+mod deb822;
 mod deployment;
 pub mod edit;
 mod erased;
 mod exec;
 mod file;
 mod file_line;
+mod firewall;
 mod fragment;
 mod git_checkout;
 mod group;
@@ -42,11 +47,13 @@ mod package;
 mod postgresql;
 mod service;
 mod sysctl;
+mod systemd_unit;
 mod tidy;
 mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
+mod whole_file;
 
 pub use change::{Change, ChangeKind, Shown};
 pub use erased::{AnyProvider, AnySeen};
@@ -272,8 +279,11 @@ macro_rules! providers {
 providers! {
     Alternatives => alternatives::Choices,
     AptKey => announced::AptKeys,
+    AptKey => apt_key::AptKeys,
     AptPin => announced::AptPins,
+    AptPin => apt_pin::AptPins,
     AptRepository => announced::AptRepositories,
+    AptRepository => apt_repository::AptRepositories,
     Archive => archive::Archives,
     AuthorizedKey => authorized_key::Keys,
     Cron => cron::Jobs,
@@ -282,6 +292,7 @@ providers! {
     File => file::Files,
     FileLine => file_line::Lines,
     Firewall => announced::FirewallRules,
+    Firewall => firewall::FirewallRules,
     Fragment => fragment::Fragments,
     GitCheckout => git_checkout::Checkouts,
     Group => group::Groups,
@@ -302,6 +313,7 @@ providers! {
     Service => service::Services,
     Sysctl => sysctl::Settings,
     SystemdUnit => announced::SystemdUnits,
+    SystemdUnit => systemd_unit::SystemdUnits,
     Tidy => tidy::Sweeps,
     Timezone => timezone::Zones,
     User => user::Users,

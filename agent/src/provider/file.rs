@@ -3,6 +3,7 @@
 //! A converged file costs a look and one reading; content, mode and owner of a file are one replacement. A directory
 //! tree is one resource, one streaming walk, and one event a changed path.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use crate::content::ContentSource;
 use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
 
 mod backup;
@@ -266,6 +268,23 @@ fn apply_symlink(
     }
     writing.machine.make_symlink(path, Path::new(target), owners.access(0o777, None))?;
     Ok(Applied::default())
+}
+
+/// What a content is once it is in place, as [`Provider::left`] wants it.
+pub(super) fn content_left(content: &Content) -> String {
+    content::shown_hash(content)
+}
+
+/// The first bytes of a content.
+pub(super) fn beginning(
+    content: &Content,
+    source: &dyn ContentSource,
+    length: u64,
+) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = content::open(Some(content), source)?.take(length).read_to_end(&mut bytes);
+    read.map_err(|error| Error::Refused(format!("the content could not be read: {error}")))?;
+    Ok(bytes)
 }
 
 fn properties(changes: &[Change]) -> Vec<&str> {

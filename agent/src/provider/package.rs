@@ -19,6 +19,8 @@ mod version;
 
 use dpkg_status::{DpkgStatus, State};
 
+pub(super) use apt::quietly;
+
 /// Packages of dpkg and apt.
 pub struct Packages;
 
@@ -64,7 +66,7 @@ impl Provider for Packages {
             }
             Seen::Dpkg { status, candidates } => match refusal(want) {
                 Some(why) => Err(Error::Refused(why)),
-                None => Ok(Plan::of(difference(want, status, candidates).into_iter().collect())),
+                None => Ok(Plan::of(differences(want, status, candidates))),
             },
         }
     }
@@ -80,7 +82,8 @@ impl Provider for Packages {
     }
 
     fn left<'a>(&self, want: &'a Package) -> Left<'a> {
-        vec![(Cow::Borrowed("ensure"), Cow::Owned(want.ensure.to_string()))]
+        let hold = want.hold.map(|hold| ("hold".into(), hold.to_string().into()));
+        [(Cow::Borrowed("ensure"), Cow::Owned(want.ensure.to_string()))].into_iter().chain(hold).collect()
     }
 }
 
@@ -105,12 +108,28 @@ fn refusal(want: &Package) -> Option<String> {
     ))
 }
 
-/// What differs, if anything does.
+/// What differs.
+fn differences(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Vec<Change> {
+    let installed = status.installed(want.title.as_str());
+    let hold = installed.zip(asked_hold(want)).filter(|(package, hold)| package.held != *hold);
+    let hold = hold.map(|(package, hold)| Change::new("hold", package.held, hold));
+    difference(want, status, candidates).into_iter().chain(hold).collect()
+}
+
+/// Whether a hold is asked for by its own attribute: `held` is compared as a state.
+fn asked_hold(want: &Package) -> Option<bool> {
+    want.hold.filter(|_| want.ensure != PackageEnsure::State(PackageState::Held))
+}
+
+/// What its state or version differs in, if it does.
 fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Option<Change> {
     let package = status.package(want.title.as_str());
     let state = package.map_or(State::NotInstalled, |package| package.state);
     let installed = status.installed(want.title.as_str());
-    let is = is_text(package);
+    let is = match installed {
+        Some(installed) if asked_hold(want).is_some() => installed.version.clone(),
+        _ => is_text(package),
+    };
     let differs = |should: String| Some(Change::new("ensure", is.clone(), should).also(is_also(package)));
     let asked = want.ensure.to_string();
     match (&want.ensure, installed) {

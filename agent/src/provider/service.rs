@@ -16,9 +16,9 @@ use crate::system::{FileKind, Inspect, Invocation, Liveness};
 mod systemd;
 mod unit;
 
-pub use systemd::BusError;
+pub use systemd::{Bus, BusError};
 
-use systemd::{Bus, Verb};
+use systemd::Verb;
 use unit::{Activity, Definition, Enabling, Unit};
 
 /// Services of systemd.

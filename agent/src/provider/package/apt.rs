@@ -12,7 +12,7 @@ use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
-use super::{difference, is_text, version};
+use super::{asked_hold, difference, differences, is_text, version};
 use crate::provider::{Applied, Error};
 use crate::system::{Inspect, Invocation, Output, System};
 
@@ -181,17 +181,20 @@ impl Apt<'_> {
         Ok(())
     }
 
-    /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold.
+    /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold, which is
+    /// set again where it is asked for.
     fn release_holds(&self, wants: &[&Package], status: &DpkgStatus) -> Result<(), Error> {
         let held = |want: &&&Package| {
-            status.package(want.title.as_str()).is_some_and(|package| package.held) && wants_apt(want, status)
+            status.package(want.title.as_str()).is_some_and(|package| package.held)
+                && (wants_apt(want, status) || asked_hold(want) == Some(false))
         };
         self.mark("unhold", wants.iter().filter(held).map(|want| want.title.as_str()))
     }
 
     fn hold(&self, wants: &[&Package]) -> Result<(), Error> {
         let held = PackageEnsure::State(PackageState::Held);
-        let titles = wants.iter().filter(|want| want.ensure == held).map(|want| want.title.as_str());
+        let asks = |want: &&&Package| want.ensure == held || want.hold == Some(true);
+        let titles = wants.iter().filter(asks).map(|want| want.title.as_str());
         let titles: Vec<&str> = titles.collect();
         if titles.is_empty() {
             return Ok(());
@@ -223,7 +226,7 @@ impl Apt<'_> {
             let error = errors.remove(&i);
             // Whether a newer version is on offer is not in dpkg's record.
             let latest = want.ensure == PackageEnsure::State(PackageState::Latest);
-            if difference(want, after, &HashMap::new()).is_none() && !(latest && error.is_some()) {
+            if differences(want, after, &HashMap::new()).is_empty() && !(latest && error.is_some()) {
                 let said = self.said.iter().map(|said| (0, said.clone())).collect();
                 return Ok(Applied { said, failed: Vec::new() });
             }
@@ -285,7 +288,7 @@ fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
 }
 
 /// A command that asks nobody anything.
-fn quietly<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Invocation {
+pub fn quietly<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Invocation {
     Invocation::new(arguments)
         .variable("DEBIAN_FRONTEND", "noninteractive")
         .variable("APT_LISTCHANGES_FRONTEND", "none")

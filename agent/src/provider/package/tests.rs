@@ -79,6 +79,25 @@ fn what_is_not_is_said_with_what_there_is() {
     }
 }
 
+pub(super) fn held(title: &str, ensure: &str, hold: bool) -> Package {
+    Package { hold: Some(hold), ..want(title, ensure) }
+}
+
+#[test]
+fn a_hold_is_a_property_of_its_own_beside_a_version() {
+    let said = |want: &Package| -> Vec<String> {
+        let changes = differences(want, &DpkgStatus::parse(STATUS), &HashMap::new());
+        crate::provider::trial::said(&changes)
+    };
+    assert_eq!(said(&held("nginx", "1.22.1-9", true)), ["hold: false -> true"]);
+    assert_eq!(said(&held("nginx", "1.23-1", true)), ["ensure: 1.22.1-9 -> 1.23-1", "hold: false -> true"]);
+    assert_eq!(said(&held("chrony", "4.3-2", true)), [""; 0]);
+    assert_eq!(said(&held("chrony", "4.4-1", true)), ["ensure: 4.3-2 -> 4.4-1"]);
+    assert_eq!(said(&held("chrony", "present", false)), ["hold: true -> false"]);
+    assert_eq!(said(&held("htop", "present", true)), ["ensure: absent -> present"]);
+    assert_eq!(said(&held("nginx", "held", true)), ["ensure: 1.22.1-9 -> held"]);
+}
+
 #[test]
 fn a_newer_version_on_offer_is_no_drift_but_a_missing_package_is() {
     let candidates = HashMap::from([("nginx".to_owned(), "1.24-1".to_owned())]);

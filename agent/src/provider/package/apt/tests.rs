@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use super::super::tests::want;
+use super::super::tests::{held, want};
 use super::*;
 use crate::system::double::{Double, failed, said};
 
@@ -144,6 +144,19 @@ fn a_hold_is_released_for_a_version_that_the_data_asks_for_and_set_for_held() {
     mend(&machine, &wants.iter().collect::<Vec<_>>());
     let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
     assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- nginx"]);
+}
+
+#[test]
+fn a_hold_is_released_for_another_version_and_set_again_where_it_is_asked_for() {
+    let machine = machine_with_apt();
+    let wants = [held("chrony", "5.0", true), held("nginx", "present", true)];
+    mend(&machine, &wants.iter().collect::<Vec<_>>());
+    let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
+    assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony nginx"]);
+    assert!(transactions(&machine).iter().all(|names| !names.contains("nginx")), "a hold alone is not apt's");
+    let machine = machine_with_apt();
+    mend(&machine, &[&held("chrony", "present", false)]);
+    assert_eq!(machine.ran(), ["apt-mark unhold -- chrony"]);
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! `apt_pin`: one file of preferences each, read back field by field. Works below any root.
+
+use std::borrow::Cow;
+
+use holdfast_catalog::resource::AptPin;
+use holdfast_catalog::resource::attribute::{AptWord, Presence};
+
+use super::deb822;
+use super::whole_file::{self, Found};
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+
+/// Preferences of apt.
+pub struct AptPins;
+
+impl Provider for AptPins {
+    type Want = AptPin;
+    type Seen = ();
+
+    fn observe(&self, _: &[&AptPin], _: Reading<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn plan(&self, want: &AptPin, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
+        let found = whole_file::look(reading.machine, path(want))?;
+        Ok(Plan::of(match want.ensure {
+            Presence::Absent => deb822::absence(&found).into_iter().collect(),
+            Presence::Present => differences(want, &found),
+        }))
+    }
+
+    fn apply(&self, want: &AptPin, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        match want.ensure {
+            Presence::Absent => writing.machine.remove(path(want).as_ref())?,
+            Presence::Present => whole_file::write(path(want), &text(want), writing)?,
+        }
+        Ok(Applied::default())
+    }
+
+    fn names<'a>(&self, want: &'a AptPin) -> Vec<&'a str> {
+        vec![path(want)]
+    }
+
+    fn left<'a>(&self, want: &'a AptPin) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Present {
+            left.extend(fields(want).map(|(property, _, value)| (property.into(), Cow::Owned(value))));
+        }
+        left
+    }
+}
+
+fn path(want: &AptPin) -> &str {
+    want.title.paths().first().map_or("", String::as_str)
+}
+
+/// Property, field and value.
+fn fields(want: &AptPin) -> [(&'static str, &'static str, String); 3] {
+    let packages: Vec<&str> = want.packages.iter().map(AptWord::as_str).collect();
+    let pin = want.pin.as_ref().map(ToString::to_string).unwrap_or_default();
+    let priority = want.priority.map(|priority| priority.to_string()).unwrap_or_default();
+    [("packages", "Package", packages.join(" ")), ("pin", "Pin", pin), ("priority", "Pin-Priority", priority)]
+}
+
+fn text(want: &AptPin) -> String {
+    deb822::render(fields(want).map(|(_, field, value)| (field, value)))
+}
+
+fn differences(want: &AptPin, found: &Found) -> Vec<Change> {
+    let stanza = match deb822::only_stanza(found) {
+        Ok(stanza) => stanza,
+        Err(change) => return vec![change],
+    };
+    let differs = |(property, field, should): (&'static str, _, String)| {
+        let is = stanza.words(field);
+        (is != should).then(|| Change::new(property, is, should))
+    };
+    fields(want).into_iter().filter_map(differs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::value::Value;
+
+    use super::*;
+    use crate::provider::trial::{self, want};
+    use crate::system::double::Double;
+
+    const PATH: &str = "/etc/apt/preferences.d/nginx.pref";
+
+    fn pin() -> AptPin {
+        let packages: Value = vec![Value::from("nginx*"), "libnginx*".into()].into();
+        want("nginx", &[("packages", packages), ("pin", "version 1.2*".into()), ("priority", 1001.into())])
+    }
+
+    fn said(double: &Double) -> Vec<String> {
+        trial::said(&trial::changes(&AptPins, double, &pin()))
+    }
+
+    #[test]
+    fn a_file_is_written_whole_and_read_back_field_by_field() {
+        let double = Double::new(|_| None);
+        double.put("/etc/x", "");
+        assert_eq!(said(&double), ["ensure: absent -> present"]);
+        trial::mend(&AptPins, &double, &pin()).unwrap();
+        let place = double.root.path().join(&PATH[1..]);
+        let text = std::fs::read_to_string(&place).unwrap();
+        assert!(
+            text.ends_with("\nPackage: nginx* libnginx*\nPin: version 1.2*\nPin-Priority: 1001\n"),
+            "{text}"
+        );
+        assert_eq!(said(&double), [""; 0]);
+        for (from, to, change) in [
+            ("nginx* lib", "nginx lib", "packages: nginx libnginx* -> nginx* libnginx*"),
+            ("1.2*", "1.3*", "pin: version 1.3* -> version 1.2*"),
+            ("1001", "-1", "priority: -1 -> 1001"),
+            ("Pin-Priority: 1001\n", "", "priority:  -> 1001"),
+            ("Pin:", "\nPin:", "ensure: a file with 2 stanzas -> present"),
+            ("Pin:", "Pin", "ensure: a file that apt does not read -> present"),
+        ] {
+            double.put(PATH, &text.replace(from, to));
+            assert_eq!(said(&double), [change]);
+        }
+        double.put(PATH, &format!("Explanation: by hand\n{text}"));
+        assert_eq!(said(&double), [""; 0], "what says nothing to apt is no drift");
+    }
+
+    #[test]
+    fn what_is_not_to_be_there_is_removed() {
+        let double = Double::new(|_| None);
+        double.put(PATH, "Package: x\n");
+        let gone: AptPin = want("nginx", &[("ensure", "absent".into())]);
+        assert_eq!(trial::said(&trial::changes(&AptPins, &double, &gone)), ["ensure: present -> absent"]);
+        trial::mend(&AptPins, &double, &gone).unwrap();
+        assert!(trial::changes(&AptPins, &double, &gone).is_empty());
+    }
+}

@@ -1,0 +1,178 @@
+//! `apt_repository`: one file of sources each, read back field by field; its package lists are fetched before it takes
+//! its place.
+//!
+//! So nothing is owed that could be lost: where the lists cannot be fetched, or the run is killed, the file is as it was, and
+//! the next run finds the difference again. Below another root the file is written and nothing is fetched.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use holdfast_catalog::resource::AptRepository;
+use holdfast_catalog::resource::apt_repository::SourceType;
+use holdfast_catalog::resource::attribute::{AptUri, AptWord, Presence};
+
+use super::deb822::{self, Stanza};
+use super::whole_file::{self, Found};
+use super::{Applied, Change, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use crate::system::{Inspect, Liveness};
+
+mod fetch;
+
+/// Repositories of apt.
+pub struct AptRepositories;
+
+/// Whether there is an apt to fetch with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// This root is no running system: files only.
+    FilesOnly,
+    /// There is none.
+    NoApt,
+    /// There is.
+    Apt,
+}
+
+impl Provider for AptRepositories {
+    type Want = AptRepository;
+    type Seen = Seen;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, _: &[&AptRepository], reading: Reading<'_>) -> Result<Seen, Error> {
+        Ok(match reading.machine.liveness() {
+            Liveness::Directory => Seen::FilesOnly,
+            Liveness::Live if reading.machine.stat(Path::new(fetch::APT))?.is_none() => Seen::NoApt,
+            Liveness::Live => Seen::Apt,
+        })
+    }
+
+    fn plan(&self, want: &AptRepository, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        if *seen == Seen::NoApt {
+            return Ok(Plan::NotApplicable("this machine has no apt".to_owned()));
+        }
+        let found = whole_file::look(reading.machine, path(want))?;
+        match want.ensure {
+            Presence::Absent => Ok(Plan::of(deb822::absence(&found).into_iter().collect())),
+            Presence::Present => Ok(match missing_key(want, reading.machine)? {
+                Some(key) => Plan::Pending(format!("there is no file {key} with the keys that sign it")),
+                None => Plan::of(differences(want, &found)),
+            }),
+        }
+    }
+
+    fn apply(
+        &self,
+        want: &AptRepository,
+        changes: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Applied, Error> {
+        let mut answers = self.apply_together(&[Job { want, changes }], writing);
+        answers.pop().unwrap_or_else(|| Ok(Applied::default()))
+    }
+
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, AptRepository>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
+        let wanted = jobs.iter().map(|job| job.want).filter(|want| want.ensure == Presence::Present);
+        let sources: Vec<_> = wanted.map(|want| (want.title.as_str(), text(want))).collect();
+        let mut refused = match writing.machine.liveness() {
+            Liveness::Live => fetch::lists(&sources, writing),
+            Liveness::Directory => BTreeMap::new(),
+        };
+        jobs.iter().map(|job| settle(job.want, refused.remove(job.want.title.as_str()), writing)).collect()
+    }
+
+    fn names<'a>(&self, want: &'a AptRepository) -> Vec<&'a str> {
+        vec![path(want)]
+    }
+
+    fn left<'a>(&self, want: &'a AptRepository) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Present {
+            left.extend(fields(want).map(|(property, _, value)| (property.into(), Cow::Owned(value))));
+            left.push(("options".into(), Cow::Owned(shown_options(&options(want)))));
+        }
+        left
+    }
+}
+
+fn path(want: &AptRepository) -> &str {
+    want.title.paths().first().map_or("", String::as_str)
+}
+
+/// The keys' file, where it is named and not there.
+fn missing_key<'a>(want: &'a AptRepository, machine: &dyn Inspect) -> Result<Option<&'a str>, Error> {
+    let Some(key) = &want.signed_by else { return Ok(None) };
+    Ok(machine.stat(Path::new(key.as_str()))?.is_none().then(|| key.as_str()))
+}
+
+/// Puts the file in its place, or takes it away.
+fn settle(want: &AptRepository, refused: Option<Error>, writing: Writing<'_>) -> Result<Applied, Error> {
+    match (want.ensure, refused) {
+        (_, Some(error)) => Err(error),
+        (Presence::Absent, None) => Ok(writing.machine.remove(Path::new(path(want)))?),
+        (Presence::Present, None) => whole_file::write(path(want), &text(want), writing),
+    }
+    .map(|()| Applied::default())
+}
+
+/// Property, field and value.
+fn fields(want: &AptRepository) -> [(&'static str, &'static str, String); 6] {
+    let words = |words: &[AptWord]| Vec::from_iter(words.iter().map(AptWord::as_str)).join(" ");
+    let uris: Vec<&str> = want.uris.iter().map(AptUri::as_str).collect();
+    let types: Vec<String> = want.types.iter().map(SourceType::to_string).collect();
+    let key = want.signed_by.as_ref().map(ToString::to_string).unwrap_or_default();
+    [
+        ("types", "Types", types.join(" ")),
+        ("uris", "URIs", uris.join(" ")),
+        ("suites", "Suites", words(&want.suites)),
+        ("components", "Components", words(&want.components)),
+        ("architectures", "Architectures", words(&want.architectures)),
+        ("signed_by", "Signed-By", key),
+    ]
+}
+
+/// Fields that have no attribute of their own, by their names in small letters.
+type Options = BTreeMap<String, String>;
+
+fn options(want: &AptRepository) -> Options {
+    let options = want.options.iter();
+    options.map(|(name, value)| (name.to_ascii_lowercase(), value.expose().trim().to_owned())).collect()
+}
+
+fn options_of(stanza: &Stanza, own: &[(&str, &str, String)]) -> Options {
+    let further =
+        stanza.fields().filter(|(name, _)| own.iter().all(|(_, own, _)| !own.eq_ignore_ascii_case(name)));
+    further.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
+}
+
+fn shown_options(options: &Options) -> String {
+    Vec::from_iter(options.iter().map(|(name, value)| format!("{name}={value}"))).join(", ")
+}
+
+/// The whole file.
+fn text(want: &AptRepository) -> String {
+    let own = fields(want).map(|(_, field, value)| (field, value));
+    let further = want.options.iter().map(|(name, value)| (&**name, value.expose().trim().to_owned()));
+    deb822::render(own.into_iter().chain(further))
+}
+
+fn differences(want: &AptRepository, found: &Found) -> Vec<Change> {
+    let stanza = match deb822::only_stanza(found) {
+        Ok(stanza) => stanza,
+        Err(change) => return vec![change],
+    };
+    let fields = fields(want);
+    let is = fields.iter().map(|(property, field, should)| (*property, stanza.words(field), should.clone()));
+    let further = (shown_options(&options_of(&stanza, &fields)), shown_options(&options(want)));
+    let all = is.chain([("options", further.0, further.1)]);
+    all.filter(|(_, is, should)| is != should)
+        .map(|(property, is, should)| Change::new(property, is, should))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What is planned for a repository, and what apt is given before its file stands.
+
+use std::path::PathBuf;
+
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::provider::Named;
+use crate::provider::trial::{self, want};
+use crate::system::Machine;
+use crate::system::double::{Double, failed, said};
+
+const KEY: &str = "/etc/apt/keyrings/example.asc";
+
+fn place(double: &Double, name: &str) -> PathBuf {
+    double.root.path().join(format!("etc/apt/sources.list.d/{name}.sources"))
+}
+
+/// A machine with an apt that fetches lists unless a source has `bad` in it.
+fn machine() -> Double {
+    let double = Double::new(|invocation| {
+        let command = invocation.command.to_string();
+        let parts = command.split("sourceparts=").nth(1)?.split(' ').next()?;
+        let texts =
+            std::fs::read_dir(parts).ok()?.map(|entry| std::fs::read_to_string(entry.unwrap().path()));
+        let is_bad = texts.map(Result::unwrap).any(|text| text.contains("bad"));
+        Some(if is_bad { failed(100, "E: The repository 'https://bad' is not signed.") } else { said("") })
+    });
+    for path in [fetch::APT, KEY, "/state/kept", "/etc/apt/sources.list.d/kept"] {
+        double.put(path, "");
+    }
+    double
+}
+
+fn repository(name: &str, more: &[(&str, Value)]) -> AptRepository {
+    let base = [
+        ("uris", Value::from(format!("https://{name}.example.com/debian"))),
+        ("suites", vec![Value::from("bookworm"), "bookworm-updates".into()].into()),
+        ("components", "main".into()),
+        ("signed_by", KEY.into()),
+        ("options", [("Check-Valid-Until", Value::from("no"))].into()),
+    ];
+    want(name, &base.iter().cloned().chain(more.iter().cloned()).collect::<Vec<_>>())
+}
+
+fn differs(double: &Double, want: &AptRepository) -> Vec<String> {
+    trial::said(&trial::changes(&AptRepositories, double, want))
+}
+
+#[test]
+fn a_file_is_written_whole_and_read_back_field_by_field() {
+    let (double, example) = (machine(), repository("example", &[]));
+    assert_eq!(differs(&double, &example), ["ensure: absent -> present"]);
+    trial::mend(&AptRepositories, &double, &example).unwrap();
+    let text = std::fs::read_to_string(place(&double, "example")).unwrap();
+    assert_eq!(
+        text,
+        "# Managed by Holdfast: changes made here are undone.\nTypes: deb\nURIs: https://example.example.com/debian\n\
+         Suites: bookworm bookworm-updates\nComponents: main\nSigned-By: /etc/apt/keyrings/example.asc\n\
+         Check-Valid-Until: no\n"
+    );
+    assert_eq!(differs(&double, &example), [""; 0]);
+    for (from, to, change) in [
+        ("Types: deb", "Types: deb deb-src", "types: deb deb-src -> deb"),
+        ("/debian", "/evil", "uris: https://example.example.com/evil -> https://example.example.com/debian"),
+        (" bookworm-updates", "", "suites: bookworm -> bookworm bookworm-updates"),
+        ("main", "main non-free", "components: main non-free -> main"),
+        ("Signed-By: /etc/apt/keyrings/example.asc\n", "", "signed_by:  -> /etc/apt/keyrings/example.asc"),
+        ("Types:", "Architectures: arm64\nTypes:", "architectures: arm64 -> "),
+        ("Until: no", "Until: yes", "options: check-valid-until=yes -> check-valid-until=no"),
+        (
+            "Types:",
+            "Trusted: yes\nTypes:",
+            "options: check-valid-until=no, trusted=yes -> check-valid-until=no",
+        ),
+        ("Suites:", "\nTypes: deb\nSuites:", "ensure: a file with 2 stanzas -> present"),
+    ] {
+        double.put("/etc/apt/sources.list.d/example.sources", &text.replace(from, to));
+        assert_eq!(differs(&double, &example), [change]);
+    }
+}
+
+#[test]
+fn lists_are_fetched_first_and_of_new_sources_alone() {
+    let double = machine();
+    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    let [update] = &double.ran()[..] else { panic!("{:?}", double.ran()) };
+    let parts = double.root.path().join("state/apt-sources");
+    assert_eq!(
+        *update,
+        format!(
+            "apt-get -q -o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts={} \
+             -o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any update",
+            parts.display()
+        )
+    );
+    assert!(!parts.exists(), "nothing stays behind");
+}
+
+#[test]
+fn a_repository_that_cannot_be_fetched_fails_alone_and_is_tried_again() {
+    let double = machine();
+    let wants = [repository("one", &[]), repository("bad", &[]), repository("two", &[])];
+    let answers = trial::writing(&double, |writing| {
+        let jobs: Vec<_> = wants.iter().map(|want| Job { want, changes: &[] }).collect();
+        AptRepositories.apply_together(&jobs, writing)
+    });
+    assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
+    assert!(answers[1].as_ref().unwrap_err().to_string().contains("is not signed"));
+    assert_eq!(double.ran().len(), 4, "together, then each alone");
+    assert!(place(&double, "one").exists() && !place(&double, "bad").exists());
+    assert_eq!(differs(&double, &wants[1]), ["ensure: absent -> present"]);
+}
+
+#[test]
+fn an_altered_repository_that_cannot_be_fetched_stays_as_it_is() {
+    let double = machine();
+    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    let before = std::fs::read(place(&double, "example")).unwrap();
+    let moved = repository("example", &[("uris", "https://bad.example.com".into())]);
+    assert!(trial::mend(&AptRepositories, &double, &moved).is_err());
+    assert_eq!(std::fs::read(place(&double, "example")).unwrap(), before);
+}
+
+#[test]
+fn keys_that_are_not_there_may_still_come() {
+    let double = machine();
+    let want = repository("example", &[("signed_by", "/etc/apt/keyrings/later.asc".into())]);
+    let plan = trial::plan(&AptRepositories, &double, &want).unwrap();
+    assert!(matches!(plan, Plan::Pending(why) if why.contains("later.asc")));
+}
+
+#[test]
+fn removing_needs_no_fetching() {
+    let double = machine();
+    double.put("/etc/apt/sources.list.d/example.sources", "Types: deb\n");
+    let gone = want("example", &[("ensure", "absent".into())]);
+    trial::mend(&AptRepositories, &double, &gone).unwrap();
+    assert!(!place(&double, "example").exists() && double.ran().is_empty());
+}
+
+#[test]
+fn below_another_root_nothing_is_fetched() {
+    let root = tempfile::tempdir().unwrap();
+    let machine = Machine::open(root.path()).unwrap();
+    let want = repository("example", &[("signed_by", Value::NULL)]);
+    let named = Named::new(&[]);
+    let content = &crate::content::Nowhere;
+    let reading = Reading { machine: &machine, content, named: &named };
+    assert_eq!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly);
+    let writing = Writing { machine: &machine, content, named: &named, state_dir: root.path() };
+    AptRepositories.apply(&want, &[], writing).unwrap();
+    assert!(root.path().join("etc/apt/sources.list.d/example.sources").exists());
+}

@@ -1,0 +1,125 @@
+//! The format of apt's and dpkg's files: stanzas of fields. No I/O.
+
+use std::fmt::Write as _;
+
+use holdfast_catalog::resource::attribute::Presence;
+
+use super::Change;
+use super::whole_file::Found;
+
+/// The fields of one stanza, in their order; a value of several lines is joined by spaces.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stanza(Vec<(String, String)>);
+
+impl Stanza {
+    /// A field's value, by its name in whatever case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+    }
+
+    /// A field's words, joined by single spaces; empty where there is no such field.
+    pub fn words(&self, name: &str) -> String {
+        Vec::from_iter(self.get(name).unwrap_or_default().split_whitespace()).join(" ")
+    }
+
+    /// All fields, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Takes a further field; none where it has that already.
+    fn add(&mut self, name: &str, value: &str) -> Option<()> {
+        self.get(name).is_none().then(|| self.0.push((name.to_owned(), value.trim().to_owned())))
+    }
+
+    fn extend_last(&mut self, more: &str) -> Option<()> {
+        let (_, value) = self.0.last_mut()?;
+        value.push(' ');
+        value.push_str(more.trim());
+        Some(())
+    }
+}
+
+/// Reads stanzas; none where the text is not of the format.
+pub fn parse(text: &str) -> Option<Vec<Stanza>> {
+    let mut stanzas = vec![Stanza::default()];
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let last = stanzas.last_mut()?;
+        if line.trim().is_empty() {
+            stanzas.push(Stanza::default());
+        } else if line.starts_with([' ', '\t']) {
+            last.extend_last(line)?;
+        } else {
+            let (name, value) = line.split_once(':').filter(|(name, _)| !name.trim_end().contains(' '))?;
+            last.add(name.trim_end(), value)?;
+        }
+    }
+    stanzas.retain(|stanza| !stanza.0.is_empty());
+    Some(stanzas)
+}
+
+/// One stanza as text, below a line that says whose it is. Fields without a value are left out.
+pub fn render<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String {
+    let mut text = "# Managed by Holdfast: changes made here are undone.\n".to_owned();
+    for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "{name}: {value}");
+    }
+    text
+}
+
+/// What is there, though nothing should be.
+pub fn absence(found: &Found) -> Option<Change> {
+    let is = match found {
+        Found::Nothing => return None,
+        Found::Text(_) => "present",
+        Found::Other(kind) => kind,
+    };
+    Some(Change::new("ensure", is, Presence::Absent))
+}
+
+/// The one stanza of a file, or what else is to be said of it.
+pub fn only_stanza(found: &Found) -> Result<Stanza, Change> {
+    let ensure = |is: &str| Change::new("ensure", is, Presence::Present);
+    let text = match found {
+        Found::Nothing => return Err(ensure("absent")),
+        Found::Other(kind) => return Err(ensure(kind)),
+        Found::Text(text) => text,
+    };
+    let mut stanzas = parse(text).ok_or_else(|| ensure("a file that apt does not read"))?;
+    match (stanzas.len(), stanzas.pop()) {
+        (1, Some(stanza)) => Ok(stanza),
+        (0, _) => Err(ensure("an empty file")),
+        (number, _) => Err(ensure(&format!("a file with {number} stanzas"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_in_whatever_case_and_over_several_lines() {
+        let text =
+            "# note\nTypes: deb\nURIs: https://a\n  https://b\n# within\nsuites:x\n\n\nTypes: deb-src\n";
+        let stanzas = parse(text).unwrap();
+        assert_eq!(stanzas.len(), 2);
+        assert_eq!(stanzas[0].words("uris"), "https://a https://b");
+        assert_eq!(stanzas[0].words("Suites"), "x");
+        assert_eq!(stanzas[0].words("Components"), "");
+        assert_eq!(parse("").unwrap(), []);
+    }
+
+    #[test]
+    fn what_apt_does_not_read_is_not_read() {
+        for bad in ["deb https://a b c", "no colon here\n", " begins: with a space\n", "A: 1\na: 2\n"] {
+            assert!(parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_rendered_is_read_back() {
+        let text = render([("Types", "deb".to_owned()), ("Components", String::new())]);
+        let [stanza] = &parse(&text).unwrap()[..] else { panic!("{text}") };
+        assert_eq!(stanza.fields().collect::<Vec<_>>(), [("Types", "deb")]);
+    }
+}

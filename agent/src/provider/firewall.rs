@@ -1,0 +1,144 @@
+//! `firewall`: the rules of all resources are one table of nftables, loaded whole in one transaction and kept in a file.
+//! Below another root they are that file.
+//!
+//! What the kernel has, what the file says and what is wanted are compared rule by rule, each known by its comment. What
+//! belongs to no resource of the catalog (how a chain begins, rules of others) is reported by the first one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use holdfast_catalog::resource::Firewall;
+
+use super::whole_file::{self, Found};
+use super::{Applied, Change, Error, Job, Left, Named, Plan, Provider, Reading, Taken, Writing};
+use crate::system::Liveness;
+
+mod drift;
+mod kernel;
+mod name;
+mod ruleset;
+mod script;
+mod statement;
+
+use drift::{Live, Off, drift};
+use kernel::Refusal;
+use ruleset::Ruleset;
+use script::{FILE, Script};
+
+/// Rules of the firewall.
+pub struct FirewallRules;
+
+/// What there is.
+pub enum Seen {
+    /// nftables is not installed.
+    NoNft,
+    /// What is wanted cannot be loaded.
+    Refused(Refusal),
+    /// What differs, by title.
+    Compared(BTreeMap<String, Off>),
+}
+
+impl Provider for FirewallRules {
+    type Want = Firewall;
+    type Seen = Seen;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&Firewall], reading: Reading<'_>) -> Result<Seen, Error> {
+        let script = script(reading.named, all.iter().copied());
+        let file = match whole_file::look(reading.machine, FILE)? {
+            Found::Text(text) => Some(text),
+            Found::Nothing | Found::Other(_) => None,
+        };
+        if reading.machine.liveness() == Liveness::Directory {
+            return Ok(Seen::Compared(drift(&script, file.as_deref(), None)));
+        }
+        if reading.machine.stat(Path::new(kernel::NFT))?.is_none() {
+            return Ok(Seen::NoNft);
+        }
+        let wanted = match kernel::wanted(&script, reading)? {
+            Ok(wanted) => wanted,
+            Err(refusal) => return Ok(Seen::Refused(refusal)),
+        };
+        let is = kernel::table(reading)?;
+        let live = Live { before: before(&script, file.as_deref(), reading), wanted, is };
+        Ok(Seen::Compared(drift(&script, file.as_deref(), Some(&live))))
+    }
+
+    fn plan(&self, want: &Firewall, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+        match seen {
+            Seen::NoNft => Ok(Plan::Pending(format!("there is no {}", kernel::NFT))),
+            Seen::Refused(refusal) => Err(Error::Refused(refused(want, refusal))),
+            Seen::Compared(all) => {
+                Ok(Plan::of(all.get(&want.title).map(|off| change(want, off)).into_iter().collect()))
+            }
+        }
+    }
+
+    fn apply(&self, want: &Firewall, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut answers = self.apply_together(&[Job { want, changes }], writing);
+        answers.pop().unwrap_or_else(|| Ok(Applied::default()))
+    }
+
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, Firewall>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
+        let script = script(writing.named, jobs.iter().map(|job| job.want));
+        let done = put_in_force(&script, writing).map_err(|error| error.to_string());
+        let answer = |_| match &done {
+            Ok(()) => Ok(Applied::default()),
+            Err(why) => Err(Error::Refused(why.clone())),
+        };
+        jobs.iter().map(answer).collect()
+    }
+
+    fn names<'a>(&self, _: &'a Firewall) -> Vec<&'a str> {
+        vec![FILE]
+    }
+
+    fn left<'a>(&self, want: &'a Firewall) -> Left<'a> {
+        vec![("rule".into(), drift::shown(want).into())]
+    }
+}
+
+/// The rules of the catalog, with those at hand.
+fn script<'a>(named: &Named<'a>, at_hand: impl Iterator<Item = &'a Firewall>) -> Script<'a> {
+    Script::of(named.of_type::<Firewall>().chain(at_hand))
+}
+
+/// What the last run loaded, by the file that it wrote; none where that is what is wanted, or cannot be loaded.
+fn before(script: &Script<'_>, file: Option<&str>, reading: Reading<'_>) -> Option<Ruleset> {
+    let file = file.filter(|text| *text != script.text)?;
+    kernel::normal(file, reading).ok()
+}
+
+/// The kernel first: what it does not take never comes to stand in the file.
+fn put_in_force(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> {
+    if writing.machine.liveness() == Liveness::Live {
+        kernel::load(script, writing)?;
+    }
+    whole_file::write(FILE, &script.text, writing)
+}
+
+fn change(want: &Firewall, off: &Off) -> Change {
+    let should = drift::shown(want);
+    let also = off.is_as_left.then(|| should.clone());
+    let change = Change::new("rule", &off.is, should).also(also);
+    off.note.iter().fold(change, |change, note| change.note(*note))
+}
+
+fn refused(want: &Firewall, refusal: &Refusal) -> String {
+    match &refusal.title {
+        Some(title) if *title == want.title => format!("nftables refuses it: {}", refusal.said),
+        Some(title) => format!(
+            "the ruleset is loaded whole or not at all, and nftables refuses firewall[{title}]: {}",
+            refusal.said
+        ),
+        None => format!("nftables refuses the ruleset: {}", refusal.said),
+    }
+}
+
+#[cfg(test)]
+mod tests;

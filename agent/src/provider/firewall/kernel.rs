@@ -1,0 +1,92 @@
+//! nftables: the table as it is, and how the kernel would write another one.
+//!
+//! The kernel has a form of its own for rules. To compare like with like, what is wanted is loaded in a network namespace
+//! that ends with the command: nothing of the machine changes by it.
+
+use super::ruleset::Ruleset;
+use super::script::Script;
+use crate::provider::{Error, Reading, Writing};
+use crate::system::{Invocation, Output};
+
+/// The program.
+pub const NFT: &str = "/usr/sbin/nft";
+
+/// A ruleset may have thousands of rules.
+const LIMIT: usize = 32 * 1024 * 1024;
+
+/// Why a script cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The title of the rule that is to blame, where nftables names its line.
+    pub title: Option<String>,
+    /// What nftables says.
+    pub said: String,
+}
+
+/// The table as it is; none where there is none.
+pub fn table(reading: Reading<'_>) -> Result<Option<Ruleset>, Error> {
+    let list = ["nft", "--json", "--stateless", "list", "table", "inet", "holdfast"];
+    let list = Invocation::new(list).limit(LIMIT);
+    let output = reading.machine.probe(&list)?;
+    if output.succeeded() {
+        return Ok(Some(read(&list, &output)?));
+    }
+    if String::from_utf8_lossy(&output.stderr).contains("No such file or directory") {
+        return Ok(None);
+    }
+    Err(Error::command(&list, &output))
+}
+
+/// A script as the kernel would write it.
+pub fn normal(text: &str, reading: Reading<'_>) -> Result<Ruleset, Error> {
+    let (echo, output) = try_out(text, reading)?;
+    if output.succeeded() { read(&echo, &output) } else { Err(Error::command(&echo, &output)) }
+}
+
+/// A catalog's script as the kernel would write it, or why it cannot be loaded.
+pub fn wanted(script: &Script<'_>, reading: Reading<'_>) -> Result<Result<Ruleset, Refusal>, Error> {
+    let (echo, output) = try_out(&script.text, reading)?;
+    if output.succeeded() {
+        return read(&echo, &output).map(Ok);
+    }
+    let said = output.last_words();
+    let title = line_of(&String::from_utf8_lossy(&output.stderr)).and_then(|line| script.owner(line));
+    Ok(Err(Refusal { title: title.map(str::to_owned), said }))
+}
+
+fn try_out(text: &str, reading: Reading<'_>) -> Result<(Invocation, Output), Error> {
+    let echo = ["unshare", "--net", "nft", "--json", "--echo", "--stateless", "--file", "-"];
+    let echo = Invocation::new(echo).input(text).limit(LIMIT);
+    let output = reading.machine.probe(&echo)?;
+    Ok((echo, output))
+}
+
+fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
+    Ruleset::of_json(&output.text()).ok_or_else(|| {
+        Error::Refused(format!("`{}` answered with something else than a ruleset", command.command))
+    })
+}
+
+/// The first line that nftables complains of: `/dev/stdin:7:3-9: Error: …`.
+fn line_of(said: &str) -> Option<usize> {
+    said.split("/dev/stdin:").nth(1)?.split(':').next()?.parse().ok()
+}
+
+/// Replaces the table in one transaction.
+pub fn load(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> {
+    let load = Invocation::new(["nft", "--file", "-"]).input(script.text.as_str());
+    writing.run(&load).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_is_to_blame_is_found() {
+        let said =
+            "/dev/stdin:12:3-9: Error: syntax error, unexpected string\n\t\ttcp dprt 22\n\t\t    ^^^^\n";
+        assert_eq!(line_of(said), Some(12));
+        assert_eq!(line_of("netlink: Error: cache initialization failed"), None);
+    }
+}

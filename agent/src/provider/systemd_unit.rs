@@ -1,0 +1,120 @@
+//! `systemd_unit`: definitions of units and drop-ins, which systemd reads again once for all that changed. Below another root
+//! they are files.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::attribute::{Content, Presence};
+use holdfast_catalog::resource::{File, SystemdUnit};
+
+use super::service::Bus;
+use super::{Applied, Change, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use super::{file, whole_file};
+use crate::system::{FileKind, Inspect, Liveness};
+
+mod unread;
+
+use unread::Unread;
+
+/// Units of systemd.
+pub struct SystemdUnits;
+
+impl Provider for SystemdUnits {
+    type Want = SystemdUnit;
+    type Seen = Unread;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, _: &[&SystemdUnit], reading: Reading<'_>) -> Result<Unread, Error> {
+        Unread::of(reading.machine)
+    }
+
+    fn plan(&self, want: &SystemdUnit, unread: &Unread, reading: Reading<'_>) -> Result<Plan, Error> {
+        let changes = match want.ensure {
+            Presence::Absent if is_masked(want, reading.machine)? => Vec::new(),
+            _ => whole_file::plan(&as_file(want), reading)?,
+        };
+        let missed = || unread.holds(want.title.path()).then(|| unread_change(want));
+        Ok(Plan::of(if changes.is_empty() { missed().into_iter().collect() } else { changes }))
+    }
+
+    fn apply(&self, want: &SystemdUnit, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut answers = self.apply_together(&[Job { want, changes }], writing);
+        answers.pop().unwrap_or_else(|| Ok(Applied::default()))
+    }
+
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, SystemdUnit>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
+        write_and_reload(jobs, writing, || Ok(Bus::connect()?.reload_definitions()?))
+    }
+
+    fn names<'a>(&self, want: &'a SystemdUnit) -> Vec<&'a str> {
+        vec![want.title.path()]
+    }
+
+    fn left<'a>(&self, want: &'a SystemdUnit) -> Left<'a> {
+        let content = content(want).map(|content| ("content".into(), file::content_left(content).into()));
+        [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(content).collect()
+    }
+}
+
+fn content(want: &SystemdUnit) -> Option<&Content> {
+    want.content.as_ref().filter(|_| want.ensure == Presence::Present)
+}
+
+fn as_file(want: &SystemdUnit) -> File {
+    whole_file::as_file(want.title.path(), want.ensure, content(want))
+}
+
+/// A unit is masked by a link in the place of its file: that is `service`'s, and no definition.
+fn is_masked(want: &SystemdUnit, machine: &dyn Inspect) -> Result<bool, Error> {
+    let path = Path::new(want.title.path());
+    let is_link = machine.lstat(path)?.is_some_and(|stat| stat.kind == FileKind::Symlink);
+    Ok(is_link && machine.read_link(path)? == Path::new("/dev/null"))
+}
+
+/// The file is as wanted, but systemd has not read that.
+fn unread_change(want: &SystemdUnit) -> Change {
+    match content(want) {
+        Some(content) => Change::new("content", "not read by systemd yet", file::content_left(content)),
+        None => Change::new("ensure", "known to systemd still", want.ensure),
+    }
+}
+
+/// Files first, each by itself; then `reload` once for all. Until that has succeeded they are on record as unread.
+fn write_and_reload(
+    jobs: &[Job<'_, SystemdUnit>],
+    writing: Writing<'_>,
+    reload: impl FnOnce() -> Result<(), Error>,
+) -> Vec<Result<Applied, Error>> {
+    let write = |job: &Job<'_, SystemdUnit>| whole_file::apply(&as_file(job.want), job.changes, writing);
+    if !has_systemd(writing.machine) {
+        return jobs.iter().map(write).collect();
+    }
+    let paths = jobs.iter().map(|job| job.want.title.path());
+    let unread = match Unread::add(paths, writing.machine) {
+        Ok(unread) => unread,
+        Err(error) => return jobs.iter().map(|_| Err(Error::Refused(error.to_string()))).collect(),
+    };
+    let mut answers: Vec<_> = jobs.iter().map(write).collect();
+    if let Err(error) = reload().and_then(|()| unread.clear(writing.machine)) {
+        for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
+            let why = format!(
+                "its file is in place, but systemd has not read it, and will be asked again: {error}"
+            );
+            *answer = Err(Error::Refused(why));
+        }
+    }
+    answers
+}
+
+/// The test that systemd's own programs use.
+fn has_systemd(machine: &dyn Inspect) -> bool {
+    machine.liveness() == Liveness::Live
+        && machine.stat(Path::new("/run/systemd/system")).is_ok_and(|stat| stat.is_some())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! What is planned for a definition, and that systemd is asked to read it once, and again where it could not.
+
+use std::cell::Cell;
+
+use super::*;
+use crate::provider::trial::{self, want};
+use crate::system::double::Double;
+
+const TIMER: &str = "/etc/systemd/system/backup.timer";
+
+fn machine() -> Double {
+    let double = Double::new(|_| None);
+    double.put("/run/systemd/system/kept", "");
+    double
+}
+
+fn unit(title: &str, content: &str) -> SystemdUnit {
+    want(title, &[("content", content.into())])
+}
+
+fn said(double: &Double, want: &SystemdUnit) -> Vec<String> {
+    trial::said(&trial::changes(&SystemdUnits, double, want))
+}
+
+/// Mends these together; `reload` answers for systemd. Answers with how often it was asked.
+fn mend(
+    double: &Double,
+    wants: &[SystemdUnit],
+    reload: Result<(), &str>,
+) -> (usize, Vec<Result<(), String>>) {
+    let asked = Cell::new(0);
+    let changes: Vec<_> = wants.iter().map(|want| trial::changes(&SystemdUnits, double, want)).collect();
+    let jobs: Vec<_> = wants.iter().zip(&changes).map(|(want, changes)| Job { want, changes }).collect();
+    let answers = trial::writing(double, |writing| {
+        write_and_reload(&jobs, writing, || {
+            asked.set(asked.get() + 1);
+            reload.map_err(|why| Error::Refused(why.to_owned()))
+        })
+    });
+    let in_words = |answer: Result<Applied, Error>| answer.map(|_| ()).map_err(|error| error.to_string());
+    (asked.get(), answers.into_iter().map(in_words).collect())
+}
+
+#[test]
+fn definitions_are_written_and_read_once_for_all() {
+    let double = machine();
+    let wants = [unit("backup.timer", "[Timer]\n"), unit("nginx.service.d/limits.conf", "[Service]\n")];
+    assert_eq!(said(&double, &wants[0]), ["ensure: absent -> present"]);
+    let (asked, answers) = mend(&double, &wants, Ok(()));
+    assert_eq!((asked, answers), (1, vec![Ok(()), Ok(())]));
+    let place = double.root.path().join("etc/systemd/system/nginx.service.d/limits.conf");
+    assert_eq!(std::fs::read_to_string(place).unwrap(), "[Service]\n");
+    assert!(wants.iter().all(|want| said(&double, want).is_empty()));
+    double.put(TIMER, "[Timer]\nOnBootSec=1\n");
+    let changes = said(&double, &wants[0]);
+    assert!(changes.len() == 1 && changes[0].starts_with("content: sha256:"), "{changes:?}");
+}
+
+#[test]
+fn what_systemd_did_not_read_is_a_failure_and_asked_for_again() {
+    let double = machine();
+    let wants = [unit("backup.timer", "[Timer]\n")];
+    let (_, answers) = mend(&double, &wants, Err("no answer"));
+    assert!(answers[0].as_ref().unwrap_err().contains("no answer"), "{answers:?}");
+    let changes = said(&double, &wants[0]);
+    assert!(changes[0].starts_with("content: not read by systemd yet ->"), "{changes:?}");
+    assert_eq!(said(&double, &unit("other.timer", "[Timer]\n")), ["ensure: absent -> present"]);
+    assert_eq!(mend(&double, &wants, Ok(())).1, [Ok(())]);
+    assert_eq!(said(&double, &wants[0]), [""; 0]);
+}
+
+#[test]
+fn a_definition_that_goes_is_forgotten_by_systemd_too() {
+    let double = machine();
+    double.put(TIMER, "[Timer]\n");
+    let gone = [want("backup.timer", &[("ensure", "absent".into())])];
+    assert_eq!(said(&double, &gone[0]), ["ensure: present -> absent"]);
+    assert!(mend(&double, &gone, Err("no answer")).1[0].is_err());
+    assert!(!double.root.path().join(&TIMER[1..]).exists());
+    assert_eq!(said(&double, &gone[0]), ["ensure: known to systemd still -> absent"]);
+    assert_eq!(mend(&double, &gone, Ok(())), (1, vec![Ok(())]));
+    assert_eq!(said(&double, &gone[0]), [""; 0]);
+}
+
+#[test]
+fn a_mask_is_no_definition() {
+    let double = machine();
+    double.put("/etc/systemd/system/kept", "");
+    std::os::unix::fs::symlink("/dev/null", double.root.path().join(&TIMER[1..])).unwrap();
+    assert_eq!(said(&double, &want("backup.timer", &[("ensure", "absent".into())])), [""; 0]);
+    assert_eq!(said(&double, &unit("backup.timer", "[Timer]\n")), ["ensure: symlink -> present"]);
+}
+
+#[test]
+fn without_systemd_they_are_files() {
+    let double = Double::new(|_| None);
+    double.put("/etc/x", "");
+    assert_eq!(
+        mend(&double, &[unit("backup.timer", "[Timer]\n")], Err("not to be asked")),
+        (0, vec![Ok(())])
+    );
+    assert!(!double.root.path().join("run").exists());
+}
