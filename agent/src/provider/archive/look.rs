@@ -59,6 +59,10 @@ pub fn differences(
         }
         (_, kind) => return Ok(vec![foreign(want, kind_word(kind))?]),
     };
+    if !changes.is_empty() {
+        // What is about to be replaced need not be looked at any further.
+        return Ok(changes);
+    }
     if let Some(mode) = want.mode.filter(|mode| mode.0 != stat.mode) {
         changes.push(Change::new("mode", Mode(stat.mode), mode));
     }

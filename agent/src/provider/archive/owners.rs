@@ -38,6 +38,18 @@ impl Owners {
         Ok(Self { uid: find(owner, "user", Accounts::uid)?, gid: find(group, "group", Accounts::gid)? })
     }
 
+    /// A user and its primary group, or another group; the agent's own where nothing is said.
+    pub fn of_user(
+        user: Option<&SystemName>,
+        group: Option<&SystemName>,
+        accounts: &Accounts,
+    ) -> Result<Self, String> {
+        let mut owners = Self::of(user, group, accounts)?;
+        let account = |uid| accounts.users().iter().find(|account| account.uid == uid);
+        owners.gid = owners.gid.or_else(|| owners.uid.and_then(account).map(|account| account.gid));
+        Ok(owners)
+    }
+
     /// What of a path, and of all below it, belongs to others: a change for the owner, one for the group.
     pub fn differences(
         &self,

@@ -10,9 +10,7 @@ use holdfast_catalog::resource::attribute::Format;
 use super::fetch::Parcel;
 use super::owners::Owners;
 use crate::provider::{Error, Writing};
-use crate::system::{
-    Access, FileKind, Inspect as _, Invocation, Machine, StagedTree, System, Walk,
-};
+use crate::system::{Access, FileKind, Inspect as _, Invocation, Machine, StagedTree, System, Walk};
 
 const DOWNLOADS: &str = "/downloads";
 
