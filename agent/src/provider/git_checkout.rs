@@ -14,7 +14,7 @@ use super::archive::owners::Owners;
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
 use crate::system::{self, Accounts, FileKind, Inspect, Liveness};
 
-mod change;
+pub(super) mod change;
 pub(super) mod git;
 mod look;
 #[cfg(test)]
