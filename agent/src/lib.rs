@@ -12,6 +12,7 @@ pub mod stop; // signals
 pub mod run; // a run, as a list of calls
 
 pub mod content; // file contents by their hash
+pub mod download; // files of the network, for providers
 pub mod enforce; // check all, mend what is off
 pub mod provider; // one file or folder a resource type
 pub mod system; // the only door to the machine

@@ -338,6 +338,9 @@ pub enum Error {
         /// Its last words.
         said: String,
     },
+    /// A file could not be fetched.
+    #[error(transparent)]
+    Download(#[from] crate::download::Error),
     /// systemd could not be asked, or did not do it.
     #[error(transparent)]
     Systemd(#[from] service::BusError),

@@ -14,6 +14,7 @@ pub mod command;
 mod error;
 mod machine;
 mod replace;
+mod replace_tree;
 mod resolve;
 mod tree;
 
@@ -195,6 +196,24 @@ pub trait Staged {
     fn commit(self: Box<Self>) -> Result<Committed>;
 }
 
+/// A new directory beside the one whose place it is to take, empty at first.
+///
+/// Dropped without [`StagedTree::commit`] it is gone with all that was put into it, and the old one was never touched.
+pub trait StagedTree {
+    /// It, as the root of a machine of its own: for looking at what is in it, and putting that right.
+    fn inside(&self) -> &dyn System;
+
+    /// A way to it for commands that work in it: it leads there whatever is done to names on the way.
+    fn path(&self) -> &Path;
+
+    /// `inner`, it or a directory below it, takes the place of what stands at the target, all at once; that is removed
+    /// then. What was put into it is on disk before.
+    ///
+    /// # Errors
+    /// The old one still stands; or it could not be removed after it was replaced.
+    fn commit(self: Box<Self>, inner: &Path) -> Result<()>;
+}
+
 /// How new content took the old one's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -209,6 +228,9 @@ pub enum Committed {
 pub trait System: Inspect {
     /// Writes a whole new file beside `path`, with its owner and mode from the start, and syncs it. Old stays until the commit.
     fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>>;
+
+    /// Makes an empty directory beside `path`, which commands and others can fill. Nobody but its owner can enter it.
+    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>>;
 
     /// Makes a symbolic link, in place of a file or link that stands there.
     fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()>;

@@ -1,29 +1,102 @@
-//! `archive`: the definition alone; its provider is not here yet.
+//! `archive`: a directory that is unpacked from an archive, or one file, fetched and checked first.
+//!
+//! An archive is unpacked into a directory beside its target, which nobody else can enter, and takes its place by one
+//! rename. A marker in it remembers of which archive it is. Needs a running system: programs of it unpack.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::Archive;
+use holdfast_catalog::resource::attribute::Presence;
 
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{Accounts, Liveness};
+
+pub(super) mod fetch;
+mod install;
+mod look;
+mod marker;
+pub(super) mod owners;
+#[cfg(test)]
+mod tests;
+pub(super) mod unpack;
+
+use owners::Owners;
 
 /// The provider of `archive`.
 pub struct Archives;
 
 impl Provider for Archives {
     type Want = Archive;
-    type Seen = ();
+    type Seen = Arc<Accounts>;
 
-    fn observe(&self, _: &[&Archive], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&Archive], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
+        Ok(reading.machine.accounts()?)
     }
 
-    fn plan(&self, _: &Archive, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("archives are not here yet".to_owned()))
+    fn plan(&self, want: &Archive, accounts: &Arc<Accounts>, reading: Reading<'_>) -> Result<Plan, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Plan::NotApplicable("archives are unpacked on a running system only".to_owned()));
+        }
+        if want.ensure == Presence::Absent {
+            return Ok(Plan::of(look::to_remove(want, reading.machine)?));
+        }
+        let owners = match Owners::of(want.owner.as_ref(), want.group.as_ref(), accounts) {
+            Ok(owners) => owners,
+            Err(why) => return Ok(Plan::Pending(why)),
+        };
+        let changes = look::differences(want, &owners, accounts, reading.machine)?;
+        if installs(&changes)
+            && let Some(path) = want.source.as_ref().and_then(|source| source.path())
+            && reading.machine.stat(Path::new(path))?.is_none()
+        {
+            return Ok(Plan::Pending(format!("its source {path} is not there")));
+        }
+        Ok(Plan::of(changes))
     }
 
-    fn apply(&self, _: &Archive, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("archives are not here yet".to_owned()))
+    fn apply(&self, want: &Archive, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let path = Path::new(want.title.as_str());
+        if want.ensure == Presence::Absent {
+            writing.machine.remove_tree(path)?;
+            return Ok(Applied::default());
+        }
+        let accounts = writing.machine.accounts()?;
+        let owners =
+            Owners::of(want.owner.as_ref(), want.group.as_ref(), &accounts).map_err(Error::Refused)?;
+        if installs(changes) {
+            install::install(want, &owners, writing)?;
+            return Ok(Applied::default());
+        }
+        let is_off = |name: &str| changes.iter().any(|change| change.property == name);
+        if is_off("owner") || is_off("group") {
+            owners.give_all(path, writing.machine)?;
+        }
+        if let Some(mode) = want.mode.filter(|_| is_off("mode")) {
+            writing.machine.set_mode(path, mode.0)?;
+        }
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a Archive) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a Archive) -> Vec<&'a str> {
+        vec![want.title.as_str()]
     }
+
+    fn left<'a>(&self, want: &'a Archive) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Absent {
+            return left;
+        }
+        left.extend(want.sha256.as_ref().map(|hash| ("sha256".into(), hash.as_str().into())));
+        left.extend(want.owner.as_ref().map(|owner| ("owner".into(), owner.as_str().into())));
+        left.extend(want.group.as_ref().map(|group| ("group".into(), group.as_str().into())));
+        left.extend(want.mode.map(|mode| ("mode".into(), mode.to_string().into())));
+        left.extend(want.creates.is_some().then_some(("creates".into(), "present".into())));
+        left
+    }
+}
+
+/// Whether changes mean that it is fetched and unpacked.
+fn installs(changes: &[Change]) -> bool {
+    changes.iter().any(|change| matches!(&*change.property, "ensure" | "sha256" | "creates"))
 }

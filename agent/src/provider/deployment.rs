@@ -1,29 +1,108 @@
-//! `deployment`: the definition alone; its provider is not here yet.
+//! `deployment`: releases side by side, and one link that says which is live.
+//!
+//! A release is made while the old one runs, and is finished only when its marker says so. The link is switched by one
+//! rename, between two writings of what is going on: a run that is killed anywhere leaves the old or the new release
+//! live, and the next one goes on from there. A release that fails is taken back, and remembered.
+
+use std::sync::Arc;
 
 use holdfast_catalog::resource::Deployment;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::archive::owners::Owners;
+use super::{Applied, Change, Error, Left, Notice, Plan, Provider, Reading, Refreshed, Writing};
+use crate::system::{Accounts, Liveness};
+
+mod attempt;
+mod command;
+mod layout;
+mod live;
+mod look;
+mod marker;
+mod prune;
+mod release;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use layout::Layout;
 
 /// The provider of `deployment`.
 pub struct Deployments;
 
+/// A deployment on this machine.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    want: &'a Deployment,
+    layout: Layout<'a>,
+    owners: Owners,
+}
+
+impl<'a> Place<'a> {
+    fn of(want: &'a Deployment, accounts: &Accounts) -> Result<Self, String> {
+        let owners = Owners::of_user(want.user.as_ref(), want.group.as_ref(), accounts)?;
+        Ok(Self { want, layout: Layout::of(want), owners })
+    }
+
+    fn version(&self) -> &'a str {
+        self.want.version.as_str()
+    }
+}
+
 impl Provider for Deployments {
     type Want = Deployment;
-    type Seen = ();
+    type Seen = Arc<Accounts>;
 
-    fn observe(&self, _: &[&Deployment], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&Deployment], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
+        Ok(reading.machine.accounts()?)
     }
 
-    fn plan(&self, _: &Deployment, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("deployments are not here yet".to_owned()))
+    fn plan(&self, want: &Deployment, accounts: &Arc<Accounts>, reading: Reading<'_>) -> Result<Plan, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Plan::NotApplicable("releases are made on a running system only".to_owned()));
+        }
+        match Place::of(want, accounts) {
+            Ok(place) => look::plan(place, reading.machine),
+            Err(why) => Ok(Plan::Pending(why)),
+        }
     }
 
-    fn apply(&self, _: &Deployment, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("deployments are not here yet".to_owned()))
+    fn apply(&self, want: &Deployment, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Refused)?;
+        let mut applied = Applied::default();
+        match changes.iter().position(|change| change.property == "version") {
+            Some(at) => applied.said.extend(live::deploy(place, writing)?.map(|words| (at, words))),
+            None => shared::link(place, shared::Found::Live, writing.machine)?,
+        }
+        Ok(applied)
     }
 
-    fn left<'a>(&self, _: &'a Deployment) -> Left<'a> {
-        Left::new()
+    fn refresh(
+        &self,
+        want: &Deployment,
+        _: Notice,
+        mended: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Refreshed, Error> {
+        if mended.iter().any(|change| change.property == "version") {
+            return Ok(Refreshed::NotNeeded("it was activated in its own turn".to_owned()));
+        }
+        if want.activate.is_none() {
+            return Ok(Refreshed::NotNeeded("it has no command that activates it".to_owned()));
+        }
+        let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Refused)?;
+        live::activate(place, writing).map_err(Error::Refused)?;
+        Ok(Refreshed::Done("activated again".to_owned()))
+    }
+
+    fn names<'a>(&self, want: &'a Deployment) -> Vec<&'a str> {
+        vec![want.title.as_str()]
+    }
+
+    fn left<'a>(&self, want: &'a Deployment) -> Left<'a> {
+        let mut left: Left<'a> = vec![("version".into(), want.version.as_str().into())];
+        left.extend(
+            (!want.shared.is_empty()).then(|| ("shared".into(), shared::joined(&want.shared).into())),
+        );
+        left
     }
 }

@@ -1,29 +1,170 @@
-//! `git_checkout`: the definition alone; its provider is not here yet.
+//! `git_checkout`: a directory that holds one revision of a repository.
+//!
+//! Planning writes nothing, not even git's index. A new checkout is made beside its place and takes it by one rename; a
+//! change of revision that was interrupted is known by a marker, and is finished by the next run.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use holdfast_catalog::resource::GitCheckout;
+use holdfast_catalog::resource::attribute::{GitRemote, GitRevision, Presence};
 
+use super::archive::owners::Owners;
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{self, Accounts, FileKind, Inspect, Liveness};
+
+pub(super) mod change;
+pub(super) mod git;
+mod look;
+#[cfg(test)]
+mod tests;
+
+use git::{Access, Git, May};
 
 /// The provider of `git_checkout`.
 pub struct Checkouts;
 
 impl Provider for Checkouts {
     type Want = GitCheckout;
-    type Seen = ();
+    type Seen = Arc<Accounts>;
 
-    fn observe(&self, _: &[&GitCheckout], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&GitCheckout], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
+        Ok(reading.machine.accounts()?)
     }
 
-    fn plan(&self, _: &GitCheckout, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("checkouts are not here yet".to_owned()))
+    fn plan(
+        &self,
+        want: &GitCheckout,
+        accounts: &Arc<Accounts>,
+        reading: Reading<'_>,
+    ) -> Result<Plan, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Plan::NotApplicable("git is run on a running system only".to_owned()));
+        }
+        let path = Path::new(want.title.as_str());
+        let stands = Stands::at(path, reading.machine)?;
+        if want.ensure == Presence::Absent {
+            return Ok(match stands {
+                Stands::Nothing => Plan::IN_SYNC,
+                Stands::Checkout => Plan::of(vec![Change::new("ensure", "present", "absent")]),
+                Stands::Empty | Stands::Other(_) => return Err(stands.refused(path, "removed")),
+            });
+        }
+        let owners = match Owners::of(want.user.as_ref(), None, accounts) {
+            Ok(owners) => owners,
+            Err(why) => return Ok(Plan::Pending(why)),
+        };
+        match stands {
+            Stands::Nothing | Stands::Empty => Ok(missing(want, reading)?),
+            Stands::Other(_) => Err(stands.refused(path, "replaced")),
+            Stands::Checkout => {
+                look::refuse_others(path, &owners, accounts, reading.machine)?;
+                match look::differences(wanted(want)?, want, reading) {
+                    Err(Error::System(error @ system::Error::Spawn { .. })) => {
+                        Ok(Plan::Pending(format!("git is not there: {error}")))
+                    }
+                    changes => Ok(Plan::of(changes?)),
+                }
+            }
+        }
     }
 
-    fn apply(&self, _: &GitCheckout, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("checkouts are not here yet".to_owned()))
+    fn apply(&self, want: &GitCheckout, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let path = Path::new(want.title.as_str());
+        if want.ensure == Presence::Absent {
+            writing.machine.remove_tree(path)?;
+            return Ok(Applied::default());
+        }
+        let (remote, revision) = wanted(want)?;
+        if changes.iter().any(|change| change.property == "ensure") {
+            change::make(want, remote, revision, writing)?;
+        } else {
+            change::mend(want, remote, revision, changes, writing)?;
+        }
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a GitCheckout) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a GitCheckout) -> Vec<&'a str> {
+        vec![want.title.as_str()]
     }
+
+    fn left<'a>(&self, want: &'a GitCheckout) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure == Presence::Absent {
+            return left;
+        }
+        left.extend(want.remote.as_ref().map(|remote| ("remote".into(), remote.as_str().into())));
+        left.extend(want.revision.as_ref().map(|revision| ("revision".into(), revision.as_str().into())));
+        left.extend(want.force.then_some(("force".into(), look::CLEAN.into())));
+        left.extend(want.submodules.then_some(("submodules".into(), look::CHECKED_OUT.into())));
+        left
+    }
+}
+
+/// What stands at the path.
+enum Stands {
+    Nothing,
+    Empty,
+    Checkout,
+    Other(&'static str),
+}
+
+impl Stands {
+    fn at(path: &Path, machine: &dyn Inspect) -> Result<Self, Error> {
+        let Some(stat) = machine.lstat(path)? else { return Ok(Self::Nothing) };
+        if stat.kind != FileKind::Directory {
+            return Ok(Self::Other("no directory"));
+        }
+        match machine.lstat(&path.join(".git"))?.map(|stat| stat.kind) {
+            Some(FileKind::Directory) => Ok(Self::Checkout),
+            Some(_) => Ok(Self::Other("a part of another checkout")),
+            None if machine.list(path)?.is_empty() => Ok(Self::Empty),
+            None => Ok(Self::Other("a directory that is no checkout")),
+        }
+    }
+
+    fn refused(&self, path: &Path, what: &str) -> Error {
+        let is = match self {
+            Self::Nothing | Self::Empty => "an empty directory",
+            Self::Checkout => "a checkout",
+            Self::Other(is) => is,
+        };
+        Error::Refused(format!(
+            "{} is {is}, and is not {what}; look at what it is, and move it away",
+            path.display()
+        ))
+    }
+}
+
+/// A checkout that is to be made; a repository of this machine may still come.
+fn missing(want: &GitCheckout, reading: Reading<'_>) -> Result<Plan, Error> {
+    if let Some(path) = want.remote.as_ref().and_then(GitRemote::path)
+        && reading.machine.stat(Path::new(path))?.is_none()
+    {
+        return Ok(Plan::Pending(format!("its remote {path} is not there")));
+    }
+    let change = Change::new("ensure", "absent", "present");
+    Ok(Plan::of(vec![match &want.revision {
+        Some(revision) => change.note(format!("`{revision}` is checked out")),
+        None => change,
+    }]))
+}
+
+/// The remote and revision, which a checkout has by the rules of the type.
+fn wanted(want: &GitCheckout) -> Result<(&GitRemote, &GitRevision), Error> {
+    let both = want.remote.as_ref().zip(want.revision.as_ref());
+    both.ok_or_else(|| Error::Refused("a checkout needs a `remote` and a `revision`".to_owned()))
+}
+
+/// The git of a checkout.
+fn git<'a>(want: &'a GitCheckout, remote: &'a GitRemote, dir: &'a Path, may: May<'a>) -> Git<'a> {
+    let access = Access {
+        remote,
+        user: want.user.as_ref(),
+        identity: want.identity.as_ref(),
+        headers: &want.headers,
+        timeout: Duration::from_secs(want.timeout.0.into()),
+    };
+    Git::new(access, dir, may)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use super::machine::lock;
 use super::{
     Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Member, Opened, Output, Result, Staged,
-    Stat, System, Walk,
+    StagedTree, Stat, System, Walk,
 };
 
 type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
@@ -90,6 +90,9 @@ impl Inspect for Double {
 impl System for Double {
     fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
         self.machine.stage(path, access, content)
+    }
+    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+        self.machine.stage_tree(path, access)
     }
     fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
         self.machine.make_symlink(path, target, access)

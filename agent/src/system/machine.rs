@@ -16,7 +16,7 @@ use super::command::child;
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
     Access, Accounts, Error, FileKind, Inspect, Invocation, Liveness, Member, Opened, Output, Result, Staged,
-    Stat, System, Walk, replace, tree,
+    StagedTree, Stat, System, Walk, replace, replace_tree, tree,
 };
 
 /// So many changed directories wait for their sync at once; each is an open handle.
@@ -57,6 +57,18 @@ impl Machine {
             unsynced: Mutex::default(),
             swept: Mutex::default(),
         })
+    }
+
+    /// A directory that is open already, as a root of its own: files only. `outer` leads to it on this machine.
+    pub(super) fn inside(dir: OwnedFd, outer: PathBuf) -> Self {
+        Self {
+            root: Root::of(dir),
+            root_path: outer,
+            liveness: Liveness::Directory,
+            accounts: Mutex::default(),
+            unsynced: Mutex::default(),
+            swept: Mutex::default(),
+        }
     }
 
     /// Where something of the managed root is on this machine.
@@ -242,6 +254,10 @@ fn open_seen(place: &Place, path: &Path) -> Result<Option<Opened>> {
 impl System for Machine {
     fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
         replace::stage(self, path, access, content).map(|staged| Box::new(staged) as Box<dyn Staged>)
+    }
+
+    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+        replace_tree::stage(self, path, access).map(|staged| Box::new(staged) as Box<dyn StagedTree>)
     }
 
     fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {

@@ -40,11 +40,15 @@ struct Temporary {
 
 impl Temporary {
     fn new(dir: BorrowedFd<'_>) -> io::Result<Self> {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
-        let name = format!("{PREFIX}{}", data_encoding::HEXLOWER.encode(&random));
-        Ok(Self { dir: dir.try_clone_to_owned()?, name: name.into() })
+        Ok(Self { dir: dir.try_clone_to_owned()?, name: temporary_name()? })
     }
+}
+
+/// A name that cannot be guessed, and that a later run sweeps.
+pub(super) fn temporary_name() -> io::Result<OsString> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
+    Ok(format!("{PREFIX}{}", data_encoding::HEXLOWER.encode(&random)).into())
 }
 
 impl Drop for Temporary {
@@ -171,7 +175,7 @@ fn keep_label(place: &Place, new: &File) {
 }
 
 /// Removes what a killed run left in this directory, once a run.
-fn sweep(machine: &Machine, place: &Place, path: &Path) -> Result<()> {
+pub(super) fn sweep(machine: &Machine, place: &Place, path: &Path) -> Result<()> {
     let failed = |errno: Errno| Error::io("listing the directory of", path, errno);
     if !machine.first_time(stat_of(&place.dir).map_err(failed)?.id) {
         return Ok(());
@@ -180,7 +184,7 @@ fn sweep(machine: &Machine, place: &Place, path: &Path) -> Result<()> {
     for name in tree::names(&dir) {
         let name = name.map_err(failed)?;
         if is_temporary(&name) {
-            let _ = rustix::fs::unlinkat(&dir, &name, AtFlags::empty());
+            let _ = tree::remove(dir.as_fd(), &name, path);
         }
     }
     Ok(())
@@ -194,7 +198,7 @@ fn is_temporary(name: &OsStr) -> bool {
 }
 
 /// What is left of a full file system.
-fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
+pub(super) fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
     if error.raw_os_error() != Some(Errno::NOSPC.raw_os_error()) {
         return String::new();
     }

@@ -104,6 +104,11 @@ impl Root {
         Ok(place)
     }
 
+    /// A directory that is open already.
+    pub(super) fn of(fd: OwnedFd) -> Self {
+        Self { fd, own_uid: rustix::process::geteuid().as_raw() }
+    }
+
     /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
     pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<Place>> {
         let parts = parts(path)?;

@@ -25,9 +25,9 @@ resource_type! {
         parameter extract: Option<bool>,
         /// So many leading directories of the archive are left out; what stands beside them is dropped.
         parameter strip: u32 = 0,
-        /// The owner of all that was unpacked; root without it.
+        /// The owner of it and of all that is in it; root without it.
         property owner: Option<SystemName>,
-        /// The group of all that was unpacked; root without it.
+        /// The group of it and of all that is in it; root without it.
         property group: Option<SystemName>,
         /// Permission bits of the directory itself, or of the file. Without it, 0755 for a new directory and 0644 for a new file; what is in the directory has the archive's, without set-id bits and without write for others.
         property mode: Option<Mode>,
@@ -69,11 +69,14 @@ pub(super) fn source_errors(
     errors
 }
 
-/// What comes before something that is unpacked: the programs for it, and the archive where it is a file.
+/// What comes before something that is unpacked: the programs for it, whom TLS trusts, and the archive where it is a file.
 pub(super) fn source_implied(source: &Source, format: Option<Format>) -> Vec<Implied> {
     let packages = format.map(Format::packages).unwrap_or_default();
     let mut implied: Vec<_> = packages.iter().map(|name| Implied::on("package", *name)).collect();
-    implied.extend(source.path().map(Implied::on_path));
+    match source {
+        Source::Url(_) => implied.push(Implied::on("package", "ca-certificates")),
+        Source::Path(path) => implied.push(Implied::on_path(path.as_str())),
+    }
     implied
 }
 

@@ -23,7 +23,7 @@ resource_type! {
         parameter depth: Option<u32>,
         /// Checks out submodules, too, as the revision names them.
         property submodules: bool = false,
-        /// Throws local changes of files that git knows away, as drift. Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are always left.
+        /// Throws local changes of files that git knows away, as drift. Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.
         property force: bool = false,
         /// The private key for ssh, readable for `user`. The host's own key must be known already (`known_hosts`).
         parameter identity: Option<AbsolutePath>,

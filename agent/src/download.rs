@@ -1,0 +1,243 @@
+//! Files of the network, for providers: one request, its body read as it comes.
+//!
+//! What is trusted: over https, the certificate authorities that the machine itself trusts, from the one file in which
+//! its distribution keeps them. Certificates alone are no reason to believe what comes: who asks checks a hash. No proxy
+//! is read from the environment. Redirects are followed a few times, never from https to http, and headers, which may
+//! be secret, go to the host alone that they were meant for.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use holdfast_catalog::resource::attribute::Secret;
+use reqwest::{Response, Url, header};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::fetch;
+use crate::system::{self, Inspect};
+
+/// Where distributions keep the certificate authorities that they trust: of Debian, of RPM systems, of SUSE.
+const AUTHORITIES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem"];
+
+/// How long a connection may take, and how long the other side may be silent.
+const CONNECT: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(60);
+
+const REDIRECTS: usize = 5;
+
+/// The most bytes of one file.
+const LIMIT: u64 = 16 * 1024 * 1024 * 1024;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// A URL of http or https.
+    pub url: &'a str,
+    /// What is sent to its host.
+    pub headers: &'a BTreeMap<String, Secret>,
+    /// How long all of it may take.
+    pub timeout: Duration,
+}
+
+/// Why a file was not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The authorities could not be read.
+    #[error(transparent)]
+    System(#[from] system::Error),
+    /// There is nobody to trust.
+    #[error(
+        "{url} is not fetched: this machine trusts no certificate authority; install the package ca-certificates"
+    )]
+    NoAuthorities {
+        /// What was asked for.
+        url: String,
+    },
+    /// It was not to be had.
+    #[error("{url} could not be fetched: {reason}")]
+    Failed {
+        /// What was asked for.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Asks for a file. Answers when its body begins; that is read as it comes.
+///
+/// # Errors
+/// It is not there, or its host cannot be reached or not be trusted.
+pub fn open(request: Request<'_>, machine: &dyn Inspect) -> Result<impl Read + use<>, Error> {
+    let failed = |reason: String| Error::Failed { url: request.url.to_owned(), reason };
+    let url = Url::parse(request.url).map_err(|error| failed(error.to_string()))?;
+    let client = client(&url, &authorities(&url, machine)?).map_err(failed)?;
+    let headers = headers(request.headers).map_err(failed)?;
+    let (sender, receiver) = sync_channel(8);
+    let (name, timeout) = (request.url.to_owned(), request.timeout);
+    let network = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    std::thread::Builder::new()
+        .name("download".to_owned())
+        .spawn(move || network.block_on(fetch_to(&sender, &client, url, &headers, timeout)))
+        .map_err(|error| failed(error.to_string()))?;
+    match receiver.recv() {
+        Ok(Ok(first)) => Ok(Body { url: name, receiver, piece: first, at: 0, ended: false }),
+        Ok(Err(reason)) => Err(failed(reason)),
+        Err(_) => Err(failed("the download ended without an answer".to_owned())),
+    }
+}
+
+/// Certificate authorities of this machine, for what needs them.
+fn authorities(url: &Url, machine: &dyn Inspect) -> Result<RootCertStore, Error> {
+    let mut store = RootCertStore::empty();
+    if url.scheme() != "https" {
+        return Ok(store);
+    }
+    for path in AUTHORITIES {
+        let Some(bytes) = machine.read(Path::new(path), 16 * 1024 * 1024)? else { continue };
+        // One that is damaged must not cost the others.
+        store.add_parsable_certificates(CertificateDer::pem_slice_iter(&bytes).flatten());
+        if !store.is_empty() {
+            return Ok(store);
+        }
+    }
+    Err(Error::NoAuthorities { url: url.to_string() })
+}
+
+fn client(url: &Url, authorities: &RootCertStore) -> Result<reqwest::Client, String> {
+    let tls = ClientConfig::builder_with_provider(fetch::provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(authorities.clone())
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(url.scheme() == "https")
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("holdfast-agent/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .read_timeout(SILENCE)
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+fn headers(headers: &BTreeMap<String, Secret>) -> Result<header::HeaderMap, String> {
+    let entry = |(name, value): (&String, &Secret)| {
+        let wrong = || format!("the header `{}` cannot be sent", name.escape_debug());
+        let key = header::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+        let mut value = header::HeaderValue::from_str(&value.expose()).map_err(|_| wrong())?;
+        value.set_sensitive(true);
+        Ok((key, value))
+    };
+    headers.iter().map(entry).collect()
+}
+
+type Piece = Result<Vec<u8>, String>;
+
+/// Sends what comes, piece by piece, until it ends, fails, or nobody reads any more.
+async fn fetch_to(
+    sender: &SyncSender<Piece>,
+    client: &reqwest::Client,
+    url: Url,
+    headers: &header::HeaderMap,
+    timeout: Duration,
+) {
+    let work = async {
+        let mut response = get(client, url, headers).await?;
+        let mut length = response.content_length().unwrap_or(0);
+        if length <= LIMIT {
+            length = 0;
+            // An empty file has no piece: that it was answered is said all the same.
+            let _ = sender.send(Ok(Vec::new()));
+        }
+        while length <= LIMIT {
+            let Some(piece) = response.chunk().await.map_err(words)? else { return Ok(()) };
+            length += piece.len() as u64;
+            if !piece.is_empty() && sender.send(Ok(piece.to_vec())).is_err() {
+                return Ok(());
+            }
+        }
+        Err(format!("it is larger than {LIMIT} bytes"))
+    };
+    let done = tokio::time::timeout(timeout, work).await;
+    let done = done.unwrap_or_else(|_| Err(format!("it took longer than {} s", timeout.as_secs())));
+    // An empty piece is the end.
+    let _ = sender.send(done.map(|()| Vec::new()));
+}
+
+/// Asks, and follows redirects.
+async fn get(client: &reqwest::Client, asked: Url, headers: &header::HeaderMap) -> Result<Response, String> {
+    let mut url = asked.clone();
+    for _ in 0..=REDIRECTS {
+        let mut request = client.get(url.clone());
+        if url.origin() == asked.origin() {
+            request = request.headers(headers.clone());
+        }
+        let response = request.send().await.map_err(words)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let location = response.headers().get(header::LOCATION).filter(|_| status.is_redirection());
+        let Some(location) = location else { return Err(format!("its host answers {status}")) };
+        url = redirected(&url, location.to_str().unwrap_or_default())?;
+    }
+    Err(format!("its host redirects more than {REDIRECTS} times"))
+}
+
+/// Where a redirect leads, if it may.
+fn redirected(from: &Url, location: &str) -> Result<Url, String> {
+    let to = from.join(location).map_err(|error| format!("its host redirects to no URL: {error}"))?;
+    match (from.scheme(), to.scheme()) {
+        (_, "https") | ("http", "http") => Ok(to),
+        (_, scheme) => Err(format!("its host redirects from {} to {scheme}", from.scheme())),
+    }
+}
+
+/// Why a request failed, to the last cause; without the URL, which may hold a signature.
+fn words(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
+
+/// A body as it comes.
+struct Body {
+    url: String,
+    receiver: Receiver<Piece>,
+    piece: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.piece.len() && !self.ended {
+            let failed = |reason| io::Error::other(format!("{} could not be fetched: {reason}", self.url));
+            let next = self.receiver.recv().unwrap_or_else(|_| Err("the download ended early".to_owned()));
+            self.piece = next.map_err(failed)?;
+            self.at = 0;
+            self.ended = self.piece.is_empty();
+        }
+        let length = buffer.len().min(self.piece.len() - self.at);
+        buffer[..length].copy_from_slice(&self.piece[self.at..self.at + length]);
+        self.at += length;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests;

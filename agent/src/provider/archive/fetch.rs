@@ -1,0 +1,76 @@
+//! Fetching what a hash names: from a URL or a path, into a file that is used only when the hash is right.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::resource::attribute::{Secret, Source};
+use sha2::{Digest as _, Sha256};
+
+use crate::download;
+use crate::provider::Error;
+use crate::system::{Access, Inspect, Staged, System};
+
+/// What is fetched, and how it is known to be the right thing.
+#[derive(Debug, Clone, Copy)]
+pub struct Parcel<'a> {
+    /// Where it is.
+    pub source: &'a Source,
+    /// Its SHA-256.
+    pub sha256: &'a ContentHash,
+    /// What is sent to the source's host.
+    pub headers: &'a BTreeMap<String, Secret>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+impl Parcel<'_> {
+    /// Writes it beside `path` of `to`, whole and checked; nothing is left of what is not right.
+    pub fn stage<'m>(
+        &self,
+        from: &dyn Inspect,
+        to: &'m dyn System,
+        path: &Path,
+        access: Access,
+    ) -> Result<Box<dyn Staged + 'm>, Error> {
+        let mut body = Hashing { inner: self.open(from)?, digest: Sha256::new() };
+        let staged = to.stage(path, access, &mut body)?;
+        let got = data_encoding::HEXLOWER.encode(&body.digest.finalize());
+        if got == self.sha256.as_str() {
+            return Ok(staged);
+        }
+        Err(Error::Refused(format!(
+            "{} is not what is wanted: its SHA-256 is {got}, and not {}; nothing was changed",
+            self.source, self.sha256
+        )))
+    }
+
+    fn open(&self, machine: &dyn Inspect) -> Result<Box<dyn Read>, Error> {
+        match self.source {
+            Source::Url(url) => {
+                let request = download::Request { url, headers: self.headers, timeout: self.timeout };
+                Ok(Box::new(download::open(request, machine)?))
+            }
+            Source::Path(path) => match machine.open(Path::new(path.as_str()))? {
+                Some(opened) => Ok(Box::new(opened.file)),
+                None => Err(Error::Refused(format!("its source {path} is not there"))),
+            },
+        }
+    }
+}
+
+/// Hashes what is read.
+struct Hashing {
+    inner: Box<dyn Read>,
+    digest: Sha256,
+}
+
+impl Read for Hashing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.digest.update(&buffer[..length]);
+        Ok(length)
+    }
+}

@@ -1,0 +1,60 @@
+//! The marker in an unpacked directory: of which archive it is.
+//!
+//! It says nothing that is secret, and whoever owns the directory may change it: then it is unpacked again.
+
+use std::path::Path;
+
+use crate::provider::Error;
+use crate::system::{Access, Inspect, System};
+
+/// Its name.
+pub const NAME: &str = ".holdfast-archive";
+
+/// More than it ever holds.
+const LIMIT: u64 = 4096;
+
+/// What was unpacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marker {
+    /// The archive's SHA-256.
+    pub sha256: String,
+    /// How many leading directories were left out.
+    pub strip: u32,
+}
+
+impl Marker {
+    /// The marker in a directory; none where nothing was unpacked there.
+    pub fn read(dir: &Path, machine: &dyn Inspect) -> Result<Option<Self>, Error> {
+        let Ok(Some(bytes)) = machine.read(&dir.join(NAME), LIMIT) else { return Ok(None) };
+        Ok(std::str::from_utf8(&bytes).ok().and_then(Self::parse))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split_whitespace();
+        let mut after = |name| words.next().filter(|word| *word == name).and_then(|_| words.next());
+        let sha256 = after("sha256")?.to_owned();
+        Some(Self { sha256, strip: after("strip")?.parse().ok()? })
+    }
+
+    /// Writes it into a directory.
+    pub fn write(&self, dir: &Path, machine: &dyn System) -> Result<(), Error> {
+        let text = format!("sha256 {}\nstrip {}\n", self.sha256, self.strip);
+        let access = Access { mode: 0o644, uid: None, gid: None };
+        let _ = machine.stage(&dir.join(NAME), access, &mut text.as_bytes())?.commit()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_what_was_unpacked_and_nothing_else_counts() {
+        let marker = Marker { sha256: "ab".to_owned(), strip: 2 };
+        assert_eq!(Marker::parse("sha256 ab\nstrip 2\n"), Some(marker));
+        for bad in ["", "sha256 ab", "strip 2\nsha256 ab\n", "sha256 ab\nstrip x\n"] {
+            assert_eq!(Marker::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Whose a tree is: all that is in it.
+
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::resource::attribute::SystemName;
+
+use super::marker;
+use crate::provider::{Change, Error};
+use crate::system::{Accounts, Inspect, Stat, System, Walk};
+
+/// Owner and group that are wanted, found; none where nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owners {
+    /// The owner's id.
+    pub uid: Option<u32>,
+    /// The group's id.
+    pub gid: Option<u32>,
+}
+
+/// Members of a tree that are somebody else's.
+#[derive(Default)]
+struct Others {
+    first: Option<(PathBuf, u32)>,
+    count: usize,
+}
+
+impl Owners {
+    /// Finds them; where one is missing, says which.
+    pub fn of(
+        owner: Option<&SystemName>,
+        group: Option<&SystemName>,
+        accounts: &Accounts,
+    ) -> Result<Self, String> {
+        let find = |name: Option<&SystemName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| {
+            let missing = |name: &SystemName| format!("there is no {what} `{name}`");
+            name.map(|name| id(accounts, name.as_str()).ok_or_else(|| missing(name))).transpose()
+        };
+        Ok(Self { uid: find(owner, "user", Accounts::uid)?, gid: find(group, "group", Accounts::gid)? })
+    }
+
+    /// A user and its primary group, or another group; the agent's own where nothing is said.
+    pub fn of_user(
+        user: Option<&SystemName>,
+        group: Option<&SystemName>,
+        accounts: &Accounts,
+    ) -> Result<Self, String> {
+        let mut owners = Self::of(user, group, accounts)?;
+        let account = |uid| accounts.users().iter().find(|account| account.uid == uid);
+        owners.gid = owners.gid.or_else(|| owners.uid.and_then(account).map(|account| account.gid));
+        Ok(owners)
+    }
+
+    /// What of a path, and of all below it, belongs to others: a change for the owner, one for the group.
+    pub fn differences(
+        &self,
+        path: &Path,
+        names: [Option<&SystemName>; 2],
+        accounts: &Accounts,
+        machine: &dyn Inspect,
+    ) -> Result<Vec<Change>, Error> {
+        let (mut owners, mut groups) = (Others::default(), Others::default());
+        if self.uid.is_none() && self.gid.is_none() {
+            return Ok(Vec::new());
+        }
+        self.visit(path, machine, &mut |path, stat| {
+            owners.see(path, self.uid, stat.uid);
+            groups.see(path, self.gid, stat.gid);
+        })?;
+        let owner = names[0].and_then(|name| owners.change("owner", path, name, |id| accounts.user_name(id)));
+        let group =
+            names[1].and_then(|name| groups.change("group", path, name, |id| accounts.group_name(id)));
+        Ok(owner.into_iter().chain(group).collect())
+    }
+
+    /// Gives a path and all below it to them, as far as it is not theirs.
+    pub fn give_all(&self, path: &Path, machine: &dyn System) -> Result<(), Error> {
+        let mut others = Vec::new();
+        self.visit(path, machine, &mut |path, stat| {
+            let differs = |should: Option<u32>, is| should.is_some_and(|should| should != is);
+            if differs(self.uid, stat.uid) || differs(self.gid, stat.gid) {
+                others.push((path.to_owned(), *stat));
+            }
+        })?;
+        for (path, stat) in others {
+            machine.set_owner(&path, self.uid, self.gid)?;
+            // A change of owner clears set-id bits, which somebody may have set on purpose.
+            if stat.mode & 0o6000 != 0 {
+                machine.set_mode(&path, stat.mode)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(
+        &self,
+        path: &Path,
+        machine: &dyn Inspect,
+        see: &mut dyn FnMut(&Path, &Stat),
+    ) -> Result<(), Error> {
+        let Some(stat) = machine.lstat(path)? else { return Ok(()) };
+        see(path, &stat);
+        if stat.kind != crate::system::FileKind::Directory {
+            return Ok(());
+        }
+        machine.walk(path, &mut |member| {
+            if member.path != Path::new(marker::NAME) {
+                see(&path.join(member.path), &member.stat);
+            }
+            Ok(Walk::Into)
+        })?;
+        Ok(())
+    }
+}
+
+impl Others {
+    fn see(&mut self, path: &Path, should: Option<u32>, is: u32) {
+        if should.is_some_and(|should| should != is) {
+            self.first.get_or_insert_with(|| (path.to_owned(), is));
+            self.count += 1;
+        }
+    }
+
+    /// Shown in the form in which it is wanted, so that the next run compares like with like.
+    fn change(
+        self,
+        property: &'static str,
+        top: &Path,
+        name: &SystemName,
+        named: impl Fn(u32) -> String,
+    ) -> Option<Change> {
+        let (path, id) = self.first?;
+        let number = name.as_str().bytes().all(|b| b.is_ascii_digit());
+        let change = Change::new(property, if number { id.to_string() } else { named(id) }, name);
+        let below = path.strip_prefix(top).unwrap_or(&path).display().to_string();
+        Some(match (below.as_str(), self.count) {
+            ("", 1) => change,
+            ("", count) => change.note(format!("of {count} paths")),
+            (below, 1) => change.note(format!("of {below}")),
+            (below, count) => change.note(format!("of {below} and {} others", count - 1)),
+        })
+    }
+}

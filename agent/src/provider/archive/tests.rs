@@ -1,0 +1,207 @@
+//! Archives on the machine that the tests run on, in directories of their own.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::report::{Event, Mode, Status};
+use holdfast_catalog::value::Value;
+
+use crate::enforce::bench::Bench;
+
+/// A bench, and a script that was run in its directory.
+fn bench(script: &str) -> Bench {
+    let bench = Bench::live();
+    sh(&bench, script);
+    bench
+}
+
+fn sh(bench: &Bench, script: &str) {
+    let done = std::process::Command::new("sh").args(["-ec", script]).current_dir(bench.dir()).status();
+    assert!(done.unwrap().success(), "{script}");
+}
+
+fn path(bench: &Bench, name: &str) -> PathBuf {
+    bench.dir().join(name)
+}
+
+/// Adds an archive `app` from the file `file`, with more attributes.
+fn add(bench: &mut Bench, file: &str, more: &[(&str, Value)]) -> u32 {
+    let source = path(bench, file);
+    let hash = ContentHash::of(&std::fs::read(&source).unwrap());
+    let source = source.to_str().unwrap();
+    let all = [("source", Value::from(source)), ("sha256", hash.as_str().into())];
+    let attributes: Vec<_> =
+        all.into_iter().chain(more.iter().cloned()).map(|(k, v)| (k.into(), v)).collect();
+    let title = path(bench, "app").to_str().unwrap().to_owned();
+    bench.add("archive", &title, &attributes.into_iter().collect::<std::collections::BTreeMap<_, _>>().into())
+}
+
+/// Runs once; answers with its only event.
+fn event(bench: &mut Bench) -> Event {
+    let mut events = bench.run(Mode::Enforce).events;
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
+}
+
+fn fails(bench: &mut Bench, words: &str) {
+    let event = event(bench);
+    let reason = event.reason.clone().unwrap_or_default();
+    assert!(event.status == Status::Failed && reason.contains(words), "{event:?}");
+    let left: Vec<_> = std::fs::read_dir(bench.dir()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".holdfast")), "{left:?}");
+}
+
+fn succeeds(bench: &mut Bench) {
+    let event = event(bench);
+    assert_eq!(event.status, Status::Changed, "{event:?}");
+    assert!(bench.run(Mode::Enforce).events.is_empty(), "the next run finds nothing to do");
+}
+
+const APP: &str = "mkdir -p app-1/bin; echo one >app-1/bin/app; chmod 0755 app-1/bin/app; echo x >README";
+
+#[test]
+fn each_kind_of_archive_is_unpacked() {
+    for (file, pack) in [
+        ("a.tar", "tar -cf a.tar app-1 README"),
+        ("a.tar.gz", "tar -czf a.tar.gz ./app-1 ./README"),
+        ("a.tar.xz", "tar -cJf a.tar.xz app-1 README"),
+        ("a.tar.bz2", "tar -cjf a.tar.bz2 app-1 README"),
+        ("a.tar.zst", "tar --zstd -cf a.tar.zst app-1 README"),
+        ("a.zip", "python3 -m zipfile -c a.zip app-1 README"),
+    ] {
+        let tool = |name: &str| ["/usr/bin", "/bin"].iter().any(|dir| PathBuf::from(dir).join(name).exists());
+        let needs = match file {
+            "a.tar.xz" => ["xz", "xz"],
+            "a.tar.bz2" => ["bzip2", "bzip2"],
+            "a.tar.zst" => ["zstd", "zstd"],
+            "a.zip" => ["unzip", "python3"],
+            _ => ["tar", "tar"],
+        };
+        if !needs.iter().all(|name| tool(name)) {
+            continue;
+        }
+        let mut bench = bench(&format!("{APP}; {pack}"));
+        add(&mut bench, file, &[("strip", 1.into()), ("creates", "bin/app".into())]);
+        succeeds(&mut bench);
+        assert_eq!(bench.read("app/bin/app").as_deref(), Some("one\n"), "{file}");
+        assert!(!path(&bench, "app/README").exists(), "{file}: what stands beside is dropped");
+    }
+}
+
+#[test]
+fn a_new_hash_replaces_the_directory_whole_and_keeps_its_mode() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    let index = add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+    succeeds(&mut bench);
+    sh(&bench, "chmod 0750 app; echo stray >app/stray; echo two >app-1/new; tar -czf b.tgz app-1");
+    let hash = ContentHash::of(&std::fs::read(path(&bench, "b.tgz")).unwrap());
+    bench.set(index, "source", path(&bench, "b.tgz").to_str().unwrap());
+    bench.set(index, "sha256", hash.as_str());
+    let event = event(&mut bench);
+    assert_eq!((event.property.as_deref(), event.status), (Some("sha256"), Status::Changed));
+    assert_eq!(event.cause, Some(holdfast_catalog::report::Cause::Intentional));
+    assert_eq!(bench.read("app/new").as_deref(), Some("two\n"));
+    assert!(!path(&bench, "app/stray").exists());
+    assert_eq!(std::fs::metadata(path(&bench, "app")).unwrap().permissions().mode() & 0o7777, 0o750);
+}
+
+#[test]
+fn another_strip_unpacks_again_and_is_no_drift() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    let index = add(&mut bench, "a.tgz", &[]);
+    succeeds(&mut bench);
+    bench.set(index, "strip", 1);
+    let event = event(&mut bench);
+    assert_eq!(event.cause, Some(holdfast_catalog::report::Cause::Intentional), "{event:?}");
+    assert!(path(&bench, "app/bin/app").exists());
+}
+
+#[test]
+fn another_content_than_the_hash_says_changes_nothing() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    let index = add(&mut bench, "a.tgz", &[]);
+    bench.set(index, "sha256", "0".repeat(64).as_str());
+    fails(&mut bench, "not what is wanted");
+    assert!(!path(&bench, "app").exists());
+}
+
+#[test]
+fn what_leads_out_or_is_special_is_refused_whole() {
+    for (pack, words) in [
+        ("mkdir d; echo x >d/f; ln d/f evil; tar -cPf a.tar d/../evil", ".."),
+        ("echo x >evil; tar -cPf a.tar \"$PWD/evil\"; rm evil", "absolute names"),
+        ("mkfifo d; tar -cf a.tar d", "special file"),
+        ("mkdir -p one two; tar -cf a.tar one two", "2 directories"),
+    ] {
+        let mut bench = bench(pack);
+        let strip = i64::from(words.contains("directories"));
+        add(&mut bench, "a.tar", &[("strip", strip.into())]);
+        fails(&mut bench, words);
+        assert!(!path(&bench, "app").exists(), "{pack}");
+    }
+}
+
+#[test]
+fn a_member_behind_a_link_stays_inside() {
+    let pack = "mkdir outside in; ln -s ../outside in/link; tar -cf a.tar -C in link; rm in/link; \
+        mkdir in/link; echo x >in/link/evil; tar -rf a.tar -C in link/evil";
+    let mut bench = bench(pack);
+    add(&mut bench, "a.tar", &[]);
+    bench.run(Mode::Enforce);
+    assert_eq!(std::fs::read_dir(path(&bench, "outside")).unwrap().count(), 0);
+}
+
+#[test]
+fn set_id_bits_and_write_for_others_are_left_out() {
+    let mut bench = bench("mkdir d; echo x >d/tool; chmod 6777 d/tool; chmod 1777 d; tar -cpf a.tar d");
+    add(&mut bench, "a.tar", &[("strip", 1.into())]);
+    succeeds(&mut bench);
+    let mode = |name: &str| std::fs::metadata(path(&bench, name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("app/tool"), mode("app")), (0o755, 0o755));
+}
+
+#[test]
+fn what_an_archive_did_not_make_stays_unless_it_is_forced() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1; mkdir app; echo mine >app/data"));
+    let index = add(&mut bench, "a.tgz", &[]);
+    fails(&mut bench, "force = true");
+    bench.set(index, "ensure", "absent");
+    fails(&mut bench, "force = true");
+    assert_eq!(bench.read("app/data").as_deref(), Some("mine\n"));
+    bench.set(index, "ensure", "present");
+    bench.set(index, "force", true);
+    succeeds(&mut bench);
+    assert!(!path(&bench, "app/data").exists());
+    bench.set(index, "force", false);
+    bench.set(index, "ensure", "absent");
+    succeeds(&mut bench);
+    assert!(!path(&bench, "app").exists());
+}
+
+#[test]
+fn what_creates_names_must_be_in_the_archive() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    add(&mut bench, "a.tgz", &[("creates", "bin/other".into())]);
+    fails(&mut bench, "does not hold `bin/other`");
+}
+
+#[test]
+fn a_single_file_is_put_there_with_its_mode() {
+    let mut bench = bench("echo tool >tool");
+    add(&mut bench, "tool", &[("mode", "0755".into())]);
+    succeeds(&mut bench);
+    assert_eq!(bench.read("app").as_deref(), Some("tool\n"));
+    sh(&bench, "echo other >app");
+    let event = event(&mut bench);
+    assert_eq!((event.property.as_deref(), event.status), (Some("sha256"), Status::Changed));
+    assert_eq!(std::fs::metadata(path(&bench, "app")).unwrap().permissions().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn a_source_that_may_still_come_is_waited_for() {
+    let mut bench = bench("echo tool >tool");
+    add(&mut bench, "tool", &[]);
+    sh(&bench, "rm tool");
+    fails(&mut bench, "is not there");
+}

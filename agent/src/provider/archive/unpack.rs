@@ -1,0 +1,143 @@
+//! Unpacking an archive into a new directory beside the one whose place it takes.
+//!
+//! `tar` and `unzip` work in a directory that root alone can enter, by names that are relative to it. A member that would
+//! lead out of it fails the whole. Permission bits are the archive's, without set-id bits and without write for others.
+
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::resource::attribute::Format;
+
+use super::fetch::Parcel;
+use super::owners::Owners;
+use crate::provider::{Error, Writing};
+use crate::system::{Access, FileKind, Inspect as _, Invocation, Machine, StagedTree, System, Walk};
+
+const DOWNLOADS: &str = "/downloads";
+
+const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+
+/// A directory with what an archive holds, that does not stand in its place yet.
+pub struct Unpacked<'m> {
+    tree: Box<dyn StagedTree + 'm>,
+    inner: PathBuf,
+}
+
+/// Fetches an archive and unpacks it beside `target`, without its `strip` leading directories.
+pub fn unpack<'m>(
+    parcel: Parcel<'_>,
+    (format, strip): (Format, u32),
+    target: &Path,
+    writing: Writing<'m>,
+) -> Result<Unpacked<'m>, Error> {
+    let state = Machine::open(writing.state_dir)?;
+    if state.lstat(Path::new(DOWNLOADS))?.is_none() {
+        state.make_dir(Path::new(DOWNLOADS), Access { mode: 0o700, ..PRIVATE })?;
+    }
+    let archive = Path::new(DOWNLOADS).join("archive");
+    let archive = parcel.stage(writing.machine, &state, &archive, PRIVATE)?;
+    let tree = writing.machine.stage_tree(target, Access { mode: 0o700, uid: None, gid: None })?;
+    let file = archive.path().to_string_lossy().into_owned();
+    let mut command = unpacking(format, &file).timeout(parcel.timeout);
+    command.cwd = Some(tree.path().to_owned());
+    let output = writing.run(&command)?;
+    // GNU tar leaves the slash out and goes on; whoever packed that meant another place than this.
+    if String::from_utf8_lossy(&output.stderr).contains("Removing leading") {
+        return Err(Error::Refused(format!(
+            "{} holds members with absolute names, and is not unpacked; pack it by relative names",
+            parcel.source
+        )));
+    }
+    let inner = below(tree.inside(), strip)?;
+    refuse_special(tree.inside(), &inner)?;
+    let unpacked = Unpacked { tree, inner };
+    unpacked.command(["chmod", "--recursive", "--", "u-s,g-s,o-t,go-w", "."], writing)?;
+    Ok(unpacked)
+}
+
+impl Unpacked<'_> {
+    /// It, as the root of a machine of its own.
+    pub fn inside(&self) -> &dyn System {
+        self.tree.inside()
+    }
+
+    /// Where in it the directory is that takes the place.
+    pub fn inner(&self) -> &Path {
+        &self.inner
+    }
+
+    /// Gives all of it to its owners.
+    pub fn give(&self, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
+        let id = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
+        if owners.uid.is_none() && owners.gid.is_none() {
+            return Ok(());
+        }
+        let whose = format!("{}:{}", id(owners.uid), id(owners.gid));
+        self.command(["chown", "--recursive", "--no-dereference", "--", &whose, "."], writing)
+    }
+
+    /// Takes the place of what stands at its target.
+    pub fn commit(self) -> Result<(), Error> {
+        Ok(self.tree.commit(&self.inner)?)
+    }
+
+    fn command<const N: usize>(&self, arguments: [&str; N], writing: Writing<'_>) -> Result<(), Error> {
+        let mut command = Invocation::new(arguments);
+        command.cwd = Some(self.tree.path().to_owned());
+        writing.run(&command).map(drop)
+    }
+}
+
+/// The command that unpacks a file into its working directory.
+fn unpacking(format: Format, file: &str) -> Invocation {
+    let packed = match format {
+        Format::Zip => return Invocation::new(["unzip", "-q", "-o", file]),
+        Format::Tar => None,
+        Format::TarGzip => Some("--gzip"),
+        Format::TarXz => Some("--xz"),
+        Format::TarZstd => Some("--zstd"),
+        Format::TarBzip2 => Some("--bzip2"),
+    };
+    let safe = ["--no-same-owner", "--no-same-permissions", "--delay-directory-restore", "--force-local"];
+    let tar = ["tar", "--extract"].into_iter().chain(safe).chain(packed);
+    Invocation::new(tar.map(str::to_owned).chain([format!("--file={file}")]))
+}
+
+/// The directory that is so many levels below: on each, the one that there is.
+fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
+    let mut at = PathBuf::from("/");
+    for _ in 0..strip {
+        let mut dirs = Vec::new();
+        for name in inside.list(&at)? {
+            if inside.lstat(&at.join(&name))?.is_some_and(|stat| stat.kind == FileKind::Directory) {
+                dirs.push(name);
+            }
+        }
+        let [dir] = dirs.as_slice() else {
+            return Err(Error::Refused(format!(
+                "strip = {strip} leaves no one directory: {} of the archive holds {} directories",
+                if at == Path::new("/") { "the top".to_owned() } else { at.display().to_string() },
+                dirs.len()
+            )));
+        };
+        at.push(dir);
+    }
+    Ok(at)
+}
+
+/// Devices, FIFOs and sockets have no place in an archive.
+fn refuse_special(inside: &dyn System, inner: &Path) -> Result<(), Error> {
+    let mut special = None;
+    inside.walk(inner, &mut |member| {
+        if member.stat.kind == FileKind::Other {
+            special.get_or_insert_with(|| member.path.to_owned());
+        }
+        Ok(Walk::Into)
+    })?;
+    match special {
+        None => Ok(()),
+        Some(path) => Err(Error::Refused(format!(
+            "the archive holds the special file {}, and is not unpacked",
+            path.display()
+        ))),
+    }
+}

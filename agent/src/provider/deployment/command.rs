@@ -1,0 +1,54 @@
+//! The commands of a deployment, and what around them: secrets by the environment alone.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use holdfast_catalog::resource::Deployment;
+use holdfast_catalog::resource::attribute::Command;
+
+use crate::provider::{Error, Writing};
+use crate::system::Invocation;
+
+/// Between two askings for health.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A command as the deployment's user, in a release.
+pub fn in_release(want: &Deployment, command: &Command, release: &Path) -> Invocation {
+    let mut invocation = as_root(want, command);
+    invocation.cwd = Some(release.to_owned());
+    invocation.user = want.user.as_ref().map(ToString::to_string);
+    invocation
+}
+
+/// A command as the agent's own user, in `/`.
+pub fn as_root(want: &Deployment, command: &Command) -> Invocation {
+    let mut invocation = Invocation::of(command.clone());
+    invocation.environment =
+        want.environment.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    invocation.timeout(Duration::from_secs(want.timeout.0.into()))
+}
+
+/// Runs a command that must succeed; says why it did not.
+pub fn run(invocation: &Invocation, writing: Writing<'_>) -> Result<(), String> {
+    writing.run(invocation).map(drop).map_err(|error| error.to_string())
+}
+
+/// Asks a release for its health until it is well, or the time is over: then with the last words.
+pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result<(), String> {
+    let Some(command) = &want.health else { return Ok(()) };
+    let timeout = Duration::from_secs(want.health_timeout.0.into());
+    let until = Instant::now() + timeout;
+    loop {
+        let left = until.saturating_duration_since(Instant::now()).max(PAUSE);
+        let why = match writing.run(&in_release(want, command, release).timeout(left)) {
+            Ok(_) => return Ok(()),
+            Err(error @ Error::Command { .. }) => error.to_string(),
+            // What cannot be started now cannot be started in a second.
+            Err(error) => return Err(format!("its health cannot be asked for: {error}")),
+        };
+        if Instant::now() + PAUSE > until {
+            return Err(format!("it was not healthy within {} s: {why}", timeout.as_secs()));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}

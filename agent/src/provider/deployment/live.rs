@@ -1,0 +1,114 @@
+//! Making a release the live one, and taking that back.
+
+use std::path::Path;
+
+use super::layout::Layout;
+use super::marker::{self, Failed, Switching};
+use super::release::{self, Failure};
+use super::{Place, attempt, command, look, prune, shared};
+use crate::provider::{Error, Writing};
+use crate::system::Access;
+
+/// The link is the agent's own.
+const LINK: Access = Access { mode: 0o777, uid: None, gid: None };
+
+/// Makes the release that is wanted the live one; answers with what more is to be said.
+pub fn deploy(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Error> {
+    place.layout.make(writing.machine)?;
+    if let Some(failed) = look::failed(place, writing.machine)? {
+        // A run was killed while it took this release back.
+        let came = take_back(place, writing)?;
+        return Err(Error::Refused(look::report(place, &failed, &came)));
+    }
+    match bring(place, writing) {
+        Ok(said) => Ok(said),
+        Err(Failure::Passing(error)) => Err(error),
+        Err(Failure::Release(why)) => {
+            let failed = remember(place, &why, writing)?;
+            let came = take_back(place, writing)?;
+            Err(Error::Refused(look::report(place, &failed, &came)))
+        }
+    }
+}
+
+/// Writes down that the release failed, before anything is taken back.
+fn remember(place: Place<'_>, why: &str, writing: Writing<'_>) -> Result<Failed, Error> {
+    let failed = attempt::failed(place.want, why);
+    marker::write(&place.layout.failed(place.version()), &failed, writing.machine)?;
+    Ok(failed)
+}
+
+fn bring(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Failure> {
+    let (version, machine) = (place.version(), writing.machine);
+    if look::is_to_be_made(place, machine)? {
+        release::make(place, writing)?;
+    } else {
+        shared::link(place, shared::Found::Live, machine)?;
+    }
+    let previous = switch(place, writing)?;
+    activate(place, writing).map_err(Failure::Release)?;
+    marker::remove(&place.layout.switching(), machine)?;
+    marker::remove(&place.layout.failed(version), machine)?;
+    let previous = previous.as_deref().and_then(|target| place.layout.release_of(target));
+    let kept = prune::prune(place, previous, machine);
+    Ok(kept.err().map(|error| format!("it is live; an old release could not be removed: {error}")))
+}
+
+/// Makes the link lead to the release; answers with what it said before.
+fn switch(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Error> {
+    let (version, machine) = (place.version(), writing.machine);
+    let live = place.layout.live(machine)?;
+    let target = Layout::target(version);
+    let under_way: Option<Switching> = marker::read(&place.layout.switching(), machine)?;
+    let previous = match under_way {
+        // What was live while a run was killed was not proven yet.
+        Some(switching) if live.is(&switching.version) => switching.previous,
+        _ => live.target.clone(),
+    };
+    let previous = previous.filter(|previous| place.layout.release_of(previous) != Some(version));
+    let switching = Switching { version: version.to_owned(), previous: previous.clone() };
+    marker::write(&place.layout.switching(), &switching, machine)?;
+    if !live.is(version) {
+        machine.make_symlink(&place.layout.current(), Path::new(&target), LINK)?;
+        machine.settle()?;
+    }
+    Ok(previous)
+}
+
+/// Makes the live release the running one, and asks for its health; says why it is not well.
+pub fn activate(place: Place<'_>, writing: Writing<'_>) -> Result<(), String> {
+    run_activate(place, writing).map_err(|why| format!("it could not be activated: {why}"))?;
+    command::health(place.want, &place.layout.release(place.version()), writing)
+}
+
+fn run_activate(place: Place<'_>, writing: Writing<'_>) -> Result<(), String> {
+    match &place.want.activate {
+        Some(activate) => command::run(&command::as_root(place.want, activate), writing),
+        None => Ok(()),
+    }
+}
+
+/// Makes what was live before live again; says what came of it. Where the link was not switched, nothing is done.
+fn take_back(place: Place<'_>, writing: Writing<'_>) -> Result<String, Error> {
+    let machine = writing.machine;
+    let switching: Option<Switching> = marker::read(&place.layout.switching(), machine)?;
+    let Some(switching) = switching.filter(|switching| switching.version == place.version()) else {
+        return look::what_runs(place, machine);
+    };
+    let Some(target) = &switching.previous else {
+        // Its marker stays: it is tried again when that of its failure is gone.
+        return look::what_runs(place, machine);
+    };
+    machine.make_symlink(&place.layout.current(), Path::new(target), LINK)?;
+    machine.settle()?;
+    let name = place.layout.release_of(target).unwrap_or(target);
+    let came = match run_activate(place, writing) {
+        Ok(()) => format!("{name} is live again"),
+        Err(why) => {
+            let why = attempt::masked(place.want, &why);
+            format!("{name} is linked again, but could not be activated, so that perhaps nothing runs: {why}")
+        }
+    };
+    marker::remove(&place.layout.switching(), machine)?;
+    Ok(came)
+}

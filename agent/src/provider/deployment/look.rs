@@ -1,0 +1,103 @@
+//! What a deployment's directory has, and what would mend it.
+
+use std::path::Path;
+
+use super::marker::{self, Failed, Switching};
+use super::{Place, attempt, release, shared};
+use crate::provider::{Change, ChangeKind, Error, Plan};
+use crate::system::Inspect;
+
+/// What would mend it.
+pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
+    let version = place.version();
+    let live = place.layout.live(machine)?;
+    let switching: Option<Switching> = marker::read(&place.layout.switching(), machine)?;
+    let switching = switching.filter(|switching| switching.version == version);
+    if let Some(failed) = failed(place, machine)? {
+        if switching.is_none_or(|switching| switching.previous.is_none()) {
+            return Err(Error::Refused(report(place, &failed, &what_runs(place, machine)?)));
+        }
+        let change = Change::new("version", format!("{version}, which failed"), version).also([live.name()]);
+        return Ok(Plan::of(vec![change.note("a run was interrupted while it was taken back")]));
+    }
+    if let Some(why) = shared::missing(place, machine)? {
+        return Ok(Plan::Pending(why));
+    }
+    if live.is(version) {
+        return match switching {
+            None => in_place(place, machine),
+            Some(switching) => {
+                let before = switching.previous.as_deref().unwrap_or("absent");
+                let before = place.layout.release_of(before).unwrap_or(before).to_owned();
+                let change =
+                    Change::new("version", format!("{version}, not activated"), version).also([before]);
+                Ok(Plan::of(vec![change.note("a run was interrupted; it is activated now")]))
+            }
+        };
+    }
+    let note = if is_to_be_made(place, machine)? {
+        if let Some(path) = place.want.source.as_ref().and_then(|source| source.path())
+            && machine.stat(Path::new(path))?.is_none()
+        {
+            return Ok(Plan::Pending(format!("its source {path} is not there")));
+        }
+        "it is made, and then goes live"
+    } else {
+        "it was made before, and is only linked"
+    };
+    Ok(Plan::of(vec![Change::new("version", live.name(), version).note(note)]))
+}
+
+/// What differs while the release that is wanted is live.
+fn in_place(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
+    let mut changes = Vec::new();
+    let (is, should) = (shared::joined(&shared::linked(place, machine)?), shared::joined(&place.want.shared));
+    if is != should {
+        changes.push(Change::new("shared", is, should));
+    }
+    let made = release::finished(place, machine)?;
+    if made.is_some_and(|made| made.content != attempt::content(place.want)) {
+        let version = place.version();
+        let note = "the live release was made from something else than its source says now; \
+            what a version stands for is made once: give the new content another `version`";
+        changes.push(Change::new("version", version, version).kind(ChangeKind::Note).note(note));
+    }
+    Ok(Plan::of(changes))
+}
+
+/// Whether the release is to be made: it is not there whole, or was made from something else and is not live.
+pub fn is_to_be_made(place: Place<'_>, machine: &dyn Inspect) -> Result<bool, Error> {
+    if place.layout.live(machine)?.is(place.version()) {
+        return Ok(false);
+    }
+    let made = release::finished(place, machine)?;
+    Ok(made.is_none_or(|made| made.content != attempt::content(place.want)))
+}
+
+/// That the release has failed, if nothing has changed since that could have been the reason.
+pub fn failed(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<Failed>, Error> {
+    let failed: Option<Failed> = marker::read(&place.layout.failed(place.version()), machine)?;
+    Ok(failed.filter(|failed| attempt::is_same(place.want, failed)))
+}
+
+/// What runs now, in words.
+pub fn what_runs(place: Place<'_>, machine: &dyn Inspect) -> Result<String, Error> {
+    let live = place.layout.live(machine)?;
+    Ok(match live.target {
+        None => "no release is live".to_owned(),
+        Some(_) if live.is(place.version()) => "there is none before it, and it stays live".to_owned(),
+        Some(_) => format!("{} is live", live.name()),
+    })
+}
+
+/// What an operator reads about a release that failed: what runs, what failed and why, and how to try it again.
+pub fn report(place: Place<'_>, failed: &Failed, came: &str) -> String {
+    let (version, marker) = (place.version(), place.layout.failed(place.version()));
+    format!(
+        "release {version} failed at {:.0}, and {came}: {}\nit is not tried again until its `version`, source or commands \
+         change, or until {} is removed",
+        failed.at,
+        failed.why,
+        marker.display()
+    )
+}

@@ -1,0 +1,65 @@
+//! What is written down about releases, beside them: small files of JSON, for the next run and for people.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::provider::Error;
+use crate::system::{Access, Inspect, System};
+
+/// More than any of them holds.
+const LIMIT: u64 = 256 * 1024;
+
+const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+
+/// A release is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// When.
+    pub at: Timestamp,
+    /// The fingerprint of what it was made from.
+    pub content: String,
+}
+
+/// A release has failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// When.
+    pub at: Timestamp,
+    /// Why, for people; without secrets.
+    pub why: String,
+    /// With what the fingerprint was taken.
+    pub salt: String,
+    /// The fingerprint of all that could have been the reason.
+    pub attempt: String,
+}
+
+/// The link is being switched, or the release behind it is being tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switching {
+    /// To this release.
+    pub version: String,
+    /// What the link said before.
+    pub previous: Option<String>,
+}
+
+/// Reads a marker; none where it is missing, or is not one.
+pub fn read<T: DeserializeOwned>(path: &Path, machine: &dyn Inspect) -> Result<Option<T>, Error> {
+    let bytes = machine.read(path, LIMIT)?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
+/// Writes a marker, so that it lasts before anything else happens.
+pub fn write(path: &Path, marker: &impl Serialize, machine: &dyn System) -> Result<(), Error> {
+    let mut bytes = serde_json::to_vec_pretty(marker).unwrap_or_default();
+    bytes.push(b'\n');
+    Ok(crate::system::write_durably(machine, path, PRIVATE, &bytes)?)
+}
+
+/// Removes a marker, so that it stays removed.
+pub fn remove(path: &Path, machine: &dyn System) -> Result<(), Error> {
+    machine.remove(path)?;
+    Ok(machine.settle()?)
+}

@@ -1,0 +1,117 @@
+//! Making a checkout, and bringing one to another revision.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::GitCheckout;
+use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
+
+use super::git::{Git, Kind, May};
+use crate::provider::archive::owners::Owners;
+use crate::provider::{Change, Error, Writing};
+use crate::system::{Access, FileKind};
+
+/// Stands while files are changed: where it is found, that was interrupted.
+pub const UPDATING: &str = ".git/holdfast-updating";
+
+/// Makes a checkout beside its place, and puts it there.
+pub fn make(
+    want: &GitCheckout,
+    remote: &GitRemote,
+    revision: &GitRevision,
+    writing: Writing<'_>,
+) -> Result<(), Error> {
+    let path = Path::new(want.title.as_str());
+    let accounts = writing.machine.accounts()?;
+    let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Refused)?;
+    let access = Access { mode: 0o700, uid: owners.uid, gid: owners.gid };
+    let old = writing.machine.lstat(path)?.filter(|stat| stat.kind == FileKind::Directory);
+    let tree = writing.machine.stage_tree(path, access)?;
+    let git = super::git(want, remote, tree.path(), May::Change(writing));
+    git.init()?;
+    get(&git, revision, want.depth)?;
+    if want.submodules {
+        git.check_out_submodules(false)?;
+    }
+    tree.inside().set_mode(Path::new("/"), old.map_or(0o755, |stat| stat.mode))?;
+    Ok(tree.commit(Path::new("/"))?)
+}
+
+/// Fetches a revision into a repository that has nothing yet, and checks it out. Answers with its commit.
+pub fn get(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<String, Error> {
+    let target = git.target(revision, &git.local(revision)?)?;
+    let commit = git.fetch(revision, &target, depth)?;
+    git.check_out(&commit, false)?;
+    Ok(commit)
+}
+
+/// Makes the changes that were planned.
+pub fn mend(
+    want: &GitCheckout,
+    remote: &GitRemote,
+    revision: &GitRevision,
+    changes: &[Change],
+    writing: Writing<'_>,
+) -> Result<(), Error> {
+    let path = Path::new(want.title.as_str());
+    let git = super::git(want, remote, path, May::Change(writing));
+    let is_off = |name: &str| changes.iter().any(|change| change.property == name);
+    if is_off("remote") {
+        git.run(&["config", "--local", "remote.origin.url", remote.as_str()])?;
+    }
+    let commit = if is_off("revision") { wanted_commit(&git, revision, want.depth)? } else { git.head()? };
+    let marker = path.join(UPDATING);
+    let interrupted = writing.machine.lstat(&marker)?.is_some();
+    if interrupted {
+        // Whoever was stopped while writing it does not come back for it.
+        writing.machine.remove(&path.join(".git/index.lock"))?;
+    }
+    let force = want.force || interrupted;
+    let access = Access { mode: 0o600, uid: None, gid: None };
+    let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
+    let done = update(&git, want, commit.as_deref(), force, changes);
+    match &done {
+        // What git would not overwrite stands there still; the next run must not take that for its own half.
+        Err(Error::Command { said, .. }) if said.contains("would be overwritten") => {}
+        Err(_) => return done,
+        Ok(()) => {}
+    }
+    writing.machine.remove(&marker)?;
+    done
+}
+
+fn update(
+    git: &Git<'_>,
+    want: &GitCheckout,
+    commit: Option<&str>,
+    force: bool,
+    changes: &[Change],
+) -> Result<(), Error> {
+    let is_off = |name: &str| changes.iter().any(|change| change.property == name);
+    if let Some(commit) = commit.filter(|_| is_off("revision") || is_off("force")) {
+        git.check_out(commit, force)?;
+    }
+    if want.submodules {
+        git.check_out_submodules(force)?;
+    }
+    Ok(())
+}
+
+/// The commit that is wanted, fetched if it is not here.
+fn wanted_commit(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<Option<String>, Error> {
+    let target = git.target(revision, &git.local(revision)?)?;
+    if !git.has(&target.commit)? {
+        return git.fetch(revision, &target, depth).map(Some);
+    }
+    // By these names the next run knows what this one left.
+    match target.kind {
+        _ if target.away.is_some() => {}
+        Kind::Branch => {
+            git.run(&["update-ref", &format!("refs/remotes/origin/{revision}"), &target.commit])?;
+        }
+        Kind::Tag => {
+            git.run(&["update-ref", &format!("refs/tags/{revision}"), &target.commit])?;
+        }
+        Kind::Commit => {}
+    }
+    Ok(Some(target.commit))
+}

@@ -1,0 +1,149 @@
+//! What differs of a checkout that is there.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::GitCheckout;
+use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
+
+use super::change::UPDATING;
+use super::git::{Git, Kind, May, Target};
+use crate::provider::archive::owners::Owners;
+use crate::provider::{Change, ChangeKind, Error, Reading};
+use crate::system::{Accounts, Inspect};
+
+/// No file that git knows was changed.
+pub const CLEAN: &str = "clean";
+
+/// All submodules are as the revision says.
+pub const CHECKED_OUT: &str = "checked out";
+
+/// How many paths are named.
+const NAMED: usize = 5;
+
+/// What of a repository of somebody else could do: be a repository that runs what its owner likes.
+pub fn refuse_others(
+    path: &Path,
+    owners: &Owners,
+    accounts: &Accounts,
+    machine: &dyn Inspect,
+) -> Result<(), Error> {
+    let wanted = owners.uid.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+    for place in [path.to_owned(), path.join(".git")] {
+        let Some(stat) = machine.lstat(&place)? else { continue };
+        if stat.uid != wanted {
+            return Err(Error::Refused(format!(
+                "{} belongs to {} and not to {}, as whom git would run; name its owner as `user`, or give it to the other",
+                place.display(),
+                accounts.user_name(stat.uid),
+                accounts.user_name(wanted)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What differs.
+pub fn differences(
+    (remote, revision): (&GitRemote, &GitRevision),
+    want: &GitCheckout,
+    reading: Reading<'_>,
+) -> Result<Vec<Change>, Error> {
+    let path = Path::new(want.title.as_str());
+    let git = super::git(want, remote, path, May::Look(reading));
+    let mut changes = Vec::new();
+    let known = git.remote()?.unwrap_or_default();
+    if known != remote.as_str() {
+        changes.push(Change::new("remote", without_password(&known), remote));
+    }
+    changes.extend(revision_change(revision, path, &git, reading)?);
+    let files = git.changed_files()?;
+    match files.is_empty() {
+        true => {}
+        false if want.force => changes.push(Change::new("force", changed(&files), CLEAN)),
+        false => {
+            let note = format!("{}; force = true would throw that away", changed(&files));
+            changes.push(Change::new("force", changed(&files), "").kind(ChangeKind::Note).note(note));
+        }
+    }
+    // Of another revision, they may be others.
+    if want.submodules && changes.iter().all(|change| change.property != "revision") {
+        let stray = git.stray_submodules()?;
+        let change = || Change::new("submodules", format!("not checked out: {}", some(&stray)), CHECKED_OUT);
+        changes.extend((!stray.is_empty()).then(change));
+    }
+    Ok(changes)
+}
+
+/// The revision, if it is not the one that is wanted; or what is to be said of it.
+fn revision_change(
+    revision: &GitRevision,
+    path: &Path,
+    git: &Git<'_>,
+    reading: Reading<'_>,
+) -> Result<Option<Change>, Error> {
+    let local = git.local(revision)?;
+    let target = git.target(revision, &local)?;
+    let head = git.head()?.unwrap_or_else(|| "no commit".to_owned());
+    let interrupted = reading.machine.lstat(&path.join(UPDATING))?.is_some();
+    if head == target.commit && !interrupted {
+        return Ok(target.away.map(|why| {
+            let note = format!("the remote cannot be asked whether `{revision}` moved: {why}");
+            Change::new("revision", &head, &head).kind(ChangeKind::Note).note(note)
+        }));
+    }
+    let names = if head.starts_with("no ") { Vec::new() } else { git.names_of(&head)? };
+    let moved = target.kind == Kind::Branch && local.branch.as_ref() == Some(&head) && !interrupted;
+    let note = note(revision, &target, interrupted);
+    let change = Change::new("revision", &head, &target.commit).also(names).note(note);
+    Ok(Some(if moved { change.kind(ChangeKind::Moved) } else { change }))
+}
+
+fn note(revision: &GitRevision, target: &Target, interrupted: bool) -> String {
+    let what = match target.kind {
+        Kind::Branch => format!("the branch `{revision}`"),
+        Kind::Tag => format!("the tag `{revision}`"),
+        Kind::Commit => "the commit".to_owned(),
+    };
+    let away =
+        target.away.as_ref().map(|why| format!("; the remote cannot be asked whether it moved: {why}"));
+    let again = if interrupted { "; an earlier change was interrupted" } else { "" };
+    format!("{what}{again}{}", away.unwrap_or_default())
+}
+
+fn changed(files: &[String]) -> String {
+    format!("changed: {}", some(files))
+}
+
+fn some(names: &[String]) -> String {
+    let shown = names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A URL as somebody else wrote it, without what may be a password.
+fn without_password(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
+        Some((scheme, (user, rest))) if user.contains(':') => format!("{scheme}://…@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_url_that_stands_there_is_not_shown() {
+        assert_eq!(without_password("https://a:hunter2@h/x"), "https://…@h/x");
+        assert_eq!(without_password("git@h:x"), "git@h:x");
+    }
+
+    #[test]
+    fn so_many_files_are_named() {
+        let files: Vec<_> = (1..8).map(|n| format!("f{n}")).collect();
+        assert_eq!(some(&files), "f1, f2, f3, f4, f5 and 2 more");
+        assert_eq!(some(&files[..1]), "f1");
+    }
+}

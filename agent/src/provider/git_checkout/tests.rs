@@ -1,0 +1,215 @@
+//! Checkouts of a repository in the test's own directory, by the machine's own git.
+
+use std::path::PathBuf;
+
+use holdfast_catalog::report::{Cause, Event, Mode, Status};
+use holdfast_catalog::value::Value;
+
+use crate::enforce::bench::Bench;
+
+/// A repository `origin` with two commits on `main`, the first tagged `v1`, the second `v2`.
+const ORIGIN: &str = "
+export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@x
+git init -q -b main origin; cd origin
+echo one >file; git add file; git commit -qm one; git tag v1
+echo two >file; git commit -qam two; git tag -a -m two v2
+";
+
+const COMMIT: &str =
+    "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@x GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@x; cd origin; ";
+
+/// A bench with the repository, and a checkout of this revision; none where there is no git.
+fn bench(revision: &str, more: &[(&str, Value)]) -> Option<(Bench, u32)> {
+    std::process::Command::new("git").arg("--version").output().ok()?;
+    let mut bench = Bench::live();
+    sh(&bench, ORIGIN);
+    let remote = path(&bench, "origin").to_str()?.to_owned();
+    let all = [("remote", Value::from(remote.as_str())), ("revision", revision.into())];
+    let attributes: std::collections::BTreeMap<_, _> =
+        all.into_iter().chain(more.iter().cloned()).map(|(k, v)| (k.into(), v)).collect();
+    let title = path(&bench, "app").to_str()?.to_owned();
+    let index = bench.add("git_checkout", &title, &attributes.into());
+    Some((bench, index))
+}
+
+fn sh(bench: &Bench, script: &str) -> String {
+    let done =
+        std::process::Command::new("sh").args(["-ec", script]).current_dir(bench.dir()).output().unwrap();
+    assert!(done.status.success(), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+fn path(bench: &Bench, name: &str) -> PathBuf {
+    bench.dir().join(name)
+}
+
+fn event(bench: &mut Bench) -> Event {
+    let mut events = bench.run(Mode::Enforce).events;
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
+}
+
+/// Runs once, which changes this property for this reason, and leaves nothing to do.
+fn changes(bench: &mut Bench, property: &str, cause: Cause) {
+    let event = event(bench);
+    let seen = (event.property.as_deref(), event.status, event.cause);
+    assert_eq!(seen, (Some(property), Status::Changed, Some(cause)), "{event:?}");
+    assert_eq!(bench.run(Mode::Enforce).events, [], "the next run finds nothing to do");
+}
+
+fn head(bench: &Bench) -> String {
+    sh(bench, "git -C app rev-parse HEAD")
+}
+
+fn of(bench: &Bench, revision: &str) -> String {
+    sh(bench, &format!("git -C origin rev-parse {revision}^{{commit}}"))
+}
+
+#[test]
+fn a_tag_is_checked_out_and_another_one_is_no_drift() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    changes(&mut bench, "ensure", Cause::Intentional);
+    assert_eq!((bench.read("app/file").as_deref(), head(&bench)), (Some("one\n"), of(&bench, "v1")));
+    bench.set(index, "revision", "v2");
+    changes(&mut bench, "revision", Cause::Intentional);
+    assert_eq!(bench.read("app/file").as_deref(), Some("two\n"));
+    sh(&bench, "git -C app checkout -q v1");
+    changes(&mut bench, "revision", Cause::Corrective);
+    let commit = of(&bench, "v1");
+    bench.set(index, "revision", commit.as_str());
+    changes(&mut bench, "revision", Cause::Intentional);
+    sh(&bench, "mv origin elsewhere");
+    assert_eq!(bench.run(Mode::Enforce).events, [], "what cannot move is not asked for");
+}
+
+#[test]
+fn a_branch_is_followed_as_it_moves_and_stays_while_the_remote_is_away() {
+    let Some((mut bench, _)) = bench("main", &[]) else { return };
+    changes(&mut bench, "ensure", Cause::Intentional);
+    sh(&bench, &format!("{COMMIT} echo three >file; git commit -qam three"));
+    let audited = bench.run(Mode::Audit).events;
+    assert_eq!((audited.len(), audited[0].cause), (1, Some(Cause::Intentional)), "{audited:?}");
+    changes(&mut bench, "revision", Cause::Intentional);
+    assert_eq!(bench.read("app/file").as_deref(), Some("three\n"));
+    sh(&bench, "mv origin elsewhere");
+    let said = event(&mut bench);
+    assert_eq!(said.status, Status::Info, "{said:?}");
+    // What somebody did meanwhile is drift, and needs no remote.
+    sh(&bench, "git -C app checkout -q --detach HEAD~1");
+    let drift = event(&mut bench);
+    assert_eq!((drift.status, drift.cause), (Status::Changed, Some(Cause::Corrective)), "{drift:?}");
+    assert_eq!(bench.read("app/file").as_deref(), Some("three\n"));
+}
+
+#[test]
+fn local_changes_are_said_or_thrown_away_and_unknown_files_are_left() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    bench.run(Mode::Enforce);
+    sh(&bench, "echo mine >app/file; echo mine >app/unknown");
+    let said = event(&mut bench);
+    assert_eq!((said.status, said.property.as_deref()), (Status::Info, Some("force")), "{said:?}");
+    // They stop a change that would overwrite them, again and again.
+    bench.set(index, "revision", "v2");
+    for _ in 0..2 {
+        let events = bench.run(Mode::Enforce).events;
+        assert!(events.iter().any(|event| event.status == Status::Failed), "{events:?}");
+        assert_eq!(bench.read("app/file").as_deref(), Some("mine\n"));
+    }
+    bench.set(index, "force", true);
+    bench.run(Mode::Enforce);
+    assert_eq!(bench.read("app/file").as_deref(), Some("two\n"));
+    sh(&bench, "echo mine >app/file");
+    changes(&mut bench, "force", Cause::Corrective);
+    assert_eq!(bench.read("app/unknown").as_deref(), Some("mine\n"));
+}
+
+#[test]
+fn what_was_interrupted_is_finished() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    bench.run(Mode::Enforce);
+    sh(&bench, "touch app/.git/holdfast-updating app/.git/index.lock; echo half >app/file");
+    bench.set(index, "revision", "v2");
+    bench.run(Mode::Enforce);
+    assert_eq!(bench.read("app/file").as_deref(), Some("two\n"));
+    assert_eq!(bench.run(Mode::Enforce).events, []);
+}
+
+#[test]
+fn another_remote_is_taken_without_a_new_checkout() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    bench.run(Mode::Enforce);
+    sh(&bench, "cp -r origin other");
+    let other = path(&bench, "other").to_str().unwrap().to_owned();
+    bench.set(index, "remote", other.as_str());
+    changes(&mut bench, "remote", Cause::Intentional);
+    assert_eq!(sh(&bench, "git -C app config remote.origin.url"), other);
+}
+
+#[test]
+fn hooks_of_a_checkout_are_not_run() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    bench.run(Mode::Enforce);
+    sh(
+        &bench,
+        "mkdir -p app/.git/hooks; printf '#!/bin/sh\\ntouch ../ran\\n' >app/.git/hooks/post-checkout; chmod +x app/.git/hooks/*",
+    );
+    bench.set(index, "revision", "v2");
+    changes(&mut bench, "revision", Cause::Intentional);
+    assert!(!path(&bench, "ran").exists());
+}
+
+#[test]
+fn a_short_history_is_enough_for_any_revision() {
+    for revision in ["main", "v1"] {
+        let Some((mut bench, index)) = bench(revision, &[("depth", 1.into())]) else { return };
+        let commit = of(&bench, "v1");
+        bench.run(Mode::Enforce);
+        assert_eq!(sh(&bench, "git -C app rev-list --count HEAD"), "1");
+        bench.set(index, "revision", commit.as_str());
+        bench.run(Mode::Enforce);
+        assert_eq!(head(&bench), commit);
+    }
+}
+
+#[test]
+fn what_is_no_checkout_is_left_alone() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    sh(&bench, "mkdir app; echo mine >app/data");
+    for ensure in ["present", "absent"] {
+        bench.set(index, "ensure", ensure);
+        let event = event(&mut bench);
+        assert_eq!(event.status, Status::Failed, "{event:?}");
+    }
+    assert_eq!(bench.read("app/data").as_deref(), Some("mine\n"));
+    sh(&bench, "rm app/data; chmod 0711 app");
+    bench.set(index, "ensure", "present");
+    assert_eq!(event(&mut bench).status, Status::Changed);
+    assert_eq!(sh(&bench, "stat -c %a app"), "711", "an empty directory's mode stays");
+    bench.set(index, "ensure", "absent");
+    changes(&mut bench, "ensure", Cause::Intentional);
+    assert!(!path(&bench, "app").exists());
+}
+
+#[test]
+fn a_revision_that_the_remote_lacks_is_said_and_leaves_nothing() {
+    let Some((mut bench, _)) = bench("v9", &[]) else { return };
+    let event = event(&mut bench);
+    assert!(event.reason.as_deref().unwrap_or_default().contains("no tag `v9`"), "{event:?}");
+    assert_eq!(sh(&bench, "ls -A"), "origin");
+}
+
+#[test]
+fn git_runs_as_the_user_and_only_in_what_is_the_users() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    sh(&bench, "chmod 0755 .; chown -R 1 origin");
+    bench.set(index, "user", "1");
+    changes(&mut bench, "ensure", Cause::Intentional);
+    assert_eq!(sh(&bench, "stat -c %u app app/file app/.git/HEAD | sort -u"), "1");
+    sh(&bench, "chown 2 app");
+    let event = event(&mut bench);
+    let reason = event.reason.clone().unwrap_or_default();
+    assert!(event.status == Status::Failed && reason.contains("belongs to"), "{event:?}");
+}

@@ -1,0 +1,218 @@
+//! Replacing a directory whole: a new one beside the old one, filled by others, then exchanged with it by one rename.
+//!
+//! It is worked on through an open handle: whoever can write the directory around it may rename it and put a link in its
+//! place, and gains nothing. What a killed run left is swept when that directory is next written.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use rustix::fs::{Mode, RenameFlags};
+use rustix::io::Errno;
+
+use super::machine::Machine;
+use super::resolve::{Place, stat_at};
+use super::{Access, Error, FileKind, Result, StagedTree, System, replace, tree};
+
+/// A directory that does not stand in its place yet.
+pub(super) struct Staged<'a> {
+    machine: &'a Machine,
+    place: Place,
+    temporary: Temporary,
+    target: PathBuf,
+    path: PathBuf,
+    inside: Machine,
+}
+
+/// A temporary name, removed with all that it holds when dropped.
+struct Temporary {
+    dir: OwnedFd,
+    name: OsString,
+}
+
+impl Temporary {
+    fn remove(&self, shown: &Path) -> Result<()> {
+        tree::remove(self.dir.as_fd(), &self.name, shown)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a commit the name is gone already; after a failure there is nobody to tell.
+        let _ = self.remove(Path::new(&self.name));
+    }
+}
+
+/// Makes an empty directory beside `path`.
+pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Result<Staged<'a>> {
+    let place = machine.place_to_write(path)?;
+    replace::sweep(machine, &place, path)?;
+    let failed = |errno: Errno| {
+        let hint = replace::space_left(&place.dir, &errno.into());
+        Error::io("making a directory beside", path, errno).hint(|| hint)
+    };
+    let name = replace::temporary_name().map_err(|e| Error::io("making a directory beside", path, e))?;
+    let dir = place.dir.try_clone().map_err(|e| Error::io("opening the directory of", path, e))?;
+    rustix::fs::mkdirat(&dir, &name, Mode::RWXU).map_err(failed)?;
+    let temporary = Temporary { dir, name };
+    let fd = tree::open_dir(place.dir.as_fd(), &temporary.name).map_err(failed)?;
+    replace::give(&fd, Access { mode: 0o700, ..access }).map_err(failed)?;
+    // By the process's number and not as `self`: commands enter it, too.
+    let outer = format!("/proc/{}/fd/{}", rustix::process::getpid().as_raw_nonzero(), fd.as_raw_fd());
+    let outer = PathBuf::from(outer);
+    let inside = Machine::inside(fd, outer.clone());
+    Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside })
+}
+
+impl StagedTree for Staged<'_> {
+    fn inside(&self) -> &dyn System {
+        &self.inside
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn commit(self: Box<Self>, inner: &Path) -> Result<()> {
+        let failed = |errno: Errno| Error::io("replacing", &self.target, errno).hint(|| in_use(errno));
+        let from = if inner == Path::new("/") {
+            let dir = self.temporary.dir.try_clone().map_err(|e| Error::io("replacing", &self.target, e))?;
+            Place { dir, name: self.temporary.name.clone() }
+        } else {
+            self.inside.place_to_write(inner)?
+        };
+        if stat_at(from.dir.as_fd(), &from.name).map_err(failed)?.kind != FileKind::Directory {
+            return Err(failed(Errno::NOTDIR));
+        }
+        let open = tree::open_dir(from.dir.as_fd(), &from.name).map_err(failed)?;
+        rustix::fs::syncfs(&open).map_err(failed)?;
+        exchange(&from, &self.place).map_err(failed)?;
+        self.machine.changed(&self.place.dir, &self.target)?;
+        self.temporary.remove(&self.target.with_file_name(&self.temporary.name))
+    }
+}
+
+/// Puts `new` where `old` stands, and `old`, if there is one, where `new` stood.
+fn exchange(new: &Place, old: &Place) -> rustix::io::Result<()> {
+    let rename = |flags| rustix::fs::renameat_with(&new.dir, &new.name, &old.dir, &old.name, flags);
+    match rename(RenameFlags::EXCHANGE) {
+        Err(Errno::NOENT) => rename(RenameFlags::NOREPLACE),
+        // Some file systems cannot exchange: for a moment, nothing stands there.
+        Err(Errno::INVAL | Errno::NOSYS) => one_by_one(new, old),
+        done => done,
+    }
+}
+
+fn one_by_one(new: &Place, old: &Place) -> rustix::io::Result<()> {
+    let aside = replace::temporary_name().map_err(|_| Errno::IO)?;
+    let rename =
+        |from: &Place, to: (&OwnedFd, &OsStr)| rustix::fs::renameat(&from.dir, &from.name, to.0, to.1);
+    match rename(old, (&old.dir, &aside)) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno),
+    }
+    let moved = rename(new, (&old.dir, &old.name));
+    // The old one goes where the new one stood, or back; where there was none, there is nothing to move.
+    let back = if moved.is_ok() { (&new.dir, &*new.name) } else { (&old.dir, &*old.name) };
+    match rustix::fs::renameat(&old.dir, &aside, back.0, back.1) {
+        Ok(()) | Err(Errno::NOENT) => moved,
+        Err(errno) => moved.and(Err(errno)),
+    }
+}
+
+fn in_use(errno: Errno) -> String {
+    match errno {
+        Errno::BUSY | Errno::XDEV => "; something is mounted there: unmount it first".to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::system::Inspect as _;
+
+    const OPEN: Access = Access { mode: 0o755, uid: None, gid: None };
+
+    fn root() -> (tempfile::TempDir, Machine) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("srv/app")).unwrap();
+        std::fs::write(dir.path().join("srv/app/old"), "old").unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        (dir, machine)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_directory_is_replaced_whole_and_the_old_one_is_gone() {
+        let (dir, machine) = root();
+        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN).unwrap();
+        assert_eq!(std::fs::metadata(staged.path()).unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::write(staged.path().join("new"), "new").unwrap();
+        assert_eq!(names(&dir.path().join("srv/app")), ["old"]);
+        staged.commit(Path::new("/")).unwrap();
+        assert_eq!(names(&dir.path().join("srv/app")), ["new"]);
+        assert_eq!(names(&dir.path().join("srv")), ["app"]);
+    }
+
+    #[test]
+    fn a_part_of_it_can_take_the_place_and_the_rest_is_dropped() {
+        let (dir, machine) = root();
+        for target in ["app", "other"] {
+            let staged = machine.stage_tree(&Path::new("/srv").join(target), OPEN).unwrap();
+            std::fs::create_dir_all(staged.path().join("app-1.0/bin")).unwrap();
+            std::fs::write(staged.path().join("README"), "").unwrap();
+            staged.commit(Path::new("/app-1.0")).unwrap();
+            assert_eq!(names(&dir.path().join("srv").join(target)), ["bin"]);
+        }
+        assert_eq!(names(&dir.path().join("srv")), ["app", "other"]);
+    }
+
+    #[test]
+    fn dropped_or_killed_it_leaves_no_trace() {
+        let (dir, machine) = root();
+        let left = dir.path().join("srv/.holdfast-0123456789abcdef/deep");
+        std::fs::create_dir_all(&left).unwrap();
+        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN).unwrap();
+        std::fs::create_dir(staged.path().join("x")).unwrap();
+        drop(staged);
+        assert_eq!(names(&dir.path().join("srv")), ["app"]);
+        assert_eq!(names(&dir.path().join("srv/app")), ["old"]);
+    }
+
+    #[test]
+    fn a_link_in_its_place_leads_nobody_astray() {
+        let (dir, machine) = root();
+        std::fs::create_dir(dir.path().join("etc")).unwrap();
+        let staged = machine.stage_tree(Path::new("/srv/app"), OPEN).unwrap();
+        let temporary = names(&dir.path().join("srv")).into_iter().find(|n| n.starts_with('.')).unwrap();
+        let temporary = dir.path().join("srv").join(temporary);
+        std::fs::rename(&temporary, dir.path().join("srv/moved")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("etc"), &temporary).unwrap();
+        std::fs::write(staged.path().join("x"), "").unwrap();
+        staged.inside().make_dir(Path::new("/y"), OPEN).unwrap();
+        assert!(staged.commit(Path::new("/")).is_err(), "what stands there is no directory");
+        assert!(names(&dir.path().join("etc")).is_empty());
+        assert_eq!(names(&dir.path().join("srv/moved")), ["x", "y"]);
+    }
+
+    #[test]
+    fn where_nothing_can_be_exchanged_it_takes_two_steps() {
+        let (dir, machine) = root();
+        std::fs::create_dir(dir.path().join("srv/new")).unwrap();
+        let place = |name: &str| machine.place_to_write(&Path::new("/srv").join(name)).unwrap();
+        one_by_one(&place("new"), &place("app")).unwrap();
+        assert_eq!(names(&dir.path().join("srv/new")), ["old"]);
+        assert!(one_by_one(&place("missing"), &place("new")).is_err());
+        assert_eq!(names(&dir.path().join("srv")), ["app", "new"]);
+        assert_eq!(machine.list(Path::new("/srv/new")).unwrap(), ["old"], "the old one is back");
+    }
+}
