@@ -13,7 +13,6 @@ use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
 mod alternatives;
-mod announced;
 mod apt_key;
 mod apt_pin;
 mod apt_repository;
@@ -278,11 +277,8 @@ macro_rules! providers {
 
 providers! {
     Alternatives => alternatives::Choices,
-    AptKey => announced::AptKeys,
     AptKey => apt_key::AptKeys,
-    AptPin => announced::AptPins,
     AptPin => apt_pin::AptPins,
-    AptRepository => announced::AptRepositories,
     AptRepository => apt_repository::AptRepositories,
     Archive => archive::Archives,
     AuthorizedKey => authorized_key::Keys,
@@ -291,7 +287,6 @@ providers! {
     Exec => exec::Commands,
     File => file::Files,
     FileLine => file_line::Lines,
-    Firewall => announced::FirewallRules,
     Firewall => firewall::FirewallRules,
     Fragment => fragment::Fragments,
     GitCheckout => git_checkout::Checkouts,
@@ -312,7 +307,6 @@ providers! {
     PostgresqlRole => postgresql::Roles,
     Service => service::Services,
     Sysctl => sysctl::Settings,
-    SystemdUnit => announced::SystemdUnits,
     SystemdUnit => systemd_unit::SystemdUnits,
     Tidy => tidy::Sweeps,
     Timezone => timezone::Zones,

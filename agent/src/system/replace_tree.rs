@@ -77,7 +77,7 @@ impl StagedTree for Staged<'_> {
         let failed = |errno: Errno| Error::io("replacing", &self.target, errno).hint(|| in_use(errno));
         let from = if inner == Path::new("/") {
             let dir = self.temporary.dir.try_clone().map_err(|e| Error::io("replacing", &self.target, e))?;
-            Place { dir, name: self.temporary.name.clone() }
+            Place { dir: dir.into(), name: self.temporary.name.clone() }
         } else {
             self.inside.place_to_write(inner)?
         };

@@ -72,8 +72,7 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| Error::io("opening the root", path, errno))?;
-        let own_uid = rustix::process::geteuid().as_raw();
-        Ok(Self { fd, own_uid, age: AtomicU64::new(next_age()) })
+        Ok(Self::of(fd))
     }
 
     /// Handles that are kept are old from now on.
@@ -106,7 +105,8 @@ impl Root {
 
     /// A directory that is open already.
     pub(super) fn of(fd: OwnedFd) -> Self {
-        Self { fd, own_uid: rustix::process::geteuid().as_raw() }
+        let own_uid = rustix::process::geteuid().as_raw();
+        Self { fd, own_uid, age: AtomicU64::new(next_age()) }
     }
 
     /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
