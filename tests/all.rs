@@ -11,9 +11,10 @@ mod estate;
 mod failing;
 mod faults;
 mod lab;
+mod modules;
 mod node;
 mod path;
 mod readme;
 mod reference;
 mod tidy;
-mod unread;
+

@@ -5,9 +5,13 @@ use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::binaries::workspace;
 use harness::estate::{self, Estate};
 use harness::lab::{self, Host, Lab};
 use harness::wait;
+use holdfast_server::repo::Directory;
+
+use crate::modules;
 
 /// How long a service may take to answer on a busy machine.
 const SOON: Duration = Duration::from_secs(90);
@@ -17,6 +21,9 @@ const RUNS: usize = 5;
 
 /// How long lies between two runs of a soak.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many machines of one class are there at once.
+const AT_ONCE: usize = 4;
 
 /// Machines that have to do with each other, and what they are asked, in this order.
 struct Scene {
@@ -126,6 +133,25 @@ fn operations_watches_its_clients_and_keeps_their_logs_and_backups() {
     operations.reboot().unwrap();
     cast.ask("after a reboot", OPERATIONS.probes);
     cast.expect_nothing_to_do("after a reboot");
+}
+
+/// Each class on a machine that has nothing else.
+#[test]
+fn every_class_converges_alone() {
+    let Some(lab) = lab::shared() else { return };
+    let classes = modules::classes(&Directory::new(workspace()).snapshot().unwrap());
+    for classes in classes.chunks(AT_ONCE) {
+        let names: Vec<String> = classes.iter().map(|class| class.replace("::", "-").replace('_', "-")).collect();
+        let machines: Vec<String> = names.iter().map(|name| format!("{name}.nordops.example")).collect();
+        let hosts = lab.boot(&machines.iter().map(String::as_str).collect::<Vec<_>>()).expect("the hosts boot");
+        let estate = Estate::on(&hosts).unwrap();
+        for (name, class) in names.iter().zip(classes) {
+            estate.add(&estate::role_of_one(name, class, modules::given(class))).unwrap();
+        }
+        let cast = Cast { hosts, estate };
+        cast.converge("alone");
+        cast.expect_nothing_to_do("alone, once more");
+    }
 }
 
 /// All machines at once, for as long as `HOLDFAST_SOAK_MINUTES` says: the first change fails it.

@@ -43,6 +43,21 @@ pub fn use_packages_of_lab(repository: &Path) -> Result<()> {
     })
 }
 
+/// The files of a role that has one class and nothing else, and of a machine `NAME.nordops.example` with that role and
+/// values for the class.
+pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 3] {
+    let machine = format!("{name}.nordops.example");
+    let (table, role) = (class.replace("::", "."), name.replace('-', "_"));
+    [
+        (format!("modules/role/manifests/{role}.toml"), format!("doc = \"One class.\"\ninclude = [\"{class}\"]\n")),
+        (
+            format!("inventory/nordcloud/{role}.toml"),
+            format!("[\"{machine}\"]\nrole = \"{role}\"\nstage = \"test\"\n"),
+        ),
+        (format!("hieradata/nodes/{machine}.toml"), format!("[{table}]\n{values}\n")),
+    ]
+}
+
 /// A copy of the estate, and hosts that live by it.
 pub struct Estate {
     folder: TempDir,
@@ -73,6 +88,16 @@ impl Estate {
             if text.contains(from) {
                 fs::write(&file, text.replace(from, to))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Adds files.
+    pub fn add(&self, files: &[(String, String)]) -> Result<()> {
+        for (path, text) in files {
+            let file = self.folder.path().join(path);
+            fs::create_dir_all(file.parent().context("a path of one part")?)?;
+            fs::write(file, text)?;
         }
         Ok(())
     }

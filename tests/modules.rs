@@ -1,13 +1,58 @@
-//! The tree's own estate has nothing that no machine of it uses: what is shipped is what is tried.
+//! The tree's own modules: each class stands alone, and there is nothing that no machine of the estate uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use harness::binaries::workspace;
+use harness::estate;
 use holdfast_catalog::certname::Certname;
 use holdfast_server::check::facts_of;
 use holdfast_server::compile::{Program, compile};
 use holdfast_server::repo::{Directory, Presence, Snapshot};
 use toml::{Table, Value};
+
+/// What classes must be given that have no default for it.
+const GIVEN: [(&str, &str); 2] = [("borg", "host = \"backup.example\""), ("rsyslog::forward", "server = \"log.example\"")];
+
+/// Values for a class alone, as data.
+pub fn given(class: &str) -> &'static str {
+    GIVEN.iter().find(|(known, _)| *known == class).map_or("", |(_, given)| given)
+}
+
+#[test]
+fn every_class_stands_alone() {
+    let estate = Directory::new(workspace()).snapshot().unwrap();
+    for class in classes(&estate) {
+        let added = estate::role_of_one("alone", &class, given(&class));
+        // Without the estate's data: what a stranger has.
+        let kept = estate.files().filter(|(path, _)| path.starts_with("modules/") || path.starts_with("facts/"));
+        let mut files: BTreeMap<String, Vec<u8>> =
+            kept.map(|(path, file)| (path.to_string(), file.bytes().to_vec())).collect();
+        files.extend(added.map(|(path, text)| (path, text.into_bytes())));
+        compile_alone(&class, &Snapshot::of_files(files));
+    }
+}
+
+fn compile_alone(class: &str, estate: &Snapshot) {
+    let program = Program::new(estate, None);
+    let node = program.inventory().get(&"alone.nordops.example".parse().unwrap()).unwrap().clone();
+    let facts = facts_of(estate, &node.certname).unwrap().unwrap();
+    compile(&program, &node, &facts, "main", b"").unwrap_or_else(|problems| {
+        let problems: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+        panic!("{class} alone:\n{problems}")
+    });
+}
+
+/// All classes of modules but roles and profiles, which put modules together.
+pub fn classes(estate: &Snapshot) -> Vec<String> {
+    let manifests = estate.files().filter_map(|(path, file)| {
+        let parts: Vec<&str> = path.split('/').collect();
+        let ["modules", module, "manifests", ..] = parts[..] else { return None };
+        let manifest: Table = std::str::from_utf8(file.bytes()).unwrap().parse().unwrap();
+        let is_class = manifest.get("kind").and_then(Value::as_str) != Some("define");
+        (is_class && !["role", "profile"].contains(&module)).then(|| unit_name(module, path))
+    });
+    manifests.collect()
+}
 
 /// What the machines use: files by path, with the machines that read them, and units by name, with those that have them.
 #[derive(Default)]
@@ -50,7 +95,7 @@ impl Used {
                 panic!("{}: {}", node.certname, problems.iter().map(|p| format!("{p}\n")).collect::<String>())
             });
             for (path, presence) in compiled.reads.files {
-                if presence == Presence::Present {
+                if presence == Presence::Opened {
                     used.files.entry(path.to_string()).or_default().insert(node.certname.clone());
                 }
             }
