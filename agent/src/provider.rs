@@ -259,7 +259,7 @@ providers! {
     Alternatives => alternatives::Choices,
     Exec => exec::Commands,
     File => file::Files,
-    FileLine => file_line::Lines,
+    FileLine => file_line::FileLines,
     Fragment => fragment::Fragments,
     Group => group::Groups,
     IniSetting => ini_setting::Settings,
