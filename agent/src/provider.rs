@@ -22,6 +22,7 @@ mod exec;
 mod file;
 mod file_line;
 mod fragment;
+mod glob;
 mod group;
 mod ini_setting;
 mod mount;
@@ -267,7 +268,7 @@ providers! {
     Notify => notify::Messages,
     Package => package::Packages,
     Service => service::Services,
-    Tidy => tidy::Sweeps,
+    Tidy => tidy::Tidying,
     User => user::Users,
 }
 
