@@ -132,8 +132,6 @@ fn add(want: &IniSetting, lines: &mut Lines<'_>) {
 
 /// Whether a line has the key as a comment, as examples in many files do.
 fn is_commented(want: &IniSetting, text: Option<&str>) -> bool {
-    text.filter(|text| is_comment(text)).is_some_and(|text| {
-        let bare = text.trim_start().trim_start_matches(['#', ';']);
-        value_at(want, bare).is_some_and(|value| value < bare.len() || bare.trim_end().len() > want.key.len())
-    })
+    text.filter(|text| is_comment(text))
+        .is_some_and(|text| value_at(want, text.trim_start().trim_start_matches(['#', ';'])).is_some())
 }
