@@ -1,7 +1,7 @@
-//! Names that a directory's management leaves alone.
+//! Names of files by the shell's patterns.
 
 /// Whether a name matches one of the patterns.
-pub(super) fn is_ignored(patterns: &[String], name: &str) -> bool {
+pub(super) fn matches_any(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
 }
 
