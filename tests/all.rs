@@ -7,11 +7,14 @@
 
 mod compile;
 mod contract;
+mod estate;
 mod failing;
 mod faults;
 mod lab;
+mod modules;
 mod node;
 mod path;
 mod readme;
 mod reference;
 mod tidy;
+
