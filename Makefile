@@ -4,14 +4,25 @@ SHELL := /bin/sh
 CARGO ?= cargo
 # The lowest version of cargo that builds this; rust-version in Cargo.toml says the same.
 NEEDED := 1.95
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build demo test lab bench cargo tools root
+.PHONY: help build install demo test lab bench cargo tools root
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: cargo ## target/release/holdfast and target/release/holdfast-agent
-	$(CARGO) build --release --package holdfast-server --package holdfast-agent
+	$(CARGO) build --release --package holdfast-server
+	$(CARGO) build --profile agent --package holdfast-agent
+	@install $(TARGET)/agent/holdfast-agent $(TARGET)/release/
+
+install: ## both programs and their units on this machine, as root; DESTDIR for another root
+	@[ -x $(TARGET)/release/holdfast ] || { echo 'run make build first, as yourself' >&2; exit 1; }
+	install -D -t $(DESTDIR)/usr/bin $(TARGET)/release/holdfast $(TARGET)/release/holdfast-agent
+	install -D -m 644 -t $(DESTDIR)/lib/systemd/system server/systemd/holdfast-server.service \
+	    agent/systemd/holdfast-agent.service
+	install -D -m 644 server/systemd/holdfast-server.sysusers $(DESTDIR)/usr/lib/sysusers.d/holdfast-server.conf
+	[ -n "$(DESTDIR)" ] || { systemd-sysusers && systemctl daemon-reload; }
 
 demo: cargo tools ## a server, three nodes, a commit, a drift; ONCE=1 ends by itself
 	$(CARGO) run --package acceptance --bin demo -- $(if $(ONCE),--once)

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Place;
 use crate::enforce::EVENTS;
@@ -114,18 +116,32 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Logs go to standard error, from warnings on, without the events of a run: those are in its own output.
 /// `HOLDFAST_LOG=info` shows them as they happen.
 fn listen_to_logs() {
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(log_filter(std::env::var("HOLDFAST_LOG").ok()))
+    let (filter, refused) = log_filter(std::env::var("HOLDFAST_LOG").ok());
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(Style::of(&std::io::stderr()) == Style::Terminal)
         .with_target(false)
         .without_time();
     // A second listener is refused, as in tests that call this twice: the first one goes on.
-    let _ = logs.try_init();
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    if let Some(why) = refused {
+        tracing::warn!("{why}");
+    }
 }
 
-fn log_filter(asked: Option<String>) -> EnvFilter {
-    EnvFilter::new(asked.unwrap_or_else(|| format!("warn,{EVENTS}=off")))
+/// What is logged, and what is wrong with what was asked for.
+fn log_filter(asked: Option<String>) -> (Targets, Option<String>) {
+    let usual = || Targets::new().with_default(LevelFilter::WARN).with_target(EVENTS, LevelFilter::OFF);
+    match asked.map(|asked| (asked.parse(), asked)) {
+        None => (usual(), None),
+        Some((Ok(filter), _)) => (filter, None),
+        Some((Err(error), asked)) => {
+            let why = format!(
+                "HOLDFAST_LOG is `{asked}`: {error}; write a level such as `info`, or `target=level`"
+            );
+            (usual(), Some(why))
+        }
+    }
 }
 
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -184,13 +200,17 @@ mod tests {
     #[test]
     fn events_are_logged_only_where_asked_for() {
         let logged = |asked: Option<&str>| {
-            let logs = tracing_subscriber::fmt().with_env_filter(log_filter(asked.map(str::to_owned)));
-            tracing::subscriber::with_default(logs.finish(), || {
+            let (filter, refused) = log_filter(asked.map(str::to_owned));
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
+            let logs = tracing_subscriber::registry().with(lines.with_filter(filter));
+            assert_eq!(refused.is_some(), asked == Some("much=too=much"));
+            tracing::subscriber::with_default(logs, || {
                 let event = tracing::enabled!(target: EVENTS, tracing::Level::ERROR);
                 (event, tracing::enabled!(tracing::Level::WARN))
             })
         };
         assert_eq!(logged(None), (false, true));
         assert_eq!(logged(Some("warn")), (true, true));
+        assert_eq!(logged(Some("much=too=much")), (false, true));
     }
 }

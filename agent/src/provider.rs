@@ -12,18 +12,38 @@ use holdfast_catalog::resource::Typed;
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};
 
+mod alternatives;
+mod announced;
+mod archive;
+mod authorized_key;
 mod change;
 #[cfg(test)]
 mod contract;
+mod cron;
+mod deployment;
 pub mod edit;
 mod erased;
 mod exec;
 mod file;
+mod file_line;
+mod fragment;
+mod git_checkout;
 mod group;
+mod host;
+mod hostname;
+mod ini_setting;
+mod kernel_module;
+mod locale;
+mod mount;
+mod mysql;
 mod named;
 mod notify;
 mod package;
+mod postgresql;
 mod service;
+mod sysctl;
+mod tidy;
+mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
@@ -250,12 +270,40 @@ macro_rules! providers {
 }
 
 providers! {
+    Alternatives => alternatives::Choices,
+    AptKey => announced::AptKeys,
+    AptPin => announced::AptPins,
+    AptRepository => announced::AptRepositories,
+    Archive => archive::Archives,
+    AuthorizedKey => authorized_key::Keys,
+    Cron => cron::Jobs,
+    Deployment => deployment::Deployments,
     Exec => exec::Commands,
     File => file::Files,
+    FileLine => file_line::Lines,
+    Firewall => announced::FirewallRules,
+    Fragment => fragment::Fragments,
+    GitCheckout => git_checkout::Checkouts,
     Group => group::Groups,
+    Host => host::Hosts,
+    Hostname => hostname::Names,
+    IniSetting => ini_setting::Settings,
+    KernelModule => kernel_module::Modules,
+    Locale => locale::Locales,
+    Mount => mount::Mounts,
+    MysqlDatabase => mysql::Databases,
+    MysqlGrant => mysql::Grants,
+    MysqlUser => mysql::Users,
     Notify => notify::Messages,
     Package => package::Packages,
+    PostgresqlDatabase => postgresql::Databases,
+    PostgresqlGrant => postgresql::Grants,
+    PostgresqlRole => postgresql::Roles,
     Service => service::Services,
+    Sysctl => sysctl::Settings,
+    SystemdUnit => announced::SystemdUnits,
+    Tidy => tidy::Sweeps,
+    Timezone => timezone::Zones,
     User => user::Users,
 }
 

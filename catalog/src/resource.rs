@@ -11,26 +11,118 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::Value;
 
+pub mod alternatives;
+pub mod apt_key;
+pub mod apt_pin;
+pub mod apt_repository;
+pub mod archive;
 pub mod attribute;
+pub mod authorized_key;
+pub mod cron;
 mod define;
+pub mod deployment;
 pub mod exec;
 pub mod file;
+pub mod file_line;
+pub mod firewall;
+pub mod fragment;
+pub mod git_checkout;
 pub mod group;
+pub mod host;
+pub mod hostname;
+pub mod ini_setting;
+pub mod kernel_module;
+pub mod locale;
+pub mod mount;
+pub mod mysql_database;
+pub mod mysql_grant;
+pub mod mysql_user;
 pub mod notify;
 pub mod package;
+pub mod postgresql_database;
+pub mod postgresql_grant;
+pub mod postgresql_role;
 pub mod service;
+pub mod sysctl;
+pub mod systemd_unit;
+pub mod tidy;
+pub mod timezone;
 pub mod user;
 
+pub use alternatives::Alternatives;
+pub use apt_key::AptKey;
+pub use apt_pin::AptPin;
+pub use apt_repository::AptRepository;
+pub use archive::Archive;
 pub use attribute::{Attribute, AttributeKind, Mismatch};
+pub use authorized_key::AuthorizedKey;
+pub use cron::Cron;
+pub use deployment::Deployment;
 pub use exec::Exec;
 pub use file::File;
+pub use file_line::FileLine;
+pub use firewall::Firewall;
+pub use fragment::Fragment;
+pub use git_checkout::GitCheckout;
 pub use group::Group;
+pub use host::Host;
+pub use hostname::Hostname;
+pub use ini_setting::IniSetting;
+pub use kernel_module::KernelModule;
+pub use locale::Locale;
+pub use mount::Mount;
+pub use mysql_database::MysqlDatabase;
+pub use mysql_grant::MysqlGrant;
+pub use mysql_user::MysqlUser;
 pub use notify::Notify;
 pub use package::Package;
+pub use postgresql_database::PostgresqlDatabase;
+pub use postgresql_grant::PostgresqlGrant;
+pub use postgresql_role::PostgresqlRole;
 pub use service::Service;
+pub use sysctl::Sysctl;
+pub use systemd_unit::SystemdUnit;
+pub use tidy::Tidy;
+pub use timezone::Timezone;
 pub use user::User;
 
-define::registry!(Exec, File, Group, Notify, Package, Service, User);
+define::registry!(
+    Alternatives,
+    AptKey,
+    AptPin,
+    AptRepository,
+    Archive,
+    AuthorizedKey,
+    Cron,
+    Deployment,
+    Exec,
+    File,
+    FileLine,
+    Firewall,
+    Fragment,
+    GitCheckout,
+    Group,
+    Host,
+    Hostname,
+    IniSetting,
+    KernelModule,
+    Locale,
+    Mount,
+    MysqlDatabase,
+    MysqlGrant,
+    MysqlUser,
+    Notify,
+    Package,
+    PostgresqlDatabase,
+    PostgresqlGrant,
+    PostgresqlRole,
+    Service,
+    Sysctl,
+    SystemdUnit,
+    Tidy,
+    Timezone,
+    User,
+);
 
 /// A resource's identity: `type[title]`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -148,7 +240,9 @@ impl TypeDef {
 
     /// The attribute that `template` and `source` give, if the type has one of kind content.
     pub fn content_attribute(&self) -> Option<&'static AttributeDef> {
-        self.attributes.iter().find(|def| def.kind == AttributeKind::Content)
+        self.attributes
+            .iter()
+            .find(|def| matches!(def.kind, AttributeKind::Content | AttributeKind::InlineContent))
     }
 }
 
@@ -161,6 +255,8 @@ pub enum Implied {
     All(&'static str),
     /// This one comes after.
     Before(ResourceRef),
+    /// This one comes after, and takes this resource as a part of it: it must be in the catalog, with the attribute true.
+    PartOf(ResourceRef, &'static str),
 }
 
 impl Implied {
@@ -179,6 +275,17 @@ impl Implied {
     pub fn on_path(path: &str) -> Self {
         let all = std::iter::successors(Some(path), |p| parent(p));
         Self::First(all.map(|p| ResourceRef::new("file", p)).collect())
+    }
+
+    /// The nearest managed mount that a path is in comes before.
+    pub fn on_mount(path: &str) -> Self {
+        let ancestors = std::iter::successors(parent(path), |p| parent(p));
+        Self::First(ancestors.map(|p| ResourceRef::new("mount", p)).collect())
+    }
+
+    /// This one comes after, and takes this resource as a part by its attribute `taken_by`.
+    pub fn part_of(type_name: &str, title: impl Into<Arc<str>>, taken_by: &'static str) -> Self {
+        Self::PartOf(ResourceRef::new(type_name, title), taken_by)
     }
 
     /// This one comes after.
@@ -293,6 +400,8 @@ mod tests {
             .filter(|name| name != "attribute" && name != "define")
             .collect();
         files.sort();
+        // A type may have a file and a folder beside it.
+        files.dedup();
         assert_eq!(files, definitions().iter().map(|d| d.name).collect::<Vec<_>>());
     }
 }

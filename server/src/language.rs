@@ -18,6 +18,7 @@ pub mod template;
 pub mod types;
 
 pub use expression::Expression;
+pub use expression::budget::Allowance;
 pub use fault::{Code, Fault};
 pub use formula::Formula;
 pub use interpolation::Interpolation;

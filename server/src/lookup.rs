@@ -13,6 +13,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use crate::inventory::Node;
+use crate::language::Allowance;
 use crate::language::fault::Fault;
 use crate::language::merge::Merge;
 use crate::repo::Reader;
@@ -53,6 +54,8 @@ pub struct Lookup<'a> {
     sources: Sources,
     /// The keys whose values are being computed, and who asked for each: for naming a recursion.
     asking: RefCell<Vec<Asking>>,
+    /// What the expressions of this compile may do together.
+    allowance: Allowance,
 }
 
 /// A key whose value is being computed.
@@ -129,7 +132,13 @@ impl<'a> Lookup<'a> {
     ) -> Result<Self, Vec<Diagnostic>> {
         let sources = Sources::open(data, reader, (node, facts))?;
         let node_value = node.to_value(environment);
-        Ok(Self { data, reader, node, facts, node_value, profiles, sources, asking: RefCell::default() })
+        let (asking, allowance) = Default::default();
+        Ok(Self { data, reader, node, facts, node_value, profiles, sources, asking, allowance })
+    }
+
+    /// What the expressions of this compile may do together.
+    pub(crate) fn allowance(&self) -> Allowance {
+        self.allowance.clone()
     }
 
     /// The value of a key: `CLASS::PARAMETER`, or a key of `keys.toml`. `None` where no level has it.

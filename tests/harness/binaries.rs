@@ -36,20 +36,31 @@ pub fn workspace() -> &'static Path {
 
 fn build() -> Binaries {
     let profile = env::var("HOLDFAST_PROFILE").unwrap_or_else(|_| "dev".into());
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    // With the whole workspace selected, dependencies have the features that the tests were built with, and
-    // none is compiled a second time.
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--workspace", "--bin", "holdfast", "--bin", "holdfast-agent"])
-        .args(["--profile", &profile])
-        .current_dir(workspace())
-        .stdin(Stdio::null())
-        .status()
-        .expect("cargo can be started");
-    assert!(status.success(), "the programs under test do not build (cargo build: {status})");
-
     let folder = target_folder().join(folder_of(&profile));
+    if profile == "release" {
+        released();
+    } else {
+        // With the whole workspace selected, dependencies have the features that the tests were built with, and
+        // none is compiled a second time.
+        let both = ["build", "--quiet", "--workspace", "--bin", "holdfast", "--bin", "holdfast-agent"];
+        run("cargo build", cargo().args(both).args(["--profile", &profile]));
+    }
     Binaries { server: folder.join("holdfast"), agent: folder.join("holdfast-agent"), folder }
+}
+
+/// As they are released: the agent has a profile of its own, which only the Makefile knows.
+fn released() {
+    run("make build", Command::new("make").args(["--silent", "build"]));
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn run(what: &str, command: &mut Command) {
+    let status = command.current_dir(workspace()).stdin(Stdio::null()).stdout(Stdio::null()).status();
+    let status = status.unwrap_or_else(|error| panic!("{what} cannot be started: {error}"));
+    assert!(status.success(), "the programs under test do not build ({what}: {status})");
 }
 
 fn target_folder() -> PathBuf {

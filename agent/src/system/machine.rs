@@ -74,6 +74,7 @@ impl Machine {
 
     /// Remembers that a directory has changed and is to be synced.
     pub(super) fn changed(&self, dir: &OwnedFd, path: &Path) -> Result<()> {
+        self.root.forget();
         let failed = |errno: Errno| Error::io("syncing the directory of", path, errno);
         let id = stat_of(dir).map_err(failed)?.id;
         let mut unsynced = lock(&self.unsynced);
@@ -106,7 +107,7 @@ impl Machine {
     }
 
     fn stat_as(&self, path: &Path, last: Last) -> Result<Option<Stat>> {
-        self.root.place(path, last)?.map_or(Ok(None), |place| look(&place, path))
+        self.root.place_to_look(path, last)?.map_or(Ok(None), |place| look(&place, path))
     }
 
     fn account_files(&self) -> Result<Fingerprint> {
@@ -151,12 +152,12 @@ impl Inspect for Machine {
     }
 
     fn open(&self, path: &Path) -> Result<Option<Opened>> {
-        let Some(place) = self.root.place(path, Last::Follow)? else { return Ok(None) };
+        let Some(place) = self.root.place_to_look(path, Last::Follow)? else { return Ok(None) };
         open_regular(&place, path)
     }
 
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
-        let Some(place) = self.root.place(path, Last::Keep)? else { return Ok(None) };
+        let Some(place) = self.root.place_to_look(path, Last::Keep)? else { return Ok(None) };
         match look(&place, path)? {
             Some(stat) if stat.kind == FileKind::File && wanted(&stat) => {
                 Ok(Some((stat, open_seen(&place, path)?)))
@@ -167,7 +168,7 @@ impl Inspect for Machine {
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         let failed = |errno| Error::io("reading the link", path, errno);
-        let place = self.root.place(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
+        let place = self.root.place_to_look(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
         let target = rustix::fs::readlinkat(&place.dir, &place.name, Vec::new()).map_err(failed)?;
         Ok(OsString::from_vec(target.into_bytes()).into())
     }
@@ -311,7 +312,9 @@ impl System for Machine {
 
     fn run(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
-        child::run(command, &*self.accounts()?)
+        let output = child::run(command, &*self.accounts()?);
+        self.root.forget();
+        output
     }
 
     fn settle(&self) -> Result<()> {

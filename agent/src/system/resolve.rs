@@ -4,11 +4,17 @@
 //! followed if it and its directory are root's (or the agent's own) and others cannot put links there; or if it leads to
 //! something that belongs to whoever owns the link and the directory, who gains nothing by it. `..` in a link never
 //! leaves the root.
+//!
+//! Looks at neighbours share their directory's handle: each thread keeps the last one, until the agent itself changes
+//! the machine. What is written is always resolved anew.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -26,6 +32,16 @@ pub(super) struct Root {
     fd: OwnedFd,
     /// Who may plant links beside root: the agent itself.
     own_uid: u32,
+    /// The age of handles that may be kept: another one after each change of the machine, and for each root.
+    age: AtomicU64,
+}
+
+/// Ages are never used twice, so that no thread takes the handle of another root.
+static AGES: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The directory of the last look, its path and its age.
+    static LAST: RefCell<Option<(u64, PathBuf, Arc<OwnedFd>)>> = const { RefCell::new(None) };
 }
 
 /// What a last link means.
@@ -39,7 +55,7 @@ pub(super) enum Last {
 
 /// A name in an open directory.
 pub(super) struct Place {
-    pub(super) dir: OwnedFd,
+    pub(super) dir: Arc<OwnedFd>,
     pub(super) name: OsString,
 }
 
@@ -47,7 +63,7 @@ impl Place {
     /// Of a directory that another holds open; `path` is for errors.
     pub(super) fn borrowed(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self> {
         let dir = dir.try_clone_to_owned().map_err(|e| Error::io("opening", path, e))?;
-        Ok(Self { dir, name: name.to_owned() })
+        Ok(Self { dir: Arc::new(dir), name: name.to_owned() })
     }
 }
 
@@ -56,7 +72,36 @@ impl Root {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
             .map_err(|errno| Error::io("opening the root", path, errno))?;
-        Ok(Self { fd, own_uid: rustix::process::geteuid().as_raw() })
+        let own_uid = rustix::process::geteuid().as_raw();
+        Ok(Self { fd, own_uid, age: AtomicU64::new(next_age()) })
+    }
+
+    /// Handles that are kept are old from now on.
+    pub(super) fn forget(&self) {
+        self.age.store(next_age(), Ordering::Relaxed);
+    }
+
+    /// Where `path` stands for a look: like [`Root::place`], with the directory of the last look where it is the same.
+    pub(super) fn place_to_look(&self, path: &Path, last: Last) -> Result<Option<Place>> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return self.place(path, last);
+        };
+        let age = self.age.load(Ordering::Relaxed);
+        let kept = LAST.with_borrow(|kept| match kept {
+            Some((kept_age, dir, handle)) if *kept_age == age && dir == parent => Some(handle.clone()),
+            _ => None,
+        });
+        if let Some(dir) = kept
+            && !(last == Last::Follow && is_symlink(&dir, name))
+        {
+            return Ok(Some(Place { dir, name: name.to_owned() }));
+        }
+        let place = self.place(path, last)?;
+        // What a last link led to stands in another directory.
+        if let Some(place) = place.as_ref().filter(|place| place.name == name && last == Last::Keep) {
+            LAST.set(Some((age, parent.to_owned(), place.dir.clone())));
+        }
+        Ok(place)
     }
 
     /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
@@ -64,12 +109,12 @@ impl Root {
         let parts = parts(path)?;
         let Some((name, parents)) = parts.split_last() else {
             let dir = self.fd.try_clone().map_err(|e| Error::io("opening", path, e))?;
-            return Ok(Some(Place { dir, name: ".".into() }));
+            return Ok(Some(Place { dir: Arc::new(dir), name: ".".into() }));
         };
         match self.straight(parents, path)? {
             Straight::Dir(dir) => {
-                let link = last == Last::Follow
-                    && stat_at(dir.as_fd(), name).is_ok_and(|stat| stat.kind == FileKind::Symlink);
+                let dir = Arc::new(dir);
+                let link = last == Last::Follow && is_symlink(&dir, name);
                 if link { self.walk(parts, path, last) } else { Ok(Some(Place { dir, name: name.clone() })) }
             }
             Straight::Missing => Ok(None),
@@ -127,6 +172,14 @@ impl Root {
     }
 }
 
+fn next_age() -> u64 {
+    AGES.fetch_add(1, Ordering::Relaxed)
+}
+
+fn is_symlink(dir: &OwnedFd, name: &OsStr) -> bool {
+    stat_at(dir.as_fd(), name).is_ok_and(|stat| stat.kind == FileKind::Symlink)
+}
+
 enum Straight {
     Dir(OwnedFd),
     Missing,
@@ -152,7 +205,7 @@ impl Steps<'_> {
 
     fn place(&self, name: OsString) -> Result<Place> {
         let dir = self.top().try_clone_to_owned().map_err(|e| Error::io("opening", self.path, e))?;
-        Ok(Place { dir, name })
+        Ok(Place { dir: Arc::new(dir), name })
     }
 
     fn follow(&mut self, link: &OwnedFd, stat: Stat) -> Result<()> {

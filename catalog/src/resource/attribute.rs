@@ -8,23 +8,59 @@ use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
 
-mod keywords;
-mod scalar;
-mod presence;
-mod content;
+pub mod cluster;
+pub mod database;
+mod apt;
+mod bounded;
+mod bytes;
+mod cidr;
 mod command;
+mod content;
+mod cron_schedule;
+mod git;
+mod host_name;
+mod inline;
+mod keywords;
+mod order;
+mod pattern;
+mod ports;
+mod presence;
+mod relative;
+mod scalar;
+mod setting;
+mod source;
+mod ssh_key;
+mod sysctl_key;
 
+pub use apt::{AptFiles, AptName, AptUri, AptWord};
+pub use bounded::Bounded;
+pub use bytes::Bytes;
+pub use cidr::Cidr;
 pub use command::Command;
 pub use content::{Content, Secret};
+pub use cron_schedule::CronSchedule;
+pub use git::{GitRemote, GitRevision};
+pub use host_name::HostName;
+pub use inline::InlineContent;
 pub(crate) use keywords::keywords;
+pub use order::Order;
+pub use pattern::Pattern;
+pub use ports::Ports;
 pub use presence::Presence;
+pub use relative::RelativePath;
 pub use scalar::{AbsolutePath, Mode, Seconds, SystemName};
+pub use setting::Setting;
+pub use source::{Format, Source, header_error};
+pub use ssh_key::{KeyOption, KeyType, PublicKey};
+pub use sysctl_key::SysctlKey;
 
 /// What values an attribute takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeKind {
     /// A text.
     Text,
+    /// A text, or a whole number that is taken as one.
+    TextOrInteger,
     /// `true` or `false`.
     Boolean,
     /// A whole number within bounds, both included.
@@ -40,18 +76,35 @@ pub enum AttributeKind {
     EnumOr(&'static [&'static str], &'static str),
     /// A boolean or one of some words.
     BooleanOr(&'static [&'static str]),
+    /// A boolean, or a whole number within bounds, both included.
+    BooleanOrInteger {
+        /// The least.
+        min: i64,
+        /// The greatest.
+        max: i64,
+    },
     /// An absolute path, normal: no `.`, `..`, `//` or trailing slash.
     Path,
     /// Text of a file, given inline, by template or by source.
     Content,
+    /// Text that stands in the catalog itself, given inline, by template or by source.
+    InlineContent,
     /// Permission bits as octal text.
     Mode,
+    /// A port, or a range of them as text.
+    Ports,
     /// A list of arguments, or a text for the shell.
     Command,
     /// A secret or a text.
     Secret,
+    /// A text, a number or a boolean, which becomes text; may be secret.
+    Setting,
     /// Seconds, or a text such as `5m`.
     Duration,
+    /// Bytes, or a text such as `10M`.
+    Bytes,
+    /// A regular expression.
+    Pattern,
     /// A list of these; a single one stands for a list of one.
     List(&'static AttributeKind),
     /// Texts by name.
@@ -61,7 +114,7 @@ pub enum AttributeKind {
 impl AttributeKind {
     /// Whether a sensitive value may flow into it (`trust.md`: never into a path or a command).
     pub fn takes_secrets(self) -> bool {
-        matches!(self, Self::Content | Self::Secret | Self::TextMap)
+        matches!(self, Self::Content | Self::InlineContent | Self::Secret | Self::Setting | Self::TextMap)
     }
 }
 
@@ -75,6 +128,7 @@ impl fmt::Display for AttributeKind {
         };
         match self {
             Self::Text => f.write_str("a string"),
+            Self::TextOrInteger => f.write_str("a string or an integer"),
             Self::Boolean => f.write_str("true or false"),
             Self::Integer { min, max } => write!(f, "an integer from {min} to {max}"),
             Self::Enum(list) => f.write_str("one of ").and_then(|()| words(f, list)),
@@ -83,12 +137,19 @@ impl fmt::Display for AttributeKind {
                 write!(f, ", or {other}")
             }
             Self::BooleanOr(list) => f.write_str("true, false or ").and_then(|()| words(f, list)),
+            Self::BooleanOrInteger { min, max } => {
+                write!(f, "true, false or an integer from {min} to {max}")
+            }
             Self::Path => f.write_str("an absolute path"),
-            Self::Content => f.write_str("a text"),
+            Self::Content | Self::InlineContent => f.write_str("a text"),
             Self::Mode => f.write_str("permission bits as a string such as \"0644\""),
+            Self::Ports => f.write_str("a port, or a range such as \"8000-8010\""),
             Self::Command => f.write_str("a list of arguments, or a string for the shell"),
             Self::Secret => f.write_str("a secret string"),
+            Self::Setting => f.write_str("a string, a number or a boolean"),
             Self::Duration => f.write_str("seconds, or a string such as \"5m\""),
+            Self::Bytes => f.write_str("bytes, or a string such as \"10M\""),
+            Self::Pattern => f.write_str("a regular expression as a string"),
             Self::List(inner) => write!(f, "a list, each {inner}"),
             Self::TextMap => f.write_str("a map of strings"),
         }

@@ -25,6 +25,8 @@ resource_type! {
         property ensure: Option<FileEnsure>,
         /// What the file holds: inline, by `template` or by `source`. Without it, existing content is left alone and a new file is empty.
         property content: Option<Content>,
+        /// Whether the file holds the `fragment`s of the catalog that have it as their `target`, by their `order`, then by title: so that several classes contribute to one file. Everything else about the file is said here. Cannot stand beside `content`.
+        parameter fragments: bool = false,
         /// What a symbolic link points to; may be relative to the link.
         property target: Option<String>,
         /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched.
@@ -88,6 +90,10 @@ impl Rules for File {
             let help = "use ensure = \"directory\" with recurse = true, or name one file of it";
             refuse("content", "the source is a directory", help);
         }
+        if self.fragments && (self.content.is_some() || ensure != FileEnsure::File) {
+            let help = "leave `content`, `template`, `source` and `ensure` out, or `fragments`";
+            refuse("fragments", "fragments are the whole content of a file", help);
+        }
         if (self.recurse || self.purge) && ensure != FileEnsure::Directory {
             refuse("ensure", "`recurse` and `purge` are for directories", "use ensure = \"directory\"");
         }
@@ -98,7 +104,8 @@ impl Rules for File {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        let mut implied = vec![Implied::on_parent(self.title.as_str())];
+        let path = self.title.as_str();
+        let mut implied = vec![Implied::on_parent(path), Implied::on_mount(path)];
         implied.extend(self.owner.as_ref().map(|owner| Implied::on("user", owner.as_str())));
         implied.extend(self.group.as_ref().map(|group| Implied::on("group", group.as_str())));
         implied

@@ -2,7 +2,7 @@
 
 use super::attribute::{SystemName, keywords};
 use super::define::resource_type;
-use super::{Attribute, AttributeKind, Mismatch, Rules};
+use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
 keywords! {
@@ -69,16 +69,47 @@ resource_type! {
     Package("package"), titled SystemName {
         /// The state or version that is wanted.
         property ensure: PackageEnsure = PackageEnsure::State(PackageState::Present),
+        /// Whether it is kept from being upgraded: together with a version, that version stays. Left alone without it, or
+        /// with ensure = "held", which means hold = true in whatever version.
+        property hold: Option<bool>,
         /// Further options of the package manager's install command, such as `--no-install-recommends`.
         parameter options: Vec<String>,
     }
 }
 
-impl Rules for Package {}
+impl Package {
+    /// Whether it is not to be there.
+    pub fn is_unwanted(&self) -> bool {
+        matches!(self.ensure, PackageEnsure::State(PackageState::Absent | PackageState::Purged))
+    }
+}
+
+impl Rules for Package {
+    fn validate(&self) -> Vec<AttributeError> {
+        let refuse = |why: &str, help: &str| vec![AttributeError::new("hold", why).help(help)];
+        match (self.hold, &self.ensure) {
+            (Some(true), _) if self.is_unwanted() => {
+                refuse("what is not installed cannot be held", "leave `hold` out")
+            }
+            (Some(false), PackageEnsure::State(PackageState::Held)) => {
+                refuse("ensure = \"held\" means hold = true", "use ensure = \"present\" with hold = false")
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        if self.is_unwanted() {
+            return Vec::new();
+        }
+        ["apt_key", "apt_repository", "apt_pin"].map(Implied::All).into()
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::ResourceType;
 
     #[test]
     fn a_version_that_is_a_number_is_met_with_the_cure() {
@@ -87,5 +118,23 @@ mod tests {
         assert!(PackageEnsure::read(&"instaled".into()).is_err());
         let help = PackageEnsure::read(&"presnt".into()).unwrap_err().help;
         assert_eq!(help.as_deref(), Some("did you mean `present`?"));
+    }
+
+    fn read(ensure: &str, hold: bool) -> Result<Package, Vec<AttributeError>> {
+        Package::read("nginx", &[("ensure".into(), ensure.into()), ("hold".into(), hold.into())].into())
+    }
+
+    #[test]
+    fn a_version_can_be_held_and_what_is_not_there_cannot() {
+        assert!(read("1.2", true).is_ok() && read("held", true).is_ok() && read("absent", false).is_ok());
+        assert!(
+            read("absent", true).is_err() && read("purged", true).is_err() && read("held", false).is_err()
+        );
+    }
+
+    #[test]
+    fn packages_come_after_what_apt_gets_them_by() {
+        assert!(read("present", false).unwrap().implied().contains(&Implied::All("apt_repository")));
+        assert!(read("absent", false).unwrap().implied().is_empty());
     }
 }

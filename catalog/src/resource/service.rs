@@ -112,8 +112,10 @@ impl Rules for Service {
             format!("{name}@.{suffix}")
         });
         let mut units = vec![unit.clone()];
-        units.extend(template);
-        let mut implied = Vec::new();
+        units.extend(template.clone());
+        // A unit of its own name says itself that it comes before, or after where it is to go.
+        let mut implied: Vec<_> =
+            template.iter().map(|template| Implied::on("systemd_unit", &**template)).collect();
         for unit in &units {
             for dir in ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"] {
                 implied.push(Implied::on("file", format!("{dir}/{unit}")));
@@ -135,5 +137,11 @@ mod tests {
         assert_eq!(unit("nginx"), "nginx.service");
         assert_eq!(unit("apt-daily.timer"), "apt-daily.timer");
         assert_eq!(unit("postgresql@15-main"), "postgresql@15-main.service");
+    }
+
+    #[test]
+    fn an_instance_comes_after_its_template() {
+        let implied = Service::read("worker@1", &Attributes::new()).unwrap().implied();
+        assert!(implied.contains(&Implied::on("systemd_unit", "worker@.service")), "{implied:?}");
     }
 }

@@ -39,6 +39,8 @@ resource_type! {
         property comment: Option<String>,
         /// Whether a new account gets an id of the system's range.
         parameter system: bool = false,
+        /// Whether keys in the `~/.ssh/authorized_keys` that no `authorized_key` of the catalog gives to this user are removed.
+        property purge_ssh_keys: bool = false,
     }
 }
 

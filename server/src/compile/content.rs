@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::TypeDef;
 use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::{Fault, Partials, Template};
@@ -70,7 +70,13 @@ fn is_relative_and_normal(path: &str) -> bool {
 
 impl Frame<'_, '_> {
     /// The content that a template or a source gives.
-    pub(super) fn content(&self, way: Way, value: &Value, origin: &Arc<Origin>) -> Option<Traced> {
+    pub(super) fn content(
+        &self,
+        def: &TypeDef,
+        way: Way,
+        value: &Value,
+        origin: &Arc<Origin>,
+    ) -> Option<Traced> {
         let word = if way == Way::Template { "template" } else { "source" };
         let Some(name) = value.as_str() else {
             let message = format!("`{word}` is {}, not a name", value.noun());
@@ -89,7 +95,9 @@ impl Frame<'_, '_> {
                 }
             };
         }
-        match self.pass.source(self.unit.manifest.name.module(), name) {
+        let module = self.unit.manifest.name.module();
+        let inline = def.content_attribute().is_some_and(|a| a.kind == AttributeKind::InlineContent);
+        match if inline { self.pass.text(module, name) } else { self.pass.source(module, name) } {
             Ok(value) => Some(Traced { value, sources: Vec::new() }),
             Err(problem) => {
                 self.pass.report(placed(*problem, origin));
@@ -162,6 +170,21 @@ impl Pass<'_> {
             entries.insert(Arc::from(relative), self.named(file_path, file));
         }
         Ok(Content::tree_value(entries))
+    }
+
+    /// The text of a file of a module's `files/`, for what stands in the catalog itself.
+    fn text(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
+        let path = format!("modules/{module}/files/{name}");
+        let file = is_relative_and_normal(name).then(|| self.reader.open(&path)).flatten();
+        let (why, help) = match file.map(|file| std::str::from_utf8(file.bytes())) {
+            Some(Ok(text)) => return Ok(text.into()),
+            Some(Err(_)) => ("is no UTF-8 text", "what is joined with other text must be text"),
+            None => {
+                self.source(module, name)?;
+                ("is a folder", "name one file of it")
+            }
+        };
+        Err(Box::new(Diagnostic::error("source", format!("{path} {why}"), None).help(help)))
     }
 
     fn named(&self, path: &str, file: &crate::repo::File) -> Value {

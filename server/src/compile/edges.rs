@@ -7,10 +7,11 @@ use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::graph::{Cycle, Edge, EdgeKind, Graph, NodeIndex};
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{Implied, ResourceRef};
+use holdfast_catalog::value::Value;
 
 use crate::language::manifest::RelationWord;
 
-use super::declared::{Declared, Relation, Target};
+use super::declared::{Declared, Relation, Resource, Target};
 use super::order::{Added, Order};
 use super::pass::Pass;
 use super::reference::Refresh;
@@ -40,12 +41,13 @@ impl<'d, 'a> Edges<'d, 'a> {
     }
 
     /// Adds what types imply, but for what runs against an explicit edge, and answers with all edges, sorted.
-    pub(super) fn with_implied(mut self, pass: &Pass<'_>) -> Vec<Edge> {
+    pub(super) fn with_implied(mut self, pass: &Pass<'a>) -> Vec<Edge> {
         let Some(order) = self.ordered(pass) else { return Vec::new() };
         let mut order = Order::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
         let mut known: HashSet<(NodeIndex, NodeIndex)> =
             self.edges.iter().map(|edge| (edge.from, edge.to)).collect();
         for (index, resource) in (0..).zip(&self.declared.resources) {
+            self.check_parts(resource, pass);
             let implied = resource.implied.iter().flat_map(|implied| self.ends_of(index, implied));
             for (from, to) in implied.collect::<Vec<_>>() {
                 if from != to && known.insert((from, to)) && order.add(from, to) == Added::Yes {
@@ -68,12 +70,48 @@ impl<'d, 'a> Edges<'d, 'a> {
             Implied::First(list) => {
                 list.iter().find_map(find).map(|from| (from, index)).into_iter().collect()
             }
-            Implied::Before(reference) => find(reference).map(|to| (index, to)).into_iter().collect(),
+            Implied::Before(reference) | Implied::PartOf(reference, _) => {
+                find(reference).map(|to| (index, to)).into_iter().collect()
+            }
             Implied::All(type_name) => {
                 let all = (0..).zip(&self.declared.resources);
                 all.filter(|(_, other)| &*other.reference.type_name == *type_name)
                     .map(|(from, _)| (from, index))
                     .collect()
+            }
+        }
+    }
+
+    /// What is a part of another resource is nothing where that is not there, or does not take it.
+    fn check_parts(&self, resource: &Resource, pass: &Pass<'a>) {
+        for implied in &resource.implied {
+            let Implied::PartOf(whole, taken_by) = implied else { continue };
+            let message = format!("`{}` is a part of `{whole}`, which", resource.reference);
+            let problem = |why: String| {
+                Diagnostic::error(
+                    "part-of-nothing",
+                    format!("{message} {why}"),
+                    Origin::clone(&resource.origin),
+                )
+                .label("a part of nothing")
+            };
+            match self.declared.find(whole) {
+                Some(Target::Resource(index)) => {
+                    let whole = &self.declared.resources[index as usize];
+                    if whole.attributes.get(*taken_by).and_then(Value::as_bool) != Some(true) {
+                        let problem = problem(format!("has no `{taken_by} = true`"));
+                        pass.report(
+                            problem
+                                .related(Origin::clone(&whole.origin), "it is declared here")
+                                .help(format!("give it `{taken_by} = true` in place of a content")),
+                        );
+                    }
+                }
+                _ if self.declared.incomplete || self.declared.is_off(pass, whole) => {}
+                _ => pass.report(
+                    problem("is declared nowhere for this node".to_owned())
+                        .help(format!("declare `{whole}` with `{taken_by} = true`")),
+                ),
             }
         }
     }

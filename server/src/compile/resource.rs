@@ -180,7 +180,7 @@ impl Made {
             return;
         }
         if way != Way::Plain {
-            match frame.content(way, &traced.value, &written.origin) {
+            match frame.content(def, way, &traced.value, &written.origin) {
                 Some(made) => {
                     traced.value = made.value;
                     traced.sources.extend(made.sources);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::language::Allowance;
 use crate::language::{Fault, Formula, Scope};
 
 use super::pass::Pass;
@@ -103,6 +104,10 @@ impl Scope for Frame<'_, '_> {
 
     fn functions(&self) -> &[&str] {
         FUNCTIONS
+    }
+
+    fn allowance(&self) -> Allowance {
+        self.pass.lookup.allowance()
     }
 
     fn read(&self, path: &str, value: Option<&Value>) {

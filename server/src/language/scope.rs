@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
+use super::expression::budget::Allowance;
 use super::fault::Fault;
 
 /// The names and functions that an expression or a template sees. Asked lazily, name by name: what is not used
@@ -28,6 +29,11 @@ pub trait Scope {
     /// The names of the functions that [`Scope::call`] knows.
     fn functions(&self) -> &[&str] {
         &[]
+    }
+
+    /// What all evaluations of one compile share; by default, each evaluation is for itself.
+    fn allowance(&self) -> Allowance {
+        Allowance::default()
     }
 
     /// Told of every read of a name that came from [`Scope::resolve`], by its dotted path, as long as it is

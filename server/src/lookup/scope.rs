@@ -8,6 +8,7 @@ use holdfast_catalog::value::Value;
 
 use super::Lookup;
 use super::hierarchy::Writer;
+use crate::language::Allowance;
 use crate::language::fault::Fault;
 use crate::language::scope::Scope;
 
@@ -52,6 +53,10 @@ impl Scope for DataScope<'_, '_> {
 
     fn functions(&self) -> &[&str] {
         if self.writer == Writer::Operators { FUNCTIONS } else { &[] }
+    }
+
+    fn allowance(&self) -> Allowance {
+        self.lookup.allowance()
     }
 }
 

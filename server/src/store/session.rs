@@ -1,7 +1,7 @@
 //! Sessions and one-time login links. The store has hashes of their tokens: a copy of it opens nothing.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::audit::{self, Entry};
 use super::user::{self, UserRow};
@@ -10,8 +10,28 @@ use super::{Result, Store, millis};
 /// SHA-256 of a token that a browser holds.
 pub type TokenHash = [u8; 32];
 
+/// Adds what opens something for a user until it expires; what has expired in the same table goes.
+fn add(
+    connection: &Connection,
+    table: &'static str,
+    (user, token, expires_at): (i64, TokenHash, Timestamp),
+    entry: Entry,
+) -> Result<()> {
+    let sweep = format!("DELETE FROM {table} WHERE expires_at <= ?1");
+    connection.prepare_cached(&sweep)?.execute([millis(entry.at)])?;
+    let insert =
+        format!("INSERT INTO {table} (token_hash, user, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)");
+    connection.prepare_cached(&insert)?.execute(params![
+        token,
+        user,
+        millis(entry.at),
+        millis(expires_at)
+    ])?;
+    audit::append(connection, entry)
+}
+
 impl Store {
-    /// Stores a login link for a user.
+    /// Stores a login link for a user; expired ones go.
     ///
     /// # Errors
     /// Where the store fails.
@@ -22,15 +42,7 @@ impl Store {
         expires_at: Timestamp,
         entry: Entry,
     ) -> Result<()> {
-        self.write(move |connection| {
-            connection
-                .prepare_cached(
-                    "INSERT INTO login_link (token_hash, user, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![token, user, millis(entry.at), millis(expires_at)])?;
-            audit::append(connection, entry)
-        })
-        .await
+        self.write(move |connection| add(connection, "login_link", (user, token, expires_at), entry)).await
     }
 
     /// Uses a login link up; its user, unless it was used, has expired or never was.
@@ -70,18 +82,7 @@ impl Store {
         expires_at: Timestamp,
         entry: Entry,
     ) -> Result<()> {
-        self.write(move |connection| {
-            connection
-                .prepare_cached("DELETE FROM session WHERE expires_at <= ?1")?
-                .execute([millis(entry.at)])?;
-            connection
-                .prepare_cached(
-                    "INSERT INTO session (token_hash, user, created_at, expires_at) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![token, user, millis(entry.at), millis(expires_at)])?;
-            audit::append(connection, entry)
-        })
-        .await
+        self.write(move |connection| add(connection, "session", (user, token, expires_at), entry)).await
     }
 
     /// The user of a session that has not expired.

@@ -374,6 +374,13 @@ async fn a_login_link_works_once_and_in_time() {
     assert_eq!(store.use_login_link([1; 32], NOW).await.unwrap(), None);
     assert_eq!(store.use_login_link([2; 32], later).await.unwrap(), None);
     assert_eq!(store.use_login_link([3; 32], NOW).await.unwrap(), None);
+
+    let another = Entry { at: later, ..entry("login-link") };
+    store.add_login_link(user.id, [4; 32], later + SignedDuration::from_mins(10), another).await.unwrap();
+    let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+    let kept = store.read(move |it| Ok(it.query_row("SELECT count(*) FROM login_link", [], count)?)).await;
+    let kept = kept.unwrap();
+    assert_eq!(kept, 1, "what has expired goes with the next one");
 }
 
 #[actix_web::test]

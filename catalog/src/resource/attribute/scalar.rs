@@ -91,6 +91,7 @@ impl Attribute for Seconds {
             "m" => 60,
             "h" => 3600,
             "d" => 86400,
+            "w" => 7 * 86400,
             _ => return Err(Mismatch::KIND),
         };
         let number: u32 = digits.parse().map_err(|_| Mismatch::KIND)?;
@@ -155,6 +156,7 @@ mod tests {
     #[test]
     fn durations_have_units() {
         assert_eq!(Seconds::read(&"5m".into()).unwrap(), Seconds(300));
+        assert_eq!(Seconds::read(&"2w".into()).unwrap(), Seconds(1_209_600));
         assert_eq!(Seconds::read(&7.into()).unwrap(), Seconds(7));
         assert!(Seconds::read(&"5".into()).is_err());
     }

@@ -1,6 +1,8 @@
-//! How much one evaluation may do: expressions end, and soon.
+//! How much one evaluation may do, and all of one compile together: expressions end, and soon.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use holdfast_catalog::value::{Kind, Value};
 
@@ -15,16 +17,45 @@ const MAX_TEXT: usize = 1024 * 1024;
 /// Different patterns of one evaluation: reading one may take milliseconds, so they cannot count as steps.
 const MAX_PATTERNS: usize = 64;
 
+/// Steps of all evaluations of one node's compile. Some 2 s, a hundred times what a role of 2,000 resources takes.
+const STEPS_OF_A_COMPILE: usize = 40_000_000;
+
+/// What is left for all evaluations of one node's compile, which share it.
+#[derive(Debug, Clone)]
+pub struct Allowance(Rc<Cell<usize>>);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(STEPS_OF_A_COMPILE)))
+    }
+}
+
+impl Allowance {
+    /// Takes some steps; false where so many are not left.
+    fn spend(&self, steps: usize) -> bool {
+        let left = self.0.get().checked_sub(steps);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    /// With so many steps, for tests of what happens at the end.
+    #[cfg(test)]
+    pub(crate) fn of(steps: usize) -> Self {
+        Self(Rc::new(Cell::new(steps)))
+    }
+}
+
 /// What is left.
 #[derive(Debug)]
 pub(in crate::language) struct Budget {
     steps: usize,
+    shared: Allowance,
     patterns: BTreeSet<Box<str>>,
 }
 
 impl Budget {
-    pub(in crate::language) fn new() -> Self {
-        Self { steps: STEPS, patterns: BTreeSet::new() }
+    pub(in crate::language) fn new(shared: Allowance) -> Self {
+        Self { steps: STEPS, shared, patterns: BTreeSet::new() }
     }
 
     /// Counts a pattern, unless it came before.
@@ -42,6 +73,12 @@ impl Budget {
 
     /// Takes some steps.
     pub(in crate::language) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
+        if !self.shared.spend(steps) {
+            let all =
+                format!("all expressions of this node together take more than {STEPS_OF_A_COMPILE} steps");
+            let help = "this one may be innocent: look for loops over large data in the classes of the node";
+            return Err(Fault::new(Code::Limit, all, 0..0).help(help));
+        }
         match self.steps.checked_sub(steps) {
             Some(left) => {
                 self.steps = left;

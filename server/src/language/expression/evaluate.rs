@@ -45,7 +45,7 @@ impl From<Value> for Outcome {
 
 impl<'a> Evaluator<'a> {
     pub(super) fn new(scope: &'a dyn Scope) -> Self {
-        Self { scope, locals: Vec::new(), budget: Budget::new() }
+        Self { scope, locals: Vec::new(), budget: Budget::new(scope.allowance()) }
     }
 
     /// The value of a whole expression: an optional without a value is null.

@@ -7,7 +7,7 @@ use holdfast_catalog::value::{Kind, Map, Sensitive, Value};
 use proptest::prelude::*;
 
 use super::Expression;
-use crate::language::{Code, Fault, Scope};
+use crate::language::{Allowance, Code, Fault, Scope};
 
 /// A scope that records what was asked of it.
 #[derive(Default)]
@@ -400,4 +400,30 @@ proptest! {
             prop_assert!(!fault.message.contains("hunter2"), "{}", fault.message);
         }
     }
+}
+
+/// A scope whose evaluations share what a test gives them.
+struct Shared(Allowance);
+
+impl Scope for Shared {
+    fn resolve(&self, _: &str) -> Result<Option<Value>, Fault> {
+        Ok(None)
+    }
+    fn names(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+    fn allowance(&self) -> Allowance {
+        self.0.clone()
+    }
+}
+
+#[test]
+fn expressions_that_are_each_small_end_together() {
+    let scope = Shared(Allowance::of(1_000));
+    let expression = Expression::parse("[1, 2, 3].map(x, x * 2).size()").unwrap();
+    let done = (0..1_000).take_while(|_| expression.evaluate(&scope).is_ok()).count();
+    assert!((10..500).contains(&done), "{done}");
+    let fault = expression.evaluate(&scope).unwrap_err();
+    assert_eq!(fault.code, Code::Limit);
+    assert!(fault.message.contains("together"), "{fault:?}");
 }

@@ -130,9 +130,13 @@ fn check_number(reading: &mut Reading<'_>, kind: AttributeKind, entry: &Entry) {
     let takes_numbers = matches!(
         kind,
         AttributeKind::Integer { .. }
+            | AttributeKind::TextOrInteger
             | AttributeKind::Duration
             | AttributeKind::List(_)
             | AttributeKind::TextMap
+            | AttributeKind::BooleanOrInteger { .. }
+            | AttributeKind::Setting
+            | AttributeKind::Bytes
     );
     if takes_numbers || !matches!(&entry.item.content, Content::Scalar(Kind::Int(_) | Kind::Float(_))) {
         return;

@@ -34,7 +34,7 @@ pub(super) fn render(
         indent: String::new(),
         line_begins: true,
         partial_depth: 0,
-        budget: Budget::new(),
+        budget: Budget::new(scope.allowance()),
         errors: Vec::new(),
     };
     render.parts(&template.parts);
@@ -231,7 +231,7 @@ impl Render<'_> {
             indent: format!("{}{indent}", self.indent),
             line_begins: true,
             partial_depth: self.partial_depth + 1,
-            budget: std::mem::replace(&mut self.budget, Budget::new()),
+            budget: std::mem::replace(&mut self.budget, Budget::new(self.scope.allowance())),
             errors: std::mem::take(&mut self.errors),
         };
         inner.inside(context, &template.parts);

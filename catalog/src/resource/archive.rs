@@ -1,0 +1,180 @@
+//! `archive`: a directory, or one file, that is fetched, checked and unpacked.
+
+use std::collections::BTreeMap;
+
+use super::attribute::{
+    AbsolutePath, Format, Mode, Presence, RelativePath, Seconds, Secret, Source, SystemName, header_error,
+};
+use super::define::resource_type;
+use super::{AttributeError, Implied, Rules};
+use crate::hash::ContentHash;
+
+/// More leading directories than any archive has.
+const MAX_STRIP: u32 = 10;
+
+resource_type! {
+    /// A directory that is unpacked from an archive, or one file that is fetched. The title is its path. New content is unpacked beside it and takes its place whole, by one rename: what was changed or added inside is gone then.
+    Archive("archive"), titled AbsolutePath {
+        /// Whether it is there. With `absent`, only what this resource made is removed, unless `force` says more.
+        property ensure: Presence = Presence::Present,
+        /// Where the archive is: `https://`, `http://`, `file:///` or an absolute path of the machine. TLS trusts the machine's own certificate authorities. Up to five redirects are followed, never from https to http. Credentials have no place in it: see `headers`.
+        parameter source: Option<Source>,
+        /// The SHA-256 of the archive in hex. It is checked before anything is unpacked, and another one is how a new version is asked for.
+        property sha256: Option<ContentHash>,
+        /// Whether it is unpacked. Without it, what ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.xz`, `.tar.zst`, `.tar.bz2` or `.zip` is, and anything else is put there as the file that it is.
+        parameter extract: Option<bool>,
+        /// So many leading directories of the archive are left out; what stands beside them is dropped.
+        parameter strip: u32 = 0,
+        /// The owner of all that was unpacked; root without it.
+        property owner: Option<SystemName>,
+        /// The group of all that was unpacked; root without it.
+        property group: Option<SystemName>,
+        /// Permission bits of the directory itself, or of the file. Without it, 0755 for a new directory and 0644 for a new file; what is in the directory has the archive's, without set-id bits and without write for others.
+        property mode: Option<Mode>,
+        /// A path below the directory that shows that the archive is still there whole, such as `bin/app`: where it is missing, the archive is unpacked again.
+        property creates: Option<RelativePath>,
+        /// Replaces or removes what stands at the path though this resource did not make it.
+        parameter force: bool = false,
+        /// Headers that are sent to the source's own host, such as `Authorization`; they may be secret, and go over https only.
+        parameter headers: BTreeMap<String, Secret>,
+        /// How long fetching may take, and unpacking.
+        parameter timeout: Seconds = Seconds(600),
+    }
+}
+
+impl Archive {
+    /// How it is unpacked; none where it is one file.
+    pub fn format(&self) -> Option<Format> {
+        let by_name = self.source.as_ref().and_then(Source::format);
+        match self.extract {
+            Some(false) => None,
+            Some(true) => by_name.or(Some(Format::Tar)),
+            None => by_name,
+        }
+    }
+}
+
+/// What must hold of a source and its headers, wherever they are attributes.
+pub(super) fn source_errors(
+    source: Option<&Source>,
+    headers: &BTreeMap<String, Secret>,
+    strip: u32,
+) -> Vec<AttributeError> {
+    let url = source.and_then(|source| if let Source::Url(url) = source { Some(&**url) } else { None });
+    let mut errors: Vec<_> = header_error(headers, url).into_iter().collect();
+    if strip > MAX_STRIP {
+        let error = AttributeError::new("strip", format!("`strip` is {strip}, more than {MAX_STRIP}"));
+        errors.push(error.help("say how many leading directories of the archive are left out"));
+    }
+    errors
+}
+
+/// What comes before something that is unpacked: the programs for it, and the archive where it is a file.
+pub(super) fn source_implied(source: &Source, format: Option<Format>) -> Vec<Implied> {
+    let packages = format.map(Format::packages).unwrap_or_default();
+    let mut implied: Vec<_> = packages.iter().map(|name| Implied::on("package", *name)).collect();
+    implied.extend(source.path().map(Implied::on_path));
+    implied
+}
+
+impl Rules for Archive {
+    fn validate(&self) -> Vec<AttributeError> {
+        let mut errors = source_errors(self.source.as_ref(), &self.headers, self.strip);
+        let mut refuse = |attribute, message: &str, help: &str| {
+            errors.push(AttributeError::new(attribute, message).help(help));
+        };
+        if self.title.as_str() == "/" {
+            refuse("title", "the root of the machine is no archive", "name a directory below it");
+        }
+        if self.ensure == Presence::Absent {
+            return errors;
+        }
+        if self.source.is_none() {
+            refuse("source", "an archive needs a `source`", "say where it is: source = \"https://…\"");
+        }
+        if self.sha256.is_none() {
+            refuse(
+                "sha256",
+                "an archive needs a `sha256`",
+                "give the 64 hex digits that `sha256sum FILE` prints",
+            );
+        }
+        if self.source.is_some() && self.format().is_none() && (self.strip > 0 || self.creates.is_some()) {
+            let help = "leave `strip` and `creates` out, or say extract = true";
+            refuse("extract", "`strip` and `creates` are for archives, and this is one file", help);
+        }
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        let mut implied = vec![Implied::on_parent(self.title.as_str())];
+        implied.extend(self.owner.iter().map(|owner| Implied::on("user", owner.as_str())));
+        implied.extend(self.group.iter().map(|group| Implied::on("group", group.as_str())));
+        implied.extend(self.source.iter().flat_map(|source| source_implied(source, self.format())));
+        implied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType as _};
+    use crate::value::Value;
+
+    fn read(title: &str, attributes: &[(&str, Value)]) -> Result<Archive, Vec<AttributeError>> {
+        let attributes: Attributes = attributes.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
+        Archive::read(title, &attributes)
+    }
+
+    fn wrong(attributes: &[(&str, Value)]) -> Vec<&'static str> {
+        let errors = read("/opt/app", attributes).unwrap_err();
+        assert!(errors.iter().all(|error| error.help.is_some()), "{errors:?}");
+        errors.iter().map(|error| error.attribute).collect()
+    }
+
+    fn hash() -> Value {
+        "ab".repeat(32).as_str().into()
+    }
+
+    #[test]
+    fn the_name_or_the_data_says_whether_it_is_unpacked() {
+        let format = |source: &str, more: &[(&str, Value)]| {
+            let mut attributes = vec![("source", Value::from(source)), ("sha256", hash())];
+            attributes.extend_from_slice(more);
+            read("/opt/app", &attributes).unwrap().format()
+        };
+        assert_eq!(format("https://h/a.tar.xz", &[]), Some(Format::TarXz));
+        assert_eq!(format("https://h/tool", &[]), None);
+        assert_eq!(format("https://h/tool", &[("extract", true.into())]), Some(Format::Tar));
+        assert_eq!(format("https://h/a.zip", &[("extract", false.into())]), None);
+    }
+
+    #[test]
+    fn what_is_missing_or_contradicts_is_said_with_the_cure() {
+        assert_eq!(wrong(&[]), ["source", "sha256"]);
+        assert_eq!(
+            wrong(&[("source", "/srv/tool".into()), ("sha256", hash()), ("strip", 1.into())]),
+            ["extract"]
+        );
+        assert_eq!(
+            wrong(&[("source", "/srv/a.tar".into()), ("sha256", hash()), ("strip", 11.into())]),
+            ["strip"]
+        );
+        assert!(read("/", &[("ensure", "absent".into())]).is_err());
+        assert!(read("/opt/app", &[("ensure", "absent".into())]).is_ok());
+    }
+
+    #[test]
+    fn what_unpacks_it_and_who_owns_it_come_first() {
+        let attributes =
+            [("source", "/srv/a.tar.xz".into()), ("sha256", hash()), ("owner", Value::from("shop"))];
+        let implied = read("/opt/app", &attributes).unwrap().implied();
+        for edge in [
+            Implied::on("package", "xz-utils"),
+            Implied::on("user", "shop"),
+            Implied::on_path("/srv/a.tar.xz"),
+        ] {
+            assert!(implied.contains(&edge), "{edge:?} of {implied:?}");
+        }
+    }
+}

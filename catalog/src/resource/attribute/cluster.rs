@@ -1,0 +1,39 @@
+//! Which PostgreSQL server a resource is of, and what comes before everything in it.
+
+use super::SystemName;
+use super::database::Port;
+use crate::resource::{Implied, ResourceRef};
+
+/// A PostgreSQL cluster of this machine, as its superuser reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cluster<'a> {
+    /// The account of the machine that is its superuser.
+    pub system_user: &'a str,
+    /// Its port, by which its socket is named.
+    pub port: Port,
+}
+
+impl<'a> Cluster<'a> {
+    /// The versions whose packages and services are known by name.
+    const VERSIONS: std::ops::RangeInclusive<u8> = 12..=20;
+
+    /// The cluster at a port, of an account or else of `postgres`.
+    pub fn new(port: Port, system_user: Option<&'a SystemName>) -> Self {
+        Self { port, system_user: system_user.map_or("postgres", SystemName::as_str) }
+    }
+
+    /// The server's package and service, by their usual names, come before.
+    pub fn implied(self) -> Vec<Implied> {
+        let versioned = |type_name, name: fn(u8) -> String| {
+            Implied::First(Self::VERSIONS.rev().map(|v| ResourceRef::new(type_name, name(v))).collect())
+        };
+        vec![
+            Implied::on("user", self.system_user),
+            Implied::on("package", "postgresql"),
+            Implied::on("package", "postgresql-server"),
+            versioned("package", |version| format!("postgresql-{version}")),
+            Implied::on("service", "postgresql"),
+            versioned("service", |version| format!("postgresql@{version}-main")),
+        ]
+    }
+}

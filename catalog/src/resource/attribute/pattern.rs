@@ -1,0 +1,68 @@
+//! Regular expressions: checked where the catalog is compiled, by the same engine that the agent matches lines with.
+
+use std::fmt;
+
+use regex_lite::Regex;
+
+use super::{Attribute, AttributeKind, Mismatch};
+use crate::value::Value;
+
+/// A regular expression over one line. The time it takes grows with the line alone, whoever wrote the line.
+#[derive(Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// Whether it is found in a line, which has no line break at its end.
+    pub fn finds(&self, line: &str) -> bool {
+        self.0.is_match(line)
+    }
+
+    /// The expression as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl Attribute for Pattern {
+    const KIND: AttributeKind = AttributeKind::Pattern;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        if text.is_empty() {
+            return Err(Mismatch::because("is empty, and would be found in every line"));
+        }
+        Regex::new(text).map(Self).map_err(|error| {
+            Mismatch::because(format!(
+                "is `{}`, which is no regular expression: {error}",
+                text.escape_debug()
+            ))
+            .help("a character with a meaning of its own is written with a backslash, as in '\\.'")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_expression_is_met_where_it_is_written() {
+        assert!(Pattern::read(&"^#?Port\\s".into()).unwrap().finds("#Port 22"));
+        assert!(!Pattern::read(&"^Port$".into()).unwrap().finds("Port 22"));
+        let why = Pattern::read(&"^(Port".into()).unwrap_err().why.unwrap();
+        assert!(why.contains("^(Port") && why.contains("no regular expression"), "{why}");
+        assert!(Pattern::read(&"".into()).is_err());
+        assert_eq!(Pattern::read(&"a".into()).unwrap(), Pattern::read(&"a".into()).unwrap());
+    }
+}

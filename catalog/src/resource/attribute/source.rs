@@ -1,0 +1,219 @@
+//! Where a file comes from: a URL or a path, without credentials.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{AbsolutePath, Attribute, AttributeKind, Mismatch, Secret};
+use crate::hash::ContentHash;
+use crate::resource::AttributeError;
+use crate::value::Value;
+
+/// Where a file comes from: `https://`, `http://`, `file:///`, or an absolute path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A URL of `https` or `http`.
+    Url(Arc<str>),
+    /// A file of the machine.
+    Path(AbsolutePath),
+}
+
+/// How several files are packed into one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `tar`, packed by whatever the file says by itself.
+    Tar,
+    /// `tar`, packed by gzip.
+    TarGzip,
+    /// `tar`, packed by xz.
+    TarXz,
+    /// `tar`, packed by zstd.
+    TarZstd,
+    /// `tar`, packed by bzip2.
+    TarBzip2,
+    /// `zip`.
+    Zip,
+}
+
+/// Endings of names, and what they mean.
+const FORMATS: [(&str, Format); 10] = [
+    (".tar", Format::Tar),
+    (".tar.gz", Format::TarGzip),
+    (".tgz", Format::TarGzip),
+    (".tar.xz", Format::TarXz),
+    (".txz", Format::TarXz),
+    (".tar.zst", Format::TarZstd),
+    (".tzst", Format::TarZstd),
+    (".tar.bz2", Format::TarBzip2),
+    (".tbz2", Format::TarBzip2),
+    (".zip", Format::Zip),
+];
+
+impl Format {
+    /// Names of the packages that can unpack it, where a small system lacks it: of Debian, and of RPM systems.
+    pub fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Tar | Self::TarGzip => &["tar"],
+            Self::TarXz => &["xz-utils", "xz"],
+            Self::TarZstd => &["zstd"],
+            Self::TarBzip2 => &["bzip2"],
+            Self::Zip => &["unzip"],
+        }
+    }
+}
+
+impl Source {
+    /// How it is packed, by the ending of its name.
+    pub fn format(&self) -> Option<Format> {
+        let path = match self {
+            Self::Url(url) => url.split('?').next().unwrap_or_default(),
+            Self::Path(path) => path.as_str(),
+        };
+        let name = path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        FORMATS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| *format)
+    }
+
+    /// The file of this machine that it is.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Url(_) => None,
+            Self::Path(path) => Some(path.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(url) => f.write_str(url),
+            Self::Path(path) => fmt::Display::fmt(path, f),
+        }
+    }
+}
+
+impl Attribute for Source {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        if let Some(path) = text.strip_prefix("file://").or_else(|| text.starts_with('/').then_some(text)) {
+            return AbsolutePath::read(&path.into()).map(Self::Path);
+        }
+        url(text, &["https://", "http://"])?;
+        Ok(Self::Url(text.into()))
+    }
+}
+
+/// Reads a URL of one of these schemes: its host and what is before it.
+///
+/// # Errors
+/// Another scheme, no host, characters that no URL has, a password, or a fragment.
+pub(super) fn url<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, Mismatch> {
+    let named = || schemes.join(", ");
+    let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+        let why = format!("is `{}`, which is none of {}", text.escape_debug(), named());
+        return Err(Mismatch::because(why).help("give a URL or an absolute path"));
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') && schemes != ["ssh://"] {
+        // Not quoted: it may be a password.
+        return Err(Mismatch::because("holds credentials, which everybody would see")
+            .help("take them out of the URL and give them as `headers`"));
+    }
+    let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}#".contains(&b);
+    if authority.is_empty() || authority.starts_with('-') || text.len() > 4095 || !text.bytes().all(plain) {
+        let why = format!("is `{}`, which is not a URL", text.escape_debug());
+        return Err(Mismatch::because(why).help("write other characters as %XX; leave a `#` out"));
+    }
+    Ok(authority)
+}
+
+/// What is wrong with headers that are sent to `url`: they may hold secrets, and so go over TLS only.
+pub fn header_error(headers: &BTreeMap<String, Secret>, url: Option<&str>) -> Option<AttributeError> {
+    let name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let value = |value: &Secret| value.expose().bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+    let wrong = headers.iter().find(|(key, text)| !name(key) || !value(text));
+    if let Some((key, _)) = wrong {
+        let message = format!("the header `{}` has a name or a value that no header has", key.escape_debug());
+        return Some(AttributeError::new("headers", message).help("use letters, digits and `-` in the name"));
+    }
+    if headers.is_empty() || url.is_some_and(|url| url.starts_with("https://")) {
+        return None;
+    }
+    let error = AttributeError::new("headers", "headers are sent over https alone: others could read them");
+    Some(error.help("use an https:// URL, or leave `headers` out"))
+}
+
+impl Attribute for ContentHash {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        Self::parse(&text.to_ascii_lowercase()).ok_or_else(|| {
+            Mismatch::because(format!("is `{}`, which is no SHA-256", text.escape_debug()))
+                .help("give the 64 hex digits that `sha256sum FILE` prints")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Source, Mismatch> {
+        Source::read(&text.into())
+    }
+
+    #[test]
+    fn urls_and_paths_are_sources() {
+        assert_eq!(read("file:///srv/a.tar").unwrap(), read("/srv/a.tar").unwrap());
+        assert_eq!(read("/srv/a.tar").unwrap().path(), Some("/srv/a.tar"));
+        assert_eq!(read("https://dl.example/a?b=c").unwrap().to_string(), "https://dl.example/a?b=c");
+        for bad in [
+            "ftp://x/y",
+            "srv/a",
+            "-rf",
+            "https://",
+            "https:///x",
+            "http://h/a b",
+            "http://h/\n",
+            "http://h/#a",
+            "/a/../b",
+        ] {
+            assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_refused_and_not_quoted() {
+        let error = read("https://deploy:hunter2@dl.example/a.tar").unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"));
+        assert!(error.help.unwrap().contains("headers"));
+        assert!(read("https://dl.example/@scope/pkg.tgz").is_ok());
+    }
+
+    #[test]
+    fn the_ending_of_the_name_says_how_it_is_packed() {
+        let format = |text: &str| read(text).unwrap().format();
+        assert_eq!(format("https://h/app-1.2.tar.gz?token=x.zip"), Some(Format::TarGzip));
+        assert_eq!(format("/srv/A.TGZ"), Some(Format::TarGzip));
+        assert_eq!(format("/srv/a.tar.zst"), Some(Format::TarZstd));
+        assert_eq!(format("/srv/a.zip"), Some(Format::Zip));
+        assert_eq!(format("https://h/node_exporter"), None);
+    }
+
+    #[test]
+    fn headers_go_over_tls_and_hold_no_line_break() {
+        let headers = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), Secret::from(value))]);
+        let token = headers("Authorization", "Bearer x");
+        assert_eq!(header_error(&token, Some("https://h/x")), None);
+        assert!(header_error(&token, Some("http://h/x")).is_some());
+        assert!(header_error(&token, None).is_some());
+        assert!(header_error(&headers("A", "x\r\nB: y"), Some("https://h/x")).is_some());
+        assert!(header_error(&headers("A: x\nB", "y"), Some("https://h/x")).is_some());
+    }
+
+    #[test]
+    fn a_hash_is_sixty_four_digits() {
+        assert_eq!(ContentHash::read(&"AB".repeat(32).into()).unwrap().as_str(), "ab".repeat(32));
+        assert!(ContentHash::read(&"abc".into()).is_err());
+    }
+}

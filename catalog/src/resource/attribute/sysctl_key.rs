@@ -1,0 +1,110 @@
+//! Keys of the kernel's settings below `/proc/sys`.
+
+use std::fmt;
+
+use super::{Attribute, AttributeKind, Mismatch};
+use crate::value::Value;
+
+/// A key of a kernel setting, such as `net.ipv4.ip_forward` or `net/ipv4/conf/eth0.1/rp_filter`. As sysctl(8) has it, the
+/// first separator decides which one it is; the other then stands for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SysctlKey {
+    written: String,
+    path: String,
+    file: String,
+}
+
+impl SysctlKey {
+    /// Where the kernel shows the value.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The key with `/` as the separator: one and the same for all ways to write it.
+    pub fn name(&self) -> &str {
+        self.path.strip_prefix("/proc/sys/").unwrap_or(&self.path)
+    }
+
+    /// The file that keeps the value over a reboot.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Reads a key as a file of `sysctl.d` may write it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let dotted = text.find(['.', '/']).is_some_and(|at| text[at..].starts_with('.'));
+        let swapped = |c| match c {
+            '.' => '/',
+            '/' => '.',
+            other => other,
+        };
+        let name = if dotted { text.chars().map(swapped).collect() } else { text.to_owned() };
+        let character = |b: u8| b.is_ascii_alphanumeric() || b"_-.:@+".contains(&b);
+        let is_part = |part: &str| {
+            !matches!(part, "" | "." | "..") && part.bytes().all(character) && !part.starts_with('-')
+        };
+        if text.len() > 200 || name.split('/').count() < 2 || !name.split('/').all(is_part) {
+            return None;
+        }
+        let file = format!("/etc/sysctl.d/60-holdfast-{}.conf", name.replace('/', "."));
+        Some(Self { written: text.to_owned(), path: format!("/proc/sys/{name}"), file })
+    }
+}
+
+impl fmt::Display for SysctlKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl Attribute for SysctlKey {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        Self::parse(text).ok_or_else(|| {
+            let why = format!("is `{}`, which is no key of a kernel setting", text.escape_debug());
+            let help = "write it as `net.ipv4.ip_forward`, or as `net/ipv4/conf/eth0.1/rp_filter` where a part has dots";
+            Mismatch::because(why).help(help)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> SysctlKey {
+        SysctlKey::read(&text.into()).unwrap()
+    }
+
+    #[test]
+    fn the_first_separator_decides() {
+        for written in ["net.ipv4.conf.eth0/1.rp_filter", "net/ipv4/conf/eth0.1/rp_filter"] {
+            let key = key(written);
+            assert_eq!(key.path(), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+            assert_eq!(key.name(), "net/ipv4/conf/eth0.1/rp_filter");
+            assert_eq!(key.file(), "/etc/sysctl.d/60-holdfast-net.ipv4.conf.eth0.1.rp_filter.conf");
+            assert_eq!(key.to_string(), written);
+        }
+        assert_eq!(key("vm.swappiness").path(), "/proc/sys/vm/swappiness");
+    }
+
+    #[test]
+    fn no_key_leaves_the_kernels_settings() {
+        for bad in [
+            "",
+            "vm",
+            "../etc/passwd",
+            "net/../x",
+            "/net/x",
+            "net//x",
+            "a.b=c",
+            "a.b\nc",
+            "-w.x",
+            "a.-b",
+            "a.*",
+        ] {
+            assert!(SysctlKey::read(&bad.into()).unwrap_err().help.is_some(), "{bad}");
+        }
+    }
+}

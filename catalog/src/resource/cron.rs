@@ -1,0 +1,229 @@
+//! `cron`: a job that cron runs by the clock.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::attribute::{CronSchedule, Presence, Secret, SystemName};
+use super::define::resource_type;
+use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::value::Value;
+
+/// Where cron reads jobs that name their user.
+const FOLDER: &str = "/etc/cron.d/";
+
+/// cron cuts or drops longer commands and variables.
+const LONGEST: usize = 998;
+
+/// The name of a file that cron reads: letters, digits, `-` and `_`, and no dot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CronName(String);
+
+impl CronName {
+    /// The file.
+    pub fn path(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for CronName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0[FOLDER.len()..])
+    }
+}
+
+impl Attribute for CronName {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let character = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        if (1..=200).contains(&text.len()) && text.bytes().all(character) && !text.starts_with('-') {
+            return Ok(Self(format!("{FOLDER}{text}")));
+        }
+        let why = format!("is `{}`, which is no name of a job", text.escape_debug());
+        Err(Mismatch::because(why)
+            .help("use letters, digits, `-` and `_`: cron passes over files with a dot"))
+    }
+}
+
+resource_type! {
+    /// A job that cron runs by the clock: the file `/etc/cron.d/NAME`, whole. The title is its name.
+    Cron("cron"), titled CronName {
+        /// Whether it exists.
+        property ensure: Presence = Presence::Present,
+        /// What is run, by `/bin/sh -c` unless `SHELL` in `environment` says another. `%` stands for itself.
+        property command: Option<String>,
+        /// The user it runs as; root without it.
+        property user: Option<SystemName>,
+        /// When it runs: minute, hour, day of the month, month, day of the week (`"*/5 * * * *"`), or a word such as `"@daily"`.
+        property schedule: Option<CronSchedule>,
+        /// Variables of its environment, such as `MAILTO` and `PATH`. Where one is secret, only root can read the file.
+        property environment: BTreeMap<String, Secret>,
+    }
+}
+
+impl Cron {
+    /// The user it runs as.
+    pub fn runs_as(&self) -> &str {
+        self.user.as_ref().map_or("root", SystemName::as_str)
+    }
+}
+
+/// A value as cron reads it back unchanged; none where there is no way to write it.
+pub fn quoted(value: &str) -> Option<String> {
+    let plain = !value.is_empty() && value.trim() == value && !value.starts_with(['"', '\'']);
+    if plain {
+        return Some(value.to_owned());
+    }
+    let mark = ['"', '\''].into_iter().find(|mark| !value.contains(*mark))?;
+    Some(format!("{mark}{value}{mark}"))
+}
+
+fn is_variable(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    first && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+impl Rules for Cron {
+    fn validate(&self) -> Vec<AttributeError> {
+        let mut errors = Vec::new();
+        let mut refuse = |attribute, message: String, help: &str| {
+            errors.push(AttributeError::new(attribute, message).help(help));
+        };
+        if self.ensure == Presence::Present {
+            if self.command.is_none() {
+                refuse(
+                    "command",
+                    "attribute `command` is missing".to_owned(),
+                    "say what is run: command = \"…\"",
+                );
+            }
+            if self.schedule.is_none() {
+                refuse(
+                    "schedule",
+                    "attribute `schedule` is missing".to_owned(),
+                    "say when it runs: schedule = \"*/5 * * * *\" or \"@daily\"",
+                );
+            }
+        }
+        if let Some((why, help)) = self.command.as_deref().and_then(wrong_command) {
+            refuse("command", format!("`command` {why}"), help);
+        }
+        for (name, value) in &self.environment {
+            if let Some((why, help)) = wrong_variable(name, &value.expose()) {
+                refuse("environment", format!("`environment` has `{}`, {why}", name.escape_debug()), help);
+            }
+        }
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        let mut implied = vec![Implied::on_parent(self.title.path())];
+        if self.ensure == Presence::Present {
+            let cron =
+                ["cron", "cronie", "systemd-cron"].map(|name| super::ResourceRef::new("package", name));
+            implied.push(Implied::First(cron.into()));
+            implied.push(Implied::on("user", self.runs_as()));
+        }
+        implied
+    }
+}
+
+/// What cron would not run as it is written, and what to do.
+fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
+    let script = "put it into a script, and run that";
+    if command.trim().is_empty() {
+        Some(("is empty", "say what is run"))
+    } else if command.contains(char::is_control) {
+        Some(("holds a line break or another control character, which a crontab cannot", script))
+    } else if command.trim() != command {
+        Some(("begins or ends with white space", "leave that out"))
+    } else if command.len() > LONGEST {
+        Some(("is longer than 998 bytes, which cron does not read", script))
+    } else if command.contains("\\%") {
+        Some(("has a backslash before `%`", "write `%` alone: it is escaped for cron by itself"))
+    } else {
+        None
+    }
+}
+
+/// What cron would not read back as it is, and what to do.
+fn wrong_variable(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
+    if !is_variable(name) {
+        Some(("which is no name of a variable", "use letters, digits and `_`"))
+    } else if value.contains(|c: char| c.is_control() && c != '\t') {
+        Some(("whose value holds a line break or another control character", "give it by a file"))
+    } else if value.len() + name.len() > LONGEST {
+        Some(("whose value is longer than cron reads", "give it by a file"))
+    } else if quoted(value).is_none() {
+        Some((
+            "whose value has both kinds of quotes, and begins with one or has white space at an end",
+            "give it by a file",
+        ))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType as _};
+
+    fn read(title: &str, attributes: &[(&str, Value)]) -> Result<Cron, Vec<AttributeError>> {
+        let attributes: Attributes = attributes.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
+        Cron::read(title, &attributes)
+    }
+
+    fn job(command: &str, environment: &[(&'static str, &str)]) -> Result<Cron, Vec<AttributeError>> {
+        let map: Vec<(&str, Value)> = environment.iter().map(|(k, v)| (*k, Value::from(*v))).collect();
+        let map =
+            map.into_iter().map(|(k, v)| (k.into(), v)).collect::<BTreeMap<std::sync::Arc<str>, Value>>();
+        read(
+            "job",
+            &[("command", command.into()), ("schedule", "@daily".into()), ("environment", map.into())],
+        )
+    }
+
+    #[test]
+    fn a_job_needs_a_command_and_a_schedule() {
+        let missing: Vec<_> = read("job", &[]).unwrap_err().iter().map(|error| error.attribute).collect();
+        assert_eq!(missing, ["command", "schedule"]);
+        assert!(read("job", &[("ensure", "absent".into())]).is_ok());
+        let job = job("date +%F", &[("MAILTO", "")]).unwrap();
+        assert_eq!((job.title.path(), job.runs_as()), ("/etc/cron.d/job", "root"));
+    }
+
+    #[test]
+    fn names_are_those_that_cron_reads() {
+        for bad in ["a.b", "a/b", "", "-a", "a b", "../x"] {
+            assert!(read(bad, &[("ensure", "absent".into())]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn no_text_becomes_another_line_or_another_command() {
+        for bad in ["", "  ", "a\nb", "a\rb", "date +\\%F", " a", &"x".repeat(999)] {
+            let errors = job(bad, &[]).unwrap_err();
+            assert!(errors[0].attribute == "command" && errors[0].help.is_some(), "{bad:?}: {errors:?}");
+        }
+        for bad in [("A B", "x"), ("1A", "x"), ("A", "x\n* * * * * root evil"), ("A", "\"it's")] {
+            let errors = job("true", &[bad]).unwrap_err();
+            assert!(errors[0].attribute == "environment" && errors[0].help.is_some(), "{bad:?}: {errors:?}");
+            assert!(!errors[0].message.contains("evil"), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_quoted_only_where_cron_would_change_them() {
+        for (value, written) in [
+            ("/bin:/usr/bin", Some("/bin:/usr/bin")),
+            ("it's", Some("it's")),
+            ("", Some("\"\"")),
+            (" a ", Some("\" a \"")),
+            ("\"a\"", Some("'\"a\"'")),
+            ("\"it's\"", None),
+        ] {
+            assert_eq!(quoted(value).as_deref(), written, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! `file_line`: one line of a file that others own.
+
+use super::attribute::{AbsolutePath, Pattern, Presence, Secret};
+use super::define::resource_type;
+use super::{AttributeError, Implied, Rules};
+
+resource_type! {
+    /// One line of a text file whose other lines are somebody else's. The title is any name. The file itself must be there, and what else it holds stays as it is, its line ends too. Where a program reads a directory of drop-in files, a `file` there is better.
+    FileLine("file_line"), titled String {
+        /// The file.
+        parameter path: AbsolutePath,
+        /// Whether the line is there. `absent` removes each line that is `line`, or each that `match` finds.
+        property ensure: Presence = Presence::Present,
+        /// The line, without a line end. May be left out only with `ensure = "absent"` and `match`.
+        property line: Option<Secret>,
+        /// A regular expression that finds the line that `line` replaces. It must find `line` too. Where it finds none, `line` is added.
+        parameter r#match: Option<Pattern>,
+        /// A regular expression: a new line is put after the line that it finds, and at the end where it finds none.
+        parameter after: Option<Pattern>,
+        /// Whether `match` and `after` may find several lines: all that `match` finds become `line`, a new line is put after each that `after` finds. Otherwise several are an error.
+        parameter multiple: bool = false,
+        /// Whether `line` is added where `match` finds nothing.
+        parameter append_on_no_match: bool = true,
+    }
+}
+
+impl Rules for FileLine {
+    fn validate(&self) -> Vec<AttributeError> {
+        let mut errors = Vec::new();
+        let mut refuse = |attribute, message: &str, help: &str| {
+            errors.push(AttributeError::new(attribute, message).help(help));
+        };
+        match (&self.line, &self.r#match) {
+            (None, None) => refuse("line", "attribute `line` is missing", "write the whole line"),
+            (None, Some(_)) if self.ensure == Presence::Present => {
+                refuse(
+                    "line",
+                    "attribute `line` is missing",
+                    "write the line that what `match` finds becomes",
+                );
+            }
+            (Some(line), _) if line.expose().contains(['\n', '\r']) => {
+                refuse("line", "`line` holds a line break", "write one resource for each line");
+            }
+            (Some(line), Some(pattern)) if !pattern.finds(&line.expose()) => refuse(
+                "match",
+                "`match` does not find `line`: each run would add it again",
+                "write `match` so that it finds the old line and the new one, such as '^#?NAME='",
+            ),
+            _ => {}
+        }
+        if self.ensure == Presence::Absent && self.after.is_some() {
+            refuse("after", "a line that is removed comes after none", "leave `after` out");
+        }
+        if self.r#match.is_none() && !self.append_on_no_match {
+            refuse(
+                "append_on_no_match",
+                "there is no `match` to find nothing",
+                "leave it out, or give `match`",
+            );
+        }
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        vec![Implied::on_path(self.path.as_str())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType};
+    use crate::value::Value;
+
+    fn read(attributes: &[(&str, &str)]) -> Result<FileLine, String> {
+        let mut all: Attributes = [("path".into(), Value::from("/etc/x"))].into();
+        all.extend(attributes.iter().map(|(name, value)| ((*name).into(), Value::from(*value))));
+        FileLine::read("x", &all).map_err(|errors| errors[0].to_string())
+    }
+
+    #[test]
+    fn a_match_that_would_add_a_line_at_each_run_is_refused() {
+        assert!(read(&[("line", "Port 22"), ("match", "^#?Port ")]).is_ok());
+        let error = read(&[("line", "Port 22"), ("match", "^#Port ")]).unwrap_err();
+        assert!(error.contains("would add it again"), "{error}");
+    }
+
+    #[test]
+    fn only_one_whole_line_is_a_line() {
+        assert!(read(&[("line", "a\nb")]).unwrap_err().contains("line break"));
+        assert!(read(&[("line", "a\r")]).unwrap_err().contains("line break"));
+        assert!(read(&[]).unwrap_err().contains("missing"));
+        assert!(read(&[("match", "^a")]).unwrap_err().contains("missing"));
+        assert!(read(&[("match", "^a"), ("ensure", "absent")]).is_ok());
+        assert!(read(&[("line", "a"), ("after", "^b"), ("ensure", "absent")]).is_err());
+    }
+}

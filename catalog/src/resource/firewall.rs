@@ -1,0 +1,268 @@
+//! `firewall`: one rule of the machine's one ruleset.
+
+use super::attribute::{Bounded, Cidr, Ports, keywords};
+use super::define::resource_type;
+use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::value::Value;
+
+keywords! {
+    /// Which packets a rule sees.
+    FirewallChain {
+        /// Those for this machine.
+        Input = "input",
+        /// Those that it passes on.
+        Forward = "forward",
+        /// Those that it sends.
+        Output = "output",
+    }
+}
+
+keywords! {
+    /// What becomes of a packet.
+    FirewallAction {
+        /// It passes.
+        Accept = "accept",
+        /// It is gone without a word.
+        Drop = "drop",
+        /// It is refused, and the sender is told.
+        Reject = "reject",
+    }
+}
+
+keywords! {
+    /// A protocol above IP.
+    Protocol {
+        /// TCP.
+        Tcp = "tcp",
+        /// UDP.
+        Udp = "udp",
+        /// SCTP.
+        Sctp = "sctp",
+        /// DCCP.
+        Dccp = "dccp",
+        /// UDP-Lite.
+        Udplite = "udplite",
+        /// ICMP of version 4.
+        Icmp = "icmp",
+        /// ICMP of version 6.
+        Icmpv6 = "icmpv6",
+        /// IPsec's payload.
+        Esp = "esp",
+        /// IPsec's authentication.
+        Ah = "ah",
+        /// GRE tunnels.
+        Gre = "gre",
+        /// IPv6 in IPv4.
+        Ipv6 = "ipv6",
+        /// IPv4 in IP.
+        Ipip = "ipip",
+        /// Multicast groups of version 4.
+        Igmp = "igmp",
+        /// OSPF routing.
+        Ospf = "ospf",
+        /// VRRP, as keepalived speaks it.
+        Vrrp = "vrrp",
+    }
+}
+
+impl Protocol {
+    /// Its number, which needs no table of names.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Icmp => 1,
+            Self::Igmp => 2,
+            Self::Ipip => 4,
+            Self::Tcp => 6,
+            Self::Udp => 17,
+            Self::Dccp => 33,
+            Self::Ipv6 => 41,
+            Self::Gre => 47,
+            Self::Esp => 50,
+            Self::Ah => 51,
+            Self::Icmpv6 => 58,
+            Self::Ospf => 89,
+            Self::Vrrp => 112,
+            Self::Sctp => 132,
+            Self::Udplite => 136,
+        }
+    }
+
+    /// Whether it has ports.
+    pub fn has_ports(self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp | Self::Sctp | Self::Dccp | Self::Udplite)
+    }
+}
+
+/// The name of a network interface; `*` at its end stands for any further letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface(String);
+
+impl Interface {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Attribute for Interface {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let name = text.strip_suffix('*').unwrap_or(text);
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.:@".contains(&b);
+        if name.is_empty() || text.len() > 15 || !name.bytes().all(plain) {
+            let why = format!("is `{}`, which is no interface", text.escape_debug());
+            return Err(Mismatch::because(why).help("write it as eth0, or eth* for all that begin so"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+resource_type! {
+    /// A rule of the machine's firewall. All rules of a catalog, from whatever class, are one ruleset: the table
+    /// `inet holdfast`, loaded whole or not at all, and written to `/etc/nftables.d/holdfast.nft`, which `/etc/nftables.conf`
+    /// can include so that it is in force before the agent runs. Other tables are left alone. The title says what the rule is for.
+    ///
+    /// A chain is made where a rule names it, and begins with what keeps the machine reachable: the loopback interface,
+    /// answers to what was let through before, and what IPv6 needs; what belongs to no connection is dropped. What no rule
+    /// takes is accepted: `order = 999` with `action = "drop"` and no condition refuses the rest.
+    ///
+    /// Since the ruleset is one, a rule whose policy is `audit` or `off` is loaded with the others; when the last rule goes
+    /// from the catalog, what was loaded stays.
+    Firewall("firewall"), titled String {
+        /// Which packets it sees: those for this machine, those that it passes on, or those that it sends.
+        parameter chain: FirewallChain = FirewallChain::Input,
+        /// Its place: lower ones come first, equal ones by title.
+        parameter order: Bounded<0, 999> = Bounded::new(50),
+        /// What becomes of packets that meet all conditions; `accept` without it.
+        parameter action: Option<FirewallAction>,
+        /// Only these protocols.
+        parameter protocol: Vec<Protocol>,
+        /// Only to these ports: `80`, `"8000-8010"`.
+        parameter ports: Vec<Ports>,
+        /// Only from these addresses and networks, of either version.
+        parameter source: Vec<Cidr>,
+        /// Only to these addresses and networks, of either version.
+        parameter destination: Vec<Cidr>,
+        /// Only what comes in by this interface; `*` at its end stands for any further letters.
+        parameter interface: Option<Interface>,
+        /// Only what goes out by this interface.
+        parameter out_interface: Option<Interface>,
+        /// Whether such packets are logged, at most ten a second.
+        parameter log: bool = false,
+        /// The rule in nftables' own words, in place of the attributes for conditions and `action`:
+        /// `tcp dport 22 ct state new limit rate 10/minute accept`. A rule that is missing, was altered or has moved is reported under this name.
+        property rule: Option<String>,
+    }
+}
+
+impl Firewall {
+    /// What becomes of a packet that meets all conditions.
+    pub fn verdict(&self) -> FirewallAction {
+        self.action.unwrap_or(FirewallAction::Accept)
+    }
+
+    /// Whether it can match packets of version 4, or of version 6, by its addresses.
+    pub fn matches_family(&self, v4: bool) -> bool {
+        let has = |list: &[Cidr]| list.is_empty() || list.iter().any(|cidr| cidr.is_v4() == v4);
+        has(&self.source) && has(&self.destination)
+    }
+
+    fn has_conditions(&self) -> bool {
+        !self.protocol.is_empty()
+            || !self.ports.is_empty()
+            || !self.source.is_empty()
+            || !self.destination.is_empty()
+            || self.interface.is_some()
+            || self.out_interface.is_some()
+    }
+}
+
+impl Rules for Firewall {
+    fn validate(&self) -> Vec<AttributeError> {
+        let mut errors = Vec::new();
+        let mut refuse = |attribute, message: String, help: &str| {
+            errors.push(AttributeError::new(attribute, message).help(help));
+        };
+        if let Some(rule) = &self.rule {
+            if self.has_conditions() || self.action.is_some() || self.log {
+                let help = "say all of it in `rule`, or leave `rule` out";
+                refuse("rule", "`rule` stands in place of conditions, `action` and `log`".to_owned(), help);
+            }
+            if let Err(why) = is_one_rule(rule) {
+                refuse(
+                    "rule",
+                    format!("`rule` {why}"),
+                    "write one rule in one line, and one resource for each",
+                );
+            }
+        }
+        let portless = self.protocol.iter().find(|protocol| !protocol.has_ports());
+        match (self.ports.is_empty(), self.protocol.is_empty(), portless) {
+            (false, true, _) => {
+                refuse("ports", "`ports` needs a `protocol`".to_owned(), "add protocol = \"tcp\"");
+            }
+            (false, false, Some(protocol)) => {
+                refuse(
+                    "ports",
+                    format!("{protocol} has no ports"),
+                    "leave `ports` out, or make it two rules",
+                );
+            }
+            _ => {}
+        }
+        if self.chain == FirewallChain::Input && self.out_interface.is_some() {
+            let why = "what is for this machine goes out nowhere".to_owned();
+            refuse("out_interface", why, "use `interface`, or another `chain`");
+        }
+        if self.chain == FirewallChain::Output && self.interface.is_some() {
+            let why = "what this machine sends came in nowhere".to_owned();
+            refuse("interface", why, "use `out_interface`, or another `chain`");
+        }
+        if !self.matches_family(true) && !self.matches_family(false) {
+            let why = "`source` and `destination` have no version of IP in common".to_owned();
+            refuse("destination", why, "a packet has both addresses of one version");
+        }
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        // The service empties the kernel's tables when it starts.
+        vec![
+            Implied::on("package", "nftables"),
+            Implied::on("service", "nftables"),
+            Implied::on_parent("/etc/nftables.d/holdfast.nft"),
+        ]
+    }
+}
+
+/// Whether a text in nftables' words can be no more than one rule, and leaves its comment to us.
+fn is_one_rule(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("is empty".to_owned());
+    }
+    let (mut quoted, mut depth) = (false, 0_u32);
+    let mut bare = String::new();
+    for c in text.chars() {
+        match c {
+            c if c.is_control() => return Err("has a line break or another control character".to_owned()),
+            '"' => quoted = !quoted,
+            _ if quoted => continue,
+            ';' | '#' | '\\' | '$' => return Err(format!("has a `{c}`")),
+            '{' => depth += 1,
+            '}' => depth = depth.checked_sub(1).ok_or("closes a brace that it did not open")?,
+            _ => {}
+        }
+        bare.push(c);
+    }
+    if quoted || depth > 0 {
+        return Err("leaves a quotation mark or a brace open".to_owned());
+    }
+    if bare.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == "comment") {
+        return Err("has a comment, which the title is".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

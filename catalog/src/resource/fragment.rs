@@ -1,0 +1,28 @@
+//! `fragment`: a part of a file to which several classes contribute.
+
+use super::attribute::{AbsolutePath, InlineContent, Order};
+use super::define::resource_type;
+use super::{Implied, Rules};
+
+resource_type! {
+    /// A part of a file to which several classes contribute. The title is any name. The file is a `file` with `fragments = true` and the path that `target` names, in any class: it says mode, owner, `validate` and whom it notifies, and it is what is compared with the machine, so drift shows there. It holds the fragments by `order`, then by title, each ended by a line end. It is secret where one of them is.
+    Fragment("fragment"), titled String {
+        /// The path of the file that it is a part of.
+        parameter target: AbsolutePath,
+        /// Its place in the file: smaller numbers come first, equal ones by title.
+        parameter order: Order = Order(10),
+        /// Its text: inline, by `template` or by `source`.
+        parameter content: InlineContent,
+    }
+}
+
+impl Fragment {
+    /// The attribute of the target that takes fragments.
+    pub const TAKEN_BY: &'static str = "fragments";
+}
+
+impl Rules for Fragment {
+    fn implied(&self) -> Vec<Implied> {
+        vec![Implied::part_of("file", self.target.as_str(), Self::TAKEN_BY)]
+    }
+}

@@ -1,0 +1,120 @@
+//! `ini_setting`: one setting of a file of sections, keys and values.
+
+use super::attribute::{AbsolutePath, Presence, Setting};
+use super::define::resource_type;
+use super::{AttributeError, Implied, Rules};
+
+resource_type! {
+    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. What else the file holds stays as it is.
+    IniSetting("ini_setting"), titled String {
+        /// The file.
+        parameter path: AbsolutePath,
+        /// The section, without brackets; without it, the settings before the first section.
+        parameter section: String = String::new(),
+        /// The name of the setting.
+        parameter key: String,
+        /// Whether the setting is there.
+        property ensure: Presence = Presence::Present,
+        /// Its value: a string, a number or a boolean. Where it is secret it is shown nowhere.
+        property value: Option<Setting>,
+        /// What stands between key and value of a new setting. A setting that is there keeps its spaces.
+        parameter separator: String = " = ".to_owned(),
+    }
+}
+
+impl IniSetting {
+    /// The value's text; empty where there is none.
+    pub fn text(&self) -> std::sync::Arc<str> {
+        self.value.as_ref().map(|value| value.secret().expose()).unwrap_or_default()
+    }
+}
+
+impl Rules for IniSetting {
+    fn validate(&self) -> Vec<AttributeError> {
+        let mut errors = Vec::new();
+        let mut refuse = |attribute, message: String, help: &str| {
+            errors.push(AttributeError::new(attribute, message).help(help));
+        };
+        if !is_plain(&self.section) || self.section.contains(']') {
+            let message = format!("`section` is `{}`, which is no name of one", self.section.escape_debug());
+            refuse("section", message, "write it without brackets, and without space around it");
+        }
+        let sign = self.separator.trim();
+        let holds_sign =
+            if sign.is_empty() { self.key.contains([' ', '\t']) } else { self.key.contains(sign) };
+        if self.key.is_empty() || !is_plain(&self.key) || self.key.starts_with(['[', '#', ';']) || holds_sign
+        {
+            let message = format!("`key` is `{}`, which is no name of a setting", self.key.escape_debug());
+            refuse("key", message, "one word or more, without the separator and without space around it");
+        }
+        if self.separator.is_empty() || self.separator.contains(['\n', '\r', '#', ';', '[', ']']) {
+            let message = format!("`separator` is `{}`", self.separator.escape_debug());
+            refuse("separator", message, "use \" = \", \"=\", \": \" or a space");
+        }
+        match &self.value {
+            None if self.ensure == Presence::Present => {
+                refuse("value", "attribute `value` is missing".to_owned(), "an empty one is value = \"\"");
+            }
+            Some(_) if !is_plain(&self.text()) => refuse(
+                "value",
+                "`value` holds a line break, or space at its beginning or end".to_owned(),
+                "a value is one line; quote it as the program that reads it wants",
+            ),
+            _ => {}
+        }
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        vec![Implied::on_path(self.path.as_str())]
+    }
+}
+
+/// One line without space around it: what is written is what is read again.
+fn is_plain(text: &str) -> bool {
+    !text.contains(['\n', '\r']) && text.trim() == text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType};
+    use crate::value::{Kind, Sensitive, Value};
+
+    fn read(attributes: &[(&str, Value)]) -> Result<IniSetting, Vec<AttributeError>> {
+        let mut all: Attributes = [("path".into(), Value::from("/etc/x.ini"))].into();
+        all.extend(attributes.iter().map(|(name, value)| ((*name).into(), value.clone())));
+        IniSetting::read("x", &all)
+    }
+
+    #[test]
+    fn what_would_not_be_read_again_as_it_was_written_is_refused() {
+        assert!(read(&[("section", "php".into()), ("key", "a.b c".into()), ("value", 3.into())]).is_ok());
+        for (name, bad) in [
+            ("section", "a]"),
+            ("section", "a\nb"),
+            ("key", "a=b"),
+            ("key", "#a"),
+            ("key", "[a"),
+            ("key", ""),
+            ("value", "1\n[other]"),
+            ("value", " 1"),
+            ("separator", ""),
+            ("separator", "=\n"),
+        ] {
+            let mut attributes = vec![("key", Value::from("k")), ("value", "v".into())];
+            attributes.push((name, bad.into()));
+            assert_eq!(read(&attributes).unwrap_err()[0].attribute, name, "{bad:?}");
+        }
+        assert!(read(&[("key", "a b".into()), ("value", "v".into()), ("separator", " ".into())]).is_err());
+        assert_eq!(read(&[("key", "a".into())]).unwrap_err()[0].attribute, "value");
+        assert!(read(&[("key", "a".into()), ("ensure", "absent".into())]).is_ok());
+    }
+
+    #[test]
+    fn an_error_about_a_secret_does_not_hold_it() {
+        let secret = Value::from(Kind::Sensitive(Sensitive::text("hunter2\nx")));
+        let errors = read(&[("key", "k".into()), ("value", secret)]).unwrap_err();
+        assert!(!format!("{errors:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,150 @@
+//! `postgresql_role`: a role of a PostgreSQL server: a user, or a group of users.
+
+use super::attribute::cluster::Cluster;
+use super::attribute::database::{ConnectionLimit, Port, SqlName};
+use super::attribute::{Presence, Secret, SystemName};
+use super::define::resource_type;
+use super::user::Membership;
+use super::{AttributeError, Implied, Rules};
+
+resource_type! {
+    /// A role of a PostgreSQL server: who connects, owns and is granted something. The title is its name.
+    ///
+    /// The agent runs `psql` as the server's own account over the local socket. The role that it connects as is never
+    /// removed and keeps its rights. A role that owns something or holds privileges cannot be removed: PostgreSQL says
+    /// what is in the way.
+    PostgresqlRole("postgresql_role"), titled SqlName {
+        /// Whether it exists.
+        property ensure: Presence = Presence::Present,
+        /// Its password, or the verifier `SCRAM-SHA-256$…` made of one; left alone without it. Only a verifier is sent to
+        /// the server, so that no log of the server holds the password. Never shown.
+        property password: Option<Secret>,
+        /// Whether it may connect.
+        property login: bool = true,
+        /// Whether it may do everything.
+        property superuser: bool = false,
+        /// Whether it may make databases.
+        property createdb: bool = false,
+        /// Whether it may make roles.
+        property createrole: bool = false,
+        /// Whether it may replicate the server.
+        property replication: bool = false,
+        /// Whether it has the privileges of the roles that it is a member of without asking for them.
+        property inherit: bool = true,
+        /// How many connections it may have at a time; -1 is no limit.
+        property connection_limit: ConnectionLimit = ConnectionLimit::NONE,
+        /// Roles that it is a member of.
+        property member_of: Option<Vec<SqlName>>,
+        /// Whether `member_of` is the least or the whole.
+        parameter membership: Membership = Membership::Minimum,
+        /// The server's port, by which its socket is named.
+        parameter port: Port = Port::POSTGRESQL,
+        /// The account of the machine that is the server's superuser; `postgres` without it.
+        parameter system_user: Option<SystemName>,
+    }
+}
+
+impl PostgresqlRole {
+    /// The server that it is of.
+    pub fn cluster(&self) -> Cluster<'_> {
+        Cluster::new(self.port, self.system_user.as_ref())
+    }
+}
+
+impl Rules for PostgresqlRole {
+    fn validate(&self) -> Vec<AttributeError> {
+        let name = self.title.as_str();
+        let mut errors = Vec::new();
+        if name.starts_with("pg_") || matches!(name, "public" | "none") {
+            let error = AttributeError::new("title", format!("`{name}` is a name of PostgreSQL's own"));
+            errors
+                .push(error.help("name the role otherwise; `public` and `pg_…` roles are there as they are"));
+        }
+        errors.extend(self.password.as_ref().and_then(|password| wrong_password(&password.expose())));
+        errors
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        let mut implied = self.cluster().implied();
+        if self.ensure == Presence::Present {
+            let groups = self.member_of.iter().flatten();
+            implied.extend(groups.map(|role| Implied::on("postgresql_role", role.as_str())));
+        }
+        implied
+    }
+}
+
+/// What is wrong with a password; says nothing of it.
+fn wrong_password(password: &str) -> Option<AttributeError> {
+    let error = |message: &str, help: &str| Some(AttributeError::new("password", message).help(help));
+    let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    if password.is_empty() {
+        return error("`password` is empty", "an empty password is none: leave it out");
+    }
+    if password.strip_prefix("md5").is_some_and(hex) {
+        return error("`password` is an MD5 hash", "give the password itself, or a SCRAM-SHA-256 verifier");
+    }
+    if password.starts_with("SCRAM-SHA-256$") && !is_verifier(password) {
+        return error(
+            "`password` begins like a SCRAM-SHA-256 verifier and is none",
+            "it is SCRAM-SHA-256$ITERATIONS:SALT$STORED:SERVER, the last three in Base64; as `pg_authid` has it",
+        );
+    }
+    None
+}
+
+/// Whether a text has the form of a SCRAM-SHA-256 verifier.
+pub fn is_verifier(text: &str) -> bool {
+    let base64 =
+        |text: &str| data_encoding::BASE64.decode(text.as_bytes()).is_ok_and(|bytes| !bytes.is_empty());
+    let read = || {
+        let (head, keys) = text.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
+        let ((iterations, salt), (stored, server)) = (head.split_once(':')?, keys.split_once(':')?);
+        let number =
+            iterations.parse::<u32>().is_ok_and(|count| count > 0 && count.to_string() == iterations);
+        Some(number && [salt, stored, server].into_iter().all(base64))
+    };
+    read().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType};
+    use crate::value::{Kind, Sensitive, Value};
+
+    fn role(name: &str, attributes: &[(&str, Value)]) -> Result<PostgresqlRole, Vec<AttributeError>> {
+        let attributes: Attributes = attributes.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
+        PostgresqlRole::read(name, &attributes)
+    }
+
+    #[test]
+    fn names_of_the_server_are_refused() {
+        assert!(role("shop", &[]).is_ok());
+        for own in ["pg_monitor", "public", "none"] {
+            assert!(role(own, &[]).unwrap_err()[0].help.is_some(), "{own}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_itself_or_a_verifier_and_is_never_quoted() {
+        let secret = |text: &str| ("password", Kind::Sensitive(Sensitive::text(text)).into());
+        for good in ["hunter2", "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy", "md5sum"] {
+            assert!(role("shop", &[secret(good)]).is_ok(), "{good}");
+        }
+        let md5 = format!("md5{}", "0a".repeat(16));
+        for bad in ["", &md5, "SCRAM-SHA-256$x", "SCRAM-SHA-256$04096:c2FsdA==$c3RvcmVk:c2VydmVy"] {
+            let errors = role("shop", &[secret(bad)]).unwrap_err();
+            assert!(errors[0].help.is_some(), "{bad}");
+            assert!(bad.is_empty() || !format!("{errors:?}").contains(bad), "{errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_comes_after_those_it_is_a_member_of_and_the_server() {
+        let implied = role("shop", &[("member_of", "shops".into())]).unwrap().implied();
+        assert!(implied.contains(&Implied::on("postgresql_role", "shops")));
+        assert!(implied.contains(&Implied::on("service", "postgresql")));
+        assert!(implied.contains(&Implied::on("user", "postgres")));
+    }
+}

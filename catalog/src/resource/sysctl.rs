@@ -1,0 +1,86 @@
+//! `sysctl`: a setting of the kernel.
+
+use std::fmt;
+
+use super::attribute::{Presence, SysctlKey};
+use super::define::resource_type;
+use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::value::Value;
+
+/// A value of a kernel setting: one line, with one space where there is white space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SysctlValue(String);
+
+impl SysctlValue {
+    /// A value as the kernel or a file has it.
+    pub fn new(text: &str) -> Self {
+        Self(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// The value as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SysctlValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Attribute for SysctlValue {
+    const KIND: AttributeKind = AttributeKind::TextOrInteger;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        if let Some(number) = value.as_int() {
+            return Ok(Self(number.to_string()));
+        }
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        if text.contains(|c: char| c.is_control() && c != '\t') || text.len() > 1000 {
+            let why = "holds a line break or another control character, or is longer than 1000 bytes";
+            return Err(Mismatch::because(why).help("write one line"));
+        }
+        Ok(Self::new(text))
+    }
+}
+
+resource_type! {
+    /// A setting of the kernel. The title is its key, such as `net.ipv4.ip_forward`.
+    Sysctl("sysctl"), titled SysctlKey {
+        /// Whether its value is kept. Absent removes the file of `persist`; the value that the kernel has now stays until the
+        /// next boot, since nobody knows what it was before.
+        property ensure: Presence = Presence::Present,
+        /// The value. White space between several numbers counts as one space.
+        property value: Option<SysctlValue>,
+        /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/60-holdfast-KEY.conf`.
+        property persist: bool = true,
+    }
+}
+
+impl Rules for Sysctl {
+    fn validate(&self) -> Vec<AttributeError> {
+        if self.ensure == Presence::Absent || self.value.is_some() {
+            return Vec::new();
+        }
+        let error = AttributeError::new("value", "attribute `value` is missing");
+        vec![error.help("say what it is to be: value = 1")]
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        vec![Implied::All("kernel_module"), Implied::on_parent(self.title.file())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_a_number_or_one_line() {
+        let read = |value: Value| SysctlValue::read(&value);
+        assert_eq!(read(1.into()).unwrap().as_str(), "1");
+        assert_eq!(read("4096\t 131072  6291456".into()).unwrap().as_str(), "4096 131072 6291456");
+        assert!(read("1\nkernel.core_pattern = |/tmp/x".into()).unwrap_err().help.is_some());
+        assert!(read(1.5.into()).is_err());
+    }
+}

@@ -1,0 +1,213 @@
+//! `systemd_unit`: a unit's definition, or a drop-in that changes one.
+
+use super::attribute::{Content, Presence};
+use super::define::resource_type;
+use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::value::Value;
+
+/// Where an administrator's units stand.
+const DIRECTORY: &str = "/etc/systemd/system/";
+
+/// Kinds of units that are defined by a file.
+const DEFINED: [&str; 9] =
+    ["service", "socket", "mount", "automount", "swap", "target", "path", "timer", "slice"];
+
+/// A unit's file, or a drop-in's: `backup.timer`, `nginx.service.d/limits.conf`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitFile {
+    path: String,
+    /// Up to where the unit's name reaches.
+    unit: usize,
+}
+
+impl UnitFile {
+    /// The title.
+    pub fn as_str(&self) -> &str {
+        &self.path[DIRECTORY.len()..]
+    }
+
+    /// Where the file stands.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The unit that it defines or changes.
+    pub fn unit(&self) -> &str {
+        &self.path[DIRECTORY.len()..self.unit]
+    }
+
+    /// Whether it changes a unit that is defined elsewhere.
+    pub fn is_drop_in(&self) -> bool {
+        self.unit < self.path.len()
+    }
+
+    /// Whether it stands for no single unit: a template, or a drop-in for all units of a kind or with a prefix.
+    pub fn is_of_many(&self) -> bool {
+        let stem = self.unit().rsplit_once('.').map_or("", |(stem, _)| stem);
+        stem.is_empty() || stem.ends_with('@') || (self.is_drop_in() && stem.ends_with('-'))
+    }
+}
+
+impl std::fmt::Display for UnitFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Attribute for UnitFile {
+    const KIND: AttributeKind = AttributeKind::Text;
+    fn read(value: &Value) -> Result<Self, Mismatch> {
+        let text = value.as_str().ok_or(Mismatch::KIND)?;
+        let wrong = |why: &str, help: &str| {
+            Mismatch::because(format!("is `{}`, {why}", text.escape_debug())).help(help)
+        };
+        let unit = match text.split_once('/') {
+            None => text,
+            Some((directory, file)) => match (directory.strip_suffix(".d"), file.strip_suffix(".conf")) {
+                (Some(unit), Some(name)) if is_word(name) => unit,
+                _ => return Err(wrong("which is no drop-in", "name it as nginx.service.d/limits.conf")),
+            },
+        };
+        if !is_unit(unit, unit.len() < text.len()) {
+            let help = format!("name it as backup.service; kinds are {}", DEFINED.join(", "));
+            return Err(wrong("which is no name of a unit with a file", &help));
+        }
+        Ok(Self { path: format!("{DIRECTORY}{text}"), unit: DIRECTORY.len() + unit.len() })
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b);
+    !text.is_empty() && text.len() <= 200 && !text.starts_with(['.', '-']) && text.bytes().all(plain)
+}
+
+/// A drop-in may be for all units of a kind: `service.d`.
+fn is_unit(unit: &str, has_drop_in: bool) -> bool {
+    let also = if has_drop_in { &["scope", "device"][..] } else { &[] };
+    let is_kind = |kind: &str| DEFINED.contains(&kind) || also.contains(&kind);
+    match unit.rsplit_once('.') {
+        Some((stem, kind)) => is_kind(kind) && is_word(stem) && !stem.starts_with('@'),
+        None => has_drop_in && is_kind(unit),
+    }
+}
+
+resource_type! {
+    /// The definition of a unit of systemd, or a drop-in that changes one, under `/etc/systemd/system`. The title is the
+    /// unit with its kind (`backup.timer`, `worker@.service`), or `UNIT.d/NAME.conf` for a drop-in.
+    ///
+    /// systemd reads what changed at once, once for all. Whether a unit runs, and whether it starts at boot, is
+    /// `service`'s; a changed definition restarts nothing by itself: notify the service.
+    SystemdUnit("systemd_unit"), titled UnitFile {
+        /// Whether it is there. Before it goes, its service is stopped, if that is managed so.
+        property ensure: Presence = Presence::Present,
+        /// What it holds: inline, by `template` or by `source`. What is sensitive is readable by root alone.
+        property content: Option<Content>,
+    }
+}
+
+impl SystemdUnit {
+    /// Titles of the services that stand on it.
+    fn services(&self) -> Vec<String> {
+        let unit = self.title.unit();
+        let Some((stem, kind)) = unit.rsplit_once('.').filter(|_| !self.title.is_of_many()) else {
+            return Vec::new();
+        };
+        let mut services = vec![unit.to_owned()];
+        if kind == "service" {
+            services.push(stem.to_owned());
+            // These start it: it must be there when they begin to.
+            services.extend(["timer", "path", "socket"].map(|starter| format!("{stem}.{starter}")));
+        }
+        services
+    }
+}
+
+impl Rules for SystemdUnit {
+    fn validate(&self) -> Vec<AttributeError> {
+        match (&self.content, self.ensure) {
+            (None, Presence::Present) => {
+                let error = AttributeError::new("content", "a unit needs a `content`");
+                vec![error.help("give `content`, `template` or `source`, or use ensure = \"absent\"")]
+            }
+            (Some(Content::Tree(_)), _) => {
+                let error = AttributeError::new("content", "the source is a directory");
+                vec![error.help("name one file of it")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        let mut implied = vec![Implied::on_parent(self.title.path())];
+        let services = self.services().into_iter();
+        implied.extend(services.map(|service| match self.ensure {
+            Presence::Present => Implied::before("service", service),
+            Presence::Absent => Implied::on("service", service),
+        }));
+        implied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceRef, ResourceType};
+
+    fn unit(title: &str) -> SystemdUnit {
+        let attributes: Attributes = [("content".into(), "[Unit]\n".into())].into();
+        SystemdUnit::read(title, &attributes).unwrap_or_else(|errors| panic!("{title}: {errors:?}"))
+    }
+
+    #[test]
+    fn a_title_is_a_unit_or_a_drop_in_of_one() {
+        let unit_of = |title| unit(title).title.unit().to_owned();
+        assert_eq!(unit_of("backup.timer"), "backup.timer");
+        assert_eq!(unit_of("nginx.service.d/limits.conf"), "nginx.service");
+        assert_eq!(unit_of("service.d/10-all.conf"), "service");
+        assert_eq!(unit_of("srv-a\\x2db.mount"), "srv-a\\x2db.mount");
+        assert_eq!(unit("backup.timer").title.path(), "/etc/systemd/system/backup.timer");
+        for bad in [
+            "backup",
+            "../x.service",
+            "a/b.conf",
+            "nginx.service.d/../x.conf",
+            "nginx.service.d/x",
+            "x.service/y.conf",
+            "x.scope",
+            ".service",
+            "@.service",
+            "a b.service",
+            "a\n.service",
+            "nginx.service.d/.conf",
+            "service",
+        ] {
+            assert!(UnitFile::read(&bad.into()).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn templates_and_drop_ins_for_many_stand_for_no_single_unit() {
+        for title in ["worker@.service", "service.d/x.conf", "foo-.service.d/x.conf"] {
+            assert!(unit(title).title.is_of_many(), "{title}");
+        }
+        for title in ["worker@1.service", "foo-.service", "nginx.service.d/x.conf"] {
+            assert!(!unit(title).title.is_of_many(), "{title}");
+        }
+    }
+
+    #[test]
+    fn what_runs_comes_after_what_defines_it_and_before_what_takes_that_away() {
+        let nginx = ResourceRef::new("service", "nginx");
+        let implied = unit("nginx.service.d/limits.conf").implied();
+        assert!(implied.contains(&Implied::Before(nginx.clone())), "{implied:?}");
+        let timer = ResourceRef::new("service", "backup.timer");
+        assert!(unit("backup.service").implied().contains(&Implied::Before(timer)));
+        let gone = SystemdUnit::read("nginx.service", &[("ensure".into(), "absent".into())].into()).unwrap();
+        assert!(gone.implied().contains(&Implied::First(vec![nginx])));
+    }
+
+    #[test]
+    fn a_unit_that_is_to_be_there_needs_a_content() {
+        assert!(SystemdUnit::read("a.service", &Attributes::new()).is_err());
+    }
+}

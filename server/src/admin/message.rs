@@ -1,0 +1,185 @@
+//! What is said over the operators' socket: one request and one answer a connection.
+
+use holdfast_catalog::certname::Certname;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::store;
+use crate::store::node::{Liveness, Place};
+use crate::store::user::{Role, Scope};
+
+/// What an operator asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// A new node of the inventory.
+    NodeAdd {
+        /// Its name.
+        certname: Certname,
+        /// How many seconds its join string works.
+        lifetime: u64,
+    },
+    /// The node again, where the inventory has it now, as another generation.
+    NodeMove {
+        /// Its name.
+        certname: Certname,
+        /// How many seconds its join string works.
+        lifetime: u64,
+    },
+    /// All nodes.
+    NodeList,
+    /// One node.
+    NodeShow {
+        /// Its name.
+        certname: Certname,
+    },
+    /// Refuse a node from now on.
+    NodeRevoke {
+        /// Its name.
+        certname: Certname,
+    },
+    /// Forget a node.
+    NodeRemove {
+        /// Its name.
+        certname: Certname,
+    },
+    /// A new user, and a link for the first login.
+    UserAdd {
+        /// The name to log in with.
+        name: String,
+        /// What the user may do.
+        role: Role,
+        /// Which nodes the user sees.
+        scope: Scope,
+    },
+    /// Another link for a user who cannot log in.
+    UserLink {
+        /// The name.
+        name: String,
+    },
+    /// All users.
+    UserList,
+    /// Remove a user, and all sessions.
+    UserRemove {
+        /// The name.
+        name: String,
+    },
+    /// The CA.
+    CaShow,
+    /// Look at the repository now.
+    Poke {
+        /// Answer when this commit has been judged.
+        commit: Option<String>,
+    },
+}
+
+/// What the server answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", content = "value", rename_all = "snake_case")]
+pub enum Answer {
+    /// A node that waits, with its join string.
+    Invited {
+        /// The node.
+        node: Box<NodeView>,
+        /// For the node's eyes alone.
+        join: String,
+        /// Until when it works.
+        expires_at: Timestamp,
+    },
+    /// Nodes.
+    Nodes(Vec<NodeView>),
+    /// One node.
+    Node(Box<NodeDetail>),
+    /// A user's one-time login link.
+    Link(Link),
+    /// Users.
+    Users(Vec<UserView>),
+    /// The CA.
+    Ca {
+        /// The server's instance.
+        instance: String,
+        /// The roots in PEM.
+        roots: String,
+        /// SHA-256 of the key that nodes pin, in hex.
+        pin: String,
+    },
+    /// It was done.
+    Done(String),
+    /// It was not.
+    Refused(String),
+}
+
+/// A user's one-time login link.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// The user.
+    pub user: String,
+    /// The address to open.
+    pub url: String,
+    /// Until when it works.
+    pub expires_at: Timestamp,
+}
+
+/// A node, for people and scripts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NodeView {
+    /// Its name.
+    pub certname: Certname,
+    /// Whose it is.
+    pub place: Place,
+    /// Its generation.
+    pub generation: u32,
+    /// `added`, `enrolled` or `revoked`.
+    pub state: store::node::NodeState,
+    /// Whether it is heard from.
+    pub liveness: Liveness,
+    /// Its last request.
+    pub seen_at: Option<Timestamp>,
+    /// The commit that it was last answered from.
+    pub commit: Option<String>,
+}
+
+/// A node with its certificates and last reports.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NodeDetail {
+    /// The node.
+    #[serde(flatten)]
+    pub node: NodeView,
+    /// When its certificates end.
+    pub certificates: Vec<CertificateView>,
+    /// Its last reports, newest first.
+    pub reports: Vec<ReportView>,
+}
+
+/// A certificate, for people and scripts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CertificateView {
+    /// Its serial number in hex.
+    pub serial: String,
+    /// When it ends.
+    pub not_after: Timestamp,
+}
+
+/// A report's numbers, for people and scripts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReportView {
+    /// When the run began.
+    pub started_at: Timestamp,
+    /// The commit that it worked on.
+    pub commit: Option<String>,
+    /// How many resources ended how.
+    pub counts: holdfast_catalog::report::Counts,
+}
+
+/// A user, for people and scripts.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UserView {
+    /// The name to log in with.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+    /// Which nodes the user sees.
+    pub scope: String,
+    /// Whether a password is set.
+    pub password: bool,
+}
