@@ -13,4 +13,5 @@ mod lab;
 mod node;
 mod path;
 mod reference;
+mod releases;
 mod tidy;
