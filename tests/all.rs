@@ -7,6 +7,7 @@
 
 mod compile;
 mod contract;
+mod estate;
 mod failing;
 mod faults;
 mod lab;
@@ -14,3 +15,4 @@ mod node;
 mod path;
 mod reference;
 mod tidy;
+mod unread;
