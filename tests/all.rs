@@ -7,6 +7,7 @@
 
 mod compile;
 mod contract;
+mod estate;
 mod failing;
 mod faults;
 mod lab;
@@ -15,3 +16,4 @@ mod path;
 mod reference;
 mod releases;
 mod tidy;
+mod unread;

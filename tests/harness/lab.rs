@@ -38,6 +38,7 @@ mod sample;
 
 pub use host::{Host, HttpAnswer, Output};
 pub use network::MACHINE;
+pub use repository::MOUNTED_AT as SOURCE_AT;
 
 use cgroup::Group;
 use ledger::{Ledger, Watchdog};

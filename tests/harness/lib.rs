@@ -5,6 +5,7 @@
 
 pub mod binaries;
 pub mod browser;
+pub mod estate;
 pub mod lab;
 pub mod process;
 pub mod scene;

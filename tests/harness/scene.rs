@@ -13,10 +13,7 @@ use tempfile::TempDir;
 
 use crate::lab::{Forward, Host, Lab, PROGRAMS_AT};
 use crate::process::{self, Owned};
-use crate::{binaries, wait};
-
-/// What a control repository is made of.
-const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", "facts"];
+use crate::{binaries, estate, wait};
 
 /// How long something that takes moments may take on a busy machine.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -53,8 +50,9 @@ impl Scene {
         let (remote, clone) = (self.remote(), self.clone_folder());
         git(self.folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", path(&remote)?])?;
         git(self.folder.path(), &["clone", "--quiet", path(&remote)?, path(&clone)?])?;
-        for part in PARTS {
-            process::run(Command::new("cp").arg("-R").arg(binaries::workspace().join(part)).arg(&clone))?;
+        estate::copy(&clone)?;
+        if self.lab.is_some() {
+            estate::use_packages_of_lab(&clone)?;
         }
         git(&clone, &["add", "--all"])?;
         git(&clone, &["commit", "--quiet", "--message", "The estate as it stands"])?;

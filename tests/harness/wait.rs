@@ -35,6 +35,11 @@ pub fn until<T, E: Display>(
     }
 }
 
+/// Lets time pass, where a test is about what happens over time.
+pub fn pass(time: Duration) {
+    thread::sleep(time);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

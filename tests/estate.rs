@@ -1,0 +1,221 @@
+//! The tree's own estate on booted hosts: from bare Debian each role comes about in one run, its services answer in
+//! their own words, and there is nothing left to do, run after run.
+
+use std::env;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::estate::{self, Estate};
+use harness::lab::{self, Host, Lab};
+use harness::wait;
+
+/// How long a service may take to answer on a busy machine.
+const SOON: Duration = Duration::from_secs(90);
+
+/// How often a machine that needs nothing is looked at again.
+const RUNS: usize = 5;
+
+/// How long lies between two runs of a soak.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Machines that have to do with each other, and what they are asked, in this order.
+struct Scene {
+    nodes: &'static [&'static str],
+    probes: &'static [Probe],
+}
+
+/// Something that must be so: a script of the shell that succeeds, in the end.
+struct Probe {
+    on: &'static str,
+    what: &'static str,
+    script: &'static str,
+}
+
+const fn probe(on: &'static str, what: &'static str, script: &'static str) -> Probe {
+    Probe { on, what, script }
+}
+
+const OPS: &str = "ops1.nordops.example";
+const WEB: &str = "web1.acme.example";
+const DB: &str = "db1.acme.example";
+
+const OPERATIONS: Scene = Scene {
+    nodes: &[OPS, WEB, DB],
+    probes: &[
+        probe(
+            WEB,
+            "the machine has its name, zone and language",
+            "[ \"$(hostname)\" = web1 ] && [ \"$(readlink -f /etc/localtime)\" = /usr/share/zoneinfo/Europe/Zurich ] \
+             && locale -a | grep -x en_US.utf8 && locale -a | grep -x de_CH.utf8 && grep -x LANG=en_US.UTF-8 /etc/default/locale",
+        ),
+        probe(WEB, "the kernel's settings are live", "[ \"$(cat /proc/sys/net/ipv4/conf/all/accept_redirects)\" = 0 ]"),
+        probe(WEB, "ssh answers", "nc -w 5 ops1.nordops.example 22 </dev/null | grep '^SSH-2.0-'"),
+        probe(
+            OPS,
+            "sshd is strict, and lets backups in",
+            "sshd -T | grep -x 'permitrootlogin no' && sshd -T | grep -x 'passwordauthentication no' \
+             && sshd -T | grep -x 'allowgroups people' && sshd -T | grep -x 'allowgroups borg'",
+        ),
+        probe(
+            OPS,
+            "a person logs in by key and becomes root",
+            "[ \"$(ssh -i /root/otto -o BatchMode=yes -o StrictHostKeyChecking=no otto@web1.acme.example sudo -n id -u)\" = 0 ]",
+        ),
+        probe(
+            OPS,
+            "root does not log in",
+            "! ssh -i /root/otto -o BatchMode=yes -o StrictHostKeyChecking=no root@web1.acme.example true",
+        ),
+        probe(
+            OPS,
+            "the ruleset is loaded, and in the file that is loaded at boot",
+            "nft list chain inet holdfast input | grep 'dport 22' && nft list chain inet holdfast input | grep drop \
+             && systemctl is-active nftables && grep 'dport' /etc/nftables.d/holdfast.nft",
+        ),
+        probe(OPS, "prometheus is ready", "curl -sSf http://127.0.0.1:9090/-/ready"),
+        probe(
+            OPS,
+            "prometheus has the figures of another machine",
+            "curl -sSfG http://127.0.0.1:9090/api/v1/query --data-urlencode \
+             'query=up{job=\"node\",instance=\"web1.acme.example:9100\"}' | grep -F ',\"1\"]'",
+        ),
+        probe(OPS, "prometheus knows what is wrong", "curl -sSf http://127.0.0.1:9090/api/v1/rules | grep BackupOld"),
+        probe(DB, "figures are shown to nobody else", "! nc -z -w 3 web1.acme.example 9100"),
+        probe(WEB, "something is logged", "logger --id --tag estate 'a line of the estate'"),
+        probe(
+            OPS,
+            "what another machine logs arrives in a file of its own",
+            "grep 'estate.*a line of the estate' /var/log/remote/web1.acme.example/messages.log",
+        ),
+        probe(
+            OPS,
+            "its file is rotated",
+            "logrotate --force /etc/logrotate.d/holdfast-remote && ls /var/log/remote/web1.acme.example/messages.log-*",
+        ),
+        probe(WEB, "a backup is made", "systemctl start borg-backup.service"),
+        probe(
+            WEB,
+            "a file comes back from the backup as it was",
+            "d=$(mktemp -d) && cd \"$d\" && borg-backup extract \"::$(borg-backup list --last 1 --short)\" etc/borg/patterns \
+             && cmp etc/borg/patterns /etc/borg/patterns",
+        ),
+        probe(WEB, "the repository is whole", "systemctl start borg-check.service"),
+        probe(
+            WEB,
+            "the monitoring is told",
+            "curl -sSf http://127.0.0.1:9100/metrics | grep -x 'borg_backup_last_exit_code 0' \
+             && curl -sSf http://127.0.0.1:9100/metrics | grep -x 'borg_check_last_exit_code 0'",
+        ),
+        probe(
+            DB,
+            "the key of one machine opens no repository of another",
+            "! BORG_RELOCATED_REPO_ACCESS_IS_OK=yes borg-backup list ssh://borg@ops1.nordops.example/srv/borg/web1.acme.example",
+        ),
+        probe(WEB, "upgrades come by themselves", "unattended-upgrade --dry-run && systemctl is-enabled logrotate.timer"),
+    ],
+};
+
+#[test]
+fn operations_watches_its_clients_and_keeps_their_logs_and_backups() {
+    let Some(lab) = lab::shared() else { return };
+    let cast = Cast::of(lab, &OPERATIONS);
+    for _ in 0..RUNS {
+        cast.expect_nothing_to_do("again");
+    }
+    let [operations, ..] = &cast.hosts[..] else { panic!("no hosts") };
+    operations.reboot().unwrap();
+    cast.ask("after a reboot", OPERATIONS.probes);
+    cast.expect_nothing_to_do("after a reboot");
+}
+
+/// All machines at once, for as long as `HOLDFAST_SOAK_MINUTES` says: the first change fails it.
+#[test]
+fn nothing_changes_over_time() {
+    let Ok(minutes) = env::var("HOLDFAST_SOAK_MINUTES") else { return };
+    let time = Duration::from_secs(60 * minutes.parse::<u64>().expect("HOLDFAST_SOAK_MINUTES is a number"));
+    let needed = time + Duration::from_secs(1800);
+    assert!(lab::time_to_live() > needed, "the lab ends before the soak: set LAB_TTL to {} or more", needed.as_secs());
+    let Some(lab) = lab::shared() else { return };
+    let casts: Vec<Cast> = SCENES.iter().map(|scene| Cast::of(lab, scene)).collect();
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        wait::pass(INTERVAL);
+        let when = format!("after {} minutes", begun.elapsed().as_secs() / 60);
+        casts.iter().for_each(|cast| cast.expect_nothing_to_do(&when));
+    }
+}
+
+const SCENES: [&Scene; 1] = [&OPERATIONS];
+
+/// The hosts of a scene, converged.
+struct Cast {
+    hosts: Vec<Host>,
+    estate: Estate,
+}
+
+impl Cast {
+    /// Boots bare hosts, brings about what they are, and asks them.
+    fn of(lab: &Lab, scene: &Scene) -> Self {
+        let hosts = lab.boot(scene.nodes).expect("the hosts boot");
+        let estate = Estate::on(&hosts).unwrap();
+        let cast = Self { hosts, estate };
+        cast.converge("from nothing");
+        cast.introduce();
+        cast.converge("when the backup server knows the keys");
+        cast.expect_nothing_to_do("at once");
+        cast.ask("when all is there", scene.probes);
+        cast.expect_nothing_to_do("after the services were used");
+        cast
+    }
+
+    /// What the operators would write into the data once there are keys: those of machines, and Otto's own.
+    fn introduce(&self) {
+        let [operations, ..] = &self.hosts[..] else { return };
+        operations.sh("ssh-keygen -q -t ed25519 -N '' -C otto -f /root/otto").unwrap();
+        let key = operations.sh("cut -d' ' -f2 /root/otto.pub").unwrap();
+        self.estate.replace(OTTO, &key).unwrap();
+        for host in &self.hosts[1..] {
+            self.estate.trust_backups_of(host).unwrap();
+        }
+    }
+
+    fn each(&self, run: impl Fn(&Host) + Sync) {
+        thread::scope(|scope| {
+            let run = &run;
+            let threads: Vec<_> = self.hosts.iter().map(|host| scope.spawn(move || run(host))).collect();
+            threads.into_iter().for_each(|thread| thread.join().unwrap());
+        });
+    }
+
+    fn converge(&self, when: &str) {
+        self.each(|host| {
+            self.estate.compile(host).unwrap();
+            estate::run(host).unwrap_or_else(|why| panic!("{when}: {why:#}"));
+        });
+    }
+
+    fn expect_nothing_to_do(&self, when: &str) {
+        self.each(|host| {
+            self.estate.compile(host).unwrap();
+            let report = estate::run(host).unwrap_or_else(|why| panic!("{when}: {why:#}"));
+            let counts = &report.counts;
+            assert!(
+                counts.changed == 0 && counts.would_change == 0 && counts.refreshed == 0,
+                "{when}, {} has something to do: {:#?}",
+                host.certname(),
+                report.events
+            );
+        });
+    }
+
+    fn ask(&self, when: &str, probes: &[Probe]) {
+        for probe in probes {
+            let host = self.hosts.iter().find(|host| host.certname() == probe.on).expect("a host of the scene");
+            host.wait_for(probe.what, SOON, |host| host.sh(probe.script))
+                .unwrap_or_else(|why| panic!("{when}: {why}"));
+        }
+    }
+}
+
+/// The key that the data gives Otto, whose other half nobody has.
+const OTTO: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBmriSfW+V1MmzrTx36EjqnRUGNJq7ApIxdD9EkO8gmt";

@@ -1,0 +1,153 @@
+//! The tree's own control repository, as it holds on the lab's hosts: packages come from the lab's repository, and
+//! what has an address in the data has the one that the lab gave it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use holdfast_catalog::report::Report;
+use tempfile::TempDir;
+use toml::{Table, Value};
+
+use crate::lab::{Host, PROGRAMS_AT, SOURCE_AT};
+use crate::{binaries, process};
+
+/// What a control repository is made of.
+const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", "facts"];
+
+/// The machine that the others' data names by its address.
+const OPERATIONS: &str = "ops1.nordops.example";
+
+/// Copies the tree's control repository to a folder that exists.
+pub fn copy(to: &Path) -> Result<()> {
+    for part in PARTS {
+        process::run(Command::new("cp").arg("-R").arg(binaries::workspace().join(part)).arg(to))?;
+    }
+    Ok(())
+}
+
+/// Has a copy's machines get their packages from the lab's repository, which is all that they reach.
+pub fn use_packages_of_lab(repository: &Path) -> Result<()> {
+    let lab = toml::toml! {
+        uris = ["file://@"]
+        suites = ["lab"]
+        components = ["main"]
+        signed_by = "@/key.gpg"
+    };
+    let lab: Table = toml::from_str(&lab.to_string().replace('@', SOURCE_AT))?;
+    edit(&repository.join("hieradata/os/debian-12.toml"), |data| {
+        let apt = table(data, &["apt"])?;
+        apt.insert("repositories".into(), Table::from_iter([("lab".into(), Value::Table(lab))]).into());
+        Ok(())
+    })
+}
+
+/// A copy of the estate, and hosts that live by it.
+pub struct Estate {
+    folder: TempDir,
+}
+
+impl Estate {
+    /// The estate for hosts of one lab.
+    pub fn on(hosts: &[Host]) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        copy(folder.path())?;
+        use_packages_of_lab(folder.path())?;
+        let estate = Self { folder };
+        let [a, b, lab, _] = hosts.first().context("no hosts")?.address().octets();
+        estate.replace("\"192.0.2.0/24\"", &format!("\"{a}.{b}.{lab}.0/24\""))?;
+        estate.replace("\"2001:db8:1::/64\"", &format!("\"fd77:0:0:{lab}::/64\""))?;
+        if let Some(operations) = hosts.iter().find(|host| host.certname() == OPERATIONS) {
+            let number = operations.address().octets()[3];
+            estate.replace("\"192.0.2.20\"", &format!("\"{}\"", operations.address()))?;
+            estate.replace("\"2001:db8:1::20\"", &format!("\"fd77:0:0:{lab}::{number}\""))?;
+        }
+        Ok(estate)
+    }
+
+    /// Replaces a text wherever it stands in the data.
+    pub fn replace(&self, from: &str, to: &str) -> Result<()> {
+        for file in files(&self.folder.path().join("hieradata"))? {
+            let text = fs::read_to_string(&file)?;
+            if text.contains(from) {
+                fs::write(&file, text.replace(from, to))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a machine in at the backup server, by the key that it made.
+    pub fn trust_backups_of(&self, host: &Host) -> Result<()> {
+        let key = String::from_utf8(host.read("/etc/borg/id_ed25519.pub")?)?;
+        edit(&self.folder.path().join("hieradata/roles/operations.toml"), |data| {
+            let client = table(data, &["borg", "server", "clients", host.certname()])?;
+            client.insert("key".into(), key.trim().into());
+            Ok(())
+        })
+    }
+
+    /// Compiles a host's catalog from its facts of now, and leaves it there.
+    pub fn compile(&self, host: &Host) -> Result<()> {
+        let place = tempfile::tempdir()?;
+        let (facts, bundle) = (place.path().join("facts.json"), place.path().join("bundle"));
+        let agent = format!("{PROGRAMS_AT}/holdfast-agent");
+        fs::write(&facts, host.sh(&format!("{agent} facts"))?)?;
+        let mut compile = Command::new(&binaries().server);
+        compile.args(["compile", "--node", host.certname(), "--repo"]).arg(self.folder.path());
+        process::run(compile.arg("--facts").arg(&facts).arg("--bundle").arg(&bundle))?;
+        Ok(host.write(BUNDLE, fs::read(&bundle)?)?)
+    }
+}
+
+/// Where a host has its catalog and its last report.
+const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
+const REPORT: &str = "/var/lib/holdfast/estate.report";
+
+/// One run by the catalog that was left on a host; nothing may fail.
+pub fn run(host: &Host) -> Result<Report> {
+    let agent = format!("{PROGRAMS_AT}/holdfast-agent");
+    let output = host.exec(&[&agent, "apply", "--catalog", BUNDLE, "--report", REPORT])?;
+    let report: Report = serde_json::from_slice(&host.read(REPORT)?)
+        .with_context(|| format!("{}: no report: {output:?}", host.certname()))?;
+    let counts = &report.counts;
+    ensure!(
+        output.status.success() && report.error.is_none() && counts.failed == 0 && counts.skipped == 0,
+        "{}: {counts:?} {:?}\n{}{}",
+        host.certname(),
+        report.error,
+        output.stdout,
+        output.stderr
+    );
+    Ok(report)
+}
+
+/// Edits a file of TOML as values.
+fn edit(file: &Path, change: impl FnOnce(&mut Table) -> Result<()>) -> Result<()> {
+    let mut data: Table = fs::read_to_string(file)?.parse()?;
+    change(&mut data)?;
+    Ok(fs::write(file, data.to_string())?)
+}
+
+/// The table at a path, made where it is missing.
+fn table<'a>(mut data: &'a mut Table, path: &[&str]) -> Result<&'a mut Table> {
+    for name in path {
+        let inner = data.entry(*name).or_insert_with(|| Table::new().into());
+        data = inner.as_table_mut().with_context(|| format!("`{name}` is no table"))?;
+    }
+    Ok(data)
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}

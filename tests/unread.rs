@@ -1,0 +1,102 @@
+//! The tree's own estate has nothing that no machine of it uses: what is shipped is what is tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use harness::binaries::workspace;
+use holdfast_catalog::certname::Certname;
+use holdfast_server::check::facts_of;
+use holdfast_server::compile::{Program, compile};
+use holdfast_server::repo::{Directory, Presence, Snapshot};
+use toml::{Table, Value};
+
+/// What the machines use: files by path, with the machines that read them, and units by name, with those that have them.
+#[derive(Default)]
+struct Used {
+    files: BTreeMap<String, BTreeSet<Certname>>,
+    units: BTreeMap<String, BTreeSet<Certname>>,
+}
+
+#[test]
+fn every_manifest_template_file_and_value_is_of_use_to_a_machine() {
+    let estate = Directory::new(workspace()).snapshot().unwrap();
+    let used = Used::of(&estate);
+    let mut unread: Vec<String> = Vec::new();
+    for (path, file) in estate.files() {
+        let parts: Vec<&str> = path.split('/').collect();
+        match parts[..] {
+            ["modules", module, "manifests", ..] => {
+                let name = unit_name(module, path);
+                unread.extend((!used.units.contains_key(&name)).then(|| path.to_string()));
+            }
+            ["modules", ..] | ["hieradata", "os" | "stages" | "roles" | "profiles" | "resellers", ..] => {
+                unread.extend((!used.files.contains_key(&**path)).then(|| path.to_string()));
+            }
+            _ => {}
+        }
+        if path.starts_with("hieradata/") {
+            unread.extend(used.idle_keys(path, std::str::from_utf8(file.bytes()).unwrap()));
+        }
+    }
+    assert!(unread.is_empty(), "of no use to any machine of the inventory:\n{}", unread.join("\n"));
+}
+
+impl Used {
+    fn of(estate: &Snapshot) -> Self {
+        let program = Program::new(estate, None);
+        let mut used = Self::default();
+        for node in program.inventory().nodes() {
+            let facts = facts_of(estate, &node.certname).unwrap().expect("the estate has facts for all");
+            let compiled = compile(&program, node, &facts, "main", b"").unwrap_or_else(|problems| {
+                panic!("{}: {}", node.certname, problems.iter().map(|p| format!("{p}\n")).collect::<String>())
+            });
+            for (path, presence) in compiled.reads.files {
+                if presence == Presence::Present {
+                    used.files.entry(path.to_string()).or_default().insert(node.certname.clone());
+                }
+            }
+            for container in compiled.catalog.containers {
+                let reference = container.reference;
+                let name =
+                    if &*reference.type_name == "class" { reference.title } else { reference.type_name };
+                used.units.entry(name.to_string()).or_default().insert(node.certname.clone());
+            }
+        }
+        used
+    }
+
+    /// Keys of a data file for classes that none of the file's readers has.
+    fn idle_keys(&self, path: &str, text: &str) -> Vec<String> {
+        let data: Table = text.parse().unwrap();
+        let mut classes = Vec::new();
+        self.classes_in(&data, "", &mut classes);
+        let none = BTreeSet::new();
+        let readers = self.files.get(path).unwrap_or(&none);
+        let is_idle = |class: &String| self.units.get(class).is_none_or(|nodes| nodes.is_disjoint(readers));
+        classes.into_iter().filter(is_idle).map(|class| format!("{path}: values of `{class}`")).collect()
+    }
+
+    /// The classes that a table has values for: a class where there is one of the name that has such a parameter, and
+    /// else what lies deeper. What is none by any name is shown by its longest.
+    fn classes_in(&self, table: &Table, prefix: &str, into: &mut Vec<String>) {
+        for (key, value) in table {
+            let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}::{key}") };
+            match value {
+                Value::Table(inner) if self.is_class_or_above(&name) => self.classes_in(inner, &name, into),
+                Value::Table(_) if prefix.is_empty() && key == "holdfast" => {}
+                _ if !into.iter().any(|known| known == prefix) => into.push(prefix.to_owned()),
+                _ => {}
+            }
+        }
+    }
+
+    fn is_class_or_above(&self, name: &str) -> bool {
+        let inside = format!("{name}::");
+        self.units.keys().any(|unit| unit == name || unit.starts_with(&inside))
+    }
+}
+
+/// `modules/profile/manifests/web/tls.toml` is `profile::web::tls`, and `init.toml` is the module itself.
+fn unit_name(module: &str, path: &str) -> String {
+    let inner = path.split_once("/manifests/").unwrap().1.trim_end_matches(".toml");
+    if inner == "init" { module.to_owned() } else { format!("{module}::{}", inner.replace('/', "::")) }
+}
