@@ -16,5 +16,5 @@ mod node;
 mod path;
 mod readme;
 mod reference;
+mod releases;
 mod tidy;
-
