@@ -7,6 +7,7 @@
 
 mod compile;
 mod contract;
+mod docs;
 mod failing;
 mod faults;
 mod lab;
