@@ -7,6 +7,7 @@
 
 mod compile;
 mod contract;
+mod docs;
 mod estate;
 mod failing;
 mod faults;
