@@ -132,8 +132,9 @@ impl Estate {
     }
 }
 
-/// Where a host has its catalog and its last report.
-const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
+/// Where a host has its catalog.
+pub const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
+/// Where it has its last report.
 const REPORT: &str = "/var/lib/holdfast/estate.report";
 
 /// One run by the catalog that was left on a host; nothing may fail.
