@@ -243,6 +243,8 @@ impl Cast {
         operations.sh("ssh-keygen -q -t ed25519 -N '' -C otto -f /root/otto").unwrap();
         let key = operations.sh("cut -d' ' -f2 /root/otto.pub").unwrap();
         self.estate.replace(OTTO, &key).unwrap();
+        let key = operations.sh("cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub").unwrap();
+        self.estate.replace(BACKUP_SERVER, &key).unwrap();
         for host in &self.hosts[1..] {
             self.estate.trust_backups_of(host).unwrap();
         }
@@ -288,3 +290,6 @@ impl Cast {
 
 /// The key that the data gives Otto, whose other half nobody has.
 const OTTO: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBmriSfW+V1MmzrTx36EjqnRUGNJq7ApIxdD9EkO8gmt";
+
+/// The key that the data says the backup server has.
+const BACKUP_SERVER: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAK4p93Eqdo8AizYjrR+XilLqqnr8ZSmTuTpja7+cWpR";
