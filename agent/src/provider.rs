@@ -25,6 +25,7 @@ mod named;
 mod notify;
 mod package;
 mod postgresql;
+mod server;
 mod service;
 #[cfg(test)]
 pub(crate) mod trial;
