@@ -6,7 +6,7 @@ CARGO ?= cargo
 NEEDED := 1.95
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build install demo test lab bench cargo tools root
+.PHONY: help build install demo test lab bench docs pages cargo tools root
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,12 @@ lab: root cargo tools ## the acceptance tests on booted hosts; needs root
 
 bench: cargo ## the benchmarks beside their targets
 	HOLDFAST_PROFILE=release $(CARGO) run --release --package acceptance --bin bench
+
+docs: cargo ## the book as a site, in target/book
+	$(CARGO) run --package acceptance --bin book
+
+pages: cargo ## writes anew what is made from definitions: the reference, modules' READMEs, output on pages
+	HOLDFAST_BLESS=1 $(CARGO) test --package acceptance --test all -- reference:: docs::what_the_pages_show_is_so
 
 # Installing needs root; without, what is missing is said where it is needed.
 tools:

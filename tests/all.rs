@@ -7,6 +7,7 @@
 
 mod compile;
 mod contract;
+mod docs;
 mod estate;
 mod failing;
 mod faults;
@@ -16,5 +17,5 @@ mod node;
 mod path;
 mod readme;
 mod reference;
+mod releases;
 mod tidy;
-

@@ -13,6 +13,8 @@ use holdfast_server::repo::Directory;
 
 use crate::modules;
 
+mod customers;
+
 /// How long a service may take to answer on a busy machine.
 const SOON: Duration = Duration::from_secs(90);
 
@@ -174,7 +176,48 @@ fn nothing_changes_over_time() {
     }
 }
 
-const SCENES: [&Scene; 1] = [&OPERATIONS];
+const SCENES: [&Scene; 6] = [
+    &OPERATIONS,
+    &customers::SHOP,
+    &customers::STOREFRONT,
+    &customers::MAIL,
+    &customers::DATABASES,
+    &customers::NAMES,
+];
+
+/// Each role of a customer, from bare Debian and after a reboot.
+fn serves(scene: &Scene) {
+    let Some(lab) = lab::shared() else { return };
+    let cast = Cast::of(lab, scene);
+    cast.hosts.iter().for_each(|host| host.reboot().unwrap());
+    cast.ask("after a reboot", scene.probes);
+    cast.expect_nothing_to_do("after a reboot");
+}
+
+#[test]
+fn shops_stand_behind_a_balancer() {
+    serves(&customers::SHOP);
+}
+
+#[test]
+fn an_application_runs_its_release() {
+    serves(&customers::STOREFRONT);
+}
+
+#[test]
+fn mail_is_sent_taken_in_and_read() {
+    serves(&customers::MAIL);
+}
+
+#[test]
+fn databases_have_what_data_says() {
+    serves(&customers::DATABASES);
+}
+
+#[test]
+fn names_are_known_and_resolved() {
+    serves(&customers::NAMES);
+}
 
 /// The hosts of a scene, converged.
 struct Cast {
@@ -199,7 +242,7 @@ impl Cast {
 
     /// What the operators would write into the data once there are keys: those of machines, and Otto's own.
     fn introduce(&self) {
-        let [operations, ..] = &self.hosts[..] else { return };
+        let Some(operations) = self.hosts.iter().find(|host| host.certname() == OPS) else { return };
         operations.sh("ssh-keygen -q -t ed25519 -N '' -C otto -f /root/otto").unwrap();
         let key = operations.sh("cut -d' ' -f2 /root/otto.pub").unwrap();
         self.estate.replace(OTTO, &key).unwrap();

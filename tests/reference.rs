@@ -1,53 +1,47 @@
-//! The reference pages are made from the definitions; they are rewritten only with `HOLDFAST_BLESS=1`.
+//! The pages that are made from definitions: the reference in `docs/src/reference`, and the README of each module. They
+//! are rewritten only with `HOLDFAST_BLESS=1`: `make pages`.
 
-use std::fmt::Write as _;
+use std::path::PathBuf;
 
-use holdfast_catalog::resource::{Role, TypeDef, definitions};
+use harness::binaries::workspace;
+use holdfast_server::docs::{self, commands, module};
+use holdfast_server::modules::Modules;
+use holdfast_server::repo::Directory;
+
+const AGENT_EXIT_CODES: &[(u8, &str)] = &[
+    (0, "nothing failed; with `--detailed-exitcodes`: nothing to do"),
+    (1, "a resource failed, or there was no run"),
+    (2, "with `--detailed-exitcodes`: changed, or would change"),
+    (4, "with `--detailed-exitcodes`: failed"),
+    (6, "with `--detailed-exitcodes`: changed and failed"),
+    (64, "wrong usage"),
+];
 
 #[test]
-fn the_page_of_types_is_what_the_definitions_say() {
-    let page = harness::binaries::workspace().join("docs/types.md");
-    let text = types();
-    if std::env::var_os("HOLDFAST_BLESS").is_some() {
-        std::fs::write(&page, &text).unwrap();
-    }
-    let there = std::fs::read_to_string(&page).unwrap_or_default();
-    assert_eq!(there, text, "docs/types.md differs from the definitions; HOLDFAST_BLESS=1 rewrites it");
+fn the_reference_is_what_the_definitions_say() {
+    let folder = workspace().join("docs/src/reference");
+    let agent = commands::page(&holdfast_agent::cli::command(), AGENT_EXIT_CODES);
+    let pages = docs::pages().into_iter().map(|page| (page.path, page.text)).chain([("holdfast-agent.md", agent)]);
+    compare(pages.map(|(path, text)| (folder.join(path), text)));
 }
 
-fn types() -> String {
-    let mut page = String::from(
-        "# Resource types\n\nMade from the definitions in `catalog/src/resource/`. A *property* is compared with the machine, and \
-         a difference is drift; a *parameter* says how. Every resource also takes `require`, `before`, `notify`, `subscribe`, \
-         `when`, `for_each`, `\"*\"`, `title` and `tag`.\n",
-    );
-    definitions().iter().for_each(|def| type_section(&mut page, def));
-    page
+#[test]
+fn the_readme_of_a_module_is_what_its_manifests_say() {
+    let modules = Modules::read(&Directory::new(workspace()).snapshot().unwrap(), None);
+    let folder = workspace().join("modules");
+    compare(module::readmes(&modules).into_iter().map(|(name, text)| (folder.join(&*name).join(module::FILE), text)));
 }
 
-fn type_section(page: &mut String, def: &TypeDef) {
-    let _ = write!(page, "\n## `{}`\n\n{}\n\nThe title is {}.\n\n", def.name, one_line(def.doc), def.title);
-    page.push_str("| attribute | takes | | what it is |\n| --- | --- | --- | --- |\n");
-    for attribute in def.attributes {
-        let role = if attribute.role == Role::Property { "property" } else { "parameter" };
-        let required = if attribute.required { ", required" } else { "" };
-        let kind = attribute.kind.to_string().replace('|', "\\|");
-        let _ = writeln!(
-            page,
-            "| `{}` | {kind} | {role}{required} | {} |",
-            attribute.name,
-            one_line(attribute.doc)
-        );
+fn compare(pages: impl Iterator<Item = (PathBuf, String)>) {
+    let mut differing = Vec::new();
+    for (path, text) in pages {
+        if std::env::var_os("HOLDFAST_BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &text).unwrap();
+        }
+        if std::fs::read_to_string(&path).unwrap_or_default() != text {
+            differing.push(path.display().to_string());
+        }
     }
-    if let Some(content) = def.content_attribute() {
-        let _ = writeln!(
-            page,
-            "\n`template = \"x.hbs\"` and `source = \"x\"` give `{}` from the module's `templates/` and `files/`.",
-            content.name
-        );
-    }
-}
-
-fn one_line(doc: &str) -> String {
-    doc.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    assert!(differing.is_empty(), "these differ from the definitions; `make pages` rewrites them: {differing:#?}");
 }

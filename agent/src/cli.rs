@@ -94,6 +94,11 @@ enum Command {
     },
 }
 
+/// The definition of the whole command line, for the reference.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command line and answers with the exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {

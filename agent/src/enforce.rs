@@ -88,6 +88,8 @@ pub enum Error {
 /// Nothing was looked at: the catalog or the state directory cannot be used. Whatever happens to single resources is in the
 /// findings.
 pub fn run(run: Run<'_>) -> Result<Findings, Error> {
+    let catalog = run.catalog.assembled();
+    let run = Run { catalog: &catalog, ..run };
     let typed = run.catalog.validate()?;
     let subjects: Vec<_> = run
         .catalog

@@ -32,6 +32,7 @@ mod file_line;
 mod firewall;
 mod fragment;
 mod git_checkout;
+mod glob;
 mod group;
 mod host;
 mod hostname;
@@ -44,6 +45,7 @@ mod named;
 mod notify;
 mod package;
 mod postgresql;
+mod server;
 mod service;
 mod sysctl;
 mod systemd_unit;
@@ -286,7 +288,7 @@ providers! {
     Deployment => deployment::Deployments,
     Exec => exec::Commands,
     File => file::Files,
-    FileLine => file_line::Lines,
+    FileLine => file_line::FileLines,
     Firewall => firewall::FirewallRules,
     Fragment => fragment::Fragments,
     GitCheckout => git_checkout::Checkouts,
@@ -308,7 +310,7 @@ providers! {
     Service => service::Services,
     Sysctl => sysctl::Settings,
     SystemdUnit => systemd_unit::SystemdUnits,
-    Tidy => tidy::Sweeps,
+    Tidy => tidy::Tidying,
     Timezone => timezone::Zones,
     User => user::Users,
 }

@@ -65,6 +65,19 @@ pub struct Stat {
     pub links: u64,
     /// The device and inode: equal for one and the same file.
     pub id: (u64, u64),
+    /// Its times.
+    pub times: Times,
+}
+
+/// When something was last touched, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// When it was read; most systems keep this only by the day.
+    pub accessed: i64,
+    /// When its content was written; of a directory, when a name in it came or went.
+    pub modified: i64,
+    /// When anything about it was changed, its owner, mode or names too.
+    pub changed: i64,
 }
 
 /// A regular file, open for reading, and what it is.
@@ -105,6 +118,8 @@ pub enum Walk {
     Into,
     /// Goes on beside it.
     Past,
+    /// Ends here.
+    Stop,
 }
 
 /// Owner, group and permission bits of something that is made.
@@ -149,6 +164,11 @@ pub trait Inspect: Sync {
     /// Visits everything below a directory, a directory before its members, without following links and without
     /// leaving its file system.
     fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()>;
+
+    /// The time, in seconds since 1970.
+    fn now(&self) -> i64 {
+        jiff::Timestamp::now().as_second()
+    }
 
     /// Users and groups of the managed root, read once and again when their files have changed.
     fn accounts(&self) -> Result<Arc<Accounts>>;

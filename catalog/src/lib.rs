@@ -12,6 +12,7 @@ pub mod manifest_words; // reserved words of the language
 pub mod resource; // resource types and their registry
 pub mod graph; // edges and order
 pub mod catalog; // what a node is to be
+pub mod assembly; // files made of fragments
 pub mod report; // what a run found and did
 pub mod join; // a new node's first piece of text
 pub mod wire; // protocol version 1

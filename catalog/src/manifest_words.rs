@@ -1,8 +1,65 @@
 //! Words of the manifest's language that no parameter of a class or a define may be named like.
 
-/// Stand on every resource (`language.md`, metaparameters); no attribute is named like one either.
-pub const METAPARAMETERS: &[&str] =
-    &["title", "require", "before", "notify", "subscribe", "when", "for_each", "*", "tag"];
+/// A key of a file, with what its definition says about it: the reference is made of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyword {
+    /// The key.
+    pub name: &'static str,
+    /// What stands under it.
+    pub takes: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+impl Keyword {
+    /// A key.
+    pub const fn new(name: &'static str, takes: &'static str, doc: &'static str) -> Self {
+        Self { name, takes, doc }
+    }
+
+    /// The names of some keys.
+    pub const fn names<const N: usize>(keywords: &[Self; N]) -> [&'static str; N] {
+        let mut names = [""; N];
+        let mut at = 0;
+        while at < N {
+            names[at] = keywords[at].name;
+            at += 1;
+        }
+        names
+    }
+}
+
+/// What stands on every resource (`language.md`, metaparameters); no attribute is named like one either.
+pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
+    Keyword::new("title", "a string", "The resource's title, where the block's name is not it."),
+    Keyword::new("require", "references", "What comes before this resource; where it failed, this one is skipped."),
+    Keyword::new("before", "references", "What comes after this resource."),
+    Keyword::new(
+        "notify",
+        "references",
+        "What comes after this resource and is refreshed when it changes; `service[x]:reload` asks for a reload.",
+    ),
+    Keyword::new(
+        "subscribe",
+        "references",
+        "What comes before this resource and refreshes it when that changes.",
+    ),
+    Keyword::new("when", "true or false", "Whether the resource is in the catalog; in a loop, asked for each."),
+    Keyword::new(
+        "for_each",
+        "a list or a map",
+        "One resource for each: `each.value` with `each.index` or `each.key`. Null is none.",
+    ),
+    Keyword::new(
+        "*",
+        "a map",
+        "Attributes from a map: above `[defaults.TYPE]`, below those that are written. No metaparameters.",
+    ),
+    Keyword::new("tag", "a string or a list", "Words for people and programs that read the catalog."),
+];
+
+/// Their names.
+pub const METAPARAMETERS: &[&str] = &Keyword::names(ON_EVERY_RESOURCE);
 
 /// Kept for later, and the names that expressions see.
 pub const RESERVED: &[&str] = &[

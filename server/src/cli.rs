@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 mod ca;
 mod check;
 mod compile;
+mod docs;
 mod init;
 mod lookup;
 mod node;
@@ -42,6 +43,8 @@ enum Command {
     Lookup(lookup::Args),
     /// Compile the catalog of one machine
     Compile(compile::Args),
+    /// Write the README.md of each module from its manifests
+    Docs(docs::Args),
     /// Run the server
     Server(server::Arguments),
     /// Add nodes, look at them, take them off
@@ -113,6 +116,11 @@ impl Socket {
 /// What a command could not do; its text is for the person who typed it.
 type Failed = Box<dyn std::error::Error>;
 
+/// The definition of the whole command line, for the reference.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the command of this process's arguments.
 pub fn run() -> ExitCode {
     match Arguments::try_parse() {
@@ -132,6 +140,7 @@ impl Command {
             Self::Check(args) => return check::run(&args).into(),
             Self::Lookup(args) => return lookup::run(&args).into(),
             Self::Compile(args) => return compile::run(&args).into(),
+            Self::Docs(args) => return docs::run(&args).into(),
             Self::Node(command) => command.run(),
             Self::User(command) => command.run(),
             Self::Ca(command) => command.run(),

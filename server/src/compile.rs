@@ -41,6 +41,7 @@ mod unit;
 mod tests;
 
 pub use program::Program;
+pub(crate) use scope::WORDS;
 
 use class::{Seeds, Walk};
 use edges::Edges;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::certname::{Certname, Slug};
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Map, Value};
 
@@ -18,6 +19,9 @@ use crate::repo::Snapshot;
 mod reader;
 #[cfg(test)]
 mod tests;
+
+/// The keys of a node.
+pub const WORDS: &[Keyword] = reader::WORDS;
 
 /// The folder of the inventory's files.
 pub const FOLDER: &str = "inventory";

@@ -16,6 +16,7 @@ pub mod scope;
 mod secrecy;
 pub mod template;
 pub mod types;
+pub mod word;
 
 pub use expression::Expression;
 pub use expression::budget::Allowance;
@@ -25,3 +26,4 @@ pub use interpolation::Interpolation;
 pub use scope::Scope;
 pub use template::{Partials, Template, Templates};
 pub use types::{Defines, Misfit, Type};
+pub use word::{Chapter, Word};

@@ -15,6 +15,7 @@ pub mod live; // which commit is in force, what nodes were given
 pub mod serve; // from a configuration to a running server
 pub mod store; // what the server remembers
 pub mod dashboard; // what people see
+pub mod docs; // what definitions say, for people
 pub mod admin; // operators' wishes, by a socket
 pub mod config; // what the server is told
 pub mod cli; // one file a command

@@ -32,8 +32,8 @@ mod tests;
 
 pub use data::{Data, Declaration};
 pub use explain::Explanation;
-pub use keys::Key;
-pub use policy::{Policies, Subject};
+pub use keys::{KEY_WORDS, Key};
+pub use policy::{POLICY_WORDS, Policies, Subject};
 
 use scope::DataScope;
 use source::{Source, Sources};

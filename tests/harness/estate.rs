@@ -19,6 +19,9 @@ const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", 
 /// The machine that the others' data names by its address.
 const OPERATIONS: &str = "ops1.nordops.example";
 
+/// The machine that keeps mail.
+const MAILHOST: &str = "mx1.cedar.example";
+
 /// Copies the tree's control repository to a folder that exists.
 pub fn copy(to: &Path) -> Result<()> {
     for part in PARTS {
@@ -80,6 +83,10 @@ impl Estate {
             estate.replace("\"192.0.2.20\"", &format!("\"{}\"", operations.address()))?;
             estate.replace("\"2001:db8:1::20\"", &format!("\"fd77:0:0:{lab}::{number}\""))?;
         }
+        // Nothing leads out of the lab, so mail that would goes to the mail host.
+        if let Some(host) = hosts.iter().find(|host| host.certname() == MAILHOST) {
+            estate.replace("\"out.nordcloud.example:587\"", &format!("\"{}:25\"", host.address()))?;
+        }
         Ok(estate)
     }
 
@@ -129,7 +136,8 @@ impl Estate {
 
 /// Where a host has its catalog.
 pub const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
-/// Where a host has its last report.
+
+/// Where it has its last report.
 const REPORT: &str = "/var/lib/holdfast/estate.report";
 
 /// One run by the catalog that was left on a host; nothing may fail.

@@ -4,6 +4,7 @@
 //! Nothing here knows what is right: that is said by the tests.
 
 pub mod binaries;
+pub mod book;
 pub mod browser;
 pub mod estate;
 pub mod lab;

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::fetch::double::{Answer, Ca, Server};
 use crate::system::double::Double;
 
 /// A host that gives these answers, one a connection, and keeps the requests.
@@ -116,6 +117,23 @@ fn redirects_end_and_never_leave_tls() {
 fn without_authorities_nothing_is_asked_over_tls() {
     let error = get("https://127.0.0.1:1/").unwrap_err();
     assert!(error.contains("ca-certificates"), "{error}");
+}
+
+#[test]
+fn over_tls_whoever_the_machine_trusts_is_believed_and_nobody_else() {
+    let server = Server::start(|_| Answer::Json(200, "there".to_owned()));
+    let url = format!("https://{}/app.tar", server.address);
+    let get = |authority: &str| {
+        let machine = Double::new(|_| None);
+        machine.put(AUTHORITIES[0], authority);
+        let request = Request { url: &url, headers: &BTreeMap::new(), timeout: Duration::from_secs(20) };
+        let mut text = String::new();
+        open(request, &machine).map_err(|error| error.to_string())?.read_to_string(&mut text).unwrap();
+        Ok::<_, String>(text)
+    };
+    assert_eq!(get(&server.ca.certificate.pem()).unwrap(), "there");
+    let error = get(&Ca::new().certificate.pem()).unwrap_err();
+    assert!(error.contains("certificate"), "{error}");
 }
 
 #[test]

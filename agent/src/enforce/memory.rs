@@ -140,16 +140,18 @@ impl Memory {
         match (stored, &change.is) {
             (None, _) => false,
             (Some(stored), Shown::Plain(is)) => {
-                !change.also.iter().chain([is]).any(|is| *stored == self.fingerprint(is))
+                let was_left = change.also.iter().chain([is]).any(|is| *stored == self.fingerprint(is));
+                !was_left && (!is.is_empty() || self.is_old_wish(subject, change, stored))
             }
-            // What the machine has of a secret is not known here: if the wish is the old one, someone changed the machine.
-            (Some(stored), Shown::Masked) => {
-                let desired = subject.provider.left_of(subject.typed);
-                desired
-                    .iter()
-                    .any(|(name, value)| *name == change.property && *stored == self.fingerprint(value))
-            }
+            (Some(stored), Shown::Masked) => self.is_old_wish(subject, change, stored),
         }
+    }
+
+    /// Whether what is wanted is what was left. Where the machine's own value is a secret, or nothing, that tells whether
+    /// someone changed the machine.
+    fn is_old_wish(&self, subject: &Subject<'_>, change: &Change, stored: &str) -> bool {
+        let desired = subject.provider.left_of(subject.typed);
+        desired.iter().any(|(name, value)| *name == change.property && *stored == self.fingerprint(value))
     }
 
     /// Keeps what this run left, unless it is what the last one left.

@@ -1,29 +1,122 @@
-//! `alternatives`: alternatives.
+//! `alternatives`: which program stands behind a common name, by update-alternatives of Debian.
+//!
+//! Needs a running system. What can be chosen comes from packages: an alternative that is not there may still come.
+
+use std::collections::HashMap;
+use std::path::Path;
 
 use holdfast_catalog::resource::Alternatives;
+use holdfast_catalog::resource::alternatives::AlternativePath;
 
 use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{self, FileKind, Inspect, Invocation, Liveness};
+
+mod query;
+#[cfg(test)]
+mod tests;
+
+use query::{Chosen, Group};
 
 /// The provider of `alternatives`.
 pub struct Choices;
 
+/// What can be chosen and what is, by name; or why nothing can be known.
+pub enum Seen {
+    /// What there is.
+    Groups(HashMap<String, Group>),
+    /// Why this machine has none.
+    NotHere(&'static str),
+}
+
 impl Provider for Choices {
     type Want = Alternatives;
-    type Seen = ();
+    type Seen = Seen;
 
-    fn observe(&self, _: &[&Alternatives], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&Alternatives], reading: Reading<'_>) -> Result<Seen, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Seen::NotHere("alternatives are chosen on a running system only"));
+        }
+        let mut groups = HashMap::new();
+        for want in all {
+            let name = want.title.as_str();
+            let query = Invocation::new(["update-alternatives", "--query", name]).limit(query::LIMIT);
+            let output = match reading.machine.probe(&query) {
+                Err(system::Error::Spawn { .. }) => {
+                    return Ok(Seen::NotHere("this machine has no update-alternatives"));
+                }
+                output => output?,
+            };
+            // It fails where there are none of that name.
+            if output.succeeded() {
+                groups.insert(name.to_owned(), Group::parse(&output.text()));
+            }
+        }
+        Ok(Seen::Groups(groups))
     }
 
-    fn plan(&self, _: &Alternatives, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`alternatives` is not here yet".to_owned()))
+    fn plan(&self, want: &Alternatives, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let groups = match seen {
+            Seen::Groups(groups) => groups,
+            Seen::NotHere(why) => return Ok(Plan::NotApplicable((*why).to_owned())),
+        };
+        let name = want.title.as_str();
+        let Some(group) = groups.get(name) else {
+            let why = format!("there are no alternatives `{name}`: a package that brings one is missing");
+            return Ok(Plan::Pending(why));
+        };
+        if let AlternativePath::Path(path) = &want.path
+            && !group.has(path.as_str())
+        {
+            let known = group.paths.join(", ");
+            return Ok(Plan::Pending(format!("{path} is no alternative of `{name}`, which are: {known}")));
+        }
+        let chosen = group.chosen();
+        let link = link(group, name, reading.machine)?;
+        let is_wanted = match (&want.path, &chosen) {
+            (AlternativePath::Auto, Chosen::Best) => true,
+            (AlternativePath::Path(path), Chosen::ByHand(is)) => path.as_str() == *is,
+            _ => false,
+        };
+        if is_wanted && link.is_none() {
+            return Ok(Plan::IN_SYNC);
+        }
+        let is = link.filter(|_| is_wanted).unwrap_or_else(|| chosen.to_string());
+        let change = Change::new("path", is, &want.path);
+        Ok(Plan::of(vec![change.note(format!("`{name}` is {} now", group.value))]))
     }
 
-    fn apply(&self, _: &Alternatives, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`alternatives` is not here yet".to_owned()))
+    fn apply(&self, want: &Alternatives, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let name = want.title.as_str();
+        writing.run(&match &want.path {
+            AlternativePath::Auto => Invocation::new(["update-alternatives", "--auto", name]),
+            AlternativePath::Path(path) => {
+                Invocation::new(["update-alternatives", "--set", name, path.as_str()])
+            }
+        })?;
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a Alternatives) -> Left<'a> {
-        Left::new()
+    fn left<'a>(&self, want: &'a Alternatives) -> Left<'a> {
+        vec![("path".into(), want.path.to_string().into())]
+    }
+}
+
+/// What is wrong with the common name itself, which should lead to the choice.
+///
+/// # Errors
+/// Something else stands in its place: update-alternatives would leave it there.
+fn link(group: &Group, name: &str, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    let path = Path::new(&group.link);
+    match machine.lstat(path)?.map(|stat| stat.kind) {
+        None => Ok(Some(format!("{} is not there", group.link))),
+        Some(FileKind::Symlink) => {
+            let target = machine.read_link(path)?;
+            let is_ours = target == Path::new("/etc/alternatives").join(name);
+            Ok((!is_ours).then(|| format!("{} leads to {}", group.link, target.display())))
+        }
+        Some(_) => Err(Error::Refused(format!(
+            "{} is no link, and update-alternatives does not replace it; look at what it is, and move it away",
+            group.link
+        ))),
     }
 }

@@ -90,7 +90,10 @@ impl Provider for Deployments {
             return Ok(Refreshed::NotNeeded("it has no command that activates it".to_owned()));
         }
         let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Refused)?;
-        live::activate(place, writing).map_err(Error::Refused)?;
+        let Some(release) = place.layout.live(writing.machine)?.release else {
+            return Ok(Refreshed::NotNeeded("no release is live".to_owned()));
+        };
+        live::activate(place, &release, writing).map_err(Error::Refused)?;
         Ok(Refreshed::Done("activated again".to_owned()))
     }
 

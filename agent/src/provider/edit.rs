@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use super::{Error, Writing};
 use crate::system::{Access, Committed, FileKind, Inspect, Stat};
+pub use lines::Lines;
+
+mod lines;
 
 /// The largest file that is edited, in bytes.
 const LIMIT: u64 = 16 * 1024 * 1024;
@@ -50,6 +53,22 @@ fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<String>, Error> {
             "{path} is no UTF-8 text, and is not edited: what is no text in it would be lost"
         ))
     })
+}
+
+/// Refuses a symbolic link: new content would take the link's place, or go where somebody else has led it since.
+///
+/// # Errors
+/// It is a link.
+pub fn refuse_link(machine: &dyn Inspect, path: &str) -> Result<(), Error> {
+    let is_link = |stat: Stat| stat.kind == FileKind::Symlink;
+    if !machine.lstat(Path::new(path))?.is_some_and(is_link) {
+        return Ok(());
+    }
+    let target = machine.read_link(Path::new(path))?;
+    let target = target.display();
+    Err(Error::Refused(format!(
+        "{path} is a symbolic link to {target}, and is not edited; name the file that it leads to"
+    )))
 }
 
 /// Rewrites a text file by `edit`, which gets what it holds now (nothing where there is none). Owner, group and mode stay;
@@ -128,6 +147,15 @@ mod tests {
             rewrite(writing, "/etc/x", PUBLIC, str::to_owned).unwrap();
             assert_eq!(inode(&place), before, "an edit that changes nothing writes nothing");
         });
+    }
+
+    #[test]
+    fn a_link_is_refused() {
+        let double = Double::new(|_| None);
+        double.put("/etc/real", "");
+        std::os::unix::fs::symlink("real", double.root.path().join("etc/link")).unwrap();
+        assert!(refuse_link(&double, "/etc/link").unwrap_err().to_string().contains("link to real"));
+        assert!(refuse_link(&double, "/etc/real").is_ok() && refuse_link(&double, "/etc/none").is_ok());
     }
 
     #[test]

@@ -17,7 +17,6 @@ use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
 
 mod backup;
 mod content;
-mod ignore;
 mod regular;
 mod text;
 #[cfg(test)]

@@ -1,29 +1,92 @@
-//! `file_line`: lines of files.
+//! `file_line`: single lines of files that others own.
+//!
+//! Each file is read once for all of its lines; each change is made to the text as it is then.
 
 use holdfast_catalog::resource::FileLine;
+use holdfast_catalog::resource::attribute::{Presence, Secret};
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::edit::{self, Lines, Texts};
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
 
-/// The provider of `file_line`.
-pub struct Lines;
+mod wanted;
+#[cfg(test)]
+mod tests;
 
-impl Provider for Lines {
+use wanted::Edit;
+
+/// Lines of files.
+pub struct FileLines;
+
+impl Provider for FileLines {
     type Want = FileLine;
-    type Seen = ();
+    type Seen = Texts;
 
-    fn observe(&self, _: &[&FileLine], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&FileLine], reading: Reading<'_>) -> Result<Texts, Error> {
+        Ok(Texts::read(reading.machine, all.iter().map(|want| want.path.as_str())))
     }
 
-    fn plan(&self, _: &FileLine, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`file_line` is not here yet".to_owned()))
+    fn plan(&self, want: &FileLine, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+        edit::refuse_link(reading.machine, want.path.as_str())?;
+        match (texts.get(want.path.as_str())?, want.ensure) {
+            (None, Presence::Absent) => Ok(Plan::IN_SYNC),
+            (None, Presence::Present) => {
+                Ok(Plan::Pending(format!("there is no {}: manage the file too", want.path)))
+            }
+            (Some(text), _) => {
+                let lines = Lines::of(text);
+                let edit = wanted::edit(want, &lines).map_err(Error::Refused)?;
+                Ok(Plan::of(change(want, &lines, &edit).into_iter().collect()))
+            }
+        }
     }
 
-    fn apply(&self, _: &FileLine, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`file_line` is not here yet".to_owned()))
+    fn apply(&self, want: &FileLine, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut refused = None;
+        edit::rewrite(writing, want.path.as_str(), edit::PUBLIC, |text| {
+            let mut lines = Lines::of(text);
+            match wanted::edit(want, &lines) {
+                Ok(edit) => edit.apply(want, &mut lines),
+                Err(why) => refused = Some(why),
+            }
+            lines.to_string()
+        })?;
+        refused.map_or_else(|| Ok(Applied::default()), |why| Err(Error::Refused(why)))
     }
 
-    fn left<'a>(&self, _: &'a FileLine) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a FileLine) -> Vec<&'a str> {
+        match want.ensure {
+            Presence::Present => vec![want.path.as_str()],
+            Presence::Absent => Vec::new(),
+        }
     }
+
+    fn left<'a>(&self, want: &'a FileLine) -> Left<'a> {
+        let line = want.line.as_ref().filter(|_| want.ensure == Presence::Present);
+        let line = line.map(|line| ("line".into(), line.expose().to_string().into()));
+        [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(line).collect()
+    }
+}
+
+/// What an edit is for people; none where it is none.
+fn change(want: &FileLine, lines: &Lines<'_>, edit: &Edit) -> Option<Change> {
+    let should = || want.line.as_ref().map_or_else(|| Shown::from(""), Shown::secret);
+    let (change, places) = match edit {
+        Edit::Nothing => return None,
+        Edit::Replace(places) => {
+            let old = places.first().and_then(|at| lines.get(*at)).unwrap_or_default();
+            let secret = want.line.as_ref().is_some_and(Secret::is_sensitive);
+            let is = if secret { Shown::Masked } else { Shown::from(old) };
+            let mut change = Change::new("line", "", "");
+            (change.is, change.should) = (is, should());
+            (change, places)
+        }
+        Edit::Insert(places) => {
+            let mut change = Change::new("line", "", "");
+            change.should = should();
+            (change, places)
+        }
+        Edit::Remove(places) => (Change::new("ensure", Presence::Present, Presence::Absent), places),
+    };
+    let several = (places.len() > 1).then(|| format!("{} times", places.len()));
+    Some(several.into_iter().fold(change, Change::note))
 }

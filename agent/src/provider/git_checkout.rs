@@ -17,6 +17,7 @@ use crate::system::{self, Accounts, FileKind, Inspect, Liveness};
 pub(super) mod change;
 pub(super) mod git;
 mod look;
+mod revision;
 #[cfg(test)]
 mod tests;
 

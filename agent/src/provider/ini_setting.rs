@@ -1,29 +1,91 @@
-//! `ini_setting`: settings.
+//! `ini_setting`: single settings of INI files that others own.
+//!
+//! Each file is read once for all of its settings; each change is made to the text as it is then. A value that is secret is
+//! written into the file and shown nowhere.
+
+use std::path::Path;
 
 use holdfast_catalog::resource::IniSetting;
+use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::edit::{self, Lines, Texts};
+use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
 
-/// The provider of `ini_setting`.
+mod section;
+#[cfg(test)]
+mod tests;
+
+/// Settings of INI files.
 pub struct Settings;
 
 impl Provider for Settings {
     type Want = IniSetting;
-    type Seen = ();
+    type Seen = Texts;
 
-    fn observe(&self, _: &[&IniSetting], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, all: &[&IniSetting], reading: Reading<'_>) -> Result<Texts, Error> {
+        Ok(Texts::read(reading.machine, all.iter().map(|want| want.path.as_str())))
     }
 
-    fn plan(&self, _: &IniSetting, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`ini_setting` is not here yet".to_owned()))
+    fn plan(&self, want: &IniSetting, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+        let path = want.path.as_str();
+        edit::refuse_link(reading.machine, path)?;
+        let text = texts.get(path)?;
+        let directory = Path::new(path).parent().filter(|_| text.is_none());
+        if let Some(directory) = directory.filter(|_| want.ensure == Presence::Present)
+            && reading.machine.stat(directory)?.is_none()
+        {
+            return Ok(Plan::Pending(format!("there is no {}: manage it too", directory.display())));
+        }
+        Ok(Plan::of(difference(want, &Lines::of(text.unwrap_or_default())).into_iter().collect()))
     }
 
-    fn apply(&self, _: &IniSetting, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`ini_setting` is not here yet".to_owned()))
+    fn apply(&self, want: &IniSetting, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let new = if is_secret(want) { edit::PRIVATE } else { edit::PUBLIC };
+        edit::rewrite(writing, want.path.as_str(), new, |text| {
+            let mut lines = Lines::of(text);
+            match want.ensure {
+                Presence::Present => section::set(want, &mut lines),
+                Presence::Absent => section::remove(want, &mut lines),
+            }
+            lines.to_string()
+        })?;
+        Ok(Applied::default())
     }
 
-    fn left<'a>(&self, _: &'a IniSetting) -> Left<'a> {
-        Left::new()
+    fn names<'a>(&self, want: &'a IniSetting) -> Vec<&'a str> {
+        match want.ensure {
+            Presence::Present => vec![want.path.as_str()],
+            Presence::Absent => Vec::new(),
+        }
+    }
+
+    fn left<'a>(&self, want: &'a IniSetting) -> Left<'a> {
+        let value =
+            (want.ensure == Presence::Present).then(|| ("value".into(), want.text().to_string().into()));
+        [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(value).collect()
+    }
+}
+
+fn is_secret(want: &IniSetting) -> bool {
+    want.value.as_ref().is_some_and(|value| value.secret().is_sensitive())
+}
+
+/// What differs, if anything does.
+fn difference(want: &IniSetting, lines: &Lines<'_>) -> Option<Change> {
+    let there = section::settings(want, lines);
+    match want.ensure {
+        Presence::Absent if there.is_empty() => None,
+        Presence::Absent => Some(Change::new("ensure", Presence::Present, Presence::Absent)),
+        Presence::Present if there.is_empty() => {
+            Some(Change::new("ensure", Presence::Absent, Presence::Present))
+        }
+        Presence::Present => {
+            let other = there.iter().find(|setting| setting.value != &*want.text())?;
+            let mut change = Change::new("value", "", "");
+            change.is = if is_secret(want) { Shown::Masked } else { Shown::from(other.value) };
+            change.should =
+                want.value.as_ref().map_or_else(|| Shown::from(""), |v| Shown::secret(v.secret()));
+            Some(change)
+        }
     }
 }

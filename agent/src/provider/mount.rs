@@ -1,29 +1,190 @@
-//! `mount`: mounts.
+//! `mount`: file systems in the machine's tree, by /etc/fstab and the kernel's table.
+//!
+//! The table of file systems is edited by line, once for all that are to be changed, and systemd is told; then each is
+//! mounted, mounted anew with other options, or unmounted. Below another root only /etc/fstab is there.
 
 use holdfast_catalog::resource::Mount;
+use holdfast_catalog::resource::mount::MountEnsure;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::edit::{self, Lines, Texts};
+use super::{Applied, Change, Error, Job, Left, Notice, Plan, Provider, Reading, Refreshed, Taken, Writing};
+use crate::system::{Inspect, Liveness};
+
+mod command;
+mod device;
+mod fstab;
+mod kernel;
+mod options;
+#[cfg(test)]
+mod tests;
+
+use fstab::Entry;
+use kernel::{Mounted, Table};
+
+const FSTAB: &str = "/etc/fstab";
 
 /// The provider of `mount`.
 pub struct Mounts;
 
+/// What /etc/fstab says, and what the kernel has; none where this root is no running system.
+pub struct Seen {
+    fstab: Texts,
+    kernel: Option<Table>,
+}
+
 impl Provider for Mounts {
     type Want = Mount;
-    type Seen = ();
+    type Seen = Seen;
 
-    fn observe(&self, _: &[&Mount], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, _: &[&Mount], reading: Reading<'_>) -> Result<Seen, Error> {
+        let is_live = reading.machine.liveness() == Liveness::Live;
+        let kernel = is_live.then(|| Table::read(reading.machine)).transpose()?;
+        Ok(Seen { fstab: Texts::read(reading.machine, [FSTAB]), kernel })
     }
 
-    fn plan(&self, _: &Mount, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`mount` is not here yet".to_owned()))
+    fn plan(&self, want: &Mount, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let machine = reading.machine;
+        edit::refuse_link(machine, FSTAB)?;
+        let lines = Lines::of(seen.fstab.get(FSTAB)?.unwrap_or_default());
+        let entries = fstab::find(want, &lines, machine)?;
+        if let (true, [_, second, ..]) = (want.ensure != MountEnsure::Absent, &entries[..]) {
+            let (title, number) = (&want.title.as_str(), second.at + 1);
+            let error =
+                format!("{FSTAB} has more than one line for {title}, in line {number} too; leave one");
+            return Err(Error::Refused(error));
+        }
+        let state = State { entry: entries.first(), kernel: seen.kernel.as_ref() };
+        if let Some(why) = state.missing(want, machine)? {
+            return Ok(Plan::Pending(why));
+        }
+        state.differences(want, machine).map(Plan::of)
     }
 
-    fn apply(&self, _: &Mount, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`mount` is not here yet".to_owned()))
+    fn apply(&self, want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut answers = self.apply_together(&[Job { want, changes }], writing);
+        answers.pop().unwrap_or_else(|| Ok(Applied::default()))
     }
 
-    fn left<'a>(&self, _: &'a Mount) -> Left<'a> {
-        Left::new()
+    fn apply_together(&self, jobs: &[Job<'_, Mount>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+        if let Err(error) = command::write(jobs, writing) {
+            let text = error.to_string();
+            return jobs.iter().map(|_| Err(Error::Refused(text.clone()))).collect();
+        }
+        jobs.iter().map(|job| command::mend(job, writing)).collect()
     }
+
+    fn refresh(
+        &self,
+        want: &Mount,
+        _: Notice,
+        mended: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Refreshed, Error> {
+        let live = writing.machine.liveness() == Liveness::Live && want.ensure == MountEnsure::Mounted;
+        if !live || want.is_swap() || !mended.is_empty() {
+            return Ok(Refreshed::NotNeeded("it is as it was just made, or not mounted".to_owned()));
+        }
+        writing.run(&command::remount(want))?;
+        Ok(Refreshed::Done("mounted anew with its options".to_owned()))
+    }
+
+    fn left<'a>(&self, want: &'a Mount) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        if want.ensure != MountEnsure::Absent {
+            left.push(("device".into(), want.device().into()));
+            left.push(("fstype".into(), want.fstype.as_deref().unwrap_or_default().into()));
+            left.push(("options".into(), want.options.as_str().into()));
+            left.push(("dump".into(), want.dump.to_string().into()));
+            left.push(("pass".into(), want.pass.to_string().into()));
+        }
+        left
+    }
+}
+
+/// What the machine has of one file system.
+struct State<'a> {
+    entry: Option<&'a Entry>,
+    kernel: Option<&'a Table>,
+}
+
+impl State<'_> {
+    /// What is not there yet, where it is to be mounted.
+    fn missing(&self, want: &Mount, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+        let due = self.kernel.is_some() && want.ensure == MountEnsure::Mounted;
+        if !due || self.is_mounted(want, machine)? {
+            return Ok(None);
+        }
+        let point = (!want.is_swap()).then(|| want.title.as_str());
+        let device = Some(want.device()).filter(|device| device.starts_with('/'));
+        for path in point.into_iter().chain(device) {
+            if machine.stat(path.as_ref())?.is_none() {
+                return Ok(Some(format!("there is no {path}: manage it too, or make it")));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_mounted(&self, want: &Mount, machine: &dyn Inspect) -> Result<bool, Error> {
+        self.kernel.map_or(Ok(false), |kernel| kernel.has(want, machine))
+    }
+
+    fn differences(&self, want: &Mount, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
+        let mut changes = Vec::new();
+        let mounted = self.is_mounted(want, machine)?;
+        let listed = self.entry.is_some();
+        let (to_be_listed, to_be_mounted) = match want.ensure {
+            MountEnsure::Mounted => (true, true),
+            MountEnsure::Unmounted => (true, false),
+            MountEnsure::Present => (true, mounted),
+            MountEnsure::Absent => (false, false),
+        };
+        if listed != to_be_listed || (self.kernel.is_some() && mounted != to_be_mounted) {
+            let also = listed.then_some("present");
+            changes.push(Change::new("ensure", self.shown(mounted), want.ensure).also(also));
+        }
+        if let Some(entry) = self.entry.filter(|_| to_be_listed) {
+            changes.extend(entry.differences(want));
+        }
+        let top = self.kernel.and_then(|kernel| kernel.top(want.title.as_str()));
+        if let Some(top) = top.filter(|_| want.ensure == MountEnsure::Mounted && !want.is_swap()) {
+            for change in live_differences(want, top, machine)? {
+                if changes.iter().all(|other| other.property != change.property) {
+                    changes.push(change);
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The machine's state in the words of `ensure`.
+    fn shown(&self, mounted: bool) -> &'static str {
+        match (self.entry.is_some(), mounted) {
+            (true, true) => "mounted",
+            (true, false) if self.kernel.is_none() => "present",
+            (true, false) => "unmounted",
+            (false, true) => "mounted until the next boot",
+            (false, false) => "absent",
+        }
+    }
+}
+
+/// What the kernel has mounted otherwise than it is wanted.
+fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
+    let mut changes = Vec::new();
+    // systemd's place holder, until somebody looks into the directory.
+    if top.fstype == "autofs" {
+        return Ok(changes);
+    }
+    if !device::is_same(want, top, machine)? {
+        changes.push(Change::new("device", &top.source, want.device()));
+    }
+    if !kernel::is_fstype(want.fstype.as_deref().unwrap_or_default(), &top.fstype) {
+        changes.push(Change::new("fstype", &top.fstype, want.fstype.as_deref().unwrap_or_default()));
+    }
+    if !options::are_in_force(want, top) {
+        changes.push(Change::new("options", top.options.join(","), &want.options));
+    }
+    Ok(changes)
 }

@@ -1,13 +1,24 @@
-//! `tidy`: tidying.
+//! `tidy`: removes files that have grown old or large below a directory.
+//!
+//! One walk on open handles, which follows no link and enters no other file system; each path is judged again just before
+//! it goes. What is removed is no drift: nobody changed what the last run left, but time.
+
+use std::path::Path;
 
 use holdfast_catalog::resource::Tidy;
+use holdfast_catalog::resource::tidy::TidyBy;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Change, ChangeKind, Error, Left, Plan, Provider, Reading, Writing};
+use crate::system::{FileKind, Stat};
+
+mod look;
+#[cfg(test)]
+mod tests;
 
 /// The provider of `tidy`.
-pub struct Sweeps;
+pub struct Tidying;
 
-impl Provider for Sweeps {
+impl Provider for Tidying {
     type Want = Tidy;
     type Seen = ();
 
@@ -15,15 +26,72 @@ impl Provider for Sweeps {
         Ok(())
     }
 
-    fn plan(&self, _: &Tidy, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("`tidy` is not here yet".to_owned()))
+    fn plan(&self, want: &Tidy, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
+        let directory = Path::new(want.title.as_str());
+        match reading.machine.stat(directory)? {
+            None => Ok(Plan::IN_SYNC),
+            Some(stat) if stat.kind == FileKind::Directory => {
+                look::plan(want, directory, &stat, reading).map(Plan::of)
+            }
+            Some(_) => Err(Error::Refused(format!("{} is no directory; name one", want.title))),
+        }
     }
 
-    fn apply(&self, _: &Tidy, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("`tidy` is not here yet".to_owned()))
+    fn apply(&self, want: &Tidy, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        for (index, change) in changes.iter().enumerate() {
+            let Some(below) = change.path.as_deref().filter(|_| change.kind != ChangeKind::Note) else {
+                continue;
+            };
+            match remove(want, &Path::new(want.title.as_str()).join(below), writing) {
+                Ok(None) => {}
+                Ok(Some(kept)) => applied.said.push((index, kept.to_owned())),
+                Err(error) => applied.failed.push((index, error)),
+            }
+        }
+        Ok(applied)
     }
 
     fn left<'a>(&self, _: &'a Tidy) -> Left<'a> {
         Left::new()
     }
+}
+
+/// Removes one path, unless it is not what was judged any more: then says so.
+fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'static str>, Error> {
+    let Some(stat) = writing.machine.lstat(path)? else { return Ok(None) };
+    let is_still_due = match stat.kind {
+        FileKind::File => is_due(want, &stat, writing.machine.now()),
+        FileKind::Directory => want.remove_dirs,
+        FileKind::Symlink | FileKind::Other => false,
+    };
+    if !is_still_due {
+        return Ok(Some("kept: it was changed while the run looked"));
+    }
+    match writing.machine.remove(path) {
+        Err(error) if error.kind() == Some(std::io::ErrorKind::DirectoryNotEmpty) => {
+            Ok(Some("kept: something was put into it while the run looked"))
+        }
+        removed => Ok(removed.map(|()| None)?),
+    }
+}
+
+/// Whether a file is as old and as large as it must be to go.
+fn is_due(want: &Tidy, stat: &Stat, now: i64) -> bool {
+    is_old(want, stat, now) && want.size.is_none_or(|size| stat.size >= size.0)
+}
+
+/// Whether something is as old as it must be to go.
+fn is_old(want: &Tidy, stat: &Stat, now: i64) -> bool {
+    want.age.is_none_or(|age| age_of(want, stat, now) >= i64::from(age.0))
+}
+
+/// Its age in seconds; below 0 where its time is in the future.
+fn age_of(want: &Tidy, stat: &Stat, now: i64) -> i64 {
+    let time = match want.by {
+        TidyBy::Mtime => stat.times.modified,
+        TidyBy::Atime => stat.times.accessed,
+        TidyBy::Ctime => stat.times.changed,
+    };
+    now.saturating_sub(time)
 }

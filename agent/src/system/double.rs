@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::machine::lock;
@@ -20,6 +21,7 @@ pub(crate) struct Double {
     machine: Machine,
     answer: Answer,
     ran: Mutex<Vec<String>>,
+    later: AtomicI64,
 }
 
 impl Double {
@@ -28,12 +30,17 @@ impl Double {
     pub(crate) fn new(answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static) -> Self {
         let root = tempfile::tempdir().unwrap();
         let machine = Machine::open(root.path()).unwrap();
-        Self { root, machine, answer: Box::new(answer), ran: Mutex::default() }
+        Self { root, machine, answer: Box::new(answer), ran: Mutex::default(), later: AtomicI64::new(0) }
     }
 
     /// The commands that were run to change something, in order; probes are not among them.
     pub(crate) fn ran(&self) -> Vec<String> {
         lock(&self.ran).clone()
+    }
+
+    /// Lets time pass, by its clock alone.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.later.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Puts a file into the root, with its directories.
@@ -78,6 +85,9 @@ impl Inspect for Double {
     }
     fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
         self.machine.walk(path, visit)
+    }
+    fn now(&self) -> i64 {
+        self.machine.now() + self.later.load(Ordering::Relaxed)
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()

@@ -39,7 +39,8 @@ pub struct Machine {
     swept: Mutex<HashSet<(u64, u64)>>,
 }
 
-type Fingerprint = [Option<(Stat, i64, i64)>; 2];
+/// What tells one version of the account files from another: identity, size, and times but that of reading.
+type Fingerprint = [Option<((u64, u64), u64, [i64; 3])>; 2];
 
 impl Machine {
     /// The machine below `root`.
@@ -126,13 +127,15 @@ impl Machine {
         let seen = |name| -> Result<_> {
             let path = Path::new(name);
             let Some(opened) = self.open(path)? else { return Ok(None) };
-            let times = rustix::fs::fstat(&opened.file).map_err(|e| Error::io("looking at", path, e))?;
+            let precise = rustix::fs::fstat(&opened.file).map_err(|e| Error::io("looking at", path, e))?;
             #[allow(
                 clippy::unnecessary_cast,
                 clippy::cast_possible_wrap,
                 reason = "types differ by platform"
             )]
-            Ok(Some((opened.stat, times.st_mtime as i64, times.st_mtime_nsec as i64)))
+            let nanoseconds = precise.st_mtime_nsec as i64;
+            let Stat { id, size, times, .. } = opened.stat;
+            Ok(Some((id, size, [times.modified, times.changed, nanoseconds])))
         };
         Ok([seen("/etc/passwd")?, seen("/etc/group")?])
     }

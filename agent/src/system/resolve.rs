@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::{Error, FileKind, Result, Stat};
+use super::{Error, FileKind, Result, Stat, Times};
 
 /// As many as the kernel allows.
 const MAX_LINKS: usize = 40;
@@ -298,7 +298,12 @@ pub(super) fn stat_at(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<S
     rustix::fs::statat(dir, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).map(|stat| convert(&stat))
 }
 
-#[allow(clippy::unnecessary_cast, clippy::cast_sign_loss, reason = "the fields' types differ by platform")]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "the fields' types differ by platform"
+)]
 fn convert(stat: &rustix::fs::Stat) -> Stat {
     use rustix::fs::FileType;
     Stat {
@@ -314,5 +319,10 @@ fn convert(stat: &rustix::fs::Stat) -> Stat {
         size: stat.st_size as u64,
         links: stat.st_nlink as u64,
         id: (stat.st_dev as u64, stat.st_ino as u64),
+        times: Times {
+            accessed: stat.st_atime as i64,
+            modified: stat.st_mtime as i64,
+            changed: stat.st_ctime as i64,
+        },
     }
 }

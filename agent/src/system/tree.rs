@@ -1,6 +1,7 @@
 //! Directory trees on open handles: visiting and removing, without following links or leaving a file system.
 
 use std::ffi::{OsStr, OsString};
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,7 @@ pub(super) fn walk(
     shown: &Path,
     visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>,
 ) -> Result<()> {
-    level(dir, shown, &mut PathBuf::new(), 0, visit)
+    level(dir, shown, &mut PathBuf::new(), 0, visit).map(|_| ())
 }
 
 fn level(
@@ -66,7 +67,7 @@ fn level(
     path: &mut PathBuf,
     depth: usize,
     visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>,
-) -> Result<()> {
+) -> Result<ControlFlow<()>> {
     if depth > MAX_DEPTH {
         return Err(Error::io("walking", &shown.join(path), Errno::NAMETOOLONG));
     }
@@ -77,9 +78,16 @@ fn level(
         match stat_at(dir.as_fd(), &name) {
             Ok(stat) => {
                 let into = visit(&Member { path, stat, dir: dir.as_fd(), name: &name })?;
+                if into == Walk::Stop {
+                    return Ok(ControlFlow::Break(()));
+                }
                 if into == Walk::Into && stat.kind == FileKind::Directory {
                     match open_below(dir.as_fd(), &name) {
-                        Ok(below) => level(&below, shown, path, depth + 1, visit)?,
+                        Ok(below) => {
+                            if level(&below, shown, path, depth + 1, visit)?.is_break() {
+                                return Ok(ControlFlow::Break(()));
+                            }
+                        }
                         // Another file system is none of this tree's; what went away or became a link meanwhile is not here.
                         Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                         Err(errno) => return Err(failed(errno)),
@@ -91,7 +99,7 @@ fn level(
         }
         path.pop();
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Removes what a name in a directory is, with all that it holds.

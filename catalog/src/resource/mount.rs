@@ -139,9 +139,18 @@ impl Rules for Mount {
 
     fn implied(&self) -> Vec<Implied> {
         let mut implied = Vec::new();
+        let title = self.title.as_str();
+        if matches!(self.ensure, MountEnsure::Unmounted | MountEnsure::Absent) {
+            // What is in the way of others goes first: of the mounts around it, and of its directory.
+            implied.push(Implied::before("file", title));
+            if let Implied::First(around) = Implied::on_mount(title) {
+                implied.extend(around.into_iter().map(Implied::Before));
+            }
+            return implied;
+        }
         if !self.is_swap() {
-            implied.push(Implied::on_path(self.title.as_str()));
-            implied.push(Implied::on_mount(self.title.as_str()));
+            implied.push(Implied::on_path(title));
+            implied.push(Implied::on_mount(title));
         }
         if self.device().starts_with('/') {
             implied.push(Implied::on_path(self.device()));
@@ -191,10 +200,10 @@ mod tests {
 
     #[test]
     fn a_mount_comes_after_the_mounts_around_it() {
+        let mount = |path: &str| crate::resource::ResourceRef::new("mount", path);
         let implied = read("/srv/a", &[]).unwrap().implied();
-        assert!(implied.contains(&Implied::First(vec![
-            crate::resource::ResourceRef::new("mount", "/srv"),
-            crate::resource::ResourceRef::new("mount", "/"),
-        ])));
+        assert!(implied.contains(&Implied::First(vec![mount("/srv"), mount("/")])));
+        let implied = read("/srv/a", &[("ensure", "absent")]).unwrap().implied();
+        assert!(implied.contains(&Implied::Before(mount("/srv"))));
     }
 }

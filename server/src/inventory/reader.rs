@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::certname::{Certname, Slug};
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use super::{Node, Stage};
@@ -12,7 +13,16 @@ use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::language::manifest::is_segment;
 use crate::lookup::hierarchy::Settings;
 
-const KEYS: [&str; 3] = ["role", "stage", "labels"];
+pub(super) const WORDS: &[Keyword; 3] = &[
+    Keyword::new("role", "a name", "What the machine does: the class `role::NAME`."),
+    Keyword::new("stage", "`\"test\"`, `\"integration\"` or `\"production\"`", "How much depends on it."),
+    Keyword::new(
+        "labels",
+        "strings by name",
+        "Words of your own; their names are declared in `holdfast.toml`.",
+    ),
+];
+const KEYS: [&str; 3] = Keyword::names(WORDS);
 
 pub(super) struct Reader<'a> {
     settings: &'a Settings,

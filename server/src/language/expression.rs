@@ -10,6 +10,7 @@ use holdfast_catalog::value::Value;
 
 use super::fault::Fault;
 use super::scope::Scope;
+use super::word::Chapter;
 
 mod binding;
 pub(super) mod budget;
@@ -25,6 +26,12 @@ pub(super) mod tree;
 mod oracle;
 #[cfg(test)]
 mod tests;
+
+/// What can stand in an expression, as the definitions say it.
+pub fn chapters() -> Vec<Chapter> {
+    let signs = Chapter::new("Operators", tree::SIGNS.iter().copied());
+    [signs, tree::Macro::chapter()].into_iter().chain(function::chapters()).collect()
+}
 
 /// A parsed expression; parse once, evaluate often. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use super::document::Document;
@@ -22,6 +23,11 @@ mod tests;
 
 pub use name::{ManifestName, is_name, is_segment};
 pub(crate) use reader::read_type;
+
+/// The keys of a manifest.
+pub const TOP: &[Keyword] = reader::TOP_WORDS;
+/// The keys of a parameter.
+pub const PARAMETER: &[Keyword] = parameters::WORDS;
 
 /// A class or a define, parsed.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use super::document::{Item, unknown_key};
@@ -55,8 +56,38 @@ pub enum MapsInLists {
     ByKey(Arc<str>),
 }
 
-const STRATEGIES: [&str; 4] = ["first", "unique", "hash", "deep"];
-const OPTIONS: [&str; 4] = ["strategy", "knockout_prefix", "sort_merged_arrays", "merge_hash_arrays"];
+/// The ways to merge.
+pub const STRATEGY_WORDS: &[Keyword; 4] = &[
+    Keyword::new("first", "any value", "The most specific value alone. What holds where nothing is said."),
+    Keyword::new(
+        "unique",
+        "scalars and lists",
+        "All levels as one flat list without duplicates, most specific first.",
+    ),
+    Keyword::new("hash", "maps", "One map of all levels' keys; for each, the most specific value."),
+    Keyword::new("deep", "maps and lists", "As `hash`, at every depth; lists become one without duplicates."),
+];
+/// The keys of a merge with options.
+pub const OPTION_WORDS: &[Keyword; 4] = &[
+    Keyword::new("strategy", "a strategy", "Which; only `deep` has further options."),
+    Keyword::new(
+        "knockout_prefix",
+        "a string such as `\"--\"`",
+        "An element or key that begins with it takes that element or key of all lower levels away.",
+    ),
+    Keyword::new(
+        "sort_merged_arrays",
+        "true or false",
+        "Whether merged lists are in the order of their values.",
+    ),
+    Keyword::new(
+        "merge_hash_arrays",
+        "true, false or a key",
+        "Whether maps in lists are merged: the first with the first …, or those with the same value of a key.",
+    ),
+];
+const STRATEGIES: [&str; 4] = Keyword::names(STRATEGY_WORDS);
+const OPTIONS: [&str; 4] = Keyword::names(OPTION_WORDS);
 
 impl Merge {
     /// A strategy by its name, without options.

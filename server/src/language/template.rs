@@ -13,6 +13,7 @@ use holdfast_catalog::value::Value;
 
 use super::fault::Fault;
 use super::scope::Scope;
+use super::word::Chapter;
 
 mod function;
 mod parse;
@@ -115,6 +116,11 @@ impl Template {
     fn diagnostic(&self, fault: &Fault) -> Diagnostic {
         diagnostic(fault, &self.file, &self.source)
     }
+}
+
+/// What a template can hold, as the definitions say it. Examples know `site`, which has `name = "shop"`.
+pub fn chapters() -> Vec<Chapter> {
+    vec![Chapter::new("Blocks", tree::BlockSort::WORDS.iter().copied()), function::chapter()]
 }
 
 fn diagnostic(fault: &Fault, file: &Arc<str>, source: &str) -> Diagnostic {

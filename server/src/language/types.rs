@@ -12,6 +12,7 @@ use regex::Regex;
 
 use super::fault::Fault;
 use super::secrecy;
+use super::word::Chapter;
 
 mod check;
 mod format;
@@ -19,6 +20,11 @@ mod parse;
 mod show;
 
 pub use format::Format;
+
+/// All types, as their definitions say it: an example is a type, with a value of it as an expression.
+pub fn chapters() -> Vec<Chapter> {
+    parse::chapters()
+}
 
 /// What a value may be. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
@@ -45,9 +46,34 @@ pub enum Writer {
     Tenants,
 }
 
-const DEFAULT: &str = include_str!("hierarchy/default.toml");
-const KEYS: [&str; 2] = ["hierarchy", "labels"];
-const LEVEL_KEYS: [&str; 4] = ["name", "path", "paths", "tenant"];
+/// The hierarchy of a repository that names no other.
+pub const DEFAULT: &str = include_str!("hierarchy/default.toml");
+/// The keys of [`FILE`].
+pub const WORDS: &[Keyword; 2] = &[
+    Keyword::new(
+        "hierarchy",
+        "`[[hierarchy]]` tables",
+        "The levels of the data, most specific first, instead of the default ones.",
+    ),
+    Keyword::new("labels", "a list of names", "The labels that machines of the inventory may have."),
+];
+/// The keys of a level.
+pub const LEVEL_WORDS: &[Keyword; 4] = &[
+    Keyword::new("name", "a string", "What the level is called where values are explained."),
+    Keyword::new(
+        "path",
+        "a path below `hieradata/`",
+        "Its file; may hold `${node.…}`, `${facts.…}`, `${profile}`.",
+    ),
+    Keyword::new("paths", "a list of such paths", "Several files instead, most specific first."),
+    Keyword::new(
+        "tenant",
+        "true or false",
+        "Whether tenants write it: expressions there see `node` and `facts` alone, and no fact stands in its path.",
+    ),
+];
+const KEYS: [&str; 2] = Keyword::names(WORDS);
+const LEVEL_KEYS: [&str; 4] = Keyword::names(LEVEL_WORDS);
 
 impl Settings {
     /// Reads `holdfast.toml`; a repository without one has the default hierarchy and no labels.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use crate::language::document::{Document, Entry, unknown_key};
@@ -16,7 +17,13 @@ use crate::repo::Snapshot;
 /// The file that declares keys.
 pub(super) const FILE: &str = "hieradata/keys.toml";
 
-const WORDS: [&str; 3] = ["type", "merge", "doc"];
+/// The keys of a declared key.
+pub const KEY_WORDS: &[Keyword; 3] = &[
+    Keyword::new("type", "a type", "What its values may be."),
+    Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
+    Keyword::new("doc", "a string", "What it is for, in a sentence."),
+];
+const WORDS: [&str; 3] = Keyword::names(KEY_WORDS);
 
 /// A declared key.
 #[derive(Debug, Clone)]

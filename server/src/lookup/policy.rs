@@ -5,13 +5,27 @@ use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::ResourceRef;
 
 use crate::language::document::{Entry, Item, unknown_key};
 use crate::modules::Modules;
 
-const KEYS: [&str; 2] = ["policy", "policies"];
+/// The keys of `[holdfast]`.
+pub const POLICY_WORDS: &[Keyword; 2] = &[
+    Keyword::new(
+        "policy",
+        "`\"enforce\"`, `\"audit\"` or `\"off\"`",
+        "What is done on the machines of this level: mend, only say what would be mended, or nothing.",
+    ),
+    Keyword::new(
+        "policies",
+        "policies by class or `type[title]`",
+        "The same for a class with all that it contains, or for one resource.",
+    ),
+];
+const KEYS: [&str; 2] = Keyword::names(POLICY_WORDS);
 const WORDS: [&str; 3] = ["enforce", "audit", "off"];
 
 /// What one file says.

@@ -205,3 +205,16 @@ fn a_source_that_may_still_come_is_waited_for() {
     sh(&bench, "rm tool");
     fails(&mut bench, "is not there");
 }
+
+#[test]
+fn an_owner_or_a_group_alone_is_given_all() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for (property, ids) in [("owner", "1 0"), ("group", "0 1")] {
+        let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+        add(&mut bench, "a.tgz", &[("strip", 1.into()), (property, "1".into())]);
+        succeeds(&mut bench);
+        sh(&bench, &format!("test \"$(stat -c '%u %g' app app/bin/app | sort -u)\" = '{ids}'"));
+    }
+}

@@ -67,11 +67,12 @@ impl Unpacked<'_> {
 
     /// Gives all of it to its owners.
     pub fn give(&self, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
-        let id = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
-        if owners.uid.is_none() && owners.gid.is_none() {
-            return Ok(());
-        }
-        let whose = format!("{}:{}", id(owners.uid), id(owners.gid));
+        let whose = match (owners.uid, owners.gid) {
+            (None, None) => return Ok(()),
+            (Some(uid), None) => uid.to_string(),
+            (None, Some(gid)) => format!(":{gid}"),
+            (Some(uid), Some(gid)) => format!("{uid}:{gid}"),
+        };
         self.command(["chown", "--recursive", "--no-dereference", "--", &whose, "."], writing)
     }
 

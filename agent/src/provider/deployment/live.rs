@@ -46,7 +46,7 @@ fn bring(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Failu
         shared::link(place, shared::Found::Live, machine)?;
     }
     let previous = switch(place, writing)?;
-    activate(place, writing).map_err(Failure::Release)?;
+    activate(place, version, writing).map_err(Failure::Release)?;
     marker::remove(&place.layout.switching(), machine)?;
     marker::remove(&place.layout.failed(version), machine)?;
     let previous = previous.as_deref().and_then(|target| place.layout.release_of(target));
@@ -75,10 +75,10 @@ fn switch(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Erro
     Ok(previous)
 }
 
-/// Makes the live release the running one, and asks for its health; says why it is not well.
-pub fn activate(place: Place<'_>, writing: Writing<'_>) -> Result<(), String> {
+/// Makes the release that is live the running one, and asks for its health; says why it is not well.
+pub fn activate(place: Place<'_>, live: &str, writing: Writing<'_>) -> Result<(), String> {
     run_activate(place, writing).map_err(|why| format!("it could not be activated: {why}"))?;
-    command::health(place.want, &place.layout.release(place.version()), writing)
+    command::health(place.want, &place.layout.release(live), writing)
 }
 
 fn run_activate(place: Place<'_>, writing: Writing<'_>) -> Result<(), String> {

@@ -7,11 +7,11 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Content;
 
-use super::ignore::is_ignored;
 use super::regular::{Replacement, replace};
 use super::{
     Owners, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing, properties, text,
 };
+use crate::provider::glob::matches_any;
 use crate::provider::{Applied, Change, ChangeKind, Error, Left, Reading, Writing};
 use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
 
@@ -140,7 +140,7 @@ impl Look<'_> {
             return Ok(Walk::Past);
         };
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-        if is_ignored(&self.want.ignore, name) {
+        if matches_any(&self.want.ignore, name) {
             return Ok(Walk::Past);
         }
         if self.changes.len() >= MAX_CHANGES {
@@ -240,7 +240,7 @@ impl Look<'_> {
         // In the order of paths, so a directory comes before what is in it.
         for (path, source) in missing.into_iter().take(room) {
             let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-            if !is_ignored(&self.want.ignore, name) {
+            if !matches_any(&self.want.ignore, name) {
                 self.changes.push(Change::new("ensure", "absent", kind_word(source.kind())).below(path));
             }
         }

@@ -5,7 +5,8 @@ use std::path::Path;
 use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
-use super::git::{Git, Kind, May};
+use super::git::{Git, May};
+use super::revision::Kind;
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Change, Error, Writing};
 use crate::system::{Access, FileKind};

@@ -6,7 +6,8 @@ use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::change::UPDATING;
-use super::git::{Git, Kind, May, Target};
+use super::git::{Git, May};
+use super::revision::{Kind, Target};
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Change, ChangeKind, Error, Reading};
 use crate::system::{Accounts, Inspect};
@@ -20,7 +21,7 @@ pub const CHECKED_OUT: &str = "checked out";
 /// How many paths are named.
 const NAMED: usize = 5;
 
-/// What of a repository of somebody else could do: be a repository that runs what its owner likes.
+/// Refuses a checkout of somebody else: its settings could run what its owner likes.
 pub fn refuse_others(
     path: &Path,
     owners: &Owners,

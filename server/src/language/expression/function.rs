@@ -13,6 +13,7 @@ use super::evaluate::Outcome;
 use super::operator::described;
 use crate::language::fault::{Code, Fault};
 use crate::language::secrecy::{WITHHELD, exposed, sealed};
+use crate::language::word::{Chapter, Word};
 
 mod convert;
 mod format;
@@ -26,10 +27,13 @@ pub(in crate::language) use text::compile as pattern;
 #[derive(Debug)]
 pub(in crate::language) struct Builtin {
     pub(in crate::language) name: &'static str,
-    /// How it is written, for errors.
+    /// How it is written, for errors and the reference.
     pub(in crate::language) usage: &'static str,
     pub(in crate::language) takes: RangeInclusive<usize>,
     run: Run,
+    doc: &'static str,
+    /// A use of it, and what that gives as JSON.
+    example: [&'static str; 2],
 }
 
 /// How a function is run.
@@ -49,29 +53,56 @@ enum Run {
 
 impl Builtin {
     const fn new(name: &'static str, usage: &'static str, takes: RangeInclusive<usize>, run: Run) -> Self {
-        Self { name, usage, takes, run }
+        Self { name, usage, takes, run, doc: "", example: [""; 2] }
+    }
+
+    const fn doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
+    }
+
+    const fn example(self, expression: &'static str, gives: &'static str) -> Self {
+        Self { example: [expression, gives], ..self }
     }
 
     /// Whether its first argument is an optional.
     pub(super) fn is_optional(&self) -> bool {
         matches!(self.run, Run::OfOptional)
     }
+
+    fn word(&self) -> Word {
+        let Self { name, usage, doc, example: [example, gives], .. } = *self;
+        Word { name, usage, doc, example, gives }
+    }
 }
 
 /// What can be asked of an optional, and how one is made.
 const OPTIONALS: &[Builtin] = &[
-    Builtin::new("optional.of", "optional.of(x)", 1..=1, Run::Optional(|a| Ok(Some(a.value(0).clone())))),
-    Builtin::new("optional.none", "optional.none()", 0..=0, Run::Optional(|_| Ok(None))),
+    Builtin::new("optional.of", "optional.of(x)", 1..=1, Run::Optional(|a| Ok(Some(a.value(0).clone()))))
+        .doc("An optional with a value.")
+        .example("optional.of(1).orValue(2)", "1"),
+    Builtin::new("optional.none", "optional.none()", 0..=0, Run::Optional(|_| Ok(None)))
+        .doc("An optional without a value.")
+        .example("optional.none().orValue(2)", "2"),
     Builtin::new(
         "optional.ofNonZeroValue",
         "optional.ofNonZeroValue(x)",
         1..=1,
         Run::Optional(|a| Ok((!is_zero(&exposed(a.value(0)))).then(|| a.value(0).clone()))),
-    ),
-    Builtin::new("hasValue", "a.?b.hasValue()", 1..=1, Run::OfOptional),
-    Builtin::new("value", "a.?b.value()", 1..=1, Run::OfOptional),
-    Builtin::new("orValue", "a.?b.orValue(x)", 2..=2, Run::OfOptional),
-    Builtin::new("or", "a.?b.or(a.?c)", 2..=2, Run::OfOptional),
+    )
+    .doc("An optional with a value, unless that is empty, zero, false or null.")
+    .example("optional.ofNonZeroValue('').orValue('none')", "\"none\""),
+    Builtin::new("hasValue", "a.?b.hasValue()", 1..=1, Run::OfOptional)
+        .doc("Whether there is a value.")
+        .example("{'a': 1}.?b.hasValue()", "false"),
+    Builtin::new("value", "a.?b.value()", 1..=1, Run::OfOptional)
+        .doc("The value; an error where there is none.")
+        .example("{'a': 1}.?a.value()", "1"),
+    Builtin::new("orValue", "a.?b.orValue(x)", 2..=2, Run::OfOptional)
+        .doc("The value, or another where there is none.")
+        .example("{'a': 1}.?b.orValue(0)", "0"),
+    Builtin::new("or", "a.?b.or(a.?c)", 2..=2, Run::OfOptional)
+        .doc("An optional, or another where it has no value.")
+        .example("{'a': 1}.?b.or({'c': 3}.?c).orValue(0)", "3"),
 ];
 
 fn is_zero(value: &Value) -> bool {
@@ -87,8 +118,22 @@ fn is_zero(value: &Value) -> bool {
     }
 }
 
+/// All functions, by what they are for.
+const TABLES: &[(&str, &[Builtin])] = &[
+    ("Texts", text::TABLE),
+    ("Lists and maps", list::TABLE),
+    ("Conversions, encodings and digests", convert::TABLE),
+    ("What may have no value", OPTIONALS),
+    ("Numbers", math::TABLE),
+];
+
 fn table() -> impl Iterator<Item = &'static Builtin> {
-    [text::TABLE, list::TABLE, math::TABLE, convert::TABLE, OPTIONALS].into_iter().flatten()
+    TABLES.iter().flat_map(|(_, table)| *table)
+}
+
+/// What their definitions say, by what they are for.
+pub(super) fn chapters() -> impl Iterator<Item = Chapter> {
+    TABLES.iter().map(|(title, table)| Chapter::new(title, table.iter().map(Builtin::word)))
 }
 
 /// The function of a name.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::value::Value;
 
 use super::function::Builtin;
+use crate::language::word::{Chapter, Word};
 
 /// A part of an expression with its bytes.
 #[derive(Debug)]
@@ -115,6 +116,59 @@ impl Binary {
     }
 }
 
+const fn word(
+    name: &'static str,
+    usage: &'static str,
+    doc: &'static str,
+    example: &'static str,
+    gives: &'static str,
+) -> Word {
+    Word { name, usage, doc, example, gives }
+}
+
+/// What has a sign of its own.
+pub(super) const SIGNS: &[Word] = &[
+    word(
+        "+",
+        "a + b",
+        "The sum of two numbers, two texts or two lists as one.",
+        "'web' + string(1)",
+        "\"web1\"",
+    ),
+    word("-", "a - b", "The difference; `-a` is a number with the other sign.", "5 - 3", "2"),
+    word("*", "a * b", "The product.", "4 * 2", "8"),
+    word("/", "a / b", "The quotient; of two integers it is an integer, without its fraction.", "7 / 2", "3"),
+    word("%", "a % b", "What a division of integers leaves.", "7 % 2", "1"),
+    word("==", "a == b", "Whether two values are equal; `!=` whether they differ.", "'a' == 'b'", "false"),
+    word("<", "a < b", "The order of numbers, texts or booleans; also `<=`, `>` and `>=`.", "1 < 2", "true"),
+    word("in", "a in b", "Whether a list has an element, or a map a key.", "'a' in ['a', 'b']", "true"),
+    word("&&", "a && b", "Whether both are true.", "true && false", "false"),
+    word("||", "a || b", "Whether one of them is true.", "true || false", "true"),
+    word("!", "!a", "Whether it is false.", "!true", "false"),
+    word(
+        "?:",
+        "a ? b : c",
+        "One value or another, by a boolean.",
+        "size('web1') > 3 ? 'long' : 'short'",
+        "\"long\"",
+    ),
+    word(
+        "has",
+        "has(a.b)",
+        "Whether a map has a key, where the map itself is there.",
+        "has({'a': 1}.b)",
+        "false",
+    ),
+    word(".?", "a.?b", "An entry that may be missing: an optional.", "{'a': 1}.?b.orValue(0)", "0"),
+    word(
+        "[]",
+        "a[b]",
+        "An element by its index, or an entry by its key; `[?b]` gives an optional.",
+        "['a', 'b'][1]",
+        "\"b\"",
+    ),
+];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Logic {
     And,
@@ -172,53 +226,132 @@ pub(super) enum MacroSort {
 
 /// The shape of a macro: how many variables, and how many arguments after them.
 struct Shape {
-    name: &'static str,
     sort: MacroSort,
     variables: usize,
     rest: usize,
+    word: Word,
 }
 
 const fn shape(name: &'static str, sort: MacroSort, variables: usize, rest: usize) -> Shape {
-    Shape { name, sort, variables, rest }
+    Shape { sort, variables, rest, word: word(name, "", "", "", "") }
+}
+
+impl Shape {
+    const fn says(self, usage: &'static str, doc: &'static str) -> Self {
+        Self { word: Word { usage, doc, ..self.word }, ..self }
+    }
+
+    const fn example(self, example: &'static str, gives: &'static str) -> Self {
+        Self { word: Word { example, gives, ..self.word }, ..self }
+    }
 }
 
 const SHAPES: &[Shape] = &[
-    shape("all", MacroSort::All, 1, 1),
-    shape("all", MacroSort::All, 2, 1),
-    shape("exists", MacroSort::Exists, 1, 1),
-    shape("exists", MacroSort::Exists, 2, 1),
-    shape("exists_one", MacroSort::ExistsOne, 1, 1),
-    shape("exists_one", MacroSort::ExistsOne, 2, 1),
-    shape("existsOne", MacroSort::ExistsOne, 1, 1),
-    shape("existsOne", MacroSort::ExistsOne, 2, 1),
-    shape("map", MacroSort::Map, 1, 1),
-    shape("map", MacroSort::Map, 1, 2),
-    shape("filter", MacroSort::Filter, 1, 1),
-    shape("transformList", MacroSort::TransformList, 2, 1),
-    shape("transformList", MacroSort::TransformList, 2, 2),
-    shape("transformMap", MacroSort::TransformMap, 2, 1),
-    shape("transformMap", MacroSort::TransformMap, 2, 2),
-    shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 1),
-    shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 2),
-    shape("sortBy", MacroSort::SortBy, 1, 1),
-    shape("optMap", MacroSort::OptMap, 1, 1),
-    shape("optFlatMap", MacroSort::OptFlatMap, 1, 1),
+    shape("all", MacroSort::All, 1, 1)
+        .says(
+            "list.all(x, condition)",
+            "Whether a condition holds for every element, or for every key of a map.",
+        )
+        .example("[1, 2].all(n, n > 0)", "true"),
+    shape("all", MacroSort::All, 2, 1)
+        .says(
+            "list.all(i, x, condition)",
+            "The same with the index and the element, or the key and the value.",
+        )
+        .example("{'a': 1}.all(k, v, v > 0)", "true"),
+    shape("exists", MacroSort::Exists, 1, 1)
+        .says("list.exists(x, condition)", "Whether a condition holds for one element or more.")
+        .example("[1, 2].exists(n, n > 1)", "true"),
+    shape("exists", MacroSort::Exists, 2, 1)
+        .says(
+            "list.exists(i, x, condition)",
+            "The same with the index and the element, or the key and the value.",
+        )
+        .example("{'a': 1}.exists(k, v, v > 1)", "false"),
+    shape("exists_one", MacroSort::ExistsOne, 1, 1)
+        .says("list.exists_one(x, condition)", "Whether a condition holds for exactly one element.")
+        .example("[1, 2].exists_one(n, n > 1)", "true"),
+    shape("exists_one", MacroSort::ExistsOne, 2, 1)
+        .says(
+            "list.exists_one(i, x, condition)",
+            "The same with the index and the element, or the key and the value.",
+        )
+        .example("[5, 5].exists_one(i, n, n == 5)", "false"),
+    shape("existsOne", MacroSort::ExistsOne, 1, 1)
+        .says("list.existsOne(x, condition)", "The same as `exists_one`.")
+        .example("[1, 2].existsOne(n, n > 1)", "true"),
+    shape("existsOne", MacroSort::ExistsOne, 2, 1)
+        .says("list.existsOne(i, x, condition)", "The same as `exists_one`.")
+        .example("[5, 6].existsOne(i, n, n == 5)", "true"),
+    shape("map", MacroSort::Map, 1, 1)
+        .says("list.map(x, value)", "A list of what each element, or each key of a map, becomes.")
+        .example("['a', 'b'].map(n, n + '.example')", "[\"a.example\",\"b.example\"]"),
+    shape("map", MacroSort::Map, 1, 2)
+        .says("list.map(x, condition, value)", "The same of those elements that a condition lets through.")
+        .example("[1, 2, 3].map(n, n > 1, n * 10)", "[20,30]"),
+    shape("filter", MacroSort::Filter, 1, 1)
+        .says(
+            "list.filter(x, condition)",
+            "The elements, or the keys of a map, that a condition lets through.",
+        )
+        .example("{'search': true, 'reviews': false}.filter(k, k == 'search')", "[\"search\"]"),
+    shape("transformList", MacroSort::TransformList, 2, 1)
+        .says(
+            "map.transformList(k, v, value)",
+            "A list of what each key and value, or index and element, becomes.",
+        )
+        .example("{'a': 1}.transformList(k, v, k + '=' + string(v))", "[\"a=1\"]"),
+    shape("transformList", MacroSort::TransformList, 2, 2)
+        .says("map.transformList(k, v, condition, value)", "The same of those that a condition lets through.")
+        .example("['a', 'b'].transformList(i, x, i > 0, x)", "[\"b\"]"),
+    shape("transformMap", MacroSort::TransformMap, 2, 1)
+        .says("map.transformMap(k, v, value)", "A map with the same keys and new values.")
+        .example("{'a': 1}.transformMap(k, v, v * 10)", "{\"a\":10}"),
+    shape("transformMap", MacroSort::TransformMap, 2, 2)
+        .says(
+            "map.transformMap(k, v, condition, value)",
+            "The same of those entries that a condition lets through.",
+        )
+        .example("{'a': 1, 'b': 2}.transformMap(k, v, v > 1, v)", "{\"b\":2}"),
+    shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 1)
+        .says("map.transformMapEntry(k, v, entry)", "A map of new entries, each written as a map of one.")
+        .example("['a', 'b'].transformMapEntry(i, x, {x: i})", "{\"a\":0,\"b\":1}"),
+    shape("transformMapEntry", MacroSort::TransformMapEntry, 2, 2)
+        .says(
+            "map.transformMapEntry(k, v, condition, entry)",
+            "The same of those that a condition lets through.",
+        )
+        .example("['a', 'b'].transformMapEntry(i, x, i > 0, {x: i})", "{\"b\":1}"),
+    shape("sortBy", MacroSort::SortBy, 1, 1)
+        .says("list.sortBy(x, key)", "A list in the order of what stands for each element.")
+        .example("[{'n': 2}, {'n': 1}].sortBy(x, x.n)", "[{\"n\":1},{\"n\":2}]"),
+    shape("optMap", MacroSort::OptMap, 1, 1)
+        .says("a.?b.optMap(x, value)", "What an optional's value becomes, where there is one.")
+        .example("{'a': 1}.?a.optMap(x, x + 1).orValue(0)", "2"),
+    shape("optFlatMap", MacroSort::OptFlatMap, 1, 1)
+        .says("a.?b.optFlatMap(x, optional)", "The same, where what it becomes may have no value either.")
+        .example("{'a': {'b': 1}}.?a.optFlatMap(x, x.?b).orValue(0)", "1"),
 ];
 
 impl Macro {
     /// Whether a member call of this name is a macro.
     pub(super) fn is_name(name: &str) -> bool {
-        SHAPES.iter().any(|shape| shape.name == name)
+        SHAPES.iter().any(|shape| shape.word.name == name)
     }
 
     /// The names of all.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        SHAPES.iter().map(|shape| shape.name)
+        SHAPES.iter().map(|shape| shape.word.name)
+    }
+
+    /// What their definitions say.
+    pub(super) fn chapter() -> Chapter {
+        Chapter::new("Over every element", SHAPES.iter().map(|shape| shape.word))
     }
 
     /// What a macro of this name with so many arguments is, and how many of them are variables.
     pub(super) fn shape(name: &str, arguments: usize) -> Option<(MacroSort, usize)> {
-        let fits = |shape: &&Shape| shape.name == name && shape.variables + shape.rest == arguments;
+        let fits = |shape: &&Shape| shape.word.name == name && shape.variables + shape.rest == arguments;
         SHAPES.iter().find(fits).map(|shape| (shape.sort, shape.variables))
     }
 }

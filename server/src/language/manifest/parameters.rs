@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
-use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
+use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
 
 use super::reader::{Reading, TOP, read_type};
@@ -12,7 +12,17 @@ use crate::language::document::{Entry, Table, unknown_key};
 use crate::language::merge::Merge;
 use crate::language::types::Type;
 
-const KEYS: [&str; 4] = ["type", "default", "merge", "doc"];
+pub(super) const WORDS: &[Keyword; 4] = &[
+    Keyword::new("type", "a type", "What its values may be; see the types of parameters."),
+    Keyword::new(
+        "default",
+        "a value",
+        "What it is where neither data nor a declaration says it. May hold `${…}`. Never merged with data.",
+    ),
+    Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
+    Keyword::new("doc", "a string", "What it is for, in a sentence."),
+];
+const KEYS: [&str; 4] = Keyword::names(WORDS);
 const LATER: [&str; 4] = ["secret", "deprecated", "renamed_from", "set_by"];
 
 pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Vec<Parameter> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{TypeDef, definitions};
 use holdfast_catalog::value::Value;
@@ -15,7 +16,41 @@ use crate::language::formula::Formula;
 use crate::language::types::Type;
 
 /// Keys of the top level that are no types.
-pub(super) const TOP: [&str; 7] = ["doc", "kind", "parameters", "include", "class", "let", "defaults"];
+pub(super) const TOP_WORDS: &[Keyword; 7] = &[
+    Keyword::new("doc", "a string", "What the class or define is for, in a sentence."),
+    Keyword::new(
+        "kind",
+        "`\"class\"` or `\"define\"`",
+        "A class is declared once and has its parameters from data; a define is declared as often as wanted, \
+         like a resource. A class without it.",
+    ),
+    Keyword::new(
+        "parameters",
+        "parameters by name",
+        "What can be said about it: `[parameters]`, a line each.",
+    ),
+    Keyword::new(
+        "include",
+        "a list of classes",
+        "Classes that belong to it, with their parameters from data.",
+    ),
+    Keyword::new(
+        "class",
+        "`[class.NAME]`",
+        "The same for one class, with `when`, and with parameters that are given here and not by data.",
+    ),
+    Keyword::new(
+        "let",
+        "values by name",
+        "Names for values of this manifest; worked out when they are used.",
+    ),
+    Keyword::new(
+        "defaults",
+        "`[defaults.TYPE]`",
+        "Attributes of all resources of a type in this manifest, where they say nothing else.",
+    ),
+];
+pub(super) const TOP: [&str; 7] = Keyword::names(TOP_WORDS);
 const LATER: [&str; 2] = ["publish", "assert"];
 
 /// What is being read, and what was wrong so far.

@@ -2,6 +2,7 @@
 
 use crate::language::expression::function::{self, Builtin};
 use crate::language::expression::tree::Binary;
+use crate::language::word::{Chapter, Word};
 
 /// A helper.
 #[derive(Debug, Clone, Copy)]
@@ -21,28 +22,109 @@ pub(super) enum Helper {
     Get,
 }
 
+/// A name, what it is, how it is written, what it does, and a use with what that gives.
+type Own = (&'static str, Helper, &'static str, &'static str, [&'static str; 2]);
+
 /// What templates have no operators for.
-const OWN: &[(&str, Helper)] = &[
-    ("eq", Helper::Operator(Binary::Equal)),
-    ("ne", Helper::Operator(Binary::Unequal)),
-    ("lt", Helper::Operator(Binary::Less)),
-    ("le", Helper::Operator(Binary::LessOrEqual)),
-    ("gt", Helper::Operator(Binary::Greater)),
-    ("ge", Helper::Operator(Binary::GreaterOrEqual)),
-    ("in", Helper::Operator(Binary::In)),
-    ("add", Helper::Operator(Binary::Add)),
-    ("sub", Helper::Operator(Binary::Subtract)),
-    ("and", Helper::And),
-    ("or", Helper::Or),
-    ("not", Helper::Not),
-    ("has", Helper::Has),
-    ("default", Helper::Default),
-    ("get", Helper::Get),
+const OWN: &[Own] = &[
+    (
+        "eq",
+        Helper::Operator(Binary::Equal),
+        "(eq a b)",
+        "Whether two values are equal.",
+        ["{{#if (eq 1 1)}}yes{{/if}}", "yes"],
+    ),
+    (
+        "ne",
+        Helper::Operator(Binary::Unequal),
+        "(ne a b)",
+        "Whether they differ.",
+        ["{{#if (ne 1 1)}}yes{{else}}no{{/if}}", "no"],
+    ),
+    (
+        "lt",
+        Helper::Operator(Binary::Less),
+        "(lt a b)",
+        "Whether the first is less.",
+        ["{{#if (lt 1 2)}}yes{{/if}}", "yes"],
+    ),
+    (
+        "le",
+        Helper::Operator(Binary::LessOrEqual),
+        "(le a b)",
+        "Whether it is less or equal.",
+        ["{{#if (le 2 2)}}yes{{/if}}", "yes"],
+    ),
+    (
+        "gt",
+        Helper::Operator(Binary::Greater),
+        "(gt a b)",
+        "Whether it is greater.",
+        ["{{#if (gt 1 2)}}yes{{else}}no{{/if}}", "no"],
+    ),
+    (
+        "ge",
+        Helper::Operator(Binary::GreaterOrEqual),
+        "(ge a b)",
+        "Whether it is greater or equal.",
+        ["{{#if (ge 2 2)}}yes{{/if}}", "yes"],
+    ),
+    (
+        "in",
+        Helper::Operator(Binary::In),
+        "(in a b)",
+        "Whether a list has an element, or a map a key.",
+        ["{{#if (in 'a' (split 'a b' ' '))}}yes{{/if}}", "yes"],
+    ),
+    (
+        "add",
+        Helper::Operator(Binary::Add),
+        "(add a b)",
+        "The sum; of texts and lists, both as one.",
+        ["{{add 1 2}}", "3"],
+    ),
+    ("sub", Helper::Operator(Binary::Subtract), "(sub a b)", "The difference.", ["{{sub 5 3}}", "2"]),
+    (
+        "and",
+        Helper::And,
+        "(and a b …)",
+        "Whether all are true.",
+        ["{{#if (and true (eq 1 1))}}yes{{/if}}", "yes"],
+    ),
+    (
+        "or",
+        Helper::Or,
+        "(or a b …)",
+        "Whether one is true.",
+        ["{{#if (or false (eq 1 1))}}yes{{/if}}", "yes"],
+    ),
+    ("not", Helper::Not, "(not a)", "Whether it is false.", ["{{#if (not false)}}yes{{/if}}", "yes"]),
+    (
+        "has",
+        Helper::Has,
+        "(has a.b)",
+        "Whether it is there.",
+        ["{{#if (has site.port)}}yes{{else}}no{{/if}}", "no"],
+    ),
+    (
+        "default",
+        Helper::Default,
+        "(default a.b x)",
+        "A value, or another where it is missing or null.",
+        ["{{default site.port 80}}", "80"],
+    ),
+    ("get", Helper::Get, "(get map key)", "An entry whose key is computed.", ["{{get site 'name'}}", "shop"]),
 ];
+
+/// What their definitions say. Examples know `site`, which has `name = "shop"` and nothing else.
+pub(super) fn chapter() -> Chapter {
+    let word = |&(name, _, usage, doc, [example, gives]): &Own| Word { name, usage, doc, example, gives };
+    Chapter::new("Helpers", OWN.iter().map(word))
+}
 
 impl Helper {
     pub(super) fn find(name: &str) -> Option<Self> {
-        let own = OWN.iter().find(|(known, _)| *known == name).map(|(_, helper)| *helper);
+        let own = OWN.iter().find(|own| own.0 == name).map(|own| own.1);
         own.or_else(|| function::find(name).map(Self::Function))
     }
 
@@ -59,7 +141,7 @@ impl Helper {
 
 /// The names of all.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    OWN.iter().map(|(name, _)| *name).chain(function::names())
+    OWN.iter().map(|own| own.0).chain(function::names())
 }
 
 /// Whether a name is a helper's or a block's: no parameter may be named like one.

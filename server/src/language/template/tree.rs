@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::value::Value;
 
 use super::function::Helper;
+use crate::language::word::Word;
 
 /// A part of a template.
 #[derive(Debug)]
@@ -37,6 +38,39 @@ pub(super) enum BlockSort {
 impl BlockSort {
     pub(super) const ALL: &[(&str, Self)] =
         &[("if", Self::If), ("unless", Self::Unless), ("each", Self::Each), ("with", Self::With)];
+
+    /// What they do.
+    pub(super) const WORDS: &[Word] = &[
+        Word {
+            name: "if",
+            usage: "{{#if a}}…{{else if b}}…{{else}}…{{/if}}",
+            doc: "One part or another, by a boolean; null is false, and nothing else is a boolean.",
+            example: "{{#if (has site.port)}}a port{{else}}none{{/if}}",
+            gives: "none",
+        },
+        Word {
+            name: "unless",
+            usage: "{{#unless a}}…{{/unless}}",
+            doc: "A part where a boolean is false or null.",
+            example: "{{#unless (has site.port)}}none{{/unless}}",
+            gives: "none",
+        },
+        Word {
+            name: "each",
+            usage: "{{#each list as |x i|}}…{{else}}…{{/each}}",
+            doc: "A part for each element, or for each entry of a map; `{{else}}` where there is none. Without \
+                  names, `this` is the element; `@index`, `@key`, `@first` and `@last` are its place.",
+            example: "{{#each (split 'a b' ' ') as |x i|}}{{i}}={{x}} {{/each}}",
+            gives: "0=a 1=b ",
+        },
+        Word {
+            name: "with",
+            usage: "{{#with a as |x|}}…{{/with}}",
+            doc: "A part in which `this`, or a name, is a value.",
+            example: "{{#with site.name as |x|}}{{x}}{{/with}}",
+            gives: "shop",
+        },
+    ];
 
     pub(super) fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)

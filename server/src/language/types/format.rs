@@ -91,6 +91,23 @@ impl Format {
         }
     }
 
+    /// A value of it, as an expression.
+    pub fn sample(self) -> &'static str {
+        match self {
+            Self::Host => "'db.example'",
+            Self::Ip | Self::Ipv4 => "'192.0.2.7'",
+            Self::Ipv6 => "'2001:db8::7'",
+            Self::Cidr => "'192.0.2.0/24'",
+            Self::Port => "8080",
+            Self::HostPort => "'db.example:5432'",
+            Self::AbsolutePath => "'/srv/shop'",
+            Self::Duration => "'5m'",
+            Self::Size => "'10M'",
+            Self::Url => "'https://example.org/'",
+            Self::Email => "'root@example.org'",
+        }
+    }
+
     /// Whether a value in the open is one.
     pub fn holds(self, value: &Value) -> bool {
         match (self, &value.kind) {

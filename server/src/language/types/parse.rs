@@ -11,6 +11,8 @@ const MAX_DEPTH: usize = 16;
 
 mod build;
 
+pub(super) use build::chapters;
+
 pub(super) fn parse(text: &str) -> Result<Type, Fault> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     let parsed = reader.one_type()?;

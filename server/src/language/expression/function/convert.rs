@@ -9,22 +9,44 @@ use crate::language::fault::Fault;
 use crate::language::secrecy::Stretches;
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("int", "int(x)", 1..=1, Run::Open(int)),
-    Builtin::new("uint", "int(x)", 1..=1, Run::Open(uint)),
-    Builtin::new("double", "double(x)", 1..=1, Run::Open(double)),
-    Builtin::new("string", "string(x)", 1..=1, Run::AsTheyAre(string)),
-    Builtin::new("bool", "bool(x)", 1..=1, Run::Open(bool)),
-    Builtin::new("type", "type(x)", 1..=1, Run::Open(type_of)),
-    Builtin::new("dyn", "dyn(x)", 1..=1, Run::AsTheyAre(|a| Ok(a.value(0).clone()))),
-    Builtin::new("json", "json(x)", 1..=1, Run::Open(json)),
+    Builtin::new("int", "int(x)", 1..=1, Run::Open(int))
+        .doc("An integer of a number, without its fraction, or of a text.")
+        .example("int('8080')", "8080"),
+    Builtin::new("uint", "int(x)", 1..=1, Run::Open(uint))
+        .doc("As `int`, and not below zero.")
+        .example("uint('8080')", "8080"),
+    Builtin::new("double", "double(x)", 1..=1, Run::Open(double))
+        .doc("A number with a fraction, of an integer or of a text.")
+        .example("double('1.5')", "1.5"),
+    Builtin::new("string", "string(x)", 1..=1, Run::AsTheyAre(string))
+        .doc("The text of a number or of a boolean.")
+        .example("string(8080)", "\"8080\""),
+    Builtin::new("bool", "bool(x)", 1..=1, Run::Open(bool))
+        .doc("A boolean of a text: `true`, `t` and `1`, or `false`, `f` and `0`.")
+        .example("bool('true')", "true"),
+    Builtin::new("type", "type(x)", 1..=1, Run::Open(type_of))
+        .doc("The name of a value's type: `string`, `int`, `double`, `bool`, `list`, `map`, `null_type`.")
+        .example("type([1])", "\"list\""),
+    Builtin::new("dyn", "dyn(x)", 1..=1, Run::AsTheyAre(|a| Ok(a.value(0).clone())))
+        .doc("A value as it is; CEL has it for its checker.")
+        .example("dyn(1)", "1"),
+    Builtin::new("json", "json(x)", 1..=1, Run::Open(json))
+        .doc("A value as compact JSON.")
+        .example("json({'a': [1, true]})", "\"{\\\"a\\\":[1,true]}\""),
     Builtin::new(
         "sha256",
         "sha256(text)",
         1..=1,
         Run::Open(|a| Ok(hash::sha256(a.text(0)?.as_bytes()).into())),
-    ),
-    Builtin::new("base64.encode", "base64.encode(text)", 1..=1, Run::Open(encode)),
-    Builtin::new("base64.decode", "base64.decode(text)", 1..=1, Run::Open(decode)),
+    )
+    .doc("The SHA-256 of a text, as hexadecimal digits.")
+    .example("sha256('abc').substring(0, 8)", "\"ba7816bf\""),
+    Builtin::new("base64.encode", "base64.encode(text)", 1..=1, Run::Open(encode))
+        .doc("A text's bytes in base64.")
+        .example("base64.encode('user:pass')", "\"dXNlcjpwYXNz\""),
+    Builtin::new("base64.decode", "base64.decode(text)", 1..=1, Run::Open(decode))
+        .doc("The text that base64 stands for.")
+        .example("base64.decode('dXNlcjpwYXNz')", "\"user:pass\""),
 ];
 
 fn int(a: &Arguments) -> Result<Value, Fault> {

@@ -16,59 +16,95 @@ pub(super) const TABLE: &[Builtin] = &[
         "math.greatest(x, y, …)",
         1..=MANY,
         Run::Open(|a| extreme(a, Ordering::Greater)),
-    ),
-    Builtin::new("math.least", "math.least(x, y, …)", 1..=MANY, Run::Open(|a| extreme(a, Ordering::Less))),
-    Builtin::new("math.ceil", "math.ceil(double)", 1..=1, Run::Open(|a| Ok(float(a)?.ceil().into()))),
-    Builtin::new("math.floor", "math.floor(double)", 1..=1, Run::Open(|a| Ok(float(a)?.floor().into()))),
-    Builtin::new("math.round", "math.round(double)", 1..=1, Run::Open(|a| Ok(float(a)?.round().into()))),
-    Builtin::new("math.trunc", "math.trunc(double)", 1..=1, Run::Open(|a| Ok(float(a)?.trunc().into()))),
-    Builtin::new("math.isNaN", "math.isNaN(double)", 1..=1, Run::Open(|a| Ok(float(a)?.is_nan().into()))),
+    )
+    .doc("The greatest of some numbers, or of a list of them.")
+    .example("math.greatest([128, 512])", "512"),
+    Builtin::new("math.least", "math.least(x, y, …)", 1..=MANY, Run::Open(|a| extreme(a, Ordering::Less)))
+        .doc("The least of some numbers, or of a list of them.")
+        .example("math.least(128, 512)", "128"),
+    Builtin::new("math.ceil", "math.ceil(double)", 1..=1, Run::Open(|a| Ok(float(a)?.ceil().into())))
+        .doc("The next whole number above.")
+        .example("math.ceil(1.2)", "2.0"),
+    Builtin::new("math.floor", "math.floor(double)", 1..=1, Run::Open(|a| Ok(float(a)?.floor().into())))
+        .doc("The next whole number below.")
+        .example("math.floor(1.8)", "1.0"),
+    Builtin::new("math.round", "math.round(double)", 1..=1, Run::Open(|a| Ok(float(a)?.round().into())))
+        .doc("The nearest whole number; halves go away from zero.")
+        .example("math.round(1.5)", "2.0"),
+    Builtin::new("math.trunc", "math.trunc(double)", 1..=1, Run::Open(|a| Ok(float(a)?.trunc().into())))
+        .doc("A number without its fraction.")
+        .example("math.trunc(-1.8)", "-1.0"),
+    Builtin::new("math.isNaN", "math.isNaN(double)", 1..=1, Run::Open(|a| Ok(float(a)?.is_nan().into())))
+        .doc("Whether it is no number, as `0.0 / 0.0` is none.")
+        .example("math.isNaN(1.0)", "false"),
     Builtin::new(
         "math.isInf",
         "math.isInf(double)",
         1..=1,
         Run::Open(|a| Ok(float(a)?.is_infinite().into())),
-    ),
+    )
+    .doc("Whether it is infinite.")
+    .example("math.isInf(1.0 / 0.0)", "true"),
     Builtin::new(
         "math.isFinite",
         "math.isFinite(double)",
         1..=1,
         Run::Open(|a| Ok(float(a)?.is_finite().into())),
-    ),
-    Builtin::new("math.sqrt", "math.sqrt(number)", 1..=1, Run::Open(sqrt)),
-    Builtin::new("math.abs", "math.abs(number)", 1..=1, Run::Open(abs)),
-    Builtin::new("math.sign", "math.sign(number)", 1..=1, Run::Open(sign)),
+    )
+    .doc("Whether it is a number and not infinite.")
+    .example("math.isFinite(1.0)", "true"),
+    Builtin::new("math.sqrt", "math.sqrt(number)", 1..=1, Run::Open(sqrt))
+        .doc("The square root.")
+        .example("math.sqrt(9)", "3.0"),
+    Builtin::new("math.abs", "math.abs(number)", 1..=1, Run::Open(abs))
+        .doc("A number without its sign.")
+        .example("math.abs(-3)", "3"),
+    Builtin::new("math.sign", "math.sign(number)", 1..=1, Run::Open(sign))
+        .doc("-1, 0 or 1: below, at or above zero.")
+        .example("math.sign(-3)", "-1"),
     Builtin::new(
         "math.bitAnd",
         "math.bitAnd(int, int)",
         2..=2,
         Run::Open(|a| Ok((a.int(0)? & a.int(1)?).into())),
-    ),
+    )
+    .doc("The bits that both have.")
+    .example("math.bitAnd(6, 3)", "2"),
     Builtin::new(
         "math.bitOr",
         "math.bitOr(int, int)",
         2..=2,
         Run::Open(|a| Ok((a.int(0)? | a.int(1)?).into())),
-    ),
+    )
+    .doc("The bits that one of them has.")
+    .example("math.bitOr(6, 3)", "7"),
     Builtin::new(
         "math.bitXor",
         "math.bitXor(int, int)",
         2..=2,
         Run::Open(|a| Ok((a.int(0)? ^ a.int(1)?).into())),
-    ),
-    Builtin::new("math.bitNot", "math.bitNot(int)", 1..=1, Run::Open(|a| Ok((!a.int(0)?).into()))),
+    )
+    .doc("The bits that exactly one of them has.")
+    .example("math.bitXor(6, 3)", "5"),
+    Builtin::new("math.bitNot", "math.bitNot(int)", 1..=1, Run::Open(|a| Ok((!a.int(0)?).into())))
+        .doc("Every bit the other way.")
+        .example("math.bitNot(0)", "-1"),
     Builtin::new(
         "math.bitShiftLeft",
         "math.bitShiftLeft(int, bits)",
         2..=2,
         Run::Open(|a| shift(a, i64::wrapping_shl)),
-    ),
+    )
+    .doc("The bits moved up; from 64 on none is left.")
+    .example("math.bitShiftLeft(1, 10)", "1024"),
     Builtin::new(
         "math.bitShiftRight",
         "math.bitShiftRight(int, bits)",
         2..=2,
         Run::Open(|a| shift(a, logical_right)),
-    ),
+    )
+    .doc("The bits moved down, with zeros from above.")
+    .example("math.bitShiftRight(1024, 10)", "1"),
 ];
 
 fn float(a: &Arguments) -> Result<f64, Fault> {

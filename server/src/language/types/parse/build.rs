@@ -8,30 +8,148 @@ use super::{Argument, Arguments};
 use crate::language::expression::function;
 use crate::language::fault::{Code, Fault};
 use crate::language::types::{Bounds, Field, Format, Pattern, Size, Type};
+use crate::language::word::{Chapter, Word};
 
-/// The names that are no [`Format`].
-const NAMES: &[&str] = &[
-    "Any",
-    "Undef",
-    "NotUndef",
-    "Scalar",
-    "Boolean",
-    "String",
-    "Integer",
-    "Float",
-    "Number",
-    "Numeric",
-    "Array",
-    "Tuple",
-    "Hash",
-    "Struct",
-    "Optional",
-    "Variant",
-    "Enum",
-    "Pattern",
-    "Sensitive",
-    "Secret",
+/// The types that are no [`Format`]. An example is a type with a value of it, as an expression.
+const WORDS: &[Word] = &[
+    Word { name: "Any", usage: "Any", doc: "Any value, null too.", example: "Any", gives: "null" },
+    Word { name: "Undef", usage: "Undef", doc: "Null, and nothing else.", example: "Undef", gives: "null" },
+    Word {
+        name: "NotUndef",
+        usage: "NotUndef[T]",
+        doc: "Anything but null; of a type, if one is given.",
+        example: "NotUndef[Scalar]",
+        gives: "1",
+    },
+    Word {
+        name: "Scalar",
+        usage: "Scalar",
+        doc: "A string, a number or a boolean.",
+        example: "Scalar",
+        gives: "true",
+    },
+    Word { name: "Boolean", usage: "Boolean", doc: "True or false.", example: "Boolean", gives: "true" },
+    Word {
+        name: "String",
+        usage: "String[min, max]",
+        doc: "A string, of at least and at most so many characters.",
+        example: "String[1]",
+        gives: "'web1'",
+    },
+    Word {
+        name: "Integer",
+        usage: "Integer[min, max]",
+        doc: "A whole number, both bounds included.",
+        example: "Integer[1, 10]",
+        gives: "5",
+    },
+    Word {
+        name: "Float",
+        usage: "Float[min, max]",
+        doc: "A number with a fraction.",
+        example: "Float[0, 1]",
+        gives: "0.5",
+    },
+    Word {
+        name: "Number",
+        usage: "Number[min, max]",
+        doc: "A whole number or one with a fraction.",
+        example: "Number[0]",
+        gives: "2",
+    },
+    Word {
+        name: "Numeric",
+        usage: "Numeric[min, max]",
+        doc: "The same as `Number`, by Puppet's name.",
+        example: "Numeric",
+        gives: "2.5",
+    },
+    Word {
+        name: "Array",
+        usage: "Array[T, min, max]",
+        doc: "A list whose elements are of a type; at least and at most so many.",
+        example: "Array[Host, 1]",
+        gives: "['db.example']",
+    },
+    Word {
+        name: "Tuple",
+        usage: "Tuple[T, U, …]",
+        doc: "A list with a type for each place.",
+        example: "Tuple[Host, Port]",
+        gives: "['db.example', 5432]",
+    },
+    Word {
+        name: "Hash",
+        usage: "Hash[K, V, min, max]",
+        doc: "A map, with a type for its keys and one for its values.",
+        example: "Hash[String[1], Boolean]",
+        gives: "{'search': true}",
+    },
+    Word {
+        name: "Struct",
+        usage: "Struct[{ name => T, … }]",
+        doc: "A map with these entries and no others; `Optional[name] => T` may be missing.",
+        example: "Struct[{ host => Host, Optional[port] => Port }]",
+        gives: "{'host': 'db.example'}",
+    },
+    Word {
+        name: "Optional",
+        usage: "Optional[T]",
+        doc: "Null, or a value of a type. A parameter of it needs no default.",
+        example: "Optional[Port]",
+        gives: "null",
+    },
+    Word {
+        name: "Variant",
+        usage: "Variant[T, U, …]",
+        doc: "A value of one of these types.",
+        example: "Variant[Port, Enum[auto]]",
+        gives: "'auto'",
+    },
+    Word {
+        name: "Enum",
+        usage: "Enum[word, …]",
+        doc: "One of these strings.",
+        example: "Enum[running, stopped]",
+        gives: "'running'",
+    },
+    Word {
+        name: "Pattern",
+        usage: "Pattern['…', …]",
+        doc: "A string that one of these regular expressions finds something in; `^` and `$` make it the whole.",
+        example: "Pattern['^[a-z]+$']",
+        gives: "'shop'",
+    },
+    Word {
+        name: "Sensitive",
+        usage: "Sensitive[T]",
+        doc: "A value of a type that is shown nowhere.",
+        example: "Sensitive[String[8]]",
+        gives: "'correct horse'",
+    },
+    Word {
+        name: "Secret",
+        usage: "Secret",
+        doc: "The same as `Sensitive[String]`.",
+        example: "Secret",
+        gives: "'correct horse'",
+    },
 ];
+
+/// What is said of all types.
+pub(in crate::language::types) fn chapters() -> Vec<Chapter> {
+    let of_format = |&format: &Format| Word {
+        name: format.name(),
+        usage: format.name(),
+        doc: format.meaning(),
+        example: format.name(),
+        gives: format.sample(),
+    };
+    vec![
+        Chapter::new("Types", WORDS.iter().copied()),
+        Chapter::new("Strings and numbers with a meaning", Format::ALL.iter().map(of_format)),
+    ]
+}
 
 /// What others call these types.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -114,7 +232,7 @@ fn unknown(name: &str, span: &Range<usize>) -> Fault {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    NAMES.iter().copied().chain(Format::ALL.iter().map(|format| format.name()))
+    WORDS.iter().map(|word| word.name).chain(Format::ALL.iter().map(|format| format.name()))
 }
 
 /// The arguments of one type, taken from the front.

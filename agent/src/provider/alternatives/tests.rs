@@ -1,0 +1,102 @@
+//! What is planned from real answers of update-alternatives.
+
+use super::*;
+use crate::provider::trial::{self, want};
+use crate::system::double::{Double, failed, said};
+
+/// Debian 12, with two editors.
+const QUERY: &str = "\
+Name: editor
+Link: /usr/bin/editor
+Slaves:
+ editor.1.gz /usr/share/man/man1/editor.1.gz
+Status: auto
+Best: /bin/nano
+Value: /bin/nano
+
+Alternative: /bin/nano
+Priority: 40
+Slaves:
+ editor.1.gz /usr/share/man/man1/nano.1.gz
+
+Alternative: /usr/bin/vim.tiny
+Priority: 15
+";
+
+fn machine(answer: &str) -> Double {
+    let answer = answer.to_owned();
+    let double = Double::new(move |invocation| match invocation.command.to_string().as_str() {
+        "update-alternatives --query editor" => Some(said(&answer)),
+        "update-alternatives --query nothing" => Some(failed(2, "error: no alternatives for nothing")),
+        _ => Some(said("")),
+    });
+    std::fs::create_dir_all(double.root.path().join("usr/bin")).unwrap();
+    std::os::unix::fs::symlink("/etc/alternatives/editor", double.root.path().join("usr/bin/editor"))
+        .unwrap();
+    double
+}
+
+fn changes(answer: &str, path: &str) -> Vec<String> {
+    trial::said(&trial::changes(&Choices, &machine(answer), &want("editor", &[("path", path.into())])))
+}
+
+fn by_hand(path: &str) -> String {
+    QUERY.replace("auto", "manual").replace("Value: /bin/nano", &format!("Value: {path}"))
+}
+
+#[test]
+fn what_is_chosen_is_compared_and_so_is_who_chose() {
+    assert_eq!(changes(QUERY, "auto"), [""; 0]);
+    assert_eq!(changes(QUERY, "/usr/bin/vim.tiny"), ["path: auto -> /usr/bin/vim.tiny"]);
+    assert_eq!(changes(QUERY, "/bin/nano"), ["path: auto -> /bin/nano"], "an upgrade could change it");
+    let vim = by_hand("/usr/bin/vim.tiny");
+    assert_eq!(changes(&vim, "/usr/bin/vim.tiny"), [""; 0]);
+    assert_eq!(changes(&vim, "auto"), ["path: /usr/bin/vim.tiny -> auto"]);
+    let astray = QUERY.replace("Value: /bin/nano", "Value: none");
+    assert_eq!(changes(&astray, "auto"), ["path: none -> auto"]);
+}
+
+#[test]
+fn it_is_chosen_by_the_systems_own_command() {
+    let ran = |answer: &str, path: &str| {
+        let machine = machine(answer);
+        trial::mend(&Choices, &machine, &want("editor", &[("path", path.into())])).unwrap();
+        machine.ran()
+    };
+    let set = "update-alternatives --set editor /usr/bin/vim.tiny";
+    assert_eq!(ran(QUERY, "/usr/bin/vim.tiny"), [set]);
+    assert_eq!(ran(&by_hand("/usr/bin/vim.tiny"), "auto"), ["update-alternatives --auto editor"]);
+}
+
+#[test]
+fn a_common_name_that_leads_elsewhere_is_drift() {
+    let machine = machine(QUERY);
+    let link = machine.root.path().join("usr/bin/editor");
+    let wanted = want("editor", &[("path", "auto".into())]);
+    std::fs::remove_file(&link).unwrap();
+    let said = trial::said(&trial::changes(&Choices, &machine, &wanted));
+    assert_eq!(said, ["path: /usr/bin/editor is not there -> auto"]);
+    std::os::unix::fs::symlink("/bin/ed", &link).unwrap();
+    let said = trial::said(&trial::changes(&Choices, &machine, &wanted));
+    assert_eq!(said, ["path: /usr/bin/editor leads to /bin/ed -> auto"]);
+    std::fs::remove_file(&link).unwrap();
+    std::fs::write(&link, "").unwrap();
+    assert!(trial::plan(&Choices, &machine, &wanted).unwrap_err().to_string().contains("no link"));
+}
+
+#[test]
+fn what_no_package_has_brought_may_still_come() {
+    let machine = machine(QUERY);
+    let pending = |title: &str, path: &str| match trial::plan(
+        &Choices,
+        &machine,
+        &want(title, &[("path", path.into())]),
+    )
+    .unwrap()
+    {
+        Plan::Pending(why) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(pending("editor", "/usr/bin/emacs").contains("/bin/nano, /usr/bin/vim.tiny"));
+    assert!(pending("nothing", "auto").contains("no alternatives `nothing`"));
+}

@@ -1,0 +1,67 @@
+//! Names of files by the shell's patterns.
+
+/// Whether a name matches one of the patterns.
+pub(super) fn matches_any(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+}
+
+/// `*` is any run of bytes, `?` one character's first byte and all that continue it. Linear in practice: only the last
+/// star is ever tried again.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut p, mut n) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, n));
+                p += 1;
+            }
+            Some(b'?') => {
+                p += 1;
+                n += 1;
+                while name.get(n).is_some_and(|byte| byte & 0xc0 == 0x80) {
+                    n += 1;
+                }
+            }
+            Some(byte) if *byte == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((after, from)) = star else { return false };
+                star = Some((after, from + 1));
+                p = after;
+                n = from + 1;
+            }
+        }
+    }
+    pattern[p..].iter().all(|byte| *byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_and_question_marks_are_the_shells() {
+        for (pattern, name) in [
+            ("*.bak", "a.bak"),
+            ("?.c", "ü.c"),
+            ("*", ""),
+            ("a*b*c", "aXbYbZc"),
+            (".git", ".git"),
+            ("**x", "x"),
+        ] {
+            assert!(matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+        }
+        for (pattern, name) in [("*.bak", "a.bak2"), ("?.c", "ab.c"), ("a", "A"), ("", "x"), ("a*b", "a")] {
+            assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn many_stars_end_soon() {
+        let pattern = "*a".repeat(40) + "b";
+        assert!(!matches(pattern.as_bytes(), "a".repeat(5000).as_bytes()));
+    }
+}

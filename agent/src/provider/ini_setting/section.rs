@@ -1,0 +1,137 @@
+//! Sections and settings among the lines of an INI file, and where a new one goes.
+
+use std::ops::Range;
+
+use holdfast_catalog::resource::IniSetting;
+
+use crate::provider::edit::Lines;
+
+/// A setting that stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Setting<'a> {
+    /// The line's number.
+    at: usize,
+    /// All before the value.
+    before: &'a str,
+    /// The value, without space around it.
+    pub(super) value: &'a str,
+}
+
+/// All settings of the key in the section, which may be opened more than once.
+pub(super) fn settings<'a>(want: &IniSetting, lines: &'a Lines<'_>) -> Vec<Setting<'a>> {
+    let places = sections(want, lines).into_iter().flatten();
+    places.filter_map(|at| setting(want, at, lines.get(at)?)).collect()
+}
+
+/// Gives the setting its value, wherever it stands; adds it where it stands nowhere.
+pub(super) fn set(want: &IniSetting, lines: &mut Lines<'_>) {
+    let value = want.text();
+    let there: Vec<_> = settings(want, lines)
+        .into_iter()
+        .filter(|setting| setting.value != &*value)
+        .map(|setting| (setting.at, changed(want, &setting)))
+        .collect();
+    if there.is_empty() && settings(want, lines).is_empty() {
+        add(want, lines);
+    }
+    there.into_iter().for_each(|(at, text)| lines.set(at, text));
+}
+
+/// Removes the setting, wherever it stands. Its section stays, though it may be empty.
+pub(super) fn remove(want: &IniSetting, lines: &mut Lines<'_>) {
+    let places: Vec<_> = settings(want, lines).iter().map(|setting| setting.at).collect();
+    places.into_iter().rev().for_each(|at| lines.remove(at));
+}
+
+/// The lines of each stretch that belongs to the section, without its header.
+fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
+    let headers = lines.iter().enumerate().filter_map(|(at, text)| Some((at, header(text)?)));
+    // Before the first header, settings belong to the section without a name.
+    let starts: Vec<_> = std::iter::once((0, "")).chain(headers.map(|(at, name)| (at + 1, name))).collect();
+    let ends = starts.iter().skip(1).map(|(start, _)| start - 1).chain([lines.len()]);
+    let stretches = starts.iter().zip(ends).enumerate();
+    stretches
+        .filter(|(number, ((_, name), _))| *name == want.section && (*number > 0 || want.section.is_empty()))
+        .map(|(_, ((start, _), end))| *start..end)
+        .collect()
+}
+
+/// The name in a section's header.
+fn header(text: &str) -> Option<&str> {
+    let (name, rest) = text.trim().strip_prefix('[')?.rsplit_once(']')?;
+    let rest = rest.trim_start();
+    (rest.is_empty() || is_comment(rest)).then_some(name.trim())
+}
+
+fn is_comment(text: &str) -> bool {
+    text.trim_start().starts_with(['#', ';'])
+}
+
+/// The setting of the key in a line; none where the line is anything else.
+fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<Setting<'a>> {
+    if is_comment(text) {
+        return None;
+    }
+    let value = value_at(want, text)?;
+    let (before, value) = text.split_at(value);
+    Some(Setting { at, before, value: value.trim() })
+}
+
+/// Where the value begins in a line that has the key. A key may stand alone: its value is empty.
+fn value_at(want: &IniSetting, text: &str) -> Option<usize> {
+    let sign = want.separator.trim();
+    let body = text.trim_start();
+    let rest = body.strip_prefix(want.key.as_str())?;
+    let after = rest.trim_start();
+    let value = if sign.is_empty() {
+        (after.is_empty() || after.len() < rest.len()).then_some(after)?
+    } else if after.is_empty() {
+        after
+    } else {
+        after.strip_prefix(sign)?.trim_start()
+    };
+    Some(text.len() - value.len())
+}
+
+/// A line with the value that is wanted; its spaces stay.
+fn changed(want: &IniSetting, setting: &Setting<'_>) -> String {
+    let sign = want.separator.trim();
+    let kept = setting.before.trim_end();
+    if setting.value.is_empty() && (sign.is_empty() || !kept.ends_with(sign) || kept == setting.before) {
+        return written(want, indent(setting.before));
+    }
+    format!("{}{}", setting.before, want.text())
+}
+
+fn written(want: &IniSetting, indent: &str) -> String {
+    format!("{indent}{}{}{}", want.key, want.separator, want.text())
+}
+
+fn indent(text: &str) -> &str {
+    &text[..text.len() - text.trim_start().len()]
+}
+
+/// Puts a new setting into the section, which is opened at the end where there is none.
+fn add(want: &IniSetting, lines: &mut Lines<'_>) {
+    let sections = sections(want, lines);
+    let Some(last) = sections.last() else {
+        if lines.iter().next_back().is_some_and(|text| !text.trim().is_empty()) {
+            lines.push("");
+        }
+        lines.push(format!("[{}]", want.section));
+        lines.push(written(want, ""));
+        return;
+    };
+    let commented = sections.iter().cloned().flatten().find(|at| is_commented(want, lines.get(*at)));
+    let is_setting = |text: &str| !text.trim().is_empty() && !is_comment(text);
+    let neighbour = last.clone().rev().find(|at| lines.get(*at).is_some_and(is_setting));
+    let indent = neighbour.and_then(|at| lines.get(at)).map(indent).unwrap_or_default().to_owned();
+    let at = commented.or(neighbour).map_or(last.start, |at| at + 1);
+    lines.insert(at, written(want, &indent));
+}
+
+/// Whether a line has the key as a comment, as examples in many files do.
+fn is_commented(want: &IniSetting, text: Option<&str>) -> bool {
+    text.filter(|text| is_comment(text))
+        .is_some_and(|text| value_at(want, text.trim_start().trim_start_matches(['#', ';'])).is_some())
+}

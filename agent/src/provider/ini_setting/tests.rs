@@ -1,0 +1,129 @@
+//! What becomes of a file's text.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use holdfast_catalog::value::{Kind, Sensitive, Value};
+
+use super::*;
+use crate::provider::trial::{self, want};
+use crate::system::double::Double;
+
+/// The text after a run, which must leave nothing to do; and what was said of the change.
+fn mended(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
+    let double = Double::new(|_| None);
+    double.put("/etc/x.ini", text);
+    let mut all = vec![("path", Value::from("/etc/x.ini"))];
+    all.extend(attributes.iter().cloned());
+    let want = want::<IniSetting>("x", &all);
+    let said = trial::said(&trial::changes(&Settings, &double, &want));
+    trial::mend(&Settings, &double, &want).unwrap();
+    assert_eq!(trial::changes(&Settings, &double, &want), [], "{text:?} with {attributes:?}");
+    (std::fs::read_to_string(double.root.path().join("etc/x.ini")).unwrap(), said)
+}
+
+fn text(text: &str, attributes: &[(&str, Value)]) -> String {
+    mended(text, attributes).0
+}
+
+fn php(value: impl Into<Value>) -> [(&'static str, Value); 3] {
+    [("section", "PHP".into()), ("key", "memory_limit".into()), ("value", value.into())]
+}
+
+#[test]
+fn a_value_is_changed_where_it_stands_and_the_rest_stays() {
+    let before = "; php\r\n[PHP]\r\n  memory_limit  =128M  \r\nother = 1\r\n[CLI]\r\nmemory_limit = 1";
+    let (after, said) = mended(before, &php("256M"));
+    assert_eq!(after, "; php\r\n[PHP]\r\n  memory_limit  =256M\r\nother = 1\r\n[CLI]\r\nmemory_limit = 1");
+    assert_eq!(said, ["value: 128M -> 256M"]);
+    assert_eq!(text(before, &php("128M")), before);
+    assert_eq!(
+        text("[PHP]\nmemory_limit = 1\nmemory_limit = 2\n", &php(2)),
+        "[PHP]\nmemory_limit = 2\nmemory_limit = 2\n"
+    );
+}
+
+#[test]
+fn a_new_setting_stands_with_those_of_its_section() {
+    let (after, said) = mended("[PHP]\n\ta = 1\n\n# of the next\n[CLI]\n", &php("1M"));
+    assert_eq!(after, "[PHP]\n\ta = 1\n\tmemory_limit = 1M\n\n# of the next\n[CLI]\n");
+    assert_eq!(said, ["ensure: absent -> present"]);
+    assert_eq!(
+        text("[PHP]\n;memory_limit = 1\n;b = 2\nc = 3\n", &php("1M")),
+        "[PHP]\n;memory_limit = 1\nmemory_limit = 1M\n;b = 2\nc = 3\n",
+        "after the comment that has the key"
+    );
+    assert_eq!(
+        text("[PHP]\n# about memory_limit\n", &php(1)),
+        "[PHP]\nmemory_limit = 1\n# about memory_limit\n"
+    );
+    assert_eq!(text("[CLI]\nx = 1", &php(1)), "[CLI]\nx = 1\n\n[PHP]\nmemory_limit = 1\n");
+    assert_eq!(text("", &php(true)), "[PHP]\nmemory_limit = true\n");
+    assert_eq!(text("[PHP] ; here\n", &php(1)), "[PHP] ; here\nmemory_limit = 1\n");
+}
+
+#[test]
+fn settings_before_the_first_section_have_none() {
+    let global = [("key", Value::from("user")), ("value", "www".into())];
+    assert_eq!(text("user = a\n[x]\nuser = b\n", &global), "user = www\n[x]\nuser = b\n");
+    assert_eq!(text("[x]\nuser = b\n", &global), "user = www\n[x]\nuser = b\n");
+    assert_eq!(text("a = 1\n\n[x]\n", &global), "a = 1\nuser = www\n\n[x]\n");
+}
+
+#[test]
+fn other_separators_are_known() {
+    let spaced =
+        |value: &str| [("key", "MaxAuth".into()), ("value", value.into()), ("separator", " ".into())];
+    assert_eq!(text("MaxAuthTries 1\nMaxAuth\t2\n", &spaced("3")), "MaxAuthTries 1\nMaxAuth\t3\n");
+    assert_eq!(text("", &spaced("3")), "MaxAuth 3\n");
+    let colon = [("key", "a".into()), ("value", "b=c: d".into()), ("separator", ": ".into())];
+    assert_eq!(text("a:x\n", &colon), "a:b=c: d\n");
+}
+
+#[test]
+fn an_empty_value_and_a_key_alone_are_settings() {
+    let key = |value: &str| [("key", Value::from("skip")), ("value", value.into())];
+    assert_eq!(text("skip\n", &key("")), "skip\n");
+    assert_eq!(text("skip\nskipper\n", &key("on")), "skip = on\nskipper\n");
+    assert_eq!(text("skip =\n", &key("on")), "skip = on\n");
+    assert_eq!(text("skip= \n", &key("on")), "skip= on\n");
+    assert_eq!(text("skip = off\n", &key("")), "skip = \n");
+}
+
+#[test]
+fn an_absent_setting_goes_and_its_section_stays() {
+    let absent = [("section", "a".into()), ("key", "k".into()), ("ensure", "absent".into())];
+    let (after, said) = mended("[a]\nk = 1\n#k = 2\n[b]\nk = 3\n[a]\nk=4", &absent);
+    assert_eq!(after, "[a]\n#k = 2\n[b]\nk = 3\n[a]\n");
+    assert_eq!(said, ["ensure: present -> absent"]);
+    assert_eq!(text("[b]\n", &absent), "[b]\n");
+}
+
+#[test]
+fn a_secret_is_shown_nowhere_and_its_new_file_is_roots_alone() {
+    let secret = Value::from(Kind::Sensitive(Sensitive::text("hunter2")));
+    let (after, said) = mended("[PHP]\nmemory_limit = old\n", &php(secret.clone()));
+    assert_eq!(after, "[PHP]\nmemory_limit = hunter2\n");
+    assert_eq!(said, ["value: [sensitive] -> [sensitive]"]);
+    let double = Double::new(|_| None);
+    let mut all = php(secret).to_vec();
+    all.push(("path", "/new.ini".into()));
+    trial::mend(&Settings, &double, &want("x", &all)).unwrap();
+    let mode = std::fs::metadata(double.root.path().join("new.ini")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_directory_that_is_not_there_may_still_come() {
+    let double = Double::new(|_| None);
+    let plan = |ensure: &str| {
+        let all = [
+            ("path", "/no/x.ini".into()),
+            ("key", "k".into()),
+            ("value", "v".into()),
+            ("ensure", ensure.into()),
+        ];
+        trial::plan(&Settings, &double, &want("x", &all)).unwrap()
+    };
+    assert!(matches!(plan("present"), Plan::Pending(_)));
+    assert_eq!(plan("absent"), Plan::IN_SYNC);
+}

@@ -1,0 +1,95 @@
+//! Devices by their many names: whether what is mounted is what is wanted.
+
+use std::path::{Component, Path, PathBuf};
+
+use holdfast_catalog::resource::Mount;
+
+use super::kernel::Mounted;
+use crate::provider::Error;
+use crate::system::{FileKind, Inspect};
+
+/// More links than any name of a device has.
+const MAX_LINKS: usize = 8;
+
+/// Names by property, and where udev keeps them.
+const TAGS: [(&str, &str); 4] = [
+    ("UUID=", "/dev/disk/by-uuid/"),
+    ("LABEL=", "/dev/disk/by-label/"),
+    ("PARTUUID=", "/dev/disk/by-partuuid/"),
+    ("PARTLABEL=", "/dev/disk/by-partlabel/"),
+];
+
+/// Whether the device that is wanted is the one that is mounted.
+pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<bool, Error> {
+    let device = want.device();
+    if want.is_bind() {
+        return is_same_directory(device, want.title.as_str(), machine);
+    }
+    // What runs as a program calls its source as it likes.
+    if top.fstype.starts_with("fuse") || trimmed(device) == trimmed(&top.source) {
+        return Ok(true);
+    }
+    if let Some(number) = top.source.strip_prefix("/dev/loop").filter(|_| !device.starts_with("/dev/")) {
+        let backing = format!("/sys/block/loop{number}/loop/backing_file");
+        let backing = machine.read_text(Path::new(&backing))?;
+        return Ok(backing.is_some_and(|text| text.trim_end_matches('\n') == device));
+    }
+    let is = resolved(&top.source, machine)?;
+    // A name of early boot, such as /dev/root, which says nothing.
+    let unknown = is.starts_with("/dev") && machine.lstat(Path::new(&is))?.is_none();
+    Ok(unknown || is == resolved(device, machine)?)
+}
+
+fn trimmed(source: &str) -> &str {
+    if source.len() > 1 { source.trim_end_matches('/') } else { source }
+}
+
+/// A directory and the place where it is shown are one and the same.
+fn is_same_directory(device: &str, point: &str, machine: &dyn Inspect) -> Result<bool, Error> {
+    let id = |path: &str| machine.stat(Path::new(path)).map(|stat| stat.map(|stat| stat.id));
+    let (source, shown) = (id(device)?, id(point)?);
+    Ok(source.is_some() && source == shown)
+}
+
+/// The one name of a device behind all others; a name that leads nowhere, or is none of a device, as it is.
+pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Error> {
+    let tagged = TAGS.iter().find_map(|(tag, dir)| Some((dir, name.strip_prefix(tag)?)));
+    let mut path = match tagged {
+        Some((dir, value)) => PathBuf::from(format!("{dir}{}", encoded(value.trim_matches('"')))),
+        None => PathBuf::from(name),
+    };
+    if !path.is_absolute() {
+        return Ok(path);
+    }
+    for _ in 0..MAX_LINKS {
+        let stat = machine.lstat(&path)?;
+        if stat.is_none_or(|stat| stat.kind != FileKind::Symlink) {
+            break;
+        }
+        let target = machine.read_link(&path)?;
+        path = normal(&path.parent().unwrap_or(Path::new("/")).join(target));
+    }
+    Ok(path)
+}
+
+/// A path without `.` and `..`, by its words alone: links in /dev lead to devices and not to directories.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                normal.pop();
+            }
+            Component::CurDir => {}
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+/// A value as udev writes it in a name.
+fn encoded(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "#+-.:=@_".contains(c) || !c.is_ascii();
+    let code = |c: char| if plain(c) { c.to_string() } else { format!("\\x{:02x}", c as u32) };
+    value.chars().map(code).collect()
+}

@@ -1,0 +1,177 @@
+//! Lines of /etc/fstab: found by mount point, changed field by field, with the spaces between them kept.
+
+use std::borrow::Cow;
+
+use holdfast_catalog::resource::Mount;
+use holdfast_catalog::resource::mount::MountEnsure;
+
+use super::device;
+use crate::provider::edit::Lines;
+use crate::provider::{Change, Error};
+use crate::system::Inspect;
+
+/// A line of /etc/fstab, with its fields as they are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The line's number, from 0.
+    pub(super) at: usize,
+    fields: [String; FIELDS],
+}
+
+const FIELDS: usize = 6;
+const NAMES: [&str; FIELDS] = ["device", "", "fstype", "options", "dump", "pass"];
+
+/// What stands for fields that a line does not have.
+const DEFAULTS: [&str; FIELDS] = ["", "", "", "defaults", "0", "0"];
+
+impl Entry {
+    fn parse(at: usize, line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        if words.len() < 2 || words[0].starts_with('#') {
+            return None;
+        }
+        let field = |i: usize| words.get(i).map_or_else(|| DEFAULTS[i].to_owned(), |word| unescaped(word));
+        Some(Self { at, fields: std::array::from_fn(field) })
+    }
+
+    /// What it says otherwise than it is wanted.
+    pub(super) fn differences(&self, want: &Mount) -> Vec<Change> {
+        let wanted = wanted(want);
+        let differs = |i: &usize| !NAMES[*i].is_empty() && !is_same(*i, &self.fields[*i], &wanted[*i]);
+        (0..FIELDS)
+            .filter(differs)
+            .map(|i| Change::new(NAMES[i], self.fields[i].as_str(), &wanted[i]))
+            .collect()
+    }
+}
+
+/// Whether a field says the same: numbers may be written in more than one way.
+fn is_same(field: usize, is: &str, should: &str) -> bool {
+    is == should || (field >= 4 && is.parse::<u32>().is_ok_and(|is| Ok(is) == should.parse()))
+}
+
+/// The fields of a line as it is wanted.
+fn wanted(want: &Mount) -> [String; FIELDS] {
+    let point = if want.is_swap() { "none" } else { want.title.as_str() };
+    [
+        want.device().to_owned(),
+        point.to_owned(),
+        want.fstype.clone().unwrap_or_default(),
+        want.options.clone(),
+        want.dump.to_string(),
+        want.pass.to_string(),
+    ]
+}
+
+/// The lines of a mount point; of swap space, those of its device.
+pub(super) fn find(want: &Mount, lines: &Lines<'_>, machine: &dyn Inspect) -> Result<Vec<Entry>, Error> {
+    let mut found = Vec::new();
+    for entry in lines.iter().enumerate().filter_map(|(at, line)| Entry::parse(at, line)) {
+        let [device, point, fstype, ..] = &entry.fields;
+        let is_it = match (want.is_swap(), fstype == "swap") {
+            (true, true) => device::resolved(want.device(), machine)? == device::resolved(device, machine)?,
+            (false, false) => trimmed(point) == want.title.as_str(),
+            _ => false,
+        };
+        if is_it {
+            found.push(entry);
+        }
+    }
+    Ok(found)
+}
+
+fn trimmed(point: &str) -> &str {
+    if point.len() > 1 { point.trim_end_matches('/') } else { point }
+}
+
+/// Makes the lines say what is wanted.
+pub(super) fn put(want: &Mount, lines: &mut Lines<'_>, machine: &dyn Inspect) -> Result<(), Error> {
+    let entries = find(want, lines, machine)?;
+    if want.ensure == MountEnsure::Absent {
+        entries.iter().rev().for_each(|entry| lines.remove(entry.at));
+        return Ok(());
+    }
+    let wanted = wanted(want);
+    match entries.first() {
+        Some(entry) => {
+            let line = lines.get(entry.at).map(|line| changed(line, entry, &wanted)).unwrap_or_default();
+            lines.set(entry.at, line);
+        }
+        None => lines.push(wanted.each_ref().map(|field| escaped(field).into_owned()).join("\t")),
+    }
+    Ok(())
+}
+
+/// The line with those fields replaced that say something else.
+fn changed(line: &str, entry: &Entry, wanted: &[String; FIELDS]) -> String {
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    let last = (0..FIELDS).rev().find(|i| !is_same(*i, &entry.fields[*i], &wanted[*i])).unwrap_or_default();
+    for field in 0..FIELDS {
+        let start = rest.len() - rest.trim_ascii_start().len();
+        let end = rest[start..].find(|c: char| c.is_ascii_whitespace()).map_or(rest.len(), |end| start + end);
+        let (space, word) = (&rest[..start], &rest[start..end]);
+        let same = is_same(field, &entry.fields[field], &wanted[field]) || field == 1;
+        match word {
+            "" if field > last => break,
+            "" => {
+                text.push('\t');
+                text.push_str(&escaped(&wanted[field]));
+            }
+            _ => {
+                text.push_str(space);
+                text.push_str(&if same { Cow::Borrowed(word) } else { escaped(&wanted[field]) });
+            }
+        }
+        rest = if word.is_empty() { "" } else { &rest[end..] };
+    }
+    text + rest
+}
+
+/// A field as it is written: what would end it is given by its number.
+fn escaped(field: &str) -> Cow<'_, str> {
+    if !field.contains([' ', '\t', '\n', '\\']) {
+        return Cow::Borrowed(field);
+    }
+    let pairs = [("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")];
+    Cow::Owned(pairs.iter().fold(field.to_owned(), |text, (plain, code)| text.replace(plain, code)))
+}
+
+/// A field of /etc/fstab or of the kernel's tables as it is meant.
+pub(super) fn unescaped(field: &str) -> String {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let code = tail.get(..3).filter(|_| *first == b'\\').and_then(octal);
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &tail[3..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
+    u8::from_str_radix(text, 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_hold_spaces_and_backslashes_by_their_numbers() {
+        for field in ["/srv/a b", "/a\\040b", "\tx\n", "/plain", "/ü \\"] {
+            assert_eq!(unescaped(&escaped(field)), field);
+            assert!(!escaped(field).contains([' ', '\t', '\n']));
+        }
+        assert_eq!(unescaped("/a\\0"), "/a\\0");
+        assert_eq!(unescaped("a\\040b\\999"), "a b\\999");
+    }
+
+    #[test]
+    fn comments_and_blank_lines_are_no_entries() {
+        assert!(Entry::parse(0, "  # /dev/x /y ext4").is_none() && Entry::parse(0, " ").is_none());
+        let short = Entry::parse(3, "/dev/x /y").unwrap();
+        assert_eq!(short.fields[3..], ["defaults", "0", "0"]);
+    }
+}

@@ -1,0 +1,120 @@
+//! What the kernel has mounted, and what it swaps to.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::Mount;
+
+use super::device;
+use super::fstab::unescaped;
+use crate::provider::Error;
+use crate::system::Inspect;
+
+const MOUNTS: &str = "/proc/self/mountinfo";
+const SWAPS: &str = "/proc/swaps";
+
+/// A file system that is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mounted {
+    pub(super) point: String,
+    pub(super) fstype: String,
+    pub(super) source: String,
+    /// Those of the mount, then those of the file system.
+    pub(super) options: Vec<String>,
+}
+
+/// The kernel's tables.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    mounts: Vec<Mounted>,
+    swaps: Vec<String>,
+}
+
+impl Table {
+    /// Reads them.
+    pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
+        let text = |path: &str| machine.read_text(Path::new(path)).map(Option::unwrap_or_default);
+        let (mounts, swaps) = (text(MOUNTS)?, text(SWAPS)?);
+        Ok(Self {
+            mounts: mounts.lines().filter_map(mounted).collect(),
+            swaps: swaps
+                .lines()
+                .skip(1)
+                .filter_map(|l| l.split_ascii_whitespace().next())
+                .map(unescaped)
+                .collect(),
+        })
+    }
+
+    /// What is on top at a mount point.
+    pub(super) fn top(&self, point: &str) -> Option<&Mounted> {
+        self.mounts.iter().rfind(|mounted| mounted.point == point)
+    }
+
+    /// Whether it is mounted, whatever it is; of swap space, whether it is used.
+    pub(super) fn has(&self, want: &Mount, machine: &dyn Inspect) -> Result<bool, Error> {
+        if !want.is_swap() {
+            return Ok(self.top(want.title.as_str()).is_some());
+        }
+        let wanted = device::resolved(want.device(), machine)?;
+        for swap in &self.swaps {
+            if device::resolved(swap, machine)? == wanted {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A line of mountinfo: `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
+fn mounted(line: &str) -> Option<Mounted> {
+    let (mount, system) = line.split_once(" - ")?;
+    let mut mount = mount.split(' ').skip(4);
+    let (point, own) = (mount.next()?, mount.next()?);
+    let mut system = system.split(' ');
+    let (fstype, source, whole) = (system.next()?, system.next()?, system.next().unwrap_or_default());
+    let mut options: Vec<String> = Vec::new();
+    for option in own.split(',').chain(whole.split(',')).filter(|option| !option.is_empty()) {
+        if !options.iter().any(|other| other == option) {
+            options.push(unescaped(option));
+        }
+    }
+    Some(Mounted { point: unescaped(point), fstype: fstype.to_owned(), source: unescaped(source), options })
+}
+
+/// Whether the kernel's name of a type is the one that is wanted.
+pub(super) fn is_fstype(wanted: &str, is: &str) -> bool {
+    wanted == is
+        || matches!(wanted, "auto" | "none" | "bind")
+        || (wanted == "nfs" && is == "nfs4")
+        // What runs as a program has a type of its own in /etc/fstab.
+        || is.starts_with("fuse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_kernel_are_read_as_they_are_meant() {
+        let line =
+            "36 35 98:0 /sub /srv/a\\040b rw,noatime master:1 shared:2 - ext4 /dev/sda1 rw,errors=continue";
+        let mounted = mounted(line).unwrap();
+        assert_eq!((mounted.point.as_str(), mounted.source.as_str()), ("/srv/a b", "/dev/sda1"));
+        assert_eq!(mounted.options, ["rw", "noatime", "errors=continue"]);
+    }
+
+    #[test]
+    fn the_last_of_a_mount_point_is_on_top() {
+        let lines =
+            "1 0 0:1 / /x rw - tmpfs a rw\n2 1 0:2 / /x rw - tmpfs b rw\n3 2 0:3 / /x/y rw - tmpfs c rw\n";
+        let table = Table { mounts: lines.lines().filter_map(mounted).collect(), swaps: Vec::new() };
+        assert_eq!(table.top("/x").unwrap().source, "b");
+        assert!(table.top("/").is_none());
+    }
+
+    #[test]
+    fn types_have_more_than_one_name() {
+        assert!(is_fstype("nfs", "nfs4") && is_fstype("ntfs-3g", "fuseblk") && is_fstype("auto", "xfs"));
+        assert!(!is_fstype("ext4", "xfs"));
+    }
+}

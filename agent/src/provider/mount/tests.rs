@@ -1,0 +1,254 @@
+//! What is planned for a file system, and what is run for it.
+
+use std::os::unix::fs::symlink;
+use std::sync::{Arc, Mutex};
+
+use holdfast_catalog::value::Value;
+
+use super::*;
+use crate::provider::trial::{self, want};
+use crate::system::double::{Double, said};
+
+const LINES: &str =
+    "# static\nUUID=1-a  /      ext4  errors=remount-ro  0  1\n/dev/vdb\t/srv/data ext4 noatime 0 2";
+
+const ROOT: &str = "22 1 252:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro\n";
+const DATA: &str = "30 22 252:16 / /srv/data rw,noatime shared:2 - ext4 /dev/vdb rw\n";
+
+/// A machine whose mount and umount change its table as the kernel would: `mounts` is what `mount` adds.
+fn machine(fstab: &str, table: &str, mounts: &'static str) -> Double {
+    let place = Arc::new(Mutex::new(None::<std::path::PathBuf>));
+    let known = place.clone();
+    let double = Double::new(move |invocation| {
+        let root = known.lock().unwrap().clone().unwrap();
+        let table = root.join("proc/self/mountinfo");
+        let text = std::fs::read_to_string(&table).unwrap();
+        match invocation.command.to_string().split(' ').next().unwrap() {
+            "umount" => {
+                let lines: Vec<_> = text.lines().collect();
+                let last = lines.len().saturating_sub(1);
+                std::fs::write(
+                    &table,
+                    lines[..last].iter().map(|line| format!("{line}\n")).collect::<String>(),
+                )
+            }
+            "mount" if invocation.command.to_string().contains("remount") => std::fs::write(&table, mounts),
+            "mount" => std::fs::write(&table, text + mounts),
+            "swapon" => std::fs::write(root.join("proc/swaps"), "Filename\n/dev/vdc partition 1 0 -2\n"),
+            "swapoff" => std::fs::write(root.join("proc/swaps"), "Filename\n"),
+            _ => Ok(()),
+        }
+        .unwrap();
+        Some(said(""))
+    });
+    *place.lock().unwrap() = Some(double.root.path().to_owned());
+    double.put("/etc/fstab", fstab);
+    double.put("/proc/self/mountinfo", &format!("{ROOT}{table}"));
+    for path in ["/srv/data/.here", "/run/systemd/system/.here", "/dev/vdb", "/dev/vdc"] {
+        double.put(path, "");
+    }
+    double
+}
+
+fn data(more: &[(&str, Value)]) -> Mount {
+    let mut all = vec![
+        ("device", Value::from("/dev/vdb")),
+        ("fstype", "ext4".into()),
+        ("options", "noatime".into()),
+        ("pass", 2.into()),
+    ];
+    for (name, value) in more {
+        all.retain(|(other, _)| other != name);
+        all.push((name, value.clone()));
+    }
+    want("/srv/data", &all)
+}
+
+fn fstab(double: &Double) -> String {
+    std::fs::read_to_string(double.root.path().join("etc/fstab")).unwrap()
+}
+
+/// What is said of the changes and what is run; then there must be nothing left to do.
+fn mended(double: &Double, want: &Mount) -> (Vec<String>, Vec<String>) {
+    let said = trial::said(&trial::changes(&Mounts, double, want));
+    let applied = trial::mend(&Mounts, double, want).unwrap();
+    assert!(applied.failed.is_empty(), "{applied:?}");
+    assert_eq!(trial::changes(&Mounts, double, want), []);
+    (said, double.ran())
+}
+
+const RELOAD: &str = "systemctl daemon-reload";
+
+#[test]
+fn a_file_system_as_wanted_needs_nothing() {
+    assert_eq!(mended(&machine(LINES, DATA, ""), &data(&[])), (vec![], vec![]));
+}
+
+#[test]
+fn a_new_one_gets_a_line_and_is_mounted() {
+    let double = machine("# static", "", DATA);
+    let (said, ran) = mended(&double, &data(&[]));
+    assert_eq!(said, ["ensure: absent -> mounted"]);
+    assert_eq!(ran, [RELOAD, "mount -- /srv/data"]);
+    assert_eq!(fstab(&double), "# static\n/dev/vdb\t/srv/data\text4\tnoatime\t0\t2\n");
+}
+
+#[test]
+fn each_field_is_changed_alone_and_the_rest_of_the_file_stays() {
+    let changed = |name: &str, value: Value, line: &str| {
+        let double = machine(LINES, "", DATA);
+        let present = data(&[("ensure", "present".into()), (name, value)]);
+        let (said, ran) = mended(&double, &present);
+        assert_eq!(ran, [RELOAD]);
+        let before = LINES.rsplit_once('\n').unwrap().0;
+        assert_eq!(fstab(&double), format!("{before}\n{line}"));
+        said
+    };
+    let device = changed("device", "LABEL=my data".into(), "LABEL=my\\040data\t/srv/data ext4 noatime 0 2");
+    assert_eq!(device, ["device: /dev/vdb -> LABEL=my data"]);
+    assert_eq!(
+        changed("fstype", "xfs".into(), "/dev/vdb\t/srv/data xfs noatime 0 2"),
+        ["fstype: ext4 -> xfs"]
+    );
+    assert_eq!(
+        changed("options", "nofail".into(), "/dev/vdb\t/srv/data ext4 nofail 0 2"),
+        ["options: noatime -> nofail"]
+    );
+    assert_eq!(changed("dump", 1.into(), "/dev/vdb\t/srv/data ext4 noatime 1 2"), ["dump: 0 -> 1"]);
+    assert_eq!(changed("pass", 0.into(), "/dev/vdb\t/srv/data ext4 noatime 0 0"), ["pass: 2 -> 0"]);
+}
+
+#[test]
+fn fields_that_a_line_does_not_have_are_added() {
+    let double = machine("/dev/vdb /srv/data ext4", DATA, DATA);
+    assert_eq!(
+        trial::said(&trial::changes(&Mounts, &double, &data(&[("options", "defaults".into())]))),
+        ["pass: 0 -> 2"]
+    );
+    mended(&double, &data(&[("options", "defaults".into())]));
+    assert_eq!(fstab(&double), "/dev/vdb /srv/data ext4\tdefaults\t0\t2");
+}
+
+#[test]
+fn other_options_are_put_in_force_without_unmounting() {
+    let double = machine(LINES, DATA, "30 22 252:16 / /srv/data rw,noexec,noatime - ext4 /dev/vdb rw\n");
+    let (said, ran) = mended(&double, &data(&[("options", "noatime,noexec".into())]));
+    assert_eq!(said, ["options: noatime -> noatime,noexec"]);
+    assert_eq!(ran, [RELOAD, "mount -o remount -- /srv/data"]);
+    let double = machine(LINES, &DATA.replace("noatime", "relatime"), DATA);
+    let (said, ran) = mended(&double, &data(&[]));
+    assert_eq!(said, ["options: rw,relatime -> noatime"], "somebody else mounted it anew");
+    assert_eq!(ran, ["mount -o remount -- /srv/data"]);
+}
+
+#[test]
+fn an_option_that_the_kernel_does_not_take_is_a_failure() {
+    let double = machine(LINES, DATA, DATA);
+    let wanted = data(&[("options", "noatime,noexec".into())]);
+    let applied = trial::mend(&Mounts, &double, &wanted).unwrap();
+    assert!(applied.failed[0].1.to_string().contains("unmount it"), "{applied:?}");
+}
+
+#[test]
+fn another_device_is_mounted_in_the_place_of_one() {
+    let double = machine(LINES, &DATA.replace("/dev/vdb", "/dev/vdc"), DATA);
+    let (said, ran) = mended(&double, &data(&[]));
+    assert_eq!(said, ["device: /dev/vdc -> /dev/vdb"]);
+    assert_eq!(ran, ["umount -- /srv/data", "mount -- /srv/data"]);
+}
+
+#[test]
+fn devices_have_many_names() {
+    let double = machine("UUID=1-b /srv/data ext4 noatime 0 2\n", DATA, "");
+    let by_uuid = double.root.path().join("dev/disk/by-uuid");
+    std::fs::create_dir_all(&by_uuid).unwrap();
+    symlink("../../vdb", by_uuid.join("1-b")).unwrap();
+    assert_eq!(mended(&double, &data(&[("device", "UUID=1-b".into())])).0, [""; 0]);
+    std::fs::remove_file(by_uuid.join("1-b")).unwrap();
+    symlink("../../vdc", by_uuid.join("1-b")).unwrap();
+    let said = trial::said(&trial::changes(&Mounts, &double, &data(&[("device", "UUID=1-b".into())])));
+    assert_eq!(said, ["device: /dev/vdb -> UUID=1-b"]);
+    let label = double.root.path().join("dev/disk/by-label");
+    std::fs::create_dir_all(&label).unwrap();
+    symlink("../../vdb", label.join("my\\x20data")).unwrap();
+    assert_eq!(device::resolved("LABEL=my data", &double).unwrap(), std::path::Path::new("/dev/vdb"));
+}
+
+#[test]
+fn what_is_unmounted_or_absent_is_taken_off_layer_by_layer() {
+    let double = machine(LINES, &format!("{DATA}{DATA}"), "");
+    let (said, ran) = mended(&double, &data(&[("ensure", "unmounted".into())]));
+    assert_eq!(said, ["ensure: mounted -> unmounted"]);
+    assert_eq!(ran, ["umount -- /srv/data", "umount -- /srv/data"]);
+    let double = machine(LINES, DATA, "");
+    let (said, ran) = mended(&double, &want("/srv/data", &[("ensure", "absent".into())]));
+    assert_eq!(
+        (said, ran),
+        (vec!["ensure: mounted -> absent".into()], vec![RELOAD.into(), "umount -- /srv/data".into()])
+    );
+    assert!(!fstab(&double).contains("/srv/data") && fstab(&double).contains("UUID=1-a  /      ext4"));
+    let double = machine("", DATA, "");
+    assert_eq!(mended(&double, &data(&[])).0, ["ensure: mounted until the next boot -> mounted"]);
+}
+
+#[test]
+fn what_is_not_there_yet_may_still_come() {
+    let double = machine(LINES, "", "");
+    let pending = |title: &str, device: &str| {
+        let all = [("device", device.into()), ("fstype", "ext4".into())];
+        match trial::plan(&Mounts, &double, &want(title, &all)).unwrap() {
+            Plan::Pending(why) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(pending("/srv/new", "/dev/vdb").contains("/srv/new"));
+    assert!(pending("/srv/data", "/dev/vdx").contains("/dev/vdx"));
+}
+
+#[test]
+fn two_lines_of_one_mount_point_are_refused() {
+    let double = machine(&format!("{LINES}\n/dev/vdc /srv/data/ xfs"), DATA, "");
+    let refused = trial::plan(&Mounts, &double, &data(&[])).unwrap_err().to_string();
+    assert!(refused.contains("line 4"), "{refused}");
+}
+
+#[test]
+fn swap_space_is_known_by_its_device() {
+    let swap = |ensure: &str| {
+        want::<Mount>(
+            "none",
+            &[("device", "/dev/vdc".into()), ("fstype", "swap".into()), ("ensure", ensure.into())],
+        )
+    };
+    let double = machine("/dev/vdd none swap sw 0 0\n", "", "");
+    let (said, ran) = mended(&double, &swap("mounted"));
+    assert_eq!(said, ["ensure: absent -> mounted"]);
+    assert_eq!(ran, [RELOAD, "swapon --options defaults -- /dev/vdc"]);
+    assert_eq!(fstab(&double), "/dev/vdd none swap sw 0 0\n/dev/vdc\tnone\tswap\tdefaults\t0\t0\n");
+    let (said, ran) = mended(&double, &swap("absent"));
+    assert_eq!(said, ["ensure: mounted -> absent"]);
+    assert_eq!(ran[2..], [RELOAD, "swapoff -- /dev/vdc"]);
+    assert_eq!(fstab(&double), "/dev/vdd none swap sw 0 0\n");
+}
+
+#[test]
+fn several_are_written_at_once() {
+    let double = machine("", "", "");
+    let wants = ["/srv/a", "/srv/b"].map(|title| {
+        let all = [("device", "x".into()), ("fstype", "tmpfs".into()), ("ensure", "present".into())];
+        want::<Mount>(title, &all)
+    });
+    let jobs = wants.each_ref().map(|want| Job { want, changes: &[] });
+    trial::writing(&double, |writing| Mounts.apply_together(&jobs, writing));
+    assert_eq!(double.ran(), [RELOAD]);
+    assert_eq!(fstab(&double).lines().count(), 2);
+}
+
+#[test]
+fn a_notification_mounts_it_anew() {
+    let double = machine(LINES, DATA, DATA);
+    let refreshed =
+        trial::writing(&double, |writing| Mounts.refresh(&data(&[]), Notice::Refresh, &[], writing));
+    assert!(matches!(refreshed.unwrap(), Refreshed::Done(_)));
+    assert_eq!(double.ran(), ["mount -o remount -- /srv/data"]);
+}

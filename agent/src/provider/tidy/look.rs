@@ -1,0 +1,152 @@
+//! The walk that finds what is to go: files as they are met, a directory when all that is in it goes.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::Tidy;
+
+use super::{age_of, is_due, is_old};
+use crate::provider::glob::matches_any;
+use crate::provider::{Change, ChangeKind, Error, Reading};
+use crate::system::{self, FileKind, Member, Stat, Walk};
+
+/// So many paths of one directory are removed in a run; the next one goes on.
+const MOST: usize = 20_000;
+
+/// A directory that the walk is in.
+struct Open {
+    path: String,
+    stat: Stat,
+    /// Whether something in it stays, or it itself does.
+    stays: bool,
+    /// Whether anything is in it.
+    holds: bool,
+}
+
+/// A walk under way.
+struct Look<'a> {
+    want: &'a Tidy,
+    reading: Reading<'a>,
+    now: i64,
+    device: u64,
+    most: usize,
+    inside: Vec<Open>,
+    changes: Vec<Change>,
+    /// Files whose names are no text.
+    nameless: usize,
+}
+
+/// What is to go from a directory, each after what is in it.
+pub(super) fn plan(
+    want: &Tidy,
+    directory: &Path,
+    stat: &Stat,
+    reading: Reading<'_>,
+) -> Result<Vec<Change>, Error> {
+    plan_at_most(MOST, want, directory, stat, reading)
+}
+
+pub(super) fn plan_at_most(
+    most: usize,
+    want: &Tidy,
+    directory: &Path,
+    stat: &Stat,
+    reading: Reading<'_>,
+) -> Result<Vec<Change>, Error> {
+    let (now, device) = (reading.machine.now(), stat.id.0);
+    let mut look =
+        Look { want, reading, now, device, most, inside: Vec::new(), changes: Vec::new(), nameless: 0 };
+    reading.machine.walk(directory, &mut |member| Ok(look.member(member)))?;
+    look.leave_for("")?;
+    Ok(look.finish())
+}
+
+impl Look<'_> {
+    fn member(&mut self, member: &Member<'_>) -> Walk {
+        let parent = member.path.parent().and_then(Path::to_str).unwrap_or_default().to_owned();
+        if self.leave_for(&parent).is_err() {
+            return Walk::Stop;
+        }
+        if self.changes.len() >= self.most {
+            self.inside.iter_mut().for_each(|open| open.stays = true);
+            return Walk::Stop;
+        }
+        if let Some(open) = self.inside.last_mut() {
+            open.holds = true;
+        }
+        let Some(path) = member.path.to_str() else {
+            self.nameless += 1;
+            return self.keep();
+        };
+        match member.stat.kind {
+            FileKind::File => self.file(path, &member.stat),
+            FileKind::Directory => self.directory(path, member.stat),
+            FileKind::Symlink | FileKind::Other => self.keep(),
+        }
+    }
+
+    fn file(&mut self, path: &str, stat: &Stat) -> Walk {
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        let named = self.want.matches.is_empty() || matches_any(&self.want.matches, name);
+        if named && is_due(self.want, stat, self.now) && !self.reading.named.contains(&self.whole(path)) {
+            self.change(path, stat);
+            return Walk::Past;
+        }
+        self.keep()
+    }
+
+    fn directory(&mut self, path: &str, stat: Stat) -> Walk {
+        let level = u32::try_from(self.inside.len() + 1).unwrap_or(u32::MAX);
+        if stat.id.0 != self.device || !self.want.recurse.reaches(level) {
+            return self.keep();
+        }
+        let whole = self.whole(path);
+        let named = self.reading.named.contains(&whole) || self.reading.named.any_below(&whole);
+        let stays = named || !self.want.remove_dirs || !is_old(self.want, &stat, self.now);
+        self.inside.push(Open { path: path.to_owned(), stat, stays, holds: false });
+        Walk::Into
+    }
+
+    /// Ends the directories that the walk has left, now that it is in `parent`.
+    fn leave_for(&mut self, parent: &str) -> system::Result<()> {
+        while let Some(open) = self.inside.pop_if(|open| open.path != parent) {
+            // What seems empty may be a mount that was not entered.
+            let empty = || -> system::Result<bool> {
+                Ok(self.reading.machine.list(Path::new(&self.whole(&open.path)))?.is_empty())
+            };
+            if !open.stays && (open.holds || empty()?) {
+                self.change(&open.path, &open.stat);
+            } else {
+                self.keep();
+            }
+        }
+        Ok(())
+    }
+
+    /// Something stays, and so does what it is in.
+    fn keep(&mut self) -> Walk {
+        if let Some(open) = self.inside.last_mut() {
+            open.stays = true;
+        }
+        Walk::Past
+    }
+
+    fn change(&mut self, path: &str, stat: &Stat) {
+        let days = age_of(self.want, stat, self.now).max(0) / 86_400;
+        let change = Change::new("matches", "present", "absent").kind(ChangeKind::Moved).below(path);
+        self.changes.push(change.note(format!("{days} days old, {} bytes", stat.size)));
+    }
+
+    fn whole(&self, path: &str) -> String {
+        format!("{}/{path}", self.want.title.as_str().trim_end_matches('/'))
+    }
+
+    fn finish(mut self) -> Vec<Change> {
+        let is_full = self.changes.len() >= self.most;
+        let nameless = (self.nameless > 0)
+            .then(|| format!("{} files stay whose names are no UTF-8; remove them by hand", self.nameless));
+        let more = is_full.then(|| format!("{} paths go in one run; the next one looks for more", self.most));
+        let note = |words| Change::new("matches", "", "").kind(ChangeKind::Note).note(words);
+        self.changes.extend(nameless.into_iter().chain(more).map(note));
+        self.changes
+    }
+}

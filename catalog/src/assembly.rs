@@ -1,0 +1,168 @@
+//! Files made of fragments: what a catalog says in parts is one content by the time the agent looks at the file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::catalog::{Catalog, Resource};
+use crate::origin::Origin;
+use crate::resource::{Fragment, ResourceType as _};
+use crate::value::{Kind, Piece, Sensitive, Value};
+
+/// So many places of fragments are named for the content of a file.
+const MAX_SOURCES: usize = 32;
+
+const CONTENT: &str = "content";
+
+/// The fragments of one file, in their order.
+type Parts<'a> = Vec<(Fragment, &'a Resource)>;
+
+impl Catalog {
+    /// The catalog with the content of each file that takes fragments; itself where there is none. The id stays.
+    pub fn assembled(&self) -> Cow<'_, Self> {
+        if !self.resources.iter().any(takes_fragments) {
+            return Cow::Borrowed(self);
+        }
+        let mut parts = self.parts();
+        let mut assembled = self.clone();
+        for file in assembled.resources.iter_mut().filter(|resource| takes_fragments(resource)) {
+            let parts = parts.remove(&*file.reference.title).unwrap_or_default();
+            file.attributes.remove(Fragment::TAKEN_BY);
+            file.attributes.insert(CONTENT.into(), joined(&parts));
+            file.sources.insert(CONTENT.into(), sources(&parts));
+        }
+        Cow::Owned(assembled)
+    }
+
+    fn parts(&self) -> BTreeMap<String, Parts<'_>> {
+        let mut all: BTreeMap<String, Parts<'_>> = BTreeMap::new();
+        for resource in self.resources.iter().filter(|r| *r.reference.type_name == *Fragment::DEF.name) {
+            // What cannot be read is refused with the whole catalog.
+            if let Ok(part) = Fragment::read(&resource.reference.title, &resource.attributes) {
+                all.entry(part.target.to_string()).or_default().push((part, resource));
+            }
+        }
+        let place = |(part, _): &(Fragment, &Resource)| (part.order, part.title.clone());
+        all.values_mut().for_each(|parts| parts.sort_by_cached_key(place));
+        all
+    }
+}
+
+/// Whether a resource is a file of fragments. One that has a content too is left as it is: that is an error.
+fn takes_fragments(resource: &Resource) -> bool {
+    resource.attributes.get(Fragment::TAKEN_BY).and_then(Value::as_bool) == Some(true)
+        && *resource.reference.type_name == *crate::resource::File::DEF.name
+        && !resource.attributes.contains_key(CONTENT)
+}
+
+/// All texts, each ended by a line end; secret where one of them is.
+fn joined(parts: &Parts<'_>) -> Value {
+    let mut pieces = Vec::new();
+    for text in parts.iter().filter_map(|(_, resource)| resource.attributes.get(CONTENT)) {
+        match &text.kind {
+            Kind::Sensitive(secret) => pieces.extend(secret.as_pieces().unwrap_or_default().iter().cloned()),
+            _ => pieces.extend(text.as_str().map(|text| Piece { text: text.into(), secret: false })),
+        }
+        pieces.retain(|piece| !piece.text.is_empty());
+        if pieces.last().is_some_and(|piece| !piece.text.ends_with('\n')) {
+            pieces.push(Piece { text: "\n".into(), secret: false });
+        }
+    }
+    if pieces.iter().any(|piece| piece.secret) {
+        return Kind::Sensitive(Sensitive::pieces(pieces)).into();
+    }
+    pieces.iter().map(|piece| &*piece.text).collect::<String>().into()
+}
+
+/// Where the texts are written, and which data gave them.
+fn sources(parts: &Parts<'_>) -> Vec<Origin> {
+    let key: Arc<str> = CONTENT.into();
+    let all = parts.iter().filter_map(|(_, resource)| resource.sources.get(&key)).flatten();
+    all.take(MAX_SOURCES).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{CatalogId, Policy};
+    use crate::certname::Certname;
+    use crate::resource::{ResourceRef, Typed};
+
+    fn resource(type_name: &str, title: &str, attributes: &[(&str, Value)]) -> Resource {
+        Resource {
+            reference: ResourceRef::new(type_name, title),
+            attributes: attributes.iter().map(|(k, v)| (Arc::from(*k), v.clone())).collect(),
+            policy: Policy::Enforce,
+            container: None,
+            tags: Vec::new(),
+            origin: None,
+            sources: [("content".into(), vec![Origin::locate(&title.into(), "x", 0..1)])].into(),
+        }
+    }
+
+    fn part(title: &str, target: &str, order: Option<i64>, text: impl Into<Value>) -> Resource {
+        let mut attributes = vec![("target", target.into()), ("content", text.into())];
+        attributes.extend(order.map(|order| ("order", order.into())));
+        resource("fragment", title, &attributes)
+    }
+
+    fn catalog(resources: Vec<Resource>) -> Catalog {
+        Catalog {
+            id: CatalogId::unknown(),
+            certname: Certname::parse("web1.acme.example").unwrap(),
+            commit: "c1".into(),
+            environment: "main".into(),
+            resources,
+            containers: Vec::new(),
+            edges: Vec::new(),
+        }
+    }
+
+    fn file(path: &str) -> Resource {
+        resource("file", path, &[("fragments", true.into()), ("mode", "0600".into())])
+    }
+
+    #[test]
+    fn a_file_holds_its_fragments_by_order_then_by_title() {
+        let given = catalog(vec![
+            part("b", "/x", None, "b"),
+            part("last", "/x", Some(900), "end"),
+            file("/x"),
+            part("other", "/y", Some(0), "other"),
+            part("a", "/x", Some(10), "a\n"),
+            part("empty", "/x", Some(10), ""),
+            part("first", "/x", Some(9), "begin\nand"),
+        ]);
+        let assembled = given.assembled();
+        let whole = &assembled.resources[2];
+        assert_eq!(whole.attributes["content"], "begin\nand\na\nb\nend\n".into());
+        assert_eq!(whole.sources["content"][0].file, "first".into());
+        assert!(
+            assembled
+                .validate()
+                .unwrap()
+                .iter()
+                .any(|typed| matches!(typed, Typed::File(file) if file.mode.is_some()))
+        );
+    }
+
+    #[test]
+    fn a_file_with_one_secret_fragment_is_secret() {
+        let secret = Value::from(Kind::Sensitive(Sensitive::text("hunter2")));
+        let given =
+            catalog(vec![file("/x"), part("a", "/x", None, "user=app"), part("b", "/x", None, secret)]);
+        let content = &given.assembled().resources[0].attributes["content"];
+        assert_eq!(content.shown(), "user=app\n[sensitive]\n");
+        let Kind::Sensitive(secret) = &content.kind else { panic!("{content:?}") };
+        assert_eq!(secret.expose(), "user=app\nhunter2\n".into());
+    }
+
+    #[test]
+    fn a_file_without_fragments_is_empty_and_one_with_a_content_is_refused() {
+        assert_eq!(catalog(vec![file("/x")]).assembled().resources[0].attributes["content"], "".into());
+        let both = resource("file", "/x", &[("fragments", true.into()), ("content", "x".into())]);
+        assert!(catalog(vec![both]).assembled().validate().unwrap_err().to_string().contains("fragments"));
+        let neither = catalog(vec![part("a", "/x", None, "a")]);
+        assert!(matches!(neither.assembled(), Cow::Borrowed(_)));
+    }
+}

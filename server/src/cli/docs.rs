@@ -1,0 +1,102 @@
+//! `holdfast docs`: writes the README of each module, from its manifests.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::docs::module::{FILE, readmes};
+use crate::modules::{self, Modules};
+
+use super::{Ended, repository};
+
+/// Write the README.md of each module from its manifests
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The control repository
+    #[arg(value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    /// Write nothing; name each README that differs from its manifests, and fail if there is one
+    #[arg(long)]
+    check: bool,
+}
+
+/// Runs the command.
+pub(super) fn run(args: &Args) -> Ended {
+    let snapshot = match repository::open(&args.directory, None) {
+        Ok(snapshot) => snapshot,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return Ended::Badly;
+        }
+    };
+    let modules = Modules::read(&snapshot, None);
+    let problems = modules.problems();
+    if !problems.is_empty() {
+        repository::show_on_stderr(&snapshot, &problems);
+        eprintln!("error: nothing is written while manifests cannot be read");
+        return Ended::Badly;
+    }
+    let mut differing = Vec::new();
+    for (module, text) in readmes(&modules) {
+        let path = format!("{}/{module}/{FILE}", modules::FOLDER);
+        let is_current = snapshot.get(&path).is_some_and(|file| **file.bytes() == *text.as_bytes());
+        if !is_current {
+            differing.push((path, text));
+        }
+    }
+    if args.check { tell(&differing) } else { write(&args.directory, &differing) }
+}
+
+fn tell(differing: &[(String, String)]) -> Ended {
+    for (path, _) in differing {
+        println!("{path} differs from its manifests; `holdfast docs` writes it anew");
+    }
+    if differing.is_empty() { Ended::Well } else { Ended::Badly }
+}
+
+fn write(directory: &Path, differing: &[(String, String)]) -> Ended {
+    for (path, text) in differing {
+        if let Err(error) = replace(&directory.join(path), text) {
+            eprintln!("error: cannot write {path}: {error}");
+            return Ended::Badly;
+        }
+        println!("{path}");
+    }
+    if differing.is_empty() {
+        eprintln!("every README is as its manifests say");
+    }
+    Ended::Well
+}
+
+/// Whole or not at all.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let fresh = path.with_extension("md.new");
+    std::fs::write(&fresh, text)?;
+    std::fs::rename(&fresh, path).inspect_err(|_| {
+        let _ = std::fs::remove_file(&fresh);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_current_until_a_manifest_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let manifests = directory.path().join("modules/motd/manifests");
+        std::fs::create_dir_all(&manifests).unwrap();
+        let manifest = manifests.join("init.toml");
+        std::fs::write(&manifest, "doc = \"A greeting.\"\n").unwrap();
+        let docs = |check| run(&Args { directory: directory.path().to_owned(), check });
+        assert_eq!(docs(true), Ended::Badly);
+        assert_eq!(docs(false), Ended::Well);
+        assert_eq!(docs(true), Ended::Well);
+        let readme = std::fs::read_to_string(directory.path().join("modules/motd/README.md")).unwrap();
+        assert!(readme.contains("A greeting."), "{readme}");
+        std::fs::write(&manifest, "doc = \"Another.\"\n").unwrap();
+        assert_eq!(docs(true), Ended::Badly);
+        std::fs::write(&manifest, "dco = \"Another.\"\n").unwrap();
+        assert_eq!(docs(false), Ended::Badly);
+        assert!(readme == std::fs::read_to_string(directory.path().join("modules/motd/README.md")).unwrap());
+    }
+}

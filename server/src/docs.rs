@@ -1,0 +1,39 @@
+//! What definitions say, as pages of Markdown: the reference, and each module's own page.
+//!
+//! Nothing here knows what there is: resource types, functions, keys, commands and modules say it where they are defined.
+
+pub mod commands; // clap's definitions
+pub mod language; // functions, helpers, types and keys
+mod markdown; // tables and words
+pub mod module; // a module's README
+mod sample; // values that fit a type
+pub mod types; // resource types
+
+/// A page of the reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its path below the book's `reference/`.
+    pub path: &'static str,
+    /// Its Markdown.
+    pub text: String,
+}
+
+/// The pages of the reference, but for the agent's commands, which only the agent knows.
+pub fn pages() -> Vec<Page> {
+    let page = |path, text| Page { path, text };
+    vec![
+        page("types.md", types::page()),
+        page("functions.md", language::functions()),
+        page("templates.md", language::templates()),
+        page("parameters.md", language::parameters()),
+        page("keys.md", language::keys()),
+        page("holdfast.md", commands::page(&crate::cli::command(), SERVER_EXIT_CODES)),
+    ]
+}
+
+const SERVER_EXIT_CODES: &[(u8, &str)] = &[
+    (0, "found, nothing wrong, done"),
+    (1, "not found, errors in the repository, could not; `docs --check`: a page differs"),
+    (2, "`lookup`: an error in the data"),
+    (64, "wrong usage"),
+];

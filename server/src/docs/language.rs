@@ -1,0 +1,179 @@
+//! The pages of the language: functions, helpers of templates, types of parameters, keys of files.
+
+use std::fmt::Write as _;
+
+use holdfast_catalog::manifest_words::{Keyword, ON_EVERY_RESOURCE, RESERVED};
+
+use super::markdown::{code, table};
+use crate::language::{Chapter, Word, expression, manifest, merge, template, types};
+use crate::lookup::{KEY_WORDS, POLICY_WORDS, hierarchy};
+use crate::{compile, inventory};
+
+/// The page of everything that can stand in `${…}`.
+pub fn functions() -> String {
+    let mut page = String::from(
+        "# Operators and functions\n\nMade from their definitions. What stands in `${…}` is an expression of CEL. A function \
+         may be written before or after its first argument: `size(x)` is `x.size()`. The examples are run by the tests; \
+         what they give is written as JSON.\n\n## In manifests\n\nBeside these, an expression sees names: the manifest's \
+         parameters, `let`, `facts`, `node`, and where they make sense `title` and `each`.\n\n",
+    );
+    let row = |word: &Word| [code(word.usage), word.doc.to_owned(), code(word.example)];
+    page.push_str(&table(["function", "what it does", "example"], compile::WORDS.iter().map(row)));
+    for chapter in expression::chapters() {
+        page.push_str(&words(&chapter, ["written", "what it does", "example", "gives"]));
+    }
+    page
+}
+
+/// The page of what templates can hold.
+pub fn templates() -> String {
+    let mut page = String::from(
+        "# Blocks and helpers of templates\n\nMade from their definitions. The examples are run by the tests; in them `site` \
+         is a map that has `name = \"shop\"` and no more. [All functions](functions.md) are helpers as well, with their name \
+         first: `(split text ' ')`.\n",
+    );
+    for chapter in template::chapters() {
+        page.push_str(&words(&chapter, ["written", "what it does", "example", "gives"]));
+    }
+    page
+}
+
+/// The page of the types that parameters and keys have.
+pub fn parameters() -> String {
+    let mut page = String::from(
+        "# Types of parameters\n\nMade from their definitions. The notation is Puppet's. Bounds may be left out, and \
+         `default` stands for one that is not there: `Integer[default, 10]`. A define's name is a type too: a map of its \
+         parameters, checked where the data stands. The tests check each example value against its type.\n",
+    );
+    for chapter in types::chapters() {
+        page.push_str(&words(&chapter, ["type", "what it takes", "such as", "takes"]));
+    }
+    page.push_str(&keywords("Ways to merge", "What `merge` says.", merge::STRATEGY_WORDS));
+    page.push_str(&keywords(
+        "A merge with options",
+        "`merge = { strategy = \"deep\", knockout_prefix = \"--\" }`",
+        merge::OPTION_WORDS,
+    ));
+    page
+}
+
+/// The page of the keys that files have.
+pub fn keys() -> String {
+    let mut page = String::from(
+        "# Keys of the files\n\nMade from their definitions. A key that is not here is an error.\n",
+    );
+    let mut add = |title: &str, says: &str, of: &[Keyword]| page.push_str(&keywords(title, says, of));
+    add(
+        "A manifest",
+        "`modules/M/manifests/*.toml`. Any other key is a resource type or a define.",
+        manifest::TOP,
+    );
+    add("A parameter", "`[parameters]` of a manifest, each `name = { … }`.", manifest::PARAMETER);
+    add(
+        "On every resource",
+        "Metaparameters: no attribute and no parameter is named like one.",
+        ON_EVERY_RESOURCE,
+    );
+    add("A machine", "`inventory/RESELLER/CUSTOMER.toml`, a table for each machine.", inventory::WORDS);
+    add("The repository", "`holdfast.toml`.", hierarchy::WORDS);
+    add("A level of the hierarchy", "`[[hierarchy]]` in `holdfast.toml`.", hierarchy::LEVEL_WORDS);
+    add("A declared key", "`hieradata/keys.toml`, each `name = { … }`.", KEY_WORDS);
+    add("Policies", "`[holdfast]` in any file of `hieradata/`.", POLICY_WORDS);
+    let reserved: Vec<String> = RESERVED.iter().map(|word| code(word)).collect();
+    let _ = write!(
+        page,
+        "\n## Words that are kept\n\nNo parameter and no `let` is named like one of these: {}.\n\n## The default hierarchy\n\n\
+         What holds where `holdfast.toml` has no `[[hierarchy]]`:\n\n```toml\n# holdfast.toml\n{}```\n",
+        reserved.join(", "),
+        hierarchy::DEFAULT.split_once("\n\n").map_or("", |(_, levels)| levels),
+    );
+    page
+}
+
+fn words(chapter: &Chapter, heading: [&str; 4]) -> String {
+    let row = |word: &Word| [code(word.usage), word.doc.to_owned(), code(word.example), code(word.gives)];
+    format!("\n## {}\n\n{}", chapter.title, table(heading, chapter.words.iter().map(row)))
+}
+
+fn keywords(title: &str, says: &str, of: &[Keyword]) -> String {
+    let row = |word: &Keyword| [code(word.name), word.takes.to_owned(), word.doc.to_owned()];
+    format!("\n## {title}\n\n{says}\n\n{}", table(["key", "takes", "what it does"], of.iter().map(row)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use holdfast_catalog::diagnostic::Diagnostic;
+    use holdfast_catalog::value::{Map, Value};
+
+    use super::*;
+    use crate::language::{Expression, Partials, Template, Type};
+
+    fn value(expression: &str) -> Value {
+        let parsed = Expression::parse(expression).unwrap_or_else(|fault| panic!("{expression}: {fault:?}"));
+        parsed.evaluate(&Map::new()).unwrap_or_else(|fault| panic!("{expression}: {fault:?}"))
+    }
+
+    fn all(chapters: Vec<Chapter>) -> impl Iterator<Item = Word> {
+        chapters.into_iter().flat_map(|chapter| chapter.words)
+    }
+
+    #[test]
+    fn every_definition_says_what_it_does() {
+        let words =
+            all(expression::chapters()).chain(all(template::chapters())).chain(all(types::chapters()));
+        for word in words.chain(compile::WORDS.iter().copied()) {
+            let said = [word.usage, word.doc, word.example];
+            assert!(said.iter().all(|text| !text.is_empty()), "{word:?} says too little");
+            assert!(
+                word.doc.ends_with('.') || word.doc == word.doc.to_lowercase() || word.doc.contains(','),
+                "{word:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_example_of_a_function_gives_what_is_said() {
+        let mut wrong = Vec::new();
+        for word in all(expression::chapters()) {
+            let given = value(word.example).to_json_masked().to_string();
+            if given != word.gives {
+                wrong.push(format!("{}: {} gives {given}, not {}", word.name, word.example, word.gives));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    struct NoPartials;
+
+    impl Partials for NoPartials {
+        fn find(&self, _: &str, _: &str) -> Result<Option<Arc<Template>>, Diagnostic> {
+            Ok(None)
+        }
+
+        fn names(&self, _: &str) -> Vec<String> {
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn every_example_of_a_template_gives_what_is_said() {
+        let scope = Map::from([("site".into(), [("name", "shop".into())].into())]);
+        for word in all(template::chapters()) {
+            let template = Template::compile(&"example.hbs".into(), &word.example.into());
+            let template = template.unwrap_or_else(|problem| panic!("{}: {problem}", word.example));
+            let given =
+                template.render(&scope, &NoPartials).unwrap_or_else(|p| panic!("{}: {p:?}", word.example));
+            assert_eq!(given.as_str(), Some(word.gives), "{}", word.example);
+        }
+    }
+
+    #[test]
+    fn every_example_of_a_type_takes_the_value_that_is_said() {
+        for word in all(types::chapters()) {
+            let of = Type::parse(word.example).unwrap_or_else(|fault| panic!("{}: {fault:?}", word.example));
+            assert_eq!(of.check(&value(word.gives), &()), [], "{} {}", word.example, word.gives);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The page of resource types.
+
+use std::fmt::Write as _;
+
+use holdfast_catalog::manifest_words::METAPARAMETERS;
+use holdfast_catalog::resource::{AttributeDef, Role, TypeDef, definitions};
+
+use super::markdown::{code, one_line, table};
+
+/// The page, from every definition.
+pub fn page() -> String {
+    let metaparameters: Vec<String> = METAPARAMETERS.iter().map(|name| code(name)).collect();
+    let mut page = format!(
+        "# Resource types\n\nMade from the definitions in `catalog/src/resource/`. A *property* is compared with the \
+         machine, and a difference is drift; a *parameter* says how. Every resource also takes \
+         [{}](keys.md#on-every-resource).\n\n",
+        metaparameters.join(", ")
+    );
+    let row = |def: &TypeDef| [format!("[`{0}`](#{0})", def.name), first_sentence(def.doc)];
+    page.push_str(&table(["type", "what it is"], definitions().iter().map(row)));
+    definitions().iter().for_each(|def| section(&mut page, def));
+    page
+}
+
+fn section(page: &mut String, def: &TypeDef) {
+    let _ = write!(page, "\n## `{}`\n\n{}\n\nThe title is {}.\n\n", def.name, one_line(def.doc), def.title);
+    if !def.attributes.is_empty() {
+        page.push_str(&table(["attribute", "takes", "", "what it is"], def.attributes.iter().map(row)));
+    }
+    if let Some(content) = def.content_attribute() {
+        let _ = writeln!(
+            page,
+            "\n`template = \"x.hbs\"` and `source = \"x\"` give `{}` from the module's `templates/` and `files/`.",
+            content.name
+        );
+    }
+}
+
+fn row(attribute: &AttributeDef) -> [String; 4] {
+    let role = if attribute.role == Role::Property { "property" } else { "parameter" };
+    let required = if attribute.required { ", required" } else { "" };
+    [code(attribute.name), attribute.kind.to_string(), format!("{role}{required}"), attribute.doc.to_owned()]
+}
+
+/// Up to the first full stop that a space follows.
+fn first_sentence(doc: &str) -> String {
+    let doc = one_line(doc);
+    doc.split_once(". ").map_or(doc.clone(), |(first, _)| format!("{first}."))
+}

@@ -1,0 +1,93 @@
+//! A page of Markdown, cut into its blocks of code.
+
+use std::path::{Path, PathBuf};
+
+use harness::binaries::workspace;
+
+/// A page, with what is to be written in place of it.
+pub struct Page {
+    file: PathBuf,
+    text: String,
+    changed: String,
+}
+
+/// A block of code.
+#[derive(Clone)]
+pub struct Block {
+    /// What stands behind the fence: `toml,wrong`.
+    info: String,
+    /// The line of the fence.
+    pub line: usize,
+    /// What stands between the fences.
+    pub text: String,
+}
+
+impl Page {
+    /// Reads a page.
+    pub fn read(file: &Path) -> Self {
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Self { file: file.to_owned(), changed: text.clone(), text }
+    }
+
+    /// Its path in the tree.
+    pub fn name(&self) -> String {
+        self.file.strip_prefix(workspace()).unwrap_or(&self.file).display().to_string()
+    }
+
+    /// Its blocks, in their order.
+    pub fn blocks(&self) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut open = false;
+        for (index, line) in self.text.split_inclusive('\n').enumerate() {
+            match line.strip_prefix("```") {
+                Some(info) if !open => {
+                    blocks.push(Block { info: info.trim().to_owned(), line: index + 1, text: String::new() });
+                    open = true;
+                }
+                Some(_) => open = false,
+                None if open => blocks.last_mut().expect("one is open").text.push_str(line),
+                None => {}
+            }
+        }
+        blocks
+    }
+
+    /// Puts another text into a block.
+    pub fn replace(&mut self, block: &Block, text: &str) {
+        let fenced = |text: &str| format!("```{}\n{text}```\n", block.info);
+        self.changed = self.changed.replacen(&fenced(&block.text), &fenced(text), 1);
+    }
+
+    /// Whether a block was given another text.
+    pub fn is_changed(&self) -> bool {
+        self.changed != self.text
+    }
+
+    /// Writes the page with what was replaced.
+    pub fn write(&self) {
+        std::fs::write(&self.file, &self.changed).unwrap();
+    }
+}
+
+impl Block {
+    /// The first word behind the fence.
+    pub fn language(&self) -> &str {
+        self.info.split(',').next().unwrap_or_default()
+    }
+
+    /// Whether it is there to be refused.
+    pub fn is_wrong(&self) -> bool {
+        self.info.split(',').any(|word| word == "wrong")
+    }
+
+    /// The file that its first line names: `# hieradata/common.toml`, `{{! modules/x/templates/y.hbs }}`.
+    pub fn path(&self) -> Option<&str> {
+        let line = self.text.lines().next()?;
+        let comment = match self.language() {
+            "hbs" => line.strip_prefix("{{!")?.strip_suffix("}}")?,
+            _ => line.strip_prefix('#')?,
+        };
+        let path = comment.split([':', ' ']).find(|word| !word.is_empty())?;
+        path.contains(['.', '/']).then_some(path)
+    }
+}

@@ -1,0 +1,56 @@
+//! The book in `docs/`, built as a site by mdBook: the pages in `docs/src`, and a chapter for each module's README.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use mdbook_driver::MDBook;
+use mdbook_driver::book::{BookItem, Chapter};
+
+use crate::binaries::workspace;
+
+/// The page whose chapters are those of the modules.
+const MODULES: &str = "modules/index.md";
+
+/// Builds the site into a folder, which is emptied before.
+///
+/// # Errors
+/// What mdBook says.
+pub fn build(into: &Path) -> Result<()> {
+    let mut book = MDBook::load(workspace().join("docs"))?;
+    book.config.build.build_dir = into.to_owned();
+    add_modules(&mut book)?;
+    book.build()
+}
+
+fn add_modules(book: &mut MDBook) -> Result<()> {
+    let readmes = readmes()?;
+    let mut missing = true;
+    book.book.for_each_mut(|item| {
+        if let BookItem::Chapter(index) = item
+            && index.path.as_deref() == Some(Path::new(MODULES))
+        {
+            missing = false;
+            index.sub_items = readmes.iter().map(|(name, text)| chapter(name, text, index)).collect();
+        }
+    });
+    anyhow::ensure!(!missing, "docs/src/SUMMARY.md has no {MODULES}");
+    Ok(())
+}
+
+fn chapter(name: &str, text: &str, parent: &Chapter) -> BookItem {
+    let parents = [&parent.parent_names[..], &[parent.name.clone()]].concat();
+    BookItem::Chapter(Chapter::new(name, text.to_owned(), format!("modules/{name}.md"), parents))
+}
+
+/// Each module with its README, in the order of their names.
+fn readmes() -> Result<Vec<(String, String)>> {
+    let mut readmes = Vec::new();
+    for entry in std::fs::read_dir(workspace().join("modules"))? {
+        let entry = entry?;
+        let readme = entry.path().join("README.md");
+        let text = std::fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
+        readmes.push((entry.file_name().to_string_lossy().into_owned(), text));
+    }
+    readmes.sort();
+    Ok(readmes)
+}
