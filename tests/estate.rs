@@ -1,6 +1,7 @@
 //! The tree's own estate on booted hosts: from bare Debian each role comes about in one run, its services answer in
 //! their own words, and there is nothing left to do, run after run.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use harness::binaries::workspace;
 use harness::estate::{self, Estate};
 use harness::lab::{self, Host, Lab};
 use harness::wait;
+use holdfast_server::compile::Program;
 use holdfast_server::repo::Directory;
 
 use crate::modules;
@@ -123,6 +125,7 @@ const OPERATIONS: Scene = Scene {
             "the key of one machine opens no repository of another",
             "! BORG_RELOCATED_REPO_ACCESS_IS_OK=yes borg-backup list ssh://borg@ops1.nordops.example/srv/borg/web1.acme.example",
         ),
+        probe(OPS, "the backup server can tidy up", "systemctl start borg-compact.service"),
         probe(WEB, "upgrades come by themselves", "unattended-upgrade --dry-run && systemctl is-enabled logrotate.timer"),
     ],
 };
@@ -174,6 +177,17 @@ fn nothing_changes_over_time() {
         let when = format!("after {} minutes", begun.elapsed().as_secs() / 60);
         casts.iter().for_each(|cast| cast.expect_nothing_to_do(&when));
     }
+}
+
+#[test]
+fn each_role_has_a_machine_that_is_tried() {
+    let estate = Directory::new(workspace()).snapshot().unwrap();
+    let program = Program::new(&estate, None);
+    let tried: Vec<&str> = SCENES.iter().flat_map(|scene| scene.nodes).copied().collect();
+    let nodes = program.inventory().nodes().filter(|node| tried.contains(&node.certname.as_str()));
+    let roles: BTreeSet<String> = nodes.map(|node| format!("modules/role/manifests/{}.toml", node.role)).collect();
+    let all: BTreeSet<String> = estate.under("modules/role/manifests").map(|(path, _)| path.to_string()).collect();
+    assert_eq!(roles, all);
 }
 
 const SCENES: [&Scene; 6] = [
