@@ -42,6 +42,9 @@ pub fn use_packages_of_lab(repository: &Path) -> Result<()> {
     edit(&repository.join("hieradata/os/debian-12.toml"), |data| {
         let apt = table(data, &["apt"])?;
         apt.insert("repositories".into(), Table::from_iter([("lab".into(), Value::Table(lab))]).into());
+        // What the lab brings along is large, and on every host.
+        let lent = [SOURCE_AT, PROGRAMS_AT].map(Value::from).to_vec();
+        table(data, &["borg"])?.insert("exclude".into(), lent.into());
         Ok(())
     })
 }
@@ -54,7 +57,10 @@ pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 
     let table = class.replace("::", ".");
     [
         (format!("modules/profile/manifests/{only}.toml"), includes("One class.", class)),
-        (format!("modules/role/manifests/{only}.toml"), includes("One profile.", &format!("profile::{only}"))),
+        (
+            format!("modules/role/manifests/{only}.toml"),
+            includes("One profile.", &format!("profile::{only}")),
+        ),
         (
             format!("inventory/nordcloud/{only}.toml"),
             format!("[\"{machine}\"]\nrole = \"{only}\"\nstage = \"test\"\n"),
