@@ -1,4 +1,5 @@
-//! A machine on which an agent dies: after so many steps nothing more can be changed.
+//! A machine on which an agent dies: after so many steps nothing more can be changed. It is no power cut, so that
+//! nothing needs to reach the disk.
 
 use std::ffi::OsString;
 use std::io::{self, Read};
@@ -6,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::system::double::said;
 use crate::system::{
     Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Member, Opened, Output, Result, Staged,
     StagedTree, Stat, System, Walk,
@@ -104,10 +106,10 @@ impl System for Dying {
     }
     fn run(&self, command: &Invocation) -> Result<Output> {
         self.step()?;
-        self.machine.run(command)
+        let is_sync = command.command.to_string().starts_with("sync ");
+        if is_sync { Ok(said("")) } else { self.machine.run(command) }
     }
     fn settle(&self) -> Result<()> {
-        self.step()?;
-        self.machine.settle()
+        self.step()
     }
 }
