@@ -45,6 +45,7 @@ mod named;
 mod notify;
 mod package;
 mod postgresql;
+mod server;
 mod service;
 mod sysctl;
 mod systemd_unit;

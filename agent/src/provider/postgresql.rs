@@ -1,77 +1,27 @@
-//! Roles, databases and privileges of PostgreSQL servers.
+//! `postgresql_role`, `postgresql_database` and `postgresql_grant`, by `psql` as the server's own account.
+//!
+//! What a tenant's database holds is hostile: settings of a database cannot reach these sessions, every name is
+//! looked up in the server's own catalogue, and what is asked never runs a function of the database. SQL goes by standard
+//! input. One session for each server, and one for each database whose inside matters, reads for all resources.
 
-use holdfast_catalog::resource::{PostgresqlDatabase, PostgresqlGrant, PostgresqlRole};
+mod database;
+mod grant;
+mod observed;
+mod place;
+mod quoting;
+mod role;
+mod verifier;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+pub use database::Databases;
+pub use grant::Grants;
+pub use role::Roles;
 
-/// See the type `PostgresqlDatabase`.
-pub struct Databases;
+use super::{Reading, Writing};
 
-impl Provider for Databases {
-    type Want = PostgresqlDatabase;
-    type Seen = ();
+/// The database that is asked about the whole server.
+const MAINTENANCE: &str = "postgres";
 
-    fn observe(&self, _: &[&PostgresqlDatabase], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn plan(&self, _: &PostgresqlDatabase, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("this type is not here yet".to_owned()))
-    }
-
-    fn apply(&self, _: &PostgresqlDatabase, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("this type is not here yet".to_owned()))
-    }
-
-    fn left<'a>(&self, _: &'a PostgresqlDatabase) -> Left<'a> {
-        Vec::new()
-    }
-}
-
-/// See the type `PostgresqlGrant`.
-pub struct Grants;
-
-impl Provider for Grants {
-    type Want = PostgresqlGrant;
-    type Seen = ();
-
-    fn observe(&self, _: &[&PostgresqlGrant], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn plan(&self, _: &PostgresqlGrant, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("this type is not here yet".to_owned()))
-    }
-
-    fn apply(&self, _: &PostgresqlGrant, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("this type is not here yet".to_owned()))
-    }
-
-    fn left<'a>(&self, _: &'a PostgresqlGrant) -> Left<'a> {
-        Vec::new()
-    }
-}
-
-/// See the type `PostgresqlRole`.
-pub struct Roles;
-
-impl Provider for Roles {
-    type Want = PostgresqlRole;
-    type Seen = ();
-
-    fn observe(&self, _: &[&PostgresqlRole], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
-    }
-
-    fn plan(&self, _: &PostgresqlRole, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
-        Err(Error::Refused("this type is not here yet".to_owned()))
-    }
-
-    fn apply(&self, _: &PostgresqlRole, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {
-        Err(Error::Refused("this type is not here yet".to_owned()))
-    }
-
-    fn left<'a>(&self, _: &'a PostgresqlRole) -> Left<'a> {
-        Vec::new()
-    }
+/// What reading may use, for who looks again while applying.
+fn reading<'a>(writing: Writing<'a>) -> Reading<'a> {
+    Reading { machine: writing.machine, content: writing.content, named: writing.named }
 }

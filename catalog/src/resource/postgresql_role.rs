@@ -90,19 +90,24 @@ fn wrong_password(password: &str) -> Option<AttributeError> {
             "it is SCRAM-SHA-256$ITERATIONS:SALT$STORED:SERVER, the last three in Base64; as `pg_authid` has it",
         );
     }
+    if !password.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
+        return error(
+            "`password` holds other characters than those of ASCII",
+            "give another, or the SCRAM-SHA-256 verifier that psql's \\password makes of it",
+        );
+    }
     None
 }
 
-/// Whether a text has the form of a SCRAM-SHA-256 verifier.
+/// Whether a text is a SCRAM-SHA-256 verifier: the server takes any other for a password.
 pub fn is_verifier(text: &str) -> bool {
-    let base64 =
-        |text: &str| data_encoding::BASE64.decode(text.as_bytes()).is_ok_and(|bytes| !bytes.is_empty());
+    let decoded = |text: &str| data_encoding::BASE64.decode(text.as_bytes()).map_or(0, |bytes| bytes.len());
     let read = || {
         let (head, keys) = text.strip_prefix("SCRAM-SHA-256$")?.split_once('$')?;
         let ((iterations, salt), (stored, server)) = (head.split_once(':')?, keys.split_once(':')?);
         let number =
             iterations.parse::<u32>().is_ok_and(|count| count > 0 && count.to_string() == iterations);
-        Some(number && [salt, stored, server].into_iter().all(base64))
+        Some(number && decoded(salt) > 0 && decoded(stored) == 32 && decoded(server) == 32)
     };
     read().unwrap_or(false)
 }
@@ -129,11 +134,14 @@ mod tests {
     #[test]
     fn a_password_is_itself_or_a_verifier_and_is_never_quoted() {
         let secret = |text: &str| ("password", Kind::Sensitive(Sensitive::text(text)).into());
-        for good in ["hunter2", "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy", "md5sum"] {
+        let key = data_encoding::BASE64.encode(&[7; 32]);
+        for good in ["hunter2", &format!("SCRAM-SHA-256$4096:c2FsdA==${key}:{key}"), "md5sum"] {
             assert!(role("shop", &[secret(good)]).is_ok(), "{good}");
         }
         let md5 = format!("md5{}", "0a".repeat(16));
-        for bad in ["", &md5, "SCRAM-SHA-256$x", "SCRAM-SHA-256$04096:c2FsdA==$c3RvcmVk:c2VydmVy"] {
+        let zero = format!("SCRAM-SHA-256$04096:c2FsdA==${key}:{key}");
+        let short = format!("SCRAM-SHA-256$4096:c2FsdA==$c2hvcnQ=:{key}");
+        for bad in ["", &md5, "SCRAM-SHA-256$x", &zero, &short, "pässword", "two\nlines"] {
             let errors = role("shop", &[secret(bad)]).unwrap_err();
             assert!(errors[0].help.is_some(), "{bad}");
             assert!(bad.is_empty() || !format!("{errors:?}").contains(bad), "{errors:?}");

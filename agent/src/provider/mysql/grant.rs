@@ -1,0 +1,166 @@
+//! `mysql_grant`: by the privileges that `information_schema` lists.
+
+use std::collections::BTreeSet;
+
+use holdfast_catalog::resource::MysqlGrant;
+use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
+
+use super::super::server::{Seen, joined};
+use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::client;
+use super::quoting::{account, identifier, pattern};
+
+mod held;
+
+use held::{Held, Row};
+
+/// Privileges in the MariaDB server.
+pub struct Grants;
+
+impl Provider for Grants {
+    type Want = MysqlGrant;
+    type Seen = Seen<Held>;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&MysqlGrant], reading: Reading<'_>) -> Result<Seen<Held>, Error> {
+        let rows: Seen<Vec<Row>> = client::ask(reading, &held::question(all))?;
+        Ok(match rows {
+            Seen::NotLive => Seen::NotLive,
+            Seen::Away(why) => Seen::Away(why),
+            Seen::There(rows) => Seen::There(Held::of(rows)),
+        })
+    }
+
+    fn plan(&self, want: &MysqlGrant, seen: &Seen<Held>, _: Reading<'_>) -> Result<Plan, Error> {
+        seen.plan(|held| {
+            Ok(match (want.ensure, held.missing(want)) {
+                (Presence::Absent, _) => {
+                    let any = places(&want.on).iter().any(|place| held.any(want, place));
+                    let change = any.then(|| Change::new("ensure", Presence::Present, Presence::Absent));
+                    Plan::of(Vec::from_iter(change))
+                }
+                (Presence::Present, Some(why)) => Plan::Pending(why),
+                (Presence::Present, None) => Plan::of(differences(want, held)),
+            })
+        })
+    }
+
+    fn apply(&self, want: &MysqlGrant, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            let done =
+                mending(want, &change.property, writing).and_then(|sql| client::tell(writing, &sql, None));
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
+    }
+
+    fn left<'a>(&self, want: &'a MysqlGrant) -> Left<'a> {
+        vec![
+            ("ensure".into(), want.ensure.to_string().into()),
+            ("privileges".into(), words(&wanted(want)).into()),
+            ("grant_option".into(), want.grant_option.to_string().into()),
+        ]
+    }
+}
+
+/// What is wanted, each once.
+fn wanted(want: &MysqlGrant) -> BTreeSet<MysqlPrivilege> {
+    match want.privileges.contains(&MysqlPrivilege::ALL) {
+        true => BTreeSet::from([MysqlPrivilege::ALL]),
+        false => want.privileges.iter().copied().collect(),
+    }
+}
+
+fn words(privileges: &BTreeSet<MysqlPrivilege>) -> String {
+    joined(privileges.iter().map(|one| one.as_str()))
+}
+
+/// How the server lists a level, and may list it: a `_` that was not escaped was meant so by whoever granted.
+fn places(level: &Level) -> Vec<String> {
+    match level {
+        Level::Database(database) => {
+            let escaped = pattern(database.as_str());
+            let raw = Some(database.to_string()).filter(|raw| *raw != escaped);
+            [escaped].into_iter().chain(raw).map(|name| format!("{name}.*")).collect()
+        }
+        other => vec![other.to_string()],
+    }
+}
+
+/// What differs where account and table are there.
+fn differences(want: &MysqlGrant, held: &Held) -> Vec<Change> {
+    let place = &places(&want.on)[0];
+    let (has, wanted) = (held.of_wanted(want, place), wanted(want));
+    let mut changes = Vec::new();
+    let is_made = !held.any(want, place);
+    if is_made {
+        changes.push(Change::new("ensure", Presence::Absent, Presence::Present));
+    } else if has != wanted {
+        changes.push(Change::new("privileges", words(&has), words(&wanted)));
+    }
+    // Privileges that are made come with it.
+    if held.has_option(want, place) != want.grant_option && !(is_made && want.grant_option) {
+        changes.push(Change::new("grant_option", !want.grant_option, want.grant_option));
+    }
+    changes
+}
+
+/// The statements that mend one property.
+fn mending(want: &MysqlGrant, property: &str, writing: Writing<'_>) -> Result<String, Error> {
+    let (who, privileges) = (account(&want.user), listed(&wanted(want)));
+    let place = object(&want.on, &places(&want.on)[0]);
+    Ok(match (property, want.ensure) {
+        ("ensure", Presence::Absent) => taking(want, writing)?,
+        ("ensure", Presence::Present) if want.grant_option => {
+            format!("GRANT {privileges} ON {place} TO {who} WITH GRANT OPTION;\n")
+        }
+        ("ensure", Presence::Present) | ("privileges", _) => {
+            format!("GRANT {privileges} ON {place} TO {who};\n")
+        }
+        ("grant_option", _) if want.grant_option => {
+            format!("GRANT USAGE ON {place} TO {who} WITH GRANT OPTION;\n")
+        }
+        ("grant_option", _) => format!("REVOKE GRANT OPTION ON {place} FROM {who};\n"),
+        _ => String::new(),
+    })
+}
+
+/// Takes away what is held of the privileges, wherever it stands, and with all of them the right to grant.
+fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
+    let reading = Reading { machine: writing.machine, content: writing.content, named: writing.named };
+    let Seen::There(held) = Grants.observe(&[want], reading)? else {
+        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
+    };
+    let who = account(&want.user);
+    let all = want.grant_option || want.privileges.contains(&MysqlPrivilege::ALL);
+    let mut sql = String::new();
+    for place in places(&want.on).iter().filter(|place| held.any(want, place)) {
+        let object = object(&want.on, place);
+        sql += &format!("REVOKE {} ON {object} FROM {who};\n", listed(&wanted(want)));
+        if all && held.has_option(want, place) {
+            sql += &format!("REVOKE GRANT OPTION ON {object} FROM {who};\n");
+        }
+    }
+    Ok(sql)
+}
+
+fn listed(privileges: &BTreeSet<MysqlPrivilege>) -> String {
+    privileges.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// A level as a statement says it, by the place that the server lists it under.
+fn object(level: &Level, place: &str) -> String {
+    match level {
+        Level::Global => "*.*".to_owned(),
+        Level::Database(_) => format!("{}.*", identifier(place.trim_end_matches(".*"))),
+        Level::Table(database, table) => {
+            format!("{}.{}", identifier(database.as_str()), identifier(table.as_str()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! Who holds what, as the server lists it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_catalog::resource::MysqlGrant;
+use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
+use holdfast_catalog::resource::mysql_user::Account;
+use serde::Deserialize;
+
+use super::super::quoting::{literal, literals};
+
+/// A row of the server's answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Row {
+    /// An account that is there, as `information_schema` writes it.
+    Account(String),
+    /// A table that is there.
+    Table(String),
+    /// A privilege that the account has on something.
+    Privilege {
+        /// The account.
+        who: String,
+        /// What it is on.
+        on: String,
+        /// Its name.
+        name: String,
+        /// Whether the account may grant what it has there.
+        option: String,
+    },
+    /// A privilege that the server knows.
+    Known(String),
+}
+
+/// Who holds what.
+#[derive(Debug, Default)]
+pub struct Held {
+    accounts: BTreeSet<String>,
+    tables: BTreeSet<String>,
+    known: BTreeSet<MysqlPrivilege>,
+    /// By account and place.
+    by_place: BTreeMap<(String, String), There>,
+}
+
+/// What an account holds in one place.
+#[derive(Debug, Default)]
+struct There {
+    privileges: BTreeSet<MysqlPrivilege>,
+    option: bool,
+}
+
+/// Asks for all that these accounts hold, for the tables that are named, and for what privileges there are: those of the
+/// account that asks, since nobody can be granted more.
+pub fn question(all: &[&MysqlGrant]) -> String {
+    let accounts: BTreeSet<&Account> = all.iter().map(|want| &want.user).collect();
+    let pairs: Vec<_> =
+        accounts.iter().map(|one| format!("({}, {})", literal(&one.user), literal(&one.host))).collect();
+    let tables = all.iter().filter_map(|want| match &want.on {
+        Level::Table(database, table) => {
+            let (database, table) = (literal(database.as_str()), literal(table.as_str()));
+            Some(format!("(TABLE_SCHEMA = {database} AND TABLE_NAME = {table})"))
+        }
+        _ => None,
+    });
+    let tables: Vec<_> = tables.collect();
+    format!(
+        include_str!("held.sql"),
+        pairs = pairs.join(", "),
+        tables = if tables.is_empty() { "FALSE".to_owned() } else { tables.join(" OR ") },
+        grantees = literals(accounts.iter().map(|account| grantee(account)))
+    )
+}
+
+/// An account as `information_schema` writes it.
+fn grantee(account: &Account) -> String {
+    format!("'{}'@'{}'", account.user, account.host)
+}
+
+impl Held {
+    /// Of the rows of an answer.
+    pub fn of(rows: Vec<Row>) -> Self {
+        let mut all = Self::default();
+        for row in rows {
+            match row {
+                Row::Account(who) => drop(all.accounts.insert(who)),
+                Row::Table(name) => drop(all.tables.insert(name)),
+                Row::Known(name) => all.known.extend(MysqlPrivilege::named(&name)),
+                Row::Privilege { who, on, name, option } => {
+                    let there = all.by_place.entry((who, on)).or_default();
+                    there.privileges.extend(MysqlPrivilege::named(&name));
+                    there.option |= option == "YES";
+                }
+            }
+        }
+        all
+    }
+
+    /// What privileges need and is not there.
+    pub fn missing(&self, want: &MysqlGrant) -> Option<String> {
+        if !self.accounts.contains(&grantee(&want.user)) {
+            return Some(format!("there is no account `{}`", want.user));
+        }
+        let table = Some(want.on.to_string()).filter(|_| matches!(want.on, Level::Table(..)));
+        table.filter(|table| !self.tables.contains(table)).map(|table| format!("there is no table `{table}`"))
+    }
+
+    /// What the account has of the privileges in a place; `ALL`, where it has all that the server knows.
+    pub fn of_wanted(&self, want: &MysqlGrant, place: &str) -> BTreeSet<MysqlPrivilege> {
+        let has = |one: &MysqlPrivilege| {
+            self.there(want, place).is_some_and(|there| there.privileges.contains(one))
+        };
+        if !want.privileges.contains(&MysqlPrivilege::ALL) {
+            return want.privileges.iter().copied().filter(has).collect();
+        }
+        let known: BTreeSet<_> =
+            MysqlPrivilege::at(&want.on).filter(|one| self.known.contains(one)).collect();
+        let held: BTreeSet<_> = known.iter().copied().filter(has).collect();
+        if held == known && !known.is_empty() { BTreeSet::from([MysqlPrivilege::ALL]) } else { held }
+    }
+
+    /// Whether the account has any of the privileges in a place.
+    pub fn any(&self, want: &MysqlGrant, place: &str) -> bool {
+        !self.of_wanted(want, place).is_empty()
+    }
+
+    /// Whether the account may grant what it has in a place.
+    pub fn has_option(&self, want: &MysqlGrant, place: &str) -> bool {
+        self.there(want, place).is_some_and(|there| there.option)
+    }
+
+    fn there(&self, want: &MysqlGrant, place: &str) -> Option<&There> {
+        self.by_place.get(&(grantee(&want.user), place.to_owned()))
+    }
+}

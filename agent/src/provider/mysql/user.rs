@@ -1,0 +1,146 @@
+//! `mysql_user`: by `mysql.global_priv`.
+
+use std::borrow::Cow;
+
+use holdfast_catalog::resource::MysqlUser;
+use holdfast_catalog::resource::attribute::{Presence, Secret};
+use holdfast_catalog::resource::mysql_user::{AuthPlugin, as_hash};
+
+use super::super::server::Seen;
+use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Taken, Writing};
+use super::client;
+use super::quoting::{account, literal};
+
+mod entry;
+mod hash;
+
+use entry::Entry;
+
+/// Accounts of the MariaDB server.
+pub struct Users;
+
+impl Provider for Users {
+    type Want = MysqlUser;
+    type Seen = Seen<Vec<Entry>>;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&MysqlUser], reading: Reading<'_>) -> Result<Seen<Vec<Entry>>, Error> {
+        client::ask(reading, &entry::question(all.iter().map(|want| &want.title)))
+    }
+
+    fn plan(&self, want: &MysqlUser, seen: &Seen<Vec<Entry>>, _: Reading<'_>) -> Result<Plan, Error> {
+        seen.plan(|entries| {
+            let changes = match (want.ensure, entries.iter().find(|entry| entry.is_of(&want.title))) {
+                (Presence::Absent, None) => Vec::new(),
+                (Presence::Absent, Some(_)) => {
+                    vec![Change::new("ensure", Presence::Present, Presence::Absent)]
+                }
+                (Presence::Present, None) => vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                (Presence::Present, Some(entry)) => differences(want, entry),
+            };
+            let own = entries.iter().any(|entry| entry.is_of(&want.title) && entry.is_me());
+            match changes.iter().find(|change| own && locks_out(want, &change.property)) {
+                Some(change) => Err(Error::Refused(format!(
+                    "the agent connects as `{}`, and could not any more: its `{}` is not changed; do it by hand, \
+                     together with root's option file",
+                    want.title, change.property
+                ))),
+                None => Ok(Plan::of(changes)),
+            }
+        })
+    }
+
+    fn apply(&self, want: &MysqlUser, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+        let hash = want.password.as_ref().map(hash_of);
+        let hash = hash.as_deref();
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            let sql = mending(want, &change.property, hash);
+            let done = client::tell(writing, &sql, hash);
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
+    }
+
+    fn left<'a>(&self, want: &'a MysqlUser) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        let mut add = |name: &'static str, value: Option<Cow<'a, str>>| {
+            left.extend(value.map(|value| (name.into(), value)));
+        };
+        add("password", want.password.as_ref().map(|password| password.expose().to_string().into()));
+        add("plugin", want.plugin.as_ref().map(|plugin| plugin.as_str().into()));
+        add("max_connections", want.max_connections.map(|most| most.to_string().into()));
+        add("require_tls", want.require_tls.map(|tls| tls.to_string().into()));
+        left
+    }
+}
+
+/// Whether the agent could connect no more if this property of its own account were changed.
+fn locks_out(want: &MysqlUser, property: &str) -> bool {
+    match property {
+        "ensure" | "password" => true,
+        "plugin" => want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() != "unix_socket"),
+        "require_tls" => want.require_tls == Some(true),
+        _ => false,
+    }
+}
+
+/// What differs of an account that is there.
+fn differences(want: &MysqlUser, entry: &Entry) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let plugin = want.plugin.as_ref().filter(|plugin| entry.plugins() != plugin.as_str());
+    changes.extend(plugin.map(|plugin| Change::new("plugin", entry.plugins(), plugin)));
+    // Another plugin comes with the password.
+    let password = want.password.as_ref().filter(|_| plugin.is_none());
+    if password.is_some_and(|password| !entry.is_known_by_hash(&hash_of(password))) {
+        changes.push(Change::new("password", Shown::Masked, Shown::Masked));
+    }
+    if let Some(most) = want.max_connections.filter(|most| i64::from(*most) != entry.max_connections()) {
+        changes.push(Change::new("max_connections", entry.max_connections(), most));
+    }
+    if let Some(tls) = want.require_tls.filter(|tls| *tls != entry.requires_tls()) {
+        changes.push(Change::new("require_tls", !tls, tls));
+    }
+    changes
+}
+
+/// The hash that the server is to keep: the one that was given, or that of the password.
+fn hash_of(password: &Secret) -> String {
+    let password = password.expose();
+    as_hash(&password).unwrap_or_else(|| hash::of(&password))
+}
+
+/// The statement that mends one property.
+fn mending(want: &MysqlUser, property: &str, hash: Option<&str>) -> String {
+    let who = account(&want.title);
+    let most = want.max_connections.map(|most| format!(" WITH MAX_USER_CONNECTIONS {most}"));
+    let tls = want.require_tls.map(|tls| if tls { " REQUIRE SSL" } else { " REQUIRE NONE" });
+    let (most, tls) = (most.unwrap_or_default(), tls.unwrap_or_default());
+    match (property, want.ensure) {
+        ("ensure", Presence::Absent) => format!("DROP USER {who};\n"),
+        ("ensure", Presence::Present) => {
+            format!("CREATE USER {who} IDENTIFIED VIA {}{tls}{most};\n", identification(want, hash))
+        }
+        ("password" | "plugin", _) => {
+            format!("ALTER USER {who} IDENTIFIED VIA {};\n", identification(want, hash))
+        }
+        ("max_connections", _) => format!("ALTER USER {who}{most};\n"),
+        ("require_tls", _) => format!("ALTER USER {who}{tls};\n"),
+        _ => String::new(),
+    }
+}
+
+/// By what it is known. Without a password, the plugin that has one gets what no password's hash is: else an
+/// empty password would do.
+fn identification(want: &MysqlUser, hash: Option<&str>) -> String {
+    match want.plugin.as_ref().map_or(AuthPlugin::PASSWORD, AuthPlugin::as_str) {
+        AuthPlugin::PASSWORD => {
+            format!("{} USING {}", AuthPlugin::PASSWORD, literal(hash.unwrap_or("invalid")))
+        }
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! An account as `mysql.global_priv` has it (MariaDB 10.4 and later).
+
+use holdfast_catalog::resource::mysql_user::{Account, AuthPlugin};
+use serde::Deserialize;
+
+use super::super::quoting::literal;
+
+/// An account that is there.
+#[derive(Debug, Deserialize)]
+pub struct Entry {
+    user: String,
+    host: String,
+    /// Whom the agent is connected as.
+    me: String,
+    privileges: Privileges,
+}
+
+/// What the server keeps of an account, of what matters here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Privileges {
+    #[serde(flatten)]
+    main: Way,
+    /// Ways to be known, of which one is enough; an empty one stands for the main one.
+    auth_or: Vec<Way>,
+    max_user_connections: i64,
+    ssl_type: u8,
+    is_role: bool,
+}
+
+/// A way to be known.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Way {
+    plugin: String,
+    authentication_string: String,
+}
+
+/// Asks for these accounts.
+pub fn question<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
+    let pair = |account: &Account| format!("({}, {})", literal(&account.user), literal(&account.host));
+    let pairs: Vec<_> = accounts.map(pair).collect();
+    format!(
+        "SELECT JSON_OBJECT('user', User, 'host', Host, 'me', CURRENT_USER(), 'privileges', JSON_COMPACT(Priv))
+FROM mysql.global_priv WHERE (User, Host) IN ({});
+",
+        pairs.join(", ")
+    )
+}
+
+impl Entry {
+    /// Whether it is this account.
+    pub fn is_of(&self, account: &Account) -> bool {
+        !self.privileges.is_role && self.user == account.user && self.host == account.host
+    }
+
+    /// Whether it is the one that the agent connects as.
+    pub fn is_me(&self) -> bool {
+        self.me == format!("{}@{}", self.user, self.host)
+    }
+
+    fn ways(&self) -> Vec<&Way> {
+        let Privileges { main, auth_or, .. } = &self.privileges;
+        if auth_or.is_empty() {
+            return vec![main];
+        }
+        auth_or.iter().map(|way| if way.plugin.is_empty() { main } else { way }).collect()
+    }
+
+    /// The plugins by which it is known.
+    pub fn plugins(&self) -> String {
+        self.ways().iter().map(|way| way.plugin.as_str()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Whether it is known by a password of this hash, and by nothing else.
+    pub fn is_known_by_hash(&self, hash: &str) -> bool {
+        let by_hash = |way: &Way| {
+            way.plugin == AuthPlugin::PASSWORD && way.authentication_string.eq_ignore_ascii_case(hash)
+        };
+        matches!(self.ways()[..], [way] if by_hash(way))
+    }
+
+    /// How many connections it may have at a time.
+    pub fn max_connections(&self) -> i64 {
+        self.privileges.max_user_connections
+    }
+
+    /// Whether it must connect by TLS, perhaps with a certificate.
+    pub fn requires_tls(&self) -> bool {
+        self.privileges.ssl_type > 0
+    }
+}

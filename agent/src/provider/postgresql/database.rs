@@ -1,0 +1,248 @@
+//! `postgresql_database`: by `pg_database`, and by `pg_extension` of each that has extensions to be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_catalog::resource::PostgresqlDatabase;
+use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::attribute::database::SqlName;
+use holdfast_catalog::resource::postgresql_database::ServerWord;
+use serde::Deserialize;
+
+use super::super::server::joined;
+use super::super::{Applied, Change, ChangeKind, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::MAINTENANCE;
+use super::observed::Observed;
+use super::place::Place;
+use super::quoting::{identifier, literal, literals};
+
+/// Databases of PostgreSQL servers.
+pub struct Databases;
+
+/// What was found.
+pub struct Seen {
+    servers: Observed<Found>,
+    /// The extensions of databases, of those that were asked for.
+    extensions: Observed<BTreeSet<String>>,
+}
+
+/// What a server has of what is asked for.
+#[derive(Deserialize)]
+pub struct Found {
+    databases: BTreeMap<String, Database>,
+    /// Roles that are to own one.
+    roles: BTreeSet<String>,
+    /// Extensions that could be made.
+    available: BTreeSet<String>,
+}
+
+#[derive(Deserialize)]
+struct Database {
+    owner: String,
+    encoding: String,
+    locale: String,
+    connection_limit: i32,
+}
+
+impl Provider for Databases {
+    type Want = PostgresqlDatabase;
+    type Seen = Seen;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&PostgresqlDatabase], reading: Reading<'_>) -> Result<Seen, Error> {
+        let servers: Observed<Found> = Observed::of(all.iter().map(|want| server(want)), |at| {
+            let here: Vec<_> = all.iter().copied().filter(|want| server(want) == *at).collect();
+            at.ask(reading, &question(&here))
+        });
+        let is_there = |want: &&&PostgresqlDatabase| {
+            servers.get(&server(want)).is_some_and(|found| found.databases.contains_key(want.title.as_str()))
+        };
+        let inside = all.iter().filter(|want| extensions(want).next().is_some()).filter(is_there);
+        let inside = inside.map(|want| itself(want));
+        let wanted = literals(all.iter().flat_map(|want| extensions(want)));
+        let extensions = Observed::of(inside, |at| at.ask(reading, &extensions_question(&wanted)));
+        Ok(Seen { servers, extensions })
+    }
+
+    fn plan(&self, want: &PostgresqlDatabase, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+        seen.servers.plan(&server(want), |found| {
+            match (want.ensure, found.databases.get(want.title.as_str())) {
+                (Presence::Absent, None) => Ok(Plan::IN_SYNC),
+                (Presence::Absent, Some(_)) => {
+                    Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+                }
+                (Presence::Present, database) => match (missing(want, found, database.is_some()), database) {
+                    (Some(why), _) => Ok(Plan::Pending(why)),
+                    (None, None) => {
+                        Ok(Plan::of(vec![Change::new("ensure", Presence::Absent, Presence::Present)]))
+                    }
+                    (None, Some(database)) if extensions(want).next().is_none() => {
+                        Ok(Plan::of(differences(want, database, None)))
+                    }
+                    (None, Some(database)) => seen.extensions.plan(&itself(want), |extensions| {
+                        Ok(Plan::of(differences(want, database, Some(extensions))))
+                    }),
+                },
+            }
+        })
+    }
+
+    fn apply(
+        &self,
+        want: &PostgresqlDatabase,
+        changes: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            applied.failed.extend(mend(want, &change.property, writing).err().map(|error| (i, error)));
+        }
+        Ok(applied)
+    }
+
+    fn left<'a>(&self, want: &'a PostgresqlDatabase) -> Left<'a> {
+        let owner = want.owner.as_ref().map(|owner| ("owner".into(), owner.as_str().into()));
+        let extensions =
+            want.extensions.as_ref().map(|list| ("extensions".into(), joined(names(list)).into()));
+        let limit = ("connection_limit".into(), want.connection_limit.to_string().into());
+        let ensure = ("ensure".into(), want.ensure.to_string().into());
+        [ensure, limit].into_iter().chain(owner).chain(extensions).collect()
+    }
+}
+
+fn server(want: &PostgresqlDatabase) -> Place {
+    Place::new(want.cluster(), MAINTENANCE)
+}
+
+fn itself(want: &PostgresqlDatabase) -> Place {
+    Place::new(want.cluster(), want.title.as_str())
+}
+
+fn extensions(want: &PostgresqlDatabase) -> impl Iterator<Item = &str> {
+    let present = (want.ensure == Presence::Present).then_some(&want.extensions).into_iter().flatten();
+    present.flatten().map(SqlName::as_str)
+}
+
+/// Asks for these databases, their templates, the roles that are to own them, and extensions that could be made.
+fn question(all: &[&PostgresqlDatabase]) -> String {
+    let titles = all.iter().flat_map(|want| [want.title.as_str(), want.template.as_str()]);
+    let owners = all.iter().filter_map(|want| want.owner.as_ref()).map(SqlName::as_str);
+    let wanted = all.iter().flat_map(|want| extensions(want));
+    format!(
+        "SELECT json_build_object('databases', (SELECT coalesce(json_object_agg(d.datname, json_build_object(
+    'owner', pg_get_userbyid(d.datdba), 'encoding', pg_encoding_to_char(d.encoding),
+    'locale', d.datcollate, 'connection_limit', d.datconnlimit)), '{{}}')
+  FROM pg_database d WHERE d.datname IN ({})),
+ 'roles', (SELECT coalesce(json_agg(r.rolname), '[]') FROM pg_roles r WHERE r.rolname IN ({})),
+ 'available', (SELECT coalesce(json_agg(e.name), '[]') FROM pg_available_extensions e WHERE e.name IN ({})));
+",
+        literals(titles),
+        literals(owners),
+        literals(wanted)
+    )
+}
+
+fn extensions_question(wanted: &str) -> String {
+    format!("SELECT coalesce(json_agg(e.extname), '[]') FROM pg_extension e WHERE e.extname IN ({wanted});\n")
+}
+
+/// What it needs and is not there.
+fn missing(want: &PostgresqlDatabase, found: &Found, is_there: bool) -> Option<String> {
+    let owner = want.owner.as_ref().filter(|owner| !found.roles.contains(owner.as_str()));
+    let template =
+        Some(&want.template).filter(|name| !is_there && !found.databases.contains_key(name.as_str()));
+    let extension = extensions(want).find(|name| !found.available.contains(*name));
+    let owner = owner.map(|owner| format!("there is no role `{owner}`"));
+    let template = template.map(|name| format!("there is no database `{name}` to be copied"));
+    owner.or(template).or(extension.map(|name| {
+        format!("the server has no files of the extension `{name}`; install the package that brings them")
+    }))
+}
+
+/// What differs of a database that is there; its extensions only where they were asked for.
+fn differences(
+    want: &PostgresqlDatabase,
+    database: &Database,
+    has: Option<&BTreeSet<String>>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if let Some(owner) = want.owner.as_ref().filter(|owner| owner.as_str() != database.owner) {
+        changes.push(Change::new("owner", &database.owner, owner));
+    }
+    if want.connection_limit.0 != database.connection_limit {
+        changes.push(Change::new("connection_limit", database.connection_limit, want.connection_limit));
+    }
+    if let (Some(wanted), Some(has)) = (&want.extensions, has) {
+        let (is, should) = (names(wanted).into_iter().filter(|name| has.contains(*name)), names(wanted));
+        let (is, should) = (joined(is), joined(should));
+        changes.extend((is != should).then(|| Change::new("extensions", is, should)));
+    }
+    changes.extend(fixed("encoding", &database.encoding, Some(&want.encoding)));
+    changes.extend(fixed("locale", &database.locale, want.locale.as_ref()));
+    changes
+}
+
+/// What cannot be changed is only said.
+fn fixed(name: &'static str, is: &str, should: Option<&ServerWord>) -> Option<Change> {
+    let should = should.filter(|should| ServerWord::plain(should.as_str()) != ServerWord::plain(is))?;
+    let note =
+        format!("the {name} of a database cannot be changed: to have another, dump it and make it anew");
+    Some(Change::new(name, is, should).kind(ChangeKind::Note).note(note))
+}
+
+/// Names in order, each once.
+fn names(list: &[SqlName]) -> BTreeSet<&str> {
+    list.iter().map(SqlName::as_str).collect()
+}
+
+/// Mends one property.
+fn mend(want: &PostgresqlDatabase, property: &str, writing: Writing<'_>) -> Result<(), Error> {
+    let name = identifier(want.title.as_str());
+    let tell = |sql: String| server(want).tell(writing, &sql, None);
+    match (property, want.ensure) {
+        ("ensure", Presence::Absent) => {
+            tell(format!("DROP DATABASE {name}{};\n", if want.force { " WITH (FORCE)" } else { "" }))
+        }
+        ("ensure", Presence::Present) => {
+            tell(making(want))?;
+            if extensions(want).next().is_some() { make_extensions(want, writing) } else { Ok(()) }
+        }
+        ("owner", _) => tell(want.owner.iter().map(|owner| owning(&name, owner)).collect()),
+        ("connection_limit", _) => {
+            tell(format!("ALTER DATABASE {name} WITH CONNECTION LIMIT {};\n", want.connection_limit))
+        }
+        ("extensions", _) => make_extensions(want, writing),
+        _ => Ok(()),
+    }
+}
+
+fn owning(name: &str, owner: &SqlName) -> String {
+    format!("ALTER DATABASE {name} OWNER TO {};\n", identifier(owner.as_str()))
+}
+
+fn making(want: &PostgresqlDatabase) -> String {
+    let owner = want.owner.as_ref().map(|owner| format!(" OWNER {}", identifier(owner.as_str())));
+    let locale = want.locale.as_ref().map(|locale| {
+        let locale = literal(locale.as_str());
+        format!(" LC_COLLATE {locale} LC_CTYPE {locale}")
+    });
+    format!(
+        "CREATE DATABASE {} WITH{} TEMPLATE {} ENCODING {}{} CONNECTION LIMIT {};\n",
+        identifier(want.title.as_str()),
+        owner.unwrap_or_default(),
+        identifier(want.template.as_str()),
+        literal(want.encoding.as_str()),
+        locale.unwrap_or_default(),
+        want.connection_limit
+    )
+}
+
+/// In the database itself; an extension stands in `public`, unless it says another schema.
+fn make_extensions(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
+    let make = |name: &str| format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE;\n", identifier(name));
+    let all: String = extensions(want).map(make).collect();
+    itself(want).tell(writing, &format!("SET search_path = public;\nBEGIN;\n{all}COMMIT;\n"), None)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! `postgresql_grant`: by the access lists of databases, schemas, tables and sequences.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use holdfast_catalog::resource::PostgresqlGrant;
+use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::postgresql_grant::{GrantObject, PostgresqlPrivilege};
+
+use super::super::server::joined;
+use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::MAINTENANCE;
+use super::observed::Observed;
+use super::place::Place;
+
+mod access;
+mod statement;
+
+use access::{Access, Found};
+
+/// Privileges in PostgreSQL servers.
+pub struct Grants;
+
+/// What was found: databases by server, and who may do what by database.
+pub struct Seen {
+    servers: Observed<BTreeSet<String>>,
+    access: Observed<Found>,
+}
+
+impl Provider for Grants {
+    type Want = PostgresqlGrant;
+    type Seen = Seen;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&PostgresqlGrant], reading: Reading<'_>) -> Result<Seen, Error> {
+        let servers: Observed<BTreeSet<String>> = Observed::of(all.iter().map(|want| server(want)), |at| {
+            let here = all.iter().filter(|want| server(want) == *at);
+            at.ask(reading, &access::databases_question(here.map(|want| want.database.as_str())))
+        });
+        let is_there = |want: &&&PostgresqlGrant| {
+            servers.get(&server(want)).is_some_and(|databases| databases.contains(want.database.as_str()))
+        };
+        let access = Observed::of(all.iter().filter(is_there).map(|want| place(want)), |at| {
+            let here: Vec<_> = all.iter().copied().filter(|want| place(want) == *at).collect();
+            at.ask(reading, &access::question(&here))
+        });
+        Ok(Seen { servers, access })
+    }
+
+    fn plan(&self, want: &PostgresqlGrant, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+        seen.servers.plan(&server(want), |databases| {
+            if !databases.contains(want.database.as_str()) {
+                return Ok(match want.ensure {
+                    Presence::Absent => Plan::IN_SYNC,
+                    Presence::Present => Plan::Pending(format!("there is no database `{}`", want.database)),
+                });
+            }
+            seen.access.plan(&place(want), |found| match (want.ensure, found.of(want)) {
+                (Presence::Absent, access) => taking(want, access),
+                (Presence::Present, Some(access)) => Ok(match access.missing(want) {
+                    Some(why) => Plan::Pending(why),
+                    None => Plan::of(differences(want, access)),
+                }),
+                (Presence::Present, None) => {
+                    Err(Error::Refused("a defect of the agent: it was not looked at".to_owned()))
+                }
+            })
+        })
+    }
+
+    fn apply(
+        &self,
+        want: &PostgresqlGrant,
+        changes: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Applied, Error> {
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            let sql = statement::mending(want, &change.property);
+            let done = place(want).tell(writing, &sql, None);
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
+    }
+
+    fn left<'a>(&self, want: &'a PostgresqlGrant) -> Left<'a> {
+        let mut left: Left<'a> = vec![
+            ("ensure".into(), want.ensure.to_string().into()),
+            ("privileges".into(), words(&want.each_privilege()).into()),
+            ("with_grant_option".into(), want.with_grant_option.to_string().into()),
+        ];
+        let defaults = (!want.default_privileges.is_empty()).then(|| default_roles(want).into());
+        left.extend(defaults.map(|roles: Cow<'_, str>| ("default_privileges".into(), roles)));
+        left
+    }
+}
+
+fn server(want: &PostgresqlGrant) -> Place {
+    Place::new(want.cluster(), MAINTENANCE)
+}
+
+/// Where the object is looked up: what is on a database itself needs no session in it.
+fn place(want: &PostgresqlGrant) -> Place {
+    match want.on {
+        GrantObject::Database => server(want),
+        _ => Place::new(want.cluster(), want.database.as_str()),
+    }
+}
+
+fn words(privileges: &[PostgresqlPrivilege]) -> String {
+    joined(privileges.iter().map(ToString::to_string))
+}
+
+fn default_roles(want: &PostgresqlGrant) -> String {
+    joined(want.default_privileges.iter().map(|role| role.as_str()).collect::<BTreeSet<_>>())
+}
+
+/// What is to be taken away.
+fn taking(want: &PostgresqlGrant, access: Option<&Access>) -> Result<Plan, Error> {
+    let Some(access) = access.filter(|access| access.holds_any(want)) else { return Ok(Plan::IN_SYNC) };
+    if let Some((object, grantor)) = access.granted_by_another(want) {
+        return Err(Error::Refused(format!(
+            "a privilege on `{object}` was granted by the role `{grantor}`, which is not its owner: revoke it as that role, \
+             or take the grant option away from it with CASCADE"
+        )));
+    }
+    Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+}
+
+/// What differs where everything is there that the privileges are of.
+fn differences(want: &PostgresqlGrant, access: &Access) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let wanted = want.each_privilege();
+    let held = access.held_on_all(&wanted);
+    if !access.objects.is_empty() && !access.holds_any(want) {
+        changes.push(Change::new("ensure", Presence::Absent, Presence::Present));
+        return changes;
+    }
+    if held != wanted {
+        let change = Change::new("privileges", words(&held), words(&wanted));
+        changes.push(match access.lacking(&wanted) {
+            Some(note) if want.on.is_many() => change.note(note),
+            _ => change,
+        });
+    }
+    if access.differs_in_option(want) {
+        changes.push(Change::new("with_grant_option", !want.with_grant_option, want.with_grant_option));
+    }
+    let (is, should) = (access.default_roles(want), default_roles(want));
+    changes.extend((is != should).then(|| Change::new("default_privileges", is, should)));
+    changes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+//! What was found, place by place: one that cannot be asked fails nobody but who is in it.
+
+use std::collections::BTreeMap;
+
+use super::super::server::Seen;
+use super::super::{Error, Plan};
+use super::place::Place;
+
+/// What was found in each place.
+#[derive(Debug)]
+pub struct Observed<T>(BTreeMap<Place, Result<Seen<T>, String>>);
+
+impl<T> Observed<T> {
+    /// Asks each place once.
+    pub fn of(
+        places: impl IntoIterator<Item = Place>,
+        mut ask: impl FnMut(&Place) -> Result<Seen<T>, Error>,
+    ) -> Self {
+        let mut all = BTreeMap::new();
+        for place in places {
+            if !all.contains_key(&place) {
+                let found = ask(&place).map_err(|error| error.to_string());
+                all.insert(place, found);
+            }
+        }
+        Self(all)
+    }
+
+    /// What was found, where the place was there.
+    pub fn get(&self, place: &Place) -> Option<&T> {
+        match self.0.get(place) {
+            Some(Ok(Seen::There(found))) => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Plans with what was found in a place.
+    pub fn plan(&self, place: &Place, plan: impl FnOnce(&T) -> Result<Plan, Error>) -> Result<Plan, Error> {
+        match self.0.get(place) {
+            Some(Ok(seen)) => seen.plan(plan),
+            Some(Err(why)) => Err(Error::Refused(why.clone())),
+            None => Err(Error::Refused("a defect of the agent: its database was not looked at".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::resource::attribute::cluster::Cluster;
+    use holdfast_catalog::resource::attribute::database::Port;
+
+    use super::*;
+
+    #[test]
+    fn each_place_is_asked_once_and_fails_alone() {
+        let place = |name| Place::new(Cluster::new(Port::POSTGRESQL, None), name);
+        let (good, bad) = (place("good"), place("bad"));
+        let mut asked = 0;
+        let observed = Observed::of([good.clone(), bad.clone(), good.clone()], |place| {
+            asked += 1;
+            if *place == bad { Err(Error::Refused("no".to_owned())) } else { Ok(Seen::There(())) }
+        });
+        assert_eq!(asked, 2);
+        assert_eq!(observed.plan(&good, |()| Ok(Plan::IN_SYNC)).unwrap(), Plan::IN_SYNC);
+        assert_eq!(observed.plan(&bad, |()| Ok(Plan::IN_SYNC)).unwrap_err().to_string(), "no");
+        assert!(observed.get(&bad).is_none());
+    }
+}

@@ -1,0 +1,166 @@
+//! A database of a server, and sessions in it.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use holdfast_catalog::resource::attribute::cluster::Cluster;
+use holdfast_catalog::resource::attribute::database::Port;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::super::server::{ANSWER_LIMIT, Seen, failed, words};
+use super::super::{Error, Reading, Writing};
+use crate::system::{self, Exit, Invocation, Liveness, Output};
+
+/// Settings that a database's owner could have made otherwise, each given to the server on connecting, which counts more.
+const OPTIONS: &str = "-c search_path=pg_catalog,pg_temp -c role=none -c standard_conforming_strings=on \
+    -c client_min_messages=warning -c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=30s";
+
+/// What keeps a statement out of the server's log, where one could hold what a password is kept as.
+const UNLOGGED: &str = "SET log_statement = 'none';\nSET log_min_duration_statement = -1;\nSET log_min_error_statement = 'panic';\n";
+
+/// How long the server may take to answer a question.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// `psql`'s codes for a server or database that it cannot connect to, and of whoever could not start `psql`.
+const NOT_CONNECTED: i32 = 2;
+const NOT_FOUND: i32 = 127;
+
+/// A database of a server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    system_user: String,
+    port: Port,
+    database: String,
+}
+
+impl Place {
+    /// The database of this name.
+    pub fn new(cluster: Cluster<'_>, database: &str) -> Self {
+        Self {
+            system_user: cluster.system_user.to_owned(),
+            port: cluster.port,
+            database: database.to_owned(),
+        }
+    }
+
+    /// Asks for one JSON value.
+    pub fn ask<T: DeserializeOwned>(&self, reading: Reading<'_>, sql: &str) -> Result<Seen<T>, Error> {
+        if reading.machine.liveness() != Liveness::Live {
+            return Ok(Seen::NotLive);
+        }
+        let command = self.psql(sql).timeout(ANSWER_TIMEOUT).limit(ANSWER_LIMIT);
+        let output = match reading.machine.probe(&command) {
+            Err(system::Error::NoSuchUser { user, .. }) => {
+                return Ok(Seen::Away(format!("there is no user `{user}`")));
+            }
+            Err(error) if error.kind() == Some(ErrorKind::NotFound) => return Ok(self.no_client()),
+            other => other?,
+        };
+        match output.exit {
+            Exit::Code(0) => self.parse(&output).map(Seen::There),
+            Exit::Code(NOT_CONNECTED) => {
+                let said = words(&output, counts, None);
+                Ok(Seen::Away(format!("PostgreSQL cannot be reached at port {}: {said}", self.port)))
+            }
+            Exit::Code(NOT_FOUND) => Ok(self.no_client()),
+            _ => Err(failed(&command, &output, words(&output, counts, None))),
+        }
+    }
+
+    /// Has the server do something. What is `secret` in it is kept out of errors and of the server's log.
+    pub fn tell(&self, writing: Writing<'_>, sql: &str, secret: Option<&str>) -> Result<(), Error> {
+        let prefix = secret.map_or("", |_| UNLOGGED);
+        let command = self.psql(&Zeroizing::new(format!("{prefix}{sql}")));
+        let output = writing.machine.run(&command)?;
+        if output.succeeded() {
+            Ok(())
+        } else {
+            Err(failed(&command, &output, words(&output, counts, secret)))
+        }
+    }
+
+    fn psql(&self, sql: &str) -> Invocation {
+        let options = ["--no-align", "--tuples-only", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"];
+        let mut command = Invocation::new(["psql", "--no-psqlrc"].into_iter().chain(options)).input(sql);
+        command.user = Some(self.system_user.clone());
+        command
+            .variable("PGPORT", &self.port.to_string())
+            .variable("PGDATABASE", &self.database)
+            .variable("PGOPTIONS", OPTIONS)
+            .variable("PGCLIENTENCODING", "UTF8")
+            .variable("PGAPPNAME", "holdfast-agent")
+    }
+
+    fn no_client<T>(&self) -> Seen<T> {
+        Seen::Away("`psql` is not installed".to_owned())
+    }
+
+    fn parse<T: DeserializeOwned>(&self, output: &Output) -> Result<T, Error> {
+        serde_json::from_slice(&output.stdout).map_err(|error| {
+            // The error quotes nothing of the text, which may hold what passwords are kept as.
+            let place = (error.line(), error.column());
+            Error::Refused(format!(
+                "what the database `{}` answered is not whole, or larger than {ANSWER_LIMIT} bytes: {:?} at {place:?}",
+                self.database,
+                error.classify()
+            ))
+        })
+    }
+}
+
+/// Lines that say what is wrong, as against those that quote the statement.
+fn counts(line: &str) -> bool {
+    !line.starts_with("LINE ") && line.trim() != "^"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::server::trial::Server;
+    use crate::provider::trial;
+    use crate::system::double;
+
+    fn place() -> Place {
+        Place::new(Cluster::new(Port(5433), None), "shop")
+    }
+
+    fn ask(server: &Server) -> Result<Seen<Vec<u8>>, Error> {
+        server.reading(|reading| place().ask(reading, "SELECT 1;"))
+    }
+
+    #[test]
+    fn a_session_is_of_the_servers_account_and_takes_no_setting_of_the_database() {
+        let server = Server::answering("SELECT", "[1]");
+        assert!(matches!(ask(&server).unwrap(), Seen::There(list) if list == [1]));
+        let asked = &server.asked()[0];
+        let session = (&*asked.user, asked.variable("PGPORT"), asked.variable("PGDATABASE"), &*asked.sql);
+        assert_eq!(session, ("postgres", "5433", "shop", "SELECT 1;"));
+        for pinned in ["search_path=pg_catalog,pg_temp", "role=none", "standard_conforming_strings=on"] {
+            assert!(asked.variable("PGOPTIONS").contains(pinned), "{pinned}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_waited_for_and_anything_else_fails() {
+        let failing = |code, text: &'static str| Server::new(move |_| double::failed(code, text));
+        for (code, text) in [(2, "psql: error: no such file"), (127, "setpriv: failed to execute psql")] {
+            assert!(matches!(ask(&failing(code, text)), Ok(Seen::Away(_))), "{code}");
+        }
+        let error = ask(&failing(3, "ERROR:  denied\nLINE 1: SELECT 's3cret'\n       ^")).unwrap_err();
+        assert!(error.to_string().ends_with(": ERROR:  denied"), "{error}");
+        let cut = ask(&Server::answering("SELECT", "[1,\n")).unwrap_err();
+        assert!(cut.to_string().contains("not whole"), "{cut}");
+    }
+
+    #[test]
+    fn what_is_secret_is_in_no_argument_no_error_and_no_log_of_the_server() {
+        let said = "ERROR:  bad 'v3rifier'\nLINE 1: ALTER ROLE x PASSWORD 'v3rifier'\n   ^\n";
+        let server = Server::new(move |_| double::failed(3, said));
+        let told = |writing: Writing<'_>| place().tell(writing, "ALTER x 'v3rifier';", Some("v3rifier"));
+        let error = trial::writing(&server.machine, told).unwrap_err();
+        assert!(!error.to_string().contains("v3rifier"), "{error}");
+        assert!(!server.machine.ran()[0].contains("v3rifier"));
+        assert!(server.asked()[0].sql.starts_with("SET log_statement = 'none';"));
+    }
+}

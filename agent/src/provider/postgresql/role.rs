@@ -1,0 +1,270 @@
+//! `postgresql_role`: by `pg_authid` and `pg_auth_members`.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_catalog::resource::PostgresqlRole;
+use holdfast_catalog::resource::attribute::database::SqlName;
+use holdfast_catalog::resource::attribute::{Presence, Secret};
+use holdfast_catalog::resource::user::Membership;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::super::server::{Seen, joined};
+use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Taken, Writing};
+use super::observed::Observed;
+use super::place::Place;
+use super::quoting::{identifier, literal, literals};
+use super::verifier;
+use super::{MAINTENANCE, reading};
+
+/// Roles of PostgreSQL servers.
+pub struct Roles;
+
+/// What a server has of the roles that are asked for.
+#[derive(Deserialize)]
+pub struct Found {
+    /// Who the agent is there.
+    me: String,
+    roles: BTreeMap<String, Role>,
+}
+
+#[derive(Deserialize)]
+struct Role {
+    login: bool,
+    superuser: bool,
+    createdb: bool,
+    createrole: bool,
+    replication: bool,
+    inherit: bool,
+    connection_limit: i32,
+    /// What its password is kept as, where that matters.
+    kept: Option<String>,
+    member_of: BTreeSet<String>,
+}
+
+impl Provider for Roles {
+    type Want = PostgresqlRole;
+    type Seen = Observed<Found>;
+
+    const TAKEN: Taken = Taken::Together;
+
+    fn observe(&self, all: &[&PostgresqlRole], reading: Reading<'_>) -> Result<Observed<Found>, Error> {
+        Ok(Observed::of(all.iter().map(|want| place(want)), |at| {
+            let here: Vec<_> = all.iter().copied().filter(|want| place(want) == *at).collect();
+            at.ask(reading, &question(&here))
+        }))
+    }
+
+    fn plan(&self, want: &PostgresqlRole, seen: &Observed<Found>, _: Reading<'_>) -> Result<Plan, Error> {
+        seen.plan(&place(want), |found| {
+            if let Some(why) = refusal(want, found) {
+                return Err(Error::Refused(why));
+            }
+            let missing =
+                want.member_of.iter().flatten().find(|group| !found.roles.contains_key(group.as_str()));
+            Ok(match (want.ensure, found.roles.get(want.title.as_str())) {
+                (Presence::Absent, None) => Plan::IN_SYNC,
+                (Presence::Absent, Some(_)) => {
+                    Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)])
+                }
+                (Presence::Present, role) => match missing {
+                    Some(group) => Plan::Pending(format!("there is no role `{group}`")),
+                    None => Plan::of(role.map_or_else(
+                        || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                        |role| differences(want, role),
+                    )),
+                },
+            })
+        })
+    }
+
+    fn apply(
+        &self,
+        want: &PostgresqlRole,
+        changes: &[Change],
+        writing: Writing<'_>,
+    ) -> Result<Applied, Error> {
+        let sets_password = changes.iter().any(|change| matches!(&*change.property, "ensure" | "password"));
+        let kept = want.password.as_ref().filter(|_| sets_password).map(kept_as).transpose()?;
+        let kept = kept.as_ref().map(|kept| kept.as_str());
+        let mut applied = Applied::default();
+        for (i, change) in changes.iter().enumerate() {
+            let done = mending(want, &change.property, kept, writing).and_then(|sql| {
+                let secret = kept.filter(|kept| sql.contains(*kept));
+                place(want).tell(writing, &sql, secret)
+            });
+            applied.failed.extend(done.err().map(|error| (i, error)));
+        }
+        Ok(applied)
+    }
+
+    fn left<'a>(&self, want: &'a PostgresqlRole) -> Left<'a> {
+        let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
+        left.extend(switches(want).map(|(name, _, should)| (name.into(), should.to_string().into())));
+        left.push(("connection_limit".into(), want.connection_limit.to_string().into()));
+        let member_of = want.member_of.as_ref().map(|groups| joined(names(groups)).into());
+        left.extend(member_of.map(|groups: Cow<'_, str>| ("member_of".into(), groups)));
+        let password = want.password.as_ref().map(|password| password.expose().to_string().into());
+        left.extend(password.map(|password: Cow<'_, str>| ("password".into(), password)));
+        left
+    }
+}
+
+fn place(want: &PostgresqlRole) -> Place {
+    Place::new(want.cluster(), MAINTENANCE)
+}
+
+/// Asks for these roles, those that they are to be members of, and what passwords are kept as where they are managed.
+fn question(all: &[&PostgresqlRole]) -> String {
+    let titles = all.iter().map(|want| want.title.as_str());
+    let groups = all.iter().flat_map(|want| want.member_of.iter().flatten()).map(SqlName::as_str);
+    let with_password = all.iter().filter(|want| want.password.is_some()).map(|want| want.title.as_str());
+    let (asked, kept) = (literals(titles.chain(groups)), literals(with_password));
+    format!(
+        "SELECT json_build_object('me', current_user, 'roles', coalesce(json_object_agg(a.rolname, json_build_object(
+  'login', a.rolcanlogin, 'superuser', a.rolsuper, 'createdb', a.rolcreatedb, 'createrole', a.rolcreaterole,
+  'replication', a.rolreplication, 'inherit', a.rolinherit, 'connection_limit', a.rolconnlimit,
+  'kept', CASE WHEN a.rolname IN ({kept}) THEN a.rolpassword END,
+  'member_of', (SELECT coalesce(json_agg(g.rolname), '[]')
+    FROM pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid WHERE m.member = a.oid))), '{{}}'))
+FROM pg_authid a WHERE a.rolname IN ({asked});
+"
+    )
+}
+
+/// The attributes that are there or not: their name, PostgreSQL's word, and what is wanted.
+fn switches(want: &PostgresqlRole) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    [
+        ("login", "LOGIN", want.login),
+        ("superuser", "SUPERUSER", want.superuser),
+        ("createdb", "CREATEDB", want.createdb),
+        ("createrole", "CREATEROLE", want.createrole),
+        ("replication", "REPLICATION", want.replication),
+        ("inherit", "INHERIT", want.inherit),
+    ]
+    .into_iter()
+}
+
+impl Role {
+    fn has(&self, switch: &str) -> bool {
+        match switch {
+            "login" => self.login,
+            "superuser" => self.superuser,
+            "createdb" => self.createdb,
+            "createrole" => self.createrole,
+            "replication" => self.replication,
+            _ => self.inherit,
+        }
+    }
+
+    /// The groups that count: all, or those that are wanted.
+    fn groups(&self, want: &PostgresqlRole) -> BTreeSet<&str> {
+        let wanted = names(want.member_of.as_deref().unwrap_or_default());
+        let counts = |group: &&str| want.membership == Membership::Inclusive || wanted.contains(group);
+        self.member_of.iter().map(String::as_str).filter(counts).collect()
+    }
+}
+
+/// What would lock the agent out.
+fn refusal(want: &PostgresqlRole, found: &Found) -> Option<String> {
+    if want.title.as_str() != found.me {
+        return None;
+    }
+    let why = match (want.ensure, want.login, want.superuser) {
+        (Presence::Absent, ..) => "it is not removed; leave it out of the catalog",
+        (_, false, _) => "it must be able to log in; use login = true",
+        (_, _, false) => "it must stay superuser; use superuser = true",
+        _ => return None,
+    };
+    Some(format!("the agent connects as the role `{}`: {why}", found.me))
+}
+
+/// What differs of a role that is there.
+fn differences(want: &PostgresqlRole, role: &Role) -> Vec<Change> {
+    let mut changes: Vec<Change> = switches(want)
+        .filter(|(name, _, should)| role.has(name) != *should)
+        .map(|(name, _, should)| Change::new(name, !should, should))
+        .collect();
+    if want.connection_limit.0 != role.connection_limit {
+        changes.push(Change::new("connection_limit", role.connection_limit, want.connection_limit));
+    }
+    if let Some(groups) = &want.member_of {
+        let (is, should) = (joined(role.groups(want)), joined(names(groups)));
+        changes.extend((is != should).then(|| Change::new("member_of", is, should)));
+    }
+    let is_kept =
+        |password: &Secret| verifier::is_of(role.kept.as_deref().unwrap_or_default(), &password.expose());
+    if want.password.as_ref().is_some_and(|password| !is_kept(password)) {
+        changes.push(Change::new("password", Shown::Masked, Shown::Masked));
+    }
+    changes
+}
+
+/// Names in order, each once.
+fn names(list: &[SqlName]) -> BTreeSet<&str> {
+    list.iter().map(SqlName::as_str).collect()
+}
+
+fn kept_as(password: &Secret) -> Result<Zeroizing<String>, Error> {
+    let failed =
+        |error| Error::Refused(format!("the system has no random numbers for a password's salt: {error}"));
+    verifier::for_server(&password.expose()).map_err(failed)
+}
+
+/// The SQL that mends one property; whole or not at all.
+fn mending(
+    want: &PostgresqlRole,
+    property: &str,
+    kept: Option<&str>,
+    writing: Writing<'_>,
+) -> Result<Zeroizing<String>, Error> {
+    let role = identifier(want.title.as_str());
+    let word = |word: &str, should: bool| format!("{}{word}", if should { "" } else { "NO" });
+    let password = kept.map(|kept| format!("PASSWORD {}", literal(kept)));
+    let statements = match (property, want.ensure) {
+        ("ensure", Presence::Absent) => format!("DROP ROLE {role};\n"),
+        ("ensure", Presence::Present) => {
+            let words: Vec<_> = switches(want).map(|(_, name, should)| word(name, should)).collect();
+            let groups = names(want.member_of.as_deref().unwrap_or_default());
+            format!(
+                "CREATE ROLE {role} WITH {} CONNECTION LIMIT {} {};\n{}",
+                words.join(" "),
+                want.connection_limit,
+                password.unwrap_or_default(),
+                groups.into_iter().map(|group| joining(group, &role)).collect::<String>()
+            )
+        }
+        ("password", _) => format!("ALTER ROLE {role} WITH {};\n", password.unwrap_or_default()),
+        ("connection_limit", _) => {
+            format!("ALTER ROLE {role} WITH CONNECTION LIMIT {};\n", want.connection_limit)
+        }
+        ("member_of", _) => membership(want, &role, writing)?,
+        _ => {
+            let switch = switches(want).filter(|(name, ..)| *name == property);
+            switch
+                .map(|(_, name, should)| format!("ALTER ROLE {role} WITH {};\n", word(name, should)))
+                .collect()
+        }
+    };
+    Ok(Zeroizing::new(format!("BEGIN;\n{statements}COMMIT;\n")))
+}
+
+fn joining(group: &str, role: &str) -> String {
+    format!("GRANT {} TO {role};\n", identifier(group))
+}
+
+/// Joins the groups that are wanted, and leaves the others where `member_of` is the whole.
+fn membership(want: &PostgresqlRole, role: &str, writing: Writing<'_>) -> Result<String, Error> {
+    let wanted = names(want.member_of.as_deref().unwrap_or_default());
+    let join: String = wanted.iter().map(|group| joining(group, role)).collect();
+    let Seen::There(found) = place(want).ask::<Found>(reading(writing), &question(&[want]))? else {
+        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
+    };
+    let has = found.roles.get(want.title.as_str()).map(|role| role.groups(want)).unwrap_or_default();
+    let leave = has.difference(&wanted).map(|group| format!("REVOKE {} FROM {role};\n", identifier(group)));
+    Ok(join + &leave.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Servers that resources live in, asked by their own command-line client, and that may not be there yet.
+
+use holdfast_catalog::value::MASK;
+
+use super::{Error, Plan};
+use crate::system::{Invocation, Output};
+
+#[cfg(test)]
+pub(crate) mod trial;
+
+/// How much of a client's answer is read.
+pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// What a server was found to have.
+#[derive(Debug)]
+pub enum Seen<T> {
+    /// This root is no running system.
+    NotLive,
+    /// The server cannot be reached, and why: its package or service may come yet.
+    Away(String),
+    /// What it has.
+    There(T),
+}
+
+impl<T> Seen<T> {
+    /// Plans with what the server has.
+    pub fn plan(&self, plan: impl FnOnce(&T) -> Result<Plan, Error>) -> Result<Plan, Error> {
+        match self {
+            Self::NotLive => {
+                Ok(Plan::NotApplicable("databases are managed on a running system only".to_owned()))
+            }
+            Self::Away(why) => Ok(Plan::Pending(why.clone())),
+            Self::There(found) => plan(found),
+        }
+    }
+}
+
+/// What a client said, of the lines that count, without what is secret: clients quote the statement that failed.
+pub fn words(output: &Output, counts: impl Fn(&str) -> bool, secret: Option<&str>) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> =
+        text.lines().map(str::trim_end).filter(|line| !line.is_empty() && counts(line)).collect();
+    let said = lines[lines.len().saturating_sub(6)..].join("\n");
+    match secret {
+        Some(secret) => said.replace(secret, MASK),
+        None => said,
+    }
+}
+
+/// A client failed, with what it said.
+pub fn failed(command: &Invocation, output: &Output, said: String) -> Error {
+    Error::Command { command: command.command.to_string(), exit: output.exit, said }
+}
+
+/// Names as one text, in their order.
+pub fn joined<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
+    names.into_iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::double::failed;
+
+    #[test]
+    fn what_is_secret_is_not_in_what_a_client_said() {
+        let output = failed(1, "ERROR 1: near 'hunter2'\nGRANT x\nERROR 2: no\n");
+        let said = words(&output, |line| line.starts_with("ERROR"), Some("hunter2"));
+        assert_eq!(said, format!("ERROR 1: near '{MASK}'\nERROR 2: no"));
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_waited_for() {
+        let away = Seen::<()>::Away("it sleeps".to_owned());
+        assert_eq!(away.plan(|()| Ok(Plan::IN_SYNC)).unwrap(), Plan::Pending("it sleeps".to_owned()));
+        assert!(matches!(Seen::<()>::NotLive.plan(|()| Ok(Plan::IN_SYNC)).unwrap(), Plan::NotApplicable(_)));
+    }
+}
