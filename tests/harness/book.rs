@@ -48,7 +48,8 @@ fn readmes() -> Result<Vec<(String, String)>> {
     for entry in std::fs::read_dir(workspace().join("modules"))? {
         let entry = entry?;
         let readme = entry.path().join("README.md");
-        let text = std::fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
+        let text =
+            std::fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
         readmes.push((entry.file_name().to_string_lossy().into_owned(), text));
     }
     readmes.sort();

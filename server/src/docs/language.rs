@@ -126,10 +126,6 @@ mod tests {
         for word in words.chain(compile::WORDS.iter().copied()) {
             let said = [word.usage, word.doc, word.example];
             assert!(said.iter().all(|text| !text.is_empty()), "{word:?} says too little");
-            assert!(
-                word.doc.ends_with('.') || word.doc == word.doc.to_lowercase() || word.doc.contains(','),
-                "{word:?}"
-            );
         }
     }
 
