@@ -114,6 +114,16 @@ fn the_book_builds_and_every_link_in_it_leads_somewhere() {
 }
 
 #[test]
+fn every_command_has_a_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    harness::book::write_manual(folder.path()).unwrap();
+    for (page, says) in [("holdfast-lookup.1", "explain"), ("holdfast-agent-run.1", "audit")] {
+        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
 fn every_page_is_in_the_table_of_contents() {
     let summary = std::fs::read_to_string(workspace().join("docs/src/SUMMARY.md")).unwrap();
     let forgotten: Vec<_> = pages()

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::markdown::{code, one_line, plain, table};
+use super::markdown::{code, one_line, plain, sentence, table};
 
 /// The page of a program: its commands with what they take, and its exit codes.
 pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
@@ -55,12 +55,6 @@ fn about(command: &Command) -> String {
     paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
-/// With a full stop at its end.
-fn sentence(line: &str) -> String {
-    let ends = line.is_empty() || line.ends_with(['.', ':', '!']);
-    if ends { line.to_owned() } else { format!("{line}.") }
-}
-
 fn is_shown(arg: &Arg) -> bool {
     !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version")
 }
@@ -102,7 +96,7 @@ fn described(arg: &Arg) -> String {
     let mut text = sentence(&help);
     let values = arg.get_possible_values();
     let shown: Vec<String> = values.iter().filter(|v| !v.is_hide_set()).map(|v| code(v.get_name())).collect();
-    if takes_value(arg) && !shown.is_empty() {
+    if takes_value(arg) && shown.len() > 1 {
         let _ = write!(text, " One of {}.", shown.join(", "));
     }
     let defaults: Vec<String> = arg.get_default_values().iter().map(|v| code(&v.to_string_lossy())).collect();
