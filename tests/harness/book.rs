@@ -51,7 +51,7 @@ fn add_modules(book: &mut MDBook) -> Result<()> {
 }
 
 fn chapter(name: &str, text: &str, parent: &Chapter) -> BookItem {
-    let parents = [&parent.parent_names[..], &[parent.name.clone()]].concat();
+    let parents = [&parent.parent_names[..], std::slice::from_ref(&parent.name)].concat();
     BookItem::Chapter(Chapter::new(name, text.to_owned(), format!("modules/{name}.md"), parents))
 }
 

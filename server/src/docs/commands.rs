@@ -38,7 +38,8 @@ fn section(page: &mut String, above: &str, command: &Command, is_global: &dyn Fn
     let own: Vec<&Arg> = command.get_arguments().filter(|arg| is_shown(arg) && !is_global(arg)).collect();
     if command.get_subcommands().next().is_none() {
         let words: Vec<String> = own.iter().map(|arg| usage(arg)).collect();
-        let _ = write!(page, "\n```text\n{}\n```\n", [&[name.clone()], &words[..]].concat().join(" "));
+        let _ =
+            write!(page, "\n```text\n{}\n```\n", [std::slice::from_ref(&name), &words].concat().join(" "));
     }
     if !own.is_empty() {
         let _ = write!(page, "\n{}", arguments(&own));

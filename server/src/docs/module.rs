@@ -63,12 +63,12 @@ fn example(modules: &Modules, module: &str) -> Option<String> {
         .filter(|manifest| manifest.kind == ManifestKind::Define && manifest.name.module() == module);
     let mut profile = String::new();
     if class.is_some() {
-        let _ = write!(profile, "include = [\"{module}\"]\n");
+        let _ = writeln!(profile, "include = [\"{module}\"]");
     }
     for define in defines {
         let gap = if profile.is_empty() { "" } else { "\n" };
         let title = title_of(define);
-        let _ = write!(profile, "{gap}[\"{}\".{}]\n", define.name, key(&title));
+        let _ = writeln!(profile, "{gap}[\"{}\".{}]", define.name, key(&title));
         profile.push_str(&assignments(define.parameters.iter().filter(|p| p.is_required()), modules));
     }
     if profile.is_empty() {
