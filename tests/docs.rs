@@ -58,7 +58,9 @@ fn what_the_pages_show_is_so() {
         if page.is_changed() {
             match bless {
                 true => page.write(),
-                false => wrong.push(format!("{} shows other output; HOLDFAST_BLESS=1 rewrites it", page.name())),
+                false => {
+                    wrong.push(format!("{} shows other output; HOLDFAST_BLESS=1 rewrites it", page.name()))
+                }
             }
         }
     }
@@ -68,7 +70,9 @@ fn what_the_pages_show_is_so() {
 fn see(repository: &mut Repository, page: &mut Page, block: &Block) -> Result<(), String> {
     match block.language() {
         "toml" | "hbs" => {
-            let path = block.path().ok_or("its first line does not name its file: `# modules/x/manifests/init.toml`")?;
+            let path = block
+                .path()
+                .ok_or("its first line does not name its file: `# modules/x/manifests/init.toml`")?;
             if path.starts_with('/') {
                 return repository::read_settings(path, &block.text);
             }
@@ -110,13 +114,26 @@ fn the_book_builds_and_every_link_in_it_leads_somewhere() {
 }
 
 #[test]
+fn every_command_has_a_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    harness::book::write_manual(folder.path()).unwrap();
+    for (page, says) in [("holdfast-lookup.1", "explain"), ("holdfast-agent-run.1", "audit")] {
+        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(text.contains(says), "{text}");
+    }
+}
+
+#[test]
 fn every_page_is_in_the_table_of_contents() {
     let summary = std::fs::read_to_string(workspace().join("docs/src/SUMMARY.md")).unwrap();
-    let forgotten: Vec<_> =
-        pages().iter().map(Page::name).filter(|name| {
+    let forgotten: Vec<_> = pages()
+        .iter()
+        .map(Page::name)
+        .filter(|name| {
             let below = name.strip_prefix("docs/src/").unwrap_or(name);
             below != "SUMMARY.md" && !summary.contains(&format!("({below})"))
-        }).collect();
+        })
+        .collect();
     assert!(forgotten.is_empty(), "docs/src/SUMMARY.md does not name {forgotten:?}");
 }
 

@@ -1,6 +1,7 @@
 //! The tree's own estate on booted hosts: from bare Debian each role comes about in one run, its services answer in
 //! their own words, and there is nothing left to do, run after run.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use harness::binaries::workspace;
 use harness::estate::{self, Estate};
 use harness::lab::{self, Host, Lab};
 use harness::wait;
+use holdfast_server::compile::Program;
 use holdfast_server::repo::Directory;
 
 use crate::modules;
@@ -40,6 +42,9 @@ struct Probe {
     script: &'static str,
 }
 
+/// In scripts: a grep that shows what it was given, for whoever reads why it failed.
+const SEE: &str = "see() { tee /dev/stderr | grep \"$@\"; }\n";
+
 const fn probe(on: &'static str, what: &'static str, script: &'static str) -> Probe {
     Probe { on, what, script }
 }
@@ -55,15 +60,15 @@ const OPERATIONS: Scene = Scene {
             WEB,
             "the machine has its name, zone and language",
             "[ \"$(hostname)\" = web1 ] && [ \"$(readlink -f /etc/localtime)\" = /usr/share/zoneinfo/Europe/Zurich ] \
-             && locale -a | grep -x en_US.utf8 && locale -a | grep -x de_CH.utf8 && grep -x LANG=en_US.UTF-8 /etc/default/locale",
+             && locale -a | see -x en_US.utf8 && locale -a | see -x de_CH.utf8 && grep -x LANG=en_US.UTF-8 /etc/default/locale",
         ),
         probe(WEB, "the kernel's settings are live", "[ \"$(cat /proc/sys/net/ipv4/conf/all/accept_redirects)\" = 0 ]"),
-        probe(WEB, "ssh answers", "nc -w 5 ops1.nordops.example 22 </dev/null | grep '^SSH-2.0-'"),
+        probe(WEB, "ssh answers", "nc -w 5 ops1.nordops.example 22 </dev/null | see '^SSH-2.0-'"),
         probe(
             OPS,
             "sshd is strict, and lets backups in",
-            "sshd -T | grep -x 'permitrootlogin no' && sshd -T | grep -x 'passwordauthentication no' \
-             && sshd -T | grep -x 'allowgroups people' && sshd -T | grep -x 'allowgroups borg'",
+            "sshd -T | see -x 'permitrootlogin no' && sshd -T | see -x 'passwordauthentication no' \
+             && sshd -T | see -x 'allowgroups people' && sshd -T | see -x 'allowgroups borg'",
         ),
         probe(
             OPS,
@@ -78,7 +83,7 @@ const OPERATIONS: Scene = Scene {
         probe(
             OPS,
             "the ruleset is loaded, and in the file that is loaded at boot",
-            "nft list chain inet holdfast input | grep 'dport 22' && nft list chain inet holdfast input | grep drop \
+            "nft list chain inet holdfast input | see 'dport 22' && nft list chain inet holdfast input | see drop \
              && systemctl is-active nftables && grep 'dport' /etc/nftables.d/holdfast.nft",
         ),
         probe(OPS, "prometheus is ready", "curl -sSf http://127.0.0.1:9090/-/ready"),
@@ -86,9 +91,9 @@ const OPERATIONS: Scene = Scene {
             OPS,
             "prometheus has the figures of another machine",
             "curl -sSfG http://127.0.0.1:9090/api/v1/query --data-urlencode \
-             'query=up{job=\"node\",instance=\"web1.acme.example:9100\"}' | grep -F ',\"1\"]'",
+             'query=up{job=\"node\",instance=\"web1.acme.example:9100\"}' | see -F ',\"1\"]'",
         ),
-        probe(OPS, "prometheus knows what is wrong", "curl -sSf http://127.0.0.1:9090/api/v1/rules | grep BackupOld"),
+        probe(OPS, "prometheus knows what is wrong", "curl -sSf http://127.0.0.1:9090/api/v1/rules | see BackupOld"),
         probe(DB, "figures are shown to nobody else", "! nc -z -w 3 web1.acme.example 9100"),
         probe(WEB, "something is logged", "logger --id --tag estate 'a line of the estate'"),
         probe(
@@ -112,14 +117,15 @@ const OPERATIONS: Scene = Scene {
         probe(
             WEB,
             "the monitoring is told",
-            "curl -sSf http://127.0.0.1:9100/metrics | grep -x 'borg_backup_last_exit_code 0' \
-             && curl -sSf http://127.0.0.1:9100/metrics | grep -x 'borg_check_last_exit_code 0'",
+            "curl -sSf http://127.0.0.1:9100/metrics | see -x 'borg_backup_last_exit_code 0' \
+             && curl -sSf http://127.0.0.1:9100/metrics | see -x 'borg_check_last_exit_code 0'",
         ),
         probe(
             DB,
             "the key of one machine opens no repository of another",
             "! BORG_RELOCATED_REPO_ACCESS_IS_OK=yes borg-backup list ssh://borg@ops1.nordops.example/srv/borg/web1.acme.example",
         ),
+        probe(OPS, "the backup server can tidy up", "systemctl start borg-compact.service"),
         probe(WEB, "upgrades come by themselves", "unattended-upgrade --dry-run && systemctl is-enabled logrotate.timer"),
     ],
 };
@@ -171,6 +177,17 @@ fn nothing_changes_over_time() {
         let when = format!("after {} minutes", begun.elapsed().as_secs() / 60);
         casts.iter().for_each(|cast| cast.expect_nothing_to_do(&when));
     }
+}
+
+#[test]
+fn each_role_has_a_machine_that_is_tried() {
+    let estate = Directory::new(workspace()).snapshot().unwrap();
+    let program = Program::new(&estate, None);
+    let tried: Vec<&str> = SCENES.iter().flat_map(|scene| scene.nodes).copied().collect();
+    let nodes = program.inventory().nodes().filter(|node| tried.contains(&node.certname.as_str()));
+    let roles: BTreeSet<String> = nodes.map(|node| format!("modules/role/manifests/{}.toml", node.role)).collect();
+    let all: BTreeSet<String> = estate.under("modules/role/manifests").map(|(path, _)| path.to_string()).collect();
+    assert_eq!(roles, all);
 }
 
 const SCENES: [&Scene; 6] = [
@@ -243,6 +260,8 @@ impl Cast {
         operations.sh("ssh-keygen -q -t ed25519 -N '' -C otto -f /root/otto").unwrap();
         let key = operations.sh("cut -d' ' -f2 /root/otto.pub").unwrap();
         self.estate.replace(OTTO, &key).unwrap();
+        let key = operations.sh("cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub").unwrap();
+        self.estate.replace(BACKUP_SERVER, &key).unwrap();
         for host in &self.hosts[1..] {
             self.estate.trust_backups_of(host).unwrap();
         }
@@ -280,7 +299,7 @@ impl Cast {
     fn ask(&self, when: &str, probes: &[Probe]) {
         for probe in probes {
             let host = self.hosts.iter().find(|host| host.certname() == probe.on).expect("a host of the scene");
-            host.wait_for(probe.what, SOON, |host| host.sh(probe.script))
+            host.wait_for(probe.what, SOON, |host| host.sh(&format!("{SEE}{}", probe.script)))
                 .unwrap_or_else(|why| panic!("{when}: {why}"));
         }
     }
@@ -288,3 +307,6 @@ impl Cast {
 
 /// The key that the data gives Otto, whose other half nobody has.
 const OTTO: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBmriSfW+V1MmzrTx36EjqnRUGNJq7ApIxdD9EkO8gmt";
+
+/// The key that the data says the backup server has.
+const BACKUP_SERVER: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAK4p93Eqdo8AizYjrR+XilLqqnr8ZSmTuTpja7+cWpR";

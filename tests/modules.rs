@@ -11,7 +11,12 @@ use holdfast_server::repo::{Directory, Presence, Snapshot};
 use toml::{Table, Value};
 
 /// What classes must be given that have no default for it.
-const GIVEN: [(&str, &str); 2] = [("borg", "host = \"backup.example\""), ("rsyslog::forward", "server = \"log.example\"")];
+const GIVEN: [(&str, &str); 4] = [
+    ("borg", "host = \"backup.example\""),
+    ("postgresql", "version = \"15\""),
+    ("rsyslog::forward", "server = \"log.example\""),
+    ("shop", "name = \"Shop\"\ngreeting = \"Hello.\""),
+];
 
 /// Values for a class alone, as data.
 pub fn given(class: &str) -> &'static str {

@@ -21,7 +21,8 @@ const AGENT_EXIT_CODES: &[(u8, &str)] = &[
 fn the_reference_is_what_the_definitions_say() {
     let folder = workspace().join("docs/src/reference");
     let agent = commands::page(&holdfast_agent::cli::command(), AGENT_EXIT_CODES);
-    let pages = docs::pages().into_iter().map(|page| (page.path, page.text)).chain([("holdfast-agent.md", agent)]);
+    let pages =
+        docs::pages().into_iter().map(|page| (page.path, page.text)).chain([("holdfast-agent.md", agent)]);
     compare(pages.map(|(path, text)| (folder.join(path), text)));
 }
 
@@ -29,7 +30,11 @@ fn the_reference_is_what_the_definitions_say() {
 fn the_readme_of_a_module_is_what_its_manifests_say() {
     let modules = Modules::read(&Directory::new(workspace()).snapshot().unwrap(), None);
     let folder = workspace().join("modules");
-    compare(module::readmes(&modules).into_iter().map(|(name, text)| (folder.join(&*name).join(module::FILE), text)));
+    compare(
+        module::readmes(&modules)
+            .into_iter()
+            .map(|(name, text)| (folder.join(&*name).join(module::FILE), text)),
+    );
 }
 
 fn compare(pages: impl Iterator<Item = (PathBuf, String)>) {
@@ -43,5 +48,8 @@ fn compare(pages: impl Iterator<Item = (PathBuf, String)>) {
             differing.push(path.display().to_string());
         }
     }
-    assert!(differing.is_empty(), "these differ from the definitions; `make pages` rewrites them: {differing:#?}");
+    assert!(
+        differing.is_empty(),
+        "these differ from the definitions; `make pages` rewrites them: {differing:#?}"
+    );
 }

@@ -32,7 +32,11 @@ impl Keyword {
 /// What stands on every resource (`language.md`, metaparameters); no attribute is named like one either.
 pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
     Keyword::new("title", "a string", "The resource's title, where the block's name is not it."),
-    Keyword::new("require", "references", "What comes before this resource; where it failed, this one is skipped."),
+    Keyword::new(
+        "require",
+        "references",
+        "What comes before this resource; where it failed, this one is skipped.",
+    ),
     Keyword::new("before", "references", "What comes after this resource."),
     Keyword::new(
         "notify",
@@ -44,7 +48,11 @@ pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
         "references",
         "What comes before this resource and refreshes it when that changes.",
     ),
-    Keyword::new("when", "true or false", "Whether the resource is in the catalog; in a loop, asked for each."),
+    Keyword::new(
+        "when",
+        "true or false",
+        "Whether the resource is in the catalog; in a loop, asked for each.",
+    ),
     Keyword::new(
         "for_each",
         "a list or a map",

@@ -18,7 +18,8 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut all = Vec::new();
     let mut fullest = (0, String::new(), Vec::new());
     for node in program.inventory().nodes() {
-        let facts = facts_of(&snapshot, &node.certname)?.context("the estate has facts for all")?;
+        let facts = facts_of(&snapshot, &node.certname).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+        let facts = facts.context("the estate has facts for all")?;
         let mut resources = 0;
         let mut times = Vec::new();
         for _ in 0..=RUNS {

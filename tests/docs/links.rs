@@ -31,9 +31,14 @@ impl Site {
             self.pages.iter().map(|(path, text)| (path, values(text, " id=\"").collect())).collect();
         let mut broken = Vec::new();
         // The page for what is not found, and the one with all chapters, are addressed otherwise.
-        let own = self.pages.iter().filter(|(path, _)| !matches!(path.to_str(), Some("404.html" | "print.html" | "toc.html")));
+        let own = self
+            .pages
+            .iter()
+            .filter(|(path, _)| !matches!(path.to_str(), Some("404.html" | "print.html" | "toc.html")));
         for (page, text) in own {
-            for link in values(text, " href=\"").chain(values(text, " src=\"")).filter(|link| is_internal(link)) {
+            for link in
+                values(text, " href=\"").chain(values(text, " src=\"")).filter(|link| is_internal(link))
+            {
                 let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
                 let target = if path.is_empty() { page.clone() } else { joined(page, path) };
                 let is_there = match anchors.get(&target) {
@@ -98,7 +103,9 @@ pub fn broken_in(file: &Path) -> Vec<String> {
         }
         let target = if path.is_empty() { name.to_owned() } else { joined(name, path) };
         let target = workspace().join(target);
-        let has = |anchor: &str| std::fs::read_to_string(&target).is_ok_and(|text| headings(&text).any(|h| h == anchor));
+        let has = |anchor: &str| {
+            std::fs::read_to_string(&target).is_ok_and(|text| headings(&text).any(|h| h == anchor))
+        };
         if !target.exists() || !anchor.is_empty() && !has(anchor) {
             broken.push(format!("{}: {link}", name.display()));
         }

@@ -25,7 +25,8 @@ pub struct Block {
 impl Page {
     /// Reads a page.
     pub fn read(file: &Path) -> Self {
-        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let text =
+            std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         Self { file: file.to_owned(), changed: text.clone(), text }
     }
 

@@ -70,7 +70,8 @@ impl Repository {
         for snapshot in [&snapshot, &probed] {
             let problems = check(&Program::new(snapshot, None)).all();
             if !problems.is_empty() {
-                let text = |path: &str| snapshot.get(path).map(|f| String::from_utf8_lossy(f.bytes()).into_owned());
+                let text =
+                    |path: &str| snapshot.get(path).map(|f| String::from_utf8_lossy(f.bytes()).into_owned());
                 let shown: Vec<String> =
                     problems.iter().map(|problem| diagnose::text(problem, &text, Colour::Plain)).collect();
                 return Err(shown.join("\n\n"));
@@ -84,11 +85,17 @@ impl Repository {
             snapshot.files().map(|(path, file)| (path.to_string(), file.bytes().to_vec())).collect();
         let classes: Vec<String> = self.laid.iter().filter_map(|path| class_of(snapshot, path)).collect();
         let node = b"\n[\"probe.example.com\"]\nrole = \"probe\"\nstage = \"test\"\n";
-        if let Some((_, inventory)) = files.iter_mut().find(|(path, _)| path == "inventory/hosting/example.toml") {
+        if let Some((_, inventory)) =
+            files.iter_mut().find(|(path, _)| path == "inventory/hosting/example.toml")
+        {
             inventory.extend(node);
         }
-        files.push(("modules/role/manifests/probe.toml".into(), b"include = [\"profile::probe\"]\n".to_vec()));
-        files.push(("modules/profile/manifests/probe.toml".into(), format!("include = {classes:?}\n").into_bytes()));
+        files
+            .push(("modules/role/manifests/probe.toml".into(), b"include = [\"profile::probe\"]\n".to_vec()));
+        files.push((
+            "modules/profile/manifests/probe.toml".into(),
+            format!("include = {classes:?}\n").into_bytes(),
+        ));
         Snapshot::of_files(files)
     }
 
@@ -130,7 +137,9 @@ pub fn read_settings(path: &str, text: &str) -> Result<(), String> {
     match path {
         "/etc/holdfast/server.toml" => {
             let read = holdfast_server::config::Config::read(Some(&file));
-            read.and_then(holdfast_server::config::Config::checked).map(drop).map_err(|error| error.to_string())
+            read.and_then(holdfast_server::config::Config::checked)
+                .map(drop)
+                .map_err(|error| error.to_string())
         }
         "/etc/holdfast/agent.toml" => {
             let read = holdfast_agent::config::Place::find(Path::new("/"), Some(&file), None);

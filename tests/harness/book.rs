@@ -1,4 +1,5 @@
-//! The book in `docs/`, built as a site by mdBook: the pages in `docs/src`, and a chapter for each module's README.
+//! The book in `docs/`, built as a site by mdBook: the pages in `docs/src`, and a chapter for each module's README. Beside
+//! it, man pages of both programs.
 
 use std::path::Path;
 
@@ -20,6 +21,18 @@ pub fn build(into: &Path) -> Result<()> {
     book.config.build.build_dir = into.to_owned();
     add_modules(&mut book)?;
     book.build()
+}
+
+/// Writes a man page for each command of both programs into a folder.
+///
+/// # Errors
+/// What the system says.
+pub fn write_manual(into: &Path) -> Result<()> {
+    std::fs::create_dir_all(into)?;
+    for program in [holdfast_server::cli::command(), holdfast_agent::cli::command()] {
+        clap_mangen::generate_to(program.disable_help_subcommand(true), into)?;
+    }
+    Ok(())
 }
 
 fn add_modules(book: &mut MDBook) -> Result<()> {
@@ -48,7 +61,8 @@ fn readmes() -> Result<Vec<(String, String)>> {
     for entry in std::fs::read_dir(workspace().join("modules"))? {
         let entry = entry?;
         let readme = entry.path().join("README.md");
-        let text = std::fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
+        let text =
+            std::fs::read_to_string(&readme).with_context(|| format!("cannot read {}", readme.display()))?;
         readmes.push((entry.file_name().to_string_lossy().into_owned(), text));
     }
     readmes.sort();

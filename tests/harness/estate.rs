@@ -51,14 +51,16 @@ pub fn use_packages_of_lab(repository: &Path) -> Result<()> {
 
 /// The files of a role that has one class and nothing else, and of a machine `NAME.nordops.example` with that role and
 /// values for the class.
-pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 3] {
-    let machine = format!("{name}.nordops.example");
-    let (table, role) = (class.replace("::", "."), name.replace('-', "_"));
+pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 4] {
+    let (machine, only) = (format!("{name}.nordops.example"), format!("only_{}", name.replace('-', "_")));
+    let includes = |what: &str, class: &str| format!("doc = \"{what}\"\ninclude = [\"{class}\"]\n");
+    let table = class.replace("::", ".");
     [
-        (format!("modules/role/manifests/{role}.toml"), format!("doc = \"One class.\"\ninclude = [\"{class}\"]\n")),
+        (format!("modules/profile/manifests/{only}.toml"), includes("One class.", class)),
+        (format!("modules/role/manifests/{only}.toml"), includes("One profile.", &format!("profile::{only}"))),
         (
-            format!("inventory/nordcloud/{role}.toml"),
-            format!("[\"{machine}\"]\nrole = \"{role}\"\nstage = \"test\"\n"),
+            format!("inventory/nordcloud/{only}.toml"),
+            format!("[\"{machine}\"]\nrole = \"{only}\"\nstage = \"test\"\n"),
         ),
         (format!("hieradata/nodes/{machine}.toml"), format!("[{table}]\n{values}\n")),
     ]
@@ -139,8 +141,10 @@ impl Estate {
     }
 }
 
-/// Where a host has its catalog and its last report.
-const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
+/// Where a host has its catalog.
+pub const BUNDLE: &str = "/var/lib/holdfast/estate.bundle";
+
+/// Where it has its last report.
 const REPORT: &str = "/var/lib/holdfast/estate.report";
 
 /// One run by the catalog that was left on a host; nothing may fail.

@@ -100,13 +100,16 @@ fn plan_present(
             return Ok(Plan::of(vec![ensure("no regular file".to_owned())]));
         }
     }
+    let text = texts.get(path)?.unwrap_or_default();
+    let same = text == crontab::text(want);
     let mut changes = Vec::new();
-    let access = access(want);
-    if stat.uid != 0 || stat.mode != access.mode {
+    // Between the modes for jobs with and without secrets a job changes by itself, together with its text.
+    let is_own_mode =
+        stat.mode == access(want).mode || (!same && [PUBLIC.mode, PRIVATE.mode].contains(&stat.mode));
+    if stat.uid != 0 || !is_own_mode {
         changes.push(ensure(format!("present, of user id {} and mode {:04o}", stat.uid, stat.mode)));
     }
-    let text = texts.get(path)?.unwrap_or_default();
-    if text != crontab::text(want) {
+    if !same {
         changes.extend(differences(want, &Crontab::parse(text), stat.mode != PUBLIC.mode));
     }
     Ok(Plan::of(changes))

@@ -71,6 +71,10 @@ impl Provider for Hosts {
         Ok(Applied::default())
     }
 
+    fn names<'a>(&self, _: &'a Host) -> Vec<&'a str> {
+        vec![PATH]
+    }
+
     fn left<'a>(&self, want: &'a Host) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
         if want.ensure == Presence::Present {

@@ -48,7 +48,9 @@ impl Provider for Modules {
             let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
             Ok(reading.machine.stat(folder)?.is_some())
         };
-        if !changes.is_empty() && !(is_there(want.title.load_file())? && is_there(want.title.probe_file())?) {
+        let writes = changes.iter().any(|change| change.property != "ensure");
+        let has_folders = is_there(want.title.load_file())? && is_there(want.title.probe_file())?;
+        if writes && !has_folders {
             return Ok(Plan::Pending(
                 "there is no /etc/modules-load.d or no /etc/modprobe.d: install the package `kmod`"
                     .to_owned(),

@@ -89,6 +89,10 @@ impl Provider for Locales {
         jobs.iter().map(|job| Ok(outcome(job, &usable, writing))).collect()
     }
 
+    fn names<'a>(&self, _: &'a Locale) -> Vec<&'a str> {
+        vec![GENERATED]
+    }
+
     fn left<'a>(&self, want: &'a Locale) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
         left.extend(want.default.then(|| ("default".into(), want.title.as_str().into())));

@@ -121,7 +121,8 @@ impl Attribute for Interface {
 resource_type! {
     /// A rule of the machine's firewall. All rules of a catalog, from whatever class, are one ruleset: the table
     /// `inet holdfast`, loaded whole or not at all, and written to `/etc/nftables.d/holdfast.nft`, which `/etc/nftables.conf`
-    /// can include so that it is in force before the agent runs. Other tables are left alone. The title says what the rule is for.
+    /// can include so that it is in force before the agent runs. Other tables are left alone, and what they drop stays dropped.
+    /// The title says what the rule is for.
     ///
     /// A chain is made where a rule names it, and begins with what keeps the machine reachable: the loopback interface,
     /// answers to what was let through before, and what IPv6 needs; what belongs to no connection is dropped. What no rule

@@ -76,11 +76,11 @@ mod tests {
     #[test]
     fn an_entry_has_an_address_and_distinct_names() {
         let ip = ("ip", Value::from("fd00::1"));
-        assert_eq!(wrong("db", &[ip.clone()]), [""; 0]);
+        assert_eq!(wrong("db", std::slice::from_ref(&ip)), [""; 0]);
         assert_eq!(wrong("db", &[("ensure", "absent".into())]), [""; 0]);
         assert_eq!(wrong("db", &[]), ["ip"]);
         assert_eq!(wrong("db", &[("ip", "10.0.0.0/8".into())]), ["ip"]);
-        assert_eq!(wrong("db\n1.2.3.4 bank", &[ip.clone()]), ["title"]);
+        assert_eq!(wrong("db\n1.2.3.4 bank", std::slice::from_ref(&ip)), ["title"]);
         for aliases in [vec!["db".into()], vec!["x".into(), "x".into()], vec!["x # y".into()]] {
             assert_eq!(wrong("db", &[ip.clone(), ("aliases", Value::from(aliases))]), ["aliases"]);
         }

@@ -118,6 +118,14 @@ fn secret_variables_are_read_by_root_alone_and_never_shown() {
     let said = changes(&machine, &job(&[]));
     assert!(said.iter().all(|line| !line.contains("old-secret")), "{said:?}");
     assert_eq!(said.last().unwrap(), "environment: [sensitive] -> MAILTO=ops@acme.example");
+    // The mode that goes with the secrets is no drift of its own; alone it is.
+    assert!(said.iter().all(|line| !line.starts_with("ensure")), "{said:?}");
+    let path = machine.root.path().join("etc/cron.d/backup");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    assert_eq!(
+        changes(&machine, &with("old-secret")),
+        ["ensure: present, of user id 0 and mode 0644 -> present"]
+    );
 }
 
 #[test]

@@ -171,7 +171,9 @@ fn entry(kind: &str, object: &Value) -> Option<Entry> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     Some(match kind {
         "rule" => {
-            Entry { chain: text("chain"), comment: text("comment"), body: object.get("expr")?.to_string() }
+            let mut expression = object.get("expr")?.clone();
+            sort_sets(&mut expression);
+            Entry { chain: text("chain"), comment: text("comment"), body: expression.to_string() }
         }
         _ => {
             let mut about = object.as_object()?.clone();
@@ -180,6 +182,22 @@ fn entry(kind: &str, object: &Value) -> Option<Entry> {
             Entry { chain, comment: String::new(), body: format!("{kind} {}", Value::from(about)) }
         }
     })
+}
+
+/// What is in a set has no order: the kernel gives it in any.
+fn sort_sets(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(sort_sets),
+        Value::Object(fields) => {
+            for (name, field) in fields.iter_mut() {
+                sort_sets(field);
+                if let ("set", Value::Array(elements)) = (&**name, field) {
+                    elements.sort_by_cached_key(Value::to_string);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A line of a script: the statement, its comment, and what follows.
@@ -265,6 +283,18 @@ mod tests {
         let dormant = Ruleset::of_json(&dormant).unwrap();
         assert_eq!(listed_set.compare(&dormant), Difference { rules: BTreeMap::new(), rest: true });
         assert_eq!(Ruleset::of_json("Error: syntax"), None);
+    }
+
+    #[test]
+    fn the_elements_of_a_set_have_no_order() {
+        let rule = |elements: &str| {
+            let text = format!(
+                r#"{{"nftables": [{{"rule": {{"chain": "input", "expr": [{{"match": {{"op": "==", "right": {{"set": {elements}}}}}}}]}}}}]}}"#
+            );
+            Ruleset::of_json(&text).unwrap()
+        };
+        assert_eq!(rule(r#"["udp", "tcp"]"#), rule(r#"["tcp", "udp"]"#));
+        assert_ne!(rule(r#"["udp", "tcp"]"#), rule(r#"["tcp"]"#));
     }
 
     #[test]

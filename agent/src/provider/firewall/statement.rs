@@ -1,5 +1,7 @@
 //! One resource in nftables' words: its statements, without their comment. No I/O.
 
+use std::collections::BTreeSet;
+
 use holdfast_catalog::resource::Firewall;
 use holdfast_catalog::resource::attribute::{Cidr, Ports};
 use holdfast_catalog::resource::firewall::{Interface, Protocol};
@@ -74,7 +76,7 @@ fn without_contained(all: &[Cidr]) -> Vec<Cidr> {
 
 fn protocol(all: &[Protocol], ports: &[Ports]) -> Option<String> {
     // By number: the table of names may be missing.
-    let numbers = || one_or_set(&Vec::from_iter(all.iter().map(|protocol| protocol.number())));
+    let numbers = || one_or_set(&Vec::from_iter(all.iter().map(|p| p.number()).collect::<BTreeSet<_>>()));
     match (all, ports) {
         ([], _) => None,
         (_, []) => Some(format!("meta l4proto {}", numbers())),
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn several_protocols_are_one_statement() {
-        let dns = [("protocol", list(&["tcp", "udp"])), ("ports", 53.into())];
+        let dns = [("protocol", list(&["udp", "tcp"])), ("ports", 53.into())];
         assert_eq!(said(&dns), ["meta l4proto { 6, 17 } th dport 53 accept"]);
         assert_eq!(said(&[("protocol", "gre".into())]), ["meta l4proto 47 accept"]);
     }
