@@ -110,8 +110,11 @@ fn assignments<'a>(parameters: impl Iterator<Item = &'a Parameter> + Clone, modu
     parameters.map(line).collect()
 }
 
-/// A title for an example of a define: one that fits the parameter whose default it is.
+/// A title for an example of a define: the one that its doc quotes, or one that fits the parameter whose default it is.
 fn title_of(define: &Manifest) -> String {
+    if let Some(quoted) = define.doc.as_deref().and_then(|doc| doc.split('"').nth(1)) {
+        return quoted.to_owned();
+    }
     let takes_title = |parameter: &&Parameter| {
         let texts = parameter.default.as_ref().map(Formula::texts).unwrap_or_default();
         texts.iter().any(|(text, _)| text.expressions().any(|(expression, _)| expression.source() == "title"))

@@ -1,3 +1,5 @@
+//! Privileges in MariaDB: what lacks, and where it is granted and taken.
+
 use holdfast_catalog::value::Value;
 use serde_json::json;
 

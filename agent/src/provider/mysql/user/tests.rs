@@ -1,3 +1,5 @@
+//! Accounts of MariaDB: what differs, what is sent of passwords, and what would lock the agent out.
+
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
 

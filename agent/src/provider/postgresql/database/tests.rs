@@ -1,3 +1,5 @@
+//! Databases of PostgreSQL: what differs, and the statements that mend it.
+
 use holdfast_catalog::value::Value;
 use serde_json::json;
 

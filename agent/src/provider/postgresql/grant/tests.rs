@@ -1,3 +1,5 @@
+//! Privileges in PostgreSQL: what lacks on which object, and the statements that mend it.
+
 use holdfast_catalog::value::Value;
 use serde_json::json;
 

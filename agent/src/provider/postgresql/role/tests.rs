@@ -1,3 +1,5 @@
+//! Roles of PostgreSQL: what differs, what is sent of passwords, and what would lock the agent out.
+
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
 
