@@ -62,7 +62,11 @@ const OPERATIONS: Scene = Scene {
             "[ \"$(hostname)\" = web1 ] && [ \"$(readlink -f /etc/localtime)\" = /usr/share/zoneinfo/Europe/Zurich ] \
              && locale -a | see -x en_US.utf8 && locale -a | see -x de_CH.utf8 && grep -x LANG=en_US.UTF-8 /etc/default/locale",
         ),
-        probe(WEB, "the kernel's settings are live", "[ \"$(cat /proc/sys/net/ipv4/conf/all/accept_redirects)\" = 0 ]"),
+        probe(
+            WEB,
+            "the kernel's settings are live",
+            "[ \"$(cat /proc/sys/net/ipv4/conf/all/accept_redirects)\" = 0 ]",
+        ),
         probe(WEB, "ssh answers", "nc -w 5 ops1.nordops.example 22 </dev/null | see '^SSH-2.0-'"),
         probe(
             OPS,
@@ -93,7 +97,11 @@ const OPERATIONS: Scene = Scene {
             "curl -sSfG http://127.0.0.1:9090/api/v1/query --data-urlencode \
              'query=up{job=\"node\",instance=\"web1.acme.example:9100\"}' | see -F ',\"1\"]'",
         ),
-        probe(OPS, "prometheus knows what is wrong", "curl -sSf http://127.0.0.1:9090/api/v1/rules | see BackupOld"),
+        probe(
+            OPS,
+            "prometheus knows what is wrong",
+            "curl -sSf http://127.0.0.1:9090/api/v1/rules | see BackupOld",
+        ),
         probe(DB, "figures are shown to nobody else", "! nc -z -w 3 web1.acme.example 9100"),
         probe(WEB, "something is logged", "logger --id --tag estate 'a line of the estate'"),
         probe(
@@ -126,7 +134,11 @@ const OPERATIONS: Scene = Scene {
             "! BORG_RELOCATED_REPO_ACCESS_IS_OK=yes borg-backup list ssh://borg@ops1.nordops.example/srv/borg/web1.acme.example",
         ),
         probe(OPS, "the backup server can tidy up", "systemctl start borg-compact.service"),
-        probe(WEB, "upgrades come by themselves", "unattended-upgrade --dry-run && systemctl is-enabled logrotate.timer"),
+        probe(
+            WEB,
+            "upgrades come by themselves",
+            "unattended-upgrade --dry-run && systemctl is-enabled logrotate.timer",
+        ),
     ],
 };
 
@@ -149,9 +161,11 @@ fn every_class_converges_alone() {
     let Some(lab) = lab::shared() else { return };
     let classes = modules::classes(&Directory::new(workspace()).snapshot().unwrap());
     for classes in classes.chunks(AT_ONCE) {
-        let names: Vec<String> = classes.iter().map(|class| class.replace("::", "-").replace('_', "-")).collect();
+        let names: Vec<String> =
+            classes.iter().map(|class| class.replace("::", "-").replace('_', "-")).collect();
         let machines: Vec<String> = names.iter().map(|name| format!("{name}.nordops.example")).collect();
-        let hosts = lab.boot(&machines.iter().map(String::as_str).collect::<Vec<_>>()).expect("the hosts boot");
+        let hosts =
+            lab.boot(&machines.iter().map(String::as_str).collect::<Vec<_>>()).expect("the hosts boot");
         let estate = Estate::on(&hosts).unwrap();
         for (name, class) in names.iter().zip(classes) {
             estate.add(&estate::role_of_one(name, class, modules::given(class))).unwrap();
@@ -168,7 +182,11 @@ fn nothing_changes_over_time() {
     let Ok(minutes) = env::var("HOLDFAST_SOAK_MINUTES") else { return };
     let time = Duration::from_secs(60 * minutes.parse::<u64>().expect("HOLDFAST_SOAK_MINUTES is a number"));
     let needed = time + Duration::from_secs(1800);
-    assert!(lab::time_to_live() > needed, "the lab ends before the soak: set LAB_TTL to {} or more", needed.as_secs());
+    assert!(
+        lab::time_to_live() > needed,
+        "the lab ends before the soak: set LAB_TTL to {} or more",
+        needed.as_secs()
+    );
     let Some(lab) = lab::shared() else { return };
     let casts: Vec<Cast> = SCENES.iter().map(|scene| Cast::of(lab, scene)).collect();
     let begun = Instant::now();
@@ -185,8 +203,10 @@ fn each_role_has_a_machine_that_is_tried() {
     let program = Program::new(&estate, None);
     let tried: Vec<&str> = SCENES.iter().flat_map(|scene| scene.nodes).copied().collect();
     let nodes = program.inventory().nodes().filter(|node| tried.contains(&node.certname.as_str()));
-    let roles: BTreeSet<String> = nodes.map(|node| format!("modules/role/manifests/{}.toml", node.role)).collect();
-    let all: BTreeSet<String> = estate.under("modules/role/manifests").map(|(path, _)| path.to_string()).collect();
+    let roles: BTreeSet<String> =
+        nodes.map(|node| format!("modules/role/manifests/{}.toml", node.role)).collect();
+    let all: BTreeSet<String> =
+        estate.under("modules/role/manifests").map(|(path, _)| path.to_string()).collect();
     assert_eq!(roles, all);
 }
 
@@ -298,7 +318,8 @@ impl Cast {
 
     fn ask(&self, when: &str, probes: &[Probe]) {
         for probe in probes {
-            let host = self.hosts.iter().find(|host| host.certname() == probe.on).expect("a host of the scene");
+            let host =
+                self.hosts.iter().find(|host| host.certname() == probe.on).expect("a host of the scene");
             host.wait_for(probe.what, SOON, |host| host.sh(&format!("{SEE}{}", probe.script)))
                 .unwrap_or_else(|why| panic!("{when}: {why}"));
         }

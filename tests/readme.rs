@@ -24,7 +24,9 @@ fn by_the_readme_alone_a_machine_is_managed() {
     acquaint(server, web);
     unpack(server);
     in_tree(server, "make install");
-    let [begin, bring, look, change] = &blocks()[..] else { panic!("the README has other blocks than these") };
+    let [begin, bring, look, change] = &blocks()[..] else {
+        panic!("the README has other blocks than these")
+    };
 
     let said = in_tree(server, begin);
     assert!(said.contains("dashboard  https://server.example.com:8443"), "{said}");

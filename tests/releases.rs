@@ -21,7 +21,8 @@ fn an_archive_of_a_release_holds_its_sources_and_nothing_else() {
     for name in names(&shipped) {
         // What packs may differ from machine to machine; what is packed may not.
         let unpacked = |folder: &Path| {
-            process::run(Command::new("gzip").args(["--decompress", "--stdout"]).arg(folder.join(&name))).unwrap()
+            process::run(Command::new("gzip").args(["--decompress", "--stdout"]).arg(folder.join(&name)))
+                .unwrap()
         };
         assert!(unpacked(packed.path()) == unpacked(&shipped), "{name:?} is not what its sources say");
     }

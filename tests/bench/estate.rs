@@ -40,8 +40,16 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let machines = program.inventory().nodes().count();
     let (resources, certname, times) = fullest;
     Ok(vec![
-        Figure::of(format!("estate: read all and compile {machines} machines, {} times", RUNS + 1), vec![(own()? - before).as_secs_f64() * 1e3], "ms"),
+        Figure::of(
+            format!("estate: read all and compile {machines} machines, {} times", RUNS + 1),
+            vec![(own()? - before).as_secs_f64() * 1e3],
+            "ms",
+        ),
         Figure::of("estate: compile of a machine, warm", all, "ms"),
-        Figure::of(format!("estate: compile of the fullest, {certname}, {resources} resources, warm"), times, "ms"),
+        Figure::of(
+            format!("estate: compile of the fullest, {certname}, {resources} resources, warm"),
+            times,
+            "ms",
+        ),
     ])
 }

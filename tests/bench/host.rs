@@ -23,7 +23,8 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let lab = Lab::new()?;
     let mixed = &lab.boot(&["mixed.bench.example"])?[0];
     mixed.write("/root/mixed.json", mixed_host().to_string())?;
-    let mut figures = converged(mixed, "/root/mixed.json", "mixed host (10 packages, 20 users, 50 lines, 100 files)")?;
+    let mut figures =
+        converged(mixed, "/root/mixed.json", "mixed host (10 packages, 20 users, 50 lines, 100 files)")?;
     figures[0] = std::mem::replace(&mut figures[0], Figure::of("", vec![0.0], "s")).beside(0.05, PEER);
     let hosts = lab.boot(&[FULLEST])?;
     let estate = Estate::on(&hosts)?;
@@ -39,7 +40,8 @@ fn converged(host: &Host, catalog: &str, work: &str) -> anyhow::Result<Vec<Figur
     host.exec(&[&agent, "apply", "--catalog", catalog])?;
     let measured = format!("{PROGRAMS_AT}/bench");
     let run = || -> anyhow::Result<Usage> {
-        let output = host.exec(&[&measured, ALONE, &agent, "apply", "--catalog", catalog, "--detailed-exitcodes"])?;
+        let output =
+            host.exec(&[&measured, ALONE, &agent, "apply", "--catalog", catalog, "--detailed-exitcodes"])?;
         read_usage(&output.stdout).with_context(|| format!("a converged run: {output:?}"))
     };
     let runs = (0..RUNS).map(|_| run()).collect::<Result<Vec<_>, _>>()?;
@@ -53,14 +55,15 @@ fn converged(host: &Host, catalog: &str, work: &str) -> anyhow::Result<Vec<Figur
 
 /// The catalog of the mixed host, as the peers were given it.
 fn mixed_host() -> Value {
-    let resource = |reference: String, attributes: Value| {
-        json!({ "reference": reference, "attributes": attributes, "container": null, "origin": null })
-    };
+    let resource = |reference: String, attributes: Value| json!({ "reference": reference, "attributes": attributes, "container": null, "origin": null });
     const PACKAGES: [&str; 10] =
         ["apt", "bash", "cron", "curl", "dbus", "iproute2", "less", "procps", "sudo", "tzdata"];
     let packages = PACKAGES.map(|name| resource(format!("package[{name}]"), json!({})));
     let users = (0..20).map(|n| {
-        resource(format!("user[bench{n}]"), json!({ "home": format!("/home/bench{n}"), "manage_home": true, "shell": "/bin/sh" }))
+        resource(
+            format!("user[bench{n}]"),
+            json!({ "home": format!("/home/bench{n}"), "manage_home": true, "shell": "/bin/sh" }),
+        )
     });
     let place = resource("file[/etc/bench]".into(), json!({ "ensure": "directory" }));
     let edited = resource("file[/etc/bench/lines]".into(), json!({ "mode": "0644" }));
@@ -69,7 +72,10 @@ fn mixed_host() -> Value {
     });
     let files = (0..100).map(|n| {
         let text = format!("# file {n}\n").repeat(60);
-        resource(format!("file[/etc/bench/file{n}]"), json!({ "content": text, "mode": "0644", "owner": "root" }))
+        resource(
+            format!("file[/etc/bench/file{n}]"),
+            json!({ "content": text, "mode": "0644", "owner": "root" }),
+        )
     });
     let resources: Vec<Value> =
         packages.into_iter().chain(users).chain([place, edited]).chain(lines).chain(files).collect();

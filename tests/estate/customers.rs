@@ -26,22 +26,38 @@ const SHOP_PROBES: &[Probe] = &[
         "curl -sSf 'http://127.0.0.1:8404/stats;csv' | grep '^shop,web1,.*,UP,' \
          && curl -sSf 'http://127.0.0.1:8404/stats;csv' | grep '^shop,web2,.*,UP,'",
     ),
-    probe(LB, "it has figures for prometheus", "curl -sSf http://127.0.0.1:8404/metrics | grep -q '^haproxy_server_status'"),
+    probe(
+        LB,
+        "it has figures for prometheus",
+        "curl -sSf http://127.0.0.1:8404/metrics | grep -q '^haproxy_server_status'",
+    ),
     probe(
         WEB1,
         "a client stays with its shop",
         "curl -sSfk -o /dev/null -D - --connect-to ::lb1.acme.example: https://shop.acme.example/ | grep -i '^set-cookie: shop=web'",
     ),
-    probe(WEB1, "nginx names no version, and sends the site's headers", "curl -sSfI http://web2.acme.example/ | grep -ix 'server: nginx.' && curl -sSfI http://web2.acme.example/ | grep -i '^x-content-type-options: nosniff'"),
+    probe(
+        WEB1,
+        "nginx names no version, and sends the site's headers",
+        "curl -sSfI http://web2.acme.example/ | grep -ix 'server: nginx.' && curl -sSfI http://web2.acme.example/ | grep -i '^x-content-type-options: nosniff'",
+    ),
     probe(WEB2, "one shop goes away", "systemctl stop nginx"),
-    probe(LB, "the balancer sees it", "curl -sSf 'http://127.0.0.1:8404/stats;csv' | grep '^shop,web2,.*,DOWN,'"),
+    probe(
+        LB,
+        "the balancer sees it",
+        "curl -sSf 'http://127.0.0.1:8404/stats;csv' | grep '^shop,web2,.*,DOWN,'",
+    ),
     probe(
         WEB1,
         "the other goes on",
         "for i in 1 2 3 4; do curl -sSfk --connect-to ::lb1.acme.example: https://shop.acme.example/ | grep -q 'Acme Climbing' || exit 1; done",
     ),
     probe(WEB2, "it comes back", "systemctl start nginx"),
-    probe(LB, "the balancer sees that, too", "curl -sSf 'http://127.0.0.1:8404/stats;csv' | grep '^shop,web2,.*,UP,'"),
+    probe(
+        LB,
+        "the balancer sees that, too",
+        "curl -sSf 'http://127.0.0.1:8404/stats;csv' | grep '^shop,web2,.*,UP,'",
+    ),
     probe(LB, "the application's port is for nobody else", "! nc -z -w 3 web1.acme.example 8000"),
 ];
 
@@ -74,7 +90,11 @@ const STOREFRONT_PROBES: &[Probe] = &[
         "how the application is, it tells its own machine alone",
         "[ \"$(curl -sSk -o /dev/null -w '%{http_code}' --connect-to ::app1.birch.example: https://store.birch.example/health)\" = 403 ]",
     ),
-    probe(APP, "its own machine is told", "curl -sSfk --connect-to ::127.0.0.1: https://store.birch.example/health | grep -x '1.2.0 is well'"),
+    probe(
+        APP,
+        "its own machine is told",
+        "curl -sSfk --connect-to ::127.0.0.1: https://store.birch.example/health | grep -x '1.2.0 is well'",
+    ),
     probe(
         APP,
         "its secrets are its own",
@@ -110,7 +130,11 @@ const MAIL_PROBES: &[Probe] = &[
          && printf 'From: Cedar <bounces@cedar.example>\\nSubject: Spring\\n\\nIt is spring.\\n' >spring.eml \
          && systemctl start newsletter.service && [ -f ../sent/spring.eml ]",
     ),
-    probe(MX, "it is in every mailbox", "for user in carla office; do doveadm search -u $user@cedar.example mailbox INBOX subject Spring | grep -q . || exit 1; done"),
+    probe(
+        MX,
+        "it is in every mailbox",
+        "for user in carla office; do doveadm search -u $user@cedar.example mailbox INBOX subject Spring | grep -q . || exit 1; done",
+    ),
     probe(
         MX,
         "the relay relays for its own networks alone",
@@ -129,7 +153,11 @@ const MAIL_PROBES: &[Probe] = &[
          --user \"carla@cedar.example:$(cat /root/mailboxes/carla@cedar.example)\" --mail-from carla.cedar@cedar.example \
          --mail-rcpt postmaster@cedar.example -T /tmp/x",
     ),
-    probe(MX, "an alias gets it", "doveadm search -u office@cedar.example mailbox INBOX subject 'By password' | grep -q ."),
+    probe(
+        MX,
+        "an alias gets it",
+        "doveadm search -u office@cedar.example mailbox INBOX subject 'By password' | grep -q .",
+    ),
     probe(
         MX,
         "nobody sends as somebody else",
@@ -147,7 +175,11 @@ const MAIL_PROBES: &[Probe] = &[
         "curl -sSfk imaps://mx1.cedar.example/INBOX -X 'STATUS INBOX (MESSAGES)' \
          --user \"office@cedar.example:$(cat /root/mailboxes/office@cedar.example)\" | grep -x '.*MESSAGES [1-9].*'",
     ),
-    probe(MX, "a wrong password opens nothing", "! curl -sSfk imaps://mx1.cedar.example/INBOX --user office@cedar.example:wrong"),
+    probe(
+        MX,
+        "a wrong password opens nothing",
+        "! curl -sSfk imaps://mx1.cedar.example/INBOX --user office@cedar.example:wrong",
+    ),
     probe(MX, "a mailbox has its quota", "doveadm -f tab quota get -u carla@cedar.example | grep -w 5242880"),
 ];
 
@@ -158,16 +190,48 @@ const SQL: &str = "sql1.cedar.example";
 pub(super) const DATABASES: Scene = Scene { nodes: &[DB, SQL], probes: DATABASE_PROBES };
 
 const DATABASE_PROBES: &[Probe] = &[
-    probe(DB, "the database has its owner and its extension", "su postgres -c \"psql -AtXd shop -c 'select datdba::regrole from pg_database where datname = current_database()'\" | grep -x shop && su postgres -c \"psql -AtXd shop -c '\\\\dx'\" | grep ^pg_trgm"),
-    probe(DB, "reports read and no more", "su postgres -c \"psql -AtX -c \\\"select pg_has_role('reports', 'pg_read_all_data', 'member') and has_database_privilege('reports', 'shop', 'CONNECT') and not has_database_privilege('reports', 'shop', 'CREATE')\\\"\" | grep -x t"),
-    probe(DB, "all settings are in force", "[ \"$(su postgres -c \"psql -AtX -c \\\"select count(*) from pg_settings where pending_restart\\\"\")\" = 0 ] && su postgres -c \"psql -AtX -c 'show max_connections'\" | grep -x 200"),
-    probe(DB, "who may connect is understood", "[ \"$(su postgres -c \"psql -AtX -c \\\"select count(*) from pg_hba_file_rules where error is not null\\\"\")\" = 0 ]"),
+    probe(
+        DB,
+        "the database has its owner and its extension",
+        "su postgres -c \"psql -AtXd shop -c 'select datdba::regrole from pg_database where datname = current_database()'\" | grep -x shop && su postgres -c \"psql -AtXd shop -c '\\\\dx'\" | grep ^pg_trgm",
+    ),
+    probe(
+        DB,
+        "reports read and no more",
+        "su postgres -c \"psql -AtX -c \\\"select pg_has_role('reports', 'pg_read_all_data', 'member') and has_database_privilege('reports', 'shop', 'CONNECT') and not has_database_privilege('reports', 'shop', 'CREATE')\\\"\" | grep -x t",
+    ),
+    probe(
+        DB,
+        "all settings are in force",
+        "[ \"$(su postgres -c \"psql -AtX -c \\\"select count(*) from pg_settings where pending_restart\\\"\")\" = 0 ] && su postgres -c \"psql -AtX -c 'show max_connections'\" | grep -x 200",
+    ),
+    probe(
+        DB,
+        "who may connect is understood",
+        "[ \"$(su postgres -c \"psql -AtX -c \\\"select count(*) from pg_hba_file_rules where error is not null\\\"\")\" = 0 ]",
+    ),
     probe(SQL, "the port is for the shops' networks alone", "! nc -z -w 3 db1.acme.example 5432"),
-    probe(DB, "a dump comes before the backup", "sh /etc/borg/before.d/postgresql && pg_restore --list /var/backups/postgresql/shop.dump | grep pg_trgm"),
-    probe(SQL, "accounts may what they were granted", "mariadb -BNe \"show grants for 'stats'@'10.30.%'\" | grep 'INSERT' && mariadb -BNe \"show grants for 'reader'@'localhost'\" | grep 'SELECT ON .newsletter'"),
-    probe(SQL, "an account comes by TLS or not at all", "mariadb -BNe \"select ssl_type from mysql.user where user = 'stats'\" | grep -x ANY && mariadb -BNe \"show variables like 'have_ssl'\" | grep YES"),
+    probe(
+        DB,
+        "a dump comes before the backup",
+        "sh /etc/borg/before.d/postgresql && pg_restore --list /var/backups/postgresql/shop.dump | grep pg_trgm",
+    ),
+    probe(
+        SQL,
+        "accounts may what they were granted",
+        "mariadb -BNe \"show grants for 'stats'@'10.30.%'\" | grep 'INSERT' && mariadb -BNe \"show grants for 'reader'@'localhost'\" | grep 'SELECT ON .newsletter'",
+    ),
+    probe(
+        SQL,
+        "an account comes by TLS or not at all",
+        "mariadb -BNe \"select ssl_type from mysql.user where user = 'stats'\" | grep -x ANY && mariadb -BNe \"show variables like 'have_ssl'\" | grep YES",
+    ),
     probe(SQL, "the database is there", "mariadb -BNe \"show create database newsletter\" | grep utf8mb4"),
-    probe(SQL, "the dump holds it, and the accounts", "sh /etc/borg/before.d/mariadb && zcat /var/backups/mariadb/newsletter.sql.gz | grep 'Dump completed' && zcat /var/backups/mariadb/accounts.sql.gz | grep stats"),
+    probe(
+        SQL,
+        "the dump holds it, and the accounts",
+        "sh /etc/borg/before.d/mariadb && zcat /var/backups/mariadb/newsletter.sql.gz | grep 'Dump completed' && zcat /var/backups/mariadb/accounts.sql.gz | grep stats",
+    ),
 ];
 
 const NS: &str = "ns1.nordops.example";
@@ -176,11 +240,35 @@ const NS: &str = "ns1.nordops.example";
 pub(super) const NAMES: Scene = Scene { nodes: &[NS, WEB1], probes: NAME_PROBES };
 
 const NAME_PROBES: &[Probe] = &[
-    probe(NS, "the name server knows its zones", "dig +short @$(hostname -I | cut -d' ' -f1) shop.acme.example | grep -x 192.0.2.30 && dig +short @$(hostname -I | cut -d' ' -f1) cedar.example MX | grep -x '10 mx1.cedar.example.'"),
-    probe(NS, "a text record is whole", "dig +short @$(hostname -I | cut -d' ' -f1) cedar.example TXT | grep -x '\"v=spf1 mx a:mail1.cedar.example -all\"'"),
-    probe(NS, "it answers for nothing else", "dig @$(hostname -I | cut -d' ' -f1) example.org | grep 'status: REFUSED'"),
-    probe(NS, "nobody copies a zone", "dig @$(hostname -I | cut -d' ' -f1) acme.example AXFR | grep 'Transfer failed'"),
-    probe(NS, "the resolver finds what the name server knows", "dig +short @127.0.0.1 www.acme.example | grep -x 192.0.2.30 && dig +short www.acme.example | grep -x 192.0.2.30"),
-    probe(NS, "both are on port 53, each on addresses of its own", "ss -lnu | grep '127.0.0.1:53 ' && ss -lnu | grep \"$(hostname -I | cut -d' ' -f1):53 \""),
+    probe(
+        NS,
+        "the name server knows its zones",
+        "dig +short @$(hostname -I | cut -d' ' -f1) shop.acme.example | grep -x 192.0.2.30 && dig +short @$(hostname -I | cut -d' ' -f1) cedar.example MX | grep -x '10 mx1.cedar.example.'",
+    ),
+    probe(
+        NS,
+        "a text record is whole",
+        "dig +short @$(hostname -I | cut -d' ' -f1) cedar.example TXT | grep -x '\"v=spf1 mx a:mail1.cedar.example -all\"'",
+    ),
+    probe(
+        NS,
+        "it answers for nothing else",
+        "dig @$(hostname -I | cut -d' ' -f1) example.org | grep 'status: REFUSED'",
+    ),
+    probe(
+        NS,
+        "nobody copies a zone",
+        "dig @$(hostname -I | cut -d' ' -f1) acme.example AXFR | grep 'Transfer failed'",
+    ),
+    probe(
+        NS,
+        "the resolver finds what the name server knows",
+        "dig +short @127.0.0.1 www.acme.example | grep -x 192.0.2.30 && dig +short www.acme.example | grep -x 192.0.2.30",
+    ),
+    probe(
+        NS,
+        "both are on port 53, each on addresses of its own",
+        "ss -lnu | grep '127.0.0.1:53 ' && ss -lnu | grep \"$(hostname -I | cut -d' ' -f1):53 \"",
+    ),
     probe(WEB1, "other machines reach the name server", "nc -z -w 3 ns1.nordops.example 53"),
 ];

@@ -57,7 +57,10 @@ pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 
     let table = class.replace("::", ".");
     [
         (format!("modules/profile/manifests/{only}.toml"), includes("One class.", class)),
-        (format!("modules/role/manifests/{only}.toml"), includes("One profile.", &format!("profile::{only}"))),
+        (
+            format!("modules/role/manifests/{only}.toml"),
+            includes("One profile.", &format!("profile::{only}")),
+        ),
         (
             format!("inventory/nordcloud/{only}.toml"),
             format!("[\"{machine}\"]\nrole = \"{only}\"\nstage = \"test\"\n"),
