@@ -39,7 +39,7 @@ lab: root cargo tools ## the acceptance tests on booted hosts; needs root
 bench: cargo ## the benchmarks beside their targets
 	HOLDFAST_PROFILE=release $(CARGO) run --release --package acceptance --bin bench
 
-docs: cargo ## the book as a site, in target/book
+docs: cargo ## the book as a site, in target/book, and man pages, in target/man
 	$(CARGO) run --package acceptance --bin book
 
 pages: cargo ## writes anew what is made from definitions: the reference, modules' READMEs, output on pages

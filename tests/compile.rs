@@ -57,25 +57,26 @@ fn hostile_facts_read_nothing_of_others_and_are_text() {
     let program = Program::new(&estate_that_shows(&leaves), None);
     let long = "${x}{{y}}".repeat((1 << 20) / 9 + 1);
     let mut shown = 0;
-    for node in program.inventory().nodes() {
-        for leaf in &leaves {
-            let with = |text: &str| outcome(&program, node, &replaced(&facts, leaf, text));
-            let harmless = with(HARMLESS);
-            for hostile in HOSTILE.into_iter().chain([&long[..1 << 17], &long]) {
-                let what = format!("{} with {leaf} = {:.60}", node.certname, hostile);
-                match (with(hostile), &harmless) {
-                    // What is no name of a file is refused where a level's path has it.
-                    (Err(codes), _) if codes == ["bad-fact"] && leaf.starts_with("/os/") => {}
-                    // So much text in one file is refused, and that is all.
-                    (Err(codes), _) if codes.iter().any(|code| code == "limit") && hostile == long => {}
-                    (Err(codes), Err(expected)) => assert_eq!(&codes, expected, "{what}"),
-                    (Ok(mut catalog), Ok(expected)) => {
-                        shown += as_if_harmless(&mut catalog, hostile);
-                        assert_eq!(&catalog, expected, "{what} is more than text");
-                    }
-                    (is, expected) => panic!("{what}: {is:?} instead of {expected:?}"),
-                }
+    let nodes: Vec<_> = program.inventory().nodes().collect();
+    let texts: Vec<&str> = HOSTILE.into_iter().chain([&long[..1 << 17], &long]).collect();
+    // Every text in every fact, and the machines by turns: all together would be thousands of compiles.
+    let all =
+        leaves.iter().enumerate().flat_map(|leaf| texts.iter().enumerate().map(move |text| (leaf, text)));
+    for ((turn, leaf), (shift, hostile)) in all {
+        let node = nodes[(turn + shift) % nodes.len()];
+        let with = |text: &str| outcome(&program, node, &replaced(&facts, leaf, text));
+        let what = format!("{} with {leaf} = {:.60}", node.certname, hostile);
+        match (with(hostile), with(HARMLESS)) {
+            // What is no name of a file is refused where a level's path has it.
+            (Err(codes), _) if codes == ["bad-fact"] && leaf.starts_with("/os/") => {}
+            // So much text in one file is refused, and that is all.
+            (Err(codes), _) if codes.iter().any(|code| code == "limit") && *hostile == long => {}
+            (Err(codes), Err(expected)) => assert_eq!(codes, expected, "{what}"),
+            (Ok(mut catalog), Ok(expected)) => {
+                shown += as_if_harmless(&mut catalog, hostile);
+                assert_eq!(catalog, expected, "{what} is more than text");
             }
+            (is, expected) => panic!("{what}: {is:?} instead of {expected:?}"),
         }
     }
     assert!(shown >= leaves.len(), "the facts are hardly in the catalogs: {shown} times");

@@ -102,10 +102,11 @@ fn table(def: &TypeDef) -> Table {
 /// Where catalogs, reports and states are: outside of what is watched.
 const PLACE: &str = "/var/lib/holdfast/contract";
 
-/// Everything that a case could touch: files with their times, and the service that cases use.
+/// Everything that a case could touch: files with their times, and the service that cases use. The machine's own folders
+/// that hosts see are not theirs.
 const LOOK: &str = r"
 find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/cache -o -path /var/log \
-    -o -path /var/lib/holdfast -o -path /var/lib/systemd \) -prune -o -printf '%p %y %m %U %G %s %l %T@ %C@\n' | sort
+    -o -path /opt/holdfast/bin -o -path /srv/lab-repository -o -path /var/lib/holdfast -o -path /var/lib/systemd \) -prune -o -printf '%p %y %m %U %G %s %l %T@ %C@\n' | sort
 systemctl show holdfast-sample.service -p ActiveState -p MainPID -p UnitFileState -p InvocationID -p StateChangeTimestamp
 ";
 

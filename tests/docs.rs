@@ -3,7 +3,7 @@
 //!
 //! A page's repository is what `holdfast init` makes, with the page's blocks laid over it in their order. A block of
 //! TOML names its file in its first line. `toml,wrong` marks one that is to be refused. `console` blocks are run;
-//! `HOLDFAST_BLESS=1` writes down anew what they print.
+//! `make pages` writes down anew what they print.
 
 use std::path::{Path, PathBuf};
 
@@ -58,9 +58,7 @@ fn what_the_pages_show_is_so() {
         if page.is_changed() {
             match bless {
                 true => page.write(),
-                false => {
-                    wrong.push(format!("{} shows other output; HOLDFAST_BLESS=1 rewrites it", page.name()))
-                }
+                false => wrong.push(format!("{} shows other output; `make pages` rewrites it", page.name())),
             }
         }
     }
@@ -111,6 +109,33 @@ fn the_book_builds_and_every_link_in_it_leads_somewhere() {
     assert!(site.pages() > 20, "the site has {} pages", site.pages());
     let broken = site.broken();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn every_setting_is_on_the_page_of_settings() {
+    let page = std::fs::read_to_string(workspace().join("docs/src/reference/settings.md")).unwrap();
+    let refused = [
+        toml::from_str::<holdfast_server::config::Config>("unheard = 1").unwrap_err().to_string(),
+        toml::from_str::<holdfast_agent::config::Config>("unheard = 1").unwrap_err().to_string(),
+    ];
+    for error in refused {
+        let (_, known) = error.split_once("expected one of").unwrap_or_else(|| panic!("{error}"));
+        for name in known.split('`').skip(1).step_by(2) {
+            let is_there =
+                page.contains(&format!("`{name}`")) || page.lines().any(|line| line.starts_with(name));
+            assert!(is_there, "docs/src/reference/settings.md does not have `{name}`");
+        }
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    harness::book::write_manual(folder.path()).unwrap();
+    for (page, says) in [("holdfast-lookup.1", "explain"), ("holdfast-agent-run.1", "audit")] {
+        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(text.contains(says), "{text}");
+    }
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn a_broken_commit_leaves_the_last_good_in_force_and_says_where() {
     let manifest = "modules/profile/manifests/base.toml";
     let (_, said) =
         scene.commit(manifest, "template = \"motd.hbs\"", "tempalte = \"motd.hbs\"", "A slip").unwrap();
-    for part in ["broken", "modules/profile/manifests/base.toml:12:1", "tempalte", "template"] {
+    for part in ["broken", "modules/profile/manifests/base.toml:19:1", "tempalte", "template"] {
         assert!(said.contains(part), "the push did not say {part:?}: {said}");
     }
     let run = machines[0].run_once().unwrap();

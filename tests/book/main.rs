@@ -1,4 +1,4 @@
-//! Builds the book into `target/book`: `make docs`.
+//! Builds the book into `target/book`, and a man page for each command into `target/man`: `make docs`.
 
 #![allow(clippy::print_stdout)] // what it prints is where to look
 
@@ -7,8 +7,11 @@ use harness::binaries::workspace;
 use harness::book;
 
 fn main() -> Result<()> {
-    let into = workspace().join("target/book");
-    book::build(&into)?;
-    println!("{}", into.join("index.html").display());
+    let target = workspace().join("target");
+    let (site, manual) = (target.join("book"), target.join("man"));
+    book::build(&site)?;
+    println!("{}", site.join("index.html").display());
+    book::write_manual(&manual)?;
+    println!("{}", manual.join("holdfast.1").display());
     Ok(())
 }

@@ -270,5 +270,5 @@ const NAME_PROBES: &[Probe] = &[
         "both are on port 53, each on addresses of its own",
         "ss -lnu | grep '127.0.0.1:53 ' && ss -lnu | grep \"$(hostname -I | cut -d' ' -f1):53 \"",
     ),
-    probe(WEB1, "the resolver is for its own machine alone", "! nc -z -w 3 ns1.nordops.example 8953"),
+    probe(WEB1, "other machines reach the name server", "nc -z -w 3 ns1.nordops.example 53"),
 ];

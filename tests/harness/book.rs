@@ -1,4 +1,5 @@
-//! The book in `docs/`, built as a site by mdBook: the pages in `docs/src`, and a chapter for each module's README.
+//! The book in `docs/`, built as a site by mdBook: the pages in `docs/src`, and a chapter for each module's README. Beside
+//! it, man pages of both programs.
 
 use std::path::Path;
 
@@ -22,6 +23,18 @@ pub fn build(into: &Path) -> Result<()> {
     book.build()
 }
 
+/// Writes a man page for each command of both programs into a folder.
+///
+/// # Errors
+/// What the system says.
+pub fn write_manual(into: &Path) -> Result<()> {
+    std::fs::create_dir_all(into)?;
+    for program in [holdfast_server::cli::command(), holdfast_agent::cli::command()] {
+        clap_mangen::generate_to(program.disable_help_subcommand(true), into)?;
+    }
+    Ok(())
+}
+
 fn add_modules(book: &mut MDBook) -> Result<()> {
     let readmes = readmes()?;
     let mut missing = true;
@@ -38,7 +51,7 @@ fn add_modules(book: &mut MDBook) -> Result<()> {
 }
 
 fn chapter(name: &str, text: &str, parent: &Chapter) -> BookItem {
-    let parents = [&parent.parent_names[..], &[parent.name.clone()]].concat();
+    let parents = [&parent.parent_names[..], std::slice::from_ref(&parent.name)].concat();
     BookItem::Chapter(Chapter::new(name, text.to_owned(), format!("modules/{name}.md"), parents))
 }
 

@@ -19,6 +19,9 @@ const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", 
 /// The machine that the others' data names by its address.
 const OPERATIONS: &str = "ops1.nordops.example";
 
+/// The machine that has its own address in its data.
+const NAMESERVER: &str = "ns1.nordops.example";
+
 /// The machine that keeps mail.
 const MAILHOST: &str = "mx1.cedar.example";
 
@@ -89,9 +92,13 @@ impl Estate {
             estate.replace("\"192.0.2.20\"", &format!("\"{}\"", operations.address()))?;
             estate.replace("\"2001:db8:1::20\"", &format!("\"fd77:0:0:{lab}::{number}\""))?;
         }
+        let address_of = |name: &str| hosts.iter().find(|host| host.certname() == name).map(Host::address);
+        if let Some(address) = address_of(NAMESERVER) {
+            estate.replace("\"192.0.2.53\"", &format!("\"{address}\""))?;
+        }
         // Nothing leads out of the lab, so mail that would goes to the mail host.
-        if let Some(host) = hosts.iter().find(|host| host.certname() == MAILHOST) {
-            estate.replace("\"out.nordcloud.example:587\"", &format!("\"{}:25\"", host.address()))?;
+        if let Some(address) = address_of(MAILHOST) {
+            estate.replace("\"out.nordcloud.example:587\"", &format!("\"{address}:25\""))?;
         }
         Ok(estate)
     }

@@ -28,6 +28,36 @@ pub struct Scene {
     dashboard: SocketAddr,
 }
 
+/// What a bare Debian has that the estate's files and settings go into.
+const FOLDERS: [&str; 22] = [
+    "etc/apt/apt.conf.d",
+    "etc/apt/keyrings",
+    "etc/apt/preferences.d",
+    "etc/apt/sources.list.d",
+    "etc/cron.d",
+    "etc/default",
+    "etc/logrotate.d",
+    "etc/security/limits.d",
+    "etc/sysctl.d",
+    "etc/systemd/system",
+    "home",
+    "opt",
+    "root",
+    "srv",
+    "tmp",
+    "usr/local/bin",
+    "usr/local/lib",
+    "usr/local/sbin",
+    "usr/share/keyrings",
+    "usr/share/zoneinfo/Europe",
+    "var/lib",
+    "var/log",
+];
+
+/// What has only to be there.
+const FILES: [&str; 2] =
+    ["usr/share/keyrings/debian-archive-keyring.gpg", "usr/share/zoneinfo/Europe/Zurich"];
+
 impl Scene {
     /// Makes the remote from the tree's own control repository and starts a server on it; on the lab's network where
     /// there is a lab, on the loopback address otherwise.
@@ -157,8 +187,11 @@ impl Scene {
 
     fn directory(&self, certname: &str) -> Result<Machine> {
         let root = self.folder.path().join("machines").join(certname);
-        for folder in ["etc/systemd/system", "home", "opt", "srv", "tmp", "var/lib"] {
+        for folder in FOLDERS {
             fs::create_dir_all(root.join(folder))?;
+        }
+        for file in FILES {
+            fs::write(root.join(file), "")?;
         }
         fs::copy("/etc/os-release", root.join("etc/os-release"))?;
         fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")?;

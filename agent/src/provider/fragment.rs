@@ -27,3 +27,26 @@ impl Provider for Fragments {
         Left::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::report::{Mode, Status};
+    use holdfast_catalog::value::{Kind, Sensitive, Value};
+
+    use crate::enforce::bench::Bench;
+
+    #[test]
+    fn a_secret_of_a_fragment_is_not_told_by_the_validator_of_its_file() {
+        let mut bench = Bench::live();
+        let path = bench.dir().join("x").display().to_string();
+        let secret = Value::from(Kind::Sensitive(Sensitive::text("hunter2-of-a-part")));
+        bench.add("fragment", "a", &[("target", path.as_str().into()), ("content", secret)].into());
+        let file = [("fragments", true.into()), ("validate", "cat % >&2; false".into())];
+        bench.add("file", &path, &file.into());
+        let events = bench.run(Mode::Enforce).events;
+        let [event] = &events[..] else { panic!("{events:?}") };
+        let why = event.reason.as_deref().unwrap();
+        assert!(event.status == Status::Failed && why.contains("[sensitive]"), "{event:?}");
+        assert!(event.diff.is_none() && !format!("{event:?}").contains("hunter2"), "{event:?}");
+    }
+}

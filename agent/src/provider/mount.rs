@@ -184,7 +184,7 @@ fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Resul
         changes.push(Change::new("fstype", &top.fstype, want.fstype.as_deref().unwrap_or_default()));
     }
     if !options::are_in_force(want, top) {
-        changes.push(Change::new("options", top.options.join(","), &want.options));
+        changes.push(Change::new("options", top.options(want).join(","), &want.options));
     }
     Ok(changes)
 }

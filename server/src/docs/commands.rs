@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, Command};
 
-use super::markdown::{code, one_line, plain, table};
+use super::markdown::{code, one_line, plain, sentence, table};
 
 /// The page of a program: its commands with what they take, and its exit codes.
 pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
@@ -29,7 +29,8 @@ pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
 }
 
 fn section(page: &mut String, above: &str, command: &Command, is_global: &dyn Fn(&Arg) -> bool) {
-    if command.is_hide_set() {
+    // clap's own `help` says what is on this page.
+    if command.is_hide_set() || command.get_name() == "help" {
         return;
     }
     let name = format!("{above} {}", command.get_name());
@@ -37,7 +38,8 @@ fn section(page: &mut String, above: &str, command: &Command, is_global: &dyn Fn
     let own: Vec<&Arg> = command.get_arguments().filter(|arg| is_shown(arg) && !is_global(arg)).collect();
     if command.get_subcommands().next().is_none() {
         let words: Vec<String> = own.iter().map(|arg| usage(arg)).collect();
-        let _ = write!(page, "\n```text\n{}\n```\n", [&[name.clone()], &words[..]].concat().join(" "));
+        let _ =
+            write!(page, "\n```text\n{}\n```\n", [std::slice::from_ref(&name), &words].concat().join(" "));
     }
     if !own.is_empty() {
         let _ = write!(page, "\n{}", arguments(&own));
@@ -50,10 +52,7 @@ fn section(page: &mut String, above: &str, command: &Command, is_global: &dyn Fn
 fn about(command: &Command) -> String {
     let text = command.get_long_about().or_else(|| command.get_about());
     let text = text.map(ToString::to_string).unwrap_or_default();
-    let paragraphs = text.split("\n\n").map(|paragraph| {
-        let line = plain(&one_line(paragraph));
-        if line.ends_with(['.', ':', '!']) { line } else { format!("{line}.") }
-    });
+    let paragraphs = text.split("\n\n").map(|paragraph| sentence(&plain(&one_line(paragraph))));
     paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
@@ -95,10 +94,10 @@ fn value_name(arg: &Arg) -> String {
 
 fn described(arg: &Arg) -> String {
     let help = arg.get_help().map(|help| plain(&one_line(&help.to_string()))).unwrap_or_default();
-    let mut text = help;
+    let mut text = sentence(&help);
     let values = arg.get_possible_values();
     let shown: Vec<String> = values.iter().filter(|v| !v.is_hide_set()).map(|v| code(v.get_name())).collect();
-    if takes_value(arg) && !shown.is_empty() {
+    if takes_value(arg) && shown.len() > 1 {
         let _ = write!(text, " One of {}.", shown.join(", "));
     }
     let defaults: Vec<String> = arg.get_default_values().iter().map(|v| code(&v.to_string_lossy())).collect();
@@ -136,8 +135,8 @@ mod tests {
     fn a_command_says_what_it_takes() {
         let page = page(&Thing::command(), &[(0, "done")]);
         assert!(page.contains("## `thing look`\n\nLook at something.\n\n```text\nthing look DIR [--depth DEPTH] [--all]\n```"), "{page}");
-        assert!(page.contains("| `--depth DEPTH` | How &lt;much> `2` without it. |"), "{page}");
-        assert!(page.contains("| `--all` | All of it |") && page.contains("| 0 | done |"), "{page}");
+        assert!(page.contains("| `--depth DEPTH` | How &lt;much>. `2` without it. |"), "{page}");
+        assert!(page.contains("| `--all` | All of it. |") && page.contains("| 0 | done |"), "{page}");
         assert!(!page.contains("help"), "{page}");
     }
 }

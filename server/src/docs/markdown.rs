@@ -25,6 +25,12 @@ pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// With a full stop at its end.
+pub(super) fn sentence(line: &str) -> String {
+    let ends = line.is_empty() || line.ends_with(['.', ':', '!']);
+    if ends { line.to_owned() } else { format!("{line}.") }
+}
+
 /// As code, with a fence that the text does not hold.
 pub(super) fn code(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();

@@ -63,12 +63,12 @@ fn example(modules: &Modules, module: &str) -> Option<String> {
         .filter(|manifest| manifest.kind == ManifestKind::Define && manifest.name.module() == module);
     let mut profile = String::new();
     if class.is_some() {
-        let _ = write!(profile, "include = [\"{module}\"]\n");
+        let _ = writeln!(profile, "include = [\"{module}\"]");
     }
     for define in defines {
         let gap = if profile.is_empty() { "" } else { "\n" };
         let title = title_of(define);
-        let _ = write!(profile, "{gap}[\"{}\".{}]\n", define.name, key(&title));
+        let _ = writeln!(profile, "{gap}[\"{}\".{}]", define.name, key(&title));
         profile.push_str(&assignments(define.parameters.iter().filter(|p| p.is_required()), modules));
     }
     if profile.is_empty() {
@@ -110,8 +110,11 @@ fn assignments<'a>(parameters: impl Iterator<Item = &'a Parameter> + Clone, modu
     parameters.map(line).collect()
 }
 
-/// A title for an example of a define: one that fits the parameter whose default it is.
+/// A title for an example of a define: the one that its doc quotes, or one that fits the parameter whose default it is.
 fn title_of(define: &Manifest) -> String {
+    if let Some(quoted) = define.doc.as_deref().and_then(|doc| doc.split('"').nth(1)) {
+        return quoted.to_owned();
+    }
     let takes_title = |parameter: &&Parameter| {
         let texts = parameter.default.as_ref().map(Formula::texts).unwrap_or_default();
         texts.iter().any(|(text, _)| text.expressions().any(|(expression, _)| expression.source() == "title"))

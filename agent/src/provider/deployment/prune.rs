@@ -18,11 +18,16 @@ pub fn prune(place: Place<'_>, previous: Option<&str>, machine: &dyn System) -> 
         names.iter().filter_map(version).collect()
     };
     let stays = |version: &str| version == place.version() || Some(version) == previous;
-    for version in marked(".building").iter().filter(|version| !stays(version)) {
-        remove(place, version, machine)?;
+    let finished = marked(".finished");
+    for version in marked(".building") {
+        if stays(&version) || finished.contains(&version) {
+            marker::remove(&place.layout.building(&version), machine)?;
+        } else {
+            remove(place, &version, machine)?;
+        }
     }
-    let kept = kept(place, marked(".finished"), &stays, machine)?;
-    for version in marked(".finished").iter().filter(|version| !kept.contains(*version)) {
+    let kept = kept(place, finished.clone(), &stays, machine)?;
+    for version in finished.iter().filter(|version| !kept.contains(*version)) {
         remove(place, version, machine)?;
     }
     for version in marked(".failed").iter().filter(|version| !stays(version)) {

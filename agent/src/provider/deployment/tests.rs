@@ -6,6 +6,7 @@ use holdfast_catalog::graph::EdgeKind;
 use holdfast_catalog::report::{Cause, Mode, Status};
 use holdfast_catalog::value::Value;
 
+mod dying;
 mod failing;
 mod shop;
 

@@ -62,7 +62,7 @@ pub(super) fn edit(want: &FileLine, lines: &Lines<'_>) -> Result<Edit, String> {
             only_one(want, "after", &found)?;
             Ok(Edit::Insert(found.into_iter().map(|at| at + 1).collect()))
         }
-        None => Ok(Edit::Insert(vec![lines.len()])),
+        None => Ok(Edit::Insert(vec![lines.iter().len()])),
     }
 }
 

@@ -97,7 +97,7 @@ impl Bench {
         for (title, plan) in self.plans() {
             match plan.unwrap() {
                 Plan::Changes(changes) => {
-                    off.extend(changes.iter().map(|c| format!("{title}: {}", c.is.text())))
+                    off.extend(changes.iter().map(|c| format!("{title}: {}", c.is.text())));
                 }
                 plan => assert_eq!(plan, Plan::IN_SYNC),
             }

@@ -48,7 +48,7 @@ fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
     let headers = lines.iter().enumerate().filter_map(|(at, text)| Some((at, header(text)?)));
     // Before the first header, settings belong to the section without a name.
     let starts: Vec<_> = std::iter::once((0, "")).chain(headers.map(|(at, name)| (at + 1, name))).collect();
-    let ends = starts.iter().skip(1).map(|(start, _)| start - 1).chain([lines.len()]);
+    let ends = starts.iter().skip(1).map(|(start, _)| start - 1).chain([lines.iter().len()]);
     let stretches = starts.iter().zip(ends).enumerate();
     stretches
         .filter(|(number, ((_, name), _))| *name == want.section && (*number > 0 || want.section.is_empty()))

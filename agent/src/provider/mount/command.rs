@@ -116,7 +116,12 @@ fn mounting(want: &Mount) -> Invocation {
     Invocation::new(["mount", "--", want.title.as_str()])
 }
 
-/// With the options of /etc/fstab.
+/// With the options of /etc/fstab. Those of a bind mount are named, or the whole file system would get them.
 pub(super) fn remount(want: &Mount) -> Invocation {
-    Invocation::new(["mount", "-o", "remount", "--", want.title.as_str()])
+    let own = want.options().filter(|option| !matches!(*option, "bind" | "rbind"));
+    let options: Vec<&str> = match want.is_bind() {
+        true => ["remount", "bind"].into_iter().chain(own).collect(),
+        false => vec!["remount"],
+    };
+    Invocation::new(["mount", "-o", &options.join(","), "--", want.title.as_str()])
 }

@@ -19,14 +19,19 @@ const TAGS: [(&str, &str); 4] = [
     ("PARTLABEL=", "/dev/disk/by-partlabel/"),
 ];
 
+/// File systems of the kernel's own, which are on no device.
+const WITHOUT_DEVICE: &[&str] =
+    &["tmpfs", "ramfs", "overlay", "proc", "sysfs", "devpts", "hugetlbfs", "mqueue", "debugfs", "tracefs"];
+
 /// Whether the device that is wanted is the one that is mounted.
 pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<bool, Error> {
     let device = want.device();
     if want.is_bind() {
         return is_same_directory(device, want.title.as_str(), machine);
     }
-    // What runs as a program calls its source as it likes.
-    if top.fstype.starts_with("fuse") || trimmed(device) == trimmed(&top.source) {
+    // A program calls its source as it likes, and what has none is given any word.
+    let has_no_name = top.fstype.starts_with("fuse") || WITHOUT_DEVICE.contains(&top.fstype.as_str());
+    if has_no_name || trimmed(device) == trimmed(&top.source) {
         return Ok(true);
     }
     if let Some(number) = top.source.strip_prefix("/dev/loop").filter(|_| !device.starts_with("/dev/")) {

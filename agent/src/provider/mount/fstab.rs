@@ -107,20 +107,20 @@ fn changed(line: &str, entry: &Entry, wanted: &[String; FIELDS]) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
     let last = (0..FIELDS).rev().find(|i| !is_same(*i, &entry.fields[*i], &wanted[*i])).unwrap_or_default();
-    for field in 0..FIELDS {
+    for (field, should) in wanted.iter().enumerate() {
         let start = rest.len() - rest.trim_ascii_start().len();
         let end = rest[start..].find(|c: char| c.is_ascii_whitespace()).map_or(rest.len(), |end| start + end);
         let (space, word) = (&rest[..start], &rest[start..end]);
-        let same = is_same(field, &entry.fields[field], &wanted[field]) || field == 1;
+        let same = is_same(field, &entry.fields[field], should) || field == 1;
         match word {
             "" if field > last => break,
             "" => {
                 text.push('\t');
-                text.push_str(&escaped(&wanted[field]));
+                text.push_str(&escaped(should));
             }
             _ => {
                 text.push_str(space);
-                text.push_str(&if same { Cow::Borrowed(word) } else { escaped(&wanted[field]) });
+                text.push_str(&if same { Cow::Borrowed(word) } else { escaped(should) });
             }
         }
         rest = if word.is_empty() { "" } else { &rest[end..] };

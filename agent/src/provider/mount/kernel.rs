@@ -18,8 +18,18 @@ pub(super) struct Mounted {
     pub(super) point: String,
     pub(super) fstype: String,
     pub(super) source: String,
-    /// Those of the mount, then those of the file system.
-    pub(super) options: Vec<String>,
+    /// Those of this mount.
+    own: Vec<String>,
+    /// Those of the file system, wherever it is mounted.
+    whole: Vec<String>,
+}
+
+impl Mounted {
+    /// The options in which it may differ from what is wanted. A bind mount has only its own.
+    pub(super) fn options(&self, want: &Mount) -> Vec<&str> {
+        let whole = self.whole.iter().filter(|option| !want.is_bind() && !self.own.contains(option));
+        self.own.iter().chain(whole).map(String::as_str).collect()
+    }
 }
 
 /// The kernel's tables.
@@ -66,19 +76,20 @@ impl Table {
 }
 
 /// A line of mountinfo: `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
-fn mounted(line: &str) -> Option<Mounted> {
+pub(super) fn mounted(line: &str) -> Option<Mounted> {
     let (mount, system) = line.split_once(" - ")?;
     let mut mount = mount.split(' ').skip(4);
     let (point, own) = (mount.next()?, mount.next()?);
     let mut system = system.split(' ');
     let (fstype, source, whole) = (system.next()?, system.next()?, system.next().unwrap_or_default());
-    let mut options: Vec<String> = Vec::new();
-    for option in own.split(',').chain(whole.split(',')).filter(|option| !option.is_empty()) {
-        if !options.iter().any(|other| other == option) {
-            options.push(unescaped(option));
-        }
-    }
-    Some(Mounted { point: unescaped(point), fstype: fstype.to_owned(), source: unescaped(source), options })
+    let options = |text: &str| text.split(',').filter(|o| !o.is_empty()).map(unescaped).collect();
+    Some(Mounted {
+        point: unescaped(point),
+        fstype: fstype.to_owned(),
+        source: unescaped(source),
+        own: options(own),
+        whole: options(whole),
+    })
 }
 
 /// Whether the kernel's name of a type is the one that is wanted.
@@ -93,6 +104,7 @@ pub(super) fn is_fstype(wanted: &str, is: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::trial::want;
 
     #[test]
     fn lines_of_the_kernel_are_read_as_they_are_meant() {
@@ -100,7 +112,14 @@ mod tests {
             "36 35 98:0 /sub /srv/a\\040b rw,noatime master:1 shared:2 - ext4 /dev/sda1 rw,errors=continue";
         let mounted = mounted(line).unwrap();
         assert_eq!((mounted.point.as_str(), mounted.source.as_str()), ("/srv/a b", "/dev/sda1"));
-        assert_eq!(mounted.options, ["rw", "noatime", "errors=continue"]);
+        let wanted = |options: &str| {
+            want::<Mount>(
+                "/x",
+                &[("device", "/y".into()), ("fstype", "none".into()), ("options", options.into())],
+            )
+        };
+        assert_eq!(mounted.options(&wanted("noatime")), ["rw", "noatime", "errors=continue"]);
+        assert_eq!(mounted.options(&wanted("bind")), ["rw", "noatime"]);
     }
 
     #[test]

@@ -27,7 +27,8 @@ const VALUES: &[&str] = &["size", "nr_inodes", "mode", "uid", "gid", "errors", "
 
 /// Whether what is wanted is in force, as far as the kernel speaks of it. Of options that exclude each other the last counts.
 pub(super) fn are_in_force(want: &Mount, top: &Mounted) -> bool {
-    let shows = |option: &str| top.options.iter().any(|other| other == option);
+    let shown = top.options(want);
+    let shows = |option: &str| shown.contains(&option);
     let flags =
         FLAGS.iter().all(|(on, off)| match want.options().filter(|o| o == on || off.contains(o)).last() {
             Some(option) => shows(on) == (option == *on),
@@ -38,7 +39,7 @@ pub(super) fn are_in_force(want: &Mount, top: &Mounted) -> bool {
     };
     let values = VALUES.iter().all(|key| {
         let wanted = value(&mut want.options(), key);
-        let shown = value(&mut top.options.iter().map(String::as_str), key);
+        let shown = value(&mut shown.iter().copied(), key);
         match (wanted.and_then(|text| normal(key, &text)), shown.and_then(|text| normal(key, &text))) {
             (Some(wanted), Some(shown)) => wanted == shown,
             _ => true,
@@ -73,14 +74,14 @@ fn normal(key: &str, text: &str) -> Option<String> {
 mod tests {
     use holdfast_catalog::value::Value;
 
+    use super::super::kernel::mounted;
     use super::*;
     use crate::provider::trial::want;
 
     fn in_force(wanted: &str, shown: &str) -> bool {
         let attributes: &[(&str, Value)] =
             &[("device", "x".into()), ("fstype", "tmpfs".into()), ("options", wanted.into())];
-        let options = shown.split(',').map(str::to_owned).collect();
-        let top = Mounted { point: "/x".into(), fstype: "tmpfs".into(), source: "x".into(), options };
+        let top = mounted(&format!("1 0 0:1 / /x {shown} - tmpfs x rw")).unwrap();
         are_in_force(&want("/x", attributes), &top)
     }
 

@@ -158,6 +158,36 @@ fn another_device_is_mounted_in_the_place_of_one() {
 }
 
 #[test]
+fn a_bind_mount_is_known_by_what_it_shows_and_has_options_of_its_own() {
+    let double = machine(
+        "/srv/data /srv/shown none bind,ro 0 0\n",
+        "31 22 252:1 / /srv/shown rw - ext4 /dev/vda1 rw,x=y\n",
+        "",
+    );
+    // What is bound is one directory at two places, which a link to it is too for this.
+    symlink("data", double.root.path().join("srv/shown")).unwrap();
+    let all = [("device", "/srv/data".into()), ("fstype", "none".into()), ("options", "bind,ro".into())];
+    let bind = want("/srv/shown", &all);
+    assert_eq!(trial::said(&trial::changes(&Mounts, &double, &bind)), ["options: rw -> bind,ro"]);
+    let other = want("/srv/shown", &[("device", "/dev".into()), all[1].clone(), ("options", "bind".into())]);
+    let said = trial::said(&trial::changes(&Mounts, &double, &other));
+    assert_eq!(said[0], "device: /srv/data -> /dev", "what /etc/fstab says");
+    trial::mend(&Mounts, &double, &bind).unwrap();
+    assert_eq!(double.ran(), ["mount -o remount,bind,ro -- /srv/shown"]);
+}
+
+#[test]
+fn what_is_on_no_device_may_have_any_name() {
+    let double = machine(
+        "tmpfs /srv/data tmpfs size=1M 0 0\n",
+        "30 22 0:40 / /srv/data rw - tmpfs none rw,size=1024k\n",
+        "",
+    );
+    let all = [("device", "tmpfs".into()), ("fstype", "tmpfs".into()), ("options", "size=1M".into())];
+    assert_eq!(mended(&double, &want("/srv/data", &all)).0, [""; 0], "what it holds would be lost");
+}
+
+#[test]
 fn devices_have_many_names() {
     let double = machine("UUID=1-b /srv/data ext4 noatime 0 2\n", DATA, "");
     let by_uuid = double.root.path().join("dev/disk/by-uuid");

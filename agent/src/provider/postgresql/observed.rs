@@ -1,6 +1,6 @@
 //! What was found, place by place: one that cannot be asked fails nobody but who is in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::server::Seen;
 use super::super::{Error, Plan};
@@ -16,14 +16,12 @@ impl<T> Observed<T> {
         places: impl IntoIterator<Item = Place>,
         mut ask: impl FnMut(&Place) -> Result<Seen<T>, Error>,
     ) -> Self {
-        let mut all = BTreeMap::new();
-        for place in places {
-            if !all.contains_key(&place) {
-                let found = ask(&place).map_err(|error| error.to_string());
-                all.insert(place, found);
-            }
-        }
-        Self(all)
+        let places: BTreeSet<Place> = places.into_iter().collect();
+        let found = |place: Place| {
+            let found = ask(&place).map_err(|error| error.to_string());
+            (place, found)
+        };
+        Self(places.into_iter().map(found).collect())
     }
 
     /// What was found, where the place was there.

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::Tidy;
 use super::{age_of, is_due, is_old};
 use crate::provider::glob::matches_any;
 use crate::provider::{Change, ChangeKind, Error, Reading};
-use crate::system::{self, FileKind, Member, Stat, Walk};
+use crate::system::{FileKind, Member, Stat, Walk};
 
 /// So many paths of one directory are removed in a run; the next one goes on.
 const MOST: usize = 20_000;
@@ -56,16 +56,13 @@ pub(super) fn plan_at_most(
     let mut look =
         Look { want, reading, now, device, most, inside: Vec::new(), changes: Vec::new(), nameless: 0 };
     reading.machine.walk(directory, &mut |member| Ok(look.member(member)))?;
-    look.leave_for("")?;
+    look.leave_for("");
     Ok(look.finish())
 }
 
 impl Look<'_> {
     fn member(&mut self, member: &Member<'_>) -> Walk {
-        let parent = member.path.parent().and_then(Path::to_str).unwrap_or_default().to_owned();
-        if self.leave_for(&parent).is_err() {
-            return Walk::Stop;
-        }
+        self.leave_for(member.path.parent().and_then(Path::to_str).unwrap_or_default());
         if self.changes.len() >= self.most {
             self.inside.iter_mut().for_each(|open| open.stays = true);
             return Walk::Stop;
@@ -107,19 +104,20 @@ impl Look<'_> {
     }
 
     /// Ends the directories that the walk has left, now that it is in `parent`.
-    fn leave_for(&mut self, parent: &str) -> system::Result<()> {
+    fn leave_for(&mut self, parent: &str) {
         while let Some(open) = self.inside.pop_if(|open| open.path != parent) {
-            // What seems empty may be a mount that was not entered.
-            let empty = || -> system::Result<bool> {
-                Ok(self.reading.machine.list(Path::new(&self.whole(&open.path)))?.is_empty())
-            };
-            if !open.stays && (open.holds || empty()?) {
+            if !open.stays && (open.holds || self.is_empty(&open)) {
                 self.change(&open.path, &open.stat);
             } else {
                 self.keep();
             }
         }
-        Ok(())
+    }
+
+    /// Whether nothing is in it: what the walk found nothing in may be a mount that it did not enter.
+    fn is_empty(&self, open: &Open) -> bool {
+        let names = self.reading.machine.list(Path::new(&self.whole(&open.path)));
+        names.is_ok_and(|names| names.is_empty())
     }
 
     /// Something stays, and so does what it is in.

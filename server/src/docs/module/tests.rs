@@ -55,7 +55,7 @@ A web server.
 # modules/profile/manifests/example.toml
 include = ["web"]
 
-["web::site"."db.example"]
+["web::site"."www.example.org"]
 root = "/srv/shop"
 ```
 

@@ -94,7 +94,7 @@ impl Format {
     /// A value of it, as an expression.
     pub fn sample(self) -> &'static str {
         match self {
-            Self::Host => "'db.example'",
+            Self::Host => "'www.example.org'",
             Self::Ip | Self::Ipv4 => "'192.0.2.7'",
             Self::Ipv6 => "'2001:db8::7'",
             Self::Cidr => "'192.0.2.0/24'",

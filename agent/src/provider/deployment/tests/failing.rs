@@ -1,11 +1,15 @@
 //! Releases that fail, and runs that are killed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use holdfast_catalog::report::{Cause, Status};
+use holdfast_catalog::report::{Cause, Mode, Status};
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 
+use super::dying::{Dying, FOREVER, Steps};
 use super::shop::Shop;
+use crate::enforce::bench::Bench;
 
 #[test]
 fn a_build_that_fails_leaves_the_live_release_alone_and_is_not_tried_again() {
@@ -144,4 +148,51 @@ fn a_source_that_fails_is_tried_again() {
     }
     assert_eq!(shop.names("shop/releases"), [".1.finished", "1"]);
     shop.goes_live("2");
+}
+
+/// A shop with a live release 1, whose run to release 2 dies after so many steps; whether it died.
+fn dies(steps: usize, left: &Steps, more: &[(&str, Value)]) -> (Shop, bool) {
+    left.store(FOREVER, Ordering::SeqCst);
+    let mut shop = Shop::on(Bench::of(Dying::new(left.clone())), more);
+    shop.goes_live("1");
+    shop.want("2");
+    left.store(steps, Ordering::SeqCst);
+    shop.bench.run(Mode::Enforce);
+    let died = left.swap(FOREVER, Ordering::SeqCst) == 0;
+    let live = shop.bench.read("shop/current/version");
+    assert!(matches!(live.as_deref(), Some("1\n" | "2\n")), "after {steps} steps {live:?} is live");
+    (shop, died)
+}
+
+/// Tries each step until a run lives through all of them.
+fn at_every_step(more: &[(&str, Value)], then: impl Fn(&mut Shop, usize)) {
+    let left = Arc::new(AtomicUsize::new(0));
+    for steps in 0.. {
+        let (mut shop, died) = dies(steps, &left, more);
+        then(&mut shop, steps);
+        if !died {
+            assert!(steps > 20, "{steps} steps are no deployment");
+            return;
+        }
+    }
+}
+
+#[test]
+fn killed_before_any_step_the_next_run_brings_the_release() {
+    at_every_step(&[("shared", "log".into())], |shop, steps| {
+        shop.bench.run(Mode::Enforce);
+        shop.is_live("2");
+        shop.is_calm();
+        assert!(shop.activated().ends_with('2'), "after {steps} steps {} runs", shop.activated());
+    });
+}
+
+#[test]
+fn killed_before_any_step_a_release_that_fails_is_taken_back_all_the_same() {
+    let sick = [("health", "test $(cat version) != 2".into()), ("health_timeout", 0.into())];
+    at_every_step(&sick, |shop, steps| {
+        assert!(shop.fails().contains("release 2 failed"), "after {steps} steps");
+        shop.is_live("1");
+        assert!(shop.activated().ends_with('1'), "after {steps} steps {} runs", shop.activated());
+    });
 }

@@ -16,7 +16,10 @@ pub(super) struct Shop {
 
 impl Shop {
     pub(super) fn new(more: &[(&str, Value)]) -> Self {
-        let bench = Bench::live();
+        Self::on(Bench::live(), more)
+    }
+
+    pub(super) fn on(bench: Bench, more: &[(&str, Value)]) -> Self {
         let mut shop = Self { bench, index: 0 };
         let root = shop.path("");
         let activate = format!("cat {root}shop/current/version >>{root}activated");

@@ -1,1 +1,113 @@
+//! Privileges in MariaDB: what lacks, and where it is granted and taken.
 
+use holdfast_catalog::value::Value;
+use serde_json::json;
+
+use super::*;
+use crate::provider::server::trial::Server;
+use crate::provider::trial::{changes, mend, plan, said, want};
+
+/// What the question holds, and no statement.
+const MARK: &str = "JSON_OBJECT";
+
+const KNOWN: [&str; 6] = ["SELECT", "INSERT", "CREATE", "EVENT", "PROCESS", "SUPER"];
+
+/// A server with the account `app@%` and the table `shop_a.orders`, on which the account holds these; a name that ends
+/// with `*` it may grant.
+fn with(held: &[(&str, &[&str])]) -> Server {
+    let mut rows = vec![json!({ "account": "'app'@'%'" }), json!({ "table": "shop_a.orders" })];
+    rows.extend(KNOWN.map(|name| json!({ "known": name })));
+    for (on, names) in held {
+        rows.extend(names.iter().map(|name| {
+            let option = if name.ends_with('*') { "YES" } else { "NO" };
+            let name = name.trim_end_matches('*');
+            json!({ "privilege": { "who": "'app'@'%'", "on": on, "name": name, "option": option } })
+        }));
+    }
+    let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    Server::answering(MARK, format!("{lines}end of answer\n"))
+}
+
+fn grant(on: &str, privileges: &[&str], more: &[(&str, Value)]) -> MysqlGrant {
+    let privileges = privileges.iter().map(|word| Value::from(*word)).collect::<Vec<_>>();
+    let base = [("user", "app@%".into()), ("on", on.into()), ("privileges", privileges.into())];
+    want("app", &base.into_iter().chain(more.iter().cloned()).collect::<Vec<_>>())
+}
+
+fn told(server: &Server, want: &MysqlGrant) -> String {
+    assert!(mend(&Grants, &server.machine, want).unwrap().failed.is_empty());
+    let sql = server.told(MARK).concat();
+    sql.lines().filter(|line| !line.starts_with("SET ")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_lacks_is_reported_and_granted() {
+    let wanted = grant("shop_a.*", &["SELECT", "INSERT"], &[]);
+    let said_of = |held: &[&str]| said(&changes(&Grants, &with(&[("shop\\_a.*", held)]).machine, &wanted));
+    assert!(said_of(&["SELECT", "INSERT", "CREATE"]).is_empty());
+    assert_eq!(said_of(&["SELECT"]), ["privileges: SELECT -> INSERT,SELECT"]);
+    assert_eq!(said_of(&["CREATE"]), ["ensure: absent -> present"]);
+    assert_eq!(told(&with(&[]), &wanted), "GRANT INSERT, SELECT ON `shop\\_a`.* TO 'app'@'%';");
+}
+
+#[test]
+fn a_grant_with_a_wildcard_is_another_one() {
+    let wanted = grant("shop_a.*", &["SELECT"], &[]);
+    let wild = with(&[("shop_a.*", &["SELECT"])]);
+    assert_eq!(said(&changes(&Grants, &wild.machine, &wanted)), ["ensure: absent -> present"]);
+}
+
+#[test]
+fn all_is_what_the_server_knows_at_that_level() {
+    let all = grant("shop_a.*", &["ALL"], &[]);
+    let said_of = |held: &[&str]| said(&changes(&Grants, &with(&[("shop\\_a.*", held)]).machine, &all));
+    assert!(said_of(&["SELECT", "INSERT", "CREATE", "EVENT"]).is_empty());
+    assert_eq!(said_of(&["SELECT", "EVENT"]), ["privileges: EVENT,SELECT -> ALL"]);
+    assert_eq!(told(&with(&[]), &all), "GRANT ALL ON `shop\\_a`.* TO 'app'@'%';");
+}
+
+#[test]
+fn the_right_to_grant_is_given_and_taken() {
+    let wanted = |option: bool| grant("*.*", &["PROCESS"], &[("grant_option", option.into())]);
+    let (with_option, without) = (with(&[("*.*", &["PROCESS*"])]), with(&[("*.*", &["PROCESS"])]));
+    assert!(changes(&Grants, &with_option.machine, &wanted(true)).is_empty());
+    assert_eq!(
+        said(&changes(&Grants, &with_option.machine, &wanted(false))),
+        ["grant_option: true -> false"]
+    );
+    assert_eq!(told(&with_option, &wanted(false)), "REVOKE GRANT OPTION ON *.* FROM 'app'@'%';");
+    assert_eq!(said(&changes(&Grants, &without.machine, &wanted(true))), ["grant_option: false -> true"]);
+    assert_eq!(told(&without, &wanted(true)), "GRANT USAGE ON *.* TO 'app'@'%' WITH GRANT OPTION;");
+    assert_eq!(told(&with(&[]), &wanted(true)), "GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION;");
+}
+
+#[test]
+fn exactly_these_privileges_are_taken_away_wherever_they_stand() {
+    let gone = grant("shop_a.*", &["SELECT"], &[("ensure", "absent".into())]);
+    assert!(changes(&Grants, &with(&[("shop\\_a.*", &["INSERT"])]).machine, &gone).is_empty());
+    let server = with(&[("shop\\_a.*", &["SELECT", "INSERT"]), ("shop_a.*", &["SELECT"])]);
+    assert_eq!(said(&changes(&Grants, &server.machine, &gone)), ["ensure: present -> absent"]);
+    assert_eq!(
+        told(&server, &gone),
+        "REVOKE SELECT ON `shop\\_a`.* FROM 'app'@'%';\nREVOKE SELECT ON `shop_a`.* FROM 'app'@'%';"
+    );
+    let all = grant("shop_a.orders", &["ALL"], &[("ensure", "absent".into())]);
+    let server = with(&[("shop_a.orders", &["SELECT*"])]);
+    assert_eq!(
+        told(&server, &all),
+        "REVOKE ALL ON `shop_a`.`orders` FROM 'app'@'%';\nREVOKE GRANT OPTION ON `shop_a`.`orders` FROM 'app'@'%';"
+    );
+}
+
+#[test]
+fn an_account_or_a_table_that_is_not_there_is_waited_for() {
+    let waits = |wanted: &MysqlGrant| match plan(&Grants, &with(&[]).machine, wanted) {
+        Ok(Plan::Pending(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(waits(&grant("shop_a.items", &["SELECT"], &[])), "there is no table `shop_a.items`");
+    let other = grant("shop_a.*", &["SELECT"], &[("user", "other@%".into())]);
+    assert_eq!(waits(&other), "there is no account `other@%`");
+    let gone = grant("shop_a.*", &["SELECT"], &[("user", "other@%".into()), ("ensure", "absent".into())]);
+    assert!(changes(&Grants, &with(&[]).machine, &gone).is_empty());
+}

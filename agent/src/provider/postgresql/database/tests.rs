@@ -1,1 +1,142 @@
+//! Databases of PostgreSQL: what differs, and the statements that mend it.
 
+use holdfast_catalog::value::Value;
+use serde_json::json;
+
+use super::*;
+use crate::provider::server::trial::Server;
+use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::system::double;
+
+/// What questions hold, and no statement.
+const MARK: &str = "json_";
+
+/// A server with the database `shop` as it is, or as none.
+fn with(database: Option<serde_json::Value>, extensions: &[&str]) -> Server {
+    let mut databases = json!({ "template0": found(json!({})) });
+    if let Some(database) = database {
+        databases["shop"] = found(database);
+    }
+    let available = json!(["citext", "postgis"]);
+    let found = json!({ "databases": databases, "roles": ["app"], "available": available }).to_string();
+    let extensions = json!(extensions).to_string();
+    Server::new(move |asked| match asked.sql.as_str() {
+        sql if sql.contains("FROM pg_extension") => double::said(&extensions),
+        sql if sql.contains("FROM pg_database") => double::said(&found),
+        _ => double::said(""),
+    })
+}
+
+fn found(differing: serde_json::Value) -> serde_json::Value {
+    let mut database =
+        json!({ "owner": "app", "encoding": "UTF8", "locale": "de_CH.UTF-8", "connection_limit": -1 });
+    database.as_object_mut().unwrap().extend(differing.as_object().unwrap().clone());
+    database
+}
+
+fn shop(more: &[(&str, Value)]) -> PostgresqlDatabase {
+    let owner = ("owner", "app".into());
+    want("shop", &[owner].into_iter().chain(more.iter().cloned()).collect::<Vec<_>>())
+}
+
+fn extensions() -> (&'static str, Value) {
+    ("extensions", vec![Value::from("postgis"), "citext".into()].into())
+}
+
+#[test]
+fn what_is_altered_is_reported_alone() {
+    let said = |database, has: &[&str]| {
+        said(&changes(&Databases, &with(Some(database), has).machine, &shop(&[extensions()])))
+    };
+    assert!(said(json!({}), &["citext", "postgis"]).is_empty());
+    assert_eq!(said(json!({ "owner": "postgres" }), &["citext", "postgis"]), ["owner: postgres -> app"]);
+    assert_eq!(said(json!({ "connection_limit": 3 }), &["citext", "postgis"]), ["connection_limit: 3 -> -1"]);
+    assert_eq!(said(json!({}), &["citext"]), ["extensions: citext -> citext,postgis"]);
+}
+
+#[test]
+fn what_cannot_be_changed_is_said() {
+    let other = with(Some(json!({ "encoding": "LATIN1", "locale": "C" })), &[]);
+    let wanted = shop(&[("locale", "de_CH.utf8".into())]);
+    let Plan::InSync(notes) = plan(&Databases, &other.machine, &wanted).unwrap() else { panic!() };
+    assert_eq!(said(&notes), ["encoding: LATIN1 -> UTF8", "locale: C -> de_CH.utf8"]);
+    assert!(notes.iter().all(|note| note.note.is_some()));
+    let same = with(Some(json!({})), &[]);
+    assert_eq!(plan(&Databases, &same.machine, &wanted).unwrap(), Plan::IN_SYNC);
+}
+
+#[test]
+fn a_new_database_is_made_with_all_that_is_wanted() {
+    let server = with(None, &[]);
+    let wanted = shop(&[extensions(), ("locale", "de_CH.UTF-8".into()), ("connection_limit", 7.into())]);
+    assert!(mend(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
+    assert_eq!(
+        server.told(MARK),
+        [
+            "CREATE DATABASE \"shop\" WITH OWNER \"app\" TEMPLATE \"template0\" ENCODING 'UTF8' \
+             LC_COLLATE 'de_CH.UTF-8' LC_CTYPE 'de_CH.UTF-8' CONNECTION LIMIT 7;\n",
+            "SET search_path = public;\nBEGIN;\nCREATE EXTENSION IF NOT EXISTS \"postgis\" CASCADE;\n\
+             CREATE EXTENSION IF NOT EXISTS \"citext\" CASCADE;\nCOMMIT;\n",
+        ]
+    );
+    let databases: Vec<_> = server.asked().iter().map(|one| one.variable("PGDATABASE").to_owned()).collect();
+    assert_eq!(databases, ["postgres", "postgres", "shop"]);
+}
+
+#[test]
+fn each_property_is_mended_by_its_own_statement() {
+    for (database, has, statement) in [
+        (json!({ "owner": "x" }), &["citext", "postgis"][..], "ALTER DATABASE \"shop\" OWNER TO \"app\";"),
+        (json!({ "connection_limit": 3 }), &["citext", "postgis"], "WITH CONNECTION LIMIT -1;"),
+        (json!({}), &[], "CREATE EXTENSION IF NOT EXISTS \"citext\" CASCADE;"),
+    ] {
+        let server = with(Some(database), has);
+        assert!(mend(&Databases, &server.machine, &shop(&[extensions()])).unwrap().failed.is_empty());
+        let told = server.told(MARK);
+        assert!(told.len() == 1 && told[0].contains(statement), "{told:?}");
+    }
+}
+
+#[test]
+fn what_it_needs_is_waited_for() {
+    let pending = |more: &[(&str, Value)], words: &str| match plan(
+        &Databases,
+        &with(None, &[]).machine,
+        &want("shop", more),
+    ) {
+        Ok(Plan::Pending(why)) => assert!(why.contains(words), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    pending(&[("owner", "nobody".into())], "no role `nobody`");
+    pending(&[("template", "model".into())], "no database `model`");
+    pending(&[("extensions", "timescaledb".into())], "install the package");
+}
+
+#[test]
+fn an_absent_database_is_dropped_and_by_force_only_where_that_is_said() {
+    for (force, statement) in
+        [(false, "DROP DATABASE \"shop\";\n"), (true, "DROP DATABASE \"shop\" WITH (FORCE);\n")]
+    {
+        let server = with(Some(json!({})), &[]);
+        let gone = want("shop", &[("ensure", "absent".into()), ("force", force.into())]);
+        mend(&Databases, &server.machine, &gone).unwrap();
+        assert_eq!(server.told(MARK), [statement]);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_looked_into_fails_alone() {
+    let found = json!({ "databases": { "shop": found(json!({})), "bare": found(json!({})) }, "roles": ["app"],
+        "available": ["citext"] });
+    let found = found.to_string();
+    let server = Server::new(move |asked| match asked.variable("PGDATABASE") {
+        "postgres" => double::said(&found),
+        _ => double::failed(3, "ERROR:  no"),
+    });
+    let (broken, bare) = (want("shop", &[("extensions", "citext".into())]), want("bare", &[]));
+    server.reading(|reading| {
+        let seen = Databases.observe(&[&broken, &bare], reading).unwrap();
+        assert!(Databases.plan(&broken, &seen, reading).unwrap_err().to_string().contains("ERROR:  no"));
+        assert_eq!(Databases.plan(&bare, &seen, reading).unwrap(), Plan::IN_SYNC);
+    });
+}

@@ -1,1 +1,214 @@
+//! Privileges in PostgreSQL: what lacks on which object, and the statements that mend it.
 
+use holdfast_catalog::value::Value;
+use serde_json::json;
+
+use super::*;
+use crate::provider::server::trial::Server;
+use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::system::double;
+
+/// What questions hold, and no statement.
+const MARK: &str = "json_";
+
+/// A server with the database `shop`, in which access is as said, whatever is asked for.
+fn with(access: serde_json::Value) -> Server {
+    Server::new(move |asked| {
+        let Some((_, rows)) = asked.sql.split_once("VALUES\n('") else {
+            return double::said(if asked.sql.contains(MARK) { "[\"shop\"]" } else { "" });
+        };
+        let key = rows.split('\'').next().unwrap();
+        let mut found = json!({ "role": true, "schema": true, "objects": [], "defaults": {} });
+        found.as_object_mut().unwrap().extend(access.as_object().unwrap().clone());
+        double::said(&json!({ key: found }).to_string())
+    })
+}
+
+/// Objects, each with the privileges that are held on it.
+fn objects(objects: &[(&str, &[&str])]) -> serde_json::Value {
+    let object = |(name, held): &(&str, &[&str])| json!({ "name": name, "held": held_all(held) });
+    json!({ "objects": objects.iter().map(object).collect::<Vec<_>>() })
+}
+
+fn held_all(held: &[&str]) -> serde_json::Value {
+    held.iter()
+        .map(|word| {
+            let name = word.trim_end_matches('*').to_owned();
+            (name, json!({ "grantable": word.ends_with('*'), "other": null }))
+        })
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn grant(attributes: &[(&str, Value)]) -> PostgresqlGrant {
+    let base = [("role", "app".into()), ("database", "shop".into())];
+    want("app", &base.into_iter().chain(attributes.iter().cloned()).collect::<Vec<_>>())
+}
+
+fn words(list: &[&str]) -> Value {
+    list.iter().map(|word| Value::from(*word)).collect::<Vec<_>>().into()
+}
+
+fn on(kind: &str, privileges: &[&str]) -> PostgresqlGrant {
+    grant(&[("on", kind.into()), ("privileges", words(privileges))])
+}
+
+#[test]
+fn what_lacks_on_one_object_is_reported_with_its_name() {
+    let wanted = on("all_tables", &["SELECT", "INSERT"]);
+    let said_of = |list: &[(&str, &[&str])]| changes(&Grants, &with(objects(list)).machine, &wanted);
+    assert!(said_of(&[("a", &["SELECT", "INSERT", "DELETE"]), ("b", &["INSERT", "SELECT"])]).is_empty());
+    assert!(said_of(&[]).is_empty(), "where there is no table, nothing lacks");
+    let lacking = said_of(&[("a", &["SELECT", "INSERT"]), ("b", &["SELECT"])]);
+    assert_eq!(said(&lacking), ["privileges: SELECT -> SELECT,INSERT"]);
+    assert_eq!(lacking[0].note.as_deref(), Some("they lack on b"));
+    assert_eq!(said(&said_of(&[("a", &[]), ("b", &["DELETE"])])), ["ensure: absent -> present"]);
+}
+
+#[test]
+fn the_right_to_grant_is_given_and_taken() {
+    let orders = |option: bool| {
+        let object = ("object", "orders".into());
+        grant(&[
+            ("on", "table".into()),
+            object,
+            ("privileges", "SELECT".into()),
+            ("with_grant_option", option.into()),
+        ])
+    };
+    let server = with(objects(&[("orders", &["SELECT*"])]));
+    assert!(changes(&Grants, &server.machine, &orders(true)).is_empty());
+    assert_eq!(
+        said(&changes(&Grants, &server.machine, &orders(false))),
+        ["with_grant_option: true -> false"]
+    );
+    mend(&Grants, &server.machine, &orders(false)).unwrap();
+    let revoke = "REVOKE GRANT OPTION FOR SELECT ON TABLE \"public\".\"orders\" FROM \"app\";\n";
+    assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
+    let server = with(objects(&[("orders", &["SELECT"])]));
+    assert_eq!(said(&changes(&Grants, &server.machine, &orders(true))), ["with_grant_option: false -> true"]);
+}
+
+#[test]
+fn each_kind_of_object_is_named_in_its_own_way() {
+    for (attributes, statement) in [
+        (
+            vec![("privileges", words(&["ALL"]))],
+            "CREATE, CONNECT, TEMPORARY ON DATABASE \"shop\" TO \"app\";",
+        ),
+        (
+            vec![("on", "schema".into()), ("schema", "s".into()), ("privileges", "USAGE".into())],
+            "ON SCHEMA \"s\"",
+        ),
+        (
+            vec![("on", "all_sequences".into()), ("privileges", "USAGE".into())],
+            "ON ALL SEQUENCES IN SCHEMA \"public\"",
+        ),
+        (
+            vec![("on", "sequence".into()), ("object", "ids".into()), ("privileges", "USAGE".into())],
+            "GRANT USAGE ON SEQUENCE \"public\".\"ids\" TO \"app\";",
+        ),
+        (
+            vec![
+                ("on", "table".into()),
+                ("object", "t".into()),
+                ("privileges", "SELECT".into()),
+                ("role", "public".into()),
+            ],
+            "GRANT SELECT ON TABLE \"public\".\"t\" TO PUBLIC;",
+        ),
+    ] {
+        let server = with(objects(&[("one", &[])]));
+        mend(&Grants, &server.machine, &grant(&attributes)).unwrap();
+        let told = server.told(MARK).concat();
+        assert!(told.contains(statement), "{told}");
+    }
+}
+
+#[test]
+fn what_is_made_later_is_granted_as_it_is_made() {
+    let wanted = grant(&[
+        ("on", "all_tables".into()),
+        ("privileges", "SELECT".into()),
+        ("default_privileges", words(&["maker", "other"])),
+    ]);
+    let all =
+        |maker: &[&str]| json!({ "defaults": { "maker": held_all(maker), "other": held_all(&["SELECT"]) } });
+    assert!(changes(&Grants, &with(all(&["SELECT"])).machine, &wanted).is_empty());
+    let server = with(all(&["INSERT"]));
+    assert_eq!(
+        said(&changes(&Grants, &server.machine, &wanted)),
+        ["default_privileges: other -> maker,other"]
+    );
+    mend(&Grants, &server.machine, &wanted).unwrap();
+    let told = server.told(MARK).concat();
+    let statement =
+        "ALTER DEFAULT PRIVILEGES FOR ROLE \"maker\" IN SCHEMA \"public\" GRANT SELECT ON TABLES TO \"app\";";
+    assert!(told.contains(statement), "{told}");
+    let missing = with(json!({ "defaults": { "other": {} } }));
+    assert_eq!(
+        plan(&Grants, &missing.machine, &wanted).unwrap(),
+        Plan::Pending("there is no role `maker`".to_owned())
+    );
+}
+
+#[test]
+fn exactly_these_privileges_are_taken_away() {
+    let gone = grant(&[
+        ("ensure", "absent".into()),
+        ("on", "all_tables".into()),
+        ("privileges", words(&["SELECT", "INSERT"])),
+    ]);
+    assert!(changes(&Grants, &with(objects(&[("a", &["DELETE"])])).machine, &gone).is_empty());
+    let server = with(objects(&[("a", &["SELECT", "DELETE"])]));
+    assert_eq!(said(&changes(&Grants, &server.machine, &gone)), ["ensure: present -> absent"]);
+    mend(&Grants, &server.machine, &gone).unwrap();
+    let revoke = "REVOKE SELECT, INSERT ON ALL TABLES IN SCHEMA \"public\" FROM \"app\";\n";
+    assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
+}
+
+#[test]
+fn what_another_than_the_owner_granted_is_not_said_to_be_taken_away() {
+    let held = json!({ "SELECT": { "grantable": false, "other": "bob" } });
+    let server = with(json!({ "objects": [{ "name": "orders", "held": held }] }));
+    let gone = grant(&[
+        ("ensure", "absent".into()),
+        ("on", "table".into()),
+        ("object", "orders".into()),
+        ("privileges", "SELECT".into()),
+    ]);
+    let error = plan(&Grants, &server.machine, &gone).unwrap_err().to_string();
+    assert!(error.contains("`orders` was granted by the role `bob`"), "{error}");
+}
+
+#[test]
+fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
+    let waits = |access: serde_json::Value, wanted: &PostgresqlGrant, words: &str| match plan(
+        &Grants,
+        &with(access).machine,
+        wanted,
+    ) {
+        Ok(Plan::Pending(why)) => assert!(why.contains(words), "{why}"),
+        other => panic!("{other:?}"),
+    };
+    let table = [("on", "table".into()), ("object", "orders".into()), ("privileges", "SELECT".into())];
+    waits(json!({ "role": false }), &on("database", &["CONNECT"]), "no role `app`");
+    waits(json!({ "schema": false }), &on("schema", &["USAGE"]), "no schema `public`");
+    waits(json!({}), &grant(&table), "no table `public.orders`");
+    let elsewhere = |ensure: &str| {
+        let all =
+            [("ensure", Value::from(ensure)), ("database", "none".into()), ("privileges", "CONNECT".into())];
+        plan(&Grants, &with(json!({})).machine, &grant(&all)).unwrap()
+    };
+    assert_eq!(elsewhere("present"), Plan::Pending("there is no database `none`".to_owned()));
+    assert_eq!(elsewhere("absent"), Plan::IN_SYNC);
+}
+
+#[test]
+fn what_is_on_a_database_needs_no_session_in_it() {
+    let server = with(objects(&[("shop", &["CONNECT"])]));
+    assert!(changes(&Grants, &server.machine, &on("database", &["CONNECT"])).is_empty());
+    assert!(server.asked().iter().all(|asked| asked.variable("PGDATABASE") == "postgres"));
+    changes(&Grants, &server.machine, &on("schema", &["USAGE"]));
+    assert_eq!(server.asked().last().unwrap().variable("PGDATABASE"), "shop");
+}

@@ -1,0 +1,115 @@
+//! A machine on which an agent dies: after so many steps nothing more can be changed. It is no power cut, so that
+//! nothing needs to reach the disk.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::system::double::said;
+use crate::system::{
+    Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Member, Opened, Output, Result, Staged,
+    StagedTree, Stat, System, Walk,
+};
+
+/// So many steps are left; many, where it is not to die.
+pub(super) type Steps = Arc<AtomicUsize>;
+
+/// For ever, as tests go.
+pub(super) const FOREVER: usize = 1_000_000;
+
+pub(super) struct Dying {
+    machine: Machine,
+    left: Steps,
+}
+
+impl Dying {
+    pub(super) fn new(left: Steps) -> Self {
+        Self { machine: Machine::open(Path::new("/")).unwrap(), left }
+    }
+
+    fn step(&self) -> Result<()> {
+        let one_less = |left: usize| left.checked_sub(1);
+        match self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::io("living on", Path::new("/"), io::Error::other("the agent was killed"))),
+        }
+    }
+}
+
+impl Inspect for Dying {
+    fn liveness(&self) -> Liveness {
+        self.machine.liveness()
+    }
+    fn lstat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.machine.lstat(path)
+    }
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        self.machine.stat(path)
+    }
+    fn open(&self, path: &Path) -> Result<Option<Opened>> {
+        self.machine.open(path)
+    }
+    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+        self.machine.open_if(path, wanted)
+    }
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        self.machine.read_link(path)
+    }
+    fn list(&self, path: &Path) -> Result<Vec<OsString>> {
+        self.machine.list(path)
+    }
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
+        self.machine.walk(path, visit)
+    }
+    fn accounts(&self) -> Result<Arc<Accounts>> {
+        self.machine.accounts()
+    }
+    fn probe(&self, command: &Invocation) -> Result<Output> {
+        self.machine.probe(command)
+    }
+}
+
+impl System for Dying {
+    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+        self.step()?;
+        self.machine.stage(path, access, content)
+    }
+    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+        self.step()?;
+        self.machine.stage_tree(path, access)
+    }
+    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+        self.step()?;
+        self.machine.make_symlink(path, target, access)
+    }
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        self.step()?;
+        self.machine.make_dir(path, access)
+    }
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+        self.step()?;
+        self.machine.set_mode(path, mode)
+    }
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+        self.step()?;
+        self.machine.set_owner(path, uid, gid)
+    }
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.step()?;
+        self.machine.remove(path)
+    }
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        self.step()?;
+        self.machine.remove_tree(path)
+    }
+    fn run(&self, command: &Invocation) -> Result<Output> {
+        self.step()?;
+        let is_sync = command.command.to_string().starts_with("sync ");
+        if is_sync { Ok(said("")) } else { self.machine.run(command) }
+    }
+    fn settle(&self) -> Result<()> {
+        self.step()
+    }
+}
