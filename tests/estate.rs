@@ -26,7 +26,7 @@ const RUNS: usize = 5;
 /// How long lies between two runs of a soak.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// How many machines of one class are there at once.
+/// How many machines are brought about at once.
 const AT_ONCE: usize = 4;
 
 /// Machines that have to do with each other, and what they are asked, in this order.
@@ -148,12 +148,11 @@ const OPERATIONS: Scene = Scene {
 #[test]
 fn operations_watches_its_clients_and_keeps_their_logs_and_backups() {
     let Some(lab) = lab::shared() else { return };
-    let cast = Cast::of(lab, &OPERATIONS);
+    let cast = Cast::of(lab, &[&OPERATIONS]);
     for _ in 0..RUNS {
         cast.expect_nothing_to_do("again");
     }
-    let [operations, ..] = &cast.hosts[..] else { panic!("no hosts") };
-    operations.reboot().unwrap();
+    cast.host(OPS).reboot().unwrap();
     cast.ask("after a reboot", OPERATIONS.probes);
     cast.expect_nothing_to_do("after a reboot");
 }
@@ -191,12 +190,12 @@ fn nothing_changes_over_time() {
         needed.as_secs()
     );
     let Some(lab) = lab::shared() else { return };
-    let casts: Vec<Cast> = SCENES.iter().map(|scene| Cast::of(lab, scene)).collect();
+    let cast = Cast::of(lab, &SCENES);
     let begun = Instant::now();
     while begun.elapsed() < time {
         wait::pass(INTERVAL);
         let when = format!("after {} minutes", begun.elapsed().as_secs() / 60);
-        casts.iter().for_each(|cast| cast.expect_nothing_to_do(&when));
+        cast.expect_nothing_to_do(&when);
     }
 }
 
@@ -225,7 +224,7 @@ const SCENES: [&Scene; 6] = [
 /// Each role of a customer, from bare Debian and after a reboot.
 fn serves(scene: &Scene) {
     let Some(lab) = lab::shared() else { return };
-    let cast = Cast::of(lab, scene);
+    let cast = Cast::of(lab, &[scene]);
     cast.hosts.iter().for_each(|host| host.reboot().unwrap());
     cast.ask("after a reboot", scene.probes);
     cast.expect_nothing_to_do("after a reboot");
@@ -263,16 +262,17 @@ struct Cast {
 }
 
 impl Cast {
-    /// Boots bare hosts, brings about what they are, and asks them.
-    fn of(lab: &Lab, scene: &Scene) -> Self {
-        let hosts = lab.boot(scene.nodes).expect("the hosts boot");
+    /// Boots the bare hosts of some scenes together, brings about what they are, and asks them.
+    fn of(lab: &Lab, scenes: &[&Scene]) -> Self {
+        let nodes: BTreeSet<&str> = scenes.iter().flat_map(|scene| scene.nodes).copied().collect();
+        let hosts = lab.boot(&nodes.into_iter().collect::<Vec<_>>()).expect("the hosts boot");
         let estate = Estate::on(&hosts).unwrap();
         let cast = Self { hosts, estate };
         cast.converge("from nothing");
         cast.introduce();
         cast.converge("when the backup server knows the keys");
         cast.expect_nothing_to_do("at once");
-        cast.ask("when all is there", scene.probes);
+        scenes.iter().for_each(|scene| cast.ask("when all is there", scene.probes));
         cast.expect_nothing_to_do("after the services were used");
         cast
     }
@@ -285,17 +285,23 @@ impl Cast {
         self.estate.replace(OTTO, &key).unwrap();
         let key = operations.sh("cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub").unwrap();
         self.estate.replace(BACKUP_SERVER, &key).unwrap();
-        for host in &self.hosts[1..] {
+        for host in self.hosts.iter().filter(|host| host.certname() != OPS) {
             self.estate.trust_backups_of(host).unwrap();
         }
     }
 
+    fn host(&self, certname: &str) -> &Host {
+        self.hosts.iter().find(|host| host.certname() == certname).expect("a host of the scene")
+    }
+
     fn each(&self, run: impl Fn(&Host) + Sync) {
-        thread::scope(|scope| {
-            let run = &run;
-            let threads: Vec<_> = self.hosts.iter().map(|host| scope.spawn(move || run(host))).collect();
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
-        });
+        for hosts in self.hosts.chunks(AT_ONCE) {
+            thread::scope(|scope| {
+                let run = &run;
+                let threads: Vec<_> = hosts.iter().map(|host| scope.spawn(move || run(host))).collect();
+                threads.into_iter().for_each(|thread| thread.join().unwrap());
+            });
+        }
     }
 
     fn converge(&self, when: &str) {
@@ -321,8 +327,7 @@ impl Cast {
 
     fn ask(&self, when: &str, probes: &[Probe]) {
         for probe in probes {
-            let host =
-                self.hosts.iter().find(|host| host.certname() == probe.on).expect("a host of the scene");
+            let host = self.host(probe.on);
             host.wait_for(probe.what, SOON, |host| host.sh(&format!("{SEE}{}", probe.script)))
                 .unwrap_or_else(|why| panic!("{when}: {why}"));
         }

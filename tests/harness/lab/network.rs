@@ -9,6 +9,7 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Error;
@@ -27,6 +28,7 @@ pub struct Network {
     switch: String,
     hosts_file: PathBuf,
     names: Mutex<BTreeMap<String, Port>>,
+    last_port: AtomicU8,
 }
 
 /// Where a host is plugged in.
@@ -68,6 +70,7 @@ impl Network {
             switch: machine.namespace(),
             hosts_file: ledger.folder().join("names"),
             names: Mutex::new(BTreeMap::from([(MACHINE.to_owned(), machine)])),
+            last_port: AtomicU8::new(*HOST_PORTS.end()),
         };
         ledger.will_make(&Made::Namespace(&network.switch))?;
         ip(&["netns", "add", &network.switch])?;
@@ -151,10 +154,14 @@ impl Network {
         if names.contains_key(certname) {
             return Err(Error::Unavailable(format!("there is a host {certname} in the lab already")));
         }
-        let number = HOST_PORTS
-            .into_iter()
+        // Numbers go round: the kernel takes its time to remove the link of a host that is gone.
+        let last = self.last_port.load(Ordering::Relaxed);
+        let number = (last..=*HOST_PORTS.end())
+            .skip(1)
+            .chain(HOST_PORTS)
             .find(|number| names.values().all(|port| port.number != *number))
             .ok_or_else(|| Error::Unavailable("the lab has no free address left".into()))?;
+        self.last_port.store(number, Ordering::Relaxed);
         let port = Port { lab: self.number, number };
         names.insert(certname.to_owned(), port);
         drop(names);
