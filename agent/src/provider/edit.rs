@@ -118,11 +118,11 @@ pub fn put(writing: Writing<'_>, path: &str, access: Access, text: &str) -> Resu
     }
 }
 
-/// Root's file that everybody reads.
-pub const PUBLIC: Access = Access { mode: 0o644, uid: Some(0), gid: Some(0) };
+/// A file of the agent's own user, root on a machine, that everybody reads.
+pub const PUBLIC: Access = Access { mode: 0o644, uid: None, gid: None };
 
-/// Root's file that nobody else reads.
-pub const PRIVATE: Access = Access { mode: 0o600, uid: Some(0), gid: Some(0) };
+/// A file of the agent's own user, root on a machine, that nobody else reads.
+pub const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
 
 #[cfg(test)]
 mod tests {

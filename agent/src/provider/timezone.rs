@@ -57,7 +57,7 @@ impl Provider for Zones {
         if linked(machine)? != should {
             // Relative, so that it leads to the right file below another root too.
             let target = format!("..{ZONES}/{should}");
-            let access = Access { mode: 0o777, uid: Some(0), gid: Some(0) };
+            let access = Access { mode: 0o777, uid: None, gid: None };
             machine.make_symlink(Path::new(LINK), Path::new(&target), access)?;
         }
         if named(machine)?.is_some_and(|name| name != should) {

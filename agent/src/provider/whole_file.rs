@@ -12,7 +12,7 @@ use super::{Applied, Change, Error, Plan, Provider as _, Reading, Shown, Writing
 use crate::system::{Access, FileKind, Inspect, System};
 
 /// A directory that everybody may look into.
-const DIRECTORY: Access = Access { mode: 0o755, uid: Some(0), gid: Some(0) };
+const DIRECTORY: Access = Access { mode: 0o755, uid: None, gid: None };
 
 /// The resource as a `file`.
 pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File {
