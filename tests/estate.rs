@@ -15,6 +15,7 @@ use holdfast_server::repo::Directory;
 
 use crate::modules;
 
+mod changes;
 mod customers;
 
 /// How long a service may take to answer on a busy machine.
@@ -157,6 +158,9 @@ fn operations_watches_its_clients_and_keeps_their_logs_and_backups() {
     cast.host(OPS).reboot().unwrap();
     cast.ask("after a reboot", OPERATIONS.probes);
     cast.expect_nothing_to_do("after a reboot");
+    changes::reach_only_whom_they_concern(&cast, cast.host(OPS));
+    cast.converge("after changes");
+    cast.expect_nothing_to_do("after changes");
 }
 
 /// Each class on a machine that has nothing else.
