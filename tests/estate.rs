@@ -17,6 +17,7 @@ use crate::modules;
 
 mod changes;
 mod customers;
+mod sealed_logs;
 
 /// How long a service may take to answer on a busy machine.
 const SOON: Duration = Duration::from_secs(90);
@@ -159,6 +160,7 @@ fn operations_watches_its_clients_and_keeps_their_logs_and_backups() {
     cast.ask("after a reboot", OPERATIONS.probes);
     cast.expect_nothing_to_do("after a reboot");
     changes::reach_only_whom_they_concern(&cast, cast.host(OPS));
+    sealed_logs::are_heard_by_certificate_alone(&cast);
     cast.converge("after changes");
     cast.expect_nothing_to_do("after changes");
 }

@@ -1,0 +1,79 @@
+//! Logs by TLS: both machines show certificates of one authority, and whoever has none is not heard.
+
+use harness::lab::Host;
+
+use super::{Cast, OPS, SOON, WEB};
+
+/// Makes an authority and a certificate for each of both machines, as an operator would elsewhere.
+const PKI: &str = r#"
+mkdir -p /root/pki && cd /root/pki
+key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+openssl req -x509 $key -keyout ca.key -out ca.pem -days 30 -subj /CN=logs
+for name in ops1.nordops.example web1.acme.example; do
+    openssl req $key -keyout "$name.key" -out "$name.csr" -subj "/CN=$name"
+    echo "subjectAltName=DNS:$name" >extensions
+    openssl x509 -req -in "$name.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile extensions -out "$name.pem"
+done"#;
+
+/// Where rsyslog is told to find them.
+const FILES: &str = r#"
+[rsyslog]
+ca_file   = "/etc/rsyslog.tls/ca.pem"
+cert_file = "/etc/rsyslog.tls/cert.pem"
+key_file  = "/etc/rsyslog.tls/key.pem"
+"#;
+
+const SERVER: &str = "
+[rsyslog.server]
+tls = true
+
+[profile.log_server]
+port = 6514
+";
+
+const CLIENT: &str = "
+[rsyslog.forward]
+tls  = true
+port = 6514
+
+[rsyslog.forward.leave_out.noise]
+program = \"noise\"
+";
+
+/// What arrives from the client.
+const ARRIVED: &str = "/var/log/remote/web1.acme.example/messages.log";
+
+/// Has both machines speak TLS from now on, and looks at what arrives.
+pub(super) fn are_heard_by_certificate_alone(cast: &Cast) {
+    let (server, client) = (cast.host(OPS), cast.host(WEB));
+    server.sh(PKI).unwrap();
+    for (host, part) in [(server, SERVER), (client, CLIENT)] {
+        hand_over(server, host);
+        let own = format!("hieradata/nodes/{}.toml", host.certname());
+        cast.estate.add(&[(own, format!("{FILES}{part}"))]).unwrap();
+    }
+    cast.converge("with certificates");
+    client.sh("logger --tag noise 'not to be sent'; logger --tag sealed 'sent by tls'").unwrap();
+    let arrives = |host: &Host| host.sh(&format!("grep 'sealed sent by tls' {ARRIVED}"));
+    server.wait_for("a line by TLS arrives", SOON, arrives).unwrap();
+    server.sh(&format!("! grep 'not to be sent' {ARRIVED}")).unwrap();
+    let intruder = "printf '<13>1 2026-01-01T00:00:00Z intruder x - - - in the clear\\n' | nc -q 2 ops1.nordops.example 6514";
+    cast.host(super::DB).sh(&format!("{intruder} || true")).unwrap();
+    client.sh("logger --tag sealed 'after the intruder'").unwrap();
+    let arrives = |host: &Host| host.sh(&format!("grep 'after the intruder' {ARRIVED}"));
+    server.wait_for("the next line by TLS arrives", SOON, arrives).unwrap();
+    server.sh("! ls /var/log/remote/intruder").unwrap();
+}
+
+/// Puts a machine's certificate and key where it keeps them.
+fn hand_over(from: &Host, to: &Host) {
+    for (source, target) in [
+        ("ca.pem", "ca.pem"),
+        (&format!("{}.pem", to.certname()), "cert.pem"),
+        (&format!("{}.key", to.certname()), "key.pem"),
+    ] {
+        let bytes = from.read(&format!("/root/pki/{source}")).unwrap();
+        to.write(&format!("/etc/rsyslog.tls/{target}"), bytes).unwrap();
+    }
+    to.sh("chmod 600 /etc/rsyslog.tls/key.pem").unwrap();
+}
