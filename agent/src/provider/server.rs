@@ -5,6 +5,7 @@ use holdfast_catalog::value::MASK;
 use super::{Error, Plan};
 use crate::system::{Invocation, Output};
 
+pub mod quoting;
 #[cfg(test)]
 pub(crate) mod trial;
 
