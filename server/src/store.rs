@@ -140,12 +140,18 @@ fn from_word<T: serde::de::DeserializeOwned>(what: &'static str, word: String) -
         .map_err(|_| Error::Corrupt { what, value: word })
 }
 
-/// JSON, compressed: for what is read whole and rarely.
-fn pack<T: serde::Serialize>(value: &T) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| Error::Database(Box::new(error));
-    let mut out = zstd::Encoder::new(Vec::new(), 3).map_err(failed)?;
-    serde_json::to_writer(&mut out, value).map_err(|error| Error::Database(Box::new(error)))?;
-    out.finish().map_err(failed)
+/// What is read whole and rarely.
+struct Packed {
+    /// JSON, compressed.
+    body: Vec<u8>,
+    /// How many bytes it is unpacked.
+    unpacked: i64,
+}
+
+fn pack<T: serde::Serialize>(value: &T) -> Result<Packed> {
+    let json = serde_json::to_vec(value).map_err(|error| Error::Database(Box::new(error)))?;
+    let body = zstd::encode_all(&*json, 3).map_err(|error| Error::Database(Box::new(error)))?;
+    Ok(Packed { body, unpacked: i64::try_from(json.len()).unwrap_or(i64::MAX) })
 }
 
 /// What [`pack`] packed.

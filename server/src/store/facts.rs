@@ -24,7 +24,7 @@ impl Store {
     /// # Errors
     /// Where the store fails.
     pub async fn put_facts(&self, node: NodeId, hash: String, facts: &Facts, now: Timestamp) -> Result<()> {
-        let body = pack(facts)?;
+        let body = pack(facts)?.body;
         self.write(move |connection| {
             connection
                 .prepare_cached(

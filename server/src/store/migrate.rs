@@ -7,8 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Error, Result};
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_node_report.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_init.sql"),
+    include_str!("../../migrations/0002_node_report.sql"),
+    include_str!("../../migrations/0003_report_bytes.sql"),
+];
 
 /// Applies what is missing.
 pub fn up(connection: &Connection) -> Result<()> {

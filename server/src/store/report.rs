@@ -6,10 +6,13 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
 use super::node::NodeId;
-use super::{Result, Store, event, from_word, millis, pack, time, unpack, word};
+use super::{Packed, Result, Store, event, from_word, millis, pack, time, unpack, word};
 
 /// So many reports of one node are kept: one that sends them all the time fills no disk.
 pub const MOST: u32 = 500;
+
+/// So many bytes of them, unpacked.
+pub const MOST_BYTES: i64 = 32 * 1024 * 1024;
 
 /// A report without its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,16 +97,17 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
 }
 
 impl Store {
-    /// Stores a report of a node, unless it has it, and forgets the oldest over [`MOST`].
+    /// Stores a report of a node, unless it has it, and forgets the oldest over [`MOST`] or
+    /// [`MOST_BYTES`].
     ///
     /// # Errors
     /// Where the store fails.
     pub async fn put_report(&self, node: NodeId, report: Report, now: Timestamp) -> Result<Stored> {
         // Packed on the caller's thread for blocking work: the one that writes has no time to waste.
         let packing = tokio::task::spawn_blocking(move || Ok::<_, super::Error>((pack(&report)?, report)));
-        let (body, report) = packing.await.map_err(|error| super::Error::Database(Box::new(error)))??;
+        let (packed, report) = packing.await.map_err(|error| super::Error::Database(Box::new(error)))??;
         self.write(move |connection| {
-            if insert(connection, node, &report, &body, now)? == 0 {
+            if insert(connection, node, &report, &packed, now)? == 0 {
                 return Ok(Stored::Twice);
             }
             let id = connection.last_insert_rowid();
@@ -116,6 +120,10 @@ impl Store {
                 )?
                 .execute(params![node.0, id, millis(now)])?;
             forget_over(connection, node, id)?;
+            // Only a report larger than its share can be what is too much.
+            if packed.unpacked > MOST_BYTES / i64::from(MOST) {
+                forget_heavy(connection, node, id)?;
+            }
             Ok(Stored::New(id))
         })
         .await
@@ -186,11 +194,23 @@ fn forget_over(connection: &Connection, node: NodeId, newest: i64) -> Result<()>
     Ok(())
 }
 
+/// Deletes the oldest of a node over [`MOST_BYTES`], and never the one that has just come.
+fn forget_heavy(connection: &Connection, node: NodeId, newest: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "DELETE FROM report WHERE id IN (SELECT id FROM (
+               SELECT id, sum(bytes) OVER (ORDER BY id = ?2 DESC, received_at DESC, id DESC) AS so_far
+                 FROM report WHERE node = ?1) WHERE so_far > ?3 AND id <> ?2)",
+        )?
+        .execute(params![node.0, newest, MOST_BYTES])?;
+    Ok(())
+}
+
 fn insert(
     connection: &Connection,
     node: NodeId,
     report: &Report,
-    body: &[u8],
+    packed: &Packed,
     now: Timestamp,
 ) -> Result<usize> {
     let counts = &report.counts;
@@ -199,9 +219,9 @@ fn insert(
         .prepare_cached(
             "INSERT OR IGNORE INTO report (node, run, received_at, started_at, duration_ms, catalog, commit_id,
                environment, mode, source, total, unchanged, changed, corrective, would_change, failed, skipped,
-               not_applicable, \"off\", refreshed, dropped, error, agent, body)
+               not_applicable, \"off\", refreshed, dropped, error, agent, body, bytes)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-               ?21, ?22, ?23, ?24)",
+               ?21, ?22, ?23, ?24, ?25)",
         )?
         .execute(params![
             node.0,
@@ -227,7 +247,8 @@ fn insert(
             counts.dropped,
             report.error,
             report.agent,
-            body
+            packed.body,
+            packed.unpacked
         ])?;
     Ok(inserted)
 }

@@ -246,6 +246,23 @@ async fn a_node_that_reports_all_the_time_keeps_so_many_and_no_more() {
     assert_eq!(store.reports_of(other, 9).await.unwrap().len(), 1);
 }
 
+#[actix_web::test]
+async fn large_reports_are_kept_by_their_bytes_however_well_they_pack() {
+    let (_directory, store) = empty();
+    let node = added(&store, "web1").await.id;
+    store.put_report(node, report(0, 1), NOW).await.unwrap();
+    for run in 1..=5 {
+        let large = Report {
+            error: Some("x".repeat(usize::try_from(report::MOST_BYTES / 4).unwrap())),
+            ..report(run, 1)
+        };
+        store.put_report(node, large, NOW).await.unwrap();
+    }
+    let kept: Vec<String> = store.reports_of(node, 9).await.unwrap().into_iter().map(|row| row.run).collect();
+    assert_eq!(kept, [5, 4, 3].map(|run| report(run, 1).run.to_string()));
+    assert_eq!(store.events_of(node, 9).await.unwrap().len(), 3);
+}
+
 async fn serve(store: &Store, node: NodeId, id: char, contents: Vec<ContentHash>, at: Timestamp) {
     let catalog = ServedCatalog {
         id: CatalogId::parse(&id.to_string().repeat(64)).unwrap(),
