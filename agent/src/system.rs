@@ -69,6 +69,14 @@ pub struct Stat {
     pub times: Times,
 }
 
+impl Stat {
+    /// What a replacement keeps of the mode where nobody declares one. Set-id bits fall with the content, as they do
+    /// whoever writes to a file: they may be a user's who put a program of theirs there.
+    pub fn permissions(&self) -> u32 {
+        self.mode & 0o777
+    }
+}
+
 /// When something was last touched, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
@@ -87,6 +95,27 @@ pub struct Opened {
     pub file: File,
     /// Taken from the open file.
     pub stat: Stat,
+}
+
+impl Opened {
+    /// Its bytes, at most `limit`; `path` is what it is called.
+    ///
+    /// # Errors
+    /// There are more, or they cannot be read.
+    pub fn read(self, path: &Path, limit: u64) -> Result<Vec<u8>> {
+        let too_large = |size| Error::TooLarge { path: path.to_owned(), size, limit };
+        if self.stat.size > limit {
+            return Err(too_large(self.stat.size));
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(self.stat.size).unwrap_or(0));
+        // One more than the limit, so that a file that grows meanwhile is seen.
+        let read = self.file.take(limit + 1).read_to_end(&mut bytes);
+        read.map_err(|source| Error::io("reading", path, source))?;
+        if bytes.len() as u64 > limit {
+            return Err(too_large(bytes.len() as u64));
+        }
+        Ok(bytes)
+    }
 }
 
 /// A member of a directory tree, met by [`Inspect::walk`].
@@ -178,18 +207,7 @@ pub trait Inspect: Sync {
 
     /// A file's bytes, at most `limit`; none where nothing stands there.
     fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-        let Some(opened) = self.open(path)? else { return Ok(None) };
-        if opened.stat.size > limit {
-            return Err(Error::TooLarge { path: path.to_owned(), size: opened.stat.size, limit });
-        }
-        let mut bytes = Vec::with_capacity(usize::try_from(opened.stat.size).unwrap_or(0));
-        let failed = |source| Error::io("reading", path, source);
-        // One more than the limit, so that a file that grows meanwhile is seen.
-        opened.file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() as u64 > limit {
-            return Err(Error::TooLarge { path: path.to_owned(), size: bytes.len() as u64, limit });
-        }
-        Ok(Some(bytes))
+        self.open(path)?.map(|opened| opened.read(path, limit)).transpose()
     }
 
     /// A small text file, such as one under `/etc`; none where nothing stands there. Bytes that are no UTF-8 are replaced.

@@ -24,7 +24,7 @@ impl Texts {
         let mut all = HashMap::new();
         for path in paths {
             all.entry(path.into()).or_insert_with(|| match text(machine, Path::new(path)) {
-                Ok(text) => Ok(text.map(Arc::from)),
+                Ok(text) => Ok(text.map(|(text, _)| text.into())),
                 Err(error) => Err(error.to_string()),
             });
         }
@@ -44,10 +44,13 @@ impl Texts {
     }
 }
 
-/// A file's text; none where nothing stands there.
-fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<String>, Error> {
-    let Some(bytes) = machine.read(path, LIMIT)? else { return Ok(None) };
-    String::from_utf8(bytes).map(Some).map_err(|_| {
+/// A file's text, and what the file is; none where nothing stands there. Both are of the same open file: whoever puts
+/// another in its place meanwhile gets nothing of that one.
+fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Error> {
+    let Some(opened) = machine.open(path)? else { return Ok(None) };
+    let stat = opened.stat;
+    let text = String::from_utf8(opened.read(path, LIMIT)?);
+    text.map(|text| Some((text, stat))).map_err(|_| {
         let path = path.display();
         Error::Refused(format!(
             "{path} is no UTF-8 text, and is not edited: what is no text in it would be lost"
@@ -84,28 +87,15 @@ pub fn rewrite(
 ) -> Result<(), Error> {
     let path = Path::new(path);
     let old = text(writing.machine, path)?;
-    let edited = edit(old.as_deref().unwrap_or_default());
-    if old.as_deref() == Some(edited.as_str()) {
+    let before = old.as_ref().map(|(text, _)| text.as_str());
+    let edited = edit(before.unwrap_or_default());
+    if before == Some(edited.as_str()) {
         return Ok(());
     }
-    let stat = writing.machine.stat(path)?;
-    replace(writing, path, stat, new, &edited)
-}
-
-/// Replaces a text file whole; owner, group and mode of a file that stands there stay.
-fn replace(
-    writing: Writing<'_>,
-    path: &Path,
-    old: Option<Stat>,
-    new: Access,
-    text: &str,
-) -> Result<(), Error> {
-    let kept = old.filter(|stat| stat.kind == FileKind::File);
-    let access =
-        kept.map_or(new, |stat| Access { mode: stat.mode, uid: Some(stat.uid), gid: Some(stat.gid) });
-    match writing.machine.stage(path, access, &mut text.as_bytes())?.commit()? {
-        Committed::Whole | Committed::InPlace => Ok(()),
-    }
+    let kept =
+        |(_, stat): &(_, Stat)| Access { mode: stat.permissions(), uid: Some(stat.uid), gid: Some(stat.gid) };
+    let access = old.as_ref().map_or(new, kept);
+    put_at(writing, path, access, &edited)
 }
 
 /// Writes a file that a resource owns whole, with this owner and mode.
@@ -113,7 +103,11 @@ fn replace(
 /// # Errors
 /// It could not be replaced; the old file still stands.
 pub fn put(writing: Writing<'_>, path: &str, access: Access, text: &str) -> Result<(), Error> {
-    match writing.machine.stage(Path::new(path), access, &mut text.as_bytes())?.commit()? {
+    put_at(writing, Path::new(path), access, text)
+}
+
+fn put_at(writing: Writing<'_>, path: &Path, access: Access, text: &str) -> Result<(), Error> {
+    match writing.machine.stage(path, access, &mut text.as_bytes())?.commit()? {
         Committed::Whole | Committed::InPlace => Ok(()),
     }
 }

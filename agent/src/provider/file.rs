@@ -147,7 +147,8 @@ fn access_changes(
     }
 }
 
-/// Sets owner, group and mode of what stands there, as far as they are in `changes`.
+/// Sets owner, group and mode of what stands there, as far as they are in `properties`. A change of owner clears the
+/// set-id bits, so a declared mode is set again; what nobody declares is not, since who it was before may have set it.
 fn apply_access(
     path: &Path,
     mode: Option<u32>,
@@ -157,15 +158,12 @@ fn apply_access(
 ) -> Result<(), Error> {
     let uid = owners.uid.filter(|_| properties.contains(&"owner"));
     let gid = owners.gid.filter(|_| properties.contains(&"group"));
-    let stat = writing.machine.lstat(path)?;
-    if uid.is_some() || gid.is_some() {
+    let given = uid.is_some() || gid.is_some();
+    if given {
         writing.machine.set_owner(path, uid, gid)?;
     }
-    // A change of owner clears the set-id bits, so they are set again.
-    let special =
-        stat.filter(|stat| stat.mode & 0o6000 != 0 && stat.kind == FileKind::File).map(|stat| stat.mode);
-    let again = special.filter(|_| uid.is_some() || gid.is_some());
-    if let Some(mode) = mode.filter(|_| properties.contains(&"mode")).or(again) {
+    let again = |mode: &u32| given && mode & 0o6000 != 0;
+    if let Some(mode) = mode.filter(|mode| properties.contains(&"mode") || again(mode)) {
         writing.machine.set_mode(path, mode)?;
     }
     Ok(())
@@ -292,5 +290,5 @@ fn properties(changes: &[Change]) -> Vec<&str> {
 
 /// What a content is for a report: its hash, or a mask.
 fn shown_content(content: &Content) -> Shown {
-    if content::is_sensitive(content) { Shown::Masked } else { Shown::Plain(content::shown_hash(content)) }
+    if content.is_sensitive() { Shown::Masked } else { Shown::Plain(content::shown_hash(content)) }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use holdfast_catalog::resource::attribute::{Content, Presence};
+use holdfast_catalog::resource::attribute::{Content, Mode, Presence};
 use holdfast_catalog::resource::{Attributes, File, ResourceType as _};
 
 use super::file::Files;
@@ -14,12 +14,14 @@ use crate::system::{Access, FileKind, Inspect, System};
 /// A directory that everybody may look into.
 const DIRECTORY: Access = Access { mode: 0o755, uid: None, gid: None };
 
-/// The resource as a `file`.
+/// The resource as a `file`: what is secret is for its owner alone.
 pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File {
     let ensure = if ensure == Presence::Present { "file" } else { "absent" };
     let attributes: Attributes = [("ensure".into(), ensure.into())].into();
     let file = File::read(path, &attributes).expect("a path that a type makes is absolute and normal");
-    File { content: content.cloned(), ..file }
+    let secret = content.is_some_and(Content::is_sensitive);
+    let mode = content.map(|_| Mode(if secret { 0o600 } else { 0o644 }));
+    File { content: content.cloned(), mode, ..file }
 }
 
 /// A file that holds this text, which is no secret.

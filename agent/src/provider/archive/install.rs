@@ -55,7 +55,7 @@ fn file(want: &Archive, parcel: Parcel<'_>, owners: &Owners, writing: Writing<'_
     let old = writing.machine.lstat(target)?;
     let kept = old.filter(|stat| stat.kind == FileKind::File);
     let access = Access {
-        mode: want.mode.map_or_else(|| kept.map_or(0o644, |stat| stat.mode), |mode| mode.0),
+        mode: want.mode.map_or_else(|| kept.map_or(0o644, |stat| stat.permissions()), |mode| mode.0),
         uid: owners.uid.or_else(|| kept.map(|stat| stat.uid)),
         gid: owners.gid.or_else(|| kept.map(|stat| stat.gid)),
     };

@@ -72,23 +72,17 @@ impl Owners {
         Ok(owner.into_iter().chain(group).collect())
     }
 
-    /// Gives a path and all below it to them, as far as it is not theirs.
+    /// Gives a path and all below it to them, as far as it is not theirs. A program's set-id bits fall with its owner: who
+    /// it was before may have set them.
     pub fn give_all(&self, path: &Path, machine: &dyn System) -> Result<(), Error> {
         let mut others = Vec::new();
         self.visit(path, machine, &mut |path, stat| {
             let differs = |should: Option<u32>, is| should.is_some_and(|should| should != is);
             if differs(self.uid, stat.uid) || differs(self.gid, stat.gid) {
-                others.push((path.to_owned(), *stat));
+                others.push(path.to_owned());
             }
         })?;
-        for (path, stat) in others {
-            machine.set_owner(&path, self.uid, self.gid)?;
-            // A change of owner clears set-id bits, which somebody may have set on purpose.
-            if stat.mode & 0o6000 != 0 {
-                machine.set_mode(&path, stat.mode)?;
-            }
-        }
-        Ok(())
+        others.iter().try_for_each(|path| Ok(machine.set_owner(path, self.uid, self.gid)?))
     }
 
     fn visit(

@@ -13,11 +13,6 @@ use crate::system::Opened;
 
 const BUFFER: usize = 16 * 1024;
 
-/// Whether it may be shown.
-pub(super) fn is_sensitive(content: &Content) -> bool {
-    matches!(content, Content::Inline(secret) if secret.is_sensitive())
-}
-
 /// Its size in bytes; none for a tree.
 pub(super) fn size(content: &Content) -> Option<u64> {
     match content {

@@ -69,7 +69,7 @@ fn same(content: &Content, opened: &mut Opened, path: &Path) -> Result<bool, Err
 fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) -> Result<Change, Error> {
     let mut opened = reading.machine.open(path)?;
     let is = match &mut opened {
-        _ if content::is_sensitive(content) => Shown::Masked,
+        _ if content.is_sensitive() => Shown::Masked,
         Some(opened) => {
             let hash = content::hash_of(&mut opened.file);
             let hash = hash.map_err(|e| crate::system::Error::io("reading", path, e))?;
@@ -108,9 +108,9 @@ pub(super) fn apply(
 }
 
 fn default_mode(want: &File, old: Option<Stat>) -> u32 {
-    let secret = want.content.as_ref().is_some_and(content::is_sensitive);
+    let secret = want.content.as_ref().is_some_and(Content::is_sensitive);
     let new = if secret { DEFAULT_SECRET_MODE } else { DEFAULT_MODE };
-    old.filter(|old| old.kind == FileKind::File).map_or(new, |old| old.mode)
+    old.filter(|old| old.kind == FileKind::File).map_or(new, |old| old.permissions())
 }
 
 /// One file to be written.

@@ -210,6 +210,24 @@ fn a_fifo_in_the_way_is_an_error_and_not_a_wait() {
 }
 
 #[test]
+fn set_id_bits_that_nobody_declares_fall_with_owner_and_content() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut bench = Bench::directory();
+    bench.add("file", "/a", &[("owner", "0".into())].into());
+    bench.add("file", "/b", &[("owner", "0".into()), ("content", "ours".into())].into());
+    for name in ["a", "b"] {
+        let planted = bench.dir().join(name);
+        std::fs::write(&planted, "a shell").unwrap();
+        std::os::unix::fs::chown(&planted, Some(1), None).unwrap();
+        std::fs::set_permissions(&planted, PermissionsExt::from_mode(0o4755)).unwrap();
+    }
+    bench.run(Mode::Enforce);
+    assert_eq!((mode(&bench, "a"), mode(&bench, "b")), (0o755, 0o755));
+}
+
+#[test]
 fn set_id_bits_outlast_a_change_of_owner() {
     if !rustix::process::geteuid().is_root() {
         return;

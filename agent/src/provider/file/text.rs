@@ -17,7 +17,7 @@ const CUT: &str = "… (cut)\n";
 
 /// A unified diff from what a file holds to what it should hold; none where either is large or no text.
 pub(super) fn diff(old: Option<&mut Opened>, new: &Content, source: &dyn ContentSource) -> Option<String> {
-    if content::is_sensitive(new) || content::size(new)? > MAX_TEXT {
+    if new.is_sensitive() || content::size(new)? > MAX_TEXT {
         return None;
     }
     let old = match old {

@@ -336,7 +336,8 @@ impl Job<'_> {
         }
         match source.content() {
             Some(content) => {
-                let mode = mode.or(old.map(|old| old.mode).filter(|_| in_the_way.is_none())).unwrap_or(0o644);
+                let kept = old.filter(|_| in_the_way.is_none()).map(|old| old.permissions());
+                let mode = mode.or(kept).unwrap_or(0o644);
                 let job = Replacement { path: self.path, content: Some(&content), mode, old };
                 replace(self.want, self.owners, &job, writing).map(|_| ())
             }

@@ -73,6 +73,11 @@ pub enum Content {
 }
 
 impl Content {
+    /// Whether it may not be shown.
+    pub fn is_sensitive(&self) -> bool {
+        matches!(self, Self::Inline(secret) if secret.is_sensitive())
+    }
+
     /// The value of a file of `files/` on the wire.
     pub fn hash_value(sha256: &ContentHash, size: u64) -> Value {
         let size = i64::try_from(size).unwrap_or(i64::MAX);
