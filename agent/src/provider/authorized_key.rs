@@ -72,8 +72,8 @@ impl Provider for Keys {
             return Ok(Plan::Pending(missing));
         }
         let mut changes = differences(want, text, &others(want, reading.named));
-        let ensured = changes.iter().any(|change| change.property == "ensure");
-        if let Some(why) = place.refusal(reading.machine)?.filter(|_| !ensured) {
+        if let Some(why) = place.refusal(reading.machine)? {
+            changes.retain(|change| change.property != "ensure");
             changes.insert(0, Change::new("ensure", format!("sshd refuses it: {why}"), Presence::Present));
         }
         Ok(Plan::of(changes))

@@ -1,13 +1,12 @@
 //! Where the keys of a user stand, and whether sshd takes them from there: it refuses what others could have written.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use holdfast_catalog::resource::AuthorizedKey;
 
 use crate::provider::{Error, Writing};
 use crate::system::accounts::Account;
-use crate::system::{Access, Accounts, Committed, FileKind, Inspect, Opened, Stat};
+use crate::system::{Access, Accounts, Committed, FileKind, Inspect, Stat};
 
 /// The largest file that is edited, in bytes.
 const LIMIT: u64 = 1024 * 1024;
@@ -47,30 +46,17 @@ impl Place {
         })
     }
 
-    /// The text; nothing where there is no file.
+    /// The text; nothing where there is no file, or one that the user could not read: sshd takes no keys from that, and
+    /// what is written back is given to the user, who may have put another's file there to learn what is in it.
     ///
     /// # Errors
-    /// It could not be read, or is another's that the user has linked here: what is written back would be given to the user.
+    /// It could not be read, or is too large.
     pub(in crate::provider) fn read(&self, machine: &dyn Inspect) -> Result<Vec<u8>, Error> {
         let path = Path::new(&self.file);
-        let Some(Opened { file, stat }) = machine.open(path)? else { return Ok(Vec::new()) };
-        if stat.links > 1 && stat.uid != self.uid {
-            return Err(Error::Refused(format!(
-                "{} is a hard link to a file of user id {}, and is not touched: remove it",
-                path.display(),
-                stat.uid
-            )));
+        match machine.open(path)? {
+            Some(opened) if self.is_known(opened.stat) => Ok(opened.read(path, LIMIT)?),
+            _ => Ok(Vec::new()),
         }
-        let mut text = Vec::new();
-        let failed = |source| crate::system::Error::io("reading", path, source);
-        file.take(LIMIT + 1).read_to_end(&mut text).map_err(failed)?;
-        if text.len() as u64 > LIMIT {
-            return Err(Error::Refused(format!(
-                "{} is larger than {LIMIT} bytes, and is not edited",
-                path.display()
-            )));
-        }
-        Ok(text)
     }
 
     /// The directory that must be there before, where it is not.
@@ -93,10 +79,14 @@ impl Place {
         Ok(None)
     }
 
-    /// Whether it is the user's or root's, others cannot write it, and the user can read it.
+    /// Whether it is the user's, or root's and the user can read it.
+    fn is_known(&self, stat: Stat) -> bool {
+        stat.uid == self.uid || (stat.uid == 0 && stat.mode & 0o004 != 0)
+    }
+
+    /// Whether sshd takes it: others cannot write it.
     fn is_safe(&self, stat: Stat) -> bool {
-        let readable = stat.uid == self.uid || stat.mode & 0o004 != 0;
-        [0, self.uid].contains(&stat.uid) && stat.mode & 0o022 == 0 && readable
+        self.is_known(stat) && stat.mode & 0o022 == 0
     }
 
     /// Rewrites the text by `edit`, in a file and a directory that sshd takes.
@@ -134,20 +124,27 @@ impl Place {
     }
 
     /// Makes the directory, or makes it one that sshd takes. Where there is nothing to write, it is left.
+    ///
+    /// Another's is never given to the user, who may have put it there: it goes, which works only if it holds nothing else.
     fn make_dir(&self, writing: Writing<'_>, nothing: bool) -> Result<(), Error> {
         let Some(dir) = self.own_dir.as_deref().filter(|_| !nothing) else { return Ok(()) };
         let path = Path::new(dir);
         let machine = writing.machine;
         match machine.stat(path)? {
-            None => {
-                let access = Access { mode: 0o700, uid: Some(self.uid), gid: Some(self.gid) };
-                Ok(machine.make_dir(path, access)?)
+            Some(stat) if self.is_safe(stat) => return Ok(()),
+            Some(stat) if stat.uid == self.uid => return Ok(machine.set_mode(path, 0o700)?),
+            Some(_) => {
+                machine.remove(Path::new(&self.file))?;
+                machine.remove(path).map_err(|error| {
+                    Error::Refused(format!(
+                        "sshd takes no keys from {dir}, which belongs to another user, and it is not replaced ({error}): \
+                         look at what it holds, then remove it or give it to the user"
+                    ))
+                })?;
             }
-            Some(stat) if !self.is_safe(stat) => {
-                machine.set_owner(path, Some(self.uid), Some(self.gid))?;
-                Ok(machine.set_mode(path, 0o700)?)
-            }
-            Some(_) => Ok(()),
+            None => {}
         }
+        let access = Access { mode: 0o700, uid: Some(self.uid), gid: Some(self.gid) };
+        Ok(machine.make_dir(path, access)?)
     }
 }

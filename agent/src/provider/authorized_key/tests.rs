@@ -163,10 +163,29 @@ fn a_planted_link_leads_nowhere() {
 
     std::fs::remove_file(&planted).unwrap();
     std::fs::hard_link(at(&machine, "etc/shadow"), &planted).unwrap();
-    let error = refused(&key(&[]));
-    assert!(error.contains("hard link") && !error.contains("secret"), "{error}");
-    assert!(trial::writing(&machine, |writing| Keys.apply(&key(&[]), &[], writing)).is_err());
+    trial::mend(&Keys, &machine, &key(&[])).unwrap();
     untouched("a hard link");
+    assert!(!std::fs::read_to_string(&planted).unwrap().contains("secret"));
+}
+
+#[test]
+fn what_is_not_the_users_is_not_given_to_them_wherever_they_move_it() {
+    let Some(machine) = machine() else { return };
+    let private = |path: &str, mode: u32| {
+        lchown(at(&machine, path), Some(0), Some(0)).unwrap();
+        std::fs::set_permissions(at(&machine, path), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    put(&machine, "the machine's secret\n");
+    private("home/alice/.ssh/authorized_keys", 0o600);
+    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    let text = std::fs::read_to_string(at(&machine, "home/alice/.ssh/authorized_keys")).unwrap();
+    assert!(text.contains(A) && !text.contains("secret"), "{text}");
+
+    machine.put("/home/alice/.ssh/dump", "the machine's secret\n");
+    private("home/alice/.ssh", 0o700);
+    let error = trial::mend(&Keys, &machine, &key(&[])).unwrap_err().to_string();
+    assert!(error.contains("look at what it holds"), "{error}");
+    assert_eq!(std::fs::metadata(at(&machine, "home/alice/.ssh")).unwrap().uid(), 0);
 }
 
 #[test]
