@@ -9,9 +9,10 @@ use super::git::{Git, May};
 use super::revision::Kind;
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Change, Error, Writing};
-use crate::system::{Access, FileKind};
+use crate::system::{Access, Exit, FileKind};
 
-/// Stands while files are changed: where it is found, that was interrupted.
+/// Stands while files are changed of which nobody had changed one: where it is found, that was interrupted, and whatever is
+/// changed is a half of that.
 pub const UPDATING: &str = ".git/holdfast-updating";
 
 /// Makes a checkout beside its place, and puts it there.
@@ -66,17 +67,15 @@ pub fn mend(
         // Whoever was stopped while writing it does not come back for it.
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
-    let force = want.force || interrupted;
-    let access = Access { mode: 0o600, uid: None, gid: None };
-    let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
-    let done = update(&git, want, commit.as_deref(), force, changes);
-    match &done {
-        // What git would not overwrite stands there still; the next run must not take that for its own half.
-        Err(Error::Command { said, .. }) if said.contains("would be overwritten") => {}
-        Err(_) => return done,
-        Ok(()) => {}
+    if interrupted || git.changed_files()?.is_empty() {
+        let access = Access { mode: 0o600, uid: None, gid: None };
+        let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
     }
-    writing.machine.remove(&marker)?;
+    let done = update(&git, want, commit.as_deref(), want.force || interrupted, changes);
+    // What git gives up by itself it leaves as it was: a change that is found by the next run is somebody's.
+    if let Ok(()) | Err(Error::Command { exit: Exit::Code(_), .. }) = &done {
+        writing.machine.remove(&marker)?;
+    }
     done
 }
 

@@ -124,6 +124,20 @@ fn local_changes_are_said_or_thrown_away_and_unknown_files_are_left() {
 }
 
 #[test]
+fn what_git_refused_is_not_taken_for_a_half_of_ours() {
+    let Some((mut bench, index)) = bench("v1", &[]) else { return };
+    bench.run(Mode::Enforce);
+    // Somebody else's git is at work.
+    sh(&bench, "touch app/.git/index.lock");
+    bench.set(index, "revision", "v2");
+    assert_eq!(event(&mut bench).status, Status::Failed);
+    assert!(path(&bench, "app/.git/index.lock").exists());
+    sh(&bench, "rm app/.git/index.lock; echo mine >app/file");
+    bench.run(Mode::Enforce);
+    assert_eq!(bench.read("app/file").as_deref(), Some("mine\n"));
+}
+
+#[test]
 fn what_was_interrupted_is_finished() {
     let Some((mut bench, index)) = bench("v1", &[]) else { return };
     bench.run(Mode::Enforce);
