@@ -1,14 +1,17 @@
 //! `mount`: file systems in the machine's tree, by /etc/fstab and the kernel's table.
 //!
 //! The table of file systems is edited by line, once for all that are to be changed, and systemd is told; then each is
-//! mounted, mounted anew with other options, or unmounted. Below another root only /etc/fstab is there.
+//! mounted, mounted anew with other options, or unmounted. A line by which nothing could be mounted does not stay: the next
+//! boot would wait for it. Below another root only /etc/fstab is there.
+
+use std::path::Path;
 
 use holdfast_catalog::resource::Mount;
-use holdfast_catalog::resource::mount::MountEnsure;
+use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
 use super::edit::{self, Lines, Texts};
 use super::{Applied, Change, Error, Job, Left, Notice, Plan, Provider, Reading, Refreshed, Taken, Writing};
-use crate::system::{Inspect, Liveness};
+use crate::system::{FileKind, Inspect, Liveness};
 
 mod command;
 mod device;
@@ -47,6 +50,7 @@ impl Provider for Mounts {
     fn plan(&self, want: &Mount, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let machine = reading.machine;
         edit::refuse_link(machine, FSTAB)?;
+        refuse_way_of_links(want, machine)?;
         let lines = Lines::of(seen.fstab.get(FSTAB)?.unwrap_or_default());
         let entries = fstab::find(want, &lines, machine)?;
         if let (true, [_, second, ..]) = (want.ensure != MountEnsure::Absent, &entries[..]) {
@@ -68,11 +72,13 @@ impl Provider for Mounts {
     }
 
     fn apply_together(&self, jobs: &[Job<'_, Mount>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
-        if let Err(error) = command::write(jobs, writing) {
-            let text = error.to_string();
-            return jobs.iter().map(|_| Err(Error::Refused(text.clone()))).collect();
+        match command::write(jobs, writing) {
+            Ok(before) => jobs.iter().map(|job| command::mend(job, &before, writing)).collect(),
+            Err(error) => {
+                let text = error.to_string();
+                jobs.iter().map(|_| Err(Error::Refused(text.clone()))).collect()
+            }
         }
-        jobs.iter().map(|job| command::mend(job, writing)).collect()
     }
 
     fn refresh(
@@ -149,7 +155,9 @@ impl State<'_> {
         }
         let top = self.kernel.and_then(|kernel| kernel.top(want.title.as_str()));
         if let Some(top) = top.filter(|_| want.ensure == MountEnsure::Mounted && !want.is_swap()) {
-            for change in live_differences(want, top, machine)? {
+            let live = live_differences(want, top, machine)?;
+            refuse_to_replace(want, &live)?;
+            for change in live {
                 if changes.iter().all(|other| other.property != change.property) {
                     changes.push(change);
                 }
@@ -167,6 +175,39 @@ impl State<'_> {
             (false, true) => "mounted until the next boot",
             (false, false) => "absent",
         }
+    }
+}
+
+/// Refuses a mount point on whose way there is a link: the kernel knows it by another name.
+fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
+    let title = want.title.as_str();
+    let on_the_way =
+        Path::new(title).ancestors().filter(|_| !want.is_swap() && want.ensure != MountEnsure::Absent);
+    for path in on_the_way {
+        if machine.lstat(path)?.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+            let (link, target) = (path.display(), machine.read_link(path)?);
+            return Err(Error::Refused(format!(
+                "{link} is a symbolic link to {}, and the kernel knows what is mounted at {title} by the place that it leads \
+                 to: name that",
+                target.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to mount something else where a machine cannot do without what is mounted.
+fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
+    let title = want.title.as_str();
+    match live.iter().find(|change| change.property != "options") {
+        Some(change) if KEPT.contains(&title) => Err(Error::Refused(format!(
+            "the {} of {title} is {}, and a machine does not run without {title}, so nothing else is mounted there: put \
+             `{}` right",
+            change.property,
+            change.is.text(),
+            change.property
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -93,7 +93,7 @@ impl Mount {
 }
 
 /// What the machine cannot do without.
-const KEPT: &[&str] = &["/", "/dev", "/proc", "/run", "/sys", "/usr"];
+pub const KEPT: &[&str] = &["/", "/dev", "/proc", "/run", "/sys", "/usr"];
 
 impl Rules for Mount {
     fn validate(&self) -> Vec<AttributeError> {

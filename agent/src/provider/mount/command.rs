@@ -14,46 +14,57 @@ use crate::system::{Invocation, Liveness};
 /// More layers over one mount point are not taken off in one run.
 const MAX_LAYERS: usize = 8;
 
-/// Writes all lines, and has systemd read them: it would go on with the old ones, and unmount by them.
-pub(super) fn write(jobs: &[Job<'_, Mount>], writing: Writing<'_>) -> Result<(), Error> {
-    let (mut changed, mut refused) = (false, None);
+/// Writes all lines. Answers with what the file said before.
+pub(super) fn write(jobs: &[Job<'_, Mount>], writing: Writing<'_>) -> Result<String, Error> {
+    rewrite(writing, |lines| {
+        jobs.iter().try_for_each(|job| super::fstab::put(job.want, lines, writing.machine))
+    })
+}
+
+/// Edits /etc/fstab and has systemd read it: it would go on with the old lines, and unmount by them. Answers with what the
+/// file said before.
+fn rewrite(
+    writing: Writing<'_>,
+    edit: impl FnOnce(&mut Lines<'_>) -> Result<(), Error>,
+) -> Result<String, Error> {
+    let (mut before, mut edited) = (String::new(), Ok(()));
     edit::rewrite(writing, FSTAB, edit::PUBLIC, |text| {
+        text.clone_into(&mut before);
         let mut lines = Lines::of(text);
-        for job in jobs {
-            if let Err(error) = super::fstab::put(job.want, &mut lines, writing.machine) {
-                refused = Some(error);
-                return text.to_owned();
-            }
-        }
-        let edited = lines.to_string();
-        changed = edited != text;
-        edited
+        edited = edit(&mut lines);
+        if edited.is_ok() { lines.to_string() } else { text.to_owned() }
     })?;
-    if let Some(error) = refused {
-        return Err(error);
-    }
+    edited?;
     let machine = writing.machine;
     let by_systemd =
         machine.liveness() == Liveness::Live && machine.lstat(Path::new("/run/systemd/system"))?.is_some();
-    if changed && by_systemd {
+    let is_same = || Ok::<_, Error>(machine.read_text(Path::new(FSTAB))?.as_deref() == Some(&before));
+    if by_systemd && !is_same()? {
         writing.run(&Invocation::new(["systemctl", "daemon-reload"]))?;
     }
-    Ok(())
+    Ok(before)
 }
 
-/// Brings one into the state that is wanted; its line is written already.
-pub(super) fn mend(job: &Job<'_, Mount>, writing: Writing<'_>) -> Result<Applied, Error> {
-    let want = job.want;
+/// Brings one into the state that is wanted; its line is written already, and goes back to what it was `before` where nothing
+/// can be mounted by it.
+pub(super) fn mend(job: &Job<'_, Mount>, before: &str, writing: Writing<'_>) -> Result<Applied, Error> {
     if writing.machine.liveness() != Liveness::Live {
         return Ok(Applied::default());
     }
+    let mended = put_in_force(job, writing);
+    if let (Err(Error::Command { .. }), MountEnsure::Mounted) = (&mended, job.want.ensure) {
+        rewrite(writing, |lines| super::fstab::put_back(job.want, before, lines, writing.machine))?;
+    }
+    mended
+}
+
+fn put_in_force(job: &Job<'_, Mount>, writing: Writing<'_>) -> Result<Applied, Error> {
+    let want = job.want;
     let is_mounted = || Table::read(writing.machine)?.has(want, writing.machine);
     match want.ensure {
         MountEnsure::Present => {}
         MountEnsure::Unmounted | MountEnsure::Absent => unmount(want, writing)?,
-        MountEnsure::Mounted if !is_mounted()? => {
-            writing.run(&mounting(want))?;
-        }
+        MountEnsure::Mounted if !is_mounted()? => mount(want, writing)?,
         MountEnsure::Mounted if !want.is_swap() => return change(want, job.changes, writing),
         MountEnsure::Mounted => {}
     }
@@ -65,7 +76,7 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
     let live = differing(want, writing)?;
     if live.iter().any(|property| *property != "options") {
         unmount(want, writing)?;
-        writing.run(&mounting(want))?;
+        mount(want, writing)?;
         return Ok(Applied::default());
     }
     let Some(position) = changes.iter().position(|change| change.property == "options") else {
@@ -90,6 +101,21 @@ fn differing(want: &Mount, writing: Writing<'_>) -> Result<Vec<String>, Error> {
     let Some(top) = table.top(want.title.as_str()) else { return Ok(Vec::new()) };
     let changes = live_differences(want, top, writing.machine)?;
     Ok(changes.into_iter().map(|change| change.property.into_owned()).collect())
+}
+
+/// Mounts it, and looks whether the kernel has it then: what it calls otherwise would be mounted again by each run.
+fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
+    writing.run(&mounting(want))?;
+    let title = want.title.as_str();
+    if !Table::read(writing.machine)?.has(want, writing.machine)? {
+        return Err(Error::Refused(format!("{title} is not mounted, though `mount` did not complain")));
+    }
+    match differing(want, writing)?.first() {
+        Some(property) if !want.is_swap() => Err(Error::Refused(format!(
+            "{title} is mounted, but its {property} is not the one that is wanted: see `findmnt {title}`"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Unmounts it, layer by layer.

@@ -31,7 +31,10 @@ pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Res
     }
     // A program calls its source as it likes, and what has none is given any word.
     let has_no_name = top.fstype.starts_with("fuse") || WITHOUT_DEVICE.contains(&top.fstype.as_str());
-    if has_no_name || trimmed(device) == trimmed(&top.source) {
+    // Ceph's monitors are known by their addresses, and may be others at any time.
+    let path_alone = |source: &str| source.rsplit_once(':').map(|(_, path)| path.to_owned());
+    let same_path = top.fstype == "ceph" && path_alone(device) == path_alone(&top.source);
+    if has_no_name || same_path || trimmed(device) == trimmed(&top.source) {
         return Ok(true);
     }
     if let Some(number) = top.source.strip_prefix("/dev/loop").filter(|_| !device.starts_with("/dev/")) {

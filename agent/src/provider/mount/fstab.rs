@@ -102,6 +102,23 @@ pub(super) fn put(want: &Mount, lines: &mut Lines<'_>, machine: &dyn Inspect) ->
     Ok(())
 }
 
+/// Makes the line of a mount point say what it said `before`, or be gone as it was.
+pub(super) fn put_back(
+    want: &Mount,
+    before: &str,
+    lines: &mut Lines<'_>,
+    machine: &dyn Inspect,
+) -> Result<(), Error> {
+    let old = Lines::of(before);
+    let line = find(want, &old, machine)?.first().and_then(|entry| old.get(entry.at)).map(str::to_owned);
+    match (find(want, lines, machine)?.first(), line) {
+        (Some(entry), Some(line)) => lines.set(entry.at, line),
+        (Some(entry), None) => lines.remove(entry.at),
+        (None, _) => {}
+    }
+    Ok(())
+}
+
 /// The line with those fields replaced that say something else.
 fn changed(line: &str, entry: &Entry, wanted: &[String; FIELDS]) -> String {
     let mut text = String::with_capacity(line.len());

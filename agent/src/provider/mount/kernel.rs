@@ -96,7 +96,7 @@ pub(super) fn mounted(line: &str) -> Option<Mounted> {
 pub(super) fn is_fstype(wanted: &str, is: &str) -> bool {
     wanted == is
         || matches!(wanted, "auto" | "none" | "bind")
-        || (wanted == "nfs" && is == "nfs4")
+        || matches!((wanted, is), ("nfs", "nfs4") | ("cifs", "smb3") | ("smb3", "cifs"))
         // What runs as a program has a type of its own in /etc/fstab.
         || is.starts_with("fuse")
 }

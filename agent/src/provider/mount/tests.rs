@@ -7,7 +7,7 @@ use holdfast_catalog::value::Value;
 
 use super::*;
 use crate::provider::trial::{self, want};
-use crate::system::double::{Double, said};
+use crate::system::double::{Double, failed, said};
 
 const LINES: &str =
     "# static\nUUID=1-a  /      ext4  errors=remount-ro  0  1\n/dev/vdb\t/srv/data ext4 noatime 0 2";
@@ -150,6 +150,48 @@ fn an_option_that_the_kernel_does_not_take_is_a_failure() {
 }
 
 #[test]
+fn a_line_by_which_nothing_can_be_mounted_does_not_stay() {
+    for before in ["# static\n", LINES] {
+        let double = Double::new(|invocation| {
+            let mounts = invocation.command.to_string().starts_with("mount ");
+            Some(if mounts { failed(32, "wrong fs type") } else { said("") })
+        });
+        double.put("/etc/fstab", before);
+        double.put("/proc/self/mountinfo", ROOT);
+        double.put("/srv/data/.here", "");
+        let wanted = data(&[("device", "UUID=mistyped".into())]);
+        let error = trial::mend(&Mounts, &double, &wanted).unwrap_err().to_string();
+        assert!(error.contains("wrong fs type"), "{error}");
+        assert_eq!(fstab(&double), before);
+    }
+}
+
+#[test]
+fn nothing_else_is_mounted_where_a_machine_cannot_do_without() {
+    let double = machine(LINES, DATA, "");
+    double.put("/dev/vda1", "");
+    let root = want("/", &[("device", "/dev/vdb".into()), ("fstype", "ext4".into())]);
+    let error = trial::plan(&Mounts, &double, &root).unwrap_err().to_string();
+    assert!(error.contains("the device of / is /dev/vda1"), "{error}");
+}
+
+#[test]
+fn a_mount_point_behind_a_link_is_refused() {
+    let double = machine(LINES, "", DATA);
+    symlink("srv", double.root.path().join("link")).unwrap();
+    let through = want("/link/data", &[("device", "/dev/vdb".into()), ("fstype", "ext4".into())]);
+    let error = trial::plan(&Mounts, &double, &through).unwrap_err().to_string();
+    assert!(error.contains("/link is a symbolic link to srv"), "{error}");
+}
+
+#[test]
+fn what_the_kernel_has_otherwise_after_mounting_is_a_failure() {
+    let double = machine(LINES, "", "30 22 0:50 / /srv/data rw,noatime - ext4 /dev/vdc rw\n");
+    let error = trial::mend(&Mounts, &double, &data(&[])).unwrap_err().to_string();
+    assert!(error.contains("its device is not the one that is wanted"), "{error}");
+}
+
+#[test]
 fn another_device_is_mounted_in_the_place_of_one() {
     let double = machine(LINES, &DATA.replace("/dev/vdb", "/dev/vdc"), DATA);
     let (said, ran) = mended(&double, &data(&[]));
@@ -165,7 +207,8 @@ fn a_bind_mount_is_known_by_what_it_shows_and_has_options_of_its_own() {
         "",
     );
     // What is bound is one directory at two places, which a link to it is too for this.
-    symlink("data", double.root.path().join("srv/shown")).unwrap();
+    std::fs::rename(double.root.path().join("srv/data"), double.root.path().join("srv/shown")).unwrap();
+    symlink("shown", double.root.path().join("srv/data")).unwrap();
     let all = [("device", "/srv/data".into()), ("fstype", "none".into()), ("options", "bind,ro".into())];
     let bind = want("/srv/shown", &all);
     assert_eq!(trial::said(&trial::changes(&Mounts, &double, &bind)), ["options: rw -> bind,ro"]);
@@ -201,7 +244,7 @@ fn devices_have_many_names() {
     let label = double.root.path().join("dev/disk/by-label");
     std::fs::create_dir_all(&label).unwrap();
     symlink("../../vdb", label.join("my\\x20data")).unwrap();
-    assert_eq!(device::resolved("LABEL=my data", &double).unwrap(), std::path::Path::new("/dev/vdb"));
+    assert_eq!(device::resolved("LABEL=my data", &double).unwrap(), Path::new("/dev/vdb"));
 }
 
 #[test]
