@@ -270,8 +270,7 @@ impl System for Machine {
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
         let failed = |errno: Errno| Error::io("making the directory", path, errno);
         let place = self.place_to_write(path)?;
-        rustix::fs::mkdirat(&place.dir, &place.name, Mode::RWXU).map_err(failed)?;
-        let dir = tree::open_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
+        let dir = tree::make_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
         replace::give(&dir, access).map_err(failed)?;
         rustix::fs::fsync(&dir).map_err(failed)?;
         self.changed(&place.dir, path)

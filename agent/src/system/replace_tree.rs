@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use rustix::fs::{Mode, RenameFlags};
+use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use super::machine::Machine;
@@ -53,9 +53,8 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Re
     };
     let name = replace::temporary_name().map_err(|e| Error::io("making a directory beside", path, e))?;
     let dir = place.dir.try_clone().map_err(|e| Error::io("opening the directory of", path, e))?;
-    rustix::fs::mkdirat(&dir, &name, Mode::RWXU).map_err(failed)?;
+    let fd = tree::make_dir(place.dir.as_fd(), &name).map_err(failed)?;
     let temporary = Temporary { dir, name };
-    let fd = tree::open_dir(place.dir.as_fd(), &temporary.name).map_err(failed)?;
     replace::give(&fd, Access { mode: 0o700, ..access }).map_err(failed)?;
     // By the process's number and not as `self`: commands enter it, too.
     let outer = format!("/proc/{}/fd/{}", rustix::process::getpid().as_raw_nonzero(), fd.as_raw_fd());

@@ -23,6 +23,20 @@ pub(super) fn open_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<
     rustix::fs::openat(dir, name, DIRECTORY, Mode::empty())
 }
 
+/// Makes a directory, for its owner alone, and opens it: it, and no other that was put in its place meanwhile.
+pub(super) fn make_dir(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::mkdirat(dir, name, Mode::RWXU)?;
+    let made = open_dir(dir, name)?;
+    refuse_others(&made)?;
+    Ok(made)
+}
+
+/// A directory that was just made is this process's, and holds nothing.
+fn refuse_others(made: &OwnedFd) -> rustix::io::Result<()> {
+    let is_ours = stat_of(made)?.uid == rustix::process::geteuid().as_raw() && names(made).next().is_none();
+    if is_ours { Ok(()) } else { Err(Errno::EXIST) }
+}
+
 /// Opens a directory by its name in another, unless something is mounted there.
 fn open_below(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
