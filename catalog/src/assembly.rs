@@ -1,12 +1,13 @@
-//! Files made of fragments: what a catalog says in parts is one content by the time the agent looks at the file.
+//! What is one thing on the machine and many resources in the catalog: by the time the agent looks at a file made of
+//! fragments, it has one content; and such a thing is changed only where all of its parts may be.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, Resource};
+use crate::catalog::{Catalog, Policy, Resource};
 use crate::origin::Origin;
-use crate::resource::{Fragment, ResourceType as _};
+use crate::resource::{Firewall, Fragment, ResourceType as _};
 use crate::value::{Kind, Piece, Sensitive, Value};
 
 /// So many places of fragments are named for the content of a file.
@@ -18,9 +19,12 @@ const CONTENT: &str = "content";
 type Parts<'a> = Vec<(Fragment, &'a Resource)>;
 
 impl Catalog {
-    /// The catalog with the content of each file that takes fragments; itself where there is none. The id stays.
+    /// The catalog with the content of each file that takes fragments, and with one policy for all parts of one thing; itself
+    /// where there is nothing of that. The id stays.
     pub fn assembled(&self) -> Cow<'_, Self> {
-        if !self.resources.iter().any(takes_fragments) {
+        let is_watched = |resource: &Resource| is_firewall(resource) && resource.policy != Policy::Enforce;
+        let watched = self.resources.iter().any(is_watched);
+        if !watched && !self.resources.iter().any(takes_fragments) {
             return Cow::Borrowed(self);
         }
         let mut parts = self.parts();
@@ -30,6 +34,12 @@ impl Catalog {
             file.attributes.remove(Fragment::TAKEN_BY);
             file.attributes.insert(CONTENT.into(), joined(&parts));
             file.sources.insert(CONTENT.into(), sources(&parts));
+            if parts.iter().any(|(_, part)| part.policy != Policy::Enforce) {
+                watch(file);
+            }
+        }
+        if watched {
+            assembled.resources.iter_mut().filter(|resource| is_firewall(resource)).for_each(watch);
         }
         Cow::Owned(assembled)
     }
@@ -46,6 +56,16 @@ impl Catalog {
         all.values_mut().for_each(|parts| parts.sort_by_cached_key(place));
         all
     }
+}
+
+/// What may be changed is only reported now: with it, a part would be changed that may not.
+fn watch(resource: &mut Resource) {
+    resource.policy = resource.policy.min(Policy::Audit);
+}
+
+/// Whether a resource is a rule of the ruleset, which is loaded whole.
+fn is_firewall(resource: &Resource) -> bool {
+    *resource.reference.type_name == *Firewall::DEF.name
 }
 
 /// Whether a resource is a file of fragments. One that has a content too is left as it is: that is an error.
@@ -84,7 +104,7 @@ fn sources(parts: &Parts<'_>) -> Vec<Origin> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalog::{CatalogId, Policy};
+    use crate::catalog::CatalogId;
     use crate::certname::Certname;
     use crate::resource::{ResourceRef, Typed};
 
@@ -155,6 +175,19 @@ mod tests {
         assert_eq!(content.shown(), "user=app\n[sensitive]\n");
         let Kind::Sensitive(secret) = &content.kind else { panic!("{content:?}") };
         assert_eq!(secret.expose(), "user=app\nhunter2\n".into());
+    }
+
+    #[test]
+    fn one_thing_is_changed_only_where_all_of_its_parts_may_be() {
+        let rule = |title: &str| resource("firewall", title, &[]);
+        let mut all = vec![rule("a"), rule("b"), file("/x"), part("x", "/x", None, "x"), file("/y")];
+        let policies = |all: &[Resource]| -> Vec<Policy> {
+            catalog(all.to_vec()).assembled().resources.iter().map(|resource| resource.policy).collect()
+        };
+        assert_eq!(policies(&all), [Policy::Enforce; 5]);
+        (all[1].policy, all[3].policy) = (Policy::Off, Policy::Audit);
+        let (watched, off, enforced) = (Policy::Audit, Policy::Off, Policy::Enforce);
+        assert_eq!(policies(&all), [watched, off, watched, watched, enforced]);
     }
 
     #[test]

@@ -128,8 +128,8 @@ resource_type! {
     /// answers to what was let through before, and what IPv6 needs; what belongs to no connection is dropped. What no rule
     /// takes is accepted: `order = 999` with `action = "drop"` and no condition refuses the rest.
     ///
-    /// Since the ruleset is one, a rule whose policy is `audit` or `off` is loaded with the others; when the last rule goes
-    /// from the catalog, what was loaded stays.
+    /// Since the ruleset is one, it is only reported on, and not loaded, as long as the policy of one rule is `audit` or `off`.
+    /// When the last rule goes from the catalog, what was loaded stays.
     Firewall("firewall"), titled String {
         /// Which packets it sees: those for this machine, those that it passes on, or those that it sends.
         parameter chain: FirewallChain = FirewallChain::Input,

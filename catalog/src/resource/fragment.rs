@@ -5,7 +5,7 @@ use super::define::resource_type;
 use super::{Implied, Rules};
 
 resource_type! {
-    /// A part of a file to which several classes contribute. The title is any name. The file is a `file` with `fragments = true` and the path that `target` names, in any class: it says mode, owner, `validate` and whom it notifies, and it is what is compared with the machine, so drift shows there. It holds the fragments by `order`, then by title, each ended by a line end. It is secret where one of them is.
+    /// A part of a file to which several classes contribute. The title is any name. The file is a `file` with `fragments = true` and the path that `target` names, in any class: it says mode, owner, `validate` and whom it notifies, and it is what is compared with the machine, so drift shows there. It holds the fragments by `order`, then by title, each ended by a line end. It is secret where one of them is, and only reported on where the policy of one is `audit` or `off`.
     Fragment("fragment"), titled String {
         /// The path of the file that it is a part of.
         parameter target: AbsolutePath,
