@@ -18,7 +18,7 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for (sites, resources, target, peer) in SIZES {
         let directory = tempfile::tempdir()?;
-        harness::synthetic::write(directory.path(), sites)?;
+        harness::synthetic::write(directory.path(), 1, sites)?;
         let snapshot = Directory::new(directory.path()).snapshot()?;
         let mut cold = Vec::new();
         let mut program = Program::new(&snapshot, None);

@@ -1,5 +1,6 @@
 //! Figures: what was measured, in which unit, beside a target.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -87,6 +88,20 @@ pub fn alone(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> 
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     println!("{} {:.3}", cpu(&usage).as_micros(), usage.max_rss() as f64 / 1024.0);
     Ok(())
+}
+
+/// A program's size.
+pub fn on_disk(what: &str, program: &Path) -> anyhow::Result<Figure> {
+    Ok(Figure::of(what, vec![std::fs::metadata(program)?.len() as f64 / 1024.0 / 1024.0], "MiB"))
+}
+
+/// Memory of a running process in MiB: `VmRSS` for now, `VmHWM` for its peak.
+pub fn memory_of(id: u32, kind: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));
+    let kilobytes: f64 =
+        line.and_then(|line| line.trim().strip_suffix(" kB")).context("no memory")?.parse()?;
+    Ok(kilobytes / 1024.0)
 }
 
 /// CPU time of this process.

@@ -10,6 +10,7 @@ mod compile;
 mod estate;
 mod figure;
 mod host;
+mod server;
 
 use std::process::ExitCode;
 
@@ -24,10 +25,11 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("agent", agent::measure),
         ("compile", compile::measure),
         ("estate", estate::measure),
+        ("server", server::measure),
         ("host", host::measure),
     ];
     figure::print_heading();

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 /// Why a program gave no result.
@@ -60,6 +61,11 @@ pub fn run(command: &mut Command) -> Result<String, Error> {
 /// Starts a program that ends at the latest when its owner does.
 pub fn start(command: &mut Command) -> Result<Owned, Error> {
     command.spawn().map(Owned).map_err(|source| Error::Start { program: name(command), source })
+}
+
+/// An address of loopback that a program can listen on: free at this moment.
+pub fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 fn name(command: &Command) -> String {

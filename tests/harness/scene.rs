@@ -2,7 +2,7 @@
 //! machines under its agents: booted hosts where there is a lab, plain directories otherwise.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Scene {
         let folder = tempfile::tempdir()?;
         let (listen, dashboard) = match &lab {
             Some(lab) => ((lab.address(), 8140).into(), (lab.address(), 8443).into()),
-            None => (free_address()?, free_address()?),
+            None => (process::free_address()?, process::free_address()?),
         };
         let mut scene = Self { folder, lab, server: None, forward: None, listen, dashboard };
         scene.make_remote()?;
@@ -326,8 +326,4 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
 
 fn path(path: &Path) -> Result<&str> {
     path.to_str().context("a path that is not UTF-8")
-}
-
-fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -6,11 +6,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The node that the repository is for.
+/// The first node of the repository.
 pub const NODE: &str = "bench1.customer.example";
 
-const LEVELS: [&str; 5] =
-    ["common", "resellers/reseller", "customers/customer", "roles/bench", "nodes/bench1.customer.example"];
+/// The levels above a node's own.
+const LEVELS: [&str; 4] = ["common", "resellers/reseller", "customers/customer", "roles/bench"];
 
 const SITE: &str = r#"
 kind = "define"
@@ -72,17 +72,20 @@ SITE={{title}}
 NODE={{node.certname}}
 ";
 
-/// Writes a repository whose node has `5 * sites + 4` resources.
-pub fn write(root: &Path, sites: usize) -> io::Result<()> {
+/// The names of so many nodes, [`NODE`] first.
+pub fn names(nodes: usize) -> impl Iterator<Item = String> {
+    (1..=nodes).map(|number| format!("bench{number}.customer.example"))
+}
+
+/// Writes a repository of so many nodes, each with `5 * sites + 4` resources.
+pub fn write(root: &Path, nodes: usize, sites: usize) -> io::Result<()> {
     let put = |path: &str, text: &str| {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap_or(root))?;
         fs::write(path, text)
     };
-    put(
-        "inventory/reseller/customer.toml",
-        &format!("[\"{NODE}\"]\nrole = \"bench\"\nstage = \"production\"\n"),
-    )?;
+    let entry = |name| format!("[\"{name}\"]\nrole = \"bench\"\nstage = \"production\"\n");
+    put("inventory/reseller/customer.toml", &names(nodes).map(entry).collect::<String>())?;
     put(
         "facts/default.json",
         r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#,
@@ -98,6 +101,8 @@ pub fn write(root: &Path, sites: usize) -> io::Result<()> {
     for (depth, level) in LEVELS.iter().enumerate() {
         put(&format!("hieradata/{level}.toml"), &data(depth, sites))?;
     }
+    let own = data(LEVELS.len(), sites);
+    names(nodes).try_for_each(|name| put(&format!("hieradata/nodes/{name}.toml"), &own))?;
     Ok(())
 }
 
@@ -125,7 +130,7 @@ fn data(depth: usize, sites: usize) -> String {
     let mut text = String::new();
     for site in 0..sites {
         let _ = writeln!(text, "[profile.bench.sites.\"site{site}.customer.example\"]");
-        if site % LEVELS.len() == depth {
+        if site % (LEVELS.len() + 1) == depth {
             let _ = writeln!(text, "port = {}\nowner = \"root\"", 1024 + site);
         }
         let _ = writeln!(text, "settings = {{ level{depth} = {site}, enabled = true }}\n");

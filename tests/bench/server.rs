@@ -1,0 +1,298 @@
+//! The server with a hundred nodes, asked as agents ask: over mTLS, by the agent's own client.
+//!
+//! What the server takes is the CPU time of its process, by `/proc`; that of the client, on the same cores, is not counted.
+//! A rate would be the client's as much as the server's, so none is told.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use harness::process::{self, Owned};
+use harness::{binaries, synthetic, wait};
+use holdfast_agent::fetch::Client;
+use holdfast_agent::identity::Identity;
+use holdfast_agent::identity::enroll::enroll;
+use holdfast_agent::state::StateDir;
+use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::report::Counts;
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, ReportAnswer, path};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::figure::{Figure, memory_of, on_disk};
+
+const NODES: usize = 100;
+
+/// Sites of each node, which are 544 resources.
+const SITES: usize = 108;
+
+/// What is asked is asked so many times by all nodes, each time a value of the spread.
+const ROUNDS: usize = 5;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// Measures catalogs, polls and reports, and what the server needs beside CPU.
+pub fn measure() -> Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    synthetic::write(&folder.path().join("control"), NODES, SITES)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut server = Running::start(folder)?;
+    let mut fleet = server.enroll_all(&runtime)?;
+
+    let first = server.cost(1, || runtime.block_on(each(&mut fleet, Ask::First)))?;
+    let again = server.rounds(2, || runtime.block_on(each(&mut fleet, Ask::Catalog)))?;
+    let polls = server.rounds(5, || runtime.block_on(each(&mut fleet, Ask::Poll)))?;
+    let handshakes = server.rounds(2, || runtime.block_on(each(&mut fleet, Ask::Handshake)))?;
+    let memory = memory_of(server.id(), "VmRSS")?;
+    let at_rest = server.agent_at_rest()?;
+
+    let empty = server.restarted()?.stored()?;
+    let changes = server.rounds(8, || runtime.block_on(each(&mut fleet, Ask::Report { events: 25 })))?;
+    let with_changes = server.restarted()?.stored()?;
+    let calm = server.rounds(20, || runtime.block_on(each(&mut fleet, Ask::Report { events: 0 })))?;
+    let begun = Instant::now();
+    server.restarted()?;
+    // Not the first node, whose facts are those of this machine since its agent ran.
+    runtime.block_on(each(&mut fleet[1..2], Ask::Catalog))?;
+    let ready = begun.elapsed();
+    let without = server.stored()?;
+
+    let share = |bytes: u64, times: usize| bytes as f64 / (times * ROUNDS * NODES) as f64 / 1024.0;
+    Ok(vec![
+        Figure::of("server: the first catalog of a node, with its facts", vec![first], "ms"),
+        Figure::of("server: catalog of 544 resources, compiled and sent", again, "ms")
+            .beside(6.7, "Puppet Server 0.8–2.2 a second on both cores"),
+        Figure::of("server: unchanged poll, connection kept", polls, "ms").beside(0.1, "a full compile"),
+        Figure::of("server: unchanged poll with a full handshake", handshakes, "ms")
+            .beside(1.0, "a full compile"),
+        Figure::of("server: report of 25 events of 500 resources", changes, "ms")
+            .beside(1.3, "PuppetDB 29 a second"),
+        Figure::of("server: report without a change", calm, "ms").beside(0.4, "PuppetDB 42–44 a second"),
+        Figure::of("server: a stored report of 25 events", vec![share(with_changes - empty, 8)], "KiB")
+            .beside(3.0, "PuppetDB 17 KiB"),
+        Figure::of(
+            "server: a stored report without a change",
+            vec![share(without - with_changes, 20)],
+            "KiB",
+        )
+        .beside(1.3, "PuppetDB 1.3–1.9 KiB"),
+        Figure::of(
+            "server: from its start to the first catalog, by the clock",
+            vec![ready.as_secs_f64()],
+            "s",
+        )
+        .beside(1.0, "Puppet Server 41–49 s"),
+        Figure::of("server: memory with 100 nodes served", vec![memory], "MiB")
+            .beside(60.0, "Puppet Server 1.5 GiB + PuppetDB 0.5 GiB"),
+        on_disk("server: on disk, stripped", &binaries().server)?
+            .beside(25.0, "Puppet Server 701 MiB with 330 packages"),
+        Figure::of("agent: memory at rest, after a run of 544 resources", vec![at_rest], "MiB")
+            .beside(7.0, "Puppet 65 MiB, CFEngine 9 + 11 + 14 MiB"),
+    ])
+}
+
+/// The server's process with its directories.
+struct Running {
+    folder: TempDir,
+    nodes: SocketAddr,
+    dashboard: SocketAddr,
+    process: Owned,
+}
+
+impl Running {
+    fn start(folder: TempDir) -> Result<Self> {
+        let (nodes, dashboard) = (process::free_address()?, process::free_address()?);
+        let process = spawn(folder.path(), nodes, dashboard)?;
+        Ok(Self { folder, nodes, dashboard, process })
+    }
+
+    /// Ends it as systemd would, which leaves everything in its place, and starts it again.
+    fn restarted(&mut self) -> Result<&mut Self> {
+        let id = rustix::process::Pid::from_child(self.process.child());
+        rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
+        self.process.child().wait()?;
+        self.process = spawn(self.folder.path(), self.nodes, self.dashboard)?;
+        Ok(self)
+    }
+
+    fn id(&mut self) -> u32 {
+        self.process.child().id()
+    }
+
+    /// How many bytes the data directory holds.
+    fn stored(&self) -> Result<u64> {
+        let files = fs::read_dir(self.folder.path().join("data"))?;
+        files.map(|file| Ok(file?.metadata()?.len())).sum()
+    }
+
+    /// CPU time in milliseconds of one request, where `work` makes so many by each node.
+    fn cost(&mut self, times: usize, work: impl FnOnce() -> Result<()>) -> Result<f64> {
+        let id = self.id();
+        let before = cpu_of(id)?;
+        work()?;
+        Ok((cpu_of(id)? - before).as_secs_f64() * 1e3 / (times * NODES) as f64)
+    }
+
+    fn rounds(&mut self, times: usize, mut work: impl FnMut() -> Result<()>) -> Result<Vec<f64>> {
+        let round = |_| self.cost(times, || (0..times).try_for_each(|_| work()));
+        (0..ROUNDS).map(round).collect()
+    }
+
+    /// How much memory the agent of the first node takes between two runs.
+    fn agent_at_rest(&self) -> Result<f64> {
+        let root = self.folder.path().join("root");
+        fs::create_dir_all(root.join("srv"))?;
+        let state = self.folder.path().join("agents").join(synthetic::NODE);
+        let mut command = Command::new(&binaries().agent);
+        command.arg("run").arg("--root").arg(root).arg("--state-dir").arg(&state);
+        let mut agent =
+            process::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
+        wait::until("the agent has run", SOON, || fs::metadata(state.join("status.json")).map(drop))?;
+        memory_of(agent.child().id(), "VmRSS")
+    }
+
+    /// Adds all nodes and enrols them, each with a directory of its own.
+    fn enroll_all(&self, runtime: &Runtime) -> Result<Vec<Node>> {
+        let enrolled = |name: String| {
+            let data = self.folder.path().join("data");
+            let mut command = Command::new(&binaries().server);
+            let join = process::run(command.args(["node", "add", &name, "--data-dir"]).arg(data))?;
+            let state = StateDir::open(&self.folder.path().join("agents").join(&name))?;
+            let identity = runtime.block_on(enroll(&join.trim().parse()?, &state))?;
+            Ok(Node { client: identity.client(None)?, identity, have: None, sent: 0 })
+        };
+        fs::create_dir(self.folder.path().join("agents"))?;
+        synthetic::names(NODES).map(enrolled).collect()
+    }
+}
+
+fn spawn(folder: &Path, nodes: SocketAddr, dashboard: SocketAddr) -> Result<Owned> {
+    let data: PathBuf = folder.join("data");
+    let mut command = Command::new(&binaries().server);
+    command.arg("server").arg("--repo").arg(folder.join("control")).arg("--data-dir").arg(&data);
+    command.args(["--listen", &nodes.to_string(), "--dashboard", &dashboard.to_string()]);
+    let log = fs::File::options().create(true).append(true).open(folder.join("server.log"))?;
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let process = process::start(&mut command)?;
+    let asked = || {
+        let mut command = Command::new(&binaries().server);
+        process::run(command.args(["ca", "show", "--data-dir"]).arg(&data)).map(drop)
+    };
+    wait::until("the server answers", SOON, asked)?;
+    Ok(process)
+}
+
+/// User and system time of a process so far.
+fn cpu_of(id: u32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // What stands before the last parenthesis is the program's name, which may hold anything.
+    let (_, fields) = stat.rsplit_once(')').context("no name in its status")?;
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+    Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
+}
+
+/// An agent.
+struct Node {
+    identity: Identity,
+    client: Client,
+    have: Option<CatalogId>,
+    sent: u64,
+}
+
+/// What a node asks.
+#[derive(Clone, Copy)]
+enum Ask {
+    /// For a catalog, with its facts.
+    First,
+    /// For the catalog that it has already.
+    Catalog,
+    /// Whether there is a new one.
+    Poll,
+    /// The same, over a connection of its own.
+    Handshake,
+    /// To store a report.
+    Report { events: usize },
+}
+
+/// Has each node ask once, a few at a time.
+async fn each(fleet: &mut [Node], ask: Ask) -> Result<()> {
+    const AT_ONCE: usize = 8;
+    for some in fleet.chunks_mut(AT_ONCE) {
+        let mut asked = JoinSet::new();
+        for (place, node) in some.iter_mut().enumerate() {
+            let client = match ask {
+                Ask::Handshake => node.identity.client(None)?,
+                _ => node.client.clone(),
+            };
+            node.sent += 1;
+            let (sent, have) = (node.sent, node.have.clone());
+            asked.spawn(
+                async move { Ok::<_, anyhow::Error>((place, answer(&client, ask, sent, have).await?)) },
+            );
+        }
+        while let Some(answered) = asked.join_next().await {
+            let (place, catalog) = answered??;
+            some[place].have = catalog.or(some[place].have.take());
+        }
+    }
+    Ok(())
+}
+
+/// One request; the catalog's id where one comes.
+async fn answer(client: &Client, ask: Ask, sent: u64, have: Option<CatalogId>) -> Result<Option<CatalogId>> {
+    let facts: Facts = serde_json::from_str(
+        r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#,
+    )?;
+    let request = |have, facts: Option<&Facts>, hash| CatalogRequest {
+        facts_hash: hash,
+        facts: facts.cloned(),
+        have,
+        agent: "bench".into(),
+    };
+    let hash = facts.hash();
+    let request = match ask {
+        Ask::First => request(None, Some(&facts), hash),
+        Ask::Catalog => request(None, None, hash),
+        Ask::Poll | Ask::Handshake => request(have, None, hash),
+        Ask::Report { events } => {
+            let stored: ReportAnswer = client.post(path::REPORTS, &report(sent, events)).await?;
+            ensure!(stored.new, "the report was there");
+            return Ok(None);
+        }
+    };
+    match (client.post(path::CATALOG, &request).await?, ask) {
+        (CatalogAnswer::Catalog { catalog, .. }, Ask::First | Ask::Catalog) => Ok(Some(catalog.id)),
+        (CatalogAnswer::Unchanged { .. }, Ask::Poll | Ask::Handshake) => Ok(None),
+        (CatalogAnswer::Catalog { .. }, _) => bail!("there is another catalog, though nothing has changed"),
+        (CatalogAnswer::Unchanged { .. }, _) => bail!("there is no catalog, though none is had"),
+        (CatalogAnswer::FactsWanted, _) => bail!("the server has forgotten the facts"),
+    }
+}
+
+/// A report of a run over 500 resources, of which so many changed.
+fn report(number: u64, events: usize) -> Value {
+    let event = |event: usize| {
+        json!({
+            "resource": format!("file[/srv/sites/site{event}.customer.example/site.conf]"), "property": "content",
+            "status": "changed", "cause": "corrective", "duration_ms": 3,
+            "diff": format!("-    listen {};\n+    listen {};\n", event, 1024 + event),
+        })
+    };
+    let changed = u32::try_from(events).unwrap_or(u32::MAX);
+    let counts =
+        Counts { total: 500, unchanged: 500 - changed, changed, corrective: changed, ..Counts::default() };
+    json!({
+        "run": format!("00000000-0000-7000-8000-{number:012x}"), "catalog": "0".repeat(64), "commit": "0".repeat(40),
+        "environment": "main", "mode": "enforce", "source": "server", "started": "2026-01-01T00:00:00Z",
+        "duration_ms": 210, "phases": { "facts": 9, "poll": 14, "check": 120, "mend": 67 },
+        "types": { "file": 180 }, "agent": "bench", "volatile": { "uptime": 86_400 },
+        "counts": counts,
+        "events": (0..events).map(event).collect::<Vec<_>>(),
+    })
+}
