@@ -74,6 +74,17 @@ impl Modules {
         self.0.manifests.values().map(|parsed| &parsed.manifest)
     }
 
+    /// Who gives a class this parameter where it includes it, and where: that goes before the data.
+    pub fn givers(&self, class: &str, parameter: &str) -> impl Iterator<Item = (&Manifest, &Origin)> {
+        self.manifests().flat_map(move |manifest| {
+            let inclusions = manifest.inclusions.iter().filter(move |inclusion| &*inclusion.class == class);
+            let bindings = inclusions.flat_map(|inclusion| &inclusion.parameters);
+            bindings
+                .filter(move |binding| &*binding.name == parameter)
+                .map(move |binding| (&**manifest, &*binding.key_origin))
+        })
+    }
+
     /// Whether a name is a manifest's or the beginning of one.
     pub fn is_namespace(&self, name: &str) -> bool {
         self.0.namespaces.contains(name)
@@ -189,5 +200,33 @@ impl Defines for Modules {
 
     fn names(&self) -> Vec<Arc<str>> {
         self.0.defines.keys().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gives_a_class_a_parameter_is_known() {
+        let files = [
+            (
+                "modules/ssh/manifests/init.toml",
+                "doc = \"SSH.\"\n[parameters]\nports = { type = \"Array[Port]\", doc = \"Ports.\" }\n",
+            ),
+            (
+                "modules/profile/manifests/ssh.toml",
+                "doc = \"SSH.\"\n[parameters]\nports = { type = \"Array[Port]\", doc = \"Ports.\" }\n[class.ssh]\nports = \"${ports}\"\n",
+            ),
+        ];
+        let snapshot = Snapshot::of_files(files.map(|(path, text)| (path, text.as_bytes().to_vec())));
+        let modules = Modules::read(&snapshot, None);
+        let givers = |class, parameter| -> Vec<String> {
+            let givers = modules.givers(class, parameter);
+            givers.map(|(by, at)| format!("{} {}:{}", by.name, at.file, at.line)).collect()
+        };
+        assert_eq!(givers("ssh", "ports"), ["profile::ssh modules/profile/manifests/ssh.toml:5"]);
+        assert_eq!(givers("ssh", "other"), [""; 0]);
+        assert_eq!(givers("profile::ssh", "ports"), [""; 0]);
     }
 }

@@ -1,7 +1,9 @@
 //! `holdfast lookup`: a value of the data, as one node sees it, and where it comes from.
 
+use holdfast_catalog::origin::Origin;
 use serde_json::json;
 
+use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;
 use crate::lookup::explain::{Outcome, Step};
 use crate::lookup::{Explanation, Found, Lookup, LookupError};
@@ -75,6 +77,14 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     if args.explain && !matches!(found, Err(LookupError::Undeclared { .. })) {
         show_explanation(&lookup.explain(&args.key, merge.as_ref()), args.format);
     }
+    for (manifest, origin) in givers(asked, &args.key) {
+        eprintln!(
+            "note: `{name}` gives this itself ({file}:{line}), which goes before the data on a machine that has `{name}`",
+            name = manifest.name,
+            file = origin.file,
+            line = origin.line
+        );
+    }
     match found {
         Ok(Some(found)) => {
             if !args.explain {
@@ -95,6 +105,13 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
             Ended::Badly
         }
     }
+}
+
+/// What a value of the data does not reach: manifests that give the class this parameter themselves.
+fn givers<'a>(asked: &'a Asked, key: &'a str) -> impl Iterator<Item = (&'a Manifest, &'a Origin)> {
+    let whole = key.split('.').next().unwrap_or(key);
+    let parts = whole.rsplit_once("::").into_iter();
+    parts.flat_map(|(class, parameter)| asked.program.modules().givers(class, parameter))
 }
 
 fn show_value(found: &Found, format: Format) {
