@@ -49,7 +49,7 @@ pub fn wanted(script: &Script<'_>, reading: Reading<'_>) -> Result<Result<Rulese
     if output.succeeded() {
         return read(&echo, &output).map(Ok);
     }
-    let said = output.last_words();
+    let said = format!("{}{}", output.last_words(), hint(&output));
     let title = line_of(&String::from_utf8_lossy(&output.stderr)).and_then(|line| script.owner(line));
     Ok(Err(Refusal { title: title.map(str::to_owned), said }))
 }
@@ -65,6 +65,16 @@ fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
     Ruleset::of_json(&output.text()).ok_or_else(|| {
         Error::Refused(format!("`{}` answered with something else than a ruleset", command.command))
     })
+}
+
+/// What to do where a rule names an interface that is not where it is tried out, though the machine may have it.
+fn hint(output: &Output) -> &'static str {
+    if String::from_utf8_lossy(&output.stderr).contains("Interface does not exist") {
+        "\n`iif` and `oif` stand for interfaces that are there when the rule is read, and rules are tried out where there \
+         is only `lo`: use `iifname` and `oifname`"
+    } else {
+        ""
+    }
 }
 
 /// The first line that nftables complains of: `/dev/stdin:7:3-9: Error: …`.
