@@ -93,6 +93,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_interface_that_is_not_there_comes_with_what_to_use() {
+        let said = |text| hint(&crate::system::double::failed(1, text));
+        let missing =
+            "/dev/stdin:4:7-12: Error: Interface does not exist\n  iif \"eth9\" accept\n      ^^^^^^\n";
+        assert!(said(missing).contains("use `iifname`"));
+        assert_eq!(said("/dev/stdin:12:3-9: Error: syntax error\n"), "");
+    }
+
+    #[test]
     fn the_line_that_is_to_blame_is_found() {
         let said =
             "/dev/stdin:12:3-9: Error: syntax error, unexpected string\n\t\ttcp dprt 22\n\t\t    ^^^^\n";
