@@ -106,6 +106,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let checked = check::all(&subjects, reading, &mut record.times);
     let check = began.elapsed();
     mend::all(run, reading, &subjects, checked, &memory, &mut record);
+    record.tell_the_rest();
     memory.remember_left(&subjects, &record);
     let phases = [("check", check), ("mend", began.elapsed().saturating_sub(check))];
     Ok(Findings {

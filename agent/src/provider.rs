@@ -84,7 +84,12 @@ pub struct Writing<'a> {
     pub state_dir: &'a Path,
 }
 
-impl Writing<'_> {
+impl<'a> Writing<'a> {
+    /// What reading may use, for who looks again while applying.
+    pub fn reading(self) -> Reading<'a> {
+        Reading { machine: self.machine, content: self.content, named: self.named }
+    }
+
     /// Runs a command that must succeed.
     ///
     /// # Errors

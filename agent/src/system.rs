@@ -140,6 +140,24 @@ impl Member<'_> {
     }
 }
 
+/// A member of a directory tree that a walk cannot look at, or cannot look into: then it was met before.
+#[derive(Debug)]
+pub struct Unread<'a> {
+    /// The path below the tree's root; may be no UTF-8.
+    pub path: &'a Path,
+    /// Why.
+    pub error: Error,
+}
+
+impl From<Unread<'_>> for Error {
+    fn from(unread: Unread<'_>) -> Self {
+        unread.error
+    }
+}
+
+/// What a walk meets.
+pub type Met<'a> = std::result::Result<&'a Member<'a>, Unread<'a>>;
+
 /// What a walk does after a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {
@@ -191,8 +209,8 @@ pub trait Inspect: Sync {
     fn list(&self, path: &Path) -> Result<Vec<std::ffi::OsString>>;
 
     /// Visits everything below a directory, a directory before its members, without following links and without
-    /// leaving its file system.
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()>;
+    /// leaving its file system. Who says so goes on past what cannot be read: the tree may be of somebody hostile.
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()>;
 
     /// The time, in seconds since 1970.
     fn now(&self) -> i64 {

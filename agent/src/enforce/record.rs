@@ -16,6 +16,10 @@ pub(crate) const EVENTS: &str = "holdfast_agent::event";
 /// The most bytes of diffs in one report; later events go without.
 const MAX_DIFFS: usize = 4 * 1024 * 1024;
 
+/// The most events that one resource has for paths below it, and as many for those that failed: a directory with many files
+/// must leave room for all others. How many more there were is said in one.
+const MAX_MEMBERS: usize = 200;
+
 /// The most bytes of each other text of an event: a command may say anything, and a server refuses what is too long.
 const MAX_TEXT: usize = 2 * 1024;
 
@@ -47,15 +51,45 @@ pub(super) struct Record<'a> {
 struct Ended {
     outcome: Outcome,
     corrective: bool,
+    members: Members,
     /// What the machine still has of properties that are off.
     unmended: Vec<(String, Shown)>,
+}
+
+/// How many paths below a resource have events.
+#[derive(Default)]
+struct Members {
+    failed: usize,
+    others: usize,
+}
+
+impl Members {
+    /// Counts an event; answers whether there is room for it.
+    fn take(&mut self, event: &Event) -> bool {
+        if event.path.is_none() {
+            return true;
+        }
+        let count = if event.status == Status::Failed { &mut self.failed } else { &mut self.others };
+        *count += 1;
+        *count <= MAX_MEMBERS
+    }
+
+    /// How many there was no room for.
+    fn over(&self) -> usize {
+        self.failed.saturating_sub(MAX_MEMBERS) + self.others.saturating_sub(MAX_MEMBERS)
+    }
 }
 
 impl<'a> Record<'a> {
     pub(super) fn new(subjects: &'a [Subject<'a>], memory: &'a Memory) -> Self {
         let outcome =
             |s: &Subject<'_>| if s.policy == Policy::Off { Outcome::Off } else { Outcome::Unchanged };
-        let ended = |s| Ended { outcome: outcome(s), corrective: false, unmended: Vec::new() };
+        let ended = |s| Ended {
+            outcome: outcome(s),
+            corrective: false,
+            members: Members::default(),
+            unmended: Vec::new(),
+        };
         let ended = subjects.iter().map(ended).collect();
         Self {
             subjects,
@@ -120,6 +154,16 @@ impl<'a> Record<'a> {
     pub(super) fn refreshed(&mut self, index: usize, what: String, took: Duration) {
         self.refreshed += 1;
         self.whole(index, Status::Info, what, took);
+    }
+
+    /// Says of how many paths there are no events, resource by resource.
+    pub(super) fn tell_the_rest(&mut self) {
+        for index in 0..self.ended.len() {
+            let over = self.ended[index].members.over();
+            if over > 0 {
+                self.whole(index, Status::Info, format!("and {over} more paths"), Duration::ZERO);
+            }
+        }
     }
 
     /// How a resource ended.
@@ -202,12 +246,23 @@ impl<'a> Record<'a> {
             Status::Failed => Outcome::Failed,
         });
         ended.corrective |= event.cause == Some(Cause::Corrective);
-        log(&event);
-        if self.events.len() < MAX_EVENTS {
-            self.events.push(event);
-        } else {
-            self.dropped += 1;
+        if ended.members.take(&event) {
+            log(&event);
+            self.keep(event);
         }
+    }
+
+    /// Keeps an event. In a full report, what is wrong takes the place of what is well.
+    fn keep(&mut self, event: Event) {
+        let is_wrong =
+            |event: &Event| event.status == Status::Failed || event.cause == Some(Cause::Corrective);
+        if self.events.len() >= MAX_EVENTS {
+            self.dropped += 1;
+            let well = self.events.iter().rposition(|event| !is_wrong(event));
+            let Some(well) = well.filter(|_| is_wrong(&event)) else { return };
+            self.events.remove(well);
+        }
+        self.events.push(event);
     }
 }
 
@@ -246,5 +301,42 @@ fn log(event: &Event) {
         tracing::error!(target: EVENTS, resource = %event.resource, "{text}");
     } else {
         tracing::info!(target: EVENTS, resource = %event.resource, "{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::report::Mode;
+    use holdfast_catalog::value::Value;
+
+    use super::*;
+    use crate::enforce::bench::Bench;
+
+    #[test]
+    fn a_directory_with_many_files_leaves_room_for_others() {
+        let mut bench = Bench::directory();
+        std::fs::create_dir(bench.dir().join("spool")).unwrap();
+        for n in 0..MAX_MEMBERS + 50 {
+            std::fs::write(bench.dir().join(format!("spool/{n}")), "x").unwrap();
+        }
+        bench.add("tidy", "/spool", &Value::from([("size", 1.into())]));
+        let findings = bench.run(Mode::Enforce);
+        assert_eq!(findings.events.len(), MAX_MEMBERS + 1);
+        let last = findings.events.last().unwrap();
+        assert_eq!((last.status, last.reason.as_deref()), (Status::Info, Some("and 50 more paths")));
+        assert_eq!(findings.counts.dropped, 0);
+        assert_eq!(std::fs::read_dir(bench.dir().join("spool")).unwrap().count(), 0, "all are removed");
+    }
+
+    #[test]
+    fn a_full_report_still_says_what_failed() {
+        let mut bench = Bench::directory();
+        for n in 0..=MAX_EVENTS {
+            bench.add("notify", &format!("message {n}"), &Value::from([("message", "x".into())]));
+        }
+        bench.file("/no/such/directory/file", "text");
+        let findings = bench.run(Mode::Enforce);
+        assert_eq!((findings.events.len(), findings.counts.dropped), (MAX_EVENTS, 2));
+        assert!(findings.events.iter().any(|event| event.status == Status::Failed));
     }
 }

@@ -16,7 +16,7 @@ use crate::system::{Accounts, Inspect};
 mod lines;
 mod place;
 
-use lines::fingerprint;
+use lines::{KeyLine, fingerprint};
 use place::Place;
 
 /// Keys that open accounts.
@@ -71,7 +71,7 @@ impl Provider for Keys {
         if let Some(missing) = place.missing(reading.machine)? {
             return Ok(Plan::Pending(missing));
         }
-        let mut changes = differences(want, text, &others(want, reading.named));
+        let mut changes = differences(want, text, reading.named);
         if let Some(why) = place.refusal(reading.machine)? {
             changes.retain(|change| change.property != "ensure");
             changes.insert(0, Change::new("ensure", format!("sshd refuses it: {why}"), Presence::Present));
@@ -144,9 +144,22 @@ pub(super) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
     place.rewrite(writing, |text| lines::without_strays(text, &given))
 }
 
+/// The key that stands there, and its comment where that is of nobody who gives it: a later key would not be found by it.
+fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &Named<'_>) -> String {
+    let gives = |other: &AuthorizedKey| {
+        (&other.user, other.key.material()) == (&want.user, want.key.material()) && own.is_called_by(other)
+    };
+    let key = fingerprint(own.material);
+    if own.is_called_by(want) || named.of_type::<AuthorizedKey>().any(gives) {
+        key
+    } else {
+        format!("{key}, called `{}`", own.comment())
+    }
+}
+
 /// What differs of a key's line.
-fn differences(want: &AuthorizedKey, text: &[u8], others: &[&str]) -> Vec<Change> {
-    let Some(own) = lines::own(text, want, others) else {
+fn differences(want: &AuthorizedKey, text: &[u8], named: &Named<'_>) -> Vec<Change> {
+    let Some(own) = lines::own(text, want, &others(want, named)) else {
         return vec![Change::new("ensure", Presence::Absent, Presence::Present)];
     };
     let mut changes = Vec::new();
@@ -154,7 +167,7 @@ fn differences(want: &AuthorizedKey, text: &[u8], others: &[&str]) -> Vec<Change
         changes.extend((is != should).then(|| Change::new(property, is, should)));
     };
     compare("type", own.kind(), want.key.key_type().to_string());
-    compare("key", fingerprint(own.material), fingerprint(want.key.material().as_bytes()));
+    compare("key", shown(&own, want, named), fingerprint(want.key.material().as_bytes()));
     let further = lines::further_options(text, want);
     let options = [own.options()].into_iter().chain(further).collect::<Vec<_>>();
     compare("options", options.join(" (and on another line) "), want.options_text());

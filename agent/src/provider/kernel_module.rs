@@ -141,7 +141,22 @@ fn load(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
         Presence::Present => vec!["modprobe", "--", &name],
         Presence::Absent => vec!["modprobe", "--remove", "--", &name],
     };
-    writing.run(&Invocation::new(command)).map(drop)
+    writing.run(&Invocation::new(command))?;
+    match Kernel::read(writing.machine)? {
+        Some(kernel) => came_about(want, kernel.state(&want.title.normal(), writing.machine)?),
+        None => Ok(()),
+    }
+}
+
+/// Whether the kernel has what modprobe said was done: a line of its files may have it do something else.
+fn came_about(want: &KernelModule, is: State) -> Result<(), Error> {
+    let Some(change) = loading(want, is)? else { return Ok(()) };
+    Err(Error::Refused(format!(
+        "modprobe succeeded, but `{}` is {} in the kernel; look for `install`, `remove` and `alias` in \
+         `modprobe --showconfig`, and name a module by its own name",
+        want.title,
+        change.is.text()
+    )))
 }
 
 /// Options and blacklist, which share a file.

@@ -16,12 +16,5 @@ pub use database::Databases;
 pub use grant::Grants;
 pub use role::Roles;
 
-use super::{Reading, Writing};
-
 /// The database that is asked about the whole server.
 const MAINTENANCE: &str = "postgres";
-
-/// What reading may use, for who looks again while applying.
-fn reading<'a>(writing: Writing<'a>) -> Reading<'a> {
-    Reading { machine: writing.machine, content: writing.content, named: writing.named }
-}

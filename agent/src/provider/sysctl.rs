@@ -85,11 +85,19 @@ impl Provider for Settings {
     }
 }
 
-/// Gives the kernel the value.
+/// Gives the kernel the value, which it may round, limit or ignore.
 fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     let value = want.value.as_ref().map_or("", SysctlValue::as_str);
     let write = Invocation::new(["tee", "--", want.title.path()]).input(format!("{value}\n"));
-    writing.run(&write).map(drop)
+    writing.run(&write)?;
+    let is = writing.machine.read_text(Path::new(want.title.path()))?.unwrap_or_default();
+    let is = SysctlValue::new(&is);
+    if is.as_str() == value {
+        return Ok(());
+    }
+    Err(Error::Refused(format!(
+        "the kernel has `{is}` in place of `{value}` after it was written; use a value that it takes as it is"
+    )))
 }
 
 /// Brings the file about, or removes it.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::machine::lock;
 use super::{
-    Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Member, Opened, Output, Result, Staged,
+    Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Result, Staged,
     StagedTree, Stat, System, Walk,
 };
 
@@ -83,7 +83,7 @@ impl Inspect for Double {
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         self.machine.list(path)
     }
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
         self.machine.walk(path, visit)
     }
     fn now(&self) -> i64 {

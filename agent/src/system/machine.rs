@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use super::command::child;
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
-    Access, Accounts, Error, FileKind, Inspect, Invocation, Liveness, Member, Opened, Output, Result, Staged,
+    Access, Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Result, Staged,
     StagedTree, Stat, System, Walk, replace, replace_tree, tree,
 };
 
@@ -196,7 +196,7 @@ impl Inspect for Machine {
         Ok(names)
     }
 
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
         let dir = self.open_dir(path)?;
         tree::walk(&dir, path, visit)
     }

@@ -164,6 +164,46 @@ fn a_tree_is_removed_without_what_its_links_lead_to() {
     machine.remove_tree(Path::new("/tree")).unwrap();
 }
 
+/// Makes directories in each other, so many levels deep, as `mkdir` of anybody can.
+fn deep(top: &Path, levels: usize) {
+    let mut at = rustix::fs::open(top, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+    for _ in 0..levels {
+        rustix::fs::mkdirat(&at, "d", rustix::fs::Mode::RWXU).unwrap();
+        at = rustix::fs::openat(&at, "d", rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+    }
+    rustix::fs::mkdirat(&at, "e", rustix::fs::Mode::RWXU).unwrap();
+}
+
+#[test]
+fn a_tree_of_any_depth_is_removed() {
+    let (dir, machine) = root();
+    std::fs::create_dir_all(dir.path().join("tree/.lifted-0/kept-out")).unwrap();
+    deep(&dir.path().join("tree"), 1000);
+    machine.remove_tree(Path::new("/tree")).unwrap();
+    assert!(machine.list(Path::new("/")).unwrap().is_empty());
+}
+
+#[test]
+fn a_walk_hands_over_what_is_too_deep_and_goes_on() {
+    let (dir, machine) = root();
+    std::fs::create_dir_all(dir.path().join("t/other")).unwrap();
+    deep(&dir.path().join("t"), 300);
+    let (mut met, mut unread) = (Vec::new(), Vec::new());
+    machine
+        .walk(Path::new("/t"), &mut |one| {
+            match one {
+                Ok(member) => met.push(member.path.to_owned()),
+                Err(Unread { path, error }) => unread.push((path.to_owned(), error.to_string())),
+            }
+            Ok(Walk::Into)
+        })
+        .unwrap();
+    assert!(met.contains(&PathBuf::from("other")) && unread.len() == 1, "{unread:?}");
+    assert!(met.contains(&unread[0].0), "it was met, and could not be gone into");
+    let stops = machine.walk(Path::new("/t"), &mut |one| one.map(|_| Walk::Into).map_err(Into::into));
+    assert!(stops.is_err(), "whoever says nothing of it is told");
+}
+
 #[test]
 fn a_walk_meets_everything_once_and_goes_only_where_it_is_sent() {
     let (dir, machine) = root();
@@ -173,7 +213,8 @@ fn a_walk_meets_everything_once_and_goes_only_where_it_is_sent() {
     symlink("a", dir.path().join("t/link")).unwrap();
     let mut met = Vec::new();
     machine
-        .walk(Path::new("/t"), &mut |member| {
+        .walk(Path::new("/t"), &mut |one| {
+            let member = one?;
             if member.stat.kind == FileKind::File {
                 assert_eq!(member.open()?.stat.size, 4);
             }

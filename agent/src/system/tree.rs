@@ -10,10 +10,13 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::resolve::{stat_at, stat_of};
-use super::{Error, FileKind, Member, Result, Walk};
+use super::{Error, FileKind, Member, Met, Result, Unread, Walk};
 
-/// Deeper trees are refused: each level holds a handle.
+/// A walk goes no deeper: each level holds a handle.
 const MAX_DEPTH: usize = 200;
+
+/// So many directories of a tree that is removed are lifted to its top, so that nobody keeps it going by making others.
+const MOST_LIFTED: usize = 10_000;
 
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -66,12 +69,11 @@ pub(super) fn names(dir: &OwnedFd) -> impl Iterator<Item = rustix::io::Result<Os
     error.into_iter().chain(names)
 }
 
+/// Who is told what a walk meets.
+type Visit<'a> = dyn FnMut(Met<'_>) -> Result<Walk> + 'a;
+
 /// Visits everything below an open directory; `shown` is its path, for errors.
-pub(super) fn walk(
-    dir: &OwnedFd,
-    shown: &Path,
-    visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>,
-) -> Result<()> {
+pub(super) fn walk(dir: &OwnedFd, shown: &Path, visit: &mut Visit<'_>) -> Result<()> {
     level(dir, shown, &mut PathBuf::new(), 0, visit).map(|_| ())
 }
 
@@ -80,71 +82,142 @@ fn level(
     shown: &Path,
     path: &mut PathBuf,
     depth: usize,
-    visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>,
+    visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>> {
-    if depth > MAX_DEPTH {
-        return Err(Error::io("walking", &shown.join(path), Errno::NAMETOOLONG));
-    }
     for name in names(dir) {
-        let name = name.map_err(|errno| Error::io("listing", &shown.join(&*path), errno))?;
+        let name = match name {
+            Ok(name) => name,
+            Err(errno) if depth == 0 => return Err(Error::io("listing", shown, errno)),
+            Err(errno) => return unread("listing", shown, path, errno, visit),
+        };
         path.push(&name);
-        let failed = |errno| Error::io("looking at", &shown.join(&*path), errno);
-        match stat_at(dir.as_fd(), &name) {
-            Ok(stat) => {
-                let into = visit(&Member { path, stat, dir: dir.as_fd(), name: &name })?;
-                if into == Walk::Stop {
-                    return Ok(ControlFlow::Break(()));
-                }
-                if into == Walk::Into && stat.kind == FileKind::Directory {
-                    match open_below(dir.as_fd(), &name) {
-                        Ok(below) => {
-                            if level(&below, shown, path, depth + 1, visit)?.is_break() {
-                                return Ok(ControlFlow::Break(()));
-                            }
-                        }
-                        // Another file system is none of this tree's; what went away or became a link meanwhile is not here.
-                        Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                        Err(errno) => return Err(failed(errno)),
-                    }
-                }
-            }
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(failed(errno)),
-        }
+        let goes_on = member(dir, &name, shown, path, depth, visit)?;
         path.pop();
+        if goes_on.is_break() {
+            return Ok(goes_on);
+        }
     }
     Ok(ControlFlow::Continue(()))
 }
 
-/// Removes what a name in a directory is, with all that it holds.
-pub(super) fn remove(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<()> {
-    remove_level(dir, name, shown, 0)
+/// Visits a member, and what is in it.
+fn member(
+    dir: &OwnedFd,
+    name: &OsStr,
+    shown: &Path,
+    path: &mut PathBuf,
+    depth: usize,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>> {
+    let stat = match stat_at(dir.as_fd(), name) {
+        Ok(stat) => stat,
+        Err(Errno::NOENT) => return Ok(ControlFlow::Continue(())),
+        Err(errno) => return unread("looking at", shown, path, errno, visit),
+    };
+    let into = visit(Ok(&Member { path, stat, dir: dir.as_fd(), name }))?;
+    if into != Walk::Into || stat.kind != FileKind::Directory {
+        return Ok(flow(into));
+    }
+    if depth == MAX_DEPTH {
+        return unread("walking", shown, path, Errno::NAMETOOLONG, visit);
+    }
+    match open_below(dir.as_fd(), name) {
+        Ok(below) => level(&below, shown, path, depth + 1, visit),
+        // Another file system is none of this tree's; what went away or became a link meanwhile is not here.
+        Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(ControlFlow::Continue(())),
+        Err(errno) => unread("looking into", shown, path, errno, visit),
+    }
 }
 
-fn remove_level(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path, depth: usize) -> Result<()> {
-    let failed = |errno: Errno| {
-        Error::io("removing", shown, errno).hint(|| match errno {
-            Errno::XDEV | Errno::BUSY => "; something is mounted there: unmount it first".to_owned(),
-            _ => String::new(),
-        })
-    };
-    let unlink = |flags| match rustix::fs::unlinkat(dir, name, flags) {
-        Err(Errno::NOENT) => Ok(()),
-        other => other.map_err(failed),
-    };
+/// Hands over what cannot be read.
+fn unread(
+    doing: &'static str,
+    shown: &Path,
+    path: &Path,
+    errno: Errno,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<()>> {
+    let error = Error::io(doing, &shown.join(path), errno);
+    visit(Err(Unread { path, error })).map(flow)
+}
+
+fn flow(walk: Walk) -> ControlFlow<()> {
+    if walk == Walk::Stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// Removes what a name in a directory is, with all that it holds, however deep that is.
+pub(super) fn remove(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<()> {
+    let Some(top) = unlink_or_open(dir, name, shown)? else { return Ok(()) };
+    let mut lifted = 0;
+    loop {
+        let before = lifted;
+        empty(&top, shown, 0, &mut Lift { top: top.as_fd(), count: &mut lifted })?;
+        if lifted == before {
+            return unlink(dir, name, AtFlags::REMOVEDIR, shown);
+        }
+    }
+}
+
+/// The top of a tree, to which directories are moved that stand too deep: each level holds a handle.
+struct Lift<'a> {
+    top: BorrowedFd<'a>,
+    count: &'a mut usize,
+}
+
+impl Lift<'_> {
+    fn lift(&mut self, dir: &OwnedFd, name: &OsStr, shown: &Path) -> Result<()> {
+        while *self.count < MOST_LIFTED {
+            let new = format!(".lifted-{}", self.count);
+            *self.count += 1;
+            match rustix::fs::renameat(dir, name, self.top, new) {
+                // The owner of the tree may have used the name.
+                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
+                Ok(()) | Err(Errno::NOENT) => return Ok(()),
+                Err(errno) => return Err(not_removed(shown, errno)),
+            }
+        }
+        Err(not_removed(shown, Errno::NAMETOOLONG))
+    }
+}
+
+/// Removes what is in an open directory.
+fn empty(dir: &OwnedFd, shown: &Path, depth: usize, lift: &mut Lift<'_>) -> Result<()> {
+    for member in names(dir) {
+        let member = member.map_err(|errno| not_removed(shown, errno))?;
+        let shown = shown.join(&member);
+        let Some(below) = unlink_or_open(dir.as_fd(), &member, &shown)? else { continue };
+        if depth == MAX_DEPTH {
+            lift.lift(dir, &member, &shown)?;
+        } else {
+            empty(&below, &shown, depth + 1, lift)?;
+            unlink(dir.as_fd(), &member, AtFlags::REMOVEDIR, &shown)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens a directory to be emptied, and removes anything else.
+fn unlink_or_open(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<Option<OwnedFd>> {
     match stat_at(dir, name) {
-        Ok(stat) if stat.kind == FileKind::Directory => {}
-        Ok(_) => return unlink(AtFlags::empty()),
-        Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(failed(errno)),
+        Ok(stat) if stat.kind == FileKind::Directory => {
+            open_below(dir, name).map(Some).map_err(|errno| not_removed(shown, errno))
+        }
+        Ok(_) => unlink(dir, name, AtFlags::empty(), shown).map(|()| None),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(not_removed(shown, errno)),
     }
-    if depth > MAX_DEPTH {
-        return Err(failed(Errno::NAMETOOLONG));
+}
+
+fn unlink(dir: BorrowedFd<'_>, name: &OsStr, flags: AtFlags, shown: &Path) -> Result<()> {
+    match rustix::fs::unlinkat(dir, name, flags) {
+        Err(Errno::NOENT) => Ok(()),
+        other => other.map_err(|errno| not_removed(shown, errno)),
     }
-    let below = open_below(dir, name).map_err(failed)?;
-    for member in names(&below) {
-        let member = member.map_err(failed)?;
-        remove_level(below.as_fd(), &member, &shown.join(&member), depth + 1)?;
-    }
-    unlink(AtFlags::REMOVEDIR)
+}
+
+fn not_removed(shown: &Path, errno: Errno) -> Error {
+    Error::io("removing", shown, errno).hint(|| match errno {
+        Errno::XDEV | Errno::BUSY => "; something is mounted there: unmount it first".to_owned(),
+        _ => String::new(),
+    })
 }

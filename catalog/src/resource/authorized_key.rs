@@ -6,8 +6,8 @@ use super::{AttributeError, Implied, ResourceRef, Rules};
 
 resource_type! {
     /// A key that opens an account over SSH: a line of the user's `authorized_keys`. The title is any name; it becomes the
-    /// comment, unless the key has one. A key is known by its material, and by its comment where that is there no more:
-    /// so a new key takes the place of the old one. Other keys stay, but for `purge_ssh_keys` of `user`.
+    /// comment of the line, whatever comment the key came with. A key is known by its material, and by the title where that
+    /// is there no more: so a new key takes the place of the old one. Other keys stay, but for `purge_ssh_keys` of `user`.
     AuthorizedKey("authorized_key"), titled String {
         /// Whether the key opens the account. The file and its directory are then such that sshd reads them.
         property ensure: Presence = Presence::Present,
@@ -25,9 +25,9 @@ resource_type! {
 }
 
 impl AuthorizedKey {
-    /// The comment of its line.
+    /// The comment of its line: the title, which stays when the key is another one.
     pub fn comment(&self) -> &str {
-        self.key.comment().unwrap_or(&self.title)
+        self.title.trim()
     }
 
     /// Its options as they stand in the line.
@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn the_title_is_the_comment_unless_the_key_has_one() {
-        assert_eq!(read("laptop", &[("key", KEY.into())]).unwrap().comment(), "laptop");
+    fn the_title_is_the_comment_whatever_the_key_came_with() {
+        assert_eq!(read("laptop ", &[("key", KEY.into())]).unwrap().comment(), "laptop");
         let line = format!("ssh-ed25519 {KEY} alice@home");
-        assert_eq!(read("laptop", &[("key", line.into())]).unwrap().comment(), "alice@home");
+        assert_eq!(read("laptop", &[("key", line.into())]).unwrap().comment(), "laptop");
         let options = Value::from(vec![Value::from("no-pty"), Value::from("from=\"::1\"")]);
         let key = read("laptop", &[("key", KEY.into()), ("options", options)]).unwrap();
         assert_eq!(key.options_text(), "no-pty,from=\"::1\"");

@@ -152,7 +152,8 @@ resource_type! {
         /// Whether such packets are logged, at most ten a second.
         parameter log: bool = false,
         /// The rule in nftables' own words, in place of the attributes for conditions and `action`:
-        /// `tcp dport 22 ct state new limit rate 10/minute accept`. A rule that is missing, was altered or has moved is reported under this name.
+        /// `tcp dport 22 ct state new limit rate 10/minute accept`. Interfaces are named by `iifname` and `oifname`; of those by
+        /// `iif` and `oif`, only `lo` is known. A rule that is missing, was altered or has moved is reported under this name.
         property rule: Option<String>,
     }
 }

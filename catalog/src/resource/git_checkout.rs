@@ -29,7 +29,7 @@ resource_type! {
         parameter identity: Option<AbsolutePath>,
         /// Headers that are sent to the remote, such as `Authorization`; they may be secret, and go over https only.
         parameter headers: BTreeMap<String, Secret>,
-        /// How long one command of git may take.
+        /// How long one command of git may take; asking a remote what it has takes a minute at most.
         parameter timeout: Seconds = Seconds(600),
     }
 }

@@ -184,8 +184,9 @@ resource_type! {
         parameter on: Level,
         /// The privileges; `"ALL"` is all that there are at that level.
         property privileges: Vec<MysqlPrivilege>,
-        /// Whether the account may grant what it has there to others.
-        property grant_option: bool = false,
+        /// Whether the account may grant what it has there to others: all of it, whichever resource gave it; left alone
+        /// without it.
+        property grant_option: Option<bool>,
     }
 }
 

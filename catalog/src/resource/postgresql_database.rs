@@ -60,7 +60,9 @@ resource_type! {
         /// The database that it is a copy of, when it is made.
         parameter template: SqlName = SqlName::known("template0"),
         /// Extensions that it has, at least: none is ever dropped, since data may depend on it. What they need comes
-        /// with them.
+        /// with them. They are made with the database; in one that is there, and where others than superusers may create in
+        /// `public`, only those that PostgreSQL trusts an owner with are made, as the owner: anything else could call what was
+        /// planted there.
         property extensions: Option<Vec<SqlName>>,
         /// How many connections it takes at a time; -1 is no limit.
         property connection_limit: ConnectionLimit = ConnectionLimit::NONE,

@@ -52,7 +52,8 @@ resource_type! {
         property ensure: Presence = Presence::Present,
         /// The value. White space between several numbers counts as one space.
         property value: Option<SysctlValue>,
-        /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/60-holdfast-KEY.conf`.
+        /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/99-zz-holdfast-KEY.conf`, which
+        /// is read last.
         property persist: bool = true,
     }
 }

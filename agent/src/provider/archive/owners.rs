@@ -96,7 +96,8 @@ impl Owners {
         if stat.kind != crate::system::FileKind::Directory {
             return Ok(());
         }
-        machine.walk(path, &mut |member| {
+        machine.walk(path, &mut |met| {
+            let member = met?;
             if member.path != Path::new(marker::NAME) {
                 see(&path.join(member.path), &member.stat);
             }

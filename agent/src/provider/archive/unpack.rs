@@ -128,7 +128,8 @@ fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
 /// Devices, FIFOs and sockets have no place in an archive.
 fn refuse_special(inside: &dyn System, inner: &Path) -> Result<(), Error> {
     let mut special = None;
-    inside.walk(inner, &mut |member| {
+    inside.walk(inner, &mut |met| {
+        let member = met?;
         if member.stat.kind == FileKind::Other {
             special.get_or_insert_with(|| member.path.to_owned());
         }

@@ -42,6 +42,15 @@ impl<'a> KeyLine<'a> {
     pub(super) fn options(&self) -> String {
         lossy(self.options)
     }
+
+    pub(super) fn comment(&self) -> String {
+        lossy(self.comment)
+    }
+
+    /// Whether it stands under the comment that a resource gives it.
+    pub(super) fn is_called_by(&self, want: &AuthorizedKey) -> bool {
+        self.comment == want.comment().as_bytes()
+    }
 }
 
 /// The first word, and what follows it.
@@ -96,7 +105,7 @@ fn keys(text: &[u8]) -> impl Iterator<Item = KeyLine<'_>> {
 pub(super) fn own<'a>(text: &'a [u8], want: &AuthorizedKey, others: &[&str]) -> Option<KeyLine<'a>> {
     let by_key = keys(text).find(|key| key.material == want.key.material().as_bytes());
     let is_others = |key: &KeyLine<'_>| others.iter().any(|other| other.as_bytes() == key.material);
-    let by_comment = || keys(text).find(|key| key.comment == want.comment().as_bytes() && !is_others(key));
+    let by_comment = || keys(text).find(|key| key.is_called_by(want) && !is_others(key));
     by_key.or_else(by_comment)
 }
 
@@ -110,7 +119,7 @@ pub(super) fn further_options(text: &[u8], want: &AuthorizedKey) -> impl Iterato
 pub(super) fn with(text: &[u8], want: &AuthorizedKey, others: &[&str]) -> Vec<u8> {
     let own = own(text, want, others);
     let is_own = |key: &KeyLine<'_>| own.is_some_and(|own| std::ptr::eq(own.material, key.material));
-    let new = line(want, own.map(|own| own.comment).filter(|comment| !comment.is_empty()));
+    let new = line(want);
     let mut edited = edit(text, |line| match KeyLine::parse(line) {
         Some(key) if is_own(&key) => Some(&new),
         Some(key) if key.material == want.key.material().as_bytes() => Some(&[]),
@@ -125,12 +134,12 @@ pub(super) fn with(text: &[u8], want: &AuthorizedKey, others: &[&str]) -> Vec<u8
     edited
 }
 
-/// A resource's line; the comment that stands there is none of its business.
-fn line(want: &AuthorizedKey, comment: Option<&[u8]>) -> Vec<u8> {
+/// A resource's line.
+fn line(want: &AuthorizedKey) -> Vec<u8> {
     let options = want.options_text();
     let space = if options.is_empty() { "" } else { " " };
-    let head = format!("{options}{space}{} {} ", want.key.key_type(), want.key.material());
-    [head.as_bytes(), comment.unwrap_or(want.comment().as_bytes()), b"\n"].concat()
+    format!("{options}{space}{} {} {}\n", want.key.key_type(), want.key.material(), want.comment())
+        .into_bytes()
 }
 
 /// The text without a key.
@@ -220,10 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_keeps_its_line_and_its_comment() {
+    fn a_key_keeps_its_line_and_takes_the_title_as_its_comment() {
         let before = text(&["no-pty ssh-ed25519 $A old name\n", "ssh-ed25519 $B b\n", "ssh-ed25519 $A\n"]);
         let after = with(&before, &key(A, "laptop"), &[]);
-        assert_eq!(after, text(&["ssh-ed25519 $A old name\n", "ssh-ed25519 $B b\n"]));
+        assert_eq!(after, text(&["ssh-ed25519 $A laptop\n", "ssh-ed25519 $B b\n"]));
     }
 
     #[test]

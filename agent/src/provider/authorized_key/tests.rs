@@ -102,13 +102,39 @@ fn each_property_is_seen_by_itself_and_other_keys_stay() {
         assert_eq!(file(&machine), wanted);
         assert_eq!(changes(&machine, &key(&options)), [""; 0]);
     }
-    let renamed = file(&machine).replace("$A laptop", &format!("{A} renamed"));
-    put(&machine, &renamed);
-    assert_eq!(changes(&machine, &key(&options)), [""; 0], "the comment is no property");
     let absent = key(&[("ensure", "absent".into())]);
     assert_eq!(changes(&machine, &absent), ["ensure: present -> absent"]);
     trial::mend(&Keys, &machine, &absent).unwrap();
     assert_eq!(file(&machine), "# hers\nssh-rsa AAAA other\n");
+}
+
+#[test]
+fn a_rotated_key_opens_nothing_whatever_comments_the_two_came_with() {
+    let Some(machine) = machine() else { return };
+    let line = |material, comment| ("key", Value::from(format!("ssh-ed25519 {material} {comment}")));
+    put(&machine, &format!("ssh-ed25519 {A} alice@old\n"));
+    let old = key(&[line(A, "alice@old")]);
+    let fingerprint = fingerprint(A.as_bytes());
+    assert_eq!(changes(&machine, &old), [format!("key: {fingerprint}, called `alice@old` -> {fingerprint}")]);
+    trial::mend(&Keys, &machine, &old).unwrap();
+    assert_eq!(file(&machine), "ssh-ed25519 $A laptop\n");
+    assert_eq!(changes(&machine, &old), [""; 0]);
+    let new = key(&[line(B, "alice@new")]);
+    trial::mend(&Keys, &machine, &new).unwrap();
+    assert_eq!(file(&machine), "ssh-ed25519 $B laptop\n");
+    assert_eq!(changes(&machine, &new), [""; 0]);
+}
+
+#[test]
+fn a_key_that_two_give_is_called_by_either_title() {
+    let Some(machine) = machine() else { return };
+    let second: AuthorizedKey = want("second", &[("user", "alice".into()), ("key", A.into())]);
+    trial::mend(&Keys, &machine, &second).unwrap();
+    let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(second)];
+    let named = Named::new(&all);
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let seen = Keys.observe(&[&key(&[])], reading).unwrap();
+    assert_eq!(Keys.plan(&key(&[]), &seen, reading).unwrap(), Plan::IN_SYNC);
 }
 
 #[test]

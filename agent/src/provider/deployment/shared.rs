@@ -112,21 +112,23 @@ fn make_dirs(base: &Path, below: &str, owners: Owners, machine: &dyn System) -> 
     Ok(())
 }
 
-/// Makes room for a link. A file or link is replaced by it.
+/// Makes room for a link. It takes the place of another link, and of what is empty; data of a live release is left alone.
 fn clear(link: &Path, path: &RelativePath, found: Found, machine: &dyn System) -> Result<(), Error> {
-    let is_directory = machine.lstat(link)?.is_some_and(|stat| stat.kind == FileKind::Directory);
-    match found {
-        _ if !is_directory => Ok(()),
-        Found::Fresh => Ok(machine.remove_tree(link)?),
-        Found::Live if machine.list(link)?.is_empty() => Ok(machine.remove(link)?),
-        Found::Live => {
-            let (link, path) = (link.display(), path.as_str());
-            Err(Error::Refused(format!(
-                "{link} is a directory that holds something, and no link to shared/{path}; \
-                 move what it holds there, and remove it"
-            )))
+    let Some(stat) = machine.lstat(link)? else { return Ok(()) };
+    let what = match (found, stat.kind) {
+        (Found::Fresh, FileKind::Directory) => return Ok(machine.remove_tree(link)?),
+        (Found::Live, FileKind::Directory) if machine.list(link)?.is_empty() => {
+            return Ok(machine.remove(link)?);
         }
-    }
+        (Found::Live, FileKind::Directory) => "directory",
+        (Found::Live, FileKind::File) if stat.size > 0 => "file",
+        _ => return Ok(()),
+    };
+    let (link, path) = (link.display(), path.as_str());
+    Err(Error::Refused(format!(
+        "{link} is a {what} that holds something, and no link to shared/{path}; \
+         move what it holds there, and remove it"
+    )))
 }
 
 #[cfg(test)]

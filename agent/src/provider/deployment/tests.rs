@@ -68,15 +68,24 @@ fn shared_paths_outlive_releases() {
     assert_eq!(shop.bench.read("shop/current/config/app.yml").as_deref(), Some("secret\n"));
     assert!(PathBuf::from(shop.path("shop/current/public/uploads")).is_dir());
 
-    shop.sh("rm shop/current/config/app.yml; echo other >shop/current/config/app.yml");
+    shop.sh("rm shop/current/config/app.yml; touch shop/current/config/app.yml");
     let event = shop.run();
     assert_eq!((event.property.as_deref(), event.cause), (Some("shared"), Some(Cause::Corrective)));
     assert_eq!(event.is.as_deref(), Some("log,public/uploads"));
     assert_eq!(shop.bench.read("shop/current/config/app.yml").as_deref(), Some("secret\n"));
+}
 
-    shop.sh("rm shop/current/log; mkdir shop/current/log; echo data >shop/current/log/data");
-    assert!(shop.fails().contains("move what it holds"));
-    assert_eq!(shop.bench.read("shop/current/log/data").as_deref(), Some("data\n"), "data is never dropped");
+#[test]
+fn what_stands_in_a_live_release_in_the_place_of_a_shared_path_is_never_dropped() {
+    for (path, data) in [("log", "log/data"), ("data", "data"), ("db/app.sqlite3", "db/app.sqlite3")] {
+        let mut shop = Shop::new(&[("shared", path.into())]);
+        shop.sh("mkdir -p shop/shared/db; touch shop/shared/db/app.sqlite3");
+        shop.goes_live("1");
+        let folder = if data == path { "" } else { "mkdir shop/current/log; " };
+        shop.sh(&format!("rm shop/current/{path}; {folder}echo rows >shop/current/{data}"));
+        assert!(shop.fails().contains("move what it holds"), "{path}");
+        assert_eq!(shop.bench.read(&format!("shop/current/{data}")).as_deref(), Some("rows\n"), "{path}");
+    }
 }
 
 #[test]

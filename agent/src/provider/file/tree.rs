@@ -108,7 +108,7 @@ pub(super) fn plan(
         Some(stat) => {
             access_changes(want, directory_mode(want), owners, accounts, &stat, &mut own);
             if want.recurse || want.purge {
-                reading.machine.walk(path, &mut |member| look.member(member))?;
+                reading.machine.walk(path, &mut |met| look.member(met?))?;
             }
         }
     }

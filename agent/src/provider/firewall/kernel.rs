@@ -49,7 +49,7 @@ pub fn wanted(script: &Script<'_>, reading: Reading<'_>) -> Result<Result<Rulese
     if output.succeeded() {
         return read(&echo, &output).map(Ok);
     }
-    let said = output.last_words();
+    let said = format!("{}{}", output.last_words(), hint(&output));
     let title = line_of(&String::from_utf8_lossy(&output.stderr)).and_then(|line| script.owner(line));
     Ok(Err(Refusal { title: title.map(str::to_owned), said }))
 }
@@ -67,6 +67,16 @@ fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
     })
 }
 
+/// What to do where a rule names an interface that is not where it is tried out, though the machine may have it.
+fn hint(output: &Output) -> &'static str {
+    if String::from_utf8_lossy(&output.stderr).contains("Interface does not exist") {
+        "\n`iif` and `oif` stand for interfaces that are there when the rule is read, and rules are tried out where there \
+         is only `lo`: use `iifname` and `oifname`"
+    } else {
+        ""
+    }
+}
+
 /// The first line that nftables complains of: `/dev/stdin:7:3-9: Error: …`.
 fn line_of(said: &str) -> Option<usize> {
     said.split("/dev/stdin:").nth(1)?.split(':').next()?.parse().ok()
@@ -81,6 +91,15 @@ pub fn load(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interface_that_is_not_there_comes_with_what_to_use() {
+        let said = |text| hint(&crate::system::double::failed(1, text));
+        let missing =
+            "/dev/stdin:4:7-12: Error: Interface does not exist\n  iif \"eth9\" accept\n      ^^^^^^\n";
+        assert!(said(missing).contains("use `iifname`"));
+        assert_eq!(said("/dev/stdin:12:3-9: Error: syntax error\n"), "");
+    }
 
     #[test]
     fn the_line_that_is_to_blame_is_found() {

@@ -14,14 +14,19 @@ use crate::provider::{Error, Reading, Writing};
 use crate::system::{Invocation, Output};
 
 /// Settings that are stronger than those of the repository.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 8] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "protocol.ext.allow=never",
     "advice.detachedHead=false",
     "gc.autoDetach=false",
     "maintenance.autoDetach=false",
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=60",
 ];
+
+/// How long a remote may take to say what its branches and tags are: one that is away must not hold up the run.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How a repository is reached, and as whom.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +132,14 @@ impl<'a> Git<'a> {
         }
     }
 
+    /// Asks the remote for the commits of these names.
+    pub fn ls_remote(&self, names: &[&str]) -> Result<String, Error> {
+        let timeout = self.access.timeout.min(QUESTION_TIMEOUT);
+        let hurried = Self { access: Access { timeout, ..self.access }, ..*self };
+        let words = ["ls-remote", "--", self.access.remote.as_str()];
+        hurried.run(&[&words, names].concat())
+    }
+
     /// What git printed; none where it failed.
     pub fn ask(&self, arguments: &[&str]) -> Result<Option<String>, Error> {
         let output = self.try_run(arguments)?;
@@ -198,9 +211,9 @@ impl<'a> Git<'a> {
     }
 }
 
-/// The ssh that git runs: never asks, and takes no host that is not known.
+/// The ssh that git runs: never asks, waits for nobody, and takes no host that is not known.
 fn ssh(identity: Option<&AbsolutePath>) -> String {
-    let asks_nobody = "ssh -o BatchMode=yes";
+    let asks_nobody = "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15";
     match identity {
         None => asks_nobody.to_owned(),
         Some(key) => {
@@ -253,7 +266,7 @@ mod tests {
         let key = AbsolutePath::read(&"/home/a'; touch x; '/key".into()).unwrap();
         assert_eq!(
             ssh(Some(&key)),
-            r"ssh -o BatchMode=yes -o IdentitiesOnly=yes -i '/home/a'\''; touch x; '\''/key'"
+            r"ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o IdentitiesOnly=yes -i '/home/a'\''; touch x; '\''/key'"
         );
     }
 }

@@ -71,7 +71,7 @@ impl Git<'_> {
             format!("refs/tags/{revision}"),
             format!("refs/tags/{revision}^{{}}"),
         ];
-        let text = self.run(&["ls-remote", "--", url, &names[0], &names[1], &names[2]])?;
+        let text = self.ls_remote(&[&names[0], &names[1], &names[2]])?;
         let find = |name: &String| {
             let line = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, n)| n == name);
             line.map(|(commit, _)| commit.to_owned()).filter(|commit| is_id(commit))
@@ -154,6 +154,8 @@ fn is_id(text: &str) -> bool {
 mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use holdfast_catalog::resource::attribute::{Attribute as _, GitRemote};
 
@@ -201,6 +203,27 @@ mod tests {
         let last = target("", "main", branch).unwrap();
         assert!(last.commit == A && last.away.unwrap().contains("no route"));
         assert!(target("", "main", Local::default()).is_err());
+    }
+
+    #[test]
+    fn a_remote_that_is_away_is_not_waited_for_as_long_as_a_fetch() {
+        let waited = Arc::new(Mutex::new(Vec::new()));
+        let times = waited.clone();
+        let double = Double::new(move |invocation| {
+            times.lock().unwrap().push(invocation.timeout.as_secs());
+            Some(failed(128, "no route"))
+        });
+        let (remote, headers) = (GitRemote::read(&"https://h/x".into()).unwrap(), BTreeMap::new());
+        trial::writing(&double, |writing| {
+            for timeout in [600, 7] {
+                let timeout = Duration::from_secs(timeout);
+                let access = Access { timeout, ..Access::plain(&remote, &headers) };
+                let git = Git::new(access, Path::new("/"), May::Change(writing));
+                assert!(git.target(&revision("main"), &Local::default()).is_err());
+                assert!(git.run(&["fetch"]).is_err());
+            }
+        });
+        assert_eq!(*waited.lock().unwrap(), [60, 600, 7, 7]);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What is planned for a module, and what is run and written for it.
 
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
 use holdfast_catalog::value::Value;
 
 use super::*;
@@ -11,10 +14,29 @@ const PROBE: &str = "etc/modprobe.d/holdfast-snd-usb-audio.conf";
 const HEADER: &str =
     "# Written by holdfast for kernel_module[snd-usb-audio]; what is changed here is undone.\n";
 
+const OTHER_MODULES: &str = "nf_tables 1 0 - Live 0x0\n";
+const LOADED: &str = "snd_usb_audio 290816 2 - Live 0x0000000000000000\nnf_tables 1 0 - Live 0x0\n";
+
+/// A machine on which modprobe does what it is told.
 fn machine(loaded: bool) -> Double {
-    let double = Double::new(|_| Some(said("")));
-    let line = if loaded { "snd_usb_audio 290816 2 - Live 0x0000000000000000\n" } else { "" };
-    double.put("/proc/modules", &format!("{line}nf_tables 1 0 - Live 0x0\n"));
+    machine_with(loaded, |command| {
+        let removes = command.starts_with("modprobe --remove");
+        Some(if removes { OTHER_MODULES } else { LOADED })
+    })
+}
+
+/// A machine that has these modules loaded after a command.
+fn machine_with(loaded: bool, after: fn(&str) -> Option<&'static str>) -> Double {
+    let root = Arc::new(OnceLock::<PathBuf>::new());
+    let at = root.clone();
+    let double = Double::new(move |invocation| {
+        if let Some(modules) = after(&invocation.command.to_string()) {
+            std::fs::write(at.get()?.join("proc/modules"), modules).ok()?;
+        }
+        Some(said(""))
+    });
+    root.set(double.root.path().to_owned()).unwrap();
+    double.put("/proc/modules", if loaded { LOADED } else { OTHER_MODULES });
     double.put("/proc/sys/kernel/osrelease", "6.1.0-1-amd64\n");
     double.put("/lib/modules/6.1.0-1-amd64/modules.builtin", "kernel/fs/binfmt-elf.ko\n");
     double.put("/sys/module/loop/parameters/max_loop", "0\n");
@@ -47,8 +69,18 @@ fn a_module_is_loaded_now_and_at_boot_with_its_options_first() {
     assert_eq!(machine.ran(), ["modprobe -- snd-usb-audio"]);
     assert_eq!(file(&machine, LOAD), format!("{HEADER}snd-usb-audio\n"));
     assert_eq!(file(&machine, PROBE), format!("{HEADER}options snd-usb-audio nrpacks=1  index=2\n"));
-    machine.put("/proc/modules", "snd_usb_audio 1 0 - Live 0x0\n");
     assert_eq!(changes(&machine, &want), [""; 0]);
+}
+
+#[test]
+fn what_modprobe_only_says_it_did_fails() {
+    for (loaded, ensure, is) in [(false, "present", "absent"), (true, "absent", "present")] {
+        let machine = machine_with(loaded, |_| None);
+        let want = module(&[("ensure", ensure.into()), ("persist", false.into())]);
+        let applied = trial::mend(&Modules, &machine, &want).unwrap();
+        let error = applied.failed[0].1.to_string();
+        assert!(error.contains(&format!("`snd-usb-audio` is {is} in the kernel")), "{error}");
+    }
 }
 
 #[test]
@@ -72,7 +104,7 @@ fn one_that_is_absent_is_removed_and_blacklisted() {
         changes(&machine, &want),
         ["ensure: present -> absent", "persist: true -> false", "blacklist: false -> true"]
     );
-    trial::mend(&Modules, &machine, &want).unwrap();
+    assert!(trial::mend(&Modules, &machine, &want).unwrap().failed.is_empty());
     assert_eq!(machine.ran(), ["modprobe --remove -- snd-usb-audio"]);
     assert!(!machine.root.path().join(LOAD).exists());
     assert_eq!(file(&machine, PROBE), format!("{HEADER}blacklist snd-usb-audio\n"));

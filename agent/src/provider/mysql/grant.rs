@@ -33,7 +33,14 @@ impl Provider for Grants {
         })
     }
 
-    fn plan(&self, want: &MysqlGrant, seen: &Seen<Held>, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &MysqlGrant, seen: &Seen<Held>, reading: Reading<'_>) -> Result<Plan, Error> {
+        if let Some(other) = reading.named.of_type::<MysqlGrant>().find(|other| contradicts(other, want)) {
+            return Err(Error::Refused(format!(
+                "mysql_grant[{}] says something else of `grant_option`, which `{}` has for all of `{}` or not at all: \
+                 say it once",
+                other.title, want.user, want.on
+            )));
+        }
         seen.plan(|held| {
             Ok(match (want.ensure, held.missing(want)) {
                 (Presence::Absent, _) => {
@@ -58,12 +65,18 @@ impl Provider for Grants {
     }
 
     fn left<'a>(&self, want: &'a MysqlGrant) -> Left<'a> {
-        vec![
-            ("ensure".into(), want.ensure.to_string().into()),
-            ("privileges".into(), words(&wanted(want)).into()),
-            ("grant_option".into(), want.grant_option.to_string().into()),
-        ]
+        let option = want.grant_option.map(|option| ("grant_option".into(), option.to_string().into()));
+        let ensure = ("ensure".into(), want.ensure.to_string().into());
+        let privileges = ("privileges".into(), words(&wanted(want)).into());
+        [ensure, privileges].into_iter().chain(option).collect()
     }
+}
+
+/// Whether another resource wants the right to grant otherwise: the server keeps one for an account and level.
+fn contradicts(other: &MysqlGrant, want: &MysqlGrant) -> bool {
+    let option = |grant: &MysqlGrant| grant.grant_option.filter(|_| grant.ensure == Presence::Present);
+    (&other.user, &other.on) == (&want.user, &want.on)
+        && option(other).zip(option(want)).is_some_and(|(one, another)| one != another)
 }
 
 /// What is wanted, each once.
@@ -102,9 +115,9 @@ fn differences(want: &MysqlGrant, held: &Held) -> Vec<Change> {
         changes.push(Change::new("privileges", words(&has), words(&wanted)));
     }
     // Privileges that are made come with it.
-    if held.has_option(want, place) != want.grant_option && !(is_made && want.grant_option) {
-        changes.push(Change::new("grant_option", !want.grant_option, want.grant_option));
-    }
+    let differs = |option: &bool| *option != held.has_option(want, place) && !(is_made && *option);
+    let option = want.grant_option.filter(differs);
+    changes.extend(option.map(|option| Change::new("grant_option", !option, option)));
     changes
 }
 
@@ -112,15 +125,16 @@ fn differences(want: &MysqlGrant, held: &Held) -> Vec<Change> {
 fn mending(want: &MysqlGrant, property: &str, writing: Writing<'_>) -> Result<String, Error> {
     let (who, privileges) = (account(&want.user), listed(&wanted(want)));
     let place = object(&want.on, &places(&want.on)[0]);
+    let may_grant = want.grant_option == Some(true);
     Ok(match (property, want.ensure) {
         ("ensure", Presence::Absent) => taking(want, writing)?,
-        ("ensure", Presence::Present) if want.grant_option => {
+        ("ensure", Presence::Present) if may_grant => {
             format!("GRANT {privileges} ON {place} TO {who} WITH GRANT OPTION;\n")
         }
         ("ensure", Presence::Present) | ("privileges", _) => {
             format!("GRANT {privileges} ON {place} TO {who};\n")
         }
-        ("grant_option", _) if want.grant_option => {
+        ("grant_option", _) if may_grant => {
             format!("GRANT USAGE ON {place} TO {who} WITH GRANT OPTION;\n")
         }
         ("grant_option", _) => format!("REVOKE GRANT OPTION ON {place} FROM {who};\n"),
@@ -130,12 +144,11 @@ fn mending(want: &MysqlGrant, property: &str, writing: Writing<'_>) -> Result<St
 
 /// Takes away what is held of the privileges, wherever it stands, and with all of them the right to grant.
 fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
-    let reading = Reading { machine: writing.machine, content: writing.content, named: writing.named };
-    let Seen::There(held) = Grants.observe(&[want], reading)? else {
+    let Seen::There(held) = Grants.observe(&[want], writing.reading())? else {
         return Err(Error::Refused("the server cannot be reached any more".to_owned()));
     };
     let who = account(&want.user);
-    let all = want.grant_option || want.privileges.contains(&MysqlPrivilege::ALL);
+    let all = want.grant_option == Some(true) || want.privileges.contains(&MysqlPrivilege::ALL);
     let mut sql = String::new();
     for place in places(&want.on).iter().filter(|place| held.any(want, place)) {
         let object = object(&want.on, place);

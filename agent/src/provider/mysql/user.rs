@@ -37,7 +37,13 @@ impl Provider for Users {
                     vec![Change::new("ensure", Presence::Present, Presence::Absent)]
                 }
                 (Presence::Present, None) => vec![Change::new("ensure", Presence::Absent, Presence::Present)],
-                (Presence::Present, Some(entry)) => differences(want, entry),
+                (Presence::Present, Some(entry)) => {
+                    let changes = differences(want, entry);
+                    if keeps_password(want, &changes) {
+                        hash_in(entry, want)?;
+                    }
+                    changes
+                }
             };
             let own = entries.iter().any(|entry| entry.is_of(&want.title) && entry.is_me());
             match changes.iter().find(|change| own && locks_out(want, &change.property)) {
@@ -52,7 +58,11 @@ impl Provider for Users {
     }
 
     fn apply(&self, want: &MysqlUser, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
-        let hash = want.password.as_ref().map(hash_of);
+        let hash = match &want.password {
+            Some(password) => Some(hash_of(password)),
+            None if keeps_password(want, changes) => Some(present_hash(want, writing)?),
+            None => None,
+        };
         let hash = hash.as_deref();
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
@@ -83,6 +93,30 @@ fn locks_out(want: &MysqlUser, property: &str) -> bool {
         "plugin" => want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() != "unix_socket"),
         "require_tls" => want.require_tls == Some(true),
         _ => false,
+    }
+}
+
+/// Whether the plugin that compares passwords is to go on with the one that the account has.
+fn keeps_password(want: &MysqlUser, changes: &[Change]) -> bool {
+    want.password.is_none()
+        && want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() == AuthPlugin::PASSWORD)
+        && changes.iter().any(|change| change.property == "plugin")
+}
+
+/// The hash that an account has; none is made up for it, since nobody could connect by that.
+fn hash_in<'a>(entry: &'a Entry, want: &MysqlUser) -> Result<&'a str, Error> {
+    let why = || format!("`{}` has no password to be known by; give it one by `password`", want.title);
+    entry.hash().ok_or_else(|| Error::Refused(why()))
+}
+
+/// The hash that an account has now.
+fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error> {
+    let Seen::There(entries) = Users.observe(&[want], writing.reading())? else {
+        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
+    };
+    match entries.iter().find(|entry| entry.is_of(&want.title)) {
+        Some(entry) => hash_in(entry, want).map(str::to_owned),
+        None => Err(Error::Refused(format!("`{}` is not there any more", want.title))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_catalog::resource::PostgresqlDatabase;
 use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::attribute::database::SqlName;
+use holdfast_catalog::resource::attribute::database::{ConnectionLimit, SqlName};
 use holdfast_catalog::resource::postgresql_database::ServerWord;
 use serde::Deserialize;
 
@@ -14,6 +14,8 @@ use super::MAINTENANCE;
 use super::observed::Observed;
 use super::place::Place;
 use super::quoting::{identifier, literal, literals};
+
+mod extension;
 
 /// Databases of PostgreSQL servers.
 pub struct Databases;
@@ -203,15 +205,13 @@ fn mend(want: &PostgresqlDatabase, property: &str, writing: Writing<'_>) -> Resu
         ("ensure", Presence::Absent) => {
             tell(format!("DROP DATABASE {name}{};\n", if want.force { " WITH (FORCE)" } else { "" }))
         }
-        ("ensure", Presence::Present) => {
-            tell(making(want))?;
-            if extensions(want).next().is_some() { make_extensions(want, writing) } else { Ok(()) }
+        ("ensure", Presence::Present) if extensions(want).next().is_some() => {
+            make_with_extensions(want, writing)
         }
+        ("ensure", Presence::Present) => tell(making(want, want.connection_limit)),
         ("owner", _) => tell(want.owner.iter().map(|owner| owning(&name, owner)).collect()),
-        ("connection_limit", _) => {
-            tell(format!("ALTER DATABASE {name} WITH CONNECTION LIMIT {};\n", want.connection_limit))
-        }
-        ("extensions", _) => make_extensions(want, writing),
+        ("connection_limit", _) => tell(limiting(want)),
+        ("extensions", _) => extension::add(want, writing),
         _ => Ok(()),
     }
 }
@@ -220,7 +220,20 @@ fn owning(name: &str, owner: &SqlName) -> String {
     format!("ALTER DATABASE {name} OWNER TO {};\n", identifier(owner.as_str()))
 }
 
-fn making(want: &PostgresqlDatabase) -> String {
+fn limiting(want: &PostgresqlDatabase) -> String {
+    let name = identifier(want.title.as_str());
+    format!("ALTER DATABASE {name} WITH CONNECTION LIMIT {};\n", want.connection_limit)
+}
+
+/// Makes the database, and its extensions while nobody can connect to it.
+fn make_with_extensions(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
+    server(want).tell(writing, &making(want, ConnectionLimit::NOBODY), None)?;
+    let added = extension::add_first(want, writing);
+    server(want).tell(writing, &limiting(want), None)?;
+    added
+}
+
+fn making(want: &PostgresqlDatabase, limit: ConnectionLimit) -> String {
     let owner = want.owner.as_ref().map(|owner| format!(" OWNER {}", identifier(owner.as_str())));
     let locale = want.locale.as_ref().map(|locale| {
         let locale = literal(locale.as_str());
@@ -233,15 +246,8 @@ fn making(want: &PostgresqlDatabase) -> String {
         identifier(want.template.as_str()),
         literal(want.encoding.as_str()),
         locale.unwrap_or_default(),
-        want.connection_limit
+        limit
     )
-}
-
-/// In the database itself; an extension stands in `public`, unless it says another schema.
-fn make_extensions(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
-    let make = |name: &str| format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE;\n", identifier(name));
-    let all: String = extensions(want).map(make).collect();
-    itself(want).tell(writing, &format!("SET search_path = public;\nBEGIN;\n{all}COMMIT;\n"), None)
 }
 
 #[cfg(test)]

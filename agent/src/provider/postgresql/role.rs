@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use super::super::server::{Seen, joined};
 use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Taken, Writing};
+use super::MAINTENANCE;
 use super::observed::Observed;
 use super::place::Place;
 use super::quoting::{identifier, literal, literals};
 use super::verifier;
-use super::{MAINTENANCE, reading};
 
 /// Roles of PostgreSQL servers.
 pub struct Roles;
@@ -258,7 +258,7 @@ fn joining(group: &str, role: &str) -> String {
 fn membership(want: &PostgresqlRole, role: &str, writing: Writing<'_>) -> Result<String, Error> {
     let wanted = names(want.member_of.as_deref().unwrap_or_default());
     let join: String = wanted.iter().map(|group| joining(group, role)).collect();
-    let Seen::There(found) = place(want).ask::<Found>(reading(writing), &question(&[want]))? else {
+    let Seen::There(found) = place(want).ask::<Found>(writing.reading(), &question(&[want]))? else {
         return Err(Error::Refused("the server cannot be reached any more".to_owned()));
     };
     let has = found.roles.get(want.title.as_str()).map(|role| role.groups(want)).unwrap_or_default();

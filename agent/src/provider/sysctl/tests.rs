@@ -1,6 +1,7 @@
 //! What is planned for a setting, and what the kernel and the file are given.
 
-use std::sync::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
@@ -12,7 +13,7 @@ use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
 const KEY: &str = "net.ipv4.tcp_rmem";
-const FILE: &str = "/etc/sysctl.d/60-holdfast-net.ipv4.tcp_rmem.conf";
+const FILE: &str = "/etc/sysctl.d/99-zz-holdfast-net.ipv4.tcp_rmem.conf";
 const TEXT: &str = "\
 # Written by holdfast for sysctl[net.ipv4.tcp_rmem]; what is changed here is undone.
 net/ipv4/tcp_rmem = 4096 131072 6291456
@@ -25,6 +26,20 @@ fn machine(live: &str, file: Option<&str>) -> Double {
     if let Some(file) = file {
         double.put(FILE, file);
     }
+    double
+}
+
+/// A machine whose kernel makes this of what it is given.
+fn taking(take: fn(&str) -> &str) -> Double {
+    let root = Arc::new(OnceLock::<PathBuf>::new());
+    let at = root.clone();
+    let double = Double::new(move |invocation| {
+        let command = invocation.command.to_string();
+        let place = at.get()?.join(command.strip_prefix("tee -- /")?);
+        let given = String::from_utf8(invocation.input.as_ref()?.bytes().to_vec()).ok()?;
+        std::fs::write(place, take(&given)).ok().map(|()| said(&given))
+    });
+    root.set(double.root.path().to_owned()).unwrap();
     double
 }
 
@@ -69,16 +84,24 @@ fn the_kernel_and_the_file_are_seen_by_themselves() {
 
 #[test]
 fn a_value_is_written_in_place_by_standard_input() {
-    static INPUTS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
-    let machine = Double::new(|invocation| {
-        INPUTS.lock().unwrap().extend(invocation.input.iter().map(|input| input.bytes().to_vec()));
-        Some(said(""))
-    });
+    let machine = taking(|given| given);
     machine.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
     let want = want("net/ipv4/conf/eth0.1/rp_filter", &[("value", 2.into()), ("persist", false.into())]);
-    trial::mend(&Settings, &machine, &want).unwrap();
+    assert!(trial::mend(&Settings, &machine, &want).unwrap().failed.is_empty());
     assert_eq!(machine.ran(), ["tee -- /proc/sys/net/ipv4/conf/eth0.1/rp_filter"]);
-    assert_eq!(*INPUTS.lock().unwrap(), [b"2\n"]);
+    let place = machine.root.path().join("proc/sys/net/ipv4/conf/eth0.1/rp_filter");
+    assert_eq!(std::fs::read_to_string(place).unwrap(), "2\n");
+    assert_eq!(changes(&machine, &want), [""; 0]);
+}
+
+#[test]
+fn a_value_that_the_kernel_made_another_of_is_no_change() {
+    let machine = taking(|_| "4096\n");
+    machine.put("/proc/sys/kernel/sem", "250\n");
+    let want = want("kernel.sem", &[("value", 4000.into()), ("persist", false.into())]);
+    let applied = trial::mend(&Settings, &machine, &want).unwrap();
+    let error = applied.failed[0].1.to_string();
+    assert!(error.contains("the kernel has `4096` in place of `4000`"), "{error}");
 }
 
 #[test]

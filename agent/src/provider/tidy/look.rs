@@ -7,10 +7,13 @@ use holdfast_catalog::resource::Tidy;
 use super::{age_of, is_due, is_old};
 use crate::provider::glob::matches_any;
 use crate::provider::{Change, ChangeKind, Error, Reading};
-use crate::system::{FileKind, Member, Stat, Walk};
+use crate::system::{FileKind, Member, Stat, Unread, Walk};
 
 /// So many paths of one directory are removed in a run; the next one goes on.
 const MOST: usize = 20_000;
+
+/// Longer paths cannot be named to the kernel, with the byte that ends them.
+const PATH_MAX: usize = 4096;
 
 /// A directory that the walk is in.
 struct Open {
@@ -33,6 +36,9 @@ struct Look<'a> {
     changes: Vec<Change>,
     /// Files whose names are no text.
     nameless: usize,
+    /// What could not be looked at, and why the first of it.
+    unread: usize,
+    first_unread: Option<String>,
 }
 
 /// What is to go from a directory, each after what is in it.
@@ -53,9 +59,24 @@ pub(super) fn plan_at_most(
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let (now, device) = (reading.machine.now(), stat.id.0);
-    let mut look =
-        Look { want, reading, now, device, most, inside: Vec::new(), changes: Vec::new(), nameless: 0 };
-    reading.machine.walk(directory, &mut |member| Ok(look.member(member)))?;
+    let mut look = Look {
+        want,
+        reading,
+        now,
+        device,
+        most,
+        inside: Vec::new(),
+        changes: Vec::new(),
+        nameless: 0,
+        unread: 0,
+        first_unread: None,
+    };
+    reading.machine.walk(directory, &mut |met| {
+        Ok(match met {
+            Ok(member) => look.member(member),
+            Err(unread) => look.unread(&unread),
+        })
+    })?;
     look.leave_for("");
     Ok(look.finish())
 }
@@ -74,11 +95,29 @@ impl Look<'_> {
             self.nameless += 1;
             return self.keep();
         };
+        if self.whole(path).len() >= PATH_MAX {
+            return self.stays_unread(|| format!("{path}: its path is longer than the kernel takes"));
+        }
         match member.stat.kind {
             FileKind::File => self.file(path, &member.stat),
             FileKind::Directory => self.directory(path, member.stat),
             FileKind::Symlink | FileKind::Other => self.keep(),
         }
+    }
+
+    /// What cannot be looked at stays, and so does what it is in: anybody may have made it, to stop the walk.
+    fn unread(&mut self, unread: &Unread<'_>) -> Walk {
+        if let Some(open) = self.inside.iter_mut().rfind(|open| Path::new(&open.path) == unread.path) {
+            open.stays = true;
+        }
+        self.leave_for(unread.path.parent().and_then(Path::to_str).unwrap_or_default());
+        self.stays_unread(|| unread.error.to_string())
+    }
+
+    fn stays_unread(&mut self, why: impl FnOnce() -> String) -> Walk {
+        self.unread += 1;
+        self.first_unread.get_or_insert_with(why);
+        self.keep()
     }
 
     fn file(&mut self, path: &str, stat: &Stat) -> Walk {
@@ -142,9 +181,15 @@ impl Look<'_> {
         let is_full = self.changes.len() >= self.most;
         let nameless = (self.nameless > 0)
             .then(|| format!("{} files stay whose names are no UTF-8; remove them by hand", self.nameless));
+        let unread = self.first_unread.take().map(|why| {
+            format!(
+                "{} paths stay that cannot be looked at; the first: {why}; look at who made it",
+                self.unread
+            )
+        });
         let more = is_full.then(|| format!("{} paths go in one run; the next one looks for more", self.most));
         let note = |words| Change::new("matches", "", "").kind(ChangeKind::Note).note(words);
-        self.changes.extend(nameless.into_iter().chain(more).map(note));
+        self.changes.extend(nameless.into_iter().chain(unread).chain(more).map(note));
         self.changes
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::{Duration, SystemTime};
 
@@ -195,6 +196,30 @@ fn names_that_are_no_text_stay_and_are_told() {
     let want = want::<Tidy>("/spool", &[("age", "14d".into())]);
     let changes = trial::changes(&Tidying, &double, &want);
     assert!(changes.last().unwrap().note.as_deref().unwrap().starts_with("1 files stay"));
+}
+
+#[test]
+fn what_somebody_made_too_deep_stays_and_stops_nothing() {
+    for (name, levels) in [("d", 250), (&*"d".repeat(250), 30)] {
+        let double = spool();
+        let top = double.root.path().join("spool");
+        let open = |at: BorrowedFd<'_>, name: &Path| {
+            rustix::fs::openat(at, name, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap()
+        };
+        let mut at = open(rustix::fs::CWD, &top);
+        for _ in 0..levels {
+            rustix::fs::mkdirat(&at, name, rustix::fs::Mode::RWXU).unwrap();
+            at = open(at.as_fd(), Path::new(name));
+        }
+        double.pass(30 * 86_400);
+        let all = [("age", Value::from("14d")), ("recurse", true.into()), ("remove_dirs", true.into())];
+        let want = want::<Tidy>("/spool", &all);
+        let applied = trial::mend(&Tidying, &double, &want).unwrap();
+        assert!(applied.failed.is_empty(), "{:?}", applied.failed);
+        let Plan::InSync(notes) = trial::plan(&Tidying, &double, &want).unwrap() else { panic!("{name}") };
+        assert!(notes[0].note.as_deref().unwrap().starts_with("1 paths stay"), "{notes:?}");
+        assert_eq!(std::fs::read_dir(top).unwrap().count(), 1);
+    }
 }
 
 #[test]

@@ -36,6 +36,9 @@ pub struct ConnectionLimit(pub i32);
 impl ConnectionLimit {
     /// As many as the server takes.
     pub const NONE: Self = Self(-1);
+
+    /// None but superusers'.
+    pub const NOBODY: Self = Self(0);
 }
 
 impl fmt::Display for ConnectionLimit {

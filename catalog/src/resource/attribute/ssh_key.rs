@@ -27,12 +27,11 @@ keywords! {
     }
 }
 
-/// A public key: its type, its material, and a comment where it came with one.
+/// A public key: its type and its material. The comment that it came with is none of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     kind: KeyType,
     material: String,
-    comment: Option<String>,
 }
 
 impl PublicKey {
@@ -44,11 +43,6 @@ impl PublicKey {
     /// The material in base64.
     pub fn material(&self) -> &str {
         &self.material
-    }
-
-    /// The comment that it came with.
-    pub fn comment(&self) -> Option<&str> {
-        self.comment.as_deref()
     }
 }
 
@@ -95,16 +89,15 @@ impl Attribute for PublicKey {
                 let why = format!("begins with `{}`, which is no type of a key", first.escape_debug());
                 return Err(Mismatch::because(why).help("options of a key are given by `options`"));
             }
-            return Ok(Self { kind: type_of(first)?, material: first.to_owned(), comment: None });
+            return Ok(Self { kind: type_of(first)?, material: first.to_owned() });
         };
-        let (material, comment) = split(rest);
+        let (material, _) = split(rest);
         let kind = type_of(material)?;
         if kind != written {
             let why = format!("says `{written}`, but its material is of the type `{kind}`");
             return Err(Mismatch::because(why).help("give the line of the `.pub` file as it is"));
         }
-        let comment = Some(comment).filter(|comment| !comment.is_empty()).map(str::to_owned);
-        Ok(Self { kind, material: material.to_owned(), comment })
+        Ok(Self { kind, material: material.to_owned() })
     }
 }
 
@@ -161,10 +154,9 @@ mod tests {
     #[test]
     fn a_key_is_its_material_or_the_whole_line() {
         let bare = read(ED25519).unwrap();
-        assert_eq!((bare.key_type(), bare.material(), bare.comment()), (KeyType::Ed25519, ED25519, None));
+        assert_eq!((bare.key_type(), bare.material()), (KeyType::Ed25519, ED25519));
         let line = read(&format!("ssh-ed25519 {ED25519} alice at her laptop\n")).unwrap();
-        assert_eq!(line.comment(), Some("alice at her laptop"));
-        assert_eq!(line.material(), ED25519);
+        assert_eq!(line, bare);
     }
 
     #[test]

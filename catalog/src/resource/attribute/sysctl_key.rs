@@ -25,7 +25,8 @@ impl SysctlKey {
         self.path.strip_prefix("/proc/sys/").unwrap_or(&self.path)
     }
 
-    /// The file that keeps the value over a reboot.
+    /// The file that keeps the value over a reboot. It is read after the files that distributions and images bring, whose
+    /// names begin with `99-` at most, and after `99-sysctl.conf`, which is `/etc/sysctl.conf`.
     pub fn file(&self) -> &str {
         &self.file
     }
@@ -46,7 +47,7 @@ impl SysctlKey {
         if text.len() > 200 || name.split('/').count() < 2 || !name.split('/').all(is_part) {
             return None;
         }
-        let file = format!("/etc/sysctl.d/60-holdfast-{}.conf", name.replace('/', "."));
+        let file = format!("/etc/sysctl.d/99-zz-holdfast-{}.conf", name.replace('/', "."));
         Some(Self { written: text.to_owned(), path: format!("/proc/sys/{name}"), file })
     }
 }
@@ -83,7 +84,7 @@ mod tests {
             let key = key(written);
             assert_eq!(key.path(), "/proc/sys/net/ipv4/conf/eth0.1/rp_filter");
             assert_eq!(key.name(), "net/ipv4/conf/eth0.1/rp_filter");
-            assert_eq!(key.file(), "/etc/sysctl.d/60-holdfast-net.ipv4.conf.eth0.1.rp_filter.conf");
+            assert_eq!(key.file(), "/etc/sysctl.d/99-zz-holdfast-net.ipv4.conf.eth0.1.rp_filter.conf");
             assert_eq!(key.to_string(), written);
         }
         assert_eq!(key("vm.swappiness").path(), "/proc/sys/vm/swappiness");

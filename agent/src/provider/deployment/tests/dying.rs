@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::system::double::said;
 use crate::system::{
-    Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Member, Opened, Output, Result, Staged,
+    Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Result, Staged,
     StagedTree, Stat, System, Walk,
 };
 
@@ -60,7 +60,7 @@ impl Inspect for Dying {
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         self.machine.list(path)
     }
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(&Member<'_>) -> Result<Walk>) -> Result<()> {
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
         self.machine.walk(path, visit)
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {

@@ -1,9 +1,12 @@
 //! Privileges in MariaDB: what lacks, and where it is granted and taken.
 
+use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
+use crate::content;
+use crate::provider::Named;
 use crate::provider::server::trial::Server;
 use crate::provider::trial::{changes, mend, plan, said, want};
 
@@ -79,6 +82,23 @@ fn the_right_to_grant_is_given_and_taken() {
     assert_eq!(said(&changes(&Grants, &without.machine, &wanted(true))), ["grant_option: false -> true"]);
     assert_eq!(told(&without, &wanted(true)), "GRANT USAGE ON *.* TO 'app'@'%' WITH GRANT OPTION;");
     assert_eq!(told(&with(&[]), &wanted(true)), "GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION;");
+}
+
+#[test]
+fn the_right_to_grant_is_one_for_an_account_and_level() {
+    let option = |value: bool| grant("*.*", &["PROCESS"], &[("grant_option", value.into())]);
+    let silent = || grant("*.*", &["SUPER"], &[]);
+    let server = with(&[("*.*", &["PROCESS*", "SUPER*"])]);
+    assert!(changes(&Grants, &server.machine, &silent()).is_empty(), "left alone where nothing is said");
+    let refusal = |other: MysqlGrant| {
+        let all = [Typed::MysqlGrant(other)];
+        let named = Named::new(&all);
+        let reading = Reading { machine: &server.machine, content: &content::Nowhere, named: &named };
+        let seen = Grants.observe(&[&option(true)], reading).unwrap();
+        Grants.plan(&option(true), &seen, reading).err().map(|error| error.to_string())
+    };
+    assert_eq!((refusal(silent()), refusal(option(true))), (None, None));
+    assert!(refusal(option(false)).unwrap().contains("mysql_grant[app]"));
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl Entry {
         matches!(self.ways()[..], [way] if by_hash(way))
     }
 
+    /// The hash of its password, where it is known by one among others.
+    pub fn hash(&self) -> Option<&str> {
+        let ways = self.ways().into_iter().filter(|way| way.plugin == AuthPlugin::PASSWORD);
+        ways.map(|way| way.authentication_string.as_str()).find(|hash| !hash.is_empty())
+    }
+
     /// How many connections it may have at a time.
     pub fn max_connections(&self) -> i64 {
         self.privileges.max_user_connections

@@ -79,6 +79,27 @@ fn another_plugin_comes_with_the_password() {
 }
 
 #[test]
+fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
+    let plugin = want("app@%", &[("plugin", "mysql_native_password".into())]);
+    assert!(changes(&Users, &with(json!({})).machine, &plugin).is_empty());
+    for two in [json!([{}, { "plugin": "unix_socket" }]), json!([{ "plugin": "ed25519" }, {}])] {
+        let server = with(json!({ "auth_or": two }));
+        assert!(mend(&Users, &server.machine, &plugin).unwrap().failed.is_empty());
+        let told = server.told(MARK).concat();
+        let statement =
+            format!("ALTER USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}';\n");
+        assert!(told.ends_with(&statement), "{told}");
+    }
+    for none in [
+        json!({ "plugin": "unix_socket", "authentication_string": "" }),
+        json!({ "plugin": "ed25519", "authentication_string": "x" }),
+    ] {
+        let refused = plan(&Users, &with(none).machine, &plugin).unwrap_err().to_string();
+        assert!(refused.contains("give it one by `password`"), "{refused}");
+    }
+}
+
+#[test]
 fn a_new_account_is_made_whole_and_only_a_hash_of_its_password_is_sent() {
     let server = answering(&[]);
     mend(&Users, &server.machine, &app()).unwrap();

@@ -13,7 +13,14 @@ const MARK: &str = "json_";
 
 /// A server with the database `shop` as it is, or as none.
 fn with(database: Option<serde_json::Value>, extensions: &[&str]) -> Server {
-    let mut databases = json!({ "template0": found(json!({})) });
+    let closed = json!({ "owner": "app", "is_superuser": false, "is_open": false });
+    standing(closed, database, extensions)
+}
+
+/// A server whose database stands so, as it is asked before an extension is added.
+fn standing(standing: serde_json::Value, database: Option<serde_json::Value>, extensions: &[&str]) -> Server {
+    let standing = standing.to_string();
+    let mut databases = json!({ "template0": found(json!({})), "template1": found(json!({})) });
     if let Some(database) = database {
         databases["shop"] = found(database);
     }
@@ -22,6 +29,10 @@ fn with(database: Option<serde_json::Value>, extensions: &[&str]) -> Server {
     let extensions = json!(extensions).to_string();
     Server::new(move |asked| match asked.sql.as_str() {
         sql if sql.contains("FROM pg_extension") => double::said(&extensions),
+        sql if sql.contains("'is_open'") => double::said(&standing),
+        sql if sql.contains("SET ROLE") && sql.contains("postgis") => {
+            double::failed(3, "ERROR:  permission denied")
+        }
         sql if sql.contains("FROM pg_database") => double::said(&found),
         _ => double::said(""),
     })
@@ -74,13 +85,42 @@ fn a_new_database_is_made_with_all_that_is_wanted() {
         server.told(MARK),
         [
             "CREATE DATABASE \"shop\" WITH OWNER \"app\" TEMPLATE \"template0\" ENCODING 'UTF8' \
-             LC_COLLATE 'de_CH.UTF-8' LC_CTYPE 'de_CH.UTF-8' CONNECTION LIMIT 7;\n",
+             LC_COLLATE 'de_CH.UTF-8' LC_CTYPE 'de_CH.UTF-8' CONNECTION LIMIT 0;\n",
             "SET search_path = public;\nBEGIN;\nCREATE EXTENSION IF NOT EXISTS \"postgis\" CASCADE;\n\
              CREATE EXTENSION IF NOT EXISTS \"citext\" CASCADE;\nCOMMIT;\n",
+            "ALTER DATABASE \"shop\" WITH CONNECTION LIMIT 7;\n",
         ]
     );
     let databases: Vec<_> = server.asked().iter().map(|one| one.variable("PGDATABASE").to_owned()).collect();
-    assert_eq!(databases, ["postgres", "postgres", "shop"]);
+    assert_eq!(databases, ["postgres", "postgres", "shop", "postgres"]);
+}
+
+#[test]
+fn where_others_may_plant_functions_an_extension_is_made_as_the_owner_or_not_at_all() {
+    let mended = |owner: &str, is_superuser: bool, extension: &str| {
+        let open = json!({ "owner": owner, "is_superuser": is_superuser, "is_open": true });
+        let server = standing(open, Some(json!({})), &[]);
+        let wanted = shop(&[("extensions", extension.into())]);
+        let applied = mend(&Databases, &server.machine, &wanted).unwrap();
+        (applied.failed.first().map(|(_, error)| error.to_string()), server.told(MARK))
+    };
+    let (failed, told) = mended("app", false, "citext");
+    assert_eq!(failed, None);
+    assert!(told[0].starts_with("SET ROLE \"app\";\nSET search_path = public;\n"), "{told:?}");
+    let (failed, _) = mended("app", false, "postgis");
+    let failed = failed.unwrap();
+    assert!(failed.contains("permission denied") && failed.contains("REVOKE CREATE"), "{failed}");
+    let (failed, told) = mended("postgres", true, "citext");
+    assert!(failed.is_some() && told.is_empty(), "{told:?}");
+}
+
+#[test]
+fn a_copy_of_a_database_of_others_is_looked_at_like_one() {
+    let open = json!({ "owner": "app", "is_superuser": false, "is_open": true });
+    let server = standing(open, None, &[]);
+    let wanted = shop(&[("extensions", "citext".into()), ("template", "template1".into())]);
+    assert!(mend(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
+    assert!(server.told(MARK)[1].starts_with("SET ROLE \"app\";\n"));
 }
 
 #[test]
