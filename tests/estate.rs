@@ -231,15 +231,14 @@ const SCENES: [&Scene; 6] = [
     &customers::NAMES,
 ];
 
-/// Each role of a customer, from bare Debian and after a reboot.
-fn serves(scene: &Scene) {
-    if lab::shared().is_none() {
-        return;
-    }
+/// Each role of a customer, from bare Debian and after a reboot; the hosts then, where there is a lab.
+fn serves(scene: &Scene) -> Option<Cast> {
+    lab::shared()?;
     let cast = Cast::of(&[scene]);
     cast.hosts.iter().for_each(|host| host.reboot().unwrap());
     cast.ask("after a reboot", scene.probes);
     cast.expect_nothing_to_do("after a reboot");
+    Some(cast)
 }
 
 #[test]
@@ -254,7 +253,8 @@ fn an_application_runs_its_release() {
 
 #[test]
 fn mail_is_sent_taken_in_and_read() {
-    serves(&customers::MAIL);
+    let Some(cast) = serves(&customers::MAIL) else { return };
+    customers::mailboxes_come_and_go(&cast);
 }
 
 #[test]

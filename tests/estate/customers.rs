@@ -1,6 +1,6 @@
 //! What the customers' machines are asked: shops behind a balancer, an application, mail, databases, names.
 
-use super::{Probe, Scene, probe};
+use super::{Cast, Probe, Scene, probe};
 
 const LB: &str = "lb1.acme.example";
 const WEB1: &str = "web1.acme.example";
@@ -182,6 +182,46 @@ const MAIL_PROBES: &[Probe] = &[
     ),
     probe(MX, "a mailbox has its quota", "doveadm -f tab quota get -u carla@cedar.example | grep -w 5242880"),
 ];
+
+/// A mailbox goes, one comes, and what is for neither is Office's from now on.
+const OTHER_MAILBOXES: &str = r#"
+[profile.mailhost.mailboxes]
+"--carla@cedar.example" = true
+"books@cedar.example"   = {}
+
+[profile.mailhost.aliases]
+"@cedar.example" = ["office@cedar.example"]
+"#;
+
+const OTHER_MAILBOX_PROBES: &[Probe] = &[
+    probe(MX, "the password of a mailbox goes with it", "! [ -e /etc/dovecot/passwords/carla@cedar.example ]"),
+    probe(
+        RELAY,
+        "mail is handed in for a mailbox, and for a name that none has",
+        "for name in books nobody; do printf 'Subject: For %s\n\nx\n' $name | curl -sSf smtp://mx1.cedar.example \
+         --mail-from bounces@cedar.example --mail-rcpt $name@cedar.example -T - || exit 1; done",
+    ),
+    probe(
+        MX,
+        "the mailbox gets its own",
+        "doveadm search -u books@cedar.example mailbox INBOX subject 'For books' | grep -q .",
+    ),
+    probe(
+        MX,
+        "whoever gets the rest gets the rest alone",
+        "doveadm search -u office@cedar.example mailbox INBOX subject 'For nobody' | grep -q . \
+         && ! doveadm search -u office@cedar.example mailbox INBOX subject 'For books' | grep -q .",
+    ),
+];
+
+/// What becomes of mailboxes when data says something else.
+pub(super) fn mailboxes_come_and_go(cast: &Cast) {
+    let own = format!("hieradata/nodes/{MX}.toml");
+    cast.estate.add(&[(own, OTHER_MAILBOXES.to_owned())]).unwrap();
+    cast.converge("with other mailboxes");
+    cast.ask("with other mailboxes", OTHER_MAILBOX_PROBES);
+    cast.expect_nothing_to_do("with other mailboxes");
+}
 
 const DB: &str = "db1.acme.example";
 const SQL: &str = "sql1.cedar.example";
