@@ -36,8 +36,9 @@ const SHOP_PROBES: &[Probe] = &[
         "a client stays with its shop",
         "curl -sSfk -o /dev/null -D - --connect-to ::lb1.acme.example: https://shop.acme.example/ | grep -i '^set-cookie: shop=web'",
     ),
+    probe(WEB1, "nobody else reaches a shop", "! nc -z -w 3 web2.acme.example 80"),
     probe(
-        WEB1,
+        LB,
         "nginx names no version, and sends the site's headers",
         "curl -sSfI http://web2.acme.example/ | grep -ix 'server: nginx.' && curl -sSfI http://web2.acme.example/ | grep -i '^x-content-type-options: nosniff'",
     ),

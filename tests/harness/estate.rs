@@ -22,6 +22,9 @@ const OPERATIONS: &str = "ops1.nordops.example";
 /// The machine that has its own address in its data.
 const NAMESERVER: &str = "ns1.nordops.example";
 
+/// The machine that alone reaches the shops behind it.
+const BALANCER: &str = "lb1.acme.example";
+
 /// The machine that keeps mail.
 const MAILHOST: &str = "mx1.cedar.example";
 
@@ -95,6 +98,9 @@ impl Estate {
         let address_of = |name: &str| hosts.iter().find(|host| host.certname() == name).map(Host::address);
         if let Some(address) = address_of(NAMESERVER) {
             estate.replace("\"192.0.2.53\"", &format!("\"{address}\""))?;
+        }
+        if let Some(address) = address_of(BALANCER) {
+            estate.replace("10.20.0.2", &address.to_string())?;
         }
         // Nothing leads out of the lab, so mail that would goes to the mail host.
         if let Some(address) = address_of(MAILHOST) {
