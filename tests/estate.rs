@@ -111,13 +111,14 @@ const OPERATIONS: Scene = Scene {
         probe(
             OPS,
             "what another machine logs arrives in a file of its own",
-            "grep 'estate.*a line of the estate' /var/log/remote/web1.acme.example/messages.log",
+            "for from in $(getent ahosts web1.acme.example | cut -d' ' -f1 | sort -u); do \
+             grep 'estate.*a line of the estate' /var/log/remote/$from/messages.log && exit; done; false",
         ),
         probe(
             OPS,
             "its file is rotated",
             // What was rotated today is not rotated once more.
-            "logrotate --force /etc/logrotate.conf || true; ls /var/log/remote/web1.acme.example/messages.log-*",
+            "logrotate --force /etc/logrotate.conf || true; ls /var/log/remote/*/messages.log-*",
         ),
         probe(WEB, "a backup is made", "begin borg-backup"),
         probe(
