@@ -139,7 +139,11 @@ const OPERATIONS: Scene = Scene {
             "the key of one machine opens no repository of another",
             "! BORG_RELOCATED_REPO_ACCESS_IS_OK=yes borg-backup list ssh://borg@ops1.nordops.example/srv/borg/web1.acme.example",
         ),
-        probe(OPS, "the backup server can tidy up", "runuser -u borg -- borg compact /srv/borg/web1.acme.example"),
+        probe(
+            OPS,
+            "the backup server can tidy up",
+            "runuser -u borg -- borg compact /srv/borg/web1.acme.example",
+        ),
         probe(
             WEB,
             "upgrades come by themselves",

@@ -20,14 +20,8 @@ struct Changed {
 }
 
 /// The services that are looked at.
-const SERVICES: [&str; 6] = [
-    "nftables",
-    "prometheus",
-    "prometheus-node-exporter",
-    "rsyslog",
-    "ssh",
-    "systemd-journald",
-];
+const SERVICES: [&str; 6] =
+    ["nftables", "prometheus", "prometheus-node-exporter", "rsyslog", "ssh", "systemd-journald"];
 
 /// What is changed on the operators' machine, one after the other.
 const CHANGES: [Changed; 6] = [

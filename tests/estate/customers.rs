@@ -195,7 +195,11 @@ const OTHER_MAILBOXES: &str = r#"
 "#;
 
 const OTHER_MAILBOX_PROBES: &[Probe] = &[
-    probe(MX, "the password of a mailbox goes with it", "! [ -e /etc/dovecot/passwords/carla@cedar.example ]"),
+    probe(
+        MX,
+        "the password of a mailbox goes with it",
+        "! [ -e /etc/dovecot/passwords/carla@cedar.example ]",
+    ),
     probe(
         RELAY,
         "mail is handed in for a mailbox, and for a name that none has",
@@ -258,6 +262,14 @@ const DATABASE_PROBES: &[Probe] = &[
         "sh /etc/borg/before.d/postgresql && pg_restore --list /var/backups/postgresql/shop.dump | grep pg_trgm",
     ),
     probe(
+        DB,
+        "a database comes back from its dump",
+        "su postgres -c \"psql -Xd shop -c 'create table if not exists kept as select 7 as number'\" && sh /etc/borg/before.d/postgresql \
+         && su postgres -c \"psql -Xd shop -c 'drop table kept'\" && su postgres -c 'psql -X -f /var/backups/postgresql/roles.sql' \
+         && su postgres -c 'pg_restore --clean --if-exists --dbname=shop /var/backups/postgresql/shop.dump' \
+         && su postgres -c \"psql -AtXd shop -c 'select number from kept'\" | grep -x 7",
+    ),
+    probe(
         SQL,
         "accounts may what they were granted",
         "mariadb -BNe \"show grants for 'stats'@'10.30.%'\" | grep 'INSERT' && mariadb -BNe \"show grants for 'reader'@'localhost'\" | grep 'SELECT ON .newsletter'",
@@ -272,6 +284,17 @@ const DATABASE_PROBES: &[Probe] = &[
         SQL,
         "the dump holds it, and the accounts",
         "sh /etc/borg/before.d/mariadb && zcat /var/backups/mariadb/newsletter.sql.gz | grep 'Dump completed' && zcat /var/backups/mariadb/accounts.sql.gz | grep stats",
+    ),
+    probe(
+        SQL,
+        "a database comes back from its dump, and an account with its password",
+        "mariadb newsletter -e 'create table if not exists kept as select 7 as number' && mariadb -e \"set password for 'stats'@'10.30.%' = password('x')\" \
+         && before=$(mariadb -BNe \"select password from mysql.user where user = 'stats'\") && sh /etc/borg/before.d/mariadb \
+         && mariadb newsletter -e 'drop table kept' && mariadb -e \"set password for 'stats'@'10.30.%' = password('y')\" \
+         && zcat /var/backups/mariadb/newsletter.sql.gz | mariadb newsletter \
+         && zcat /var/backups/mariadb/accounts.sql.gz | sed 's/^CREATE USER /CREATE OR REPLACE USER /' | mariadb --force \
+         && mariadb newsletter -BNe 'select number from kept' | grep -x 7 \
+         && [ \"$(mariadb -BNe \"select password from mysql.user where user = 'stats'\")\" = \"$before\" ]",
     ),
 ];
 
