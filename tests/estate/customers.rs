@@ -6,8 +6,8 @@ const LB: &str = "lb1.acme.example";
 const WEB1: &str = "web1.acme.example";
 const WEB2: &str = "web2.acme.example";
 
-/// Acme's shops behind their balancer.
-pub(super) const SHOP: Scene = Scene { nodes: &[LB, WEB1, WEB2], probes: SHOP_PROBES };
+/// Acme's shops behind their balancer, which asks the name server where they are.
+pub(super) const SHOP: Scene = Scene { nodes: &[LB, NS, WEB1, WEB2], probes: SHOP_PROBES };
 
 const SHOP_PROBES: &[Probe] = &[
     probe(
@@ -292,7 +292,7 @@ const DATABASE_PROBES: &[Probe] = &[
          && before=$(mariadb -BNe \"select password from mysql.user where user = 'stats'\") && sh /etc/borg/before.d/mariadb \
          && mariadb newsletter -e 'drop table kept' && mariadb -e \"set password for 'stats'@'10.30.%' = password('y')\" \
          && zcat /var/backups/mariadb/newsletter.sql.gz | mariadb newsletter \
-         && zcat /var/backups/mariadb/accounts.sql.gz | sed 's/^CREATE USER /CREATE OR REPLACE USER /' | mariadb --force \
+         && zcat /var/backups/mariadb/accounts.sql.gz | sed -n 's/^CREATE USER /ALTER USER IF EXISTS /p' | mariadb --force \
          && mariadb newsletter -BNe 'select number from kept' | grep -x 7 \
          && [ \"$(mariadb -BNe \"select password from mysql.user where user = 'stats'\")\" = \"$before\" ]",
     ),
