@@ -60,6 +60,33 @@ pub fn classes(estate: &Snapshot) -> Vec<String> {
     manifests.collect()
 }
 
+/// What operators keep lists of: whoever adds a machine adds it there too.
+#[test]
+fn every_machine_is_watched_backed_up_and_known_by_name() {
+    let estate = Directory::new(workspace()).snapshot().unwrap();
+    let read = |path: &str| -> Table {
+        std::str::from_utf8(estate.get(path).unwrap().bytes()).unwrap().parse().unwrap()
+    };
+    let operations = read("hieradata/roles/operations.toml");
+    let names = read("hieradata/customers/nordops.toml");
+    let watched = operations["profile"]["prometheus"]["machines"].as_array().unwrap();
+    let backed_up = operations["borg"]["server"]["clients"].as_table().unwrap();
+    let zones = names["profile"]["nameserver"]["zones"].as_table().unwrap();
+    let mut forgotten = Vec::new();
+    for node in Program::new(&estate, None).inventory().nodes() {
+        let name = node.certname.as_str();
+        let (host, zone) = name.split_once('.').unwrap();
+        let records = zones.get(zone).and_then(|zone| zone.get("records"));
+        let known = [
+            ("profile.prometheus.machines", watched.iter().any(|machine| machine.as_str() == Some(name))),
+            ("borg.server.clients", backed_up.contains_key(name) || &*node.role == "operations"),
+            ("a zone", records.and_then(|records| records.get(host)).is_some()),
+        ];
+        forgotten.extend(known.iter().filter(|(_, is_in)| !is_in).map(|(list, _)| format!("{name}: {list}")));
+    }
+    assert!(forgotten.is_empty(), "machines of the inventory are missing:\n{}", forgotten.join("\n"));
+}
+
 /// What the machines use: files by path, with the machines that read them, and units by name, with those that have them.
 #[derive(Default)]
 struct Used {

@@ -1,4 +1,4 @@
-//! The archives that the estate's module `application` ships are what the sources beside this file say.
+//! The archives of Birch that the estate's module `application` ships are what the sources beside this file say.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use harness::process;
 fn an_archive_of_a_release_holds_its_sources_and_nothing_else() {
     let packed = tempfile::tempdir().unwrap();
     process::run(Command::new(workspace().join("tests/storefront/pack.sh")).arg(packed.path())).unwrap();
-    let shipped = workspace().join("modules/application/files/releases");
+    let shipped = workspace().join("modules/application/files/releases/birch");
     let names = |folder: &Path| {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<_> = entries.collect();

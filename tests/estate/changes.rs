@@ -20,18 +20,11 @@ struct Changed {
 }
 
 /// The services that are looked at.
-const SERVICES: [&str; 7] = [
-    "borg-compact.timer",
-    "nftables",
-    "prometheus",
-    "prometheus-node-exporter",
-    "rsyslog",
-    "ssh",
-    "systemd-journald",
-];
+const SERVICES: [&str; 6] =
+    ["nftables", "prometheus", "prometheus-node-exporter", "rsyslog", "ssh", "systemd-journald"];
 
 /// What is changed on the operators' machine, one after the other.
-const CHANGES: [Changed; 7] = [
+const CHANGES: [Changed; 6] = [
     Changed {
         from: "\"90d\"",
         to: "\"91d\"",
@@ -66,13 +59,6 @@ const CHANGES: [Changed; 7] = [
         restarted: &[],
         reloaded: &[],
         in_force: "grep 'rotate 181' /etc/logrotate.d/holdfast-remote",
-    },
-    Changed {
-        from: "compact = \"monthly\"",
-        to: "compact = \"quarterly\"",
-        restarted: &["borg-compact.timer"],
-        reloaded: &[],
-        in_force: "systemctl cat borg-compact.timer | grep -x OnCalendar=quarterly",
     },
     Changed {
         from: "\"10.99.0.0/16\"",

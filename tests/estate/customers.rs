@@ -1,13 +1,13 @@
 //! What the customers' machines are asked: shops behind a balancer, an application, mail, databases, names.
 
-use super::{Probe, Scene, probe};
+use super::{Cast, Probe, Scene, probe};
 
 const LB: &str = "lb1.acme.example";
 const WEB1: &str = "web1.acme.example";
 const WEB2: &str = "web2.acme.example";
 
-/// Acme's shops behind their balancer.
-pub(super) const SHOP: Scene = Scene { nodes: &[LB, WEB1, WEB2], probes: SHOP_PROBES };
+/// Acme's shops behind their balancer, which asks the name server where they are.
+pub(super) const SHOP: Scene = Scene { nodes: &[LB, NS, WEB1, WEB2], probes: SHOP_PROBES };
 
 const SHOP_PROBES: &[Probe] = &[
     probe(
@@ -36,8 +36,9 @@ const SHOP_PROBES: &[Probe] = &[
         "a client stays with its shop",
         "curl -sSfk -o /dev/null -D - --connect-to ::lb1.acme.example: https://shop.acme.example/ | grep -i '^set-cookie: shop=web'",
     ),
+    probe(WEB1, "nobody else reaches a shop", "! nc -z -w 3 web2.acme.example 80"),
     probe(
-        WEB1,
+        LB,
         "nginx names no version, and sends the site's headers",
         "curl -sSfI http://web2.acme.example/ | grep -ix 'server: nginx.' && curl -sSfI http://web2.acme.example/ | grep -i '^x-content-type-options: nosniff'",
     ),
@@ -183,6 +184,50 @@ const MAIL_PROBES: &[Probe] = &[
     probe(MX, "a mailbox has its quota", "doveadm -f tab quota get -u carla@cedar.example | grep -w 5242880"),
 ];
 
+/// A mailbox goes, one comes, and what is for neither is Office's from now on.
+const OTHER_MAILBOXES: &str = r#"
+[profile.mailhost.mailboxes]
+"--carla@cedar.example" = true
+"books@cedar.example"   = {}
+
+[profile.mailhost.aliases]
+"@cedar.example" = ["office@cedar.example"]
+"#;
+
+const OTHER_MAILBOX_PROBES: &[Probe] = &[
+    probe(
+        MX,
+        "the password of a mailbox goes with it",
+        "! [ -e /etc/dovecot/passwords/carla@cedar.example ]",
+    ),
+    probe(
+        RELAY,
+        "mail is handed in for a mailbox, and for a name that none has",
+        "for name in books nobody; do printf 'Subject: For %s\n\nx\n' $name | curl -sSf smtp://mx1.cedar.example \
+         --mail-from bounces@cedar.example --mail-rcpt $name@cedar.example -T - || exit 1; done",
+    ),
+    probe(
+        MX,
+        "the mailbox gets its own",
+        "doveadm search -u books@cedar.example mailbox INBOX subject 'For books' | grep -q .",
+    ),
+    probe(
+        MX,
+        "whoever gets the rest gets the rest alone",
+        "doveadm search -u office@cedar.example mailbox INBOX subject 'For nobody' | grep -q . \
+         && ! doveadm search -u office@cedar.example mailbox INBOX subject 'For books' | grep -q .",
+    ),
+];
+
+/// What becomes of mailboxes when data says something else.
+pub(super) fn mailboxes_come_and_go(cast: &Cast) {
+    let own = format!("hieradata/nodes/{MX}.toml");
+    cast.estate.add(&[(own, OTHER_MAILBOXES.to_owned())]).unwrap();
+    cast.converge("with other mailboxes");
+    cast.ask("with other mailboxes", OTHER_MAILBOX_PROBES);
+    cast.expect_nothing_to_do("with other mailboxes");
+}
+
 const DB: &str = "db1.acme.example";
 const SQL: &str = "sql1.cedar.example";
 
@@ -217,6 +262,14 @@ const DATABASE_PROBES: &[Probe] = &[
         "sh /etc/borg/before.d/postgresql && pg_restore --list /var/backups/postgresql/shop.dump | grep pg_trgm",
     ),
     probe(
+        DB,
+        "a database comes back from its dump",
+        "su postgres -c \"psql -Xd shop -c 'create table if not exists kept as select 7 as number'\" && sh /etc/borg/before.d/postgresql \
+         && su postgres -c \"psql -Xd shop -c 'drop table kept'\" && su postgres -c 'psql -X -f /var/backups/postgresql/roles.sql' \
+         && su postgres -c 'pg_restore --clean --if-exists --dbname=shop /var/backups/postgresql/shop.dump' \
+         && su postgres -c \"psql -AtXd shop -c 'select number from kept'\" | grep -x 7",
+    ),
+    probe(
         SQL,
         "accounts may what they were granted",
         "mariadb -BNe \"show grants for 'stats'@'10.30.%'\" | grep 'INSERT' && mariadb -BNe \"show grants for 'reader'@'localhost'\" | grep 'SELECT ON .newsletter'",
@@ -231,6 +284,17 @@ const DATABASE_PROBES: &[Probe] = &[
         SQL,
         "the dump holds it, and the accounts",
         "sh /etc/borg/before.d/mariadb && zcat /var/backups/mariadb/newsletter.sql.gz | grep 'Dump completed' && zcat /var/backups/mariadb/accounts.sql.gz | grep stats",
+    ),
+    probe(
+        SQL,
+        "a database comes back from its dump, and an account with its password",
+        "mariadb newsletter -e 'create table if not exists kept as select 7 as number' && mariadb -e \"set password for 'stats'@'10.30.%' = password('x')\" \
+         && before=$(mariadb -BNe \"select password from mysql.user where user = 'stats'\") && sh /etc/borg/before.d/mariadb \
+         && mariadb newsletter -e 'drop table kept' && mariadb -e \"set password for 'stats'@'10.30.%' = password('y')\" \
+         && zcat /var/backups/mariadb/newsletter.sql.gz | mariadb newsletter \
+         && zcat /var/backups/mariadb/accounts.sql.gz | sed -n 's/^CREATE USER /ALTER USER IF EXISTS /p' | mariadb --force \
+         && mariadb newsletter -BNe 'select number from kept' | grep -x 7 \
+         && [ \"$(mariadb -BNe \"select password from mysql.user where user = 'stats'\")\" = \"$before\" ]",
     ),
 ];
 

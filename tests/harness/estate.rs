@@ -19,8 +19,13 @@ const PARTS: [&str; 5] = ["holdfast.toml", "inventory", "hieradata", "modules", 
 /// The machine that the others' data names by its address.
 const OPERATIONS: &str = "ops1.nordops.example";
 
-/// The machine that has its own address in its data.
-const NAMESERVER: &str = "ns1.nordops.example";
+/// Addresses in the data, each of a machine that others reach by it.
+const ADDRESSES: [(&str, &str); 4] = [
+    ("ns1.nordops.example", "192.0.2.53"),
+    ("lb1.acme.example", "10.20.0.2"),
+    ("web1.acme.example", "10.20.0.11"),
+    ("web2.acme.example", "10.20.0.12"),
+];
 
 /// The machine that keeps mail.
 const MAILHOST: &str = "mx1.cedar.example";
@@ -93,8 +98,10 @@ impl Estate {
             estate.replace("\"2001:db8:1::20\"", &format!("\"fd77:0:0:{lab}::{number}\""))?;
         }
         let address_of = |name: &str| hosts.iter().find(|host| host.certname() == name).map(Host::address);
-        if let Some(address) = address_of(NAMESERVER) {
-            estate.replace("\"192.0.2.53\"", &format!("\"{address}\""))?;
+        for (name, written) in ADDRESSES {
+            if let Some(address) = address_of(name) {
+                estate.replace(written, &address.to_string())?;
+            }
         }
         // Nothing leads out of the lab, so mail that would goes to the mail host.
         if let Some(address) = address_of(MAILHOST) {

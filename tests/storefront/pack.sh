@@ -1,8 +1,8 @@
 #!/bin/sh
-# Packs each release of the storefront into the estate's module `application`: the same files make the same bytes.
+# Packs each release of Birch's storefront into the estate's module `application`: the same files make the same bytes.
 set -eu
 cd "$(dirname "$0")"
-to=${1:-../../modules/application/files/releases}
+to=${1:-../../modules/application/files/releases/birch}
 for version in */; do
     version=${version%/}
     tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --format=ustar \

@@ -8,6 +8,7 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::ResourceRef;
 
+use crate::language::Formula;
 use crate::language::manifest::{Block, Manifest};
 
 use super::attribute::Written;
@@ -30,7 +31,7 @@ impl<'a> Walk<'_, 'a> {
         let given = self.arguments(manifest, written);
         let reference = ResourceRef::new(block.type_name.clone(), title.clone());
         if let Some(target) = self.declared.find(&reference) {
-            self.again(block, target, &reference, &given);
+            self.again(block, manifest, target, &reference, &given);
             return Some(target);
         }
         if self.stands_in_itself(frame.unit, manifest) {
@@ -73,10 +74,11 @@ impl<'a> Walk<'_, 'a> {
         around.any(|container| *container.reference.type_name == *manifest.name.as_str())
     }
 
-    /// A second declaration of one instance must say the same as the first.
+    /// A second declaration of one instance must say the same as the first; what is not said is what it is by default.
     fn again(
         &self,
         block: &Block,
+        manifest: &Manifest,
         target: Target,
         reference: &ResourceRef,
         given: &BTreeMap<Arc<str>, Given>,
@@ -85,9 +87,15 @@ impl<'a> Walk<'_, 'a> {
         let Some(first) = self.instances.get(&index) else { return };
         let first = first.given.borrow();
         let names: BTreeSet<_> = first.keys().chain(given.keys()).collect();
-        let differs = |name: &&Arc<str>| {
-            first.get(*name).and_then(Given::value) != given.get(*name).and_then(Given::value)
+        let by_default = |name: &str| match &manifest.parameter(name)?.default {
+            Some(Formula::Constant(value)) => Some(value),
+            _ => None,
         };
+        let value = |given: &BTreeMap<Arc<str>, Given>, name: &str| match given.get(name) {
+            Some(given) => given.value().cloned(),
+            None => by_default(name).cloned(),
+        };
+        let differs = |name: &&Arc<str>| value(&first, name) != value(given, name);
         for name in names.into_iter().filter(differs) {
             let message = format!("`{reference}` is declared twice, with different `{name}`");
             let place = |given: Option<&Given>, or: &Arc<Origin>| {

@@ -2,6 +2,7 @@
 //!
 //! Made from the module's manifests alone, and the same for the same manifests: never from data, which is others'.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -34,10 +35,30 @@ fn readme(modules: &Modules, module: &str) -> String {
         Some(doc) => drop(write!(page, "\n{}\n", plain(&one_line(doc)))),
         None => drop(write!(page, "\n{}\n", contents(of_module().count(), module))),
     }
+    let needed: Vec<String> = needs(modules, module).iter().map(|name| code(name)).collect();
+    if !needed.is_empty() {
+        let _ = write!(page, "\nNeeds {}.\n", needed.join(", "));
+    }
     page.push_str("\n<!-- Made from the manifests by `holdfast docs`: change those, not this. -->\n");
     page.push_str(&example(modules, module).unwrap_or_default());
     of_module().for_each(|manifest| section(&mut page, manifest));
     page
+}
+
+/// Other modules that its manifests name; roles and profiles put together what the repository has, whatever that is.
+fn needs(modules: &Modules, module: &str) -> BTreeSet<Arc<str>> {
+    if matches!(module, "role" | "profile") {
+        return BTreeSet::new();
+    }
+    let own = modules.manifests().filter(|manifest| manifest.name.module() == module);
+    let named = own.flat_map(|manifest| {
+        let classes = manifest.inclusions.iter().map(|inclusion| &*inclusion.class);
+        let defines =
+            manifest.blocks.iter().map(|block| &*block.type_name).filter(|name| name.contains("::"));
+        classes.chain(defines)
+    });
+    let module_of = |name: &str| name.split("::").next().unwrap_or(name).into();
+    named.map(module_of).filter(|name: &Arc<str>| &**name != module).collect()
 }
 
 /// What is said of a module that has no class of its own name.

@@ -47,6 +47,8 @@ fn a_readme_says_what_can_be_said_about_a_module() {
 
 A web server.
 
+Needs `tls`.
+
 <!-- Made from the manifests by `holdfast docs`: change those, not this. -->
 
 ## Use it
@@ -111,7 +113,7 @@ fn the_example_of_every_module_compiles() {
     let mut wrong = String::new();
     for (module, page) in readmes(&Modules::read(&snapshot, None)) {
         let blocks = blocks(&page);
-        if blocks.is_empty() || blocks.iter().any(|(_, text)| text.contains(" = …: ")) {
+        if blocks.is_empty() {
             continue;
         }
         let is_given = |path: &str| {
@@ -131,6 +133,8 @@ fn the_example_of_every_module_compiles() {
             "inventory/hosting/example.toml".into(),
             b"[\"example.example.org\"]\nrole = \"example\"\nstage = \"test\"\n".to_vec(),
         ));
+        // What a reader has built: the release of the example.
+        files.push(("modules/application/files/releases/example/example-1.tar.gz".into(), Vec::new()));
         files.extend(blocks.into_iter().map(|(path, text)| (path, text.into_bytes())));
         for problem in check(&Program::new(&Snapshot::of_files(files), None)).all() {
             let _ = writeln!(wrong, "modules/{module}/README.md: {problem}");
