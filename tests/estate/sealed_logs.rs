@@ -24,12 +24,15 @@ key_file  = "/etc/rsyslog.tls/key.pem"
 "#;
 
 const SERVER: &str = "
-[rsyslog.server]
-tls = true
-
 [profile.log_server]
 port = 6514
+
+[rsyslog.server]
+tls = true
 ";
+
+/// Whom the server hears then, of all that have a certificate.
+const PEERS: &str = "peers = [\"*.acme.example\"]\n";
 
 const CLIENT: &str = "
 [rsyslog.forward]
@@ -56,13 +59,20 @@ pub(super) fn are_heard_by_certificate_alone(cast: &Cast) {
     client.sh("logger --tag noise 'not to be sent'; logger --tag sealed 'sent by tls'").unwrap();
     let arrives = |host: &Host| host.sh(&format!("grep 'sealed sent by tls' {ARRIVED}"));
     server.wait_for("a line by TLS arrives", SOON, arrives).unwrap();
-    server.sh(&format!("! grep 'not to be sent' {ARRIVED}")).unwrap();
+    // As the program's own line: the machine also logs that the script was run.
+    server.sh(&format!("! grep 'noise not to be sent' {ARRIVED}")).unwrap();
     let intruder = "printf '<13>1 2026-01-01T00:00:00Z intruder x - - - in the clear\\n' | nc -q 2 ops1.nordops.example 6514";
     cast.host(super::DB).sh(&format!("{intruder} || true")).unwrap();
     client.sh("logger --tag sealed 'after the intruder'").unwrap();
-    let arrives = |host: &Host| host.sh(&format!("grep 'after the intruder' {ARRIVED}"));
+    let arrives = |host: &Host| host.sh(&format!("grep 'sealed after the intruder' {ARRIVED}"));
     server.wait_for("the next line by TLS arrives", SOON, arrives).unwrap();
-    server.sh(&format!("! grep 'in the clear' {ARRIVED}")).unwrap();
+    server.sh(&format!("! grep 'intruder x in the clear' {ARRIVED}")).unwrap();
+    let own = format!("hieradata/nodes/{}.toml", server.certname());
+    cast.estate.add(&[(own, format!("{FILES}{SERVER}{PEERS}"))]).unwrap();
+    cast.converge("for clients of some names");
+    client.sh("logger --tag sealed 'by its name'").unwrap();
+    let arrives = |host: &Host| host.sh(&format!("grep 'sealed by its name' {ARRIVED}"));
+    server.wait_for("a line of a client by its name arrives", SOON, arrives).unwrap();
 }
 
 /// Puts a machine's certificate and key where it keeps them.
