@@ -105,7 +105,7 @@ const PLACE: &str = "/var/lib/holdfast/contract";
 /// Everything that a case could touch: files with their times, and the service that cases use. The machine's own folders
 /// that hosts see are not theirs.
 const LOOK: &str = r"
-find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/cache -o -path /var/log \
+find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /var/tmp -o -path /var/cache -o -path /var/log \
     -o -path /opt/holdfast/bin -o -path /srv/lab-repository -o -path /var/lib/holdfast -o -path /var/lib/systemd \) -prune -o -printf '%p %y %m %U %G %s %l %T@ %C@\n' | sort
 systemctl show holdfast-sample.service -p ActiveState -p MainPID -p UnitFileState -p InvocationID -p StateChangeTimestamp
 ";
