@@ -40,17 +40,15 @@ impl Figure {
 
 /// The table's head, as Markdown.
 pub fn print_heading() {
-    println!(
-        "| work | median | least – greatest | target | reached | peer |\n| --- | --- | --- | --- | --- | --- |"
-    );
+    println!("| work | median (least – greatest) | target | peer |\n| --- | --- | --- | --- |");
 }
 
 /// A row.
 pub fn print(figure: &Figure) {
     let Figure { work, spread: [least, median, greatest], unit, target, peer } = figure;
-    let reached = target.map_or("–", |target| if *median <= target { "yes" } else { "**no**" });
-    let target = target.map_or("–".into(), |target| format!("≤ {target} {unit}"));
-    println!("| {work} | {median:.3} {unit} | {least:.3} – {greatest:.3} | {target} | {reached} | {peer} |");
+    let reached = |target| if *median <= target { "reached" } else { "**missed**" };
+    let target = target.map_or("–".into(), |target| format!("≤ {target} {unit}: {}", reached(target)));
+    println!("| {work} | {median:.3} {unit} ({least:.3} – {greatest:.3}) | {target} | {peer} |");
 }
 
 /// What one process took.
