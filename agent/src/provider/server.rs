@@ -34,6 +34,19 @@ impl<T> Seen<T> {
             Self::There(found) => plan(found),
         }
     }
+
+    /// What the server has, for who looks again while applying.
+    ///
+    /// # Errors
+    /// It was there for the plan, and is not any more.
+    pub fn there(self) -> Result<T, Error> {
+        match self {
+            Self::There(found) => Ok(found),
+            Self::NotLive | Self::Away(_) => {
+                Err(Error::Refused("the server cannot be reached any more".to_owned()))
+            }
+        }
+    }
 }
 
 /// What a client said, of the lines that count, without what is secret: clients quote the statement that failed.

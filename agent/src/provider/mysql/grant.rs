@@ -144,9 +144,7 @@ fn mending(want: &MysqlGrant, property: &str, writing: Writing<'_>) -> Result<St
 
 /// Takes away what is held of the privileges, wherever it stands, and with all of them the right to grant.
 fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
-    let Seen::There(held) = Grants.observe(&[want], writing.reading())? else {
-        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
-    };
+    let held = Grants.observe(&[want], writing.reading())?.there()?;
     let who = account(&want.user);
     let all = want.grant_option == Some(true) || want.privileges.contains(&MysqlPrivilege::ALL);
     let mut sql = String::new();

@@ -111,9 +111,7 @@ fn hash_in<'a>(entry: &'a Entry, want: &MysqlUser) -> Result<&'a str, Error> {
 
 /// The hash that an account has now.
 fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error> {
-    let Seen::There(entries) = Users.observe(&[want], writing.reading())? else {
-        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
-    };
+    let entries = Users.observe(&[want], writing.reading())?.there()?;
     match entries.iter().find(|entry| entry.is_of(&want.title)) {
         Some(entry) => hash_in(entry, want).map(str::to_owned),
         None => Err(Error::Refused(format!("`{}` is not there any more", want.title))),

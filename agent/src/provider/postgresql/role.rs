@@ -10,7 +10,7 @@ use holdfast_catalog::resource::user::Membership;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::super::server::{Seen, joined};
+use super::super::server::joined;
 use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Taken, Writing};
 use super::MAINTENANCE;
 use super::observed::Observed;
@@ -258,9 +258,7 @@ fn joining(group: &str, role: &str) -> String {
 fn membership(want: &PostgresqlRole, role: &str, writing: Writing<'_>) -> Result<String, Error> {
     let wanted = names(want.member_of.as_deref().unwrap_or_default());
     let join: String = wanted.iter().map(|group| joining(group, role)).collect();
-    let Seen::There(found) = place(want).ask::<Found>(writing.reading(), &question(&[want]))? else {
-        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
-    };
+    let found = place(want).ask::<Found>(writing.reading(), &question(&[want]))?.there()?;
     let has = found.roles.get(want.title.as_str()).map(|role| role.groups(want)).unwrap_or_default();
     let leave = has.difference(&wanted).map(|group| format!("REVOKE {} FROM {role};\n", identifier(group)));
     Ok(join + &leave.collect::<String>())

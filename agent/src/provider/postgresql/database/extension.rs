@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::super::quoting::identifier;
 use super::{extensions, itself};
-use crate::provider::server::Seen;
 use crate::provider::{Error, Writing};
 
 /// Whether somebody else than a superuser may create in `public`, or may make it anew; and whose the database is.
@@ -38,9 +37,7 @@ pub(super) fn add_first(want: &PostgresqlDatabase, writing: Writing<'_>) -> Resu
 
 /// Adds what lacks in a database that was there.
 pub(super) fn add(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
-    let Seen::There(standing) = itself(want).ask::<Standing>(writing.reading(), QUESTION)? else {
-        return Err(Error::Refused("the server cannot be reached any more".to_owned()));
-    };
+    let standing = itself(want).ask::<Standing>(writing.reading(), QUESTION)?.there()?;
     if !standing.is_open {
         return make(want, "", writing);
     }
