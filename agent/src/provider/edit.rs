@@ -85,8 +85,7 @@ pub fn rewrite(
     new: Access,
     edit: impl FnOnce(&str) -> String,
 ) -> Result<(), Error> {
-    let path = Path::new(path);
-    let old = text(writing.machine, path)?;
+    let old = text(writing.machine, Path::new(path))?;
     let before = old.as_ref().map(|(text, _)| text.as_str());
     let edited = edit(before.unwrap_or_default());
     if before == Some(edited.as_str()) {
@@ -95,19 +94,15 @@ pub fn rewrite(
     let kept =
         |(_, stat): &(_, Stat)| Access { mode: stat.permissions(), uid: Some(stat.uid), gid: Some(stat.gid) };
     let access = old.as_ref().map_or(new, kept);
-    put_at(writing, path, access, &edited)
+    put(writing, path, access, &edited)
 }
 
-/// Writes a file that a resource owns whole, with this owner and mode.
+/// Writes a text file whole, with this owner and mode.
 ///
 /// # Errors
 /// It could not be replaced; the old file still stands.
 pub fn put(writing: Writing<'_>, path: &str, access: Access, text: &str) -> Result<(), Error> {
-    put_at(writing, Path::new(path), access, text)
-}
-
-fn put_at(writing: Writing<'_>, path: &Path, access: Access, text: &str) -> Result<(), Error> {
-    match writing.machine.stage(path, access, &mut text.as_bytes())?.commit()? {
+    match writing.machine.stage(Path::new(path), access, &mut text.as_bytes())?.commit()? {
         Committed::Whole | Committed::InPlace => Ok(()),
     }
 }

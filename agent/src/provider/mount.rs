@@ -180,10 +180,11 @@ impl State<'_> {
 
 /// Refuses a mount point on whose way there is a link: the kernel knows it by another name.
 fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
+    if want.is_swap() || want.ensure == MountEnsure::Absent {
+        return Ok(());
+    }
     let title = want.title.as_str();
-    let on_the_way =
-        Path::new(title).ancestors().filter(|_| !want.is_swap() && want.ensure != MountEnsure::Absent);
-    for path in on_the_way {
+    for path in Path::new(title).ancestors() {
         if machine.lstat(path)?.is_some_and(|stat| stat.kind == FileKind::Symlink) {
             let (link, target) = (path.display(), machine.read_link(path)?);
             return Err(Error::Refused(format!(

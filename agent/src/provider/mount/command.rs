@@ -27,19 +27,18 @@ fn rewrite(
     writing: Writing<'_>,
     edit: impl FnOnce(&mut Lines<'_>) -> Result<(), Error>,
 ) -> Result<String, Error> {
-    let (mut before, mut edited) = (String::new(), Ok(()));
+    let (mut before, mut edited) = (String::new(), Ok(String::new()));
     edit::rewrite(writing, FSTAB, edit::PUBLIC, |text| {
         text.clone_into(&mut before);
         let mut lines = Lines::of(text);
-        edited = edit(&mut lines);
-        if edited.is_ok() { lines.to_string() } else { text.to_owned() }
+        edited = edit(&mut lines).map(|()| lines.to_string());
+        edited.as_deref().unwrap_or(text).to_owned()
     })?;
-    edited?;
+    let is_changed = edited? != before;
     let machine = writing.machine;
     let by_systemd =
         machine.liveness() == Liveness::Live && machine.lstat(Path::new("/run/systemd/system"))?.is_some();
-    let is_same = || Ok::<_, Error>(machine.read_text(Path::new(FSTAB))?.as_deref() == Some(&before));
-    if by_systemd && !is_same()? {
+    if is_changed && by_systemd {
         writing.run(&Invocation::new(["systemctl", "daemon-reload"]))?;
     }
     Ok(before)
