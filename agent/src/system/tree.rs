@@ -221,3 +221,23 @@ fn not_removed(shown: &Path, errno: Errno) -> Error {
         _ => String::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_somebody_put_in_its_place_is_not_taken_for_the_one_that_was_made() {
+        let outer = tempfile::tempdir().unwrap();
+        let dir = rustix::fs::open(outer.path(), DIRECTORY, Mode::empty()).unwrap();
+        let made = make_dir(dir.as_fd(), OsStr::new("made")).unwrap();
+        refuse_others(&made).unwrap();
+        std::fs::write(outer.path().join("made/theirs"), "").unwrap();
+        assert_eq!(refuse_others(&made), Err(Errno::EXIST));
+        if rustix::process::geteuid().is_root() {
+            std::fs::remove_file(outer.path().join("made/theirs")).unwrap();
+            std::os::unix::fs::chown(outer.path().join("made"), Some(1), None).unwrap();
+            assert_eq!(refuse_others(&made), Err(Errno::EXIST));
+        }
+    }
+}
