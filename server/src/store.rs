@@ -148,6 +148,7 @@ struct Packed {
     unpacked: i64,
 }
 
+/// Packs what [`unpack`] reads.
 fn pack<T: serde::Serialize>(value: &T) -> Result<Packed> {
     let json = serde_json::to_vec(value).map_err(|error| Error::Database(Box::new(error)))?;
     let body = zstd::encode_all(&*json, 3).map_err(|error| Error::Database(Box::new(error)))?;

@@ -97,8 +97,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
 }
 
 impl Store {
-    /// Stores a report of a node, unless it has it, and forgets the oldest over [`MOST`] or
-    /// [`MOST_BYTES`].
+    /// Stores a report of a node, unless it has it, and forgets the oldest over [`MOST`] or [`MOST_BYTES`].
     ///
     /// # Errors
     /// Where the store fails.
