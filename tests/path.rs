@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use harness::scene::{SOON, Scene};
+use harness::scene::Scene;
+use harness::server::SOON;
 use harness::{browser, wait};
 use holdfast_catalog::report::Cause;
 

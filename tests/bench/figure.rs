@@ -93,10 +93,10 @@ pub fn on_disk(what: &str, program: &Path) -> anyhow::Result<Figure> {
     Ok(Figure::of(what, vec![std::fs::metadata(program)?.len() as f64 / 1024.0 / 1024.0], "MiB"))
 }
 
-/// Memory of a running process in MiB: `VmRSS` for now, `VmHWM` for its peak.
-pub fn memory_of(id: u32, kind: &str) -> anyhow::Result<f64> {
+/// Memory that a running process has, in MiB.
+pub fn memory_of(id: u32) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(kind)?.strip_prefix(':'));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes: f64 =
         line.and_then(|line| line.trim().strip_suffix(" kB")).context("no memory")?.parse()?;
     Ok(kilobytes / 1024.0)

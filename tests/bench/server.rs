@@ -4,13 +4,12 @@
 //! A rate would be the client's as much as the server's, so none is told.
 
 use std::fs;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use harness::process::{self, Owned};
+use harness::server::{SOON, Server};
 use harness::{binaries, synthetic, wait};
 use holdfast_agent::fetch::Client;
 use holdfast_agent::identity::Identity;
@@ -35,8 +34,6 @@ const SITES: usize = 108;
 /// What is asked is asked so many times by all nodes, each time a value of the spread.
 const ROUNDS: usize = 5;
 
-const SOON: Duration = Duration::from_secs(60);
-
 /// Measures catalogs, polls and reports, and what the server needs beside CPU.
 pub fn measure() -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
@@ -49,7 +46,7 @@ pub fn measure() -> Result<Vec<Figure>> {
     let again = server.rounds(2, || runtime.block_on(each(&mut fleet, Ask::Catalog)))?;
     let polls = server.rounds(5, || runtime.block_on(each(&mut fleet, Ask::Poll)))?;
     let handshakes = server.rounds(2, || runtime.block_on(each(&mut fleet, Ask::Handshake)))?;
-    let memory = memory_of(server.id(), "VmRSS")?;
+    let memory = memory_of(server.id())?;
     let at_rest = server.agent_at_rest()?;
 
     let empty = server.restarted()?.stored()?;
@@ -100,16 +97,22 @@ pub fn measure() -> Result<Vec<Figure>> {
 /// The server's process with its directories.
 struct Running {
     folder: TempDir,
-    nodes: SocketAddr,
-    dashboard: SocketAddr,
+    server: Server,
     process: Owned,
 }
 
 impl Running {
     fn start(folder: TempDir) -> Result<Self> {
-        let (nodes, dashboard) = (process::free_address()?, process::free_address()?);
-        let process = spawn(folder.path(), nodes, dashboard)?;
-        Ok(Self { folder, nodes, dashboard, process })
+        let at = |name: &str| folder.path().join(name);
+        let server = Server {
+            repo: at("control"),
+            data_dir: at("data"),
+            log_file: at("server.log"),
+            listen: process::free_address()?,
+            dashboard: process::free_address()?,
+        };
+        let process = server.start(Command::new(&binaries().server), &[])?;
+        Ok(Self { folder, server, process })
     }
 
     /// Ends it as systemd would, which leaves everything in its place, and starts it again.
@@ -117,7 +120,7 @@ impl Running {
         let id = rustix::process::Pid::from_child(self.process.child());
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
         self.process.child().wait()?;
-        self.process = spawn(self.folder.path(), self.nodes, self.dashboard)?;
+        self.process = self.server.start(Command::new(&binaries().server), &[])?;
         Ok(self)
     }
 
@@ -127,7 +130,7 @@ impl Running {
 
     /// How many bytes the data directory holds.
     fn stored(&self) -> Result<u64> {
-        let files = fs::read_dir(self.folder.path().join("data"))?;
+        let files = fs::read_dir(&self.server.data_dir)?;
         files.map(|file| Ok(file?.metadata()?.len())).sum()
     }
 
@@ -154,15 +157,13 @@ impl Running {
         let mut agent =
             process::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))?;
         wait::until("the agent has run", SOON, || fs::metadata(state.join("status.json")).map(drop))?;
-        memory_of(agent.child().id(), "VmRSS")
+        memory_of(agent.child().id())
     }
 
     /// Adds all nodes and enrols them, each with a directory of its own.
     fn enroll_all(&self, runtime: &Runtime) -> Result<Vec<Node>> {
         let enrolled = |name: String| {
-            let data = self.folder.path().join("data");
-            let mut command = Command::new(&binaries().server);
-            let join = process::run(command.args(["node", "add", &name, "--data-dir"]).arg(data))?;
+            let join = self.server.holdfast(&["node", "add", &name])?;
             let state = StateDir::open(&self.folder.path().join("agents").join(&name))?;
             let identity = runtime.block_on(enroll(&join.trim().parse()?, &state))?;
             Ok(Node { client: identity.client(None)?, identity, have: None, sent: 0 })
@@ -170,22 +171,6 @@ impl Running {
         fs::create_dir(self.folder.path().join("agents"))?;
         synthetic::names(NODES).map(enrolled).collect()
     }
-}
-
-fn spawn(folder: &Path, nodes: SocketAddr, dashboard: SocketAddr) -> Result<Owned> {
-    let data: PathBuf = folder.join("data");
-    let mut command = Command::new(&binaries().server);
-    command.arg("server").arg("--repo").arg(folder.join("control")).arg("--data-dir").arg(&data);
-    command.args(["--listen", &nodes.to_string(), "--dashboard", &dashboard.to_string()]);
-    let log = fs::File::options().create(true).append(true).open(folder.join("server.log"))?;
-    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let process = process::start(&mut command)?;
-    let asked = || {
-        let mut command = Command::new(&binaries().server);
-        process::run(command.args(["ca", "show", "--data-dir"]).arg(&data)).map(drop)
-    };
-    wait::until("the server answers", SOON, asked)?;
-    Ok(process)
 }
 
 /// User and system time of a process so far.
@@ -246,26 +231,19 @@ async fn each(fleet: &mut [Node], ask: Ask) -> Result<()> {
 
 /// One request; the catalog's id where one comes.
 async fn answer(client: &Client, ask: Ask, sent: u64, have: Option<CatalogId>) -> Result<Option<CatalogId>> {
-    let facts: Facts = serde_json::from_str(
-        r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#,
-    )?;
-    let request = |have, facts: Option<&Facts>, hash| CatalogRequest {
-        facts_hash: hash,
-        facts: facts.cloned(),
-        have,
-        agent: "bench".into(),
-    };
-    let hash = facts.hash();
-    let request = match ask {
-        Ask::First => request(None, Some(&facts), hash),
-        Ask::Catalog => request(None, None, hash),
-        Ask::Poll | Ask::Handshake => request(have, None, hash),
+    let facts: Facts = serde_json::from_str(synthetic::FACTS)?;
+    let facts_hash = facts.hash();
+    let (facts, have) = match ask {
+        Ask::First => (Some(facts), None),
+        Ask::Catalog => (None, None),
+        Ask::Poll | Ask::Handshake => (None, have),
         Ask::Report { events } => {
             let stored: ReportAnswer = client.post(path::REPORTS, &report(sent, events)).await?;
             ensure!(stored.new, "the report was there");
             return Ok(None);
         }
     };
+    let request = CatalogRequest { facts_hash, facts, have, agent: "bench".into() };
     match (client.post(path::CATALOG, &request).await?, ask) {
         (CatalogAnswer::Catalog { catalog, .. }, Ask::First | Ask::Catalog) => Ok(Some(catalog.id)),
         (CatalogAnswer::Unchanged { .. }, Ask::Poll | Ask::Handshake) => Ok(None),

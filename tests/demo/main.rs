@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::lab::{self, Lab};
-use harness::scene::{Machine, SOON, Scene};
+use harness::scene::{Machine, Scene};
+use harness::server::SOON;
 use holdfast_catalog::report::{Cause, Event, Report};
 use serde_json::Value;
 

@@ -71,8 +71,7 @@ const CHANGES: [Changed; 6] = [
 
 /// Changes the data and looks at what became of the services, one change after the other.
 pub(super) fn reach_only_whom_they_concern(cast: &Cast, host: &Host) {
-    let own = format!("hieradata/nodes/{}.toml", host.certname());
-    cast.estate.add(&[(own, EXTRA.to_owned())]).unwrap();
+    cast.estate.give(host.certname(), EXTRA).unwrap();
     cast.converge("with a rule of its own");
     for change in &CHANGES {
         let what = format!("{} instead of {}", change.to, change.from);

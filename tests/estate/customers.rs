@@ -221,8 +221,7 @@ const OTHER_MAILBOX_PROBES: &[Probe] = &[
 
 /// What becomes of mailboxes when data says something else.
 pub(super) fn mailboxes_come_and_go(cast: &Cast) {
-    let own = format!("hieradata/nodes/{MX}.toml");
-    cast.estate.add(&[(own, OTHER_MAILBOXES.to_owned())]).unwrap();
+    cast.estate.give(MX, OTHER_MAILBOXES).unwrap();
     cast.converge("with other mailboxes");
     cast.ask("with other mailboxes", OTHER_MAILBOX_PROBES);
     cast.expect_nothing_to_do("with other mailboxes");

@@ -52,27 +52,27 @@ pub(super) fn are_heard_by_certificate_alone(cast: &Cast) {
     server.sh(PKI).unwrap();
     for (host, part) in [(server, SERVER), (client, CLIENT)] {
         hand_over(server, host);
-        let own = format!("hieradata/nodes/{}.toml", host.certname());
-        cast.estate.add(&[(own, format!("{FILES}{part}"))]).unwrap();
+        cast.estate.give(host.certname(), &format!("{FILES}{part}")).unwrap();
     }
     cast.converge("with certificates");
-    client.sh("logger --tag noise 'not to be sent'; logger --tag sealed 'sent by tls'").unwrap();
-    let arrives = |host: &Host| host.sh(&format!("grep 'sealed sent by tls' {ARRIVED}"));
-    server.wait_for("a line by TLS arrives", SOON, arrives).unwrap();
+    client.sh("logger --tag noise 'not to be sent'").unwrap();
+    hears(server, client, "sent by tls");
     // As the program's own line: the machine also logs that the script was run.
     server.sh(&format!("! grep 'noise not to be sent' {ARRIVED}")).unwrap();
     let intruder = "printf '<13>1 2026-01-01T00:00:00Z intruder x - - - in the clear\\n' | nc -q 2 ops1.nordops.example 6514";
     cast.host(super::DB).sh(&format!("{intruder} || true")).unwrap();
-    client.sh("logger --tag sealed 'after the intruder'").unwrap();
-    let arrives = |host: &Host| host.sh(&format!("grep 'sealed after the intruder' {ARRIVED}"));
-    server.wait_for("the next line by TLS arrives", SOON, arrives).unwrap();
+    hears(server, client, "after the intruder");
     server.sh(&format!("! grep 'intruder x in the clear' {ARRIVED}")).unwrap();
-    let own = format!("hieradata/nodes/{}.toml", server.certname());
-    cast.estate.add(&[(own, format!("{FILES}{SERVER}{PEERS}"))]).unwrap();
+    cast.estate.give(server.certname(), &format!("{FILES}{SERVER}{PEERS}")).unwrap();
     cast.converge("for clients of some names");
-    client.sh("logger --tag sealed 'by its name'").unwrap();
-    let arrives = |host: &Host| host.sh(&format!("grep 'sealed by its name' {ARRIVED}"));
-    server.wait_for("a line of a client by its name arrives", SOON, arrives).unwrap();
+    hears(server, client, "by its name");
+}
+
+/// What the client logs arrives.
+fn hears(server: &Host, client: &Host, line: &str) {
+    client.sh(&format!("logger --tag sealed '{line}'")).unwrap();
+    let arrives = |host: &Host| host.sh(&format!("grep 'sealed {line}' {ARRIVED}"));
+    server.wait_for(&format!("a line by TLS, {line}, arrives"), SOON, arrives).unwrap();
 }
 
 /// Puts a machine's certificate and key where it keeps them.

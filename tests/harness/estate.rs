@@ -73,8 +73,13 @@ pub fn role_of_one(name: &str, class: &str, values: &str) -> [(String, String); 
             format!("inventory/nordcloud/{only}.toml"),
             format!("[\"{machine}\"]\nrole = \"{only}\"\nstage = \"test\"\n"),
         ),
-        (format!("hieradata/nodes/{machine}.toml"), format!("[{table}]\n{values}\n")),
+        (own(&machine), format!("[{table}]\n{values}\n")),
     ]
+}
+
+/// The file of a machine's own data.
+fn own(certname: &str) -> String {
+    format!("hieradata/nodes/{certname}.toml")
 }
 
 /// A copy of the estate, and hosts that live by it.
@@ -129,6 +134,11 @@ impl Estate {
             fs::write(file, text)?;
         }
         Ok(())
+    }
+
+    /// Gives a machine data of its own, in place of what it has.
+    pub fn give(&self, certname: &str, data: &str) -> Result<()> {
+        self.add(&[(own(certname), data.to_owned())])
     }
 
     /// Lets a machine in at the backup server, by the key that it made.

@@ -10,6 +10,7 @@ pub mod estate;
 pub mod lab;
 pub mod process;
 pub mod scene;
+pub mod server;
 pub mod skip;
 pub mod synthetic;
 pub mod wait;

@@ -2,10 +2,9 @@
 //! machines under its agents: booted hosts where there is a lab, plain directories otherwise.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use holdfast_catalog::report::Report;
@@ -13,19 +12,16 @@ use tempfile::TempDir;
 
 use crate::lab::{Forward, Host, Lab, PROGRAMS_AT};
 use crate::process::{self, Owned};
-use crate::{binaries, estate, wait};
-
-/// How long something that takes moments may take on a busy machine.
-pub const SOON: Duration = Duration::from_secs(60);
+use crate::server::Server;
+use crate::{binaries, estate};
 
 /// A server over a git remote, and where its machines are.
 pub struct Scene {
     folder: TempDir,
     lab: Option<Lab>,
-    server: Option<Owned>,
+    server: Server,
+    process: Option<Owned>,
     forward: Option<Forward>,
-    listen: SocketAddr,
-    dashboard: SocketAddr,
 }
 
 /// What a bare Debian has that the estate's files and settings go into.
@@ -67,7 +63,15 @@ impl Scene {
             Some(lab) => ((lab.address(), 8140).into(), (lab.address(), 8443).into()),
             None => (process::free_address()?, process::free_address()?),
         };
-        let mut scene = Self { folder, lab, server: None, forward: None, listen, dashboard };
+        let at = |name: &str| folder.path().join(name);
+        let server = Server {
+            repo: at("control.git"),
+            data_dir: at("data"),
+            log_file: at("server.log"),
+            listen,
+            dashboard,
+        };
+        let mut scene = Self { folder, lab, server, process: None, forward: None };
         scene.make_remote()?;
         scene.start_server()?;
         if let Some(lab) = &scene.lab {
@@ -77,9 +81,9 @@ impl Scene {
     }
 
     fn make_remote(&self) -> Result<()> {
-        let (remote, clone) = (self.remote(), self.clone_folder());
-        git(self.folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", path(&remote)?])?;
-        git(self.folder.path(), &["clone", "--quiet", path(&remote)?, path(&clone)?])?;
+        let (remote, clone) = (&self.server.repo, self.clone_folder());
+        git(self.folder.path(), &["init", "--quiet", "--bare", "--initial-branch=main", path(remote)?])?;
+        git(self.folder.path(), &["clone", "--quiet", path(remote)?, path(&clone)?])?;
         estate::copy(&clone)?;
         if self.lab.is_some() {
             estate::use_packages_of_lab(&clone)?;
@@ -92,7 +96,7 @@ impl Scene {
         let script = format!(
             "#!/bin/sh\nwhile read -r _ commit _; do\n    {} poke --data-dir {} --commit \"$commit\" 2>&1\ndone\n",
             binaries().server.display(),
-            self.data_dir().display(),
+            self.server.data_dir.display(),
         );
         fs::write(&hook, script)?;
         process::run(Command::new("chmod").arg("755").arg(&hook))?;
@@ -102,37 +106,23 @@ impl Scene {
     /// Starts the server, which must not be running.
     pub fn start_server(&mut self) -> Result<()> {
         let program = &binaries().server;
-        let mut command = match &self.lab {
+        let command = match &self.lab {
             Some(lab) => lab.command_in_network(path(program)?),
             None => Command::new(program),
         };
-        command.arg("server").arg("--repo").arg(self.remote()).arg("--data-dir").arg(self.data_dir());
-        command.arg("--listen").arg(self.listen.to_string());
-        command.arg("--dashboard").arg(self.dashboard.to_string());
-        command.args(["--name", &self.listen.ip().to_string(), "--interval", "60"]);
-        let log = fs::File::options().create(true).append(true).open(self.log_file())?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.server = Some(process::start(&mut command)?);
-        let asked = || self.holdfast(&["ca", "show"]).map(drop);
-        wait::until("the server answers", SOON, asked).with_context(|| self.log())
+        let more = ["--name", &self.server.listen.ip().to_string(), "--interval", "60"];
+        self.process = Some(self.server.start(command, &more)?);
+        Ok(())
     }
 
     /// Ends the server, as a crash would.
     pub fn stop_server(&mut self) {
-        self.server = None;
+        self.process = None;
     }
 
     /// What the server said so far.
     pub fn log(&self) -> String {
-        format!("the server's log:\n{}", fs::read_to_string(self.log_file()).unwrap_or_default())
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.folder.path().join("server.log")
-    }
-
-    fn remote(&self) -> PathBuf {
-        self.folder.path().join("control.git")
+        self.server.log()
     }
 
     /// The working clone that commits are made in.
@@ -140,14 +130,9 @@ impl Scene {
         self.folder.path().join("control")
     }
 
-    /// The server's data directory.
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
     /// The dashboard's address from this machine, `https://host:port`.
     pub fn dashboard(&self) -> String {
-        let address = self.forward.as_ref().map_or(self.dashboard, Forward::address);
+        let address = self.forward.as_ref().map_or(self.server.dashboard, Forward::address);
         format!("https://{address}")
     }
 
@@ -162,8 +147,7 @@ impl Scene {
 
     /// Runs an operator's command against the server; must succeed.
     pub fn holdfast(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(&binaries().server);
-        Ok(process::run(command.args(arguments).arg("--data-dir").arg(self.data_dir()))?)
+        self.server.holdfast(arguments)
     }
 
     /// Replaces text in a file of the clone, commits and pushes. Answers with the commit and what the push printed.

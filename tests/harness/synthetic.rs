@@ -9,6 +9,10 @@ use std::path::Path;
 /// The first node of the repository.
 pub const NODE: &str = "bench1.customer.example";
 
+/// The facts of each.
+pub const FACTS: &str =
+    r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#;
+
 /// The levels above a node's own.
 const LEVELS: [&str; 4] = ["common", "resellers/reseller", "customers/customer", "roles/bench"];
 
@@ -86,10 +90,7 @@ pub fn write(root: &Path, nodes: usize, sites: usize) -> io::Result<()> {
     };
     let entry = |name| format!("[\"{name}\"]\nrole = \"bench\"\nstage = \"production\"\n");
     put("inventory/reseller/customer.toml", &names(nodes).map(entry).collect::<String>())?;
-    put(
-        "facts/default.json",
-        r#"{"os":{"name":"debian","family":"debian","release":{"major":"12"}},"virtual":"kvm"}"#,
-    )?;
+    put("facts/default.json", FACTS)?;
     put(
         "modules/role/manifests/bench.toml",
         "doc = \"The benchmark's role.\"\ninclude = [\"profile::bench\"]\n",

@@ -1,0 +1,55 @@
+//! The server under test: started over a control repository, and asked as an operator does.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::process::{self, Owned};
+use crate::{binaries, wait};
+
+/// How long something that takes moments may take on a busy machine.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// Where a server has its things, and where it listens.
+pub struct Server {
+    /// The control repository.
+    pub repo: PathBuf,
+    /// What it must not lose.
+    pub data_dir: PathBuf,
+    /// The file for what it says.
+    pub log_file: PathBuf,
+    /// Its address for nodes.
+    pub listen: SocketAddr,
+    /// Its address for operators.
+    pub dashboard: SocketAddr,
+}
+
+impl Server {
+    /// Starts it and waits until it answers. The command is its program, on whatever network that is to run.
+    pub fn start(&self, mut command: Command, more: &[&str]) -> Result<Owned> {
+        command.arg("server").arg("--repo").arg(&self.repo).arg("--data-dir").arg(&self.data_dir);
+        command.arg("--listen").arg(self.listen.to_string());
+        command.arg("--dashboard").arg(self.dashboard.to_string()).args(more);
+        let log = fs::File::options().create(true).append(true).open(&self.log_file)?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let process = process::start(&mut command)?;
+        let asked = || self.holdfast(&["ca", "show"]).map(drop);
+        wait::until("the server answers", SOON, asked).with_context(|| self.log())?;
+        Ok(process)
+    }
+
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        format!("the server's log:\n{}", fs::read_to_string(&self.log_file).unwrap_or_default())
+    }
+
+    /// Runs an operator's command against it; must succeed.
+    pub fn holdfast(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(&binaries().server);
+        Ok(process::run(command.args(arguments).arg("--data-dir").arg(&self.data_dir))?)
+    }
+}
