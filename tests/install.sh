@@ -18,7 +18,11 @@ if [ "$(id -u)" != 0 ]; then
     echo "tests/install.sh: needs root to install:$missing" >&2
     exit 1
 fi
-echo "installing:$missing" >&2
+echo "installing, from the machine's package sources:$missing" >&2
+# A line now and then while the package manager works in silence: ended with this script, however it ends.
+( while sleep 8; do echo '  still installing …' >&2; done ) &
+teller=$!
+trap 'kill "$teller" 2>/dev/null || :' EXIT
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # the list is words
 install() { apt-get install --quiet=2 --yes --no-install-recommends -o DPkg::Lock::Timeout=300 $missing >/dev/null; }

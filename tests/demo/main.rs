@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::lab::{self, Lab};
+use harness::progress;
 use harness::scene::{Machine, Scene};
 use harness::server::SOON;
 use holdfast_catalog::report::{Cause, Event, Report};
@@ -19,6 +20,7 @@ const NODES: [&str; 3] = ["web1.acme.example", "db1.acme.example", "web1.birch.e
 
 fn main() -> ExitCode {
     let once = std::env::args().any(|argument| argument == "--once");
+    progress::show();
     match demonstrate(once) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,12 +41,12 @@ fn demonstrate(once: bool) -> Result<()> {
             None
         }
     };
-    let scene = Scene::start(lab)?;
+    let scene = progress::during("starting the server", || Scene::start(lab))?;
     say(&format!(
         "the server follows a clone of this tree's control repository; its dashboard is {}",
         scene.dashboard()
     ));
-    let machines = scene.machines(&NODES)?;
+    let machines = progress::during("booting three machines", || scene.machines(&NODES))?;
     let [web, database, foreign] = &machines[..] else { unreachable!("three were asked for") };
 
     converge(&scene, &machines)?;
@@ -71,10 +73,9 @@ fn say(what: &str) {
 
 /// Enrols the machines and runs each until there is nothing to do.
 fn converge(scene: &Scene, machines: &[Machine]) -> Result<()> {
-    for machine in machines {
-        scene.enroll(machine)?;
-    }
+    progress::during("enrolling them", || machines.iter().try_for_each(|machine| scene.enroll(machine)))?;
     say(&format!("{} are enrolled, each by its own join string", NODES.join(", ")));
+    say("their first runs install and configure everything");
     std::thread::scope(|scope| {
         let first = |machine| scope.spawn(move || changed(machine));
         let runs: Vec<_> = machines.iter().map(first).collect();
@@ -92,7 +93,7 @@ fn converge(scene: &Scene, machines: &[Machine]) -> Result<()> {
 
 /// Runs the agent once; it must change something and fail at nothing.
 fn changed(machine: &Machine) -> Result<Report> {
-    let run = machine.run_once()?;
+    let run = progress::during(&format!("a run on {}", machine.certname()), || machine.run_once())?;
     ensure!(run.code == 2, "a run on {} should have changed something: {run:?}", machine.certname());
     run.report()
 }
@@ -110,7 +111,7 @@ fn mended(machine: &Machine, resource: &str) -> Result<Event> {
 }
 
 fn nothing_to_do(machine: &Machine) -> Result<()> {
-    let run = machine.run_once()?;
+    let run = progress::during(&format!("a run on {}", machine.certname()), || machine.run_once())?;
     ensure!(run.code == 0, "a run on {} should have had nothing to do: {run:?}", machine.certname());
     Ok(())
 }

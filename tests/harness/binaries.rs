@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::progress;
+
 /// Where the freshly built programs lie.
 #[derive(Debug, Clone)]
 pub struct Binaries {
@@ -26,7 +28,7 @@ pub struct Binaries {
 /// When they do not build: there is nothing to test then, and cargo has already said why.
 pub fn binaries() -> &'static Binaries {
     static BUILT: OnceLock<Binaries> = OnceLock::new();
-    BUILT.get_or_init(build)
+    BUILT.get_or_init(|| progress::during("building both programs", build))
 }
 
 /// The root of the workspace, which is also a control repository.

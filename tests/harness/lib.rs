@@ -9,6 +9,7 @@ pub mod browser;
 pub mod estate;
 pub mod lab;
 pub mod process;
+pub mod progress;
 pub mod scene;
 pub mod server;
 pub mod skip;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Error, cache, repository};
-use crate::process;
+use crate::{process, progress};
 
 /// Counts changes of `build` that the package list does not show.
 const RECIPE: &str = "1";
@@ -24,7 +24,9 @@ const TIMERS: [&str; 4] = ["apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "
 /// The image's folder, built first when there is none.
 pub fn folder() -> Result<PathBuf, Error> {
     let codename = codename()?;
-    cache::folder("image", &[RECIPE, &codename, PACKAGES, repository::SOURCE], |root| build(root, &codename))
+    cache::folder("image", &[RECIPE, &codename, PACKAGES, repository::SOURCE], |root| {
+        progress::during("making the image that hosts boot from", || build(root, &codename))
+    })
 }
 
 fn build(root: &Path, codename: &str) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Error, cache, sample};
-use crate::process;
+use crate::{process, progress};
 
 /// The only package source of a host.
 pub const SOURCE: &str = "deb [signed-by=/srv/lab-repository/key.gpg] file:///srv/lab-repository lab main\n";
@@ -69,7 +69,7 @@ pub fn folder(image: &Path) -> Result<PathBuf, Error> {
     let image_key = image.to_string_lossy();
     let packages = PACKAGES.join(" ");
     cache::folder("repository", &[RECIPE, &image_key, &packages, sample::RECIPE], |folder| {
-        build(folder, image)
+        progress::during("fetching the packages that hosts install", || build(folder, image))
     })
 }
 
