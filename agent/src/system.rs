@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub mod accounts;
 pub mod command;
 mod error;
+mod extended;
 mod machine;
 mod replace;
 mod replace_tree;
@@ -282,7 +283,9 @@ pub enum Committed {
 
 /// Writes. Every change takes place whole or not at all; after [`System::settle`] it lasts.
 pub trait System: Inspect {
-    /// Writes a whole new file beside `path`, with its owner and mode from the start, and syncs it. Old stays until the commit.
+    /// Writes a whole new file beside `path`, with its owner and mode from the start, and syncs it. Old stays until the
+    /// commit; the new one keeps its access control list, labels and extended attributes. Of a list, the mode's bits for
+    /// the group are the mask.
     fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>>;
 
     /// Makes an empty directory beside `path`, which commands and others can fill. Nobody but its owner can enter it.
@@ -321,6 +324,9 @@ pub fn write_durably(system: &dyn System, path: &Path, access: Access, bytes: &[
     let _ = system.stage(path, access, &mut io::Cursor::new(bytes))?.commit()?;
     system.settle()
 }
+
+#[cfg(test)]
+pub(crate) use extended::{acl_for, read_attribute, set_attribute};
 
 #[cfg(test)]
 pub(crate) mod double;

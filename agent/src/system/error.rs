@@ -43,6 +43,17 @@ pub enum Error {
         /// How many names it has.
         links: u64,
     },
+    /// A file whose access control list a new file cannot have.
+    #[error(
+        "the access control list of {} cannot be kept ({source}), and without it others could do more with the file: \
+         it is not replaced; remove the list with `setfacl --remove-all`, or manage another path", .path.display()
+    )]
+    AclLost {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A device, a FIFO, a socket or a directory where a file was expected.
     #[error("{} is no regular file; remove it, or manage another path", .0.display())]
     NotAFile(PathBuf),

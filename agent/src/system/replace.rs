@@ -1,6 +1,6 @@
 //! Replacing a file whole: a new file beside the old one, finished and synced, then renamed over it.
 //!
-//! Owner and mode are the final ones before the name is; the temporary name cannot be guessed, stands in the same directory
+//! Owner, access control list, labels and mode are the final ones before the name is; the temporary name cannot be guessed, stands in the same directory
 //! and is created exclusively. What a killed run left behind under such a name is swept when its directory is next
 //! written. Where a rename cannot work (a file that is a mount of its own, as in containers) content is written in place,
 //! and the caller is told.
@@ -12,16 +12,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid, XattrFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
+use super::extended::Extended;
 use super::machine::{Machine, READ};
 use super::resolve::{Place, stat_at, stat_of};
 use super::{Access, Committed, Error, FileKind, Result, Staged, Stat, tree};
 
 const PREFIX: &str = ".holdfast-";
-
-const LABEL: &str = "security.selinux";
 
 /// A whole new file that does not stand in its place yet.
 pub(super) struct StagedFile<'a> {
@@ -77,8 +76,11 @@ pub(super) fn stage<'a>(
         .map_err(|errno| failed(errno.into()))?;
     let mut file = File::from(fd);
     io::copy(content, &mut file).map_err(failed)?;
-    give(&file, access).map_err(|errno| failed(errno.into()))?;
-    keep_label(&place, &file);
+    give_owner(&file, access).map_err(|errno| failed(errno.into()))?;
+    if let Some(kept) = extended(&place, path)? {
+        kept.give(&file, access.mode, path)?;
+    }
+    rustix::fs::fchmod(&file, Mode::from_raw_mode(access.mode)).map_err(|errno| failed(errno.into()))?;
     rustix::fs::fsync(&file).map_err(|errno| failed(errno.into()))?;
     let outer = machine.outer(path).with_file_name(&temporary.name);
     Ok(StagedFile { machine, place, temporary, target: path.to_owned(), path: outer })
@@ -153,24 +155,27 @@ pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Acc
 
 /// Gives an open file its owner, then its mode: a change of owner would clear the set-id bits.
 pub(super) fn give(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<()> {
-    let stat = stat_of(&fd)?;
-    let uid = access.uid.filter(|uid| *uid != stat.uid).map(Uid::from_raw);
-    let gid = access.gid.filter(|gid| *gid != stat.gid).map(Gid::from_raw);
-    if uid.is_some() || gid.is_some() {
-        rustix::fs::fchown(&fd, uid, gid)?;
-    }
+    give_owner(&fd, access)?;
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(access.mode))
 }
 
-/// Gives the new file the old one's SELinux label, where there is one. Without SELinux, or the right to, it is left.
-fn keep_label(place: &Place, new: &File) {
+fn give_owner(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<()> {
+    let stat = stat_of(&fd)?;
+    let uid = access.uid.filter(|uid| *uid != stat.uid).map(Uid::from_raw);
+    let gid = access.gid.filter(|gid| *gid != stat.gid).map(Gid::from_raw);
+    if uid.is_some() || gid.is_some() { rustix::fs::fchown(&fd, uid, gid) } else { Ok(()) }
+}
+
+/// What the file that stands there has beside its content, owner and mode; none where no file stands there, and a new
+/// one has what its directory gives to new ones.
+fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::File) {
-        return;
+        return Ok(None);
     }
-    let Ok(old) = rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) else { return };
-    let mut label = [0; 256];
-    if let Ok(length) = rustix::fs::fgetxattr(&old, LABEL, &mut label) {
-        let _ = rustix::fs::fsetxattr(new, LABEL, &label[..length], XattrFlags::empty());
+    match rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) {
+        Ok(old) => Extended::of(old, path).map(Some),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(Error::io("reading the extended attributes of", path, errno)),
     }
 }
 

@@ -42,6 +42,41 @@ fn a_file_is_replaced_whole_with_its_mode() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
 }
 
+const ACL: &str = "system.posix_acl_access";
+
+#[test]
+fn a_replaced_file_keeps_its_access_control_list_and_what_is_noted_about_it() {
+    let (dir, machine) = root();
+    let path = dir.path().join("a");
+    write(&machine, "/a", 0o640, "old").unwrap();
+    set_attribute(&path, ACL, &acl_for(NOBODY));
+    set_attribute(&path, "user.note", b"kept");
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(), 0o660, "the mask shows as the group's right");
+
+    write(&machine, "/a", mode(), "new").unwrap();
+    assert_eq!(read_attribute(&path, ACL), Some(acl_for(NOBODY)), "the group can still read only");
+    assert_eq!(read_attribute(&path, "user.note").as_deref(), Some(&b"kept"[..]));
+    assert_eq!((mode(), std::fs::read_to_string(&path).unwrap()), (0o660, "new".to_owned()));
+
+    // A mode that somebody declares is the mask from then on, and the list stays.
+    write(&machine, "/a", 0o640, "newer").unwrap();
+    assert_eq!(mode(), 0o640);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o660)).unwrap();
+    assert_eq!(read_attribute(&path, ACL), Some(acl_for(NOBODY)));
+}
+
+#[test]
+fn a_replaced_file_takes_no_access_control_list_over_from_its_directory() {
+    let (dir, machine) = root();
+    write(&machine, "/a", 0o640, "old").unwrap();
+    set_attribute(dir.path(), "system.posix_acl_default", &acl_for(NOBODY));
+    write(&machine, "/a", 0o640, "new").unwrap();
+    assert_eq!(read_attribute(&dir.path().join("a"), ACL), None);
+    write(&machine, "/b", 0o640, "new").unwrap();
+    assert!(read_attribute(&dir.path().join("b"), ACL).is_some(), "a new file is like all new ones there");
+}
+
 #[test]
 fn what_is_staged_and_dropped_leaves_no_trace() {
     let (dir, machine) = root();

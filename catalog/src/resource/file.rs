@@ -29,7 +29,7 @@ resource_type! {
         parameter fragments: bool = false,
         /// What a symbolic link points to; may be relative to the link.
         property target: Option<String>,
-        /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched.
+        /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched. A file with an access control list keeps it, also when its content is replaced; the bits for the group are then the list's mask.
         property mode: Option<Mode>,
         /// The owner's name or numeric id. Without it, a new file belongs to root.
         property owner: Option<SystemName>,
