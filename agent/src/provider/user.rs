@@ -19,6 +19,7 @@ use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect, Liveness};
 
 mod command;
+mod home;
 
 /// Accounts of users.
 pub struct Users;
@@ -32,6 +33,9 @@ struct Found {
     hashes: HashMap<String, Zeroizing<String>>,
     strays: HashMap<String, Vec<String>>,
 }
+
+/// How a home is shown that is not there.
+const NO_HOME: &str = "no directory";
 
 /// How no stray keys are shown.
 const NO_KEYS: &str = "none";
@@ -52,7 +56,7 @@ impl Provider for Users {
         Ok(Seen(Some(Found { accounts, hashes, strays })))
     }
 
-    fn plan(&self, want: &User, Seen(found): &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &User, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let Some(found) = found else {
             return Ok(Plan::NotApplicable("users are managed on a running system only".to_owned()));
         };
@@ -60,16 +64,19 @@ impl Provider for Users {
             return Err(Error::Refused(why));
         }
         match (want.ensure, found.accounts.user(want.title.as_str())) {
-            (Presence::Absent, None) => Ok(Plan::IN_SYNC),
+            (Presence::Absent, None) => {
+                refuse_what_is_left(want, &found.accounts, reading.machine)?;
+                Ok(Plan::IN_SYNC)
+            }
             (Presence::Absent, Some(_)) => {
                 Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
             }
             (Presence::Present, account) => Ok(match missing_group(want, &found.accounts) {
                 Some(group) => Plan::Pending(format!("there is no group `{group}`")),
-                None => Plan::of(account.map_or_else(
-                    || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
-                    |account| differences(want, account, found),
-                )),
+                None => Plan::of(match account {
+                    None => vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                    Some(account) => differences(want, account, found, reading.machine)?,
+                }),
             }),
         }
     }
@@ -78,9 +85,13 @@ impl Provider for Users {
         let accounts = writing.machine.accounts()?;
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            if change.property == "purge_ssh_keys" {
-                applied.failed.extend(purge(want, writing).err().map(|error| (i, error)));
-            }
+            let by_itself = match &*change.property {
+                "purge_ssh_keys" => purge(want, writing),
+                "manage_home" => make_home(want, writing),
+                "home" if want.manage_home => move_home(want, &accounts, writing),
+                _ => Ok(()),
+            };
+            applied.failed.extend(by_itself.err().map(|error| (i, error)));
             for command in command::mending(want, &change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
@@ -100,6 +111,7 @@ impl Provider for Users {
         add("gid", want.gid.as_ref().map(|gid| gid.as_str().into()));
         add("groups", want.groups.as_ref().map(|groups| joined(names(groups)).into()));
         add("home", want.home.as_ref().map(|home| home.as_str().into()));
+        add("manage_home", want.manage_home.then(|| "true".into()));
         add("shell", want.shell.as_ref().map(|shell| shell.as_str().into()));
         add("password", want.password.as_ref().map(|hash| hash.expose().to_string().into()));
         add("comment", want.comment.as_deref().map(Cow::Borrowed));
@@ -142,15 +154,8 @@ fn purge(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     accounts.user(want.title.as_str()).map_or(Ok(()), |account| authorized_key::purge(account, writing))
 }
 
-/// What would break the files that hold it, or the machine.
+/// What would break the machine.
 fn refusal(want: &User, accounts: &Accounts) -> Option<String> {
-    let breaks = |text: &str| text.contains([':', '\n', '\r']);
-    if want.password.as_ref().is_some_and(|hash| breaks(&hash.expose())) {
-        return Some("`password` holds a colon or a line break, which no hash does".to_owned());
-    }
-    if want.comment.as_deref().is_some_and(breaks) {
-        return Some("`comment` holds a colon or a line break, which `passwd` cannot".to_owned());
-    }
     let is_root = accounts.user(want.title.as_str()).is_some_and(|account| account.uid == 0);
     (is_root && want.ensure == Presence::Absent)
         .then(|| format!("`{}` has the user id 0 and is not removed", want.title))
@@ -163,8 +168,39 @@ fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a SystemNa
     named.find(is_missing)
 }
 
+/// Makes the home of the account as it is now.
+fn make_home(want: &User, writing: Writing<'_>) -> Result<(), Error> {
+    let accounts = writing.machine.accounts()?;
+    accounts.user(want.title.as_str()).map_or(Ok(()), |account| home::make(account, writing))
+}
+
+fn move_home(want: &User, accounts: &Accounts, writing: Writing<'_>) -> Result<(), Error> {
+    match (accounts.user(want.title.as_str()), &want.home) {
+        (Some(account), Some(home)) => home::change(account, home.as_str(), writing),
+        _ => Ok(()),
+    }
+}
+
+/// `userdel` removes the account first: what it could not remove then stays a failure until it is gone.
+fn refuse_what_is_left(want: &User, accounts: &Accounts, machine: &dyn Inspect) -> Result<(), Error> {
+    let usual = format!("/home/{}", want.title);
+    let home = want.home.as_ref().map_or(usual.as_str(), |home| home.as_str());
+    match want.manage_home.then(|| home::left_behind(home, accounts, machine)).transpose()?.flatten() {
+        Some(uid) => Err(Error::Refused(format!(
+            "the account is gone, but {home} is not, and belongs to the id {uid}, which nobody has: look at what is in it and \
+             remove it, or leave `manage_home` out"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// What differs of an account that is there.
-fn differences(want: &User, account: &Account, found: &Found) -> Vec<Change> {
+fn differences(
+    want: &User,
+    account: &Account,
+    found: &Found,
+    machine: &dyn Inspect,
+) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     let mut text = |name: &'static str, is: &str, should: Option<&str>| {
         changes.extend(should.filter(|should| *should != is).map(|should| Change::new(name, is, should)));
@@ -187,9 +223,13 @@ fn differences(want: &User, account: &Account, found: &Found) -> Vec<Change> {
     if want.password.as_ref().is_some_and(|hash| !has_password(&hash.expose(), account, found)) {
         changes.push(Change::new("password", Shown::Masked, Shown::Masked));
     }
+    let is_moved = changes.iter().any(|change| change.property == "home");
+    if want.manage_home && !is_moved && home::is_missing(account, machine)? {
+        changes.push(Change::new("manage_home", NO_HOME, true));
+    }
     let strays = found.strays.get(&account.name).filter(|strays| !strays.is_empty());
     changes.extend(strays.map(|strays| Change::new("purge_ssh_keys", strays.join(", "), NO_KEYS)));
-    changes
+    Ok(changes)
 }
 
 /// Whether the hash is the one that is wanted; any locked one will do for `!`.

@@ -1,8 +1,9 @@
 //! `group`: a group of the machine.
 
-use super::Rules;
 use super::attribute::{Presence, SystemName};
 use super::define::resource_type;
+use super::user::name_error;
+use super::{AttributeError, Rules};
 
 resource_type! {
     /// A group of the machine. The title is its name.
@@ -18,4 +19,9 @@ resource_type! {
     }
 }
 
-impl Rules for Group {}
+impl Rules for Group {
+    fn validate(&self) -> Vec<AttributeError> {
+        let is_present = self.ensure == Presence::Present;
+        is_present.then(|| name_error(&self.title)).flatten().into_iter().collect()
+    }
+}

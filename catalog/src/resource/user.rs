@@ -1,8 +1,8 @@
 //! `user`: an account of the machine.
 
-use super::attribute::{AbsolutePath, Presence, Secret, SystemName, keywords};
+use super::attribute::{AbsolutePath, PasswordHash, Presence, SystemName, keywords};
 use super::define::resource_type;
-use super::{Implied, Rules};
+use super::{AttributeError, Implied, Rules};
 
 keywords! {
     /// How `groups` is meant.
@@ -29,12 +29,12 @@ resource_type! {
         parameter membership: Membership = Membership::Minimum,
         /// Its home directory.
         property home: Option<AbsolutePath>,
-        /// Whether the home directory is made with the account, and removed with it.
-        parameter manage_home: bool = false,
+        /// Whether the home directory is made where it is missing, from /etc/skel, moved where `home` changes, and removed with the account. A directory that is not the user's own, or another's too, is never moved.
+        property manage_home: bool = false,
         /// Its login shell.
         property shell: Option<AbsolutePath>,
-        /// The hash of its password as in the shadow file; `!` locks it. Never shown.
-        property password: Option<Secret>,
+        /// The hash of its password as in the shadow file, as `mkpasswd` makes it; `!` locks the account. Never shown. The old hashes of DES are not taken.
+        property password: Option<PasswordHash>,
         /// Its full name or purpose.
         property comment: Option<String>,
         /// Whether a new account gets an id of the system's range.
@@ -44,7 +44,42 @@ resource_type! {
     }
 }
 
+/// Names are no longer, and have no sign that the account files use.
+pub(super) fn name_error(name: &SystemName) -> Option<AttributeError> {
+    const LONGEST: usize = 32;
+    let name = name.as_str();
+    if name.contains(':') {
+        let message = format!("`{name}` holds a colon, which no name of an account can");
+        return Some(AttributeError::new("title", message).help("write it without"));
+    }
+    (name.len() > LONGEST).then(|| {
+        let message = format!("`{name}` has {} bytes", name.len());
+        AttributeError::new("title", message).help(format!("a name has at most {LONGEST}"))
+    })
+}
+
 impl Rules for User {
+    fn validate(&self) -> Vec<AttributeError> {
+        let mut errors = Vec::new();
+        if self.ensure == Presence::Present {
+            errors.extend(name_error(&self.title));
+        }
+        let texts = [
+            ("home", self.home.as_ref().map(AbsolutePath::as_str)),
+            ("shell", self.shell.as_ref().map(AbsolutePath::as_str)),
+            ("comment", self.comment.as_deref()),
+        ];
+        for (attribute, text) in texts {
+            let breaks = |text: &&str| text.contains(|c: char| c == ':' || c.is_control());
+            errors.extend(text.filter(breaks).map(|_| {
+                let message =
+                    format!("`{attribute}` holds a colon, a line break or another control character");
+                AttributeError::new(attribute, message).help("/etc/passwd cannot hold it: write it without")
+            }));
+        }
+        errors
+    }
+
     fn implied(&self) -> Vec<Implied> {
         if self.ensure == Presence::Absent {
             return Vec::new();
@@ -56,5 +91,49 @@ impl Rules for User {
             implied.push(Implied::on_parent(home.as_str()));
         }
         implied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, ResourceType};
+
+    fn errors(title: &str, attributes: &[(&str, &str)]) -> Vec<AttributeError> {
+        let attributes: Attributes =
+            attributes.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect();
+        User::read(title, &attributes).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn what_passwd_cannot_hold_is_refused_by_name() {
+        for (attribute, text) in [
+            ("comment", "a:b"),
+            ("comment", "a\nroot2::0:0::/:/bin/sh"),
+            ("comment", "bell\u{7}"),
+            ("home", "/srv/a:b"),
+            ("home", "/srv/a\n"),
+            ("shell", "/bin/sh\nx"),
+            ("shell", "/bin/sh\r"),
+        ] {
+            let errors = errors("deploy", &[(attribute, text)]);
+            assert_eq!(errors.iter().map(|e| e.attribute).collect::<Vec<_>>(), [attribute], "{text:?}");
+        }
+        assert!(errors("deploy", &[("comment", "Jürgen, Raum 7"), ("home", "/srv/a b")]).is_empty());
+    }
+
+    #[test]
+    fn a_name_that_no_machine_takes_is_told_before_it_is_tried() {
+        assert_eq!(errors("a:b", &[]).len(), 1);
+        assert!(errors(&"a".repeat(33), &[])[0].message.contains("33 bytes"));
+        assert!(errors(&"a".repeat(32), &[]).is_empty());
+        assert!(errors(&"a".repeat(33), &[("ensure", "absent")]).is_empty());
+    }
+
+    #[test]
+    fn a_password_that_is_no_hash_is_refused_and_not_quoted() {
+        let errors = errors("deploy", &[("password", "hunter2")]);
+        assert_eq!(errors[0].attribute, "password");
+        assert!(!format!("{errors:?}").contains("hunter2"));
     }
 }

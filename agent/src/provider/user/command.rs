@@ -26,11 +26,7 @@ pub fn mending(want: &User, property: &str, accounts: &Accounts) -> Vec<Invocati
                 Membership::Minimum => vec![usermod(want, &["--append", "--groups", &groups])],
             }
         }
-        "home" => {
-            let home = text(want.home.as_ref().map(ToString::to_string));
-            let moved = want.manage_home.then_some("--move-home");
-            vec![usermod(want, &["--home", &home].into_iter().chain(moved).collect::<Vec<_>>())]
-        }
+        "home" if !want.manage_home => set("--home", &text(want.home.as_ref().map(ToString::to_string))),
         "password" => password(want).into_iter().collect(),
         _ => Vec::new(),
     }

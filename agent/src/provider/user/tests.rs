@@ -9,14 +9,15 @@ use super::*;
 use crate::content;
 use crate::provider::Named;
 use crate::provider::trial::{self, want};
-use crate::system::double::{Double, said};
+use crate::system::double::{Double, failed, said};
 
 const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/bash
 deploy:x:1001:1001:Deployer:/home/deploy:/bin/sh
 ";
 const GROUP: &str = "root:x:0:\ndeploy:x:1001:\nwww:x:33:deploy\nadm:x:4:deploy\nops:x:50:\nalice:x:1002:\n";
-const SHADOW: &str = "root:*:1::::::\ndeploy:$6$old:1::::::\nlocked:!$6$x:1::::::\n";
+const HASH: &str =
+    "$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/0";
 
 fn secret(text: &str) -> Value {
     Kind::Sensitive(Sensitive::text(text)).into()
@@ -26,7 +27,7 @@ fn machine() -> Double {
     let double = Double::new(|_| Some(said("")));
     double.put("/etc/passwd", PASSWD);
     double.put("/etc/group", GROUP);
-    double.put("/etc/shadow", SHADOW);
+    double.put("/etc/shadow", &format!("root:*:1::::::\ndeploy:{HASH}:1::::::\n"));
     double
 }
 
@@ -54,7 +55,7 @@ fn an_account_as_wanted_needs_nothing() {
         ("home", "/home/deploy".into()),
         ("shell", "/bin/sh".into()),
         ("comment", "Deployer".into()),
-        ("password", secret("$6$old")),
+        ("password", secret(HASH)),
     ];
     assert_eq!(changes("deploy", all), [""; 0]);
     assert_eq!(changes("deploy", &[("gid", "1001".into())]), [""; 0]);
@@ -119,12 +120,13 @@ fn a_password_goes_by_standard_input_alone_and_is_never_shown() {
         Some(said(""))
     });
     machine.put("/etc/passwd", PASSWD);
-    let want = want("deploy", &[("password", secret("$6$new$hash"))]);
+    let new = HASH.replace("saltsalt", "othersalt");
+    let want = want("deploy", &[("password", secret(&new))]);
     let Plan::Changes(planned) = plan(&want).unwrap() else { panic!("in sync") };
     assert_eq!((planned[0].is.text(), planned[0].should.text()), ("[sensitive]", "[sensitive]"));
     trial::writing(&machine, |writing| Users.apply(&want, &planned, writing)).unwrap();
     assert_eq!(machine.ran(), ["chpasswd --encrypted"]);
-    assert_eq!(*INPUTS.lock().unwrap(), [b"deploy:$6$new$hash\n"]);
+    assert_eq!(*INPUTS.lock().unwrap(), [format!("deploy:{new}\n").into_bytes()]);
 }
 
 #[test]
@@ -146,14 +148,139 @@ fn a_locked_account_is_any_that_no_password_opens() {
 }
 
 #[test]
-fn what_would_break_the_files_or_the_machine_is_refused_without_showing_a_secret() {
-    let refused = |title: &str, attributes: &[(&str, Value)]| {
-        plan(&want::<User>(title, attributes)).unwrap_err().to_string()
-    };
-    let error = refused("deploy", &[("password", secret("x\nroot:$6$mine"))]);
-    assert!(error.contains("line break") && !error.contains("mine"), "{error}");
-    assert!(refused("deploy", &[("comment", "a:b".into())]).contains("comment"));
-    assert!(refused("root", &[("ensure", "absent".into())]).contains("user id 0"));
+fn the_account_of_root_is_not_removed() {
+    let refused = plan(&want("root", &[("ensure", "absent".into())])).unwrap_err().to_string();
+    assert!(refused.contains("user id 0"), "{refused}");
+}
+
+/// A machine on which `usermod` and `mv` do what they are asked.
+fn machine_that_moves(mv_fails: bool) -> Double {
+    let place = Arc::new(Mutex::new(std::path::PathBuf::new()));
+    let root = place.clone();
+    let double = Double::new(move |invocation| {
+        let at = |path: &str| root.lock().unwrap().join(path.trim_start_matches('/'));
+        let command = invocation.command.to_string();
+        match command.split(' ').collect::<Vec<_>>()[..] {
+            ["usermod", "--home", home, ..] => {
+                let [first, user] = [PASSWD.lines().next().unwrap(), PASSWD.lines().last().unwrap()];
+                let mut fields: Vec<_> = user.split(':').collect();
+                fields[5] = home;
+                std::fs::write(at("etc/passwd"), format!("{first}\n{}\n", fields.join(":"))).unwrap();
+            }
+            ["mv", _, _, _, _] if mv_fails => return Some(failed(1, "No space left on device")),
+            ["mv", _, _, from, to] => std::fs::rename(at(from), at(to)).unwrap(),
+            _ => {}
+        }
+        Some(said(""))
+    });
+    double.root.path().clone_into(&mut place.lock().unwrap());
+    double.put("/etc/passwd", PASSWD);
+    double.put("/etc/group", GROUP);
+    double
+}
+
+fn own_home(double: &Double) {
+    double.put("/home/deploy/notes", "mine");
+    std::os::unix::fs::chown(double.root.path().join("home/deploy"), Some(1001), Some(1001)).unwrap();
+}
+
+fn home_of(double: &Double) -> String {
+    double.accounts().unwrap().user("deploy").unwrap().home.clone()
+}
+
+fn managed(home: &str) -> User {
+    want("deploy", &[("home", home.into()), ("manage_home", true.into())])
+}
+
+#[test]
+fn a_home_that_is_missing_is_made_from_the_skeleton_for_its_user() {
+    use std::os::unix::fs::MetadataExt as _;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let double = machine_that_moves(false);
+    double.put("/etc/skel/.profile", "umask 027");
+    double.put("/etc/skel/.config/deep/file", "x");
+    std::os::unix::fs::symlink(".profile", double.root.path().join("etc/skel/.link")).unwrap();
+    double.put("/etc/login.defs", "UMASK\t022\n#HOME_MODE 0777\nHOME_MODE\t0750\n");
+    let want = managed("/home/deploy");
+    assert_eq!(trial::said(&trial::changes(&Users, &double, &want)), ["manage_home: no directory -> true"]);
+    assert!(trial::mend(&Users, &double, &want).unwrap().failed.is_empty());
+    assert_eq!(trial::changes(&Users, &double, &want), [], "and then it is there");
+    let home = double.root.path().join("home/deploy");
+    for (path, mode) in
+        [("", 0o750), (".profile", 0o644), (".config/deep", 0o755), (".config/deep/file", 0o644)]
+    {
+        let meta = std::fs::symlink_metadata(home.join(path)).unwrap();
+        assert_eq!((meta.mode() & 0o7777, meta.uid(), meta.gid()), (mode, 1001, 1001), "{path}");
+    }
+    assert_eq!(std::fs::read_link(home.join(".link")).unwrap(), Path::new(".profile"));
+    assert_eq!(std::fs::read_dir(double.root.path().join("home")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_home_moves_with_its_user_and_never_over_something_else() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let double = machine_that_moves(false);
+    own_home(&double);
+    let want = managed("/srv/homes/deploy");
+    assert_eq!(
+        trial::said(&trial::changes(&Users, &double, &want)),
+        ["home: /home/deploy -> /srv/homes/deploy"]
+    );
+    assert!(trial::mend(&Users, &double, &want).unwrap().failed.is_empty());
+    assert!(double.root.path().join("srv/homes/deploy/notes").exists());
+    assert_eq!(trial::changes(&Users, &double, &want), []);
+
+    let double = machine_that_moves(false);
+    own_home(&double);
+    double.put("/srv/homes/deploy/theirs", "");
+    let refused = trial::mend(&Users, &double, &want).unwrap().failed;
+    assert!(refused[0].1.to_string().contains("is there already"), "{refused:?}");
+    assert_eq!((home_of(&double).as_str(), double.ran().len()), ("/home/deploy", 0));
+}
+
+#[test]
+fn a_move_that_fails_leaves_the_account_where_its_files_are() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let double = machine_that_moves(true);
+    own_home(&double);
+    for _ in 0..2 {
+        let failed = trial::mend(&Users, &double, &managed("/srv/deploy")).unwrap().failed;
+        assert!(failed[0].1.to_string().contains("No space left"), "{failed:?}");
+        assert_eq!(home_of(&double), "/home/deploy");
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_the_users_own_is_not_moved() {
+    let double = machine_that_moves(false);
+    double.put("/home/deploy/system", "");
+    std::os::unix::fs::chown(double.root.path().join("home/deploy"), Some(0), Some(0)).unwrap_or_default();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    assert!(trial::mend(&Users, &double, &managed("/srv/deploy")).unwrap().failed.is_empty());
+    assert!(double.root.path().join("home/deploy/system").exists());
+    assert!(double.root.path().join("srv/deploy").is_dir(), "a new one is made");
+}
+
+#[test]
+fn a_home_that_is_left_behind_is_a_failure_until_it_is_gone() {
+    let double = machine();
+    double.put("/home/alice/mail", "");
+    let gone = want("alice", &[("ensure", "absent".into()), ("manage_home", true.into())]);
+    assert_eq!(trial::plan(&Users, &double, &gone).unwrap(), Plan::IN_SYNC, "it is somebody's");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::chown(double.root.path().join("home/alice"), Some(4711), None).unwrap();
+    let refused = trial::plan(&Users, &double, &gone).unwrap_err().to_string();
+    assert!(refused.contains("/home/alice") && refused.contains("4711"), "{refused}");
 }
 
 #[test]

@@ -1,0 +1,135 @@
+//! The home of an account: made from the skeleton where it is missing, and moved where it is the user's own.
+//!
+//! `useradd` makes the account first and its home then, so that a home can be missing that was asked for; `usermod`
+//! changes the account before it moves. Here the account follows the directory, and goes back where that cannot move.
+
+use std::path::Path;
+
+use crate::provider::{Error, Writing, whole_file};
+use crate::system::accounts::Account;
+use crate::system::{Access, Accounts, FileKind, Inspect, Invocation, Walk};
+
+/// By Debian's policy, never there.
+const NOWHERE: &str = "/nonexistent";
+
+/// Whether an account has no home where it should have one.
+pub(super) fn is_missing(account: &Account, machine: &dyn Inspect) -> Result<bool, Error> {
+    if !account.home.starts_with('/') || account.home == NOWHERE {
+        return Ok(false);
+    }
+    match machine.lstat(Path::new(&account.home))?.map(|stat| stat.kind) {
+        None => Ok(true),
+        Some(FileKind::Directory | FileKind::Symlink) => Ok(false),
+        Some(FileKind::File | FileKind::Other) => Err(Error::Refused(format!(
+            "the home {} of {} is no directory; remove what is there, or name another `home`",
+            account.home, account.name
+        ))),
+    }
+}
+
+/// What is left of an account that is gone: its home, with an owner that nobody is.
+pub(super) fn left_behind(
+    home: &str,
+    accounts: &Accounts,
+    machine: &dyn Inspect,
+) -> Result<Option<u32>, Error> {
+    let stat = machine.lstat(Path::new(home))?.filter(|stat| stat.kind == FileKind::Directory);
+    let is_nobodys = |uid: &u32| accounts.users().iter().all(|account| account.uid != *uid);
+    Ok(stat.map(|stat| stat.uid).filter(is_nobodys))
+}
+
+/// Gives an account another home: the old one, moved, where that is its own.
+pub(super) fn change(account: &Account, home: &str, writing: Writing<'_>) -> Result<(), Error> {
+    let machine = writing.machine;
+    let accounts = machine.accounts()?;
+    let owns = is_own(account, &accounts, machine)?;
+    let is_there = machine.lstat(Path::new(home))?.is_some();
+    if owns && is_there {
+        return Err(Error::Refused(format!(
+            "{home} is there already, so {} is not moved to it: bring what is in the one into the other by hand, then \
+             remove {}",
+            account.home, account.home
+        )));
+    }
+    writing.run(&usermod(account, home))?;
+    let done = match (owns, is_there) {
+        (true, _) => move_to(account, home, writing),
+        (false, true) => Ok(()),
+        (false, false) => make(&Account { home: home.to_owned(), ..account.clone() }, writing),
+    };
+    done.or_else(|error| {
+        writing.run(&usermod(account, &account.home))?;
+        Err(error)
+    })
+}
+
+fn usermod(account: &Account, home: &str) -> Invocation {
+    Invocation::new(["usermod", "--home", home, "--", &account.name])
+}
+
+fn move_to(account: &Account, home: &str, writing: Writing<'_>) -> Result<(), Error> {
+    whole_file::make_parents(writing.machine, Path::new(home))?;
+    let command = ["mv", "--no-target-directory", "--", &account.home, home];
+    writing.run(&Invocation::new(command)).map(|_| ())
+}
+
+/// A directory of the user's, and of no other: not one such as `/` or `/var/www`.
+fn is_own(account: &Account, accounts: &Accounts, machine: &dyn Inspect) -> Result<bool, Error> {
+    let stat = machine.lstat(Path::new(&account.home))?;
+    let shares =
+        |other: &Account| other.name != account.name && Path::new(&other.home).starts_with(&account.home);
+    Ok(stat.is_some_and(|stat| stat.kind == FileKind::Directory && stat.uid == account.uid)
+        && !accounts.users().iter().any(shares))
+}
+
+/// Makes the home of an account as `useradd` would: whole, or not at all.
+pub(super) fn make(account: &Account, writing: Writing<'_>) -> Result<(), Error> {
+    let machine = writing.machine;
+    let home = Path::new(&account.home);
+    whole_file::make_parents(machine, home)?;
+    let Defaults { mode, skeleton } = Defaults::read(machine)?;
+    let access = |mode| Access { mode, uid: Some(account.uid), gid: Some(account.gid) };
+    let staged = machine.stage_tree(home, access(mode))?;
+    let (inside, skeleton) = (staged.inside(), Path::new(&skeleton));
+    if machine.lstat(skeleton)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
+        machine.walk(skeleton, &mut |met| {
+            let member = met.map_err(crate::system::Error::from)?;
+            let (path, access) = (Path::new("/").join(member.path), access(member.stat.permissions()));
+            match member.stat.kind {
+                FileKind::Directory => inside.make_dir(&path, access)?,
+                FileKind::File => {
+                    let _ = inside.stage(&path, access, &mut member.open()?.file)?.commit()?;
+                }
+                FileKind::Symlink => {
+                    let target = machine.read_link(&skeleton.join(member.path))?;
+                    inside.make_symlink(&path, &target, access)?;
+                }
+                FileKind::Other => {}
+            }
+            Ok(Walk::Into)
+        })?;
+    }
+    inside.set_mode(Path::new("/"), mode)?;
+    Ok(staged.commit(Path::new("/"))?)
+}
+
+/// How new homes are made on this machine.
+struct Defaults {
+    mode: u32,
+    skeleton: String,
+}
+
+impl Defaults {
+    fn read(machine: &dyn Inspect) -> Result<Self, Error> {
+        let text = |path: &str| machine.read_text(Path::new(path)).map(Option::unwrap_or_default);
+        let (login, useradd) = (text("/etc/login.defs")?, text("/etc/default/useradd")?);
+        let word = |name: &str| {
+            let mut words = login.lines().map(str::split_ascii_whitespace);
+            words.find_map(|mut words| words.next().filter(|first| *first == name).and(words.next()))
+        };
+        let octal = |name: &str| word(name).and_then(|text| u32::from_str_radix(text, 8).ok());
+        let mode = octal("HOME_MODE").or_else(|| octal("UMASK").map(|mask| !mask)).unwrap_or(0o755) & 0o777;
+        let skeleton = useradd.lines().find_map(|line| line.trim().strip_prefix("SKEL="));
+        Ok(Self { mode, skeleton: skeleton.unwrap_or("/etc/skel").to_owned() })
+    }
+}
