@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::resource::Group;
-use holdfast_catalog::resource::attribute::Presence;
-use holdfast_catalog::resource::attribute::SystemName;
+use holdfast_catalog::resource::attribute::{Presence, SystemName};
+use holdfast_catalog::resource::{Group, User};
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Change, ChangeKind, Error, Left, Named, Plan, Provider, Reading, Writing};
 use crate::system::accounts::GroupEntry;
 use crate::system::{Accounts, Invocation, Liveness};
 
@@ -29,7 +28,7 @@ impl Provider for Groups {
         Ok(Seen(is_live.then(|| reading.machine.accounts()).transpose()?))
     }
 
-    fn plan(&self, want: &Group, Seen(accounts): &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Group, Seen(accounts): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let Some(accounts) = accounts else {
             return Ok(Plan::NotApplicable("groups are managed on a running system only".to_owned()));
         };
@@ -41,20 +40,15 @@ impl Provider for Groups {
             (Presence::Absent, Some(_)) => {
                 Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
             }
-            (Presence::Present, group) => Ok(match missing_member(want, accounts) {
-                Some(user) => Plan::Pending(format!("there is no user `{user}`")),
-                None => Plan::of(group.map_or_else(
-                    || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
-                    |group| differences(want, group),
-                )),
-            }),
+            (Presence::Present, group) => Ok(present(want, group, accounts, reading.named)),
         }
     }
 
     fn apply(&self, want: &Group, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let mut applied = Applied::default();
+        let accounts = writing.machine.accounts()?;
         for (i, change) in changes.iter().enumerate() {
-            for command in mending(want, &change.property) {
+            for command in mending(want, &change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
                     break;
@@ -72,26 +66,56 @@ impl Provider for Groups {
     }
 }
 
-/// A user who is to be a member, and is not there.
-fn missing_member<'a>(want: &'a Group, accounts: &Accounts) -> Option<&'a SystemName> {
-    want.members.iter().flatten().find(|member| accounts.user(member.as_str()).is_none())
+/// What a group needs that is to be there. Members may be users who themselves wait for the group: it is made without
+/// them, and has them at the next look.
+fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named: &Named<'_>) -> Plan {
+    let is_missing = |member: &&SystemName| accounts.user(member.as_str()).is_none();
+    let missing = want.members.iter().flatten().filter(is_missing);
+    let (waiting, others): (Vec<_>, Vec<_>) = missing.partition(|member| waits(want, member, named));
+    if let Some(user) = others.first() {
+        return Plan::Pending(format!("there is no user `{user}`"));
+    }
+    let mut changes = group.map_or_else(
+        || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+        |group| differences(want, group, accounts),
+    );
+    changes.extend(waiting.into_iter().map(|user| {
+        let note = format!("`{user}` becomes a member when the account is there, which waits for this group");
+        Change::new("members", "", user).kind(ChangeKind::Note).note(note)
+    }));
+    Plan::of(changes)
+}
+
+/// Whether the catalog has a user who is to come after the group.
+fn waits(want: &Group, member: &SystemName, named: &Named<'_>) -> bool {
+    named.of_type::<User>().any(|user| {
+        let mut groups = user.gid.iter().chain(user.groups.iter().flatten());
+        user.title == *member && user.ensure == Presence::Present && groups.any(|group| *group == want.title)
+    })
 }
 
 /// What differs of a group that is there.
-fn differences(want: &Group, group: &GroupEntry) -> Vec<Change> {
+fn differences(want: &Group, group: &GroupEntry, accounts: &Accounts) -> Vec<Change> {
     let gid = want.gid.filter(|gid| *gid != group.gid).map(|gid| Change::new("gid", group.gid, gid));
     let is = Vec::from_iter(group.members.iter().map(String::as_str).collect::<BTreeSet<_>>()).join(",");
-    let should = want.members.as_deref().map(joined).filter(|should| *should != is);
+    let should = want.members.as_ref().map(|_| joined(possible(want, accounts)));
+    let should = should.filter(|should| *should != is);
     gid.into_iter().chain(should.map(|should| Change::new("members", is, should))).collect()
 }
 
-fn joined(members: &[SystemName]) -> String {
-    Vec::from_iter(members.iter().map(SystemName::as_str).collect::<BTreeSet<_>>()).join(",")
+/// The wanted members who are there.
+fn possible<'a>(want: &'a Group, accounts: &'a Accounts) -> impl Iterator<Item = &'a SystemName> {
+    want.members.iter().flatten().filter(|member| accounts.user(member.as_str()).is_some())
+}
+
+fn joined<'a>(members: impl IntoIterator<Item = &'a SystemName>) -> String {
+    Vec::from_iter(members.into_iter().map(SystemName::as_str).collect::<BTreeSet<_>>()).join(",")
 }
 
 /// What mends one property.
-fn mending(want: &Group, property: &str) -> Vec<Invocation> {
+fn mending(want: &Group, property: &str, accounts: &Accounts) -> Vec<Invocation> {
     let name = want.title.to_string();
+    let members = joined(possible(want, accounts));
     let gid = want.gid.map(|gid| ["--gid".to_owned(), gid.to_string()]).into_iter().flatten();
     let words = |command: &str| [command.to_owned()].into_iter();
     let end = ["--".to_owned(), name.clone()];
@@ -100,17 +124,17 @@ fn mending(want: &Group, property: &str) -> Vec<Invocation> {
         ("ensure", Presence::Present) => {
             let system = want.system.then(|| "--system".to_owned());
             let make = Invocation::new(words("groupadd").chain(gid).chain(system).chain(end));
-            let members = want.members.as_ref().filter(|members| !members.is_empty());
-            [make].into_iter().chain(members.map(|members| setting_members(&name, members))).collect()
+            let members = (!members.is_empty()).then(|| setting_members(&name, &members));
+            [make].into_iter().chain(members).collect()
         }
         ("gid", _) => vec![Invocation::new(words("groupmod").chain(gid).chain(end))],
-        ("members", _) => vec![setting_members(&name, want.members.as_deref().unwrap_or_default())],
+        ("members", _) => vec![setting_members(&name, &members)],
         _ => Vec::new(),
     }
 }
 
-fn setting_members(group: &str, members: &[SystemName]) -> Invocation {
-    Invocation::new(["gpasswd", "--members", &joined(members), "--", group])
+fn setting_members(group: &str, members: &str) -> Invocation {
+    Invocation::new(["gpasswd", "--members", members, "--", group])
 }
 
 #[cfg(test)]

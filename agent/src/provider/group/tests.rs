@@ -1,8 +1,10 @@
 //! What is planned for a group, and what is run for it.
 
+use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
 
 use super::*;
+use crate::content;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, said};
 
@@ -66,4 +68,36 @@ fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
     let later = plan(&want("ops", &[("members", list(&["later"]))])).unwrap();
     assert_eq!(later, Plan::Pending("there is no user `later`".to_owned()));
     assert!(plan(&want("root", &[("ensure", "absent".into())])).is_err());
+}
+
+#[test]
+fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
+    let carol = |attributes: &[(&str, Value)]| [Typed::User(want("carol", attributes))];
+    let plan_in = |machine: &Double, all: &[Typed], group: &Group| {
+        let named = Named::new(all);
+        let reading = Reading { machine, content: &content::Nowhere, named: &named };
+        Groups.plan(group, &Groups.observe(&[group], reading).unwrap(), reading).unwrap()
+    };
+    let waiting = carol(&[("groups", list(&["new", "ops"]))]);
+    let new = want("new", &[("members", list(&["carol", "bob"]))]);
+    let ops = want("ops", &[("members", list(&["carol", "bob", "alice"]))]);
+    let machine = machine();
+    let Plan::Changes(changes) = plan_in(&machine, &waiting, &new) else { panic!("it is made without her") };
+    assert!(changes[1].note.as_ref().unwrap().contains("carol"), "{changes:?}");
+    assert!(
+        trial::writing(&machine, |writing| Groups.apply(&new, &changes[..1], writing))
+            .unwrap()
+            .failed
+            .is_empty()
+    );
+    assert_eq!(machine.ran(), ["groupadd -- new", "gpasswd --members bob -- new"]);
+    assert!(matches!(plan_in(&machine, &waiting, &ops), Plan::InSync(notes) if notes.len() == 1));
+    // Who comes before it, or from nowhere, is waited for.
+    for all in [carol(&[]), carol(&[("ensure", "absent".into()), ("groups", list(&["new"]))])] {
+        assert!(matches!(plan_in(&machine, &all, &new), Plan::Pending(_)));
+    }
+    // With her account there, she is missed.
+    machine.put("/etc/passwd", "carol:x:3:3::/:\nalice:x:1:1::/:\nbob:x:2:2::/:\n");
+    let Plan::Changes(changes) = plan_in(&machine, &waiting, &ops) else { panic!("she is no member") };
+    assert_eq!(trial::said(&changes), ["members: alice,bob -> alice,bob,carol"]);
 }
