@@ -23,6 +23,7 @@ mod tests;
 
 use fstab::Entry;
 use kernel::{Mounted, Table};
+use options::Meanings;
 
 const FSTAB: &str = "/etc/fstab";
 
@@ -153,17 +154,26 @@ impl State<'_> {
         if let Some(entry) = self.entry.filter(|_| to_be_listed) {
             changes.extend(entry.differences(want));
         }
-        let top = self.kernel.and_then(|kernel| kernel.top(want.title.as_str()));
-        if let Some(top) = top.filter(|_| want.ensure == MountEnsure::Mounted && !want.is_swap()) {
-            let live = live_differences(want, top, machine)?;
-            refuse_to_replace(want, &live)?;
-            for change in live {
-                if changes.iter().all(|other| other.property != change.property) {
-                    changes.push(change);
-                }
+        for change in self.live_differences(want, machine)? {
+            if changes.iter().all(|other| other.property != change.property) {
+                changes.push(change);
             }
         }
         Ok(changes)
+    }
+
+    /// What the kernel has otherwise.
+    fn live_differences(&self, want: &Mount, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
+        let Some(kernel) = self.kernel.filter(|_| want.ensure == MountEnsure::Mounted) else {
+            return Ok(Vec::new());
+        };
+        if want.is_swap() {
+            return Ok(other_priority(want, kernel, machine)?.into_iter().collect());
+        }
+        let Some(top) = kernel.top(want.title.as_str()) else { return Ok(Vec::new()) };
+        let live = live_differences(want, top, machine)?;
+        refuse_to_replace(want, &live)?;
+        Ok(live)
     }
 
     /// The machine's state in the words of `ensure`.
@@ -212,6 +222,14 @@ fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
     }
 }
 
+/// Swap space that is used with another priority. Of its other options the kernel does not speak.
+fn other_priority(want: &Mount, kernel: &Table, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
+    let wanted = want.options().filter_map(|option| option.strip_prefix("pri=")).last();
+    let (Some(wanted), Some(swap)) = (wanted, kernel.swap(want, machine)?) else { return Ok(None) };
+    let is = format!("pri={}", swap.priority);
+    Ok((swap.priority != wanted).then(|| Change::new("options", is, &want.options)))
+}
+
 /// What the kernel has mounted otherwise than it is wanted.
 fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
@@ -225,7 +243,7 @@ fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Resul
     if !kernel::is_fstype(want.fstype.as_deref().unwrap_or_default(), &top.fstype) {
         changes.push(Change::new("fstype", &top.fstype, want.fstype.as_deref().unwrap_or_default()));
     }
-    if !options::are_in_force(want, top) {
+    if !options::are_in_force(want, top, &Meanings::read(machine)?) {
         changes.push(Change::new("options", top.options(want).join(","), &want.options));
     }
     Ok(changes)

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::kernel::Table;
-use super::{FSTAB, live_differences};
+use super::{FSTAB, live_differences, options, other_priority};
 use crate::provider::edit::{self, Lines};
 use crate::provider::{Applied, Change, Error, Job, Writing};
 use crate::system::{Invocation, Liveness};
@@ -65,7 +65,7 @@ fn put_in_force(job: &Job<'_, Mount>, writing: Writing<'_>) -> Result<Applied, E
         MountEnsure::Unmounted | MountEnsure::Absent => unmount(want, writing)?,
         MountEnsure::Mounted if !is_mounted()? => mount(want, writing)?,
         MountEnsure::Mounted if !want.is_swap() => return change(want, job.changes, writing),
-        MountEnsure::Mounted => {}
+        MountEnsure::Mounted => return change_swap(want, job.changes, writing),
     }
     Ok(Applied::default())
 }
@@ -90,8 +90,33 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
             want.title.as_str()
         );
         applied.failed.push((position, Error::Refused(why)));
+    } else if let Some(top) = Table::read(writing.machine)?.top(want.title.as_str()) {
+        let open = options::left_open(want, changes[position].is.text(), top);
+        applied.said.extend(open.map(|words| (position, words)));
     }
     Ok(applied)
+}
+
+/// Swap space is turned off and on again for another priority, and for nothing else: what it holds must go somewhere.
+fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
+    let priority = || other_priority(want, &Table::read(writing.machine)?, writing.machine);
+    let Some(position) = changes.iter().position(|change| change.property == "options") else {
+        return Ok(Applied::default());
+    };
+    if priority()?.is_none() {
+        let said = "in force when it is next turned on, at the next boot or by `swapoff` and `swapon`";
+        return Ok(Applied { said: vec![(position, said.to_owned())], ..Applied::default() });
+    }
+    unmount(want, writing)?;
+    mount(want, writing)?;
+    match priority()? {
+        Some(change) => Err(Error::Refused(format!(
+            "{} is used with {}, though `swapon` did not complain",
+            want.device(),
+            change.is.text()
+        ))),
+        None => Ok(Applied::default()),
+    }
 }
 
 /// The properties in which what is mounted differs.
@@ -136,7 +161,8 @@ fn unmount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
 /// By /etc/fstab, which says all the rest.
 fn mounting(want: &Mount) -> Invocation {
     if want.is_swap() {
-        return Invocation::new(["swapon", "--options", &want.options, "--", want.device()]);
+        // The value belongs to the option's own word: swapon(8) would take a word of its own for a device.
+        return Invocation::new(["swapon", &format!("--options={}", want.options), "--", want.device()]);
     }
     Invocation::new(["mount", "--", want.title.as_str()])
 }

@@ -36,7 +36,14 @@ impl Mounted {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     mounts: Vec<Mounted>,
-    swaps: Vec<String>,
+    swaps: Vec<Swap>,
+}
+
+/// Swap space that is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Swap {
+    device: String,
+    pub(super) priority: String,
 }
 
 impl Table {
@@ -46,12 +53,7 @@ impl Table {
         let (mounts, swaps) = (text(MOUNTS)?, text(SWAPS)?);
         Ok(Self {
             mounts: mounts.lines().filter_map(mounted).collect(),
-            swaps: swaps
-                .lines()
-                .skip(1)
-                .filter_map(|l| l.split_ascii_whitespace().next())
-                .map(unescaped)
-                .collect(),
+            swaps: swaps.lines().skip(1).filter_map(swap).collect(),
         })
     }
 
@@ -65,14 +67,26 @@ impl Table {
         if !want.is_swap() {
             return Ok(self.top(want.title.as_str()).is_some());
         }
+        Ok(self.swap(want, machine)?.is_some())
+    }
+
+    /// Swap space, where it is used.
+    pub(super) fn swap(&self, want: &Mount, machine: &dyn Inspect) -> Result<Option<&Swap>, Error> {
         let wanted = device::resolved(want.device(), machine)?;
         for swap in &self.swaps {
-            if device::resolved(swap, machine)? == wanted {
-                return Ok(true);
+            if device::resolved(&swap.device, machine)? == wanted {
+                return Ok(Some(swap));
             }
         }
-        Ok(false)
+        Ok(None)
     }
+}
+
+/// A line of swaps: `/dev/vdc partition 1048572 0 -2`.
+fn swap(line: &str) -> Option<Swap> {
+    let mut words = line.split_ascii_whitespace();
+    let (device, priority) = (words.next()?, words.next_back()?);
+    Some(Swap { device: unescaped(device), priority: priority.to_owned() })
 }
 
 /// A line of mountinfo: `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.

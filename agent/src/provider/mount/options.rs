@@ -3,9 +3,13 @@
 //! The kernel leaves out what is its default, says others in its own words, and does not know those of mount(8) and systemd.
 //! So only those are compared whose words are known here; the others stand in /etc/fstab and are used at each mount.
 
+use std::sync::Arc;
+
 use holdfast_catalog::resource::Mount;
 
 use super::kernel::Mounted;
+use crate::provider::Error;
+use crate::system::{Accounts, Inspect};
 
 /// Options that the kernel shows when they are on, and the words that turn them off.
 const FLAGS: &[(&str, &[&str])] = &[
@@ -23,10 +27,94 @@ const FLAGS: &[(&str, &[&str])] = &[
 ];
 
 /// Options with values that are comparable with what the kernel shows.
-const VALUES: &[&str] = &["size", "nr_inodes", "mode", "uid", "gid", "errors", "commit", "hidepid"];
+const VALUES: &[&str] =
+    &["size", "nr_inodes", "mode", "uid", "gid", "fmask", "dmask", "errors", "commit", "hidepid"];
+
+/// Options that are mount(8)'s and systemd's, of which the kernel knows nothing.
+const OTHERS: &[&str] = &[
+    "defaults", "auto", "noauto", "nofail", "user", "nouser", "users", "owner", "group", "_netdev", "bind",
+    "rbind", "loop", "rw",
+];
+
+/// Names of users and groups, and what the kernel takes where nothing is said.
+#[derive(Debug, Default)]
+pub(super) struct Meanings {
+    accounts: Arc<Accounts>,
+    half_of_memory: Option<u64>,
+}
+
+impl Meanings {
+    pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
+        let memory = machine.read_text("/proc/meminfo".as_ref())?.unwrap_or_default();
+        let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kilobytes = total.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        // In pages, as the kernel counts.
+        let half_of_memory = kilobytes.map(|kilobytes| kilobytes / 4 / 2 * 4096);
+        Ok(Self { accounts: machine.accounts()?, half_of_memory })
+    }
+
+    /// What a value is that the kernel does not show, since it is its default.
+    fn unsaid(&self, fstype: &str, key: &str) -> Option<String> {
+        match (fstype, key) {
+            ("tmpfs", "mode") => normal(key, "1777"),
+            ("tmpfs", "size") => self.half_of_memory.map(|bytes| bytes.to_string()),
+            ("tmpfs" | "vfat" | "msdos", "uid" | "gid") => Some("0".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// A wanted value in the one form that is compared.
+    fn wanted(&self, key: &str, text: &str) -> Option<String> {
+        let id = match key {
+            "uid" => self.accounts.uid(text),
+            "gid" => self.accounts.gid(text),
+            _ => return normal(key, text),
+        };
+        id.map(|id| id.to_string())
+    }
+}
+
+/// The value of the last option of a name.
+fn value<'a>(mut options: impl DoubleEndedIterator<Item = &'a str>, key: &str) -> Option<&'a str> {
+    options
+        .rfind(|option| name(option) == key)
+        .and_then(|option| option.split_once('='))
+        .map(|(_, value)| value)
+}
+
+fn name(option: &str) -> &str {
+    option.split('=').next().unwrap_or_default()
+}
+
+/// What a remount may not have brought, in words: options that were taken out and are in force still, and new ones of which
+/// the kernel does not speak. `old` is what stood in /etc/fstab.
+pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted) -> Option<String> {
+    let shown = top.options(want);
+    let wants = |key: &str| want.options().any(|option| name(option) == key);
+    let shows = |key: &str| shown.iter().find(|option| name(option) == key);
+    let is_flag = |key: &str| FLAGS.iter().any(|(on, off)| *on == key || off.contains(&key));
+    let stale = old.split(',').filter(|option| option.contains('=') && !wants(name(option)));
+    let stale: Vec<_> = stale.filter_map(|option| shows(name(option)).copied()).collect();
+    let is_new = |option: &&str| !old.split(',').any(|other| other == *option);
+    let is_ours =
+        |key: &str| is_flag(key) || OTHERS.contains(&key) || key.starts_with("x-") || key == "comment";
+    let unseen = want.options().filter(is_new);
+    let unseen: Vec<_> =
+        unseen.filter(|o| !is_ours(&name(o).to_ascii_lowercase()) && shows(name(o)).is_none()).collect();
+    let stale =
+        (!stale.is_empty()).then(|| format!("`{}` is in force until it is unmounted", stale.join(",")));
+    let unseen = (!unseen.is_empty()).then(|| {
+        format!(
+            "whether `{}` is in force is not to be seen: else it is from the next mount on",
+            unseen.join(",")
+        )
+    });
+    let words: Vec<_> = stale.into_iter().chain(unseen).collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
 
 /// Whether what is wanted is in force, as far as the kernel speaks of it. Of options that exclude each other the last counts.
-pub(super) fn are_in_force(want: &Mount, top: &Mounted) -> bool {
+pub(super) fn are_in_force(want: &Mount, top: &Mounted, meanings: &Meanings) -> bool {
     let shown = top.options(want);
     let shows = |option: &str| shown.contains(&option);
     let flags =
@@ -34,14 +122,18 @@ pub(super) fn are_in_force(want: &Mount, top: &Mounted) -> bool {
             Some(option) => shows(on) == (option == *on),
             None => true,
         });
-    let value = |options: &mut dyn Iterator<Item = &str>, key: &str| {
-        options.filter_map(|option| option.strip_prefix(key)?.strip_prefix('=').map(str::to_owned)).last()
-    };
+    let wanted: Vec<&str> = want.options().collect();
     let values = VALUES.iter().all(|key| {
-        let wanted = value(&mut want.options(), key);
-        let shown = value(&mut shown.iter().copied(), key);
-        match (wanted.and_then(|text| normal(key, &text)), shown.and_then(|text| normal(key, &text))) {
-            (Some(wanted), Some(shown)) => wanted == shown,
+        // The one mask stands for that of files and that of directories.
+        let both =
+            || matches!(*key, "fmask" | "dmask").then(|| value(wanted.iter().copied(), "umask")).flatten();
+        let wanted = value(wanted.iter().copied(), key).or_else(both);
+        let is = match value(shown.iter().copied(), key) {
+            Some(text) => normal(key, text),
+            None => meanings.unsaid(&top.fstype, key),
+        };
+        match (wanted.and_then(|text| meanings.wanted(key, text)), is) {
+            (Some(wanted), Some(is)) => wanted == is,
             _ => true,
         }
     });
@@ -64,7 +156,7 @@ fn normal(key: &str, text: &str) -> Option<String> {
             };
             number.checked_mul(1 << shift).map(|number| number.to_string())
         }
-        "mode" => u32::from_str_radix(text, 8).ok().map(|mode| mode.to_string()),
+        "mode" | "fmask" | "dmask" => u32::from_str_radix(text, 8).ok().map(|mode| mode.to_string()),
         "errors" => Some(text.to_owned()),
         _ => text.parse::<u64>().ok().map(|number| number.to_string()),
     }
@@ -78,11 +170,63 @@ mod tests {
     use super::*;
     use crate::provider::trial::want;
 
-    fn in_force(wanted: &str, shown: &str) -> bool {
+    fn tmpfs(options: &str) -> Mount {
         let attributes: &[(&str, Value)] =
-            &[("device", "x".into()), ("fstype", "tmpfs".into()), ("options", wanted.into())];
-        let top = mounted(&format!("1 0 0:1 / /x {shown} - tmpfs x rw")).unwrap();
-        are_in_force(&want("/x", attributes), &top)
+            &[("device", "x".into()), ("fstype", "tmpfs".into()), ("options", options.into())];
+        want("/x", attributes)
+    }
+
+    fn in_force_on(fstype: &str, wanted: &str, shown: &str) -> bool {
+        let top = mounted(&format!("1 0 0:1 / /x {shown} - {fstype} x rw")).unwrap();
+        let accounts = Accounts::parse("www-data:x:33:33::/:\n", "").into();
+        are_in_force(&tmpfs(wanted), &top, &Meanings { accounts, half_of_memory: Some(1 << 30) })
+    }
+
+    fn in_force(wanted: &str, shown: &str) -> bool {
+        in_force_on("tmpfs", wanted, shown)
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_show_is_its_default() {
+        for (wanted, shown, is) in [
+            ("mode=1777", "rw", true),
+            ("mode=0700", "rw", false),
+            ("uid=0", "rw", true),
+            ("uid=33", "rw", false),
+            ("gid=33", "rw", false),
+            ("size=1G", "rw", true),
+            ("size=1M", "rw", false),
+            ("size=50%", "rw", true),
+            ("uid=nobody-known", "rw", true),
+        ] {
+            assert_eq!(in_force(wanted, shown), is, "{wanted} by {shown}");
+        }
+        for (wanted, shown, is) in [
+            ("umask=077", "rw,fmask=0077,dmask=0077", true),
+            ("umask=077", "rw,fmask=0022,dmask=0022", false),
+            ("umask=077,fmask=0022", "rw,fmask=0022,dmask=0077", true),
+            ("uid=33", "rw,fmask=0022,dmask=0022", false),
+            ("uid=www-data", "rw,uid=33", true),
+        ] {
+            assert_eq!(in_force_on("vfat", wanted, shown), is, "{wanted} by {shown}");
+        }
+        assert!(in_force_on("ext4", "uid=33", "rw"), "no option of that file system");
+    }
+
+    #[test]
+    fn what_a_remount_may_not_have_brought_is_said() {
+        let said = |wanted: &str, old: &str, shown: &str| {
+            let top = mounted(&format!("1 0 0:1 / /x {shown} - tmpfs x rw")).unwrap();
+            left_open(&tmpfs(wanted), old, &top).unwrap_or_default()
+        };
+        assert_eq!(said("noexec,nofail,x-mount.mkdir,noauto", "defaults", "rw,noexec"), "");
+        assert_eq!(said("size=2M", "size=1M", "rw,size=2048k"), "");
+        assert_eq!(
+            said("defaults", "size=1M", "rw,size=1024k"),
+            "`size=1024k` is in force until it is unmounted"
+        );
+        assert!(said("noexec,mpol=local", "noexec", "rw,noexec").contains("`mpol=local`"));
+        assert_eq!(said("noexec,mpol=local", "mpol=local", "rw,noexec"), "", "it stood there before");
     }
 
     #[test]
@@ -97,7 +241,6 @@ mod tests {
             ("strictatime", "rw"),
             ("acl,user_xattr,data=ordered", "rw"),
             ("uid=www-data", "rw,uid=33"),
-            ("uid=33", "rw"),
         ] {
             assert!(in_force(wanted, shown), "{wanted} by {shown}");
         }

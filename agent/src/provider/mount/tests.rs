@@ -296,12 +296,44 @@ fn swap_space_is_known_by_its_device() {
     let double = machine("/dev/vdd none swap sw 0 0\n", "", "");
     let (said, ran) = mended(&double, &swap("mounted"));
     assert_eq!(said, ["ensure: absent -> mounted"]);
-    assert_eq!(ran, [RELOAD, "swapon --options defaults -- /dev/vdc"]);
+    assert_eq!(ran, [RELOAD, "swapon --options=defaults -- /dev/vdc"]);
     assert_eq!(fstab(&double), "/dev/vdd none swap sw 0 0\n/dev/vdc\tnone\tswap\tdefaults\t0\t0\n");
     let (said, ran) = mended(&double, &swap("absent"));
     assert_eq!(said, ["ensure: mounted -> absent"]);
     assert_eq!(ran[2..], [RELOAD, "swapoff -- /dev/vdc"]);
     assert_eq!(fstab(&double), "/dev/vdd none swap sw 0 0\n");
+}
+
+#[test]
+fn swap_space_is_used_with_the_priority_that_is_wanted() {
+    let swap = |options: &str| {
+        let device = [("device", "/dev/vdc".into()), ("fstype", "swap".into()), ("options", options.into())];
+        want::<Mount>("none", &device)
+    };
+    // The double's kernel uses it with -2 whatever is asked.
+    let double = machine("/dev/vdc none swap pri=-2 0 0\n", "", "");
+    double.put("/proc/swaps", "Filename Type Size Used Priority\n/dev/vdc partition 1 0 7\n");
+    let (said, ran) = mended(&double, &swap("pri=-2"));
+    assert_eq!(said, ["options: pri=7 -> pri=-2"]);
+    assert_eq!(ran, ["swapoff -- /dev/vdc", "swapon --options=pri=-2 -- /dev/vdc"]);
+    let error = trial::mend(&Mounts, &double, &swap("pri=9")).unwrap_err().to_string();
+    assert!(error.contains("pri=-2"), "{error}");
+    let applied = trial::mend(&Mounts, &double, &swap("pri=-2,discard")).unwrap();
+    assert!(applied.said[0].1.contains("next turned on"), "{applied:?}");
+    assert_eq!(trial::changes(&Mounts, &double, &swap("pri=-2,discard")), []);
+}
+
+#[test]
+fn a_mode_that_a_remount_does_not_bring_is_a_failure_at_each_run() {
+    let tmpfs = "30 22 0:40 / /srv/data rw - tmpfs tmpfs rw\n";
+    let double = machine("tmpfs /srv/data tmpfs defaults 0 0\n", tmpfs, tmpfs);
+    let all = [("device", "tmpfs".into()), ("fstype", "tmpfs".into()), ("options", "mode=0700".into())];
+    let wanted = want("/srv/data", &all);
+    for _ in 0..2 {
+        let failed = trial::mend(&Mounts, &double, &wanted).unwrap().failed;
+        assert!(failed[0].1.to_string().contains("unmount it"), "{failed:?}");
+        double.put("/proc/self/mountinfo", &format!("{ROOT}{tmpfs}"));
+    }
 }
 
 #[test]
