@@ -45,6 +45,7 @@ mod named;
 mod notify;
 mod package;
 mod postgresql;
+mod property;
 mod server;
 mod service;
 mod sysctl;
@@ -59,6 +60,8 @@ mod whole_file;
 pub use change::{Change, ChangeKind, Shown};
 pub use erased::{AnyProvider, AnySeen};
 pub use named::Named;
+pub use property::Property;
+use property::properties;
 
 /// What planning may use: nothing of it can write.
 #[derive(Clone, Copy)]
@@ -113,23 +116,23 @@ impl Reading<'_> {
 
 /// What would mend a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Plan {
+pub enum Plan<P = Cow<'static, str>> {
     /// Nothing; perhaps with something to say ([`ChangeKind::Note`]).
-    InSync(Vec<Change>),
+    InSync(Vec<Change<P>>),
     /// These changes.
-    Changes(Vec<Change>),
+    Changes(Vec<Change<P>>),
     /// It cannot be known yet, and why: something it needs is not there. Where nothing before it will bring that, it is a failure.
     Pending(String),
     /// This machine, or another root than `/`, cannot do it, and why.
     NotApplicable(String),
 }
 
-impl Plan {
+impl<P> Plan<P> {
     /// In sync without a word.
     pub const IN_SYNC: Self = Self::InSync(Vec::new());
 
     /// In sync where there is nothing to change.
-    pub fn of(changes: Vec<Change>) -> Self {
+    pub fn of(changes: Vec<Change<P>>) -> Self {
         let to_do = changes.iter().any(|change| change.kind != ChangeKind::Note);
         if to_do { Self::Changes(changes) } else { Self::InSync(changes) }
     }
@@ -146,11 +149,11 @@ pub struct Applied {
 
 /// A resource of a batch, and what would mend it.
 #[derive(Debug)]
-pub struct Job<'a, W> {
+pub struct Job<'a, W, P> {
     /// What is wanted.
     pub want: &'a W,
     /// What was planned just now.
-    pub changes: &'a [Change],
+    pub changes: &'a [Change<P>],
 }
 
 /// How resources of a type are applied.
@@ -198,6 +201,8 @@ pub trait Provider: Sync {
     type Want: Want;
     /// What [`Provider::observe`] reads.
     type Seen: Send + Sync + 'static;
+    /// What its plans speak of.
+    type Property: Property;
 
     /// How its resources are planned.
     const PLANNED: Planned = Planned::InParallel;
@@ -215,19 +220,29 @@ pub trait Provider: Sync {
     ///
     /// # Errors
     /// What cannot be read.
-    fn plan(&self, want: &Self::Want, seen: &Self::Seen, reading: Reading<'_>) -> Result<Plan, Error>;
+    fn plan(
+        &self,
+        want: &Self::Want,
+        seen: &Self::Seen,
+        reading: Reading<'_>,
+    ) -> Result<Plan<Self::Property>, Error>;
 
     /// Makes the changes that were planned just now. Returns only when they last, or will after [`System::settle`].
     ///
     /// # Errors
     /// Nothing of it could be done; where only some failed, they stand in [`Applied::failed`].
-    fn apply(&self, want: &Self::Want, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error>;
+    fn apply(
+        &self,
+        want: &Self::Want,
+        changes: &[Change<Self::Property>],
+        writing: Writing<'_>,
+    ) -> Result<Applied, Error>;
 
     /// Makes the changes of several resources; only called where [`Provider::TAKEN`] is [`Taken::Together`].
     /// Answers once for each, in their order.
     fn apply_together(
         &self,
-        jobs: &[Job<'_, Self::Want>],
+        jobs: &[Job<'_, Self::Want, Self::Property>],
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         jobs.iter().map(|job| self.apply(job.want, job.changes, writing)).collect()
@@ -241,7 +256,7 @@ pub trait Provider: Sync {
         &self,
         _want: &Self::Want,
         _notice: Notice,
-        _mended: &[Change],
+        _mended: &[Change<Self::Property>],
         _writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))

@@ -8,7 +8,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Alternatives;
 use holdfast_catalog::resource::alternatives::AlternativePath;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{self, FileKind, Inspect, Invocation, Liveness};
 
 mod query;
@@ -28,9 +28,14 @@ pub enum Seen {
     NotHere(&'static str),
 }
 
+properties! {
+    Path => "path",
+}
+
 impl Provider for Choices {
     type Want = Alternatives;
     type Seen = Seen;
+    type Property = Property;
 
     fn observe(&self, all: &[&Alternatives], reading: Reading<'_>) -> Result<Seen, Error> {
         if reading.machine.liveness() != Liveness::Live {
@@ -81,7 +86,7 @@ impl Provider for Choices {
             return Ok(Plan::IN_SYNC);
         }
         let is = link.filter(|_| is_wanted).unwrap_or_else(|| chosen.to_string());
-        let change = Change::new("path", is, &want.path);
+        let change = Change::new(Property::Path, is, &want.path);
         Ok(Plan::of(vec![change.note(format!("`{name}` is {} now", group.value))]))
     }
 

@@ -6,9 +6,9 @@ use holdfast_catalog::resource::apt_key::ARMOR;
 use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{AptKey, File};
 
-use super::file;
+use super::file::{self, Change, Plan, Property};
 use super::whole_file;
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing};
 use crate::content::ContentSource;
 use crate::system::Inspect;
 
@@ -18,6 +18,7 @@ pub struct AptKeys;
 impl Provider for AptKeys {
     type Want = AptKey;
     type Seen = ();
+    type Property = Property;
 
     fn observe(&self, _: &[&AptKey], _: Reading<'_>) -> Result<(), Error> {
         Ok(())
@@ -27,7 +28,9 @@ impl Provider for AptKeys {
         let there = there(want, reading.machine)?;
         let Some(content) = wanted(want) else {
             let is = if there.is_empty() { None } else { Some(Presence::Present) };
-            return Ok(Plan::of(is.map(|is| Change::new("ensure", is, want.ensure)).into_iter().collect()));
+            return Ok(Plan::of(
+                is.map(|is| Change::new(Property::Ensure, is, want.ensure)).into_iter().collect(),
+            ));
         };
         let place = place(want, content, reading.content)?;
         let changes = whole_file::plan(&in_place(place, content), reading)?;
@@ -35,12 +38,16 @@ impl Provider for AptKeys {
         let other = there.into_iter().find(|path| *path != place);
         Ok(Plan::of(match (other, &changes[..]) {
             (None, _) => changes,
-            (Some(other), [missing]) if missing.property == "ensure" => {
-                vec![Change::new("content", format!("the key in {other}"), file::content_left(content))]
+            (Some(other), [missing]) if missing.property == Property::Ensure => {
+                vec![Change::new(
+                    Property::Content,
+                    format!("the key in {other}"),
+                    file::content_left(content),
+                )]
             }
             (Some(other), _) => {
                 let is = format!("present, and in {other} too");
-                vec![Change::new("ensure", is, Presence::Present)]
+                vec![Change::new(Property::Ensure, is, Presence::Present)]
             }
         }))
     }

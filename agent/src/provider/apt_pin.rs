@@ -7,14 +7,22 @@ use holdfast_catalog::resource::attribute::{AptWord, Presence};
 
 use super::deb822;
 use super::whole_file::{self, Found};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Property as _, Provider, Reading, Writing, properties};
 
 /// Preferences of apt.
 pub struct AptPins;
 
+properties! {
+    Ensure => "ensure",
+    Packages => "packages",
+    Pin => "pin",
+    Priority => "priority",
+}
+
 impl Provider for AptPins {
     type Want = AptPin;
     type Seen = ();
+    type Property = Property;
 
     fn observe(&self, _: &[&AptPin], _: Reading<'_>) -> Result<(), Error> {
         Ok(())
@@ -23,7 +31,7 @@ impl Provider for AptPins {
     fn plan(&self, want: &AptPin, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
         let found = whole_file::look(reading.machine, path(want))?;
         Ok(Plan::of(match want.ensure {
-            Presence::Absent => deb822::absence(&found).into_iter().collect(),
+            Presence::Absent => deb822::absence(&found, Property::Ensure).into_iter().collect(),
             Presence::Present => differences(want, &found),
         }))
     }
@@ -43,7 +51,7 @@ impl Provider for AptPins {
     fn left<'a>(&self, want: &'a AptPin) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
         if want.ensure == Presence::Present {
-            left.extend(fields(want).map(|(property, _, value)| (property.into(), Cow::Owned(value))));
+            left.extend(fields(want).map(|(property, _, value)| (property.name().into(), Cow::Owned(value))));
         }
         left
     }
@@ -54,11 +62,15 @@ fn path(want: &AptPin) -> &str {
 }
 
 /// Property, field and value.
-fn fields(want: &AptPin) -> [(&'static str, &'static str, String); 3] {
+fn fields(want: &AptPin) -> [(Property, &'static str, String); 3] {
     let packages: Vec<&str> = want.packages.iter().map(AptWord::as_str).collect();
     let pin = want.pin.as_ref().map(ToString::to_string).unwrap_or_default();
     let priority = want.priority.map(|priority| priority.to_string()).unwrap_or_default();
-    [("packages", "Package", packages.join(" ")), ("pin", "Pin", pin), ("priority", "Pin-Priority", priority)]
+    [
+        (Property::Packages, "Package", packages.join(" ")),
+        (Property::Pin, "Pin", pin),
+        (Property::Priority, "Pin-Priority", priority),
+    ]
 }
 
 fn text(want: &AptPin) -> String {
@@ -66,11 +78,11 @@ fn text(want: &AptPin) -> String {
 }
 
 fn differences(want: &AptPin, found: &Found) -> Vec<Change> {
-    let stanza = match deb822::only_stanza(found) {
+    let stanza = match deb822::only_stanza(found, Property::Ensure) {
         Ok(stanza) => stanza,
         Err(change) => return vec![change],
     };
-    let differs = |(property, field, should): (&'static str, _, String)| {
+    let differs = |(property, field, should): (Property, _, String)| {
         let is = stanza.words(field);
         (is != should).then(|| Change::new(property, is, should))
     };

@@ -14,7 +14,7 @@ use holdfast_catalog::resource::attribute::{AptUri, AptWord, Presence};
 
 use super::deb822::{self, Stanza};
 use super::whole_file::{self, Found};
-use super::{Applied, Change, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use super::{Applied, Error, Job, Left, Property as _, Provider, Reading, Taken, Writing, properties};
 use crate::system::{Inspect, Liveness};
 
 mod fetch;
@@ -33,9 +33,21 @@ pub enum Seen {
     Apt,
 }
 
+properties! {
+    Ensure => "ensure",
+    Types => "types",
+    Uris => "uris",
+    Suites => "suites",
+    Components => "components",
+    Architectures => "architectures",
+    SignedBy => "signed_by",
+    Options => "options",
+}
+
 impl Provider for AptRepositories {
     type Want = AptRepository;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -53,7 +65,7 @@ impl Provider for AptRepositories {
         }
         let found = whole_file::look(reading.machine, path(want))?;
         match want.ensure {
-            Presence::Absent => Ok(Plan::of(deb822::absence(&found).into_iter().collect())),
+            Presence::Absent => Ok(Plan::of(deb822::absence(&found, Property::Ensure).into_iter().collect())),
             Presence::Present => Ok(match missing_key(want, reading.machine)? {
                 Some(key) => Plan::Pending(format!("there is no file {key} with the keys that sign it")),
                 None => Plan::of(differences(want, &found)),
@@ -73,7 +85,7 @@ impl Provider for AptRepositories {
 
     fn apply_together(
         &self,
-        jobs: &[Job<'_, AptRepository>],
+        jobs: &[Job<'_, AptRepository, Property>],
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         let wanted = jobs.iter().map(|job| job.want).filter(|want| want.ensure == Presence::Present);
@@ -92,7 +104,7 @@ impl Provider for AptRepositories {
     fn left<'a>(&self, want: &'a AptRepository) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
         if want.ensure == Presence::Present {
-            left.extend(fields(want).map(|(property, _, value)| (property.into(), Cow::Owned(value))));
+            left.extend(fields(want).map(|(property, _, value)| (property.name().into(), Cow::Owned(value))));
             left.push(("options".into(), Cow::Owned(shown_options(&options(want)))));
         }
         left
@@ -120,18 +132,18 @@ fn settle(want: &AptRepository, refused: Option<Error>, writing: Writing<'_>) ->
 }
 
 /// Property, field and value.
-fn fields(want: &AptRepository) -> [(&'static str, &'static str, String); 6] {
+fn fields(want: &AptRepository) -> [(Property, &'static str, String); 6] {
     let words = |words: &[AptWord]| Vec::from_iter(words.iter().map(AptWord::as_str)).join(" ");
     let uris: Vec<&str> = want.uris.iter().map(AptUri::as_str).collect();
     let types: Vec<String> = want.types.iter().map(SourceType::to_string).collect();
     let key = want.signed_by.as_ref().map(ToString::to_string).unwrap_or_default();
     [
-        ("types", "Types", types.join(" ")),
-        ("uris", "URIs", uris.join(" ")),
-        ("suites", "Suites", words(&want.suites)),
-        ("components", "Components", words(&want.components)),
-        ("architectures", "Architectures", words(&want.architectures)),
-        ("signed_by", "Signed-By", key),
+        (Property::Types, "Types", types.join(" ")),
+        (Property::Uris, "URIs", uris.join(" ")),
+        (Property::Suites, "Suites", words(&want.suites)),
+        (Property::Components, "Components", words(&want.components)),
+        (Property::Architectures, "Architectures", words(&want.architectures)),
+        (Property::SignedBy, "Signed-By", key),
     ]
 }
 
@@ -143,7 +155,7 @@ fn options(want: &AptRepository) -> Options {
     options.map(|(name, value)| (name.to_ascii_lowercase(), value.expose().trim().to_owned())).collect()
 }
 
-fn options_of(stanza: &Stanza, own: &[(&str, &str, String)]) -> Options {
+fn options_of(stanza: &Stanza, own: &[(Property, &str, String)]) -> Options {
     let further =
         stanza.fields().filter(|(name, _)| own.iter().all(|(_, own, _)| !own.eq_ignore_ascii_case(name)));
     further.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
@@ -161,14 +173,14 @@ fn text(want: &AptRepository) -> String {
 }
 
 fn differences(want: &AptRepository, found: &Found) -> Vec<Change> {
-    let stanza = match deb822::only_stanza(found) {
+    let stanza = match deb822::only_stanza(found, Property::Ensure) {
         Ok(stanza) => stanza,
         Err(change) => return vec![change],
     };
     let fields = fields(want);
     let is = fields.iter().map(|(property, field, should)| (*property, stanza.words(field), should.clone()));
     let further = (shown_options(&options_of(&stanza, &fields)), shown_options(&options(want)));
-    let all = is.chain([("options", further.0, further.1)]);
+    let all = is.chain([(Property::Options, further.0, further.1)]);
     all.filter(|(_, is, should)| is != should)
         .map(|(property, is, should)| Change::new(property, is, should))
         .collect()

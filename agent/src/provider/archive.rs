@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Accounts, Liveness};
 
 pub(super) mod fetch;
@@ -26,9 +26,19 @@ use owners::Owners;
 /// The provider of `archive`.
 pub struct Archives;
 
+properties! {
+    Ensure => "ensure",
+    Sha256 => "sha256",
+    Creates => "creates",
+    Mode => "mode",
+    Owner => "owner",
+    Group => "group",
+}
+
 impl Provider for Archives {
     type Want = Archive;
     type Seen = Arc<Accounts>;
+    type Property = Property;
 
     fn observe(&self, _: &[&Archive], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
         Ok(reading.machine.accounts()?)
@@ -68,11 +78,11 @@ impl Provider for Archives {
             install::install(want, &owners, writing)?;
             return Ok(Applied::default());
         }
-        let is_off = |name: &str| changes.iter().any(|change| change.property == name);
-        if is_off("owner") || is_off("group") {
+        let is_off = |property| changes.iter().any(|change| change.property == property);
+        if is_off(Property::Owner) || is_off(Property::Group) {
             owners.give_all(path, writing.machine)?;
         }
-        if let Some(mode) = want.mode.filter(|_| is_off("mode")) {
+        if let Some(mode) = want.mode.filter(|_| is_off(Property::Mode)) {
             writing.machine.set_mode(path, mode.0)?;
         }
         Ok(Applied::default())
@@ -98,5 +108,7 @@ impl Provider for Archives {
 
 /// Whether changes mean that it is fetched and unpacked.
 fn installs(changes: &[Change]) -> bool {
-    changes.iter().any(|change| matches!(&*change.property, "ensure" | "sha256" | "creates"))
+    changes
+        .iter()
+        .any(|change| matches!(change.property, Property::Ensure | Property::Sha256 | Property::Creates))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::AuthorizedKey;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Change, Error, Left, Named, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Named, Provider, Reading, Writing, properties};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect};
 
@@ -28,9 +28,17 @@ pub struct Seen {
     texts: HashMap<String, Result<Vec<u8>, String>>,
 }
 
+properties! {
+    Ensure => "ensure",
+    Type => "type",
+    Key => "key",
+    Options => "options",
+}
+
 impl Provider for Keys {
     type Want = AuthorizedKey;
     type Seen = Seen;
+    type Property = Property;
 
     fn observe(&self, all: &[&AuthorizedKey], reading: Reading<'_>) -> Result<Seen, Error> {
         let accounts = reading.machine.accounts()?;
@@ -65,7 +73,7 @@ impl Provider for Keys {
         };
         if want.ensure == Presence::Absent {
             let is_there = lines::has(text, want.key.material());
-            let gone = is_there.then(|| Change::new("ensure", Presence::Present, Presence::Absent));
+            let gone = is_there.then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
             return Ok(Plan::of(gone.into_iter().collect()));
         }
         if let Some(missing) = place.missing(reading.machine)? {
@@ -73,8 +81,11 @@ impl Provider for Keys {
         }
         let mut changes = differences(want, text, reading.named);
         if let Some(why) = place.refusal(reading.machine)? {
-            changes.retain(|change| change.property != "ensure");
-            changes.insert(0, Change::new("ensure", format!("sshd refuses it: {why}"), Presence::Present));
+            changes.retain(|change| change.property != Property::Ensure);
+            changes.insert(
+                0,
+                Change::new(Property::Ensure, format!("sshd refuses it: {why}"), Presence::Present),
+            );
         }
         Ok(Plan::of(changes))
     }
@@ -160,17 +171,17 @@ fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &Named<'_>) -> String {
 /// What differs of a key's line.
 fn differences(want: &AuthorizedKey, text: &[u8], named: &Named<'_>) -> Vec<Change> {
     let Some(own) = lines::own(text, want, &others(want, named)) else {
-        return vec![Change::new("ensure", Presence::Absent, Presence::Present)];
+        return vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)];
     };
     let mut changes = Vec::new();
-    let mut compare = |property: &'static str, is: String, should: String| {
+    let mut compare = |property: Property, is: String, should: String| {
         changes.extend((is != should).then(|| Change::new(property, is, should)));
     };
-    compare("type", own.kind(), want.key.key_type().to_string());
-    compare("key", shown(&own, want, named), fingerprint(want.key.material().as_bytes()));
+    compare(Property::Type, own.kind(), want.key.key_type().to_string());
+    compare(Property::Key, shown(&own, want, named), fingerprint(want.key.material().as_bytes()));
     let further = lines::further_options(text, want);
     let options = [own.options()].into_iter().chain(further).collect::<Vec<_>>();
-    compare("options", options.join(" (and on another line) "), want.options_text());
+    compare(Property::Options, options.join(" (and on another line) "), want.options_text());
     changes
 }
 

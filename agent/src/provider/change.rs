@@ -50,13 +50,14 @@ pub enum ChangeKind {
     Note,
 }
 
-/// One difference between what is and what should be.
+/// One difference between what is and what should be, of a property of one provider's own kind. The harness, which
+/// works for all of them, knows the property by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct Change<P = Cow<'static, str>> {
     /// What kind of difference it is.
     pub kind: ChangeKind,
     /// The property.
-    pub property: Cow<'static, str>,
+    pub property: P,
     /// The path below the resource's own, for a directory's members.
     pub path: Option<String>,
     /// What the machine has.
@@ -72,16 +73,12 @@ pub struct Change {
     pub note: Option<String>,
 }
 
-impl Change {
+impl<P> Change<P> {
     /// A property that differs.
-    pub fn new(
-        property: impl Into<Cow<'static, str>>,
-        is: impl Into<Shown>,
-        should: impl Into<Shown>,
-    ) -> Self {
+    pub fn new(property: P, is: impl Into<Shown>, should: impl Into<Shown>) -> Self {
         Self {
             kind: ChangeKind::Differs,
-            property: property.into(),
+            property,
             path: None,
             is: is.into(),
             also: Vec::new(),
@@ -124,5 +121,11 @@ impl Change {
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
+    }
+
+    /// The same change of a property of another kind.
+    pub fn of<Q>(self, property: impl FnOnce(P) -> Q) -> Change<Q> {
+        let Self { kind, property: own, path, is, also, should, diff, note } = self;
+        Change { kind, property: property(own), path, is, also, should, diff, note }
     }
 }

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::Cron;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::edit::{PRIVATE, PUBLIC, Texts, put};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 use crate::system::{Access, FileKind, Inspect, Stat};
 
 mod crontab;
@@ -19,9 +19,18 @@ use crontab::Crontab;
 /// Jobs of cron.
 pub struct Jobs;
 
+properties! {
+    Ensure => "ensure",
+    Command => "command",
+    Environment => "environment",
+    Schedule => "schedule",
+    User => "user",
+}
+
 impl Provider for Jobs {
     type Want = Cron;
     type Seen = Texts;
+    type Property = Property;
 
     fn observe(&self, all: &[&Cron], reading: Reading<'_>) -> Result<Texts, Error> {
         let files = all.iter().map(|want| want.title.path());
@@ -37,7 +46,7 @@ impl Provider for Jobs {
         match (want.ensure, stat) {
             (Presence::Absent, None) => Ok(Plan::IN_SYNC),
             (Presence::Absent, Some(_)) => {
-                Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+                Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
             (Presence::Present, stat) => plan_present(want, stat, texts, reading.machine),
         }
@@ -78,7 +87,7 @@ fn plan_present(
     machine: &dyn Inspect,
 ) -> Result<Plan, Error> {
     let path = want.title.path();
-    let ensure = |is: String| Change::new("ensure", is, Presence::Present);
+    let ensure = |is: String| Change::new(Property::Ensure, is, Presence::Present);
     let Some(stat) = stat else {
         let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
         return Ok(match machine.stat(folder)? {
@@ -119,23 +128,27 @@ fn plan_present(
 fn differences(want: &Cron, is: &Crontab<'_>, private: bool) -> Vec<Change> {
     let command = want.command.as_deref().unwrap_or_default();
     let mut changes = Vec::new();
-    let mut text = |name: &'static str, is: &str, should: &str| {
-        changes.extend((is != should).then(|| Change::new(name, is, should)));
+    let mut text = |property: Property, is: &str, should: &str| {
+        changes.extend((is != should).then(|| Change::new(property, is, should)));
     };
-    text("command", &is.command(), command);
+    text(Property::Command, &is.command(), command);
     if let [job] = &is.jobs[..] {
-        text("user", job.user, want.runs_as());
-        text("schedule", &job.schedule, want.schedule.as_ref().map_or("", |schedule| schedule.as_str()));
+        text(Property::User, job.user, want.runs_as());
+        text(
+            Property::Schedule,
+            &job.schedule,
+            want.schedule.as_ref().map_or("", |schedule| schedule.as_str()),
+        );
     }
     let variables = environment(want);
     if is.environment() != variables {
         let shown = |masked: bool, text: String| if masked { Shown::Masked } else { Shown::Plain(text) };
         let secret = is_secret(want);
         let is = shown(secret || private, is.environment());
-        changes.push(Change { is, ..Change::new("environment", "", shown(secret, variables)) });
+        changes.push(Change { is, ..Change::new(Property::Environment, "", shown(secret, variables)) });
     }
     if changes.is_empty() {
-        changes.push(Change::new("command", format!("{command} (among other lines)"), command));
+        changes.push(Change::new(Property::Command, format!("{command} (among other lines)"), command));
     }
     changes
 }

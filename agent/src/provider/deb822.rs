@@ -68,28 +68,28 @@ pub fn render<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String
 }
 
 /// What is there, though nothing should be.
-pub fn absence(found: &Found) -> Option<Change> {
+pub fn absence<P>(found: &Found, ensure: P) -> Option<Change<P>> {
     let is = match found {
         Found::Nothing => return None,
         Found::Text(_) => "present",
         Found::Other(kind) => kind,
     };
-    Some(Change::new("ensure", is, Presence::Absent))
+    Some(Change::new(ensure, is, Presence::Absent))
 }
 
 /// The one stanza of a file, or what else is to be said of it.
-pub fn only_stanza(found: &Found) -> Result<Stanza, Change> {
-    let ensure = |is: &str| Change::new("ensure", is, Presence::Present);
+pub fn only_stanza<P: Copy>(found: &Found, ensure: P) -> Result<Stanza, Change<P>> {
+    let differs = |is: &str| Change::new(ensure, is, Presence::Present);
     let text = match found {
-        Found::Nothing => return Err(ensure("absent")),
-        Found::Other(kind) => return Err(ensure(kind)),
+        Found::Nothing => return Err(differs("absent")),
+        Found::Other(kind) => return Err(differs(kind)),
         Found::Text(text) => text,
     };
-    let mut stanzas = parse(text).ok_or_else(|| ensure("a file that apt does not read"))?;
+    let mut stanzas = parse(text).ok_or_else(|| differs("a file that apt does not read"))?;
     match (stanzas.len(), stanzas.pop()) {
         (1, Some(stanza)) => Ok(stanza),
-        (0, _) => Err(ensure("an empty file")),
-        (number, _) => Err(ensure(&format!("a file with {number} stanzas"))),
+        (0, _) => Err(differs("an empty file")),
+        (number, _) => Err(differs(&format!("a file with {number} stanzas"))),
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::Deployment;
 
 use super::archive::owners::Owners;
-use super::{Applied, Change, Error, Left, Notice, Plan, Provider, Reading, Refreshed, Writing};
+use super::{Applied, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties};
 use crate::system::{Accounts, Liveness};
 
 mod attempt;
@@ -48,9 +48,15 @@ impl<'a> Place<'a> {
     }
 }
 
+properties! {
+    Version => "version",
+    Shared => "shared",
+}
+
 impl Provider for Deployments {
     type Want = Deployment;
     type Seen = Arc<Accounts>;
+    type Property = Property;
 
     fn observe(&self, _: &[&Deployment], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
         Ok(reading.machine.accounts()?)
@@ -69,7 +75,7 @@ impl Provider for Deployments {
     fn apply(&self, want: &Deployment, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let place = Place::of(want, &*writing.machine.accounts()?).map_err(Error::Refused)?;
         let mut applied = Applied::default();
-        match changes.iter().position(|change| change.property == "version") {
+        match changes.iter().position(|change| change.property == Property::Version) {
             Some(at) => applied.said.extend(live::deploy(place, writing)?.map(|words| (at, words))),
             None => shared::link(place, shared::Found::Live, writing.machine)?,
         }
@@ -83,7 +89,7 @@ impl Provider for Deployments {
         mended: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
-        if mended.iter().any(|change| change.property == "version") {
+        if mended.iter().any(|change| change.property == Property::Version) {
             return Ok(Refreshed::NotNeeded("it was activated in its own turn".to_owned()));
         }
         if want.activate.is_none() {

@@ -1,12 +1,13 @@
 //! A provider without its types: what the harness works with.
 
 use std::any::Any;
+use std::borrow::Cow;
 
 use holdfast_catalog::resource::Typed;
 
 use super::{
-    Applied, Change, Error, Job, Left, Notice, Plan, Planned, Provider, Reading, Refreshed, Taken, Want,
-    Writing,
+    Applied, Change, Error, Job, Left, Notice, Plan, Planned, Property, Provider, Reading, Refreshed, Taken,
+    Want, Writing,
 };
 
 /// What a provider observed, given back to it alone.
@@ -36,6 +37,27 @@ fn own<W: Want>(typed: &Typed) -> &W {
     W::of(typed).expect("`provider_of` gives each resource the provider of its own type")
 }
 
+/// A plan with its properties' names in their place.
+fn named<P: Property>(plan: Plan<P>) -> Plan {
+    let all = |changes: Vec<Change<P>>| {
+        changes.into_iter().map(|change| change.of(|property| Cow::Borrowed(property.name()))).collect()
+    };
+    match plan {
+        Plan::InSync(notes) => Plan::InSync(all(notes)),
+        Plan::Changes(changes) => Plan::Changes(all(changes)),
+        Plan::Pending(why) => Plan::Pending(why),
+        Plan::NotApplicable(why) => Plan::NotApplicable(why),
+    }
+}
+
+/// Changes as the provider that planned them knows them.
+fn typed<P: Property>(changes: &[Change]) -> Vec<Change<P>> {
+    let own = |name: Cow<'static, str>| {
+        P::named(&name).expect("the harness gives a provider only what it planned itself")
+    };
+    changes.iter().map(|change| change.clone().of(own)).collect()
+}
+
 impl<P: Provider> AnyProvider for P {
     fn planned(&self) -> Planned {
         P::PLANNED
@@ -52,14 +74,16 @@ impl<P: Provider> AnyProvider for P {
 
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error> {
         let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
-        self.plan(own(want), seen, reading)
+        self.plan(own(want), seen, reading).map(named)
     }
 
     fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
         if let [(want, changes)] = jobs {
-            return vec![self.apply(own(want), changes, writing)];
+            return vec![self.apply(own(want), &typed::<P::Property>(changes), writing)];
         }
-        let jobs: Vec<_> = jobs.iter().map(|(want, changes)| Job { want: own(want), changes }).collect();
+        let changes: Vec<_> = jobs.iter().map(|(_, changes)| typed::<P::Property>(changes)).collect();
+        let pairs = jobs.iter().zip(&changes);
+        let jobs: Vec<_> = pairs.map(|((want, _), changes)| Job { want: own(want), changes }).collect();
         self.apply_together(&jobs, writing)
     }
 
@@ -70,7 +94,7 @@ impl<P: Provider> AnyProvider for P {
         mended: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
-        self.refresh(own(want), notice, mended, writing)
+        self.refresh(own(want), notice, &typed::<P::Property>(mended), writing)
     }
 
     fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str> {

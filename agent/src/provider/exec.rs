@@ -10,7 +10,7 @@ use holdfast_catalog::resource::Exec;
 use holdfast_catalog::resource::attribute::Command;
 
 use super::{
-    Applied, Change, ChangeKind, Error, Left, Notice, Plan, Planned, Provider, Reading, Refreshed, Writing,
+    Applied, ChangeKind, Error, Left, Notice, Planned, Provider, Reading, Refreshed, Writing, properties,
 };
 use crate::system::{self, Exit, Inspect, Invocation, Liveness};
 
@@ -24,9 +24,17 @@ const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The provider of `exec`.
 pub struct Commands;
 
+properties! {
+    Creates => "creates",
+    Unless => "unless",
+    OnlyIf => "only_if",
+    Always => "always",
+}
+
 impl Provider for Commands {
     type Want = Exec;
     type Seen = ();
+    type Property = Property;
 
     const PLANNED: Planned = Planned::OneByOne;
 
@@ -95,23 +103,24 @@ fn guards(want: &Exec, machine: &dyn Inspect) -> Result<Guards, Error> {
         if machine.lstat(Path::new(path.as_str()))?.is_some() {
             return Ok(Guards::NothingToDo);
         }
-        changes.push(Change::new("creates", "absent", PRESENT).note(format!("{path} is not there")));
+        changes.push(Change::new(Property::Creates, "absent", PRESENT).note(format!("{path} is not there")));
     }
     if let Some(command) = &want.unless {
         if probe(want, command, machine)? {
             return Ok(Guards::NothingToDo);
         }
-        changes.push(Change::new("unless", FAILS, SUCCEEDS));
+        changes.push(Change::new(Property::Unless, FAILS, SUCCEEDS));
     }
     if let Some(command) = &want.only_if {
         if !probe(want, command, machine)? {
             return Ok(Guards::NothingToDo);
         }
-        changes.push(Change::new("only_if", SUCCEEDS, FAILS));
+        changes.push(Change::new(Property::OnlyIf, SUCCEEDS, FAILS));
     }
     if want.always {
         changes.truncate(0);
-        changes.push(Change::new("always", "", "").kind(ChangeKind::Always).note("runs at every run"));
+        changes
+            .push(Change::new(Property::Always, "", "").kind(ChangeKind::Always).note("runs at every run"));
     }
     Ok(Guards::Run(changes))
 }

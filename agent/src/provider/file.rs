@@ -11,7 +11,7 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 use crate::content::ContentSource;
 use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
 
@@ -26,9 +26,20 @@ mod tree;
 /// The provider of `file`.
 pub struct Files;
 
+properties! {
+    Ensure => "ensure",
+    Content => "content",
+    Target => "target",
+    Mode => "mode",
+    Owner => "owner",
+    Group => "group",
+    Purge => "purge",
+}
+
 impl Provider for Files {
     type Want = File;
     type Seen = Arc<Accounts>;
+    type Property = Property;
 
     fn observe(&self, _: &[&File], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
         Ok(reading.machine.accounts()?)
@@ -133,17 +144,17 @@ fn access_changes(
     changes: &mut Vec<Change>,
 ) {
     if let Some(mode) = mode.filter(|mode| *mode != stat.mode) {
-        changes.push(Change::new("mode", Mode(stat.mode), Mode(mode)));
+        changes.push(Change::new(Property::Mode, Mode(stat.mode), Mode(mode)));
     }
     // Shown in the form in which it is wanted, so that the next run compares like with like.
     let number = |name: &SystemName| name.as_str().bytes().all(|b| b.is_ascii_digit());
     if let (Some(owner), Some(_)) = (&want.owner, owners.uid.filter(|uid| *uid != stat.uid)) {
         let is = if number(owner) { stat.uid.to_string() } else { accounts.user_name(stat.uid) };
-        changes.push(Change::new("owner", is, owner));
+        changes.push(Change::new(Property::Owner, is, owner));
     }
     if let (Some(group), Some(_)) = (&want.group, owners.gid.filter(|gid| *gid != stat.gid)) {
         let is = if number(group) { stat.gid.to_string() } else { accounts.group_name(stat.gid) };
-        changes.push(Change::new("group", is, group));
+        changes.push(Change::new(Property::Group, is, group));
     }
 }
 
@@ -153,17 +164,17 @@ fn apply_access(
     path: &Path,
     mode: Option<u32>,
     owners: &Owners,
-    properties: &[&str],
+    properties: &[Property],
     writing: Writing<'_>,
 ) -> Result<(), Error> {
-    let uid = owners.uid.filter(|_| properties.contains(&"owner"));
-    let gid = owners.gid.filter(|_| properties.contains(&"group"));
+    let uid = owners.uid.filter(|_| properties.contains(&Property::Owner));
+    let gid = owners.gid.filter(|_| properties.contains(&Property::Group));
     let given = uid.is_some() || gid.is_some();
     if given {
         writing.machine.set_owner(path, uid, gid)?;
     }
     let again = |mode: &u32| given && mode & 0o6000 != 0;
-    if let Some(mode) = mode.filter(|mode| properties.contains(&"mode") || again(mode)) {
+    if let Some(mode) = mode.filter(|mode| properties.contains(&Property::Mode) || again(mode)) {
         writing.machine.set_mode(path, mode)?;
     }
     Ok(())
@@ -188,7 +199,7 @@ fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) 
         FileKind::Other => false,
     };
     if want.force || harmless {
-        return Ok(Change::new("ensure", is, should));
+        return Ok(Change::new(Property::Ensure, is, should));
     }
     Err(Error::Refused(format!(
         "{} is a {is}, and is replaced by a {should} only with force = true; look at what it is first",
@@ -204,7 +215,7 @@ fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Ch
             path.display()
         )));
     }
-    Ok(vec![Change::new("ensure", kind_word(stat.kind), "absent")])
+    Ok(vec![Change::new(Property::Ensure, kind_word(stat.kind), "absent")])
 }
 
 /// Removes what stands in the way, with a backup where one is wanted.
@@ -230,7 +241,7 @@ fn plan_symlink(
 ) -> Result<Vec<Change>, Error> {
     let Some(target) = want.target.as_deref() else { return Ok(Vec::new()) };
     let stat = match machine.lstat(path)? {
-        None => return Ok(vec![Change::new("ensure", "absent", "symlink")]),
+        None => return Ok(vec![Change::new(Property::Ensure, "absent", "symlink")]),
         Some(stat) if stat.kind != FileKind::Symlink => {
             return Ok(vec![plan_replacing(want, path, &stat, machine)?]);
         }
@@ -239,7 +250,7 @@ fn plan_symlink(
     let mut changes = Vec::new();
     let is = machine.read_link(path)?;
     if is != Path::new(target) {
-        changes.push(Change::new("target", is.to_string_lossy(), target));
+        changes.push(Change::new(Property::Target, is.to_string_lossy(), target));
     }
     access_changes(want, None, owners, accounts, &stat, &mut changes);
     Ok(changes)
@@ -254,7 +265,7 @@ fn apply_symlink(
 ) -> Result<Applied, Error> {
     let properties = properties(changes);
     let Some(target) = want.target.as_deref() else { return Ok(Applied::default()) };
-    if !properties.contains(&"ensure") && !properties.contains(&"target") {
+    if !properties.contains(&Property::Ensure) && !properties.contains(&Property::Target) {
         apply_access(path, None, owners, &properties, writing)?;
         return Ok(Applied::default());
     }
@@ -284,8 +295,8 @@ pub(super) fn beginning(
     Ok(bytes)
 }
 
-fn properties(changes: &[Change]) -> Vec<&str> {
-    changes.iter().map(|change| &*change.property).collect()
+fn properties(changes: &[Change]) -> Vec<Property> {
+    changes.iter().map(|change| change.property).collect()
 }
 
 /// What a content is for a report: its hash, or a mask.

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::edit::{self, Lines, Texts};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 
 mod wanted;
 #[cfg(test)]
@@ -17,9 +17,15 @@ use wanted::Edit;
 /// Lines of files.
 pub struct FileLines;
 
+properties! {
+    Ensure => "ensure",
+    Line => "line",
+}
+
 impl Provider for FileLines {
     type Want = FileLine;
     type Seen = Texts;
+    type Property = Property;
 
     fn observe(&self, all: &[&FileLine], reading: Reading<'_>) -> Result<Texts, Error> {
         Ok(Texts::read(reading.machine, all.iter().map(|want| want.path.as_str())))
@@ -76,16 +82,16 @@ fn change(want: &FileLine, lines: &Lines<'_>, edit: &Edit) -> Option<Change> {
             let old = places.first().and_then(|at| lines.get(*at)).unwrap_or_default();
             let secret = want.line.as_ref().is_some_and(Secret::is_sensitive);
             let is = if secret { Shown::Masked } else { Shown::from(old) };
-            let mut change = Change::new("line", "", "");
+            let mut change = Change::new(Property::Line, "", "");
             (change.is, change.should) = (is, should());
             (change, places)
         }
         Edit::Insert(places) => {
-            let mut change = Change::new("line", "", "");
+            let mut change = Change::new(Property::Line, "", "");
             change.should = should();
             (change, places)
         }
-        Edit::Remove(places) => (Change::new("ensure", Presence::Present, Presence::Absent), places),
+        Edit::Remove(places) => (Change::new(Property::Ensure, Presence::Present, Presence::Absent), places),
     };
     let several = (places.len() > 1).then(|| format!("{} times", places.len()));
     Some(several.into_iter().fold(change, Change::note))

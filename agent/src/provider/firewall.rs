@@ -10,7 +10,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Firewall;
 
 use super::whole_file::{self, Found};
-use super::{Applied, Change, Error, Job, Left, Named, Plan, Provider, Reading, Taken, Writing};
+use super::{Applied, Error, Job, Left, Named, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 
 mod drift;
@@ -38,9 +38,14 @@ pub enum Seen {
     Compared(BTreeMap<String, Off>),
 }
 
+properties! {
+    Rule => "rule",
+}
+
 impl Provider for FirewallRules {
     type Want = Firewall;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -82,7 +87,7 @@ impl Provider for FirewallRules {
 
     fn apply_together(
         &self,
-        jobs: &[Job<'_, Firewall>],
+        jobs: &[Job<'_, Firewall, Property>],
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         let script = script(writing.named, jobs.iter().map(|job| job.want));
@@ -125,7 +130,7 @@ fn put_in_force(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> 
 fn change(want: &Firewall, off: &Off) -> Change {
     let should = drift::shown(want);
     let also = off.is_as_left.then(|| should.clone());
-    let change = Change::new("rule", &off.is, should).also(also);
+    let change = Change::new(Property::Rule, &off.is, should).also(also);
     off.note.iter().fold(change, |change, note| change.note(*note))
 }
 

@@ -2,14 +2,18 @@
 
 use holdfast_catalog::resource::Fragment;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing};
 
 /// The provider of `fragment`.
 pub struct Fragments;
 
+type Change = super::Change<std::convert::Infallible>;
+type Plan = super::Plan<std::convert::Infallible>;
+
 impl Provider for Fragments {
     type Want = Fragment;
     type Seen = ();
+    type Property = std::convert::Infallible;
 
     fn observe(&self, _: &[&Fragment], _: Reading<'_>) -> Result<(), Error> {
         Ok(())

@@ -11,7 +11,7 @@ use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision, Presence};
 
 use super::archive::owners::Owners;
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{self, Accounts, FileKind, Inspect, Liveness};
 
 pub(super) mod change;
@@ -26,9 +26,18 @@ use git::{Access, Git, May};
 /// The provider of `git_checkout`.
 pub struct Checkouts;
 
+properties! {
+    Ensure => "ensure",
+    Remote => "remote",
+    Revision => "revision",
+    Force => "force",
+    Submodules => "submodules",
+}
+
 impl Provider for Checkouts {
     type Want = GitCheckout;
     type Seen = Arc<Accounts>;
+    type Property = Property;
 
     fn observe(&self, _: &[&GitCheckout], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
         Ok(reading.machine.accounts()?)
@@ -48,7 +57,7 @@ impl Provider for Checkouts {
         if want.ensure == Presence::Absent {
             return Ok(match stands {
                 Stands::Nothing => Plan::IN_SYNC,
-                Stands::Checkout => Plan::of(vec![Change::new("ensure", "present", "absent")]),
+                Stands::Checkout => Plan::of(vec![Change::new(Property::Ensure, "present", "absent")]),
                 Stands::Empty | Stands::Other(_) => return Err(stands.refused(path, "removed")),
             });
         }
@@ -78,7 +87,7 @@ impl Provider for Checkouts {
             return Ok(Applied::default());
         }
         let (remote, revision) = wanted(want)?;
-        if changes.iter().any(|change| change.property == "ensure") {
+        if changes.iter().any(|change| change.property == Property::Ensure) {
             change::make(want, remote, revision, writing)?;
         } else {
             change::mend(want, remote, revision, changes, writing)?;
@@ -145,7 +154,7 @@ fn missing(want: &GitCheckout, reading: Reading<'_>) -> Result<Plan, Error> {
     {
         return Ok(Plan::Pending(format!("its remote {path} is not there")));
     }
-    let change = Change::new("ensure", "absent", "present");
+    let change = Change::new(Property::Ensure, "absent", "present");
     Ok(Plan::of(vec![match &want.revision {
         Some(revision) => change.note(format!("`{revision}` is checked out")),
         None => change,

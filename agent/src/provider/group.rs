@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::attribute::{Presence, SystemName};
 use holdfast_catalog::resource::{Group, User};
 
-use super::{Applied, Change, ChangeKind, Error, Left, Named, Plan, Provider, Reading, Writing};
+use super::{Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
 use crate::system::accounts::GroupEntry;
 use crate::system::{Accounts, Invocation, Liveness};
 
@@ -19,9 +19,16 @@ pub struct Groups;
 /// What the account files have; none where this root is no running system.
 pub struct Seen(Option<Arc<Accounts>>);
 
+properties! {
+    Ensure => "ensure",
+    Gid => "gid",
+    Members => "members",
+}
+
 impl Provider for Groups {
     type Want = Group;
     type Seen = Seen;
+    type Property = Property;
 
     fn observe(&self, _: &[&Group], reading: Reading<'_>) -> Result<Seen, Error> {
         let is_live = reading.machine.liveness() == Liveness::Live;
@@ -38,7 +45,7 @@ impl Provider for Groups {
                 Err(Error::Refused(format!("`{}` has the group id 0 and is not removed", want.title)))
             }
             (Presence::Absent, Some(_)) => {
-                Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+                Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
             (Presence::Present, group) => Ok(present(want, group, accounts, reading.named)),
         }
@@ -48,7 +55,7 @@ impl Provider for Groups {
         let mut applied = Applied::default();
         let accounts = writing.machine.accounts()?;
         for (i, change) in changes.iter().enumerate() {
-            for command in mending(want, &change.property, &accounts) {
+            for command in mending(want, change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
                     break;
@@ -76,12 +83,12 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
         return Plan::Pending(format!("there is no user `{user}`"));
     }
     let mut changes = group.map_or_else(
-        || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+        || vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
         |group| differences(want, group, accounts),
     );
     changes.extend(waiting.into_iter().map(|user| {
         let note = format!("`{user}` becomes a member when the account is there, which waits for this group");
-        Change::new("members", "", user).kind(ChangeKind::Note).note(note)
+        Change::new(Property::Members, "", user).kind(ChangeKind::Note).note(note)
     }));
     Plan::of(changes)
 }
@@ -96,11 +103,11 @@ fn waits(want: &Group, member: &SystemName, named: &Named<'_>) -> bool {
 
 /// What differs of a group that is there.
 fn differences(want: &Group, group: &GroupEntry, accounts: &Accounts) -> Vec<Change> {
-    let gid = want.gid.filter(|gid| *gid != group.gid).map(|gid| Change::new("gid", group.gid, gid));
+    let gid = want.gid.filter(|gid| *gid != group.gid).map(|gid| Change::new(Property::Gid, group.gid, gid));
     let is = Vec::from_iter(group.members.iter().map(String::as_str).collect::<BTreeSet<_>>()).join(",");
     let should = want.members.as_ref().map(|_| joined(possible(want, accounts)));
     let should = should.filter(|should| *should != is);
-    gid.into_iter().chain(should.map(|should| Change::new("members", is, should))).collect()
+    gid.into_iter().chain(should.map(|should| Change::new(Property::Members, is, should))).collect()
 }
 
 /// The wanted members who are there.
@@ -113,23 +120,22 @@ fn joined<'a>(members: impl IntoIterator<Item = &'a SystemName>) -> String {
 }
 
 /// What mends one property.
-fn mending(want: &Group, property: &str, accounts: &Accounts) -> Vec<Invocation> {
+fn mending(want: &Group, property: Property, accounts: &Accounts) -> Vec<Invocation> {
     let name = want.title.to_string();
     let members = joined(possible(want, accounts));
     let gid = want.gid.map(|gid| ["--gid".to_owned(), gid.to_string()]).into_iter().flatten();
     let words = |command: &str| [command.to_owned()].into_iter();
     let end = ["--".to_owned(), name.clone()];
     match (property, want.ensure) {
-        ("ensure", Presence::Absent) => vec![Invocation::new(words("groupdel").chain(end))],
-        ("ensure", Presence::Present) => {
+        (Property::Ensure, Presence::Absent) => vec![Invocation::new(words("groupdel").chain(end))],
+        (Property::Ensure, Presence::Present) => {
             let system = want.system.then(|| "--system".to_owned());
             let make = Invocation::new(words("groupadd").chain(gid).chain(system).chain(end));
             let members = (!members.is_empty()).then(|| setting_members(&name, &members));
             [make].into_iter().chain(members).collect()
         }
-        ("gid", _) => vec![Invocation::new(words("groupmod").chain(gid).chain(end))],
-        ("members", _) => vec![setting_members(&name, &members)],
-        _ => Vec::new(),
+        (Property::Gid, _) => vec![Invocation::new(words("groupmod").chain(gid).chain(end))],
+        (Property::Members, _) => vec![setting_members(&name, &members)],
     }
 }
 

@@ -8,7 +8,7 @@ use holdfast_catalog::resource::Host;
 use holdfast_catalog::resource::attribute::{HostName, Presence};
 
 use super::edit::{PUBLIC, Texts, rewrite};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 
 mod table;
 
@@ -19,9 +19,16 @@ const PATH: &str = "/etc/hosts";
 /// Names of hosts.
 pub struct Hosts;
 
+properties! {
+    Ensure => "ensure",
+    Ip => "ip",
+    Aliases => "aliases",
+}
+
 impl Provider for Hosts {
     type Want = Host;
     type Seen = Texts;
+    type Property = Property;
 
     fn observe(&self, _: &[&Host], reading: Reading<'_>) -> Result<Texts, Error> {
         Ok(Texts::read(reading.machine, [PATH]))
@@ -32,7 +39,7 @@ impl Provider for Hosts {
         let Some(ip) = want.ip.filter(|_| want.ensure == Presence::Present) else {
             let gone = table
                 .has(want.title.as_str())
-                .then(|| Change::new("ensure", Presence::Present, Presence::Absent));
+                .then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
             return Ok(Plan::of(gone.into_iter().collect()));
         };
         if let Some(other) = reading.named.of_type::<Host>().find(|other| takes_name(other, want)) {
@@ -45,16 +52,16 @@ impl Provider for Hosts {
         let Some(own) = found.own else {
             let is =
                 found.addresses.first().map_or(Cow::from("absent"), |ip| format!("an alias, of {ip}").into());
-            return Ok(Plan::of(vec![Change::new("ensure", is, Presence::Present)]));
+            return Ok(Plan::of(vec![Change::new(Property::Ensure, is, Presence::Present)]));
         };
         let mut changes = Vec::new();
         if found.addresses != [ip.0] {
             let is: Vec<_> = found.addresses.iter().map(ToString::to_string).collect();
-            changes.push(Change::new("ip", is.join(", "), ip));
+            changes.push(Change::new(Property::Ip, is.join(", "), ip));
         }
         if let Some(aliases) = &want.aliases {
             let (is, should) = (sorted(own), names(aliases));
-            changes.extend((is != should).then(|| Change::new("aliases", is, should)));
+            changes.extend((is != should).then(|| Change::new(Property::Aliases, is, should)));
         }
         Ok(Plan::of(changes))
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Hostname;
 
 use super::edit::{PUBLIC, put};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 
 const STATIC: &str = "/etc/hostname";
@@ -14,9 +14,15 @@ const RUNNING: &str = "/proc/sys/kernel/hostname";
 /// Names of the machine.
 pub struct Names;
 
+properties! {
+    Static => "static",
+    Running => "running",
+}
+
 impl Provider for Names {
     type Want = Hostname;
     type Seen = ();
+    type Property = Property;
 
     fn observe(&self, _: &[&Hostname], _: Reading<'_>) -> Result<(), Error> {
         Ok(())
@@ -34,16 +40,16 @@ impl Provider for Names {
             return Ok(Plan::NotApplicable("the kernel's name is that of a running system".to_owned()));
         }
         let mut changes = Vec::new();
-        let mut compare = |property: &'static str, path: &str| -> Result<(), Error> {
+        let mut compare = |property: Property, path: &str| -> Result<(), Error> {
             let is = name(reading.machine, path)?;
             changes.extend((is != want.title.as_str()).then(|| Change::new(property, is, &want.title)));
             Ok(())
         };
         if want.r#static {
-            compare("static", STATIC)?;
+            compare(Property::Static, STATIC)?;
         }
         if want.running && live {
-            compare("running", RUNNING)?;
+            compare(Property::Running, RUNNING)?;
         }
         Ok(Plan::of(changes))
     }
@@ -51,9 +57,11 @@ impl Provider for Names {
     fn apply(&self, want: &Hostname, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let done = match &*change.property {
-                "static" => put(writing, STATIC, PUBLIC, &format!("{}\n", want.title)),
-                _ => writing.run(&Invocation::new(["hostname", "--", want.title.as_str()])).map(drop),
+            let done = match change.property {
+                Property::Static => put(writing, STATIC, PUBLIC, &format!("{}\n", want.title)),
+                Property::Running => {
+                    writing.run(&Invocation::new(["hostname", "--", want.title.as_str()])).map(drop)
+                }
             };
             applied.failed.extend(done.err().map(|error| (i, error)));
         }

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::IniSetting;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::edit::{self, Lines, Texts};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 
 mod section;
 #[cfg(test)]
@@ -18,9 +18,15 @@ mod tests;
 /// Settings of INI files.
 pub struct Settings;
 
+properties! {
+    Ensure => "ensure",
+    Value => "value",
+}
+
 impl Provider for Settings {
     type Want = IniSetting;
     type Seen = Texts;
+    type Property = Property;
 
     fn observe(&self, all: &[&IniSetting], reading: Reading<'_>) -> Result<Texts, Error> {
         Ok(Texts::read(reading.machine, all.iter().map(|want| want.path.as_str())))
@@ -75,13 +81,13 @@ fn difference(want: &IniSetting, lines: &Lines<'_>) -> Option<Change> {
     let there = section::settings(want, lines);
     match want.ensure {
         Presence::Absent if there.is_empty() => None,
-        Presence::Absent => Some(Change::new("ensure", Presence::Present, Presence::Absent)),
+        Presence::Absent => Some(Change::new(Property::Ensure, Presence::Present, Presence::Absent)),
         Presence::Present if there.is_empty() => {
-            Some(Change::new("ensure", Presence::Absent, Presence::Present))
+            Some(Change::new(Property::Ensure, Presence::Absent, Presence::Present))
         }
         Presence::Present => {
             let other = there.iter().find(|setting| setting.value != &*want.text())?;
-            let mut change = Change::new("value", "", "");
+            let mut change = Change::new(Property::Value, "", "");
             change.is = if is_secret(want) { Shown::Masked } else { Shown::from(other.value) };
             change.should =
                 want.value.as_ref().map_or_else(|| Shown::from(""), |v| Shown::secret(v.secret()));

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::KernelModule;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::edit::{PUBLIC, Texts, put};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation};
 
 mod kernel;
@@ -24,9 +24,17 @@ pub struct Seen {
     kernel: Option<Kernel>,
 }
 
+properties! {
+    Ensure => "ensure",
+    Persist => "persist",
+    Options => "options",
+    Blacklist => "blacklist",
+}
+
 impl Provider for Modules {
     type Want = KernelModule;
     type Seen = Seen;
+    type Property = Property;
 
     fn observe(&self, all: &[&KernelModule], reading: Reading<'_>) -> Result<Seen, Error> {
         let files = all.iter().flat_map(|want| [want.title.load_file(), want.title.probe_file()]);
@@ -40,7 +48,7 @@ impl Provider for Modules {
         }
         if let Some(should) = should_persist(want) {
             let is = persists(want, seen.texts.get(want.title.load_file())?);
-            changes.extend((is != should).then(|| Change::new("persist", is, should)));
+            changes.extend((is != should).then(|| Change::new(Property::Persist, is, should)));
         }
         let text = seen.texts.get(want.title.probe_file())?.unwrap_or_default();
         changes.extend(ProbeFile::parse(want, text).differences(want, text));
@@ -48,7 +56,7 @@ impl Provider for Modules {
             let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
             Ok(reading.machine.stat(folder)?.is_some())
         };
-        let writes = changes.iter().any(|change| change.property != "ensure");
+        let writes = changes.iter().any(|change| change.property != Property::Ensure);
         let has_folders = is_there(want.title.load_file())? && is_there(want.title.probe_file())?;
         if writes && !has_folders {
             return Ok(Plan::Pending(
@@ -63,10 +71,10 @@ impl Provider for Modules {
         let mut applied = Applied::default();
         // Options first: they act when it is loaded.
         for (i, change) in changes.iter().enumerate().rev() {
-            let done = match &*change.property {
-                "ensure" => load(want, writing),
-                "persist" => write(writing, want.title.load_file(), &load_text(want)),
-                _ => configure(want, writing),
+            let done = match change.property {
+                Property::Ensure => load(want, writing),
+                Property::Persist => write(writing, want.title.load_file(), &load_text(want)),
+                Property::Options | Property::Blacklist => configure(want, writing),
             };
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
@@ -93,10 +101,10 @@ impl Provider for Modules {
 fn loading(want: &KernelModule, is: State) -> Result<Option<Change>, Error> {
     match (want.ensure, is) {
         (Presence::Present, State::Absent) => {
-            Ok(Some(Change::new("ensure", Presence::Absent, Presence::Present)))
+            Ok(Some(Change::new(Property::Ensure, Presence::Absent, Presence::Present)))
         }
         (Presence::Absent, State::Loaded) => {
-            Ok(Some(Change::new("ensure", Presence::Present, Presence::Absent)))
+            Ok(Some(Change::new(Property::Ensure, Presence::Present, Presence::Absent)))
         }
         (Presence::Absent, State::BuiltIn) => Err(Error::Refused(format!(
             "`{}` is built into the kernel and cannot be removed: leave it out, or use another kernel",

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::Locale;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::edit::{PUBLIC, Texts, rewrite};
-use super::{Applied, Change, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
 use crate::system::{Invocation, Liveness};
 
 mod entries;
@@ -35,9 +35,15 @@ struct Found {
     default_file: &'static str,
 }
 
+properties! {
+    Ensure => "ensure",
+    Default => "default",
+}
+
 impl Provider for Locales {
     type Want = Locale;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -72,7 +78,8 @@ impl Provider for Locales {
         if want.default {
             let text = found.texts.get(found.default_file)?.unwrap_or_default();
             let is = entries::default(text).unwrap_or("absent");
-            changes.extend((is != want.title.as_str()).then(|| Change::new("default", is, &want.title)));
+            changes
+                .extend((is != want.title.as_str()).then(|| Change::new(Property::Default, is, &want.title)));
         }
         Ok(Plan::of(changes))
     }
@@ -81,8 +88,14 @@ impl Provider for Locales {
         self.apply_together(&[Job { want, changes }], writing).pop().unwrap_or_else(|| Ok(Applied::default()))
     }
 
-    fn apply_together(&self, jobs: &[Job<'_, Locale>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
-        let concerned = |job: &&Job<'_, Locale>| job.changes.iter().any(|change| change.property == "ensure");
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, Locale, Property>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
+        let concerned = |job: &&Job<'_, Locale, Property>| {
+            job.changes.iter().any(|change| change.property == Property::Ensure)
+        };
         let wanted: Vec<&Locale> = jobs.iter().filter(concerned).map(|job| job.want).collect();
         let generated = if wanted.is_empty() { Ok(BTreeSet::new()) } else { generate(&wanted, writing) };
         let usable = generated.map_err(|error| error.to_string());
@@ -138,7 +151,7 @@ fn generation(want: &Locale, found: &Found) -> Result<Option<Change>, Error> {
         (false, true) => "in /etc/locale.gen, but not generated",
     };
     let should = want.ensure.to_string();
-    Ok((is != should).then(|| Change::new("ensure", is, should)))
+    Ok((is != should).then(|| Change::new(Property::Ensure, is, should)))
 }
 
 /// Lists and generates what is wanted, and removes what is not; answers with what is usable then.
@@ -167,24 +180,24 @@ fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>
 
 /// What became of one locale: `locale-gen` says nothing of what it could not generate.
 fn outcome(
-    job: &Job<'_, Locale>,
+    job: &Job<'_, Locale, Property>,
     usable: &Result<BTreeSet<String>, String>,
     writing: Writing<'_>,
 ) -> Applied {
     let want = job.want;
     let mut applied = Applied::default();
     for (i, change) in job.changes.iter().enumerate() {
-        let done = match (&*change.property, usable) {
-            ("ensure", Err(why)) => Err(Error::Refused(why.clone())),
-            ("ensure", Ok(usable)) => {
+        let done = match (change.property, usable) {
+            (Property::Ensure, Err(why)) => Err(Error::Refused(why.clone())),
+            (Property::Ensure, Ok(usable)) => {
                 let is_usable = usable.contains(&want.title.normal());
                 let as_wanted = is_usable == (want.ensure == Presence::Present);
                 if as_wanted { Ok(()) } else { Err(Error::Refused(not_done(want))) }
             }
-            _ if !applied.failed.is_empty() => {
+            (Property::Default, _) if !applied.failed.is_empty() => {
                 Err(Error::Refused("a locale that is not there is not made the default".to_owned()))
             }
-            _ => set_default(want, writing),
+            (Property::Default, _) => set_default(want, writing),
         };
         applied.failed.extend(done.err().map(|error| (i, error)));
     }

@@ -10,7 +10,7 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
 use super::edit::{self, Lines, Texts};
-use super::{Applied, Change, Error, Job, Left, Notice, Plan, Provider, Reading, Refreshed, Taken, Writing};
+use super::{Applied, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing, properties};
 use crate::system::{FileKind, Inspect, Liveness};
 
 mod command;
@@ -36,9 +36,19 @@ pub struct Seen {
     kernel: Option<Table>,
 }
 
+properties! {
+    Ensure => "ensure",
+    Device => "device",
+    Fstype => "fstype",
+    Options => "options",
+    Dump => "dump",
+    Pass => "pass",
+}
+
 impl Provider for Mounts {
     type Want = Mount;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -72,7 +82,11 @@ impl Provider for Mounts {
         answers.pop().unwrap_or_else(|| Ok(Applied::default()))
     }
 
-    fn apply_together(&self, jobs: &[Job<'_, Mount>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, Mount, Property>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
         match command::write(jobs, writing) {
             Ok(before) => jobs.iter().map(|job| command::mend(job, &before, writing)).collect(),
             Err(error) => {
@@ -149,7 +163,7 @@ impl State<'_> {
         };
         if listed != to_be_listed || (self.kernel.is_some() && mounted != to_be_mounted) {
             let also = listed.then_some("present");
-            changes.push(Change::new("ensure", self.shown(mounted), want.ensure).also(also));
+            changes.push(Change::new(Property::Ensure, self.shown(mounted), want.ensure).also(also));
         }
         if let Some(entry) = self.entry.filter(|_| to_be_listed) {
             changes.extend(entry.differences(want));
@@ -210,7 +224,7 @@ fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error>
 /// Refuses to mount something else where a machine cannot do without what is mounted.
 fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
     let title = want.title.as_str();
-    match live.iter().find(|change| change.property != "options") {
+    match live.iter().find(|change| change.property != Property::Options) {
         Some(change) if KEPT.contains(&title) => Err(Error::Refused(format!(
             "the {} of {title} is {}, and a machine does not run without {title}, so nothing else is mounted there: put \
              `{}` right",
@@ -227,7 +241,7 @@ fn other_priority(want: &Mount, kernel: &Table, machine: &dyn Inspect) -> Result
     let wanted = want.options().filter_map(|option| option.strip_prefix("pri=")).last();
     let (Some(wanted), Some(swap)) = (wanted, kernel.swap(want, machine)?) else { return Ok(None) };
     let is = format!("pri={}", swap.priority);
-    Ok((swap.priority != wanted).then(|| Change::new("options", is, &want.options)))
+    Ok((swap.priority != wanted).then(|| Change::new(Property::Options, is, &want.options)))
 }
 
 /// What the kernel has mounted otherwise than it is wanted.
@@ -238,13 +252,13 @@ fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Resul
         return Ok(changes);
     }
     if !device::is_same(want, top, machine)? {
-        changes.push(Change::new("device", &top.source, want.device()));
+        changes.push(Change::new(Property::Device, &top.source, want.device()));
     }
     if !kernel::is_fstype(want.fstype.as_deref().unwrap_or_default(), &top.fstype) {
-        changes.push(Change::new("fstype", &top.fstype, want.fstype.as_deref().unwrap_or_default()));
+        changes.push(Change::new(Property::Fstype, &top.fstype, want.fstype.as_deref().unwrap_or_default()));
     }
     if !options::are_in_force(want, top, &Meanings::read(machine)?) {
-        changes.push(Change::new("options", top.options(want).join(","), &want.options));
+        changes.push(Change::new(Property::Options, top.options(want).join(","), &want.options));
     }
     Ok(changes)
 }

@@ -2,14 +2,19 @@
 
 use holdfast_catalog::resource::Notify;
 
-use super::{Applied, Change, ChangeKind, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 
 /// The provider of `notify`.
 pub struct Messages;
 
+properties! {
+    Message => "message",
+}
+
 impl Provider for Messages {
     type Want = Notify;
     type Seen = ();
+    type Property = Property;
 
     fn observe(&self, _: &[&Notify], _: Reading<'_>) -> Result<(), Error> {
         Ok(())
@@ -17,7 +22,7 @@ impl Provider for Messages {
 
     fn plan(&self, want: &Notify, (): &(), _: Reading<'_>) -> Result<Plan, Error> {
         let message = want.message.as_ref().unwrap_or(&want.title);
-        Ok(Plan::of(vec![Change::new("message", "", "").kind(ChangeKind::Note).note(message)]))
+        Ok(Plan::of(vec![Change::new(Property::Message, "", "").kind(ChangeKind::Note).note(message)]))
     }
 
     fn apply(&self, _: &Notify, _: &[Change], _: Writing<'_>) -> Result<Applied, Error> {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
-use super::{Applied, Change, ChangeKind, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use super::{Applied, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 
 mod apt;
@@ -39,9 +39,15 @@ pub enum Seen {
     },
 }
 
+properties! {
+    Ensure => "ensure",
+    Hold => "hold",
+}
+
 impl Provider for Packages {
     type Want = Package;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -76,7 +82,11 @@ impl Provider for Packages {
         answers.pop().unwrap_or_else(|| Ok(Applied::default()))
     }
 
-    fn apply_together(&self, jobs: &[Job<'_, Package>], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {
+    fn apply_together(
+        &self,
+        jobs: &[Job<'_, Package, Property>],
+        writing: Writing<'_>,
+    ) -> Vec<Result<Applied, Error>> {
         let wants: Vec<&Package> = jobs.iter().map(|job| job.want).collect();
         apt::mend(writing.machine, &wants)
     }
@@ -112,7 +122,7 @@ fn refusal(want: &Package) -> Option<String> {
 fn differences(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Vec<Change> {
     let installed = status.installed(want.title.as_str());
     let hold = installed.zip(asked_hold(want)).filter(|(package, hold)| package.held != *hold);
-    let hold = hold.map(|(package, hold)| Change::new("hold", package.held, hold));
+    let hold = hold.map(|(package, hold)| Change::new(Property::Hold, package.held, hold));
     difference(want, status, candidates).into_iter().chain(hold).collect()
 }
 
@@ -130,7 +140,8 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
         Some(installed) if asked_hold(want).is_some() => installed.version.clone(),
         _ => is_text(package),
     };
-    let differs = |should: String| Some(Change::new("ensure", is.clone(), should).also(is_also(package)));
+    let differs =
+        |should: String| Some(Change::new(Property::Ensure, is.clone(), should).also(is_also(package)));
     let asked = want.ensure.to_string();
     match (&want.ensure, installed) {
         (PackageEnsure::State(PackageState::Absent), _) => match state {
@@ -156,7 +167,7 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
         (PackageEnsure::State(PackageState::Latest), Some(installed)) => {
             let newer = candidates.get(want.title.as_str())?;
             let is_newer = version::compare(newer, &installed.version) == Ordering::Greater;
-            is_newer.then(|| Change::new("ensure", is, newer).kind(ChangeKind::Moved))
+            is_newer.then(|| Change::new(Property::Ensure, is, newer).kind(ChangeKind::Moved))
         }
         (PackageEnsure::Version(wanted), Some(installed)) => {
             if version::compare(wanted, &installed.version) == Ordering::Equal {

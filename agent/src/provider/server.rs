@@ -25,7 +25,7 @@ pub enum Seen<T> {
 
 impl<T> Seen<T> {
     /// Plans with what the server has.
-    pub fn plan(&self, plan: impl FnOnce(&T) -> Result<Plan, Error>) -> Result<Plan, Error> {
+    pub fn plan<P>(&self, plan: impl FnOnce(&T) -> Result<Plan<P>, Error>) -> Result<Plan<P>, Error> {
         match self {
             Self::NotLive => {
                 Ok(Plan::NotApplicable("databases are managed on a running system only".to_owned()))
@@ -73,6 +73,8 @@ pub fn joined<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
     use crate::system::double::failed;
 
@@ -86,7 +88,13 @@ mod tests {
     #[test]
     fn a_server_that_is_away_is_waited_for() {
         let away = Seen::<()>::Away("it sleeps".to_owned());
-        assert_eq!(away.plan(|()| Ok(Plan::IN_SYNC)).unwrap(), Plan::Pending("it sleeps".to_owned()));
-        assert!(matches!(Seen::<()>::NotLive.plan(|()| Ok(Plan::IN_SYNC)).unwrap(), Plan::NotApplicable(_)));
+        assert_eq!(
+            away.plan(|()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap(),
+            Plan::Pending("it sleeps".to_owned())
+        );
+        assert!(matches!(
+            Seen::<()>::NotLive.plan(|()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap(),
+            Plan::NotApplicable(_)
+        ));
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
 
-use super::{Applied, Change, ChangeKind, Error, Left, Notice, Plan, Provider, Reading, Refreshed, Writing};
+use super::{Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties};
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod systemd;
@@ -36,9 +36,15 @@ pub enum Seen {
     Units(HashMap<String, Unit>),
 }
 
+properties! {
+    Ensure => "ensure",
+    Enable => "enable",
+}
+
 impl Provider for Services {
     type Want = Service;
     type Seen = Seen;
+    type Property = Property;
 
     fn observe(&self, all: &[&Service], reading: Reading<'_>) -> Result<Seen, Error> {
         if reading.machine.liveness() != Liveness::Live {
@@ -78,15 +84,15 @@ impl Provider for Services {
             (0..changes.len()).filter(|i| changes[*i].kind != ChangeKind::Note).collect();
         // What is to stop is stopped before it is masked; what is to run is enabled before it is started.
         let stops = want.ensure == Some(ServiceEnsure::Stopped);
-        order.sort_by_key(|i| (changes[*i].property == "enable") == stops);
+        order.sort_by_key(|i| (changes[*i].property == Property::Enable) == stops);
         for i in order {
-            let done = match (&*changes[i].property, want.ensure, want.enable) {
-                ("ensure", Some(ServiceEnsure::Running), _) => {
+            let done = match (changes[i].property, want.ensure, want.enable) {
+                (Property::Ensure, Some(ServiceEnsure::Running), _) => {
                     read_new_drop_ins(&bus, &bus.unit(&name)?, writing.machine)?;
                     bus.start(&name)
                 }
-                ("ensure", Some(ServiceEnsure::Stopped), _) => bus.run_job(&name, Verb::Stop),
-                ("enable", _, Some(enable)) => bus.set_enabling(&name, enable),
+                (Property::Ensure, Some(ServiceEnsure::Stopped), _) => bus.run_job(&name, Verb::Stop),
+                (Property::Enable, _, Some(enable)) => bus.set_enabling(&name, enable),
                 _ => Ok(()),
             };
             if let Err(error) = done {
@@ -104,7 +110,7 @@ impl Provider for Services {
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         let not_needed = |why: &str| Ok(Refreshed::NotNeeded(why.to_owned()));
-        if mended.iter().any(|change| change.property == "ensure") {
+        if mended.iter().any(|change| change.property == Property::Ensure) {
             return not_needed("it was started or stopped in this run");
         }
         let bus = Bus::connect()?;
@@ -218,14 +224,14 @@ fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
         ServiceEnsure::Stopped => matches!(unit.activity, Activity::Stopped | Activity::Failed),
     };
     let also = (unit.activity == Activity::Failed).then_some("stopped");
-    (!in_sync).then(|| Change::new("ensure", unit.activity.words(), ensure).also(also))
+    (!in_sync).then(|| Change::new(Property::Ensure, unit.activity.words(), ensure).also(also))
 }
 
 fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
     let fixed = unit.enabling.fixed_because();
     // What cannot be changed was in sync with either wish.
     let also: &[&str] = if fixed.is_some() { &["true", "false"] } else { &[] };
-    let change = || Change::new("enable", unit.enabling.words(), enable).also(also.iter().copied());
+    let change = || Change::new(Property::Enable, unit.enabling.words(), enable).also(also.iter().copied());
     match (enable, unit.enabling) {
         (ServiceEnable::Masked, Enabling::Masked) | (ServiceEnable::Enabled, Enabling::Enabled) => None,
         (ServiceEnable::Masked, _) => Some(change()),

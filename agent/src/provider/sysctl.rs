@@ -10,7 +10,7 @@ use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use super::edit::{PUBLIC, Texts, put};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Invocation, Liveness};
 
 /// How a setting that no file keeps is shown.
@@ -19,9 +19,16 @@ const NOT_KEPT: &str = "false";
 /// Settings of the kernel.
 pub struct Settings;
 
+properties! {
+    Ensure => "ensure",
+    Value => "value",
+    Persist => "persist",
+}
+
 impl Provider for Settings {
     type Want = Sysctl;
     type Seen = Texts;
+    type Property = Property;
 
     fn observe(&self, all: &[&Sysctl], reading: Reading<'_>) -> Result<Texts, Error> {
         let live = reading.machine.liveness() == Liveness::Live;
@@ -36,7 +43,7 @@ impl Provider for Settings {
         }
         let file = texts.get(want.title.file())?;
         let Some(value) = want.value.as_ref().filter(|_| want.ensure == Presence::Present) else {
-            let gone = file.map(|_| Change::new("ensure", Presence::Present, Presence::Absent));
+            let gone = file.map(|_| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
             return Ok(Plan::of(gone.into_iter().collect()));
         };
         let live = reading.machine.liveness() == Liveness::Live;
@@ -51,19 +58,19 @@ impl Provider for Settings {
                     want.title.path()
                 )));
             };
-            changes.extend((is != *value).then(|| Change::new("value", is, value)));
+            changes.extend((is != *value).then(|| Change::new(Property::Value, is, value)));
         }
         let (is, should) = (kept(&want.title, file), should_be_kept(want));
-        changes.extend((is != should).then(|| Change::new("persist", is, should)));
+        changes.extend((is != should).then(|| Change::new(Property::Persist, is, should)));
         Ok(Plan::of(changes))
     }
 
     fn apply(&self, want: &Sysctl, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let done = match &*change.property {
-                "value" => set(want, writing),
-                _ => keep(want, writing),
+            let done = match change.property {
+                Property::Value => set(want, writing),
+                Property::Ensure | Property::Persist => keep(want, writing),
             };
             applied.failed.extend(done.err().map(|error| (i, error)));
         }

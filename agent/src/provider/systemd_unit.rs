@@ -6,8 +6,9 @@ use std::path::Path;
 use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
+use super::file::{Change, Plan, Property};
 use super::service::Bus;
-use super::{Applied, Change, Error, Job, Left, Plan, Provider, Reading, Taken, Writing};
+use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing};
 use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
 
@@ -21,6 +22,7 @@ pub struct SystemdUnits;
 impl Provider for SystemdUnits {
     type Want = SystemdUnit;
     type Seen = Unread;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -44,7 +46,7 @@ impl Provider for SystemdUnits {
 
     fn apply_together(
         &self,
-        jobs: &[Job<'_, SystemdUnit>],
+        jobs: &[Job<'_, SystemdUnit, Property>],
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         write_and_reload(jobs, writing, || Ok(Bus::connect()?.reload_definitions()?))
@@ -78,18 +80,21 @@ fn is_masked(want: &SystemdUnit, machine: &dyn Inspect) -> Result<bool, Error> {
 /// The file is as wanted, but systemd has not read that.
 fn unread_change(want: &SystemdUnit) -> Change {
     match content(want) {
-        Some(content) => Change::new("content", "not read by systemd yet", file::content_left(content)),
-        None => Change::new("ensure", "known to systemd still", want.ensure),
+        Some(content) => {
+            Change::new(Property::Content, "not read by systemd yet", file::content_left(content))
+        }
+        None => Change::new(Property::Ensure, "known to systemd still", want.ensure),
     }
 }
 
 /// Files first, each by itself; then `reload` once for all. Until that has succeeded they are on record as unread.
 fn write_and_reload(
-    jobs: &[Job<'_, SystemdUnit>],
+    jobs: &[Job<'_, SystemdUnit, Property>],
     writing: Writing<'_>,
     reload: impl FnOnce() -> Result<(), Error>,
 ) -> Vec<Result<Applied, Error>> {
-    let write = |job: &Job<'_, SystemdUnit>| whole_file::apply(&as_file(job.want), job.changes, writing);
+    let write =
+        |job: &Job<'_, SystemdUnit, Property>| whole_file::apply(&as_file(job.want), job.changes, writing);
     if !has_systemd(writing.machine) {
         return jobs.iter().map(write).collect();
     }

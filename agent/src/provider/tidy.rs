@@ -8,7 +8,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Tidy;
 use holdfast_catalog::resource::tidy::TidyBy;
 
-use super::{Applied, Change, ChangeKind, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{FileKind, Stat};
 
 mod look;
@@ -18,9 +18,14 @@ mod tests;
 /// The provider of `tidy`.
 pub struct Tidying;
 
+properties! {
+    Matches => "matches",
+}
+
 impl Provider for Tidying {
     type Want = Tidy;
     type Seen = ();
+    type Property = Property;
 
     fn observe(&self, _: &[&Tidy], _: Reading<'_>) -> Result<(), Error> {
         Ok(())

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use holdfast_catalog::resource::Timezone;
 
 use super::edit::{PUBLIC, put};
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Writing};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Access, FileKind, Inspect};
 
 const LINK: &str = "/etc/localtime";
@@ -15,9 +15,14 @@ const ZONES: &str = "/usr/share/zoneinfo";
 /// Time zones.
 pub struct Zones;
 
+properties! {
+    Ensure => "ensure",
+}
+
 impl Provider for Zones {
     type Want = Timezone;
     type Seen = ();
+    type Property = Property;
 
     fn observe(&self, _: &[&Timezone], _: Reading<'_>) -> Result<(), Error> {
         Ok(())
@@ -48,7 +53,7 @@ impl Provider for Zones {
             (_, Some(name)) if name != should => format!("{name} in {NAME}"),
             _ => return Ok(Plan::IN_SYNC),
         };
-        Ok(Plan::of(vec![Change::new("ensure", is, should)]))
+        Ok(Plan::of(vec![Change::new(Property::Ensure, is, should)]))
     }
 
     fn apply(&self, want: &Timezone, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {

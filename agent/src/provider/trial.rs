@@ -5,7 +5,7 @@ use std::path::Path;
 use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
 
-use super::{Applied, Change, Error, Named, Plan, Provider, Reading, Writing};
+use super::{Applied, Change, Error, Named, Plan, Property, Provider, Reading, Writing};
 use crate::content;
 use crate::system::double::Double;
 
@@ -17,14 +17,22 @@ pub(crate) fn want<W: ResourceType>(title: &str, attributes: &[(&str, Value)]) -
 }
 
 /// What a provider plans for a resource, alone in its catalog.
-pub(crate) fn plan<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Plan, Error> {
+pub(crate) fn plan<P: Provider>(
+    provider: &P,
+    machine: &Double,
+    want: &P::Want,
+) -> Result<Plan<P::Property>, Error> {
     let named = Named::new(&[]);
     let reading = Reading { machine, content: &content::Nowhere, named: &named };
     provider.plan(want, &provider.observe(&[want], reading)?, reading)
 }
 
 /// The changes that a provider plans; none where it is in sync.
-pub(crate) fn changes<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Vec<Change> {
+pub(crate) fn changes<P: Provider>(
+    provider: &P,
+    machine: &Double,
+    want: &P::Want,
+) -> Vec<Change<P::Property>> {
     match plan(provider, machine, want) {
         Ok(Plan::Changes(changes)) => changes,
         Ok(Plan::InSync(_)) => Vec::new(),
@@ -33,9 +41,9 @@ pub(crate) fn changes<P: Provider>(provider: &P, machine: &Double, want: &P::Wan
 }
 
 /// Changes as texts: `property: is -> should`.
-pub(crate) fn said(changes: &[Change]) -> Vec<String> {
+pub(crate) fn said<P: Property>(changes: &[Change<P>]) -> Vec<String> {
     let line =
-        |change: &Change| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text());
+        |change: &Change<P>| format!("{}: {} -> {}", change.property, change.is.text(), change.should.text());
     changes.iter().map(line).collect()
 }
 

@@ -14,7 +14,7 @@ use holdfast_catalog::resource::attribute::SystemName;
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
-use super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Writing, authorized_key};
+use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect, Liveness};
 
@@ -40,9 +40,23 @@ const NO_HOME: &str = "no directory";
 /// How no stray keys are shown.
 const NO_KEYS: &str = "none";
 
+properties! {
+    Ensure => "ensure",
+    Uid => "uid",
+    Gid => "gid",
+    Groups => "groups",
+    Home => "home",
+    Shell => "shell",
+    Password => "password",
+    Comment => "comment",
+    ManageHome => "manage_home",
+    PurgeSshKeys => "purge_ssh_keys",
+}
+
 impl Provider for Users {
     type Want = User;
     type Seen = Seen;
+    type Property = Property;
 
     fn observe(&self, all: &[&User], reading: Reading<'_>) -> Result<Seen, Error> {
         if reading.machine.liveness() != Liveness::Live {
@@ -69,12 +83,12 @@ impl Provider for Users {
                 Ok(Plan::IN_SYNC)
             }
             (Presence::Absent, Some(_)) => {
-                Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+                Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
             (Presence::Present, account) => Ok(match missing_group(want, &found.accounts) {
                 Some(group) => Plan::Pending(format!("there is no group `{group}`")),
                 None => Plan::of(match account {
-                    None => vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                    None => vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
                     Some(account) => differences(want, account, found, reading.machine)?,
                 }),
             }),
@@ -85,14 +99,14 @@ impl Provider for Users {
         let accounts = writing.machine.accounts()?;
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let by_itself = match &*change.property {
-                "purge_ssh_keys" => purge(want, writing),
-                "manage_home" => make_home(want, writing),
-                "home" if want.manage_home => move_home(want, &accounts, writing),
+            let by_itself = match change.property {
+                Property::PurgeSshKeys => purge(want, writing),
+                Property::ManageHome => make_home(want, writing),
+                Property::Home if want.manage_home => move_home(want, &accounts, writing),
                 _ => Ok(()),
             };
             applied.failed.extend(by_itself.err().map(|error| (i, error)));
-            for command in command::mending(want, &change.property, &accounts) {
+            for command in command::mending(want, change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
                     break;
@@ -202,33 +216,33 @@ fn differences(
     machine: &dyn Inspect,
 ) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
-    let mut text = |name: &'static str, is: &str, should: Option<&str>| {
-        changes.extend(should.filter(|should| *should != is).map(|should| Change::new(name, is, should)));
+    let mut text = |property: Property, is: &str, should: Option<&str>| {
+        changes.extend(should.filter(|should| *should != is).map(|should| Change::new(property, is, should)));
     };
     let uid = want.uid.map(|uid| uid.to_string());
-    text("uid", &account.uid.to_string(), uid.as_deref());
+    text(Property::Uid, &account.uid.to_string(), uid.as_deref());
     if let Some(groups) = &want.groups {
         let is = groups_of(want, &found.accounts);
-        text("groups", &joined(is), Some(&joined(names(groups))));
+        text(Property::Groups, &joined(is), Some(&joined(names(groups))));
     }
-    text("home", &account.home, want.home.as_ref().map(|home| home.as_str()));
-    text("shell", &account.shell, want.shell.as_ref().map(|shell| shell.as_str()));
-    text("comment", &account.comment, want.comment.as_deref());
+    text(Property::Home, &account.home, want.home.as_ref().map(|home| home.as_str()));
+    text(Property::Shell, &account.shell, want.shell.as_ref().map(|shell| shell.as_str()));
+    text(Property::Comment, &account.comment, want.comment.as_deref());
     if let Some(gid) = &want.gid
         && found.accounts.gid(gid.as_str()) != Some(account.gid)
     {
         let is = found.accounts.group_name(account.gid);
-        changes.push(Change::new("gid", is, gid).also([account.gid.to_string()]));
+        changes.push(Change::new(Property::Gid, is, gid).also([account.gid.to_string()]));
     }
     if want.password.as_ref().is_some_and(|hash| !has_password(&hash.expose(), account, found)) {
-        changes.push(Change::new("password", Shown::Masked, Shown::Masked));
+        changes.push(Change::new(Property::Password, Shown::Masked, Shown::Masked));
     }
-    let is_moved = changes.iter().any(|change| change.property == "home");
+    let is_moved = changes.iter().any(|change| change.property == Property::Home);
     if want.manage_home && !is_moved && home::is_missing(account, machine)? {
-        changes.push(Change::new("manage_home", NO_HOME, true));
+        changes.push(Change::new(Property::ManageHome, NO_HOME, true));
     }
     let strays = found.strays.get(&account.name).filter(|strays| !strays.is_empty());
-    changes.extend(strays.map(|strays| Change::new("purge_ssh_keys", strays.join(", "), NO_KEYS)));
+    changes.extend(strays.map(|strays| Change::new(Property::PurgeSshKeys, strays.join(", "), NO_KEYS)));
     Ok(changes)
 }
 

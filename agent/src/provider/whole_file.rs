@@ -7,8 +7,8 @@ use std::path::Path;
 use holdfast_catalog::resource::attribute::{Content, Mode, Presence};
 use holdfast_catalog::resource::{Attributes, File, ResourceType as _};
 
-use super::file::Files;
-use super::{Applied, Change, Error, Plan, Provider as _, Reading, Shown, Writing};
+use super::file::{Change, Files, Plan, Property};
+use super::{Applied, Error, Provider as _, Reading, Shown, Writing};
 use crate::system::{Access, FileKind, Inspect, System};
 
 /// A directory that everybody may look into.
@@ -37,8 +37,8 @@ pub fn plan(file: &File, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
         Plan::Pending(why) | Plan::NotApplicable(why) => return Err(Error::Refused(why)),
     };
     let present = |shown: Shown| if shown.text() == "file" { Shown::from(Presence::Present) } else { shown };
-    let in_words = |change: Change| match &*change.property {
-        "ensure" => Change { is: present(change.is), should: present(change.should), ..change },
+    let in_words = |change: Change| match change.property {
+        Property::Ensure => Change { is: present(change.is), should: present(change.should), ..change },
         _ => change,
     };
     Ok(changes.into_iter().map(in_words).collect())
@@ -54,7 +54,7 @@ pub fn apply(file: &File, changes: &[Change], writing: Writing<'_>) -> Result<Ap
 
 /// Replaces a file whole by this text.
 pub fn write(path: &str, text: &str, writing: Writing<'_>) -> Result<(), Error> {
-    let change = Change::new("content", "", "");
+    let change = Change::new(Property::Content, "", "");
     apply(&of_text(path, text), &[change], writing).map(|_| ())
 }
 
@@ -104,7 +104,7 @@ mod tests {
         trial::writing(&double, |writing| {
             write("/etc/a/b/file", "text\n", writing).unwrap();
             let gone = as_file("/etc/c/file", Presence::Absent, None);
-            apply(&gone, &[Change::new("ensure", "present", "absent")], writing).unwrap();
+            apply(&gone, &[Change::new(Property::Ensure, "present", "absent")], writing).unwrap();
         });
         assert_eq!(std::fs::read_to_string(double.root.path().join("etc/a/b/file")).unwrap(), "text\n");
         assert!(!double.root.path().join("etc/c").exists());

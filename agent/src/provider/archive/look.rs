@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::marker::Marker;
 use super::owners::Owners;
-use crate::provider::{Change, Error};
+use super::{Change, Property};
+use crate::provider::Error;
 use crate::system::{Accounts, FileKind, Inspect, Stat};
 
 /// What is to be removed.
@@ -17,7 +18,7 @@ pub fn to_remove(want: &Archive, machine: &dyn Inspect) -> Result<Vec<Change>, E
     let path = Path::new(want.title.as_str());
     let Some(stat) = machine.lstat(path)? else { return Ok(Vec::new()) };
     if want.force || is_own(want, path, &stat, machine)? {
-        return Ok(vec![Change::new("ensure", "present", "absent")]);
+        return Ok(vec![Change::new(Property::Ensure, "present", "absent")]);
     }
     Err(Error::Refused(format!(
         "{} was not made by an archive, and is removed only with force = true; look at what it is first",
@@ -43,19 +44,21 @@ pub fn differences(
 ) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
     let Some(stat) = machine.lstat(path)? else {
-        return Ok(vec![Change::new("ensure", "absent", "present")]);
+        return Ok(vec![Change::new(Property::Ensure, "absent", "present")]);
     };
     let mut changes = match (want.format().is_some(), stat.kind) {
         (true, FileKind::Directory) => match Marker::read(path, machine)? {
             Some(marker) => of_directory(want, path, &marker, machine)?,
             None if machine.list(path)?.is_empty() => {
-                return Ok(vec![Change::new("ensure", "absent", "present").note("the directory is empty")]);
+                return Ok(vec![
+                    Change::new(Property::Ensure, "absent", "present").note("the directory is empty"),
+                ]);
             }
             None => return Ok(vec![foreign(want, "another directory")?]),
         },
         (false, FileKind::File) => of_file(want, path, machine)?,
         (false, FileKind::Directory) if Marker::read(path, machine)?.is_some() => {
-            return Ok(vec![Change::new("ensure", "an unpacked directory", "present")]);
+            return Ok(vec![Change::new(Property::Ensure, "an unpacked directory", "present")]);
         }
         (_, kind) => return Ok(vec![foreign(want, kind_word(kind))?]),
     };
@@ -64,7 +67,7 @@ pub fn differences(
         return Ok(changes);
     }
     if let Some(mode) = want.mode.filter(|mode| mode.0 != stat.mode) {
-        changes.push(Change::new("mode", Mode(stat.mode), mode));
+        changes.push(Change::new(Property::Mode, Mode(stat.mode), mode));
     }
     let names = [want.owner.as_ref(), want.group.as_ref()];
     changes.extend(owners.differences(path, names, accounts, machine)?);
@@ -74,7 +77,7 @@ pub fn differences(
 /// Something that this resource did not make stands there: whether it may be replaced.
 fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
     if want.force {
-        return Ok(Change::new("ensure", is, "present"));
+        return Ok(Change::new(Property::Ensure, is, "present"));
     }
     let path = &want.title;
     Err(Error::Refused(format!(
@@ -90,22 +93,24 @@ fn of_directory(
 ) -> Result<Vec<Change>, Error> {
     let Some(hash) = want.sha256.as_ref().map(|hash| hash.as_str()) else { return Ok(Vec::new()) };
     if is.sha256 != hash {
-        return Ok(vec![Change::new("sha256", &is.sha256, hash)]);
+        return Ok(vec![Change::new(Property::Sha256, &is.sha256, hash)]);
     }
     if is.strip != want.strip {
-        let change = Change::new("sha256", format!("{hash} with strip = {}", is.strip), hash).also([hash]);
+        let change =
+            Change::new(Property::Sha256, format!("{hash} with strip = {}", is.strip), hash).also([hash]);
         return Ok(vec![change.note(format!("it is unpacked again, with strip = {}", want.strip))]);
     }
     let Some(creates) = &want.creates else { return Ok(Vec::new()) };
     let missing = machine.lstat(&path.join(creates.as_str()))?.is_none();
-    let change = || Change::new("creates", "absent", "present").note(format!("{creates} is not there"));
+    let change =
+        || Change::new(Property::Creates, "absent", "present").note(format!("{creates} is not there"));
     Ok(missing.then(change).into_iter().collect())
 }
 
 fn of_file(want: &Archive, path: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let Some(should) = &want.sha256 else { return Ok(Vec::new()) };
     let is = hash_of(path, machine)?.unwrap_or_default();
-    Ok((is != should.as_str()).then(|| Change::new("sha256", is, should)).into_iter().collect())
+    Ok((is != should.as_str()).then(|| Change::new(Property::Sha256, is, should)).into_iter().collect())
 }
 
 /// The hash of a file's content; none where nothing stands there.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::resource::attribute::SystemName;
 
 use super::marker;
-use crate::provider::{Change, Error};
+use super::{Change, Property};
+use crate::provider::Error;
 use crate::system::{Accounts, Inspect, Stat, System, Walk};
 
 /// Owner and group that are wanted, found; none where nothing is said.
@@ -66,9 +67,10 @@ impl Owners {
             owners.see(path, self.uid, stat.uid);
             groups.see(path, self.gid, stat.gid);
         })?;
-        let owner = names[0].and_then(|name| owners.change("owner", path, name, |id| accounts.user_name(id)));
-        let group =
-            names[1].and_then(|name| groups.change("group", path, name, |id| accounts.group_name(id)));
+        let owner =
+            names[0].and_then(|name| owners.change(Property::Owner, path, name, |id| accounts.user_name(id)));
+        let group = names[1]
+            .and_then(|name| groups.change(Property::Group, path, name, |id| accounts.group_name(id)));
         Ok(owner.into_iter().chain(group).collect())
     }
 
@@ -118,7 +120,7 @@ impl Others {
     /// Shown in the form in which it is wanted, so that the next run compares like with like.
     fn change(
         self,
-        property: &'static str,
+        property: Property,
         top: &Path,
         name: &SystemName,
         named: impl Fn(u32) -> String,

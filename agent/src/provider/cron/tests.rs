@@ -89,7 +89,7 @@ fn other_lines_are_seen_and_removed() {
         assert_eq!(file(&machine).0, TEXT);
     }
     let machine = machine(Some(""));
-    assert_eq!(trial::changes(&Jobs, &machine, &job(&[]))[0].property, "command");
+    assert_eq!(trial::changes(&Jobs, &machine, &job(&[]))[0].property, Property::Command);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::marker::{self, Failed, Switching};
+use super::{Change, Plan, Property};
 use super::{Place, attempt, release, shared};
-use crate::provider::{Change, ChangeKind, Error, Plan};
+use crate::provider::{ChangeKind, Error};
 use crate::system::Inspect;
 
 /// What would mend it.
@@ -17,7 +18,8 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
         if switching.is_none_or(|switching| switching.previous.is_none()) {
             return Err(Error::Refused(report(place, &failed, &what_runs(place, machine)?)));
         }
-        let change = Change::new("version", format!("{version}, which failed"), version).also([live.name()]);
+        let change =
+            Change::new(Property::Version, format!("{version}, which failed"), version).also([live.name()]);
         return Ok(Plan::of(vec![change.note("a run was interrupted while it was taken back")]));
     }
     if let Some(why) = shared::missing(place, machine)? {
@@ -29,8 +31,8 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
             Some(switching) => {
                 let before = switching.previous.as_deref().unwrap_or("absent");
                 let before = place.layout.release_of(before).unwrap_or(before).to_owned();
-                let change =
-                    Change::new("version", format!("{version}, not activated"), version).also([before]);
+                let change = Change::new(Property::Version, format!("{version}, not activated"), version)
+                    .also([before]);
                 Ok(Plan::of(vec![change.note("a run was interrupted; it is activated now")]))
             }
         };
@@ -45,7 +47,7 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     } else {
         "it was made before, and is only linked"
     };
-    Ok(Plan::of(vec![Change::new("version", live.name(), version).note(note)]))
+    Ok(Plan::of(vec![Change::new(Property::Version, live.name(), version).note(note)]))
 }
 
 /// What differs while the release that is wanted is live.
@@ -53,14 +55,14 @@ fn in_place(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     let mut changes = Vec::new();
     let (is, should) = (shared::joined(&shared::linked(place, machine)?), shared::joined(&place.want.shared));
     if is != should {
-        changes.push(Change::new("shared", is, should));
+        changes.push(Change::new(Property::Shared, is, should));
     }
     let made = release::finished(place, machine)?;
     if made.is_some_and(|made| made.content != attempt::content(place.want)) {
         let version = place.version();
         let note = "the live release was made from something else than its source says now; \
             what a version stands for is made once: give the new content another `version`";
-        changes.push(Change::new("version", version, version).kind(ChangeKind::Note).note(note));
+        changes.push(Change::new(Property::Version, version, version).kind(ChangeKind::Note).note(note));
     }
     Ok(Plan::of(changes))
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::{Command, Content};
 
+use super::{Change, Property};
 use super::{
     Owners, access_changes, apply_access, backup, clear, content, plan_replacing, properties, shown_content,
     text,
 };
-use crate::provider::{Applied, Change, Error, Reading, Shown, Writing};
+use crate::provider::{Applied, Error, Reading, Shown, Writing};
 use crate::system::{Accounts, Committed, FileKind, Invocation, Liveness, Opened, Staged, Stat};
 
 /// The mode of a new file, unless one is given.
@@ -30,7 +31,7 @@ pub(super) fn plan(
     let Some((stat, opened)) = reading.machine.open_if(path, &|stat| Some(stat.size) == size)? else {
         let diff = want.content.as_ref().filter(|_| want.show_diff);
         let diff = diff.and_then(|content| text::diff(None, content, reading.content));
-        return Ok(vec![Change::new("ensure", "absent", "file").diff(diff)]);
+        return Ok(vec![Change::new(Property::Ensure, "absent", "file").diff(diff)]);
     };
     if stat.kind != FileKind::File {
         return Ok(vec![plan_replacing(want, path, &stat, reading.machine)?]);
@@ -80,7 +81,7 @@ fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) 
     // A file with other names may be one that its directory's owner may not read: nothing of it is shown.
     let shows = want.show_diff && opened.as_ref().is_none_or(|opened| opened.stat.links < 2);
     let diff = if shows { text::diff(opened.as_mut(), content, reading.content) } else { None };
-    let mut change = Change::new("content", String::new(), String::new()).diff(diff);
+    let mut change = Change::new(Property::Content, String::new(), String::new()).diff(diff);
     change.is = is;
     change.should = shown_content(content);
     Ok(change)
@@ -95,7 +96,8 @@ pub(super) fn apply(
 ) -> Result<Applied, Error> {
     let path = Path::new(want.title.as_str());
     let properties = properties(changes);
-    let whole = properties.iter().position(|name| ["ensure", "content"].contains(name));
+    let whole =
+        properties.iter().position(|property| matches!(property, Property::Ensure | Property::Content));
     let Some(position) = whole else {
         apply_access(path, want.mode.map(|mode| mode.0), owners, &properties, writing)?;
         return Ok(Applied::default());

@@ -8,11 +8,12 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Content;
 
 use super::regular::{Replacement, replace};
+use super::{Change, Property};
 use super::{
     Owners, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing, properties, text,
 };
 use crate::provider::glob::matches_any;
-use crate::provider::{Applied, Change, ChangeKind, Error, Left, Reading, Writing};
+use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Writing};
 use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
 
 /// So many paths of one directory are mended in a run; the next run goes on.
@@ -101,7 +102,7 @@ pub(super) fn plan(
         Look { want, owners, accounts, reading, expected: expected(want), changes: Vec::new(), diffs: 0 };
     let mut own = Vec::new();
     match reading.machine.lstat(path)? {
-        None => own.push(Change::new("ensure", "absent", "directory")),
+        None => own.push(Change::new(Property::Ensure, "absent", "directory")),
         Some(stat) if stat.kind != FileKind::Directory => {
             own.push(plan_replacing(want, path, &stat, reading.machine)?);
         }
@@ -156,7 +157,7 @@ impl Look<'_> {
     fn sourced(&mut self, path: &str, source: Source<'_>, member: &Member<'_>) -> system::Result<Walk> {
         if member.stat.kind != source.kind() {
             let (is, should) = (kind_word(member.stat.kind), kind_word(source.kind()));
-            self.changes.push(Change::new("ensure", is, should).below(path));
+            self.changes.push(Change::new(Property::Ensure, is, should).below(path));
             return Ok(Walk::Past);
         }
         if let Source::File(hash, size) = source
@@ -187,7 +188,7 @@ impl Look<'_> {
             self.diffs += 1;
             diff = text::diff(Some(&mut opened), &wanted, self.reading.content);
         }
-        let change = Change::new("content", content::shown(&is), content::shown(hash));
+        let change = Change::new(Property::Content, content::shown(&is), content::shown(hash));
         self.changes.push(change.below(path).diff(diff));
         Ok(())
     }
@@ -224,12 +225,12 @@ impl Look<'_> {
                 return Walk::Past;
             }
         }
-        self.changes.push(Change::new("purge", "present", "absent").below(path));
+        self.changes.push(Change::new(Property::Purge, "present", "absent").below(path));
         Walk::Past
     }
 
     fn note(&mut self, path: &str, words: &str) {
-        let note = Change::new("purge", "present", "absent").kind(ChangeKind::Note);
+        let note = Change::new(Property::Purge, "present", "absent").kind(ChangeKind::Note);
         self.changes.push(note.below(path).note(words));
     }
 
@@ -241,7 +242,8 @@ impl Look<'_> {
         for (path, source) in missing.into_iter().take(room) {
             let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
             if !matches_any(&self.want.ignore, name) {
-                self.changes.push(Change::new("ensure", "absent", kind_word(source.kind())).below(path));
+                self.changes
+                    .push(Change::new(Property::Ensure, "absent", kind_word(source.kind())).below(path));
             }
         }
     }
@@ -284,10 +286,10 @@ fn apply_own(
     want: &File,
     path: &Path,
     owners: &Owners,
-    properties: &[&str],
+    properties: &[Property],
     writing: Writing<'_>,
 ) -> Result<(), Error> {
-    if !properties.contains(&"ensure") {
+    if !properties.contains(&Property::Ensure) {
         return apply_access(path, directory_mode(want), owners, properties, writing);
     }
     clear(want, path, writing)?;
@@ -304,15 +306,15 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn apply(&self, properties: &[&str], writing: Writing<'_>) -> Result<(), Error> {
+    fn apply(&self, properties: &[Property], writing: Writing<'_>) -> Result<(), Error> {
         let old = writing.machine.lstat(self.path)?;
-        if properties.contains(&"purge") {
+        if properties.contains(&Property::Purge) {
             return self.purge(old, writing);
         }
         let kind = self.source.map_or_else(|| old.map_or(FileKind::Other, |old| old.kind), Source::kind);
         let mode = self.want.mode.and_then(|mode| member_mode(mode.0, kind));
         match self.source {
-            Some(source) if properties.iter().any(|name| ["ensure", "content"].contains(name)) => {
+            Some(source) if properties.iter().any(|p| matches!(p, Property::Ensure | Property::Content)) => {
                 self.make(source, mode, old, writing)
             }
             _ => apply_access(self.path, mode, self.owners, properties, writing),

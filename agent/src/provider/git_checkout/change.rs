@@ -7,8 +7,9 @@ use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::git::{Git, May};
 use super::revision::Kind;
+use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
-use crate::provider::{Change, Error, Writing};
+use crate::provider::{Error, Writing};
 use crate::system::{Access, Exit, FileKind};
 
 /// Stands while files are changed of which nobody had changed one: where it is found, that was interrupted, and whatever is
@@ -56,11 +57,12 @@ pub fn mend(
 ) -> Result<(), Error> {
     let path = Path::new(want.title.as_str());
     let git = super::git(want, remote, path, May::Change(writing));
-    let is_off = |name: &str| changes.iter().any(|change| change.property == name);
-    if is_off("remote") {
+    let is_off = |property| changes.iter().any(|change| change.property == property);
+    if is_off(Property::Remote) {
         git.run(&["config", "--local", "remote.origin.url", remote.as_str()])?;
     }
-    let commit = if is_off("revision") { wanted_commit(&git, revision, want.depth)? } else { git.head()? };
+    let commit =
+        if is_off(Property::Revision) { wanted_commit(&git, revision, want.depth)? } else { git.head()? };
     let marker = path.join(UPDATING);
     let interrupted = writing.machine.lstat(&marker)?.is_some();
     if interrupted {
@@ -86,8 +88,8 @@ fn update(
     force: bool,
     changes: &[Change],
 ) -> Result<(), Error> {
-    let is_off = |name: &str| changes.iter().any(|change| change.property == name);
-    if let Some(commit) = commit.filter(|_| is_off("revision") || is_off("force")) {
+    let is_off = |property| changes.iter().any(|change| change.property == property);
+    if let Some(commit) = commit.filter(|_| is_off(Property::Revision) || is_off(Property::Force)) {
         git.check_out(commit, force)?;
     }
     if want.submodules {

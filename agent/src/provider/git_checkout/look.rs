@@ -8,8 +8,9 @@ use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 use super::change::UPDATING;
 use super::git::{Git, May};
 use super::revision::{Kind, Target};
+use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
-use crate::provider::{Change, ChangeKind, Error, Reading};
+use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Accounts, Inspect};
 
 /// No file that git knows was changed.
@@ -54,22 +55,23 @@ pub fn differences(
     let mut changes = Vec::new();
     let known = git.remote()?.unwrap_or_default();
     if known != remote.as_str() {
-        changes.push(Change::new("remote", without_password(&known), remote));
+        changes.push(Change::new(Property::Remote, without_password(&known), remote));
     }
     changes.extend(revision_change(revision, path, &git, reading)?);
     let files = git.changed_files()?;
     match files.is_empty() {
         true => {}
-        false if want.force => changes.push(Change::new("force", changed(&files), CLEAN)),
+        false if want.force => changes.push(Change::new(Property::Force, changed(&files), CLEAN)),
         false => {
             let note = format!("{}; force = true would throw that away", changed(&files));
-            changes.push(Change::new("force", changed(&files), "").kind(ChangeKind::Note).note(note));
+            changes.push(Change::new(Property::Force, changed(&files), "").kind(ChangeKind::Note).note(note));
         }
     }
     // Of another revision, they may be others.
-    if want.submodules && changes.iter().all(|change| change.property != "revision") {
+    if want.submodules && changes.iter().all(|change| change.property != Property::Revision) {
         let stray = git.stray_submodules()?;
-        let change = || Change::new("submodules", format!("not checked out: {}", some(&stray)), CHECKED_OUT);
+        let change =
+            || Change::new(Property::Submodules, format!("not checked out: {}", some(&stray)), CHECKED_OUT);
         changes.extend((!stray.is_empty()).then(change));
     }
     Ok(changes)
@@ -89,13 +91,13 @@ fn revision_change(
     if head == target.commit && !interrupted {
         return Ok(target.away.map(|why| {
             let note = format!("the remote cannot be asked whether `{revision}` moved: {why}");
-            Change::new("revision", &head, &head).kind(ChangeKind::Note).note(note)
+            Change::new(Property::Revision, &head, &head).kind(ChangeKind::Note).note(note)
         }));
     }
     let names = if head.starts_with("no ") { Vec::new() } else { git.names_of(&head)? };
     let moved = target.kind == Kind::Branch && local.branch.as_ref() == Some(&head) && !interrupted;
     let note = note(revision, &target, interrupted);
-    let change = Change::new("revision", &head, &target.commit).also(names).note(note);
+    let change = Change::new(Property::Revision, &head, &target.commit).also(names).note(note);
     Ok(Some(if moved { change.kind(ChangeKind::Moved) } else { change }))
 }
 

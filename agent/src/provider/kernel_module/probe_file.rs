@@ -3,7 +3,7 @@
 use holdfast_catalog::resource::KernelModule;
 
 use super::header;
-use crate::provider::Change;
+use super::{Change, Property};
 
 /// What a file says of its module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,16 +52,16 @@ impl ProbeFile {
         let same_words = |a: &str, b: &str| a.split_ascii_whitespace().eq(b.split_ascii_whitespace());
         let mut changes = Vec::new();
         if !same_words(&self.options, &wanted.options) {
-            changes.push(Change::new("options", &self.options, &wanted.options));
+            changes.push(Change::new(Property::Options, &self.options, &wanted.options));
         }
         if self.blacklist != wanted.blacklist {
-            changes.push(Change::new("blacklist", self.blacklist, wanted.blacklist));
+            changes.push(Change::new(Property::Blacklist, self.blacklist, wanted.blacklist));
         }
         if changes.is_empty() && (want.options.is_some() || want.blacklist) && wanted.text(want) != text {
             let is = |value: String| format!("{value} (among other lines)");
             changes.push(match &want.options {
-                Some(_) => Change::new("options", is(wanted.options.clone()), &wanted.options),
-                None => Change::new("blacklist", is(wanted.blacklist.to_string()), wanted.blacklist),
+                Some(_) => Change::new(Property::Options, is(wanted.options.clone()), &wanted.options),
+                None => Change::new(Property::Blacklist, is(wanted.blacklist.to_string()), wanted.blacklist),
             });
         }
         changes

@@ -6,16 +6,16 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::kernel::Table;
-use super::{FSTAB, live_differences, options, other_priority};
+use super::{Change, FSTAB, Property, live_differences, options, other_priority};
 use crate::provider::edit::{self, Lines};
-use crate::provider::{Applied, Change, Error, Job, Writing};
+use crate::provider::{Applied, Error, Job, Writing};
 use crate::system::{Invocation, Liveness};
 
 /// More layers over one mount point are not taken off in one run.
 const MAX_LAYERS: usize = 8;
 
 /// Writes all lines. Answers with what the file said before.
-pub(super) fn write(jobs: &[Job<'_, Mount>], writing: Writing<'_>) -> Result<String, Error> {
+pub(super) fn write(jobs: &[Job<'_, Mount, Property>], writing: Writing<'_>) -> Result<String, Error> {
     rewrite(writing, |lines| {
         jobs.iter().try_for_each(|job| super::fstab::put(job.want, lines, writing.machine))
     })
@@ -46,7 +46,11 @@ fn rewrite(
 
 /// Brings one into the state that is wanted; its line is written already, and goes back to what it was `before` where nothing
 /// can be mounted by it.
-pub(super) fn mend(job: &Job<'_, Mount>, before: &str, writing: Writing<'_>) -> Result<Applied, Error> {
+pub(super) fn mend(
+    job: &Job<'_, Mount, Property>,
+    before: &str,
+    writing: Writing<'_>,
+) -> Result<Applied, Error> {
     if writing.machine.liveness() != Liveness::Live {
         return Ok(Applied::default());
     }
@@ -57,7 +61,7 @@ pub(super) fn mend(job: &Job<'_, Mount>, before: &str, writing: Writing<'_>) -> 
     mended
 }
 
-fn put_in_force(job: &Job<'_, Mount>, writing: Writing<'_>) -> Result<Applied, Error> {
+fn put_in_force(job: &Job<'_, Mount, Property>, writing: Writing<'_>) -> Result<Applied, Error> {
     let want = job.want;
     let is_mounted = || Table::read(writing.machine)?.has(want, writing.machine);
     match want.ensure {
@@ -73,12 +77,12 @@ fn put_in_force(job: &Job<'_, Mount>, writing: Writing<'_>) -> Result<Applied, E
 /// What is mounted becomes what is wanted: by other options where that is enough.
 fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
     let live = differing(want, writing)?;
-    if live.iter().any(|property| *property != "options") {
+    if live.iter().any(|property| *property != Property::Options) {
         unmount(want, writing)?;
         mount(want, writing)?;
         return Ok(Applied::default());
     }
-    let Some(position) = changes.iter().position(|change| change.property == "options") else {
+    let Some(position) = changes.iter().position(|change| change.property == Property::Options) else {
         return Ok(Applied::default());
     };
     writing.run(&remount(want))?;
@@ -100,7 +104,7 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
 /// Swap space is turned off and on again for another priority, and for nothing else: what it holds must go somewhere.
 fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
     let priority = || other_priority(want, &Table::read(writing.machine)?, writing.machine);
-    let Some(position) = changes.iter().position(|change| change.property == "options") else {
+    let Some(position) = changes.iter().position(|change| change.property == Property::Options) else {
         return Ok(Applied::default());
     };
     if priority()?.is_none() {
@@ -120,11 +124,11 @@ fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result
 }
 
 /// The properties in which what is mounted differs.
-fn differing(want: &Mount, writing: Writing<'_>) -> Result<Vec<String>, Error> {
+fn differing(want: &Mount, writing: Writing<'_>) -> Result<Vec<Property>, Error> {
     let table = Table::read(writing.machine)?;
     let Some(top) = table.top(want.title.as_str()) else { return Ok(Vec::new()) };
     let changes = live_differences(want, top, writing.machine)?;
-    Ok(changes.into_iter().map(|change| change.property.into_owned()).collect())
+    Ok(changes.into_iter().map(|change| change.property).collect())
 }
 
 /// Mounts it, and looks whether the kernel has it then: what it calls otherwise would be mounted again by each run.

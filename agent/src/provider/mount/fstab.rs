@@ -6,8 +6,9 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::device;
+use super::{Change, Property};
+use crate::provider::Error;
 use crate::provider::edit::Lines;
-use crate::provider::{Change, Error};
 use crate::system::Inspect;
 
 /// A line of /etc/fstab, with its fields as they are meant.
@@ -19,7 +20,15 @@ pub(super) struct Entry {
 }
 
 const FIELDS: usize = 6;
-const NAMES: [&str; FIELDS] = ["device", "", "fstype", "options", "dump", "pass"];
+/// What each field is a property of; the mount point is the title.
+const PROPERTIES: [Option<Property>; FIELDS] = [
+    Some(Property::Device),
+    None,
+    Some(Property::Fstype),
+    Some(Property::Options),
+    Some(Property::Dump),
+    Some(Property::Pass),
+];
 
 /// What stands for fields that a line does not have.
 const DEFAULTS: [&str; FIELDS] = ["", "", "", "defaults", "0", "0"];
@@ -37,10 +46,10 @@ impl Entry {
     /// What it says otherwise than it is wanted.
     pub(super) fn differences(&self, want: &Mount) -> Vec<Change> {
         let wanted = wanted(want);
-        let differs = |i: &usize| !NAMES[*i].is_empty() && !is_same(*i, &self.fields[*i], &wanted[*i]);
-        (0..FIELDS)
-            .filter(differs)
-            .map(|i| Change::new(NAMES[i], self.fields[i].as_str(), &wanted[i]))
+        let fields = self.fields.iter().zip(&wanted).enumerate();
+        fields
+            .filter(|(i, (is, should))| !is_same(*i, is, should))
+            .filter_map(|(i, (is, should))| Some(Change::new(PROPERTIES[i]?, is, should)))
             .collect()
     }
 }

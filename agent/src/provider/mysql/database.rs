@@ -6,7 +6,7 @@ use holdfast_catalog::resource::mysql_database::Charset;
 use serde::Deserialize;
 
 use super::super::server::Seen;
-use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::client;
 use super::quoting::{identifier, literals};
 
@@ -21,9 +21,16 @@ pub struct Database {
     collate: String,
 }
 
+properties! {
+    Ensure => "ensure",
+    Charset => "charset",
+    Collate => "collate",
+}
+
 impl Provider for Databases {
     type Want = MysqlDatabase;
     type Seen = Seen<Vec<Database>>;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -36,9 +43,11 @@ impl Provider for Databases {
             let changes = match (want.ensure, databases.iter().find(|one| one.name == want.title.as_str())) {
                 (Presence::Absent, None) => Vec::new(),
                 (Presence::Absent, Some(_)) => {
-                    vec![Change::new("ensure", Presence::Present, Presence::Absent)]
+                    vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]
                 }
-                (Presence::Present, None) => vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                (Presence::Present, None) => {
+                    vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)]
+                }
                 (Presence::Present, Some(database)) => Vec::from_iter(difference(want, database)),
             };
             Ok(Plan::of(changes))
@@ -53,7 +62,7 @@ impl Provider for Databases {
     ) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let done = client::tell(writing, &mending(want, &change.property), None);
+            let done = client::tell(writing, &mending(want, change.property), None);
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
         Ok(applied)
@@ -78,21 +87,21 @@ FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ({});
 /// What differs of a database that is there: another character set brings another collation.
 fn difference(want: &MysqlDatabase, database: &Database) -> Option<Change> {
     if database.charset != want.charset.as_str() {
-        return Some(Change::new("charset", &database.charset, &want.charset));
+        return Some(Change::new(Property::Charset, &database.charset, &want.charset));
     }
     let collate = want.collate.as_ref().filter(|collate| collate.as_str() != database.collate)?;
-    Some(Change::new("collate", &database.collate, collate))
+    Some(Change::new(Property::Collate, &database.collate, collate))
 }
 
 /// The statement that mends one property.
-fn mending(want: &MysqlDatabase, property: &str) -> String {
+fn mending(want: &MysqlDatabase, property: Property) -> String {
     let name = identifier(want.title.as_str());
     let collate = want.collate.as_ref().map(Charset::as_str).map(|collate| format!(" COLLATE {collate}"));
     let charset = format!("CHARACTER SET {}{}", want.charset, collate.unwrap_or_default());
     match (property, want.ensure) {
-        ("ensure", Presence::Absent) => format!("DROP DATABASE {name};\n"),
-        ("ensure", Presence::Present) => format!("CREATE DATABASE {name} {charset};\n"),
-        _ => format!("ALTER DATABASE {name} {charset};\n"),
+        (Property::Ensure, Presence::Absent) => format!("DROP DATABASE {name};\n"),
+        (Property::Ensure, Presence::Present) => format!("CREATE DATABASE {name} {charset};\n"),
+        (Property::Charset | Property::Collate, _) => format!("ALTER DATABASE {name} {charset};\n"),
     }
 }
 

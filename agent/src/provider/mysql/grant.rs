@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
 
 use super::super::server::{Seen, joined};
-use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::client;
 use super::quoting::{account, identifier, pattern};
 
@@ -18,9 +18,16 @@ use held::{Held, Row};
 /// Privileges in the MariaDB server.
 pub struct Grants;
 
+properties! {
+    Ensure => "ensure",
+    Privileges => "privileges",
+    GrantOption => "grant_option",
+}
+
 impl Provider for Grants {
     type Want = MysqlGrant;
     type Seen = Seen<Held>;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -45,7 +52,8 @@ impl Provider for Grants {
             Ok(match (want.ensure, held.missing(want)) {
                 (Presence::Absent, _) => {
                     let any = places(&want.on).iter().any(|place| held.any(want, place));
-                    let change = any.then(|| Change::new("ensure", Presence::Present, Presence::Absent));
+                    let change =
+                        any.then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
                     Plan::of(Vec::from_iter(change))
                 }
                 (Presence::Present, Some(why)) => Plan::Pending(why),
@@ -58,7 +66,7 @@ impl Provider for Grants {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
             let done =
-                mending(want, &change.property, writing).and_then(|sql| client::tell(writing, &sql, None));
+                mending(want, change.property, writing).and_then(|sql| client::tell(writing, &sql, None));
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
         Ok(applied)
@@ -110,35 +118,34 @@ fn differences(want: &MysqlGrant, held: &Held) -> Vec<Change> {
     let mut changes = Vec::new();
     let is_made = !held.any(want, place);
     if is_made {
-        changes.push(Change::new("ensure", Presence::Absent, Presence::Present));
+        changes.push(Change::new(Property::Ensure, Presence::Absent, Presence::Present));
     } else if has != wanted {
-        changes.push(Change::new("privileges", words(&has), words(&wanted)));
+        changes.push(Change::new(Property::Privileges, words(&has), words(&wanted)));
     }
     // Privileges that are made come with it.
     let differs = |option: &bool| *option != held.has_option(want, place) && !(is_made && *option);
     let option = want.grant_option.filter(differs);
-    changes.extend(option.map(|option| Change::new("grant_option", !option, option)));
+    changes.extend(option.map(|option| Change::new(Property::GrantOption, !option, option)));
     changes
 }
 
 /// The statements that mend one property.
-fn mending(want: &MysqlGrant, property: &str, writing: Writing<'_>) -> Result<String, Error> {
+fn mending(want: &MysqlGrant, property: Property, writing: Writing<'_>) -> Result<String, Error> {
     let (who, privileges) = (account(&want.user), listed(&wanted(want)));
     let place = object(&want.on, &places(&want.on)[0]);
     let may_grant = want.grant_option == Some(true);
     Ok(match (property, want.ensure) {
-        ("ensure", Presence::Absent) => taking(want, writing)?,
-        ("ensure", Presence::Present) if may_grant => {
+        (Property::Ensure, Presence::Absent) => taking(want, writing)?,
+        (Property::Ensure, Presence::Present) if may_grant => {
             format!("GRANT {privileges} ON {place} TO {who} WITH GRANT OPTION;\n")
         }
-        ("ensure", Presence::Present) | ("privileges", _) => {
+        (Property::Ensure, Presence::Present) | (Property::Privileges, _) => {
             format!("GRANT {privileges} ON {place} TO {who};\n")
         }
-        ("grant_option", _) if may_grant => {
+        (Property::GrantOption, _) if may_grant => {
             format!("GRANT USAGE ON {place} TO {who} WITH GRANT OPTION;\n")
         }
-        ("grant_option", _) => format!("REVOKE GRANT OPTION ON {place} FROM {who};\n"),
-        _ => String::new(),
+        (Property::GrantOption, _) => format!("REVOKE GRANT OPTION ON {place} FROM {who};\n"),
     })
 }
 

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::{Presence, Secret};
 use holdfast_catalog::resource::mysql_user::{AuthPlugin, as_hash};
 
 use super::super::server::Seen;
-use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Taken, Writing};
+use super::super::{Applied, Error, Left, Provider, Reading, Shown, Taken, Writing, properties};
 use super::client;
 use super::quoting::{account, literal};
 
@@ -19,9 +19,18 @@ use entry::Entry;
 /// Accounts of the MariaDB server.
 pub struct Users;
 
+properties! {
+    Ensure => "ensure",
+    Plugin => "plugin",
+    Password => "password",
+    MaxConnections => "max_connections",
+    RequireTls => "require_tls",
+}
+
 impl Provider for Users {
     type Want = MysqlUser;
     type Seen = Seen<Vec<Entry>>;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -34,9 +43,9 @@ impl Provider for Users {
             let changes = match (want.ensure, entries.iter().find(|entry| entry.is_of(&want.title))) {
                 (Presence::Absent, None) => Vec::new(),
                 (Presence::Absent, Some(_)) => {
-                    vec![Change::new("ensure", Presence::Present, Presence::Absent)]
+                    vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]
                 }
-                (Presence::Present, None) => vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                (Presence::Present, None) => vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
                 (Presence::Present, Some(entry)) => {
                     let changes = differences(want, entry);
                     if keeps_password(want, &changes) {
@@ -46,7 +55,7 @@ impl Provider for Users {
                 }
             };
             let own = entries.iter().any(|entry| entry.is_of(&want.title) && entry.is_me());
-            match changes.iter().find(|change| own && locks_out(want, &change.property)) {
+            match changes.iter().find(|change| own && locks_out(want, change.property)) {
                 Some(change) => Err(Error::Refused(format!(
                     "the agent connects as `{}`, and could not any more: its `{}` is not changed; do it by hand, \
                      together with root's option file",
@@ -66,7 +75,7 @@ impl Provider for Users {
         let hash = hash.as_deref();
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let sql = mending(want, &change.property, hash);
+            let sql = mending(want, change.property, hash);
             let done = client::tell(writing, &sql, hash);
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
@@ -87,12 +96,12 @@ impl Provider for Users {
 }
 
 /// Whether the agent could connect no more if this property of its own account were changed.
-fn locks_out(want: &MysqlUser, property: &str) -> bool {
+fn locks_out(want: &MysqlUser, property: Property) -> bool {
     match property {
-        "ensure" | "password" => true,
-        "plugin" => want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() != "unix_socket"),
-        "require_tls" => want.require_tls == Some(true),
-        _ => false,
+        Property::Ensure | Property::Password => true,
+        Property::Plugin => want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() != "unix_socket"),
+        Property::RequireTls => want.require_tls == Some(true),
+        Property::MaxConnections => false,
     }
 }
 
@@ -100,7 +109,7 @@ fn locks_out(want: &MysqlUser, property: &str) -> bool {
 fn keeps_password(want: &MysqlUser, changes: &[Change]) -> bool {
     want.password.is_none()
         && want.plugin.as_ref().is_some_and(|plugin| plugin.as_str() == AuthPlugin::PASSWORD)
-        && changes.iter().any(|change| change.property == "plugin")
+        && changes.iter().any(|change| change.property == Property::Plugin)
 }
 
 /// The hash that an account has; none is made up for it, since nobody could connect by that.
@@ -122,17 +131,17 @@ fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error>
 fn differences(want: &MysqlUser, entry: &Entry) -> Vec<Change> {
     let mut changes = Vec::new();
     let plugin = want.plugin.as_ref().filter(|plugin| entry.plugins() != plugin.as_str());
-    changes.extend(plugin.map(|plugin| Change::new("plugin", entry.plugins(), plugin)));
+    changes.extend(plugin.map(|plugin| Change::new(Property::Plugin, entry.plugins(), plugin)));
     // Another plugin comes with the password.
     let password = want.password.as_ref().filter(|_| plugin.is_none());
     if password.is_some_and(|password| !entry.is_known_by_hash(&hash_of(password))) {
-        changes.push(Change::new("password", Shown::Masked, Shown::Masked));
+        changes.push(Change::new(Property::Password, Shown::Masked, Shown::Masked));
     }
     if let Some(most) = want.max_connections.filter(|most| i64::from(*most) != entry.max_connections()) {
-        changes.push(Change::new("max_connections", entry.max_connections(), most));
+        changes.push(Change::new(Property::MaxConnections, entry.max_connections(), most));
     }
     if let Some(tls) = want.require_tls.filter(|tls| *tls != entry.requires_tls()) {
-        changes.push(Change::new("require_tls", !tls, tls));
+        changes.push(Change::new(Property::RequireTls, !tls, tls));
     }
     changes
 }
@@ -144,22 +153,21 @@ fn hash_of(password: &Secret) -> String {
 }
 
 /// The statement that mends one property.
-fn mending(want: &MysqlUser, property: &str, hash: Option<&str>) -> String {
+fn mending(want: &MysqlUser, property: Property, hash: Option<&str>) -> String {
     let who = account(&want.title);
     let most = want.max_connections.map(|most| format!(" WITH MAX_USER_CONNECTIONS {most}"));
     let tls = want.require_tls.map(|tls| if tls { " REQUIRE SSL" } else { " REQUIRE NONE" });
     let (most, tls) = (most.unwrap_or_default(), tls.unwrap_or_default());
     match (property, want.ensure) {
-        ("ensure", Presence::Absent) => format!("DROP USER {who};\n"),
-        ("ensure", Presence::Present) => {
+        (Property::Ensure, Presence::Absent) => format!("DROP USER {who};\n"),
+        (Property::Ensure, Presence::Present) => {
             format!("CREATE USER {who} IDENTIFIED VIA {}{tls}{most};\n", identification(want, hash))
         }
-        ("password" | "plugin", _) => {
+        (Property::Password | Property::Plugin, _) => {
             format!("ALTER USER {who} IDENTIFIED VIA {};\n", identification(want, hash))
         }
-        ("max_connections", _) => format!("ALTER USER {who}{most};\n"),
-        ("require_tls", _) => format!("ALTER USER {who}{tls};\n"),
-        _ => String::new(),
+        (Property::MaxConnections, _) => format!("ALTER USER {who}{most};\n"),
+        (Property::RequireTls, _) => format!("ALTER USER {who}{tls};\n"),
     }
 }
 

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::postgresql_database::ServerWord;
 use serde::Deserialize;
 
 use super::super::server::joined;
-use super::super::{Applied, Change, ChangeKind, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;
 use super::place::Place;
@@ -45,9 +45,19 @@ struct Database {
     connection_limit: i32,
 }
 
+properties! {
+    Ensure => "ensure",
+    Owner => "owner",
+    ConnectionLimit => "connection_limit",
+    Extensions => "extensions",
+    Encoding => "encoding",
+    Locale => "locale",
+}
+
 impl Provider for Databases {
     type Want = PostgresqlDatabase;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -71,12 +81,12 @@ impl Provider for Databases {
             match (want.ensure, found.databases.get(want.title.as_str())) {
                 (Presence::Absent, None) => Ok(Plan::IN_SYNC),
                 (Presence::Absent, Some(_)) => {
-                    Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+                    Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
                 }
                 (Presence::Present, database) => match (missing(want, found, database.is_some()), database) {
                     (Some(why), _) => Ok(Plan::Pending(why)),
                     (None, None) => {
-                        Ok(Plan::of(vec![Change::new("ensure", Presence::Absent, Presence::Present)]))
+                        Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)]))
                     }
                     (None, Some(database)) if extensions(want).next().is_none() => {
                         Ok(Plan::of(differences(want, database, None)))
@@ -97,7 +107,7 @@ impl Provider for Databases {
     ) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            applied.failed.extend(mend(want, &change.property, writing).err().map(|error| (i, error)));
+            applied.failed.extend(mend(want, change.property, writing).err().map(|error| (i, error)));
         }
         Ok(applied)
     }
@@ -169,27 +179,31 @@ fn differences(
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     if let Some(owner) = want.owner.as_ref().filter(|owner| owner.as_str() != database.owner) {
-        changes.push(Change::new("owner", &database.owner, owner));
+        changes.push(Change::new(Property::Owner, &database.owner, owner));
     }
     if want.connection_limit.0 != database.connection_limit {
-        changes.push(Change::new("connection_limit", database.connection_limit, want.connection_limit));
+        changes.push(Change::new(
+            Property::ConnectionLimit,
+            database.connection_limit,
+            want.connection_limit,
+        ));
     }
     if let (Some(wanted), Some(has)) = (&want.extensions, has) {
         let (is, should) = (names(wanted).into_iter().filter(|name| has.contains(*name)), names(wanted));
         let (is, should) = (joined(is), joined(should));
-        changes.extend((is != should).then(|| Change::new("extensions", is, should)));
+        changes.extend((is != should).then(|| Change::new(Property::Extensions, is, should)));
     }
-    changes.extend(fixed("encoding", &database.encoding, Some(&want.encoding)));
-    changes.extend(fixed("locale", &database.locale, want.locale.as_ref()));
+    changes.extend(fixed(Property::Encoding, &database.encoding, Some(&want.encoding)));
+    changes.extend(fixed(Property::Locale, &database.locale, want.locale.as_ref()));
     changes
 }
 
 /// What cannot be changed is only said.
-fn fixed(name: &'static str, is: &str, should: Option<&ServerWord>) -> Option<Change> {
+fn fixed(property: Property, is: &str, should: Option<&ServerWord>) -> Option<Change> {
     let should = should.filter(|should| ServerWord::plain(should.as_str()) != ServerWord::plain(is))?;
     let note =
-        format!("the {name} of a database cannot be changed: to have another, dump it and make it anew");
-    Some(Change::new(name, is, should).kind(ChangeKind::Note).note(note))
+        format!("the {property} of a database cannot be changed: to have another, dump it and make it anew");
+    Some(Change::new(property, is, should).kind(ChangeKind::Note).note(note))
 }
 
 /// Names in order, each once.
@@ -198,21 +212,22 @@ fn names(list: &[SqlName]) -> BTreeSet<&str> {
 }
 
 /// Mends one property.
-fn mend(want: &PostgresqlDatabase, property: &str, writing: Writing<'_>) -> Result<(), Error> {
+fn mend(want: &PostgresqlDatabase, property: Property, writing: Writing<'_>) -> Result<(), Error> {
     let name = identifier(want.title.as_str());
     let tell = |sql: String| server(want).tell(writing, &sql, None);
     match (property, want.ensure) {
-        ("ensure", Presence::Absent) => {
+        (Property::Ensure, Presence::Absent) => {
             tell(format!("DROP DATABASE {name}{};\n", if want.force { " WITH (FORCE)" } else { "" }))
         }
-        ("ensure", Presence::Present) if extensions(want).next().is_some() => {
+        (Property::Ensure, Presence::Present) if extensions(want).next().is_some() => {
             make_with_extensions(want, writing)
         }
-        ("ensure", Presence::Present) => tell(making(want, want.connection_limit)),
-        ("owner", _) => tell(want.owner.iter().map(|owner| owning(&name, owner)).collect()),
-        ("connection_limit", _) => tell(limiting(want)),
-        ("extensions", _) => extension::add(want, writing),
-        _ => Ok(()),
+        (Property::Ensure, Presence::Present) => tell(making(want, want.connection_limit)),
+        (Property::Owner, _) => tell(want.owner.iter().map(|owner| owning(&name, owner)).collect()),
+        (Property::ConnectionLimit, _) => tell(limiting(want)),
+        (Property::Extensions, _) => extension::add(want, writing),
+        // Only said: what cannot be changed.
+        (Property::Encoding | Property::Locale, _) => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::postgresql_grant::{GrantObject, PostgresqlPrivilege};
 
 use super::super::server::joined;
-use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Taken, Writing};
+use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;
 use super::place::Place;
@@ -27,9 +27,17 @@ pub struct Seen {
     access: Observed<Found>,
 }
 
+properties! {
+    Ensure => "ensure",
+    Privileges => "privileges",
+    WithGrantOption => "with_grant_option",
+    DefaultPrivileges => "default_privileges",
+}
+
 impl Provider for Grants {
     type Want = PostgresqlGrant;
     type Seen = Seen;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -77,7 +85,7 @@ impl Provider for Grants {
     ) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let sql = statement::mending(want, &change.property);
+            let sql = statement::mending(want, change.property);
             let done = place(want).tell(writing, &sql, None);
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
@@ -125,7 +133,7 @@ fn taking(want: &PostgresqlGrant, access: Option<&Access>) -> Result<Plan, Error
              or take the grant option away from it with CASCADE"
         )));
     }
-    Ok(Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)]))
+    Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
 }
 
 /// What differs where everything is there that the privileges are of.
@@ -134,21 +142,21 @@ fn differences(want: &PostgresqlGrant, access: &Access) -> Vec<Change> {
     let wanted = want.each_privilege();
     let held = access.held_on_all(&wanted);
     if !access.objects.is_empty() && !access.holds_any(want) {
-        changes.push(Change::new("ensure", Presence::Absent, Presence::Present));
+        changes.push(Change::new(Property::Ensure, Presence::Absent, Presence::Present));
         return changes;
     }
     if held != wanted {
-        let change = Change::new("privileges", words(&held), words(&wanted));
+        let change = Change::new(Property::Privileges, words(&held), words(&wanted));
         changes.push(match access.lacking(&wanted) {
             Some(note) if want.on.is_many() => change.note(note),
             _ => change,
         });
     }
     if access.differs_in_option(want) {
-        changes.push(Change::new("with_grant_option", !want.with_grant_option, want.with_grant_option));
+        changes.push(Change::new(Property::WithGrantOption, !want.with_grant_option, want.with_grant_option));
     }
     let (is, should) = (access.default_roles(want), default_roles(want));
-    changes.extend((is != should).then(|| Change::new("default_privileges", is, should)));
+    changes.extend((is != should).then(|| Change::new(Property::DefaultPrivileges, is, should)));
     changes
 }
 

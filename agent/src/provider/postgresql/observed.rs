@@ -33,7 +33,11 @@ impl<T> Observed<T> {
     }
 
     /// Plans with what was found in a place.
-    pub fn plan(&self, place: &Place, plan: impl FnOnce(&T) -> Result<Plan, Error>) -> Result<Plan, Error> {
+    pub fn plan<P>(
+        &self,
+        place: &Place,
+        plan: impl FnOnce(&T) -> Result<Plan<P>, Error>,
+    ) -> Result<Plan<P>, Error> {
         match self.0.get(place) {
             Some(Ok(seen)) => seen.plan(plan),
             Some(Err(why)) => Err(Error::Refused(why.clone())),
@@ -44,6 +48,8 @@ impl<T> Observed<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use holdfast_catalog::resource::attribute::cluster::Cluster;
     use holdfast_catalog::resource::attribute::database::Port;
 
@@ -59,8 +65,8 @@ mod tests {
             if *place == bad { Err(Error::Refused("no".to_owned())) } else { Ok(Seen::There(())) }
         });
         assert_eq!(asked, 2);
-        assert_eq!(observed.plan(&good, |()| Ok(Plan::IN_SYNC)).unwrap(), Plan::IN_SYNC);
-        assert_eq!(observed.plan(&bad, |()| Ok(Plan::IN_SYNC)).unwrap_err().to_string(), "no");
+        assert_eq!(observed.plan(&good, |()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap(), Plan::IN_SYNC);
+        assert_eq!(observed.plan(&bad, |()| Ok(Plan::<Infallible>::IN_SYNC)).unwrap_err().to_string(), "no");
         assert!(observed.get(&bad).is_none());
     }
 }

@@ -11,7 +11,9 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::super::server::joined;
-use super::super::{Applied, Change, Error, Left, Plan, Provider, Reading, Shown, Taken, Writing};
+use super::super::{
+    Applied, Error, Left, Property as _, Provider, Reading, Shown, Taken, Writing, properties,
+};
 use super::MAINTENANCE;
 use super::observed::Observed;
 use super::place::Place;
@@ -43,9 +45,23 @@ struct Role {
     member_of: BTreeSet<String>,
 }
 
+properties! {
+    Ensure => "ensure",
+    Login => "login",
+    Superuser => "superuser",
+    Createdb => "createdb",
+    Createrole => "createrole",
+    Replication => "replication",
+    Inherit => "inherit",
+    ConnectionLimit => "connection_limit",
+    MemberOf => "member_of",
+    Password => "password",
+}
+
 impl Provider for Roles {
     type Want = PostgresqlRole;
     type Seen = Observed<Found>;
+    type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
@@ -66,12 +82,12 @@ impl Provider for Roles {
             Ok(match (want.ensure, found.roles.get(want.title.as_str())) {
                 (Presence::Absent, None) => Plan::IN_SYNC,
                 (Presence::Absent, Some(_)) => {
-                    Plan::of(vec![Change::new("ensure", Presence::Present, Presence::Absent)])
+                    Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)])
                 }
                 (Presence::Present, role) => match missing {
                     Some(group) => Plan::Pending(format!("there is no role `{group}`")),
                     None => Plan::of(role.map_or_else(
-                        || vec![Change::new("ensure", Presence::Absent, Presence::Present)],
+                        || vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
                         |role| differences(want, role),
                     )),
                 },
@@ -85,12 +101,13 @@ impl Provider for Roles {
         changes: &[Change],
         writing: Writing<'_>,
     ) -> Result<Applied, Error> {
-        let sets_password = changes.iter().any(|change| matches!(&*change.property, "ensure" | "password"));
+        let sets_password =
+            changes.iter().any(|change| matches!(change.property, Property::Ensure | Property::Password));
         let kept = want.password.as_ref().filter(|_| sets_password).map(kept_as).transpose()?;
         let kept = kept.as_ref().map(|kept| kept.as_str());
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let done = mending(want, &change.property, kept, writing).and_then(|sql| {
+            let done = mending(want, change.property, kept, writing).and_then(|sql| {
                 let secret = kept.filter(|kept| sql.contains(*kept));
                 place(want).tell(writing, &sql, secret)
             });
@@ -101,7 +118,9 @@ impl Provider for Roles {
 
     fn left<'a>(&self, want: &'a PostgresqlRole) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
-        left.extend(switches(want).map(|(name, _, should)| (name.into(), should.to_string().into())));
+        left.extend(
+            switches(want).map(|(switch, _, should)| (switch.name().into(), should.to_string().into())),
+        );
         left.push(("connection_limit".into(), want.connection_limit.to_string().into()));
         let member_of = want.member_of.as_ref().map(|groups| joined(names(groups)).into());
         left.extend(member_of.map(|groups: Cow<'_, str>| ("member_of".into(), groups)));
@@ -134,26 +153,26 @@ FROM pg_authid a WHERE a.rolname IN ({asked});
 }
 
 /// The attributes that are there or not: their name, PostgreSQL's word, and what is wanted.
-fn switches(want: &PostgresqlRole) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+fn switches(want: &PostgresqlRole) -> impl Iterator<Item = (Property, &'static str, bool)> {
     [
-        ("login", "LOGIN", want.login),
-        ("superuser", "SUPERUSER", want.superuser),
-        ("createdb", "CREATEDB", want.createdb),
-        ("createrole", "CREATEROLE", want.createrole),
-        ("replication", "REPLICATION", want.replication),
-        ("inherit", "INHERIT", want.inherit),
+        (Property::Login, "LOGIN", want.login),
+        (Property::Superuser, "SUPERUSER", want.superuser),
+        (Property::Createdb, "CREATEDB", want.createdb),
+        (Property::Createrole, "CREATEROLE", want.createrole),
+        (Property::Replication, "REPLICATION", want.replication),
+        (Property::Inherit, "INHERIT", want.inherit),
     ]
     .into_iter()
 }
 
 impl Role {
-    fn has(&self, switch: &str) -> bool {
+    fn has(&self, switch: Property) -> bool {
         match switch {
-            "login" => self.login,
-            "superuser" => self.superuser,
-            "createdb" => self.createdb,
-            "createrole" => self.createrole,
-            "replication" => self.replication,
+            Property::Login => self.login,
+            Property::Superuser => self.superuser,
+            Property::Createdb => self.createdb,
+            Property::Createrole => self.createrole,
+            Property::Replication => self.replication,
             _ => self.inherit,
         }
     }
@@ -183,20 +202,20 @@ fn refusal(want: &PostgresqlRole, found: &Found) -> Option<String> {
 /// What differs of a role that is there.
 fn differences(want: &PostgresqlRole, role: &Role) -> Vec<Change> {
     let mut changes: Vec<Change> = switches(want)
-        .filter(|(name, _, should)| role.has(name) != *should)
-        .map(|(name, _, should)| Change::new(name, !should, should))
+        .filter(|(switch, _, should)| role.has(*switch) != *should)
+        .map(|(switch, _, should)| Change::new(switch, !should, should))
         .collect();
     if want.connection_limit.0 != role.connection_limit {
-        changes.push(Change::new("connection_limit", role.connection_limit, want.connection_limit));
+        changes.push(Change::new(Property::ConnectionLimit, role.connection_limit, want.connection_limit));
     }
     if let Some(groups) = &want.member_of {
         let (is, should) = (joined(role.groups(want)), joined(names(groups)));
-        changes.extend((is != should).then(|| Change::new("member_of", is, should)));
+        changes.extend((is != should).then(|| Change::new(Property::MemberOf, is, should)));
     }
     let is_kept =
         |password: &Secret| verifier::is_of(role.kept.as_deref().unwrap_or_default(), &password.expose());
     if want.password.as_ref().is_some_and(|password| !is_kept(password)) {
-        changes.push(Change::new("password", Shown::Masked, Shown::Masked));
+        changes.push(Change::new(Property::Password, Shown::Masked, Shown::Masked));
     }
     changes
 }
@@ -215,7 +234,7 @@ fn kept_as(password: &Secret) -> Result<Zeroizing<String>, Error> {
 /// The SQL that mends one property; whole or not at all.
 fn mending(
     want: &PostgresqlRole,
-    property: &str,
+    property: Property,
     kept: Option<&str>,
     writing: Writing<'_>,
 ) -> Result<Zeroizing<String>, Error> {
@@ -223,8 +242,8 @@ fn mending(
     let word = |word: &str, should: bool| format!("{}{word}", if should { "" } else { "NO" });
     let password = kept.map(|kept| format!("PASSWORD {}", literal(kept)));
     let statements = match (property, want.ensure) {
-        ("ensure", Presence::Absent) => format!("DROP ROLE {role};\n"),
-        ("ensure", Presence::Present) => {
+        (Property::Ensure, Presence::Absent) => format!("DROP ROLE {role};\n"),
+        (Property::Ensure, Presence::Present) => {
             let words: Vec<_> = switches(want).map(|(_, name, should)| word(name, should)).collect();
             let groups = names(want.member_of.as_deref().unwrap_or_default());
             format!(
@@ -235,11 +254,11 @@ fn mending(
                 groups.into_iter().map(|group| joining(group, &role)).collect::<String>()
             )
         }
-        ("password", _) => format!("ALTER ROLE {role} WITH {};\n", password.unwrap_or_default()),
-        ("connection_limit", _) => {
+        (Property::Password, _) => format!("ALTER ROLE {role} WITH {};\n", password.unwrap_or_default()),
+        (Property::ConnectionLimit, _) => {
             format!("ALTER ROLE {role} WITH CONNECTION LIMIT {};\n", want.connection_limit)
         }
-        ("member_of", _) => membership(want, &role, writing)?,
+        (Property::MemberOf, _) => membership(want, &role, writing)?,
         _ => {
             let switch = switches(want).filter(|(name, ..)| *name == property);
             switch

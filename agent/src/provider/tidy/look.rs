@@ -4,9 +4,10 @@ use std::path::Path;
 
 use holdfast_catalog::resource::Tidy;
 
+use super::{Change, Property};
 use super::{age_of, is_due, is_old};
 use crate::provider::glob::matches_any;
-use crate::provider::{Change, ChangeKind, Error, Reading};
+use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{FileKind, Member, Stat, Unread, Walk};
 
 /// So many paths of one directory are removed in a run; the next one goes on.
@@ -169,7 +170,7 @@ impl Look<'_> {
 
     fn change(&mut self, path: &str, stat: &Stat) {
         let days = age_of(self.want, stat, self.now).max(0) / 86_400;
-        let change = Change::new("matches", "present", "absent").kind(ChangeKind::Moved).below(path);
+        let change = Change::new(Property::Matches, "present", "absent").kind(ChangeKind::Moved).below(path);
         self.changes.push(change.note(format!("{days} days old, {} bytes", stat.size)));
     }
 
@@ -188,7 +189,7 @@ impl Look<'_> {
             )
         });
         let more = is_full.then(|| format!("{} paths go in one run; the next one looks for more", self.most));
-        let note = |words| Change::new("matches", "", "").kind(ChangeKind::Note).note(words);
+        let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
         self.changes.extend(nameless.into_iter().chain(unread).chain(more).map(note));
         self.changes
     }

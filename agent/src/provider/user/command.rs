@@ -5,30 +5,33 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
-use super::{joined, names};
+use super::{Property, joined, names};
 use crate::system::{Accounts, Invocation};
 
 /// What mends one property.
-pub fn mending(want: &User, property: &str, accounts: &Accounts) -> Vec<Invocation> {
+pub fn mending(want: &User, property: Property, accounts: &Accounts) -> Vec<Invocation> {
     let set = |option: &str, value: &str| vec![usermod(want, &[option, value])];
     let text = |value: Option<String>| value.unwrap_or_default();
     match property {
-        "ensure" if want.ensure == Presence::Absent => vec![removing(want)],
-        "ensure" => making(want, accounts),
-        "uid" => set("--uid", &text(want.uid.map(|uid| uid.to_string()))),
-        "gid" => set("--gid", &text(want.gid.as_ref().map(ToString::to_string))),
-        "shell" => set("--shell", &text(want.shell.as_ref().map(ToString::to_string))),
-        "comment" => set("--comment", want.comment.as_deref().unwrap_or_default()),
-        "groups" => {
+        Property::Ensure if want.ensure == Presence::Absent => vec![removing(want)],
+        Property::Ensure => making(want, accounts),
+        Property::Uid => set("--uid", &text(want.uid.map(|uid| uid.to_string()))),
+        Property::Gid => set("--gid", &text(want.gid.as_ref().map(ToString::to_string))),
+        Property::Shell => set("--shell", &text(want.shell.as_ref().map(ToString::to_string))),
+        Property::Comment => set("--comment", want.comment.as_deref().unwrap_or_default()),
+        Property::Groups => {
             let groups = joined(names(want.groups.as_deref().unwrap_or_default()));
             match want.membership {
                 Membership::Inclusive => vec![usermod(want, &["--groups", &groups])],
                 Membership::Minimum => vec![usermod(want, &["--append", "--groups", &groups])],
             }
         }
-        "home" if !want.manage_home => set("--home", &text(want.home.as_ref().map(ToString::to_string))),
-        "password" => password(want).into_iter().collect(),
-        _ => Vec::new(),
+        Property::Home if !want.manage_home => {
+            set("--home", &text(want.home.as_ref().map(ToString::to_string)))
+        }
+        Property::Password => password(want).into_iter().collect(),
+        // By the provider itself.
+        Property::Home | Property::ManageHome | Property::PurgeSshKeys => Vec::new(),
     }
 }
 

@@ -6,23 +6,23 @@ use holdfast_catalog::resource::attribute::database::SqlName;
 use holdfast_catalog::resource::postgresql_grant::GrantObject;
 
 use super::super::quoting::identifier;
+use super::Property;
 
 /// What mends one property; whole or not at all.
-pub fn mending(want: &PostgresqlGrant, property: &str) -> String {
+pub fn mending(want: &PostgresqlGrant, property: Property) -> String {
     let (privileges, object, role) = (privileges(want), object(want), grantee(want));
     let statements = match (property, want.ensure) {
-        ("ensure", Presence::Absent) => {
+        (Property::Ensure, Presence::Absent) => {
             let to_come = defaults(want, |kind| format!("REVOKE {privileges} ON {kind} FROM {role}"));
             format!("REVOKE {privileges} ON {object} FROM {role};\n{to_come}")
         }
-        ("ensure", Presence::Present) => granting(want) + &granting_to_come(want),
-        ("privileges", _) => granting(want),
-        ("with_grant_option", _) if want.with_grant_option => granting(want),
-        ("with_grant_option", _) => {
+        (Property::Ensure, Presence::Present) => granting(want) + &granting_to_come(want),
+        (Property::Privileges, _) => granting(want),
+        (Property::WithGrantOption, _) if want.with_grant_option => granting(want),
+        (Property::WithGrantOption, _) => {
             format!("REVOKE GRANT OPTION FOR {privileges} ON {object} FROM {role};\n")
         }
-        ("default_privileges", _) => granting_to_come(want),
-        _ => String::new(),
+        (Property::DefaultPrivileges, _) => granting_to_come(want),
     };
     format!("BEGIN;\n{statements}COMMIT;\n")
 }
