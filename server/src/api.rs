@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use actix_web::middleware::from_fn;
 use actix_web::web;
 use holdfast_catalog::wire::path;
 
@@ -17,6 +18,7 @@ mod caller;
 mod catalog;
 mod content;
 mod enroll;
+mod entry;
 mod limits;
 mod refused;
 mod reports;
@@ -39,11 +41,13 @@ pub struct State {
 
 /// The routes.
 pub fn configure(config: &mut web::ServiceConfig) {
-    config
+    let routes = web::scope("")
+        .wrap(from_fn(entry::enter))
         .service(web::resource(path::ENROLL).route(web::post().to(enroll::enroll)))
         .service(web::resource(path::RENEW).route(web::post().to(enroll::renew)))
         .service(web::resource(path::CATALOG).route(web::post().to(catalog::poll)))
         .service(web::resource(format!("{}/{{hash}}", path::CONTENT)).route(web::get().to(content::content)))
         .service(web::resource(path::REPORTS).route(web::post().to(reports::report)))
         .default_service(web::to(refused::no_such_route));
+    config.service(routes);
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::network::files::Shares;
+
 /// Where the server keeps its state.
 pub const DATA_DIR: &str = "/var/lib/holdfast";
 
@@ -35,6 +37,9 @@ pub struct Config {
     pub certificate_lifetime: u64,
     /// How many threads serve, and compile: as many as there are processors.
     pub workers: usize,
+    /// How many connections each port holds; without it, what the system's limit of files allows.
+    #[serde(skip)]
+    pub connections: Option<Shares>,
 }
 
 impl Default for Config {
@@ -51,6 +56,7 @@ impl Default for Config {
             interval: 30 * 60,
             certificate_lifetime: 7 * 24 * 3600,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            connections: None,
         }
     }
 }

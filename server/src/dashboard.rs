@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::middleware::DefaultHeaders;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use tokio::sync::Semaphore;
 
@@ -15,12 +15,14 @@ use crate::store::Store;
 mod asked; // who asks, for what form of answer
 mod assets; // the style, the script, the icon
 mod attempts; // how often someone may try to log in
+mod entry; // what holds for every request
 mod diagnostics; // errors with line and caret
 mod history; // the last runs as a drawing
 mod metrics; // for monitoring
 mod openapi; // what the API offers
 mod page; // views, errors, and the frame around them
 mod password; // argon2id
+mod readiness; // whether polls and reports can be served now
 mod status; // how a node is
 mod text; // times, hostile texts, links
 
@@ -34,6 +36,7 @@ mod nodes; // the list of nodes
 mod overview; // how everything is
 mod report; // one run
 
+pub use entry::remember_place;
 pub use estate::{Estate, Function};
 
 /// What the pages stand on.
@@ -43,6 +46,10 @@ pub struct State {
     /// How far apart agents poll.
     interval: Duration,
     attempts: attempts::Attempts,
+    strangers: entry::Strangers,
+    /// What this server is called; any name where it is empty.
+    names: Vec<String>,
+    readiness: readiness::Readiness,
     /// Hashing a password takes memory: a few at once.
     hashing: Semaphore,
     listening: live::Listening,
@@ -52,13 +59,23 @@ impl State {
     /// Pages over `store`, for agents that poll `interval` apart.
     pub fn new(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
         Self {
-            store,
+            // Whether the server is ready is asked past all pages.
+            readiness: readiness::Readiness::of(store.clone(), estate.clone()),
+            store: store.for_pages(),
             estate,
             interval,
             attempts: attempts::Attempts::default(),
+            strangers: entry::Strangers::default(),
+            names: Vec::new(),
             hashing: Semaphore::new(2),
             listening: live::Listening::default(),
         }
+    }
+
+    /// The same for a server that answers to these names alone.
+    #[must_use]
+    pub fn called(self, names: Vec<String>) -> Self {
+        Self { names, ..self }
     }
 }
 
@@ -79,6 +96,7 @@ pub fn configure(app: &mut ServiceConfig) {
     let get = web::get;
     app.service(
         web::scope("")
+            .wrap(from_fn(entry::enter))
             .wrap(headers)
             .app_data(web::FormConfig::default().limit(8 * 1024))
             .route("/", get().to(overview::show))

@@ -9,7 +9,7 @@ pub mod diagnose; // what is wrong, for people and programs
 pub mod compile; // snapshot, node and facts to a catalog
 pub mod check; // everything wrong with a repository
 pub mod identity; // who is who
-mod network; // whom an address stands for
+pub mod network; // whom an address stands for, who may hold a connection
 pub mod api; // what nodes may ask
 pub mod live; // which commit is in force, what nodes were given
 pub mod serve; // from a configuration to a running server

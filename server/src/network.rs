@@ -1,6 +1,12 @@
-//! Whom an address stands for where someone is counted by it.
+//! Whom an address stands for, and who may hold a connection.
 
 use std::net::IpAddr;
+
+pub mod allowance; // how often each may ask
+pub mod door; // how many connections each may hold
+pub mod files; // how many the system lets the process hold
+pub mod port; // a port with TLS and a door
+pub mod stream; // a connection that can be told to make room
 
 /// What is counted as one: an IPv4 address, but of IPv6 the network of 2⁶⁴ that whoever has one address has.
 pub fn of(address: IpAddr) -> IpAddr {

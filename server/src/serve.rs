@@ -7,10 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_server::ServerHandle;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpServer};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
@@ -18,6 +17,9 @@ use crate::identity::authority::Authority;
 use crate::identity::tls::{self, ServerCertificate};
 use crate::identity::{self, AuthorityError, Identity};
 use crate::live::{self, Live};
+use crate::network::door::Door;
+use crate::network::files;
+use crate::network::port::Port;
 use crate::repo::{Follower, RepoError, Source};
 use crate::store::commit::CommitStatus;
 use crate::store::user::{Role, Scope};
@@ -107,6 +109,7 @@ pub struct Server {
     operators: admin::Context,
     nodes: SocketAddr,
     people: SocketAddr,
+    doors: [Arc<Door>; 2],
     handles: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
     _lock: File,
@@ -133,17 +136,27 @@ impl Server {
         let certificate = ServerCertificate::issue(identity.authority(), &names).await?;
         let state =
             api::State { identity: identity.clone(), live: live.clone(), limits: api::Limits::default() };
-        let pages = dashboard::State::new(store.clone(), live.clone(), live.interval());
-        let tls = tls::for_nodes(identity.authority(), certificate.clone())?;
-        let handles = vec![
-            serve_nodes(for_nodes, tls, Data::new(state), config.workers)?,
-            serve_people(
-                for_people,
-                tls::for_people(certificate.clone())?,
-                Data::new(pages),
-                config.workers,
-            )?,
-        ];
+        let pages = dashboard::State::new(store.clone(), live.clone(), live.interval()).called(names.clone());
+        let shares = config.connections.unwrap_or_else(|| files::share(files::raise()));
+        let doors = [Door::new(shares.nodes), Door::new(shares.people)];
+        let for_nodes = Port {
+            listener: for_nodes,
+            tls: tls::for_nodes(identity.authority(), certificate.clone())?,
+            door: doors[0].clone(),
+            state: Data::new(state),
+            routes: api::configure,
+            introduce: api::remember_peer,
+        };
+        let for_people = Port {
+            listener: for_people,
+            tls: tls::for_people(certificate.clone())?,
+            door: doors[1].clone(),
+            state: Data::new(pages),
+            routes: dashboard::configure,
+            introduce: dashboard::remember_place,
+        };
+        // An open page listens for as long as it is open: nothing is lost when it is cut off.
+        let handles = vec![for_nodes.open(config.workers, SHUTDOWN)?, for_people.open(config.workers, 1)?];
         let operators = admin::Context {
             identity: identity.clone(),
             store: store.clone(),
@@ -158,7 +171,7 @@ impl Server {
             actix_web::rt::spawn(forget_old_reports(store.clone())),
             actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
         ];
-        Ok(Self { store, identity, live, operators, nodes, people, handles, tasks, _lock: lock })
+        Ok(Self { store, identity, live, operators, nodes, people, doors, handles, tasks, _lock: lock })
     }
 
     /// A login link for the first operator; none where there are users already.
@@ -191,6 +204,11 @@ impl Server {
     /// The dashboard as a browser finds it.
     pub fn dashboard_url(&self) -> &str {
         &self.operators.dashboard
+    }
+
+    /// How many strangers, and how many who are known, are connected: to the port of nodes, and to that of people.
+    pub fn connections(&self) -> [(usize, usize); 2] {
+        [self.doors[0].count(), self.doors[1].count()]
     }
 
     /// Stops: requests end first, and nothing that was seen is lost.
@@ -285,47 +303,6 @@ async fn put_in_force(live: &Arc<Live>, store: &Store, source: Source) -> Result
         tracing::error!("no good commit is known: nodes get no catalog until one comes");
     }
     Ok(Follower::start(source, last)?)
-}
-
-fn serve_nodes(
-    listener: TcpListener,
-    tls: rustls::ServerConfig,
-    state: Data<api::State>,
-    workers: usize,
-) -> Result<ServerHandle, StartError> {
-    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(api::configure))
-        .on_connect(api::remember_peer)
-        // Without it each fresh connection waits 40 ms for an acknowledgement.
-        .tcp_nodelay(true)
-        .max_connection_rate(1024)
-        .backlog(4096)
-        .workers(workers)
-        .shutdown_timeout(SHUTDOWN)
-        .disable_signals()
-        .listen_rustls_0_23(listener, tls)?
-        .run();
-    let handle = server.handle();
-    actix_web::rt::spawn(server);
-    Ok(handle)
-}
-
-fn serve_people(
-    listener: TcpListener,
-    tls: rustls::ServerConfig,
-    state: Data<dashboard::State>,
-    workers: usize,
-) -> Result<ServerHandle, StartError> {
-    let server = HttpServer::new(move || App::new().app_data(state.clone()).configure(dashboard::configure))
-        .tcp_nodelay(true)
-        .workers(workers)
-        // An open page listens for as long as it is open: nothing is lost when it is cut off.
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen_rustls_0_23(listener, tls)?
-        .run();
-    let handle = server.handle();
-    actix_web::rt::spawn(server);
-    Ok(handle)
 }
 
 async fn keep_writing_seen(live: Arc<Live>) {

@@ -24,6 +24,9 @@ pub mod session; // sessions and one-time login links
 pub mod token; // one-time tokens of join strings
 pub mod user; // who may log in
 
+/// So many reads of pages wait at most.
+const PAGES_WAITING: usize = 64;
+
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,6 +36,9 @@ pub enum Error {
     /// The store did not take the work, or has been closed.
     #[error("the store does not take work; its log says why")]
     Closed,
+    /// Too many pages wait for the store already.
+    #[error("too many pages are being read at the moment; try again")]
+    Busy,
     /// The work has a bug; what it did is taken back.
     #[error("the store's work failed in an unforeseen way; the log says where")]
     Panicked,
@@ -60,11 +66,24 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The store; copies are handles to the same one.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store {
+    shared: Arc<Inner>,
+    /// Which readers this handle uses.
+    lane: Lane,
+}
+
+/// Who reads: pages have readers of their own, so that nodes and whoever asks whether the server is ready never wait
+/// behind them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Nodes,
+    Pages,
+}
 
 struct Inner {
     writer: writer::Writer,
-    readers: pool::Readers,
+    for_nodes: pool::Readers,
+    for_pages: pool::Readers,
 }
 
 impl Store {
@@ -75,10 +94,29 @@ impl Store {
     pub fn open(file: &Path) -> Result<Self> {
         let connection = pool::open_for_writing(file)?;
         migrate::up(&connection)?;
-        Ok(Self(Arc::new(Inner {
+        let shared = Inner {
             writer: writer::Writer::start(connection),
-            readers: pool::Readers::of(file),
-        })))
+            for_nodes: pool::Readers::of(file, usize::MAX),
+            for_pages: pool::Readers::of(file, PAGES_WAITING),
+        };
+        Ok(Self { shared: Arc::new(shared), lane: Lane::Nodes })
+    }
+
+    /// A handle to the same store that reads as pages do: after one another, and not without end.
+    #[must_use]
+    pub fn for_pages(&self) -> Self {
+        Self { shared: self.shared.clone(), lane: Lane::Pages }
+    }
+
+    /// Whether reading works, past all pages.
+    ///
+    /// # Errors
+    /// Where the store cannot read.
+    pub async fn check_reading(&self) -> Result<()> {
+        let read = |connection: &rusqlite::Connection| {
+            Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?)
+        };
+        self.shared.for_nodes.run(read).await.map(|_| ())
     }
 
     /// Whether writing works: writes what stands there already, down to the disk.
@@ -98,7 +136,7 @@ impl Store {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.0.writer.run(work).await
+        self.shared.writer.run(work).await
     }
 
     /// Runs `work` on a connection that cannot write.
@@ -106,7 +144,10 @@ impl Store {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.0.readers.run(work).await
+        match self.lane {
+            Lane::Nodes => self.shared.for_nodes.run(work).await,
+            Lane::Pages => self.shared.for_pages.run(work).await,
+        }
     }
 }
 

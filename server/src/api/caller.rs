@@ -1,10 +1,9 @@
 //! Who asks: read from the connection's certificate once, held against the node's state for every request.
 
-use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::dev::{Extensions, Payload};
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -13,13 +12,16 @@ use jiff::Timestamp;
 use super::State;
 use super::refused::Refused;
 use crate::identity::{Caller, Peer, tls};
+use crate::network::door::Place;
+use crate::network::port::Connection;
 
 /// Keeps a connection's certificate for its requests. Where it is no node's, nothing is kept, and routes refuse.
-pub fn remember_peer(connection: &dyn Any, extensions: &mut Extensions) {
-    let Some(stream) = connection.downcast_ref::<TlsStream<actix_web::rt::net::TcpStream>>() else { return };
-    let (socket, session) = stream.get_ref();
+pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
+    let (stream, session) = connection.get_ref();
+    extensions.insert(stream.place().clone());
     let Some(certificate) = session.peer_certificates().and_then(|chain| chain.first()) else { return };
-    let address = socket.peer_addr().map_or_else(|_| String::new(), |address| address.ip().to_string());
+    let address =
+        stream.socket().peer_addr().map_or_else(|_| String::new(), |address| address.ip().to_string());
     if let Some(peer) = tls::peer(certificate, address) {
         extensions.insert(peer);
     }
@@ -35,7 +37,14 @@ impl FromRequest for AgentIdentity {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let peer = peer_of(request);
         let state = state_of(request);
-        Box::pin(async move { Ok(Self(state?.identity.admit(&peer?, Timestamp::now()).await?)) })
+        let place = request.conn_data::<Arc<Place>>().cloned();
+        Box::pin(async move {
+            let caller = state?.identity.admit(&peer?, Timestamp::now()).await?;
+            if let Some(place) = place {
+                place.belongs_to(caller.node.number());
+            }
+            Ok(Self(caller))
+        })
     }
 }
 

@@ -39,8 +39,7 @@ pub async fn renew(
     state: Data<State>,
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
-    let address = request.peer_addr().map(|address| address.ip());
-    state.limits.take(Who::Network(address.map(network::of)), Kind::Enroll)?;
+    state.limits.take(Who::Named(presented.0.name.certname.clone()), Kind::Renew)?;
     let asked: RenewRequest = body::read(&request, payload, LIMIT).await?;
     answer::json(&request, &state.identity.renew(&presented.0, asked).await?)
 }

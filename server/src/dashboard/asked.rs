@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use super::State;
 use super::login::{self, SessionToken};
 use super::page::{self, Error, Problem, View};
+use crate::network::door;
 use crate::store::node::{NodeRow, Place};
 use crate::store::user::UserRow;
 
@@ -57,6 +59,9 @@ impl Asked {
         let now = Timestamp::now();
         let user = state.store.session_user(session.hash(), now).await;
         let user = user.map_err(|error| problem(error.into()))?.ok_or_else(|| problem(Error::LoggedOut))?;
+        if let Some(place) = request.conn_data::<Arc<door::Place>>() {
+            place.belongs_to(user.id);
+        }
         // A page that renews itself is not a person at work.
         if !request.headers().contains_key("x-holdfast-renewal") {
             let extended = state.store.extend_session(session.hash(), now, login::IDLE, login::MOST).await;

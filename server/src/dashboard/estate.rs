@@ -31,6 +31,9 @@ pub trait Estate: Send + Sync {
     /// A text of a commit, to show the line of an error; none where it is not at hand any more.
     fn source(&self, commit: &str, file: &str) -> Option<String>;
 
+    /// Whether there is a good commit to answer polls from.
+    fn has_commit(&self) -> bool;
+
     /// What happens from now on.
     fn happenings(&self) -> broadcast::Receiver<Happening>;
 }
@@ -51,6 +54,10 @@ impl Estate for Live {
     fn source(&self, commit: &str, file: &str) -> Option<String> {
         let snapshot = self.snapshot(commit)?;
         String::from_utf8(snapshot.get(file)?.bytes().to_vec()).ok()
+    }
+
+    fn has_commit(&self) -> bool {
+        self.in_force().is_some()
     }
 
     fn happenings(&self) -> broadcast::Receiver<Happening> {

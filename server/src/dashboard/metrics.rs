@@ -88,15 +88,10 @@ pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The store answers, and a commit is in force.
+/// Polls and reports can be served now.
 pub async fn ready(state: web::Data<State>) -> HttpResponse {
-    // A server that reads but cannot write lets no node in and stores no report.
-    if let Err(error) = state.store.check_writing().await {
-        return unavailable(&error.into());
-    }
-    match state.store.heads().await {
-        Ok(heads) if heads.iter().any(|head| head.in_force.is_some()) => HttpResponse::Ok().body("ok\n"),
-        Ok(_) => HttpResponse::ServiceUnavailable().body("no commit is in force yet\n"),
-        Err(error) => unavailable(&error.into()),
+    match state.readiness.look().await {
+        Ok(()) => HttpResponse::Ok().body("ok\n"),
+        Err(reason) => HttpResponse::ServiceUnavailable().body(format!("{reason}\n")),
     }
 }

@@ -57,7 +57,19 @@ pub enum Error {
     Busy,
     /// The store failed; the log says how.
     #[error("the server cannot read its store at the moment; its log says why")]
-    Store(#[from] store::Error),
+    Store(#[source] store::Error),
+    /// The request names a host that this server is not.
+    #[error("this server is not called so; an operator adds names to `names` in its server.toml")]
+    OtherHost,
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Busy => Self::Busy,
+            other => Self::Store(other),
+        }
+    }
 }
 
 impl Error {
@@ -67,6 +79,7 @@ impl Error {
             Self::LoggedOut => StatusCode::UNAUTHORIZED,
             Self::Foreign => StatusCode::FORBIDDEN,
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
+            Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -390,11 +390,40 @@ async fn metrics_count_all_nodes_and_name_none() {
     see(&seeded, "cleo", "/").await;
     let tenant = remote().insert_header(("cookie", "__Host-holdfast=pcleo"));
     assert_eq!(ask(&seeded, tenant).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(ask(&seeded, TestRequest::get().uri("/readyz")).await.status, StatusCode::OK);
-    let fresh = empty();
-    assert_eq!(ask(&fresh, TestRequest::get().uri("/readyz")).await.status, StatusCode::SERVICE_UNAVAILABLE);
-    seeded.store.refuse_writing().await;
-    assert_eq!(ask(&seeded, TestRequest::get().uri("/readyz")).await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[actix_web::test]
+async fn ready_is_a_server_that_can_take_polls_and_reports_now() {
+    let ready = async |seeded: &Seeded| {
+        let answer = ask(seeded, TestRequest::get().uri("/readyz")).await;
+        (answer.status, answer.body)
+    };
+    assert_eq!(ready(&seeded().await).await, (StatusCode::OK, "ok\n".to_owned()));
+    let (status, reason) = ready(&empty()).await;
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE && reason.contains("no good commit"), "{reason}");
+    let full = seeded().await;
+    full.store.refuse_writing().await;
+    let (status, reason) = ready(&full).await;
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE && reason.contains("store"), "{reason}");
+}
+
+#[actix_web::test]
+async fn nodes_and_readiness_never_wait_behind_pages() {
+    let seeded = seeded().await;
+    let held = seeded.store.hold_readers_of_pages().await;
+    let mut page = std::pin::pin!(see(&seeded, "ana", "/"));
+    let others = async {
+        let ready = ask(&seeded, TestRequest::get().uri("/readyz")).await;
+        let node = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap();
+        (ready.status, node.is_some())
+    };
+    tokio::select! {
+        biased;
+        _ = &mut page => panic!("the page was read without a reader"),
+        others = others => assert_eq!(others, (StatusCode::OK, true)),
+    }
+    drop(held);
+    assert_eq!(page.await.status, StatusCode::OK);
 }
 
 #[actix_web::test]

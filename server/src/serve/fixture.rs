@@ -72,11 +72,18 @@ impl Fixture {
 
     /// A server with another lifetime of certificates.
     pub async fn with_lifetime(lifetime: Duration) -> Self {
+        Self::with(|config| config.certificate_lifetime = lifetime.as_secs()).await
+    }
+
+    /// A server with another configuration.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (path, text) in REPOSITORY {
             write(&directory.path().join("repo"), path, text);
         }
-        let server = Server::start(config(directory.path(), lifetime)).await.unwrap();
+        let mut config = config(directory.path(), Duration::from_secs(3600));
+        change(&mut config);
+        let server = Server::start(config).await.unwrap();
         Self { directory, server }
     }
 
@@ -119,6 +126,11 @@ impl Fixture {
         };
         let answer = self.anonymous().post(self.url(wire::path::ENROLL)).json(&body).send().await.unwrap();
         Ok(self.agent(read(answer).await?, key))
+    }
+
+    /// What an enrolment that is none is answered.
+    pub async fn anonymous_enrolment(&self) -> StatusCode {
+        self.anonymous().post(self.url(wire::path::ENROLL)).body("{}").send().await.unwrap().status()
     }
 
     /// A node that has just enrolled.

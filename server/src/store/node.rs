@@ -14,6 +14,13 @@ use super::{Error, Result, Store, from_word, millis, parsed, time};
 #[serde(transparent)]
 pub struct NodeId(pub(super) i64);
 
+impl NodeId {
+    /// Its number.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// Whose a node is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::{Error, Result};
 
-/// So many reads go on at once; more wait.
+/// So many reads of one kind go on at once; more wait.
 const READERS: usize = 4;
 
 /// The connection that writes.
@@ -38,12 +38,15 @@ pub struct Readers {
     file: PathBuf,
     idle: Arc<Mutex<Vec<Connection>>>,
     permits: Arc<Semaphore>,
+    /// How many may wait.
+    queue: Semaphore,
 }
 
 impl Readers {
-    /// Readers of a database file that is there.
-    pub fn of(file: &Path) -> Self {
-        Self { file: file.to_owned(), idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS)) }
+    /// Readers of a database file that is there, for whom so many at most may wait.
+    pub fn of(file: &Path, waiting: usize) -> Self {
+        let (permits, queue) = (Arc::new(Semaphore::new(READERS)), waiting.min(Semaphore::MAX_PERMITS));
+        Self { file: file.to_owned(), idle: Arc::default(), permits, queue: Semaphore::new(queue) }
     }
 
     /// Runs `work` on a thread for blocking work.
@@ -51,7 +54,9 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let waiting = self.queue.try_acquire().map_err(|_| Error::Busy)?;
         let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
+        drop(waiting);
         let (idle, file) = (self.idle.clone(), self.file.clone());
         let read = move || {
             let _permit = permit;
@@ -73,4 +78,36 @@ fn open_for_reading(file: &Path) -> Result<Connection> {
     )?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Readers {
+        /// Takes all readers.
+        pub async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+            self.permits.clone().acquire_many_owned(READERS as u32).await.unwrap()
+        }
+    }
+
+    #[actix_web::test]
+    async fn no_more_wait_than_may() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("server.db");
+        open_for_writing(&file).unwrap();
+        let readers = Arc::new(Readers::of(&file, 2));
+        let read = async |readers: Arc<Readers>| readers.run(|_| Ok(())).await;
+        let held = readers.hold().await;
+        let waiting = [(); 2].map(|()| actix_web::rt::spawn(read(readers.clone())));
+        while readers.queue.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(read(readers.clone()).await, Err(Error::Busy)));
+        drop(held);
+        for waits in waiting {
+            assert!(waits.await.unwrap().is_ok());
+        }
+        assert!(read(readers).await.is_ok());
+    }
 }

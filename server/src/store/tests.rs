@@ -24,6 +24,11 @@ pub(crate) fn empty() -> (tempfile::TempDir, Store) {
 }
 
 impl Store {
+    /// Takes the readers of pages, as very slow pages do, until what it returns is dropped.
+    pub(crate) async fn hold_readers_of_pages(&self) -> tokio::sync::OwnedSemaphorePermit {
+        self.shared.for_pages.hold().await
+    }
+
     /// From now on every write fails, as on a broken disk.
     pub(crate) async fn refuse_writing(&self) {
         self.write(|connection| Ok(connection.pragma_update(None, "query_only", true)?)).await.unwrap();

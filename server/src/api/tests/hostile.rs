@@ -62,13 +62,17 @@ async fn who_asks_is_nobodys_to_say() {
     let facts = holdfast_catalog::facts::Facts::none().hash();
     let body = format!(r#"{{"facts_hash":"{facts}","facts":{{}},"agent":"x"}}"#);
     let named = agent
-        .post(&format!("{}?certname=mail1.other.example", path::CATALOG))
+        .post(path::CATALOG)
         .header("x-client-verify", "SUCCESS")
         .header("x-ssl-client-dn", "CN=mail1.other.example")
         .header("x-forwarded-for", "10.0.0.1")
         .body(body.clone());
     let text = named.send().await.unwrap().text().await.unwrap();
     assert!(text.contains(r#""certname":"web1.acme.example""#), "{text}");
+    for query in ["certname=mail1.other.example", "x", ""] {
+        let asked = agent.post(&format!("{}?{query}", path::CATALOG)).body(body.clone());
+        assert_eq!(asked.send().await.unwrap().status(), StatusCode::BAD_REQUEST, "?{query}");
+    }
     let other = body.replacen('{', r#"{"certname":"mail1.other.example","#, 1);
     let refused = agent.post(path::CATALOG).body(other).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
@@ -34,7 +35,10 @@ pub const BROKEN: &str = "beef00d1beef00d1beef00d1beef00d1beef00d1";
 const DATA: &str = "[nginx]\nworker_proceses = 8\nkeepalive = \"65s\"\n";
 
 /// Stands for the running server.
-pub struct Double(pub broadcast::Sender<Happening>);
+pub struct Double {
+    happenings: broadcast::Sender<Happening>,
+    has_commit: Arc<AtomicBool>,
+}
 
 impl Estate for Double {
     fn function(&self, node: &Certname, _: &Place) -> Option<Function> {
@@ -52,8 +56,12 @@ impl Estate for Double {
         ([GOOD, BROKEN].contains(&commit) && file == "hieradata/customers/acme.toml").then(|| DATA.to_owned())
     }
 
+    fn has_commit(&self) -> bool {
+        self.has_commit.load(Ordering::Relaxed)
+    }
+
     fn happenings(&self) -> broadcast::Receiver<Happening> {
-        self.0.subscribe()
+        self.happenings.subscribe()
     }
 }
 
@@ -63,6 +71,7 @@ pub struct Seeded {
     _directory: tempfile::TempDir,
     pub store: Store,
     pub happenings: broadcast::Sender<Happening>,
+    has_commit: Arc<AtomicBool>,
     pub state: actix_web::web::Data<State>,
     pub now: Timestamp,
 }
@@ -76,15 +85,17 @@ pub fn empty() -> Seeded {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("server.db")).unwrap();
     let happenings = broadcast::channel(16).0;
-    let estate = Arc::new(Double(happenings.clone()));
+    let has_commit = Arc::new(AtomicBool::new(false));
+    let estate = Arc::new(Double { happenings: happenings.clone(), has_commit: has_commit.clone() });
     let state = actix_web::web::Data::new(State::new(store.clone(), estate, Duration::from_secs(1800)));
-    Seeded { _directory: directory, store, happenings, state, now: Timestamp::now() }
+    Seeded { _directory: directory, store, happenings, has_commit, state, now: Timestamp::now() }
 }
 
 /// A busy day.
 pub async fn seeded() -> Seeded {
     let seeded = empty();
     seeded.commits().await;
+    seeded.has_commit.store(true, Ordering::Relaxed);
     for (name, scope) in [("ana", "everything"), ("ben", "nordhost"), ("cleo", "alpinhost/acme")] {
         seeded.user(name, scope).await;
     }

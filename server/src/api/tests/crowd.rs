@@ -1,0 +1,73 @@
+//! Many at once: what strangers take from each other, and never from nodes.
+
+use std::net::{SocketAddr, TcpStream};
+
+use holdfast_catalog::wire::path;
+use reqwest::StatusCode;
+
+use crate::network::door::Limits;
+use crate::network::files::{self, Shares};
+use crate::serve::fixture::{Fixture, Key};
+
+const FEW: Limits = Limits { strangers: 40, strangers_by_network: 20, known: 40, known_by_owner: 10 };
+
+async fn small() -> Fixture {
+    files::raise();
+    Fixture::with(|config| config.connections = Some(Shares { nodes: FEW, people: FEW })).await
+}
+
+/// Connections that say nothing, as many as asked for.
+async fn idle(to: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let connect = move || (0..count).map(|_| TcpStream::connect(to).unwrap()).collect();
+    actix_web::web::block(connect).await.unwrap()
+}
+
+#[actix_web::test]
+async fn a27_fifteen_hundred_idle_connections_stop_neither_polls_nor_enrolment_nor_readiness() {
+    let fixture = small().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let nodes = idle(fixture.server.nodes_address(), 1500).await;
+    let people = idle(fixture.server.dashboard_address(), 1500).await;
+    agent.catalog().await;
+    fixture.enrolled("mail1.other.example").await;
+    let ready = format!("https://{}/readyz", fixture.server.dashboard_address());
+    let ready = fixture.anonymous().get(ready).send().await.unwrap();
+    assert_eq!(ready.status(), StatusCode::OK);
+    for (strangers, known) in fixture.server.connections() {
+        assert!(strangers <= FEW.strangers && known <= FEW.known, "{strangers} {known}");
+    }
+    drop((nodes, people));
+}
+
+#[actix_web::test]
+async fn strangers_who_go_on_asking_keep_no_connection() {
+    let fixture = small().await;
+    let stranger = fixture.anonymous();
+    for (route, status) in [("/v1/x", 404), (path::CATALOG, 401)] {
+        let answer = stranger.post(fixture.url(route)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status);
+        assert_eq!(answer.headers()["connection"], "close", "{route}");
+    }
+}
+
+#[actix_web::test]
+async fn strangers_who_ask_too_much_wait_and_nodes_behind_the_same_address_do_not() {
+    let fixture = Fixture::start().await;
+    let (agent, key) = fixture.enrolled("web1.acme.example").await;
+    let stranger = fixture.anonymous();
+    let mut last = StatusCode::NOT_FOUND;
+    for _ in 0..400 {
+        last = stranger.get(fixture.url("/v1/x")).send().await.unwrap().status();
+        if last == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    agent.catalog().await;
+    // Enrolment is counted by itself, and renewal by the certificate.
+    let join = fixture.invite("mail1.other.example").await;
+    assert!(fixture.enroll(&join, &Key::new()).await.is_ok());
+    while fixture.anonymous_enrolment().await != StatusCode::TOO_MANY_REQUESTS {}
+    assert!(agent.renew(&Key::new()).await.is_ok(), "a flood of enrolments from the same address");
+    drop(key);
+}

@@ -1,0 +1,105 @@
+//! What holds for every request to the pages: it names this server, and whoever is not logged in is counted.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{HttpRequest, ResponseError as _, web};
+use jiff::SignedDuration;
+
+use super::State;
+use super::asked::Format;
+use super::page::{Error, Problem};
+use crate::network;
+use crate::network::allowance::{Allowance, Buckets};
+use crate::network::door::Place;
+use crate::network::port::Connection;
+
+/// How much the people of one network may ask before they are logged in; a page is three requests.
+const STRANGERS: Allowance = Allowance { rate: 50.0, burst: 500.0 };
+
+/// The requests of strangers, by network.
+pub type Strangers = Buckets<IpAddr>;
+
+/// Keeps a connection's place for its requests.
+pub fn remember_place(connection: &Connection, extensions: &mut Extensions) {
+    extensions.insert(connection.get_ref().0.place().clone());
+}
+
+/// Lets a request in, or says why not: where it asks for another server, or strangers of its network ask too much.
+///
+/// # Errors
+/// Those of the routes.
+pub async fn enter(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let Err(error) = check(request.request()) else {
+        return next.call(request).await.map(ServiceResponse::map_into_left_body);
+    };
+    let (format, wanted) = (Format::of(request.request()), String::new());
+    let refusal = Problem { error, format, wanted }.error_response();
+    Ok(request.into_response(refusal).map_into_right_body())
+}
+
+fn check(request: &HttpRequest) -> Result<(), Error> {
+    let Some(state) = request.app_data::<web::Data<State>>() else { return Ok(()) };
+    if !state.names.is_empty() && !asked_host(request).is_some_and(|host| is_ours(host, &state.names)) {
+        return Err(Error::OtherHost);
+    }
+    let place = request.conn_data::<Arc<Place>>();
+    if let (Some(place), Some(from)) = (place, request.peer_addr())
+        && place.is_strangers()
+    {
+        let taken = state.strangers.take(network::of(from.ip()), STRANGERS, Instant::now());
+        return taken.map_err(|seconds| {
+            Error::TooMany(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)))
+        });
+    }
+    Ok(())
+}
+
+/// The host that a request is for, as it says.
+fn asked_host(request: &HttpRequest) -> Option<&str> {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    named.or_else(|| request.uri().authority().map(|authority| authority.as_str()))
+}
+
+/// Whether a host is this server: one of its names, or an address, which no other site can make its name point to.
+fn is_ours(host: &str, names: &[String]) -> bool {
+    let without_port = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    };
+    let bare = without_port.trim_start_matches('[').trim_end_matches(']');
+    bare.parse::<IpAddr>().is_ok() || names.iter().any(|name| name.eq_ignore_ascii_case(bare))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_ours_by_name_or_by_address_alone() {
+        let names = ["holdfast.example".to_owned(), "localhost".to_owned()];
+        for ours in [
+            "holdfast.example",
+            "Holdfast.Example:8443",
+            "localhost:1",
+            "192.0.2.1:8443",
+            "[2001:db8::1]:8443",
+            "[::1]",
+        ] {
+            assert!(is_ours(ours, &names), "{ours}");
+        }
+        for foreign in
+            ["", "evil.example", "evil.example:8443", "holdfast.example.evil.example", "x@localhost"]
+        {
+            assert!(!is_ours(foreign, &names), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! How many connections each may hold.
+//!
+//! A connection is a stranger's until a request on it has shown who asks: a node's certificate, a person's session. Strangers
+//! are counted by their network, those who are known by who they are, and each of the two has a share that the other
+//! cannot take. Where a share is full, the connection that has been silent longest makes room: first one of the same owner,
+//! then one of whoever holds most. So nobody is ever turned away, and a thousand idle connections from one place cost
+//! that place alone its oldest ones.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+/// How many connections one port has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Of all strangers.
+    pub strangers: usize,
+    /// Of strangers of one network.
+    pub strangers_by_network: usize,
+    /// Of all who are known.
+    pub known: usize,
+    /// Of one who is known.
+    pub known_by_owner: usize,
+}
+
+/// Whose a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Owner {
+    /// Nobody's yet: it is counted where it comes from.
+    Network(IpAddr),
+    /// A node's or a person's, by number.
+    Known(i64),
+}
+
+impl Owner {
+    fn is_known(self) -> bool {
+        matches!(self, Self::Known(_))
+    }
+}
+
+/// The door of one port.
+pub struct Door {
+    limits: Limits,
+    opened: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    held: HashMap<u64, Held>,
+    owners: HashMap<Owner, BTreeSet<u64>>,
+    known: usize,
+}
+
+struct Held {
+    owner: Owner,
+    /// When bytes last went through.
+    active: Arc<AtomicU64>,
+    /// Dropped, it tells the connection to make room.
+    _room: oneshot::Sender<()>,
+}
+
+/// A place that a connection holds until this is dropped.
+pub struct Place {
+    door: Arc<Door>,
+    id: u64,
+    active: Arc<AtomicU64>,
+}
+
+/// What a connection hears when it must make room.
+pub type Room = oneshot::Receiver<()>;
+
+impl Door {
+    /// A door through which nobody has come.
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, opened: Instant::now(), state: Mutex::default() })
+    }
+
+    /// Lets a stranger in.
+    pub fn enter(self: &Arc<Self>, from: IpAddr) -> (Arc<Place>, Room) {
+        let owner = Owner::Network(super::of(from));
+        let (sender, room) = oneshot::channel();
+        let active = Arc::new(AtomicU64::new(self.now()));
+        let mut state = self.state();
+        state.make_room(owner, self.limits.strangers, self.limits.strangers_by_network);
+        let id = state.next;
+        state.next += 1;
+        state.put(id, Held { owner, active: active.clone(), _room: sender });
+        (Arc::new(Place { door: self.clone(), id, active }), room)
+    }
+
+    /// How many strangers and how many who are known hold a connection.
+    pub fn count(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.held.len() - state.known, state.known)
+    }
+
+    /// Milliseconds since it was made.
+    fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn put(&mut self, id: u64, held: Held) {
+        self.known += usize::from(held.owner.is_known());
+        self.owners.entry(held.owner).or_default().insert(id);
+        self.held.insert(id, held);
+    }
+
+    fn take(&mut self, id: u64) -> Option<Held> {
+        let held = self.held.remove(&id)?;
+        self.known -= usize::from(held.owner.is_known());
+        if let Some(ids) = self.owners.get_mut(&held.owner) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.owners.remove(&held.owner);
+            }
+        }
+        Some(held)
+    }
+
+    /// Sees to it that one more of this owner has room.
+    fn make_room(&mut self, owner: Owner, most: usize, by_owner: usize) {
+        if self.owners.get(&owner).map_or(0, BTreeSet::len) >= by_owner {
+            return self.dismiss(owner);
+        }
+        let known = owner.is_known();
+        let taken = if known { self.known } else { self.held.len() - self.known };
+        if taken >= most {
+            let same_share = self.owners.iter().filter(|(other, _)| other.is_known() == known);
+            let greediest = same_share.max_by_key(|(other, ids)| (ids.len(), **other));
+            if let Some(greediest) = greediest.map(|(other, _)| *other) {
+                self.dismiss(greediest);
+            }
+        }
+    }
+
+    /// Ends the connection of an owner that has been silent longest; of several, the oldest.
+    fn dismiss(&mut self, owner: Owner) {
+        let ids = self.owners.get(&owner).into_iter().flatten();
+        let active = |id: &&u64| self.held.get(id).map(|held| held.active.load(Ordering::Relaxed));
+        if let Some(id) = ids.min_by_key(active).copied() {
+            self.take(id);
+        }
+    }
+}
+
+impl Place {
+    /// Notes that bytes went through.
+    pub fn stir(&self) {
+        self.active.store(self.door.now(), Ordering::Relaxed);
+    }
+
+    /// Moves the connection out of the strangers' share: it is that of the node or the person with this number.
+    pub fn belongs_to(&self, number: i64) {
+        let owner = Owner::Known(number);
+        let limits = self.door.limits;
+        let mut state = self.door.state();
+        if state.held.get(&self.id).is_none_or(|held| held.owner == owner) {
+            return;
+        }
+        state.make_room(owner, limits.known, limits.known_by_owner);
+        if let Some(held) = state.take(self.id) {
+            state.put(self.id, Held { owner, ..held });
+        }
+    }
+
+    /// Whether it is still a stranger's.
+    pub fn is_strangers(&self) -> bool {
+        self.door.state().held.get(&self.id).is_none_or(|held| !held.owner.is_known())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.door.state().take(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { strangers: 6, strangers_by_network: 3, known: 4, known_by_owner: 2 };
+
+    fn network(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    /// Connections from one network, each of which spoke a moment after the one before.
+    fn from(door: &Arc<Door>, last: u8, count: u64) -> Vec<(Arc<Place>, Room)> {
+        let one = |n| {
+            let entered = door.enter(network(last));
+            entered.0.active.store(n, Ordering::Relaxed);
+            entered
+        };
+        (0..count).map(one).collect()
+    }
+
+    fn gone(connections: &mut [(Arc<Place>, Room)]) -> Vec<bool> {
+        let told = |room: &mut Room| matches!(room.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        connections.iter_mut().map(|(_, room)| told(room)).collect()
+    }
+
+    #[test]
+    fn the_longest_silent_connection_of_a_network_makes_room_for_its_next_one() {
+        let door = Door::new(LIMITS);
+        let mut held = from(&door, 1, 3);
+        let mut other = from(&door, 2, 1);
+        held[0].0.active.store(10, Ordering::Relaxed);
+        let _next = door.enter(network(1));
+        assert_eq!(gone(&mut held), [false, true, false], "the first one spoke last");
+        assert_eq!(gone(&mut other), [false], "another network pays nothing");
+        assert_eq!(door.count(), (4, 0));
+    }
+
+    #[test]
+    fn whoever_holds_most_makes_room_where_all_strangers_together_are_too_many() {
+        let door = Door::new(LIMITS);
+        let mut many = from(&door, 1, 3);
+        let mut few: Vec<_> = (2..5).flat_map(|last| from(&door, last, 1)).collect();
+        let _newcomer = door.enter(network(9));
+        assert_eq!(gone(&mut many), [true, false, false]);
+        assert_eq!(gone(&mut few), [false; 3]);
+        assert_eq!(door.count(), (6, 0));
+    }
+
+    #[test]
+    fn who_is_known_takes_no_strangers_place_and_is_never_pushed_out_by_strangers() {
+        let door = Door::new(LIMITS);
+        let mut node = from(&door, 1, 1);
+        node[0].0.belongs_to(7);
+        assert!(!node[0].0.is_strangers());
+        let _strangers: Vec<_> = (0..200).map(|n| door.enter(network(n % 4))).collect();
+        assert_eq!(gone(&mut node), [false]);
+        assert_eq!(door.count(), (6, 1));
+    }
+
+    #[test]
+    fn a_node_with_many_connections_loses_its_own_and_no_other_nodes() {
+        let door = Door::new(LIMITS);
+        let mut greedy = from(&door, 1, 2);
+        greedy.iter().for_each(|(place, _)| place.belongs_to(1));
+        let mut other = from(&door, 1, 1);
+        other[0].0.belongs_to(2);
+        let (third, _room) = door.enter(network(1));
+        third.belongs_to(1);
+        assert_eq!(gone(&mut greedy), [true, false]);
+        assert_eq!(gone(&mut other), [false]);
+        assert_eq!(door.count(), (0, 3));
+    }
+
+    #[test]
+    fn who_goes_leaves_nothing_behind() {
+        let door = Door::new(LIMITS);
+        let held = from(&door, 1, 5);
+        held[4].0.belongs_to(1);
+        drop(held);
+        assert_eq!(door.count(), (0, 0));
+        assert!(door.state().owners.is_empty());
+    }
+}

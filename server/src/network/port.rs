@@ -1,0 +1,113 @@
+//! A port: TLS and HTTP over connections that its door let in.
+//!
+//! actix-web's own server takes a connection before anybody can say whether there is room for it, so this one is put
+//! together from the parts below it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_server::{Server, ServerHandle};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::App;
+use actix_web::dev::{AppConfig, Extensions};
+use actix_web::web::{Data, ServiceConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::door::Door;
+use super::stream::Stream;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long a connection waits for its next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// How long the head of a request may take to come.
+const FIRST_REQUEST: Duration = Duration::from_secs(5);
+
+/// How long whoever still sends what nobody reads has to see the answer.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// So many wait for the process to take them.
+const BACKLOG: i32 = 4096;
+
+/// A connection as its requests see it.
+pub type Connection = TlsStream<Stream>;
+
+/// What is served at a port.
+pub struct Port<S> {
+    /// Where.
+    pub listener: TcpListener,
+    /// With which certificates.
+    pub tls: rustls::ServerConfig,
+    /// To how many.
+    pub door: Arc<Door>,
+    /// On what the routes work.
+    pub state: Data<S>,
+    /// The routes.
+    pub routes: fn(&mut ServiceConfig),
+    /// What requests are to know of their connection.
+    pub introduce: fn(&Connection, &mut Extensions),
+}
+
+impl<S: Send + Sync + 'static> Port<S> {
+    /// Answers from now on, by so many threads; when it is stopped, requests have so many seconds to end.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn open(self, workers: usize, shutdown: u64) -> io::Result<ServerHandle> {
+        let Self { listener, mut tls, door, state, routes, introduce } = self;
+        rustix::net::listen(&listener, BACKLOG)?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        // The door counts; the number of connections below is never reached.
+        let builder = Server::build().workers(workers).max_concurrent_connections(usize::MAX / 2);
+        let builder = builder.disable_signals().shutdown_timeout(shutdown);
+        let stopping = builder.graceful_shutdown_signal();
+        let service = move || {
+            let (door, acceptor, stopping) = (door.clone(), acceptor.clone(), stopping.clone());
+            let stopped = move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            };
+            let app = App::new().app_data(state.clone()).configure(routes).into_factory();
+            let app = app.map_err(|error: actix_web::Error| error.error_response());
+            let http = HttpService::build()
+                .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+                .client_request_timeout(FIRST_REQUEST)
+                .client_disconnect_timeout(FAREWELL)
+                .graceful_shutdown_signal(stopped)
+                .on_connect_ext(introduce)
+                .finish(map_config(app, |()| AppConfig::default()));
+            fn_service(move |socket: TcpStream| let_in(socket, door.clone(), acceptor.clone())).and_then(http)
+        };
+        let server = builder.listen("port", listener, service)?.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Ok(handle)
+    }
+}
+
+async fn let_in(
+    socket: TcpStream,
+    door: Arc<Door>,
+    acceptor: TlsAcceptor,
+) -> Result<(Connection, Protocol, Option<SocketAddr>), DispatchError> {
+    let peer = socket.peer_addr()?;
+    let place = door.enter(peer.ip());
+    // Without it each fresh connection waits 40 ms for an acknowledgement.
+    socket.set_nodelay(true)?;
+    let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(Stream::new(socket, place))).await;
+    let connection = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let protocol = match connection.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    };
+    Ok((connection, protocol, Some(peer)))
+}

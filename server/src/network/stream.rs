@@ -1,0 +1,91 @@
+//! A connection that can be told to make room. A stranger's ends after a while, whatever it does.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+
+use super::door::{Place, Room};
+
+/// Long enough for an enrolment over a bad line.
+const STRANGERS_TIME: Duration = Duration::from_secs(90);
+
+/// A connection with its place.
+pub struct Stream {
+    socket: TcpStream,
+    place: Arc<Place>,
+    /// None once it was told.
+    room: Option<Room>,
+    strangers_end: Pin<Box<Sleep>>,
+}
+
+impl Stream {
+    /// A connection that was let in.
+    pub fn new(socket: TcpStream, (place, room): (Arc<Place>, Room)) -> Self {
+        let strangers_end = Box::pin(tokio::time::sleep(STRANGERS_TIME));
+        Self { socket, place, room: Some(room), strangers_end }
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Its place.
+    pub fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    /// An error where it has to end.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.room.as_mut().is_some_and(|room| Pin::new(room).poll(cx).is_ready()) {
+            self.room = None;
+        }
+        let late = self.strangers_end.as_mut().poll(cx).is_ready() && self.place.is_strangers();
+        if self.room.is_none() || late {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the connection had to make room"));
+        }
+        Ok(())
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll_end(cx)?;
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.place.stir();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_end(cx)?;
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.place.stir();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
