@@ -88,8 +88,23 @@ impl Settings {
             None => Self::default().levels,
         };
         let labels = document.root.get("labels").map(|e| read_labels(e, &mut problems)).unwrap_or_default();
+        let paths = levels.iter().flat_map(|level| &level.paths);
+        problems.extend(paths.flat_map(|path| undeclared_labels(path, &labels)));
         (Self { levels, labels }, problems)
     }
+}
+
+/// Labels in a path that no node can have.
+fn undeclared_labels<'a>(
+    path: &'a PathPattern,
+    labels: &'a BTreeSet<Arc<str>>,
+) -> impl Iterator<Item = Diagnostic> + 'a {
+    path.labels().filter(|label| !labels.contains(*label)).map(|label| {
+        let message = format!("label `{label}` is not declared, so no node has it");
+        Diagnostic::error("unknown-label", message, Origin::clone(&path.origin))
+            .help(format!("declare it above the first [[hierarchy]]: labels = [\"{label}\"]"))
+            .did_you_mean(label, labels.iter().map(|label| &**label))
+    })
 }
 
 impl Default for Settings {

@@ -271,6 +271,23 @@ fn types_are_checked_where_the_data_stands() {
 }
 
 #[test]
+fn a_level_whose_path_needs_a_label_is_for_the_nodes_that_have_it() {
+    let hierarchy = "labels = [\"cluster\"]\n[[hierarchy]]\nname = \"cluster\"\npath = \"clusters/${node.labels.cluster}.toml\"\n\
+                     [[hierarchy]]\nname = \"common\"\npath = \"common.toml\"\n";
+    let files = [
+        ("holdfast.toml", hierarchy),
+        ("hieradata/clusters/shop.toml", "port = 1\n"),
+        ("hieradata/common.toml", "port = 2\n"),
+    ];
+    assert_eq!(Estate::new(&files).json("port"), "2");
+    let explained = Estate::new(&files).run(&[], |lookup, _| lookup.explain("port", None).text()).unwrap();
+    assert!(explained.contains("skipped: no label cluster"), "{explained}");
+    let labelled = "[\"web1.acme.example\"]\nrole = \"webshop\"\nstage = \"production\"\nlabels = { cluster = \"shop\" }\n";
+    let with_label = [&files[..], &[(INVENTORY.0, labelled)]].concat();
+    assert_eq!(Estate::new(&with_label).json("port"), "1");
+}
+
+#[test]
 fn policies_come_from_every_level_the_most_specific_first() {
     let estate = Estate::new(&[
         (

@@ -48,7 +48,7 @@ enum NodeField {
 pub enum Location {
     /// A path from the repository's root.
     Path(Arc<str>),
-    /// Nowhere: a fact is missing.
+    /// Nowhere: the node does not have a fact or a label.
     Skipped {
         /// Why, in a few words.
         why: String,
@@ -77,6 +77,11 @@ impl PathPattern {
         self.parts.iter().any(|part| matches!(part, Part::Fact(_)))
     }
 
+    /// The labels that stand in it.
+    pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.parts.iter().filter_map(|part| if let Part::Label(label) = part { Some(label) } else { None })
+    }
+
     /// Whether it has a file for each profile.
     pub fn holds_profile(&self) -> bool {
         self.parts.contains(&Part::Profile)
@@ -85,7 +90,7 @@ impl PathPattern {
     /// Where it leads for a node; `profile` is the class's name without `profile::`, for patterns that hold it.
     ///
     /// # Errors
-    /// A label that the node does not have, or a fact that cannot be a part of a path.
+    /// A fact that cannot be a part of a path.
     pub fn locate(&self, node: &Node, facts: &Facts, profile: &str) -> Result<Location, Diagnostic> {
         let mut path = format!("{FOLDER}/");
         for part in &self.parts {
@@ -95,7 +100,7 @@ impl PathPattern {
                 Part::Profile => path.push_str(&profile.replace("::", "/")),
                 Part::Label(label) => match node.labels.get(label) {
                     Some(value) => path.push_str(value),
-                    None => return Err(self.unknown_label(label, node)),
+                    None => return Ok(Location::Skipped { why: format!("no label {label}") }),
                 },
                 Part::Fact(names) => match facts.get(names.iter().map(|name| &**name)) {
                     Some(value) if !value.is_null() => match value.scalar_text().filter(|text| is_safe(text))
@@ -124,16 +129,6 @@ impl PathPattern {
         path.strip_prefix(FOLDER)
             .and_then(|rest| rest.strip_prefix('/'))
             .is_some_and(|rest| rest.starts_with(&**text))
-    }
-
-    fn unknown_label(&self, label: &str, node: &Node) -> Diagnostic {
-        let message = format!(
-            "node `{}` has no label `{label}`, which stands in a path of the hierarchy",
-            node.certname
-        );
-        Diagnostic::error("unknown-node-value", message, Origin::clone(&self.origin))
-            .related(Origin::clone(&node.origin), "the node")
-            .help(format!("give it one in the inventory: labels = {{ {label} = \"…\" }}"))
     }
 
     /// The value is hostile until shown otherwise, so it is not quoted.

@@ -32,6 +32,7 @@ fn levels_that_could_mislead_are_refused_with_a_place() {
         ("path = \"a.toml\"\npaths = [\"b.toml\"]", "not both"),
         ("glob = \"*.toml\"\npath = \"a.toml\"", "`glob` is not in this version"),
         ("paht = \"a.toml\"", "did you mean `path`?"),
+        ("path = \"${node.labels.rack}.toml\"", "label `rack` is not declared"),
         ("path = \"a.toml\"\nlabels = []", "above the first header"),
     ] {
         let found = level(inner);
@@ -39,6 +40,13 @@ fn levels_that_could_mislead_are_refused_with_a_place() {
     }
     let twice = "[[hierarchy]]\nname = \"x\"\npath = \"a.toml\"\n".repeat(2);
     assert!(problems(&twice).contains("level `x` stands twice"));
+    let typo =
+        "labels = [\"cluster\"]\n[[hierarchy]]\nname = \"x\"\npath = \"${node.labels.clutser}.toml\"\n";
+    assert!(
+        problems(typo).starts_with("holdfast.toml:4:") && problems(typo).contains("`cluster`"),
+        "{}",
+        problems(typo)
+    );
 }
 
 #[test]
