@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Severity;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -16,7 +15,7 @@ use crate::identity::{Identity, Invitation, NodeError, token};
 use crate::live::{Happening, Live};
 use crate::store::audit::Entry;
 use crate::store::certificate::CertificateRow;
-use crate::store::commit::{CommitRow, CommitStatus};
+use crate::store::commit::CommitRow;
 use crate::store::node::{NodeRow, Present};
 use crate::store::report::ReportRow;
 use crate::store::user::{Role, Scope, UserRow};
@@ -25,8 +24,10 @@ use crate::store::{self, Store};
 pub mod client; // the commands' side
 pub mod listener; // the server's side
 mod message; // what they say
+mod verdict; // what became of a commit
 
 pub use message::{Answer, CertificateView, Link, NodeDetail, NodeView, ReportView, Request, UserView};
+pub use verdict::{Kept, Outcome, Verdict};
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "admin.sock";
@@ -70,8 +71,6 @@ enum Refused {
         "commit {0} has not reached the server: is it pushed, and to the branch that the server follows?"
     )]
     NotJudged(String),
-    #[error("commit {0} is broken, and the last good one stays in force\n\n{1}")]
-    Broken(String, String),
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error(transparent)]
@@ -138,21 +137,20 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
     };
     let judged = context.live.judged(&commit, PATIENCE).await?;
     let judged = judged.ok_or_else(|| Refused::NotJudged(commit.escape_default().take(80).collect()))?;
-    match judged.status {
-        CommitStatus::Good => Ok(Answer::Done(format!("{commit} is in force"))),
-        CommitStatus::Broken => Err(Refused::Broken(commit, errors_of(context, &judged))),
-    }
+    let shown = errors_of(context, &judged);
+    Ok(Answer::Judged(Box::new(verdict::of(context, judged, shown).await?)))
 }
 
-/// The errors of a commit with their lines, for a terminal.
+/// The errors and warnings of a commit with their lines, for a terminal.
 fn errors_of(context: &Context, judged: &CommitRow) -> String {
     let snapshot = context.live.snapshot(&judged.id);
     let source = |file: &str| {
         let bytes = snapshot.as_ref()?.get(file)?.bytes().to_vec();
         String::from_utf8(bytes).ok()
     };
-    let shown = judged.diagnostics.iter().filter(|problem| problem.severity == Severity::Error);
-    shown
+    judged
+        .diagnostics
+        .iter()
         .map(|problem| diagnose::text(problem, &source, Colour::Plain) + "\n\n")
         .collect::<String>()
         .trim_end()

@@ -1,26 +1,38 @@
 //! Everything wrong with a control repository: what operators write, what tenants write, and each node's compile.
 //!
-//! The three are told apart, so that broken code is refused as a whole while one tenant's bad value stops nothing but
+//! This is the one judgement: `holdfast check` shows it, and the server takes a commit by it. Whose fault a problem is
+//! decides what becomes of the commit: broken code is refused as a whole, while one tenant's bad value stops nothing but
 //! that tenant's own nodes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
-use holdfast_catalog::facts::Facts;
-use holdfast_catalog::origin::Origin;
-use holdfast_catalog::value::Value;
+use holdfast_catalog::diagnostic::Diagnostic;
 
-use crate::compile::{Program, compile};
+use crate::compile::{Program, sorted};
 use crate::lookup::hierarchy::Writer;
 use crate::repo::Snapshot;
+
+mod blame;
+mod change;
+mod facts;
+mod nodes;
+#[cfg(test)]
+mod tests;
+
+pub use facts::{facts_of, read_facts};
+
+use blame::Court;
+use nodes::Outcomes;
+
+/// The environment's name where there is no branch.
+pub const ENVIRONMENT: &str = "directory";
 
 /// What is wrong with a control repository.
 #[derive(Debug, Clone, Default)]
 pub struct Checked {
-    /// In what operators write: `holdfast.toml`, inventory, modules, and the levels that are theirs. A commit that has
-    /// any is not taken: the last good stays in force for all nodes.
+    /// The operators' faults: in `holdfast.toml`, inventory, modules and the levels that are theirs, and what shows
+    /// only when a node is compiled. A commit that has any is not taken: the last good stays in force for all nodes.
     pub fatal: Vec<Diagnostic>,
     /// In the levels that tenants write. It stops the nodes that read them and no others.
     pub tenants: Vec<Diagnostic>,
@@ -28,6 +40,19 @@ pub struct Checked {
     pub nodes: BTreeMap<Certname, Vec<Diagnostic>>,
     /// What is worth a look and stops nothing.
     pub warnings: Vec<Diagnostic>,
+    /// The part of the warnings that came from the compile of one node.
+    of_nodes: BTreeMap<Certname, Vec<Diagnostic>>,
+    /// For nodes that do not compile: the repository when they last did.
+    last_good: BTreeMap<Certname, Snapshot>,
+}
+
+/// The commit in force, and what was found wrong with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// What it says.
+    pub program: &'a Program,
+    /// What is wrong with it.
+    pub checked: &'a Checked,
 }
 
 impl Checked {
@@ -45,24 +70,48 @@ impl Checked {
     pub fn all(&self) -> Vec<Diagnostic> {
         let nodes = self.nodes.values().flatten();
         let all = self.fatal.iter().chain(&self.tenants).chain(nodes).chain(&self.warnings);
-        crate::compile::sorted(all.cloned().collect())
+        sorted(all.cloned().collect())
     }
 }
 
 /// Checks a repository: that everything can be read and every name is known, and that each node of the inventory
 /// compiles, with its facts from `facts/NAME.json`, else `facts/default.json`, else none.
 pub fn check(program: &Program) -> Checked {
+    judge(program, None)
+}
+
+/// The same of the commit that is to follow the one in force: what it did not change is not compiled again, and what is
+/// gone because a tenant took it away is that tenant's fault.
+pub fn check_after(program: &Program, before: Before<'_>) -> Checked {
+    judge(program, Some(before))
+}
+
+fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
     let mut checked = check_sources(program);
-    check_nodes(program, &mut checked);
+    let shelf = facts::Shelf::new(program.snapshot());
+    let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before);
+    checked.fatal.extend(facts);
+    let mut court = Court::new(program, before);
+    for (certname, problems) in &failed {
+        let (Some(node), Ok(facts)) = (program.inventory().get(certname), shelf.of(certname)) else {
+            continue;
+        };
+        checked.fatal.extend(court.of_operators(node, &facts, problems).into_iter().cloned());
+    }
+    checked.last_good = last_good(failed.keys(), before);
+    checked.nodes = failed;
+    checked.warnings.extend(warnings.values().flatten().cloned());
+    checked.of_nodes = warnings;
+    checked.fatal = sorted(checked.fatal);
+    checked.warnings = sorted(checked.warnings);
     checked
 }
 
-/// Checks what does not take a compile: enough to tell whether a commit may come into force, in a moment even where
-/// there are many nodes.
-pub fn check_sources(program: &Program) -> Checked {
+/// What does not take a compile.
+fn check_sources(program: &Program) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
     for problem in program.data().check(program.snapshot()) {
-        match written_by(program, &problem) {
+        match blame::written_by(program, &problem) {
             Writer::Operators => checked.fatal.push(problem),
             Writer::Tenants => checked.tenants.push(problem),
         }
@@ -71,79 +120,18 @@ pub fn check_sources(program: &Program) -> Checked {
         let message = format!("{} is {}, and is left out", ignored.path, ignored.what);
         checked.warnings.push(Diagnostic::warning("ignored", message, None));
     }
-    checked.fatal = crate::compile::sorted(checked.fatal);
-    checked.tenants = crate::compile::sorted(checked.tenants);
+    checked.tenants = sorted(checked.tenants);
     checked
 }
 
-fn check_nodes(program: &Program, checked: &mut Checked) {
-    for node in program.inventory().nodes() {
-        let facts = match facts_of(program.snapshot(), &node.certname) {
-            Ok(facts) => facts.unwrap_or_else(Facts::none),
-            Err(problem) => {
-                checked.fatal.push(problem);
-                continue;
-            }
-        };
-        match compile(program, node, &facts, ENVIRONMENT, b"") {
-            Ok(compiled) => checked.warnings.extend(compiled.warnings),
-            Err(problems) => {
-                checked.nodes.insert(node.certname.clone(), problems);
-            }
-        }
-    }
-    checked.fatal = crate::compile::sorted(std::mem::take(&mut checked.fatal));
-    checked.warnings = crate::compile::sorted(std::mem::take(&mut checked.warnings));
-    checked.warnings.retain(|warning| warning.severity == Severity::Warning);
-}
-
-/// The environment's name where there is no branch.
-pub const ENVIRONMENT: &str = "directory";
-
-/// Who writes the file that a problem stands in.
-fn written_by(program: &Program, problem: &Diagnostic) -> Writer {
-    let level = problem.origin.as_ref().and_then(|origin| origin.level.as_ref());
-    let levels = &program.data().settings().levels;
-    let writer = |name: &Arc<str>| levels.iter().find(|level| level.name == *name).map(|level| level.writer);
-    level.and_then(writer).unwrap_or(Writer::Operators)
-}
-
-/// A node's facts as the repository keeps them for work without a server; none where it keeps none.
-///
-/// # Errors
-/// The file is no JSON, or not facts.
-pub fn facts_of(snapshot: &Snapshot, certname: &Certname) -> Result<Option<Facts>, Diagnostic> {
-    let own = format!("facts/{certname}.json");
-    let Some((path, file)) = [own.as_str(), "facts/default.json"]
-        .into_iter()
-        .find_map(|path| snapshot.get(path).map(|file| (path, file)))
-    else {
-        return Ok(None);
+fn last_good<'n>(
+    failed: impl Iterator<Item = &'n Certname>,
+    before: Option<Before<'_>>,
+) -> BTreeMap<Certname, Snapshot> {
+    let Some(before) = before else { return BTreeMap::new() };
+    let last = |certname: &Certname| match before.checked.nodes.contains_key(certname) {
+        true => before.checked.last_good.get(certname).cloned(),
+        false => Some(before.program.snapshot().clone()),
     };
-    read_facts(path, file.bytes()).map(Some)
-}
-
-/// Reads facts from JSON.
-///
-/// # Errors
-/// The text is no JSON, or not facts.
-pub fn read_facts(path: &str, bytes: &[u8]) -> Result<Facts, Diagnostic> {
-    let text = String::from_utf8_lossy(bytes);
-    let problem = |message: String, at: usize| {
-        Diagnostic::error("facts", message, Origin::locate(&Arc::from(path), &text, at..at))
-    };
-    let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
-        let line_start =
-            text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
-        problem(format!("not JSON: {error}"), line_start + error.column().saturating_sub(1))
-    })?;
-    Facts::new(Value::from_json(&json)).map_err(|error| problem(error.to_string(), 0))
-}
-
-/// The nodes that one problem stops.
-pub fn nodes_stopped<'a>(checked: &'a Checked, problem: &Diagnostic) -> BTreeSet<&'a Certname> {
-    let has = |problems: &Vec<Diagnostic>| {
-        problems.iter().any(|other| other.message == problem.message && other.origin == problem.origin)
-    };
-    checked.nodes.iter().filter(|(_, problems)| has(problems)).map(|(name, _)| name).collect()
+    failed.filter_map(|certname| Some((certname.clone(), last(certname)?))).collect()
 }

@@ -1,7 +1,7 @@
 //! The commands: one file each. They print; nothing else of the server does.
 //!
-//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not or errors, 64 wrong usage; `lookup` has 2
-//! for an error in the data.
+//! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not or errors, 64 wrong usage; `lookup` and
+//! `poke` have 2 for an error in the data.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands are what prints")]
 
@@ -144,7 +144,10 @@ impl Command {
             Self::Node(command) => command.run(),
             Self::User(command) => command.run(),
             Self::Ca(command) => command.run(),
-            Self::Poke(arguments) => poke::run(&arguments),
+            Self::Poke(arguments) => match poke::run(&arguments) {
+                Ok(code) => return code,
+                Err(error) => Err(error),
+            },
             Self::Server(arguments) => server::run(arguments),
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut std::io::stdout());

@@ -87,6 +87,13 @@ impl fmt::Display for Stage {
 }
 
 impl Node {
+    /// Whether another, of another commit, is the same machine in the same place with the same function.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let place = |node: &Self| (node.certname.clone(), node.reseller.clone(), node.customer.clone());
+        place(self) == place(other)
+            && (&self.role, self.stage, &self.labels) == (&other.role, other.stage, &other.labels)
+    }
+
     /// `node.*` as expressions see it.
     pub fn to_value(&self, environment: &str) -> Value {
         let labels = self.labels.iter().map(|(name, value)| (name.clone(), Value::from(value.clone())));

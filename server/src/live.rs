@@ -13,6 +13,7 @@ use holdfast_catalog::hash::ContentHash;
 use serde::Serialize;
 use tokio::sync::{Semaphore, broadcast};
 
+use crate::check::{Checked, check};
 use crate::compile::Program;
 use crate::identity::{Caller, token};
 use crate::repo::Poke;
@@ -81,15 +82,22 @@ pub enum Happening {
 /// A commit in force.
 pub struct InForce {
     program: Program,
+    /// What is wrong with it: found before it came into force, or when it is first asked for.
+    checked: OnceLock<Checked>,
     /// Static files by hash, for nodes whose catalog was compiled before the server's last start.
     contents: HashMap<ContentHash, Arc<[u8]>>,
 }
 
 impl InForce {
-    fn new(program: Program) -> Self {
+    fn new(program: Program, checked: OnceLock<Checked>) -> Self {
         let files = program.snapshot().under("modules");
         let contents = files.map(|(_, file)| (file.hash().clone(), file.bytes().clone())).collect();
-        Self { program, contents }
+        Self { program, checked, contents }
+    }
+
+    /// What is wrong with it. Takes a compile of every node where nobody asked before: not for the threads that answer.
+    pub fn checked(&self) -> &Checked {
+        self.checked.get_or_init(|| check(&self.program))
     }
 
     /// Its id.
@@ -117,6 +125,8 @@ pub struct Live {
     in_force: ArcSwapOption<InForce>,
     /// The last commit that did not come into force: pages show the lines that are wrong.
     broken: ArcSwapOption<Snapshot>,
+    /// The commit that is being judged now.
+    judging: ArcSwapOption<String>,
     given: Mutex<HashMap<NodeId, given::Given>>,
     seen: seen::Seen,
     compiles: Arc<Semaphore>,
@@ -136,6 +146,7 @@ impl Live {
             key,
             in_force: ArcSwapOption::empty(),
             broken: ArcSwapOption::empty(),
+            judging: ArcSwapOption::empty(),
             given: Mutex::default(),
             turns: Mutex::default(),
             seen: seen::Seen::default(),
@@ -226,10 +237,5 @@ impl Live {
     /// The key of a node's catalog ids: of this generation alone.
     fn catalog_key(&self, caller: &Caller) -> [u8; 32] {
         self.key.derive(&format!("catalog:{}:{}", caller.certname, caller.generation))
-    }
-
-    fn program_of(&self, snapshot: &Snapshot) -> Program {
-        let before = self.in_force();
-        Program::new(snapshot, before.as_ref().map(|in_force| in_force.program()))
     }
 }

@@ -32,7 +32,7 @@ mod tests;
 
 pub use data::{Data, Declaration};
 pub use explain::Explanation;
-pub use keys::{KEY_WORDS, Key};
+pub use keys::{FILE as KEYS_FILE, KEY_WORDS, Key};
 pub use policy::{POLICY_WORDS, Policies, Subject};
 
 use scope::DataScope;

@@ -156,6 +156,15 @@ impl Snapshot {
         self.0.files.iter()
     }
 
+    /// The files that `keep` takes, beside those of `other` that it does not take: for trying what a commit would be
+    /// with another's part. It has the id of this one.
+    pub fn with(&self, keep: impl Fn(&str) -> bool, other: Option<&Self>) -> Self {
+        let own = self.files().filter(|(path, _)| keep(path));
+        let others = other.into_iter().flat_map(Self::files).filter(|(path, _)| !keep(path));
+        let files = own.chain(others).map(|(path, file)| (path.clone(), file.clone())).collect();
+        Self::new(self.commit().clone(), self.written().cloned(), files, Vec::new())
+    }
+
     /// What the repository has and no snapshot holds: links, submodules, odd names. To be shown as warnings.
     pub fn ignored(&self) -> &[Ignored] {
         &self.0.ignored

@@ -32,6 +32,8 @@ pub mod ready; // systemd is told
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
+mod judgement;
+#[cfg(test)]
 mod tests;
 
 /// How long requests may take to end when the server stops.

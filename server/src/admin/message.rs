@@ -4,6 +4,7 @@ use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Verdict;
 use crate::store;
 use crate::store::node::{Liveness, Place};
 use crate::store::user::{Role, Scope};
@@ -103,6 +104,8 @@ pub enum Answer {
         /// SHA-256 of the key that nodes pin, in hex.
         pin: String,
     },
+    /// What became of a commit.
+    Judged(Box<Verdict>),
     /// It was done.
     Done(String),
     /// It was not.

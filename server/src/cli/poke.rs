@@ -1,12 +1,22 @@
 //! `holdfast poke`: what a git hook runs, so that a push takes effect at once.
 
+use std::process::ExitCode;
+
 use super::{Failed, Format, Socket, print_json};
-use crate::admin::{Answer, Request};
+use crate::admin::{Answer, Outcome, Request};
+
+/// The exit code where a commit is in force and a fault in a tenant's data keeps some of its nodes from it.
+const WITH_FAULTS: u8 = 2;
 
 /// What to look for.
 #[derive(clap::Args)]
+#[command(
+    after_help = "Exit codes with --commit: 0 the commit is in force; 1 it was refused, has not come, or the server \
+                        was not reached; 2 it is in force, with faults in tenants' data: the nodes concerned keep what \
+                        they have."
+)]
 pub struct Arguments {
-    /// Wait until this commit is in force; where it is broken, say what is wrong and fail
+    /// Wait until this commit is in force; where something is wrong with it, say what, and fail
     #[arg(long, value_name = "COMMIT")]
     commit: Option<String>,
     #[command(flatten)]
@@ -14,10 +24,20 @@ pub struct Arguments {
 }
 
 /// Asks the server to look at the repository.
-pub fn run(Arguments { commit, socket }: &Arguments) -> Result<(), Failed> {
-    match (socket.ask(&Request::Poke { commit: commit.clone() })?, socket.format) {
+pub fn run(Arguments { commit, socket }: &Arguments) -> Result<ExitCode, Failed> {
+    let answer = socket.ask(&Request::Poke { commit: commit.clone() })?;
+    let code = match &answer {
+        Answer::Judged(verdict) => match verdict.outcome {
+            Outcome::InForce => ExitCode::SUCCESS,
+            Outcome::InForceWithFaults => ExitCode::from(WITH_FAULTS),
+            Outcome::Refused => ExitCode::FAILURE,
+        },
+        _ => ExitCode::SUCCESS,
+    };
+    match (answer, socket.format) {
+        (Answer::Judged(verdict), Format::Text) => eprintln!("{}", verdict.text()),
         (Answer::Done(said), Format::Text) => eprintln!("{said}"),
         (answer, _) => print_json(&answer)?,
     }
-    Ok(())
+    Ok(code)
 }

@@ -70,7 +70,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failed> {
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .init();
     if install_hook {
-        let hook = hook::install(Path::new(&config.repo), &config.data_dir)?;
+        let hook = hook::install(Path::new(&config.repo), &config.data_dir, &config.branch)?;
         tracing::info!(hook = %hook.display(), "a push takes effect at once");
     }
     actix_web::rt::System::new().block_on(serve(config, format))

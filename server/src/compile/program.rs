@@ -15,7 +15,7 @@ use crate::language::{Template, Templates};
 use crate::lookup::Data;
 use crate::lookup::hierarchy::Settings;
 use crate::modules::{self, Modules};
-use crate::repo::Snapshot;
+use crate::repo::{File, Snapshot};
 
 use super::names;
 use super::resource::Sort;
@@ -66,8 +66,23 @@ impl Program {
             in_manifests: HashMap::new(),
             elsewhere,
         };
+        if let Some(previous) = previous.filter(|previous| Self::same_rules(&previous.snapshot, snapshot)) {
+            program.data.adopt(&previous.data, snapshot);
+        }
         program.find_problems();
         program
+    }
+
+    /// Whether two commits have the same modules, hierarchy and declared keys: then a data file means the same in both,
+    /// and a node whose own files did not change compiles as it did.
+    pub fn same_rules(one: &Snapshot, other: &Snapshot) -> bool {
+        let hash = |(path, file): (&Arc<str>, &File)| (path.clone(), file.hash().clone());
+        let of_all = |snapshot: &Snapshot| {
+            [crate::lookup::hierarchy::FILE, crate::lookup::KEYS_FILE]
+                .map(|path| snapshot.get(path).map(|file| file.hash().clone()))
+        };
+        let modules = |snapshot: &'_ Snapshot| snapshot.under(modules::FOLDER).map(hash).collect::<Vec<_>>();
+        of_all(one) == of_all(other) && modules(one) == modules(other)
     }
 
     fn find_problems(&mut self) {
@@ -172,7 +187,7 @@ fn read_templates(
     compiled: &Templates,
 ) -> BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>> {
     let files = snapshot.under(modules::FOLDER).filter(|(path, _)| path.contains("/templates/"));
-    let read = |(path, file): (&Arc<str>, &crate::repo::File)| match std::str::from_utf8(file.bytes()) {
+    let read = |(path, file): (&Arc<str>, &File)| match std::str::from_utf8(file.bytes()) {
         Ok(text) => (path.clone(), compiled.compile(path, &text.into())),
         Err(_) => {
             let problem =

@@ -1,13 +1,13 @@
 //! Commits: checked first, then in force; a broken one leaves the last good in force.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 
 use super::{Happening, InForce, Live};
-use crate::check::{check, check_sources};
+use crate::check::{Before, Checked, check, check_after};
 use crate::compile::Program;
 use crate::repo::Follower;
 use crate::repo::Snapshot;
@@ -31,47 +31,64 @@ impl Live {
         }
     }
 
-    /// Checks a snapshot and puts it in force, unless it is broken. Returns which it was.
+    /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which it was. Polls are
+    /// answered from the commit in force until then.
     pub async fn take(self: &Arc<Self>, snapshot: Snapshot) -> CommitStatus {
-        let live = self.clone();
-        let judged = tokio::task::spawn_blocking(move || {
-            let program = live.program_of(&snapshot);
-            let checked = check_sources(&program);
-            (program, checked)
-        });
-        let Ok((program, checked)) = judged.await else {
-            tracing::error!(
-                "checking a commit failed in an unforeseen way; the last good one stays in force"
-            );
+        let (live, judged) = (self.clone(), snapshot.clone());
+        let commit = snapshot.commit().to_string();
+        self.judging.store(Some(Arc::new(commit.clone())));
+        let judged = tokio::task::spawn_blocking(move || live.judge(&judged)).await;
+        self.judging.store(None);
+        let Ok((program, checked)) = judged else {
+            let why = "checking this commit failed in an unforeseen way: the server's log says more";
+            self.refuse(&snapshot, vec![Diagnostic::error("unforeseen", why, None)]).await;
             return CommitStatus::Broken;
         };
-        let (snapshot, now) = (program.snapshot().clone(), Timestamp::now());
-        let commit = snapshot.commit().to_string();
+        let (now, all) = (Timestamp::now(), checked.all());
         if !checked.is_usable() {
-            tracing::warn!(
-                commit,
-                errors = checked.fatal.len(),
-                "the commit is broken; the last good one stays in force"
-            );
-            self.broken.store(Some(Arc::new(snapshot.clone())));
-            self.record(&snapshot, CommitStatus::Broken, checked.all(), now).await;
-            self.tell(Happening::CommitBroken { commit });
+            self.refuse(&snapshot, all).await;
             return CommitStatus::Broken;
         }
-        let in_force = Arc::new(InForce::new(program));
-        self.in_force.store(Some(in_force.clone()));
-        tracing::info!(commit, "the commit is in force");
-        self.record(&snapshot, CommitStatus::Good, checked.all(), now).await;
+        let kept = checked.nodes.len();
+        match kept {
+            0 => tracing::info!(commit, "the commit is in force"),
+            _ => tracing::warn!(
+                commit,
+                nodes = kept,
+                "the commit is in force; nodes keep an older one by faults of tenants' data"
+            ),
+        }
+        self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked)))));
+        self.record(&snapshot, CommitStatus::Good, all, now).await;
         self.tell(Happening::CommitTaken { commit });
-        // Each node's compile takes time where there are many; the commit need not wait for it.
-        actix_web::rt::spawn(self.clone().complete(in_force, snapshot, now));
         CommitStatus::Good
     }
 
-    /// Waits until a commit has been judged: what it came to, or none where that takes longer than `patience`.
+    async fn refuse(&self, snapshot: &Snapshot, problems: Vec<Diagnostic>) {
+        let (commit, errors) = (snapshot.commit().to_string(), problems.len());
+        tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force");
+        self.broken.store(Some(Arc::new(snapshot.clone())));
+        self.record(snapshot, CommitStatus::Broken, problems, Timestamp::now()).await;
+        self.tell(Happening::CommitBroken { commit });
+    }
+
+    /// The one judgement, which is also that of `holdfast check`.
+    fn judge(&self, snapshot: &Snapshot) -> (Program, Checked) {
+        let Some(in_force) = self.in_force() else {
+            let program = Program::new(snapshot, None);
+            let checked = check(&program);
+            return (program, checked);
+        };
+        let program = Program::new(snapshot, Some(in_force.program()));
+        let before = Before { program: in_force.program(), checked: in_force.checked() };
+        let checked = check_after(&program, before);
+        (program, checked)
+    }
+
+    /// Waits until a commit has been judged: what it came to, or none where it does not come within `patience`.
     pub async fn judged(&self, commit: &str, patience: Duration) -> store::Result<Option<CommitRow>> {
         let mut happenings = self.happenings();
-        let deadline = tokio::time::Instant::now() + patience;
+        let mut deadline = tokio::time::Instant::now() + patience;
         loop {
             if self.snapshot(commit).is_some() {
                 let rows = self.store.commit(commit.to_owned()).await?;
@@ -82,24 +99,22 @@ impl Live {
             }
             // Whoever missed some happenings looks again as well.
             if tokio::time::timeout_at(deadline, happenings.recv()).await.is_err() {
-                return Ok(None);
+                // With many nodes a judgement takes its time: the commit has come.
+                if self.judging.load_full().is_none() {
+                    return Ok(None);
+                }
+                deadline = tokio::time::Instant::now() + patience;
             }
         }
     }
 
-    /// Puts the last good commit in force at a start at which the newest one is broken.
+    /// Puts a commit in force that was judged good before the server's last start.
     pub fn put_in_force(&self, snapshot: &Snapshot) {
-        self.in_force.store(Some(Arc::new(InForce::new(Program::new(snapshot, None)))));
-    }
-
-    async fn complete(self: Arc<Self>, in_force: Arc<InForce>, snapshot: Snapshot, taken: Timestamp) {
-        let checked = tokio::task::spawn_blocking(move || check(in_force.program())).await;
-        if let Ok(checked) = checked
-            && !checked.is_clean()
-        {
-            self.record(&snapshot, CommitStatus::Good, checked.all(), taken).await;
-            self.tell(Happening::CommitTaken { commit: snapshot.commit().to_string() });
-        }
+        let program = Program::new(snapshot, None);
+        let in_force = Arc::new(InForce::new(program, OnceLock::new()));
+        self.in_force.store(Some(in_force.clone()));
+        // What is wrong with it is wanted by the judgement of the next one.
+        tokio::task::spawn_blocking(move || in_force.checked().is_clean());
     }
 
     async fn record(

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use holdfast_catalog::diagnostic::{Diagnostic, nearest};
+use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use super::file::DataFile;
-use super::hierarchy::{FOLDER, PathPattern, Settings};
+use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, LookupError};
 use crate::language::merge::Merge;
@@ -25,8 +26,8 @@ pub struct Data {
     files: RwLock<Files>,
 }
 
-/// Parsed files, by level and path.
-type Files = HashMap<(usize, Arc<str>), Arc<DataFile>>;
+/// Parsed files, by level and path, with the hash of what was parsed.
+type Files = HashMap<(usize, Arc<str>), (ContentHash, Arc<DataFile>)>;
 
 /// What is declared about a key, by its class or by `keys.toml`.
 #[derive(Debug, Clone, Copy)]
@@ -126,11 +127,28 @@ impl Data {
     /// A file of a level, parsed once.
     pub(super) fn file(&self, level: usize, path: &Arc<str>, content: &File) -> Arc<DataFile> {
         let key = (level, path.clone());
-        if let Some(file) = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some((_, file)) = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return file.clone();
         }
         let file = Arc::new(DataFile::read(path, content.bytes(), &self.settings.levels[level], self));
-        self.files.write().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(file).clone()
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        files.entry(key).or_insert((content.hash().clone(), file)).1.clone()
+    }
+
+    /// Takes the parsed files of a commit with the same hierarchy, keys and classes, where their content is the same.
+    pub fn adopt(&self, previous: &Self, snapshot: &Snapshot) {
+        let known = previous.files.read().unwrap_or_else(PoisonError::into_inner);
+        let same = known
+            .iter()
+            .filter(|((_, path), (hash, _))| snapshot.get(path).is_some_and(|file| file.hash() == hash));
+        let same = same.map(|(key, file)| (key.clone(), file.clone()));
+        self.files.write().unwrap_or_else(PoisonError::into_inner).extend(same);
+    }
+
+    /// The level that a file below `hieradata/` belongs to: the first that can lead there.
+    pub fn level_of(&self, path: &str) -> Option<&Level> {
+        let leads = |level: &&Level| level.paths.iter().any(|pattern| pattern.could_be(path));
+        self.settings.levels.iter().find(leads).filter(|_| path != keys::FILE)
     }
 
     /// Everything wrong with all files below `hieradata/`, whichever node reads them: for `check`. Says also which

@@ -15,7 +15,7 @@ use crate::modules::Modules;
 use crate::repo::Snapshot;
 
 /// The file that declares keys.
-pub(super) const FILE: &str = "hieradata/keys.toml";
+pub const FILE: &str = "hieradata/keys.toml";
 
 /// The keys of a declared key.
 pub const KEY_WORDS: &[Keyword; 3] = &[

@@ -103,6 +103,40 @@ impl Fixture {
         self.server.live.take(snapshot).await
     }
 
+    /// Writes several files, and removes those without a text, as one commit. The commit's id, and what became of it.
+    pub async fn commit_all(&self, files: &[(&str, Option<&str>)]) -> (String, CommitStatus) {
+        let repository = self.directory.path().join("repo");
+        for (path, text) in files {
+            match text {
+                Some(text) => write(&repository, path, text),
+                None => std::fs::remove_file(repository.join(path)).unwrap_or_default(),
+            }
+        }
+        let snapshot: Snapshot = Directory::new(repository).snapshot().unwrap();
+        (snapshot.commit().to_string(), self.server.live.take(snapshot).await)
+    }
+
+    /// Puts files back as they are at the start.
+    pub async fn restore(&self, paths: &[&str]) -> (String, CommitStatus) {
+        let original =
+            |path: &str| REPOSITORY.iter().find(|(other, _)| *other == path).map(|(_, text)| *text);
+        let files: Vec<_> = paths.iter().map(|path| (*path, original(path))).collect();
+        self.commit_all(&files).await
+    }
+
+    /// What whoever pushed a commit is told of it.
+    pub async fn verdict(&self, commit: String) -> admin::Verdict {
+        match self.ask(Request::Poke { commit: Some(commit) }).await {
+            Ok(Answer::Judged(verdict)) => *verdict,
+            other => panic!("not judged: {other:?}"),
+        }
+    }
+
+    /// The repository's files as they are now.
+    pub fn snapshot(&self) -> Snapshot {
+        Directory::new(self.directory.path().join("repo")).snapshot().unwrap()
+    }
+
     /// Adds a node; its join string.
     pub async fn invite(&self, certname: &str) -> JoinString {
         self.invite_as(certname, Present::Keep, Duration::from_secs(900)).await

@@ -33,14 +33,15 @@ pub enum HookError {
     },
 }
 
-/// Writes the hook, unless somebody else's is there; one of ours is written anew.
+/// Writes the hook, unless somebody else's is there; one of ours is written anew. `branch` is the one that the server
+/// follows: pushes to others concern nobody.
 ///
 /// # Errors
 /// Where it cannot, with what to do by hand.
-pub fn install(repository: &Path, data_dir: &Path) -> Result<PathBuf, HookError> {
+pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathBuf, HookError> {
     let folder = [repository.join("hooks"), repository.join(".git/hooks")].into_iter().find(|f| f.is_dir());
     let path = folder.ok_or_else(|| HookError::NoRepository(repository.to_owned()))?.join("post-receive");
-    let line = line(data_dir);
+    let line = line(data_dir, branch);
     if fs::read_to_string(&path).is_ok_and(|there| !there.contains(MARK)) {
         return Err(HookError::Present { path, line });
     }
@@ -55,14 +56,21 @@ pub fn install(repository: &Path, data_dir: &Path) -> Result<PathBuf, HookError>
     Ok(path)
 }
 
-/// The push has been taken by then: whatever the hook says, it stops nothing.
-fn line(data_dir: &Path) -> String {
+/// The push has been taken by then: whatever the hook says stops nothing. Its exit status is that of `poke`.
+fn line(data_dir: &Path, branch: &str) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("holdfast"));
-    let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let path = |path: &Path| quoted(&path.display().to_string());
+    let (head, tag) = (format!("refs/heads/{branch}"), format!("refs/tags/{branch}"));
     format!(
-        "while read -r _ commit _; do {} poke --data-dir {} --commit \"$commit\" 2>&1; done",
-        quoted(&program),
-        quoted(data_dir)
+        "status=0; while read -r _ commit ref; do case \"$ref\" in {head}) \
+         {program} poke --data-dir {data_dir} --commit \"$commit\" 2>&1 || status=$? ;; \
+         {tag}) echo {note} ;; esac; done; exit $status",
+        head = quoted(&head),
+        tag = quoted(&tag),
+        program = path(&program),
+        data_dir = path(data_dir),
+        note = quoted(&format!("holdfast follows the branch {branch}, and no tag of that name")),
     )
 }
 
@@ -73,14 +81,38 @@ mod tests {
     #[test]
     fn a_hook_is_written_and_anothers_is_left() {
         let repository = tempfile::tempdir().unwrap();
-        assert!(matches!(install(repository.path(), Path::new("/d")), Err(HookError::NoRepository(_))));
+        assert!(matches!(
+            install(repository.path(), Path::new("/d"), "main"),
+            Err(HookError::NoRepository(_))
+        ));
         fs::create_dir(repository.path().join("hooks")).unwrap();
-        let hook = install(repository.path(), Path::new("/it's")).unwrap();
+        let hook = install(repository.path(), Path::new("/it's"), "main").unwrap();
         let text = fs::read_to_string(&hook).unwrap();
         assert!(text.starts_with("#!/bin/sh\n") && text.contains(r"--data-dir '/it'\''s'"), "{text}");
-        install(repository.path(), Path::new("/other")).unwrap();
+        install(repository.path(), Path::new("/other"), "main").unwrap();
         fs::write(&hook, "#!/bin/sh\nexit 0\n").unwrap();
-        let Err(refused) = install(repository.path(), Path::new("/d")) else { panic!("it was overwritten") };
+        let Err(refused) = install(repository.path(), Path::new("/d"), "main") else {
+            panic!("it was overwritten")
+        };
         assert!(refused.to_string().contains("poke --data-dir"), "{refused}");
+    }
+
+    #[test]
+    fn the_hook_speaks_of_the_branch_that_is_followed_alone_and_ends_as_poke_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let fake = directory.path().join("fake");
+        fs::write(&fake, "#!/bin/sh\necho \"poked $5\"\nexit 2\n").unwrap();
+        fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let program = std::env::current_exe().unwrap().display().to_string();
+        let script = line(Path::new("/d"), "main").replace(&program, &fake.display().to_string());
+        let run = |pushed: &str| {
+            let command = format!("printf '%s\\n' {pushed} | {{ {script}; }}");
+            let output = std::process::Command::new("sh").args(["-c", &command]).output().unwrap();
+            (String::from_utf8(output.stdout).unwrap(), output.status.code())
+        };
+        assert_eq!(run("'0 a1 refs/heads/main'"), ("poked a1\n".to_owned(), Some(2)));
+        assert_eq!(run("'0 a1 refs/heads/other'"), (String::new(), Some(0)));
+        let (said, code) = run("'0 a1 refs/tags/main'");
+        assert!(said.contains("no tag of that name") && code == Some(0), "{said}");
     }
 }

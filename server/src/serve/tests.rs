@@ -6,7 +6,7 @@ use holdfast_catalog::join::JoinString;
 
 use super::fixture::{Fixture, Key};
 use super::{Server, StartError};
-use crate::admin::{Answer, Request};
+use crate::admin::{Answer, Outcome, Request, Verdict};
 use crate::config::Config;
 use crate::repo::Scratch;
 
@@ -116,6 +116,13 @@ async fn poke(data: &std::path::Path, commit: String) -> Result<Answer, String> 
     actix_web::web::block(asked).await.unwrap().map_err(|error| error.to_string())
 }
 
+async fn judged(data: &std::path::Path, commit: String) -> Verdict {
+    match poke(data, commit).await {
+        Ok(Answer::Judged(verdict)) => *verdict,
+        other => panic!("not judged: {other:?}"),
+    }
+}
+
 #[actix_web::test]
 async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one() {
     let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
@@ -126,7 +133,9 @@ async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_
     let good = server.live.in_force().unwrap().commit().to_owned();
     scratch.commit(FILE, "[\"web1.acme.example\"]\nrloe = \"web\"\n");
     let broken = scratch.head();
-    let said = poke(&data, broken.clone()).await.unwrap_err();
+    let said = judged(&data, broken.clone()).await;
+    assert_eq!(said.outcome, Outcome::Refused);
+    let said = said.text();
     assert!(said.contains("inventory/alpinhost/acme.toml:2") && said.contains("role"), "{said}");
     assert_eq!(server.live.in_force().unwrap().commit(), good);
     server.stop().await;
@@ -137,7 +146,7 @@ async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_
         "the newest is broken, the last good one known"
     );
     scratch.commit(FILE, &format!("{GOOD}# mended\n"));
-    assert!(matches!(poke(&data, scratch.head()).await, Ok(Answer::Done(_))));
+    assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);
     assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
     server.stop().await;
 }

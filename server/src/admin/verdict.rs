@@ -1,0 +1,124 @@
+//! What became of a commit, for whoever pushed it: in force, in force but for some nodes, or refused.
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
+use serde::{Deserialize, Serialize};
+
+use super::Context;
+use crate::store;
+use crate::store::commit::{CommitRow, CommitStatus};
+
+/// What became of a commit.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The commit.
+    pub commit: String,
+    /// Whether it is in force.
+    pub outcome: Outcome,
+    /// The nodes that it does not reach, because of faults in their tenants' data.
+    pub kept: Vec<Kept>,
+    /// All errors and warnings.
+    pub problems: Vec<Diagnostic>,
+    /// The same with the lines in which they stand.
+    pub shown: String,
+}
+
+/// Whether a commit is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is, and nothing is wrong with it.
+    InForce,
+    /// It is, with errors in tenants' data: the nodes that those stop keep what they have.
+    InForceWithFaults,
+    /// It is not, because of operators' files: the last good one stays in force.
+    Refused,
+}
+
+/// A node that a commit does not reach.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its name.
+    pub certname: Certname,
+    /// The commit of the catalog that it keeps; none where it never had one.
+    pub commit: Option<String>,
+    /// Why.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// What became of a commit that was judged.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> store::Result<Verdict> {
+    let kept = match judged.status {
+        CommitStatus::Good => kept(context, &judged.id).await?,
+        CommitStatus::Broken => Vec::new(),
+    };
+    let has_errors = judged.diagnostics.iter().any(|problem| problem.severity == Severity::Error);
+    let outcome = match judged.status {
+        CommitStatus::Broken => Outcome::Refused,
+        CommitStatus::Good if has_errors => Outcome::InForceWithFaults,
+        CommitStatus::Good => Outcome::InForce,
+    };
+    Ok(Verdict { commit: judged.id, outcome, kept, problems: judged.diagnostics, shown })
+}
+
+async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
+    let in_force = context.live.in_force().filter(|in_force| in_force.commit() == commit);
+    let Some(in_force) = in_force else { return Ok(Vec::new()) };
+    // Found where nobody asked before, as after a restart: with many nodes that takes its time.
+    let find = move || in_force.checked().nodes.clone();
+    let nodes = tokio::task::spawn_blocking(find).await.unwrap_or_default();
+    let mut kept = Vec::with_capacity(nodes.len());
+    for (certname, problems) in nodes {
+        let node = context.store.node(certname.clone()).await?;
+        let served = match node {
+            Some(node) => context.store.served_catalogs(node.id).await?,
+            None => Vec::new(),
+        };
+        let commit = served.into_iter().next().map(|catalog| catalog.commit);
+        kept.push(Kept { certname, commit, problems });
+    }
+    Ok(kept)
+}
+
+impl Verdict {
+    /// In words.
+    pub fn text(&self) -> String {
+        let commit = &self.commit;
+        let first = match (self.outcome, &self.kept[..]) {
+            (Outcome::Refused, _) => {
+                format!("commit {commit} is broken, and the last good one stays in force")
+            }
+            (_, []) if self.outcome == Outcome::InForce => format!("{commit} is in force"),
+            (_, []) => format!("{commit} is in force, with errors in tenants' data"),
+            (_, [one]) => format!("{commit} is in force; {}", one.text()),
+            (_, several) => {
+                let lines: String = several.iter().map(|kept| format!("\n  {}", kept.text())).collect();
+                format!("{commit} is in force; {} nodes keep an older one:{lines}", several.len())
+            }
+        };
+        match self.shown.is_empty() {
+            true => first,
+            false => format!("{first}\n\n{}", self.shown),
+        }
+    }
+}
+
+impl Kept {
+    fn text(&self) -> String {
+        let keeps = match &self.commit {
+            Some(commit) => format!("keeps commit {}", short(commit)),
+            None => "has no catalog yet and gets none".to_owned(),
+        };
+        let why = self.problems.first().map_or_else(String::new, ToString::to_string);
+        format!("{} {keeps}: {why}", self.certname)
+    }
+}
+
+/// As much of a commit's id as people read.
+fn short(commit: &str) -> &str {
+    let length = if commit.starts_with("dir-") { 14 } else { 10 };
+    commit.get(..length).unwrap_or(commit)
+}

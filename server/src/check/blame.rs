@@ -1,0 +1,166 @@
+//! Whose fault it is that a node does not compile: its tenant's, or the operators'. The rule is in
+//! `docs/decisions/0012-whose-fault-it-is.md`.
+//!
+//! A problem that stands in a tenant's file is that tenant's. Any other is the operators', unless it is there because of
+//! what the tenant wrote: that is tried, not guessed, by compiling the node without its tenant's data, and with the
+//! tenant's data of the commit in force.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::facts::Facts;
+use holdfast_catalog::origin::Origin;
+
+use super::Before;
+use super::nodes::problems_in;
+use crate::compile::Program;
+use crate::inventory::Node;
+use crate::lookup::hierarchy::{Location, Writer};
+use crate::repo::{CommitId, Snapshot};
+
+/// What is not looked for where something is missing: that it is not there then tells nothing.
+const HIDDEN: &str = "unknown-reference";
+
+/// Decides for one commit.
+pub(super) struct Court<'a> {
+    program: &'a Program,
+    before: Option<Before<'a>>,
+    /// The repository as if tenants had written nothing.
+    alone: OnceLock<Program>,
+    /// The repository with what tenants had written in earlier commits, by their ids.
+    earlier: HashMap<CommitId, Arc<Program>>,
+    /// What was found to be the operators', wherever else it shows.
+    operators: HashSet<Place>,
+}
+
+/// Where a problem stands, and of what sort it is.
+type Place = (String, Option<Origin>);
+
+impl<'a> Court<'a> {
+    pub(super) fn new(program: &'a Program, before: Option<Before<'a>>) -> Self {
+        let (earlier, operators) = Default::default();
+        Self { program, before, alone: OnceLock::new(), earlier, operators }
+    }
+
+    /// Of the problems of one node, those that are the operators'.
+    pub(super) fn of_operators<'p>(
+        &mut self,
+        node: &Node,
+        facts: &Facts,
+        problems: &'p [Diagnostic],
+    ) -> Vec<&'p Diagnostic> {
+        let mut open: Vec<&Diagnostic> = problems.iter().filter(|p| self.is_open(node, p)).collect();
+        if open.iter().any(|problem| !self.operators.contains(&place(problem))) {
+            open = self.tried(node, facts, open);
+            self.operators.extend(open.iter().map(|problem| place(problem)));
+        }
+        open
+    }
+
+    /// Whether a problem may be the operators': not where a tenant's file holds it, nor where the node has it in the
+    /// commit in force already, which a fault of operators' never reaches.
+    fn is_open(&self, node: &Node, problem: &Diagnostic) -> bool {
+        let in_force = self.before.and_then(|before| before.checked.nodes.get(&node.certname));
+        let is_known = |known: &Vec<Diagnostic>| {
+            known.iter().any(|known| known.code == problem.code && known.message == problem.message)
+        };
+        written_by(self.program, problem) == Writer::Operators && !in_force.is_some_and(is_known)
+    }
+
+    /// Those of the open problems that no change of the tenant's data would do away with.
+    fn tried<'p>(&mut self, node: &Node, facts: &Facts, open: Vec<&'p Diagnostic>) -> Vec<&'p Diagnostic> {
+        let now = tenants_files(self.program, self.program.snapshot(), node, facts);
+        let earlier = self.last_good(node);
+        let earlier = earlier.filter(|then| tenants_files(self.program, then, node, facts) != now);
+        if now.is_empty() && earlier.is_none() {
+            return open;
+        }
+        let alone = problems_in(self.alone(), node, facts);
+        let with_earlier = earlier.map(|then| problems_in(&self.with_earlier(&then), node, facts));
+        let is_operators = |problem: &&Diagnostic| {
+            let is_in = |others: &[Diagnostic]| others.iter().any(|other| place(other) == place(problem));
+            match &with_earlier {
+                // there without the tenant's data, but not with what the tenant had written: it is what was taken away
+                _ if is_in(&alone) => with_earlier.as_deref().is_none_or(is_in),
+                _ if alone.is_empty() => false,
+                // without what the tenant must give, not all can be seen
+                Some(earlier) => is_in(earlier),
+                None => !self.names_tenants(problem) && (self.before.is_some() || problem.code == HIDDEN),
+            }
+        };
+        open.into_iter().filter(is_operators).collect()
+    }
+
+    /// Whether another place of a problem is in a tenant's file.
+    fn names_tenants(&self, problem: &Diagnostic) -> bool {
+        problem.related.iter().any(|(origin, _)| is_tenants(self.program, origin))
+    }
+
+    /// The repository when the node last compiled.
+    fn last_good(&self, node: &Node) -> Option<Snapshot> {
+        let before = self.before?;
+        match before.checked.nodes.contains_key(&node.certname) {
+            true => before.checked.last_good.get(&node.certname).cloned(),
+            false => Some(before.program.snapshot().clone()),
+        }
+    }
+
+    fn alone(&self) -> &Program {
+        self.alone.get_or_init(|| {
+            let is_operators = |path: &str| !is_tenants_file(self.program, path);
+            Program::new(&self.program.snapshot().with(is_operators, None), Some(self.program))
+        })
+    }
+
+    fn with_earlier(&mut self, then: &Snapshot) -> Arc<Program> {
+        let program = self.program;
+        let make = || {
+            let is_operators = |path: &str| !is_tenants_file(program, path);
+            Arc::new(Program::new(&program.snapshot().with(is_operators, Some(then)), Some(program)))
+        };
+        self.earlier.entry(then.commit().clone()).or_insert_with(make).clone()
+    }
+}
+
+fn place(problem: &Diagnostic) -> Place {
+    (problem.code.clone(), problem.origin.clone())
+}
+
+/// Who writes the file that a problem stands in.
+pub(super) fn written_by(program: &Program, problem: &Diagnostic) -> Writer {
+    match problem.origin.as_ref().is_some_and(|origin| is_tenants(program, origin)) {
+        true => Writer::Tenants,
+        false => Writer::Operators,
+    }
+}
+
+/// Whether a place is in a level that tenants write.
+fn is_tenants(program: &Program, origin: &Origin) -> bool {
+    let Some(name) = &origin.level else { return false };
+    let levels = &program.data().settings().levels;
+    levels.iter().find(|level| level.name == *name).is_some_and(|level| level.writer == Writer::Tenants)
+}
+
+/// Whether a file is of a level that tenants write.
+fn is_tenants_file(program: &Program, path: &str) -> bool {
+    program.data().level_of(path).is_some_and(|level| level.writer == Writer::Tenants)
+}
+
+/// What a node's tenants have written for it, by path and content.
+fn tenants_files(program: &Program, snapshot: &Snapshot, node: &Node, facts: &Facts) -> Vec<String> {
+    let levels = program.data().settings().levels.iter().filter(|level| level.writer == Writer::Tenants);
+    let profiles = program.profiles(&node.role, None);
+    let mut files = Vec::new();
+    for pattern in levels.flat_map(|level| &level.paths) {
+        let names: Vec<&str> = match pattern.holds_profile() {
+            true => profiles.iter().map(|name| name.strip_prefix("profile::").unwrap_or(name)).collect(),
+            false => vec![""],
+        };
+        for name in names {
+            let Ok(Location::Path(path)) = pattern.locate(node, facts, name) else { continue };
+            files.extend(snapshot.get(&path).map(|file| format!("{path} {}", file.hash())));
+        }
+    }
+    files
+}

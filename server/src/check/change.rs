@@ -1,0 +1,81 @@
+//! What a commit changed since the one before, and which nodes that can concern.
+//!
+//! A compile is a function of the modules, the hierarchy, the declared keys, the node, its facts and the files on its
+//! own path ([`crate::lookup`] opens no others). A node of which none of these changed compiles as it did before, so
+//! that a commit to one customer's data costs that customer's compiles, however many nodes there are.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use holdfast_catalog::facts::Facts;
+
+use super::facts;
+use crate::compile::Program;
+use crate::inventory::Node;
+use crate::lookup::hierarchy::{Location, PathPattern};
+use crate::repo::{File, Snapshot};
+
+/// What changed between two commits.
+pub(super) struct Change<'a> {
+    before: &'a Program,
+    program: &'a Program,
+    /// Whether manifests, templates, files of modules, hierarchy or declared keys did: then anything can be otherwise.
+    rules: bool,
+    /// The other files that are new, gone or have other bytes.
+    paths: HashSet<Arc<str>>,
+    /// The patterns of the hierarchy that can lead to one of those.
+    patterns: Vec<&'a PathPattern>,
+}
+
+impl<'a> Change<'a> {
+    /// What `program` changes.
+    pub(super) fn new(before: &'a Program, program: &'a Program) -> Self {
+        let (old, new) = (before.snapshot(), program.snapshot());
+        let paths = differing(old, new);
+        let levels = program.data().settings().levels.iter();
+        let concerned = |pattern: &&PathPattern| paths.iter().any(|path| pattern.could_be(path));
+        let patterns = levels.flat_map(|level| &level.paths).filter(concerned).collect();
+        Self { rules: !Program::same_rules(old, new), before, program, paths, patterns }
+    }
+
+    /// Whether a node's compile can come out otherwise than before. `facts` are those that the repository has now.
+    pub(super) fn concerns(&self, node: &Node, facts: &Facts) -> bool {
+        if self.rules || !self.has_same(node) {
+            return true;
+        }
+        let own = format!("{}/{}.json", facts::FOLDER, node.certname);
+        let shared = facts::file_of(self.program.snapshot(), &node.certname);
+        self.paths.contains(&*own)
+            || shared.is_some_and(|path| self.paths.contains(&path))
+            || self.patterns.iter().any(|pattern| self.leads(pattern, node, facts))
+    }
+
+    fn has_same(&self, node: &Node) -> bool {
+        self.before.inventory().get(&node.certname).is_some_and(|before| before.is_same(node))
+    }
+
+    /// Whether a pattern leads this node to a file that changed.
+    fn leads(&self, pattern: &PathPattern, node: &Node, facts: &Facts) -> bool {
+        let leads = |profile: &str| match pattern.locate(node, facts, profile) {
+            Ok(Location::Path(path)) => self.paths.contains(&path),
+            Ok(Location::Skipped { .. }) => false,
+            Err(_) => true,
+        };
+        if !pattern.holds_profile() {
+            return leads("");
+        }
+        let profiles = self.program.profiles(&node.role, None);
+        profiles.iter().any(|name| leads(name.strip_prefix("profile::").unwrap_or(name)))
+    }
+}
+
+/// The files outside modules that are not the same in both.
+fn differing(old: &Snapshot, new: &Snapshot) -> HashSet<Arc<str>> {
+    let differ = |(path, file): &(&Arc<str>, &File), other: &Snapshot| {
+        other.get(path).is_none_or(|other| other.hash() != file.hash())
+    };
+    let is_data = |path: &Arc<str>| !path.starts_with("modules/");
+    let added = new.files().filter(|(path, _)| is_data(path)).filter(|entry| differ(entry, old));
+    let gone = old.files().filter(|(path, _)| is_data(path)).filter(|entry| differ(entry, new));
+    added.chain(gone).map(|(path, _)| path.clone()).collect()
+}

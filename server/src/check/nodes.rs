@@ -1,0 +1,111 @@
+//! The compile of each node, on all processors, and of none that a commit cannot concern.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
+use holdfast_catalog::facts::Facts;
+
+use super::change::Change;
+use super::facts::Shelf;
+use super::{Before, ENVIRONMENT};
+use crate::compile::{Program, compile};
+use crate::inventory::Node;
+
+/// What the compiles of all nodes came to.
+#[derive(Debug, Default)]
+pub(super) struct Outcomes {
+    /// Facts that cannot be read.
+    pub(super) facts: Vec<Diagnostic>,
+    /// Why nodes do not compile.
+    pub(super) failed: BTreeMap<Certname, Vec<Diagnostic>>,
+    /// What is worth a look at those that do.
+    pub(super) warnings: BTreeMap<Certname, Vec<Diagnostic>>,
+}
+
+enum Outcome {
+    Same,
+    NoFacts(Diagnostic),
+    Compiled(Vec<Diagnostic>),
+    Failed(Vec<Diagnostic>),
+}
+
+/// Compiles every node of the inventory that can come out otherwise than before.
+pub(super) fn compile_all(program: &Program, shelf: &Shelf<'_>, before: Option<Before<'_>>) -> Outcomes {
+    let nodes: Vec<&Arc<Node>> = program.inventory().nodes().collect();
+    let change = before.map(|before| (before, Change::new(before.program, program)));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+            done.push((node.certname.clone(), outcome(program, shelf, change.as_ref(), node)));
+        }
+        done
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(nodes.len().div_ceil(8));
+    let done: Vec<_> = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for other in others {
+            // a compile that panicked is a fault of the program: it must not pass for a node that compiles
+            match other.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    gather(done, before)
+}
+
+fn outcome(
+    program: &Program,
+    shelf: &Shelf<'_>,
+    change: Option<&(Before<'_>, Change<'_>)>,
+    node: &Node,
+) -> Outcome {
+    let facts = match shelf.of(&node.certname) {
+        Ok(facts) => facts,
+        Err(problem) => return Outcome::NoFacts(problem),
+    };
+    if let Some((before, change)) = change
+        && !before.checked.nodes.contains_key(&node.certname)
+        && !change.concerns(node, &facts)
+    {
+        return Outcome::Same;
+    }
+    match compile(program, node, &facts, ENVIRONMENT, b"") {
+        Ok(compiled) => {
+            let is_warning = |problem: &Diagnostic| problem.severity == Severity::Warning;
+            Outcome::Compiled(compiled.warnings.into_iter().filter(is_warning).collect())
+        }
+        Err(problems) => Outcome::Failed(problems),
+    }
+}
+
+fn gather(done: Vec<(Certname, Outcome)>, before: Option<Before<'_>>) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for (certname, outcome) in done {
+        match outcome {
+            Outcome::NoFacts(problem) => outcomes.facts.push(problem),
+            Outcome::Failed(problems) => drop(outcomes.failed.insert(certname, problems)),
+            Outcome::Compiled(warnings) if warnings.is_empty() => {}
+            Outcome::Compiled(warnings) => drop(outcomes.warnings.insert(certname, warnings)),
+            Outcome::Same => {
+                let known = before.and_then(|before| before.checked.of_nodes.get(&certname));
+                if let Some(warnings) = known {
+                    outcomes.warnings.insert(certname, warnings.clone());
+                }
+            }
+        }
+    }
+    outcomes
+}
+
+/// What one node's compile comes to in another state of the repository.
+pub(super) fn problems_in(program: &Program, node: &Node, facts: &Facts) -> Vec<Diagnostic> {
+    compile(program, node, facts, ENVIRONMENT, b"").err().unwrap_or_default()
+}

@@ -1,0 +1,156 @@
+//! Whose fault a problem is, and which nodes a commit concerns, over small repositories.
+
+use super::*;
+
+const BASE: &[(&str, &str)] = &[
+    ("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
+    ("inventory/alpinhost/birch.toml", "[\"web1.birch.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
+    ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n"),
+    (
+        "modules/profile/manifests/web.toml",
+        "doc = \"Web.\"\n\
+         [parameters]\n\
+         name = { type = \"String\", doc = \"Name.\" }\n\
+         mode = { type = \"String\", default = \"0644\", doc = \"Mode.\" }\n\
+         names = { type = \"Hash[String, String]\", default = {}, merge = \"deep\", doc = \"Names.\" }\n\
+         [file.\"/etc/name\"]\ncontent = \"${name}\"\nmode = \"${mode}\"\n\
+         [file.names]\nfor_each = \"${names}\"\ntitle = \"/etc/${each.value}\"\ncontent = \"${each.key}\"\n",
+    ),
+    ("hieradata/customers/acme.toml", "[profile.web]\nname = \"Acme\"\n"),
+    ("hieradata/customers/birch.toml", "[profile.web]\nname = \"Birch\"\n"),
+];
+
+const ACME: &str = "hieradata/customers/acme.toml";
+const WEB: &str = "modules/profile/manifests/web.toml";
+
+/// The base with other files, and without those that have no text.
+fn repository(overlay: &[(&str, &str)]) -> Program {
+    let mut files: BTreeMap<&str, &str> = BASE.iter().copied().collect();
+    files.extend(overlay.iter().copied());
+    files.retain(|_, text| !text.is_empty());
+    let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
+    Program::new(&Snapshot::of_files(files), None)
+}
+
+/// Checks commits one after the other, as they come into force: whether each does, and which nodes do not follow it.
+fn in_turn(commits: &[&[(&str, &str)]]) -> Vec<(bool, Vec<String>)> {
+    let mut in_force: Option<(Program, Checked)> = None;
+    let mut results = Vec::new();
+    for overlay in commits {
+        let program = repository(overlay);
+        let before = in_force.as_ref().map(|(program, checked)| Before { program, checked });
+        let checked = before.map_or_else(|| check(&program), |before| check_after(&program, before));
+        let nodes = checked.nodes.keys().map(|name| name.as_str().to_owned()).collect();
+        results.push((checked.is_usable(), nodes));
+        if checked.is_usable() {
+            in_force = Some((program, checked));
+        }
+    }
+    results
+}
+
+fn taken(nodes: &[&str]) -> (bool, Vec<String>) {
+    (true, nodes.iter().map(|name| (*name).to_owned()).collect())
+}
+
+const ACMES: &[&str] = &["web1.acme.example"];
+
+#[test]
+fn what_a_tenants_value_breaks_is_the_tenants_wherever_it_shows() {
+    let cases = [
+        "[profile.web]\nname = 1\n",
+        "[profile.web\n",
+        "[profile.web]\nname = \"Acme\"\nmode = \"0999\"\n",
+        // two files of one name: shows at the block of the manifest alone
+        "[profile.web]\nname = \"Acme\"\nnames = { a = \"x\", b = \"x\" }\n",
+        // a file of the manifest's own
+        "[profile.web]\nname = \"Acme\"\nnames = { a = \"name\" }\n",
+        "[profile.web]\nname = \"${facts.nope.nope}\"\n",
+    ];
+    for text in cases {
+        assert_eq!(in_turn(&[&[(ACME, text)]]), [taken(ACMES)], "{text}");
+        assert_eq!(in_turn(&[&[], &[(ACME, text)]]), [taken(&[]), taken(ACMES)], "{text}");
+    }
+}
+
+#[test]
+fn what_a_tenant_takes_away_is_the_tenants_and_stays_so() {
+    let commits: [&[(&str, &str)]; 4] = [
+        &[],
+        &[(ACME, "")],
+        // operators go on meanwhile, whatever else they change
+        &[(ACME, ""), ("hieradata/common.toml", "[profile.web]\nmode = \"0600\"\n")],
+        &[],
+    ];
+    assert_eq!(in_turn(&commits), [taken(&[]), taken(ACMES), taken(ACMES), taken(&[])]);
+    // broken in another way in between: what the tenant had when its node last compiled is what counts
+    let commits: [&[(&str, &str)]; 3] = [&[], &[(ACME, "[profile.web\n")], &[(ACME, "")]];
+    assert_eq!(in_turn(&commits), [taken(&[]), taken(ACMES), taken(ACMES)]);
+}
+
+#[test]
+fn what_operators_break_is_theirs_though_tenants_have_a_part_in_it() {
+    let refused = |overlay: &[(&str, &str)]| {
+        let results = in_turn(&[&[], overlay]);
+        assert!(!results[1].0, "{overlay:?}");
+    };
+    let web = BASE[3].1;
+    refused(&[(WEB, &web.replace("\"${mode}\"", "\"${mode}99\""))]);
+    refused(&[(
+        WEB,
+        &format!("{web}[file.\"/a\"]\nrequire = \"file[/b]\"\n[file.\"/b\"]\nrequire = \"file[/a]\"\n"),
+    )]);
+    refused(&[("hieradata/common.toml", "[profile.web]\nmode = 1\n")]);
+    // nobody ever gave it
+    refused(&[(
+        WEB,
+        &web.replace("[parameters]", "[parameters]\nport = { type = \"Port\", doc = \"Port.\" }"),
+    )]);
+    refused(&[(
+        "inventory/alpinhost/cedar.toml",
+        "[\"web1.cedar.example\"]\nrole = \"web\"\nstage = \"test\"\n",
+    )]);
+    // with a tenant's fault in the same commit
+    refused(&[(ACME, "[profile.web]\nname = 1\n"), ("hieradata/common.toml", "[profile.web]\nmode = 1\n")]);
+}
+
+#[test]
+fn a_commit_compiles_what_it_concerns_and_finds_the_same_as_a_check_of_all() {
+    let audit = "[holdfast]\npolicies = { \"file[/nobody]\" = \"audit\" }\n";
+    let (idle, bad) = (("hieradata/nodes/web1.birch.example.toml", audit), "[profile.web]\nname = 1\n");
+    let before = repository(&[idle]);
+    let checked = check(&before);
+    assert_eq!(checked.of_nodes.len(), 1, "a warning that a node which is not compiled again must keep");
+    let changes: [&[(&str, &str)]; 7] = [
+        &[idle, (ACME, bad)],
+        &[idle, (ACME, "")],
+        &[idle, ("hieradata/stages/test.toml", bad)],
+        &[idle, ("facts/web1.birch.example.json", "{}")],
+        &[idle, ("hieradata/profiles/web.toml", bad)],
+        &[
+            idle,
+            (
+                "inventory/alpinhost/acme.toml",
+                "[\"web1.acme.example\"]\nrole = \"nobody\"\nstage = \"test\"\n",
+            ),
+        ],
+        &[],
+    ];
+    for overlay in changes {
+        let program = repository(overlay);
+        let (new, full) =
+            (check_after(&program, Before { program: &before, checked: &checked }), check(&program));
+        assert_eq!(new.nodes, full.nodes, "{overlay:?}");
+        assert_eq!(new.warnings, full.warnings, "{overlay:?}");
+    }
+    let program = repository(&[idle, (ACME, bad)]);
+    let change = change::Change::new(&before, &program);
+    let facts = holdfast_catalog::facts::Facts::none();
+    let concerned: Vec<_> = program
+        .inventory()
+        .nodes()
+        .filter(|node| change.concerns(node, &facts))
+        .map(|n| n.certname.as_str())
+        .collect();
+    assert_eq!(concerned, ACMES);
+}

@@ -1,0 +1,172 @@
+//! What `holdfast check` says of a commit, the server does: one table of faults, and who is told.
+
+use holdfast_catalog::wire::CatalogAnswer;
+
+use super::fixture::Fixture;
+use crate::admin::Outcome;
+use crate::check::check;
+use crate::compile::Program;
+use crate::store::commit::CommitStatus;
+
+const WEB: &str = "modules/profile/manifests/web.toml";
+const COMMON: &str = "hieradata/common.toml";
+const ACME: &str = "hieradata/customers/acme.toml";
+const TEMPLATE: &str = "modules/profile/templates/motd.hbs";
+
+/// A fault of operators', and the files that make it.
+type Fault = (&'static str, &'static [(&'static str, &'static str)]);
+
+const FAULTS: [Fault; 15] = [
+    (
+        "a value of the wrong type",
+        &[
+            (
+                WEB,
+                "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n",
+            ),
+            (COMMON, "[profile.web]\nport = \"eighty\"\n"),
+        ],
+    ),
+    (
+        "a required parameter without a value",
+        &[(WEB, "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", doc = \"Port.\" }\n")],
+    ),
+    (
+        "a cycle",
+        &[(
+            WEB,
+            "doc = \"Web.\"\n[file.\"/a\"]\nrequire = \"file[/b]\"\n[file.\"/b\"]\nrequire = \"file[/a]\"\n",
+        )],
+    ),
+    (
+        "two declarations that differ",
+        &[
+            (WEB, "doc = \"Web.\"\ninclude = [\"profile::other\"]\n[file.\"/a\"]\nmode = \"0644\"\n"),
+            ("modules/profile/manifests/other.toml", "doc = \"Other.\"\n[file.\"/a\"]\nmode = \"0600\"\n"),
+        ],
+    ),
+    (
+        "an unknown name in a template",
+        &[(WEB, "doc = \"Web.\"\n[file.\"/a\"]\ntemplate = \"motd.hbs\"\n"), (TEMPLATE, "{{nobody}}\n")],
+    ),
+    (
+        "a fact that is missing, in a template",
+        &[
+            (WEB, "doc = \"Web.\"\n[file.\"/a\"]\ntemplate = \"motd.hbs\"\n"),
+            (TEMPLATE, "{{facts.nope.nope}}\n"),
+        ],
+    ),
+    (
+        "a key that nobody declares",
+        &[(WEB, "doc = \"Web.\"\n[file.\"/a\"]\ncontent = \"${lookup('nobody')}\"\n")],
+    ),
+    ("a reference to nobody", &[(WEB, "doc = \"Web.\"\n[file.\"/a\"]\nrequire = \"file[/nobody]\"\n")]),
+    ("a bad mode", &[(WEB, "doc = \"Web.\"\n[file.\"/a\"]\nmode = \"0999\"\n")]),
+    (
+        "a bad mode by an expression",
+        &[(WEB, "doc = \"Web.\"\n[let]\nm = \"09\"\n[file.\"/a\"]\nmode = \"${m + '99'}\"\n")],
+    ),
+    (
+        "an unknown role",
+        &[(
+            "inventory/alpinhost/acme.toml",
+            "[\"web1.acme.example\"]\nrole = \"nobody\"\nstage = \"test\"\n",
+        )],
+    ),
+    (
+        "a secret of the wrong length",
+        &[
+            (
+                WEB,
+                "doc = \"Web.\"\n[parameters]\npw = { type = \"Sensitive[String[50]]\", doc = \"Password.\" }\n",
+            ),
+            (COMMON, "[profile.web]\npw = \"hunter22\"\n"),
+        ],
+    ),
+    ("an unknown class", &[(WEB, "doc = \"Web.\"\ninclude = [\"profile::nobody\"]\n")]),
+    ("facts that are no JSON", &[("facts/web1.acme.example.json", "{")]),
+    ("an unknown key in holdfast.toml", &[("holdfast.toml", "lables = [\"cluster\"]\n")]),
+];
+
+#[actix_web::test]
+async fn a_fault_of_operators_files_refuses_the_commit_in_check_and_in_the_server() {
+    let fixture = Fixture::start().await;
+    let good = fixture.server.live.in_force().unwrap().commit().to_owned();
+    for (fault, files) in FAULTS {
+        let written: Vec<_> = files.iter().map(|(path, text)| (*path, Some(*text))).collect();
+        let (commit, status) = fixture.commit_all(&written).await;
+        let checked = check(&Program::new(&fixture.snapshot(), None));
+        assert!(!checked.is_clean() && !checked.is_usable(), "check finds no fault in {fault}");
+        assert_eq!(status, CommitStatus::Broken, "the server takes {fault}");
+        assert_eq!(fixture.server.live.in_force().unwrap().commit(), good, "{fault} is in force");
+        let verdict = fixture.verdict(commit).await;
+        assert_eq!(verdict.outcome, Outcome::Refused, "{fault}");
+        assert!(verdict.text().contains("is broken"), "{fault}: {}", verdict.text());
+        let paths: Vec<_> = files.iter().map(|(path, _)| *path).collect();
+        assert_eq!(fixture.restore(&paths).await, (good.clone(), CommitStatus::Good), "{fault}");
+    }
+}
+
+/// What tenants may give to the web profile.
+const TAKES: &str = "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n\
+                     mode = { type = \"String\", default = \"0644\", doc = \"Mode.\" }\n\
+                     [file.\"/etc/motd\"]\nsource = \"web\"\nmode = \"${mode}\"\n";
+
+#[actix_web::test]
+async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_whoever_pushed_is_told() {
+    let fixture = Fixture::start().await;
+    let (web, _) = fixture.enrolled("web1.acme.example").await;
+    let (mail, _) = fixture.enrolled("mail1.other.example").await;
+    let (good, _) = fixture.commit_all(&[(WEB, Some(TAKES))]).await;
+    let has = web.catalog().await;
+    let bad = "[profile.web]\nport = \"eighty\"\n";
+    let new = "doc = \"Mail.\"\n[file.\"/etc/mailname\"]\ncontent = \"new\"\n";
+    let files = [(ACME, Some(bad)), ("modules/profile/manifests/mail.toml", Some(new))];
+    let (commit, status) = fixture.commit_all(&files).await;
+    assert_eq!(status, CommitStatus::Good);
+    assert_eq!(fixture.server.live.in_force().unwrap().commit(), commit);
+
+    let verdict = fixture.verdict(commit.clone()).await;
+    assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
+    assert_eq!(verdict.kept.len(), 1);
+    assert_eq!(verdict.kept[0].certname.as_str(), "web1.acme.example");
+    assert_eq!(verdict.kept[0].commit.as_deref(), Some(&*good));
+    let first = format!("{commit} is in force; web1.acme.example keeps commit {}: {ACME}:2:8: ", &good[..14]);
+    assert!(verdict.text().starts_with(&first), "{}", verdict.text());
+
+    assert!(
+        mail.catalog()
+            .await
+            .resources
+            .iter()
+            .any(|resource| resource.reference.title == "/etc/mailname".into())
+    );
+    let (_, refusal) = web.poll("{}", Some(has.id.clone())).await.unwrap_err();
+    assert!(refusal.message.contains(&commit), "{refusal:?}");
+    fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
+    let answer = web.poll("{}", Some(has.id)).await;
+    assert!(!matches!(answer, Err(_) | Ok(CatalogAnswer::FactsWanted)), "{answer:?}");
+}
+
+#[actix_web::test]
+async fn a_node_that_is_not_added_is_told_as_one_without_a_catalog() {
+    let fixture = Fixture::start().await;
+    let (commit, _) =
+        fixture.commit_all(&[(WEB, Some(TAKES)), (ACME, Some("[profile.web]\nmode = \"0999\"\n"))]).await;
+    let verdict = fixture.verdict(commit).await;
+    assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
+    assert!(verdict.text().contains("web1.acme.example has no catalog yet"), "{}", verdict.text());
+}
+
+#[actix_web::test]
+async fn what_shows_only_with_a_machines_own_facts_stops_that_machine_and_no_commit() {
+    let fixture = Fixture::start().await;
+    let (web, _) = fixture.enrolled("web1.acme.example").await;
+    let reads = "doc = \"Web.\"\n[file.\"/etc/motd\"]\ncontent = \"${facts.virtual}\"\n";
+    let files = [(WEB, Some(reads)), ("facts/default.json", Some("{\"virtual\": \"kvm\"}"))];
+    let (commit, status) = fixture.commit_all(&files).await;
+    assert_eq!((status, fixture.verdict(commit).await.outcome), (CommitStatus::Good, Outcome::InForce));
+    assert!(web.poll("{}", None).await.is_err(), "it has no such fact");
+    let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
+    assert_eq!((status, fixture.verdict(commit).await.outcome), (CommitStatus::Good, Outcome::InForce));
+}
