@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::Typed;
 
@@ -360,9 +361,27 @@ pub enum Error {
     /// systemd could not be asked, or did not do it.
     #[error(transparent)]
     Systemd(#[from] service::BusError),
-    /// It is refused or impossible: what is wrong, and what to do.
+    /// Something that it needs is not there.
+    #[error("{0}")]
+    Missing(String),
+    /// Something else stands in its way, or another resource wants otherwise.
+    #[error("{0}")]
+    Conflict(String),
+    /// This machine cannot do it.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The agent does not do it: it would harm the machine, or lose what nobody can bring back.
     #[error("{0}")]
     Refused(String),
+    /// A tool or the kernel said that it was done, and it was not; or answered with something else than an answer.
+    #[error("{0}")]
+    Unexpected(String),
+    /// A mistake in the agent itself.
+    #[error("{0}")]
+    Defect(String),
+    /// One error of several resources.
+    #[error(transparent)]
+    Shared(#[from] Arc<Self>),
 }
 
 impl Error {

@@ -119,7 +119,7 @@ fn link(group: &Group, name: &str, machine: &dyn Inspect) -> Result<Option<Strin
             let is_ours = target == Path::new("/etc/alternatives").join(name);
             Ok((!is_ours).then(|| format!("{} leads to {}", group.link, target.display())))
         }
-        Some(_) => Err(Error::Refused(format!(
+        Some(_) => Err(Error::Conflict(format!(
             "{} is no link, and update-alternatives does not replace it; look at what it is, and move it away",
             group.link
         ))),

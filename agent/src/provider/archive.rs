@@ -73,7 +73,7 @@ impl Provider for Archives {
         }
         let accounts = writing.machine.accounts()?;
         let owners =
-            Owners::of(want.owner.as_ref(), want.group.as_ref(), &accounts).map_err(Error::Refused)?;
+            Owners::of(want.owner.as_ref(), want.group.as_ref(), &accounts).map_err(Error::Missing)?;
         if installs(changes) {
             install::install(want, &owners, writing)?;
             return Ok(Applied::default());

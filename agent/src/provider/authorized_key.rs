@@ -25,7 +25,7 @@ pub struct Keys;
 /// Users, and the texts of their files by path, or why one could not be read.
 pub struct Seen {
     accounts: Arc<Accounts>,
-    texts: HashMap<String, Result<Vec<u8>, String>>,
+    texts: HashMap<String, Result<Vec<u8>, Arc<Error>>>,
 }
 
 properties! {
@@ -44,16 +44,14 @@ impl Provider for Keys {
         let accounts = reading.machine.accounts()?;
         let mut texts = HashMap::new();
         for place in all.iter().filter_map(|want| Place::of(want, &accounts)) {
-            texts
-                .entry(place.file.clone())
-                .or_insert_with(|| place.read(reading.machine).map_err(|error| error.to_string()));
+            texts.entry(place.file.clone()).or_insert_with(|| place.read(reading.machine).map_err(Arc::new));
         }
         Ok(Seen { accounts, texts })
     }
 
     fn plan(&self, want: &AuthorizedKey, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<AuthorizedKey>().find(|other| contradicts(other, want)) {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "authorized_key[{}] says something else of the same key of `{}`: say it once",
                 other.title, want.user
             )));
@@ -68,7 +66,7 @@ impl Provider for Keys {
         };
         let text = match seen.texts.get(&place.file) {
             Some(Ok(text)) => &**text,
-            Some(Err(why)) => return Err(Error::Refused(why.clone())),
+            Some(Err(error)) => return Err(error.clone().into()),
             None => &[],
         };
         if want.ensure == Presence::Absent {
@@ -93,7 +91,7 @@ impl Provider for Keys {
     fn apply(&self, want: &AuthorizedKey, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let accounts = writing.machine.accounts()?;
         let Some(place) = Place::of(want, &accounts) else {
-            return Err(Error::Refused(format!("there is no user `{}` any more", want.user)));
+            return Err(Error::Missing(format!("there is no user `{}` any more", want.user)));
         };
         let others = others(want, writing.named);
         match want.ensure {

@@ -101,7 +101,7 @@ fn plan_present(
     match stat.kind {
         FileKind::File => {}
         FileKind::Directory => {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "{path} is a directory; remove it, or name the job otherwise"
             )));
         }

@@ -16,7 +16,10 @@ mod lines;
 const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Text files by path, as they were when observed.
-pub struct Texts(HashMap<Box<str>, Result<Option<Arc<str>>, String>>);
+pub struct Texts(HashMap<Box<str>, Read>);
+
+/// What reading a file came to: its text, nothing where there is no file, or an error for all who name it.
+type Read = Result<Option<Arc<str>>, Arc<Error>>;
 
 impl Texts {
     /// Reads each of these paths once. What is wrong with one is said when it is asked for.
@@ -25,7 +28,7 @@ impl Texts {
         for path in paths {
             all.entry(path.into()).or_insert_with(|| match text(machine, Path::new(path)) {
                 Ok(text) => Ok(text.map(|(text, _)| text.into())),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(Arc::new(error)),
             });
         }
         Self(all)
@@ -38,7 +41,7 @@ impl Texts {
     pub fn get(&self, path: &str) -> Result<Option<&str>, Error> {
         match self.0.get(path) {
             Some(Ok(text)) => Ok(text.as_deref()),
-            Some(Err(why)) => Err(Error::Refused(why.clone())),
+            Some(Err(error)) => Err(error.clone().into()),
             None => Ok(None),
         }
     }

@@ -62,7 +62,7 @@ impl Provider for Files {
 
     fn apply(&self, want: &File, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let accounts = writing.machine.accounts()?;
-        let owners = Owners::of(want, &accounts).map_err(Error::Refused)?;
+        let owners = Owners::of(want, &accounts).map_err(Error::Missing)?;
         let path = Path::new(want.title.as_str());
         match want.ensured() {
             FileEnsure::Absent => {
@@ -201,7 +201,7 @@ fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) 
     if want.force || harmless {
         return Ok(Change::new(Property::Ensure, is, should));
     }
-    Err(Error::Refused(format!(
+    Err(Error::Conflict(format!(
         "{} is a {is}, and is replaced by a {should} only with force = true; look at what it is first",
         path.display()
     )))
@@ -210,7 +210,7 @@ fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) 
 fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let Some(stat) = machine.lstat(path)? else { return Ok(Vec::new()) };
     if stat.kind == FileKind::Directory && !want.force && !machine.list(path)?.is_empty() {
-        return Err(Error::Refused(format!(
+        return Err(Error::Conflict(format!(
             "{} is a directory that is not empty, and is removed only with force = true",
             path.display()
         )));

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::Firewall;
 
@@ -91,10 +92,10 @@ impl Provider for FirewallRules {
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         let script = script(writing.named, jobs.iter().map(|job| job.want));
-        let done = put_in_force(&script, writing).map_err(|error| error.to_string());
+        let done = put_in_force(&script, writing).map_err(Arc::new);
         let answer = |_| match &done {
             Ok(()) => Ok(Applied::default()),
-            Err(why) => Err(Error::Refused(why.clone())),
+            Err(error) => Err(error.clone().into()),
         };
         jobs.iter().map(answer).collect()
     }

@@ -140,7 +140,7 @@ impl Stands {
             Self::Checkout => "a checkout",
             Self::Other(is) => is,
         };
-        Error::Refused(format!(
+        Error::Conflict(format!(
             "{} is {is}, and is not {what}; look at what it is, and move it away",
             path.display()
         ))

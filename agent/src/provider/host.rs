@@ -43,7 +43,7 @@ impl Provider for Hosts {
             return Ok(Plan::of(gone.into_iter().collect()));
         };
         if let Some(other) = reading.named.of_type::<Host>().find(|other| takes_name(other, want)) {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "host[{}] has `{}` among its aliases: say its address in one place",
                 other.title, want.title
             )));

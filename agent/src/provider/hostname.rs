@@ -30,7 +30,7 @@ impl Provider for Names {
 
     fn plan(&self, want: &Hostname, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<Hostname>().find(|other| other.title != want.title) {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "hostname[{}] says another name: a machine has one",
                 other.title
             )));

@@ -106,7 +106,7 @@ fn loading(want: &KernelModule, is: State) -> Result<Option<Change>, Error> {
         (Presence::Absent, State::Loaded) => {
             Ok(Some(Change::new(Property::Ensure, Presence::Present, Presence::Absent)))
         }
-        (Presence::Absent, State::BuiltIn) => Err(Error::Refused(format!(
+        (Presence::Absent, State::BuiltIn) => Err(Error::Unsupported(format!(
             "`{}` is built into the kernel and cannot be removed: leave it out, or use another kernel",
             want.title
         ))),
@@ -159,7 +159,7 @@ fn load(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
 /// Whether the kernel has what modprobe said was done: a line of its files may have it do something else.
 fn came_about(want: &KernelModule, is: State) -> Result<(), Error> {
     let Some(change) = loading(want, is)? else { return Ok(()) };
-    Err(Error::Refused(format!(
+    Err(Error::Unexpected(format!(
         "modprobe succeeded, but `{}` is {} in the kernel; look for `install`, `remove` and `alias` in \
          `modprobe --showconfig`, and name a module by its own name",
         want.title,

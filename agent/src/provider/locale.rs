@@ -3,6 +3,7 @@
 //! Needs a running system: what is generated is the C library's business.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::nearest;
 use holdfast_catalog::resource::Locale;
@@ -63,7 +64,7 @@ impl Provider for Locales {
         };
         let is_other = |other: &&Locale| other.default && want.default && other.title != want.title;
         if let Some(other) = reading.named.of_type::<Locale>().find(is_other) {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "locale[{}] is the default too: there can be one",
                 other.title
             )));
@@ -98,7 +99,7 @@ impl Provider for Locales {
         };
         let wanted: Vec<&Locale> = jobs.iter().filter(concerned).map(|job| job.want).collect();
         let generated = if wanted.is_empty() { Ok(BTreeSet::new()) } else { generate(&wanted, writing) };
-        let usable = generated.map_err(|error| error.to_string());
+        let usable = generated.map_err(Arc::new);
         jobs.iter().map(|job| Ok(outcome(job, &usable, writing))).collect()
     }
 
@@ -134,7 +135,7 @@ fn supported(want: &Locale, found: &Found) -> Result<Result<(), Plan>, Error> {
     }
     let names = supported.lines().filter_map(Entry::parse).map(|entry| entry.name);
     let near = nearest(want.title.as_str(), names).map(|near| format!("did you mean `{near}`? "));
-    Err(Error::Refused(format!(
+    Err(Error::Missing(format!(
         "this machine knows no locale `{}`: {}see {SUPPORTED}",
         want.title,
         near.unwrap_or_default()
@@ -181,21 +182,21 @@ fn generate(wanted: &[&Locale], writing: Writing<'_>) -> Result<BTreeSet<String>
 /// What became of one locale: `locale-gen` says nothing of what it could not generate.
 fn outcome(
     job: &Job<'_, Locale, Property>,
-    usable: &Result<BTreeSet<String>, String>,
+    usable: &Result<BTreeSet<String>, Arc<Error>>,
     writing: Writing<'_>,
 ) -> Applied {
     let want = job.want;
     let mut applied = Applied::default();
     for (i, change) in job.changes.iter().enumerate() {
         let done = match (change.property, usable) {
-            (Property::Ensure, Err(why)) => Err(Error::Refused(why.clone())),
+            (Property::Ensure, Err(error)) => Err(error.clone().into()),
             (Property::Ensure, Ok(usable)) => {
                 let is_usable = usable.contains(&want.title.normal());
                 let as_wanted = is_usable == (want.ensure == Presence::Present);
-                if as_wanted { Ok(()) } else { Err(Error::Refused(not_done(want))) }
+                if as_wanted { Ok(()) } else { Err(Error::Unexpected(not_done(want))) }
             }
             (Property::Default, _) if !applied.failed.is_empty() => {
-                Err(Error::Refused("a locale that is not there is not made the default".to_owned()))
+                Err(Error::Missing("a locale that is not there is not made the default".to_owned()))
             }
             (Property::Default, _) => set_default(want, writing),
         };

@@ -5,6 +5,7 @@
 //! boot would wait for it. Below another root only /etc/fstab is there.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
@@ -90,8 +91,8 @@ impl Provider for Mounts {
         match command::write(jobs, writing) {
             Ok(before) => jobs.iter().map(|job| command::mend(job, &before, writing)).collect(),
             Err(error) => {
-                let text = error.to_string();
-                jobs.iter().map(|_| Err(Error::Refused(text.clone()))).collect()
+                let error = Arc::new(error);
+                jobs.iter().map(|_| Err(error.clone().into())).collect()
             }
         }
     }

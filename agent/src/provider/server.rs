@@ -43,7 +43,7 @@ impl<T> Seen<T> {
         match self {
             Self::There(found) => Ok(found),
             Self::NotLive | Self::Away(_) => {
-                Err(Error::Refused("the server cannot be reached any more".to_owned()))
+                Err(Error::Missing("the server cannot be reached any more".to_owned()))
             }
         }
     }

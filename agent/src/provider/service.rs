@@ -71,7 +71,7 @@ impl Provider for Services {
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
             Seen::Units(units) => match units.get(&want.unit()) {
                 Some(unit) => difference(want, unit),
-                None => Err(Error::Refused(format!("`{}` cannot be the name of a unit", want.title))),
+                None => Err(Error::Unsupported(format!("`{}` cannot be the name of a unit", want.title))),
             },
         }
     }

@@ -39,7 +39,10 @@ impl Provider for Settings {
     fn plan(&self, want: &Sysctl, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
         let same = |other: &&Sysctl| other.title.name() == want.title.name() && other.title != want.title;
         if let Some(other) = reading.named.of_type::<Sysctl>().find(same) {
-            return Err(Error::Refused(format!("sysctl[{}] is the same setting: name it once", other.title)));
+            return Err(Error::Conflict(format!(
+                "sysctl[{}] is the same setting: name it once",
+                other.title
+            )));
         }
         let file = texts.get(want.title.file())?;
         let Some(value) = want.value.as_ref().filter(|_| want.ensure == Presence::Present) else {
@@ -102,7 +105,7 @@ fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     if is.as_str() == value {
         return Ok(());
     }
-    Err(Error::Refused(format!(
+    Err(Error::Unexpected(format!(
         "the kernel has `{is}` in place of `{value}` after it was written; use a value that it takes as it is"
     )))
 }

@@ -2,6 +2,7 @@
 //! they are files.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
@@ -101,7 +102,10 @@ fn write_and_reload(
     let paths = jobs.iter().map(|job| job.want.title.path());
     let unread = match Unread::add(paths, writing.machine) {
         Ok(unread) => unread,
-        Err(error) => return jobs.iter().map(|_| Err(Error::Refused(error.to_string()))).collect(),
+        Err(error) => {
+            let error = Arc::new(error);
+            return jobs.iter().map(|_| Err(error.clone().into())).collect();
+        }
     };
     let mut answers: Vec<_> = jobs.iter().map(write).collect();
     if let Err(error) = reload().and_then(|()| unread.clear(writing.machine)) {
@@ -109,7 +113,7 @@ fn write_and_reload(
             let why = format!(
                 "its file is in place, but systemd has not read it, and will be asked again: {error}"
             );
-            *answer = Err(Error::Refused(why));
+            *answer = Err(Error::Unexpected(why));
         }
     }
     answers

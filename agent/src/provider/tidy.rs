@@ -38,7 +38,7 @@ impl Provider for Tidying {
             Some(stat) if stat.kind == FileKind::Directory => {
                 look::plan(want, directory, &stat, reading).map(Plan::of)
             }
-            Some(_) => Err(Error::Refused(format!("{} is no directory; name one", want.title))),
+            Some(_) => Err(Error::Conflict(format!("{} is no directory; name one", want.title))),
         }
     }
 

@@ -30,7 +30,7 @@ impl Provider for Zones {
 
     fn plan(&self, want: &Timezone, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<Timezone>().find(|other| other.title != want.title) {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "timezone[{}] says another one: a machine has one",
                 other.title
             )));
@@ -40,7 +40,7 @@ impl Provider for Zones {
         if machine.stat(Path::new(&zone))?.is_none_or(|stat| stat.kind != FileKind::File) {
             return match machine.stat(Path::new(ZONES))? {
                 None => Ok(Plan::Pending(format!("there is no {ZONES}: install the package `tzdata`"))),
-                Some(_) => Err(Error::Refused(format!(
+                Some(_) => Err(Error::Missing(format!(
                     "there is no time zone `{}` in {ZONES}: see `timedatectl list-timezones`; old names may be in \
                      a package of their own, such as `tzdata-legacy`",
                     want.title

@@ -41,7 +41,7 @@ impl Parcel<'_> {
         if got == self.sha256.as_str() {
             return Ok(staged);
         }
-        Err(Error::Refused(format!(
+        Err(Error::Unexpected(format!(
             "{} is not what is wanted: its SHA-256 is {got}, and not {}; nothing was changed",
             self.source, self.sha256
         )))
@@ -55,7 +55,7 @@ impl Parcel<'_> {
             }
             Source::Path(path) => match machine.open(Path::new(path.as_str()))? {
                 Some(opened) => Ok(Box::new(opened.file)),
-                None => Err(Error::Refused(format!("its source {path} is not there"))),
+                None => Err(Error::Missing(format!("its source {path} is not there"))),
             },
         }
     }

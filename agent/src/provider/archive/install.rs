@@ -38,7 +38,7 @@ fn directory(
     if let Some(creates) = &want.creates
         && inside.lstat(&inner.join(creates.as_str()))?.is_none()
     {
-        return Err(Error::Refused(format!(
+        return Err(Error::Missing(format!(
             "the archive does not hold `{creates}`, which `creates` names; look at `creates` and `strip`"
         )));
     }

@@ -20,7 +20,7 @@ pub fn to_remove(want: &Archive, machine: &dyn Inspect) -> Result<Vec<Change>, E
     if want.force || is_own(want, path, &stat, machine)? {
         return Ok(vec![Change::new(Property::Ensure, "present", "absent")]);
     }
-    Err(Error::Refused(format!(
+    Err(Error::Conflict(format!(
         "{} was not made by an archive, and is removed only with force = true; look at what it is first",
         path.display()
     )))
@@ -80,7 +80,7 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
         return Ok(Change::new(Property::Ensure, is, "present"));
     }
     let path = &want.title;
-    Err(Error::Refused(format!(
+    Err(Error::Conflict(format!(
         "{path} is {is} that was not made by this archive, and is replaced only with force = true; look at what it is first"
     )))
 }

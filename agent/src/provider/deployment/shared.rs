@@ -103,7 +103,7 @@ fn make_dirs(base: &Path, below: &str, owners: Owners, machine: &dyn System) -> 
             None => machine.make_dir(&at, access(0o755, owners))?,
             Some(_) => {
                 let path = at.display();
-                return Err(Error::Refused(format!(
+                return Err(Error::Conflict(format!(
                     "{path} is no directory, and stands in the way of `shared`"
                 )));
             }
@@ -125,7 +125,7 @@ fn clear(link: &Path, path: &RelativePath, found: Found, machine: &dyn System) -
         _ => return Ok(()),
     };
     let (link, path) = (link.display(), path.as_str());
-    Err(Error::Refused(format!(
+    Err(Error::Conflict(format!(
         "{link} is a {what} that holds something, and no link to shared/{path}; \
          move what it holds there, and remove it"
     )))

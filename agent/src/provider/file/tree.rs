@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::File;
@@ -273,9 +274,8 @@ pub(super) fn apply(
         };
         let job = Job { want, owners, path: &path.join(below), source: expected.get(below).copied() };
         if let Err(error) = job.apply(&properties, writing) {
-            let text = error.to_string();
-            applied.failed.push((first, error));
-            applied.failed.extend((first + 1..position).map(|at| (at, Error::Refused(text.clone()))));
+            let error = Arc::new(error);
+            applied.failed.extend((first..position).map(|at| (at, error.clone().into())));
         }
     }
     Ok(applied)
@@ -334,7 +334,7 @@ impl Job<'_> {
         });
         if loses && !self.want.force {
             let (path, should) = (self.path.display(), kind_word(source.kind()));
-            return Err(Error::Refused(format!("{path} is replaced by a {should} only with force = true")));
+            return Err(Error::Conflict(format!("{path} is replaced by a {should} only with force = true")));
         }
         match source.content() {
             Some(content) => {
@@ -357,7 +357,7 @@ impl Job<'_> {
             Some(FileKind::Directory) if self.want.force => Ok(writing.machine.remove_tree(self.path)?),
             Some(FileKind::Directory) => {
                 let path = self.path.display();
-                Err(Error::Refused(format!("{path} is a directory, and is removed only with force = true")))
+                Err(Error::Conflict(format!("{path} is a directory, and is removed only with force = true")))
             }
             Some(FileKind::File) => {
                 backup::keep(self.want, self.path, writing)?;

@@ -63,7 +63,7 @@ fn try_out(text: &str, reading: Reading<'_>) -> Result<(Invocation, Output), Err
 
 fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
     Ruleset::of_json(&output.text()).ok_or_else(|| {
-        Error::Refused(format!("`{}` answered with something else than a ruleset", command.command))
+        Error::Unexpected(format!("`{}` answered with something else than a ruleset", command.command))
     })
 }
 

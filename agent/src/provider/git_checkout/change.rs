@@ -25,7 +25,7 @@ pub fn make(
 ) -> Result<(), Error> {
     let path = Path::new(want.title.as_str());
     let accounts = writing.machine.accounts()?;
-    let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Refused)?;
+    let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Missing)?;
     let access = Access { mode: 0o700, uid: owners.uid, gid: owners.gid };
     let old = writing.machine.lstat(path)?.filter(|stat| stat.kind == FileKind::Directory);
     let tree = writing.machine.stage_tree(path, access)?;

@@ -85,7 +85,7 @@ impl Git<'_> {
             } else {
                 ""
             };
-            Error::Refused(format!("{url} has no branch and no tag `{revision}`{hint}"))
+            Error::Missing(format!("{url} has no branch and no tag `{revision}`{hint}"))
         })
     }
 
@@ -121,7 +121,7 @@ impl Git<'_> {
                 if self.has(&target.commit)? {
                     return Ok(target.commit.clone());
                 }
-                Err(Error::Refused(format!("{} has no commit {}", self.access.remote, target.commit)))
+                Err(Error::Missing(format!("{} has no commit {}", self.access.remote, target.commit)))
             }
         }
     }

@@ -114,7 +114,7 @@ fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result
     unmount(want, writing)?;
     mount(want, writing)?;
     match priority()? {
-        Some(change) => Err(Error::Refused(format!(
+        Some(change) => Err(Error::Unexpected(format!(
             "{} is used with {}, though `swapon` did not complain",
             want.device(),
             change.is.text()
@@ -136,10 +136,10 @@ fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     writing.run(&mounting(want))?;
     let title = want.title.as_str();
     if !Table::read(writing.machine)?.has(want, writing.machine)? {
-        return Err(Error::Refused(format!("{title} is not mounted, though `mount` did not complain")));
+        return Err(Error::Unexpected(format!("{title} is not mounted, though `mount` did not complain")));
     }
     match differing(want, writing)?.first() {
-        Some(property) if !want.is_swap() => Err(Error::Refused(format!(
+        Some(property) if !want.is_swap() => Err(Error::Unexpected(format!(
             "{title} is mounted, but its {property} is not the one that is wanted: see `findmnt {title}`"
         ))),
         _ => Ok(()),

@@ -66,11 +66,11 @@ fn counts(line: &str) -> bool {
 fn rows<T: DeserializeOwned>(output: &Output) -> Result<Vec<T>, Error> {
     let text = output.text();
     let Some(lines) = text.trim_end_matches('\n').strip_suffix(END) else {
-        return Err(Error::Refused(format!("what MariaDB answered is larger than {ANSWER_LIMIT} bytes")));
+        return Err(Error::Unexpected(format!("what MariaDB answered is larger than {ANSWER_LIMIT} bytes")));
     };
     // The error quotes nothing of the text, which may hold what passwords are kept as.
     let unread = |error: serde_json::Error| {
-        Error::Refused(format!(
+        Error::Unexpected(format!(
             "what MariaDB answered cannot be read: {:?} at {}",
             error.classify(),
             error.column()

@@ -42,7 +42,7 @@ impl Provider for Grants {
 
     fn plan(&self, want: &MysqlGrant, seen: &Seen<Held>, reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<MysqlGrant>().find(|other| contradicts(other, want)) {
-            return Err(Error::Refused(format!(
+            return Err(Error::Conflict(format!(
                 "mysql_grant[{}] says something else of `grant_option`, which `{}` has for all of `{}` or not at all: \
                  say it once",
                 other.title, want.user, want.on

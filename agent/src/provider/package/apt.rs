@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -68,7 +69,10 @@ pub fn mend(machine: &dyn System, wants: &[&Package]) -> Vec<Result<Applied, Err
     let tried = apt.try_all(wants);
     match tried.and_then(|errors| Ok((errors, apt.status()?))) {
         Ok((errors, after)) => apt.judge(wants, &after, errors),
-        Err(error) => wants.iter().map(|_| Err(Error::Refused(error.to_string()))).collect(),
+        Err(error) => {
+            let error = Arc::new(error);
+            wants.iter().map(|_| Err(error.clone().into())).collect()
+        }
     }
 }
 
@@ -231,7 +235,8 @@ impl Apt<'_> {
                 return Ok(Applied { said, failed: Vec::new() });
             }
             let is = is_text(after.package(want.title.as_str()));
-            let silent = || Error::Refused(format!("apt said nothing wrong, but `{}` is {is}", want.title));
+            let silent =
+                || Error::Unexpected(format!("apt said nothing wrong, but `{}` is {is}", want.title));
             Err(self.with_what_went_before(error.unwrap_or_else(silent)))
         };
         wants.iter().enumerate().map(answer).collect()

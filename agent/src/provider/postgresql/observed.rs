@@ -1,6 +1,7 @@
 //! What was found, place by place: one that cannot be asked fails nobody but who is in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::server::Seen;
 use super::super::{Error, Plan};
@@ -8,7 +9,7 @@ use super::place::Place;
 
 /// What was found in each place.
 #[derive(Debug)]
-pub struct Observed<T>(BTreeMap<Place, Result<Seen<T>, String>>);
+pub struct Observed<T>(BTreeMap<Place, Result<Seen<T>, Arc<Error>>>);
 
 impl<T> Observed<T> {
     /// Asks each place once.
@@ -18,7 +19,7 @@ impl<T> Observed<T> {
     ) -> Self {
         let places: BTreeSet<Place> = places.into_iter().collect();
         let found = |place: Place| {
-            let found = ask(&place).map_err(|error| error.to_string());
+            let found = ask(&place).map_err(Arc::new);
             (place, found)
         };
         Self(places.into_iter().map(found).collect())
@@ -40,8 +41,8 @@ impl<T> Observed<T> {
     ) -> Result<Plan<P>, Error> {
         match self.0.get(place) {
             Some(Ok(seen)) => seen.plan(plan),
-            Some(Err(why)) => Err(Error::Refused(why.clone())),
-            None => Err(Error::Refused("a defect of the agent: its database was not looked at".to_owned())),
+            Some(Err(error)) => Err(error.clone().into()),
+            None => Err(Error::Defect("a defect of the agent: its database was not looked at".to_owned())),
         }
     }
 }

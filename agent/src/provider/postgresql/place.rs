@@ -100,7 +100,7 @@ impl Place {
         serde_json::from_slice(&output.stdout).map_err(|error| {
             // The error quotes nothing of the text, which may hold what passwords are kept as.
             let place = (error.line(), error.column());
-            Error::Refused(format!(
+            Error::Unexpected(format!(
                 "what the database `{}` answered is not whole, or larger than {ANSWER_LIMIT} bytes: {:?} at {place:?}",
                 self.database,
                 error.classify()

@@ -227,7 +227,7 @@ fn names(list: &[SqlName]) -> BTreeSet<&str> {
 
 fn kept_as(password: &Secret) -> Result<Zeroizing<String>, Error> {
     let failed =
-        |error| Error::Refused(format!("the system has no random numbers for a password's salt: {error}"));
+        |error| Error::Unexpected(format!("the system has no random numbers for a password's salt: {error}"));
     verifier::for_server(&password.expose()).map_err(failed)
 }
 

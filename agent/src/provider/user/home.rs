@@ -20,7 +20,7 @@ pub(super) fn is_missing(account: &Account, machine: &dyn Inspect) -> Result<boo
     match machine.lstat(Path::new(&account.home))?.map(|stat| stat.kind) {
         None => Ok(true),
         Some(FileKind::Directory | FileKind::Symlink) => Ok(false),
-        Some(FileKind::File | FileKind::Other) => Err(Error::Refused(format!(
+        Some(FileKind::File | FileKind::Other) => Err(Error::Conflict(format!(
             "the home {} of {} is no directory; remove what is there, or name another `home`",
             account.home, account.name
         ))),
@@ -45,7 +45,7 @@ pub(super) fn change(account: &Account, home: &str, writing: Writing<'_>) -> Res
     let owns = is_own(account, &accounts, machine)?;
     let is_there = machine.lstat(Path::new(home))?.is_some();
     if owns && is_there {
-        return Err(Error::Refused(format!(
+        return Err(Error::Conflict(format!(
             "{home} is there already, so {} is not moved to it: bring what is in the one into the other by hand, then \
              remove {}",
             account.home, account.home
