@@ -4,7 +4,6 @@
 //! tried again and again.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::path::Path;
 
 use holdfast_catalog::resource::Service;
@@ -13,13 +12,14 @@ use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceR
 use super::{Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties};
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
+mod script;
 mod systemd;
 mod unit;
 
 pub use systemd::{Bus, BusError};
 
-use systemd::Verb;
-use unit::{Activity, Definition, Enabling, Unit};
+use systemd::{Units, Verb};
+use unit::{Activity, Definition, Enabling, Unit, is_template};
 
 /// Services of systemd.
 pub struct Services;
@@ -33,7 +33,7 @@ pub enum Seen {
     /// systemd cannot be asked now.
     Unreachable(String),
     /// The units that were asked for, by the names that were used.
-    Units(HashMap<String, Unit>),
+    Units(Units),
 }
 
 properties! {
@@ -57,7 +57,12 @@ impl Provider for Services {
         let names: Vec<String> =
             all.iter().filter(|want| is_unit_name(want)).map(|want| want.unit()).collect();
         match Bus::connect().and_then(|bus| bus.units(names)) {
-            Ok(units) => Ok(Seen::Units(units)),
+            Ok(mut units) => {
+                for unit in units.values_mut().flatten() {
+                    script::look(unit, reading.machine)?;
+                }
+                Ok(Seen::Units(units))
+            }
             Err(error) => Ok(Seen::Unreachable(error.to_string())),
         }
     }
@@ -70,7 +75,8 @@ impl Provider for Services {
             Seen::NoSystemd => Ok(Plan::NotApplicable("this machine is not run by systemd".to_owned())),
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
             Seen::Units(units) => match units.get(&want.unit()) {
-                Some(unit) => difference(want, unit),
+                Some(Ok(unit)) => difference(want, unit),
+                Some(Err(error)) => Err(Error::Unsupported(error.to_string())),
                 None => Err(Error::Unsupported(format!("`{}` cannot be the name of a unit", want.title))),
             },
         }
@@ -79,6 +85,7 @@ impl Provider for Services {
     fn apply(&self, want: &Service, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let bus = Bus::connect()?;
         let name = want.unit();
+        let machine = writing.machine;
         let mut applied = Applied::default();
         let mut order: Vec<usize> =
             (0..changes.len()).filter(|i| changes[*i].kind != ChangeKind::Note).collect();
@@ -88,16 +95,14 @@ impl Provider for Services {
         for i in order {
             let done = match (changes[i].property, want.ensure, want.enable) {
                 (Property::Ensure, Some(ServiceEnsure::Running), _) => {
-                    read_new_drop_ins(&bus, &bus.unit(&name)?, writing.machine)?;
-                    bus.start(&name)
+                    read_new_drop_ins(&bus, &bus.unit(&name)?, machine)?;
+                    bus.start(&name).map_err(|error| with_last_words(error, machine))
                 }
-                (Property::Ensure, Some(ServiceEnsure::Stopped), _) => bus.run_job(&name, Verb::Stop),
-                (Property::Enable, _, Some(enable)) => bus.set_enabling(&name, enable),
+                (Property::Ensure, Some(ServiceEnsure::Stopped), _) => job(&bus, &name, Verb::Stop, writing),
+                (Property::Enable, _, Some(enable)) => set_enabling(&bus, &name, enable, writing),
                 _ => Ok(()),
             };
-            if let Err(error) = done {
-                applied.failed.push((i, with_last_words(error, writing.machine)));
-            }
+            applied.failed.extend(done.err().map(|error| (i, error)));
         }
         Ok(applied)
     }
@@ -110,6 +115,9 @@ impl Provider for Services {
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         let not_needed = |why: &str| Ok(Refreshed::NotNeeded(why.to_owned()));
+        if is_template(&want.unit()) {
+            return not_needed("it is a template, of which nothing runs");
+        }
         if mended.iter().any(|change| change.property == Property::Ensure) {
             return not_needed("it was started or stopped in this run");
         }
@@ -173,6 +181,16 @@ fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<()
     Ok(())
 }
 
+/// Says when a unit is to be started: of an alias, the unit that it stands for. Of the alias alone systemd would say that
+/// it is done, and do nothing.
+fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'_>) -> Result<(), Error> {
+    let unit = bus.unit(name)?;
+    bus.set_enabling(&unit.name, enable)?;
+    let mut unit = bus.unit(&unit.name)?;
+    script::look(&mut unit, writing.machine)?;
+    if unit.by_script { script::set_enabling(&unit, enable, writing) } else { Ok(()) }
+}
+
 fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Error> {
     bus.run_job(name, verb).map_err(|error| with_last_words(error, writing.machine))
 }
@@ -201,6 +219,13 @@ fn is_unit_name(want: &Service) -> bool {
 
 /// What differs from what is wanted.
 fn difference(want: &Service, unit: &Unit) -> Result<Plan, Error> {
+    if want.ensure.is_some() && is_template(&unit.name) {
+        return Err(Error::Refused(format!(
+            "`{}` is a template, of which nothing runs: name an instance, such as `{}`, or leave `ensure` out",
+            unit.name,
+            unit.name.replacen("@.", "@1.", 1)
+        )));
+    }
     let needs_definition =
         want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
     match unit.definition {

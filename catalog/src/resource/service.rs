@@ -86,7 +86,19 @@ resource_type! {
 impl Service {
     /// The unit's whole name.
     pub fn unit(&self) -> String {
-        let suffixes = [".service", ".socket", ".timer", ".target", ".path", ".mount", ".swap", ".slice"];
+        let suffixes = [
+            ".service",
+            ".socket",
+            ".timer",
+            ".target",
+            ".path",
+            ".mount",
+            ".automount",
+            ".swap",
+            ".slice",
+            ".scope",
+            ".device",
+        ];
         let title = self.title.as_str();
         if suffixes.iter().any(|suffix| title.ends_with(suffix)) {
             title.to_owned()

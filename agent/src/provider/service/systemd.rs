@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use zbus::export::futures_core::Stream;
 use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Type};
 
-use super::unit::{Activity, Definition, Enabling, Unit};
+use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "/org/freedesktop/systemd1";
@@ -97,6 +97,9 @@ impl Verb {
     }
 }
 
+/// Units by the names that were asked for.
+pub type Units = HashMap<String, Result<Unit, BusError>>;
+
 /// A connection to systemd.
 pub struct Bus {
     runtime: tokio::runtime::Runtime,
@@ -113,8 +116,8 @@ impl Bus {
         Ok(Self { runtime, connection })
     }
 
-    /// These units, by the names that were given, which must be names of units.
-    pub fn units(&self, names: Vec<String>) -> Result<HashMap<String, Unit>, BusError> {
+    /// These units, by the names that were given. Where systemd does not take one of them, that one has an error.
+    pub fn units(&self, names: Vec<String>) -> Result<Units, BusError> {
         wait(&self.runtime, self.units_async(names))
     }
 
@@ -147,6 +150,23 @@ impl Bus {
     /// Has a unit do something, with its definition as it is on disk, and waits until that has ended.
     pub fn run_job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
         wait(&self.runtime, self.job(name, verb))
+    }
+
+    /// Those of these units that systemd has, and has not read as they are on disk.
+    pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<String>, BusError> {
+        wait(&self.runtime, async {
+            let mut stale = Vec::new();
+            for name in names {
+                // One that was never loaded is read when it is.
+                let Ok(object) = self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await else {
+                    continue;
+                };
+                if self.property::<bool>(&object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
+                    stale.push(name.to_owned());
+                }
+            }
+            Ok(stale)
+        })
     }
 
     /// Has systemd read all definitions again.
@@ -192,18 +212,52 @@ impl Bus {
         self.manager("Reload", name, &()).await
     }
 
-    async fn units_async(&self, names: Vec<String>) -> Result<HashMap<String, Unit>, BusError> {
-        let listed: Vec<Listed> = self.manager("ListUnitsByNames", "all units", &(&names,)).await?;
+    async fn units_async(&self, names: Vec<String>) -> Result<Units, BusError> {
         let mut units = HashMap::with_capacity(names.len());
-        // One for each name and in their order, each under its own name where the one given is an alias.
-        for (asked, listed) in names.into_iter().zip(listed) {
-            let enabling = self.enabling(&listed.0).await?;
-            units.insert(asked, read_unit(listed, enabling));
+        let (templates, names): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| is_template(name));
+        for name in templates {
+            let unit = self.template(&name).await;
+            units.insert(name, unit);
+        }
+        match self.manager::<_, Vec<Listed>>("ListUnitsByNames", "all units", &(&names,)).await {
+            // One for each name and in their order, each under its own name where the one given is an alias.
+            Ok(listed) => {
+                for (asked, listed) in names.into_iter().zip(listed) {
+                    let unit = self.enabling(&listed.0).await.map(|enabling| read_unit(listed, enabling));
+                    units.insert(asked, unit);
+                }
+            }
+            // One name that systemd does not take spoils the question for all.
+            Err(BusError::Call { .. }) => {
+                for name in names {
+                    let unit = self.unit_async(&name).await;
+                    units.insert(name, unit);
+                }
+            }
+            Err(error) => return Err(error),
         }
         Ok(units)
     }
 
+    /// A template: systemd knows its file alone.
+    async fn template(&self, name: &str) -> Result<Unit, BusError> {
+        let enabling = self.enabling(name).await?;
+        let definition = if enabling == Enabling::Unknown { Definition::Missing } else { Definition::Found };
+        let activity = Activity::Stopped;
+        Ok(Unit {
+            name: name.to_owned(),
+            object: String::new(),
+            definition,
+            activity,
+            enabling,
+            by_script: false,
+        })
+    }
+
     async fn unit_async(&self, name: &str) -> Result<Unit, BusError> {
+        if is_template(name) {
+            return self.template(name).await;
+        }
         let listed: Vec<Listed> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
         let Some(listed) = listed.into_iter().next() else {
             let source = zbus::Error::Failure("it is no name of a unit".to_owned());
@@ -328,6 +382,7 @@ fn read_unit((name, _, load, active, sub, _, object, ..): Listed, enabling: Enab
         definition: Definition::read(&load),
         activity: Activity::read(&active, &sub),
         enabling,
+        by_script: false,
     }
 }
 

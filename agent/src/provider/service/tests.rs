@@ -19,6 +19,7 @@ fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
         definition: Definition::read(load),
         activity: Activity::read(active, sub),
         enabling: Enabling::read(file),
+        by_script: false,
     }
 }
 
@@ -123,6 +124,26 @@ fn a_definition_that_systemd_cannot_use_is_an_error() {
         &unit("bad-setting", "inactive", "dead", "disabled"),
     );
     assert!(plan.unwrap_err().to_string().contains("systemd-analyze verify"));
+}
+
+#[test]
+fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
+    let template = Unit { name: "w@.service".to_owned(), ..unit("loaded", "inactive", "dead", "disabled") };
+    let refused = difference(&want(&[("ensure", "running".into())]), &template).unwrap_err().to_string();
+    assert!(refused.contains("w@1.service"), "{refused}");
+    assert_eq!(planned(&want(&[("enable", true.into())]), &template), ["enable false -> true"]);
+    let lost = BusError::Unreachable(zbus::Error::Failure("spoilt".to_owned()));
+    let sound = Ok(unit("loaded", "active", "running", "enabled"));
+    let seen = Seen::Units([("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(lost))].into());
+    let double = crate::system::double::Double::new(|_| None);
+    let named = crate::provider::Named::new(&[]);
+    let reading = Reading { machine: &double, content: &crate::content::Nowhere, named: &named };
+    let plan = |title: &str| {
+        let attributes: Attributes = [("ensure".into(), "running".into())].into();
+        Services.plan(&Service::read(title, &attributes).unwrap(), &seen, reading)
+    };
+    assert_eq!(plan("nginx").unwrap(), Plan::IN_SYNC);
+    assert!(plan("w").unwrap_err().to_string().contains("spoilt"));
 }
 
 #[test]

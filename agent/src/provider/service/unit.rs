@@ -13,6 +13,13 @@ pub struct Unit {
     pub activity: Activity,
     /// Whether it is started at boot.
     pub enabling: Enabling,
+    /// Whether it stands for a script of /etc/init.d, whose links say when it is started.
+    pub by_script: bool,
+}
+
+/// Whether a name is that of a template, which stands for units and is none.
+pub fn is_template(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(name, _)| name.ends_with('@'))
 }
 
 /// Whether a unit's definition was found.
@@ -135,9 +142,24 @@ impl Enabling {
             }
             Self::Indirect => Some("it enables other units in its place; manage those of its `Also=`"),
             Self::Generated => {
-                Some("it is generated at boot, from /etc/init.d, /etc/fstab or a program; leave `enable` out")
+                Some("it is generated at boot, from /etc/fstab or by a program; leave `enable` out")
             }
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_has_no_instance() {
+        for template in ["w@.service", "apt-daily@.timer", "a@b@.socket"] {
+            assert!(is_template(template), "{template}");
+        }
+        for unit in ["w@1.service", "w.service", "w@a.b.service", "w@"] {
+            assert!(!is_template(unit), "{unit}");
         }
     }
 }
