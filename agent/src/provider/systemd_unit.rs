@@ -1,6 +1,7 @@
 //! `systemd_unit`: definitions of units and drop-ins, which systemd reads again once for all that changed. Below another root
 //! they are files.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing};
 use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
 
+mod links;
 mod unread;
 
 use unread::Unread;
@@ -22,21 +24,28 @@ pub struct SystemdUnits;
 
 impl Provider for SystemdUnits {
     type Want = SystemdUnit;
-    type Seen = Unread;
+    type Seen = Seen;
     type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
-    fn observe(&self, _: &[&SystemdUnit], reading: Reading<'_>) -> Result<Unread, Error> {
-        Unread::of(reading.machine)
+    fn observe(&self, all: &[&SystemdUnit], reading: Reading<'_>) -> Result<Seen, Error> {
+        let units: BTreeSet<&str> = all.iter().map(|want| want.title.unit()).collect();
+        let asked = has_systemd(reading.machine).then(|| Bus::connect()?.stale(units.into_iter()));
+        // Where systemd cannot be asked, files are put in their places all the same.
+        let stale = asked.and_then(Result::ok).unwrap_or_default();
+        Ok(Seen { unread: Unread::of(reading.machine)?, stale: stale.into_iter().collect() })
     }
 
-    fn plan(&self, want: &SystemdUnit, unread: &Unread, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &SystemdUnit, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let changes = match want.ensure {
             Presence::Absent if is_masked(want, reading.machine)? => Vec::new(),
             _ => whole_file::plan(&as_file(want), reading)?,
         };
-        let missed = || unread.holds(want.title.path()).then(|| unread_change(want));
+        if changes.is_empty() && !links::left_behind(want, reading.machine)?.is_empty() {
+            return Ok(Plan::of(vec![Change::new(Property::Ensure, "linked still", want.ensure)]));
+        }
+        let missed = || seen.misses(want).then(|| unread_change(want));
         Ok(Plan::of(if changes.is_empty() { missed().into_iter().collect() } else { changes }))
     }
 
@@ -60,6 +69,21 @@ impl Provider for SystemdUnits {
     fn left<'a>(&self, want: &'a SystemdUnit) -> Left<'a> {
         let content = content(want).map(|content| ("content".into(), file::content_left(content).into()));
         [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(content).collect()
+    }
+}
+
+/// What systemd does not know yet.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Definitions that this agent wrote.
+    unread: Unread,
+    /// Units whose definition somebody else changed on disk.
+    stale: BTreeSet<String>,
+}
+
+impl Seen {
+    fn misses(&self, want: &SystemdUnit) -> bool {
+        self.unread.holds(want.title.path()) || self.stale.contains(want.title.unit())
     }
 }
 
@@ -94,8 +118,13 @@ fn write_and_reload(
     writing: Writing<'_>,
     reload: impl FnOnce() -> Result<(), Error>,
 ) -> Vec<Result<Applied, Error>> {
-    let write =
-        |job: &Job<'_, SystemdUnit, Property>| whole_file::apply(&as_file(job.want), job.changes, writing);
+    let write = |job: &Job<'_, SystemdUnit, Property>| {
+        let applied = whole_file::apply(&as_file(job.want), job.changes, writing)?;
+        for link in links::left_behind(job.want, writing.machine)? {
+            writing.machine.remove(&link)?;
+        }
+        Ok(applied)
+    };
     if !has_systemd(writing.machine) {
         return jobs.iter().map(write).collect();
     }

@@ -83,6 +83,35 @@ fn a_definition_that_goes_is_forgotten_by_systemd_too() {
 }
 
 #[test]
+fn a_definition_that_goes_takes_the_links_along_by_which_it_was_started() {
+    let double = machine();
+    double.put(TIMER, "[Timer]\n");
+    double.put("/etc/systemd/system/timers.target.wants/kept", "");
+    let at = |path: &str| double.root.path().join("etc/systemd/system").join(path);
+    std::os::unix::fs::symlink(TIMER, at("timers.target.wants/backup.timer")).unwrap();
+    std::os::unix::fs::symlink("backup.timer", at("nightly.timer")).unwrap();
+    let gone = [want("backup.timer", &[("ensure", "absent".into())])];
+    // Somebody removed the file alone.
+    std::fs::remove_file(at("backup.timer")).unwrap();
+    assert_eq!(said(&double, &gone[0]), ["ensure: linked still -> absent"]);
+    double.put(TIMER, "[Timer]\n");
+    assert_eq!(mend(&double, &gone, Ok(())).1, [Ok(())]);
+    for path in ["backup.timer", "timers.target.wants/backup.timer", "nightly.timer"] {
+        assert!(std::fs::symlink_metadata(at(path)).is_err(), "{path}");
+    }
+    assert!(at("timers.target.wants/kept").exists());
+    assert_eq!(said(&double, &gone[0]), [""; 0]);
+    // Those of a package's own definition stay.
+    double.put("/usr/lib/systemd/system/backup.timer", "");
+    std::os::unix::fs::symlink(
+        "/usr/lib/systemd/system/backup.timer",
+        at("timers.target.wants/backup.timer"),
+    )
+    .unwrap();
+    assert_eq!(said(&double, &gone[0]), [""; 0]);
+}
+
+#[test]
 fn a_mask_is_no_definition() {
     let double = machine();
     double.put("/etc/systemd/system/kept", "");
