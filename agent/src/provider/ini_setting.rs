@@ -42,20 +42,25 @@ impl Provider for Settings {
         {
             return Ok(Plan::Pending(format!("there is no {}: manage it too", directory.display())));
         }
-        Ok(Plan::of(difference(want, &Lines::of(text.unwrap_or_default())).into_iter().collect()))
+        let lines = Lines::of(text.unwrap_or_default());
+        refuse(want, &lines)?;
+        Ok(Plan::of(difference(want, &lines).into_iter().collect()))
     }
 
     fn apply(&self, want: &IniSetting, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let new = if is_secret(want) { edit::PRIVATE } else { edit::PUBLIC };
+        let mut refused = Ok(());
         edit::rewrite(writing, want.path.as_str(), new, |text| {
             let mut lines = Lines::of(text);
+            refused = refuse(want, &lines);
             match want.ensure {
+                _ if refused.is_err() => {}
                 Presence::Present => section::set(want, &mut lines),
                 Presence::Absent => section::remove(want, &mut lines),
             }
             lines.to_string()
         })?;
-        Ok(Applied::default())
+        refused.map(|()| Applied::default())
     }
 
     fn names<'a>(&self, want: &'a IniSetting) -> Vec<&'a str> {
@@ -70,6 +75,31 @@ impl Provider for Settings {
             (want.ensure == Presence::Present).then(|| ("value".into(), want.text().to_string().into()));
         [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(value).collect()
     }
+}
+
+/// Refuses what cannot be changed without a guess at what the lines mean.
+fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
+    let (path, key) = (want.path.as_str(), &want.key);
+    if let Some(line) = section::of_many_lines(want, lines) {
+        return Err(Error::Refused(format!(
+            "`{key}` in line {line} of {path} belongs to more than one line, and is not edited: bring it into one line"
+        )));
+    }
+    let there = section::settings(want, lines);
+    let text = want.text();
+    let is_sound = want.multiple
+        || want.ensure == Presence::Absent
+        || there.len() < 2
+        || there.iter().all(|setting| setting.value == &*text);
+    if is_sound {
+        return Ok(());
+    }
+    let numbers: Vec<_> = there.iter().map(|setting| (setting.at + 1).to_string()).collect();
+    Err(Error::Refused(format!(
+        "`{key}` is set more than once, in the lines {} of {path}: leave one of them, or give all of them the value with \
+         multiple = true",
+        numbers.join(", ")
+    )))
 }
 
 fn is_secret(want: &IniSetting) -> bool {

@@ -5,7 +5,7 @@ use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 
 resource_type! {
-    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. What else the file holds stays as it is.
+    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. What else the file holds stays as it is; a value that goes on over several lines is refused.
     IniSetting("ini_setting"), titled String {
         /// The file.
         parameter path: AbsolutePath,
@@ -17,6 +17,8 @@ resource_type! {
         property ensure: Presence = Presence::Present,
         /// Its value: a string, a number or a boolean. Where it is secret it is shown nowhere.
         property value: Option<Setting>,
+        /// Whether the key may be set several times, all of which get the value. Without it, a key that is set more than once is refused with the lines: it may be a list, such as `Environment=` of a unit, of which each line counts.
+        parameter multiple: bool = false,
         /// What stands between key and value of a new setting. A setting that is there keeps its spaces.
         parameter separator: String = " = ".to_owned(),
     }

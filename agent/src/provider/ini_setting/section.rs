@@ -9,8 +9,8 @@ use crate::provider::edit::Lines;
 /// A setting that stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Setting<'a> {
-    /// The line's number.
-    at: usize,
+    /// The line's number, from 0.
+    pub(super) at: usize,
     /// All before the value.
     before: &'a str,
     /// The value, without space around it.
@@ -21,6 +21,25 @@ pub(super) struct Setting<'a> {
 pub(super) fn settings<'a>(want: &IniSetting, lines: &'a Lines<'_>) -> Vec<Setting<'a>> {
     let places = sections(want, lines).into_iter().flatten();
     places.filter_map(|at| setting(want, at, lines.get(at)?)).collect()
+}
+
+/// The first line, from 1, in which the key stands and which may be a part of a longer one: by a backslash at the end of it or
+/// of the one before, by a quote that is not closed, or by a line after it that is indented further and is no comment.
+pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<usize> {
+    let goes_on = |text: &str| !is_comment(text) && text.trim_end().ends_with('\\');
+    let is_split = |setting: &Setting<'_>| {
+        let open = |quote: char| setting.value.strip_prefix(quote).is_some_and(|rest| !rest.contains(quote));
+        let next = lines.get(setting.at + 1).filter(|text| !text.trim().is_empty() && !is_comment(text));
+        let before = setting.at.checked_sub(1).and_then(|at| lines.get(at));
+        before.is_some_and(goes_on)
+            || setting.value.ends_with('\\')
+            || open('"')
+            || open('\'')
+            || next.is_some_and(|text| {
+                indent(text).len() > indent(setting.before).len() && header(text).is_none()
+            })
+    };
+    settings(want, lines).iter().find(|setting| is_split(setting)).map(|setting| setting.at + 1)
 }
 
 /// Gives the setting its value, wherever it stands; adds it where it stands nowhere.

@@ -36,10 +36,57 @@ fn a_value_is_changed_where_it_stands_and_the_rest_stays() {
     assert_eq!(after, "; php\r\n[PHP]\r\n  memory_limit  =256M\r\nother = 1\r\n[CLI]\r\nmemory_limit = 1");
     assert_eq!(said, ["value: 128M -> 256M"]);
     assert_eq!(text(before, &php("128M")), before);
-    assert_eq!(
-        text("[PHP]\nmemory_limit = 1\nmemory_limit = 2\n", &php(2)),
-        "[PHP]\nmemory_limit = 2\nmemory_limit = 2\n"
-    );
+}
+
+/// What is said of a text that is not edited; it must stay as it is.
+fn refused(text: &str, attributes: &[(&str, Value)]) -> String {
+    let double = Double::new(|_| None);
+    double.put("/etc/x.ini", text);
+    let mut all = vec![("path", Value::from("/etc/x.ini"))];
+    all.extend(attributes.iter().cloned());
+    let want = want::<IniSetting>("x", &all);
+    let planned = trial::plan(&Settings, &double, &want).unwrap_err().to_string();
+    let applied =
+        trial::writing(&double, |writing| Settings.apply(&want, &[], writing)).unwrap_err().to_string();
+    assert_eq!(planned, applied);
+    assert_eq!(std::fs::read_to_string(double.root.path().join("etc/x.ini")).unwrap(), text);
+    planned
+}
+
+#[test]
+fn a_key_that_is_set_more_than_once_is_refused_with_its_lines() {
+    let twice = "[PHP]\nmemory_limit = 1\n[x]\n[PHP]\nmemory_limit = 2\n";
+    let said = refused(twice, &php(2));
+    assert!(said.contains("lines 2, 5") && said.contains("multiple = true"), "{said}");
+    let mut all = php(2).to_vec();
+    all.push(("multiple", true.into()));
+    assert_eq!(text(twice, &all), "[PHP]\nmemory_limit = 2\n[x]\n[PHP]\nmemory_limit = 2\n");
+    let same = "[PHP]\nmemory_limit = 2\nmemory_limit = 2\n";
+    assert_eq!(text(same, &php(2)), same);
+}
+
+#[test]
+fn a_value_over_several_lines_is_refused() {
+    for (before, line) in [
+        ("[PHP]\nmemory_limit = 1 \\\n  2\n", "line 2"),
+        ("[PHP]\nother = 1 \\\nmemory_limit = 1\n", "line 3"),
+        ("[PHP]\nmemory_limit =\n    a\n    b\n", "line 2"),
+        ("[PHP]\nmemory_limit = 1\n\tmore = 2\n", "line 2"),
+        ("[PHP]\nmemory_limit = \"a\nb\"\n", "line 2"),
+    ] {
+        for attributes in [php(2).to_vec(), [&php(2)[..2], &[("ensure", "absent".into())]].concat()] {
+            let said = refused(before, &attributes);
+            assert!(said.contains(line) && said.contains("one line"), "{before:?}: {said}");
+        }
+    }
+    for before in [
+        "[PHP]\nmemory_limit = 1\n  ; a note\nb = 1\n",
+        "[PHP]\n# a \\\nmemory_limit = 1\n",
+        "[PHP]\n\tmemory_limit = 1\n\tb = 1\n",
+        "[PHP]\nmemory_limit = \"1\"\n  [x]\n",
+    ] {
+        assert!(text(before, &php(2)).contains("memory_limit = 2"), "{before:?}");
+    }
 }
 
 #[test]
