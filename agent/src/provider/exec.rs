@@ -52,7 +52,8 @@ impl Provider for Commands {
         match guards(want, reading.machine) {
             Ok(Guards::NothingToDo) => Ok(Plan::IN_SYNC),
             Ok(Guards::Run(changes)) => Ok(Plan::of(changes)),
-            Err(Error::System(error @ (system::Error::Spawn { .. } | system::Error::NoSuchUser { .. }))) => {
+            // What it needs may be brought by something that comes before it.
+            Err(error) if is_missing(&error) => {
                 Ok(Plan::Pending(format!("its guard cannot be asked: {error}")))
             }
             Err(error) => Err(error),
@@ -125,11 +126,25 @@ fn guards(want: &Exec, machine: &dyn Inspect) -> Result<Guards, Error> {
     Ok(Guards::Run(changes))
 }
 
-/// Whether a guard's command succeeds.
+/// Exit codes of shells, and of what becomes a user, for a command that is not there or cannot be run.
+const NOT_RUN: [i32; 2] = [126, 127];
+
+/// Whether something was not run at all: its program, user or directory is missing.
+fn is_missing(error: &Error) -> bool {
+    use system::Error::{NoDirectory, NoSuchUser, Spawn};
+    match error {
+        Error::System(error) => matches!(error, Spawn { .. } | NoSuchUser { .. } | NoDirectory { .. }),
+        Error::Command { exit: Exit::Code(code), .. } => NOT_RUN.contains(code),
+        _ => false,
+    }
+}
+
+/// Whether a guard's command succeeds. One that was not run has said neither.
 fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, Error> {
     let invocation = invocation(want, command.clone());
     let output = machine.probe(&invocation)?;
     match output.exit {
+        Exit::Code(code) if NOT_RUN.contains(&code) => Err(Error::command(&invocation, &output)),
         Exit::TimedOut(_) => Err(Error::command(&invocation, &output)),
         _ => Ok(output.succeeded()),
     }
@@ -167,4 +182,56 @@ fn invocation(want: &Exec, command: Command) -> Invocation {
         seconds => Duration::from_secs(seconds.into()),
     };
     invocation
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::value::Value;
+
+    use super::*;
+    use crate::provider::trial::{self, want};
+    use crate::system::double::{Double, failed, said};
+
+    fn pending(machine: &Double, attributes: &[(&str, Value)]) -> String {
+        match trial::plan(&Commands, machine, &want("x", attributes)) {
+            Ok(Plan::Pending(why)) => why,
+            other => panic!("{attributes:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_guard_that_was_not_run_has_said_nothing() {
+        for code in NOT_RUN {
+            let double = Double::new(move |_| Some(failed(code, "sh: 1: nosuch: not found")));
+            for guard in ["unless", "only_if"] {
+                let why = pending(&double, &[("command", "true".into()), (guard, "nosuch".into())]);
+                assert!(why.contains("not found"), "{why}");
+            }
+            let refreshed = want("x", &[("unless", "nosuch".into()), ("refresh_only", true.into())]);
+            let refreshed = trial::writing(&double, |writing| {
+                Commands.refresh(&refreshed, Notice::Refresh, &[], writing)
+            });
+            assert!(refreshed.is_err() && double.ran().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_guard_that_fails_lets_the_command_run() {
+        let double = Double::new(|_| Some(failed(1, "")));
+        let unless = want("x", &[("unless", "false".into())]);
+        assert_eq!(trial::said(&trial::changes(&Commands, &double, &unless)), ["unless: fails -> succeeds"]);
+        let double = Double::new(|_| Some(said("")));
+        assert_eq!(trial::changes(&Commands, &double, &unless), []);
+    }
+
+    #[test]
+    fn a_working_directory_that_is_missing_is_named() {
+        let machine = system::Machine::open(Path::new("/")).unwrap();
+        let missing = tempfile::tempdir().unwrap().path().join("gone");
+        let cwd = missing.to_str().unwrap();
+        let want = want("x", &[("unless", "false".into()), ("cwd", cwd.into()), ("command", "true".into())]);
+        let error = guards(&want, &machine).err().unwrap();
+        assert!(is_missing(&error), "{error}");
+        assert!(error.to_string().contains(&format!("working directory {cwd},")), "{error}");
+    }
 }

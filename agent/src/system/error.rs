@@ -81,6 +81,14 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A directory that the command was to run in.
+    #[error("`{command}` is to run in the working directory {}, which is not there", .directory.display())]
+    NoDirectory {
+        /// The command.
+        command: String,
+        /// The directory.
+        directory: PathBuf,
+    },
     /// A user that the command was to run as.
     #[error("`{command}` is to run as `{user}`, who does not exist")]
     NoSuchUser {

@@ -13,9 +13,9 @@ resource_type! {
         parameter command: Option<Command>,
         /// A path that the command makes: where it is, nothing is run.
         property creates: Option<AbsolutePath>,
-        /// A command: where it succeeds, nothing is run.
+        /// A command: where it succeeds, nothing is run. One that is not there, or cannot be run (exit code 126 or 127), is an error.
         property unless: Option<Command>,
-        /// A command: only where it succeeds, something is run.
+        /// A command: only where it succeeds, something is run. One that is not there is an error.
         property only_if: Option<Command>,
         /// Runs only when something notifies it.
         parameter refresh_only: bool = false,

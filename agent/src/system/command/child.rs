@@ -27,6 +27,13 @@ pub(in crate::system) fn run(invocation: &Invocation, accounts: &Accounts) -> Re
     let mut command = prepare(invocation, accounts)?;
     let failed = |source| Error::Spawn { program: command_name(&invocation.command).to_owned(), source };
     command.stdin(stdin(invocation).map_err(failed)?);
+    if let Some(cwd) = invocation.cwd.as_deref().filter(|cwd| !cwd.is_dir()) {
+        // Else it would be the program that is missed.
+        return Err(Error::NoDirectory {
+            command: invocation.command.to_string(),
+            directory: cwd.to_owned(),
+        });
+    }
     let mut child = command.spawn().map_err(failed)?;
     watch(&mut child, invocation).map_err(failed)
 }
