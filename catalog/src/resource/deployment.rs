@@ -75,7 +75,7 @@ resource_type! {
         parameter environment: BTreeMap<String, Secret>,
         /// A command that makes the new release the running one, such as `["systemctl", "restart", "shop"]`. It is run as root, in `/`, after the link was switched, and again when it is switched back.
         parameter activate: Option<Command>,
-        /// A command, run as `user` in the live release, that succeeds where it works, such as `["curl", "-fsS", "http://localhost:3000/health"]`. It is tried every second until `health_timeout`.
+        /// A command, run as `user` in the live release, that succeeds where it works, such as `["curl", "-fsS", "http://localhost:3000/health"]`. It is tried again a second after it has failed, and once more when `health_timeout` is over; a single try may last until then.
         parameter health: Option<Command>,
         /// How long the release may take to become healthy.
         parameter health_timeout: Seconds = Seconds(30),

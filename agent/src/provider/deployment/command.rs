@@ -33,7 +33,7 @@ pub fn run(invocation: &Invocation, writing: Writing<'_>) -> Result<(), String> 
     writing.run(invocation).map(drop).map_err(|error| error.to_string())
 }
 
-/// Asks a release for its health until it is well, or the time is over: then with the last words.
+/// Asks a release for its health until it is well, or the time is over: then once more, and with the last words.
 pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result<(), String> {
     let Some(command) = &want.health else { return Ok(()) };
     let timeout = Duration::from_secs(want.health_timeout.0.into());
@@ -46,9 +46,10 @@ pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result
             // What cannot be started now cannot be started in a second.
             Err(error) => return Err(format!("its health cannot be asked for: {error}")),
         };
-        if Instant::now() + PAUSE > until {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return Err(format!("it was not healthy within {} s: {why}", timeout.as_secs()));
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(left.min(PAUSE));
     }
 }
