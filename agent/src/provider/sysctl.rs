@@ -73,6 +73,10 @@ impl Provider for Settings {
         for (i, change) in changes.iter().enumerate() {
             let done = match change.property {
                 Property::Value => set(want, writing),
+                // What the kernel did not take now it would not take at the next boot.
+                Property::Ensure | Property::Persist if !applied.failed.is_empty() => {
+                    Err(Error::Refused("not written down, since the kernel does not take it".to_owned()))
+                }
                 Property::Ensure | Property::Persist => keep(want, writing),
             };
             applied.failed.extend(done.err().map(|error| (i, error)));

@@ -105,13 +105,20 @@ fn a_value_that_the_kernel_made_another_of_is_no_change() {
 }
 
 #[test]
-fn what_the_kernel_refuses_fails_alone() {
+fn what_the_kernel_refuses_is_not_written_down() {
     let machine = Double::new(|_| Some(failed(1, "tee: Invalid argument")));
     machine.put("/proc/sys/net/ipv4/tcp_rmem", "1 2 3\n");
     machine.put("/etc/sysctl.d/x", "");
     let applied = trial::mend(&Settings, &machine, &setting(&[])).unwrap();
-    assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0]);
-    assert!(machine.root.path().join(&FILE[1..]).exists(), "the file is written nevertheless");
+    assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1]);
+    assert!(!machine.root.path().join(&FILE[1..]).exists());
+    // Nor is what it takes otherwise.
+    let machine = taking(|_| "30\n");
+    machine.put("/proc/sys/vm/swappiness", "60\n");
+    machine.put("/etc/sysctl.d/x", "");
+    let hexadecimal = want("vm.swappiness", &[("value", "0x1e".into())]);
+    assert_eq!(trial::mend(&Settings, &machine, &hexadecimal).unwrap().failed.len(), 2);
+    assert_eq!(std::fs::read_dir(machine.root.path().join("etc/sysctl.d")).unwrap().count(), 1);
 }
 
 #[test]
