@@ -146,11 +146,40 @@ impl Output {
         String::from_utf8_lossy(&self.stdout)
     }
 
-    /// The last lines of what it said, for an error: of standard error, or of standard output where that is empty.
+    /// What it said, for an error: of standard error, or of standard output where that is empty. Of much, the first lines,
+    /// where many say what is wrong, and the last ones, where the others do.
     pub fn last_words(&self) -> String {
         let said = if self.stderr.trim_ascii().is_empty() { &self.stdout } else { &self.stderr };
         let text = String::from_utf8_lossy(said);
         let lines: Vec<_> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-        lines[lines.len().saturating_sub(5)..].join("\n")
+        let Some(left_out) = lines.len().checked_sub(FIRST_WORDS + LAST_WORDS).filter(|count| *count > 1)
+        else {
+            return lines.join("\n");
+        };
+        let (first, last) = (&lines[..FIRST_WORDS], &lines[lines.len() - LAST_WORDS..]);
+        format!("{}\n[{left_out} lines left out]\n{}", first.join("\n"), last.join("\n"))
+    }
+}
+
+/// Lines of a failed command that are shown: from the beginning, and from the end.
+const FIRST_WORDS: usize = 3;
+const LAST_WORDS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(lines: usize) -> String {
+        let stderr: String = (1..=lines).map(|line| format!("line {line}\n\n")).collect();
+        Output { exit: Exit::Code(1), stdout: b"out".to_vec(), stderr: stderr.into_bytes() }.last_words()
+    }
+
+    #[test]
+    fn the_first_words_and_the_last_are_kept() {
+        assert_eq!(words(0), "out");
+        assert_eq!(words(9).lines().count(), 9);
+        let many = words(40);
+        assert!(many.starts_with("line 1\nline 2\nline 3\n[32 lines left out]\nline 36\n"), "{many}");
+        assert!(many.ends_with("line 40"));
     }
 }
