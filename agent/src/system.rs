@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 pub mod accounts;
 pub mod command;
+mod changes;
 mod error;
+mod explain;
 mod extended;
 mod machine;
 mod replace;

@@ -77,6 +77,11 @@ impl Machine {
         self.root_path.join(path.strip_prefix("/").unwrap_or(path))
     }
 
+    /// Where `path` stands, for a look; none where its directory is missing.
+    pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<Place>> {
+        self.root.place(path, last)
+    }
+
     /// Where `path` stands; an error where its directory is missing.
     pub(super) fn place_to_write(&self, path: &Path) -> Result<Place> {
         self.root.place(path, Last::Keep)?.ok_or_else(|| {
@@ -104,6 +109,21 @@ impl Machine {
         if let std::collections::hash_map::Entry::Vacant(entry) = unsynced.entry(id) {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
             entry.insert(rustix::fs::openat(dir, ".", flags, Mode::empty()).map_err(failed)?);
+        }
+        Ok(())
+    }
+
+    /// Handles that looks share are old from now on: a command may have changed anything.
+    pub(super) fn forget(&self) {
+        self.root.forget();
+    }
+
+    /// Makes the changed directories last through a power cut.
+    pub(super) fn sync_directories(&self) -> Result<()> {
+        let unsynced = std::mem::take(&mut *lock(&self.unsynced));
+        for dir in unsynced.into_values() {
+            rustix::fs::fsync(&dir)
+                .map_err(|errno| Error::io("syncing a directory of", &self.root_path, errno))?;
         }
         Ok(())
     }
@@ -140,7 +160,7 @@ impl Machine {
         Ok([seen("/etc/passwd")?, seen("/etc/group")?])
     }
 
-    fn only_live(&self, command: &Invocation) -> Result<()> {
+    pub(super) fn only_live(&self, command: &Invocation) -> Result<()> {
         match self.liveness {
             Liveness::Live => Ok(()),
             Liveness::Directory => Err(Error::NotLive(command.command.to_string())),
@@ -252,113 +272,4 @@ fn open_seen(place: &Place, path: &Path) -> Result<Option<Opened>> {
         return Err(Error::NotAFile(path.to_owned()));
     }
     Ok(Some(Opened { file: File::from(fd), stat }))
-}
-
-impl System for Machine {
-    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
-        replace::stage(self, path, access, content).map(|staged| Box::new(staged) as Box<dyn Staged>)
-    }
-
-    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
-        replace_tree::stage(self, path, access).map(|staged| Box::new(staged) as Box<dyn StagedTree>)
-    }
-
-    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
-        replace::symlink(self, path, target, access)
-    }
-
-    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
-        let failed = |errno: Errno| Error::io("making the directory", path, errno);
-        let place = self.place_to_write(path)?;
-        let dir = tree::make_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
-        replace::give(&dir, access).map_err(failed)?;
-        rustix::fs::fsync(&dir).map_err(failed)?;
-        self.changed(&place.dir, path)
-    }
-
-    fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
-        let failed = |errno: Errno| Error::io("setting the mode of", path, errno);
-        let place = self.place_to_write(path)?;
-        let stat = stat_at(place.dir.as_fd(), &place.name).map_err(failed)?;
-        refuse_planted_hard_link(&place, stat, path)?;
-        match stat.kind {
-            FileKind::Symlink => return Err(Error::NotAFile(path.to_owned())),
-            FileKind::Other => {
-                // A device or FIFO is not opened; a link put in its place meanwhile is not followed.
-                let mode = Mode::from_raw_mode(mode);
-                return rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::SYMLINK_NOFOLLOW)
-                    .map_err(failed);
-            }
-            FileKind::File | FileKind::Directory => {}
-        }
-        let fd = rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()).map_err(failed)?;
-        same_file(&fd, stat, path)?;
-        rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode)).map_err(failed)?;
-        rustix::fs::fsync(&fd).map_err(failed)
-    }
-
-    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
-        let failed = |errno: Errno| Error::io("setting the owner of", path, errno);
-        let place = self.place_to_write(path)?;
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
-        let stat = stat_of(&fd).map_err(failed)?;
-        refuse_planted_hard_link(&place, stat, path)?;
-        let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));
-        rustix::fs::chownat(&fd, "", uid, gid, AtFlags::EMPTY_PATH).map_err(failed)?;
-        self.changed(&place.dir, path)
-    }
-
-    fn remove(&self, path: &Path) -> Result<()> {
-        let Some(place) = self.root.place(path, Last::Keep)? else { return Ok(()) };
-        let flags = match stat_at(place.dir.as_fd(), &place.name) {
-            Ok(stat) if stat.kind == FileKind::Directory => AtFlags::REMOVEDIR,
-            _ => AtFlags::empty(),
-        };
-        match rustix::fs::unlinkat(&place.dir, &place.name, flags) {
-            Ok(()) => self.changed(&place.dir, path),
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-            Err(errno) => Err(Error::io("removing", path, errno)),
-        }
-    }
-
-    fn remove_tree(&self, path: &Path) -> Result<()> {
-        let Some(place) = self.root.place(path, Last::Keep)? else { return Ok(()) };
-        tree::remove(place.dir.as_fd(), &place.name, path)?;
-        self.changed(&place.dir, path)
-    }
-
-    fn run(&self, command: &Invocation) -> Result<Output> {
-        self.only_live(command)?;
-        let output = child::run(command, &*self.accounts()?);
-        self.root.forget();
-        output
-    }
-
-    fn settle(&self) -> Result<()> {
-        let unsynced = std::mem::take(&mut *lock(&self.unsynced));
-        for dir in unsynced.into_values() {
-            rustix::fs::fsync(&dir)
-                .map_err(|errno| Error::io("syncing a directory of", &self.root_path, errno))?;
-        }
-        Ok(())
-    }
-}
-
-/// A file with other names, where others can make names, may be anyone's: giving it away would give that away.
-fn refuse_planted_hard_link(place: &Place, stat: Stat, path: &Path) -> Result<()> {
-    if stat.kind == FileKind::Directory || stat.links < 2 {
-        return Ok(());
-    }
-    let dir = stat_of(&place.dir).map_err(|errno| Error::io("looking at", path, errno))?;
-    let ours = dir.uid == 0 || dir.uid == rustix::process::geteuid().as_raw();
-    if ours && dir.mode & 0o022 == 0 {
-        return Ok(());
-    }
-    Err(Error::PlantedHardLink { path: path.to_owned(), links: stat.links })
-}
-
-fn same_file(fd: &OwnedFd, stat: Stat, path: &Path) -> Result<()> {
-    let now = stat_of(fd).map_err(|errno| Error::io("looking at", path, errno))?;
-    if now.id == stat.id { Ok(()) } else { Err(Error::io("setting the mode of", path, Errno::STALE)) }
 }

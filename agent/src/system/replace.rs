@@ -15,6 +15,7 @@ use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
+use super::explain::explained;
 use super::extended::Extended;
 use super::machine::{Machine, READ};
 use super::resolve::{Place, stat_at, stat_of};
@@ -92,6 +93,12 @@ impl Staged for StagedFile<'_> {
     }
 
     fn commit(self: Box<Self>) -> Result<Committed> {
+        explained(self.machine, self.put())
+    }
+}
+
+impl StagedFile<'_> {
+    fn put(&self) -> Result<Committed> {
         let Place { dir, name } = &self.place;
         let done = match rustix::fs::renameat(dir, &self.temporary.name, dir, name) {
             Ok(()) => Committed::Whole,
@@ -104,9 +111,7 @@ impl Staged for StagedFile<'_> {
         self.machine.changed(dir, &self.target)?;
         Ok(done)
     }
-}
 
-impl StagedFile<'_> {
     /// Copies the finished file into one that cannot be replaced.
     fn in_place(&self) -> io::Result<()> {
         let Place { dir, name } = &self.place;

@@ -1,0 +1,139 @@
+//! What changes the machine. Errors of the kernel are told with what is behind them.
+
+use std::io::Read;
+use std::path::Path;
+
+use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::command::child;
+use super::explain::explained;
+use super::machine::{Machine, READ};
+use super::resolve::{Last, Place, stat_at, stat_of};
+use super::{
+    Access, Error, FileKind, Inspect as _, Invocation, Output, Result, Staged, StagedTree, Stat, System,
+    replace, replace_tree, tree,
+};
+
+impl System for Machine {
+    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+        let staged = explained(self, replace::stage(self, path, access, content));
+        staged.map(|staged| Box::new(staged) as Box<dyn Staged>)
+    }
+
+    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+        let staged = explained(self, replace_tree::stage(self, path, access));
+        staged.map(|staged| Box::new(staged) as Box<dyn StagedTree>)
+    }
+
+    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+        explained(self, replace::symlink(self, path, target, access))
+    }
+
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        explained(self, make_dir(self, path, access))
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+        explained(self, set_mode(self, path, mode))
+    }
+
+    fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+        explained(self, set_owner(self, path, uid, gid))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        explained(self, remove(self, path))
+    }
+
+    fn remove_tree(&self, path: &Path) -> Result<()> {
+        let Some(place) = self.place(path, Last::Keep)? else { return Ok(()) };
+        explained(self, tree::remove(place.dir.as_fd(), &place.name, path))?;
+        self.changed(&place.dir, path)
+    }
+
+    fn run(&self, command: &Invocation) -> Result<Output> {
+        self.only_live(command)?;
+        let output = child::run(command, &*self.accounts()?);
+        self.forget();
+        output
+    }
+
+    fn settle(&self) -> Result<()> {
+        explained(self, self.sync_directories())
+    }
+}
+
+fn make_dir(machine: &Machine, path: &Path, access: Access) -> Result<()> {
+    let failed = |errno: Errno| Error::io("making the directory", path, errno);
+    let place = machine.place_to_write(path)?;
+    let dir = tree::make_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
+    replace::give(&dir, access).map_err(failed)?;
+    rustix::fs::fsync(&dir).map_err(failed)?;
+    machine.changed(&place.dir, path)
+}
+
+fn set_mode(machine: &Machine, path: &Path, mode: u32) -> Result<()> {
+    let failed = |errno: Errno| Error::io("setting the mode of", path, errno);
+    let place = machine.place_to_write(path)?;
+    let stat = stat_at(place.dir.as_fd(), &place.name).map_err(failed)?;
+    refuse_planted_hard_link(&place, stat, path)?;
+    match stat.kind {
+        FileKind::Symlink => return Err(Error::NotAFile(path.to_owned())),
+        FileKind::Other => {
+            // A device or FIFO is not opened; a link put in its place meanwhile is not followed.
+            let mode = Mode::from_raw_mode(mode);
+            return rustix::fs::chmodat(&place.dir, &place.name, mode, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(failed);
+        }
+        FileKind::File | FileKind::Directory => {}
+    }
+    let fd = rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()).map_err(failed)?;
+    same_file(&fd, stat, path)?;
+    rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode)).map_err(failed)?;
+    rustix::fs::fsync(&fd).map_err(failed)
+}
+
+fn set_owner(machine: &Machine, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+    let failed = |errno: Errno| Error::io("setting the owner of", path, errno);
+    let place = machine.place_to_write(path)?;
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
+    let stat = stat_of(&fd).map_err(failed)?;
+    refuse_planted_hard_link(&place, stat, path)?;
+    let (uid, gid) = (uid.map(rustix::fs::Uid::from_raw), gid.map(rustix::fs::Gid::from_raw));
+    rustix::fs::chownat(&fd, "", uid, gid, AtFlags::EMPTY_PATH).map_err(failed)?;
+    machine.changed(&place.dir, path)
+}
+
+fn remove(machine: &Machine, path: &Path) -> Result<()> {
+    let Some(place) = machine.place(path, Last::Keep)? else { return Ok(()) };
+    let flags = match stat_at(place.dir.as_fd(), &place.name) {
+        Ok(stat) if stat.kind == FileKind::Directory => AtFlags::REMOVEDIR,
+        _ => AtFlags::empty(),
+    };
+    match rustix::fs::unlinkat(&place.dir, &place.name, flags) {
+        Ok(()) => machine.changed(&place.dir, path),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+        Err(errno) => Err(Error::io("removing", path, errno)),
+    }
+}
+
+/// A file with other names, where others can make names, may be anyone's: giving it away would give that away.
+fn refuse_planted_hard_link(place: &Place, stat: Stat, path: &Path) -> Result<()> {
+    if stat.kind == FileKind::Directory || stat.links < 2 {
+        return Ok(());
+    }
+    let dir = stat_of(&place.dir).map_err(|errno| Error::io("looking at", path, errno))?;
+    let ours = dir.uid == 0 || dir.uid == rustix::process::geteuid().as_raw();
+    if ours && dir.mode & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(Error::PlantedHardLink { path: path.to_owned(), links: stat.links })
+}
+
+fn same_file(fd: &OwnedFd, stat: Stat, path: &Path) -> Result<()> {
+    let now = stat_of(fd).map_err(|errno| Error::io("looking at", path, errno))?;
+    if now.id == stat.id { Ok(()) } else { Err(Error::io("setting the mode of", path, Errno::STALE)) }
+}

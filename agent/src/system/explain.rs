@@ -1,0 +1,112 @@
+//! What more is to be said of an error of the kernel, whose own words are short.
+
+use std::path::Path;
+
+use rustix::fd::AsFd as _;
+use rustix::fs::{IFlags, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::machine::{Machine, READ};
+use super::resolve::Last;
+use super::{Error, Result};
+
+/// With what is behind it, and what to do, where that is known.
+pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
+    result.map_err(|error| {
+        let Error::Io { path, source, hint, .. } = &error else { return error };
+        if !hint.is_empty() {
+            return error;
+        }
+        let words = match source.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::ROFS) => format!(
+                "; the file system is mounted read-only (`findmnt --target {}`): mount it for writing, or look in `dmesg` for \
+                 why the kernel did that",
+                path.display()
+            ),
+            Some(Errno::DQUOT) => "; a disk quota is used up (`quota`, `repquota -a`): free space, or raise it".to_owned(),
+            Some(Errno::NOSPC) => "; the file system is full (`df`, `df -i`): free space".to_owned(),
+            Some(Errno::PERM) => fixed(machine, path).unwrap_or_default(),
+            _ => String::new(),
+        };
+        error.hint(|| words)
+    })
+}
+
+/// The attribute by which a file or its directory is kept from changes, even by root.
+fn fixed(machine: &Machine, path: &Path) -> Option<String> {
+    let place = machine.place(path, Last::Keep).ok()??;
+    let flags_of = |name: &std::ffi::OsStr| {
+        let open = rustix::fs::openat(place.dir.as_fd(), name, READ | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        rustix::fs::ioctl_getflags(&open).ok()
+    };
+    let word = |flags: IFlags| match flags {
+        flags if flags.contains(IFlags::IMMUTABLE) => Some(("immutable", 'i')),
+        flags if flags.contains(IFlags::APPEND) => Some(("append-only", 'a')),
+        _ => None,
+    };
+    let own = flags_of(&place.name).and_then(word).map(|found| (found, path));
+    let directory = || flags_of(".".as_ref()).and_then(word).zip(path.parent());
+    let ((word, letter), path) = own.or_else(directory)?;
+    let path = path.display();
+    Some(format!(
+        "; {path} has the attribute {word} (`lsattr -d {path}`), which keeps root out too: take it away with \
+         `chattr -{letter} {path}`, or leave this to whoever set it"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{Access, System as _};
+
+    fn root() -> (tempfile::TempDir, Machine) {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        (dir, machine)
+    }
+
+    /// Sets an attribute while `act` runs; none where this file system or user cannot.
+    fn with_flag<T>(path: &Path, flag: IFlags, act: impl FnOnce() -> T) -> Option<T> {
+        let file = std::fs::File::open(path).unwrap();
+        let before = rustix::fs::ioctl_getflags(&file).ok()?;
+        rustix::fs::ioctl_setflags(&file, before | flag).ok()?;
+        let done = act();
+        rustix::fs::ioctl_setflags(&file, before).unwrap();
+        Some(done)
+    }
+
+    #[test]
+    fn an_attribute_that_keeps_root_out_is_named() {
+        let (dir, machine) = root();
+        std::fs::write(dir.path().join("a"), "x").unwrap();
+        let access = Access { mode: 0o644, uid: None, gid: None };
+        let write = |path: &str| {
+            machine.stage(Path::new(path), access, &mut &b"y"[..]).and_then(|s| s.commit().map(|_| ()))
+        };
+        let said = with_flag(&dir.path().join("a"), IFlags::IMMUTABLE, || {
+            [write("/a"), machine.remove(Path::new("/a")), machine.set_mode(Path::new("/a"), 0o600)]
+                .map(|done| done.unwrap_err().to_string())
+        });
+        for said in said.iter().flatten() {
+            assert!(said.contains("immutable") && said.contains("chattr -i /a"), "{said}");
+        }
+        let said = with_flag(dir.path(), IFlags::APPEND, || {
+            machine.remove(Path::new("/a")).unwrap_err().to_string()
+        });
+        assert!(said.is_none_or(|said| said.contains("append-only") && said.contains("chattr -a /")));
+    }
+
+    #[test]
+    fn what_the_kernel_says_shortly_is_said_with_a_cure() {
+        let (_dir, machine) = root();
+        for (errno, word) in
+            [(Errno::ROFS, "read-only"), (Errno::DQUOT, "quota"), (Errno::NOSPC, "full"), (Errno::PERM, "")]
+        {
+            let error = Error::io("writing", Path::new("/a"), errno);
+            let said = explained::<()>(&machine, Err(error)).unwrap_err().to_string();
+            assert!(said.contains(word), "{said}");
+        }
+        let known = Error::io("writing", Path::new("/a"), Errno::NOSPC).hint(|| "; 7 bytes left".to_owned());
+        assert!(explained::<()>(&machine, Err(known)).unwrap_err().to_string().ends_with("7 bytes left"));
+    }
+}
