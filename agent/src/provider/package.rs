@@ -15,6 +15,8 @@ use crate::system::Liveness;
 
 mod apt;
 mod dpkg_status;
+mod lists;
+mod provided;
 mod version;
 
 use dpkg_status::{DpkgStatus, State};
@@ -36,6 +38,10 @@ pub enum Seen {
         status: DpkgStatus,
         /// The newest version on offer, by title, for packages that are wanted in it.
         candidates: HashMap<String, String>,
+        /// Installed packages by the titles that they provide, which no package has as its name.
+        virtual_by: HashMap<String, String>,
+        /// How many seconds old the package lists are, where that is to be said.
+        lists_age: Option<i64>,
     },
 }
 
@@ -60,7 +66,9 @@ impl Provider for Packages {
         let names: Vec<&str> =
             latest.filter(|want| refusal(want).is_none()).map(|want| want.title.as_str()).collect();
         let candidates = apt::candidates(reading.machine, &names)?;
-        Ok(Seen::Dpkg { status, candidates })
+        let lists_age = if names.is_empty() { None } else { lists::stale(reading.machine)? };
+        let virtual_by = provided::met(all, &status, reading.machine)?;
+        Ok(Seen::Dpkg { status, candidates, virtual_by, lists_age })
     }
 
     fn plan(&self, want: &Package, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
@@ -70,10 +78,22 @@ impl Provider for Packages {
             Seen::NoDpkg => {
                 not_applicable("this machine has no dpkg, and no other package manager is supported")
             }
-            Seen::Dpkg { status, candidates } => match refusal(want) {
-                Some(why) => Err(Error::Refused(why)),
-                None => Ok(Plan::of(differences(want, status, candidates))),
-            },
+            Seen::Dpkg { status, candidates, virtual_by, lists_age } => {
+                if let Some(why) = refusal(want) {
+                    return Err(Error::Refused(why));
+                }
+                if let Some(package) = virtual_by.get(want.title.as_str()) {
+                    return provided::plan(want, package);
+                }
+                let mut changes = differences(want, status, candidates);
+                let is_latest = changes.is_empty() && candidates.contains_key(want.title.as_str());
+                let note = lists_age.filter(|_| is_latest).map(lists::note);
+                changes.extend(note.map(|note| {
+                    let is = is_text(status.package(want.title.as_str()));
+                    Change::new(Property::Ensure, is, &want.ensure).kind(ChangeKind::Note).note(note)
+                }));
+                Ok(Plan::of(changes))
+            }
         }
     }
 
@@ -88,7 +108,8 @@ impl Provider for Packages {
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         let wants: Vec<&Package> = jobs.iter().map(|job| job.want).collect();
-        apt::mend(writing.machine, &wants)
+        let catalog: Vec<&Package> = writing.named.of_type::<Package>().collect();
+        apt::mend(writing.machine, &wants, &catalog)
     }
 
     fn left<'a>(&self, want: &'a Package) -> Left<'a> {

@@ -3,20 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::{AsFd as _, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::command::child;
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
-    Access, Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Result, Staged,
-    StagedTree, Stat, System, Walk, replace, replace_tree, tree,
+    Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Result, Stat, Walk, tree,
 };
 
 /// So many changed directories wait for their sync at once; each is an open handle.

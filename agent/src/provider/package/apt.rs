@@ -13,9 +13,13 @@ use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
-use super::{asked_hold, difference, differences, is_text, version};
+use super::{asked_hold, difference, differences, is_text, provided, version};
 use crate::provider::{Applied, Error};
 use crate::system::{Inspect, Invocation, Output, System};
+
+mod simulation;
+
+use simulation::refuse_contradiction;
 
 /// A large upgrade on a slow disk takes its time; ending it in the middle is worse than waiting.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -64,8 +68,8 @@ fn read_policy(text: &str) -> HashMap<String, String> {
 }
 
 /// Brings packages to what is wanted of them. Answers once for each, in their order.
-pub fn mend(machine: &dyn System, wants: &[&Package]) -> Vec<Result<Applied, Error>> {
-    let mut apt = Apt { machine, said: Vec::new() };
+pub fn mend(machine: &dyn System, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
+    let mut apt = Apt { machine, catalog, said: Vec::new() };
     let tried = apt.try_all(wants);
     match tried.and_then(|errors| Ok((errors, apt.status()?))) {
         Ok((errors, after)) => apt.judge(wants, &after, errors),
@@ -87,6 +91,8 @@ enum Verb {
 
 struct Apt<'a> {
     machine: &'a dyn System,
+    /// All packages of the catalog.
+    catalog: &'a [&'a Package],
     /// What is to be told with whatever comes of it.
     said: Vec<String>,
 }
@@ -103,7 +109,15 @@ impl Apt<'_> {
             self.repair()?;
             status = self.status()?;
         }
-        self.release_holds(wants, &status)?;
+        self.refresh_lists(wants, &status)?;
+        let released = self.release_holds(wants, &status)?;
+        let tried = self.try_groups(wants);
+        // A hold that was in the way is set again, whatever came of it.
+        self.hold(wants, &released)?;
+        tried
+    }
+
+    fn try_groups(&mut self, wants: &[&Package]) -> Result<BTreeMap<usize, Error>, Error> {
         let mut groups: BTreeMap<(Verb, &[String]), Vec<usize>> = BTreeMap::new();
         for (i, want) in wants.iter().enumerate() {
             groups.entry((verb(want), &want.options)).or_default().push(i);
@@ -113,8 +127,17 @@ impl Apt<'_> {
             let members: Vec<_> = members.into_iter().map(|i| (i, wants[i])).collect();
             self.try_group(verb, options, &members, &mut errors)?;
         }
-        self.hold(wants)?;
         Ok(errors)
+    }
+
+    /// The newest is what lists of today know.
+    fn refresh_lists(&mut self, wants: &[&Package], status: &DpkgStatus) -> Result<(), Error> {
+        let latest = PackageEnsure::State(PackageState::Latest);
+        let asks = wants.iter().any(|want| want.ensure == latest && wants_apt(want, status));
+        if asks && super::lists::stale(self.machine)?.is_some() {
+            self.fetch_lists()?;
+        }
+        Ok(())
     }
 
     /// All in one transaction, or each that is still off alone.
@@ -149,11 +172,17 @@ impl Apt<'_> {
             return Ok(());
         }
         let command = command(verb, options, &wants, &status);
+        refuse_contradiction(self.machine, &command, self.catalog)?;
         let mut output = self.machine.run(&command)?;
         if !output.succeeded() && lists_are_old(&output) && self.fetch_lists()? {
+            refuse_contradiction(self.machine, &command, self.catalog)?;
             output = self.machine.run(&command)?;
         }
-        if output.succeeded() { Ok(()) } else { Err(Error::command(&command, &output)) }
+        match provided::refusal(&output) {
+            _ if output.succeeded() => Ok(()),
+            Some(why) => Err(Error::Refused(why)),
+            None => Err(Error::command(&command, &output)),
+        }
     }
 
     /// Fetches the package lists, unless that was done a moment ago.
@@ -186,18 +215,24 @@ impl Apt<'_> {
     }
 
     /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold, which is
-    /// set again where it is asked for.
-    fn release_holds(&self, wants: &[&Package], status: &DpkgStatus) -> Result<(), Error> {
+    /// set again unless it is not to be. Answers with the packages whose hold was released.
+    fn release_holds<'a>(&self, wants: &[&'a Package], status: &DpkgStatus) -> Result<Vec<&'a str>, Error> {
         let held = |want: &&&Package| {
             status.package(want.title.as_str()).is_some_and(|package| package.held)
                 && (wants_apt(want, status) || asked_hold(want) == Some(false))
         };
-        self.mark("unhold", wants.iter().filter(held).map(|want| want.title.as_str()))
+        let released: Vec<&str> = wants.iter().filter(held).map(|want| want.title.as_str()).collect();
+        self.mark("unhold", released.iter().copied())?;
+        Ok(released)
     }
 
-    fn hold(&self, wants: &[&Package]) -> Result<(), Error> {
+    /// Sets holds that are asked for, and those that were released and nobody speaks of.
+    fn hold(&self, wants: &[&Package], released: &[&str]) -> Result<(), Error> {
         let held = PackageEnsure::State(PackageState::Held);
-        let asks = |want: &&&Package| want.ensure == held || want.hold == Some(true);
+        let asks = |want: &&&Package| {
+            let is_left_alone = want.hold.is_none() && released.contains(&want.title.as_str());
+            want.ensure == held || want.hold == Some(true) || is_left_alone
+        };
         let titles = wants.iter().filter(asks).map(|want| want.title.as_str());
         let titles: Vec<&str> = titles.collect();
         if titles.is_empty() {
@@ -226,6 +261,7 @@ impl Apt<'_> {
         after: &DpkgStatus,
         mut errors: BTreeMap<usize, Error>,
     ) -> Vec<Result<Applied, Error>> {
+        let virtual_by = provided::met(wants, after, self.machine).unwrap_or_default();
         let answer = |(i, want): (usize, &&Package)| {
             let error = errors.remove(&i);
             // Whether a newer version is on offer is not in dpkg's record.
@@ -233,6 +269,11 @@ impl Apt<'_> {
             if differences(want, after, &HashMap::new()).is_empty() && !(latest && error.is_some()) {
                 let said = self.said.iter().map(|said| (0, said.clone())).collect();
                 return Ok(Applied { said, failed: Vec::new() });
+            }
+            if let (None, Some(package)) = (&error, virtual_by.get(want.title.as_str())) {
+                let said = format!("`{package}` provides it");
+                return provided::plan(want, package)
+                    .map(|_| Applied { said: vec![(0, said)], failed: Vec::new() });
             }
             let is = is_text(after.package(want.title.as_str()));
             let silent =

@@ -62,6 +62,11 @@ impl DpkgStatus {
         Ok(found.then_some(status))
     }
 
+    /// dpkg's own text, for what is rarely asked.
+    pub fn record(machine: &dyn Inspect) -> system::Result<String> {
+        Ok(machine.read_text(Path::new(STATUS))?.unwrap_or_default())
+    }
+
     /// A record given as text.
     #[cfg(test)]
     pub fn parse(text: &str) -> Self {

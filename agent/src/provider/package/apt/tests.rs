@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::super::tests::{held, want};
+use super::super::{Packages, Plan};
 use super::*;
 use crate::system::double::{Double, failed, said};
 
@@ -85,6 +86,9 @@ fn machine_with_apt() -> Double {
     let place = Arc::clone(&root);
     let double = Double::new(move |invocation| {
         let command = invocation.command.to_string();
+        if command.contains("--simulate") {
+            return Some(said(""));
+        }
         let Some((_, names)) = command.split_once(" install -- ") else { return Some(said("")) };
         if names.split(' ').any(|name| name == "bad") {
             return Some(failed(100, "E: bad has no luck"));
@@ -112,7 +116,7 @@ fn transactions(double: &Double) -> Vec<String> {
 fn many_packages_are_one_transaction() {
     let machine = machine_with_apt();
     let wants = [want("a1", "present"), want("b1", "present"), want("nginx", "present")];
-    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>());
+    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(transactions(&machine), ["a1 b1"]);
 }
@@ -121,7 +125,7 @@ fn many_packages_are_one_transaction() {
 fn a_bad_package_fails_alone_and_says_why() {
     let machine = machine_with_apt();
     let wants = [want("a1", "present"), want("bad", "present"), want("b1", "present")];
-    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>());
+    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
     assert!(answers[1].as_ref().unwrap_err().to_string().contains("bad has no luck"));
     assert_eq!(transactions(&machine), ["a1 bad b1", "a1", "bad", "b1"]);
@@ -132,7 +136,7 @@ fn an_interrupted_dpkg_is_put_in_order_first_and_that_is_said() {
     let machine = machine_with_apt();
     machine.put("/var/lib/dpkg/updates/0001", "");
     let want = want("a1", "present");
-    let answer = mend(&machine, &[&want]).pop().unwrap().unwrap();
+    let answer = mend(&machine, &[&want], &[]).pop().unwrap().unwrap();
     assert_eq!(machine.ran()[0], "dpkg --force-confold --configure -a");
     assert!(answer.said[0].1.contains("interrupted"), "{answer:?}");
 }
@@ -141,21 +145,88 @@ fn an_interrupted_dpkg_is_put_in_order_first_and_that_is_said() {
 fn a_hold_is_released_for_a_version_that_the_data_asks_for_and_set_for_held() {
     let machine = machine_with_apt();
     let wants = [want("chrony", "absent"), want("nginx", "held")];
-    mend(&machine, &wants.iter().collect::<Vec<_>>());
+    mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
-    assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- nginx"]);
+    assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony nginx"]);
+}
+
+#[test]
+fn a_hold_that_nobody_manages_stays_whatever_comes_of_it() {
+    for (ensure, apt) in
+        [("9.9", failed(100, "E: Version '9.9' for 'chrony' was not found")), ("latest", said(""))]
+    {
+        let machine = Double::new(move |invocation| {
+            let command = invocation.command.to_string();
+            Some(if command.contains(" install ") { apt.clone() } else { said("") })
+        });
+        machine.put("/var/lib/dpkg/status", STATUS);
+        mend(&machine, &[&want("chrony", ensure)], &[]);
+        let marks: Vec<_> =
+            machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
+        assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony"], "{ensure}");
+    }
+}
+
+#[test]
+fn a_transaction_that_undoes_another_wish_is_not_run() {
+    let machine = Double::new(|invocation| {
+        let simulates = invocation.command.to_string().contains("--simulate");
+        Some(said(if simulates { "Remv nginx [1.22.1-9]\nRemv chrony [4.3-2]\n" } else { "" }))
+    });
+    machine.put("/var/lib/dpkg/status", STATUS);
+    let (gone, stays) = (want("chrony", "absent"), want("nginx", "present"));
+    let error = mend(&machine, &[&gone], &[&gone, &stays]).pop().unwrap().unwrap_err().to_string();
+    assert!(error.contains("package[nginx] wants installed"), "{error}");
+    assert!(machine.ran().iter().all(|command| !command.starts_with("apt-get")), "{:?}", machine.ran());
+}
+
+#[test]
+fn a_name_that_an_installed_package_provides_is_met_by_it() {
+    const PROVIDER: &str = "\nPackage: hfprov\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nProvides: hfvirt, hfreal\n";
+    let machine = Double::new(|invocation| {
+        let policy = "hfvirt:\n  Installed: (none)\n  Candidate: (none)\nhfreal:\n  Installed: (none)\n  Candidate: 2\n";
+        Some(said(if invocation.command.to_string().starts_with("apt-cache policy") { policy } else { "" }))
+    });
+    machine.put("/var/lib/dpkg/status", STATUS);
+    let wants = [want("hfvirt", "present"), want("hfreal", "present"), want("hfvirt", "1.0")];
+    let plan = |machine: &Double, want: &Package| crate::provider::trial::plan(&Packages, machine, want);
+    assert!(matches!(plan(&machine, &wants[0]), Ok(Plan::Changes(_))), "nothing provides it");
+    machine.put("/var/lib/dpkg/status", &format!("{STATUS}{PROVIDER}"));
+    assert_eq!(plan(&machine, &wants[0]).unwrap(), Plan::IN_SYNC);
+    assert!(matches!(plan(&machine, &wants[1]), Ok(Plan::Changes(_))), "it is on offer by itself");
+    let refused = plan(&machine, &wants[2]).unwrap_err().to_string();
+    assert!(refused.contains("`hfprov`"), "{refused}");
+    // And so after apt took the one that provides it.
+    let answer = mend(&machine, &[&wants[0]], &[]).pop().unwrap().unwrap();
+    assert_eq!(answer.said, [(0, "`hfprov` provides it".to_owned())]);
+}
+
+#[test]
+fn the_newest_is_looked_for_in_lists_of_today() {
+    let machine = Double::new(|invocation| {
+        let policy = "nginx:\n  Installed: 1.22.1-9\n  Candidate: 1.22.1-9\n";
+        Some(said(if invocation.command.to_string().starts_with("apt-cache policy") { policy } else { "" }))
+    });
+    machine.put("/var/lib/dpkg/status", STATUS);
+    machine.put("/var/lib/apt/lists/x", "");
+    let latest = want("nginx", "latest");
+    let plan = || crate::provider::trial::plan(&Packages, &machine, &latest).unwrap();
+    assert_eq!(plan(), Plan::IN_SYNC);
+    machine.pass(3 * 24 * 3600);
+    let Plan::InSync(notes) = plan() else { panic!("it is the newest that is known") };
+    assert!(notes[0].note.as_ref().unwrap().contains("3 days ago"), "{notes:?}");
 }
 
 #[test]
 fn a_hold_is_released_for_another_version_and_set_again_where_it_is_asked_for() {
     let machine = machine_with_apt();
     let wants = [held("chrony", "5.0", true), held("nginx", "present", true)];
-    mend(&machine, &wants.iter().collect::<Vec<_>>());
+    mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
     assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony nginx"]);
     assert!(transactions(&machine).iter().all(|names| !names.contains("nginx")), "a hold alone is not apt's");
     let machine = machine_with_apt();
-    mend(&machine, &[&held("chrony", "present", false)]);
+    mend(&machine, &[&held("chrony", "present", false)], &[]);
     assert_eq!(machine.ran(), ["apt-mark unhold -- chrony"]);
 }
 
@@ -164,6 +235,6 @@ fn what_apt_did_not_do_without_a_word_is_a_failure() {
     let machine = Double::new(|_| Some(said("")));
     machine.put("/var/lib/dpkg/status", STATUS);
     let want = want("htop", "present");
-    let error = mend(&machine, &[&want]).pop().unwrap().unwrap_err().to_string();
+    let error = mend(&machine, &[&want], &[]).pop().unwrap().unwrap_err().to_string();
     assert_eq!(error, "apt said nothing wrong, but `htop` is absent");
 }

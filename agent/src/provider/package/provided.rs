@@ -1,0 +1,128 @@
+//! Names that no package has and that packages provide, such as `mail-transport-agent`.
+
+use std::collections::{BTreeSet, HashMap};
+
+use holdfast_catalog::resource::Package;
+use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
+
+use super::dpkg_status::DpkgStatus;
+use super::{Plan, apt};
+use crate::provider::Error;
+use crate::system::{Inspect, Output};
+
+/// Installed packages by the wanted titles that they provide and that no package has as its name. Asks nobody anything
+/// where all that is wanted is there by its own name.
+pub fn met(
+    all: &[&Package],
+    status: &DpkgStatus,
+    machine: &dyn Inspect,
+) -> Result<HashMap<String, String>, Error> {
+    let is_missing = |want: &&&Package| {
+        !want.is_unwanted() && super::refusal(want).is_none() && status.package(want.title.as_str()).is_none()
+    };
+    let missing: BTreeSet<&str> = all.iter().filter(is_missing).map(|want| want.title.as_str()).collect();
+    if missing.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut providers = providers(&DpkgStatus::record(machine)?, &missing);
+    let names: Vec<&str> = missing.into_iter().filter(|name| providers.contains_key(*name)).collect();
+    // What is on offer by itself is meant itself.
+    for name in apt::candidates(machine, &names)?.keys() {
+        providers.remove(name);
+    }
+    Ok(providers)
+}
+
+/// A wanted name that is provided by an installed package: that it is there can be said of it, and no more.
+pub fn plan(want: &Package, package: &str) -> Result<Plan, Error> {
+    let is_met = want.ensure == PackageEnsure::State(PackageState::Present) && want.hold != Some(true);
+    if is_met {
+        return Ok(Plan::IN_SYNC);
+    }
+    Err(Error::Refused(format!(
+        "`{}` is a virtual package, which `{package}` provides: name that, or want no more than ensure = \"present\"",
+        want.title
+    )))
+}
+
+/// Which installed package provides each of these names, by dpkg's record. The first counts.
+fn providers(record: &str, names: &BTreeSet<&str>) -> HashMap<String, String> {
+    let mut providers = HashMap::new();
+    for stanza in record.split("\n\n").filter(|stanza| stanza.contains("\nProvides:")) {
+        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let is_installed = field("Status:").is_none_or(|status| status.ends_with(" ok installed"));
+        let (Some(package), Some(provides), true) = (field("Package:"), field("Provides:"), is_installed)
+        else {
+            continue;
+        };
+        let provided = provides.split(',').filter_map(|entry| entry.split_whitespace().next());
+        for name in
+            provided.map(|name| name.split(':').next().unwrap_or(name)).filter(|name| names.contains(name))
+        {
+            providers.entry(name.to_owned()).or_insert_with(|| package.to_owned());
+        }
+    }
+    providers
+}
+
+/// What apt says of a name that several packages provide, of which it takes none by itself.
+pub fn refusal(output: &Output) -> Option<String> {
+    let text = output.text();
+    let (before, after) = text.split_once(" is a virtual package provided by:\n")?;
+    let name = before.rsplit_once("Package ").map_or(before, |(_, name)| name);
+    let providers: Vec<&str> = after
+        .lines()
+        .take_while(|line| line.starts_with(' '))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let providers = providers.join(", ");
+    Some(format!("`{name}` is a virtual package: name one of those that provide it: {providers}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::double::failed;
+
+    const RECORD: &str = "\
+Package: exim4-daemon-light
+Status: install ok installed
+Version: 4.96
+Provides: mail-transport-agent, exim4-localscanapi-4.3 (= 4.96)
+Description: a mail server
+ Provides: nothing
+
+Package: gone
+Status: deinstall ok config-files
+Provides: httpd
+
+Package: plain
+Status: install ok installed
+Version: 1
+";
+
+    #[test]
+    fn what_is_installed_provides_names() {
+        let names =
+            BTreeSet::from(["mail-transport-agent", "exim4-localscanapi-4.3", "httpd", "plain", "nothing"]);
+        let mut found: Vec<_> = providers(RECORD, &names).into_iter().collect();
+        found.sort();
+        let exim = || "exim4-daemon-light".to_owned();
+        assert_eq!(
+            found,
+            [("exim4-localscanapi-4.3".to_owned(), exim()), ("mail-transport-agent".to_owned(), exim())]
+        );
+    }
+
+    #[test]
+    fn a_name_that_several_provide_is_refused_with_their_names() {
+        let mut output = failed(100, "E: Package 'netcat' has no installation candidate");
+        assert_eq!(refusal(&output), None);
+        output.stdout = b"Reading package lists...\nPackage netcat is a virtual package provided by:\n  netcat-openbsd 1.219-1\n  netcat-traditional 1.10-47\nYou should explicitly select one to install.\n\n".to_vec();
+        let said = refusal(&output).unwrap();
+        assert!(
+            said.starts_with("`netcat` ") && said.ends_with(": netcat-openbsd, netcat-traditional"),
+            "{said}"
+        );
+    }
+}
