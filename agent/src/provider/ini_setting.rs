@@ -81,7 +81,7 @@ impl Provider for Settings {
 fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
     let (path, key) = (want.path.as_str(), &want.key);
     if let Some(line) = section::of_many_lines(want, lines) {
-        return Err(Error::Refused(format!(
+        return Err(Error::Unsupported(format!(
             "`{key}` in line {line} of {path} belongs to more than one line, and is not edited: bring it into one line"
         )));
     }
@@ -95,7 +95,7 @@ fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
         return Ok(());
     }
     let numbers: Vec<_> = there.iter().map(|setting| (setting.at + 1).to_string()).collect();
-    Err(Error::Refused(format!(
+    Err(Error::Conflict(format!(
         "`{key}` is set more than once, in the lines {} of {path}: leave one of them, or give all of them the value with \
          multiple = true",
         numbers.join(", ")

@@ -75,7 +75,7 @@ impl Provider for Settings {
                 Property::Value => set(want, writing),
                 // What the kernel did not take now it would not take at the next boot.
                 Property::Ensure | Property::Persist if !applied.failed.is_empty() => {
-                    Err(Error::Refused("not written down, since the kernel does not take it".to_owned()))
+                    Err(Error::Unexpected("not written down, since the kernel does not take it".to_owned()))
                 }
                 Property::Ensure | Property::Persist => keep(want, writing),
             };

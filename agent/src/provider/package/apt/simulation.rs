@@ -71,7 +71,7 @@ pub(super) fn refuse_contradiction(
 ) -> Result<(), Error> {
     let output = machine.probe(&simulating(transaction))?;
     let refusal = output.succeeded().then(|| Simulated::read(&output.text()).refusal(catalog)).flatten();
-    refusal.map_or(Ok(()), |why| Err(Error::Refused(why)))
+    refusal.map_or(Ok(()), |why| Err(Error::Conflict(why)))
 }
 
 /// The same command, which only says what it would do.
