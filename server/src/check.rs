@@ -116,6 +116,7 @@ fn check_sources(program: &Program) -> Checked {
             Writer::Tenants => checked.tenants.push(problem),
         }
     }
+    checked.warnings.extend(program.snapshot().remarks().iter().cloned());
     for ignored in program.snapshot().ignored() {
         let message = format!("{} is {}, and is left out", ignored.path, ignored.what);
         checked.warnings.push(Diagnostic::warning("ignored", message, None));

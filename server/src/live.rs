@@ -16,8 +16,7 @@ use tokio::sync::{Semaphore, broadcast};
 use crate::check::{Checked, check};
 use crate::compile::Program;
 use crate::identity::{Caller, token};
-use crate::repo::Poke;
-use crate::repo::Snapshot;
+use crate::repo::{Kept, Poke, Snapshot};
 use crate::store::Store;
 use crate::store::node::{NodeId, Place};
 
@@ -38,6 +37,8 @@ pub struct Config {
     pub environment: String,
     /// How many compiles go on at once.
     pub compiles: usize,
+    /// Where the last good state is kept, of a directory that has no history.
+    pub kept: Option<Kept>,
 }
 
 /// Something that pages may want to show at once.

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::hash::ContentHash;
 
 mod directory;
 mod follower;
 mod git;
+mod kept;
 mod limits;
 mod mirror;
 mod source;
@@ -22,6 +24,7 @@ pub use follower::{Follower, Poke, Update};
 pub use git::GitRepository;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
+pub use kept::Kept;
 pub use mirror::Mirror;
 pub use source::Source;
 
@@ -88,6 +91,7 @@ struct Inner {
     written: Option<Written>,
     files: BTreeMap<Arc<str>, File>,
     ignored: Vec<Ignored>,
+    remarks: Vec<Diagnostic>,
 }
 
 /// Who committed what, as the commit says: for people.
@@ -117,7 +121,16 @@ impl Snapshot {
         files: BTreeMap<Arc<str>, File>,
         ignored: Vec<Ignored>,
     ) -> Self {
-        Self(Arc::new(Inner { commit, written, files, ignored }))
+        Self(Arc::new(Inner { commit, written, files, ignored, remarks: Vec::new() }))
+    }
+
+    /// With what is worth saying about how it was found.
+    fn remarked(mut self, remarks: impl IntoIterator<Item = Diagnostic>) -> Self {
+        // A snapshot that nobody shares yet: the others would not have them.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.remarks.extend(remarks);
+        }
+        self
     }
 
     /// A snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
@@ -168,6 +181,11 @@ impl Snapshot {
     /// What the repository has and no snapshot holds: links, submodules, odd names. To be shown as warnings.
     pub fn ignored(&self) -> &[Ignored] {
         &self.0.ignored
+    }
+
+    /// What is worth saying about how it was found: a branch that was rewritten, a name that means two things.
+    pub fn remarks(&self) -> &[Diagnostic] {
+        &self.0.remarks
     }
 
     /// A reader that remembers which files were opened through it: one for each compile.
@@ -241,11 +259,19 @@ pub enum RepoError {
         /// What git says.
         reason: String,
     },
-    /// The branch or revision does not exist.
+    /// The revision does not exist.
     #[error("`{revision}` is no commit of {path}: name a branch, a tag or a commit that it has")]
     UnknownRevision {
         /// What was asked for.
         revision: String,
+        /// Where.
+        path: String,
+    },
+    /// The branch does not exist.
+    #[error("{path} has no branch `{branch}`: branches alone are followed, not tags or commits")]
+    UnknownBranch {
+        /// Which.
+        branch: String,
         /// Where.
         path: String,
     },

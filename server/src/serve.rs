@@ -20,7 +20,7 @@ use crate::live::{self, Live};
 use crate::network::door::Door;
 use crate::network::files;
 use crate::network::port::Port;
-use crate::repo::{Follower, RepoError, Source};
+use crate::repo::{Follower, Kept, RepoError, Source};
 use crate::store::commit::CommitStatus;
 use crate::store::user::{Role, Scope};
 use crate::store::{self, Store};
@@ -132,7 +132,7 @@ impl Server {
         let identity = Arc::new(identity.await?);
         let source = open_source(&config).await?;
         let live = Live::new(live_config(&config, &source), store.clone(), key);
-        let follower = put_in_force(&live, &store, source).await?;
+        let follower = put_in_force(&live, &store, source, kept(&config)).await?;
 
         let names = config.all_names();
         let certificate = ServerCertificate::issue(identity.authority(), &names).await?;
@@ -274,7 +274,18 @@ fn live_config(config: &Config, source: &Source) -> live::Config {
         Source::Directory(_) => check::ENVIRONMENT.to_owned(),
         Source::Git(_) | Source::Remote(..) => config.branch.clone(),
     };
-    live::Config { interval: Duration::from_secs(config.interval), environment, compiles: config.workers }
+    let kept = matches!(source, Source::Directory(_)).then(|| kept(config));
+    live::Config {
+        interval: Duration::from_secs(config.interval),
+        environment,
+        compiles: config.workers,
+        kept,
+    }
+}
+
+/// Where the last good state of a directory is kept.
+fn kept(config: &Config) -> Kept {
+    Kept::at(config.data_dir.join("last-good"))
 }
 
 async fn open_source(config: &Config) -> Result<Source, StartError> {
@@ -283,28 +294,33 @@ async fn open_source(config: &Config) -> Result<Source, StartError> {
     Ok(opened.map_err(std::io::Error::other)??)
 }
 
-/// Puts the newest commit in force; where it is broken, the last good one that the store knows and the repository has.
-async fn put_in_force(live: &Arc<Live>, store: &Store, source: Source) -> Result<Follower, StartError> {
+/// Puts the last good commit in force that the store knows and the repository still has, and has what came since looked at
+/// at once; where there is none, the newest.
+async fn put_in_force(
+    live: &Arc<Live>,
+    store: &Store,
+    source: Source,
+    kept: Kept,
+) -> Result<Follower, StartError> {
     let last_good = store.last_good_commit(live.environment().to_owned()).await?;
     let read = web::block(move || {
-        let newest = source.snapshot()?;
-        let older = match (&source, last_good) {
-            (Source::Git(git) | Source::Remote(_, git), Some(id)) if id != newest.commit().as_str() => {
-                git.snapshot_of(&id).ok()
-            }
-            _ => None,
-        };
-        Ok::<_, RepoError>((newest, older, source))
+        let good = last_good.and_then(|id| source.last_good(&id, &kept));
+        let newest = if good.is_none() { Some(source.snapshot()?) } else { None };
+        Ok::<_, RepoError>((good, newest, source))
     });
-    let (newest, older, source) = read.await.map_err(std::io::Error::other)??;
-    let last = newest.commit().clone();
-    if let Some(older) = older {
-        live.put_in_force(&older);
+    let (good, newest, source) = read.await.map_err(std::io::Error::other)??;
+    let last = good.iter().chain(&newest).map(|snapshot| snapshot.commit().clone()).next();
+    if let Some(good) = good {
+        live.put_in_force(&good);
     }
-    if live.take(newest).await == CommitStatus::Broken && live.in_force().is_none() {
+    if let Some(newest) = newest
+        && live.take(newest).await == CommitStatus::Broken
+    {
         tracing::error!("no good commit is known: nodes get no catalog until one comes");
     }
-    Ok(Follower::start(source, last)?)
+    let follower = Follower::start(source, last)?;
+    follower.poke().poke();
+    Ok(follower)
 }
 
 async fn keep_writing_seen(live: Arc<Live>) {

@@ -34,6 +34,9 @@ impl Live {
     /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which it was. Polls are
     /// answered from the commit in force until then.
     pub async fn take(self: &Arc<Self>, snapshot: Snapshot) -> CommitStatus {
+        for remark in snapshot.remarks() {
+            tracing::warn!(commit = snapshot.commit().as_str(), "{}", remark.message);
+        }
         let (live, judged) = (self.clone(), snapshot.clone());
         let commit = snapshot.commit().to_string();
         self.judging.store(Some(Arc::new(commit.clone())));
@@ -59,9 +62,20 @@ impl Live {
             ),
         }
         self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked)))));
+        self.keep(&snapshot).await;
         self.record(&snapshot, CommitStatus::Good, all, now).await;
         self.tell(Happening::CommitTaken { commit });
         CommitStatus::Good
+    }
+
+    /// Keeps what came into force for the next start.
+    async fn keep(&self, snapshot: &Snapshot) {
+        let Some(kept) = self.config.kept.clone() else { return };
+        let snapshot = snapshot.clone();
+        let put = tokio::task::spawn_blocking(move || kept.put(&snapshot));
+        if let Ok(Err(error)) = put.await {
+            tracing::error!(%error, "cannot keep the state in force for the next start");
+        }
     }
 
     async fn refuse(&self, snapshot: &Snapshot, problems: Vec<Diagnostic>) {

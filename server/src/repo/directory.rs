@@ -1,6 +1,6 @@
 //! A directory without git as a repository: what a developer edits, what `--repo DIR` reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,9 +32,21 @@ impl Directory {
     /// # Errors
     /// It cannot be read, or is beyond the limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
-        let mut reading = Reading::default();
+        let mut reading = Reading { submodules: self.submodules(), ..Reading::default() };
         reading.folder(&self.root, "")?;
         Ok(Snapshot::new(commit_of(&reading.files), None, reading.files, reading.ignored))
+    }
+}
+
+impl Directory {
+    /// The submodules of a checkout: no commit of this repository holds their files, so no server would see them.
+    fn submodules(&self) -> BTreeSet<String> {
+        let text = std::fs::read_to_string(self.root.join(".gitmodules")).unwrap_or_default();
+        let path = |line: &str| {
+            let (key, value) = line.split_once('=')?;
+            (key.trim() == "path").then(|| value.trim().trim_matches('"').trim_end_matches('/').to_owned())
+        };
+        text.lines().filter_map(path).collect()
     }
 }
 
@@ -59,6 +71,7 @@ pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
 struct Reading {
     files: BTreeMap<Arc<str>, File>,
     ignored: Vec<Ignored>,
+    submodules: BTreeSet<String>,
     limits: Limits,
 }
 
@@ -77,7 +90,9 @@ impl Reading {
             }
             let inner = format!("{path}{name}");
             let kind = entry.file_type().map_err(|source| failed(&entry.path(), source))?;
-            if kind.is_dir() {
+            if kind.is_dir() && self.submodules.contains(&inner) {
+                self.ignored.push(Ignored { path: inner, what: "a submodule" });
+            } else if kind.is_dir() {
                 self.folder(&entry.path(), &format!("{inner}/"))?;
             } else if kind.is_file() {
                 self.file(&entry.path(), inner)?;
@@ -134,6 +149,21 @@ mod tests {
         assert_eq!(paths, ["hieradata/common.toml", "modules/a/files/target/y"]);
         assert_eq!(snapshot.ignored().len(), 1);
         assert_eq!(snapshot.ignored()[0].path, "hieradata/link.toml");
+    }
+
+    #[test]
+    fn submodules_of_a_checkout_are_left_out_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        write(
+            dir.path(),
+            ".gitmodules",
+            "[submodule \"ssh\"]\n\tpath = modules/ssh\n\turl = https://x.example/ssh\n",
+        );
+        write(dir.path(), "modules/ssh/manifests/init.toml", "doc = \"SSH.\"\n");
+        write(dir.path(), "modules/a/manifests/init.toml", "doc = \"A.\"\n");
+        let snapshot = Directory::new(dir.path()).snapshot().unwrap();
+        assert_eq!(snapshot.files().count(), 1);
+        assert_eq!(snapshot.ignored(), [Ignored { path: "modules/ssh".into(), what: "a submodule" }]);
     }
 
     #[test]

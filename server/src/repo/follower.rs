@@ -11,6 +11,8 @@ use super::{CommitId, RepoError, Snapshot};
 
 /// How long a directory must be quiet before it is read.
 const QUIET: Duration = Duration::from_millis(200);
+/// How often a directory is looked at that cannot be watched just now: another is being put in its place, say.
+const UNWATCHED: Duration = Duration::from_secs(2);
 /// After which it is read even where it is not.
 const CEILING: Duration = Duration::from_secs(3);
 
@@ -45,11 +47,11 @@ impl Poke {
 }
 
 impl Follower {
-    /// Follows `source`, whose snapshot `last` is known already.
+    /// Follows `source`, whose snapshot `last` is known already, if any is.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(source: Source, last: CommitId) -> std::io::Result<Self> {
+    pub fn start(source: Source, last: Option<CommitId>) -> std::io::Result<Self> {
         let (poke, signals) = channel();
         let (sender, updates) = mpsc::channel(1);
         let watch = match &source {
@@ -81,6 +83,7 @@ impl Follower {
 }
 
 fn watch(root: &std::path::Path, signals: &Sender<Signal>) -> Option<Watch> {
+    let root = &std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     Watch::start(root, signals.clone())
         .inspect_err(|error| {
             tracing::warn!(%error, "cannot watch {}: looking every 5 seconds instead (fs.inotify limits may be too low)", root.display());
@@ -90,7 +93,7 @@ fn watch(root: &std::path::Path, signals: &Sender<Signal>) -> Option<Watch> {
 
 struct Follow {
     source: Source,
-    last: CommitId,
+    last: Option<CommitId>,
     error: Option<String>,
     watch: Option<Watch>,
     period: Duration,
@@ -98,11 +101,14 @@ struct Follow {
 
 impl Follow {
     fn run(mut self, signals: &Receiver<Signal>, updates: &mpsc::Sender<Update>) {
-        while wait(signals, self.period, updates) {
+        let mut period = self.period;
+        while wait(signals, period, updates) {
+            period = self.period;
             if let Some(watch) = &mut self.watch
                 && let Err(error) = watch.renew()
             {
-                tracing::warn!(%error, "cannot watch all of the repository");
+                tracing::warn!(%error, "cannot watch all of the repository: looking again in 2 seconds");
+                period = UNWATCHED;
             }
             let Some(update) = self.look() else { continue };
             if updates.blocking_send(update).is_err() {
@@ -112,11 +118,11 @@ impl Follow {
     }
 
     fn look(&mut self) -> Option<Update> {
-        match self.source.newer_than(&self.last) {
+        match self.source.newer_than(self.last.as_ref()) {
             Ok(snapshot) => {
                 self.error = None;
                 let snapshot = snapshot?;
-                self.last = snapshot.commit().clone();
+                self.last = Some(snapshot.commit().clone());
                 Some(Ok(snapshot))
             }
             Err(error) => {
@@ -173,9 +179,9 @@ mod tests {
     async fn a_push_is_seen_at_once_when_poked_and_by_polling() {
         let scratch = Scratch::new();
         scratch.commit("a", "1");
-        let source = Source::Git(GitRepository::open(scratch.path(), "main").unwrap());
+        let source = Source::Git(GitRepository::follow(scratch.path(), "main").unwrap());
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, first.commit().clone()).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
         scratch.commit("a", "2");
         follower.poke().poke();
         assert_eq!(&**next(&mut follower).await.unwrap().get("a").unwrap().bytes(), b"2");
@@ -188,7 +194,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let source = Source::Directory(Directory::new(dir.path()));
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, first.commit().clone()).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
         std::fs::create_dir_all(dir.path().join("modules/a/manifests")).unwrap();
         std::fs::write(dir.path().join("modules/a/manifests/init.toml"), "doc = 1").unwrap();
         let path = "modules/a/manifests/init.toml";
@@ -200,15 +206,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_directory_that_another_takes_the_place_of_is_followed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for (folder, text) in [("r", "doc = 1"), ("r2", "doc = 2")] {
+            std::fs::create_dir_all(at(folder).join("modules")).unwrap();
+            std::fs::write(at(folder).join("modules/a"), text).unwrap();
+        }
+        let source = Source::Directory(Directory::new(at("r")));
+        let first = source.snapshot().unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
+        std::fs::rename(at("r"), at("r.old")).unwrap();
+        std::fs::rename(at("r2"), at("r")).unwrap();
+        let text = async |follower: &mut Follower| loop {
+            if let Ok(snapshot) = next(follower).await {
+                break String::from_utf8(snapshot.get("modules/a").unwrap().bytes().to_vec()).unwrap();
+            }
+        };
+        assert_eq!(text(&mut follower).await, "doc = 2");
+        std::fs::write(at("r/modules/a"), "doc = 3").unwrap();
+        assert_eq!(text(&mut follower).await, "doc = 3");
+        // a link that is pointed elsewhere
+        std::fs::rename(at("r"), at("r3")).unwrap();
+        std::os::unix::fs::symlink(at("r.old"), at("r")).unwrap();
+        assert_eq!(text(&mut follower).await, "doc = 1");
+    }
+
+    #[tokio::test]
     async fn an_error_is_said_once_and_following_goes_on() {
         let scratch = Scratch::new();
         scratch.commit("a", "1");
-        let source = Source::Git(GitRepository::open(scratch.path(), "main").unwrap());
+        let source = Source::Git(GitRepository::follow(scratch.path(), "main").unwrap());
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, first.commit().clone()).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
         scratch.git(&["branch", "-m", "main", "other"]);
         follower.poke().poke();
-        assert!(matches!(next(&mut follower).await, Err(RepoError::UnknownRevision { .. })));
+        assert!(matches!(next(&mut follower).await, Err(RepoError::UnknownBranch { .. })));
         scratch.git(&["branch", "-m", "other", "main"]);
         scratch.commit("a", "2");
         follower.poke().poke();

@@ -5,36 +5,52 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::objs::tree::EntryKind;
+use holdfast_catalog::diagnostic::Diagnostic;
 
 use super::limits::Limits;
 use super::{CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
+
+pub(super) mod revision;
+
+use revision::{Resolved, Wanted};
 
 /// A branch, tag or commit of a repository to take snapshots of.
 pub struct GitRepository {
     repository: gix::ThreadSafeRepository,
     path: PathBuf,
-    revision: String,
+    wanted: Wanted,
     /// The blobs of the last snapshot: the next reads only what changed.
     blobs: Mutex<HashMap<gix::ObjectId, File>>,
 }
 
 impl std::fmt::Debug for GitRepository {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {}", self.path.display(), self.revision)
+        write!(f, "{} at {}", self.path.display(), self.wanted.text())
     }
 }
 
 impl GitRepository {
-    /// Opens the repository at `path`; `revision` is a branch to follow, or whatever `git rev-parse` takes.
+    /// Opens the repository at `path`; `revision` is a commit, a branch or a tag, or whatever else `git rev-parse` takes.
     ///
     /// # Errors
     /// There is no git repository.
     pub fn open(path: &Path, revision: &str) -> Result<Self, RepoError> {
+        Self::new(path, Wanted::Revision(revision.to_owned()))
+    }
+
+    /// Opens the repository at `path` to follow a branch: no tag or commit of that name is ever meant.
+    ///
+    /// # Errors
+    /// There is no git repository.
+    pub fn follow(path: &Path, branch: &str) -> Result<Self, RepoError> {
+        Self::new(path, Wanted::Branch(branch.to_owned()))
+    }
+
+    fn new(path: &Path, wanted: Wanted) -> Result<Self, RepoError> {
         // isolated: no setting of the user or the machine decides what is read
         let repository =
             gix::open::Options::isolated().open(path).map_err(|error| broken(path, &error.to_string()))?;
-        let (path, revision) = (path.to_owned(), revision.to_owned());
-        Ok(Self { repository, path, revision, blobs: Mutex::default() })
+        Ok(Self { repository, path: path.to_owned(), wanted, blobs: Mutex::default() })
     }
 
     /// Whether there is a git repository at `path` itself, not above it.
@@ -48,7 +64,7 @@ impl GitRepository {
     /// The revision names no commit.
     pub fn head(&self) -> Result<CommitId, RepoError> {
         let repository = self.repository.to_thread_local();
-        let commit = self.commit(&repository, &self.revision)?;
+        let (commit, _) = self.commit(&repository, &self.wanted)?;
         Ok(CommitId(commit.id.to_hex().to_string().into()))
     }
 
@@ -57,7 +73,13 @@ impl GitRepository {
     /// # Errors
     /// The revision names no commit, an object is missing, or the tree is beyond the limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
-        self.snapshot_of(&self.revision)
+        self.read(&self.wanted)
+    }
+
+    /// What is worth saying where the branch went on from `last` to this snapshot.
+    pub fn history(&self, last: &CommitId, snapshot: &Snapshot) -> Option<Diagnostic> {
+        let now = gix::ObjectId::from_hex(snapshot.commit().as_str().as_bytes()).ok()?;
+        revision::history(&self.repository.to_thread_local(), last, now)
     }
 
     /// The snapshot of another revision.
@@ -65,8 +87,12 @@ impl GitRepository {
     /// # Errors
     /// As [`GitRepository::snapshot`].
     pub fn snapshot_of(&self, revision: &str) -> Result<Snapshot, RepoError> {
+        self.read(&Wanted::Revision(revision.to_owned()))
+    }
+
+    fn read(&self, wanted: &Wanted) -> Result<Snapshot, RepoError> {
         let repository = self.repository.to_thread_local();
-        let commit = self.commit(&repository, revision)?;
+        let (commit, remarks) = self.commit(&repository, wanted)?;
         let id = CommitId(commit.id.to_hex().to_string().into());
         let failed = |error: &dyn std::fmt::Display| broken(&self.path, &error.to_string());
         let tree = commit.tree().map_err(|error| failed(&error))?;
@@ -80,7 +106,7 @@ impl GitRepository {
             })?;
         }
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
-        Ok(Snapshot::new(id, written(&commit), reading.files, reading.ignored))
+        Ok(Snapshot::new(id, written(&commit), reading.files, reading.ignored).remarked(remarks))
     }
 
     fn take_blobs(&self) -> HashMap<gix::ObjectId, File> {
@@ -90,15 +116,17 @@ impl GitRepository {
     fn commit<'r>(
         &self,
         repository: &'r gix::Repository,
-        revision: &str,
-    ) -> Result<gix::Commit<'r>, RepoError> {
-        let unknown = || RepoError::UnknownRevision {
-            revision: revision.chars().take(120).flat_map(char::escape_default).collect(),
-            path: self.path.display().to_string(),
+        wanted: &Wanted,
+    ) -> Result<(gix::Commit<'r>, Vec<Diagnostic>), RepoError> {
+        let named = || wanted.text().chars().take(120).flat_map(char::escape_default).collect();
+        let path = || self.path.display().to_string();
+        let unknown = || match wanted {
+            Wanted::Branch(_) => RepoError::UnknownBranch { branch: named(), path: path() },
+            Wanted::Revision(_) => RepoError::UnknownRevision { revision: named(), path: path() },
         };
-        let id = repository.rev_parse_single(revision).map_err(|_| unknown())?;
-        let object = id.object().map_err(|error| broken(&self.path, &error.to_string()))?;
-        object.peel_to_commit().map_err(|_| unknown())
+        let Resolved { id, remarks } = revision::resolve(repository, wanted).ok_or_else(unknown)?;
+        let object = repository.find_object(id).map_err(|error| broken(&self.path, &error.to_string()))?;
+        Ok((object.peel_to_commit().map_err(|_| unknown())?, remarks))
     }
 }
 

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use holdfast_catalog::diagnostic::Diagnostic;
+
 use super::RepoError;
+use super::git::revision::tag_of_that_name;
 
 /// How long one fetch may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -16,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Mirror {
     url: String,
     path: PathBuf,
+    branch: String,
 }
 
 impl Mirror {
@@ -27,16 +31,17 @@ impl Mirror {
             || scp_like
     }
 
-    /// The mirror of `url` at `path`, made on the first fetch.
+    /// The mirror of a branch of `url` at `path`, made on the first fetch.
     ///
     /// # Errors
     /// The URL holds a password: every user of this machine sees it in the arguments of `git`.
-    pub fn new(url: impl Into<String>, path: impl Into<PathBuf>) -> Result<Self, RepoError> {
+    pub fn new(url: impl Into<String>, path: impl Into<PathBuf>, branch: &str) -> Result<Self, RepoError> {
         let url = url.into();
+        let branch = branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned();
         if has_password(&url) {
             return Err(RepoError::Password { url: without_credentials(&url) });
         }
-        Ok(Self { url, path: path.into() })
+        Ok(Self { url, path: path.into(), branch })
     }
 
     /// Where the bare repository lies.
@@ -44,18 +49,26 @@ impl Mirror {
         &self.path
     }
 
-    /// Brings all branches and tags of the remote here; what is gone there goes here.
+    /// Brings the branch here, and nothing else.
     ///
     /// # Errors
-    /// There is no `git`, or it fails, or takes too long.
+    /// There is no `git`, or it fails, or takes too long; the remote has no such branch.
     pub fn fetch(&self) -> Result<(), RepoError> {
         if !self.path.join("HEAD").exists() {
             self.git(Command::new("git").args(["init", "--quiet", "--bare", "--"]).arg(&self.path))?;
         }
-        let refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+        let head = format!("+refs/heads/{0}:refs/heads/{0}", self.branch);
         let mut fetch = Command::new("git");
-        fetch.arg("--git-dir").arg(&self.path).args(["fetch", "--quiet", "--prune", "--no-tags", "--"]);
-        self.git(fetch.arg(&self.url).args(refs))
+        fetch.arg("--git-dir").arg(&self.path).args(["fetch", "--quiet", "--no-tags", "--"]);
+        self.git(fetch.arg(&self.url).arg(head))
+    }
+
+    /// What is worth saying of the remote: a tag that is named like the branch.
+    pub fn remark(&self) -> Option<Diagnostic> {
+        let mut list = Command::new("git");
+        list.args(["ls-remote", "--exit-code", "--quiet", "--", &self.url]);
+        let found = self.git(list.arg(format!("refs/tags/{}", self.branch)));
+        found.is_ok().then(|| tag_of_that_name(&self.branch))
     }
 
     fn git(&self, command: &mut Command) -> Result<(), RepoError> {
@@ -144,38 +157,43 @@ mod tests {
     #[test]
     fn no_error_shows_credentials() {
         let dir = tempfile::tempdir().unwrap();
-        let mirror = Mirror::new("file://hunter2@/nowhere/at/all", dir.path().join("m.git")).unwrap();
+        let mirror = Mirror::new("file://hunter2@/nowhere/at/all", dir.path().join("m.git"), "main").unwrap();
         let error = mirror.fetch().unwrap_err().to_string();
         assert!(error.contains("/nowhere/at/all") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]
     fn a_url_with_a_password_is_refused_without_showing_it() {
-        let refused = Mirror::new("https://user:hunter2@git.example/x.git", "m.git").unwrap_err().to_string();
+        let refused =
+            Mirror::new("https://user:hunter2@git.example/x.git", "m.git", "main").unwrap_err().to_string();
         assert!(refused.contains("https://git.example/x.git"), "{refused}");
         assert!(refused.contains("credential helper") && !refused.contains("hunter2"), "{refused}");
         for url in ["https://git.example:443/a@b:c", "ssh://git@host:22/x", "git@host:x", "https://u@host/x"]
         {
-            assert!(Mirror::new(url, "m.git").is_ok(), "{url}");
+            assert!(Mirror::new(url, "m.git", "main").is_ok(), "{url}");
         }
     }
 
     #[test]
-    fn a_fetch_brings_new_commits_and_removes_branches() {
+    fn a_fetch_brings_the_branch_and_nothing_else() {
         let remote = Scratch::new();
         remote.commit("hieradata/common.toml", "a = 1\n");
         remote.git(&["branch", "test"]);
+        remote.git(&["tag", "main"]);
         let dir = tempfile::tempdir().unwrap();
-        let mirror = Mirror::new(format!("file://{}", remote.path().display()), dir.path().join("m.git"));
-        let mirror = mirror.unwrap();
+        let url = format!("file://{}", remote.path().display());
+        let mirror = Mirror::new(url, dir.path().join("m.git"), "main").unwrap();
         mirror.fetch().unwrap();
-        let repository = GitRepository::open(mirror.path(), "main").unwrap();
+        let repository = GitRepository::follow(mirror.path(), "main").unwrap();
         let first = repository.head().unwrap();
-        assert!(repository.snapshot_of("test").is_ok());
-        remote.git(&["branch", "-D", "test"]);
+        assert!(repository.snapshot_of("test").is_err() && repository.snapshot_of("refs/tags/main").is_err());
+        assert!(mirror.remark().unwrap().message.contains("tag `main`"));
+        remote.git(&["tag", "-d", "main"]);
+        assert!(mirror.remark().is_none());
         remote.commit("hieradata/common.toml", "a = 2\n");
         mirror.fetch().unwrap();
         assert_ne!(repository.head().unwrap(), first);
-        assert!(repository.snapshot_of("test").is_err());
+        remote.git(&["branch", "-m", "main", "gone"]);
+        assert!(mirror.fetch().is_err());
     }
 }

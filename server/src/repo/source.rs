@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::git::GitRepository;
 use super::mirror::Mirror;
-use super::{CommitId, Directory, RepoError, Snapshot};
+use super::{CommitId, Directory, Kept, RepoError, Snapshot};
 
 /// What a server follows.
 #[derive(Debug)]
@@ -25,14 +25,14 @@ impl Source {
     /// It is not there, or cannot be fetched.
     pub fn open(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         if Mirror::is_url(repo) {
-            let mirror = Mirror::new(repo, mirror)?;
+            let mirror = Mirror::new(repo, mirror, branch)?;
             mirror.fetch()?;
-            let repository = GitRepository::open(mirror.path(), branch)?;
+            let repository = GitRepository::follow(mirror.path(), branch)?;
             return Ok(Self::Remote(mirror, repository));
         }
         let path = Path::new(repo);
         if GitRepository::is_at(path) {
-            return GitRepository::open(path, branch).map(Self::Git);
+            return GitRepository::follow(path, branch).map(Self::Git);
         }
         match std::fs::read_dir(path) {
             Ok(_) => Ok(Self::Directory(Directory::new(path))),
@@ -52,16 +52,36 @@ impl Source {
     }
 
     /// The snapshot of now, if it is another than `last`.
-    pub(super) fn newer_than(&self, last: &CommitId) -> Result<Option<Snapshot>, RepoError> {
+    pub(super) fn newer_than(&self, last: Option<&CommitId>) -> Result<Option<Snapshot>, RepoError> {
         if let Self::Remote(mirror, _) = self {
             mirror.fetch()?;
         }
         if let Self::Git(repository) | Self::Remote(_, repository) = self
-            && repository.head()? == *last
+            && last.is_some_and(|last| repository.head().is_ok_and(|head| head == *last))
         {
             return Ok(None);
         }
         let snapshot = self.snapshot()?;
-        Ok((snapshot.commit() != last).then_some(snapshot))
+        Ok((Some(snapshot.commit()) != last).then(|| self.remarked(snapshot, last)))
+    }
+
+    /// A snapshot that follows another, with what is worth saying of that.
+    fn remarked(&self, snapshot: Snapshot, last: Option<&CommitId>) -> Snapshot {
+        let history = match self {
+            Self::Directory(_) => None,
+            Self::Git(repository) | Self::Remote(_, repository) => {
+                last.and_then(|last| repository.history(last, &snapshot))
+            }
+        };
+        let tag = if let Self::Remote(mirror, _) = self { mirror.remark() } else { None };
+        snapshot.remarked(history.into_iter().chain(tag))
+    }
+
+    /// A good commit of before the server's last start, if it is still to be had.
+    pub fn last_good(&self, id: &str, kept: &Kept) -> Option<Snapshot> {
+        match self {
+            Self::Directory(_) => kept.get(id),
+            Self::Git(repository) | Self::Remote(_, repository) => repository.snapshot_of(id).ok(),
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! Folders are watched, never single files (a watch on a file dies with its first atomic replacement), and what is
 //! hidden or built is not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
@@ -15,48 +16,74 @@ use super::follower::Signal;
 pub(super) struct Watch {
     root: PathBuf,
     watcher: RecommendedWatcher,
-    folders: BTreeSet<PathBuf>,
+    /// What is watched, and which directory stood there: another may have taken its place.
+    watched: BTreeMap<PathBuf, Identity>,
 }
+
+/// What makes a directory itself, whatever it is called.
+type Identity = (u64, u64);
 
 impl Watch {
     pub(super) fn start(root: &Path, signals: Sender<Signal>) -> notify::Result<Self> {
         let root_of_events = root.to_owned();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // an error (a queue that overflowed, say) is a reason to look, too; nobody listening is none to worry
             if event.as_ref().map_or(true, |event| concerns(&root_of_events, event)) {
                 let _nobody = signals.send(Signal::Changed);
             }
         })?;
-        watcher.watch(root, RecursiveMode::NonRecursive)?;
-        let mut watch = Self { root: root.to_owned(), watcher, folders: BTreeSet::new() };
+        let mut watch = Self { root: root.to_owned(), watcher, watched: BTreeMap::new() };
         watch.renew()?;
         Ok(watch)
     }
 
-    /// Watches the folders at the top that are new since the last time.
+    /// Watches what is new since the last time, or stands in the place of what was watched: the root, the folders at its
+    /// top, and the folder that the root is in, where another may be put in its place.
     pub(super) fn renew(&mut self) -> notify::Result<()> {
-        let entries = std::fs::read_dir(&self.root).map_err(notify::Error::io)?.flatten();
-        let is_ours = |entry: &std::fs::DirEntry| {
-            entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && entry.file_name().to_str().is_some_and(|name| !is_left_out("", name))
-        };
-        let now: BTreeSet<PathBuf> = entries.filter(is_ours).map(|entry| entry.path()).collect();
-        for gone in self.folders.difference(&now) {
-            // its watch went with it
-            let _gone = self.watcher.unwatch(gone);
+        let now = self.wanted().map_err(notify::Error::io)?;
+        let gone = self.watched.iter().filter(|(path, identity)| now.get(*path) != Some(identity));
+        for path in gone.map(|(path, _)| path.clone()).collect::<Vec<_>>() {
+            self.watched.remove(&path);
+            // its watch went with it, where it was removed
+            let _gone = self.watcher.unwatch(&path);
         }
-        for new in now.difference(&self.folders) {
-            self.watcher.watch(new, RecursiveMode::Recursive)?;
+        for (path, identity) in now {
+            if self.watched.contains_key(&path) {
+                continue;
+            }
+            let below = path != self.root && path.starts_with(&self.root);
+            let mode = if below { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
+            self.watcher.watch(&path, mode)?;
+            self.watched.insert(path, identity);
         }
-        self.folders = now;
         Ok(())
+    }
+
+    fn wanted(&self) -> std::io::Result<BTreeMap<PathBuf, Identity>> {
+        let identity = |path: &Path| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
+        let mut wanted = BTreeMap::from([(self.root.clone(), identity(&self.root)?)]);
+        let whole = std::path::absolute(&self.root)?;
+        if let Some(parent) = whole.parent()
+            && let Ok(found) = identity(parent)
+        {
+            wanted.insert(parent.to_owned(), found);
+        }
+        for entry in std::fs::read_dir(&self.root)?.flatten() {
+            let is_ours = entry.file_type().is_ok_and(|kind| kind.is_dir())
+                && entry.file_name().to_str().is_some_and(|name| !is_left_out("", name));
+            if is_ours && let Ok(found) = identity(&entry.path()) {
+                wanted.insert(entry.path(), found);
+            }
+        }
+        Ok(wanted)
     }
 }
 
 /// Whether an event can have changed the tree. Reading raises events too: they must not wake the reader.
 fn concerns(root: &Path, event: &Event) -> bool {
     let is_ours = |path: &PathBuf| {
-        let Ok(inner) = path.strip_prefix(root) else { return true };
+        // beside the root lies what is others'
+        let Ok(inner) = path.strip_prefix(root) else { return false };
         let mut parent = "";
         inner.iter().all(|name| {
             let ours = name.to_str().is_some_and(|name| !is_left_out(parent, name));

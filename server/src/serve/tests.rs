@@ -150,3 +150,42 @@ async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_
     assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
     server.stop().await;
 }
+
+#[actix_web::test]
+async fn a_tag_named_like_the_branch_moves_nothing_and_a_forced_push_is_told() {
+    let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
+    scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
+    scratch.commit(FILE, GOOD);
+    let server = server_of(&scratch, &data).await;
+    scratch.git(&["checkout", "--quiet", "-b", "evil"]);
+    scratch.commit(FILE, &format!("{GOOD}# evil\n"));
+    scratch.git(&["tag", "main"]);
+    scratch.git(&["checkout", "--quiet", "heads/main"]);
+    scratch.git(&["checkout", "--quiet", "-B", "main"]);
+    scratch.commit(FILE, &format!("{GOOD}# good\n"));
+    let verdict = judged(&data, scratch.head()).await;
+    assert_eq!(verdict.outcome, Outcome::InForce);
+    assert!(verdict.text().contains("there is a tag `main`"), "{}", verdict.text());
+    assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
+    scratch.git(&["tag", "-d", "main"]);
+    scratch.git(&["commit", "--quiet", "--amend", "-m", "another"]);
+    let verdict = judged(&data, scratch.head()).await;
+    assert!(verdict.text().contains("the branch was rewritten"), "{}", verdict.text());
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn a_directory_that_is_broken_at_a_restart_keeps_the_last_good_state() {
+    let fixture = Fixture::start().await;
+    let (agent, key) = fixture.enrolled("web1.acme.example").await;
+    let good = fixture.server.live.in_force().unwrap().commit().to_owned();
+    let catalog = agent.catalog().await;
+    fixture.commit("modules/role/manifests/web.toml", "include = [\"profile::nobody\"]\n").await;
+    let fixture = fixture.restart().await;
+    assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
+    let agent = fixture.agent(agent.certificate, &key);
+    assert_eq!(agent.catalog().await.id, catalog.id, "nodes get their catalogs as before");
+    let (commit, status) = fixture.restore(&["modules/role/manifests/web.toml"]).await;
+    assert_eq!((commit, status), (good, crate::store::commit::CommitStatus::Good));
+}

@@ -78,6 +78,17 @@ fn links_are_left_out_and_named() {
 }
 
 #[test]
+fn submodules_are_left_out_and_named() {
+    let scratch = Scratch::new();
+    scratch.commit("a", "1");
+    let entry = format!("160000,{},modules/ssh", scratch.head());
+    scratch.git(&["update-index", "--add", "--cacheinfo", &entry]);
+    scratch.git(&["commit", "--quiet", "-m", "a submodule"]);
+    let snapshot = GitRepository::open(scratch.path(), "main").unwrap().snapshot().unwrap();
+    assert_eq!(snapshot.ignored(), [Ignored { path: "modules/ssh".into(), what: "a submodule" }]);
+}
+
+#[test]
 fn an_unknown_revision_is_named() {
     let scratch = Scratch::new();
     scratch.commit("a", "1");
@@ -87,4 +98,75 @@ fn an_unknown_revision_is_named() {
         "{error}"
     );
     assert!(!GitRepository::is_at(&scratch.path().join("a")));
+}
+
+fn id_of(scratch: &Scratch, revision: &str) -> String {
+    GitRepository::open(scratch.path(), revision).unwrap().head().unwrap().to_string()
+}
+
+#[test]
+fn a_branch_is_followed_and_a_tag_of_its_name_is_said_and_never_meant() {
+    let scratch = Scratch::new();
+    scratch.commit("a", "1");
+    scratch.git(&["checkout", "--quiet", "-b", "evil"]);
+    scratch.commit("a", "evil");
+    scratch.git(&["tag", "main"]);
+    scratch.git(&["checkout", "--quiet", "heads/main"]);
+    let repository = GitRepository::follow(scratch.path(), "main").unwrap();
+    let snapshot = repository.snapshot().unwrap();
+    assert_eq!(&**snapshot.get("a").unwrap().bytes(), b"1");
+    assert_eq!(snapshot.remarks()[0].code, "tag-of-that-name");
+    for name in ["evil~0", "refs/tags/main"] {
+        let refused = GitRepository::follow(scratch.path(), name).unwrap().head().unwrap_err();
+        assert!(matches!(refused, RepoError::UnknownBranch { .. }), "{refused}");
+    }
+    scratch.git(&["tag", "released", "evil"]);
+    assert!(GitRepository::follow(scratch.path(), "released").unwrap().head().is_err());
+    scratch.git(&["branch", "-m", "main", "other"]);
+    assert!(repository.head().is_err(), "without the branch the tag is not taken in its place");
+}
+
+#[test]
+fn a_revision_is_a_commit_then_a_branch_then_a_tag_and_what_is_ambiguous_is_said() {
+    let scratch = Scratch::new();
+    scratch.commit("a", "1");
+    let first = scratch.head();
+    scratch.commit("a", "2");
+    let second = scratch.head();
+    scratch.git(&["tag", "main", &first]);
+    scratch.git(&["branch", &first[..7], &second]);
+    assert_eq!(id_of(&scratch, "main"), second);
+    assert_eq!(id_of(&scratch, "main~1"), first);
+    assert_eq!(id_of(&scratch, &first[..7]), first);
+    assert_eq!(id_of(&scratch, "refs/tags/main"), first);
+    assert_eq!(id_of(&scratch, "HEAD"), second);
+    let remarks = |revision: &str| {
+        let snapshot = GitRepository::open(scratch.path(), revision).unwrap().snapshot().unwrap();
+        snapshot.remarks().iter().map(|remark| remark.message.clone()).collect::<Vec<_>>().join("\n")
+    };
+    assert!(remarks("main").contains("is a branch, and also a tag"), "{}", remarks("main"));
+    assert!(remarks(&first[..7]).contains("is a commit, and also a branch"));
+    assert_eq!(remarks(&second), "");
+}
+
+#[test]
+fn a_branch_that_does_not_build_on_what_it_was_is_told() {
+    let scratch = Scratch::new();
+    scratch.commit("a", "1");
+    let repository = GitRepository::follow(scratch.path(), "main").unwrap();
+    let first = repository.snapshot().unwrap();
+    scratch.commit("a", "2");
+    let second = repository.snapshot().unwrap();
+    let said = |last: &Snapshot, now: &Snapshot| {
+        repository.history(last.commit(), now).map(|remark| remark.message).unwrap_or_default()
+    };
+    assert_eq!(said(&first, &second), "");
+    assert!(said(&second, &first).contains("set back"));
+    scratch.git(&["reset", "--quiet", "--hard", first.commit().as_str()]);
+    scratch.commit("a", "3");
+    assert!(said(&second, &repository.snapshot().unwrap()).contains("rewritten"));
+    scratch.git(&["checkout", "--quiet", "--orphan", "new"]);
+    scratch.commit("a", "4");
+    scratch.git(&["branch", "-M", "new", "main"]);
+    assert!(said(&second, &repository.snapshot().unwrap()).contains("no history in common"));
 }

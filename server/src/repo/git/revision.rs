@@ -1,0 +1,145 @@
+//! Which commit a name means. A branch that is followed is `refs/heads/NAME` and nothing else: whoever may push tags must
+//! not be able to move it. What people name on a command line is a commit, a branch or a tag, in this order; git itself
+//! puts tags first.
+
+use std::collections::HashSet;
+
+use gix::ObjectId;
+use holdfast_catalog::diagnostic::Diagnostic;
+
+use super::super::CommitId;
+
+/// What a repository is asked for.
+#[derive(Debug, Clone)]
+pub(super) enum Wanted {
+    /// A branch to follow.
+    Branch(String),
+    /// Whatever a person names.
+    Revision(String),
+}
+
+impl Wanted {
+    /// As it was asked for.
+    pub(super) fn text(&self) -> &str {
+        let (Self::Branch(text) | Self::Revision(text)) = self;
+        text
+    }
+}
+
+/// A name that was found, and what is worth saying about it.
+pub(super) struct Resolved {
+    pub(super) id: ObjectId,
+    pub(super) remarks: Vec<Diagnostic>,
+}
+
+/// The commit that is wanted; none where there is none.
+pub(super) fn resolve(repository: &gix::Repository, wanted: &Wanted) -> Option<Resolved> {
+    match wanted {
+        Wanted::Branch(name) => {
+            let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+            let id = reference(repository, &format!("refs/heads/{name}"))?;
+            let tag = reference(repository, &format!("refs/tags/{name}"));
+            Some(Resolved { id, remarks: tag.map(|_| tag_of_that_name(name)).into_iter().collect() })
+        }
+        Wanted::Revision(text) => revision(repository, text),
+    }
+}
+
+/// A tag that is named like the branch that is followed.
+pub(in super::super) fn tag_of_that_name(branch: &str) -> Diagnostic {
+    let message =
+        format!("there is a tag `{branch}` beside the branch of that name: the branch alone is followed");
+    Diagnostic::warning("tag-of-that-name", message, None).help("remove the tag, and see who pushed it")
+}
+
+fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
+    // `main~3`: what the first name means is decided here, the rest is git's
+    let end = text.find(['~', '^', ':']).or_else(|| text.find("@{")).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let mut found = named(repository, name);
+    let Some((_, id)) = found.first() else {
+        let id = repository.rev_parse_single(text).ok()?.detach();
+        return Some(Resolved { id, remarks: Vec::new() });
+    };
+    let id = match rest {
+        "" => *id,
+        _ if rest.starts_with("@{") => repository.rev_parse_single(text).ok()?.detach(),
+        _ => repository.rev_parse_single(format!("{id}{rest}").as_str()).ok()?.detach(),
+    };
+    let (meant, _) = found.remove(0);
+    found.retain(|(_, other)| Some(*other) != found_id(repository, id));
+    let others: Vec<_> = found.into_iter().map(|(what, _)| what).collect();
+    let remark = (!others.is_empty()).then(|| {
+        let message = format!("`{name}` is {meant}, and also {}: the former is meant", others.join(" and "));
+        Diagnostic::warning("ambiguous-revision", message, None)
+            .help(format!("write refs/heads/{name} or refs/tags/{name} for the other"))
+    });
+    Some(Resolved { id, remarks: remark.into_iter().collect() })
+}
+
+/// The commit behind an object.
+fn found_id(repository: &gix::Repository, id: ObjectId) -> Option<ObjectId> {
+    Some(repository.find_object(id).ok()?.peel_to_commit().ok()?.id)
+}
+
+/// All that a name can mean, what is meant first.
+fn named(repository: &gix::Repository, name: &str) -> Vec<(&'static str, ObjectId)> {
+    let mut found: Vec<(&'static str, ObjectId)> = Vec::new();
+    found.extend(commit_of_digits(repository, name).map(|id| ("a commit", id)));
+    if name.starts_with("refs/") {
+        found.extend(reference(repository, name).map(|id| ("a reference", id)));
+    }
+    for (what, folder) in
+        [("a branch", "refs/heads"), ("a tag", "refs/tags"), ("a remote's branch", "refs/remotes")]
+    {
+        found.extend(reference(repository, &format!("{folder}/{name}")).map(|id| (what, id)));
+    }
+    found
+}
+
+/// The commit whose id begins with these digits; none where there are several.
+fn commit_of_digits(repository: &gix::Repository, digits: &str) -> Option<ObjectId> {
+    if digits.len() < 4 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let prefix = gix::hash::Prefix::from_hex(digits).ok()?;
+    let mut candidates = HashSet::new();
+    repository.objects.lookup_prefix(prefix, Some(&mut candidates)).ok()??.ok();
+    let mut commits = candidates.into_iter().filter_map(|id| {
+        let object = repository.find_object(id).ok()?;
+        (object.kind == gix::objs::Kind::Commit).then_some(id)
+    });
+    let first = commits.next()?;
+    commits.next().is_none().then_some(first)
+}
+
+/// The commit of a reference by its full name: gix, as git, would also try other folders.
+fn reference(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
+    let mut reference = repository.try_find_reference(name).ok()??;
+    if reference.name().as_bstr() != name {
+        return None;
+    }
+    let id = reference.peel_to_id().ok()?.detach();
+    found_id(repository, id)
+}
+
+/// What is worth saying where a branch went from one commit to another that does not build on it.
+pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: ObjectId) -> Option<Diagnostic> {
+    let before = ObjectId::from_hex(last.as_str().as_bytes()).ok()?;
+    let base = repository.merge_base(before, now).ok().flatten();
+    if base.is_some_and(|base| base == before) {
+        return None;
+    }
+    let last = last.as_str().get(..10).unwrap_or_default();
+    let message = match base {
+        Some(base) if base == now => {
+            format!("the branch was set back: it was at commit {last}, which builds on this one")
+        }
+        Some(_) => format!("the branch was rewritten: this commit does not build on {last}, where it was"),
+        None => {
+            format!("the branch was replaced: this commit has no history in common with {last}, where it was")
+        }
+    };
+    let help = "somebody pushed with force: see who, and protect the branch where that was not meant";
+    Some(Diagnostic::warning("history-rewritten", message, None).help(help))
+}
