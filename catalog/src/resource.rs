@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::claim::Claim;
 use crate::value::Value;
 
 pub mod alternatives;
@@ -209,8 +210,17 @@ pub struct AttributeDef {
     pub required: bool,
 }
 
-/// Reads a title and attributes as the agent will; answers with the implied edges or everything that is wrong.
-pub type Check = fn(&str, &Attributes) -> Result<Vec<Implied>, Vec<AttributeError>>;
+/// What a type says of a resource, for who does not know its Rust type.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What must come before or after it.
+    pub implied: Vec<Implied>,
+    /// What it manages.
+    pub claims: Vec<Claim>,
+}
+
+/// Reads a title and attributes as the agent will; answers with what the type says of them or everything that is wrong.
+pub type Check = fn(&str, &Attributes) -> Result<Known, Vec<AttributeError>>;
 
 /// A type without its Rust type: what the server, docs and schemas work on.
 #[derive(Debug)]
@@ -223,7 +233,7 @@ pub struct TypeDef {
     pub title: AttributeKind,
     /// Its attributes, in the order in which they are documented.
     pub attributes: &'static [AttributeDef],
-    /// Reads attributes as the agent will, and answers with the implied edges.
+    /// Reads attributes as the agent will, and answers with implied edges and claims.
     pub check: Check,
 }
 
@@ -339,6 +349,10 @@ pub trait Rules {
     fn implied(&self) -> Vec<Implied> {
         Vec::new()
     }
+
+    /// What of a machine it manages, as fine as it does: no other resource may hold the same. Paths stay where a purge finds
+    /// them.
+    fn claims(&self) -> Vec<Claim>;
 }
 
 /// A resource type as Rust sees it; made by `resource_type!`.

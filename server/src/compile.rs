@@ -3,7 +3,7 @@
 //! The way of a compile: [`Program`] is the snapshot, read once for all nodes; a *pass* is one node's compile and holds
 //! what it read and what went wrong; a *walk* goes from the role through classes (`class`), blocks (`resource`,
 //! `define`) and attributes (`attribute`, `content`), with names as `scope` and `parameter` give them; what it declares
-//! (`declared`) gets edges (`reference`, `edges`, `order`) and becomes the catalog (`assemble`).
+//! (`declared`) is checked for double `claims`, gets edges (`reference`, `edges`, `order`) and becomes the catalog (`assemble`).
 //!
 //! No resource type is named in any of these files: they work on kinds of attributes alone.
 
@@ -22,6 +22,7 @@ use crate::repo::{File, Presence};
 
 mod assemble;
 mod attribute;
+mod claims;
 mod class;
 mod content;
 mod declared;
@@ -90,7 +91,8 @@ pub fn compile(
     let lookup = Lookup::new(program.data(), &reader, node, facts, environment, &profiles).map_err(sorted)?;
     let policies = lookup.policies().map_err(sorted)?;
     let pass = Pass::new(program, facts, node.to_value(environment), &reader, &lookup);
-    let declared = walk(&pass, node);
+    let mut declared = walk(&pass, node);
+    claims::check(&mut declared, &pass);
     let edges = Edges::explicit(&declared, &pass).with_implied(&pass);
     let problems = pass.take_problems();
     if !problems.is_empty() {

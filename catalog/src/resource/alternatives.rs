@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, SystemName};
 use super::define::resource_type;
 use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Standing};
 use crate::value::Value;
 
 /// Which alternative is wanted.
@@ -49,6 +50,11 @@ impl Rules for Alternatives {
             implied.push(Implied::on_path(path.as_str()));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let link = format!("/etc/alternatives/{}", self.title);
+        Claim::standing(&link, Standing::Symlink)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::attribute::{AptFiles, AptName, Content, Presence};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Hold};
 
 /// Keyrings of repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,18 @@ impl Rules for AptKey {
 
     fn implied(&self) -> Vec<Implied> {
         self.title.paths().iter().take(1).map(|path| Implied::on_parent(path)).collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let armored = matches!(self.content, Some(Content::Inline(_)));
+        let file = |(at, path): (usize, &String)| match (self.ensure, at) {
+            (Presence::Absent, _) => Claim::whole_file(path, Presence::Absent),
+            // It is in one form alone: armored text is in the first.
+            (Presence::Present, 0) if armored => Claim::whole_file(path, Presence::Present),
+            (Presence::Present, _) if armored => Claim::whole_file(path, Presence::Absent),
+            (Presence::Present, _) => vec![Claim::path(path, Hold::Content)],
+        };
+        self.title.paths().iter().enumerate().flat_map(file).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::attribute::{AptFiles, AptName, AptWord, Bounded, Presence};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// Files of preferences.
@@ -87,6 +88,10 @@ impl Rules for AptPin {
 
     fn implied(&self) -> Vec<Implied> {
         self.title.paths().iter().map(|path| Implied::on_parent(path)).collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        self.title.paths().iter().flat_map(|path| Claim::whole_file(path, self.ensure)).collect()
     }
 }
 

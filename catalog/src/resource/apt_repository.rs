@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::attribute::{AbsolutePath, AptFiles, AptName, AptUri, AptWord, Presence, Secret, keywords};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::Claim;
 
 /// Files of sources in deb822 format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +94,10 @@ impl Rules for AptRepository {
         let path = self.title.paths().iter().map(|path| Implied::on_parent(path));
         let keys = self.signed_by.iter().map(|key| Implied::on_path(key.as_str()));
         path.chain(keys).chain([Implied::All("apt_key")]).collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        self.title.paths().iter().flat_map(|path| Claim::whole_file(path, self.ensure)).collect()
     }
 }
 

@@ -7,6 +7,7 @@ use super::attribute::{
 };
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Hold, Standing};
 use crate::hash::ContentHash;
 
 /// More leading directories than any archive has.
@@ -115,6 +116,20 @@ impl Rules for Archive {
         implied.extend(self.group.iter().map(|group| Implied::on("group", group.as_str())));
         implied.extend(self.source.iter().flat_map(|source| source_implied(source, self.format())));
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let path = self.title.as_str();
+        if self.ensure == Presence::Absent {
+            return Claim::standing(path, Standing::Nothing);
+        }
+        let mut claims = match self.format() {
+            Some(_) => Claim::whole_tree(path),
+            None => Claim::standing(path, Standing::File),
+        };
+        let sides = [Some("owner"), Some("group"), self.mode.map(|_| "mode")];
+        claims.extend(sides.into_iter().flatten().map(|side| Claim::path(path, Hold::Side(side))));
+        claims
     }
 }
 

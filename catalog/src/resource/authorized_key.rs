@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, KeyOption, KeyType, Presence, PublicKey, SystemName};
 use super::define::resource_type;
 use super::{AttributeError, Implied, ResourceRef, Rules};
+use crate::claim::{Claim, Hold, Piece};
 
 resource_type! {
     /// A key that opens an account over SSH: a line of the user's `authorized_keys`. The title is any name; it becomes the
@@ -25,6 +26,11 @@ resource_type! {
 }
 
 impl AuthorizedKey {
+    /// Where sshd looks for keys in a user's home.
+    pub const USUAL: &'static str = ".ssh/authorized_keys";
+    /// What its line is in the file, as a claim says it.
+    pub const ENTRY: &'static str = "key";
+
     /// The comment of its line: the title, which stays when the key is another one.
     pub fn comment(&self) -> &str {
         self.title.trim()
@@ -65,6 +71,18 @@ impl Rules for AuthorizedKey {
                 vec![user, Implied::First(usual.into())]
             }
         }
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let piece = |name: &str| {
+            let piece = Piece::Entry { of: Self::ENTRY, name: name.to_owned() };
+            let hold = Hold::Piece(piece, self.ensure);
+            match &self.target {
+                Some(target) => Claim::path(target.as_str(), hold),
+                None => Claim::in_home(self.user.as_str(), Self::USUAL, hold),
+            }
+        };
+        [self.comment(), self.key.material()].into_iter().map(piece).collect()
     }
 }
 

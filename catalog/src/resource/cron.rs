@@ -6,6 +6,7 @@ use std::fmt;
 use super::attribute::{CronSchedule, Presence, Secret, SystemName};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// Where cron reads jobs that name their user.
@@ -127,6 +128,10 @@ impl Rules for Cron {
             implied.push(Implied::on("user", self.runs_as()));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        Claim::whole_file(self.title.path(), self.ensure)
     }
 }
 

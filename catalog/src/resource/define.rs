@@ -34,7 +34,11 @@ macro_rules! resource_type {
                 } ),*],
                 check: |title, attributes| {
                     use $crate::resource::Rules;
-                    Self::read(title, attributes).map(|typed| typed.implied())
+                    let known = |typed: Self| $crate::resource::Known {
+                        implied: typed.implied(),
+                        claims: typed.claims(),
+                    };
+                    Self::read(title, attributes).map(known)
                 },
             };
 
@@ -96,6 +100,13 @@ macro_rules! registry {
                     return Some(<$name as ResourceType>::read(title, attributes).map(Self::$name));
                 } )+
                 None
+            }
+
+            /// What it manages.
+            pub fn claims(&self) -> Vec<$crate::claim::Claim> {
+                match self {
+                    $( Self::$name(typed) => Rules::claims(typed), )+
+                }
             }
         }
 

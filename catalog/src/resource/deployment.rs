@@ -11,6 +11,7 @@ use super::attribute::{
 use super::define::resource_type;
 use super::git_checkout::{remote_errors, remote_implied};
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Hold, Standing};
 use crate::hash::ContentHash;
 use crate::value::Value;
 
@@ -163,6 +164,16 @@ impl Rules for Deployment {
         implied.extend(self.source.iter().flat_map(|source| source_implied(source, Some(self.format()))));
         implied.extend(self.remote.iter().flat_map(|remote| remote_implied(remote, self.identity.as_ref())));
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let root = self.title.as_str();
+        let mut claims = Claim::whole_tree(root);
+        claims.extend(Claim::standing(&format!("{root}/current"), Standing::Symlink));
+        for directory in ["releases", "shared"] {
+            claims.push(Claim::path(format!("{root}/{directory}"), Hold::Standing(Standing::Directory)));
+        }
+        claims
     }
 }
 

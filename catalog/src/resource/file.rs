@@ -2,7 +2,8 @@
 
 use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, keywords};
 use super::define::resource_type;
-use super::{AttributeError, Implied, Rules};
+use super::{AttributeError, Fragment, Implied, Rules};
+use crate::claim::{Claim, Hold, Standing};
 
 keywords! {
     /// What stands at the path.
@@ -55,9 +56,34 @@ resource_type! {
 }
 
 impl File {
+    /// What is in a directory that is purged, as a claim says it.
+    pub const MEMBER: &'static str = "member";
+
     /// What stands at the path, with the default resolved.
     pub fn ensured(&self) -> FileEnsure {
         self.ensure.unwrap_or(if self.target.is_some() { FileEnsure::Symlink } else { FileEnsure::File })
+    }
+
+    /// The sides of it that are managed.
+    fn sides(&self) -> impl Iterator<Item = &'static str> {
+        let sides = [
+            self.mode.as_ref().map(|_| "mode"),
+            self.owner.as_ref().map(|_| "owner"),
+            self.group.as_ref().map(|_| "group"),
+        ];
+        sides.into_iter().flatten()
+    }
+
+    /// How its content is held: what is only written where there is none is left to others later.
+    fn held_content(&self) -> Hold {
+        if self.replace { Hold::Content } else { Hold::Seed }
+    }
+
+    /// Of a file that a directory's source has.
+    fn claims_of_source(&self, path: &str) -> Vec<Claim> {
+        let sides = self.sides().map(Hold::Side);
+        let holds = [Hold::Standing(Standing::File), self.held_content()].into_iter().chain(sides);
+        holds.map(|hold| Claim::path(path, hold)).collect()
     }
 }
 
@@ -109,5 +135,34 @@ impl Rules for File {
         implied.extend(self.owner.as_ref().map(|owner| Implied::on("user", owner.as_str())));
         implied.extend(self.group.as_ref().map(|group| Implied::on("group", group.as_str())));
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let path = self.title.as_str();
+        let standing = match self.ensured() {
+            FileEnsure::File => Standing::File,
+            FileEnsure::Directory => Standing::Directory,
+            FileEnsure::Symlink => Standing::Symlink,
+            FileEnsure::Absent => return Claim::standing(path, Standing::Nothing),
+        };
+        let mut claims = vec![Claim::path(path, Hold::Standing(standing))];
+        claims.extend(self.sides().map(|side| Claim::path(path, Hold::Side(side))));
+        match &self.content {
+            Some(Content::Tree(entries)) => {
+                let inside = entries.keys().map(|below| format!("{path}/{below}"));
+                claims.push(Claim::path(path, Hold::Content));
+                claims.extend(inside.flat_map(|path| self.claims_of_source(&path)));
+            }
+            Some(_) => claims.push(Claim::path(path, self.held_content())),
+            None if standing == Standing::Symlink => claims.push(Claim::path(path, Hold::Content)),
+            None => {}
+        }
+        if self.fragments {
+            claims.push(Claim::path(path, Hold::Rest(Fragment::ENTRY)));
+        }
+        if self.purge {
+            claims.push(Claim::path(path, Hold::Rest(Self::MEMBER)));
+        }
+        claims
     }
 }

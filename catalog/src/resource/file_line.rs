@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, Pattern, Presence, Secret};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Hold, Piece};
 
 resource_type! {
     /// One line of a text file whose other lines are somebody else's. The title is any name. The file itself must be there, and what else it holds stays as it is, its line ends too. Where a program reads a directory of drop-in files, a `file` there is better.
@@ -64,6 +65,11 @@ impl Rules for FileLine {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on_path(self.path.as_str())]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let piece = Piece::Line { text: self.line.clone(), finds: self.r#match.clone() };
+        vec![Claim::path(self.path.as_str(), Hold::Piece(piece, self.ensure))]
     }
 }
 

@@ -1,8 +1,9 @@
 //! `firewall`: one rule of the machine's one ruleset.
 
-use super::attribute::{Bounded, Cidr, Ports, keywords};
+use super::attribute::{Bounded, Cidr, Ports, Presence, keywords};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 keywords! {
@@ -159,6 +160,9 @@ resource_type! {
 }
 
 impl Firewall {
+    /// The file that keeps the ruleset over a reboot.
+    pub const FILE: &'static str = "/etc/nftables.d/holdfast.nft";
+
     /// What becomes of a packet that meets all conditions.
     pub fn verdict(&self) -> FirewallAction {
         self.action.unwrap_or(FirewallAction::Accept)
@@ -233,8 +237,12 @@ impl Rules for Firewall {
         vec![
             Implied::on("package", "nftables"),
             Implied::on("service", "nftables"),
-            Implied::on_parent("/etc/nftables.d/holdfast.nft"),
+            Implied::on_parent(Self::FILE),
         ]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::entry(Self::FILE, "rule", self.title.as_str(), Presence::Present)]
     }
 }
 

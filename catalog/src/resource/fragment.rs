@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, InlineContent, Order};
 use super::define::resource_type;
 use super::{Implied, Rules};
+use crate::claim::Claim;
 
 resource_type! {
     /// A part of a file to which several classes contribute. The title is any name. The file is a `file` with `fragments = true` and the path that `target` names, in any class: it says mode, owner, `validate` and whom it notifies, and it is what is compared with the machine, so drift shows there. It holds the fragments by `order`, then by title, each ended by a line end. It is secret where one of them is, and only reported on where the policy of one is `audit` or `off`.
@@ -19,10 +20,17 @@ resource_type! {
 impl Fragment {
     /// The attribute of the target that takes fragments.
     pub const TAKEN_BY: &'static str = "fragments";
+    /// What it is in the file, as a claim says it.
+    pub const ENTRY: &'static str = "fragment";
 }
 
 impl Rules for Fragment {
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::part_of("file", self.target.as_str(), Self::TAKEN_BY)]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        // The file that it is a part of claims all of itself.
+        Vec::new()
     }
 }

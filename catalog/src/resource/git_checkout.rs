@@ -7,6 +7,7 @@ use super::attribute::{
 };
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Standing};
 
 resource_type! {
     /// A directory that holds one revision of a git repository. The title is its path. Git runs as `user`, asks nobody for a password, and runs no hook of the repository. The checkout stands at a commit and on no branch, so that nobody mistakes it for a place to work in.
@@ -92,6 +93,13 @@ impl Rules for GitCheckout {
         implied.extend(self.user.iter().map(|user| Implied::on("user", user.as_str())));
         implied.extend(self.remote.iter().flat_map(|remote| remote_implied(remote, self.identity.as_ref())));
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        match self.ensure {
+            Presence::Present => Claim::whole_tree(self.title.as_str()),
+            Presence::Absent => Claim::standing(self.title.as_str(), Standing::Nothing),
+        }
     }
 }
 

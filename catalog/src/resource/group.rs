@@ -1,9 +1,12 @@
 //! `group`: a group of the machine.
 
+use std::collections::BTreeSet;
+
 use super::attribute::{Presence, SystemName};
 use super::define::resource_type;
 use super::user::name_error;
 use super::{AttributeError, Rules};
+use crate::claim::{Claim, Hold};
 
 resource_type! {
     /// A group of the machine. The title is its name.
@@ -23,5 +26,21 @@ impl Rules for Group {
     fn validate(&self) -> Vec<AttributeError> {
         let is_present = self.ensure == Presence::Present;
         is_present.then(|| name_error(&self.title)).flatten().into_iter().collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let name = self.title.as_str();
+        let mut claims = vec![Claim::entry("/etc/group", "group", name, self.ensure)];
+        if self.ensure == Presence::Absent {
+            return claims;
+        }
+        claims.extend(self.gid.map(|gid| Claim::whole("id of a group", gid.to_string())));
+        if let Some(members) = &self.members {
+            let all: BTreeSet<_> = members.iter().map(ToString::to_string).collect();
+            let member = |user: &String| Claim::object("groups of", user, Hold::Member(name.to_owned()));
+            claims.extend(all.iter().map(member));
+            claims.push(Claim::object("members of the group", name, Hold::Members(all)));
+        }
+        claims
     }
 }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::attribute::{HostName, Presence};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// An address, IPv4 or IPv6.
@@ -60,6 +61,18 @@ impl Rules for Host {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on_path("/etc/hosts")]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let aliases = self.aliases.iter().flatten().filter(|_| self.ensure == Presence::Present);
+        let families: &[&str] = match self.ip {
+            Some(HostAddress(IpAddr::V4(_))) if self.ensure == Presence::Present => &["IPv4"],
+            Some(HostAddress(IpAddr::V6(_))) if self.ensure == Presence::Present => &["IPv6"],
+            _ => &["IPv4", "IPv6"],
+        };
+        let names = aliases.chain([&self.title]);
+        let each = names.flat_map(|name| families.iter().map(move |family| format!("{name} ({family})")));
+        each.map(|entry| Claim::entry("/etc/hosts", "host", entry, self.ensure)).collect()
     }
 }
 

@@ -1,8 +1,9 @@
 //! `hostname`: the name that the machine gives itself.
 
-use super::attribute::HostName;
+use super::attribute::{HostName, Presence};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::Claim;
 
 resource_type! {
     /// The name that the machine gives itself. The title is the name; a machine has one. `/etc/hosts` is the business of `host`.
@@ -32,6 +33,17 @@ impl Rules for Hostname {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on_path("/etc/hostname")]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        if self.r#static {
+            claims.extend(Claim::whole_file("/etc/hostname", Presence::Present));
+        }
+        if self.running {
+            claims.push(Claim::whole("name that the kernel has", ""));
+        }
+        claims
     }
 }
 

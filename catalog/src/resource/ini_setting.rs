@@ -1,8 +1,10 @@
 //! `ini_setting`: one setting of a file of sections, keys and values.
 
-use super::attribute::{AbsolutePath, Presence, Setting};
+use super::attribute::{AbsolutePath, Presence, Secret, Setting};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Hold, Piece};
+use crate::value::Sensitive;
 
 resource_type! {
     /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. What else the file holds stays as it is; a value that goes on over several lines is refused.
@@ -69,6 +71,20 @@ impl Rules for IniSetting {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on_path(self.path.as_str())]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let line = |value: &Setting| {
+            let line = format!("{}{}{}", self.key, self.separator, value.secret().expose());
+            let is_secret = value.secret().is_sensitive();
+            if is_secret { Sensitive::text(line).into() } else { Secret::from(&*line) }
+        };
+        let piece = Piece::Setting {
+            section: self.section.clone(),
+            key: self.key.clone(),
+            line: self.value.as_ref().map(line),
+        };
+        vec![Claim::path(self.path.as_str(), Hold::Piece(piece, self.ensure))]
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::attribute::Presence;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Standing};
 use crate::value::Value;
 
 /// A module's name, and the files that are about it.
@@ -93,6 +94,18 @@ impl Rules for KernelModule {
             Implied::on_parent(self.title.load_file()),
             Implied::on_parent(self.title.probe_file()),
         ]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let mut claims = vec![Claim::whole("kernel module", self.title.normal())];
+        if self.persist {
+            claims.extend(Claim::whole_file(self.title.load_file(), self.ensure));
+        }
+        let has_options = self.options.as_deref().is_some_and(|options| !options.is_empty());
+        if has_options || self.blacklist {
+            claims.extend(Claim::standing(self.title.probe_file(), Standing::File));
+        }
+        claims
     }
 }
 

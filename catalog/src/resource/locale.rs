@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::attribute::Presence;
+use super::attribute::{Presence, Secret};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Hold, Piece};
 use crate::value::Value;
 
 /// A locale's name, such as `de_CH.UTF-8`, in the parts that it has.
@@ -96,6 +97,21 @@ impl Rules for Locale {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on("package", "locales"), Implied::on_path("/etc/locale.gen")]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let mut claims = vec![Claim::entry("/etc/locale.gen", "locale", self.title.normal(), self.ensure)];
+        if self.default {
+            claims.push(Claim::whole("language of the machine", ""));
+            let line = || Secret::from(&*format!("LANG={}", self.title));
+            // Debian's file, and that of systemd.
+            for path in ["/etc/default/locale", "/etc/locale.conf"] {
+                let (section, key) = (String::new(), "LANG".to_owned());
+                let piece = Piece::Setting { section, key, line: Some(line()) };
+                claims.push(Claim::path(path, Hold::Piece(piece, Presence::Present)));
+            }
+        }
+        claims
     }
 }
 

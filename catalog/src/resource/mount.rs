@@ -1,8 +1,9 @@
 //! `mount`: a file system in the machine's tree, by its line of /etc/fstab and in the kernel's table.
 
-use super::attribute::{AbsolutePath, keywords};
+use super::attribute::{AbsolutePath, Presence, keywords};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Hold};
 use crate::value::Value;
 
 keywords! {
@@ -157,6 +158,22 @@ impl Rules for Mount {
             implied.push(Implied::on_mount(self.device()));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let title = self.title.as_str();
+        let there = match self.ensure {
+            MountEnsure::Absent => Presence::Absent,
+            MountEnsure::Mounted | MountEnsure::Unmounted | MountEnsure::Present => Presence::Present,
+        };
+        if self.is_swap() {
+            return vec![Claim::entry("/etc/fstab", "swap space", self.device(), there)];
+        }
+        let mut claims = vec![Claim::entry("/etc/fstab", "mount point", title, there)];
+        if there == Presence::Present {
+            claims.extend([Hold::Something, Hold::Tree].map(|hold| Claim::path(title, hold)));
+        }
+        claims
     }
 }
 

@@ -6,6 +6,7 @@ use super::attribute::Presence;
 use super::attribute::database::is_name;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules, mysql_user};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// A name of a database or table: no dot, since that stands between the two.
@@ -117,6 +118,10 @@ impl Rules for MysqlDatabase {
 
     fn implied(&self) -> Vec<Implied> {
         mysql_user::server()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::whole("MariaDB database", self.title.as_str())]
     }
 }
 

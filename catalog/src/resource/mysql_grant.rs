@@ -7,6 +7,7 @@ use super::define::resource_type;
 use super::mysql_database::{MysqlDatabase, MysqlName};
 use super::mysql_user::{self, Account};
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Hold};
 use crate::value::Value;
 
 /// What privileges are on.
@@ -226,6 +227,20 @@ impl Rules for MysqlGrant {
             implied.extend(self.on.database().map(|name| Implied::on("mysql_database", name.as_str())));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let said = |what: &str, said: &str| {
+            let name = format!("{what} on {} for {}", self.on, self.user);
+            Claim::object("MariaDB privilege", name, Hold::Said(said.to_owned()))
+        };
+        let wanted = |one: &MysqlPrivilege| {
+            self.privileges.contains(&MysqlPrivilege::ALL) || self.privileges.contains(one)
+        };
+        let each = MysqlPrivilege::at(&self.on).filter(wanted);
+        let granting = self.grant_option.filter(|_| self.ensure == Presence::Present);
+        let granting = granting.map(|granting| said("GRANT OPTION", &granting.to_string()));
+        each.map(|one| said(one.as_str(), &self.ensure.to_string())).chain(granting).collect()
     }
 }
 

@@ -6,6 +6,7 @@ use super::attribute::database::is_name;
 use super::attribute::{Presence, Secret};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// Who connects, and from where: `app@localhost`.
@@ -115,6 +116,10 @@ impl Rules for MysqlUser {
 
     fn implied(&self) -> Vec<Implied> {
         server()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::whole("MariaDB account", self.title.to_string())]
     }
 }
 

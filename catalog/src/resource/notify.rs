@@ -2,6 +2,7 @@
 
 use super::Rules;
 use super::define::resource_type;
+use crate::claim::Claim;
 
 resource_type! {
     /// A message in the agent's log and in the report. It changes nothing and is never drift.
@@ -11,4 +12,8 @@ resource_type! {
     }
 }
 
-impl Rules for Notify {}
+impl Rules for Notify {
+    fn claims(&self) -> Vec<Claim> {
+        Vec::new()
+    }
+}

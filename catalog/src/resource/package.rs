@@ -3,6 +3,7 @@
 use super::attribute::{SystemName, keywords};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 keywords! {
@@ -103,6 +104,12 @@ impl Rules for Package {
             return Vec::new();
         }
         ["apt_key", "apt_repository", "apt_pin"].map(Implied::All).into()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        // dpkg's own word for the architecture of the machine.
+        let name = self.title.as_str();
+        vec![Claim::whole("package", name.strip_suffix(":native").unwrap_or(name))]
     }
 }
 

@@ -7,6 +7,7 @@ use super::attribute::database::{ConnectionLimit, Port, SqlName, is_name};
 use super::attribute::{Presence, SystemName};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// A word that the server knows: an encoding or a locale.
@@ -104,6 +105,10 @@ impl Rules for PostgresqlDatabase {
             implied.push(Implied::on("postgresql_database", self.template.as_str()));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::whole("PostgreSQL database", format!("{} at port {}", self.title, self.port))]
     }
 }
 

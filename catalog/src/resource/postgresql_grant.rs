@@ -5,6 +5,7 @@ use super::attribute::database::{Port, SqlName};
 use super::attribute::{Presence, SystemName, keywords};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::{Claim, Hold};
 
 keywords! {
     /// What kind of object privileges are on.
@@ -125,6 +126,24 @@ impl PostgresqlGrant {
         self.on.privileges().iter().copied().filter(wanted).collect()
     }
 
+    /// A privilege on an object, as something that can be claimed.
+    fn claim_of(&self, privilege: P, on: GrantObject, object: &str, hold: Hold) -> Claim {
+        let place = format!("{} of {} at port {}", on, self.database, self.port);
+        let name = format!("{privilege} on {object}, {place}, for {}", self.role);
+        Claim::object("PostgreSQL privilege", name, hold)
+    }
+
+    /// The object with its schema; of many, the schema.
+    fn object_name(&self) -> String {
+        match (self.on, &self.object) {
+            (GrantObject::Database, _) => self.database.to_string(),
+            (GrantObject::Table | GrantObject::Sequence, Some(object)) => {
+                format!("{}.{object}", self.schema())
+            }
+            _ => self.schema().to_owned(),
+        }
+    }
+
     fn wrong_privileges(&self) -> Option<AttributeError> {
         let known = self.on.privileges();
         let words = || known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -189,6 +208,29 @@ impl Rules for PostgresqlGrant {
             Presence::Absent => Implied::before(type_name, title),
         };
         self.cluster().implied().into_iter().chain(needed.map(edge)).collect()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let said = match (self.ensure, self.with_grant_option) {
+            (Presence::Present, true) => "present, with the right to grant it",
+            (Presence::Present, false) => "present",
+            (Presence::Absent, _) => "absent",
+        };
+        let each = self.each_privilege();
+        let own = each
+            .iter()
+            .map(|one| self.claim_of(*one, self.on, &self.object_name(), Hold::Said(said.to_owned())));
+        // What is on all tables of a schema is on each.
+        let many = match self.on {
+            GrantObject::Table => Some(GrantObject::AllTables),
+            GrantObject::Sequence => Some(GrantObject::AllSequences),
+            _ => None,
+        };
+        let among = many.into_iter().flat_map(|many| {
+            let among = |one: &P| self.claim_of(*one, many, self.schema(), Hold::SaidOfPart(said.to_owned()));
+            each.iter().map(among).collect::<Vec<_>>()
+        });
+        own.chain(among).collect()
     }
 }
 

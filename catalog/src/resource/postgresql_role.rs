@@ -6,6 +6,7 @@ use super::attribute::{Presence, Secret, SystemName};
 use super::define::resource_type;
 use super::user::Membership;
 use super::{AttributeError, Implied, Rules};
+use crate::claim::Claim;
 
 resource_type! {
     /// A role of a PostgreSQL server: who connects, owns and is granted something. The title is its name.
@@ -71,6 +72,10 @@ impl Rules for PostgresqlRole {
             implied.extend(groups.map(|role| Implied::on("postgresql_role", role.as_str())));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        vec![Claim::whole("PostgreSQL role", format!("{} at port {}", self.title, self.port))]
     }
 }
 

@@ -3,6 +3,7 @@
 use super::attribute::{SystemName, keywords};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
 keywords! {
@@ -135,6 +136,21 @@ impl Rules for Service {
         }
         implied.push(Implied::on("package", unit.split(['.', '@']).next().unwrap_or_default()));
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let unit = self.unit();
+        let masked = self.enable == Some(ServiceEnable::Masked);
+        let side = |is_held: bool, side| is_held.then(|| Claim::object("unit", &*unit, Hold::Side(side)));
+        let mut claims: Vec<_> = side(self.ensure.is_some() || masked, "state").into_iter().collect();
+        claims.extend(side(self.enable.is_some(), "start at boot"));
+        if masked {
+            claims.extend(Claim::standing(&format!("/etc/systemd/system/{unit}"), Standing::Symlink));
+        }
+        if self.enable != Some(ServiceEnable::Disabled) {
+            claims.push(Claim::object("unit", &*unit, Hold::Links));
+        }
+        claims
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::attribute::{Presence, SysctlKey};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// A value of a kernel setting: one line, with one space where there is white space.
@@ -69,6 +70,14 @@ impl Rules for Sysctl {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::All("kernel_module"), Implied::on_parent(self.title.file())]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let mut claims = vec![Claim::whole("kernel setting", self.title.name())];
+        if self.ensure == Presence::Absent || self.persist {
+            claims.extend(Claim::whole_file(self.title.file(), self.ensure));
+        }
+        claims
     }
 }
 

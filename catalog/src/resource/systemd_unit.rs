@@ -3,6 +3,7 @@
 use super::attribute::{Content, Presence};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 /// Where an administrator's units stand.
@@ -145,6 +146,10 @@ impl Rules for SystemdUnit {
             Presence::Absent => Implied::on("service", service),
         }));
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        Claim::whole_file(self.title.path(), self.ensure)
     }
 }
 

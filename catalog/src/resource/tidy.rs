@@ -3,6 +3,7 @@
 use super::attribute::{AbsolutePath, Bytes, Seconds, keywords};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::Claim;
 use crate::value::Value;
 
 keywords! {
@@ -115,6 +116,11 @@ impl Rules for Tidy {
 
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on_path(self.title.as_str())]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        // It takes what nobody claims.
+        Vec::new()
     }
 }
 

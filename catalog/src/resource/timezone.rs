@@ -5,6 +5,7 @@ use std::fmt;
 use super::attribute::keywords;
 use super::define::resource_type;
 use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
+use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
 keywords! {
@@ -59,6 +60,13 @@ resource_type! {
 impl Rules for Timezone {
     fn implied(&self) -> Vec<Implied> {
         vec![Implied::on("package", "tzdata"), Implied::on_parent("/etc/localtime")]
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let mut claims = vec![Claim::whole("time zone", "")];
+        claims.extend(Claim::standing("/etc/localtime", Standing::Symlink));
+        claims.push(Claim::path("/etc/timezone", Hold::Content));
+        claims
     }
 }
 

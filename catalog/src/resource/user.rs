@@ -1,8 +1,11 @@
 //! `user`: an account of the machine.
 
+use std::collections::BTreeSet;
+
 use super::attribute::{AbsolutePath, PasswordHash, Presence, SystemName, keywords};
 use super::define::resource_type;
-use super::{AttributeError, Implied, Rules};
+use super::{AttributeError, AuthorizedKey, Implied, Rules};
+use crate::claim::{Claim, Hold, Standing};
 
 keywords! {
     /// How `groups` is meant.
@@ -91,6 +94,39 @@ impl Rules for User {
             implied.push(Implied::on_parent(home.as_str()));
         }
         implied
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        let name = self.title.as_str();
+        let mut claims = vec![Claim::entry("/etc/passwd", "account", name, self.ensure)];
+        let of_home = |hold| match &self.home {
+            Some(home) => Claim::path(home.as_str(), hold),
+            None => Claim::in_home(name, "", hold),
+        };
+        if self.ensure == Presence::Absent {
+            claims.extend(self.manage_home.then(|| of_home(Hold::Standing(Standing::Nothing))));
+            return claims;
+        }
+        claims.push(of_home(Hold::Home(name.to_owned())));
+        claims.extend(self.manage_home.then(|| of_home(Hold::Standing(Standing::Directory))));
+        claims.extend(self.uid.map(|uid| Claim::whole("id of a user", uid.to_string())));
+        if self.password.is_some() {
+            claims.push(Claim::entry("/etc/shadow", "account", name, Presence::Present));
+        }
+        if let Some(groups) = &self.groups {
+            let all: BTreeSet<_> = groups.iter().map(ToString::to_string).collect();
+            let member =
+                |group: &String| Claim::object("members of the group", group, Hold::Member(name.to_owned()));
+            claims.extend(all.iter().map(member));
+            if self.membership == Membership::Inclusive {
+                claims.push(Claim::object("groups of", name, Hold::Members(all)));
+            }
+        }
+        claims.extend(
+            self.purge_ssh_keys
+                .then(|| Claim::in_home(name, AuthorizedKey::USUAL, Hold::Rest(AuthorizedKey::ENTRY))),
+        );
+        claims
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::MAX_RESOURCES;
+use holdfast_catalog::claim::Claim;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{Attributes, Implied, ResourceRef};
@@ -46,6 +47,7 @@ pub(super) struct Resource {
     pub(super) sources: BTreeMap<Arc<str>, Vec<Origin>>,
     pub(super) tags: BTreeSet<Arc<str>>,
     pub(super) implied: Vec<Implied>,
+    pub(super) claims: Vec<Claim>,
 }
 
 /// An edge that a metaparameter asks for.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::{AttributeError, Attributes, Implied, ResourceRef, TypeDef};
+use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::manifest::{Binding, Block, Manifest};
@@ -96,7 +96,7 @@ impl<'a> Walk<'_, 'a> {
         for (name, written) in written {
             made.add(frame, def, name, written);
         }
-        let implied = made.check(frame, block, def, &title);
+        let Known { implied, claims } = made.check(frame, block, def, &title);
         let mut all_tags = self.declared.containers[frame.unit.container as usize].tags.clone();
         all_tags.extend(tags);
         let resource = Resource {
@@ -107,6 +107,7 @@ impl<'a> Walk<'_, 'a> {
             sources: made.sources,
             tags: all_tags,
             implied,
+            claims,
         };
         Some(self.declared.declare(self.pass, resource))
     }
@@ -203,9 +204,9 @@ impl Made {
     }
 
     /// Reads the attributes as the agent will; each error has the place of its attribute.
-    fn check(&self, frame: &Frame<'_, '_>, block: &Block, def: &TypeDef, title: &str) -> Vec<Implied> {
+    fn check(&self, frame: &Frame<'_, '_>, block: &Block, def: &TypeDef, title: &str) -> Known {
         let errors = match (def.check)(title, &self.attributes) {
-            Ok(implied) => return implied,
+            Ok(known) => return known,
             Err(errors) => errors,
         };
         for error in errors.iter().filter(|error| !self.failed.contains(error.attribute)) {
@@ -214,7 +215,7 @@ impl Made {
                 frame.pass.report(problem);
             }
         }
-        Vec::new()
+        Known::default()
     }
 
     fn problem(&self, block: &Block, title: &str, error: &AttributeError) -> Diagnostic {

@@ -9,7 +9,7 @@ use super::name;
 use super::statement::statements;
 
 /// Where it is kept.
-pub const FILE: &str = "/etc/nftables.d/holdfast.nft";
+pub const FILE: &str = Firewall::FILE;
 
 const HEAD: &str = "\
 #!/usr/sbin/nft -f

@@ -1,0 +1,139 @@
+//! When two holds of one thing are rivals, and how that is said.
+
+use super::{Hold, Piece, Standing, Thing};
+use crate::resource::attribute::Presence;
+
+/// A rivalry, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Clash {
+    /// The most telling one of a pair of resources is shown: the least.
+    pub(super) rank: u8,
+    /// What both manage.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) help: &'static str,
+}
+
+const ONCE: &str = "declare it once";
+const STANDING: &str = "leave one of the two out: each run would undo what the other did";
+const CONTENT: &str =
+    "let one resource say what the file holds: all of it, or only parts of it beside others";
+const PART: &str = "declare it once, with what both want";
+const LINES: &str = "write `match` so that it finds no line of the other, or make it one resource";
+const LIST: &str = "say it in one place: name the member in the whole list, or do not say the whole list";
+const SAID: &str = "leave one of the two out, or let both say the same";
+
+/// How two holds of a thing are rivals; none where they are friends. They are the same whichever comes first.
+pub(super) fn clash(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
+    one_way(thing, one, other).or_else(|| one_way(thing, other, one))
+}
+
+fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
+    let clash = |rank, what: String, help| Some(Clash { rank, what, help });
+    match (one, other) {
+        (Hold::Standing(a), Hold::Standing(b)) if a != b => {
+            clash(0, format!("what stands at {thing}: {a}, and {b}"), STANDING)
+        }
+        (Hold::Standing(a), other) if is_denied(*a, other) => {
+            let b = if matches!(other, Hold::Something) { "something" } else { "a file" };
+            clash(0, format!("what stands at {thing}: {a}, and {b}"), STANDING)
+        }
+        (Hold::Content | Hold::Seed, Hold::Content | Hold::Seed) => {
+            clash(1, format!("what {thing} holds"), CONTENT)
+        }
+        (Hold::Content, Hold::Piece(piece, _)) => {
+            clash(1, format!("what {thing} holds: all of it, and {}", words(piece)), CONTENT)
+        }
+        (Hold::Rest(_), Hold::Content | Hold::Seed | Hold::Rest(_)) => {
+            clash(1, format!("what {thing} holds"), CONTENT)
+        }
+        (Hold::Rest(kind), Hold::Piece(piece, _)) if !is_of(piece, kind) => {
+            clash(1, format!("what {thing} holds: all of it, and {}", words(piece)), CONTENT)
+        }
+        (Hold::Piece(a, there), Hold::Piece(b, other)) => piece_clash(thing, (a, *there), (b, *other)),
+        (Hold::Side(a), Hold::Side(b)) if a == b => clash(4, format!("the {a} of {thing}"), ONCE),
+        (Hold::Whole, Hold::Whole | Hold::Side(_)) => clash(0, thing.to_string(), ONCE),
+        (Hold::Members(a), Hold::Members(b)) if a != b => {
+            clash(3, format!("all of {thing}, differently"), LIST)
+        }
+        (Hold::Members(all), Hold::Member(one)) if !all.contains(one) => {
+            clash(3, format!("{thing}: all of them, and `{one}`, who is not among them"), LIST)
+        }
+        (Hold::Said(a), Hold::Said(b) | Hold::SaidOfPart(b)) if a != b => {
+            clash(3, format!("{thing}: {a}, and {b}"), SAID)
+        }
+        _ => None,
+    }
+}
+
+/// Whether what stands at a path leaves no room for a hold of what is in it.
+fn is_denied(standing: Standing, hold: &Hold) -> bool {
+    let needs_a_file = matches!(hold, Hold::Seed | Hold::Piece(_, Presence::Present) | Hold::Rest(_));
+    match standing {
+        Standing::File => false,
+        Standing::Directory | Standing::Symlink => needs_a_file && !matches!(hold, Hold::Rest("member")),
+        Standing::Nothing => needs_a_file || matches!(hold, Hold::Content | Hold::Something),
+    }
+}
+
+fn is_of(piece: &Piece, kind: &str) -> bool {
+    matches!(piece, Piece::Entry { of, .. } if *of == kind)
+}
+
+/// A piece, for people: nothing of a line, which may be secret.
+fn words(piece: &Piece) -> String {
+    match piece {
+        Piece::Entry { of, name } if name.chars().count() > 60 => format!("the {of} `{:.24}…`", name),
+        Piece::Entry { of, name } => format!("the {of} `{name}`"),
+        Piece::Setting { section, key, .. } if section.is_empty() => format!("the setting `{key}`"),
+        Piece::Setting { section, key, .. } => format!("the setting `{key}` of `[{section}]`"),
+        Piece::Line { .. } => "a line of it".to_owned(),
+    }
+}
+
+fn piece_clash(thing: &Thing, one: (&Piece, Presence), other: (&Piece, Presence)) -> Option<Clash> {
+    let clash = |what: String, help| Some(Clash { rank: 2, what, help });
+    match (one, other) {
+        ((a @ Piece::Entry { .. }, _), (b, _)) if a == b => clash(format!("{} in {thing}", words(a)), ONCE),
+        ((a @ Piece::Setting { section, key, .. }, _), (Piece::Setting { section: s, key: k, .. }, _))
+            if (section, key) == (s, k) =>
+        {
+            clash(format!("{} in {thing}", words(a)), PART)
+        }
+        ((Piece::Line { .. }, _), (Piece::Line { .. }, _)) if same_line(one, other) => {
+            clash(format!("the same line of {thing}"), ONCE)
+        }
+        ((Piece::Line { finds, text }, there), (Piece::Line { text: Some(line), .. }, Presence::Present)) => {
+            let replaces =
+                there == Presence::Absent || text.as_ref().is_none_or(|text| text.expose() != line.expose());
+            let found = finds.as_ref().is_some_and(|finds| finds.finds(&line.expose()));
+            (found && replaces).then(|| Clash {
+                rank: 2,
+                what: format!("a line of {thing}: `match` of one finds the line of the other"),
+                help: LINES,
+            })
+        }
+        ((Piece::Line { finds, text }, _), (setting @ Piece::Setting { section, key, line }, _)) => {
+            let found = line.as_ref().zip(finds.as_ref());
+            let found = found.is_some_and(|(line, finds)| finds.finds(&line.expose()));
+            let sets = text.as_ref().is_some_and(|text| section.is_empty() && sets(&text.expose(), key));
+            if found || sets { clash(format!("{} in {thing}", words(setting)), PART) } else { None }
+        }
+        _ => None,
+    }
+}
+
+/// Whether both are about one line, word for word, and find no others.
+fn same_line(one: (&Piece, Presence), other: (&Piece, Presence)) -> bool {
+    let line = |piece: &Piece| match piece {
+        Piece::Line { text, .. } => text.as_ref().map(crate::resource::attribute::Secret::expose),
+        _ => None,
+    };
+    line(one.0).is_some() && line(one.0) == line(other.0)
+}
+
+/// Whether a line is a setting of this key.
+fn sets(line: &str, key: &str) -> bool {
+    let rest = line.trim_start().strip_prefix(key);
+    rest.is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
+}

@@ -1,0 +1,150 @@
+//! Which resources of a catalog claim one thing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::clash::{Clash, clash};
+use super::{Claim, Hold, Piece, Thing};
+
+/// Two resources that claim one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The earlier one, by its index.
+    pub first: usize,
+    /// The later one.
+    pub second: usize,
+    /// What both manage, for people.
+    pub what: String,
+    /// What to do.
+    pub help: &'static str,
+}
+
+/// So many pairs of lines of one file are compared at most: an expression costs time for each, and data may hold many.
+const MAX_LINE_PAIRS: usize = 250_000;
+
+type Held<'c> = Vec<(usize, &'c Hold)>;
+
+/// All pairs of resources that claim one thing, each pair once, in their order; `claims` are those of each resource.
+pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
+    let homes = homes(claims);
+    let mut by_thing: BTreeMap<Thing, Held<'_>> = BTreeMap::new();
+    for (index, claims) in claims.iter().enumerate() {
+        for claim in claims {
+            by_thing.entry(placed(&claim.thing, &homes)).or_default().push((index, &claim.hold));
+        }
+    }
+    let mut found = Found::default();
+    for (thing, held) in &by_thing {
+        let several = held.iter().any(|(index, _)| *index != held[0].0);
+        if several {
+            found.look(thing, held);
+        }
+    }
+    let conflict = |((first, second), clash): ((usize, usize), Clash)| Conflict {
+        first,
+        second,
+        what: clash.what,
+        help: clash.help,
+    };
+    found.0.into_iter().map(conflict).collect()
+}
+
+/// Homes of users, as far as the catalog says them.
+fn homes(claims: &[Vec<Claim>]) -> HashMap<&str, &str> {
+    let all = claims.iter().flatten();
+    all.filter_map(|claim| match (&claim.thing, &claim.hold) {
+        (Thing::Path(path), Hold::Home(user)) => Some((user.as_str(), path.as_str())),
+        _ => None,
+    })
+    .collect()
+}
+
+/// A thing, with paths below a home in the home that the catalog says, or else in the usual one.
+fn placed(thing: &Thing, homes: &HashMap<&str, &str>) -> Thing {
+    let Thing::InHome { user, below } = thing else { return thing.clone() };
+    let usual = || if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
+    let home = homes.get(user.as_str()).map_or_else(usual, |home| (*home).to_owned());
+    match below.as_str() {
+        "" => Thing::Path(home),
+        below => Thing::Path(format!("{}/{below}", home.trim_end_matches('/'))),
+    }
+}
+
+/// The most telling clash of each pair.
+#[derive(Default)]
+struct Found(BTreeMap<(usize, usize), Clash>);
+
+impl Found {
+    /// Compares the holds of one thing. What is known by a name is compared by it, and what has a rival already is compared
+    /// no further: so the time that it takes grows with the catalog alone.
+    fn look(&mut self, thing: &Thing, held: &Held<'_>) {
+        let mut whole: Held<'_> = Vec::new();
+        let mut parts: Held<'_> = Vec::new();
+        for (index, hold) in held {
+            match hold {
+                Hold::Tree | Hold::Home(_) | Hold::Links => {}
+                Hold::Piece(..) | Hold::Member(_) | Hold::SaidOfPart(_) => parts.push((*index, hold)),
+                _ => {
+                    let mut rivals = whole.iter().filter(|one| self.compare(thing, **one, (*index, hold)));
+                    if rivals.next().is_none() && !whole.iter().any(|(_, known)| known == hold) {
+                        whole.push((*index, hold));
+                    }
+                }
+            }
+        }
+        for one in whole {
+            parts.iter().for_each(|part| {
+                self.compare(thing, one, *part);
+            });
+        }
+        self.pieces(thing, &parts);
+    }
+
+    /// Compares pieces of one file with each other.
+    fn pieces(&mut self, thing: &Thing, parts: &Held<'_>) {
+        let mut named = HashMap::new();
+        let (mut lines, mut settings): (Held<'_>, Held<'_>) = (Vec::new(), Vec::new());
+        for (index, hold) in parts {
+            let Hold::Piece(piece, _) = hold else { continue };
+            match piece {
+                Piece::Line { .. } => {
+                    lines.push((*index, hold));
+                    continue;
+                }
+                Piece::Setting { .. } => settings.push((*index, hold)),
+                Piece::Entry { .. } => {}
+            }
+            let first = *named.entry(name(piece)).or_insert((*index, *hold));
+            self.compare(thing, first, (*index, hold));
+        }
+        if lines.len() * (lines.len() + settings.len()) > MAX_LINE_PAIRS {
+            return;
+        }
+        for (at, one) in lines.iter().enumerate() {
+            let mut others = lines[at + 1..].iter().chain(&settings);
+            others.find(|other| self.compare(thing, *one, **other));
+        }
+    }
+
+    /// Whether two holds are rivals, which is kept.
+    fn compare(&mut self, thing: &Thing, one: (usize, &Hold), other: (usize, &Hold)) -> bool {
+        if one.0 == other.0 {
+            return false;
+        }
+        let Some(clash) = clash(thing, one.1, other.1) else { return false };
+        let pair = (one.0.min(other.0), one.0.max(other.0));
+        let known = self.0.entry(pair).or_insert_with(|| clash.clone());
+        if clash.rank < known.rank {
+            *known = clash;
+        }
+        true
+    }
+}
+
+/// What a piece of a file is known by.
+fn name(piece: &Piece) -> (&str, &str, &str) {
+    match piece {
+        Piece::Entry { of, name } => (of, name, ""),
+        Piece::Setting { section, key, .. } => ("setting", section, key),
+        Piece::Line { .. } => ("line", "", ""),
+    }
+}

@@ -1,0 +1,23 @@
+//! Two resources that manage one thing would undo each other run by run: they are refused, whatever their types.
+
+use holdfast_catalog::claim::{Conflict, conflicts};
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::declared::Declared;
+use super::pass::Pass;
+
+/// Reports each pair of resources that claim one thing.
+pub(super) fn check(declared: &mut Declared<'_>, pass: &Pass<'_>) {
+    let claims: Vec<_> = declared.resources.iter_mut().map(|one| std::mem::take(&mut one.claims)).collect();
+    for Conflict { first, second, what, help } in conflicts(&claims) {
+        let (first, second) = (&declared.resources[first], &declared.resources[second]);
+        let message = format!("`{}` and `{}` both manage {what}", first.reference, second.reference);
+        pass.report(
+            Diagnostic::error("claimed-twice", message, Origin::clone(&second.origin))
+                .label("managed here")
+                .related(Origin::clone(&first.origin), "and here")
+                .help(help),
+        );
+    }
+}
