@@ -1,4 +1,5 @@
-//! What a run found and did, as text that explains itself: blocks on a terminal, a line an event elsewhere.
+//! What a run found and did, as text that explains itself: blocks on a terminal; elsewhere a line an event, with what
+//! differs in a text indented below it.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -35,23 +36,24 @@ pub(super) fn exit_code(report: &Report, common: &Common) -> ExitCode {
 
 fn text(report: &Report, certname: Option<&Certname>, style: Style) -> String {
     let mut out = String::new();
-    if style == Style::Terminal {
+    let by_block = style != Style::Plain;
+    if by_block {
         let _ = writeln!(out, "{}\n", style.strong(&title(report, certname)));
     }
     let mut last = None;
     for event in &report.events {
-        match style {
-            Style::Terminal => {
-                if last != Some(&event.resource) {
-                    heading(&mut out, event, style);
-                }
-                block(&mut out, event, style);
-            }
-            Style::Plain => line(&mut out, event),
+        if by_block && last != Some(&event.resource) {
+            heading(&mut out, event, style);
         }
+        if by_block {
+            block(&mut out, event, style);
+        } else {
+            line(&mut out, event);
+        }
+        difference(&mut out, event, style);
         last = Some(&event.resource);
     }
-    if style == Style::Terminal && !report.events.is_empty() {
+    if by_block && !report.events.is_empty() {
         out.push('\n');
     }
     if let Some(error) = &report.error {
@@ -102,6 +104,10 @@ fn block(out: &mut String, event: &Event, style: Style) {
     for source in &event.sources {
         let _ = writeln!(out, "    {}", style.faint(&format!("set in {}", place(source))));
     }
+}
+
+/// The diff of a text, line by line.
+fn difference(out: &mut String, event: &Event, style: Style) {
     for line in event.diff.iter().flat_map(|diff| diff.lines()) {
         let line_text = harmless(line);
         let painted = match line.as_bytes().first() {

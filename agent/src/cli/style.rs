@@ -2,12 +2,14 @@
 
 use std::io::IsTerminal;
 
-/// Whether colours are used.
+/// For whom something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
-    /// Colours: a terminal, and `NO_COLOR` is not set.
+    /// A person at a terminal, with colours.
     Terminal,
-    /// None.
+    /// A person at a terminal who wants no colours: `NO_COLOR` is set.
+    Colourless,
+    /// A pipe or a file.
     Plain,
 }
 
@@ -15,13 +17,17 @@ impl Style {
     /// The style of a stream.
     pub fn of(stream: &impl IsTerminal) -> Self {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if stream.is_terminal() && !unwanted { Self::Terminal } else { Self::Plain }
+        match (stream.is_terminal(), unwanted) {
+            (true, false) => Self::Terminal,
+            (true, true) => Self::Colourless,
+            (false, _) => Self::Plain,
+        }
     }
 
     fn paint(self, code: &str, text: &str) -> String {
         match self {
             Self::Terminal if !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
-            Self::Terminal | Self::Plain => text.to_owned(),
+            Self::Terminal | Self::Colourless | Self::Plain => text.to_owned(),
         }
     }
 

@@ -52,7 +52,7 @@ fn a_line_says_what_why_and_where() {
     assert_eq!(
         text(&report(vec![event()], counts), None, Style::Plain),
         "changed file[/etc/motd] mode 0600 -> 0644 (corrective) \
-         [modules/motd/manifests/init.toml:4, hieradata/nodes/web1.toml:7 (node)]\n\
+         [modules/motd/manifests/init.toml:4, hieradata/nodes/web1.toml:7 (node)]\n    -a\n    +b\\u{1b}[2J\n\
          1 changed (1 corrective), 4 unchanged in 1.2 s (check 60 ms)\n"
     );
 }
@@ -63,6 +63,16 @@ fn a_terminal_shows_the_diff_and_cannot_be_steered_by_it() {
     assert!(shown.contains("0123456789ab ·") && shown.contains("0600 → 0644"), "{shown}");
     assert!(shown.contains("+b\\u{1b}[2J"), "{shown}");
     assert!(shown.contains("set in hieradata/nodes/web1.toml:7 (node)"), "{shown}");
+}
+
+#[test]
+fn who_wants_no_colours_reads_the_same_without_them() {
+    let shown = |style| text(&report(vec![event()], Counts::default()), None, style);
+    let mut colours = shown(Style::Terminal);
+    for code in ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[1;31m"] {
+        colours = colours.replace(code, "");
+    }
+    assert_eq!(shown(Style::Colourless), colours);
 }
 
 #[test]
