@@ -1,7 +1,8 @@
 //! The harness: everything that is the same for every resource type.
 //!
-//! Checks all resources first, read-only; then mends what is off, in the order of the edges, and checks each again just
-//! before. Policy, events, redaction, timing, refresh and failure are here and in no provider.
+//! Looks at all resources first, read-only; then corrects what is off, in the order of the edges, each judged by what is
+//! then; and where anything was changed, looks at everything again. Policy, events, redaction, timing, refresh and failure
+//! are here and in no provider.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,19 +10,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::catalog::{Catalog, InvalidCatalog, Policy, Resource};
-use holdfast_catalog::report::{Counts, Event, Mode};
+use holdfast_catalog::report::{Counts, Event, Mode, Status};
 use holdfast_catalog::resource::Typed;
 
 use crate::content::ContentSource;
 use crate::provider::{AnyProvider, Named, Reading, Writing, provider_of};
 use crate::system::System;
 
+use check::Verdict;
+use memory::{End, Memory, Past};
+use record::Record;
+
 mod check;
+mod correct;
 mod memory;
-mod mend;
 mod record;
 mod redact;
 mod turns;
+mod view;
 
 pub(crate) use record::EVENTS;
 
@@ -53,6 +59,8 @@ pub struct Findings {
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by resource type.
     pub types: BTreeMap<String, u64>,
+    /// What is to be said of the run as a whole.
+    pub notes: Vec<String>,
 }
 
 /// Why there was no run at all.
@@ -82,7 +90,7 @@ pub enum Error {
     NoRandomness,
 }
 
-/// Checks and mends the machine once.
+/// Checks and corrects the machine once.
 ///
 /// # Errors
 /// Nothing was looked at: the catalog or the state directory cannot be used. Whatever happens to single resources is in the
@@ -98,23 +106,47 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
         .zip(&typed)
         .map(|(resource, typed)| Subject::new(run, resource, typed))
         .collect();
-    let memory = memory::Memory::open(run.state_dir, &run.catalog.id)?;
+    let memory = Memory::open(run.state_dir, &run.catalog.id)?;
+    let past = Past::new(&memory, &subjects);
     let began = Instant::now();
     let named = Named::new(&typed);
     let reading = Reading { machine: run.system, content: run.content, named: &named };
-    let mut record = record::Record::new(&subjects, &memory);
-    let checked = check::all(&subjects, reading, &mut record.times);
+    let mut record = Record::new(&subjects, &past);
+    let first = look_at_all(&subjects, reading, &mut record);
     let check = began.elapsed();
-    mend::all(run, reading, &subjects, checked, &memory, &mut record);
+    let view = correct::all(run, reading, &subjects, first, &memory, &mut record);
     record.tell_the_rest();
-    memory.remember_left(&subjects, &record);
+    if run.mode == Mode::Enforce {
+        let end = |(index, subject)| End::of(index, subject, &view, &record);
+        let ends: Vec<End> = subjects.iter().enumerate().map(end).collect();
+        memory.remember(&subjects, &ends, run.system);
+    }
     let phases = [("check", check), ("mend", began.elapsed().saturating_sub(check))];
     Ok(Findings {
         counts: record.counts(),
         events: record.events,
         phases: phases.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
         types: record.times.0.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
+        notes: memory.notes(),
     })
+}
+
+/// The first look. What failed half way in the last run, and does not show, is said.
+fn look_at_all<'a>(subjects: &[Subject<'a>], reading: Reading<'_>, record: &mut Record<'a>) -> Vec<Verdict> {
+    let mut verdicts = vec![Verdict::Off; subjects.len()];
+    let which: Vec<_> = (0..subjects.len()).filter(|index| subjects[*index].policy != Policy::Off).collect();
+    for (index, verdict) in check::look(subjects, &which, reading, &mut record.times) {
+        verdicts[index] = verdict;
+    }
+    for (index, why) in record.half_done() {
+        if matches!(verdicts[index], Verdict::InSync(_)) {
+            let text = format!(
+                "an earlier run failed at this, and nothing that can be compared shows it now: look whether all of it is there ({why})"
+            );
+            record.whole(index, Status::Info, text, Duration::ZERO);
+        }
+    }
+    verdicts
 }
 
 fn milliseconds(time: Duration) -> u64 {
@@ -150,6 +182,11 @@ impl<'a> Subject<'a> {
 
     fn type_name(&self) -> &'a str {
         &self.resource.reference.type_name
+    }
+
+    /// The paths that it names.
+    fn paths(&self) -> Vec<&'a str> {
+        self.provider.names_of(self.typed)
     }
 }
 

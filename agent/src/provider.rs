@@ -124,7 +124,8 @@ pub enum Plan<P = Cow<'static, str>> {
     Changes(Vec<Change<P>>),
     /// It cannot be known yet, and why: something it needs is not there. Where nothing before it will bring that, it is a failure.
     Pending(String),
-    /// This machine, or another root than `/`, cannot do it, and why.
+    /// It cannot be done here: what is missing, and what would provide it. Below another root than `/` it is not applicable; on
+    /// a machine it is a failure.
     NotApplicable(String),
 }
 
@@ -209,6 +210,8 @@ pub trait Provider: Sync {
     const PLANNED: Planned = Planned::InParallel;
     /// How its resources are applied.
     const TAKEN: Taken = Taken::Singly;
+    /// Whether a resource acts at most once a run, though it may still be off then: a command is not run twice.
+    const ACTS_ONCE: bool = false;
 
     /// Reads what the machine has, once for all resources of the type. Called again before mending, when something was
     /// changed since: then with the resources at hand alone.
@@ -385,6 +388,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether something is not there that another resource may bring.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing(_) => true,
+            Self::System(error) => error.kind() == Some(std::io::ErrorKind::NotFound),
+            Self::Shared(error) => error.is_missing(),
+            _ => false,
+        }
+    }
+
     /// A command failed.
     pub fn command(invocation: &Invocation, output: &Output) -> Self {
         Self::Command {

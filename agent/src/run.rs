@@ -167,6 +167,7 @@ fn mend(
         state_dir: memory.path(),
         stop,
     })?;
+    findings.notes.iter().for_each(|note| account.note(note));
     account.found(catalog, findings);
     if stop.load(Ordering::Relaxed) {
         account.note("the run was interrupted by a signal: what was not begun then was skipped");

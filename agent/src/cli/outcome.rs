@@ -27,7 +27,9 @@ pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Commo
 pub(super) fn exit_code(report: &Report, common: &Common) -> ExitCode {
     let counts = &report.counts;
     let failed = counts.failed > 0 || report.catalog.is_none();
-    let off = counts.changed + counts.would_change + counts.refreshed > 0;
+    // A resource that was changed in part and failed in part counts as failed, and changed all the same.
+    let in_part = report.events.iter().any(|event| event.status == Status::Changed);
+    let off = in_part || counts.changed + counts.would_change + counts.refreshed > 0;
     match (common.detailed_exitcodes, off, failed) {
         (false, _, failed) => u8::from(failed).into(),
         (true, off, failed) => (2 * u8::from(off) + 4 * u8::from(failed)).into(),
@@ -89,8 +91,8 @@ fn block(out: &mut String, event: &Event, style: Style) {
     let painted = |text: &str| match event.status {
         Status::Failed => style.bad(text),
         Status::Changed => style.good(text),
-        Status::WouldChange | Status::Skipped => style.warn(text),
-        Status::NotApplicable | Status::Info => style.faint(text),
+        Status::WouldChange | Status::Skipped | Status::NotApplicable => style.warn(text),
+        Status::Info => style.faint(text),
     };
     let _ = write!(out, "  {} ", painted(mark));
     if let Some(change) = change(event, "→") {
@@ -208,7 +210,7 @@ fn summary(report: &Report, style: Style) -> String {
         (counts.would_change, style.warn(&format!("{} would change{corrective}", counts.would_change))),
         (counts.skipped, style.warn(&format!("{} skipped", counts.skipped))),
         (counts.refreshed, format!("{} refreshed", counts.refreshed)),
-        (counts.not_applicable, format!("{} not applicable", counts.not_applicable)),
+        (counts.not_applicable, style.warn(&format!("{} not applicable", counts.not_applicable))),
         (counts.off, format!("{} off by policy", counts.off)),
     ];
     let mut words: Vec<_> = parts.into_iter().filter(|(n, _)| *n > 0).map(|(_, text)| text).collect();

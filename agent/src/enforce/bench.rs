@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId, Policy, Resource};
@@ -15,6 +15,7 @@ use holdfast_catalog::value::Value;
 
 use super::{Findings, Run, run};
 use crate::content::{self, ContentSource};
+use crate::system::double::Double;
 use crate::system::{Machine, System};
 
 /// A catalog to be run again and again on one machine.
@@ -24,6 +25,8 @@ pub(crate) struct Bench {
     pub(crate) contents: Contents,
     pub(crate) stop: AtomicBool,
     root: tempfile::TempDir,
+    /// The root of the machine, on this one.
+    machine: PathBuf,
     state: tempfile::TempDir,
     system: Box<dyn System>,
 }
@@ -81,6 +84,14 @@ impl Bench {
         Self::on(tempfile::tempdir().unwrap(), Box::new(system))
     }
 
+    /// On a double of a machine, whose root [`Bench::root`] is.
+    pub(crate) fn double(double: Double) -> Self {
+        let machine = double.root.path().to_owned();
+        let mut bench = Self::on(tempfile::tempdir().unwrap(), Box::new(double));
+        bench.machine = machine;
+        bench
+    }
+
     fn on(root: tempfile::TempDir, system: Box<dyn System>) -> Self {
         let catalog = Catalog {
             id: CatalogId::parse(&"0".repeat(64)).unwrap(),
@@ -93,12 +104,18 @@ impl Bench {
         };
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         let state = tempfile::Builder::new().permissions(private).tempdir().unwrap();
-        Self { catalog, contents: Contents::default(), stop: AtomicBool::new(false), root, state, system }
+        let (machine, stop) = (root.path().to_owned(), AtomicBool::new(false));
+        Self { catalog, contents: Contents::default(), stop, root, machine, state, system }
     }
 
     /// The test's own directory: the root itself, or one on the live machine.
     pub(crate) fn dir(&self) -> &Path {
         self.root.path()
+    }
+
+    /// The root of the machine: on a double, the double's.
+    pub(crate) fn root(&self) -> &Path {
+        &self.machine
     }
 
     pub(crate) fn state(&self) -> &Path {

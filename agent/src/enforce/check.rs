@@ -1,4 +1,4 @@
-//! The first look: every resource, read-only, in parallel where that is safe.
+//! A look at resources: read-only, once a type, in parallel where that is safe.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -7,10 +7,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use holdfast_catalog::catalog::Policy;
-
 use super::{Subject, Times};
-use crate::provider::{AnySeen, Change, Error, Plan, Planned, Reading};
+use crate::provider::{AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
+use crate::system::Liveness;
 
 /// So many resources are worth a thread of their own.
 const WORTH_A_THREAD: usize = 64;
@@ -37,52 +36,63 @@ pub(super) enum Verdict {
     Failed(String),
 }
 
-/// What the first look found.
-pub(super) struct Checked<'a> {
-    /// By resource.
-    pub(super) verdicts: Vec<Verdict>,
-    /// By type, as long as nothing has changed.
-    pub(super) seen: BTreeMap<&'a str, AnySeen>,
+impl Verdict {
+    /// Whether nothing differs; there may be something to say, or to do at every run.
+    pub(super) fn is_fine(&self) -> bool {
+        match self {
+            Self::InSync(_) => true,
+            Self::Changes(changes) => {
+                changes.iter().all(|change| matches!(change.kind, ChangeKind::Always | ChangeKind::Note))
+            }
+            _ => false,
+        }
+    }
 }
 
-/// Looks at every resource that is not off.
-pub(super) fn all<'a>(subjects: &[Subject<'a>], reading: Reading<'_>, times: &mut Times<'a>) -> Checked<'a> {
-    let mut verdicts = vec![Verdict::Off; subjects.len()];
+/// Looks at these resources, none of which is off; answers with all of them, in any order.
+pub(super) fn look<'a>(
+    subjects: &[Subject<'a>],
+    which: &[usize],
+    reading: Reading<'_>,
+    times: &mut Times<'a>,
+) -> Vec<(usize, Verdict)> {
     let mut by_type: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
-    for (index, subject) in subjects.iter().enumerate().filter(|(_, s)| s.policy != Policy::Off) {
-        by_type.entry(subject.type_name()).or_default().push(index);
+    for index in which {
+        by_type.entry(subjects[*index].type_name()).or_default().push(*index);
     }
-    let mut seen = BTreeMap::new();
+    let mut found = Vec::with_capacity(which.len());
     for (type_name, members) in by_type {
         let began = Instant::now();
         let group: Vec<&Subject<'a>> = members.iter().map(|index| &subjects[*index]).collect();
         match observe(&group, reading) {
-            Ok(observed) => {
-                for (index, verdict) in members.iter().zip(plan_all(&group, &observed, reading)) {
-                    verdicts[*index] = verdict;
-                }
-                seen.insert(type_name, observed);
-            }
-            Err(why) => members.iter().for_each(|index| verdicts[*index] = Verdict::Failed(why.clone())),
+            Ok(seen) => found.extend(members.into_iter().zip(plan_all(&group, &seen, reading))),
+            Err(why) => found.extend(members.into_iter().map(|index| (index, Verdict::Failed(why.clone())))),
         }
         times.add(type_name, began.elapsed());
     }
-    Checked { verdicts, seen }
+    found
 }
 
 /// Observes the machine for resources of one type.
-pub(super) fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, String> {
+fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, String> {
     let Some(first) = group.first() else { return Err("no resource".to_owned()) };
     let typed: Vec<_> = group.iter().map(|subject| subject.typed).collect();
     contained(|| first.provider.observe_all(&typed, reading))
 }
 
 /// Plans one resource.
-pub(super) fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
-    match contained(|| subject.provider.plan_one(subject.typed, seen, reading)) {
+fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
+    let planned = contained(|| match subject.provider.plan_one(subject.typed, seen, reading) {
+        // What is missing may come yet: then this is known no more than what a provider calls pending.
+        Err(error) if error.is_missing() => Ok(Plan::Pending(error.to_string())),
+        planned => planned,
+    });
+    match planned {
         Ok(Plan::InSync(notes)) => Verdict::InSync(notes),
         Ok(Plan::Changes(changes)) => Verdict::Changes(changes),
         Ok(Plan::Pending(why)) => Verdict::Pending(why),
+        // Only another root may lack what a machine has: a machine that lacks it is not as it was asked to be.
+        Ok(Plan::NotApplicable(why)) if reading.machine.liveness() == Liveness::Live => Verdict::Failed(why),
         Ok(Plan::NotApplicable(why)) => Verdict::NotApplicable(why),
         Err(why) => Verdict::Failed(why),
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_DIFF, MAX_EVENTS, Status};
 
-use super::memory::Memory;
+use super::memory::Past;
 use super::redact::Redact;
 use super::{Subject, Times, milliseconds};
-use crate::provider::{Change, ChangeKind, Shown};
+use crate::provider::{Change, ChangeKind};
 
 /// What events are logged as, so that they can be left out where the report itself is shown.
 pub(crate) const EVENTS: &str = "holdfast_agent::event";
@@ -38,7 +38,7 @@ pub(super) enum Outcome {
 /// The record of a run.
 pub(super) struct Record<'a> {
     subjects: &'a [Subject<'a>],
-    memory: &'a Memory,
+    past: &'a Past<'a>,
     pub(super) events: Vec<Event>,
     pub(super) times: Times<'a>,
     ended: Vec<Ended>,
@@ -52,8 +52,15 @@ struct Ended {
     outcome: Outcome,
     corrective: bool,
     members: Members,
-    /// What the machine still has of properties that are off.
-    unmended: Vec<(String, Shown)>,
+}
+
+/// What became of a change.
+pub(super) struct Told {
+    pub(super) status: Status,
+    pub(super) reason: Option<String>,
+    pub(super) took: Duration,
+    /// It was this run that made the change due: nobody's drift.
+    pub(super) by_this_run: bool,
 }
 
 /// How many paths below a resource have events.
@@ -81,19 +88,14 @@ impl Members {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn new(subjects: &'a [Subject<'a>], memory: &'a Memory) -> Self {
+    pub(super) fn new(subjects: &'a [Subject<'a>], past: &'a Past<'a>) -> Self {
         let outcome =
             |s: &Subject<'_>| if s.policy == Policy::Off { Outcome::Off } else { Outcome::Unchanged };
-        let ended = |s| Ended {
-            outcome: outcome(s),
-            corrective: false,
-            members: Members::default(),
-            unmended: Vec::new(),
-        };
+        let ended = |s| Ended { outcome: outcome(s), corrective: false, members: Members::default() };
         let ended = subjects.iter().map(ended).collect();
         Self {
             subjects,
-            memory,
+            past,
             events: Vec::new(),
             times: Times::default(),
             ended,
@@ -104,16 +106,9 @@ impl<'a> Record<'a> {
     }
 
     /// What became of one change.
-    pub(super) fn change(
-        &mut self,
-        index: usize,
-        change: &Change,
-        status: Status,
-        reason: Option<String>,
-        took: Duration,
-    ) {
+    pub(super) fn change(&mut self, index: usize, change: &Change, told: Told) {
         let subject = &self.subjects[index];
-        let status = match (change.kind, status) {
+        let status = match (change.kind, told.status) {
             (ChangeKind::Note, _) | (ChangeKind::Always, Status::Changed | Status::WouldChange) => {
                 Status::Info
             }
@@ -121,22 +116,16 @@ impl<'a> Record<'a> {
         };
         let drifts = matches!(status, Status::Changed | Status::WouldChange | Status::Failed);
         let cause = drifts.then(|| match change.kind {
-            ChangeKind::Differs if self.memory.is_corrective(subject, change) => Cause::Corrective,
+            ChangeKind::Differs if !told.by_this_run => self.past.cause(index, change),
             _ => Cause::Intentional,
         });
-        if matches!(status, Status::WouldChange | Status::Failed) {
-            let key = match &change.path {
-                Some(path) => format!("{path}:{}", change.property),
-                None => change.property.to_string(),
-            };
-            self.ended[index].unmended.push((key, change.is.clone()));
-        }
-        let mut event = self.blank(index, status, reason.or_else(|| change.note.clone()), took);
+        let mut event = self.blank(index, status, told.reason.or_else(|| change.note.clone()), told.took);
         event.property = Some(change.property.to_string()).filter(|name| !name.is_empty());
         event.path.clone_from(&change.path);
         event.is = Some(change.is.text().to_owned()).filter(|text| !text.is_empty());
         event.should = Some(change.should.text().to_owned()).filter(|text| !text.is_empty());
         event.diff.clone_from(&change.diff);
+        self.past.mask(index, &mut event);
         event.cause = cause;
         if let Some(sources) = subject.resource.sources.get(&*change.property) {
             event.sources.clone_from(sources);
@@ -166,19 +155,33 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// What failed half way in the last run.
+    pub(super) fn half_done(&self) -> Vec<(usize, String)> {
+        self.past.half_done()
+    }
+
+    /// Why a change of the resource failed; none where no change did.
+    pub(super) fn why_failed(&self, index: usize) -> Option<String> {
+        let reference = &self.subjects[index].resource.reference;
+        let is_meant = |event: &&Event| {
+            event.status == Status::Failed && event.property.is_some() && event.resource == *reference
+        };
+        self.events.iter().find(is_meant).and_then(|event| event.reason.clone())
+    }
+
     /// How a resource ended.
     pub(super) fn outcome(&self, index: usize) -> Outcome {
         self.ended[index].outcome
     }
 
-    /// What the machine still has of a resource's properties that are off.
-    pub(super) fn unmended(&self, index: usize) -> &[(String, Shown)] {
-        &self.ended[index].unmended
-    }
-
-    /// Whether there is nothing to report.
-    pub(super) fn nothing_happened(&self) -> bool {
-        self.events.is_empty() && self.dropped == 0
+    /// Takes back what was said of a resource that is looked at only, since it is no longer so; refreshes stay.
+    pub(super) fn retract(&mut self, index: usize) {
+        let reference = &self.subjects[index].resource.reference;
+        self.events.retain(|event| {
+            event.resource != *reference || (event.status == Status::Info && event.property.is_none())
+        });
+        self.ended[index] =
+            Ended { outcome: Outcome::Unchanged, corrective: false, members: Members::default() };
     }
 
     /// How many resources ended how.

@@ -1,7 +1,7 @@
 //! Whose turn it is: the graph of a catalog while it is worked through.
 //!
 //! What a resource came to flows along the edges to those after it: that something before it failed, that something before
-//! it changed, and notifications. Containers only pass things on: a notification of one reaches its members, and a change of
+//! it would change, and notifications. Containers only pass things on: a notification of one reaches its members, and a change of
 //! a member is a change of the container.
 
 use std::cmp::Reverse;
@@ -42,8 +42,6 @@ pub(super) struct Notified {
 pub(super) struct Reached {
     /// The failure that it is skipped for.
     pub(super) blocked: Option<Arc<str>>,
-    /// Something before it has changed: what was seen of it may be old.
-    pub(super) touched: bool,
     /// Something before it would have changed.
     pub(super) anticipates: bool,
     /// Something before it that does not apply to this machine: what that would have brought will not come.
@@ -185,7 +183,6 @@ impl<'a> Turns<'a> {
         for (to, kind) in std::mem::take(&mut self.after[node as usize]) {
             let passed = self.passed(node, kind, came, &here, &name);
             let next = &mut self.reached[to as usize];
-            next.touched |= here.touched || came.changed;
             next.anticipates |= here.anticipates || came.would;
             if next.blocked.is_none() {
                 next.blocked.clone_from(&blocked);

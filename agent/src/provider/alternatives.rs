@@ -47,7 +47,9 @@ impl Provider for Choices {
             let query = Invocation::new(["update-alternatives", "--query", name]).limit(query::LIMIT);
             let output = match reading.machine.probe(&query) {
                 Err(system::Error::Spawn { .. }) => {
-                    return Ok(Seen::NotHere("this machine has no update-alternatives"));
+                    return Ok(Seen::NotHere(
+                        "this machine has no update-alternatives, which comes with dpkg on Debian and its relatives",
+                    ));
                 }
                 output => output?,
             };

@@ -60,8 +60,9 @@ impl Provider for AptRepositories {
     }
 
     fn plan(&self, want: &AptRepository, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
-        if *seen == Seen::NoApt {
-            return Ok(Plan::NotApplicable("this machine has no apt".to_owned()));
+        if *seen == Seen::NoApt && want.ensure == Presence::Present {
+            let why = format!("this machine has no {}: apt comes with Debian and its relatives", fetch::APT);
+            return Ok(Plan::NotApplicable(why));
         }
         let found = whole_file::look(reading.machine, path(want))?;
         match want.ensure {

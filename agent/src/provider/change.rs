@@ -67,6 +67,9 @@ pub struct Change<P = Cow<'static, str>> {
     pub also: Vec<String>,
     /// What is wanted.
     pub should: Shown,
+    /// The type of the resources that would keep what it removes, where no path tells which: it may be there by one that a
+    /// commit took away.
+    pub unclaimed: Option<&'static str>,
     /// A unified diff of a text.
     pub diff: Option<String>,
     /// What more is to be said.
@@ -83,6 +86,7 @@ impl<P> Change<P> {
             is: is.into(),
             also: Vec::new(),
             should: should.into(),
+            unclaimed: None,
             diff: None,
             note: None,
         }
@@ -99,6 +103,13 @@ impl<P> Change<P> {
     #[must_use]
     pub fn also<S: Into<String>>(mut self, words: impl IntoIterator<Item = S>) -> Self {
         self.also = words.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Removes what a resource of this type would keep.
+    #[must_use]
+    pub fn unclaimed(mut self, type_name: &'static str) -> Self {
+        self.unclaimed = Some(type_name);
         self
     }
 
@@ -125,7 +136,7 @@ impl<P> Change<P> {
 
     /// The same change of a property of another kind.
     pub fn of<Q>(self, property: impl FnOnce(P) -> Q) -> Change<Q> {
-        let Self { kind, property: own, path, is, also, should, diff, note } = self;
-        Change { kind, property: property(own), path, is, also, should, diff, note }
+        let Self { kind, property: own, path, is, also, should, unclaimed, diff, note } = self;
+        Change { kind, property: property(own), path, is, also, should, unclaimed, diff, note }
     }
 }

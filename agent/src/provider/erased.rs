@@ -18,6 +18,7 @@ pub struct AnySeen(Box<dyn Any + Send + Sync>);
 pub trait AnyProvider: Sync {
     fn planned(&self) -> Planned;
     fn taken(&self) -> Taken;
+    fn acts_once(&self) -> bool;
     fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error>;
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
     /// Answers once for each job, in their order.
@@ -65,6 +66,10 @@ impl<P: Provider> AnyProvider for P {
 
     fn taken(&self) -> Taken {
         P::TAKEN
+    }
+
+    fn acts_once(&self) -> bool {
+        P::ACTS_ONCE
     }
 
     fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error> {

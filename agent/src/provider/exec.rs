@@ -37,6 +37,7 @@ impl Provider for Commands {
     type Property = Property;
 
     const PLANNED: Planned = Planned::OneByOne;
+    const ACTS_ONCE: bool = true;
 
     fn observe(&self, _: &[&Exec], _: Reading<'_>) -> Result<(), Error> {
         Ok(())

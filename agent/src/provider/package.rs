@@ -75,9 +75,10 @@ impl Provider for Packages {
         let not_applicable = |why: &str| Ok(Plan::NotApplicable(why.to_owned()));
         match seen {
             Seen::NotLive => not_applicable("packages are managed on a running system only"),
-            Seen::NoDpkg => {
-                not_applicable("this machine has no dpkg, and no other package manager is supported")
-            }
+            Seen::NoDpkg => not_applicable(
+                "this machine has no /var/lib/dpkg/status: packages are managed by dpkg and apt, of Debian and its \
+                 relatives; where the record was lost, /var/backups has older ones",
+            ),
             Seen::Dpkg { status, candidates, virtual_by, lists_age } => {
                 if let Some(why) = refusal(want) {
                     return Err(Error::Refused(why));

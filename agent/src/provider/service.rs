@@ -24,6 +24,8 @@ use unit::{Activity, Definition, Enabling, Unit, is_template};
 /// Services of systemd.
 pub struct Services;
 
+const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/systemd/system), and services of no other are managed";
+
 /// What systemd has.
 pub enum Seen {
     /// This root is no running system.
@@ -72,7 +74,7 @@ impl Provider for Services {
             Seen::NotLive => {
                 Ok(Plan::NotApplicable("services are managed on a running system only".to_owned()))
             }
-            Seen::NoSystemd => Ok(Plan::NotApplicable("this machine is not run by systemd".to_owned())),
+            Seen::NoSystemd => Ok(Plan::NotApplicable(NO_SYSTEMD.to_owned())),
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
             Seen::Units(units) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => difference(want, unit),

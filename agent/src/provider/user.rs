@@ -242,7 +242,8 @@ fn differences(
         changes.push(Change::new(Property::ManageHome, NO_HOME, true));
     }
     let strays = found.strays.get(&account.name).filter(|strays| !strays.is_empty());
-    changes.extend(strays.map(|strays| Change::new(Property::PurgeSshKeys, strays.join(", "), NO_KEYS)));
+    let stray = |strays: &Vec<String>| Change::new(Property::PurgeSshKeys, strays.join(", "), NO_KEYS);
+    changes.extend(strays.map(|strays| stray(strays).unclaimed("authorized_key")));
     Ok(changes)
 }
 

@@ -61,6 +61,8 @@ impl System for Machine {
     }
 
     fn settle(&self) -> Result<()> {
+        // What others did through this machine's services comes before the next look, too.
+        self.forget();
         explained(self, self.sync_directories())
     }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::machine::lock;
@@ -22,6 +22,7 @@ pub(crate) struct Double {
     answer: Answer,
     ran: Mutex<Vec<String>>,
     later: AtomicI64,
+    looks: Arc<AtomicUsize>,
 }
 
 impl Double {
@@ -30,7 +31,13 @@ impl Double {
     pub(crate) fn new(answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static) -> Self {
         let root = tempfile::tempdir().unwrap();
         let machine = Machine::open(root.path()).unwrap();
-        Self { root, machine, answer: Box::new(answer), ran: Mutex::default(), later: AtomicI64::new(0) }
+        let (ran, later, looks) = (Mutex::default(), AtomicI64::new(0), Arc::default());
+        Self { root, machine, answer: Box::new(answer), ran, later, looks }
+    }
+
+    /// How many files were looked at, counted on.
+    pub(crate) fn looks(&self) -> Arc<AtomicUsize> {
+        self.looks.clone()
     }
 
     /// The commands that were run to change something, in order; probes are not among them.
@@ -75,6 +82,7 @@ impl Inspect for Double {
         self.machine.open(path)
     }
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
         self.machine.open_if(path, wanted)
     }
     fn read_link(&self, path: &Path) -> Result<PathBuf> {

@@ -207,6 +207,20 @@ fn is_temporary(name: &OsStr) -> bool {
         .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
 }
 
+impl Machine {
+    /// Gives what stands at `path`, whatever it is, another name in its directory; what had that name is gone then.
+    ///
+    /// # Errors
+    /// It still stands there.
+    pub fn put_aside(&self, path: &Path, name: &str) -> Result<()> {
+        let place = self.place_to_write(path)?;
+        tree::remove(place.dir.as_fd(), OsStr::new(name), path)?;
+        rustix::fs::renameat(&place.dir, &place.name, &place.dir, name)
+            .map_err(|errno| Error::io("putting aside", path, errno))?;
+        self.changed(&place.dir, path)
+    }
+}
+
 /// What is left of a full file system.
 pub(super) fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
     if error.raw_os_error() != Some(Errno::NOSPC.raw_os_error()) {

@@ -93,15 +93,12 @@ fn a_run_that_was_none_does_not_look_like_a_good_one() {
     );
 }
 
+fn common(detailed_exitcodes: bool) -> Common {
+    Common { config: None, state_dir: None, root: "/".into(), detailed_exitcodes, format: Format::Text }
+}
+
 #[test]
 fn exit_codes_tell_changed_failed_and_both() {
-    let common = |detailed_exitcodes| Common {
-        config: None,
-        state_dir: None,
-        root: "/".into(),
-        detailed_exitcodes,
-        format: Format::Text,
-    };
     let code = |changed, failed, detailed| {
         let counts = Counts { changed, failed, ..Counts::default() };
         format!("{:?}", exit_code(&report(Vec::new(), counts), &common(detailed)))
@@ -111,4 +108,23 @@ fn exit_codes_tell_changed_failed_and_both() {
         assert_eq!(code(changed, failed, false), expected(plain));
         assert_eq!(code(changed, failed, true), expected(detailed));
     }
+}
+
+#[test]
+fn a_resource_that_was_changed_in_part_and_failed_in_part_is_both() {
+    let part = |status| Event { status, ..event() };
+    let counts = Counts { total: 1, failed: 1, ..Counts::default() };
+    let code = |events: Vec<Event>| format!("{:?}", exit_code(&report(events, counts), &common(true)));
+    let is = |code: u8| format!("{:?}", ExitCode::from(code));
+    assert_eq!(code(vec![part(Status::Changed), part(Status::Failed)]), is(6));
+    assert_eq!(code(vec![part(Status::Failed)]), is(4));
+}
+
+#[test]
+fn what_is_not_applicable_is_said_in_the_last_line_and_is_not_green() {
+    let counts = Counts { total: 2, not_applicable: 1, unchanged: 1, ..Counts::default() };
+    let report = report(Vec::new(), counts);
+    assert!(summary(&report, Style::Plain).starts_with("1 not applicable, 1 unchanged"));
+    let shown = summary(&report, Style::Terminal);
+    assert!(shown.contains(&Style::Terminal.warn("1 not applicable")), "{shown}");
 }

@@ -1,0 +1,391 @@
+//! Turn by turn: skip, report or correct, then refresh; and a last look at everything, where anything was done.
+//!
+//! Each resource is judged at its turn by what is then. What is off at the last look is corrected once more, in a second
+//! pass; what is off after that has failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::report::Status;
+
+use super::check::{self, Verdict, contained};
+use super::memory::Memory;
+use super::record::{Record, Told};
+use super::turns::{Came, Turns};
+use super::view::View;
+use super::{Run, Subject};
+use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
+
+mod debts;
+mod last;
+mod refresh;
+mod undone;
+
+use debts::Debts;
+
+/// Gives every resource its turn; answers with what is known of each at the end.
+pub(super) fn all<'a, 's>(
+    run: Run<'a>,
+    reading: Reading<'a>,
+    subjects: &'s [Subject<'a>],
+    first: Vec<Verdict>,
+    memory: &Memory,
+    record: &mut Record<'s>,
+) -> View {
+    let owed = memory.owed();
+    let view = View::new(first);
+    if owed.is_empty() && view.is_quiet() {
+        return view;
+    }
+    let mut correct = Correct {
+        run,
+        reading,
+        subjects,
+        view,
+        record,
+        turns: Turns::new(run.catalog),
+        pass: Pass::First,
+        debts: Debts::new(memory, owed),
+        over: vec![false; subjects.len()],
+        made: BTreeMap::new(),
+        suspects: BTreeMap::new(),
+    };
+    correct.recall_owed();
+    correct.take_turns();
+    if correct.view.has_changed() && !run.stopped() {
+        correct.last_look();
+    }
+    correct.settle_owed();
+    correct.view
+}
+
+/// Which round of turns it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Everyone's turn.
+    First,
+    /// The turn of what the last look found off.
+    Second,
+}
+
+/// A run's second half under way.
+struct Correct<'a, 'r, 's> {
+    run: Run<'a>,
+    reading: Reading<'a>,
+    subjects: &'s [Subject<'a>],
+    view: View,
+    record: &'r mut Record<'s>,
+    turns: Turns<'a>,
+    pass: Pass,
+    debts: Debts<'r>,
+    /// Whose turn in this pass is over.
+    over: Vec<bool>,
+    /// The changes that were made, by who made them.
+    made: BTreeMap<usize, BTreeSet<Made>>,
+    /// Who may have put a resource off when it was last found so.
+    suspects: BTreeMap<usize, Vec<usize>>,
+}
+
+/// A change that was made: path, property, and what the machine had before.
+type Made = (Option<String>, String, String);
+
+fn made(change: &Change) -> Made {
+    (change.path.clone(), change.property.to_string(), change.is.text().to_owned())
+}
+
+/// A resource to be corrected.
+struct Job {
+    index: usize,
+    changes: Vec<Change>,
+    /// Why it is off, where this run put it off.
+    why: Option<String>,
+}
+
+/// Why a change could not be made.
+struct Failure {
+    why: String,
+    /// Whether something is not there that somebody else may bring.
+    missing: bool,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { why: error.to_string(), missing: error.is_missing() }
+    }
+}
+
+impl Correct<'_, '_, '_> {
+    fn take_turns(&mut self) {
+        while let Some(index) = self.turns.next() {
+            self.turn(index);
+        }
+        self.settle();
+        self.debts.pass_is_over(self.subjects, &self.turns);
+    }
+
+    fn turn(&mut self, index: usize) {
+        self.over[index] = true;
+        let policy = self.subjects[index].policy;
+        if policy == Policy::Off {
+            self.turns.finish(index, Came::default());
+        } else if let Some(came) = self.was_over(index) {
+            self.turns.finish(index, came);
+        } else if self.run.stopped() {
+            self.skip(index, "the run was interrupted".to_owned());
+        } else if let Some(blocker) = self.turns.reached(index).blocked.clone() {
+            self.skip(index, format!("{blocker} failed"));
+        } else {
+            self.look_if_stale(index);
+            match self.view.latest(index) {
+                Verdict::Changes(_) if policy == Policy::Enforce => self.correct(index),
+                verdict => {
+                    let verdict = verdict.clone();
+                    self.report(index, verdict);
+                }
+            }
+        }
+    }
+
+    /// In the second pass only who was in order gets a turn again; what is skipped then is judged by the last look.
+    fn skip(&mut self, index: usize, why: String) {
+        if self.pass == Pass::First {
+            self.record.whole(index, Status::Skipped, why, Duration::ZERO);
+        }
+        self.turns.finish(index, Came::default());
+    }
+
+    /// Looks at a resource again where something was done since, and at some of those after it, which will need that too.
+    fn look_if_stale(&mut self, index: usize) {
+        if self.view.is_fresh(index) {
+            return;
+        }
+        let is_cheap = |at: usize| self.subjects[at].provider.planned() == Planned::InParallel;
+        let ahead = if is_cheap(index) { self.view.ahead() } else { 1 };
+        let waits = |at: &usize| {
+            !self.over[*at]
+                && !self.view.is_fresh(*at)
+                && self.subjects[*at].policy != Policy::Off
+                && is_cheap(*at)
+                && self.was_over(*at).is_none()
+        };
+        let after = (index + 1..self.subjects.len()).take(ahead.saturating_mul(4)).filter(waits);
+        let which: Vec<usize> = std::iter::once(index).chain(after.take(ahead - 1)).collect();
+        self.look(&which);
+    }
+
+    fn look(&mut self, which: &[usize]) {
+        for (index, verdict) in check::look(self.subjects, which, self.reading, &mut self.record.times) {
+            self.view.found(index, verdict);
+        }
+    }
+
+    /// Corrects a resource, with others of its type where the type takes them together.
+    fn correct(&mut self, index: usize) {
+        let mut group = vec![index];
+        if self.subjects[index].provider.taken() == Taken::Together {
+            group.extend(self.ready_too(index));
+            let stale: Vec<_> = group.iter().copied().filter(|index| !self.view.is_fresh(*index)).collect();
+            self.look(&stale);
+        }
+        let mut jobs = Vec::new();
+        for index in group {
+            self.over[index] = true;
+            match self.view.latest(index).clone() {
+                Verdict::Changes(changes) => match self.to_make(index, changes) {
+                    changes if changes.is_empty() => self.report(index, Verdict::InSync(Vec::new())),
+                    changes => jobs.push(Job { index, changes, why: self.why_again(index) }),
+                },
+                verdict => self.report(index, verdict),
+            }
+        }
+        if !jobs.is_empty() {
+            self.apply(jobs);
+        }
+    }
+
+    /// Other resources of the same type that are off and whose turn it is.
+    fn ready_too(&mut self, index: usize) -> Vec<usize> {
+        let (subjects, view, record, pass) = (self.subjects, &self.view, &*self.record, self.pass);
+        let type_name = subjects[index].type_name();
+        self.turns.also_ready(|other, reached| {
+            subjects[other].type_name() == type_name
+                && subjects[other].policy == Policy::Enforce
+                && matches!(view.latest(other), Verdict::Changes(_))
+                && (pass == Pass::First || last::is_in_order(record.outcome(other)))
+                && reached.blocked.is_none()
+        })
+    }
+
+    fn apply(&mut self, jobs: Vec<Job>) {
+        for job in &jobs {
+            self.debts.promise(job.index, self.subjects, &self.turns);
+        }
+        let first = &self.subjects[jobs[0].index];
+        let typed: Vec<_> =
+            jobs.iter().map(|job| (self.subjects[job.index].typed, job.changes.as_slice())).collect();
+        let writing = self.run.writing(self.reading.named);
+        self.view.act(jobs.iter().map(|job| job.index).collect());
+        let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
+        self.record.times.add(first.type_name(), took);
+        let mut results = results.map(Vec::into_iter);
+        for job in jobs {
+            let result = match &mut results {
+                Ok(results) => results.next().map(|one| one.map_err(|error| Failure::from(&error))),
+                Err(why) => Some(Err(Failure { why: why.clone(), missing: false })),
+            };
+            let none = || {
+                let why = "a defect of the agent: the provider gave no answer".to_owned();
+                Err(Failure { why, missing: false })
+            };
+            let index = job.index;
+            let (came, mended) = self.applied(job, &result.unwrap_or_else(none), took);
+            self.finish(index, came, &mended);
+        }
+    }
+
+    /// Records what became of each change; answers with those that were made.
+    fn applied(
+        &mut self,
+        job: Job,
+        result: &Result<Applied, Failure>,
+        took: Duration,
+    ) -> (Came, Vec<Change>) {
+        let mut came = Came::default();
+        let mut mended = Vec::new();
+        for (position, change) in job.changes.into_iter().enumerate() {
+            let failure = match result {
+                Err(failure) => Some(Failure { why: failure.why.clone(), missing: failure.missing }),
+                Ok(applied) => {
+                    applied.failed.iter().find(|(at, _)| *at == position).map(|(_, error)| error.into())
+                }
+            };
+            let to_do = change.kind != ChangeKind::Note;
+            match failure.filter(|_| to_do) {
+                Some(failure) => self.could_not(job.index, &change, failure, &mut came, took),
+                None => {
+                    came.changed |= to_do;
+                    let said = result.as_ref().ok().and_then(|applied| {
+                        applied.said.iter().find(|(at, _)| *at == position).map(|(_, words)| words.as_str())
+                    });
+                    let words: Vec<_> =
+                        said.into_iter().chain(job.why.as_deref().filter(|_| to_do)).collect();
+                    let reason = (!words.is_empty()).then(|| words.join("; "));
+                    self.tell(job.index, &change, Status::Changed, reason, took);
+                    mended.push(change);
+                }
+            }
+        }
+        if !came.failed && !came.inapplicable {
+            self.view.put_right(job.index);
+        }
+        self.made.entry(job.index).or_default().extend(mended.iter().map(made));
+        (came, mended)
+    }
+
+    /// Records a change that could not be made.
+    fn could_not(
+        &mut self,
+        index: usize,
+        change: &Change,
+        failure: Failure,
+        came: &mut Came,
+        took: Duration,
+    ) {
+        match self.turns.reached(index).without.clone().filter(|_| failure.missing) {
+            Some(name) => {
+                came.inapplicable = true;
+                self.tell(index, change, Status::NotApplicable, Some(without(&failure.why, &name)), took);
+            }
+            None => {
+                came.failed = true;
+                self.debts.failed(index);
+                self.tell(index, change, Status::Failed, Some(failure.why), took);
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        index: usize,
+        change: &Change,
+        status: Status,
+        reason: Option<String>,
+        took: Duration,
+    ) {
+        let by_this_run = self.pass == Pass::Second || !self.view.was_due(index, change);
+        self.record.change(index, change, Told { status, reason, took, by_this_run });
+    }
+
+    /// Reports what is not corrected now, and ends the turn.
+    fn report(&mut self, index: usize, verdict: Verdict) {
+        let came = match self.pass {
+            Pass::First => self.told(index, verdict),
+            Pass::Second => self.told_again(index, &verdict),
+        };
+        if came.inapplicable {
+            self.debts.answered(index);
+            self.turns.finish(index, came);
+        } else {
+            self.finish(index, came, &[]);
+        }
+    }
+
+    /// Records what a look found; answers with what that means to those after it.
+    fn told(&mut self, index: usize, verdict: Verdict) -> Came {
+        let mut came = Came::default();
+        match self.resolved(index, verdict) {
+            Verdict::Off => {}
+            Verdict::InSync(notes) => {
+                for note in &notes {
+                    self.tell(index, note, Status::Info, None, Duration::ZERO);
+                }
+            }
+            Verdict::Changes(changes) => {
+                came.would = true;
+                for change in &changes {
+                    self.tell(index, change, Status::WouldChange, None, Duration::ZERO);
+                }
+            }
+            Verdict::Pending(why) if self.turns.reached(index).anticipates => {
+                came.would = true;
+                let why = format!("not known yet: {why}");
+                self.record.whole(index, Status::WouldChange, why, Duration::ZERO);
+            }
+            Verdict::NotApplicable(why) => {
+                came.inapplicable = true;
+                self.record.whole(index, Status::NotApplicable, why, Duration::ZERO);
+            }
+            Verdict::Failed(why) | Verdict::Pending(why) => {
+                came.failed = true;
+                let why = self.undone_by(index).map_or_else(|| why.clone(), |by| format!("{why}; {by}"));
+                self.record.whole(index, Status::Failed, why, Duration::ZERO);
+            }
+        }
+        came
+    }
+
+    /// What waits for something that does not apply to this root does not apply either; what is wrong in itself is.
+    fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
+        match (verdict, &self.turns.reached(index).without) {
+            (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, name)),
+            (verdict, _) => verdict,
+        }
+    }
+
+    /// Makes all changes last, each directory synced once: only what lasts is reported as done, or owed no more.
+    fn settle(&mut self) {
+        let Err(error) = self.run.system.settle() else { return };
+        let changed: Vec<_> =
+            self.made.keys().copied().filter(|i| last::is_in_order(self.record.outcome(*i))).collect();
+        for index in changed {
+            let text = format!("it was changed, but the change may not outlast a power cut: {error}");
+            self.record.whole(index, Status::Failed, text, Duration::ZERO);
+        }
+    }
+}
+
+/// Why a resource does not apply: something that it needs does not.
+fn without(why: &str, name: &str) -> String {
+    format!("{why}, since {name} is not applicable here")
+}

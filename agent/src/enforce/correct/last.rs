@@ -1,0 +1,184 @@
+//! The last look of a run that changed anything. What it finds off is corrected once more, unless that would do twice what
+//! is done once; what is off after that has failed, and the report says so.
+
+use std::time::Duration;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::report::Status;
+
+use super::super::check::{self, Verdict};
+use super::super::record::Outcome;
+use super::super::turns::{Came, Turns};
+use super::{Correct, Pass, made};
+use crate::provider::{Change, ChangeKind};
+
+/// Whether a resource that ended so is to be as wanted.
+pub(super) fn is_in_order(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Unchanged | Outcome::Changed | Outcome::WouldChange)
+}
+
+impl Correct<'_, '_, '_> {
+    /// Looks at everything that was not looked at since the last change, and sees to what is off.
+    pub(super) fn last_look(&mut self) {
+        self.look_at_all();
+        let (again, failed): (Vec<_>, Vec<_>) =
+            self.off().into_iter().partition(|index| self.may_repeat(*index));
+        failed.into_iter().for_each(|index| self.fail(index));
+        if again.is_empty() {
+            return;
+        }
+        self.pass = Pass::Second;
+        self.turns = Turns::new(self.run.catalog);
+        self.over.fill(false);
+        self.take_turns();
+        self.look_at_all();
+        for index in self.off() {
+            self.fail(index);
+        }
+    }
+
+    fn look_at_all(&mut self) {
+        let stale = self.view.stale();
+        for (index, verdict) in check::look(self.subjects, &stale, self.reading, &mut self.record.times) {
+            let outcome = self.record.outcome(index);
+            let is_watched = self.subjects[index].policy == Policy::Audit && is_in_order(outcome);
+            let has_come = outcome == Outcome::WouldChange && verdict.is_fine();
+            let says_other = (is_watched || has_come) && *self.view.latest(index) != verdict;
+            self.view.found(index, verdict.clone());
+            if says_other {
+                self.record.retract(index);
+                self.told(index, verdict);
+            }
+        }
+    }
+
+    /// What is to be as wanted, and is not.
+    fn off(&self) -> Vec<usize> {
+        let is_off = |index: &usize| {
+            let outcome = self.record.outcome(*index);
+            self.subjects[*index].policy == Policy::Enforce
+                && is_in_order(outcome)
+                && match self.view.latest(*index) {
+                    Verdict::Changes(changes) => changes.iter().any(|change| self.is_off(*index, change)),
+                    Verdict::Pending(_) => outcome != Outcome::WouldChange,
+                    Verdict::Failed(_) => true,
+                    Verdict::Off | Verdict::InSync(_) | Verdict::NotApplicable(_) => false,
+                }
+        };
+        (0..self.subjects.len()).filter(is_off).collect()
+    }
+
+    /// Whether a change that the last look asks for is one that should be there. What moves on by itself is followed once a
+    /// run, and what is done at every run was done.
+    fn is_off(&self, index: usize, change: &Change) -> bool {
+        match change.kind {
+            ChangeKind::Differs => true,
+            ChangeKind::Moved => self.made.get(&index).is_none_or(|all| all.contains(&made(change))),
+            ChangeKind::Always | ChangeKind::Note => false,
+        }
+    }
+
+    /// Whether a resource may be corrected in the second pass.
+    fn may_repeat(&self, index: usize) -> bool {
+        match self.view.latest(index) {
+            Verdict::Changes(changes) => !self.to_make_again(index, changes.clone()).is_empty(),
+            _ => true,
+        }
+    }
+
+    /// The changes to make of those that a look asks for.
+    pub(super) fn to_make(&self, index: usize, changes: Vec<Change>) -> Vec<Change> {
+        match self.pass {
+            Pass::First => changes,
+            Pass::Second => self.to_make_again(index, changes),
+        }
+    }
+
+    fn to_make_again(&self, index: usize, mut changes: Vec<Change>) -> Vec<Change> {
+        let acted = self.made.contains_key(&index);
+        if acted && self.subjects[index].provider.acts_once() {
+            return Vec::new();
+        }
+        changes.retain(|change| match change.kind {
+            ChangeKind::Differs => true,
+            ChangeKind::Moved => !acted,
+            ChangeKind::Always | ChangeKind::Note => false,
+        });
+        changes
+    }
+
+    /// In the second pass: what the resources came to that have no turn in it.
+    pub(super) fn was_over(&self, index: usize) -> Option<Came> {
+        if self.pass == Pass::First {
+            return None;
+        }
+        match self.record.outcome(index) {
+            Outcome::Failed => Some(Came { failed: true, ..Came::default() }),
+            Outcome::NotApplicable => Some(Came { inapplicable: true, ..Came::default() }),
+            Outcome::Skipped | Outcome::Off => Some(Came::default()),
+            Outcome::WouldChange => Some(Came { would: true, ..Came::default() })
+                .filter(|_| self.subjects[index].policy == Policy::Audit || self.is_unknown(index)),
+            Outcome::Unchanged | Outcome::Changed => {
+                (self.subjects[index].policy == Policy::Audit).then(Came::default)
+            }
+        }
+    }
+
+    /// Whether it waits for something that is only looked at.
+    fn is_unknown(&self, index: usize) -> bool {
+        matches!(self.view.latest(index), Verdict::Pending(_))
+    }
+
+    /// In the second pass: what cannot be corrected has failed; all else was told.
+    pub(super) fn told_again(&mut self, index: usize, verdict: &Verdict) -> Came {
+        match verdict {
+            Verdict::Pending(_) | Verdict::Failed(_) => {
+                self.fail(index);
+                Came { failed: true, ..Came::default() }
+            }
+            Verdict::Off | Verdict::InSync(_) | Verdict::Changes(_) | Verdict::NotApplicable(_) => {
+                Came::default()
+            }
+        }
+    }
+
+    /// A resource that is off when the run is over has failed.
+    fn fail(&mut self, index: usize) {
+        let undone = self.undone_by(index);
+        match self.view.latest(index).clone() {
+            Verdict::Changes(changes) => {
+                let off: Vec<_> = changes.into_iter().filter(|change| self.is_off(index, change)).collect();
+                for change in &off {
+                    let why = self.why_still(index, change, undone.as_deref());
+                    self.tell(index, change, Status::Failed, Some(why), Duration::ZERO);
+                }
+            }
+            Verdict::Pending(why) | Verdict::Failed(why) => {
+                let why = undone.map_or_else(|| why.clone(), |undone| format!("{why}; {undone}"));
+                self.record.whole(index, Status::Failed, why, Duration::ZERO);
+            }
+            Verdict::Off | Verdict::InSync(_) | Verdict::NotApplicable(_) => {}
+        }
+    }
+
+    /// Why a change is still to be made when the run is over.
+    fn why_still(&self, index: usize, change: &Change, undone: Option<&str>) -> String {
+        let made = self.made.get(&index);
+        if made.is_some() && self.subjects[index].provider.acts_once() {
+            let ran = "it ran, and its guard still asks for it".to_owned();
+            return self.undone_by_few(index).map_or(ran.clone(), |undone| format!("{ran}: {undone}"));
+        }
+        if let Some(undone) = undone {
+            return undone.to_owned();
+        }
+        let is_same =
+            |(path, property, _): &super::Made| *path == change.path && *property == change.property;
+        match made.is_some_and(|all| all.iter().any(is_same)) {
+            true if change.is.text().is_empty() => {
+                "it was set, and the machine still does not have it".to_owned()
+            }
+            true => format!("it was set, and the machine still has {}", change.is.text()),
+            false => "it is off at the end of the run".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Notifications: at most one refresh a run, after the target's own turn.
+
+use std::time::Duration;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::report::Status;
+
+use super::super::check::{self, Verdict, contained};
+use super::super::turns::{Came, Notified};
+use super::{Correct, Pass};
+use crate::provider::{Change, Refreshed};
+
+impl Correct<'_, '_, '_> {
+    /// Acts on a notification, if there is one, and ends the turn.
+    pub(super) fn finish(&mut self, index: usize, mut came: Came, mended: &[Change]) {
+        if let Some(notified) = self.turns.reached(index).notified.clone().filter(|_| !came.failed) {
+            let is_real = notified.real && self.subjects[index].policy == Policy::Enforce;
+            match self.pass {
+                _ if is_real && self.debts.was_refreshed(index) => {
+                    let by = &notified.by;
+                    let text = format!("its refresh, notified by {by} once more, is left to the next run");
+                    self.record.whole(index, Status::Info, text, Duration::ZERO);
+                }
+                _ if is_real => self.refresh(index, &notified, mended, &mut came),
+                Pass::First => {
+                    came.would = true;
+                    let text = format!("would be refreshed, notified by {}", notified.by);
+                    self.record.whole(index, Status::Info, text, Duration::ZERO);
+                }
+                Pass::Second => {}
+            }
+        }
+        self.turns.finish(index, came);
+    }
+
+    fn refresh(&mut self, index: usize, notified: &Notified, mended: &[Change], came: &mut Came) {
+        let subject = &self.subjects[index];
+        let writing = self.run.writing(self.reading.named);
+        let (result, took) = check::timed(|| {
+            contained(|| subject.provider.refresh_one(subject.typed, notified.notice, mended, writing))
+        });
+        self.record.times.add(subject.type_name(), took);
+        match result {
+            Ok(Refreshed::Done(what)) => {
+                self.view.act(vec![index]);
+                self.debts.refreshed(index);
+                came.changed = true;
+                self.record.refreshed(index, format!("{what}, notified by {}", notified.by), took);
+            }
+            Ok(Refreshed::NotNeeded(why)) => {
+                self.debts.answered(index);
+                tracing::debug!(resource = %subject.resource.reference, why, "no refresh needed");
+            }
+            Err(why) => {
+                self.view.act(vec![index]);
+                came.failed = true;
+                let text = format!("its refresh, notified by {}, failed and stays owed: {why}", notified.by);
+                self.record.whole(index, Status::Failed, text, took);
+            }
+        }
+    }
+
+    /// Brings in what earlier runs owe, and writes down at once what this one is going to.
+    pub(super) fn recall_owed(&mut self) {
+        self.debts.recall(self.subjects, &mut self.turns);
+        let is_off = |index: &usize| {
+            let verdict = self.view.latest(*index);
+            self.subjects[*index].policy == Policy::Enforce
+                && matches!(verdict, Verdict::Changes(_) | Verdict::Pending(_) | Verdict::Failed(_))
+        };
+        let off: Vec<_> = (0..self.subjects.len()).filter(is_off).collect();
+        self.debts.promise_all(off.into_iter(), self.subjects, &self.turns);
+    }
+
+    /// Writes down what is still owed when the run is over.
+    pub(super) fn settle_owed(&mut self) {
+        self.debts.settle(self.subjects);
+    }
+}

@@ -1,0 +1,164 @@
+//! How each resource stood when a run ended, and what is kept of it for the next one.
+//!
+//! Only what was enforced, and seen to be as wanted by the last look, is kept as wanted; a run that only looks keeps nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use holdfast_catalog::catalog::Policy;
+
+use super::super::Subject;
+use super::super::check::Verdict;
+use super::super::record::{Outcome, Record};
+use super::super::view::View;
+use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
+use crate::provider::{Change, ChangeKind};
+use crate::system::Inspect;
+
+/// How a resource stood when the run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::enforce) enum End {
+    /// As wanted.
+    AsWanted,
+    /// With these properties off: `property`, or `path:property`.
+    Off(BTreeSet<String>),
+    /// Nobody can tell; perhaps since this failed half way.
+    Unknown(Option<String>),
+    /// It was only looked at, or its turn did not come: what was known of it stays.
+    Untouched,
+}
+
+impl End {
+    /// By the last look at a resource, and what became of it.
+    pub(in crate::enforce) fn of(
+        index: usize,
+        subject: &Subject<'_>,
+        view: &View,
+        record: &Record<'_>,
+    ) -> Self {
+        let outcome = record.outcome(index);
+        if subject.policy != Policy::Enforce {
+            return Self::Untouched;
+        }
+        // A run that was interrupted has no last look.
+        if !view.is_fresh(index) {
+            let touched = matches!(outcome, Outcome::Changed | Outcome::Failed);
+            return if touched { Self::Unknown(None) } else { Self::Untouched };
+        }
+        let off: BTreeSet<String> = match view.latest(index) {
+            Verdict::InSync(_) => BTreeSet::new(),
+            Verdict::Changes(changes) => {
+                changes.iter().filter(|change| change.kind == ChangeKind::Differs).map(key).collect()
+            }
+            _ => return Self::Unknown(None),
+        };
+        match outcome {
+            _ if !off.is_empty() => Self::Off(off),
+            Outcome::Failed => Self::Unknown(record.why_failed(index)),
+            _ => Self::AsWanted,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        matches!(self, Self::AsWanted | Self::Untouched)
+    }
+}
+
+fn key(change: &Change) -> String {
+    match &change.path {
+        Some(path) => format!("{path}:{}", change.property),
+        None => change.property.to_string(),
+    }
+}
+
+impl Entry {
+    /// The paths that the resource names.
+    pub(super) fn paths(&self, reference: &str) -> impl Iterator<Item = String> {
+        let title = reference.split_once('[').and_then(|(_, title)| title.strip_suffix(']'));
+        let title = title.filter(|title| title.starts_with('/')).map(str::to_owned);
+        title.into_iter().chain(self.names.iter().cloned())
+    }
+}
+
+impl Memory {
+    /// Keeps how this run left each resource, unless that is what is kept already.
+    pub(in crate::enforce) fn remember(&self, subjects: &[Subject<'_>], ends: &[End], machine: &dyn Inspect) {
+        let whole = ends.iter().all(End::is_settled);
+        let is_known = |header: &Header| header.catalog == self.catalog && header.whole;
+        if whole && self.header().is_some_and(is_known) {
+            return;
+        }
+        let old = self.left();
+        let mut resources = BTreeMap::new();
+        for (subject, end) in subjects.iter().zip(ends) {
+            let reference = subject.resource.reference.to_string();
+            let entry = self.entry_of(subject, end, old.resources.get(&reference));
+            resources.insert(reference, entry);
+        }
+        let still_there = |path: &str| machine.lstat(Path::new(path)).is_ok_and(|stat| stat.is_some());
+        let mut gone = self.gone(subjects);
+        gone.retain(|path| still_there(path));
+        let is_as_wanted = |index: usize| ends[index] == End::AsWanted;
+        let secret = self.secret_paths(old, subjects, is_as_wanted, still_there);
+        let left = Left { resources, gone, secret };
+        let header = Header {
+            version: VERSION,
+            catalog: self.catalog.clone(),
+            check: self.fingerprint(""),
+            whole,
+            secrets: !left.secret.is_empty() || left.resources.values().any(|entry| !entry.secret.is_empty()),
+            half: left.resources.values().any(|entry| entry.half.is_some()),
+        };
+        self.write_left(&header, &left);
+    }
+
+    fn entry_of(&self, subject: &Subject<'_>, end: &End, old: Option<&Entry>) -> Entry {
+        let mut secret = secrets::attributes(subject);
+        if *end != End::AsWanted {
+            secret.extend(old.into_iter().flat_map(|old| old.secret.iter().cloned()));
+        }
+        let title = &*subject.resource.reference.title;
+        let names = subject.paths().into_iter().filter(|path| *path != title).map(str::to_owned).collect();
+        let (wanted, half) = match end {
+            End::AsWanted => (self.wanted(subject), None),
+            End::Off(off) => (without(self.wanted(subject), off), None),
+            End::Unknown(half) => (Properties::new(), half.clone()),
+            End::Untouched => {
+                (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
+            }
+        };
+        Entry { wanted, secret, names, half }
+    }
+
+    /// The fingerprints of what is wanted.
+    pub(super) fn wanted(&self, subject: &Subject<'_>) -> Properties {
+        let left = subject.provider.left_of(subject.typed);
+        left.iter().map(|(name, value)| (name.to_string(), self.fingerprint(value))).collect()
+    }
+
+    /// Paths that earlier catalogs named and this one does not.
+    pub(super) fn gone(&self, subjects: &[Subject<'_>]) -> BTreeSet<String> {
+        let old = self.left();
+        let mut gone = old.gone.clone();
+        gone.extend(old.resources.iter().flat_map(|(reference, entry)| entry.paths(reference)));
+        for path in subjects.iter().flat_map(Subject::paths) {
+            gone.remove(path);
+        }
+        gone
+    }
+}
+
+/// What is wanted, but for what is off: where a member is, its directory's property is, too.
+fn without(mut wanted: Properties, off: &BTreeSet<String>) -> Properties {
+    if off.contains("ensure") {
+        return Properties::new();
+    }
+    for key in off {
+        if wanted.remove(key).is_none()
+            && let Some((_, property)) = key.rsplit_once(':')
+        {
+            wanted.remove(property);
+        }
+    }
+    wanted
+}

@@ -1,0 +1,125 @@
+//! Drift, told from what this run or a commit brought about.
+//!
+//! A change is corrective where the last enforcing run left the property as wanted and saw it so at its end, the wish is
+//! still the same, and the machine differs now. All else is intentional: what is new, what was off or unknown when the last
+//! run ended, what a commit took away.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::path::Path;
+
+use holdfast_catalog::report::Cause;
+
+use super::super::Subject;
+use super::secrets::Secrets;
+use super::{Entry, Memory, Properties};
+use crate::provider::{Change, Shown};
+
+/// What earlier runs left, beside what is wanted now.
+pub(in crate::enforce) struct Past<'a> {
+    pub(super) memory: &'a Memory,
+    pub(super) subjects: &'a [Subject<'a>],
+    pub(super) secrets: OnceCell<Secrets>,
+    gone: OnceCell<BTreeSet<String>>,
+    /// What is wanted of the resource that was asked about last: a tree asks for each of its paths.
+    wanted: RefCell<Option<(usize, Properties)>>,
+}
+
+impl<'a> Past<'a> {
+    pub(in crate::enforce) fn new(memory: &'a Memory, subjects: &'a [Subject<'a>]) -> Self {
+        Self { memory, subjects, secrets: OnceCell::new(), gone: OnceCell::new(), wanted: RefCell::new(None) }
+    }
+
+    /// What failed half way in the last run, by resource.
+    pub(in crate::enforce) fn half_done(&self) -> Vec<(usize, String)> {
+        if !self.memory.header().is_some_and(|header| header.half) {
+            return Vec::new();
+        }
+        let half = |subject: &Subject<'_>| self.entry(subject).and_then(|entry| entry.half.clone());
+        let all = self.subjects.iter().enumerate();
+        all.filter_map(|(index, subject)| half(subject).map(|why| (index, why))).collect()
+    }
+
+    pub(super) fn entry(&self, subject: &Subject<'_>) -> Option<&Entry> {
+        self.memory.left().resources.get(&subject.resource.reference.to_string())
+    }
+
+    /// Why a change is due that was due before this run did anything.
+    pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> Cause {
+        let subject = &self.subjects[index];
+        let Some(entry) = self.entry(subject) else { return Cause::Intentional };
+        let mut kept = self.wanted.borrow_mut();
+        if kept.as_ref().is_none_or(|(of, _)| *of != index) {
+            *kept = Some((index, self.memory.wanted(subject)));
+        }
+        let none = Properties::new();
+        let wanted = kept.as_ref().map_or(&none, |(_, wanted)| wanted);
+        let was_left = find(&entry.wanted, change);
+        let is_as_left = |left: &String| {
+            let is = match &change.is {
+                Shown::Plain(is) => Some(is),
+                Shown::Masked => None,
+            };
+            change.also.iter().chain(is).any(|is| *left == self.memory.fingerprint(is))
+        };
+        let drifted = was_left.is_some_and(|left| Some(left) == find(wanted, change) && !is_as_left(left));
+        if drifted && !self.was_taken_away(subject, change, entry, wanted) {
+            Cause::Corrective
+        } else {
+            Cause::Intentional
+        }
+    }
+
+    /// Whether a change removes what an earlier catalog had.
+    fn was_taken_away(
+        &self,
+        subject: &Subject<'_>,
+        change: &Change,
+        entry: &Entry,
+        wanted: &Properties,
+    ) -> bool {
+        if let Some(type_name) = change.unclaimed {
+            let of_type = format!("{type_name}[");
+            let now: BTreeSet<String> =
+                self.subjects.iter().map(|subject| subject.resource.reference.to_string()).collect();
+            let before = self.memory.left().resources.keys().filter(|name| name.starts_with(&of_type));
+            return before.into_iter().any(|name| !now.contains(name));
+        }
+        let Some(path) = change.path.as_deref().filter(|_| change.property == "purge") else { return false };
+        if has_member(&entry.wanted, path) && !has_member(wanted, path) {
+            return true;
+        }
+        let gone = self.gone.get_or_init(|| self.memory.gone(self.subjects));
+        let top = Path::new(&*subject.resource.reference.title);
+        let whole = top.join(path);
+        let above = whole.ancestors().take_while(|at| *at != top);
+        above.filter_map(Path::to_str).any(|at| gone.contains(at))
+            || whole.to_str().is_some_and(|whole| has_below(gone, whole))
+    }
+}
+
+/// A property of the resource, or of a member of the directory: its own, or the directory's.
+fn find<'p>(properties: &'p Properties, change: &Change) -> Option<&'p String> {
+    let Some(path) = &change.path else { return properties.get(&*change.property) };
+    match &*change.property {
+        // Of what no source has, these are wanted by nobody.
+        "ensure" | "content" => properties.get(&format!("{path}:{}", change.property)),
+        other => properties.get(other),
+    }
+}
+
+/// Whether a source has a path, or one below it.
+fn has_member(properties: &Properties, path: &str) -> bool {
+    let from = |text: String| properties.range::<String, _>((Bound::Included(text), Bound::Unbounded)).next();
+    [":", "/"].into_iter().any(|end| {
+        let start = format!("{path}{end}");
+        from(start.clone()).is_some_and(|(key, _)| key.starts_with(&start))
+    })
+}
+
+fn has_below(paths: &BTreeSet<String>, path: &str) -> bool {
+    let start = format!("{path}/");
+    let next = paths.range::<String, _>((Bound::Included(&start), Bound::Unbounded)).next();
+    next.is_some_and(|next| next.starts_with(&start))
+}

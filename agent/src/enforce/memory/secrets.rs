@@ -1,0 +1,120 @@
+//! Secrets that the machine may still have from an earlier run: what replaces them is shown, and they are not.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use holdfast_catalog::report::Event;
+use holdfast_catalog::value::MASK;
+
+use super::super::Subject;
+use super::past::Past;
+use super::{Left, Memory, Properties};
+
+/// What must not be shown of the machine.
+#[derive(Default)]
+pub(super) struct Secrets {
+    /// Paths that hold one which nobody knows any more, so that it cannot be told from other text.
+    pub(super) paths: BTreeSet<String>,
+    /// Fingerprints of values that were secret.
+    values: BTreeSet<String>,
+}
+
+impl Past<'_> {
+    /// Takes from an event what the machine may have of an earlier run's secrets.
+    pub(in crate::enforce) fn mask(&self, index: usize, event: &mut Event) {
+        let none = event.is.is_none() && event.diff.is_none();
+        if none || !self.memory.header().is_some_and(|header| header.secrets) {
+            return;
+        }
+        let subject = &self.subjects[index];
+        let secrets = self.secrets.get_or_init(|| self.memory.secrets(self.subjects));
+        let flags = self.entry(subject).map(|entry| &entry.secret);
+        let was_secret = |name: &str| flags.is_some_and(|flags| flags.contains(name));
+        let in_paths = shown_paths(subject, event).iter().any(|path| secrets.paths.contains(path));
+        if in_paths || flags.is_some_and(|flags| !flags.is_empty()) {
+            event.diff = None;
+        }
+        let property = event.property.as_deref().unwrap_or_default();
+        if let Some(is) = &mut event.is
+            && (was_secret(property)
+                || (in_paths && property == "content")
+                || secrets.values.contains(&self.memory.fingerprint(is)))
+        {
+            MASK.clone_into(is);
+        }
+    }
+}
+
+/// The paths whose content an event may show.
+fn shown_paths(subject: &Subject<'_>, event: &Event) -> Vec<String> {
+    let mut paths: Vec<String> = subject.paths().into_iter().map(str::to_owned).collect();
+    if let Some(below) = &event.path {
+        let whole = Path::new(&*subject.resource.reference.title).join(below);
+        paths.push(whole.to_string_lossy().into_owned());
+    }
+    paths
+}
+
+/// The attributes of a resource that are secret.
+pub(super) fn attributes(subject: &Subject<'_>) -> BTreeSet<String> {
+    let all = subject.resource.attributes.iter();
+    all.filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.to_string()).collect()
+}
+
+impl Memory {
+    /// What must not be shown, with this catalog.
+    pub(super) fn secrets(&self, subjects: &[Subject<'_>]) -> Secrets {
+        let left = self.left();
+        let mut secrets = Secrets { paths: left.secret.clone(), values: BTreeSet::new() };
+        for (reference, entry) in left.resources.iter().filter(|(_, entry)| !entry.secret.is_empty()) {
+            let values = entry.wanted.iter().filter(|(name, _)| entry.secret.contains(*name));
+            secrets.values.extend(values.map(|(_, value)| value.clone()));
+            let now = subjects.iter().find(|subject| subject.resource.reference.to_string() == *reference);
+            let is_known = now.is_some_and(|subject| {
+                let wanted = self.wanted(subject);
+                let secret = attributes(subject);
+                entry.secret.iter().all(|name| secret.contains(name) && is_same(&entry.wanted, &wanted, name))
+            });
+            if !is_known {
+                secrets.paths.extend(entry.paths(reference));
+            }
+        }
+        secrets
+    }
+
+    /// Paths whose secret is still there when the run ends: of resources that the catalog no longer has, as far as nobody has
+    /// put other content in their place.
+    pub(super) fn secret_paths(
+        &self,
+        old: &Left,
+        subjects: &[Subject<'_>],
+        is_as_wanted: impl Fn(usize) -> bool,
+        still_there: impl Fn(&str) -> bool,
+    ) -> BTreeSet<String> {
+        let mut paths = old.secret.clone();
+        let now: BTreeSet<String> =
+            subjects.iter().map(|subject| subject.resource.reference.to_string()).collect();
+        let gone =
+            old.resources.iter().filter(|(name, entry)| !entry.secret.is_empty() && !now.contains(*name));
+        paths.extend(gone.flat_map(|(name, entry)| entry.paths(name)));
+        if paths.is_empty() {
+            return paths;
+        }
+        for (_, subject) in subjects.iter().enumerate().filter(|(index, _)| is_as_wanted(*index)) {
+            let left = subject.provider.left_of(subject.typed);
+            let is_whole =
+                |(name, value): &(_, _)| *name == "content" || (*name == "ensure" && *value == "absent");
+            if left.iter().any(is_whole) {
+                subject.paths().into_iter().for_each(|path| {
+                    paths.remove(path);
+                });
+            }
+        }
+        paths.retain(|path| still_there(path));
+        paths
+    }
+}
+
+fn is_same(old: &Properties, new: &Properties, name: &str) -> bool {
+    old.contains_key(name) && old.get(name) == new.get(name)
+}

@@ -1,0 +1,122 @@
+//! What was secret in an earlier run and is replaced by something plain: the machine still has it, and no report shows it.
+
+use super::*;
+
+const SECRET: &str = "hunter22secret";
+
+fn secret(text: &str) -> Value {
+    Kind::Sensitive(Sensitive::text(text)).into()
+}
+
+/// Enforces the first catalog, then audits and enforces the second; no report holds the secret, and the machine has it no more.
+fn replaced(first: impl Fn(&mut Bench), second: impl Fn(&mut Bench)) {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("app.conf"), "[main]\nport = 1\n").unwrap();
+    first(&mut bench);
+    let mut told = format!("{:?}", bench.run(Mode::Enforce));
+    assert!(bench.read("app.conf").unwrap().contains(SECRET));
+    bench.catalog.resources.clear();
+    second(&mut bench);
+    for mode in [Mode::Audit, Mode::Enforce] {
+        let findings = bench.run(mode);
+        assert_eq!(findings.counts.changed + findings.counts.would_change, 1, "{:#?}", findings.events);
+        told.push_str(&format!("{findings:?}"));
+    }
+    assert!(!bench.read("app.conf").unwrap().contains(SECRET));
+    assert!(!told.contains(SECRET), "{told}");
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+}
+
+fn file(content: Value) -> impl Fn(&mut Bench) {
+    move |bench| {
+        bench.add("file", "/app.conf", &[("content", content.clone())].into());
+    }
+}
+
+fn line(title: &'static str, line: Value) -> impl Fn(&mut Bench) {
+    move |bench| {
+        let attributes =
+            [("path", "/app.conf".into()), ("line", line.clone()), ("match", "^password".into())];
+        bench.add("file_line", title, &attributes.into());
+    }
+}
+
+fn setting(title: &'static str, value: Value) -> impl Fn(&mut Bench) {
+    move |bench| {
+        let attributes = [
+            ("path", "/app.conf".into()),
+            ("section", "main".into()),
+            ("key", "password".into()),
+            ("value", value.clone()),
+        ];
+        bench.add("ini_setting", title, &attributes.into());
+    }
+}
+
+fn fragment(title: &'static str, content: Value) -> impl Fn(&mut Bench) {
+    move |bench| {
+        bench.add("file", "/app.conf", &[("fragments", true.into())].into());
+        let part = [("target", "/app.conf".into()), ("content", content.clone())];
+        bench.add("fragment", title, &part.into());
+    }
+}
+
+#[test]
+fn what_replaces_a_secret_is_shown_and_the_secret_is_not() {
+    let (old, new) = (format!("password={SECRET}"), "password=plain");
+    replaced(file(secret(&old)), file(new.into()));
+    replaced(line("one", secret(&old)), line("one", new.into()));
+    replaced(line("one", secret(&old)), line("another title", new.into()));
+    replaced(setting("one", secret(SECRET)), setting("one", "plain".into()));
+    replaced(setting("one", secret(SECRET)), setting("another title", "plain".into()));
+    replaced(fragment("one", secret(&old)), fragment("one", new.into()));
+    replaced(fragment("one", secret(&old)), fragment("another title", new.into()));
+}
+
+#[test]
+fn a_secret_is_not_shown_by_who_takes_its_file_over() {
+    let old = format!("password={SECRET}");
+    replaced(line("one", secret(&old)), file("plain\n".into()));
+    replaced(setting("one", secret(SECRET)), file("plain\n".into()));
+    replaced(file(secret(&format!("{old}\n"))), fragment("one", "plain\n".into()));
+}
+
+#[test]
+fn a_secret_is_remembered_while_its_file_is_nobodys() {
+    let mut bench = Bench::directory();
+    file(secret(&format!("password={SECRET}\n")))(&mut bench);
+    bench.run(Mode::Enforce);
+    bench.catalog.resources.clear();
+    bench.file("/other", "x");
+    bench.run(Mode::Enforce);
+    bench.file("/third", "x");
+    bench.run(Mode::Enforce);
+    bench.file("/app.conf", "plain\n");
+    let told = format!("{:?}", bench.run(Mode::Enforce));
+    assert!(!told.contains(SECRET), "{told}");
+    bench.catalog.resources.pop();
+    bench.file("/app.conf", "plainer\n");
+    let findings = bench.run(Mode::Enforce);
+    assert!(
+        event(&findings, "file[/app.conf]", Status::Changed).diff.is_some(),
+        "it is gone, so all is shown again"
+    );
+}
+
+#[test]
+fn beside_a_secret_that_stays_its_neighbours_are_shown() {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("app.conf"), "[main]\nport = 1\n").unwrap();
+    setting("one", secret(SECRET))(&mut bench);
+    let port = [
+        ("path", "/app.conf".into()),
+        ("section", "main".into()),
+        ("key", "port".into()),
+        ("value", "2".into()),
+    ];
+    bench.add("ini_setting", "port", &port.into());
+    bench.run(Mode::Enforce);
+    bench.set(1, "value", "3");
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!(event(&findings, "ini_setting[port]", Status::Changed).is.as_deref(), Some("2"));
+}
