@@ -1,9 +1,12 @@
-//! How often someone may try to log in: counted by address and by name, before the password is looked at, so that many
-//! at once count as many.
+//! How often someone may try to log in: counted before the password is looked at, so that many at once count as many.
+//!
+//! Whoever fails closes the door to the own network alone: a stranger who tries a name over and over does not lock out
+//! its owner. Only networks from which the owner never came in share one count of a name, so that a password is not
+//! guessed from everywhere at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,39 +14,96 @@ use crate::network;
 
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
-/// Many people may share an address; a name is one person's.
-const BY_ADDRESS: u32 = 30;
-const BY_NAME: u32 = 10;
+/// Passwords from one network: many people may share it.
+const FROM_NETWORK: u32 = 30;
+/// Of one name, from one network.
+const OF_NAME: u32 = 10;
+/// Of one name, from all networks from which its owner never came in.
+const OF_NAME_FROM_ELSEWHERE: u32 = 100;
+/// Login links: nobody guesses one, so this only saves the store.
+const LINKS: u32 = 300;
 
-/// So many addresses and names are remembered; more at once is an attack, and then nobody new may try.
+/// So many counts are remembered, and so many networks of owners; more at once is an attack, and then nobody new may
+/// try.
 const REMEMBERED: usize = 20_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
-    Address(IpAddr),
-    Name(String),
+    Network(IpAddr),
+    Name(String, IpAddr),
+    NameFromElsewhere(String),
+    Links(IpAddr),
 }
 
 /// The attempts of the last minutes.
 #[derive(Debug, Default)]
-pub struct Attempts(Mutex<HashMap<Key, (Timestamp, u32)>>);
+pub struct Attempts(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    counts: HashMap<Key, (Timestamp, u32)>,
+    /// From where the owners of names came in, and when last.
+    owners: HashMap<(String, IpAddr), Timestamp>,
+}
 
 impl Attempts {
-    /// Counts an attempt.
+    /// Counts an attempt on a name's password.
     ///
     /// # Errors
     /// How long to wait, where there were too many.
-    pub fn count(&self, address: IpAddr, name: Option<&str>, now: Timestamp) -> Result<(), SignedDuration> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= REMEMBERED {
-            seen.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
+    pub fn count(&self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
+        let (network, name) = (network::of(address), shortened(name));
+        let mut state = self.state();
+        let owner = (name.clone(), network);
+        let mut keys = vec![(Key::Network(network), FROM_NETWORK)];
+        if !state.owners.contains_key(&owner) {
+            keys.push((Key::NameFromElsewhere(name), OF_NAME_FROM_ELSEWHERE));
         }
-        let name = name.map(|name| (Key::Name(name.chars().take(64).collect()), BY_NAME));
-        for (key, most) in [(Key::Address(network::of(address)), BY_ADDRESS)].into_iter().chain(name) {
-            if seen.len() >= REMEMBERED && !seen.contains_key(&key) {
+        keys.push((Key::Name(owner.0, network), OF_NAME));
+        state.take(keys, now)
+    }
+
+    /// Counts the use of a login link.
+    ///
+    /// # Errors
+    /// How long to wait, where there were too many.
+    pub fn count_link(&self, address: IpAddr, now: Timestamp) -> Result<(), SignedDuration> {
+        self.state().take([(Key::Links(network::of(address)), LINKS)], now)
+    }
+
+    /// Forgets the attempts on a name from where its owner came in, and remembers that network.
+    pub fn came_in(&self, address: IpAddr, name: &str, now: Timestamp) {
+        let (network, name) = (network::of(address), shortened(name));
+        let mut state = self.state();
+        state.counts.remove(&Key::Name(name.clone(), network));
+        if state.owners.len() >= REMEMBERED
+            && let Some(oldest) =
+                state.owners.iter().min_by_key(|(_, at)| **at).map(|(owner, _)| owner.clone())
+        {
+            state.owners.remove(&oldest);
+        }
+        state.owners.insert((name, network), now);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(
+        &mut self,
+        keys: impl IntoIterator<Item = (Key, u32)>,
+        now: Timestamp,
+    ) -> Result<(), SignedDuration> {
+        if self.counts.len() >= REMEMBERED {
+            self.counts.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
+        }
+        for (key, most) in keys {
+            if self.counts.len() >= REMEMBERED && !self.counts.contains_key(&key) {
                 return Err(WINDOW);
             }
-            let (began, count) = seen.entry(key).or_insert((now, 0));
+            let (began, count) = self.counts.entry(key).or_insert((now, 0));
             if now.duration_since(*began) >= WINDOW {
                 (*began, *count) = (now, 0);
             }
@@ -54,12 +114,10 @@ impl Attempts {
         }
         Ok(())
     }
+}
 
-    /// Forgets the attempts on a name: its owner came in.
-    pub fn came_in(&self, name: &str) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.remove(&Key::Name(name.chars().take(64).collect()));
-    }
+fn shortened(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 #[cfg(test)]
@@ -73,14 +131,25 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_closed_after_ten_attempts_from_anywhere_and_opens_again() {
+    fn a_stranger_who_tries_a_name_over_and_over_does_not_lock_out_its_owner() {
         let attempts = Attempts::default();
-        for n in 0..10 {
-            assert_eq!(attempts.count(address(n), Some("ana"), NOW), Ok(()));
-        }
-        assert_eq!(attempts.count(address(99), Some("ana"), NOW), Err(WINDOW));
-        assert_eq!(attempts.count(address(99), Some("ben"), NOW), Ok(()));
-        assert_eq!(attempts.count(address(99), Some("ana"), NOW + WINDOW), Ok(()));
+        let tried = (0..1_000).filter(|_| attempts.count(address(1), "ana", NOW).is_ok()).count();
+        assert_eq!(tried, 10);
+        assert_eq!(attempts.count(address(1), "ana", NOW), Err(WINDOW));
+        assert_eq!(attempts.count(address(2), "ana", NOW), Ok(()), "from another network");
+        assert_eq!(attempts.count_link(address(1), NOW), Ok(()), "a link works from the same one");
+        assert_eq!(attempts.count(address(1), "ana", NOW + WINDOW), Ok(()));
+    }
+
+    #[test]
+    fn guessing_from_everywhere_is_limited_and_closes_no_network_of_the_owner() {
+        let attempts = Attempts::default();
+        attempts.came_in(address(250), "ana", NOW);
+        let guess =
+            |n: u16| attempts.count(IpAddr::from([10, 0, (n >> 8) as u8, n as u8]), "ana", NOW).is_ok();
+        assert_eq!((0..1_000).filter(|n| guess(*n)).count(), 100);
+        assert_eq!(attempts.count(address(250), "ana", NOW), Ok(()), "where the owner was before");
+        assert_eq!(attempts.count(address(7), "ben", NOW), Ok(()));
     }
 
     #[test]
@@ -89,9 +158,21 @@ mod tests {
         let refused = (0..100u16)
             .filter(|n| {
                 let address = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, *n]);
-                attempts.count(address, Some(&format!("name{n}")), NOW).is_err()
+                attempts.count(address, &format!("name{n}"), NOW).is_err()
             })
             .count();
         assert_eq!(refused, 70);
+    }
+
+    #[test]
+    fn names_without_number_take_no_memory_without_end() {
+        let attempts = Attempts::default();
+        for n in 0..20_010_u32 {
+            let from = IpAddr::from(std::net::Ipv4Addr::from(n));
+            attempts.came_in(from, "ana", NOW);
+            let _ = attempts.count(from, &format!("name{n}"), NOW);
+        }
+        let state = attempts.state();
+        assert!(state.counts.len() <= REMEMBERED + 3 && state.owners.len() <= REMEMBERED);
     }
 }

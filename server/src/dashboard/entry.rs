@@ -51,6 +51,13 @@ fn check(request: &HttpRequest) -> Result<(), Error> {
     if !state.names.is_empty() && !asked_host(request).is_some_and(|host| is_ours(host, &state.names)) {
         return Err(Error::OtherHost);
     }
+    if Format::of(request) == Format::Json
+        && let Some(name) = left_empty(request.query_string())
+    {
+        return Err(Error::Wrong(format!(
+            "`{name}` is empty, which selects nothing; leave it out to select all"
+        )));
+    }
     let place = request.conn_data::<Arc<Place>>();
     if let (Some(place), Some(from)) = (place, request.peer_addr())
         && place.is_strangers()
@@ -61,6 +68,15 @@ fn check(request: &HttpRequest) -> Result<(), Error> {
         });
     }
     Ok(())
+}
+
+/// A parameter without a value. Forms send those that a person left open; a program that sends one has lost what it
+/// meant.
+fn left_empty(query: &str) -> Option<String> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let mut pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (name, _) = pairs.find(|(_, value)| value.is_empty() || value.bytes().all(|byte| byte == b'+'))?;
+    Some(name.chars().take(40).flat_map(char::escape_default).collect())
 }
 
 /// The host that a request is for, as it says.
@@ -82,6 +98,16 @@ fn is_ours(host: &str, names: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a09_a_selection_that_is_empty_is_refused_where_programs_ask() {
+        for empty in ["customer=", "customer", "q=x&customer=&page=1", "customer=+"] {
+            assert_eq!(left_empty(empty).as_deref(), Some("customer"), "{empty}");
+        }
+        for full in ["", "customer=acme", "q=a%20b&page=2"] {
+            assert_eq!(left_empty(full), None, "{full}");
+        }
+    }
 
     #[test]
     fn a_host_is_ours_by_name_or_by_address_alone() {

@@ -144,7 +144,7 @@ async fn check(
     let user = state.store.user(name.to_owned()).await?;
     let hash = user.as_ref().and_then(|user| user.password.clone());
     if password::fits(&state.hashing, password, hash).await? {
-        state.attempts.came_in(name);
+        state.attempts.came_in(address(request), name, Timestamp::now());
         return Ok(user);
     }
     let object = if user.is_some() { name } else { "an unknown name" };
@@ -158,7 +158,7 @@ async fn check(
 /// # Errors
 /// Where there were too many.
 pub fn count_attempt(request: &HttpRequest, state: &State, name: &str) -> Result<(), Error> {
-    state.attempts.count(address(request), Some(name), Timestamp::now()).map_err(Error::TooMany)
+    state.attempts.count(address(request), name, Timestamp::now()).map_err(Error::TooMany)
 }
 
 /// What a link opens: a button.
@@ -175,7 +175,7 @@ pub async fn by_link(
     let now = Timestamp::now();
     let used = async {
         from_our_page(&request)?;
-        state.attempts.count(address(&request), None, now).map_err(Error::TooMany)?;
+        state.attempts.count_link(address(&request), now).map_err(Error::TooMany)?;
         Ok::<_, Error>(state.store.use_login_link(hash_of(&token), now).await?)
     };
     match used.await {

@@ -385,6 +385,21 @@ async fn metrics_count_all_nodes_and_name_none() {
     assert!(text.contains("holdfast_nodes{state=\"failed\"} 1\n"), "{text}");
     assert!(text.contains("holdfast_commits_broken 1\n"), "{text}");
     assert!(!text.contains("acme") && !text.contains("script"), "{text}");
+}
+
+#[actix_web::test]
+async fn a09_an_empty_selection_is_not_everything() {
+    let seeded = seeded().await;
+    for query in ["customer=", "reseller=", "customer=acme&role="] {
+        let answer = see(&seeded, "ana", &format!("/api/v1/nodes?{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}: {}", answer.body);
+        assert_eq!(see(&seeded, "ana", &format!("/nodes?{query}")).await.status, StatusCode::OK, "a form");
+    }
+}
+
+#[actix_web::test]
+async fn a55_metrics_are_not_for_strangers() {
+    let seeded = seeded().await;
     let remote = || TestRequest::get().uri("/metrics").peer_addr("192.0.2.1:1".parse().unwrap());
     assert_eq!(ask(&seeded, remote()).await.status, StatusCode::NOT_FOUND);
     see(&seeded, "cleo", "/").await;
