@@ -5,6 +5,7 @@
     reason = "all of it is tests, and what fails in one is to be seen where it did"
 )]
 
+mod abuse;
 mod compile;
 mod contract;
 mod docs;

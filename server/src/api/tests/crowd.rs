@@ -40,7 +40,7 @@ async fn a27_fifteen_hundred_idle_connections_stop_neither_polls_nor_enrolment_n
 }
 
 #[actix_web::test]
-async fn strangers_who_go_on_asking_keep_no_connection() {
+async fn a27_strangers_who_go_on_asking_keep_no_connection() {
     let fixture = small().await;
     let stranger = fixture.anonymous();
     for (route, status) in [("/v1/x", 404), (path::CATALOG, 401)] {
@@ -51,7 +51,7 @@ async fn strangers_who_go_on_asking_keep_no_connection() {
 }
 
 #[actix_web::test]
-async fn strangers_who_ask_too_much_wait_and_nodes_behind_the_same_address_do_not() {
+async fn e17_strangers_who_ask_too_much_wait_and_nodes_behind_the_same_address_do_not() {
     let fixture = Fixture::start().await;
     let (agent, key) = fixture.enrolled("web1.acme.example").await;
     let stranger = fixture.anonymous();

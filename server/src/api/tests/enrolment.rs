@@ -23,7 +23,7 @@ async fn actions(fixture: &Fixture) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_join_string_makes_a_node_and_only_the_key_of_its_request_counts() {
+async fn a17_a_join_string_makes_a_node_and_only_the_key_of_its_request_counts() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     assert_eq!(agent.certificate.certname.as_str(), "web1.acme.example");
@@ -50,7 +50,7 @@ async fn the_server_shows_the_key_that_the_join_string_pins() {
 }
 
 #[actix_web::test]
-async fn a_lost_reply_burns_nothing_and_another_key_is_refused_and_alarmed() {
+async fn e03_a_lost_reply_burns_nothing_and_another_key_is_refused_and_alarmed() {
     let fixture = Fixture::start().await;
     let (join, key) = (fixture.invite("web1.acme.example").await, Key::new());
     let Ok(first) = fixture.enroll(&join, &key).await else { panic!() };
@@ -71,7 +71,7 @@ async fn a_revoked_node_does_not_get_its_first_certificate_again() {
 }
 
 #[actix_web::test]
-async fn of_keys_that_race_for_a_token_one_wins() {
+async fn a18_of_keys_that_race_for_a_token_one_wins() {
     let fixture = Fixture::start().await;
     let join = fixture.invite("web1.acme.example").await;
     let keys: Vec<_> = (0..8).map(|_| Key::new()).collect();
@@ -111,7 +111,7 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
 }
 
 #[actix_web::test]
-async fn a_token_that_is_late_wrong_or_replaced_is_worth_nothing() {
+async fn a19_a_token_that_is_late_wrong_or_replaced_is_worth_nothing() {
     let fixture = Fixture::start().await;
     let late = fixture.invite_as("web1.acme.example", Present::Keep, Duration::ZERO).await;
     assert_eq!(code(fixture.enroll(&late, &Key::new()).await), "token-invalid");
@@ -125,7 +125,7 @@ async fn a_token_that_is_late_wrong_or_replaced_is_worth_nothing() {
 }
 
 #[actix_web::test]
-async fn a_machine_made_again_ends_the_one_before() {
+async fn a07_a_machine_made_again_ends_the_one_before() {
     let fixture = Fixture::start().await;
     let (first, _) = fixture.enrolled("web1.acme.example").await;
     first.catalog().await;
@@ -137,7 +137,7 @@ async fn a_machine_made_again_ends_the_one_before() {
 }
 
 #[actix_web::test]
-async fn a_revoked_node_is_refused_on_the_connection_that_it_has() {
+async fn a13_a_revoked_node_is_refused_on_the_connection_that_it_has() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     agent.catalog().await;
@@ -154,7 +154,7 @@ async fn a_revoked_node_is_refused_on_the_connection_that_it_has() {
 }
 
 #[actix_web::test]
-async fn the_first_use_of_a_new_certificate_ends_the_old_one() {
+async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     let fixture = Fixture::start().await;
     let (old, _) = fixture.enrolled("web1.acme.example").await;
     let key = Key::new();
@@ -171,7 +171,7 @@ async fn the_first_use_of_a_new_certificate_ends_the_old_one() {
 }
 
 #[actix_web::test]
-async fn an_expired_certificate_renews_and_does_nothing_else() {
+async fn a14_an_expired_certificate_renews_and_does_nothing_else() {
     let fixture = Fixture::with_lifetime(Duration::from_secs(1)).await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
@@ -184,7 +184,7 @@ async fn an_expired_certificate_renews_and_does_nothing_else() {
 }
 
 #[actix_web::test]
-async fn what_a_restart_must_not_change() {
+async fn e15_what_a_restart_must_not_change() {
     let fixture = Fixture::start().await;
     let (agent, key) = fixture.enrolled("web1.acme.example").await;
     let catalog = agent.catalog().await;

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use crate::serve::fixture::Fixture;
 
 #[actix_web::test]
-async fn anothers_content_and_what_nobody_has_are_one_answer() {
+async fn a04_anothers_content_and_what_nobody_has_are_one_answer() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let (other, _) = fixture.enrolled("mail1.other.example").await;
@@ -30,7 +30,7 @@ async fn anothers_content_and_what_nobody_has_are_one_answer() {
 }
 
 #[actix_web::test]
-async fn without_a_certificate_only_enrolment_answers() {
+async fn a10_without_a_certificate_only_enrolment_answers() {
     let fixture = Fixture::start().await;
     let anonymous = fixture.anonymous();
     let content = format!("{}/{}", path::CONTENT, ContentHash::of(b"x"));
@@ -56,7 +56,24 @@ async fn without_a_certificate_only_enrolment_answers() {
 }
 
 #[actix_web::test]
-async fn who_asks_is_nobodys_to_say() {
+async fn a23_what_is_not_tls_of_today_is_not_answered() {
+    use std::io::{Read as _, Write as _};
+    let fixture = Fixture::start().await;
+    let older = fixture.anonymous_by(&rustls::version::TLS12).get(fixture.url("/v1/x")).send().await;
+    assert!(older.is_err(), "TLS 1.2");
+    let nodes = fixture.server.nodes_address();
+    let plain = actix_web::web::block(move || {
+        let mut stream = std::net::TcpStream::connect(nodes)?;
+        stream.write_all(b"GET /v1/x HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).map(|_| said)
+    });
+    let said = plain.await.unwrap().unwrap_or_default();
+    assert!(!said.starts_with(b"HTTP"), "{said:?}");
+}
+
+#[actix_web::test]
+async fn a01_who_asks_is_nobodys_to_say() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let facts = holdfast_catalog::facts::Facts::none().hash();
@@ -79,7 +96,7 @@ async fn who_asks_is_nobodys_to_say() {
 }
 
 #[actix_web::test]
-async fn bodies_are_limited_in_size_depth_and_form() {
+async fn a24_bodies_are_limited_in_size_depth_and_form() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let bomb = zstd::encode_all(&vec![b' '; 64 << 20][..], 3).unwrap();
@@ -104,7 +121,7 @@ async fn bodies_are_limited_in_size_depth_and_form() {
 }
 
 #[actix_web::test]
-async fn who_asks_too_often_waits() {
+async fn a28_who_asks_too_often_waits() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let (other, _) = fixture.enrolled("mail1.other.example").await;
@@ -120,7 +137,7 @@ async fn who_asks_too_often_waits() {
 }
 
 #[actix_web::test]
-async fn a_node_that_waits_for_its_own_compile_takes_no_slot_from_others() {
+async fn a28_a_node_that_waits_for_its_own_compile_takes_no_slot_from_others() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let (other, _) = fixture.enrolled("mail1.other.example").await;

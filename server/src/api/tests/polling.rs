@@ -102,7 +102,7 @@ async fn facts_are_asked_for_only_where_the_server_lacks_them() {
 }
 
 #[actix_web::test]
-async fn a_report_sent_twice_counts_once_and_is_its_senders() {
+async fn a58_a_report_sent_twice_counts_once_and_is_its_senders() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let (other, _) = fixture.enrolled("mail1.other.example").await;
@@ -122,7 +122,7 @@ async fn a_report_sent_twice_counts_once_and_is_its_senders() {
 }
 
 #[actix_web::test]
-async fn a_large_report_is_stored_and_the_next_waits() {
+async fn a28_a_large_report_is_stored_and_the_next_waits() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let mut body = serde_json::to_vec(&report()).unwrap();
