@@ -98,11 +98,21 @@ impl std::fmt::Display for Diagnostic {
     }
 }
 
+/// Longer words are nobody's slip of the finger, and comparing them costs by the square of their length.
+const LONGEST: usize = 200;
+
 /// The candidate with the fewest edits, where they are at most a third of the word; the first of equals by name.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    let length = word.chars().count();
+    if length > LONGEST {
+        return None;
+    }
+    let limit = (length / 3).max(1);
     candidates
         .into_iter()
+        .filter(|candidate| {
+            candidate.len() <= 4 * LONGEST && candidate.chars().count().abs_diff(length) <= limit
+        })
         .map(|candidate| (edits(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()
@@ -138,5 +148,7 @@ mod tests {
         assert_eq!(nearest("ensrue", names), Some("ensure"));
         assert_eq!(nearest("enabel", names), Some("enable"));
         assert_eq!(nearest("zzz", names), None);
+        let long = "a".repeat(10_000_000);
+        assert_eq!(nearest(&long, [&*long]), None, "what costs too much to compare is not compared");
     }
 }

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
 
 use crate::compile::{Program, sorted};
+use crate::diagnose::share::limited;
 use crate::lookup::hierarchy::Writer;
 use crate::repo::Snapshot;
 
@@ -66,11 +68,11 @@ impl Checked {
         self.fatal.is_empty() && self.tenants.is_empty() && self.nodes.is_empty()
     }
 
-    /// All errors and warnings, in the order of their places, each once.
+    /// All errors and warnings, in the order of their places, each once; of very many, to each their share.
     pub fn all(&self) -> Vec<Diagnostic> {
         let nodes = self.nodes.values().flatten();
         let all = self.fatal.iter().chain(&self.tenants).chain(nodes).chain(&self.warnings);
-        sorted(all.cloned().collect())
+        limited(sorted(all.cloned().collect()))
     }
 }
 
@@ -87,6 +89,11 @@ pub fn check_after(program: &Program, before: Before<'_>) -> Checked {
 }
 
 fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
+    if let Some((path, reason)) = program.snapshot().refusal() {
+        // Nothing was read: all else that could be said would follow from that.
+        let origin = path.map(|path| Origin::locate(path, "", 0..0));
+        return Checked { fatal: vec![Diagnostic::error("limit", &**reason, origin)], ..Checked::default() };
+    }
     let mut checked = check_sources(program);
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before);
@@ -110,7 +117,8 @@ fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
 /// What does not take a compile.
 fn check_sources(program: &Program) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
-    for problem in program.data().check(program.snapshot()) {
+    let data = program.data();
+    for problem in data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot())) {
         match blame::written_by(program, &problem) {
             Writer::Operators => checked.fatal.push(problem),
             Writer::Tenants => checked.tenants.push(problem),

@@ -16,6 +16,7 @@ use holdfast_catalog::facts::Facts;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnose::share::of_node;
 use crate::inventory::Node;
 use crate::lookup::Lookup;
 use crate::repo::{File, Presence};
@@ -96,7 +97,7 @@ pub fn compile(
     let edges = Edges::explicit(&declared, &pass).with_implied(&pass);
     let problems = pass.take_problems();
     if !problems.is_empty() {
-        return Err(problems);
+        return Err(of_node(problems));
     }
     let idle = assemble::idle_policies(&policies, &declared).into_iter().map(|(name, origin)| {
         let message = format!("a policy is for `{name}`, which this node does not have");

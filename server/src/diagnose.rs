@@ -9,6 +9,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
+pub mod share; // of a list that is too long
+
 /// Whether the output may hold colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {

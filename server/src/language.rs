@@ -12,6 +12,7 @@ pub mod formula;
 pub mod interpolation;
 pub mod manifest;
 pub mod merge;
+pub mod problems;
 pub mod scope;
 mod secrecy;
 pub mod template;

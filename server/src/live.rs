@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::hash::ContentHash;
 use serde::Serialize;
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::broadcast;
 
 use crate::check::{Checked, check};
 use crate::compile::Program;
@@ -23,6 +23,7 @@ use crate::store::node::{NodeId, Place};
 mod commit;
 mod given;
 mod seen;
+mod slots;
 
 pub mod poll; // what a node is to be, or that nothing changed
 pub mod report; // what a node did
@@ -130,7 +131,7 @@ pub struct Live {
     judging: ArcSwapOption<String>,
     given: Mutex<HashMap<NodeId, given::Given>>,
     seen: seen::Seen,
-    compiles: Arc<Semaphore>,
+    compiles: slots::Slots,
     /// A node's turn to compile: one at a time, so that its ever-new facts cannot take all of `compiles`.
     turns: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
     happenings: broadcast::Sender<Happening>,
@@ -141,7 +142,7 @@ impl Live {
     /// A state in which no commit is in force.
     pub fn new(config: Config, store: Store, key: token::Key) -> Arc<Self> {
         Arc::new(Self {
-            compiles: Arc::new(Semaphore::new(config.compiles)),
+            compiles: slots::Slots::new(config.compiles),
             config,
             store,
             key,

@@ -14,7 +14,7 @@ mod directory;
 mod follower;
 mod git;
 mod kept;
-mod limits;
+pub mod limits; // what a server takes of a repository
 mod mirror;
 mod source;
 mod watch;
@@ -27,6 +27,8 @@ pub(crate) use git::tests::Scratch;
 pub use kept::Kept;
 pub use mirror::Mirror;
 pub use source::Source;
+
+use limits::Refused;
 
 /// What a snapshot is of: a commit's id, or the hash of a directory's names and contents.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,13 +58,25 @@ impl fmt::Debug for CommitId {
 pub struct File {
     bytes: Arc<[u8]>,
     hash: ContentHash,
+    refusal: Option<Arc<str>>,
 }
 
 impl File {
     /// A file of these bytes.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self { hash: ContentHash::of(&bytes), bytes }
+        Self { hash: ContentHash::of(&bytes), bytes, refusal: None }
+    }
+
+    /// Stands for a file that is beyond a limit: it has no content, and whoever needs it fails with this reason.
+    pub fn refused(reason: Arc<str>) -> Self {
+        let hash = ContentHash::of(format!("refused: {reason}").as_bytes());
+        Self { bytes: Arc::default(), hash, refusal: Some(reason) }
+    }
+
+    /// Why its content is not here, where it is beyond a limit.
+    pub fn refusal(&self) -> Option<&Arc<str>> {
+        self.refusal.as_ref()
     }
 
     /// Its content.
@@ -92,6 +106,9 @@ struct Inner {
     files: BTreeMap<Arc<str>, File>,
     ignored: Vec<Ignored>,
     remarks: Vec<Diagnostic>,
+    refused: Refused,
+    /// Parts of the data of which there is too much, each as a file that fails.
+    refused_parts: BTreeMap<Arc<str>, File>,
 }
 
 /// Who committed what, as the commit says: for people.
@@ -114,6 +131,17 @@ pub struct Ignored {
     pub what: &'static str,
 }
 
+/// A part of the data that is beyond a limit.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusedPart<'a> {
+    /// Which: `hieradata/customers/acme`.
+    pub part: &'a Arc<str>,
+    /// The first of its files.
+    pub first: &'a Arc<str>,
+    /// Why it was not read.
+    pub reason: &'a Arc<str>,
+}
+
 impl Snapshot {
     fn new(
         commit: CommitId,
@@ -121,7 +149,9 @@ impl Snapshot {
         files: BTreeMap<Arc<str>, File>,
         ignored: Vec<Ignored>,
     ) -> Self {
-        Self(Arc::new(Inner { commit, written, files, ignored, remarks: Vec::new() }))
+        let (refused, refused_parts) = (Refused::default(), BTreeMap::new());
+        let remarks = Vec::new();
+        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts }))
     }
 
     /// With what is worth saying about how it was found.
@@ -131,6 +161,22 @@ impl Snapshot {
             inner.remarks.extend(remarks);
         }
         self
+    }
+
+    /// A snapshot of what is within the limits.
+    fn within_limits(
+        commit: CommitId,
+        written: Option<Written>,
+        mut files: BTreeMap<Arc<str>, File>,
+        ignored: Vec<Ignored>,
+        refused: Refused,
+    ) -> Self {
+        files
+            .extend(refused.files.iter().map(|(path, reason)| (path.clone(), File::refused(reason.clone()))));
+        let parts =
+            refused.parts.iter().map(|(part, (_, reason))| (part.clone(), File::refused(reason.clone())));
+        let (remarks, refused_parts) = (Vec::new(), parts.collect());
+        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts }))
     }
 
     /// A snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
@@ -151,7 +197,20 @@ impl Snapshot {
 
     /// A file by its path from the repository's root. Reads of a compile go through [`Snapshot::reader`].
     pub fn get(&self, path: &str) -> Option<&File> {
-        self.0.files.get(path)
+        self.0.files.get(path).or_else(|| {
+            // Of a part that is too large, nobody knows what it would hold.
+            if self.0.refused_parts.is_empty() { None } else { self.0.refused_parts.get(limits::part(path)?) }
+        })
+    }
+
+    /// Why nothing of the commit was read: the file that is too large, where it is one, and in which way.
+    pub fn refusal(&self) -> Option<(Option<&Arc<str>>, &Arc<str>)> {
+        self.0.refused.commit.as_ref().map(|(path, reason)| (path.as_ref(), reason))
+    }
+
+    /// The parts of the data that were not read.
+    pub fn refused_parts(&self) -> impl Iterator<Item = RefusedPart<'_>> {
+        self.0.refused.parts.iter().map(|(part, (first, reason))| RefusedPart { part, first, reason })
     }
 
     /// The files below `folder`, in the order of their paths.
@@ -175,7 +234,12 @@ impl Snapshot {
         let own = self.files().filter(|(path, _)| keep(path));
         let others = other.into_iter().flat_map(Self::files).filter(|(path, _)| !keep(path));
         let files = own.chain(others).map(|(path, file)| (path.clone(), file.clone())).collect();
-        Self::new(self.commit().clone(), self.written().cloned(), files, Vec::new())
+        let own = self.0.refused.parts.iter().filter(|(_, (first, _))| keep(first));
+        let others = other.into_iter().flat_map(|other| &other.0.refused.parts);
+        let others = others.filter(|(_, (first, _))| !keep(first));
+        let parts = own.chain(others).map(|(part, why)| (part.clone(), why.clone())).collect();
+        let refused = Refused { parts, ..Refused::default() };
+        Self::within_limits(self.commit().clone(), self.written().cloned(), files, Vec::new(), refused)
     }
 
     /// What the repository has and no snapshot holds: links, submodules, odd names. To be shown as warnings.
@@ -292,7 +356,4 @@ pub enum RepoError {
         /// Which, without credentials.
         url: String,
     },
-    /// The repository is beyond what a server takes.
-    #[error("{0}")]
-    Limit(String),
 }

@@ -10,6 +10,7 @@ mod compile;
 mod estate;
 mod figure;
 mod host;
+mod hostile;
 mod server;
 
 use std::process::ExitCode;
@@ -25,12 +26,13 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let parts: [(&str, Part); 5] = [
+    let parts: [(&str, Part); 6] = [
         ("agent", agent::measure),
         ("compile", compile::measure),
         ("estate", estate::measure),
         ("server", server::measure),
         ("host", host::measure),
+        ("hostile", hostile::measure),
     ];
     figure::print_heading();
     for (name, measure) in parts.into_iter().filter(|(name, _)| name.contains(&only)) {

@@ -4,3 +4,4 @@ mod crowd;
 mod enrolment;
 mod hostile;
 mod polling;
+mod tenants;

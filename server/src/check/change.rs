@@ -13,6 +13,7 @@ use super::facts;
 use crate::compile::Program;
 use crate::inventory::Node;
 use crate::lookup::hierarchy::{Location, PathPattern};
+use crate::repo::limits::part;
 use crate::repo::{File, Snapshot};
 
 /// What changed between two commits.
@@ -23,6 +24,8 @@ pub(super) struct Change<'a> {
     rules: bool,
     /// The other files that are new, gone or have other bytes.
     paths: HashSet<Arc<str>>,
+    /// Parts of the data that are beyond a limit in one of the two alone: whatever a node looks for there is otherwise.
+    parts: HashSet<&'a str>,
     /// The patterns of the hierarchy that can lead to one of those.
     patterns: Vec<&'a PathPattern>,
 }
@@ -31,11 +34,12 @@ impl<'a> Change<'a> {
     /// What `program` changes.
     pub(super) fn new(before: &'a Program, program: &'a Program) -> Self {
         let (old, new) = (before.snapshot(), program.snapshot());
-        let paths = differing(old, new);
+        let (paths, parts) = (differing(old, new), differing_parts(old, new));
         let levels = program.data().settings().levels.iter();
-        let concerned = |pattern: &&PathPattern| paths.iter().any(|path| pattern.could_be(path));
+        let concerned =
+            |pattern: &&PathPattern| !parts.is_empty() || paths.iter().any(|path| pattern.could_be(path));
         let patterns = levels.flat_map(|level| &level.paths).filter(concerned).collect();
-        Self { rules: !Program::same_rules(old, new), before, program, paths, patterns }
+        Self { rules: !Program::same_rules(old, new), before, program, paths, parts, patterns }
     }
 
     /// Whether a node's compile can come out otherwise than before. `facts` are those that the repository has now.
@@ -57,7 +61,9 @@ impl<'a> Change<'a> {
     /// Whether a pattern leads this node to a file that changed.
     fn leads(&self, pattern: &PathPattern, node: &Node, facts: &Facts) -> bool {
         let leads = |profile: &str| match pattern.locate(node, facts, profile) {
-            Ok(Location::Path(path)) => self.paths.contains(&path),
+            Ok(Location::Path(path)) => {
+                self.paths.contains(&path) || part(&path).is_some_and(|part| self.parts.contains(part))
+            }
             Ok(Location::Skipped { .. }) => false,
             Err(_) => true,
         };
@@ -67,6 +73,13 @@ impl<'a> Change<'a> {
         let profiles = self.program.profiles(&node.role, None);
         profiles.iter().any(|name| leads(name.strip_prefix("profile::").unwrap_or(name)))
     }
+}
+
+fn differing_parts<'a>(old: &'a Snapshot, new: &'a Snapshot) -> HashSet<&'a str> {
+    let reasons = |snapshot: &'a Snapshot| {
+        snapshot.refused_parts().map(|refused| (&**refused.part, refused.reason)).collect::<HashSet<_>>()
+    };
+    reasons(old).symmetric_difference(&reasons(new)).map(|(part, _)| *part).collect()
 }
 
 /// The files outside modules that are not the same in both.

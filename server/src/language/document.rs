@@ -11,12 +11,14 @@ use holdfast_catalog::value::{Kind, MAX_DEPTH, Map, Value};
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
+mod limits;
 mod places;
 mod traps;
 
 #[cfg(test)]
 mod tests;
 
+use super::problems::Problems;
 use places::Places;
 pub use traps::unknown_key;
 
@@ -97,9 +99,14 @@ impl Document {
             }
         };
         let places = Places::new(file, &text, level);
+        if let Some(problem) = limits::beyond(&text, &places) {
+            return (Self { file: file.clone(), text, root: Table::default() }, vec![problem]);
+        }
         let (table, errors) = DeTable::parse_recoverable(&text);
-        let mut problems: Vec<_> = errors.iter().map(|error| places.syntax_error(error)).collect();
+        let mut problems = Problems::default();
+        errors.iter().for_each(|error| problems.note(|| places.syntax_error(error)));
         let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
+        let mut problems = problems.into_list();
         problems.dedup_by(|a, b| a.origin == b.origin && a.message == b.message);
         (Self { file: file.clone(), text, root }, problems)
     }
@@ -175,7 +182,7 @@ impl Item {
 /// From the parser's tree to ours.
 struct Walk<'a> {
     places: &'a Places<'a>,
-    problems: &'a mut Vec<Diagnostic>,
+    problems: &'a mut Problems,
 }
 
 impl Walk<'_> {
@@ -195,7 +202,7 @@ impl Walk<'_> {
         let origin = self.places.origin(value.span());
         if depth >= MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
-            self.problems.push(Diagnostic::error("limit", message, Origin::clone(&origin)));
+            self.problems.note(|| Diagnostic::error("limit", message, Origin::clone(&origin)));
             return Item { origin, content: Content::List(Vec::new()) };
         }
         let content = match value.get_ref() {
@@ -205,11 +212,11 @@ impl Walk<'_> {
             DeValue::Float(number) => Content::Scalar(self.float(number, &origin)),
             DeValue::Datetime(date) => {
                 let message = format!("`{date}` is a date, which no parameter takes");
-                self.problems.push(
+                self.problems.note(|| {
                     Diagnostic::error("wrong-kind", message, Origin::clone(&origin))
                         .label("a date")
-                        .help(format!("write it as a string: \"{date}\"")),
-                );
+                        .help(format!("write it as a string: \"{date}\""))
+                });
                 Content::Scalar(Kind::String(date.to_string().into()))
             }
             DeValue::Array(list) => {
@@ -228,7 +235,7 @@ impl Walk<'_> {
             Ok(integer) => Kind::Int(integer),
             Err(_) => {
                 let message = format!("`{number}` is beyond 64 bits");
-                self.problems.push(Diagnostic::error("bad-value", message, Origin::clone(origin)));
+                self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
                 Kind::Int(0)
             }
         }
@@ -239,7 +246,7 @@ impl Walk<'_> {
             Ok(float) if float.is_finite() => Kind::Float(float),
             _ => {
                 let message = format!("`{number}` is not a finite number");
-                self.problems.push(Diagnostic::error("bad-value", message, Origin::clone(origin)));
+                self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
                 Kind::Float(0.0)
             }
         }

@@ -10,6 +10,7 @@ use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::fault::Fault;
 use super::interpolation::Interpolation;
+use super::problems::MOST;
 use super::scope::Scope;
 
 /// A value with expressions in it. Cheap to clone.
@@ -78,12 +79,12 @@ impl Formula {
         }
     }
 
-    /// Names and functions that `scope` does not have, found without evaluating.
+    /// Names and functions that `scope` does not have, found without evaluating; the first of very many.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
         let faults = |(text, origin): (&Interpolation, Option<&Arc<Origin>>)| {
             text.unknown(scope).into_iter().map(|fault| fault.within(origin)).collect::<Vec<_>>()
         };
-        self.texts().into_iter().flat_map(faults).collect()
+        self.texts().into_iter().flat_map(faults).take(MOST + 1).collect()
     }
 
     /// Its value in a scope. What an expression computed stands where the expression's string stands; what it

@@ -6,11 +6,15 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::expression::{Expression, literal};
 use super::fault::{Code, Fault};
+use super::problems::MOST;
 use super::scope::Scope;
 use super::secrecy::Stretches;
 
 const OPEN: &str = "${";
 const ESCAPED: &str = "$${";
+
+/// The longest string that may hold expressions.
+const MAX_BYTES: usize = 256 * 1024;
 
 /// A string with `${…}` or `$${` in it. Spans of its faults are in the string.
 #[derive(Debug, Clone)]
@@ -32,6 +36,10 @@ impl Interpolation {
     pub fn parse(text: &str) -> Result<Option<Self>, Fault> {
         if !text.contains(OPEN) {
             return Ok(None);
+        }
+        if text.len() > MAX_BYTES {
+            let message = format!("a text with expressions has at most {MAX_BYTES} bytes");
+            return Err(Fault::new(Code::Limit, message, 0..0).help("a template takes more"));
         }
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -70,12 +78,12 @@ impl Interpolation {
         })
     }
 
-    /// Names and functions that `scope` does not have, found without evaluating.
+    /// Names and functions that `scope` does not have, found without evaluating; the first of very many.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
         let faults = |(expression, offset): (&Expression, usize)| {
             expression.unknown(scope).into_iter().map(move |fault| fault.shifted(offset))
         };
-        self.expressions().flat_map(faults).collect()
+        self.expressions().flat_map(faults).take(MOST + 1).collect()
     }
 
     /// Its value in a scope: of any type where one `${…}` is the whole string, otherwise a text, sensitive by

@@ -146,7 +146,7 @@ impl Live {
         // The turn comes first: a node that waits for its own compile takes no slot from others. Both are held until the
         // compile ends, even where the caller hangs up.
         let turn = self.turn(caller.node).lock_owned().await;
-        let permit = self.compiles.clone().acquire_owned().await.map_err(|_| PollError::Panicked)?;
+        let permit = self.compiles.take(&caller.place).await.ok_or(PollError::Panicked)?;
         let (in_force, key) = (in_force.clone(), self.catalog_key(caller));
         let environment = self.config.environment.clone();
         tokio::task::spawn_blocking(move || {

@@ -15,7 +15,7 @@ use super::{Key, LookupError};
 use crate::language::merge::Merge;
 use crate::language::types::Type;
 use crate::modules::Modules;
-use crate::repo::{File, Snapshot};
+use crate::repo::{File, RefusedPart, Snapshot};
 
 /// The hierarchy, the declared keys and the files that were needed so far.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Data {
         if let Some((_, file)) = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return file.clone();
         }
-        let file = Arc::new(DataFile::read(path, content.bytes(), &self.settings.levels[level], self));
+        let file = Arc::new(DataFile::read(path, content, &self.settings.levels[level], self));
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         files.entry(key).or_insert((content.hash().clone(), file)).1.clone()
     }
@@ -168,12 +168,29 @@ impl Data {
         problems
     }
 
+    /// The parts of the data that are beyond a limit, each told at its first file.
+    pub fn refused(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
+        let problem = |refused: RefusedPart<'_>| {
+            let path = refused.first;
+            let meant = |pattern: &PathPattern| pattern.could_be(path) || pattern.begins(path);
+            let level = self.settings.levels.iter().find(|level| level.paths.iter().any(meant));
+            over_limit(path, refused.reason, level.map(|level| level.name.clone()))
+        };
+        snapshot.refused_parts().map(problem).collect()
+    }
+
     fn unread(&self, path: &Arc<str>, meant_for: Option<usize>) -> Diagnostic {
         let level = meant_for.map(|level| self.settings.levels[level].name.clone());
         let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
         Diagnostic::error("unread-file", format!("no level of the hierarchy leads to `{path}`"), origin)
             .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml")
     }
+}
+
+/// A file, or the part of the data that begins with it, was not read.
+pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>) -> Diagnostic {
+    let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
+    Diagnostic::error("limit", reason, origin)
 }
 
 impl Declaration<'_> {

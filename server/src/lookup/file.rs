@@ -6,12 +6,15 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
-use super::data::Data;
+use super::data::{Data, over_limit};
 use super::hierarchy::{Level, Writer};
 use super::policy::{self, FilePolicies};
 use crate::language::document::{Document, Entry, Table, unknown_key};
 use crate::language::formula::Formula;
 use crate::language::manifest::is_segment;
+use crate::language::problems::Problems;
+use crate::modules::Modules;
+use crate::repo::File;
 
 /// The table of what a level says about enforcing.
 const SETTINGS: &str = "holdfast";
@@ -28,25 +31,29 @@ pub(super) struct DataFile {
 }
 
 impl DataFile {
-    pub(super) fn read(path: &Arc<str>, bytes: &[u8], level: &Level, data: &Data) -> Self {
-        let (document, problems) = Document::parse(path, bytes, Some(&level.name));
+    pub(super) fn read(path: &Arc<str>, content: &File, level: &Level, data: &Data) -> Self {
+        let mut problems = Problems::default();
+        let (document, found) = Document::parse(path, content.bytes(), Some(&level.name));
+        problems.extend(found);
+        problems.extend(content.refusal().map(|reason| over_limit(path, reason, Some(level.name.clone()))));
         let file = Self {
             text: document.text.clone(),
             values: HashMap::new(),
             origins: HashMap::new(),
             policies: FilePolicies::default(),
-            problems,
+            problems: Vec::new(),
         };
-        let mut reading = Reading { file, data, writer: level.writer };
+        let mut reading = Reading { file, problems, data, writer: level.writer };
         for entry in &document.root.entries {
             reading.top_level(entry);
         }
-        reading.file
+        Self { problems: reading.problems.into_list(), ..reading.file }
     }
 }
 
 struct Reading<'a> {
     file: DataFile,
+    problems: Problems,
     data: &'a Data,
     writer: Writer,
 }
@@ -55,27 +62,20 @@ impl Reading<'_> {
     fn top_level(&mut self, entry: &Entry) {
         let modules = self.data.modules();
         if &*entry.key == SETTINGS {
-            self.file.policies = policy::read(&entry.item, modules, &mut self.file.problems);
+            let mut problems = Vec::new();
+            self.file.policies = policy::read(&entry.item, modules, &mut problems);
+            self.problems.extend(problems);
         } else if self.data.key(&entry.key).is_some() {
             self.value(entry.key.clone(), entry);
         } else if modules.is_namespace(&entry.key) {
             match entry.item.as_table() {
                 Some(table) => self.namespace(&entry.key, table),
                 None => {
-                    let problem = entry.item.not(&entry.key, "a table of the class's parameters");
-                    self.file.problems.push(problem);
+                    self.problems.note(|| entry.item.not(&entry.key, "a table of the class's parameters"));
                 }
             }
         } else {
-            let declared = self.data.keys().map(|(name, _)| &**name);
-            let names: Vec<&str> = declared.chain(modules.manifests().map(|m| m.name.module())).collect();
-            let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);
-            self.file.problems.push(
-                Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
-                    .label("no such class or key")
-                    .help("keys for lookup() are declared in hieradata/keys.toml")
-                    .did_you_mean(&entry.key, names),
-            );
+            self.problems.note(|| unread_key(entry, self.data));
         }
     }
 
@@ -87,36 +87,21 @@ impl Reading<'_> {
             if is_segment(&entry.key) && modules.is_namespace(&below) {
                 match entry.item.as_table() {
                     Some(table) => self.namespace(&below, table),
-                    None => self.file.problems.push(entry.item.not(&entry.key, "a table: it is a class")),
+                    None => self.problems.note(|| entry.item.not(&entry.key, "a table: it is a class")),
                 }
                 continue;
             }
             match modules.class(name) {
                 Some(class) if class.parameter(&entry.key).is_some() => self.value(below.into(), entry),
-                Some(class) => {
+                Some(class) => self.problems.note(|| {
                     let parameters = class.parameters.iter().map(|parameter| &*parameter.name);
                     let outer: Vec<&str> = self.data.keys().map(|(name, _)| &**name).collect();
                     let problem = unknown_key(entry, &format!("class `{name}`"), parameters, &outer);
-                    self.file.problems.push(Diagnostic { code: "unread-key".to_owned(), ..problem });
-                }
-                None => self.no_class(name, &below, entry),
+                    Diagnostic { code: "unread-key".to_owned(), ..problem }
+                }),
+                None => self.problems.note(|| no_class(name, &below, entry, modules)),
             }
         }
-    }
-
-    fn no_class(&mut self, name: &str, below: &str, entry: &Entry) {
-        let modules = self.data.modules();
-        let message = match modules.get(name) {
-            Some(_) => {
-                format!("`{name}` is a define: its parameters come from whoever declares it, not from data")
-            }
-            None => format!("nobody reads this: there is no class `{below}`"),
-        };
-        let classes = modules.manifests().map(|manifest| manifest.name.as_str());
-        self.file.problems.push(
-            Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
-                .did_you_mean(below, classes),
-        );
     }
 
     fn value(&mut self, key: Arc<str>, entry: &Entry) {
@@ -128,7 +113,9 @@ impl Reading<'_> {
             }
             Err(faults) => {
                 let text = self.file.text.clone();
-                self.file.problems.extend(faults.iter().map(|fault| fault.diagnostic(Some(&text))));
+                for fault in &faults {
+                    self.problems.note(|| fault.diagnostic(Some(&text)));
+                }
             }
         }
     }
@@ -137,18 +124,40 @@ impl Reading<'_> {
     fn restrict(&mut self, formula: &Formula) {
         let scope = super::scope::NamesOf(self.writer);
         let text = self.file.text.clone();
-        let problems = formula.unknown(&scope).into_iter().map(|fault| {
-            let problem = fault.diagnostic(Some(&text));
-            match (self.writer, problem.help.is_some()) {
-                (Writer::Tenants, false) => {
-                    problem.help("in a level that tenants write, expressions see node.* and facts.* alone")
+        let writer = self.writer;
+        for fault in formula.unknown(&scope) {
+            self.problems.note(|| {
+                let problem = fault.diagnostic(Some(&text));
+                match (writer, problem.help.is_some()) {
+                    (Writer::Tenants, false) => problem
+                        .help("in a level that tenants write, expressions see node.* and facts.* alone"),
+                    (Writer::Operators, false) => {
+                        problem.help("in data, expressions see node.*, facts.* and lookup(key)")
+                    }
+                    _ => problem,
                 }
-                (Writer::Operators, false) => {
-                    problem.help("in data, expressions see node.*, facts.* and lookup(key)")
-                }
-                _ => problem,
-            }
-        });
-        self.file.problems.extend(problems);
+            });
+        }
     }
+}
+
+fn unread_key(entry: &Entry, data: &Data) -> Diagnostic {
+    let declared = data.keys().map(|(name, _)| &**name);
+    let names: Vec<&str> = declared.chain(data.modules().manifests().map(|m| m.name.module())).collect();
+    let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);
+    Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
+        .label("no such class or key")
+        .help("keys for lookup() are declared in hieradata/keys.toml")
+        .did_you_mean(&entry.key, names)
+}
+
+fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagnostic {
+    let message = match modules.get(name) {
+        Some(_) => {
+            format!("`{name}` is a define: its parameters come from whoever declares it, not from data")
+        }
+        None => format!("nobody reads this: there is no class `{below}`"),
+    };
+    let classes = modules.manifests().map(|manifest| manifest.name.as_str());
+    Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin)).did_you_mean(below, classes)
 }

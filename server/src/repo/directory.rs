@@ -32,9 +32,19 @@ impl Directory {
     /// # Errors
     /// It cannot be read, or is beyond the limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
-        let mut reading = Reading { submodules: self.submodules(), ..Reading::default() };
-        reading.folder(&self.root, "")?;
-        Ok(Snapshot::new(commit_of(&reading.files), None, reading.files, reading.ignored))
+        let mut listing = Listing { submodules: self.submodules(), ..Listing::default() };
+        listing.folder(&self.root, "")?;
+        let refused = Limits::default().judge(listing.files.iter().map(|(path, size)| (&**path, *size)));
+        let mut files = BTreeMap::new();
+        for (path, _) in listing.files.iter().filter(|(path, _)| !refused.has(path)) {
+            if let Some(file) = read(&self.root.join(&**path))? {
+                files.insert(path.clone(), file);
+            }
+        }
+        // What is left out has a part in the id: else nobody would look again when it changes.
+        let left_out = refused.placeholders();
+        let commit = commit_of(files.iter().chain(&left_out));
+        Ok(Snapshot::within_limits(commit, None, files, listing.ignored, refused))
     }
 }
 
@@ -51,7 +61,7 @@ impl Directory {
 }
 
 /// The hash of names and contents.
-pub(super) fn commit_of(files: &BTreeMap<Arc<str>, File>) -> CommitId {
+pub(super) fn commit_of<'a>(files: impl IntoIterator<Item = (&'a Arc<str>, &'a File)>) -> CommitId {
     let mut hash = Sha256::new();
     for (path, file) in files {
         hash.update((path.len() as u64).to_le_bytes());
@@ -67,15 +77,16 @@ pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
     name.starts_with('.') || (parent.is_empty() && name == "target")
 }
 
+/// What there is, before anything is read.
 #[derive(Default)]
-struct Reading {
-    files: BTreeMap<Arc<str>, File>,
+struct Listing {
+    /// With their sizes.
+    files: BTreeMap<Arc<str>, u64>,
     ignored: Vec<Ignored>,
     submodules: BTreeSet<String>,
-    limits: Limits,
 }
 
-impl Reading {
+impl Listing {
     fn folder(&mut self, folder: &Path, path: &str) -> Result<(), RepoError> {
         for entry in std::fs::read_dir(folder).map_err(|source| failed(folder, source))? {
             let entry = entry.map_err(|source| failed(folder, source))?;
@@ -105,19 +116,23 @@ impl Reading {
     }
 
     fn file(&mut self, file: &Path, path: String) -> Result<(), RepoError> {
-        let size = match std::fs::symlink_metadata(file) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(file, error)),
-        };
-        self.limits.take(&path, size)?;
-        match std::fs::read(file) {
-            Ok(bytes) => drop(self.files.insert(path.into(), File::new(bytes))),
-            // an editor's temporary file that is gone again
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(file, error)),
+        if let Some(metadata) = unless_gone(std::fs::symlink_metadata(file), file)? {
+            self.files.insert(path.into(), metadata.len());
         }
         Ok(())
+    }
+}
+
+fn read(file: &Path) -> Result<Option<File>, RepoError> {
+    Ok(unless_gone(std::fs::read(file), file)?.map(File::new))
+}
+
+/// An editor's temporary file may be gone again.
+fn unless_gone<T>(outcome: std::io::Result<T>, file: &Path) -> Result<Option<T>, RepoError> {
+    match outcome {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(file, error)),
     }
 }
 

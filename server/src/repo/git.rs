@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix::objs::tree::EntryKind;
 use holdfast_catalog::diagnostic::Diagnostic;
 
-use super::limits::Limits;
+use super::limits::{Limits, Refused};
 use super::{CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
 
 pub(super) mod revision;
@@ -99,14 +99,18 @@ impl GitRepository {
         let entries = tree.traverse().breadthfirst.files().map_err(|error| failed(&error))?;
         let mut reading =
             Reading { repository: &repository, before: self.take_blobs(), ..Reading::new(&repository) };
+        let here = |error| match error {
+            RepoError::Git { reason, .. } => broken(&self.path, &reason),
+            other => other,
+        };
         for entry in entries {
-            reading.entry(&entry).map_err(|error| match error {
-                RepoError::Git { reason, .. } => broken(&self.path, &reason),
-                other => other,
-            })?;
+            reading.entry(&entry).map_err(here)?;
         }
+        let listed = reading.listed.iter().map(|(path, (_, size))| (&**path, *size));
+        let refused = Limits::default().judge(listed);
+        let files = reading.files(&refused).map_err(here)?;
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
-        Ok(Snapshot::new(id, written(&commit), reading.files, reading.ignored).remarked(remarks))
+        Ok(Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused).remarked(remarks))
     }
 
     fn take_blobs(&self) -> HashMap<gix::ObjectId, File> {
@@ -134,9 +138,9 @@ struct Reading<'r> {
     repository: &'r gix::Repository,
     before: HashMap<gix::ObjectId, File>,
     blobs: HashMap<gix::ObjectId, File>,
-    files: BTreeMap<Arc<str>, File>,
+    /// What there is, with its size, before it is read.
+    listed: BTreeMap<Arc<str>, (gix::ObjectId, u64)>,
     ignored: Vec<Ignored>,
-    limits: Limits,
 }
 
 impl<'r> Reading<'r> {
@@ -145,9 +149,8 @@ impl<'r> Reading<'r> {
             repository,
             before: HashMap::new(),
             blobs: HashMap::new(),
-            files: BTreeMap::new(),
+            listed: BTreeMap::new(),
             ignored: Vec::new(),
-            limits: Limits::default(),
         }
     }
 
@@ -165,7 +168,7 @@ impl<'r> Reading<'r> {
             parent = name;
         }
         let what = match entry.mode.kind() {
-            EntryKind::Blob | EntryKind::BlobExecutable => return self.file(path, entry.oid),
+            EntryKind::Blob | EntryKind::BlobExecutable => return self.list(path, entry.oid),
             EntryKind::Tree => return Ok(()),
             EntryKind::Link => "a symbolic link",
             EntryKind::Commit => "a submodule",
@@ -174,24 +177,34 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    fn file(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
-        let known = self.blobs.get(&id).or_else(|| self.before.get(&id)).cloned();
-        let file = match known {
-            Some(file) => {
-                self.limits.take(path, file.bytes().len() as u64)?;
-                file
-            }
-            None => {
-                let failed = |error: gix::Error| broken(Path::new(""), &format!("{path}: {error}"));
-                let header = self.repository.find_header(id).map_err(failed)?;
-                self.limits.take(path, header.size())?;
-                File::new(self.repository.find_object(id).map_err(failed)?.detach().data)
-            }
+    fn list(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
+        let size = match self.before.get(&id) {
+            Some(file) => file.bytes().len() as u64,
+            None => self.repository.find_header(id).map_err(|error| unread(path, &error))?.size(),
         };
-        self.blobs.insert(id, file.clone());
-        self.files.insert(path.into(), file);
+        self.listed.insert(path.into(), (id, size));
         Ok(())
     }
+
+    fn files(&mut self, refused: &Refused) -> Result<BTreeMap<Arc<str>, File>, RepoError> {
+        let mut files = BTreeMap::new();
+        for (path, (id, _)) in self.listed.iter().filter(|(path, _)| !refused.has(path)) {
+            let file = match self.blobs.get(id).or_else(|| self.before.get(id)) {
+                Some(known) => known.clone(),
+                None => {
+                    let object = self.repository.find_object(*id).map_err(|error| unread(path, &error))?;
+                    File::new(object.detach().data)
+                }
+            };
+            self.blobs.insert(*id, file.clone());
+            files.insert(path.clone(), file);
+        }
+        Ok(files)
+    }
+}
+
+fn unread(path: &str, error: &dyn std::fmt::Display) -> RepoError {
+    broken(Path::new(""), &format!("{path}: {error}"))
 }
 
 /// What a commit says about itself; none where it is bent, which stops nothing.

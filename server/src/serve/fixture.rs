@@ -95,6 +95,11 @@ impl Fixture {
         Self { directory, server }
     }
 
+    /// Writes a file of the repository.
+    pub fn put(&self, path: &str, text: &str) {
+        write(&self.directory.path().join("repo"), path, text);
+    }
+
     /// Writes a file of the repository and takes the result up, as after a push.
     pub async fn commit(&self, path: &str, text: &str) -> CommitStatus {
         let repository = self.directory.path().join("repo");
@@ -189,6 +194,11 @@ impl Fixture {
         client(&self.trust(), None)
     }
 
+    /// The same by one version of TLS alone.
+    pub fn anonymous_by(&self, version: &'static rustls::SupportedProtocolVersion) -> Client {
+        client_by(version, &self.trust(), None)
+    }
+
     /// A URL of the server.
     pub fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.server.nodes_address())
@@ -258,10 +268,18 @@ pub fn client(
     trust: &CertificateDer<'static>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>)>,
 ) -> Client {
+    client_by(&rustls::version::TLS13, trust, identity)
+}
+
+fn client_by(
+    version: &'static rustls::SupportedProtocolVersion,
+    trust: &CertificateDer<'static>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>)>,
+) -> Client {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trust.clone()).unwrap();
     let config = rustls::ClientConfig::builder_with_provider(tls::provider())
-        .with_protocol_versions(&[&rustls::version::TLS13])
+        .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(Arc::new(roots));
     let config = match identity {

@@ -14,18 +14,44 @@ pub(super) struct Places<'a> {
     text: &'a str,
     level: Option<&'a Arc<str>>,
     lines: Vec<usize>,
+    /// How many characters begin before each block of the text.
+    characters: Vec<usize>,
+    /// Bytes that were looked at for columns.
+    #[cfg(test)]
+    looked_at: std::cell::Cell<usize>,
 }
+
+/// Bytes of a block: a place is found by counting in one alone, however long its line is.
+const BLOCK: usize = 256;
+
+/// What is looked at of a line for a cure.
+const LOOKED_AT: usize = 1000;
 
 impl<'a> Places<'a> {
     pub(super) fn new(file: &'a Arc<str>, text: &'a str, level: Option<&'a Arc<str>>) -> Self {
         let after_newlines = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-        Self { file, text, level, lines: std::iter::once(0).chain(after_newlines).collect() }
+        let lines = std::iter::once(0).chain(after_newlines).collect();
+        let before = |so_far: &mut usize, block: &[u8]| {
+            let before = *so_far;
+            *so_far += beginning_in(block);
+            Some(before)
+        };
+        let characters = text.as_bytes().chunks(BLOCK).scan(0, before).collect();
+        Self {
+            file,
+            text,
+            level,
+            lines,
+            characters,
+            #[cfg(test)]
+            looked_at: std::cell::Cell::default(),
+        }
     }
 
     pub(super) fn origin(&self, span: Range<usize>) -> Arc<Origin> {
         let line = self.lines.partition_point(|start| *start <= span.start).max(1);
         let begin = self.lines[line - 1];
-        let column = self.text.get(begin..span.start).map_or(1, |before| before.chars().count() + 1);
+        let column = self.characters_before(span.start) - self.characters_before(begin) + 1;
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Arc::new(Origin {
             file: self.file.clone(),
@@ -35,6 +61,16 @@ impl<'a> Places<'a> {
             column: narrow(column),
             level: self.level.cloned(),
         })
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let at = at.min(self.text.len());
+        let block = (at / BLOCK).min(self.characters.len().saturating_sub(1));
+        let counted = self.characters.get(block).copied().unwrap_or_default();
+        let rest = &self.text.as_bytes()[block * BLOCK..at];
+        #[cfg(test)]
+        self.looked_at.set(self.looked_at.get() + rest.len());
+        counted + beginning_in(rest)
     }
 
     /// How the table of this span is written. A header's span begins with its bracket, an inline table's with its
@@ -60,6 +96,40 @@ impl<'a> Places<'a> {
 
     fn line_of(&self, origin: &Origin) -> &str {
         let begin = self.lines.get(origin.line as usize - 1).copied().unwrap_or_default();
-        self.text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+        let line = self.text.get(begin..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        line.get(..line.floor_char_boundary(LOOKED_AT)).unwrap_or_default()
+    }
+}
+
+/// How many characters begin in a stretch of text.
+fn beginning_in(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xC0 != 0x80).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_times_the_text_on_one_line_takes_four_times_the_work() {
+        let work = |count: usize| {
+            let text = format!("x = [{}]", "[],".repeat(count));
+            let file = "a.toml".into();
+            let places = Places::new(&file, &text, None);
+            (5..text.len() - 1).step_by(3).for_each(|at| drop(places.origin(at..at + 2)));
+            places.looked_at.get()
+        };
+        let (once, four_times) = (work(10_000), work(40_000));
+        assert!(four_times < 6 * once, "{once} {four_times}");
+    }
+
+    #[test]
+    fn places_in_a_long_line_are_those_that_counting_from_its_start_finds() {
+        let text = format!("x = 1\n{}\n{}", "aü€😀".repeat(300), "b".repeat(700));
+        let file: Arc<str> = "a.toml".into();
+        let places = Places::new(&file, &text, None);
+        for (at, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            assert_eq!(*places.origin(at..at), Origin::locate(&file, &text, at..at), "{at}");
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! How much one evaluation may do, and all of one compile together: expressions end, and soon.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::fault::{Code, Fault};
+
+mod pattern;
 
 /// Steps of one evaluation: parts walked, elements made, stretches of text copied. Some 50 ms.
 const STEPS: usize = 1_000_000;
@@ -14,7 +16,7 @@ const STEPS: usize = 1_000_000;
 const BYTES_A_STEP: usize = 32;
 /// The longest text that an expression may make.
 const MAX_TEXT: usize = 1024 * 1024;
-/// Different patterns of one evaluation: reading one may take milliseconds, so they cannot count as steps.
+/// Different patterns of one evaluation.
 const MAX_PATTERNS: usize = 64;
 
 /// Steps of all evaluations of one node's compile. Some 2 s, a hundred times what a role of 2,000 resources takes.
@@ -50,25 +52,27 @@ impl Allowance {
 pub(in crate::language) struct Budget {
     steps: usize,
     shared: Allowance,
-    patterns: BTreeSet<Box<str>>,
+    patterns: BTreeMap<Box<str>, pattern::Size>,
 }
 
 impl Budget {
     pub(in crate::language) fn new(shared: Allowance) -> Self {
-        Self { steps: STEPS, shared, patterns: BTreeSet::new() }
+        Self { steps: STEPS, shared, patterns: BTreeMap::new() }
     }
 
-    /// Counts a pattern, unless it came before.
-    pub(super) fn pattern(&mut self, written: &str) -> Result<(), Fault> {
-        if self.patterns.contains(written) {
-            return Ok(());
+    /// Takes what a pattern costs: building it, unless it came before in this evaluation, and looking for it in a text
+    /// of so many bytes.
+    pub(super) fn pattern(&mut self, written: &str, bytes: usize) -> Result<(), Fault> {
+        if let Some(size) = self.patterns.get(written) {
+            return self.spend(size.matching(bytes));
         }
         if self.patterns.len() >= MAX_PATTERNS {
             let message = format!("more than {MAX_PATTERNS} different patterns");
             return Err(Fault::new(Code::Limit, message, 0..0).help("one pattern can hold others: a|b|c"));
         }
-        self.patterns.insert(written.into());
-        Ok(())
+        let size = pattern::Size::of(written);
+        self.patterns.insert(written.into(), size);
+        self.spend(size.building().saturating_add(size.matching(bytes)))
     }
 
     /// Takes some steps.
@@ -122,4 +126,26 @@ pub(super) fn bounded_text(bytes: usize) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Fault::new(Code::Limit, format!("the text is longer than {MAX_TEXT} bytes"), 0..0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cost_steps_by_what_they_grow_to_whatever_was_kept_from_before() {
+        let allowance = Allowance::of(100_000);
+        let read = |n: usize| Budget::new(allowance.clone()).pattern(&format!("(a{{0,50}}){{0,80}}x{n}"), 1);
+        let refused = (0..400).find_map(|n| read(n).err().map(|fault| (n, fault.code)));
+        assert!(matches!(refused, Some((4..=6, Code::Limit))), "{refused:?}");
+    }
+
+    #[test]
+    fn a_pattern_that_is_used_again_costs_the_looking_alone() {
+        let mut budget = Budget::new(Allowance::default());
+        budget.pattern("^web[0-9]+$", 20).unwrap();
+        let before = budget.steps;
+        (0..1_000).for_each(|_| budget.pattern("^web[0-9]+$", 20).unwrap());
+        assert!(before - budget.steps < 50_000, "{}", before - budget.steps);
+    }
 }

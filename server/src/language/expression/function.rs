@@ -158,10 +158,11 @@ pub(in crate::language) fn call(
     let value = match builtin.run {
         Run::Open(function) | Run::Pattern(function) => {
             arguments.iter().try_for_each(|argument| budget.weigh(argument))?;
-            if let (Run::Pattern(_), [_, pattern]) = (&builtin.run, arguments)
-                && let Kind::String(written) = &exposed(pattern).kind
+            if let (Run::Pattern(_), [text, pattern]) = (&builtin.run, arguments)
+                && let (Kind::String(text), Kind::String(written)) =
+                    (&exposed(text).kind, &exposed(pattern).kind)
             {
-                budget.pattern(written)?;
+                budget.pattern(written, text.len())?;
             }
             if arguments.iter().any(Value::is_sensitive) {
                 let open: Vec<Value> = arguments.iter().map(exposed).collect();

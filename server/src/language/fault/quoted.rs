@@ -16,7 +16,17 @@ pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin 
     let Some(found) = found else { return whole.clone() };
     let base = whole.start as usize;
     let end = (base + found.end).max(base + found.start);
-    Origin { level: whole.level.clone(), ..Origin::locate(&whole.file, source, base + found.start..end) }
+    let before = source.get(base..base + found.start).unwrap_or_default();
+    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    // From the string's own place on: a file may hold many strings.
+    let (line, column) = match before.rfind('\n') {
+        Some(newline) => {
+            let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+            (whole.line.saturating_add(narrow(lines)), narrow(before[newline + 1..].chars().count() + 1))
+        }
+        None => (whole.line, whole.column.saturating_add(narrow(before.chars().count()))),
+    };
+    Origin { start: narrow(base + found.start), end: narrow(end), line, column, ..whole.clone() }
 }
 
 /// The inside of a TOML string as it is written.
@@ -82,9 +92,11 @@ mod tests {
 
     /// The raw text under a stretch of the decoded one.
     fn under(raw: &str, span: Range<usize>) -> String {
-        let source = format!("key = {raw}\n");
-        let whole = Origin::locate(&"a.toml".into(), &source, 6..6 + raw.len());
+        let source = format!("ü = 1\nkey = {raw}\n");
+        let whole = Origin::locate(&"a.toml".into(), &source, 13..13 + raw.len());
         let place = place(&whole, &source, span);
+        let range = place.start as usize..place.end as usize;
+        assert_eq!(place, Origin::locate(&place.file, &source, range), "line and column");
         source[place.start as usize..place.end as usize].to_owned()
     }
 

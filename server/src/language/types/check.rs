@@ -5,11 +5,15 @@ use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::{Defines, Field, Format, Misfit, Need, Size, Type};
 use crate::language::expression::operator::{compare, described};
+use crate::language::problems::MOST;
 use crate::language::secrecy::exposed;
 
 pub(super) fn check(of: &Type, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
-    let mut walk = Walk { defines, path: Vec::new(), misfits: Vec::new() };
+    let mut walk = Walk { defines, path: Vec::new(), misfits: Vec::new(), more: 0 };
     walk.value(of, value);
+    let last = walk.misfits.last().filter(|_| walk.more > 0).cloned();
+    let rest = last.map(|last| Misfit { message: format!("and {} more", walk.more), help: None, ..last });
+    walk.misfits.extend(rest);
     walk.misfits
 }
 
@@ -22,6 +26,8 @@ struct Walk<'a> {
     defines: &'a dyn Defines,
     path: Vec<Step<'a>>,
     misfits: Vec<Misfit>,
+    /// How many more there were: of a long list, all may be wrong.
+    more: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -156,6 +162,10 @@ impl<'a> Walk<'a> {
     }
 
     fn misfit(&mut self, value: &Value, message: String, help: Option<String>) {
+        if self.misfits.len() >= MOST {
+            self.more += 1;
+            return;
+        }
         let origin = value.origin.clone();
         self.misfits.push(Misfit { path: self.shown_path(), message, help, origin });
     }

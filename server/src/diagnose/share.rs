@@ -1,0 +1,196 @@
+//! What is shown and kept of a list that is too long: to each its share.
+//!
+//! A thousand diagnostics, and a megabyte of them, are more than anybody reads. Operators come first; each part of the data
+//! has its turn, so that one tenant's flood hides neither theirs nor another's. What is left out is counted, by part.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use holdfast_catalog::diagnostic::Diagnostic;
+
+use crate::language::problems::more;
+use crate::repo::limits::part;
+
+/// So many are kept of one commit.
+const MOST: usize = 1_000;
+
+/// So many bytes of text.
+const MOST_BYTES: usize = 1024 * 1024;
+
+/// And of one node's compile.
+const MOST_OF_A_NODE: usize = 100;
+const MOST_BYTES_OF_A_NODE: usize = 64 * 1024;
+
+/// So many characters of one text: a message may quote what somebody wrote.
+const MOST_TEXT: usize = 1_000;
+
+/// Parts that are named where something of them is left out; the others together are one line more.
+const NAMED: usize = 50;
+
+/// By whom they are, in their order: parts of the data, and operators.
+type Waiting = BTreeMap<Option<String>, VecDeque<(usize, Diagnostic)>>;
+
+/// A list within the limits, in its order; what is left out is counted at its end.
+pub fn limited(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    within(problems, MOST, MOST_BYTES)
+}
+
+/// What is kept of the compile of one node: there may be many nodes with the same faults.
+pub fn of_node(problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    within(problems, MOST_OF_A_NODE, MOST_BYTES_OF_A_NODE)
+}
+
+fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diagnostic> {
+    let problems: Vec<_> = problems.into_iter().map(shortened).collect();
+    if problems.len() <= most && problems.iter().map(weight).sum::<usize>() <= most_bytes {
+        return problems;
+    }
+    let mut waiting = Waiting::new();
+    for (at, problem) in problems.into_iter().enumerate() {
+        let owner = problem.origin.as_ref().and_then(|origin| part(&origin.file)).map(str::to_owned);
+        waiting.entry(owner).or_default().push_back((at, problem));
+    }
+    let most = most - waiting.len().min(NAMED + 1);
+    let mut chosen = choose(&mut waiting, most, most_bytes);
+    chosen.sort_by_key(|(at, _)| *at);
+    let kept = chosen.into_iter().map(|(_, problem)| problem);
+    kept.chain(left_out(waiting)).collect()
+}
+
+/// One of each in turn; of operators', as many as of all others together.
+fn choose(waiting: &mut Waiting, most: usize, most_bytes: usize) -> Vec<(usize, Diagnostic)> {
+    let (mut chosen, mut bytes) = (Vec::new(), 0);
+    loop {
+        let before = chosen.len();
+        let others = waiting.keys().flatten().count().max(1);
+        for (owner, queue) in waiting.iter_mut() {
+            let turns = if owner.is_none() { others } else { 1 };
+            for _ in 0..turns {
+                let Some((_, next)) = queue.front() else { break };
+                let heavier = bytes + weight(next);
+                if chosen.len() >= most || heavier > most_bytes {
+                    return chosen;
+                }
+                bytes = heavier;
+                chosen.extend(queue.pop_front());
+            }
+        }
+        waiting.retain(|_, queue| !queue.is_empty());
+        if chosen.len() == before {
+            return chosen;
+        }
+    }
+}
+
+fn left_out(mut waiting: Waiting) -> Vec<Diagnostic> {
+    waiting.retain(|_, queue| !queue.is_empty());
+    let mut said = Vec::new();
+    let mut rest = 0;
+    for (owner, mut queue) in waiting {
+        if said.len() < NAMED {
+            let whence =
+                owner.map_or_else(|| "in what operators write".to_owned(), |owner| format!("in {owner}"));
+            let origin = queue.pop_front().and_then(|(_, first)| first.origin);
+            said.push(more(queue.len() + 1, &whence, origin));
+        } else {
+            rest += queue.len();
+        }
+    }
+    if rest > 0 {
+        said.push(more(rest, "elsewhere", None));
+    }
+    said
+}
+
+fn shortened(mut problem: Diagnostic) -> Diagnostic {
+    let others = problem.related.iter_mut().map(|(_, words)| words);
+    for text in [&mut problem.message, &mut problem.label].into_iter().chain(&mut problem.help).chain(others)
+    {
+        if let Some((at, _)) = text.char_indices().nth(MOST_TEXT) {
+            text.truncate(at);
+            text.push('…');
+        }
+    }
+    problem
+}
+
+/// About how many bytes it takes to keep one.
+fn weight(problem: &Diagnostic) -> usize {
+    let places = problem.origin.iter().chain(problem.related.iter().map(|(origin, _)| origin));
+    let words = problem.related.iter().map(|(_, words)| words.len()).sum::<usize>();
+    let help = problem.help.as_ref().map_or(0, String::len);
+    places.map(|origin| origin.file.len() + 60).sum::<usize>()
+        + problem.message.len()
+        + problem.label.len()
+        + help
+        + words
+        + 100
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_catalog::origin::Origin;
+
+    fn problems(file: &str, count: usize) -> impl Iterator<Item = Diagnostic> + use<> {
+        let origin = Origin::locate(&file.into(), "", 0..0);
+        (0..count).map(move |n| Diagnostic::error("x", format!("{n}"), origin.clone()))
+    }
+
+    fn of(list: &[Diagnostic], file: &str) -> usize {
+        list.iter().filter(|p| p.code == "x" && p.origin.as_ref().is_some_and(|o| &*o.file == file)).count()
+    }
+
+    #[test]
+    fn one_tenants_flood_hides_neither_anothers_faults_nor_the_operators() {
+        let mut all: Vec<_> = problems("hieradata/customers/acme.toml", 100_000).collect();
+        all.extend(problems("hieradata/customers/birch.toml", 30));
+        all.extend(problems("modules/a/manifests/init.toml", 40));
+        let shown = limited(all);
+        assert!(shown.len() <= MOST, "{}", shown.len());
+        assert_eq!(of(&shown, "hieradata/customers/birch.toml"), 30);
+        assert_eq!(of(&shown, "modules/a/manifests/init.toml"), 40);
+        let acme = of(&shown, "hieradata/customers/acme.toml");
+        assert!(acme > 800, "{acme}");
+        let last = &shown.last().unwrap().message;
+        assert_eq!(*last, format!("and {} more problems in hieradata/customers/acme", 100_000 - acme));
+    }
+
+    #[test]
+    fn ten_thousand_tenants_at_fault_are_counted_too() {
+        let all = (0..10_000).flat_map(|n| problems(&format!("hieradata/customers/c{n}.toml"), 1)).collect();
+        let shown = limited(all);
+        assert!(shown.len() <= MOST);
+        let counted: usize = shown.iter().filter(|p| p.code == "more").count();
+        assert!((1..=NAMED + 1).contains(&counted) && shown.last().unwrap().message.ends_with("elsewhere"));
+    }
+
+    #[test]
+    fn long_texts_are_cut_and_a_megabyte_is_the_most() {
+        let long = |n: usize| {
+            let origin = Origin::locate(&"hieradata/customers/acme.toml".into(), "", 0..0);
+            Diagnostic::error("x", "ü".repeat(100_000), origin).label(n.to_string())
+        };
+        let shown = limited((0..990).map(long).collect());
+        assert!(shown.iter().map(weight).sum::<usize>() <= MOST_BYTES + 10_000);
+        assert_eq!(shown[0].message.chars().count(), MOST_TEXT + 1);
+        assert!(shown.last().unwrap().message.starts_with("and "));
+    }
+
+    #[test]
+    fn of_one_node_a_hundred_are_kept_and_what_operators_broke_is_among_them() {
+        let mut all: Vec<_> = problems("hieradata/customers/acme.toml", 5_000).collect();
+        all.extend(problems("modules/a/manifests/init.toml", 1));
+        let shown = of_node(all);
+        assert_eq!((shown.len(), of(&shown, "modules/a/manifests/init.toml")), (99, 1));
+        let long = |n: usize| Diagnostic::error("x", format!("{n}{}", "y".repeat(5_000)), None);
+        let shown = of_node((0..100).map(long).collect());
+        assert!(shown.iter().map(weight).sum::<usize>() <= MOST_BYTES_OF_A_NODE + 1_000);
+        assert!(shown.last().unwrap().message.starts_with("and "));
+    }
+
+    #[test]
+    fn a_short_list_is_left_as_it_is() {
+        let all: Vec<_> = problems("a", MOST).collect();
+        assert_eq!(limited(all.clone()), all);
+    }
+}

@@ -1,0 +1,102 @@
+//! What a regular expression costs: reading it by the states that it grows to, matching it by its positions and the
+//! length of the text. Both are counted on the pattern itself, before anything is built, so that a compile costs the same
+//! whatever was kept from the one before.
+
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Hir, HirKind};
+
+/// Steps for a state of the built pattern: some 0.2 µs each.
+const STEPS_A_STATE: usize = 4;
+
+/// Larger ones are refused when they are built, and that ends soon.
+const MOST_STATES: usize = 30_000;
+
+/// Positions and bytes that count as one step, where the text is searched the slow way.
+const VISITS_A_STEP: usize = 8;
+
+/// How large a pattern is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    /// States that it is built of.
+    states: usize,
+    /// Characters and classes that it consists of, each counted as often as it is repeated.
+    positions: usize,
+}
+
+impl Size {
+    /// The size of a pattern as it is written; of what does not parse, that of its text.
+    pub(super) fn of(written: &str) -> Self {
+        let parsed = ParserBuilder::new().nest_limit(250).build().parse(written);
+        let grown = parsed.map_or(Self { states: 0, positions: 0 }, |hir| of(&hir));
+        Self { states: grown.states.saturating_add(written.len()).min(MOST_STATES), ..grown }
+    }
+
+    /// Steps for building it.
+    pub(super) fn building(self) -> usize {
+        self.states * STEPS_A_STATE
+    }
+
+    /// Steps for looking for it in a text of so many bytes.
+    pub(super) fn matching(self, bytes: usize) -> usize {
+        self.positions.min(MOST_STATES).saturating_mul(bytes) / VISITS_A_STEP
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            states: self.states.saturating_add(other.states),
+            positions: self.positions.saturating_add(other.positions),
+        }
+    }
+
+    fn times(self, count: usize) -> Self {
+        Self { states: self.states.saturating_mul(count), positions: self.positions.saturating_mul(count) }
+    }
+}
+
+/// Depth is bounded by the parser.
+fn of(hir: &Hir) -> Size {
+    let one = Size { states: 1, positions: 1 };
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => Size { states: 1, positions: 0 },
+        HirKind::Literal(literal) => one.times(literal.0.len()),
+        HirKind::Class(class) => {
+            let ranges = match class {
+                regex_syntax::hir::Class::Unicode(class) => class.ranges().len(),
+                regex_syntax::hir::Class::Bytes(class) => class.ranges().len(),
+            };
+            Size { states: ranges.max(1), positions: 1 }
+        }
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min).max(1);
+            of(&repetition.sub).times(usize::try_from(times).unwrap_or(usize::MAX)).plus(one)
+        }
+        HirKind::Capture(capture) => of(&capture.sub).plus(Size { states: 2, positions: 0 }),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(of).fold(Size { states: 1, positions: 0 }, Size::plus)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_costs_what_it_grows_to_and_not_what_it_is_written_with() {
+        let cost = |written: &str| Size::of(written).building();
+        assert!(cost("(a{0,50}){0,80}x0") > 16_000, "{}", cost("(a{0,50}){0,80}x0"));
+        assert!(cost("^web[0-9]+\\.acme\\.example$") < 300);
+        assert!(cost("(((a{1000}){1000}){1000}){1000}") == MOST_STATES * STEPS_A_STATE, "no overflow");
+        assert!(cost(&"a|".repeat(5_000)) > 10_000);
+        assert!(cost("\\w{1,40}") > cost("a{1,40}"));
+        assert!(cost("(") > 0 && cost(&"(".repeat(10_000)) > 10_000, "what is no pattern is read as well");
+    }
+
+    #[test]
+    fn a_long_text_costs_by_its_length_and_the_patterns_positions() {
+        let small = Size::of("^web[0-9]+$");
+        assert!(small.matching(50) < 100);
+        let large = Size::of("(a{0,50}){0,80}x0");
+        assert!(large.matching(100_000) > 40_000_000, "{}", large.matching(100_000));
+    }
+}

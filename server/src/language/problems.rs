@@ -1,0 +1,66 @@
+//! What is wrong with one text, up to a number: whoever writes a million faults is told of the first hundred, and how
+//! many more there are. The rest costs nothing but the counting.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+/// So many are kept.
+pub const MOST: usize = 100;
+
+/// A list that stops growing.
+#[derive(Debug, Default)]
+pub struct Problems {
+    kept: Vec<Diagnostic>,
+    more: usize,
+}
+
+impl Problems {
+    /// One more; made only where it is kept.
+    pub fn note(&mut self, problem: impl FnOnce() -> Diagnostic) {
+        if self.kept.len() < MOST {
+            self.kept.push(problem());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Several more.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Diagnostic>) {
+        problems.into_iter().for_each(|problem| self.note(|| problem));
+    }
+
+    /// All that were kept, and how many more there are.
+    pub fn into_list(mut self) -> Vec<Diagnostic> {
+        if self.more > 0 {
+            let last = self.kept.last().and_then(|problem| problem.origin.clone());
+            self.kept.push(more(self.more, "in this file", last));
+        }
+        self.kept
+    }
+}
+
+/// Says how many are not shown.
+pub fn more(count: usize, whence: &str, origin: Option<Origin>) -> Diagnostic {
+    let noun = if count == 1 { "problem" } else { "problems" };
+    Diagnostic::error("more", format!("and {count} more {noun} {whence}"), origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_kept_and_the_rest_are_a_number() {
+        let mut problems = Problems::default();
+        let mut made = 0;
+        for n in 0..1_000_000 {
+            problems.note(|| {
+                made += 1;
+                Diagnostic::error("x", format!("{n}"), None)
+            });
+        }
+        assert_eq!(made, MOST, "the others are not even made");
+        let list = problems.into_list();
+        assert_eq!((list.len(), &*list[MOST].message), (MOST + 1, "and 999900 more problems in this file"));
+    }
+}

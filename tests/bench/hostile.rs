@@ -1,0 +1,71 @@
+//! What a tenant's data may cost that is written to cost much: one file of 1 to 8 MB, checked as a push is.
+
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::figure::{Figure, run};
+
+/// The file that is replaced.
+const FILE: &str = "hieradata/customers/customer.toml";
+
+/// What a megabyte may take.
+const MILLISECONDS: f64 = 50.0;
+const MEBIBYTES: f64 = 100.0;
+
+/// A beginning, and what is written again and again, with its number where it says so.
+const SHAPES: [(&str, &str, &str, &str); 6] = [
+    ("empty lists on one line", "[profile.bench]\nsites=[", "[],", "]\n"),
+    ("values of the wrong type", "[profile.bench]\nsites=[", "1,\n", "]\n"),
+    ("keys that nobody reads", "[profile.bench]\n", "k{n}=1\n", ""),
+    ("expressions with unknown names", "[profile.bench]\nsites=[", "\"${x}\",\n", "]\n"),
+    ("tables", "", "[a{n}]\n", ""),
+    ("syntax errors", "", "=\n", ""),
+];
+
+/// Measures `holdfast check` on each shape at each size, less what it takes without.
+pub fn measure() -> anyhow::Result<Vec<Figure>> {
+    let directory = tempfile::tempdir()?;
+    harness::synthetic::write(directory.path(), 1, 1)?;
+    let (base, _) = check(directory.path())?;
+    let mut figures = Vec::new();
+    for (name, before, again, after) in SHAPES {
+        for megabytes in [1, 2, 4, 8_usize] {
+            let text = written(before, again, after, megabytes * 1_000_000);
+            std::fs::write(directory.path().join(FILE), text).context(FILE)?;
+            let (milliseconds, memory) = check(directory.path())?;
+            let (size, taken) = (megabytes as f64, (milliseconds - base).max(0.0));
+            figures.push(
+                Figure::of(format!("{name}, {megabytes} MB"), vec![taken], "ms")
+                    .beside(MILLISECONDS * size, "–"),
+            );
+            if megabytes == 8 {
+                figures.push(
+                    Figure::of(format!("{name}, {megabytes} MB, peak"), vec![memory], "MiB")
+                        .beside(MEBIBYTES * size, "–"),
+                );
+            }
+        }
+    }
+    Ok(figures)
+}
+
+fn written(before: &str, again: &str, after: &str, bytes: usize) -> String {
+    let mut text = before.to_owned();
+    for n in 0.. {
+        if text.len() + again.len() + 8 > bytes {
+            break;
+        }
+        text.push_str(&again.replace("{n}", &n.to_string()));
+    }
+    text + after
+}
+
+/// CPU milliseconds and mebibytes of a check, which finds much that is wrong.
+fn check(repository: &std::path::Path) -> anyhow::Result<(f64, f64)> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$0\" check \"$1\" 2>/dev/null || true"]);
+    command.arg(&harness::binaries().server).arg(repository);
+    let usage = run(&command)?;
+    Ok((usage.cpu.as_secs_f64() * 1e3, usage.memory))
+}
