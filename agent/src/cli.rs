@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn a_join_string_as_an_argument_is_refused_and_not_repeated() {
+        let given = ["holdfast-agent", "enroll", "a-join-string"];
+        assert!(Cli::try_parse_from(given).is_ok(), "an error of the parser would quote it");
+        let code = format!("{:?}", main(given.into_iter().map(OsString::from)));
+        assert_eq!(code, format!("{:?}", ExitCode::from(USAGE)));
+    }
+
+    #[test]
     fn events_are_logged_only_where_asked_for() {
         let logged = |asked: Option<&str>| {
             let (filter, refused) = log_filter(asked.map(str::to_owned));

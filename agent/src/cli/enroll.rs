@@ -1,5 +1,6 @@
 //! `holdfast-agent enroll`: makes this machine a node by a join string.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,11 +23,20 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
     join_file: Option<PathBuf>,
     /// Read the join string from standard input (what happens without a file, too)
-    #[arg(value_name = "-", value_parser = ["-"])]
-    stdin: Option<String>,
+    // Whatever is given is taken, so that no error of the command line repeats a join string.
+    #[arg(value_name = "-")]
+    stdin: Option<OsString>,
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
+    if arguments.stdin.as_ref().is_some_and(|given| given != "-") {
+        let error = Style::of(&std::io::stderr()).bad("error:");
+        eprintln!(
+            "{error} no join string is taken as an argument, which other users of this machine can see"
+        );
+        eprintln!("give it by --join-file FILE or on standard input; if it was one, make another one");
+        return Ok(super::USAGE.into());
+    }
     let place = common.place()?;
     let state = StateDir::open(&place.state_dir)?;
     let _lock = state.lock()?;
