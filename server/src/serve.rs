@@ -13,7 +13,6 @@ use actix_web::web::{self, Data};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Config;
-use crate::identity::authority::Authority;
 use crate::identity::tls::{self, ServerCertificate};
 use crate::identity::{self, AuthorityError, Identity};
 use crate::live::{self, Live};
@@ -26,8 +25,12 @@ use crate::store::user::{Role, Scope};
 use crate::store::{self, Store};
 use crate::{admin, api, check, dashboard};
 
+mod foundation; // the CA and the store, made once
+
 pub mod hook; // a push takes effect at once
 pub mod ready; // systemd is told
+
+pub use foundation::FoundationError;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -73,6 +76,9 @@ pub enum StartError {
     /// The control repository cannot be read.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// The CA or the store is missing, damaged, or another's.
+    #[error(transparent)]
+    Foundation(#[from] FoundationError),
     /// The CA does not work.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -124,13 +130,13 @@ impl Server {
     /// The first thing that is in the way.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let lock = take_data_dir(&config.data_dir)?;
-        let store = Store::open(&config.data_dir.join("server.db"))?;
-        let (authority, key) = Authority::open(&config.data_dir.join("ca"))?;
+        // First, and before anything is made: a mistyped repository must leave nothing behind.
+        let source = open_source(&config).await?;
+        let (store, authority, key) = foundation::lay(&config.data_dir).await?;
         let (for_nodes, for_people) = (listener(config.listen)?, listener(config.dashboard)?);
         let (nodes, people) = (for_nodes.local_addr()?, for_people.local_addr()?);
         let identity = Identity::load(identity_config(&config, nodes), store.clone(), authority, key.clone());
         let identity = Arc::new(identity.await?);
-        let source = open_source(&config).await?;
         let live = Live::new(live_config(&config, &source), store.clone(), key);
         let follower = put_in_force(&live, &store, source, kept(&config)).await?;
 
@@ -222,6 +228,7 @@ impl Server {
             task.abort();
         }
         self.live.write_seen().await;
+        self.store.close().await;
     }
 }
 

@@ -7,8 +7,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+mod health; // whether it can be used
 mod migrate;
 mod pool;
+mod restored; // what a restored one learns again
 mod writer;
 
 pub mod audit; // who did what: append-only, hash-chained
@@ -50,6 +52,11 @@ pub enum Error {
         /// What stands there.
         value: String,
     },
+    /// The file is not the one that was opened.
+    #[error(
+        "{0} was removed or replaced under the running server: stop the server, restore the file, and start it again"
+    )]
+    Gone(String),
     /// The database was made by other migrations.
     #[error("{0}")]
     Migration(String),
@@ -82,6 +89,7 @@ enum Lane {
 
 struct Inner {
     writer: writer::Writer,
+    place: health::Place,
     for_nodes: pool::Readers,
     for_pages: pool::Readers,
 }
@@ -94,8 +102,10 @@ impl Store {
     pub fn open(file: &Path) -> Result<Self> {
         let connection = pool::open_for_writing(file)?;
         migrate::up(&connection)?;
+        let place = health::Place::of(file)?;
         let shared = Inner {
-            writer: writer::Writer::start(connection),
+            writer: writer::Writer::start(connection, place.clone()),
+            place,
             for_nodes: pool::Readers::of(file, usize::MAX),
             for_pages: pool::Readers::of(file, PAGES_WAITING),
         };
@@ -108,27 +118,9 @@ impl Store {
         Self { shared: self.shared.clone(), lane: Lane::Pages }
     }
 
-    /// Whether reading works, past all pages.
-    ///
-    /// # Errors
-    /// Where the store cannot read.
-    pub async fn check_reading(&self) -> Result<()> {
-        let read = |connection: &rusqlite::Connection| {
-            Ok(connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?)
-        };
-        self.shared.for_nodes.run(read).await.map(|_| ())
-    }
-
-    /// Whether writing works: writes what stands there already, down to the disk.
-    ///
-    /// # Errors
-    /// Where the store cannot write.
-    pub async fn check_writing(&self) -> Result<()> {
-        self.write(|connection| {
-            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            Ok(connection.pragma_update(None, "user_version", version)?)
-        })
-        .await
+    /// Ends it: what was written is in the database file, and nothing more is taken.
+    pub async fn close(&self) {
+        self.shared.writer.close().await;
     }
 
     /// Runs `work` in a transaction of its own making: all of it happens, or nothing.

@@ -3,9 +3,6 @@
 //! What it signs is of two kinds only, so that no request can ask for a third. Its certificate names the instance:
 //! `holdfast://<instance>`.
 
-use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::mpsc;
 
@@ -13,18 +10,19 @@ use data_encoding::HEXLOWER;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, SanType, SerialNumber, SubjectPublicKeyInfo,
+    KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber, SubjectPublicKeyInfo,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 use x509_parser::prelude::{ASN1Time, FromDer as _, GeneralName, X509Certificate};
-use zeroize::Zeroizing;
 
 use super::token::{self, random};
 use super::{BACKDATED, NodeUri};
 use crate::store::certificate::NewCertificate;
+
+mod disk; // its three files
 
 const CA_LIFETIME: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
 
@@ -45,6 +43,18 @@ pub enum AuthorityError {
     /// A file of it holds something else.
     #[error("the CA's file {0} is not what this program wrote: restore it from a backup")]
     Damaged(String),
+    /// Others of its files are there, and this one is not.
+    #[error(
+        "the CA's file {0} is missing: restore `ca/` from a backup; without it every machine must enrol again. Nothing \
+         was changed"
+    )]
+    Missing(String),
+    /// The certificate is another key's.
+    #[error("the CA's files {0}/ca.pem and {0}/key.pem do not belong together: restore both from one backup")]
+    Mismatch(String),
+    /// A new one would take its place.
+    #[error("there is a CA at {0} already")]
+    Present(String),
     /// Signing failed.
     #[error("the CA cannot sign: {0}")]
     Signing(String),
@@ -85,37 +95,47 @@ pub struct Leaf {
 }
 
 impl Authority {
-    /// Opens the CA of a directory, or makes one where there is none, and starts its thread.
-    ///
-    /// # Errors
-    /// Where files cannot be read or written, or are not a CA's.
-    pub fn open(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
-        let (key_file, certificate_file) = (directory.join("key.pem"), directory.join("ca.pem"));
-        make_private_directory(directory)?;
-        if !certificate_file.exists() {
-            let key = KeyPair::generate().map_err(signing)?;
-            // The certificate comes last: where it stands, all of the CA stands.
-            write_private(&key_file, key.serialize_pem().as_bytes())?;
-            write_private(&directory.join("token.key"), &random::<32>())?;
-            write_private(&certificate_file, root(&key)?.as_bytes())?;
-        }
-        let pem = read(&certificate_file)?;
-        let pem = String::from_utf8(pem.to_vec()).map_err(|_| damaged(&certificate_file))?;
-        let key = read(&key_file)?;
-        let key = std::str::from_utf8(&key).ok().and_then(|key| KeyPair::from_pem(key).ok());
-        let token_file = directory.join("token.key");
-        let token_key = read(&token_file)?.as_slice().try_into().map_err(|_| damaged(&token_file))?;
-        let authority = Self::start(pem, key.ok_or_else(|| damaged(&key_file))?)
-            .ok_or_else(|| damaged(&certificate_file))??;
-        Ok((authority, token::Key::new(token_key)))
+    /// Whether a directory holds a CA, or a part of one.
+    pub fn is_at(directory: &Path) -> bool {
+        disk::is_at(directory)
     }
 
-    fn start(pem: String, key: KeyPair) -> Option<Result<Self, AuthorityError>> {
+    /// Makes a CA where there is none, whole or not at all, and opens it.
+    ///
+    /// # Errors
+    /// Where files cannot be written, or a part of a CA is there.
+    pub fn make(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
+        if Self::is_at(directory) {
+            return Err(AuthorityError::Present(directory.display().to_string()));
+        }
+        let key = KeyPair::generate().map_err(signing)?;
+        disk::write(directory, &root(&key)?, &key.serialize_pem(), &random::<32>())?;
+        Self::open(directory)
+    }
+
+    /// Opens the CA of a directory and starts its thread. It makes nothing: whatever is missing cannot be made again.
+    ///
+    /// # Errors
+    /// Where a file is missing, cannot be read, is not a CA's, or is another CA's.
+    pub fn open(directory: &Path) -> Result<(Self, token::Key), AuthorityError> {
+        let files = disk::read(directory)?;
+        let authority = Self::start(files.certificate, files.key)
+            .ok_or_else(|| disk::damaged(&directory.join(disk::CERTIFICATE)))??;
+        let authority = authority.ok_or_else(|| AuthorityError::Mismatch(directory.display().to_string()))?;
+        Ok((authority, token::Key::new(files.token_key)))
+    }
+
+    /// None where this is not a CA's certificate; none inside where it is another key's.
+    fn start(pem: String, key: KeyPair) -> Option<Result<Option<Self>, AuthorityError>> {
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
         let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
         let instance = uris(&parsed).next()?.strip_prefix("holdfast://")?.to_owned();
         let pin = Sha256::digest(parsed.public_key().raw).into();
+        let fits = parsed.public_key().raw == key.subject_public_key_info();
         drop(parsed);
+        if !fits {
+            return Some(Ok(None));
+        }
         let issuer = Issuer::from_ca_cert_der(&certificate, key).ok()?;
         let (orders, queue) = mpsc::sync_channel::<(Order, Answer)>(256);
         let thread = std::thread::Builder::new().name("ca".to_owned()).spawn(move || {
@@ -125,7 +145,7 @@ impl Authority {
             }
         });
         let started = thread.map_err(|error| AuthorityError::Signing(error.to_string()));
-        Some(started.map(|_| Self { orders, certificate, pem, instance, pin }))
+        Some(started.map(|_| Some(Self { orders, certificate, pem, instance, pin })))
     }
 
     /// The CA's certificate in PEM.
@@ -273,47 +293,17 @@ pub(super) fn uris<'a>(certificate: &'a X509Certificate<'_>) -> impl Iterator<It
     })
 }
 
-fn damaged(file: &Path) -> AuthorityError {
-    AuthorityError::Damaged(file.display().to_string())
-}
-
-fn file_error(path: &Path) -> impl FnOnce(std::io::Error) -> AuthorityError {
-    let path = path.display().to_string();
-    move |source| AuthorityError::File { path, source }
-}
-
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, AuthorityError> {
-    fs::read(file).map(Zeroizing::new).map_err(file_error(file))
-}
-
-fn make_private_directory(directory: &Path) -> Result<(), AuthorityError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(file_error(directory))
-}
-
-/// Writes a file that only its owner reads, whole and on disk, or not at all.
-fn write_private(file: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
-    let fresh = file.with_extension("new");
-    let write = || {
-        let mut open =
-            fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        open.write_all(bytes)?;
-        open.sync_all()?;
-        fs::rename(&fresh, file)?;
-        fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
-    };
-    write().map_err(file_error(file))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[actix_web::test]
     async fn it_is_the_same_after_a_restart_and_its_key_is_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ca");
-        let (first, key) = Authority::open(&path).unwrap();
+        let (first, key) = Authority::make(&path).unwrap();
         let (again, same) = Authority::open(&path).unwrap();
         assert_eq!(
             (first.instance(), first.pin(), first.pem()),
@@ -329,16 +319,58 @@ mod tests {
     #[actix_web::test]
     async fn a_damaged_file_is_named_and_never_replaced() {
         let directory = tempfile::tempdir().unwrap();
-        drop(Authority::open(directory.path()).unwrap());
+        drop(Authority::make(directory.path()).unwrap());
         fs::write(directory.path().join("key.pem"), "nonsense").unwrap();
         let Err(error) = Authority::open(directory.path()) else { panic!("a damaged CA was opened") };
         assert!(error.to_string().contains("key.pem"), "{error}");
     }
 
+    fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+        let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+        let mut files: Vec<_> =
+            files.map(|file| (file.file_name(), fs::read(file.path()).unwrap())).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn f35_a_missing_file_is_named_and_nothing_is_made_in_its_place() {
+        for file in ["ca.pem", "key.pem", "token.key"] {
+            let directory = tempfile::tempdir().unwrap();
+            drop(Authority::make(directory.path()).unwrap());
+            fs::remove_file(directory.path().join(file)).unwrap();
+            let before = contents(directory.path());
+            let error = Authority::open(directory.path()).err().unwrap().to_string();
+            assert!(error.contains(file) && error.contains("backup"), "{error}");
+            assert!(matches!(Authority::make(directory.path()), Err(AuthorityError::Present(_))));
+            assert_eq!(contents(directory.path()), before);
+        }
+    }
+
+    #[test]
+    fn f35_a_certificate_of_another_key_is_refused() {
+        let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        drop(Authority::make(one.path()).unwrap());
+        drop(Authority::make(two.path()).unwrap());
+        fs::copy(two.path().join("ca.pem"), one.path().join("ca.pem")).unwrap();
+        assert!(matches!(Authority::open(one.path()), Err(AuthorityError::Mismatch(_))));
+    }
+
+    #[test]
+    fn a_ca_whose_making_was_interrupted_is_made_again() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("ca");
+        fs::create_dir(parent.path().join("ca.new")).unwrap();
+        fs::write(parent.path().join("ca.new/key.pem"), "half").unwrap();
+        assert!(!Authority::is_at(&path));
+        Authority::make(&path).unwrap();
+        assert!(!parent.path().join("ca.new").exists());
+    }
+
     #[actix_web::test]
     async fn a_node_is_its_uri_for_client_use_alone() {
         let directory = tempfile::tempdir().unwrap();
-        let (authority, _) = Authority::open(directory.path()).unwrap();
+        let (authority, _) = Authority::make(directory.path()).unwrap();
         let key = KeyPair::generate().unwrap();
         let key = SubjectPublicKeyInfo::from_pem(&key.public_key_pem()).unwrap();
         let name: NodeUri =

@@ -39,6 +39,15 @@ impl FromStr for NodeUri {
     }
 }
 
+impl NodeUri {
+    /// The name in a certificate, in PEM; none where it is not a node's.
+    pub fn in_pem(pem: &str) -> Option<Self> {
+        let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok()?;
+        let certificate = pem.parse_x509().ok()?;
+        super::authority::uris(&certificate).next()?.parse().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

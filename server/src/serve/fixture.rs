@@ -87,6 +87,13 @@ impl Fixture {
         Self { directory, server }
     }
 
+    /// The server has stopped; its directories are still there.
+    pub async fn stopped(self) -> Stopped {
+        let Self { directory, server } = self;
+        server.stop().await;
+        Stopped { directory }
+    }
+
     /// The same server, stopped and started again.
     pub async fn restart(self) -> Self {
         let Self { directory, server } = self;
@@ -260,6 +267,24 @@ impl Agent {
     pub async fn renew(&self, key: &Key) -> Result<wire::Certificate, (StatusCode, Refusal)> {
         let body = wire::RenewRequest { csr: key.request() };
         read(self.post(wire::path::RENEW).json(&body).send().await.unwrap()).await
+    }
+}
+
+/// What a server leaves.
+pub struct Stopped {
+    directory: tempfile::TempDir,
+}
+
+impl Stopped {
+    /// Starts a server on it.
+    pub async fn start(&self) -> Result<Server, super::StartError> {
+        Server::start(config(self.directory.path(), Duration::from_secs(3600))).await
+    }
+
+    /// Starts a server on it that answers as the one before.
+    pub async fn again(self) -> Fixture {
+        let server = self.start().await.unwrap();
+        Fixture { directory: self.directory, server }
     }
 }
 

@@ -70,7 +70,8 @@ impl Readers {
     }
 }
 
-fn open_for_reading(file: &Path) -> Result<Connection> {
+/// A connection that cannot write.
+pub fn open_for_reading(file: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.execute_batch(

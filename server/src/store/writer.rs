@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::health::Place;
 use super::{Error, Result};
 
 /// So many pieces of work share a transaction at most.
@@ -22,22 +23,35 @@ const BATCH_TIME: Duration = Duration::from_millis(5);
 type Answer = Box<dyn FnOnce(std::result::Result<(), String>) + Send>;
 type Work = Box<dyn FnOnce(&Connection) -> Answer + Send>;
 
+/// What the thread is asked for.
+enum Order {
+    /// Work for a transaction.
+    Work(Work),
+    /// The end, and word of it.
+    Close(oneshot::Sender<()>),
+}
+
 /// The handle to the thread.
-pub struct Writer(mpsc::SyncSender<Work>);
+pub struct Writer(mpsc::SyncSender<Order>);
 
 impl Writer {
-    /// Starts the thread; it ends when the handle is dropped and all work is done.
-    pub fn start(connection: Connection) -> Self {
-        let (sender, receiver) = mpsc::sync_channel::<Work>(4 * BATCH);
+    /// Starts the thread; it ends when it is closed, or when the handle is dropped and all work is done.
+    pub fn start(connection: Connection, place: Place) -> Self {
+        let (sender, receiver) = mpsc::sync_channel::<Order>(4 * BATCH);
         std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || {
-                while let Ok(first) = receiver.recv() {
-                    batch(&connection, first, &receiver);
-                }
-            })
+            .spawn(move || serve(&connection, &place, &receiver))
             .expect("the system starts a thread");
         Self(sender)
+    }
+
+    /// Ends the thread after what waits, and brings all that was written into the database file.
+    pub async fn close(&self) {
+        let (sender, receiver) = oneshot::channel();
+        let channel = self.0.clone();
+        // One that was closed before is closed.
+        let _ = tokio::task::spawn_blocking(move || channel.send(Order::Close(sender))).await;
+        let _ = receiver.await;
     }
 
     /// Runs `work` and returns what it returns once it is on disk.
@@ -46,7 +60,7 @@ impl Writer {
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (sender, receiver) = oneshot::channel();
-        let work: Work = Box::new(move |connection| {
+        let work = Order::Work(Box::new(move |connection| {
             let outcome = in_savepoint(connection, work);
             Box::new(move |committed| {
                 let outcome = match committed {
@@ -56,7 +70,7 @@ impl Writer {
                 // Whoever asked may have gone away meanwhile.
                 let _ = sender.send(outcome);
             })
-        });
+        }));
         let channel = self.0.clone();
         if let Err(mpsc::TrySendError::Full(work)) = channel.try_send(work) {
             tokio::task::spawn_blocking(move || channel.send(work))
@@ -68,17 +82,54 @@ impl Writer {
     }
 }
 
-fn batch(connection: &Connection, first: Work, receiver: &mpsc::Receiver<Work>) {
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+fn serve(connection: &Connection, place: &Place, receiver: &mpsc::Receiver<Order>) {
+    let mut next = receiver.recv().ok();
+    while let Some(order) = next {
+        next = match order {
+            Order::Work(first) => batch(connection, place, first, receiver).or_else(|| receiver.recv().ok()),
+            Order::Close(done) => {
+                bring_into_the_file(connection);
+                // Whoever asked may have gone away meanwhile.
+                let _ = done.send(());
+                return;
+            }
+        };
+    }
+}
+
+/// Brings what was written into the database file, and leaves the file beside it empty.
+fn bring_into_the_file(connection: &Connection) {
+    let busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
+    let left = match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy) {
+        Ok(false) => return,
+        Ok(true) => "somebody reads it".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!("the store's last changes are still in `server.db-wal`: {left}");
+}
+
+/// Does what waits in one transaction; returns what comes next, where that is not work.
+fn batch(
+    connection: &Connection,
+    place: &Place,
+    first: Work,
+    receiver: &mpsc::Receiver<Order>,
+) -> Option<Order> {
+    let begun = place.check().and_then(|()| Ok(connection.execute_batch("BEGIN IMMEDIATE")?));
+    if let Err(error) = begun {
         // Dropped, the work answers its waiter that it was not taken.
         tracing::error!(%error, "the store cannot begin a transaction");
-        return;
+        return None;
     }
     let end = Instant::now() + BATCH_TIME;
-    let mut answers = vec![first(connection)];
+    let (mut answers, mut next) = (vec![first(connection)], None);
     while answers.len() < BATCH && Instant::now() < end {
         match receiver.try_recv() {
-            Ok(work) => answers.push(work(connection)),
+            Ok(Order::Work(work)) => answers.push(work(connection)),
+            Ok(close) => {
+                next = Some(close);
+                break;
+            }
             Err(_) => break,
         }
     }
@@ -90,6 +141,7 @@ fn batch(connection: &Connection, first: Work, receiver: &mpsc::Receiver<Work>) 
     for answer in answers {
         answer(committed.clone());
     }
+    next
 }
 
 fn in_savepoint<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {

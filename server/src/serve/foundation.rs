@@ -1,0 +1,154 @@
+//! What a server is founded on: its CA and its store. Both are made once, for a data directory that has neither. Later
+//! neither is made again beside the other: every machine would have to enrol anew, and nobody would have said so.
+
+use std::path::Path;
+
+use crate::identity::{Authority, AuthorityError, NodeUri, token};
+use crate::store::{self, Store};
+
+/// Why there is no founding and no going on.
+#[derive(Debug, thiserror::Error)]
+pub enum FoundationError {
+    /// The store has been used, and the CA is not there.
+    #[error(
+        "{0}/ca is missing, and {0}/server.db belongs to it: restore `ca/` from a backup. To begin anew, with every \
+         machine enrolled again, move {0} away first. Nothing was changed"
+    )]
+    NoAuthority(String),
+    /// The CA is there, and the store is not.
+    #[error(
+        "{0}/server.db is {1}, and {0}/ca belongs to it: restore `server.db` from a backup (of a copied one, \
+         `server.db-wal` is a part). To begin anew, with every machine enrolled again, move {0} away first. Nothing \
+         was changed"
+    )]
+    NoStore(String, &'static str),
+    /// They are of two servers.
+    #[error(
+        "{0}/server.db and {0}/ca are of two servers ({1} and {2}): restore both from one backup. Nothing was changed"
+    )]
+    Strangers(String, String, String),
+    /// The CA does not work.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The store does not work.
+    #[error("{1}; {0}/server.db is not changed: restore it from a backup, or use the program that wrote it")]
+    Store(String, #[source] store::Error),
+}
+
+/// Opens what is there, or makes both where there is neither.
+pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), FoundationError> {
+    let (name, ca, file) = (data_dir.display().to_string(), data_dir.join("ca"), data_dir.join("server.db"));
+    let failed = |error| FoundationError::Store(name.clone(), error);
+    let founded = Authority::is_at(&ca);
+    // The CA comes last: where it is, the store has its tables.
+    if founded && !Store::is_at(&file).map_err(failed)? {
+        let what = if file.exists() { "empty" } else { "missing" };
+        return Err(FoundationError::NoStore(name, what));
+    }
+    let store = Store::open(&file).map_err(failed)?;
+    if !founded && store.is_used().await.map_err(failed)? {
+        return Err(FoundationError::NoAuthority(name));
+    }
+    let (authority, key) = if founded { Authority::open(&ca)? } else { Authority::make(&ca)? };
+    let signed = store.any_certificate().await.map_err(failed)?;
+    match signed.as_deref().and_then(NodeUri::in_pem) {
+        Some(node) if node.instance != authority.instance() => {
+            Err(FoundationError::Strangers(name, node.instance, authority.instance().to_owned()))
+        }
+        _ => Ok((store, authority, key)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Fixture, Stopped};
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    /// All bytes that must not be lost.
+    fn held(data: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let files = ["server.db", "ca/ca.pem", "ca/key.pem", "ca/token.key"].map(|file| data.join(file));
+        files.into_iter().filter_map(|file| std::fs::read(&file).ok().map(|bytes| (file, bytes))).collect()
+    }
+
+    /// The data directory of a stopped server that had a node.
+    async fn stopped() -> (Stopped, PathBuf) {
+        let fixture = Fixture::start().await;
+        fixture.enrolled("web1.acme.example").await;
+        let data = fixture.data_dir();
+        (fixture.stopped().await, data)
+    }
+
+    async fn refused(fixture: &Stopped, data: &Path) -> String {
+        let before = held(data);
+        let error = fixture.start().await.err().expect("it started").to_string();
+        assert_eq!(held(data), before, "{error}");
+        error
+    }
+
+    #[actix_web::test]
+    async fn f35_whatever_is_missing_stops_the_start_and_nothing_is_made_in_its_place() {
+        for gone in ["server.db", "ca", "ca/ca.pem", "ca/key.pem", "ca/token.key"] {
+            let (fixture, data) = stopped().await;
+            let (from, aside) = (data.join(gone), data.join("aside"));
+            std::fs::rename(&from, &aside).unwrap();
+            let error = refused(&fixture, &data).await;
+            assert!(error.contains(gone) && error.contains("backup"), "{gone}: {error}");
+            assert!(!from.exists(), "{gone} was made again");
+            std::fs::rename(&aside, &from).unwrap();
+            fixture.start().await.expect("what was put back is taken up").stop().await;
+        }
+    }
+
+    #[actix_web::test]
+    async fn f34_a_store_that_is_empty_or_damaged_stops_the_start() {
+        for bytes in
+            [&b""[..], b"nonsense that is no database at all, and longer than a header of a hundred bytes.."]
+        {
+            let (fixture, data) = stopped().await;
+            let _none = std::fs::remove_file(data.join("server.db-wal"));
+            std::fs::write(data.join("server.db"), bytes.repeat(64)).unwrap();
+            let error = refused(&fixture, &data).await;
+            assert!(error.contains("server.db") && error.contains("backup"), "{error}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn f36_a_store_beside_another_servers_ca_stops_the_start() {
+        let ((one, first), (_two, second)) = (stopped().await, stopped().await);
+        for file in ["ca.pem", "key.pem", "token.key"] {
+            std::fs::copy(second.join("ca").join(file), first.join("ca").join(file)).unwrap();
+        }
+        let error = refused(&one, &first).await;
+        assert!(error.contains("two servers"), "{error}");
+    }
+
+    #[actix_web::test]
+    async fn a_first_start_that_was_interrupted_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Store::open(&directory.path().join("server.db")).unwrap());
+        std::fs::create_dir(directory.path().join("ca")).unwrap();
+        assert!(lay(directory.path()).await.is_ok());
+        assert!(lay(directory.path()).await.is_ok());
+    }
+
+    #[actix_web::test]
+    async fn after_a_clean_stop_the_database_file_alone_has_everything() {
+        let (_fixture, data) = stopped().await;
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(data.join("server.db"), copy.path().join("server.db")).unwrap();
+        let store = Store::open(&copy.path().join("server.db")).unwrap();
+        assert!(store.node("web1.acme.example".parse().unwrap()).await.unwrap().is_some());
+    }
+
+    #[actix_web::test]
+    async fn a_mistyped_repository_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let repo = directory.path().join("no such thing").display().to_string();
+        let config = crate::config::Config { repo, data_dir: data.clone(), ..Default::default() };
+        assert!(super::super::Server::start(config).await.is_err());
+        assert!(!data.join("ca").exists() && !data.join("server.db").exists());
+    }
+}

@@ -1,0 +1,142 @@
+//! Whether the store can be used: before a start, and by whoever asks a running server.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{Error, Result, Store, pool};
+
+/// The database file that was opened, among all that may ever have its name.
+#[derive(Debug, Clone)]
+pub struct Place {
+    file: PathBuf,
+    identity: (u64, u64),
+}
+
+impl Place {
+    /// Of a file that is there.
+    pub fn of(file: &Path) -> Result<Self> {
+        let found = std::fs::metadata(file).map_err(|error| Error::Database(Box::new(error)))?;
+        Ok(Self { file: file.to_owned(), identity: (found.dev(), found.ino()) })
+    }
+
+    /// Whether the name still leads to it. What is written to a file without a name is gone with the process.
+    pub fn check(&self) -> Result<()> {
+        match std::fs::metadata(&self.file) {
+            Ok(found) if (found.dev(), found.ino()) == self.identity => Ok(()),
+            _ => Err(Error::Gone(self.file.display().to_string())),
+        }
+    }
+}
+
+impl Store {
+    /// Whether a file is a store with its tables. It changes nothing.
+    ///
+    /// # Errors
+    /// Where there is a file that cannot be read as a database.
+    pub fn is_at(file: &Path) -> Result<bool> {
+        if !file.exists() {
+            return Ok(false);
+        }
+        let connection = pool::open_for_reading(file)?;
+        Ok(connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? > 0)
+    }
+
+    /// Whether anybody was ever let in.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn is_used(&self) -> Result<bool> {
+        self.read(|connection| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM node) OR EXISTS (SELECT 1 FROM user)";
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// A certificate that was issued to a node, in PEM.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn any_certificate(&self) -> Result<Option<String>> {
+        self.read(|connection| {
+            let sql = "SELECT pem FROM certificate ORDER BY rowid DESC LIMIT 1";
+            Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?)
+        })
+        .await
+    }
+
+    /// Whether reading works: the file is the one that was opened, whole, and each table can be read. By a connection of
+    /// its own, which nothing has read before, and past all pages.
+    ///
+    /// # Errors
+    /// Where the store cannot read.
+    pub async fn check_reading(&self) -> Result<()> {
+        let place = self.shared.place.clone();
+        let look = move || {
+            place.check()?;
+            look_at_tables(&pool::open_for_reading(&place.file)?)
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|error| Error::Database(Box::new(error)))?
+    }
+
+    /// Whether writing works: writes what stands there already, down to the disk.
+    ///
+    /// # Errors
+    /// Where the store cannot write.
+    pub async fn check_writing(&self) -> Result<()> {
+        self.write(|connection| {
+            let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+            Ok(connection.pragma_update(None, "user_version", version)?)
+        })
+        .await
+    }
+}
+
+fn look_at_tables(connection: &Connection) -> Result<()> {
+    let mut names = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")?;
+    let names = names.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    if names.is_empty() {
+        return Err(Error::Database("the database has no tables".into()));
+    }
+    for name in names {
+        let sql = format!("SELECT count(*) FROM (SELECT * FROM \"{name}\" LIMIT 1)");
+        connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::empty;
+    use super::*;
+
+    #[actix_web::test]
+    async fn f34_a_database_that_is_cut_off_under_the_server_is_seen() {
+        let (directory, store) = empty();
+        store.close().await;
+        let store = Store::open(&directory.path().join("server.db")).unwrap();
+        store.check_reading().await.unwrap();
+        let file = std::fs::File::options().write(true).open(directory.path().join("server.db")).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        assert!(store.check_reading().await.is_err());
+    }
+
+    #[actix_web::test]
+    async fn f35_a_database_that_is_removed_or_replaced_takes_nothing_more() {
+        for replaced in [false, true] {
+            let (directory, store) = empty();
+            let file = directory.path().join("server.db");
+            store.check_writing().await.unwrap();
+            std::fs::rename(&file, directory.path().join("aside")).unwrap();
+            if replaced {
+                std::fs::copy(directory.path().join("aside"), &file).unwrap();
+            }
+            let error = store.check_reading().await.unwrap_err().to_string();
+            assert!(error.contains("removed or replaced"), "{error}");
+            assert!(store.check_writing().await.is_err(), "it acknowledged what is lost");
+        }
+    }
+}
