@@ -16,6 +16,7 @@ use crate::store::{self, Store};
 
 mod alarm;
 mod request;
+mod restored; // certificates that a restored store does not know
 
 pub mod authority; // the CA's key and what it signs
 pub mod enroll; // tokens and certificates, first and next
@@ -189,10 +190,11 @@ impl Identity {
     /// # Errors
     /// Why the request is refused.
     pub async fn admit(&self, peer: &Peer, now: Timestamp) -> Result<Caller, Refusal> {
-        match self.registry.check(peer, now) {
+        match self.check(peer, now).await {
             Ok((caller, registry::Use::Known)) => Ok(caller),
             Ok((caller, registry::Use::First)) => {
-                let confirmed = self.store.confirm_certificate(caller.node, peer.serial.clone(), now).await;
+                let confirmed =
+                    self.store.confirm_certificate(caller.node, peer.certificate.serial.clone(), now).await;
                 if let Err(error) = confirmed {
                     // It stays unconfirmed in the store: the next start asks again.
                     tracing::error!(%error, node = %caller.certname, "cannot note the first use of a certificate");
@@ -214,7 +216,7 @@ impl Identity {
             Refusal::Replaced => "replaced-certificate-refused",
         };
         let object = format!("{} (generation {})", peer.name.certname, peer.name.generation);
-        let detail = format!("serial {} from {}", peer.serial, peer.address);
+        let detail = format!("serial {} from {}", peer.certificate.serial, peer.address);
         self.sound(action, object, detail, &peer.address, now).await;
     }
 

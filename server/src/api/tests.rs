@@ -5,3 +5,4 @@ mod enrolment;
 mod hostile;
 mod polling;
 mod tenants;
+mod restored;

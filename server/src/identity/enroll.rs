@@ -96,10 +96,10 @@ impl Identity {
         request: wire::RenewRequest,
     ) -> Result<wire::Certificate, EnrollError> {
         let now = Timestamp::now();
-        if now > peer.not_after + RENEWAL_GRACE {
+        if now > peer.certificate.not_after + RENEWAL_GRACE {
             return Err(EnrollError::TooLate);
         }
-        let (caller, _) = match self.registry.check_renewal(peer) {
+        let (caller, _) = match self.check_renewal(peer, now).await {
             Ok(known) => known,
             Err(refusal) => {
                 self.alarm_of(peer, refusal, now).await;
@@ -110,7 +110,7 @@ impl Identity {
         let node = node.filter(|node| node.id == caller.node).ok_or(Refusal::Unknown)?;
         let certificate = self.signed(&node, public_key(&request.csr)?, now).await?;
         let entry = entry(now, &peer.address, "certificate-renewed", &node, &certificate);
-        match self.store.renew(node.id, peer.serial.clone(), certificate, entry).await? {
+        match self.store.renew(node.id, peer.certificate.serial.clone(), certificate, entry).await? {
             Renewal::Granted(pem) => {
                 let _one = self.changes.lock().await;
                 self.registry.set_certificates(&caller, self.store.certificates(node.id).await?);

@@ -7,7 +7,7 @@ use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
 
 use super::name::NodeUri;
-use crate::store::certificate::CertificateRow;
+use crate::store::certificate::{CertificateRow, NewCertificate};
 use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 
 /// What a connection showed: a certificate that this CA signed. Who it is *now* is for [`Registry::check`].
@@ -15,10 +15,8 @@ use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 pub struct Peer {
     /// The name in the certificate.
     pub name: NodeUri,
-    /// The certificate's serial number in hex.
-    pub serial: String,
-    /// Until when it is valid.
-    pub not_after: Timestamp,
+    /// What it showed.
+    pub certificate: NewCertificate,
     /// Where it calls from, for alarms.
     pub address: String,
 }
@@ -83,6 +81,11 @@ impl Registry {
         Self { instance: instance.to_owned(), nodes: RwLock::new(nodes.into_iter().map(entry).collect()) }
     }
 
+    /// The installation that certificates must name.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// A node by its name.
     pub fn node(&self, certname: &Certname) -> Option<NodeRow> {
         let nodes = self.nodes.read().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +121,7 @@ impl Registry {
     /// Who a connection is at `now`. An expired certificate passes [`Registry::check_renewal`] alone.
     pub fn check(&self, peer: &Peer, now: Timestamp) -> Result<(Caller, Use), Refusal> {
         let (caller, known) = self.check_renewal(peer)?;
-        if peer.not_after <= now {
+        if peer.certificate.not_after <= now {
             return Err(Refusal::Expired);
         }
         if known == Use::First {
@@ -137,23 +140,27 @@ impl Registry {
         if entry.row.state != NodeState::Enrolled {
             return Err(Refusal::Revoked);
         }
-        let certificate =
-            entry.certificates.iter().find(|c| c.serial == peer.serial).ok_or(Refusal::Replaced)?;
+        let certificate = entry
+            .certificates
+            .iter()
+            .find(|c| c.serial == peer.certificate.serial)
+            .ok_or(Refusal::Replaced)?;
         let caller = Caller {
             node: entry.row.id,
             certname: entry.row.certname.clone(),
             generation: entry.row.generation,
             place: entry.row.place.clone(),
-            serial: peer.serial.clone(),
+            serial: peer.certificate.serial.clone(),
         };
         Ok((caller, if certificate.confirmed_at.is_some() { Use::Known } else { Use::First }))
     }
 
     fn confirm(&self, peer: &Peer, now: Timestamp) {
         if let Some(entry) = self.write().get_mut(&peer.name.certname) {
-            let position = entry.certificates.iter().position(|c| c.serial == peer.serial);
+            let position = entry.certificates.iter().position(|c| c.serial == peer.certificate.serial);
             entry.certificates.drain(..position.unwrap_or_default());
-            if let Some(used) = entry.certificates.first_mut().filter(|c| c.serial == peer.serial) {
+            if let Some(used) = entry.certificates.first_mut().filter(|c| c.serial == peer.certificate.serial)
+            {
                 used.confirmed_at = Some(now);
             }
         }

@@ -13,10 +13,12 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use sha2::{Digest as _, Sha256};
+use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
 use super::authority::{Authority, AuthorityError, LEAF_LIFETIME, Leaf, uris};
 use super::{Peer, RENEWAL_GRACE};
+use crate::store::certificate::NewCertificate;
 
 /// The one place that says which cryptography is used.
 pub fn provider() -> Arc<CryptoProvider> {
@@ -173,7 +175,21 @@ pub fn peer(certificate: &CertificateDer<'_>, address: String) -> Option<Peer> {
     if names.next().is_some() {
         return None;
     }
-    let end = parsed.validity().not_after.timestamp();
-    let serial = data_encoding::HEXLOWER.encode(parsed.raw_serial());
-    Some(Peer { name, serial, not_after: Timestamp::from_second(end).ok()?, address })
+    let at = |time: ASN1Time| Timestamp::from_second(time.timestamp()).ok();
+    let certificate = NewCertificate {
+        serial: data_encoding::HEXLOWER.encode(parsed.raw_serial()),
+        public_key: Sha256::digest(parsed.public_key().raw).to_vec(),
+        not_before: at(parsed.validity().not_before)?,
+        not_after: at(parsed.validity().not_after)?,
+        pem: pem(certificate),
+    };
+    Some(Peer { name, certificate, address })
+}
+
+/// A certificate in PEM.
+fn pem(certificate: &CertificateDer<'_>) -> String {
+    let base64 = data_encoding::BASE64.encode(certificate);
+    let lines = base64.as_bytes().chunks(64).map(String::from_utf8_lossy);
+    let lines: String = lines.map(|line| format!("{line}\n")).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
 }

@@ -190,7 +190,13 @@ pub(super) fn insert(
     Ok(())
 }
 
-fn retire_all_but(connection: &Connection, node: NodeId, serial: &str, now: Timestamp) -> Result<()> {
+/// Retires what else a node has.
+pub(super) fn retire_all_but(
+    connection: &Connection,
+    node: NodeId,
+    serial: &str,
+    now: Timestamp,
+) -> Result<()> {
     connection
         .prepare_cached(
             "UPDATE certificate SET retired_at = ?3 WHERE node = ?1 AND serial <> ?2 AND retired_at IS NULL",

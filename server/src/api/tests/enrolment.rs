@@ -11,14 +11,15 @@ use crate::serve::fixture::{Fixture, Key, client};
 use crate::store::node::{NodeState, Present};
 
 /// The code of a refusal.
-fn code<T>(outcome: Result<T, (StatusCode, holdfast_catalog::wire::Refusal)>) -> String {
+pub(super) fn code<T>(outcome: Result<T, (StatusCode, holdfast_catalog::wire::Refusal)>) -> String {
     match outcome {
         Ok(_) => "granted".to_owned(),
         Err((_, refusal)) => refusal.code,
     }
 }
 
-async fn actions(fixture: &Fixture) -> Vec<String> {
+/// What the audit log says was done.
+pub(super) async fn actions(fixture: &Fixture) -> Vec<String> {
     fixture.server.store.audit_log(100).await.unwrap().into_iter().map(|row| row.action).collect()
 }
 
@@ -44,7 +45,7 @@ async fn the_server_shows_the_key_that_the_join_string_pins() {
     let (_, certificate) = x509_parser::parse_x509_certificate(authority.certificate()).unwrap();
     assert_eq!(join.pin()[..], Sha256::digest(certificate.public_key().raw)[..]);
     let stranger = tempfile::tempdir().unwrap();
-    let (other, _) = crate::identity::Authority::open(stranger.path()).unwrap();
+    let (other, _) = crate::identity::Authority::make(stranger.path()).unwrap();
     let refused = client(other.certificate(), None).get(fixture.url("/")).send().await;
     assert!(refused.unwrap_err().is_connect(), "another CA is not trusted");
 }

@@ -176,3 +176,17 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     agent.catalog().await;
     assert!(fixture.server.store.compile_errors(None).await.unwrap().is_empty());
 }
+
+#[actix_web::test]
+async fn f33_a_full_disk_keeps_no_change_from_a_node() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let before = agent.catalog().await;
+    fixture.server.store.refuse_writing().await;
+    fixture.commit("modules/profile/files/web", "new\n").await;
+    let after = agent.catalog().await;
+    assert_ne!(after.id, before.id);
+    let hash = after.content_hashes().remove(0);
+    let content = agent.get(&format!("{}/{hash}", path::CONTENT)).send().await.unwrap();
+    assert_eq!(content.text().await.unwrap(), "new\n");
+}
