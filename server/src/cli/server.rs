@@ -4,12 +4,15 @@ use std::io::IsTerminal as _;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::{Failed, Format, print_json, time};
 use crate::config::Config;
 use crate::serve::{self, Server, hook, ready};
+
+mod signals;
+
+use signals::{Signals, Wish};
 
 /// What the server is told; the rest is in its file.
 #[derive(clap::Args)]
@@ -94,18 +97,15 @@ impl Arguments {
 }
 
 async fn serve(config: Config, format: Format) -> Result<(), Failed> {
-    let mut stops = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let mut signals = Signals::listen()?;
     let server = Server::start(config).await?;
     greet(&server, format).await?;
     if let Err(error) = ready::tell() {
         tracing::warn!(%error, "systemd waits to hear that the server is ready, and cannot be told");
     }
-    let [Ok(terminate), Ok(interrupt)] = &mut stops else {
-        return Err("the system gives no signals".into());
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    while let Wish::Look(signal) = signals.next().await {
+        tracing::info!("{signal}: looking at the repository now; settings are read at a start alone");
+        server.live.poke();
     }
     tracing::info!("stopping: requests that are under way end first");
     server.stop().await;

@@ -94,9 +94,14 @@ impl Live {
             }
         };
         let Compiled { catalog, contents, .. } = compiled;
-        self.note_served(caller, &catalog, now).await?;
-        let basis =
-            Basis { commit: in_force.commit().to_owned(), facts: facts_hash, catalog: catalog.id.clone() };
+        let noted = self.note_served(caller, &catalog, now).await;
+        if let Err(error) = &noted {
+            // What the node may fetch is in memory too: a full disk keeps no change from machines.
+            tracing::error!(%error, node = %caller.certname, "cannot note that a catalog was served; it is served");
+        }
+        // Without facts it answers no later poll from memory: that one notes it again.
+        let facts = noted.map(|()| facts_hash).unwrap_or_default();
+        let basis = Basis { commit: in_force.commit().to_owned(), facts, catalog: catalog.id.clone() };
         let contents = contents.into_iter().map(|(hash, (_, file))| (hash, file.bytes().clone())).collect();
         self.remember(caller, basis, contents, now);
         if request.have.as_ref() == Some(&catalog.id) {
@@ -132,7 +137,9 @@ impl Live {
         if facts.hash() != request.facts_hash {
             return Err(PollError::FactsDiffer);
         }
-        self.store.put_facts(caller.node, request.facts_hash.clone(), facts, now).await?;
+        if let Err(error) = self.store.put_facts(caller.node, request.facts_hash.clone(), facts, now).await {
+            tracing::error!(%error, node = %caller.certname, "cannot keep facts; they are asked for again");
+        }
         Ok(Some(facts.clone()))
     }
 
@@ -199,7 +206,9 @@ impl Live {
             since: now,
             diagnostics,
         };
-        self.store.compile_failed(row).await?;
+        if let Err(error) = self.store.compile_failed(row).await {
+            tracing::error!(%error, node = %caller.certname, "cannot note why a node has no catalog");
+        }
         let (certname, place) = (caller.certname.clone(), caller.place.clone());
         self.tell(Happening::CatalogChanged { certname, place });
         Ok(())

@@ -11,6 +11,9 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use super::RepoError;
 use super::git::revision::tag_of_that_name;
 
+/// The file that says what the mirror was last fetched from.
+const URL: &str = "holdfast-url";
+
 /// How long one fetch may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -60,7 +63,18 @@ impl Mirror {
         let head = format!("+refs/heads/{0}:refs/heads/{0}", self.branch);
         let mut fetch = Command::new("git");
         fetch.arg("--git-dir").arg(&self.path).args(["fetch", "--quiet", "--no-tags", "--"]);
-        self.git(fetch.arg(&self.url).arg(head))
+        self.git(fetch.arg(&self.url).arg(head))?;
+        if !self.is_filled() {
+            let url = self.path.join(URL);
+            std::fs::write(&url, &self.url)
+                .map_err(|source| RepoError::Io { path: url.display().to_string(), source })?;
+        }
+        Ok(())
+    }
+
+    /// Whether it was fetched from this very remote before, and so can stand for it.
+    pub fn is_filled(&self) -> bool {
+        std::fs::read_to_string(self.path.join(URL)).is_ok_and(|url| url == self.url)
     }
 
     /// What is worth saying of the remote: a tag that is named like the branch.

@@ -19,14 +19,19 @@ pub enum Source {
 
 impl Source {
     /// The source that `--repo` names: a URL is mirrored at `mirror` and fetched now; a directory that is a git
-    /// repository is read by commits; any other directory as it is.
+    /// repository is read by commits; any other directory as it is. A remote that is away is stood for by its mirror.
     ///
     /// # Errors
-    /// It is not there, or cannot be fetched.
+    /// It is not there, or cannot be fetched and never was.
     pub fn open(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
-            mirror.fetch()?;
+            match mirror.fetch() {
+                Err(error) if mirror.is_filled() => tracing::error!(
+                    %error, "going on with the commits that were fetched before; it is fetched again every 30 s"
+                ),
+                fetched => fetched?,
+            }
             let repository = GitRepository::follow(mirror.path(), branch)?;
             return Ok(Self::Remote(mirror, repository));
         }
@@ -83,5 +88,30 @@ impl Source {
             Self::Directory(_) => kept.get(id),
             Self::Git(repository) | Self::Remote(_, repository) => repository.snapshot_of(id).ok(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repo::git::tests::Scratch;
+
+    #[test]
+    fn f39_a_remote_that_is_away_is_stood_for_by_its_own_mirror_until_it_is_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let (remote, mirror) = (Scratch::new(), directory.path().join("mirror"));
+        remote.commit("a", "1");
+        let away = directory.path().join("away.git");
+        let url = format!("file://{}", remote.path().join(".git").display());
+        let open = |url: &str| Source::open(url, "main", &mirror);
+        let first = open(&url).unwrap().snapshot().unwrap();
+        std::fs::rename(remote.path().join(".git"), &away).unwrap();
+        let source = open(&url).unwrap();
+        assert_eq!(source.snapshot().unwrap().commit(), first.commit());
+        assert!(source.newer_than(Some(first.commit())).is_err(), "it is said, and tried again");
+        assert!(open("file:///nowhere/at/all").is_err(), "another remote's mirror stands for nobody");
+        std::fs::rename(&away, remote.path().join(".git")).unwrap();
+        remote.commit("a", "2");
+        assert!(source.newer_than(Some(first.commit())).unwrap().is_some());
     }
 }

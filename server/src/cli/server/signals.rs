@@ -1,0 +1,68 @@
+//! Signals that the server knows. Only those that ask it to stop end it.
+
+use tokio::signal::unix::{self, SignalKind, signal};
+
+/// What a signal asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// To end.
+    Stop,
+    /// To look at the repository at once: by the signal of this name.
+    Look(&'static str),
+}
+
+/// The signals that are listened to.
+pub struct Signals {
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    hangup: unix::Signal,
+    users: [unix::Signal; 2],
+}
+
+impl Signals {
+    /// From now on.
+    ///
+    /// # Errors
+    /// Where the system gives no signals.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            users: [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?],
+        })
+    }
+
+    /// The next wish.
+    pub async fn next(&mut self) -> Wish {
+        let [first, second] = &mut self.users;
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::Look("SIGHUP"),
+            _ = first.recv() => Wish::Look("SIGUSR1"),
+            _ = second.recv() => Wish::Look("SIGUSR2"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::{Signal, getpid, kill_process};
+
+    /// Signals are the process's: all of it is one test.
+    #[tokio::test]
+    async fn f45_a_signal_ends_the_server_only_where_it_asks_for_that() {
+        let mut signals = Signals::listen().unwrap();
+        for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")]
+        {
+            kill_process(getpid(), signal).unwrap();
+            assert_eq!(signals.next().await, Wish::Look(name));
+        }
+        for signal in [Signal::TERM, Signal::INT] {
+            kill_process(getpid(), signal).unwrap();
+            assert_eq!(signals.next().await, Wish::Stop);
+        }
+    }
+}
