@@ -33,6 +33,8 @@ pub struct Invocation {
     pub input: Option<Input>,
     /// When its process group is ended.
     pub timeout: Duration,
+    /// Whether it has no terminal, even where the agent has one: what it asks for on `/dev/tty` fails and waits for nobody.
+    pub detached: bool,
     /// How many bytes of each output are kept, as whole lines; what is over is read and dropped.
     pub limit: usize,
 }
@@ -70,6 +72,7 @@ impl Invocation {
             environment: Vec::new(),
             input: None,
             timeout: Duration::from_secs(300),
+            detached: false,
             limit: OUTPUT_LIMIT,
         }
     }
@@ -92,6 +95,13 @@ impl Invocation {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Without a terminal.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        self.detached = true;
         self
     }
 

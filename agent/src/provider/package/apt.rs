@@ -5,8 +5,8 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::resource::Package;
@@ -18,17 +18,28 @@ use crate::provider::{Applied, Error};
 use crate::system::{Inspect, Invocation, Output, System};
 
 mod simulation;
+mod words;
 
 use simulation::refuse_contradiction;
+use words::{failure, is_locked};
 
 /// A large upgrade on a slow disk takes its time; ending it in the middle is worse than waiting.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
+/// Whether this run has waited for another program's lock in vain. It waits once, and what comes later fails at once.
+static LOCK_IS_HELD: AtomicBool = AtomicBool::new(false);
+
 /// How long apt waits for another that is at work, such as the nightly upgrade.
-const LOCK_TIMEOUT: &str = "DPkg::Lock::Timeout=300";
+fn lock_timeout(is_held: &AtomicBool) -> String {
+    let seconds = if is_held.load(Relaxed) { 0 } else { 300 };
+    format!("DPkg::Lock::Timeout={seconds}")
+}
 
 /// Package lists that this process fetched so recently are not fetched again for a name that nobody knows.
 const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
+
+/// So much of what apt says is looked through for the words of a script that failed.
+const OUTPUT: usize = 4 * 1024 * 1024;
 
 static LISTS_FETCHED: Mutex<Option<Instant>> = Mutex::new(None);
 
@@ -69,7 +80,16 @@ fn read_policy(text: &str) -> HashMap<String, String> {
 
 /// Brings packages to what is wanted of them. Answers once for each, in their order.
 pub fn mend(machine: &dyn System, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
-    let mut apt = Apt { machine, catalog, said: Vec::new() };
+    mend_unless(&LOCK_IS_HELD, machine, wants, catalog)
+}
+
+fn mend_unless(
+    lock_is_held: &AtomicBool,
+    machine: &dyn System,
+    wants: &[&Package],
+    catalog: &[&Package],
+) -> Vec<Result<Applied, Error>> {
+    let mut apt = Apt { machine, catalog, said: Vec::new(), lock_is_held };
     let tried = apt.try_all(wants);
     match tried.and_then(|errors| Ok((errors, apt.status()?))) {
         Ok((errors, after)) => apt.judge(wants, &after, errors),
@@ -95,6 +115,7 @@ struct Apt<'a> {
     catalog: &'a [&'a Package],
     /// What is to be told with whatever comes of it.
     said: Vec<String>,
+    lock_is_held: &'a AtomicBool,
 }
 
 impl Apt<'_> {
@@ -154,6 +175,12 @@ impl Apt<'_> {
             errors.insert(*index, error);
             return Ok(());
         }
+        if self.lock_is_held.load(Relaxed) {
+            // It is held from each of them alike.
+            let error = Arc::new(error);
+            errors.extend(members.iter().map(|(index, _)| (*index, Error::from(error.clone()))));
+            return Ok(());
+        }
         for (index, want) in members {
             if wants_apt(want, &self.status()?)
                 && let Err(error) = self.transaction(verb, options, &[want])
@@ -171,17 +198,18 @@ impl Apt<'_> {
         if wants.is_empty() {
             return Ok(());
         }
-        let command = command(verb, options, &wants, &status);
+        let command = command(verb, options, &wants, &status, self.lock_is_held);
         refuse_contradiction(self.machine, &command, self.catalog)?;
         let mut output = self.machine.run(&command)?;
         if !output.succeeded() && lists_are_old(&output) && self.fetch_lists()? {
             refuse_contradiction(self.machine, &command, self.catalog)?;
             output = self.machine.run(&command)?;
         }
+        self.lock_is_held.store(is_locked(&output), Relaxed);
         match provided::refusal(&output) {
             _ if output.succeeded() => Ok(()),
             Some(why) => Err(Error::Refused(why)),
-            None => Err(Error::command(&command, &output)),
+            None => Err(failure(&command, &output)),
         }
     }
 
@@ -191,7 +219,7 @@ impl Apt<'_> {
         if fetched.is_some_and(|at| at.elapsed() < LISTS_STAY_FRESH) {
             return Ok(false);
         }
-        let update = quietly(["apt-get", "-q", "-o", LOCK_TIMEOUT, "update"]);
+        let update = quietly(["apt-get", "-q", "-o", &lock_timeout(self.lock_is_held), "update"]);
         let output = self.machine.run(&update)?;
         *fetched = Some(Instant::now());
         self.said.push(if output.succeeded() {
@@ -310,9 +338,18 @@ fn wants_apt(want: &Package, status: &DpkgStatus) -> bool {
 }
 
 /// The transaction for packages that all want something of apt.
-fn command(verb: Verb, options: &[String], wants: &[&Package], status: &DpkgStatus) -> Invocation {
-    let arguments = ["apt-get", "-y", "-q", "-o", "Dpkg::Options::=--force-confold", "-o", LOCK_TIMEOUT];
-    let mut arguments: Vec<String> = arguments.map(str::to_owned).into();
+fn command(
+    verb: Verb,
+    options: &[String],
+    wants: &[&Package],
+    status: &DpkgStatus,
+    lock_is_held: &AtomicBool,
+) -> Invocation {
+    let lock = lock_timeout(lock_is_held);
+    // Without a terminal of its own, what dpkg and the scripts say comes apart as output and errors.
+    let options_of_ours = ["Dpkg::Options::=--force-confold", &lock, "Dpkg::Use-Pty=0"];
+    let mut arguments: Vec<String> = ["apt-get", "-y", "-q"].map(str::to_owned).into();
+    arguments.extend(options_of_ours.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]));
     if wants.iter().any(|want| is_downgrade(want, status)) {
         arguments.push("--allow-downgrades".to_owned());
     }
@@ -324,7 +361,7 @@ fn command(verb: Verb, options: &[String], wants: &[&Package], status: &DpkgStat
         PackageEnsure::State(PackageState::Absent) => format!("{}-", want.title),
         PackageEnsure::State(_) => want.title.to_string(),
     }));
-    quietly(arguments).timeout(TRANSACTION_TIMEOUT)
+    quietly(arguments).timeout(TRANSACTION_TIMEOUT).limit(OUTPUT)
 }
 
 fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
@@ -336,6 +373,7 @@ fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
 /// A command that asks nobody anything.
 pub fn quietly<S: Into<String>>(arguments: impl IntoIterator<Item = S>) -> Invocation {
     Invocation::new(arguments)
+        .detached()
         .variable("DEBIAN_FRONTEND", "noninteractive")
         .variable("APT_LISTCHANGES_FRONTEND", "none")
         .variable("UCF_FORCE_CONFFOLD", "1")

@@ -4,7 +4,6 @@
 //! runtime, and each call is waited for on a thread of its own.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::time::Duration;
@@ -17,6 +16,10 @@ use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath, O
 
 use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
+mod waiting;
+
+use waiting::{connect, wait};
+
 const SYSTEMD: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "/org/freedesktop/systemd1";
 const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
@@ -25,6 +28,9 @@ const SERVICE_INTERFACE: &str = "org.freedesktop.systemd1.Service";
 
 /// How long systemd may take to answer; its answers need no work but reading unit files.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the bus may take to say who it is.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long a start or a stop is waited for. systemd ends most by itself after 90 s.
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);
@@ -37,6 +43,16 @@ pub enum BusError {
         "systemd cannot be asked over D-Bus: {0}; install the package `dbus`, or see `systemctl status dbus.socket`"
     )]
     Unreachable(zbus::Error),
+    /// The bus takes connections and says nothing.
+    #[error(
+        "systemd cannot be asked: the bus did not answer within {} s and may hang; see `systemctl status dbus`", .0.as_secs()
+    )]
+    Silent(Duration),
+    /// The run is to stop.
+    #[error(
+        "the run was told to stop while systemd had not answered; what it was asked for may still come about"
+    )]
+    Stopped,
     /// The runtime for it could not be made.
     #[error("systemd cannot be asked: {0}")]
     Runtime(std::io::Error),
@@ -111,8 +127,7 @@ impl Bus {
     pub fn connect() -> Result<Self, BusError> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(BusError::Runtime)?;
-        let builder = zbus::connection::Builder::system().method_timeout(ANSWER_TIMEOUT);
-        let connection = wait(&runtime, builder.build()).map_err(BusError::Unreachable)?;
+        let connection = connect(&runtime, zbus::connection::Builder::system(), CONNECT_TIMEOUT)?;
         Ok(Self { runtime, connection })
     }
 
@@ -176,7 +191,8 @@ impl Bus {
 
     /// The drop-ins of a unit that systemd has read.
     pub fn drop_ins(&self, unit: &Unit) -> Vec<String> {
-        wait(&self.runtime, self.property(&unit.object, UNIT_INTERFACE, "DropInPaths")).unwrap_or_default()
+        let paths = async { Ok(self.property(&unit.object, UNIT_INTERFACE, "DropInPaths").await) };
+        wait(&self.runtime, paths).ok().flatten().unwrap_or_default()
     }
 
     /// Says when a unit is to be started.
@@ -397,12 +413,4 @@ async fn result_of(ended: &mut MessageStream, job: &OwnedObjectPath) -> zbus::Re
             return Ok(result);
         }
     }
-}
-
-/// On a thread of its own: a runtime cannot be entered from within another.
-fn wait<T: Send>(runtime: &tokio::runtime::Runtime, work: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|scope| match scope.spawn(|| runtime.block_on(work)).join() {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic),
-    })
 }

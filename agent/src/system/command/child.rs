@@ -56,6 +56,10 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
     if let Some(switch) = &switch {
         argv.splice(0..0, switch.iter().map(String::as_str));
     }
+    let in_session = invocation.detached && File::open("/dev/tty").is_ok();
+    if in_session {
+        argv.insert(0, "setsid");
+    }
     let mut command = std::process::Command::new(argv.first().copied().unwrap_or_default());
     command.args(argv.iter().skip(1)).env_clear().env("PATH", PATH).env("LANG", "C.UTF-8");
     let runs_as = user.or_else(|| accounts.users().iter().find(|user| user.uid == own));
@@ -67,7 +71,11 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
         command.env(name, &*value.expose());
     }
     command.current_dir(invocation.cwd.as_deref().unwrap_or("/".as_ref()));
-    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if !in_session {
+        // A new session is a new group, and its maker must not lead one already.
+        command.process_group(0);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     Ok(command)
 }
 

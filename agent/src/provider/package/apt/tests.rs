@@ -20,6 +20,9 @@ Architecture: amd64
 Version: 4.3-2
 ";
 
+/// Nobody has the lock.
+static FREE: AtomicBool = AtomicBool::new(false);
+
 const POLICY: &str = "\
 nginx:
   Installed: 1.22.1-9
@@ -52,10 +55,10 @@ fn one_transaction_installs_changes_and_removes() {
     let wants = [want("nginx", "1.0-1"), want("htop", "present"), want("chrony", "absent")];
     let wants: Vec<&Package> = wants.iter().collect();
     let options = ["--no-install-recommends".to_owned()];
-    let command = command(Verb::Install, &options, &wants, &DpkgStatus::parse(STATUS));
+    let command = command(Verb::Install, &options, &wants, &DpkgStatus::parse(STATUS), &FREE);
     assert_eq!(
         command.command.to_string(),
-        "apt-get -y -q -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 --allow-downgrades \
+        "apt-get -y -q -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --allow-downgrades \
          install --no-install-recommends -- nginx=1.0-1 htop chrony-"
     );
 }
@@ -64,7 +67,8 @@ fn one_transaction_installs_changes_and_removes() {
 fn a_downgrade_is_allowed_only_where_a_version_asks_for_it() {
     let asks = |title, ensure| {
         let want = want(title, ensure);
-        let command = command(Verb::Install, &[], &[&want], &DpkgStatus::parse(STATUS)).command.to_string();
+        let command =
+            command(Verb::Install, &[], &[&want], &DpkgStatus::parse(STATUS), &FREE).command.to_string();
         command.contains("--allow-downgrades")
     };
     assert!(asks("nginx", "1.22.1-8"));
@@ -237,4 +241,29 @@ fn what_apt_did_not_do_without_a_word_is_a_failure() {
     let want = want("htop", "present");
     let error = mend(&machine, &[&want], &[]).pop().unwrap().unwrap_err().to_string();
     assert_eq!(error, "apt said nothing wrong, but `htop` is absent");
+}
+
+#[test]
+fn f23_a_lock_that_others_hold_is_waited_for_once_and_all_fail_with_who_holds_it() {
+    let machine = Double::new(|invocation| {
+        let command = invocation.command.to_string();
+        let held = "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 905 (apt)";
+        (command.starts_with("apt-get") && !command.contains("--simulate")).then(|| failed(100, held))
+    });
+    machine.put("/var/lib/dpkg/status", STATUS);
+    let wants = [want("alpha", "present"), want("beta", "present"), want("gamma", "purged")];
+    let wants: Vec<&Package> = wants.iter().collect();
+    let held = AtomicBool::new(false);
+    for _ in 0..2 {
+        for outcome in mend_unless(&held, &machine, &wants[..2], &[]) {
+            let error = outcome.err().unwrap().to_string();
+            assert!(error.contains("held by process 905 (apt)"), "{error}");
+        }
+    }
+    let ran = machine.ran();
+    let waits = |seconds: u32| {
+        let option = format!("Timeout={seconds} ");
+        ran.iter().filter(|command| command.contains(&option)).count()
+    };
+    assert_eq!((waits(300), waits(0)), (1, 1), "{ran:?}");
 }

@@ -1,0 +1,123 @@
+//! What apt says when it fails: whose script it was, in that script's own words.
+
+use crate::provider::Error;
+use crate::system::{Invocation, Output};
+
+/// So many lines of one package's script are told, the last ones.
+const LINES: usize = 12;
+
+/// What dpkg says before a package's scripts can speak.
+const TURNS: [&str; 6] = [
+    "Setting up ",
+    "Preparing to unpack ",
+    "Unpacking ",
+    "Removing ",
+    "Purging ",
+    "Processing triggers for ",
+];
+
+/// The error of a transaction. dpkg names the packages that failed at the end; what their scripts said is before that,
+/// among what all others said.
+pub(super) fn failure(command: &Invocation, output: &Output) -> Error {
+    let Error::Command { command, exit, said } = Error::command(command, output) else {
+        return Error::command(command, output);
+    };
+    let stdout = output.text();
+    let scripts: Vec<String> = failed(output).iter().filter_map(|name| turn_of(name, &stdout)).collect();
+    let said = if scripts.is_empty() { said } else { format!("{}\n{said}", scripts.join("\n")) };
+    Error::Command { command, exit, said }
+}
+
+/// Whether another program has apt's or dpkg's lock.
+pub(super) fn is_locked(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    ["Could not get lock", "Unable to acquire the dpkg frontend lock", "Unable to lock"]
+        .iter()
+        .any(|sign| said.contains(sign))
+}
+
+/// The packages that dpkg names as failed, at most three.
+fn failed(output: &Output) -> Vec<String> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let names = said.lines().filter_map(|line| {
+        let rest = line.trim().strip_prefix("dpkg: error processing ")?;
+        let name = rest.strip_prefix("package ").or_else(|| rest.strip_prefix("archive "))?;
+        let name = name.split(' ').next()?.rsplit('/').next()?;
+        Some(name.split(['_', ':']).next().unwrap_or(name).to_owned())
+    });
+    let mut names: Vec<_> = names.take(3).collect();
+    names.dedup();
+    names
+}
+
+/// What follows the words that begin a package's turn.
+fn begins(line: &str) -> Option<&str> {
+    TURNS.iter().find_map(|turn| line.strip_prefix(turn))
+}
+
+/// What was said in a package's last turn.
+fn turn_of(name: &str, stdout: &str) -> Option<String> {
+    let lines: Vec<&str> = stdout.lines().collect();
+    let is_its = |line: &&str| {
+        let of = begins(line).and_then(|rest| rest.split([' ', ':', '_']).find(|word| !word.is_empty()));
+        of.is_some_and(|of| of.rsplit('/').next() == Some(name) || of == name)
+    };
+    let start = lines.iter().rposition(is_its)?;
+    let rest = &lines[start + 1..];
+    let end = rest.iter().position(|line| begins(line).is_some()).unwrap_or(rest.len());
+    let said: Vec<&str> = rest[..end].iter().copied().filter(|line| !line.trim().is_empty()).collect();
+    if said.is_empty() {
+        return None;
+    }
+    Some(format!("{}\n{}", lines[start], said[said.len().saturating_sub(LINES)..].join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::Exit;
+
+    const STDOUT: &str = "\
+Reading package lists...
+Setting up alpha (1.0) ...
+alpha is fine
+Setting up fok (1.0-1) ...
+checking the licence
+no way: the licence is missing
+Setting up omega (2) ...
+omega is fine
+";
+    const STDERR: &str = "\
+dpkg: error processing package fok (--configure):
+ installed fok package post-installation script subprocess returned error exit status 1
+Errors were encountered while processing:
+ fok
+E: Sub-process /usr/bin/dpkg returned an error code (1)
+";
+
+    fn output(stdout: &str, stderr: &str) -> Output {
+        Output { exit: Exit::Code(100), stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn f23_a_failing_script_s_own_words_are_told_with_its_package() {
+        let error = failure(&Invocation::new(["apt-get"]), &output(STDOUT, STDERR)).to_string();
+        assert!(error.contains("Setting up fok (1.0-1) ...\nchecking the licence\nno way"), "{error}");
+        assert!(error.contains("post-installation script") && !error.contains("is fine"), "{error}");
+    }
+
+    #[test]
+    fn an_archive_that_cannot_be_unpacked_is_found_by_its_file() {
+        let stdout = "Preparing to unpack .../0-big_1.0_all.deb ...\nUnpacking big (1.0) ...\nhalf of it\n";
+        let stderr = "dpkg: error processing archive /var/cache/apt/archives/big_1.0_all.deb (--unpack):\n \
+                      cannot copy: No space left on device\n";
+        let error = failure(&Invocation::new(["apt-get"]), &output(stdout, stderr)).to_string();
+        assert!(error.contains("half of it") && error.contains("No space left"), "{error}");
+    }
+
+    #[test]
+    fn what_has_no_script_is_told_as_it_is() {
+        let error = failure(&Invocation::new(["apt-get"]), &output(STDOUT, "E: no such thing\n")).to_string();
+        assert!(error.ends_with("E: no such thing"), "{error}");
+    }
+}
