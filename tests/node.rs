@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use holdfast_agent::config::Place;
-use holdfast_agent::identity::enroll::enroll;
+use holdfast_agent::identity::enroll::{Earlier, enroll};
 use holdfast_agent::run::{self, Done};
 use holdfast_agent::state::StateDir;
 use holdfast_catalog::certname::Certname;
@@ -77,7 +77,7 @@ impl Scene {
         let invited = server.identity.invite(certname, place, Present::Keep, lifetime, "test").await;
         let join = invited.unwrap().join.parse().unwrap();
         let state = StateDir::open(&self.place.state_dir).unwrap();
-        assert_eq!(enroll(&join, &state).await.unwrap().certname.as_str(), NODE);
+        assert_eq!(enroll(&join, &state, Earlier::Keep).await.unwrap().certname.as_str(), NODE);
     }
 }
 

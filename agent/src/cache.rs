@@ -103,8 +103,13 @@ impl Cache {
     /// # Errors
     /// Where it is damaged or another node's: it is put aside, so that this is said once.
     pub fn load(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
-        let Some(sealed) = self.dir.read(SEALED, MAX_BODY as u64)? else { return Ok(None) };
-        let opened = self.open_sealed(sealed).and_then(|json| {
+        let sealed = match self.dir.read(SEALED, MAX_BODY as u64) {
+            Ok(None) => return Ok(None),
+            Ok(Some(sealed)) => Ok(sealed),
+            Err(error @ state::Error::Io { .. }) => return Err(error.into()),
+            Err(error) => Err(error.to_string()),
+        };
+        let opened = sealed.and_then(|sealed| self.open_sealed(sealed)).and_then(|json| {
             let catalog: Catalog = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
             catalog.validate().map_err(|error| error.to_string())?;
             if catalog.certname != *certname {
@@ -118,15 +123,25 @@ impl Cache {
                 if let Some(confirmed) = &confirmed {
                     catalog.commit.clone_from(&confirmed.commit);
                 }
-                // Without a note its age is unknown: so old that it is only audited.
-                let confirmed = confirmed.map_or(Timestamp::UNIX_EPOCH, |confirmed| confirmed.at);
+                // Without a note it is as old as its file: it came from the server then.
+                let confirmed = confirmed.map_or_else(|| self.stored_at(), |confirmed| confirmed.at);
                 Ok(Some(Cached { catalog, confirmed }))
             }
             Err(why) => {
-                self.dir.hand_over(SEALED, &self.dir.below("damaged")?)?;
+                let aside = self.dir.below("damaged")?;
+                aside.discard(SEALED)?;
+                self.dir.hand_over(SEALED, &aside)?;
                 Err(Error::Damaged(why))
             }
         }
+    }
+
+    /// When the catalog was stored; where that cannot be known, so long ago that it is only audited.
+    fn stored_at(&self) -> Timestamp {
+        let file = self.dir.file(SEALED).ok().flatten();
+        let stored = file.and_then(|file| file.metadata().and_then(|found| found.modified()).ok());
+        let stored = stored.and_then(|time| Timestamp::try_from(time).ok());
+        stored.filter(|at| *at <= crate::identity::now()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     fn confirmed(&self, id: &CatalogId) -> Option<Confirmed> {
@@ -148,10 +163,15 @@ impl Cache {
     }
 
     fn key(&self) -> Result<RandomizedNonceKey, Error> {
-        let stored = self.dir.read(KEY, KEY_BYTES as u64)?.map(Zeroizing::new);
+        let stored = match self.dir.read(KEY, KEY_BYTES as u64) {
+            Err(error @ state::Error::Io { .. }) => return Err(error.into()),
+            // Too long, or no file: a key that this agent did not write opens nothing.
+            stored => stored.ok().flatten().map(Zeroizing::new),
+        };
         let bytes = match stored.filter(|bytes| bytes.len() == KEY_BYTES) {
             Some(bytes) => bytes,
             None => {
+                self.dir.discard(KEY)?;
                 let mut bytes = Zeroizing::new(vec![0; KEY_BYTES]);
                 getrandom::fill(&mut bytes).map_err(|_| Error::Seal)?;
                 self.dir.replace(KEY, &bytes)?;
@@ -210,9 +230,15 @@ mod tests {
         cache.confirm(&catalog().id, "c2", at).unwrap();
         let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
         assert_eq!((cached.catalog.commit.as_str(), cached.confirmed), ("c2", at));
-        cache.dir.replace(CONFIRMED, b"{").unwrap();
-        let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
-        assert_eq!(cached.confirmed, Timestamp::UNIX_EPOCH);
+        for lost in [true, false] {
+            cache.dir.replace(CONFIRMED, b"{").unwrap();
+            if lost {
+                cache.dir.remove(CONFIRMED).unwrap();
+            }
+            let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
+            let age = crate::identity::now().duration_since(cached.confirmed);
+            assert!(age < jiff::SignedDuration::from_mins(10), "it is as old as its file: {age:?}");
+        }
     }
 
     #[test]
@@ -227,6 +253,25 @@ mod tests {
                 cache.dir.replace(SEALED, bytes).unwrap();
                 assert!(matches!(cache.load(&name("web1.acme.example")), Err(Error::Damaged(_))), "{at}");
                 assert!(cache.load(&name("web1.acme.example")).unwrap().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn f20_whatever_is_in_its_place_the_next_catalog_is_kept() {
+        for file in [KEY, SEALED] {
+            for damage in [&b"x"[..], &[7; 500]] {
+                let (_parent, cache) = cache();
+                cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+                cache.dir.replace(file, damage).unwrap();
+                assert!(matches!(cache.load(&name("web1.acme.example")), Err(Error::Damaged(_))), "{file}");
+                cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+                assert!(cache.load(&name("web1.acme.example")).unwrap().is_some(), "{file}");
+                cache.dir.discard(file).unwrap();
+                std::fs::create_dir_all(cache.dir.path().join(file).join("x")).unwrap();
+                assert!(cache.load(&name("web1.acme.example")).is_err(), "{file}");
+                cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+                assert!(cache.load(&name("web1.acme.example")).unwrap().is_some(), "{file}");
             }
         }
     }

@@ -24,6 +24,8 @@ pub struct Config {
     pub mode: Mode,
     /// The time from run to run, until the server has said when the next one is.
     pub interval: SignedDuration,
+    /// How long a run may take. What is not begun then is skipped, and the report says so.
+    pub run_timeout: SignedDuration,
     /// Days after which a catalog that no server confirmed any more is audited and not enforced.
     pub max_stale_days: u16,
 }
@@ -35,6 +37,7 @@ impl Default for Config {
             state_dir: None,
             mode: Mode::Enforce,
             interval: SignedDuration::from_mins(30),
+            run_timeout: SignedDuration::from_hours(1),
             max_stale_days: 30,
         }
     }
@@ -101,6 +104,11 @@ impl Place {
 }
 
 impl Config {
+    /// How long a run may take.
+    pub fn run_timeout(&self) -> std::time::Duration {
+        self.run_timeout.unsigned_abs()
+    }
+
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let wrong = |message: &str| Error::Value { path: path.to_owned(), message: message.to_owned() };
         let config: Self = toml::from_str(text)
@@ -108,6 +116,9 @@ impl Config {
         let bounds = SignedDuration::from_mins(1)..=SignedDuration::from_hours(24);
         if !bounds.contains(&config.interval) {
             return Err(wrong("`interval` is from 1m to 24h"));
+        }
+        if !bounds.contains(&config.run_timeout) {
+            return Err(wrong("`run_timeout` is from 1m to 24h"));
         }
         if config.max_stale_days == 0 {
             return Err(wrong("`max_stale_days` is at least 1"));
@@ -141,7 +152,14 @@ mod tests {
             error.contains("agent.toml") && error.contains("line 2") && error.contains("servre"),
             "{error}"
         );
-        for text in ["interval = \"1s\"", "max_stale_days = 0", "state_dir = \"x\"", "mode = \"off\""] {
+        for text in [
+            "interval = \"1s\"",
+            "run_timeout = \"0s\"",
+            "run_timeout = \"25h\"",
+            "max_stale_days = 0",
+            "state_dir = \"x\"",
+            "mode = \"off\"",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -1,95 +1,122 @@
 //! File contents on disk, under their hash: fetched before a run, so that the run itself needs no server.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{Read, Seek as _};
 
 use holdfast_catalog::catalog::Catalog;
 use holdfast_catalog::hash::ContentHash;
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::Runtime;
 
 use crate::content::{ContentSource, Error};
 use crate::fetch::{self, Client};
-use crate::state::{self, StateDir};
+use crate::state::StateDir;
 
 /// The most bytes of one content.
 const LIMIT: u64 = 1024 * 1024 * 1024;
 
-/// The contents of the catalog in force.
-#[derive(Debug)]
-pub struct Contents {
-    dir: StateDir,
-    missing: BTreeMap<ContentHash, String>,
+/// How contents are fetched.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetching<'a> {
+    /// From whom.
+    pub client: &'a Client,
+    /// By what.
+    pub network: &'a Runtime,
 }
 
-impl Contents {
-    /// Opens the store.
-    ///
-    /// # Errors
-    /// Where it cannot be made or is not private.
-    pub fn open(state: &StateDir) -> Result<Self, state::Error> {
-        Ok(Self { dir: state.below("content")?, missing: BTreeMap::new() })
+/// The contents of the catalog in force. All of it can be had again: what is damaged is thrown away and fetched anew.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    dir: Result<StateDir, String>,
+    missing: BTreeMap<ContentHash, String>,
+    fetching: Option<Fetching<'a>>,
+}
+
+impl<'a> Contents<'a> {
+    /// Opens the store. One that cannot be used fails those who need something of it, and no run.
+    pub fn open(state: &StateDir, fetching: Option<Fetching<'a>>) -> Self {
+        let dir = state.below("content").map_err(|error| error.to_string());
+        Self { dir, missing: BTreeMap::new(), fetching }
     }
 
     /// Fetches what the catalog names and is not here. What cannot be had fails its own resources, and no others.
-    pub async fn fetch(&mut self, catalog: &Catalog, client: &Client) {
+    pub fn fetch(&mut self, catalog: &Catalog) {
+        let Ok(dir) = &self.dir else { return };
         for hash in catalog.content_hashes() {
-            match self.dir.file(hash.as_str()) {
-                Ok(Some(_)) => {}
-                Ok(None) => {
-                    if let Err(reason) = self.fetch_one(&hash, client).await {
-                        self.missing.insert(hash, reason);
-                    }
-                }
-                Err(error) => drop(self.missing.insert(hash, error.to_string())),
+            if !matches!(dir.file(hash.as_str()), Ok(Some(_)))
+                && let Err(reason) = self.fetch_one(dir, &hash)
+            {
+                self.missing.insert(hash, reason);
             }
         }
     }
 
-    async fn fetch_one(&self, hash: &ContentHash, client: &Client) -> Result<(), String> {
-        let words = |error: fetch::Error| error.to_string();
-        let mut response = client.content(hash.as_str()).await.map_err(words)?;
-        let mut draft = self.dir.draft(hash.as_str()).map_err(|error| error.to_string())?;
-        let (mut digest, mut length) = (Sha256::new(), 0);
-        while let Some(piece) = response.chunk().await.map_err(|error| error.to_string())? {
-            length += piece.len() as u64;
-            if length > LIMIT {
-                return Err(format!("it is larger than {LIMIT} bytes"));
-            }
-            digest.update(&piece);
-            draft.write_all(&piece).map_err(|error| error.to_string())?;
-        }
-        let got = data_encoding::HEXLOWER.encode(&digest.finalize());
-        if got != hash.as_str() {
-            return Err(format!("other bytes came (their hash is {got})"));
-        }
-        draft.commit().map_err(|error| error.to_string())
+    /// Fetches one, in the place of whatever is there.
+    fn fetch_one(&self, dir: &StateDir, hash: &ContentHash) -> Result<(), String> {
+        let Some(Fetching { client, network }) = self.fetching else {
+            return Err("the server cannot be asked".to_owned());
+        };
+        dir.discard(hash.as_str()).map_err(|error| error.to_string())?;
+        network.block_on(download(dir, hash, client))
     }
 
-    /// Removes what the catalog does not name.
-    ///
-    /// # Errors
-    /// Where the store cannot be read.
-    pub fn prune(&self, catalog: &Catalog) -> Result<(), state::Error> {
+    /// Removes what the catalog does not name. What cannot be removed is left, for a run does not end for it.
+    pub fn prune(&self, catalog: &Catalog) {
+        let Ok(dir) = &self.dir else { return };
         let wanted: BTreeSet<_> = catalog.content_hashes().into_iter().collect();
-        for name in self.dir.names()? {
-            if !ContentHash::parse(&name).is_some_and(|hash| wanted.contains(&hash)) {
-                self.dir.remove(&name)?;
+        let is_wanted = |name: &String| ContentHash::parse(name).is_some_and(|hash| wanted.contains(&hash));
+        for name in dir.names().unwrap_or_default().iter().filter(|name| !is_wanted(name)) {
+            if let Err(error) = dir.discard(name) {
+                tracing::warn!("something that no catalog needs stays: {error}");
             }
         }
-        Ok(())
+    }
+
+    /// The bytes, looked through once: a damaged file is as good as none.
+    fn whole(dir: &StateDir, hash: &ContentHash) -> Option<std::fs::File> {
+        let mut file = dir.file(hash.as_str()).ok()??;
+        let mut digest = Sha256::new();
+        std::io::copy(&mut file, &mut digest).ok()?;
+        file.rewind().ok()?;
+        (data_encoding::HEXLOWER.encode(&digest.finalize()) == hash.as_str()).then_some(file)
     }
 }
 
-impl ContentSource for Contents {
+async fn download(dir: &StateDir, hash: &ContentHash, client: &Client) -> Result<(), String> {
+    let words = |error: fetch::Error| error.to_string();
+    let mut response = client.content(hash.as_str()).await.map_err(words)?;
+    let mut draft = dir.draft(hash.as_str()).map_err(|error| error.to_string())?;
+    let (mut digest, mut length) = (Sha256::new(), 0);
+    while let Some(piece) = response.chunk().await.map_err(|error| error.to_string())? {
+        length += piece.len() as u64;
+        if length > LIMIT {
+            return Err(format!("it is larger than {LIMIT} bytes"));
+        }
+        digest.update(&piece);
+        draft.write_all(&piece).map_err(|error| error.to_string())?;
+    }
+    let got = data_encoding::HEXLOWER.encode(&digest.finalize());
+    if got != hash.as_str() {
+        return Err(format!("other bytes came (their hash is {got})"));
+    }
+    draft.commit().map_err(|error| error.to_string())
+}
+
+impl ContentSource for Contents<'_> {
     fn open(&self, sha256: &ContentHash, _size: u64) -> Result<Box<dyn Read>, Error> {
         let failed = |reason: String| Error::Fetch { sha256: sha256.clone(), reason };
-        match self.dir.file(sha256.as_str()) {
-            Ok(Some(file)) => Ok(Box::new(file)),
-            Ok(None) => Err(match self.missing.get(sha256) {
-                Some(reason) => failed(reason.clone()),
-                None => Error::Missing(sha256.clone()),
-            }),
-            Err(error) => Err(failed(error.to_string())),
+        let dir = self.dir.as_ref().map_err(|reason| failed(reason.clone()))?;
+        if let Some(file) = Self::whole(dir, sha256) {
+            return Ok(Box::new(file));
         }
+        if let Some(reason) = self.missing.get(sha256) {
+            return Err(failed(reason.clone()));
+        }
+        if self.fetching.is_none() {
+            return Err(Error::Missing(sha256.clone()));
+        }
+        self.fetch_one(dir, sha256).map_err(failed)?;
+        let fetched = Self::whole(dir, sha256).ok_or_else(|| failed("it did not stay whole".to_owned()))?;
+        Ok(Box::new(fetched))
     }
 }

@@ -22,6 +22,9 @@ use crate::status::Status;
 /// This very program, even where its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
 
+/// How long a run may take beyond `run_timeout`, for the resource at hand, before it is ended from outside.
+const BEYOND: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// Why there is no daemon.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -94,7 +97,8 @@ impl Clock<'_> {
 
     async fn start(&self, signals: &mut Signals) -> std::io::Result<Woken> {
         let child = Command::new(self.program).args(self.once).stdin(Stdio::null()).spawn()?;
-        signals.during(child).await
+        // The run ends itself at `run_timeout`, after the resource at hand; a package manager has an hour of its own.
+        signals.during(child, self.place.config.run_timeout() + BEYOND).await
     }
 
     /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
@@ -128,10 +132,16 @@ impl Signals {
     }
 
     /// Waits for a run's end; told to stop, it tells the run, which ends after the resource at hand.
-    async fn during(&mut self, mut child: Child) -> std::io::Result<Woken> {
+    /// One that hangs is ended, so that its lock is free.
+    async fn during(&mut self, mut child: Child, limit: Duration) -> std::io::Result<Woken> {
         tokio::select! {
             ended = child.wait() => {
                 tell(ended?);
+                return Ok(Woken::Due);
+            }
+            () = tokio::time::sleep(limit) => {
+                tracing::error!("the run did not end within {} s, and is ended", limit.as_secs());
+                child.kill().await?;
                 return Ok(Woken::Due);
             }
             _ = self.terminate.recv() => {
@@ -177,10 +187,13 @@ mod tests {
             raise(Signal::TERM);
             assert_eq!(signals.wait(long).await, Woken::Stop);
             let child = Command::new("true").spawn().unwrap();
-            assert_eq!(signals.during(child).await.unwrap(), Woken::Due);
+            assert_eq!(signals.during(child, long).await.unwrap(), Woken::Due);
+            // One that hangs does not hang the daemon.
+            let child = Command::new("sleep").arg("3600").spawn().unwrap();
+            assert_eq!(signals.during(child, Duration::from_millis(1)).await.unwrap(), Woken::Due);
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
             raise(Signal::TERM);
-            assert_eq!(signals.during(child).await.unwrap(), Woken::Stop);
+            assert_eq!(signals.during(child, long).await.unwrap(), Woken::Stop);
 
             // A run that cannot be started, beside a status that cannot be read, is waited out.
             let root = tempfile::tempdir().unwrap();

@@ -98,8 +98,11 @@ fn certificate(identity: &Identity) -> Judged {
     let left = identity.current.validity()?.left(now());
     if !left.is_positive() {
         return Err(format!(
-            "the certificate of {} has expired; enroll this machine again",
-            identity.certname
+            "the certificate of {} expired {} h ago; the next run renews it if it expired less than 30 days ago, and \
+             this machine's clock is right. Else `holdfast node move {}`, and enroll this machine again",
+            identity.certname,
+            -left.as_hours(),
+            identity.certname,
         ));
     }
     let overdue = identity.renewal().is_ok_and(|renewal| renewal < now());

@@ -53,7 +53,6 @@ impl std::fmt::Debug for PrivateKey {
 
 /// A private key and the certificate for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct KeyPair {
     /// The key.
     pub key: PrivateKey,
@@ -61,10 +60,15 @@ pub struct KeyPair {
     pub certificate: String,
 }
 
+/// The version of the file that this agent writes. A newer one is refused; what it does not know in its own it keeps.
+const VERSION: u32 = 1;
+
 /// Who this machine is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Identity {
+    /// The version of the file.
+    #[serde(default = "first_version")]
+    pub version: u32,
     /// Its name, as the server gave it.
     pub certname: Certname,
     /// The server: `host:port`.
@@ -76,6 +80,13 @@ pub struct Identity {
     /// What it showed before the last renewal, until the new one has worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<KeyPair>,
+    /// What another version of the agent wrote beside it.
+    #[serde(flatten)]
+    pub others: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+fn first_version() -> u32 {
+    VERSION
 }
 
 /// From when to when a certificate is valid.
@@ -97,9 +108,19 @@ pub enum Error {
     NotEnrolled,
     /// It is enrolled already.
     #[error(
-        "this machine is enrolled as {0}; to make it another node, remove {1} first (the node stays known to the server until `holdfast node remove`)"
+        "this machine is enrolled as {0}, and its server {1}; `holdfast-agent enroll --replace` puts that identity aside for the new one"
     )]
-    Enrolled(Certname, std::path::PathBuf),
+    Enrolled(Certname, String),
+    /// A newer agent wrote it.
+    #[error(
+        "the identity in {path} is of a newer version ({version}) of holdfast-agent, and is good: install that version again"
+    )]
+    Newer {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Its version.
+        version: u32,
+    },
     /// The file is damaged.
     #[error("the identity in {path} is damaged ({error}); enroll this machine again with a new join string")]
     Damaged {
@@ -122,6 +143,13 @@ pub enum Error {
     Fetch(#[from] crate::fetch::Error),
 }
 
+/// The version of an identity, whatever else it holds.
+#[derive(Deserialize)]
+struct Version {
+    #[serde(default = "first_version")]
+    version: u32,
+}
+
 impl Identity {
     /// Reads the identity.
     ///
@@ -132,9 +160,24 @@ impl Identity {
         let bytes = Zeroizing::new(dir.read(FILE, LIMIT)?.ok_or(Error::NotEnrolled)?);
         let path = || dir.path().join(FILE);
         let damaged = |error: String| Error::Damaged { path: path(), error };
+        if let Ok(Version { version }) = serde_json::from_slice(&bytes)
+            && version > VERSION
+        {
+            return Err(Error::Newer { path: path(), version });
+        }
         let identity: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         identity.current.validity().map_err(damaged)?;
         Ok(identity)
+    }
+
+    /// Puts the identity aside, whatever is in it, so that this machine can be enrolled anew; nothing of it is lost.
+    ///
+    /// # Errors
+    /// Where it stays.
+    pub fn put_aside(state: &StateDir) -> Result<(), Error> {
+        let dir = state.below("identity")?;
+        let aside = dir.below(&format!("before-{}", now().strftime("%Y%m%dT%H%M%SZ")))?;
+        Ok(dir.hand_over(FILE, &aside)?)
     }
 
     /// Stores it whole.
@@ -206,5 +249,35 @@ mod tests {
         state.below("identity").unwrap().replace(FILE, b"{\"certname\":").unwrap();
         let error = Identity::load(&state).unwrap_err().to_string();
         assert!(error.contains("identity.json") && error.contains("enroll"), "{error}");
+    }
+
+    fn stored() -> (tempfile::TempDir, StateDir, serde_json::Value) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let pem = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("s")).unwrap();
+        let pair = serde_json::json!({ "key": key.serialize_pem(), "certificate": pem, "hardware": "tpm" });
+        let file = serde_json::json!({
+            "certname": "web1.acme.example", "server": "s:1", "roots": pem, "current": pair, "zone": "eu",
+        });
+        (dir, state, file)
+    }
+
+    #[test]
+    fn f28_what_another_version_wrote_beside_is_kept_and_only_a_newer_form_is_refused() {
+        let (_dir, state, mut file) = stored();
+        let put = |file: &serde_json::Value| {
+            let json = serde_json::to_vec(file).unwrap();
+            state.below("identity").unwrap().replace(FILE, &json).unwrap();
+        };
+        put(&file);
+        let identity = Identity::load(&state).unwrap();
+        identity.store(&state).unwrap();
+        assert_eq!(Identity::load(&state).unwrap().others["zone"], "eu");
+        file["version"] = 2.into();
+        file["current"] = "another form".into();
+        put(&file);
+        let error = Identity::load(&state).unwrap_err().to_string();
+        assert!(error.contains("newer version (2)") && !error.contains("enroll"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::cache::Cache;
 use crate::config::Place;
 use crate::content::ContentSource;
-use crate::contents::Contents;
+use crate::contents::{Contents, Fetching};
 use crate::enforce;
 use crate::facts;
 use crate::identity::{self, Identity};
@@ -25,11 +25,14 @@ use crate::status::Status;
 use crate::system::Machine;
 
 mod account;
+mod deadline;
 mod given;
+mod memory;
 mod poll;
 
 use account::Account;
 pub use given::Given;
+use memory::Memory;
 use poll::Work;
 
 /// The agent's version, as it tells it.
@@ -138,13 +141,11 @@ fn enforce_work(
             place.config.max_stale_days
         ));
     }
-    let mut contents = Contents::open(state)?;
-    match identity.client(place.config.server.as_deref()) {
-        Ok(client) if work.source == Source::Server => {
-            account.timed("content", || network.block_on(contents.fetch(&found.catalog, &client)));
-            contents.prune(&found.catalog)?;
-        }
-        _ => {}
+    let client = identity.client(place.config.server.as_deref()).ok();
+    let mut contents = Contents::open(state, client.as_ref().map(|client| Fetching { client, network }));
+    if work.source == Source::Server {
+        account.timed("content", || contents.fetch(&found.catalog));
+        contents.prune(&found.catalog);
     }
     mend(place, state, &found.catalog, &contents, account, stop)
 }
@@ -158,24 +159,38 @@ fn mend(
     stop: &AtomicBool,
 ) -> Result<(), Error> {
     let machine = Machine::open(&place.root)?;
-    let memory = state.below("memory")?;
-    let findings = enforce::run(enforce::Run {
-        catalog,
-        mode: account.mode(),
-        system: &machine,
-        content,
-        state_dir: memory.path(),
-        stop,
-    })?;
+    let memory = Memory::open(state)?;
+    if let Some(error) = &memory.lent {
+        account.note(format!("nothing is remembered of this run: {error}"));
+    }
+    let limit = place.config.run_timeout();
+    let mode = account.mode();
+    let (findings, too_long) = deadline::within(limit, stop, || {
+        enforce::run(enforce::Run {
+            catalog,
+            mode,
+            system: &machine,
+            content,
+            state_dir: memory.path(),
+            stop,
+        })
+    });
+    let findings = findings?;
     findings.notes.iter().for_each(|note| account.note(note));
     account.found(catalog, findings);
-    if stop.load(Ordering::Relaxed) {
+    if too_long {
+        account.note(format!(
+            "the run was ended after run_timeout = {} s: what was not begun then was skipped",
+            limit.as_secs()
+        ));
+    } else if stop.load(Ordering::Relaxed) {
         account.note("the run was interrupted by a signal: what was not begun then was skipped");
     }
     Ok(())
 }
 
-/// Hands over the report, and those that still wait. A spool that fails costs the report's safety, never the run.
+/// Hands over the report, and those that still wait. It is on disk first, so that a crash loses nothing; where the disk
+/// takes nothing, it goes from memory. It is lost only where neither the disk nor the server takes it.
 fn deliver(
     place: &Place,
     state: &StateDir,
@@ -183,19 +198,26 @@ fn deliver(
     network: &Runtime,
     report: &Report,
 ) -> Delivery {
-    let spool = match Spool::open(state) {
-        Ok(spool) => spool,
-        Err(error) => return Delivery { lost: Some(error.to_string()), ..Delivery::default() },
+    let spool = Spool::open(state);
+    let kept = match &spool {
+        Ok(spool) => spool.add(report).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
     };
-    let lost = spool.add(report).err().map(|error| error.to_string());
-    let waits = |why: String| Delivery { waits: Some(why), ..Delivery::default() };
-    let delivery = match identity.client(place.config.server.as_deref()) {
-        Ok(client) => {
-            network.block_on(spool.deliver(&client)).unwrap_or_else(|error| waits(error.to_string()))
+    let client = match identity.client(place.config.server.as_deref()) {
+        Ok(client) => client,
+        Err(error) => {
+            return Delivery { lost: kept.err(), waits: Some(error.to_string()), ..Delivery::default() };
         }
-        Err(error) => waits(error.to_string()),
     };
-    Delivery { lost, ..delivery }
+    let waits = |why: String| Delivery { waits: Some(why), ..Delivery::default() };
+    let earlier = spool.map_or_else(
+        |_| Delivery::default(),
+        |spool| network.block_on(spool.deliver(&client)).unwrap_or_else(|error| waits(error.to_string())),
+    );
+    match kept {
+        Ok(()) => earlier,
+        Err(why) => earlier.and(network.block_on(Spool::deliver_unkept(&client, report, why))),
+    }
 }
 
 /// The days since the server last confirmed the catalog, where they are too many.

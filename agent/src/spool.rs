@@ -36,6 +36,17 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            delivered: self.delivered + other.delivered,
+            refused: other.refused.or(self.refused),
+            waits: other.waits.or(self.waits),
+            lost: other.lost.or(self.lost),
+        }
+    }
+
     /// Whether the server has all there was.
     pub fn is_whole(&self) -> bool {
         self.refused.is_none() && self.waits.is_none() && self.lost.is_none()
@@ -87,8 +98,11 @@ impl Spool {
             };
             match client.post::<ReportAnswer>(path::REPORTS, &report).await {
                 Ok(_) => {
-                    self.waiting.remove(&name)?;
                     delivery.delivered += 1;
+                    if let Err(error) = self.waiting.remove(&name) {
+                        // It is sent again by the next run, and counts once.
+                        tracing::warn!("a report that was delivered stays on disk: {error}");
+                    }
                 }
                 Err(error) if error.is_final() => {
                     delivery.refused = Some(self.put_aside(&name, error.to_string()));
@@ -100,6 +114,17 @@ impl Spool {
             }
         }
         Ok(delivery)
+    }
+
+    /// Delivers a report that could not be kept, straight from memory; `why` it could not be kept.
+    pub async fn deliver_unkept(client: &Client, report: &Report, why: String) -> Delivery {
+        match client.post::<ReportAnswer>(path::REPORTS, report).await {
+            Ok(_) => Delivery { delivered: 1, ..Delivery::default() },
+            Err(error) if error.is_final() => {
+                Delivery { refused: Some(error.to_string()), ..Delivery::default() }
+            }
+            Err(error) => Delivery { lost: Some(format!("{why}; {error}")), ..Delivery::default() },
+        }
     }
 
     /// A report that waits, or what is wrong with its file; an error is one of the system at large, which passes.

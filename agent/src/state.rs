@@ -34,6 +34,9 @@ pub enum Error {
     /// It is larger than anything that the agent writes.
     #[error("{0} is larger than {1} bytes; remove it")]
     TooLarge(PathBuf, u64),
+    /// Something else is in its place.
+    #[error("{0} is not a file")]
+    NotAFile(PathBuf),
     /// Another run is going on.
     #[error("another run is in progress: {0}")]
     Locked(String),
@@ -107,12 +110,18 @@ impl StateDir {
     /// # Errors
     /// Where it is there and cannot be opened.
     pub fn file(&self, name: &str) -> Result<Option<std::fs::File>, Error> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
-            Ok(fd) => Ok(Some(fd.into())),
-            Err(rustix::io::Errno::NOENT) => Ok(None),
-            Err(error) => Err(self.failed("open", name)(error)),
+        // Who opens a pipe would wait for its writer.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(self.failed("open", name)(error)),
+        };
+        let stat = rustix::fs::fstat(&fd).map_err(self.failed("look at", name))?;
+        if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file() {
+            return Err(Error::NotAFile(self.path.join(name)));
         }
+        Ok(Some(fd.into()))
     }
 
     /// A file's bytes; none where it is not there.
@@ -166,6 +175,21 @@ impl StateDir {
         }
     }
 
+    /// Removes what can be had again, whatever it is.
+    ///
+    /// # Errors
+    /// Where it stays.
+    pub fn discard(&self, name: &str) -> Result<(), Error> {
+        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+            Err(rustix::io::Errno::ISDIR) => {
+                let path = self.path.join(name);
+                std::fs::remove_dir_all(&path).map_err(|error| Error::Io { action: "remove", path, error })
+            }
+            Err(error) => Err(self.failed("remove", name)(error)),
+        }
+    }
+
     /// Moves a file into another directory of the same state.
     ///
     /// # Errors
@@ -196,8 +220,8 @@ impl StateDir {
     /// Where another process has it: which, and since when.
     pub fn lock(&self) -> Result<Lock, Error> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.dir, "lock", flags, Mode::RUSR | Mode::WUSR)
-            .map_err(self.failed("open", "lock"))?;
+        let opened = rustix::fs::openat(&self.dir, "lock", flags, Mode::RUSR | Mode::WUSR);
+        let fd = opened.or_else(|error| self.lock_unwritten(error)).map_err(self.failed("open", "lock"))?;
         if let Err(error) = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             if error != rustix::io::Errno::WOULDBLOCK {
                 return Err(self.failed("lock", "lock")(error));
@@ -210,6 +234,17 @@ impl StateDir {
         // Only for people: the lock is the system's, whatever stands in the file.
         let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
         Ok(Lock(file))
+    }
+
+    /// What can be locked where nothing can be written: the file as it is, or the directory.
+    fn lock_unwritten(&self, error: rustix::io::Errno) -> rustix::io::Result<OwnedFd> {
+        use rustix::io::Errno;
+        if !matches!(error, Errno::ROFS | Errno::NOSPC | Errno::DQUOT) {
+            return Err(error);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.dir, "lock", flags, Mode::empty())
+            .or_else(|_| rustix::fs::openat(&self.dir, ".", flags, Mode::empty()))
     }
 }
 
@@ -297,6 +332,33 @@ mod tests {
         std::fs::write(parent.path().join("secret"), "x").unwrap();
         std::os::unix::fs::symlink(parent.path().join("secret"), state.path().join("a")).unwrap();
         assert!(state.read("a", 9).is_err());
+    }
+
+    #[test]
+    fn f16_where_nothing_can_be_written_a_run_still_has_its_lock() {
+        let (_parent, state) = open();
+        let full = rustix::io::Errno::NOSPC;
+        let whole = state.lock_unwritten(full).unwrap();
+        rustix::fs::flock(&whole, FlockOperation::NonBlockingLockExclusive).unwrap();
+        drop(state.lock().unwrap());
+        let file = state.lock_unwritten(full).unwrap();
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(matches!(state.lock(), Err(Error::Locked(_))), "the file's lock is one, written or not");
+        assert!(state.lock_unwritten(rustix::io::Errno::ACCESS).is_err());
+    }
+
+    #[test]
+    fn f20_what_is_no_file_is_never_waited_for_and_can_be_thrown_away() {
+        let (_parent, state) = open();
+        let path = state.path().join("x");
+        rustix::fs::mknodat(CWD, &path, rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert!(matches!(state.file("x"), Err(Error::NotAFile(_))));
+        state.discard("x").unwrap();
+        std::fs::create_dir_all(path.join("y/z")).unwrap();
+        assert!(matches!(state.read("x", 9), Err(Error::NotAFile(_))));
+        state.discard("x").unwrap();
+        assert!(state.read("x", 9).unwrap().is_none());
+        state.discard("x").unwrap();
     }
 
     #[test]

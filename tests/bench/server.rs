@@ -13,7 +13,7 @@ use harness::server::{SOON, Server};
 use harness::{binaries, synthetic, wait};
 use holdfast_agent::fetch::Client;
 use holdfast_agent::identity::Identity;
-use holdfast_agent::identity::enroll::enroll;
+use holdfast_agent::identity::enroll::{Earlier, enroll};
 use holdfast_agent::state::StateDir;
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::facts::Facts;
@@ -165,7 +165,7 @@ impl Running {
         let enrolled = |name: String| {
             let join = self.server.holdfast(&["node", "add", &name])?;
             let state = StateDir::open(&self.folder.path().join("agents").join(&name))?;
-            let identity = runtime.block_on(enroll(&join.trim().parse()?, &state))?;
+            let identity = runtime.block_on(enroll(&join.trim().parse()?, &state, Earlier::Keep))?;
             Ok(Node { client: identity.client(None)?, identity, have: None, sent: 0 })
         };
         fs::create_dir(self.folder.path().join("agents"))?;

@@ -11,7 +11,8 @@ use holdfast_catalog::join::JoinString;
 use zeroize::Zeroizing;
 
 use super::{Common, Format, Style};
-use crate::identity::{Identity, enroll};
+use crate::identity::Identity;
+use crate::identity::enroll::{self, Earlier};
 use crate::state::StateDir;
 
 /// The most bytes of a join string and what surrounds it.
@@ -22,6 +23,9 @@ pub(super) struct Arguments {
     /// The file that holds the join string
     #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
     join_file: Option<PathBuf>,
+    /// Put an identity that this machine has aside, without asking its server whether that is over
+    #[arg(long)]
+    replace: bool,
     /// Read the join string from standard input (what happens without a file, too)
     // Whatever is given is taken, so that no error of the command line repeats a join string.
     #[arg(value_name = "-")]
@@ -45,8 +49,9 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
         None => read_stdin()?,
     };
     let join: JoinString = text.parse()?;
+    let earlier = if arguments.replace { Earlier::Replace } else { Earlier::Keep };
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let identity = network.block_on(enroll::enroll(&join, &state))?;
+    let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
     tell(&identity, common)?;
     Ok(ExitCode::SUCCESS)
 }

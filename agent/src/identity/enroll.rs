@@ -3,8 +3,9 @@
 //! The key is on disk before anyone is asked, so a lost reply burns nothing: the same key with the same join string gets
 //! the same certificate again.
 
+use holdfast_catalog::facts::Facts;
 use holdfast_catalog::join::JoinString;
-use holdfast_catalog::wire::{Certificate, EnrollRequest, path};
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Certificate, EnrollRequest, path};
 use rcgen::PublicKeyData as _;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -13,6 +14,9 @@ use super::trust::{self, Pin, ServerTrust};
 use super::{Error, Identity, KeyPair, PrivateKey};
 use crate::fetch::Client;
 use crate::state::StateDir;
+
+/// What a server says of a node that it no longer knows by its certificate.
+const OVER: [&str; 3] = ["unknown-node", "revoked", "certificate-replaced"];
 
 /// The key of an enrolment that has not ended.
 const PENDING: &str = "pending.json";
@@ -66,18 +70,28 @@ fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
     Ok(made)
 }
 
-/// Enrols this machine.
+/// What becomes of an identity that this machine has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// It stays, unless its own server says that it is over: moved, removed, revoked or replaced.
+    Keep,
+    /// It is put aside, whatever it is.
+    Replace,
+}
+
+/// Enrols this machine. An identity that is over is put aside only when the new one is there.
 ///
 /// # Errors
 /// Where it is enrolled already, or the server is not the pinned one, cannot be reached or refuses. The same join string
 /// can be tried again.
-pub async fn enroll(join: &JoinString, state: &StateDir) -> Result<Identity, Error> {
+pub async fn enroll(join: &JoinString, state: &StateDir, earlier: Earlier) -> Result<Identity, Error> {
     let dir = state.below("identity")?;
-    match Identity::load(state) {
-        Err(Error::NotEnrolled) => {}
-        Ok(identity) => return Err(Error::Enrolled(identity.certname, dir.path().to_owned())),
+    let is_enrolled = match Identity::load(state) {
+        Err(Error::NotEnrolled) => false,
+        _ if earlier == Earlier::Replace => true,
+        Ok(identity) => is_over(&identity).await.map(|()| true)?,
         Err(damaged) => return Err(damaged),
-    }
+    };
     let made = key_for(join.token(), &dir)?;
     let pin = Pin(*join.pin());
     let client = Client::new(join.server(), ServerTrust::by_pin(pin, crate::fetch::provider()), None)?;
@@ -98,10 +112,35 @@ pub async fn enroll(join: &JoinString, state: &StateDir) -> Result<Identity, Err
         roots: answer.roots,
         current: made.with(answer.certificate),
         previous: None,
+        version: super::VERSION,
+        others: std::collections::BTreeMap::new(),
     };
+    if is_enrolled {
+        Identity::put_aside(state)?;
+    }
     identity.store(state)?;
     dir.remove(PENDING)?;
     Ok(identity)
+}
+
+/// Asks the server of an identity whether that is over; where the server still knows it or cannot say, it is not.
+async fn is_over(identity: &Identity) -> Result<(), Error> {
+    let keeps = |why: String| Err(Error::Enrolled(identity.certname.clone(), why));
+    let request = CatalogRequest {
+        facts_hash: Facts::none().hash(),
+        facts: None,
+        have: None,
+        agent: crate::run::VERSION.to_owned(),
+    };
+    let asked = match identity.client(None) {
+        Ok(client) => client.post::<CatalogAnswer>(path::CATALOG, &request).await,
+        Err(error) => return keeps(format!("cannot be asked: {error}")),
+    };
+    match asked {
+        Err(crate::fetch::Error::Refused { refusal, .. }) if OVER.contains(&refusal.code.as_str()) => Ok(()),
+        Ok(_) => keeps("knows it".to_owned()),
+        Err(error) => keeps(format!("does not say that this is over: {error}")),
+    }
 }
 
 /// Whether a certificate is for the key that asked for it, and its roots can be read.

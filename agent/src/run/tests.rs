@@ -11,7 +11,7 @@ use rcgen::PublicKeyData as _;
 
 use super::*;
 use crate::fetch::double::{Answer, Ca, Seen, Server};
-use crate::identity::enroll::enroll;
+use crate::identity::enroll::{Earlier, enroll};
 
 /// A machine in a directory, and its server.
 struct Scene {
@@ -53,7 +53,7 @@ impl Scene {
     fn enroll(&self) -> Identity {
         let server = self.server.clone();
         self.server.answers(move |request| server.enrolled(request));
-        block_on(enroll(&self.server.join(), &self.state())).unwrap()
+        block_on(enroll(&self.server.join(), &self.state(), Earlier::Keep)).unwrap()
     }
 
     /// A server that has this catalog, asks for facts at first, and takes reports.
@@ -92,7 +92,7 @@ fn a_wrong_pin_sends_nothing_and_shows_both_fingerprints() {
     let scene = scene();
     let (real, pinned) = (scene.server.ca.pin(), Ca::new().pin());
     let join = scene.server.join_with(pinned);
-    let error = block_on(enroll(&join, &scene.state())).unwrap_err().to_string();
+    let error = block_on(enroll(&join, &scene.state(), Earlier::Keep)).unwrap_err().to_string();
     assert!(error.contains(&real.to_string()) && error.contains(&pinned.to_string()), "{error}");
     assert!(error.contains("nothing was sent"), "{error}");
     assert!(scene.server.asked(path::ENROLL).is_empty());
@@ -102,7 +102,7 @@ fn a_wrong_pin_sends_nothing_and_shows_both_fingerprints() {
 #[test]
 fn a_lost_reply_burns_nothing() {
     let scene = scene();
-    assert!(block_on(enroll(&scene.server.join(), &scene.state())).is_err());
+    assert!(block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Keep)).is_err());
     let identity = scene.enroll();
     assert_eq!(identity.certname.as_str(), "web1.acme.example");
     let keys = scene.server.asked(path::ENROLL);
@@ -112,7 +112,7 @@ fn a_lost_reply_burns_nothing() {
         rcgen::CertificateSigningRequestParams::from_pem(&csr).unwrap().public_key.der_bytes().to_vec()
     };
     assert!(keys.iter().all(|seen| public(seen) == public(&keys[0])), "each try had the same key");
-    let again = block_on(enroll(&scene.server.join(), &scene.state())).unwrap_err();
+    let again = block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Keep)).unwrap_err();
     assert!(again.to_string().contains("enrolled as web1.acme.example"), "{again}");
 }
 
@@ -228,16 +228,116 @@ fn a_report_that_cannot_be_read_is_put_aside_once_and_holds_nobody_up() {
 }
 
 #[test]
-fn without_a_spool_the_run_counts_and_its_report_is_told_as_lost() {
+fn f14_a_report_that_no_disk_takes_goes_from_memory() {
     let scene = scene();
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     std::fs::write(scene.place.state_dir.join("spool"), "no directory").unwrap();
     let done = scene.run();
     assert_eq!((done.report.counts.changed, scene.greeting().as_str()), (1, "hello\n"));
-    assert!(done.delivery.lost.unwrap().contains("spool"));
+    assert!(done.delivery.is_whole() && done.delivery.delivered == 1, "{:?}", done.delivery);
+    assert_eq!(scene.reports(), [done.report]);
+
+    scene.server.answers(|_| Answer::Lost);
+    let done = scene.run();
+    assert!(done.delivery.lost.unwrap().contains("spool"), "neither the disk nor the server took it");
     let status = Status::load(&scene.state()).unwrap().unwrap();
     assert_eq!((status.run, status.delivered), (done.report.run, false));
+}
+
+#[test]
+fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
+    let scene = scene();
+    scene.enroll();
+    let hash = ContentHash::of(b"from files");
+    let mut named = catalog(1, "");
+    named.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 10));
+    let content = format!("{}/{hash}", path::CONTENT);
+    let (served, asked) = (named.clone(), content.clone());
+    scene.server.answers(move |request| match request.path.as_str() {
+        path::CATALOG => {
+            Answer::ok(&CatalogAnswer::Catalog { catalog: Box::new(served.clone()), next_run: 9 })
+        }
+        path if path == asked => Answer::Json(200, "from files".into()),
+        _ => Answer::ok(&ReportAnswer { new: true }),
+    });
+    scene.run();
+    let store = scene.place.state_dir.join("content");
+    let kept = store.join(hash.as_str());
+    let damages: [fn(&std::path::Path); 3] = [
+        |kept| std::fs::write(kept, "from fil").unwrap(),
+        |kept| std::fs::write(kept, "FROM FILES").unwrap(),
+        |kept| {
+            std::fs::remove_file(kept).unwrap();
+            std::fs::create_dir_all(kept.join("x")).unwrap();
+        },
+    ];
+    std::fs::create_dir_all(store.join("lost+found/x")).unwrap();
+    for damage in damages {
+        damage(&kept);
+        std::fs::remove_file(scene.root.path().join("greeting")).unwrap();
+        let report = scene.run().report;
+        assert_eq!((report.counts.failed, report.counts.changed), (0, 1), "{:?}", report.events);
+        assert_eq!(scene.greeting(), "from files");
+    }
+    assert!(!store.join("lost+found").exists(), "it belongs to no catalog");
+
+    // The catalog cannot be had, and the contents can: those of the cached catalog are fetched.
+    std::fs::remove_file(&kept).unwrap();
+    std::fs::remove_file(scene.root.path().join("greeting")).unwrap();
+    scene.server.answers(move |request| match request.path.as_str() {
+        path::CATALOG => {
+            Answer::Json(409, r#"{"code":"catalog-broken","message":"it does not compile"}"#.into())
+        }
+        path if path == content => Answer::Json(200, "from files".into()),
+        _ => Answer::ok(&ReportAnswer { new: true }),
+    });
+    let report = scene.run().report;
+    assert_eq!((report.source, report.counts.failed), (Source::Cache, 0), "{:?}", report.events);
+    assert_eq!(scene.greeting(), "from files");
+}
+
+#[test]
+fn f14_without_a_place_for_anything_the_run_enforces_and_reports() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    for name in ["spool", "cache", "content", "memory"] {
+        std::fs::write(scene.place.state_dir.join(name), "no directory").unwrap();
+    }
+    let done = scene.run();
+    assert_eq!(scene.greeting(), "hello\n", "{:?}", done.report);
+    assert_eq!(scene.reports(), [done.report]);
+}
+
+#[test]
+fn an_identity_that_its_server_no_longer_knows_gives_way_and_no_other_does() {
+    let scene = scene();
+    scene.enroll();
+    let moved = |code: &'static str| {
+        let server = scene.server.clone();
+        scene.server.answers(move |request| match request.path.as_str() {
+            path::ENROLL => server.enrolled(request),
+            _ => Answer::Json(403, format!("{{\"code\":\"{code}\",\"message\":\"x\"}}")),
+        });
+        block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Keep))
+    };
+    let first = Identity::load(&scene.state()).unwrap();
+    let kept = moved("certificate-expired").unwrap_err().to_string();
+    assert!(kept.contains("enroll --replace"), "{kept}");
+    assert_eq!(Identity::load(&scene.state()).unwrap().current.certificate, first.current.certificate);
+    for over in ["unknown-node", "revoked", "certificate-replaced"] {
+        let before = Identity::load(&scene.state()).unwrap().current.certificate;
+        let new = moved(over).unwrap();
+        assert_ne!(new.current.certificate, before);
+        assert_eq!(Identity::load(&scene.state()).unwrap().current.certificate, new.current.certificate);
+    }
+    let aside = std::fs::read_dir(scene.place.state_dir.join("identity")).unwrap();
+    let aside = aside.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir()).count();
+    assert!(aside > 0, "nothing of the earlier ones is lost");
+    scene.server.answers(|_| Answer::Lost);
+    assert!(block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Replace)).is_err());
+    assert!(Identity::load(&scene.state()).is_ok(), "it stays until the new one is there");
 }
 
 #[test]
