@@ -4,6 +4,8 @@
 //! A run from the old catalog to the new one is traced first: each call that can change the machine is a point. Then, at
 //! each of them, a run is killed on its way into that very call, from the same old state. Power cuts are another matter.
 
+mod matrix;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
