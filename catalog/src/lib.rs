@@ -15,5 +15,7 @@ pub mod graph; // edges and order
 pub mod catalog; // what a node is to be
 pub mod assembly; // files made of fragments
 pub mod report; // what a run found and did
+pub mod state; // how a machine is, and why
+pub mod harmless; // texts of others, made safe to print
 pub mod join; // a new node's first piece of text
 pub mod wire; // protocol version 1

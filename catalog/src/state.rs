@@ -1,0 +1,461 @@
+//! How a machine is: one word, and why. Agent, command line, pages, API and metrics all say it by [`judge`].
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Counts, Source};
+
+/// How a machine is. What an operator looks at first at three in the morning comes first: a machine that is silent may be
+/// down, and whatever else was known of it is old.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It owes a poll or a report.
+    Late,
+    /// Its last run failed in part, did not end, or did not take place.
+    Failed,
+    /// Its catalog does not compile.
+    Broken,
+    /// Its last run went by an older catalog.
+    KeptBack,
+    /// Resources do not apply to the root that it works on.
+    NotApplicable,
+    /// It is only watched, and something differs.
+    Pending,
+    /// It spoke, and no run has been reported yet.
+    NoRun,
+    /// It was added, and never spoke.
+    NeverSeen,
+    /// The inventory has it, and nobody added it.
+    NotAdded,
+    /// Something had drifted within the last day, and was corrected.
+    Drifted,
+    /// Something was changed on purpose within the last hour.
+    Changed,
+    /// Its certificates are refused.
+    Revoked,
+    /// All of it was seen as it should be.
+    InOrder,
+}
+
+/// Drift stays in view so long.
+pub const DRIFT_SHOWS: SignedDuration = SignedDuration::from_hours(24);
+
+/// A change on purpose stays in view so long.
+pub const CHANGE_SHOWS: SignedDuration = SignedDuration::from_hours(1);
+
+/// The longest text of others that stands in a reason, in characters.
+const MOST_WORDS: usize = 240;
+
+impl State {
+    /// All of them, in order.
+    pub const ALL: [Self; 13] = [
+        Self::Late,
+        Self::Failed,
+        Self::Broken,
+        Self::KeptBack,
+        Self::NotApplicable,
+        Self::Pending,
+        Self::NoRun,
+        Self::NeverSeen,
+        Self::NotAdded,
+        Self::Drifted,
+        Self::Changed,
+        Self::Revoked,
+        Self::InOrder,
+    ];
+
+    /// As it stands in addresses, options, metrics, the API and the style.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Late => "late",
+            Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::KeptBack => "kept-back",
+            Self::NotApplicable => "not-applicable",
+            Self::Pending => "pending",
+            Self::NoRun => "no-run",
+            Self::NeverSeen => "never-seen",
+            Self::NotAdded => "not-added",
+            Self::Drifted => "drifted",
+            Self::Changed => "changed",
+            Self::Revoked => "revoked",
+            Self::InOrder => "in-order",
+        }
+    }
+
+    /// For people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::KeptBack => "kept back",
+            Self::NotApplicable => "not applicable",
+            Self::NoRun => "no run yet",
+            Self::NeverSeen => "never seen",
+            Self::NotAdded => "not added",
+            Self::InOrder => "in order",
+            other => other.slug(),
+        }
+    }
+
+    /// What it means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Late => "no poll or no report came for two intervals",
+            Self::Failed => "the last run failed in part, did not end, or did not take place",
+            Self::Broken => "no new catalog: an error in the machine's own data or modules",
+            Self::KeptBack => "the last run went by an older catalog: no new one was had",
+            Self::NotApplicable => "resources do not apply to the root that it works on",
+            Self::Pending => "audit: something differs and is left alone",
+            Self::NoRun => "it spoke, and no run has been reported yet",
+            Self::NeverSeen => "added, and never heard from",
+            Self::NotAdded => "in the inventory, and nobody added it",
+            Self::Drifted => "something had been changed by others within the last day, and was corrected",
+            Self::Changed => "something was changed on purpose within the last hour",
+            Self::Revoked => "its certificates are refused",
+            Self::InOrder => "the last run saw everything as it should be",
+        }
+    }
+
+    /// Whether somebody should look.
+    pub fn wants_attention(self) -> bool {
+        self <= Self::NotAdded
+    }
+}
+
+impl std::str::FromStr for State {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let slugs = || Self::ALL.map(Self::slug);
+        Self::ALL.into_iter().find(|state| state.slug() == text).ok_or_else(|| {
+            let near = crate::diagnostic::nearest(text, slugs());
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            format!("`{text}` is no state; {near}the states are {}", slugs().join(", "))
+        })
+    }
+}
+
+/// Where a machine stands with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The inventory has it, and nobody added it.
+    NotAdded,
+    /// It was added, or has enrolled.
+    Added,
+    /// Its certificates are refused.
+    Revoked,
+}
+
+/// Why a machine has no new catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBack {
+    /// Whether its catalog does not compile; else the server has another reason.
+    pub broken: bool,
+    /// A sentence.
+    pub why: String,
+}
+
+/// How a machine's last run went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRun {
+    /// When it was reported, or ended.
+    pub at: Timestamp,
+    /// Where the catalog came from.
+    pub source: Source,
+    /// How many resources ended how.
+    pub counts: Counts,
+    /// Why there was no run, or why the catalog is an old one.
+    pub error: Option<String>,
+}
+
+/// What is known of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Where it stands with the server.
+    pub standing: Standing,
+    /// When it and the server last spoke.
+    pub heard: Option<Timestamp>,
+    /// Why it has no new catalog.
+    pub kept_back: Option<KeptBack>,
+    /// How its last run went.
+    pub last: Option<LastRun>,
+    /// When something had last drifted and was corrected.
+    pub drifted: Option<Timestamp>,
+    /// When something was last changed on purpose.
+    pub changed: Option<Timestamp>,
+}
+
+/// How a machine is, and everything that speaks against calling it in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judgement {
+    /// The worst of it.
+    pub state: State,
+    /// Why: the worst first, and then whatever else is not in order.
+    pub reason: String,
+}
+
+/// How a machine is at `now`, where polls are `interval` apart.
+pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
+    let mut found: Vec<(State, String)> = match known.standing {
+        Standing::NotAdded => vec![(State::NotAdded, State::NotAdded.meaning().to_owned())],
+        Standing::Revoked => vec![(State::Revoked, State::Revoked.meaning().to_owned())],
+        Standing::Added => [
+            late(known, now, interval),
+            known.last.as_ref().and_then(failed),
+            kept_back(known),
+            known.last.as_ref().and_then(|last| share(&last.counts, State::NotApplicable)),
+            known.last.as_ref().and_then(|last| share(&last.counts, State::Pending)),
+            unreported(known),
+            lately(known.drifted, now, DRIFT_SHOWS, State::Drifted),
+            lately(known.changed, now, CHANGE_SHOWS, State::Changed),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    };
+    found.sort_by_key(|(state, _)| *state);
+    let state = found.first().map_or(State::InOrder, |(state, _)| *state);
+    let reason = match found.is_empty() {
+        true => in_order(known),
+        false => found.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join("; "),
+    };
+    Judgement { state, reason }
+}
+
+/// What is owed: a poll by a machine that spoke before, a report by one that polls.
+fn late(known: &Known, now: Timestamp, interval: Duration) -> Option<(State, String)> {
+    let allowed = SignedDuration::try_from(2 * interval).unwrap_or(SignedDuration::MAX);
+    let over = |at: Timestamp| Some(now.duration_since(at)).filter(|passed| *passed > allowed);
+    let words = match (over(known.heard?), known.last.as_ref().and_then(|last| over(last.at))) {
+        (Some(silent), _) => format!("nothing was heard for {}", span(silent)),
+        (None, Some(old)) => format!("it polls, and its last report is {} old", span(old)),
+        (None, None) => return None,
+    };
+    Some((State::Late, words))
+}
+
+fn failed(last: &LastRun) -> Option<(State, String)> {
+    let counts = &last.counts;
+    let words = match &last.error {
+        _ if counts.failed > 0 => {
+            let skipped = match counts.skipped {
+                0 => String::new(),
+                skipped => format!(" and {skipped} were skipped"),
+            };
+            format!("{} of {} failed in the last run{skipped}", counts.failed, resources(counts.total))
+        }
+        _ if counts.skipped > 0 => {
+            format!(
+                "the last run did not end: {} of {} were skipped",
+                counts.skipped,
+                resources(counts.total)
+            )
+        }
+        Some(error) if counts.total == 0 => format!("the last run did not take place: {}", cut(error)),
+        _ => return None,
+    };
+    Some((State::Failed, words))
+}
+
+fn kept_back(known: &Known) -> Option<(State, String)> {
+    if let Some(KeptBack { broken, why }) = &known.kept_back {
+        let state = if *broken { State::Broken } else { State::KeptBack };
+        return Some((state, cut(why)));
+    }
+    let last = known.last.as_ref().filter(|last| last.source == Source::Cache && last.counts.total > 0)?;
+    let why = last.error.as_deref().map(|error| format!(": {}", cut(error))).unwrap_or_default();
+    Some((State::KeptBack, format!("the last run went by the last good catalog{why}")))
+}
+
+/// How many resources of the last run are what a state says.
+fn share(counts: &Counts, state: State) -> Option<(State, String)> {
+    let (count, words) = match state {
+        State::Pending => (counts.would_change, "differ and are left alone"),
+        _ => (counts.not_applicable, "do not apply here"),
+    };
+    (count > 0).then(|| (state, format!("{count} of {} {words}", resources(counts.total))))
+}
+
+fn unreported(known: &Known) -> Option<(State, String)> {
+    let state = match (known.heard, &known.last) {
+        (_, Some(_)) => return None,
+        (None, None) => State::NeverSeen,
+        (Some(_), None) => State::NoRun,
+    };
+    Some((state, state.meaning().to_owned()))
+}
+
+fn lately(
+    at: Option<Timestamp>,
+    now: Timestamp,
+    window: SignedDuration,
+    state: State,
+) -> Option<(State, String)> {
+    let passed = at.map(|at| now.duration_since(at)).filter(|passed| *passed <= window)?;
+    let what = match state {
+        State::Drifted => "had been changed by others and was corrected",
+        _ => "was changed on purpose",
+    };
+    Some((state, format!("something {what} {} ago", span(passed))))
+}
+
+fn in_order(known: &Known) -> String {
+    let off = known.last.as_ref().map_or(0, |last| last.counts.off);
+    match off {
+        0 => State::InOrder.meaning().to_owned(),
+        off => format!("{}, but for {} switched off by policy", State::InOrder.meaning(), resources(off)),
+    }
+}
+
+fn resources(count: u32) -> String {
+    format!("{count} {}", if count == 1 { "resource" } else { "resources" })
+}
+
+fn cut(words: &str) -> String {
+    let first = words.lines().next().unwrap_or_default();
+    match first.char_indices().nth(MOST_WORDS) {
+        Some((end, _)) => format!("{}…", &first[..end]),
+        None => first.to_owned(),
+    }
+}
+
+/// A time in words, as people say it.
+pub fn span(duration: SignedDuration) -> String {
+    match duration.as_secs().max(0) {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const INTERVAL: Duration = Duration::from_secs(1_800);
+
+    fn ago(minutes: i64) -> Timestamp {
+        NOW - SignedDuration::from_mins(minutes)
+    }
+
+    fn ran(counts: Counts) -> LastRun {
+        LastRun { at: ago(4), source: Source::Server, counts, error: None }
+    }
+
+    fn good() -> Counts {
+        Counts { total: 64, unchanged: 64, ..Counts::default() }
+    }
+
+    fn known() -> Known {
+        Known {
+            standing: Standing::Added,
+            heard: Some(ago(5)),
+            kept_back: None,
+            last: Some(ran(good())),
+            drifted: None,
+            changed: None,
+        }
+    }
+
+    fn judged(known: &Known) -> (State, String) {
+        let Judgement { state, reason } = judge(known, NOW, INTERVAL);
+        (state, reason)
+    }
+
+    #[test]
+    fn each_state_has_what_makes_it_and_a_reason() {
+        let with = |counts| Known { last: Some(ran(counts)), ..known() };
+        let error = |error: &str| Some(error.to_owned());
+        let cases = [
+            (known(), State::InOrder, "the last run saw everything"),
+            (with(Counts { off: 2, ..good() }), State::InOrder, "but for 2 resources switched off by policy"),
+            (with(Counts { failed: 2, skipped: 1, ..good() }), State::Failed, "2 of 64 resources failed"),
+            (with(Counts { skipped: 3, ..good() }), State::Failed, "did not end: 3 of 64"),
+            (
+                Known {
+                    last: Some(LastRun { error: error("no catalog"), ..ran(Counts::default()) }),
+                    ..known()
+                },
+                State::Failed,
+                "did not take place: no catalog",
+            ),
+            (
+                with(Counts { not_applicable: 1, ..good() }),
+                State::NotApplicable,
+                "1 of 64 resources do not apply",
+            ),
+            (with(Counts { would_change: 5, ..good() }), State::Pending, "5 of 64 resources differ"),
+            (Known { heard: Some(ago(61)), ..known() }, State::Late, "nothing was heard for 61 min"),
+            (
+                Known { last: Some(LastRun { at: ago(300), ..ran(good()) }), ..known() },
+                State::Late,
+                "its last report is 5 h old",
+            ),
+            (Known { last: None, ..known() }, State::NoRun, "no run has been reported"),
+            (Known { heard: None, last: None, ..known() }, State::NeverSeen, "never heard from"),
+            (Known { standing: Standing::NotAdded, ..known() }, State::NotAdded, "nobody added it"),
+            (Known { standing: Standing::Revoked, ..known() }, State::Revoked, "refused"),
+            (Known { drifted: Some(ago(90)), ..known() }, State::Drifted, "corrected 90 min ago"),
+            (Known { changed: Some(ago(30)), ..known() }, State::Changed, "on purpose 30 min ago"),
+            (Known { changed: Some(ago(90)), ..known() }, State::InOrder, ""),
+        ];
+        for (known, state, reason) in cases {
+            let (found, words) = judged(&known);
+            assert_eq!(found, state, "{known:?}");
+            assert!(words.contains(reason), "{words} holds no `{reason}`");
+        }
+    }
+
+    #[test]
+    fn an_older_catalog_is_never_in_order() {
+        let why = |broken| Some(KeptBack { broken, why: "commit abc: no role".into() });
+        assert_eq!(
+            judged(&Known { kept_back: why(true), ..known() }),
+            (State::Broken, "commit abc: no role".into())
+        );
+        assert_eq!(judged(&Known { kept_back: why(false), ..known() }).0, State::KeptBack);
+        let cached = LastRun { source: Source::Cache, error: Some("refused whole".into()), ..ran(good()) };
+        let (state, reason) = judged(&Known { last: Some(cached), ..known() });
+        assert_eq!(state, State::KeptBack);
+        assert!(reason.contains("refused whole"), "{reason}");
+    }
+
+    #[test]
+    fn whatever_is_wrong_besides_stands_in_the_reason() {
+        let failed = Some(ran(Counts { failed: 1, would_change: 2, ..good() }));
+        let both = Known { heard: Some(ago(600)), last: failed, drifted: Some(ago(700)), ..known() };
+        let (state, reason) = judged(&both);
+        assert_eq!(state, State::Late);
+        for words in [
+            "nothing was heard for 10 h",
+            "1 of 64 resources failed",
+            "2 of 64 resources differ",
+            "corrected",
+        ] {
+            assert!(reason.contains(words), "{reason} holds no `{words}`");
+        }
+    }
+
+    #[test]
+    fn words_of_others_are_cut_to_a_line() {
+        let error = Some(format!("{}\nsecond", "é".repeat(1_000)));
+        let known = Known { last: Some(LastRun { error, ..ran(Counts::default()) }), ..known() };
+        let (_, reason) = judged(&known);
+        assert!(reason.chars().count() < 300 && !reason.contains('\n'), "{reason}");
+    }
+
+    #[test]
+    fn slugs_are_read_and_misspelt_ones_explained() {
+        for state in State::ALL {
+            assert_eq!(state.slug().parse(), Ok(state));
+            assert_eq!(serde_json::to_value(state).unwrap(), state.slug());
+        }
+        assert!("faild".parse::<State>().unwrap_err().contains("did you mean `failed`?"));
+        assert!(State::ALL.is_sorted());
+    }
+}
