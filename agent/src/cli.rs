@@ -1,14 +1,13 @@
 //! The commands: one file each. They print; everything else of the agent does not.
 //!
-//! Data goes to standard output, talk to standard error. `interfaces.md` fixes names and exit codes.
-
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands are what prints")]
+//! Data goes to standard output, talk to standard error, each by one function that outlives its reader.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use holdfast_catalog::harmless;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -112,7 +111,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match dispatch(&cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{} {error:#}", Style::of(&std::io::stderr()).bad("error:"));
+            let words = harmless::block(&format!("{error:#}")).into_owned();
+            say(&format!("{} {words}", Style::of(&std::io::stderr()).bad("error:")));
             ExitCode::FAILURE
         }
     }
@@ -159,7 +159,9 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Status => status::run(common),
         Command::Doctor => doctor::run(common),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "holdfast-agent", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "holdfast-agent", &mut script);
+            print_text(&String::from_utf8_lossy(&script));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -171,15 +173,22 @@ impl Common {
     }
 }
 
-/// Pretty JSON on standard output; a reader that went away is no error.
+/// Pretty JSON on standard output, with nothing in it that steers a terminal.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print_text(&(serde_json::to_string_pretty(value)? + "\n"));
+    print_text(&(harmless::json(&serde_json::to_string_pretty(value)?) + "\n"));
     Ok(())
 }
 
+/// Data, on standard output. A reader that has seen enough, such as `head`, is no error.
 fn print_text(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Talk, on standard error: nobody may be listening, which is no reason to die.
+fn say(words: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{words}");
 }
 
 #[cfg(test)]

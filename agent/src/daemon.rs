@@ -16,7 +16,7 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use crate::config::Place;
 use crate::identity::{self, Identity};
 use crate::run;
-use crate::state::{self, StateDir};
+use crate::state::{self, Held, StateDir};
 use crate::status::Status;
 
 /// This very program, even where its file was replaced meanwhile.
@@ -61,6 +61,13 @@ enum Woken {
 pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
     let state = StateDir::open(&place.state_dir)?;
     let certname = Identity::load(&state)?.certname;
+    // So that `status` and `doctor` know. A disk that takes no lock costs runs, and they say so themselves.
+    let _held = match state.take(Held::Daemon) {
+        Err(error @ state::Error::Locked(..)) => return Err(error.into()),
+        other => {
+            other.inspect_err(|error| tracing::warn!("nobody can see that the daemon runs: {error}")).ok()
+        }
+    };
     let clock = Clock { place, state: &state, certname: &certname, program: SELF, once };
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(clock.turn())?)
 }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use crate::cache::Cache;
 use crate::config::Place;
 use crate::identity::{Identity, now};
+use crate::service::Service;
 use crate::spool::Spool;
-use crate::state::StateDir;
+use crate::state::{Held, StateDir};
 use crate::{facts, run};
 
 /// Less free space than this for state is told.
@@ -53,7 +54,9 @@ pub fn examine(place: &Place) -> Vec<Finding> {
             return findings;
         }
     };
-    note("state", space(&state));
+    note("state", writable(&state).and_then(|()| space(&state)));
+    note("daemon", daemon(&state, place));
+    note("run", running(&state));
     note("reports", reports(&state));
     let identity = match Identity::load(&state) {
         Ok(identity) => identity,
@@ -82,6 +85,32 @@ fn space(state: &StateDir) -> Judged {
     let free = (space.f_bavail * space.f_frsize) >> 20;
     let words = format!("{} is private and has {free} MB free", path.display());
     Ok((if free < LOW_SPACE_MB { Health::Doubtful } else { Health::Good }, words))
+}
+
+/// By writing: a disk that is full, read-only or out of quota is found no other way.
+fn writable(state: &StateDir) -> Result<(), String> {
+    const TRIAL: &str = "doctor";
+    let written =
+        state.replace(TRIAL, b"written to see whether that works\n").and_then(|()| state.remove(TRIAL));
+    written.map_err(|error| format!("what a run leaves cannot be kept: {error}"))
+}
+
+/// Where a unit is installed, runs are meant to come by themselves.
+fn daemon(state: &StateDir, place: &Place) -> Judged {
+    let service = Service::look(state, &place.root).map_err(|error| error.to_string())?;
+    match (service.trouble(), service.daemon, service.starts_at_boot) {
+        (Some(trouble), None, Some(_)) => Err(trouble),
+        (Some(trouble), _, _) => Ok((Health::Doubtful, trouble)),
+        (None, daemon, _) => Ok((Health::Good, format!("runs: {}", daemon.unwrap_or_default()))),
+    }
+}
+
+fn running(state: &StateDir) -> Judged {
+    let holder = state.holder(Held::Run).map_err(|error| error.to_string())?;
+    Ok((
+        Health::Good,
+        holder.map_or("none is going on".to_owned(), |holder| format!("is going on: {holder}")),
+    ))
 }
 
 fn reports(state: &StateDir) -> Judged {

@@ -19,6 +19,7 @@ pub mod system; // the only door to the machine
 
 pub mod spool; // reports on their way
 pub mod status; // what the last run left to be told
+pub mod service; // whether the daemon runs
 pub mod daemon; // the clock that starts runs
 pub mod doctor; // what keeps an agent from working
 pub mod cli; // the commands: one file each

@@ -21,7 +21,7 @@ use crate::facts;
 use crate::identity::{self, Identity};
 use crate::spool::{Delivery, Spool};
 use crate::state::{self, StateDir};
-use crate::status::Status;
+use crate::status::{Aside, Status};
 use crate::system::Machine;
 
 mod account;
@@ -109,12 +109,16 @@ pub fn once(place: &Place, mode: Mode, stop: &AtomicBool) -> Result<Done, Error>
     let mut poll = poll::Poll { place, state: &state, identity: &mut identity, cache: &cache };
     let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
     let next_run = work.next_run.unwrap_or_else(|| fallback_wait(place, &identity.certname));
+    let refused = work.refused.clone();
     work.notes.iter().for_each(|note| account.note(note));
     enforce_work(place, &state, &identity, work, &network, &mut account, stop)?;
 
     let report = account.end(place);
     let delivery = deliver(place, &state, &identity, &network, &report);
-    if let Err(error) = Status::of(&report, &identity, &delivery, next_run).store(&state) {
+    let aside = Aside { delivered: delivery.is_whole(), next_run, refused };
+    // One that cannot be read counts as none: this one replaces it.
+    let before = Status::load(&state).ok().flatten();
+    if let Err(error) = Status::of(&report, &identity, &aside, before).store(&state) {
         tracing::error!("how this run went could not be kept for `status`: {error}");
     }
     Ok(Done { report, certname: identity.certname, delivery })

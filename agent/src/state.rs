@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
 
+mod holder; // who holds a lock
+
 /// A directory of state: 0700, and everything in it 0600.
 #[derive(Debug)]
 pub struct StateDir {
@@ -37,9 +39,9 @@ pub enum Error {
     /// Something else is in its place.
     #[error("{0} is not a file")]
     NotAFile(PathBuf),
-    /// Another run is going on.
-    #[error("another run is in progress: {0}")]
-    Locked(String),
+    /// Another process does it.
+    #[error("another {0} is in progress: {1}")]
+    Locked(&'static str, String),
 }
 
 fn hint(error: &io::Error) -> &'static str {
@@ -56,6 +58,32 @@ impl Error {
         use rustix::io::Errno;
         let Self::Io { error, .. } = self else { return false };
         matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+    }
+}
+
+/// What one process at a time does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A run.
+    Run,
+    /// The daemon.
+    Daemon,
+}
+
+impl Held {
+    /// The file that is locked.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Run => "lock",
+            Self::Daemon => "daemon",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Daemon => "daemon",
+        }
     }
 }
 
@@ -219,15 +247,25 @@ impl StateDir {
     /// # Errors
     /// Where another process has it: which, and since when.
     pub fn lock(&self) -> Result<Lock, Error> {
+        self.take(Held::Run)
+    }
+
+    /// Takes a lock.
+    ///
+    /// # Errors
+    /// Where another process has it: which, and since when.
+    pub fn take(&self, held: Held) -> Result<Lock, Error> {
+        let name = held.file();
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.dir, "lock", flags, Mode::RUSR | Mode::WUSR);
-        let fd = opened.or_else(|error| self.lock_unwritten(error)).map_err(self.failed("open", "lock"))?;
+        let opened = rustix::fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR);
+        let fd =
+            opened.or_else(|error| self.lock_unwritten(name, error)).map_err(self.failed("open", name))?;
         if let Err(error) = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             if error != rustix::io::Errno::WOULDBLOCK {
-                return Err(self.failed("lock", "lock")(error));
+                return Err(self.failed("lock", name)(error));
             }
-            let holder = self.read("lock", 4096)?.unwrap_or_default();
-            return Err(Error::Locked(String::from_utf8_lossy(&holder).trim().to_owned()));
+            let holder = self.read(name, 4096)?.unwrap_or_default();
+            return Err(Error::Locked(held.word(), String::from_utf8_lossy(&holder).trim().to_owned()));
         }
         let mut file = std::fs::File::from(fd);
         let holder = format!("process {} since {:.0}\n", std::process::id(), jiff::Timestamp::now());
@@ -237,13 +275,13 @@ impl StateDir {
     }
 
     /// What can be locked where nothing can be written: the file as it is, or the directory.
-    fn lock_unwritten(&self, error: rustix::io::Errno) -> rustix::io::Result<OwnedFd> {
+    fn lock_unwritten(&self, name: &str, error: rustix::io::Errno) -> rustix::io::Result<OwnedFd> {
         use rustix::io::Errno;
         if !matches!(error, Errno::ROFS | Errno::NOSPC | Errno::DQUOT) {
             return Err(error);
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.dir, "lock", flags, Mode::empty())
+        rustix::fs::openat(&self.dir, name, flags, Mode::empty())
             .or_else(|_| rustix::fs::openat(&self.dir, ".", flags, Mode::empty()))
     }
 }
@@ -338,13 +376,13 @@ mod tests {
     fn f16_where_nothing_can_be_written_a_run_still_has_its_lock() {
         let (_parent, state) = open();
         let full = rustix::io::Errno::NOSPC;
-        let whole = state.lock_unwritten(full).unwrap();
+        let whole = state.lock_unwritten("lock", full).unwrap();
         rustix::fs::flock(&whole, FlockOperation::NonBlockingLockExclusive).unwrap();
         drop(state.lock().unwrap());
-        let file = state.lock_unwritten(full).unwrap();
+        let file = state.lock_unwritten("lock", full).unwrap();
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
-        assert!(matches!(state.lock(), Err(Error::Locked(_))), "the file's lock is one, written or not");
-        assert!(state.lock_unwritten(rustix::io::Errno::ACCESS).is_err());
+        assert!(matches!(state.lock(), Err(Error::Locked(..))), "the file's lock is one, written or not");
+        assert!(state.lock_unwritten("lock", rustix::io::Errno::ACCESS).is_err());
     }
 
     #[test]

@@ -1,17 +1,22 @@
-//! What the last run left to be told: for `holdfast-agent status`, and for the daemon's clock.
+//! What the last run left to be told: for `holdfast-agent status`, and for the daemon's clock. How the machine is, is said
+//! by the same function as on the server.
 
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::state::{self, Judgement, KeptBack, Known, LastRun, Standing};
+use holdfast_catalog::wire::Refusal;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{Identity, now};
-use crate::spool::Delivery;
 use crate::state::{Error, StateDir};
 
 const FILE: &str = "status.json";
+
+/// The code by which a server says that the catalog does not compile.
+const CATALOG_BROKEN: &str = "catalog-broken";
 
 /// The last run in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,12 +33,27 @@ pub struct Status {
     pub mode: Mode,
     /// Where its catalog came from.
     pub source: Source,
-    /// The live commit.
+    /// The commit that it worked on.
     pub commit: Option<String>,
+    /// The commit of the last run that corrects: what this machine runs on.
+    #[serde(default)]
+    pub runs_on: Option<String>,
     /// How many resources ended how.
     pub counts: Counts,
     /// What was to be said.
     pub error: Option<String>,
+    /// The server's refusal of a new catalog, by its code.
+    #[serde(default)]
+    pub refused: Option<Refusal>,
+    /// When the server last answered.
+    #[serde(default)]
+    pub heard: Option<Timestamp>,
+    /// When something had last drifted.
+    #[serde(default)]
+    pub drifted: Option<Timestamp>,
+    /// When something was last changed on purpose.
+    #[serde(default)]
+    pub changed: Option<Timestamp>,
     /// Whether the server has the report.
     pub delivered: bool,
     /// When the next run is.
@@ -42,10 +62,27 @@ pub struct Status {
     pub next_run_seconds: u64,
 }
 
+/// What a run is told beside its report.
+#[derive(Debug)]
+pub struct Aside {
+    /// Whether the server has the report.
+    pub delivered: bool,
+    /// The time to the next run.
+    pub next_run: Duration,
+    /// The server's refusal of a new catalog.
+    pub refused: Option<Refusal>,
+}
+
 impl Status {
-    /// The status after a run.
-    pub fn of(report: &Report, identity: &Identity, delivery: &Delivery, next_run: Duration) -> Self {
-        let wait = SignedDuration::try_from(next_run).unwrap_or_default();
+    /// The status after a run, and after the one `before`.
+    pub fn of(report: &Report, identity: &Identity, aside: &Aside, before: Option<Self>) -> Self {
+        let wait = SignedDuration::try_from(aside.next_run).unwrap_or_default();
+        let now = now();
+        let answered = report.source == Source::Server || aside.refused.is_some();
+        let counts = &report.counts;
+        let drift = (counts.corrective > 0).then_some(now);
+        let change = (counts.changed > counts.corrective).then_some(now);
+        let enforced = report.commit.clone().filter(|_| report.mode == Mode::Enforce);
         Self {
             certname: identity.certname.clone(),
             run: report.run,
@@ -54,12 +91,42 @@ impl Status {
             mode: report.mode,
             source: report.source,
             commit: report.commit.clone(),
+            runs_on: enforced.or_else(|| before.as_ref()?.runs_on.clone()),
             counts: report.counts,
             error: report.error.clone(),
-            delivered: delivery.is_whole(),
-            next_run: now().saturating_add(wait).unwrap_or(Timestamp::MAX),
-            next_run_seconds: next_run.as_secs(),
+            refused: aside.refused.clone(),
+            heard: answered.then_some(now).or_else(|| before.as_ref()?.heard),
+            drifted: drift.or_else(|| before.as_ref()?.drifted),
+            changed: change.or_else(|| before.as_ref()?.changed),
+            delivered: aside.delivered,
+            next_run: now.saturating_add(wait).unwrap_or(Timestamp::MAX),
+            next_run_seconds: aside.next_run.as_secs(),
         }
+    }
+
+    /// How this machine is at `now`, where runs are `interval` apart.
+    pub fn judge(last: Option<&Self>, now: Timestamp, interval: Duration) -> Judgement {
+        let ended = |last: &Self| {
+            let took = SignedDuration::from_millis(i64::try_from(last.duration_ms).unwrap_or(i64::MAX));
+            last.started.saturating_add(took).unwrap_or(last.started)
+        };
+        let known = Known {
+            standing: Standing::Added,
+            heard: last.and_then(|last| last.heard).or_else(|| last.map(ended)).or(Some(now)),
+            kept_back: last.and_then(|last| last.refused.as_ref()).map(|refused| KeptBack {
+                broken: refused.code == CATALOG_BROKEN,
+                why: format!("no new catalog: {}", refused.message),
+            }),
+            last: last.map(|last| LastRun {
+                at: ended(last),
+                source: last.source,
+                counts: last.counts,
+                error: last.error.clone(),
+            }),
+            drifted: last.and_then(|last| last.drifted),
+            changed: last.and_then(|last| last.changed),
+        };
+        state::judge(&known, now, interval)
     }
 
     /// The status of the last run; none before the first.
@@ -76,5 +143,63 @@ impl Status {
     /// Where it cannot be written.
     pub fn store(&self, state: &StateDir) -> Result<(), Error> {
         state.replace(FILE, &serde_json::to_vec_pretty(self).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::state::State;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const INTERVAL: Duration = Duration::from_secs(1_800);
+
+    fn ago(minutes: i64) -> Timestamp {
+        NOW - SignedDuration::from_mins(minutes)
+    }
+
+    fn last() -> Status {
+        Status {
+            certname: Certname::parse("web1.acme.example").unwrap(),
+            run: uuid::Uuid::nil(),
+            started: ago(10),
+            duration_ms: 1_000,
+            mode: Mode::Enforce,
+            source: Source::Server,
+            commit: Some("c2".into()),
+            runs_on: Some("c2".into()),
+            counts: Counts { total: 5, unchanged: 5, ..Counts::default() },
+            error: None,
+            refused: None,
+            heard: Some(ago(10)),
+            drifted: None,
+            changed: None,
+            delivered: true,
+            next_run: NOW,
+            next_run_seconds: 600,
+        }
+    }
+
+    #[test]
+    fn a_machine_is_called_what_the_server_calls_it() {
+        let refusal = |code: &str| {
+            Some(Refusal { code: code.into(), message: "this node's catalog does not compile".into() })
+        };
+        let cached = Status { source: Source::Cache, error: Some("away".into()), ..last() };
+        let not_applicable = Counts { total: 5, not_applicable: 5, ..Counts::default() };
+        for (status, expected) in [
+            (Some(last()), State::InOrder),
+            (None, State::NoRun),
+            (Some(Status { refused: refusal("catalog-broken"), ..cached.clone() }), State::Broken),
+            (Some(Status { refused: refusal("place-disagrees"), ..cached.clone() }), State::KeptBack),
+            (Some(cached.clone()), State::KeptBack),
+            (Some(Status { heard: Some(ago(90)), ..cached }), State::Late),
+            (Some(Status { started: ago(90), heard: Some(ago(90)), ..last() }), State::Late),
+            (Some(Status { counts: not_applicable, ..last() }), State::NotApplicable),
+            (Some(Status { drifted: Some(ago(200)), ..last() }), State::Drifted),
+        ] {
+            assert_eq!(Status::judge(status.as_ref(), NOW, INTERVAL).state, expected, "{status:?}");
+        }
     }
 }

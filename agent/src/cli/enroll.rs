@@ -1,7 +1,7 @@
 //! `holdfast-agent enroll`: makes this machine a node by a join string.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,10 +35,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
     if arguments.stdin.as_ref().is_some_and(|given| given != "-") {
         let error = Style::of(&std::io::stderr()).bad("error:");
-        eprintln!(
+        super::say(&format!(
             "{error} no join string is taken as an argument, which other users of this machine can see"
-        );
-        eprintln!("give it by --join-file FILE or on standard input; if it was one, make another one");
+        ));
+        super::say("give it by --join-file FILE or on standard input; if it was one, make another one");
         return Ok(super::USAGE.into());
     }
     let place = common.place()?;
@@ -71,7 +71,8 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
     let stdin = std::io::stdin();
     let mut text = Zeroizing::new(String::new());
     if stdin.is_terminal() {
-        eprint!("join string (from `holdfast node add`): ");
+        // Without a terminal to ask on, nobody answers either.
+        let _ = write!(std::io::stderr(), "join string (from `holdfast node add`): ");
         stdin.read_line(&mut text)?;
     } else {
         stdin.lock().take(LIMIT).read_to_string(&mut text).context("cannot read the join string")?;
@@ -87,12 +88,12 @@ fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
         }));
     }
     let style = Style::of(&std::io::stderr());
-    eprintln!(
+    super::say(&format!(
         "{} as {} with {}; the certificate is valid until {until:.0} and renews itself",
         style.good("enrolled"),
         style.strong(identity.certname.as_str()),
         identity.server
-    );
-    eprintln!("next: `holdfast-agent run --once`, or `systemctl enable --now holdfast-agent`");
+    ));
+    super::say("next: `holdfast-agent run --once`, or `systemctl enable --now holdfast-agent`");
     Ok(())
 }

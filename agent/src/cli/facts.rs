@@ -2,12 +2,16 @@
 
 use std::process::ExitCode;
 
-use super::{Common, Style, print_json};
+use super::{Common, Style, print_json, say};
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let found = crate::facts::stable(&common.root)?;
     for warning in &found.warnings {
-        eprintln!("{} {}", Style::of(&std::io::stderr()).warn("warning:"), super::style::harmless(warning));
+        say(&format!(
+            "{} {}",
+            Style::of(&std::io::stderr()).warn("warning:"),
+            super::style::harmless(warning)
+        ));
     }
     print_json(&found.facts)?;
     Ok(ExitCode::SUCCESS)

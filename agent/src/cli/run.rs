@@ -1,7 +1,6 @@
 //! `holdfast-agent run`: the daemon, or one run with `--once`.
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -49,8 +48,7 @@ fn tell_of(delivery: &Delivery, place: &Place) {
     ];
     let note = Style::of(&std::io::stderr()).warn("note:");
     for words in notes.into_iter().flatten() {
-        // The terminal may have gone away during the run, which is no reason to die.
-        let _ = writeln!(std::io::stderr(), "{note} {}", harmless(&words));
+        super::say(&format!("{note} {}", harmless(&words)));
     }
 }
 

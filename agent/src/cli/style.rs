@@ -57,28 +57,14 @@ impl Style {
     }
 }
 
-/// A text that came from elsewhere, with nothing in it that steers a terminal: control and direction characters escaped.
+/// A text that came from elsewhere, on one line, with nothing in it that steers a terminal.
 pub fn harmless(text: &str) -> String {
-    let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\t' => out.push('\t'),
-            c if steers(c) => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
+    holdfast_catalog::harmless::line(text).into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_of_others_steers_the_terminal() {
-        assert_eq!(harmless("a\u{1b}[31mb\r\n\u{202e}c\tü"), "a\\u{1b}[31mb\\r\\n\\u{202e}c\tü");
-    }
 
     #[test]
     fn plain_has_no_escape() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::Source;
-use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, path};
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
 use super::VERSION;
 use crate::cache::{self, Cache, Cached};
@@ -25,6 +25,8 @@ pub(super) struct Work {
     pub(super) source: Source,
     /// The time to the next run, where the server said it.
     pub(super) next_run: Option<Duration>,
+    /// The server's refusal of a new one.
+    pub(super) refused: Option<Refusal>,
     /// What is to be said about it.
     pub(super) notes: Vec<String>,
 }
@@ -43,11 +45,17 @@ impl Poll<'_> {
         let mut notes = Vec::new();
         let cached = self.cached(&mut notes);
         let have = cached.as_ref().map(|cached| cached.catalog.id.clone());
-        let (answer, next_run) = match self.ask(facts, have, &mut notes).await {
+        let asked = self.ask(facts, have, &mut notes).await;
+        let refused = match &asked {
+            Err(fetch::Error::Refused { refusal, .. }) => Some(refusal.clone()),
+            _ => None,
+        };
+        let (answer, next_run) = match asked {
             Ok(CatalogAnswer::Catalog { catalog, next_run }) => (Ok(Some(catalog)), Some(next_run)),
             Ok(CatalogAnswer::Unchanged { commit, next_run }) => {
                 let unchanged = self.unchanged(cached, commit, &mut notes);
-                return Work { catalog: unchanged, source: Source::Server, next_run: wait(next_run), notes };
+                let next_run = wait(next_run);
+                return Work { catalog: unchanged, source: Source::Server, next_run, refused, notes };
             }
             Ok(CatalogAnswer::FactsWanted) => (Err("the server asked for facts twice".to_owned()), None),
             Err(error) => (Err(error.to_string()), None),
@@ -56,7 +64,7 @@ impl Poll<'_> {
         match answer.and_then(|catalog| catalog.map_or(Ok(None), |catalog| self.good(*catalog).map(Some))) {
             Ok(catalog) => {
                 let catalog = catalog.map(|catalog| self.keep(catalog, &mut notes));
-                Work { catalog, source: Source::Server, next_run, notes }
+                Work { catalog, source: Source::Server, next_run, refused, notes }
             }
             Err(why) => {
                 notes.push(if cached.is_some() {
@@ -64,7 +72,7 @@ impl Poll<'_> {
                 } else {
                     why
                 });
-                Work { catalog: cached, source: Source::Cache, next_run, notes }
+                Work { catalog: cached, source: Source::Cache, next_run, refused, notes }
             }
         }
     }
