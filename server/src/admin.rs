@@ -14,19 +14,20 @@ use crate::diagnose::{self, Colour};
 use crate::identity::{Identity, Invitation, NodeError, token};
 use crate::live::{Happening, Live};
 use crate::store::audit::Entry;
-use crate::store::certificate::CertificateRow;
 use crate::store::commit::CommitRow;
 use crate::store::node::{NodeRow, Present};
-use crate::store::report::ReportRow;
 use crate::store::user::{Role, Scope, UserRow};
 use crate::store::{self, Store};
 
 pub mod client; // the commands' side
 pub mod listener; // the server's side
 mod message; // what they say
+mod nodes; // operators look at nodes
 mod verdict; // what became of a commit
 
-pub use message::{Answer, CertificateView, Link, NodeDetail, NodeView, ReportView, Request, UserView};
+pub use message::{
+    Answer, CertificateView, Link, NodeDetail, NodeFilter, NodeView, ReportView, Request, UserView,
+};
 pub use verdict::{Kept, Outcome, Verdict};
 
 /// The socket's name in the data directory.
@@ -59,8 +60,10 @@ pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("`{0}` is not in the inventory: add it to inventory/RESELLER/CUSTOMER.toml and commit")]
-    NotInInventory(Certname),
+    #[error("`{0}` is not in the inventory: {1}else add it to inventory/RESELLER/CUSTOMER.toml and commit")]
+    NotInInventory(Certname, String),
+    #[error("there is no node `{0}`: {1}`holdfast node list` shows all")]
+    Unknown(Certname, String),
     #[error("there is a user `{0}` already; `holdfast user link {0}` makes another login link")]
     UserThere(String),
     #[error("there is no user `{0}`; `holdfast user list` shows all")]
@@ -86,17 +89,14 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
         Request::NodeMove { certname, lifetime } => {
             invite(context, certname, Present::Replace, lifetime, by).await
         }
-        Request::NodeList => {
-            let nodes = store.nodes().await?;
-            Ok(Answer::Nodes(nodes.into_iter().map(|node| view(context, node)).collect()))
-        }
-        Request::NodeShow { certname } => show(context, certname).await,
+        Request::NodeList { filter } => nodes::list(context, &filter).await,
+        Request::NodeShow { certname } => nodes::show(context, certname).await,
         Request::NodeRevoke { certname } => {
-            let node = changed(context, identity.revoke(certname, by).await?);
+            let node = known(context, certname.clone(), identity.revoke(certname, by).await).await?;
             Ok(Answer::Done(format!("{} is refused from now on", node.certname)))
         }
         Request::NodeRemove { certname } => {
-            let node = changed(context, identity.remove(certname, by).await?);
+            let node = known(context, certname.clone(), identity.remove(certname, by).await).await?;
             context.live.forget(node.id);
             Ok(Answer::Done(format!("{} is removed", node.certname)))
         }
@@ -172,41 +172,31 @@ async fn invite(
     by: &str,
 ) -> Result<Answer, Refused> {
     let place = context.live.in_force().and_then(|in_force| in_force.place(&certname));
-    let place = place.ok_or_else(|| Refused::NotInInventory(certname.clone()))?;
+    let Some(place) = place else { return Err(nodes::not_in_inventory(context, certname)) };
     let lifetime = Duration::from_secs(lifetime.clamp(1, 24 * 3600));
     let before = context.store.node(certname.clone()).await?;
     let Invitation { node, join, expires_at } =
-        context.identity.invite(certname, place, present, lifetime, by).await?;
+        context.identity.invite(certname.clone(), place, present, lifetime, by).await?;
     if let Some(before) = before.filter(|before| before.id != node.id) {
         context.live.forget(before.id);
     }
     let node = changed(context, node);
-    Ok(Answer::Invited { node: Box::new(view(context, node)), join: join.to_string(), expires_at })
+    let members = nodes::members(context).await?;
+    let member = members.iter().find(|member| member.certname == certname);
+    let view = member.map(nodes::view).ok_or(NodeError::Unknown(node.certname))?;
+    Ok(Answer::Invited { node: Box::new(view), join: join.to_string(), expires_at })
 }
 
-async fn show(context: &Context, certname: Certname) -> Result<Answer, Refused> {
-    let node = context.store.node(certname.clone()).await?.ok_or(NodeError::Unknown(certname))?;
-    let certificates = context.store.certificates(node.id).await?;
-    let reports = context.store.reports_of(node.id, 20).await?;
-    let certificate = |row: CertificateRow| CertificateView { serial: row.serial, not_after: row.not_after };
-    let report =
-        |row: ReportRow| ReportView { started_at: row.started_at, commit: row.commit, counts: row.counts };
-    Ok(Answer::Node(Box::new(NodeDetail {
-        node: view(context, node),
-        certificates: certificates.into_iter().map(certificate).collect(),
-        reports: reports.into_iter().map(report).collect(),
-    })))
-}
-
-fn view(context: &Context, node: NodeRow) -> NodeView {
-    NodeView {
-        liveness: node.liveness(Timestamp::now(), context.live.interval()),
-        certname: node.certname,
-        place: node.place,
-        generation: node.generation,
-        state: node.state,
-        seen_at: node.seen_at,
-        commit: node.commit,
+/// Tells of a node that was ended, or what an unknown name may have meant.
+async fn known(
+    context: &Context,
+    certname: Certname,
+    ended: Result<NodeRow, NodeError>,
+) -> Result<NodeRow, Refused> {
+    match ended {
+        Ok(node) => Ok(changed(context, node)),
+        Err(NodeError::Unknown(_)) => Err(nodes::unknown(context, certname).await),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,12 +3,20 @@
 //! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not or errors, 64 wrong usage; `lookup` and
 //! `poke` have 2 for an error in the data.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands are what prints")]
-
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use holdfast_catalog::harmless;
+
+/// Talk, on standard error, as `format!` takes it: nobody may be listening, which is no reason to die.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($words)*);
+    }};
+}
 
 mod ca;
 mod check;
@@ -150,41 +158,63 @@ impl Command {
             },
             Self::Server(arguments) => server::run(arguments),
             Self::Completions { shell } => {
-                clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut std::io::stdout());
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Arguments::command(), "holdfast", &mut script);
+                print(String::from_utf8_lossy(&script).trim_end());
                 Ok(())
             }
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("holdfast: {error}");
+                say!("holdfast: {}", harmless::block(&error.to_string()));
                 ExitCode::FAILURE
             }
         }
     }
 }
 
+/// Prints a line, or several. A reader that has seen enough, such as `head`, is no error; anything else is.
+fn print(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let written = writeln!(std::io::stdout().lock(), "{text}");
+    if let Err(error) = written
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        say!("holdfast: cannot write to standard output: {error}");
+        std::process::exit(1);
+    }
+}
+
 /// Prints data as JSON, on one line for each value of a stream and in full otherwise.
 fn print_json(value: &impl serde::Serialize) -> Result<(), Failed> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    print(harmless::json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
 
-/// A table for people: columns as wide as they must be.
+/// A table for people: columns as wide as they must be, and nothing in them that steers a terminal.
 fn print_table(heading: &[&str], rows: &[Vec<String>]) {
+    table(heading, rows).iter().for_each(print);
+}
+
+fn table(heading: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let heading = heading.iter().map(|cell| Cow::Borrowed(*cell)).collect::<Vec<_>>();
+    let rows = rows.iter().map(|row| row.iter().map(|cell| harmless::line(cell)).collect());
+    let lines: Vec<Vec<Cow<'_, str>>> = std::iter::once(heading).chain(rows).collect();
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([heading[column].len()]).max().unwrap_or_default()
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
     };
-    let widths: Vec<_> = (0..heading.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    let widths: Vec<_> = (0..lines[0].len()).map(width).collect();
+    let padded = |line: &Vec<Cow<'_, str>>| {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
-    println!("{}", line(heading.to_vec()));
-    for row in rows {
-        println!("{}", line(row.iter().map(String::as_str).collect()));
-    }
+    lines.iter().map(padded).collect()
 }
 
 /// A time for people.
@@ -199,5 +229,12 @@ mod tests {
     #[test]
     fn the_tree_of_commands_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_in_a_table_steers_the_terminal() {
+        let rows = [vec!["web1".to_owned(), "\u{1b}[2J\u{202e}abc".to_owned()]];
+        let lines = table(&["NODE", "COMMIT"], &rows);
+        assert_eq!(lines, ["NODE  COMMIT", "web1  \\u{1b}[2J\\u{202e}abc"]);
     }
 }

@@ -22,8 +22,9 @@ mod metrics; // for monitoring
 mod openapi; // what the API offers
 mod page; // views, errors, and the frame around them
 mod password; // argon2id
+mod badge; // how a node is, drawn
+mod filter; // which nodes
 mod readiness; // whether polls and reports can be served now
-mod status; // how a node is
 mod text; // times, hostile texts, links
 
 mod account; // one's own password
@@ -37,7 +38,7 @@ mod overview; // how everything is
 mod report; // one run
 
 pub use entry::remember_place;
-pub use estate::{Estate, Function};
+pub use estate::Estate;
 
 /// What the pages stand on.
 pub struct State {

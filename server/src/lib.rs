@@ -14,6 +14,7 @@ pub mod api; // what nodes may ask
 pub mod live; // which commit is in force, what nodes were given
 pub mod serve; // from a configuration to a running server
 pub mod store; // what the server remembers
+pub mod fleet; // all machines, each with how it is
 pub mod dashboard; // what people see
 pub mod docs; // what definitions say, for people
 pub mod admin; // operators' wishes, by a socket

@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::hash::ContentHash;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -22,6 +23,7 @@ use crate::store::node::{NodeId, Place};
 
 mod commit;
 mod given;
+mod inventory;
 mod seen;
 mod slots;
 
@@ -56,6 +58,10 @@ pub enum Happening {
         /// Which.
         commit: String,
     },
+    /// The repository cannot be read, and could before.
+    RepositoryUnreadable,
+    /// The repository can be read again.
+    RepositoryReadable,
     /// A node was added, moved, revoked or removed, or got a certificate.
     NodeChanged {
         /// Which.
@@ -79,6 +85,15 @@ pub enum Happening {
         /// Its number.
         report: i64,
     },
+}
+
+/// Why the repository cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Since when.
+    pub since: Timestamp,
+    /// In which way.
+    pub why: String,
 }
 
 /// A commit in force.
@@ -129,6 +144,8 @@ pub struct Live {
     broken: ArcSwapOption<Snapshot>,
     /// The commit that is being judged now.
     judging: ArcSwapOption<String>,
+    /// Why the repository cannot be read, for as long as that is so.
+    unreadable: ArcSwapOption<Unreadable>,
     given: Mutex<HashMap<NodeId, given::Given>>,
     seen: seen::Seen,
     compiles: slots::Slots,
@@ -149,6 +166,7 @@ impl Live {
             in_force: ArcSwapOption::empty(),
             broken: ArcSwapOption::empty(),
             judging: ArcSwapOption::empty(),
+            unreadable: ArcSwapOption::empty(),
             given: Mutex::default(),
             turns: Mutex::default(),
             seen: seen::Seen::default(),
@@ -167,6 +185,11 @@ impl Live {
         let in_force = self.in_force().map(|in_force| in_force.program().snapshot().clone());
         let broken = self.broken.load_full().map(|snapshot| (*snapshot).clone());
         in_force.into_iter().chain(broken).find(|snapshot| snapshot.commit().as_str() == commit)
+    }
+
+    /// Why the repository cannot be read, where that is so.
+    pub fn unreadable(&self) -> Option<Unreadable> {
+        self.unreadable.load_full().map(|unreadable| (*unreadable).clone())
     }
 
     /// The environment's name.

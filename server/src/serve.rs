@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_server::ServerHandle;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web::{self, Data};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::config::Config;
 use crate::identity::tls::{self, ServerCertificate};
@@ -41,9 +41,6 @@ mod tests;
 
 /// How long requests may take to end when the server stops.
 const SHUTDOWN: u64 = 10;
-
-/// How long reports are kept; the last of each node stays.
-const REPORTS_KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -337,7 +334,7 @@ async fn keep_writing_seen(live: Arc<Live>) {
 /// A few at a time, so that nobody waits for it.
 async fn forget_old_reports(store: Store) {
     loop {
-        match store.forget_reports(Timestamp::now() - REPORTS_KEPT, 500).await {
+        match store.forget_old_reports(Timestamp::now(), 500).await {
             Ok(500) => {}
             Ok(_) => tokio::time::sleep(Duration::from_secs(3600)).await,
             Err(error) => {

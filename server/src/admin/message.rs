@@ -1,12 +1,14 @@
 //! What is said over the operators' socket: one request and one answer a connection.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::report::{Counts, Mode, Source};
+use holdfast_catalog::state::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use crate::store;
-use crate::store::node::{Liveness, Place};
+use crate::store::node::Place;
 use crate::store::user::{Role, Scope};
 
 /// What an operator asks.
@@ -27,8 +29,11 @@ pub enum Request {
         /// How many seconds its join string works.
         lifetime: u64,
     },
-    /// All nodes.
-    NodeList,
+    /// Nodes.
+    NodeList {
+        /// Which.
+        filter: NodeFilter,
+    },
     /// One node.
     NodeShow {
         /// Its name.
@@ -72,6 +77,20 @@ pub enum Request {
         /// Answer when this commit has been judged.
         commit: Option<String>,
     },
+}
+
+/// Which nodes: those that fit all that is said.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFilter {
+    /// One of these states; any where there are none.
+    pub states: Vec<State>,
+    /// The reseller.
+    pub reseller: Option<String>,
+    /// The customer, as `CUSTOMER` or `RESELLER/CUSTOMER`.
+    pub customer: Option<String>,
+    /// The role.
+    pub role: Option<String>,
 }
 
 /// What the server answers.
@@ -130,15 +149,19 @@ pub struct NodeView {
     pub certname: Certname,
     /// Whose it is.
     pub place: Place,
-    /// Its generation.
-    pub generation: u32,
-    /// `added`, `enrolled` or `revoked`.
-    pub state: store::node::NodeState,
-    /// Whether it is heard from.
-    pub liveness: Liveness,
+    /// Its role, where the inventory has it.
+    pub role: Option<String>,
+    /// Its generation; none where nobody added it.
+    pub generation: Option<u32>,
+    /// `added`, `enrolled` or `revoked`; none where nobody added it.
+    pub enrolment: Option<store::node::NodeState>,
+    /// How it is.
+    pub state: State,
+    /// Why it is called so.
+    pub reason: String,
     /// Its last request.
     pub seen_at: Option<Timestamp>,
-    /// The commit that it was last answered from.
+    /// The commit that it runs on, as it reported.
     pub commit: Option<String>,
 }
 
@@ -170,8 +193,14 @@ pub struct ReportView {
     pub started_at: Timestamp,
     /// The commit that it worked on.
     pub commit: Option<String>,
+    /// Whether it corrected anything.
+    pub mode: Mode,
+    /// Where the catalog came from.
+    pub source: Source,
     /// How many resources ended how.
-    pub counts: holdfast_catalog::report::Counts,
+    pub counts: Counts,
+    /// Why there was no run, or why on an old catalog.
+    pub error: Option<String>,
 }
 
 /// A user, for people and scripts.

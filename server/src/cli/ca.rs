@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Failed, Format, Socket, print_json};
+use super::{Failed, Format, Socket, print, print_json};
 use crate::admin::{Answer, Request};
 
 /// What to do with the CA.
@@ -18,7 +18,7 @@ impl Command {
         let Self::Show(socket) = self;
         match (socket.ask(&Request::CaShow)?, socket.format) {
             (Answer::Ca { instance, roots, pin }, Format::Text) => {
-                println!("instance  {instance}\npin       sha256:{pin}\n\n{}", roots.trim_end());
+                print(format!("instance  {instance}\npin       sha256:{pin}\n\n{}", roots.trim_end()));
             }
             (answer, _) => print_json(&answer)?,
         }

@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let snapshot = match repository::open(&args.directory, None) {
         Ok(snapshot) => snapshot,
         Err(why) => {
-            eprintln!("error: {why}");
+            say!("error: {why}");
             return Ended::Badly;
         }
     };
@@ -35,9 +35,9 @@ pub(super) fn run(args: &Args) -> Ended {
     let nodes = program.inventory().nodes().count();
     let compiled = nodes - checked.nodes.len();
     match diagnose::summary(&problems) {
-        Some(summary) => eprintln!("{summary}; {compiled} of {nodes} nodes compile"),
-        None if nodes == 1 => eprintln!("nothing wrong: 1 node compiles"),
-        None => eprintln!("nothing wrong: {nodes} nodes compile"),
+        Some(summary) => say!("{summary}; {compiled} of {nodes} nodes compile"),
+        None if nodes == 1 => say!("nothing wrong: 1 node compiles"),
+        None => say!("nothing wrong: {nodes} nodes compile"),
     }
     if checked.is_clean() { Ended::Well } else { Ended::Badly }
 }

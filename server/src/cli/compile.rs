@@ -6,12 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::catalog::Bundle;
+use holdfast_catalog::harmless;
 
 use crate::compile::{Compiled, compile};
 use crate::diagnose;
 
-use super::Ended;
 use super::repository::{Asked, Question, show_on_stderr};
+use super::{Ended, print};
 
 /// Compiles the catalog of one machine, and prints it as JSON with its secrets masked.
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,7 @@ pub(super) fn run(args: &Args) -> Ended {
         Ok(compiled) => compiled,
         Err(problems) => {
             show_on_stderr(program.snapshot(), &problems);
-            eprintln!("{}", diagnose::summary(&problems).unwrap_or_default());
+            say!("{}", diagnose::summary(&problems).unwrap_or_default());
             return Ended::Badly;
         }
     };
@@ -52,15 +53,15 @@ pub(super) fn run(args: &Args) -> Ended {
         None => {
             let catalog = compiled.catalog.to_json_masked();
             match args.format {
-                super::Format::Json => println!("{catalog}"),
-                super::Format::Text => println!("{catalog:#}"),
+                super::Format::Json => print(harmless::json(&catalog.to_string())),
+                super::Format::Text => print(harmless::json(&format!("{catalog:#}"))),
             }
             Ended::Well
         }
         Some(path) => match write_bundle(path, &compiled, args.with_secrets) {
             Ok(()) => Ended::Well,
             Err(error) => {
-                eprintln!("error: cannot write {}: {error}", path.display());
+                say!("error: cannot write {}: {error}", path.display());
                 Ended::Badly
             }
         },

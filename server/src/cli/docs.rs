@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::docs::module::{FILE, readmes};
 use crate::modules::{self, Modules};
 
-use super::{Ended, repository};
+use super::{Ended, print, repository};
 
 /// Write the README.md of each module from its manifests
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let snapshot = match repository::open(&args.directory, None) {
         Ok(snapshot) => snapshot,
         Err(why) => {
-            eprintln!("error: {why}");
+            say!("error: {why}");
             return Ended::Badly;
         }
     };
@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let problems = modules.problems();
     if !problems.is_empty() {
         repository::show_on_stderr(&snapshot, &problems);
-        eprintln!("error: nothing is written while manifests cannot be read");
+        say!("error: nothing is written while manifests cannot be read");
         return Ended::Badly;
     }
     let mut differing = Vec::new();
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> Ended {
 
 fn tell(differing: &[(String, String)]) -> Ended {
     for (path, _) in differing {
-        println!("{path} differs from its manifests; `holdfast docs` writes it anew");
+        print(format!("{path} differs from its manifests; `holdfast docs` writes it anew"));
     }
     if differing.is_empty() { Ended::Well } else { Ended::Badly }
 }
@@ -56,13 +56,13 @@ fn tell(differing: &[(String, String)]) -> Ended {
 fn write(directory: &Path, differing: &[(String, String)]) -> Ended {
     for (path, text) in differing {
         if let Err(error) = replace(&directory.join(path), text) {
-            eprintln!("error: cannot write {path}: {error}");
+            say!("error: cannot write {path}: {error}");
             return Ended::Badly;
         }
-        println!("{path}");
+        print(path);
     }
     if differing.is_empty() {
-        eprintln!("every README is as its manifests say");
+        say!("every README is as its manifests say");
     }
     Ended::Well
 }

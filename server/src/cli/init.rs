@@ -40,13 +40,11 @@ pub(super) fn run(args: &Args) -> Ended {
     match write(&args.directory) {
         Ok(()) => {
             let directory = args.directory.display();
-            eprintln!(
-                "made {directory}: look at {directory}/README.md, then run `holdfast check {directory}`"
-            );
+            say!("made {directory}: look at {directory}/README.md, then run `holdfast check {directory}`");
             Ended::Well
         }
         Err(error) => {
-            eprintln!("error: cannot make {}: {error}", args.directory.display());
+            say!("error: cannot make {}: {error}", args.directory.display());
             Ended::Badly
         }
     }

@@ -9,7 +9,7 @@ use crate::lookup::explain::{Outcome, Step};
 use crate::lookup::{Explanation, Found, Lookup, LookupError};
 
 use super::repository::{Asked, Question, Refused, show_on_stderr};
-use super::{Ended, Format};
+use super::{Ended, Format, print};
 
 /// Looks up a key of the data for one machine.
 #[derive(Debug, clap::Args)]
@@ -78,7 +78,7 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
         show_explanation(&lookup.explain(&args.key, merge.as_ref()), args.format);
     }
     for (manifest, origin) in givers(asked, &args.key) {
-        eprintln!(
+        say!(
             "note: `{name}` gives this itself ({file}:{line}), which goes before the data on a machine that has `{name}`",
             name = manifest.name,
             file = origin.file,
@@ -93,7 +93,7 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
             Ended::Well
         }
         Ok(None) => {
-            eprintln!("not found: no level has `{}` for {}", args.key, node.certname);
+            say!("not found: no level has `{}` for {}", args.key, node.certname);
             Ended::Badly
         }
         Err(LookupError::Data(problems)) => {
@@ -101,7 +101,7 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
             Ended::Wrongly
         }
         Err(LookupError::Undeclared { message, help }) => {
-            eprintln!("not found: {message}{}", help.map(|help| format!(" ({help})")).unwrap_or_default());
+            say!("not found: {message}{}", help.map(|help| format!(" ({help})")).unwrap_or_default());
             Ended::Badly
         }
     }
@@ -116,15 +116,15 @@ fn givers<'a>(asked: &'a Asked, key: &'a str) -> impl Iterator<Item = (&'a Manif
 
 fn show_value(found: &Found, format: Format) {
     match (format, found.value.as_str()) {
-        (Format::Text, Some(text)) => println!("{text}"),
-        (Format::Text, None) => println!("{:#}", found.value.to_json_masked()),
-        (Format::Json, _) => println!("{}", found.value.to_json_masked()),
+        (Format::Text, Some(text)) => print(text),
+        (Format::Text, None) => print(format!("{:#}", found.value.to_json_masked())),
+        (Format::Json, _) => print(found.value.to_json_masked()),
     }
 }
 
 fn show_explanation(explanation: &Explanation, format: Format) {
     if format == Format::Text {
-        print!("{}", explanation.text());
+        print(explanation.text().trim_end_matches('\n'));
         return;
     }
     let answer = explanation.answer.as_ref().ok().and_then(Option::as_ref);
@@ -135,7 +135,7 @@ fn show_explanation(explanation: &Explanation, format: Format) {
         "found": answer.is_some(),
         "value": answer.map(|found| found.value.to_json_masked()),
     });
-    println!("{json}");
+    print(json);
 }
 
 fn step(step: &Step) -> serde_json::Value {

@@ -1,19 +1,23 @@
 //! `holdfast node`: add nodes, look at them, take them off.
 
 use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::harmless;
+use holdfast_catalog::report::{Mode, Source};
+use holdfast_catalog::state::State;
 
-use super::{Failed, Format, Socket, print_json, print_table, time};
-use crate::admin::{Answer, NodeDetail, NodeView, Request};
+use super::{Failed, Format, Socket, print, print_json, print_table, time};
+use crate::admin::{Answer, NodeDetail, NodeFilter, NodeView, ReportView, Request};
 
 /// What to do with nodes.
 #[derive(Subcommand)]
 pub enum Command {
     /// Add a node of the inventory; prints the join string that it enrols with
     Add(Invite),
-    /// List all nodes
-    List(Socket),
-    /// Show one node, its certificates and last reports
+    /// List nodes and machines that nobody added, each with its state and why; what needs attention first
+    List(List),
+    /// Show one node: its state and why, its certificates and last reports
     Show(One),
     /// Take a node again, where the inventory has it now: after a rebuild, or for another customer
     Move(Invite),
@@ -44,6 +48,29 @@ pub struct One {
     socket: Socket,
 }
 
+/// Which nodes.
+#[derive(clap::Args)]
+pub struct List {
+    /// Only nodes of this state, such as `failed`; may be given several times, or several with commas
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state())]
+    state: Vec<State>,
+    /// Only this reseller's
+    #[arg(long)]
+    reseller: Option<String>,
+    /// Only this customer's: CUSTOMER or RESELLER/CUSTOMER
+    #[arg(long)]
+    customer: Option<String>,
+    /// Only of this role
+    #[arg(long)]
+    role: Option<String>,
+    #[command(flatten)]
+    socket: Socket,
+}
+
+fn state() -> impl TypedValueParser<Value = State> {
+    PossibleValuesParser::new(State::ALL.map(State::slug)).try_map(|slug| slug.parse::<State>())
+}
+
 fn seconds(text: &str) -> Result<u64, String> {
     use holdfast_catalog::resource::attribute::{Attribute as _, Seconds};
     let number = text.parse::<i64>().map_or_else(|_| text.into(), holdfast_catalog::value::Value::from);
@@ -63,7 +90,10 @@ impl Command {
             Self::Move(Invite { certname, ttl, socket }) => {
                 (socket, Request::NodeMove { certname, lifetime: ttl })
             }
-            Self::List(socket) => (socket, Request::NodeList),
+            Self::List(List { state, reseller, customer, role, socket }) => {
+                let filter = NodeFilter { states: state, reseller, customer, role };
+                (socket, Request::NodeList { filter })
+            }
             Self::Show(One { certname, socket }) => (socket, Request::NodeShow { certname }),
             Self::Revoke(One { certname, socket }) => (socket, Request::NodeRevoke { certname }),
             Self::Remove(One { certname, socket }) => (socket, Request::NodeRemove { certname }),
@@ -71,17 +101,17 @@ impl Command {
         let answer = socket.ask(&request)?;
         match (socket.format, &answer) {
             (Format::Text, Answer::Invited { node, join, expires_at }) => {
-                eprintln!(
+                say!(
                     "{} of {} may join until {}; on the machine, run `holdfast-agent enroll` and paste:",
                     node.certname,
                     node.place,
                     time(*expires_at)
                 );
-                println!("{join}");
+                print(join);
             }
-            (Format::Text, Answer::Nodes(nodes)) => print_nodes(nodes),
+            (Format::Text, Answer::Nodes(nodes)) => print_nodes(nodes, &request),
             (Format::Text, Answer::Node(node)) => print_node(node),
-            (Format::Text, Answer::Done(said)) => eprintln!("{said}"),
+            (Format::Text, Answer::Done(said)) => say!("{said}"),
             (Format::Json, Answer::Nodes(nodes)) => print_json(nodes)?,
             (Format::Json, Answer::Node(node)) => print_json(node)?,
             _ => print_json(&answer)?,
@@ -90,61 +120,79 @@ impl Command {
     }
 }
 
-fn print_nodes(nodes: &[NodeView]) {
+fn print_nodes(nodes: &[NodeView], asked: &Request) {
     if nodes.is_empty() {
-        eprintln!("there is no node yet; add one with `holdfast node add NAME`");
+        let is_all = matches!(asked, Request::NodeList { filter } if *filter == NodeFilter::default());
+        say!("{}", if is_all { "there is no machine yet: add one to the inventory" } else { "no node fits" });
         return;
     }
     let row = |node: &NodeView| {
+        let reason = if node.state == State::InOrder { "" } else { &node.reason };
         vec![
             node.certname.to_string(),
+            node.state.word().to_owned(),
             node.place.to_string(),
-            word(&node.state),
-            word(&node.liveness),
+            node.role.clone().unwrap_or_else(|| "–".into()),
             node.seen_at.map_or_else(|| "–".into(), time),
             short(node.commit.as_deref()),
+            reason.to_owned(),
         ]
     };
     let rows: Vec<_> = nodes.iter().map(row).collect();
-    print_table(&["NODE", "CUSTOMER", "STATE", "HEARD", "LAST", "COMMIT"], &rows);
+    print_table(&["NODE", "STATE", "CUSTOMER", "ROLE", "HEARD", "RUNS ON", "WHY"], &rows);
 }
 
 fn print_node(NodeDetail { node, certificates, reports }: &NodeDetail) {
-    println!("node        {} (generation {})", node.certname, node.generation);
-    println!("customer    {}", node.place);
-    println!("state       {}, {}", word(&node.state), word(&node.liveness));
-    println!("last heard  {}", node.seen_at.map_or_else(|| "never".into(), time));
+    let generation = node.generation.map_or_else(
+        || format!("not added: `holdfast node add {}` does", node.certname),
+        |generation| format!("generation {generation}"),
+    );
+    print(format!("node        {} ({generation})", node.certname));
+    print(format!("customer    {}", node.place));
+    print(format!("role        {}", node.role.as_deref().unwrap_or("not in the inventory in force")));
+    print(format!("state       {}: {}", node.state.word(), harmless::line(&node.reason)));
+    print(format!("last heard  {}", node.seen_at.map_or_else(|| "never".into(), time)));
+    let commit =
+        node.commit.as_deref().map_or("none: no run that corrects was reported".into(), harmless::line);
+    print(format!("runs on     {commit}"));
     for certificate in certificates {
-        println!("certificate {} until {}", certificate.serial, time(certificate.not_after));
+        print(format!("certificate {} until {}", certificate.serial, time(certificate.not_after)));
     }
-    if reports.is_empty() {
-        return;
+    if !reports.is_empty() {
+        print("");
+        print_reports(reports);
     }
-    println!();
-    let row = |report: &crate::admin::ReportView| {
+}
+
+fn print_reports(reports: &[ReportView]) {
+    let row = |report: &ReportView| {
         let counts = &report.counts;
-        vec![
-            time(report.started_at),
-            short(report.commit.as_deref()),
-            counts.changed.to_string(),
-            counts.corrective.to_string(),
-            counts.failed.to_string(),
-            counts.skipped.to_string(),
-            counts.unchanged.to_string(),
-        ]
+        let by = match (report.mode, report.source) {
+            (Mode::Audit, _) => "audit",
+            (Mode::Enforce, Source::Cache) => "cache",
+            (Mode::Enforce, _) => "",
+        };
+        let numbers = [
+            counts.failed,
+            counts.skipped,
+            counts.changed,
+            counts.corrective,
+            counts.would_change,
+            counts.not_applicable,
+            counts.unchanged,
+        ];
+        let begin = [time(report.started_at), short(report.commit.as_deref()), by.to_owned()];
+        begin.into_iter().chain(numbers.map(|count| count.to_string())).collect()
     };
     let rows: Vec<_> = reports.iter().map(row).collect();
-    print_table(&["RUN", "COMMIT", "CHANGED", "CORRECTIVE", "FAILED", "SKIPPED", "UNCHANGED"], &rows);
+    print_table(
+        &["RUN", "COMMIT", "BY", "FAILED", "SKIPPED", "CHANGED", "DRIFTED", "WOULD", "N/A", "UNCHANGED"],
+        &rows,
+    );
 }
 
 fn short(commit: Option<&str>) -> String {
     commit.map_or_else(|| "–".into(), |commit| commit.chars().take(10).collect())
-}
-
-/// A keyword as it is encoded.
-fn word(value: &impl serde::Serialize) -> String {
-    let text = serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned));
-    text.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -35,8 +35,8 @@ pub fn run(Arguments { commit, socket }: &Arguments) -> Result<ExitCode, Failed>
         _ => ExitCode::SUCCESS,
     };
     match (answer, socket.format) {
-        (Answer::Judged(verdict), Format::Text) => eprintln!("{}", verdict.text()),
-        (Answer::Done(said), Format::Text) => eprintln!("{said}"),
+        (Answer::Judged(verdict), Format::Text) => say!("{}", verdict.text()),
+        (Answer::Done(said), Format::Text) => say!("{said}"),
         (answer, _) => print_json(&answer)?,
     }
     Ok(code)

@@ -55,7 +55,7 @@ impl Refused {
     /// Says it on stderr.
     pub(super) fn tell(&self) {
         match self {
-            Self::Because(why) => eprintln!("error: {why}"),
+            Self::Because(why) => say!("error: {why}"),
             Self::Problems(snapshot, problems) => show_on_stderr(snapshot, problems),
         }
     }
@@ -99,7 +99,7 @@ impl Question {
             return read_facts(&shown, &bytes).map_err(refused);
         }
         Ok(facts_of(snapshot, certname).map_err(refused)?.unwrap_or_else(|| {
-            eprintln!("note: no facts of {certname}: levels of the data whose path needs one are skipped");
+            say!("note: no facts of {certname}: levels of the data whose path needs one are skipped");
             Facts::none()
         }))
     }
@@ -136,7 +136,9 @@ pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format)
 
 /// Shows problems as talk: on stderr.
 pub(super) fn show_on_stderr(snapshot: &Snapshot, problems: &[Diagnostic]) {
-    eprint!("{}", text(snapshot, problems, std::io::stderr().is_terminal()));
+    let words = text(snapshot, problems, std::io::stderr().is_terminal());
+    // As with all talk: nobody may be listening.
+    let _ = std::io::stderr().lock().write_all(words.as_bytes());
 }
 
 fn text(snapshot: &Snapshot, problems: &[Diagnostic], terminal: bool) -> String {

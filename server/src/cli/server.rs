@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tracing_subscriber::EnvFilter;
 
-use super::{Failed, Format, print_json, time};
+use super::{Failed, Format, print, print_json, time};
 use crate::config::Config;
 use crate::serve::{self, Server, hook, ready};
 
@@ -123,16 +123,16 @@ async fn greet(server: &Server, format: Format) -> Result<(), Failed> {
     if format == Format::Json {
         return print_json(&greeting);
     }
-    println!("nodes      {}", greeting.nodes);
-    println!("dashboard  {}", greeting.dashboard);
-    println!("ca         sha256:{}", greeting.ca);
+    print(format!("nodes      {}", greeting.nodes));
+    print(format!("dashboard  {}", greeting.dashboard));
+    print(format!("ca         sha256:{}", greeting.ca));
     if let Some(link) = &greeting.login {
-        println!("login      {}", link.url);
-        println!(
+        print(format!("login      {}", link.url));
+        print(format!(
             "           once, until {}; another by `holdfast user link {}`",
             time(link.expires_at),
             link.user
-        );
+        ));
     }
     Ok(())
 }

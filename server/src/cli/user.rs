@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{Failed, Format, Socket, print_json, print_table, time};
+use super::{Failed, Format, Socket, print, print_json, print_table, time};
 use crate::admin::{Answer, Link, Request, UserView};
 use crate::store::user::{Role, Scope};
 
@@ -54,11 +54,11 @@ impl Command {
         let answer = socket.ask(&request)?;
         match (socket.format, &answer) {
             (Format::Text, Answer::Link(Link { user, url, expires_at })) => {
-                eprintln!("{user} can log in once by this link, until {}:", time(*expires_at));
-                println!("{url}");
+                say!("{user} can log in once by this link, until {}:", time(*expires_at));
+                print(url);
             }
             (Format::Text, Answer::Users(users)) => print_users(users),
-            (Format::Text, Answer::Done(said)) => eprintln!("{said}"),
+            (Format::Text, Answer::Done(said)) => say!("{said}"),
             (Format::Json, Answer::Users(users)) => print_json(users)?,
             _ => print_json(&answer)?,
         }

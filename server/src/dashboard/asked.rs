@@ -13,6 +13,7 @@ use super::State;
 use super::login::{self, SessionToken};
 use super::page::{self, Error, Problem, View};
 use crate::network::door;
+use crate::store::commit::Head;
 use crate::store::node::{NodeRow, Place};
 use crate::store::user::UserRow;
 
@@ -81,6 +82,14 @@ impl Asked {
     /// The same one for a node of others and for none.
     pub fn theirs(&self, node: Option<NodeRow>) -> Result<NodeRow, Error> {
         node.filter(|node| self.sees(&node.place)).ok_or(Error::NotFound)
+    }
+
+    /// Where the environment stands that is followed; none where no commit of it came.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn head(&self) -> Result<Option<Head>, Error> {
+        Ok(self.state.store.head(self.state.estate.environment().to_owned()).await?)
     }
 
     /// Whether the caller sees everything, and so what operators wrote for everyone.

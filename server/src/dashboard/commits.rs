@@ -6,10 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
-use super::nodes::{self, Filter, NodeLine};
+use super::badge::Badge;
+use super::filter::Filter;
+use super::nodes::{self, NodeLine};
 use super::overview::{BrokenCommit, CommitLine, Tally};
 use super::page::{Error, Tab, View};
 use super::text::{self, Shown, When};
+use crate::fleet::Member;
 use crate::store::commit::{CommitRow, CommitStatus, Head};
 
 /// So many are listed.
@@ -31,14 +34,14 @@ pub enum Standing {
 }
 
 impl Standing {
-    fn of(commit: &CommitRow, heads: &[Head]) -> Self {
+    fn of(commit: &CommitRow, head: Option<&Head>) -> Self {
         let in_force = |head: &Head| {
             head.environment == commit.environment
                 && head.in_force.as_ref().is_some_and(|head| head.id == commit.id)
         };
         match commit.status {
             CommitStatus::Broken => Self::Broken,
-            CommitStatus::Good if heads.iter().any(in_force) => Self::InForce,
+            CommitStatus::Good if head.is_some_and(in_force) => Self::InForce,
             CommitStatus::Good => Self::Earlier,
         }
     }
@@ -79,7 +82,7 @@ pub struct Entry {
     pub commit: CommitLine,
     /// When it was made.
     pub committed: Option<When>,
-    /// Nodes that were last given it.
+    /// Nodes that run it, as they reported.
     pub running: Tally,
 }
 
@@ -110,9 +113,9 @@ pub struct CommitPage {
     pub entries: Vec<Entry>,
     /// What is wrong with it.
     pub broken: Option<BrokenCommit>,
-    /// Some of the nodes that were last given it.
+    /// Some of the nodes that run it.
     pub running: Vec<NodeLine>,
-    /// Some of the nodes that were last given another, where it is in force.
+    /// Some of the nodes that run another, where it is in force.
     pub behind: Vec<NodeLine>,
     /// How many there are of those.
     pub behind_count: usize,
@@ -127,11 +130,11 @@ impl View for CommitPage {
     }
 }
 
-fn entry(commit: &CommitRow, heads: &[Head], members: &[nodes::Member], asked: &Asked) -> Entry {
+fn entry(commit: &CommitRow, head: Option<&Head>, members: &[Member], asked: &Asked) -> Entry {
     let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
     Entry {
         environment: commit.environment.as_str().into(),
-        standing: Standing::of(commit, heads),
+        standing: Standing::of(commit, head),
         commit: CommitLine::of(commit, asked),
         committed: commit.committed_at.map(|at| When::seen(at, asked.now)),
         running: Tally {
@@ -146,9 +149,11 @@ fn entry(commit: &CommitRow, heads: &[Head], members: &[nodes::Member], asked: &
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked) -> Result<Commits, Error> {
-    let (commits, heads) = (asked.state.store.commits(LISTED).await?, asked.state.store.heads().await?);
+    let environment = asked.state.estate.environment().to_owned();
+    let (commits, head) = (asked.state.store.commits(environment, LISTED).await?, asked.head().await?);
     let members = nodes::members(asked, None).await?;
-    Ok(Commits { commits: commits.iter().map(|commit| entry(commit, &heads, &members, asked)).collect() })
+    let entry = |commit| entry(commit, head.as_ref(), &members, asked);
+    Ok(Commits { commits: commits.iter().map(entry).collect() })
 }
 
 /// One commit as the caller may see it.
@@ -156,20 +161,19 @@ pub async fn view(asked: &Asked) -> Result<Commits, Error> {
 /// # Errors
 /// Where there is none, or the store fails.
 pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
-    let (rows, heads) = (asked.state.store.commit(id.to_owned()).await?, asked.state.store.heads().await?);
+    let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
     let members = nodes::members(asked, None).await?;
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
     let broken = broken.or(rows.iter().find(|row| !row.diagnostics.is_empty()));
-    let entries: Vec<_> = rows.iter().map(|row| entry(row, &heads, &members, asked)).collect();
+    let entries: Vec<_> = rows.iter().map(|row| entry(row, head.as_ref(), &members, asked)).collect();
     let newest = entries.first().ok_or(Error::NotFound)?;
-    // With several environments nobody can tell by the commit alone which one a node follows.
-    let in_force = newest.standing == Standing::InForce && heads.len() == 1;
+    let in_force = newest.standing == Standing::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members
         .iter()
-        .filter(|member| member.row.node.commit.is_some())
-        .partition(|member| member.row.node.commit.as_deref() == Some(id));
+        .filter(|member| member.runs_on().is_some())
+        .partition(|member| member.runs_on() == Some(id));
     let behind = if in_force { others } else { Vec::new() };
-    let lines = |members: &[&nodes::Member]| {
+    let lines = |members: &[&Member]| {
         members.iter().take(NAMED).map(|member| NodeLine::of(member, asked.now)).collect::<Vec<_>>()
     };
     Ok(CommitPage {

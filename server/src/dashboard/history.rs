@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::status::Status;
 use super::text::{self, When};
 use crate::store::report::ReportRow;
 use holdfast_catalog::report::{Mode, Source};
+use holdfast_catalog::state::State;
 use jiff::Timestamp;
 
 /// A run.
@@ -16,8 +16,8 @@ pub struct Run {
     pub report: i64,
     /// When its report came.
     pub received: When,
-    /// How it ended, as a status that a node could have.
-    pub outcome: Status,
+    /// How it ended, as a state that a node could have.
+    pub outcome: State,
     /// How it ended, in words.
     pub words: String,
     /// How long it took.
@@ -64,7 +64,7 @@ impl Run {
 
     /// Whether it found nothing to do and worked as ever.
     fn is_quiet(&self) -> bool {
-        self.outcome == Status::Ok
+        self.outcome == State::InOrder
     }
 
     /// How long it took, for people.
@@ -73,14 +73,18 @@ impl Run {
     }
 }
 
-fn outcome(report: &ReportRow) -> Status {
+fn outcome(report: &ReportRow) -> State {
     let counts = &report.counts;
     match () {
-        () if counts.failed > 0 || (report.error.is_some() && counts.total == 0) => Status::Failed,
-        () if counts.would_change > 0 => Status::Pending,
-        () if counts.corrective > 0 => Status::Drifted,
-        () if counts.changed > 0 => Status::Changed,
-        () => Status::Ok,
+        () if counts.failed + counts.skipped > 0 || (report.error.is_some() && counts.total == 0) => {
+            State::Failed
+        }
+        () if report.source == Source::Cache && report.error.is_some() => State::KeptBack,
+        () if counts.not_applicable > 0 => State::NotApplicable,
+        () if counts.would_change > 0 => State::Pending,
+        () if counts.corrective > 0 => State::Drifted,
+        () if counts.changed > 0 => State::Changed,
+        () => State::InOrder,
     }
 }
 
@@ -91,7 +95,8 @@ fn words(report: &ReportRow) -> String {
         (counts.failed, "failed"),
         (counts.skipped, "skipped"),
         (counts.would_change, "would change"),
-        (drifted, "drifted and mended"),
+        (counts.not_applicable, "not applicable"),
+        (drifted, "drifted and corrected"),
         (counts.changed - drifted, "changed on purpose"),
     ];
     let said: Vec<_> =

@@ -106,7 +106,10 @@ impl Listener {
 /// What happens to others' nodes is not even heard.
 fn concerns(happening: &Happening, scope: &Scope) -> bool {
     match happening {
-        Happening::CommitTaken { .. } | Happening::CommitBroken { .. } => true,
+        Happening::CommitTaken { .. }
+        | Happening::CommitBroken { .. }
+        | Happening::RepositoryUnreadable
+        | Happening::RepositoryReadable => true,
         Happening::NodeChanged { place, .. }
         | Happening::CatalogChanged { place, .. }
         | Happening::ReportStored { place, .. } => scope.covers(place),

@@ -6,13 +6,13 @@
 use std::fmt::Write as _;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use holdfast_catalog::state::State as NodeState;
 use jiff::{SignedDuration, Timestamp};
 
 use super::State;
 use super::login;
 use super::page::{self, Error};
-use super::status::Status;
-use crate::store::fleet::FleetRow;
+use crate::fleet::{self, Look, Member};
 use crate::store::user::Scope;
 
 /// The numbers.
@@ -46,25 +46,30 @@ fn unavailable(error: &Error) -> HttpResponse {
 /// # Errors
 /// Where the store fails.
 pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
-    let fleet = state.store.fleet(Scope::Everything, None, now - SignedDuration::from_hours(24)).await?;
-    let heads = state.store.heads().await?;
+    let look = Look { scope: Scope::Everything, only: None, now, interval: state.interval };
+    let members = fleet::members(&state.store, &*state.estate, look).await?;
+    let head = state.store.head(state.estate.environment().to_owned()).await?;
     let mut out = String::new();
     family(&mut out, "holdfast_nodes", "Nodes by how they are.");
-    for status in Status::ALL {
-        let count = fleet.iter().filter(|row| Status::of(row, now, state.interval) == status).count();
-        line(&mut out, &format!("holdfast_nodes{{state=\"{}\"}}", status.slug()), count);
+    for of in NodeState::ALL {
+        let count = members.iter().filter(|member| member.state() == of).count();
+        line(&mut out, &format!("holdfast_nodes{{state=\"{}\"}}", of.slug()), count);
     }
-    family(&mut out, "holdfast_commits_broken", "Environments whose newest commit did not come into force.");
-    line(&mut out, "holdfast_commits_broken", heads.iter().filter(|head| head.broken.is_some()).count());
-    family(&mut out, "holdfast_commit_age_seconds", "Since the newest commit in force reached the server.");
-    let commits = heads.iter().filter_map(|head| head.in_force.as_ref());
-    seconds(&mut out, "holdfast_commit_age_seconds", commits.map(|c| now.duration_since(c.seen_at)).min());
+    let is_broken = head.as_ref().is_some_and(|head| head.broken.is_some());
+    family(&mut out, "holdfast_commits_broken", "Whether the newest commit did not come into force.");
+    line(&mut out, "holdfast_commits_broken", u8::from(is_broken));
+    let unreadable = state.estate.unreadable();
+    family(&mut out, "holdfast_repository_unreadable", "Whether the repository cannot be read.");
+    line(&mut out, "holdfast_repository_unreadable", u8::from(unreadable.is_some()));
+    family(&mut out, "holdfast_commit_age_seconds", "Since the commit in force reached the server.");
+    let commit = head.and_then(|head| head.in_force);
+    seconds(&mut out, "holdfast_commit_age_seconds", commit.map(|commit| now.duration_since(commit.seen_at)));
     family(&mut out, "holdfast_node_silence_seconds", "Since the node silent longest was heard.");
-    let silence = |row: &FleetRow| row.node.seen_at.map(|at| now.duration_since(at));
-    seconds(&mut out, "holdfast_node_silence_seconds", fleet.iter().filter_map(silence).max());
+    let silence = |member: &Member| member.seen().map(|at| now.duration_since(at));
+    seconds(&mut out, "holdfast_node_silence_seconds", members.iter().filter_map(silence).max());
     family(&mut out, "holdfast_certificate_expiry_seconds", "Until the node's certificate that ends first.");
-    let left = |row: &FleetRow| row.certificate_until.map(|at| at.duration_since(now));
-    seconds(&mut out, "holdfast_certificate_expiry_seconds", fleet.iter().filter_map(left).min());
+    let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));
+    seconds(&mut out, "holdfast_certificate_expiry_seconds", members.iter().filter_map(left).min());
     Ok(out)
 }
 

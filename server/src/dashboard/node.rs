@@ -4,20 +4,23 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Cause, Status as EventStatus};
+use holdfast_catalog::state::State;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
+use super::badge::{self, Badge};
 use super::diagnostics::Fault;
-use super::estate::Function;
 use super::history::{self, Bar, Run};
 use super::nodes;
 use super::page::{Error, Tab, View};
-use super::status::Status;
 use super::text::{self, Commit, Shown, When};
+use crate::fleet::{Function, Member};
+use crate::live::slot;
+use crate::store::certificate::CertificateRow;
 use crate::store::event::EventRow;
 use crate::store::node::NodeRow;
-use crate::store::report::ReportRow;
 
 /// So many runs are drawn.
 const RUNS: u32 = 90;
@@ -50,8 +53,8 @@ pub struct Happened {
 
 impl Happened {
     /// How it is drawn.
-    pub fn badge(&self) -> Status {
-        badge(self.status, self.cause)
+    pub fn state(&self) -> State {
+        badge::of_event(self.status, self.cause)
     }
 
     /// What became of it, in words.
@@ -67,7 +70,7 @@ impl Happened {
         }
     }
 
-    fn of(row: EventRow, now: jiff::Timestamp) -> Self {
+    fn of(row: EventRow, now: Timestamp) -> Self {
         let property = match (row.property, row.path) {
             (Some(property), Some(path)) => Some(format!("{path}: {property}")),
             (property, path) => property.or(path),
@@ -81,19 +84,6 @@ impl Happened {
             cause: row.cause,
             reason: row.reason.map(Shown::from),
         }
-    }
-}
-
-/// How an event is drawn: as the status that is nearest to it.
-pub fn badge(status: EventStatus, cause: Option<Cause>) -> Status {
-    match (status, cause) {
-        (EventStatus::Failed, _) => Status::Failed,
-        (EventStatus::WouldChange, _) => Status::Pending,
-        (EventStatus::Changed, Some(Cause::Corrective)) => Status::Drifted,
-        (EventStatus::Changed, _) => Status::Changed,
-        (EventStatus::Skipped, _) => Status::Late,
-        (EventStatus::NotApplicable, _) => Status::Revoked,
-        (EventStatus::Info, _) => Status::Ok,
     }
 }
 
@@ -145,23 +135,29 @@ pub struct Facts {
 pub struct Node {
     /// Its name.
     pub node: String,
-    /// Which machine of this name it is, counted from 1.
-    pub generation: u32,
+    /// Which machine of this name it is, counted from 1; none where nobody added it.
+    pub generation: Option<u32>,
     /// How it is.
-    pub status: Status,
+    pub state: State,
+    /// Why it is called so.
+    pub reason: Shown,
     /// Its reseller.
     pub reseller: String,
     /// Its customer.
     pub customer: String,
     /// What it is for.
     pub function: Option<Function>,
-    /// When it was added.
-    pub added: When,
+    /// When it was added; none where nobody did.
+    pub added: Option<When>,
     /// When it was last heard from.
     pub seen: Option<When>,
-    /// The commit that it was last given.
+    /// When its next poll is due, in its own slot of the interval.
+    pub due: Option<When>,
+    /// The commit that it runs on: of its last enforcing run, as it reported.
     pub commit: Option<Commit>,
-    /// The commit in force where its last run came from, if that is another.
+    /// The commit that its last run only looked at, if that is another.
+    pub looked_at: Option<Commit>,
+    /// The commit in force, if that is another.
     pub in_force: Option<Commit>,
     /// Why it has no new catalog.
     pub compile_errors: Vec<CompileError>,
@@ -189,6 +185,10 @@ impl View for Node {
 }
 
 impl Node {
+    fn badge(&self) -> Badge {
+        Badge(self.state)
+    }
+
     fn drawing_width(&self) -> usize {
         self.bars.len() * history::STEP
     }
@@ -205,43 +205,81 @@ impl Node {
 pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     let certname = Certname::parse(name).map_err(|_| Error::NotFound)?;
     let (store, now) = (&asked.state.store, asked.now);
-    let node = asked.theirs(store.node(certname).await?)?;
+    let Some(node) = store.node(certname.clone()).await?.filter(|node| asked.sees(&node.place)) else {
+        return not_added(asked, &certname).await;
+    };
     let member = nodes::members(asked, Some(node.id)).await?.pop().ok_or(Error::NotFound)?;
     let reports = store.reports_of(node.id, RUNS).await?;
     let events = store.events_of(node.id, EVENTS).await?;
-    let compile_errors = compile_errors(asked, &node).await?;
     let certificates = store.certificates(node.id).await?;
     let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
+    let looked_at = reports.first().and_then(|report| report.commit.clone());
     Ok(Node {
-        node: node.certname.to_string(),
-        generation: node.generation,
-        status: member.status,
-        reseller: node.place.reseller.to_string(),
-        customer: node.place.customer.to_string(),
-        function: member.function,
-        added: When::seen(node.added_at, now),
-        seen: node.seen_at.map(|at| When::seen(at, now)),
-        in_force: behind(asked, &node, reports.first()).await?,
-        commit: node.commit.map(Commit::from),
-        compile_errors,
+        generation: Some(node.generation),
+        added: Some(When::seen(node.added_at, now)),
+        in_force: in_force(asked, node.runs_on.as_deref()).await?,
+        due: node.seen_at.map(|seen| When::seen(due(asked, &node.certname, seen), now)),
+        looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
+        compile_errors: compile_errors(asked, &node).await?,
         run_error: reports.first().and_then(|report| report.error.clone()).map(Shown::from),
         bars: history::bars(&runs),
         runs: history::folded(&runs),
         events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
-        certificates: certificates
-            .into_iter()
-            .map(|row| Certificate {
-                serial: row.serial,
-                until: When::seen(row.not_after, now),
-                used: row.confirmed_at.is_some(),
-            })
-            .collect(),
+        certificates: certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
         facts: facts(asked, node.id).await?,
+        ..Node::of(member, now)
     })
 }
 
+fn due(asked: &Asked, certname: &Certname, seen: Timestamp) -> Timestamp {
+    seen + slot::next_run(certname, asked.state.interval, seen)
+}
+
+/// A machine of the inventory that nobody added.
+async fn not_added(asked: &Asked, certname: &Certname) -> Result<Node, Error> {
+    let members = nodes::members(asked, None).await?;
+    let member = members.into_iter().find(|member| member.certname == *certname).ok_or(Error::NotFound)?;
+    Ok(Node { in_force: in_force(asked, None).await?, ..Node::of(member, asked.now) })
+}
+
+impl Node {
+    /// What the list knows.
+    fn of(member: Member, now: Timestamp) -> Self {
+        Self {
+            node: member.certname.to_string(),
+            generation: None,
+            state: member.state(),
+            reason: member.judgement.reason.as_str().into(),
+            reseller: member.place.reseller.to_string(),
+            customer: member.place.customer.to_string(),
+            added: None,
+            seen: member.seen().map(|at| When::seen(at, now)),
+            commit: member.runs_on().map(Commit::from),
+            function: member.function,
+            due: None,
+            looked_at: None,
+            in_force: None,
+            compile_errors: Vec::new(),
+            run_error: None,
+            runs: Vec::new(),
+            events: Vec::new(),
+            certificates: Vec::new(),
+            facts: None,
+            bars: Vec::new(),
+        }
+    }
+}
+
+impl Certificate {
+    fn of(row: CertificateRow, now: Timestamp) -> Self {
+        Self { serial: row.serial, until: When::seen(row.not_after, now), used: row.confirmed_at.is_some() }
+    }
+}
+
 async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileError>, Error> {
-    let rows = asked.state.store.compile_errors(Some(node.id)).await?;
+    let environment = asked.state.estate.environment();
+    let mut rows = asked.state.store.compile_errors(Some(node.id)).await?;
+    rows.retain(|row| row.environment == environment);
     let error = |row: crate::store::catalog::CompileErrorRow| CompileError {
         faults: Fault::all(&row.diagnostics, &row.commit, asked),
         commit: row.commit.into(),
@@ -250,16 +288,11 @@ async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileErro
     Ok(rows.into_iter().map(error).collect())
 }
 
-/// The commit in force, where the node was last given another one.
-async fn behind(asked: &Asked, node: &NodeRow, last: Option<&ReportRow>) -> Result<Option<Commit>, Error> {
-    let heads = asked.state.store.heads().await?;
-    let environment = last.and_then(|report| report.environment.as_deref());
-    let head = match environment {
-        Some(environment) => heads.iter().find(|head| head.environment == environment),
-        None => heads.first().filter(|_| heads.len() == 1),
-    };
-    let in_force = head.and_then(|head| head.in_force.as_ref()).map(|commit| &commit.id);
-    Ok(in_force.filter(|id| node.commit.as_ref() != Some(*id)).map(|id| id.as_str().into()))
+/// The commit in force, where the node runs on another.
+async fn in_force(asked: &Asked, runs_on: Option<&str>) -> Result<Option<Commit>, Error> {
+    let head = asked.head().await?;
+    let in_force = head.and_then(|head| head.in_force).map(|commit| commit.id);
+    Ok(in_force.filter(|id| runs_on != Some(id)).map(Commit::from))
 }
 
 async fn facts(asked: &Asked, node: crate::store::node::NodeId) -> Result<Option<Facts>, Error> {

@@ -1,193 +1,25 @@
-//! The list of nodes: filtered, sorted, in pages. Numbers elsewhere are counted by the same filter that their links
-//! carry, so that a number and its list agree.
+//! The list of nodes: filtered, sorted, in pages.
 
 use std::cmp::Reverse;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use jiff::{SignedDuration, Timestamp};
+use holdfast_catalog::state::State;
+use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 
 use super::asked::Asked;
-use super::estate::Function;
+use super::badge::{self, Badge};
+use super::filter::{Did, Filter, Sort, Within};
 use super::page::{Error, Tab, View};
-use super::status::Status;
 use super::text::{self, Commit, Shown, When};
-use crate::store::fleet::FleetRow;
+use crate::fleet::{self, Look, Member};
+use crate::store::fleet::LastRun;
 use crate::store::node::NodeId;
 
 /// So many nodes stand on a page.
 const PAGE: usize = 50;
-
-/// How far back happenings are looked for.
-const BACK: SignedDuration = SignedDuration::from_hours(24);
-
-/// What happened to a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Did {
-    /// Something had drifted.
-    Drifted,
-    /// Something was changed on purpose.
-    Changed,
-    /// Something failed.
-    Failed,
-}
-
-/// Within what time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Within {
-    /// The last hour.
-    Hour,
-    /// The last day.
-    Day,
-}
-
-/// The order of the list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Sort {
-    /// By name.
-    #[default]
-    Name,
-    /// What wants attention first.
-    Status,
-    /// By customer.
-    Customer,
-    /// Who has been silent longest first.
-    Silence,
-    /// The certificate that ends first.
-    Certificate,
-}
-
-/// Which nodes, in what order, and which page of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Filter {
-    /// How the node is.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub status: Option<Status>,
-    /// Its reseller.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub reseller: Option<String>,
-    /// Its customer.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub customer: Option<String>,
-    /// Its role.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// What happened to it, within the last day where nothing else is said.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub did: Option<Did>,
-    /// Within what time it happened.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub within: Option<Within>,
-    /// The commit that it was last given.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    /// Words that its name, place, role and labels must hold, each of them.
-    #[serde(deserialize_with = "blank_is_none", skip_serializing_if = "Option::is_none")]
-    pub q: Option<String>,
-    /// The order.
-    #[serde(skip_serializing_if = "is_default")]
-    pub sort: Sort,
-    /// The page, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<usize>,
-}
-
-/// Forms send what is left open as an empty text.
-fn blank_is_none<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    use serde::de::IntoDeserializer as _;
-    match String::deserialize(deserializer)? {
-        text if text.trim().is_empty() => Ok(None),
-        text => T::deserialize(text.into_deserializer()).map(Some),
-    }
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-impl Filter {
-    /// Nodes of one status.
-    pub fn of_status(status: Status) -> Self {
-        Self { status: Some(status), ..Self::default() }
-    }
-
-    /// Nodes to which something happened.
-    pub fn that_did(did: Did, within: Within) -> Self {
-        Self { did: Some(did), within: Some(within), ..Self::default() }
-    }
-
-    /// The address of its list.
-    pub fn address(&self) -> String {
-        let pairs = match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(pairs)) => pairs,
-            _ => serde_json::Map::new(),
-        };
-        let text =
-            |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let pairs: Vec<_> =
-            pairs.iter().map(|(name, value)| format!("{name}={}", text::in_query(&text(value)))).collect();
-        if pairs.is_empty() { "/nodes".to_owned() } else { format!("/nodes?{}", pairs.join("&")) }
-    }
-
-    /// The same in another order, from its first page.
-    fn sorted(&self, sort: Sort) -> Self {
-        Self { sort, page: None, ..self.clone() }
-    }
-
-    /// Whether a node is meant.
-    pub fn takes(&self, member: &Member, now: Timestamp) -> bool {
-        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
-        let node = &member.row.node;
-        self.status.is_none_or(|status| status == member.status)
-            && is(&self.reseller, node.place.reseller.as_str())
-            && is(&self.customer, node.place.customer.as_str())
-            && is(&self.role, member.function.as_ref().map_or("", |function| &function.role))
-            && is(&self.commit, node.commit.as_deref().unwrap_or_default())
-            && self.did.is_none_or(|did| member.did(did, self.within.unwrap_or(Within::Day), now))
-            && self.q.as_ref().is_none_or(|words| member.holds(words))
-    }
-}
-
-/// A node with what it is for and how it is.
-pub struct Member {
-    /// From the store.
-    pub row: FleetRow,
-    /// From the inventory.
-    pub function: Option<Function>,
-    /// How it is.
-    pub status: Status,
-}
-
-impl Member {
-    fn did(&self, did: Did, within: Within, now: Timestamp) -> bool {
-        let lately = &self.row.lately;
-        let at = match did {
-            Did::Drifted => lately.drifted,
-            Did::Changed => lately.changed,
-            Did::Failed => lately.failed,
-        };
-        let window = SignedDuration::from_hours(if within == Within::Hour { 1 } else { 24 });
-        at.is_some_and(|at| now.duration_since(at) <= window)
-    }
-
-    fn holds(&self, words: &str) -> bool {
-        let node = &self.row.node;
-        let mut text = format!("{} {}", node.certname, node.place);
-        if let Some(function) = &self.function {
-            text.push_str(&format!(" {} {}", function.role, function.stage));
-            function.labels.iter().for_each(|(name, value)| text.push_str(&format!(" {name}={value}")));
-        }
-        words.split_whitespace().all(|word| text.contains(&word.to_lowercase()))
-    }
-}
 
 /// All nodes that the caller sees, or one of them.
 ///
@@ -195,13 +27,8 @@ impl Member {
 /// Where the store fails.
 pub async fn members(asked: &Asked, only: Option<NodeId>) -> Result<Vec<Member>, Error> {
     let (state, now) = (&asked.state, asked.now);
-    let fleet = state.store.fleet(asked.user.scope.clone(), only, now - BACK).await?;
-    let member = |row: FleetRow| Member {
-        function: state.estate.function(&row.node.certname, &row.node.place),
-        status: Status::of(&row, now, state.interval),
-        row,
-    };
-    Ok(fleet.into_iter().map(member).collect())
+    let look = Look { scope: asked.user.scope.clone(), only, now, interval: state.interval };
+    Ok(fleet::members(&state.store, &*state.estate, look).await?)
 }
 
 /// A line of the list.
@@ -210,7 +37,9 @@ pub struct NodeLine {
     /// Its name.
     pub node: String,
     /// How it is.
-    pub status: Status,
+    pub state: State,
+    /// Why it is called so.
+    pub reason: Shown,
     /// Its reseller.
     pub reseller: String,
     /// Its customer.
@@ -221,7 +50,7 @@ pub struct NodeLine {
     pub stage: Option<String>,
     /// When it was last heard from.
     pub seen: Option<When>,
-    /// The commit that it was last given.
+    /// The commit that it runs on, as it reported.
     pub commit: Option<Commit>,
     /// Until when its certificate is valid.
     pub certificate: Option<When>,
@@ -229,40 +58,52 @@ pub struct NodeLine {
     pub report: Option<i64>,
     /// How that run ended, in a few words.
     pub last: Option<String>,
+    /// Whether somebody added it; else only the inventory has it.
+    pub is_added: bool,
 }
 
 impl NodeLine {
     /// A node as a line.
     pub fn of(member: &Member, now: Timestamp) -> Self {
-        let (node, function) = (&member.row.node, member.function.as_ref());
+        let function = member.function.as_ref();
         Self {
-            node: node.certname.to_string(),
-            status: member.status,
-            reseller: node.place.reseller.to_string(),
-            customer: node.place.customer.to_string(),
+            node: member.certname.to_string(),
+            state: member.state(),
+            reason: member.judgement.reason.as_str().into(),
+            reseller: member.place.reseller.to_string(),
+            customer: member.place.customer.to_string(),
             role: function.map(|function| function.role.clone()),
             stage: function.map(|function| function.stage.clone()),
-            seen: node.seen_at.map(|at| When::seen(at, now)),
-            commit: node.commit.as_deref().map(Commit::from),
-            certificate: member.row.certificate_until.map(|at| When::seen(at, now)),
-            report: node.report,
-            last: member.row.last.as_ref().map(last_words),
+            seen: member.seen().map(|at| When::seen(at, now)),
+            commit: member.runs_on().map(Commit::from),
+            certificate: member.certificate_until().map(|at| When::seen(at, now)),
+            report: member.row.as_ref().and_then(|row| row.node.report),
+            last: member.last().map(last_words),
+            is_added: member.row.is_some(),
         }
+    }
+
+    /// Whether the list is there for what is wrong with it.
+    pub fn wants_words(&self) -> bool {
+        self.state.wants_attention()
     }
 }
 
-fn last_words(run: &crate::store::fleet::LastRun) -> String {
-    let on_purpose = run.changed.saturating_sub(run.corrective);
+fn last_words(run: &LastRun) -> String {
+    let counts = &run.counts;
+    let on_purpose = counts.changed.saturating_sub(counts.corrective);
     let parts = [
-        (run.failed, "failed"),
-        (run.would_change, "would change"),
-        (run.corrective.min(run.changed), "mended"),
+        (counts.failed, "failed"),
+        (counts.skipped, "skipped"),
+        (counts.would_change, "would change"),
+        (counts.not_applicable, "not applicable"),
+        (counts.corrective.min(counts.changed), "corrected"),
         (on_purpose, "changed"),
     ];
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     match said.join(", ") {
-        nothing if nothing.is_empty() && run.error && run.total == 0 => "no run".to_owned(),
+        nothing if nothing.is_empty() && run.error.is_some() && counts.total == 0 => "no run".to_owned(),
         nothing if nothing.is_empty() => "nothing to do".to_owned(),
         said => said,
     }
@@ -302,8 +143,8 @@ impl View for Nodes {
 }
 
 impl Nodes {
-    fn statuses(&self) -> [Status; 9] {
-        Status::ALL
+    fn states(&self) -> [State; 13] {
+        State::ALL
     }
 
     fn last(&self) -> usize {
@@ -316,6 +157,19 @@ impl Nodes {
 
     fn chosen(wanted: &Option<String>, value: &Shown) -> bool {
         wanted.as_deref() == Some(value.raw())
+    }
+
+    fn is_chosen(&self, state: &State) -> bool {
+        self.filter.state.as_ref().is_some_and(|states| states.0 == [*state])
+    }
+
+    /// Several states, as a link may ask for and the form does not offer.
+    fn several(&self) -> Option<(String, String)> {
+        let states = self.filter.state.as_ref().filter(|states| states.0.len() > 1)?;
+        let join = |of: fn(State) -> &'static str, between| {
+            states.0.iter().map(|state| of(*state)).collect::<Vec<_>>().join(between)
+        };
+        Some((join(State::slug, ","), join(State::word, ", ")))
     }
 
     fn text(wanted: &Option<String>) -> Shown {
@@ -332,21 +186,21 @@ impl Nodes {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
-    let mut members = members(asked, None).await?;
+    let members = members(asked, None).await?;
     let choices = |of: fn(&Member) -> Option<&str>| {
         let all: std::collections::BTreeSet<_> = members.iter().filter_map(of).collect();
         all.into_iter().take(500).map(Shown::from).collect::<Vec<_>>()
     };
-    let resellers = choices(|member| Some(member.row.node.place.reseller.as_str()));
-    let customers = choices(|member| Some(member.row.node.place.customer.as_str()));
-    let roles = choices(|member| member.function.as_ref().map(|function| function.role.as_str()));
-    members.retain(|member| filter.takes(member, asked.now));
-    arrange(&mut members, filter.sort);
-    let count = members.len();
+    let resellers = choices(|member| Some(member.place.reseller.as_str()));
+    let customers = choices(|member| Some(member.place.customer.as_str()));
+    let roles = choices(Member::role);
+    let mut fit: Vec<&Member> = members.iter().filter(|member| filter.takes(member, asked.now)).collect();
+    arrange(&mut fit, filter.sort);
+    let count = fit.len();
     let pages = count.div_ceil(PAGE).max(1);
     let page = filter.page.unwrap_or(1).clamp(1, pages);
     let begin = (page - 1) * PAGE;
-    let nodes = members.iter().skip(begin).take(PAGE).map(|member| NodeLine::of(member, asked.now)).collect();
+    let nodes = fit.iter().skip(begin).take(PAGE).map(|member| NodeLine::of(member, asked.now)).collect();
     let address = |page: usize| Filter { page: Some(page), ..filter.clone() }.address();
     Ok(Nodes {
         count,
@@ -362,15 +216,13 @@ pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
 }
 
 /// The rows come by name, and sorting keeps that order among equals.
-fn arrange(members: &mut [Member], sort: Sort) {
+fn arrange(members: &mut [&Member], sort: Sort) {
     match sort {
         Sort::Name => {}
-        Sort::Status => members.sort_by_key(|member| member.status),
-        Sort::Customer => members.sort_by(|a, b| a.row.node.place.cmp(&b.row.node.place)),
-        Sort::Silence => {
-            members.sort_by_key(|member| (member.row.node.seen_at.is_none(), member.row.node.seen_at));
-        }
-        Sort::Certificate => members.sort_by_key(|member| Reverse(member.row.certificate_until.map(Reverse))),
+        Sort::State => members.sort_by_key(|member| member.state()),
+        Sort::Customer => members.sort_by(|a, b| a.place.cmp(&b.place)),
+        Sort::Silence => members.sort_by_key(|member| (member.seen().is_none(), member.seen())),
+        Sort::Certificate => members.sort_by_key(|member| Reverse(member.certificate_until().map(Reverse))),
     }
 }
 

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use super::{commits, node, nodes, overview, report};
+use super::{commits, filter, node, nodes, overview, report};
 
 /// The description.
 pub async fn show(_asked: Asked) -> HttpResponse {
@@ -30,7 +30,7 @@ pub fn describe() -> Value {
             },
         }})
     };
-    let filter = schemas.root_schema_for::<nodes::Filter>().to_value();
+    let filter = schemas.root_schema_for::<filter::Filter>().to_value();
     let paths = json!({
         "/api/v1/overview":
             get("How everything is", vec![], schemas.subschema_for::<overview::Overview>().to_value()),

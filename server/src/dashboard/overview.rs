@@ -2,15 +2,20 @@
 
 use actix_web::HttpResponse;
 use askama::Template;
+use holdfast_catalog::state::State;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
+use super::badge::{self, Badge};
 use super::diagnostics::Fault;
-use super::nodes::{self, Did, Filter, Member, NodeLine, Within};
+use super::filter::{Did, Filter, Sort, Within};
+use super::nodes::{self, NodeLine};
 use super::page::{Error, Tab, View};
-use super::status::Status;
 use super::text::{self, Commit, Shown, When};
+use crate::fleet::Member;
+use crate::live::Unreadable;
 use crate::store::commit::{CommitRow, Head};
 use crate::store::node::NodeState;
 
@@ -26,11 +31,11 @@ pub struct Tally {
     pub href: String,
 }
 
-/// Nodes of one status.
+/// Nodes of one state.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct StatusTally {
-    /// The status.
-    pub status: Status,
+pub struct StateTally {
+    /// The state.
+    pub state: State,
     /// How many.
     pub tally: Tally,
 }
@@ -55,11 +60,11 @@ impl Activity {
         }
     }
 
-    fn status(&self) -> Status {
+    fn state(&self) -> State {
         match self.did {
-            Did::Drifted => Status::Drifted,
-            Did::Changed => Status::Changed,
-            Did::Failed => Status::Failed,
+            Did::Drifted => State::Drifted,
+            Did::Changed => State::Changed,
+            Did::Failed => State::Failed,
         }
     }
 }
@@ -110,17 +115,26 @@ impl BrokenCommit {
     }
 }
 
-/// An environment.
+/// The environment that is followed.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Environment {
     /// Its name.
     pub name: Shown,
     /// What is in force.
     pub in_force: Option<CommitLine>,
-    /// Nodes that were given it.
+    /// Nodes that run it, as they reported.
     pub running: Option<Tally>,
     /// A newer commit that did not come into force.
     pub broken: Option<BrokenCommit>,
+}
+
+/// Why no commit can come into force.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Frozen {
+    /// Since when.
+    pub since: When,
+    /// In which way, for those who see everything.
+    pub why: Option<Shown>,
 }
 
 /// A node and a time.
@@ -140,16 +154,18 @@ pub struct Edge {
 pub struct Overview {
     /// All nodes.
     pub nodes: usize,
-    /// Nodes by status; all of them add up.
-    pub statuses: Vec<StatusTally>,
-    /// What happened lately.
-    pub activity: Vec<Activity>,
-    /// Where the environments stand.
-    pub environments: Vec<Environment>,
+    /// Why the repository cannot be read, where that is so.
+    pub frozen: Option<Frozen>,
     /// Nodes that want attention.
     pub attention: Vec<NodeLine>,
-    /// How many more do.
-    pub more_attention: usize,
+    /// All of them.
+    pub wanting: Tally,
+    /// Nodes by state; all of them add up.
+    pub states: Vec<StateTally>,
+    /// What happened lately.
+    pub activity: Vec<Activity>,
+    /// Where the environment stands.
+    pub environments: Vec<Environment>,
     /// Who has been silent longest, of those that spoke.
     pub silence: Option<Edge>,
     /// Whose certificate ends first.
@@ -158,10 +174,39 @@ pub struct Overview {
 
 impl View for Overview {
     fn title(&self) -> String {
-        "Overview".to_owned()
+        match self.wanting.count {
+            0 => "Overview".to_owned(),
+            count => format!("({count}) Overview"),
+        }
     }
     fn tab(&self) -> Tab {
         Tab::Overview
+    }
+}
+
+impl Overview {
+    /// Whether nothing at all wants a look.
+    fn is_calm(&self) -> bool {
+        self.attention.is_empty() && self.frozen.is_none() && self.broken().is_none() && self.has_commit()
+    }
+
+    fn broken(&self) -> Option<&BrokenCommit> {
+        self.environments.iter().find_map(|environment| environment.broken.as_ref())
+    }
+
+    fn has_commit(&self) -> bool {
+        self.environments.iter().any(|environment| environment.in_force.is_some())
+    }
+
+    fn more(&self) -> usize {
+        self.wanting.count - self.attention.len()
+    }
+
+    /// Those that every estate has, and whatever there is of the rest.
+    fn tiles(&self) -> impl Iterator<Item = &StateTally> {
+        const ALWAYS: [State; 5] =
+            [State::Late, State::Failed, State::Pending, State::Drifted, State::InOrder];
+        self.states.iter().filter(|entry| entry.tally.count > 0 || ALWAYS.contains(&entry.state))
     }
 }
 
@@ -171,41 +216,68 @@ impl View for Overview {
 /// Where the store fails.
 pub async fn view(asked: &Asked) -> Result<Overview, Error> {
     let members = nodes::members(asked, None).await?;
-    let heads = asked.state.store.heads().await?;
+    let head = asked.head().await?;
     let tally = |filter: Filter| Tally {
         count: members.iter().filter(|member| filter.takes(member, asked.now)).count(),
         href: filter.address(),
     };
-    let statuses = Status::ALL.map(|status| StatusTally { status, tally: tally(Filter::of_status(status)) });
     let activity = [Did::Drifted, Did::Changed, Did::Failed].map(|did| Activity {
         did,
         hour: tally(Filter::that_did(did, Within::Hour)),
         day: tally(Filter::that_did(did, Within::Day)),
     });
-    let environments = heads.iter().map(|head| environment(head, asked, &tally)).collect();
-    let mut attention: Vec<&Member> = members.iter().filter(|member| member.status <= Status::Late).collect();
-    attention.sort_by_key(|member| member.status);
-    let named: Vec<_> = attention.iter().take(NAMED).map(|member| NodeLine::of(member, asked.now)).collect();
-    let in_service = || members.iter().filter(|member| member.row.node.state == NodeState::Enrolled);
-    let edge = |member: &Member, at, sort| Edge {
-        node: member.row.node.certname.to_string(),
-        at: When::seen(at, asked.now),
-        href: Filter { sort, ..Filter::default() }.address(),
-    };
-    let first = |of: fn(&Member) -> Option<jiff::Timestamp>, sort| {
-        let first = in_service().filter_map(|member| Some((of(member)?, member))).min_by_key(|(at, _)| *at);
-        first.map(|(at, member)| edge(member, at, sort))
-    };
     Ok(Overview {
         nodes: members.len(),
-        statuses: statuses.into(),
+        frozen: asked.state.estate.unreadable().map(|unreadable| frozen(unreadable, asked)),
+        attention: attention(&members, asked),
+        wanting: Tally {
+            href: Filter { sort: Sort::State, ..Filter::of_states(wanting()) }.address(),
+            ..tally(Filter::of_states(wanting()))
+        },
+        states: State::ALL.map(|state| StateTally { state, tally: tally(Filter::of_states([state])) }).into(),
         activity: activity.into(),
-        environments,
-        more_attention: attention.len() - named.len(),
-        attention: named,
-        silence: first(|member| member.row.node.seen_at, nodes::Sort::Silence),
-        certificate: first(|member| member.row.certificate_until, nodes::Sort::Certificate),
+        environments: head.iter().map(|head| environment(head, asked, &tally)).collect(),
+        silence: first(&members, Member::seen, Sort::Silence, asked),
+        certificate: first(&members, Member::certificate_until, Sort::Certificate, asked),
     })
+}
+
+fn wanting() -> impl Iterator<Item = State> {
+    State::ALL.into_iter().filter(|state| state.wants_attention())
+}
+
+/// The worst first, so many as are named.
+fn attention(members: &[Member], asked: &Asked) -> Vec<NodeLine> {
+    let mut wanting: Vec<&Member> =
+        members.iter().filter(|member| member.state().wants_attention()).collect();
+    wanting.sort_by_key(|member| member.state());
+    wanting.into_iter().take(NAMED).map(|member| NodeLine::of(member, asked.now)).collect()
+}
+
+/// The node in service for which a time comes first.
+fn first(
+    members: &[Member],
+    of: impl Fn(&Member) -> Option<Timestamp>,
+    sort: Sort,
+    asked: &Asked,
+) -> Option<Edge> {
+    let is_enrolled =
+        |member: &&Member| member.row.as_ref().is_some_and(|row| row.node.state == NodeState::Enrolled);
+    let in_service = members.iter().filter(is_enrolled);
+    let (at, member) =
+        in_service.filter_map(|member| Some((of(member)?, member))).min_by_key(|(at, _)| *at)?;
+    Some(Edge {
+        node: member.certname.to_string(),
+        at: When::seen(at, asked.now),
+        href: Filter { sort, ..Filter::default() }.address(),
+    })
+}
+
+fn frozen(unreadable: Unreadable, asked: &Asked) -> Frozen {
+    Frozen {
+        since: When::seen(unreadable.since, asked.now),
+        why: asked.sees_everything().then(|| unreadable.why.into()),
+    }
 }
 
 fn environment(head: &Head, asked: &Asked, tally: &impl Fn(Filter) -> Tally) -> Environment {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use holdfast_catalog::report::{Cause, Counts, Event, Mode, Source, Status as EventStatus};
+use holdfast_catalog::state::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
-use super::node::badge;
+use super::badge;
 use super::page::{Error, Tab, View};
-use super::status::Status;
 use super::text::{self, Commit, Shown, When};
 
 /// A line of a diff.
@@ -80,8 +80,8 @@ impl Change {
     }
 
     /// How it is drawn.
-    pub fn badge(&self) -> Status {
-        badge(self.status, self.cause)
+    pub fn state(&self) -> State {
+        badge::of_event(self.status, self.cause)
     }
 
     /// Why it changed, in words.
@@ -184,6 +184,11 @@ impl Report {
 
     fn is_file(&self) -> bool {
         self.source == Source::File
+    }
+
+    /// Whether there was a run, and each of its resources was as it should be.
+    fn was_in_order(&self) -> bool {
+        self.counts.total > 0 && self.counts.unchanged + self.counts.off == self.counts.total
     }
 
     fn total(&self) -> usize {

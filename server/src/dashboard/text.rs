@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt::{self, Display, Formatter};
 
 use askama::filters::HtmlSafe;
+use holdfast_catalog::harmless;
 use jiff::{SignedDuration, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -74,7 +75,7 @@ pub fn duration(millis: i64) -> String {
     }
 }
 
-/// A text that someone else wrote. Pages escape it, and show what would steer a terminal or the direction of reading.
+/// A text that someone else wrote. Pages escape it, and show what would steer the direction of reading.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Shown(String);
@@ -94,17 +95,7 @@ impl Shown {
 
 impl Display for Shown {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
-            '\n' | '\t' => fmt::Write::write_char(f, c),
-            '\0'..' '
-            | '\u{7f}'..='\u{9f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}' => {
-                write!(f, "‹U+{:04X}›", u32::from(c))
-            }
-            c => fmt::Write::write_char(f, c),
-        })
+        f.write_str(&harmless::block(&self.0))
     }
 }
 
@@ -196,8 +187,8 @@ mod tests {
 
     #[test]
     fn what_steers_is_made_visible() {
-        assert_eq!(Shown::from("a\u{1b}[31m\tb\n").to_string(), "a‹U+001B›[31m\tb\n");
-        assert_eq!(Shown::from("\u{202e}txt.exe").to_string(), "‹U+202E›txt.exe");
+        assert_eq!(Shown::from("a\u{1b}[31m\tb\n").to_string(), "a\\u{1b}[31m\tb\n");
+        assert_eq!(Shown::from("\u{202e}txt.exe").to_string(), "\\u{202e}txt.exe");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 
-use super::{Happening, InForce, Live};
+use super::{Happening, InForce, Live, Unreadable};
 use crate::check::{Before, Checked, check, check_after};
 use crate::compile::Program;
 use crate::repo::Follower;
@@ -22,13 +22,26 @@ impl Live {
         while let Some(update) = follower.next().await {
             match update {
                 Ok(snapshot) => {
-                    self.take(snapshot).await;
+                    if self.unreadable.swap(None).is_some() {
+                        self.tell(Happening::RepositoryReadable);
+                    }
+                    if let Some(snapshot) = snapshot {
+                        self.take(snapshot).await;
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the repository cannot be read; the last commit stays in force");
+                    self.cannot_read(error.to_string());
                 }
             }
         }
+    }
+
+    /// Notes that the repository cannot be read, since the first time that this was so.
+    fn cannot_read(&self, why: String) {
+        let since = self.unreadable().map_or_else(Timestamp::now, |unreadable| unreadable.since);
+        self.unreadable.store(Some(Arc::new(Unreadable { since, why })));
+        self.tell(Happening::RepositoryUnreadable);
     }
 
     /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which it was. Polls are

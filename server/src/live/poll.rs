@@ -64,7 +64,7 @@ impl Live {
     pub async fn poll(&self, caller: &Caller, request: CatalogRequest) -> Result<CatalogAnswer, PollError> {
         let now = Timestamp::now();
         let in_force = self.in_force().ok_or(PollError::NothingInForce)?;
-        self.see(caller.node, now, Some(in_force.commit()));
+        self.see(caller.node, now);
         let known = self.given().get(&caller.node).and_then(|given| {
             given
                 .of(in_force.commit(), &request.facts_hash)

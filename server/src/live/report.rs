@@ -32,7 +32,7 @@ impl Live {
     pub async fn report(&self, caller: &Caller, report: Report) -> Result<bool, ReportError> {
         check(&report)?;
         let now = Timestamp::now();
-        self.see(caller.node, now, None);
+        self.see(caller.node, now);
         let Stored::New(number) = self.store.put_report(caller.node, report, now).await? else {
             return Ok(false);
         };

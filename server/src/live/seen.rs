@@ -14,28 +14,22 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 /// What is not written down yet.
 #[derive(Default)]
-pub struct Seen(Mutex<HashMap<NodeId, (Timestamp, Option<String>)>>);
+pub struct Seen(Mutex<HashMap<NodeId, Timestamp>>);
 
 impl Seen {
-    fn note(&self, node: NodeId, now: Timestamp, commit: Option<&str>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = seen.entry(node).or_insert((now, None));
-        entry.0 = now;
-        if let Some(commit) = commit {
-            entry.1 = Some(commit.to_owned());
-        }
+    fn note(&self, node: NodeId, now: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node, now);
     }
 
-    fn take(&self) -> Vec<(NodeId, Timestamp, Option<String>)> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.drain().map(|(node, (at, commit))| (node, at, commit)).collect()
+    fn take(&self) -> Vec<(NodeId, Timestamp)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
     }
 }
 
 impl Live {
-    /// Notes that a node spoke, and the commit that it was given.
-    pub fn see(&self, node: NodeId, now: Timestamp, commit: Option<&str>) {
-        self.seen.note(node, now, commit);
+    /// Notes that a node spoke.
+    pub fn see(&self, node: NodeId, now: Timestamp) {
+        self.seen.note(node, now);
     }
 
     /// Writes down what was seen.

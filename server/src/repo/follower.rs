@@ -16,8 +16,9 @@ const UNWATCHED: Duration = Duration::from_secs(2);
 /// After which it is read even where it is not.
 const CEILING: Duration = Duration::from_secs(3);
 
-/// A new snapshot to judge, or why there is none. An error is said once, until it changes.
-pub type Update = Result<Snapshot, RepoError>;
+/// A new snapshot to judge, or why there is none. An error is said once, until it changes; none says that there is no new
+/// snapshot, and that the source can be read again.
+pub type Update = Result<Option<Snapshot>, RepoError>;
 
 /// Yields a snapshot whenever the source has another. It stops when it is dropped.
 #[derive(Debug)]
@@ -119,11 +120,11 @@ impl Follow {
 
     fn look(&mut self) -> Option<Update> {
         match self.source.newer_than(self.last.as_ref()) {
-            Ok(snapshot) => {
+            Ok(None) => self.error.take().map(|_| Ok(None)),
+            Ok(Some(snapshot)) => {
                 self.error = None;
-                let snapshot = snapshot?;
                 self.last = Some(snapshot.commit().clone());
-                Some(Ok(snapshot))
+                Some(Ok(Some(snapshot)))
             }
             Err(error) => {
                 let text = error.to_string();
@@ -175,6 +176,10 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(20), follower.next()).await.unwrap().unwrap()
     }
 
+    async fn next_snapshot(follower: &mut Follower) -> Snapshot {
+        next(follower).await.unwrap().unwrap()
+    }
+
     #[tokio::test]
     async fn a_push_is_seen_at_once_when_poked_and_by_polling() {
         let scratch = Scratch::new();
@@ -184,9 +189,9 @@ mod tests {
         let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
         scratch.commit("a", "2");
         follower.poke().poke();
-        assert_eq!(&**next(&mut follower).await.unwrap().get("a").unwrap().bytes(), b"2");
+        assert_eq!(&**next_snapshot(&mut follower).await.get("a").unwrap().bytes(), b"2");
         scratch.commit("a", "3");
-        assert_eq!(&**next(&mut follower).await.unwrap().get("a").unwrap().bytes(), b"3");
+        assert_eq!(&**next_snapshot(&mut follower).await.get("a").unwrap().bytes(), b"3");
     }
 
     #[tokio::test]
@@ -198,11 +203,11 @@ mod tests {
         std::fs::create_dir_all(dir.path().join("modules/a/manifests")).unwrap();
         std::fs::write(dir.path().join("modules/a/manifests/init.toml"), "doc = 1").unwrap();
         let path = "modules/a/manifests/init.toml";
-        assert!(next(&mut follower).await.unwrap().get(path).is_some());
+        assert!(next_snapshot(&mut follower).await.get(path).is_some());
         // an editor's way: a new file takes the place of the old
         std::fs::write(dir.path().join("modules/a/manifests/.new"), "doc = 2").unwrap();
         std::fs::rename(dir.path().join("modules/a/manifests/.new"), dir.path().join(path)).unwrap();
-        assert_eq!(&**next(&mut follower).await.unwrap().get(path).unwrap().bytes(), b"doc = 2");
+        assert_eq!(&**next_snapshot(&mut follower).await.get(path).unwrap().bytes(), b"doc = 2");
     }
 
     #[tokio::test]
@@ -219,7 +224,7 @@ mod tests {
         std::fs::rename(at("r"), at("r.old")).unwrap();
         std::fs::rename(at("r2"), at("r")).unwrap();
         let text = async |follower: &mut Follower| loop {
-            if let Ok(snapshot) = next(follower).await {
+            if let Ok(Some(snapshot)) = next(follower).await {
                 break String::from_utf8(snapshot.get("modules/a").unwrap().bytes().to_vec()).unwrap();
             }
         };
@@ -243,8 +248,10 @@ mod tests {
         follower.poke().poke();
         assert!(matches!(next(&mut follower).await, Err(RepoError::UnknownBranch { .. })));
         scratch.git(&["branch", "-m", "other", "main"]);
+        follower.poke().poke();
+        assert!(next(&mut follower).await.unwrap().is_none(), "it can be read again, and nothing is new");
         scratch.commit("a", "2");
         follower.poke().poke();
-        assert!(next(&mut follower).await.is_ok());
+        next_snapshot(&mut follower).await;
     }
 }

@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use holdfast_catalog::join::JoinString;
+use holdfast_catalog::state::State;
 
 use super::fixture::{Fixture, Key};
 use super::{Server, StartError};
-use crate::admin::{Answer, Outcome, Request, Verdict};
+use crate::admin::{Answer, NodeFilter, Outcome, Request, Verdict};
 use crate::config::Config;
 use crate::repo::Scratch;
 
@@ -62,13 +63,23 @@ async fn operators_invite_show_move_revoke_and_remove_nodes() {
     let Ok(Answer::Node(shown)) = fixture.ask(Request::NodeShow { certname: certname() }).await else {
         panic!("not shown")
     };
-    assert_eq!((shown.node.generation, shown.certificates.len()), (1, 1));
+    assert_eq!((shown.node.generation, shown.certificates.len()), (Some(1), 1));
     fixture.ask(Request::NodeRevoke { certname: certname() }).await.unwrap();
     assert!(agent.poll("{}", None).await.is_err());
     let moved = fixture.ask(Request::NodeMove { certname: certname(), lifetime: 900 }).await;
-    assert!(matches!(moved, Ok(Answer::Invited { node, .. }) if node.generation == 2));
+    assert!(matches!(moved, Ok(Answer::Invited { node, .. }) if node.generation == Some(2)));
     fixture.ask(Request::NodeRemove { certname: certname() }).await.unwrap();
-    assert!(fixture.ask(Request::NodeShow { certname: certname() }).await.is_err());
+    let Ok(Answer::Node(removed)) = fixture.ask(Request::NodeShow { certname: certname() }).await else {
+        panic!("the inventory still has it")
+    };
+    assert_eq!((removed.node.state, removed.node.generation), (State::NotAdded, None));
+    let short = fixture.ask(Request::NodeShow { certname: "web1".parse().unwrap() }).await.unwrap_err();
+    assert!(short.to_string().contains("did you mean `web1.acme.example`?"), "{short}");
+    let failed = NodeFilter { states: vec![State::Failed], ..NodeFilter::default() };
+    let Ok(Answer::Nodes(none)) = fixture.ask(Request::NodeList { filter: failed }).await else {
+        panic!("no list")
+    };
+    assert!(none.is_empty());
     let stranger = fixture.ask(Request::NodeAdd { certname: "x.example".parse().unwrap(), lifetime: 900 });
     assert!(stranger.await.unwrap_err().to_string().contains("is not in the inventory"));
 }

@@ -134,19 +134,24 @@ impl Store {
     pub async fn compile_failed(&self, error: CompileErrorRow) -> Result<()> {
         let diagnostics = json(&error.diagnostics)?;
         self.write(move |connection| {
+            let first = error.diagnostics.first();
             connection
                 .prepare_cached(
-                    "INSERT INTO compile_error (node, environment, commit_id, since, diagnostics)
-                     VALUES (?1, ?2, ?3, ?4, ?5)
+                    "INSERT INTO compile_error (node, environment, commit_id, since, diagnostics, code, message, errors)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                      ON CONFLICT (node, environment)
-                     DO UPDATE SET commit_id = excluded.commit_id, diagnostics = excluded.diagnostics",
+                     DO UPDATE SET commit_id = excluded.commit_id, diagnostics = excluded.diagnostics,
+                       code = excluded.code, message = excluded.message, errors = excluded.errors",
                 )?
                 .execute(params![
                     error.node.0,
                     error.environment,
                     error.commit,
                     millis(error.since),
-                    diagnostics
+                    diagnostics,
+                    first.map_or("", |first| &first.code),
+                    first.map_or("", |first| &first.message),
+                    u32::try_from(error.diagnostics.len()).unwrap_or(u32::MAX)
                 ])?;
             Ok(())
         })

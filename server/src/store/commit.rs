@@ -25,7 +25,7 @@ pub struct CommitRow {
     pub environment: String,
     /// The commit's hash, or the directory's.
     pub id: String,
-    /// When the server took it up; again, when it came again.
+    /// When the server took it up; again, when it came again after another.
     pub seen_at: Timestamp,
     /// When it was committed.
     pub committed_at: Option<Timestamp>,
@@ -55,7 +55,8 @@ fn read(row: &Row<'_>) -> Result<CommitRow> {
 }
 
 impl Store {
-    /// Notes a commit that was checked.
+    /// Notes a commit that was checked. One that is the newest already, as at a start of the server, stays so since when
+    /// it was.
     ///
     /// # Errors
     /// Where the store fails.
@@ -66,7 +67,9 @@ impl Store {
                 .prepare_cached(
                     "INSERT OR REPLACE INTO commit_seen
                        (environment, id, seen_at, committed_at, author, subject, status, diagnostics)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                     VALUES (?1, ?2, coalesce((SELECT newest.seen_at FROM (SELECT id, status, max(seen_at) AS seen_at
+                         FROM commit_seen WHERE environment = ?1) AS newest
+                       WHERE newest.id = ?2 AND newest.status = ?7), ?3), ?4, ?5, ?6, ?7, ?8)",
                 )?
                 .execute(params![
                     commit.environment,
@@ -100,15 +103,17 @@ impl Store {
         .await
     }
 
-    /// The last commits, newest first.
+    /// The last commits of an environment, newest first.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn commits(&self, limit: u32) -> Result<Vec<CommitRow>> {
+    pub async fn commits(&self, environment: String, limit: u32) -> Result<Vec<CommitRow>> {
         self.read(move |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM commit_seen ORDER BY seen_at DESC LIMIT ?1");
+            let sql = format!(
+                "SELECT {COLUMNS} FROM commit_seen WHERE environment = ?1 ORDER BY seen_at DESC LIMIT ?2"
+            );
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([limit])?;
+            let mut rows = statement.query(params![environment, limit])?;
             let mut commits = Vec::new();
             while let Some(row) = rows.next()? {
                 commits.push(read(row)?);
@@ -136,24 +141,26 @@ impl Store {
         .await
     }
 
-    /// For each environment, what is in force and what newer commit did not come into force.
+    /// What is in force in an environment, and what newer commit did not come into force; none where no commit of it came.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn heads(&self) -> Result<Vec<Head>> {
-        self.read(|connection| {
-            // With max(), the other columns are those of the row that has it.
-            let columns = COLUMNS.replace("seen_at", "max(seen_at)");
-            let sql = format!(
-                "SELECT {columns} FROM commit_seen GROUP BY environment, status ORDER BY environment, status DESC"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([])?;
-            let mut heads: Vec<Head> = Vec::new();
-            while let Some(row) = rows.next()? {
-                add_to_heads(&mut heads, read(row)?);
-            }
-            Ok(heads)
+    pub async fn head(&self, environment: String) -> Result<Option<Head>> {
+        self.read(move |connection| {
+            let newest = |status: CommitStatus| -> Result<Option<CommitRow>> {
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM commit_seen WHERE environment = ?1 AND status = ?2
+                     ORDER BY seen_at DESC LIMIT 1"
+                );
+                let mut statement = connection.prepare_cached(&sql)?;
+                let mut rows = statement.query([&environment, &word(&status)])?;
+                rows.next()?.map(read).transpose()
+            };
+            let (in_force, broken) = (newest(CommitStatus::Good)?, newest(CommitStatus::Broken)?);
+            let newer =
+                |commit: &CommitRow| in_force.as_ref().is_none_or(|good| good.seen_at < commit.seen_at);
+            let broken = broken.filter(newer);
+            Ok((in_force.is_some() || broken.is_some()).then_some(Head { environment, in_force, broken }))
         })
         .await
     }
@@ -168,22 +175,4 @@ pub struct Head {
     pub in_force: Option<CommitRow>,
     /// A newer one that is broken.
     pub broken: Option<CommitRow>,
-}
-
-/// Good commits come before broken ones of the same environment.
-fn add_to_heads(heads: &mut Vec<Head>, commit: CommitRow) {
-    match heads.last_mut().filter(|head| head.environment == commit.environment) {
-        Some(head) => {
-            let newer = head.in_force.as_ref().is_none_or(|good| good.seen_at < commit.seen_at);
-            head.broken = Some(commit).filter(|_| newer);
-        }
-        None => {
-            let environment = commit.environment.clone();
-            let (in_force, broken) = match commit.status {
-                CommitStatus::Good => (Some(commit), None),
-                CommitStatus::Broken => (None, Some(commit)),
-            };
-            heads.push(Head { environment, in_force, broken });
-        }
-    }
 }

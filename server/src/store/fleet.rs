@@ -1,14 +1,13 @@
-//! All nodes at once, with what pages count, sort and filter by: one query, so that a number and its list agree.
+//! All nodes at once, with what pages and lists count, sort and filter by: one query, so that a number and its list agree.
+//! It reads no event and no history: what those say of a node is kept beside it when its report comes.
 
-use std::collections::HashMap;
-
-use holdfast_catalog::report::{Mode, Source};
+use holdfast_catalog::report::{Counts, Mode, Source};
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
 use super::node::{self, NodeId, NodeRow};
 use super::user::Scope;
-use super::{Result, Store, from_word, millis, time};
+use super::{Result, Store, from_word, time};
 
 /// A node and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +16,11 @@ pub struct FleetRow {
     pub node: NodeRow,
     /// How its last run ended.
     pub last: Option<LastRun>,
-    /// Whether its last compile failed.
-    pub broken: bool,
+    /// Why it has no new catalog.
+    pub kept_back: Option<KeptBack>,
     /// Until when its newest certificate is valid.
     pub certificate_until: Option<Timestamp>,
-    /// What happened to it lately.
+    /// What last happened to it.
     pub lately: Lately,
 }
 
@@ -34,21 +33,28 @@ pub struct LastRun {
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
-    /// All resources.
-    pub total: u32,
-    /// Mended ones.
-    pub changed: u32,
-    /// Those of them, and of the pending ones, that had drifted.
-    pub corrective: u32,
-    /// What an audit would change.
-    pub would_change: u32,
-    /// Failed ones.
-    pub failed: u32,
-    /// Whether there was no run at all, or one on an old catalog.
-    pub error: bool,
+    /// The commit that it looked at.
+    pub commit: Option<String>,
+    /// How many resources ended how.
+    pub counts: Counts,
+    /// The beginning of why there was no run, or why the catalog is an old one.
+    pub error: Option<String>,
 }
 
-/// When something last happened to a node, as far back as was asked.
+/// Why a node has no new catalog, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBack {
+    /// The commit that it does not get.
+    pub commit: String,
+    /// The code of the first error.
+    pub code: String,
+    /// What that error says.
+    pub message: String,
+    /// How many errors there are.
+    pub errors: u32,
+}
+
+/// When something last happened to a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lately {
     /// Something had drifted.
@@ -59,38 +65,46 @@ pub struct Lately {
     pub failed: Option<Timestamp>,
 }
 
+/// The columns after the node's.
+const COLUMNS: &str = "report.received_at, report.mode, report.source, report.commit_id, report.total,
+   report.unchanged, report.changed, report.corrective, report.would_change, report.failed, report.skipped,
+   report.not_applicable, report.\"off\", report.refreshed, report.dropped, substr(report.error, 1, 300),
+   compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
+   (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
+   node.drifted_at, node.changed_at, node.failed_at";
+
 impl Store {
-    /// All living nodes of a scope by name, or one of them, with what happened to them since `since`.
+    /// All living nodes of a scope by name, or one of them; why one has no new catalog is of the environment alone.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn fleet(&self, scope: Scope, only: Option<NodeId>, since: Timestamp) -> Result<Vec<FleetRow>> {
+    pub async fn fleet(
+        &self,
+        scope: Scope,
+        only: Option<NodeId>,
+        environment: String,
+    ) -> Result<Vec<FleetRow>> {
         self.read(move |connection| {
-            let mut lately = lately(connection, only, since)?;
             let (reseller, customer) = match &scope {
                 Scope::Everything => (None, None),
                 Scope::Reseller(reseller) => (Some(reseller.as_str()), None),
                 Scope::Customer(place) => (Some(place.reseller.as_str()), Some(place.customer.as_str())),
             };
             let sql = format!(
-                "SELECT {}, report.received_at, report.mode, report.source, report.total, report.changed,
-                   report.corrective, report.would_change, report.failed, report.error IS NOT NULL,
-                   EXISTS (SELECT 1 FROM compile_error WHERE compile_error.node = node.id),
-                   (SELECT max(not_after) FROM certificate
-                     WHERE certificate.node = node.id AND certificate.retired_at IS NULL)
+                "SELECT {}, {COLUMNS}
                  FROM node LEFT JOIN report ON report.id = node.report
+                   LEFT JOIN compile_error ON compile_error.node = node.id AND compile_error.environment = ?4
                  WHERE node.state <> 'gone' AND (?1 IS NULL OR node.reseller = ?1)
                    AND (?2 IS NULL OR node.customer = ?2) AND (?3 IS NULL OR node.id = ?3)
                  ORDER BY node.certname",
                 node::COLUMNS
             );
             let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![reseller, customer, only.map(|node| node.0)])?;
+            let mut rows =
+                statement.query(params![reseller, customer, only.map(|node| node.0), environment])?;
             let mut fleet = Vec::new();
             while let Some(row) = rows.next()? {
-                let node = node::read(row)?;
-                let lately = lately.remove(&node.id).unwrap_or_default();
-                fleet.push(read(row, node, lately)?);
+                fleet.push(read(row)?);
             }
             Ok(fleet)
         })
@@ -101,45 +115,47 @@ impl Store {
 /// The columns before belong to the node.
 const FIRST: usize = 11;
 
-fn read(row: &Row<'_>, node: NodeRow, lately: Lately) -> Result<FleetRow> {
+fn read(row: &Row<'_>) -> Result<FleetRow> {
     let maybe_time = |index: usize| row.get::<_, Option<i64>>(FIRST + index)?.map(time).transpose();
-    let last = maybe_time(0)?.map(|received_at| last_run(row, received_at)).transpose()?;
-    Ok(FleetRow { node, last, broken: row.get(FIRST + 9)?, certificate_until: maybe_time(10)?, lately })
+    let kept_back = row.get::<_, Option<String>>(FIRST + 16)?.map(|commit| kept_back(row, commit));
+    Ok(FleetRow {
+        node: node::read(row)?,
+        last: maybe_time(0)?.map(|received_at| last_run(row, received_at)).transpose()?,
+        kept_back: kept_back.transpose()?,
+        certificate_until: maybe_time(20)?,
+        lately: Lately { drifted: maybe_time(21)?, changed: maybe_time(22)?, failed: maybe_time(23)? },
+    })
 }
 
 fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
+    let count = |index: usize| row.get::<_, u32>(FIRST + index);
     Ok(LastRun {
         received_at,
         mode: from_word("report's mode", row.get(FIRST + 1)?)?,
         source: from_word("report's source", row.get(FIRST + 2)?)?,
-        total: row.get(FIRST + 3)?,
-        changed: row.get(FIRST + 4)?,
-        corrective: row.get(FIRST + 5)?,
-        would_change: row.get(FIRST + 6)?,
-        failed: row.get(FIRST + 7)?,
-        error: row.get(FIRST + 8)?,
+        commit: row.get(FIRST + 3)?,
+        counts: Counts {
+            total: count(4)?,
+            unchanged: count(5)?,
+            changed: count(6)?,
+            corrective: count(7)?,
+            would_change: count(8)?,
+            failed: count(9)?,
+            skipped: count(10)?,
+            not_applicable: count(11)?,
+            off: count(12)?,
+            refreshed: count(13)?,
+            dropped: count(14)?,
+        },
+        error: row.get(FIRST + 15)?,
     })
 }
 
-/// What happened since a time, by node. Skipped and not applicable are no happenings.
-fn lately(
-    connection: &Connection,
-    only: Option<NodeId>,
-    since: Timestamp,
-) -> Result<HashMap<NodeId, Lately>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT node,
-           max(CASE WHEN cause = 'corrective' AND status IN ('changed', 'would_change') THEN received_at END),
-           max(CASE WHEN coalesce(cause, '') <> 'corrective' AND status = 'changed' THEN received_at END),
-           max(CASE WHEN status = 'failed' THEN received_at END)
-         FROM event WHERE received_at >= ?1 AND (?2 IS NULL OR node = ?2) GROUP BY node",
-    )?;
-    let mut rows = statement.query(params![millis(since), only.map(|node| node.0)])?;
-    let mut all = HashMap::new();
-    while let Some(row) = rows.next()? {
-        let at = |index: usize| row.get::<_, Option<i64>>(index)?.map(time).transpose();
-        let lately = Lately { drifted: at(1)?, changed: at(2)?, failed: at(3)? };
-        all.insert(NodeId(row.get(0)?), lately);
-    }
-    Ok(all)
+fn kept_back(row: &Row<'_>, commit: String) -> Result<KeptBack> {
+    Ok(KeptBack {
+        commit,
+        code: row.get(FIRST + 17)?,
+        message: row.get(FIRST + 18)?,
+        errors: row.get(FIRST + 19)?,
+    })
 }

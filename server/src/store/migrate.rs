@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_node_report.sql"),
     include_str!("../../migrations/0003_report_bytes.sql"),
+    include_str!("../../migrations/0004_state.sql"),
 ];
 
 /// Applies what is missing.

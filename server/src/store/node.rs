@@ -60,18 +60,6 @@ pub enum NodeState {
     Gone,
 }
 
-/// Whether a node is heard from; computed, never stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Liveness {
-    /// It never spoke.
-    NeverSeen,
-    /// It spoke within two intervals.
-    OnTime,
-    /// It owes a word.
-    Late,
-}
-
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeRow {
@@ -91,28 +79,15 @@ pub struct NodeRow {
     pub enrolled_at: Option<Timestamp>,
     /// Its last request; written down every few seconds.
     pub seen_at: Option<Timestamp>,
-    /// The commit of the last answer to its poll.
-    pub commit: Option<String>,
+    /// The commit of its last enforcing run, as it reported: what it was offered since is not what it runs on.
+    pub runs_on: Option<String>,
     /// Its last report.
     pub report: Option<i64>,
 }
 
-impl NodeRow {
-    /// Whether it is heard from, at `now`, with polls `interval` apart.
-    pub fn liveness(&self, now: Timestamp, interval: std::time::Duration) -> Liveness {
-        match self.seen_at {
-            None => Liveness::NeverSeen,
-            Some(seen) if now.duration_since(seen).unsigned_abs() > 2 * interval && seen < now => {
-                Liveness::Late
-            }
-            Some(_) => Liveness::OnTime,
-        }
-    }
-}
-
 /// The columns of [`read`], for queries of other files.
 pub(super) const COLUMNS: &str = "node.id, node.certname, node.generation, node.reseller, node.customer, node.state, \
-     node.added_at, node.enrolled_at, node.seen_at, node.commit_id, node.report";
+     node.added_at, node.enrolled_at, node.seen_at, node.runs_on, node.report";
 
 /// Reads [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<NodeRow> {
@@ -127,7 +102,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<NodeRow> {
         added_at: time(row.get(6)?)?,
         enrolled_at: maybe_time(7)?,
         seen_at: maybe_time(8)?,
-        commit: row.get(9)?,
+        runs_on: row.get(9)?,
         report: row.get(10)?,
     })
 }
@@ -255,17 +230,15 @@ impl Store {
         .await
     }
 
-    /// Writes down when nodes were last seen and what commit they were last given.
+    /// Writes down when nodes were last seen.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn nodes_seen(&self, seen: Vec<(NodeId, Timestamp, Option<String>)>) -> Result<()> {
+    pub async fn nodes_seen(&self, seen: Vec<(NodeId, Timestamp)>) -> Result<()> {
         self.write(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "UPDATE node SET seen_at = ?2, commit_id = coalesce(?3, commit_id) WHERE id = ?1",
-            )?;
-            for (node, at, commit) in seen {
-                statement.execute(params![node.0, millis(at), commit])?;
+            let mut statement = connection.prepare_cached("UPDATE node SET seen_at = ?2 WHERE id = ?1")?;
+            for (node, at) in seen {
+                statement.execute(params![node.0, millis(at)])?;
             }
             Ok(())
         })

@@ -1,6 +1,6 @@
 //! Reports: what runs found and did. One that comes twice counts once.
 
-use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
@@ -8,11 +8,9 @@ use serde::Serialize;
 use super::node::NodeId;
 use super::{Packed, Result, Store, event, from_word, millis, pack, time, unpack, word};
 
-/// So many reports of one node are kept: one that sends them all the time fills no disk.
-pub const MOST: u32 = 500;
+mod kept; // for how long
 
-/// So many bytes of them, unpacked.
-pub const MOST_BYTES: i64 = 32 * 1024 * 1024;
+pub use kept::{DAYS, MOST_BYTES, MOST_QUIET};
 
 /// A report without its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -97,7 +95,7 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
 }
 
 impl Store {
-    /// Stores a report of a node, unless it has it, and forgets the oldest over [`MOST`] or [`MOST_BYTES`].
+    /// Stores a report of a node, unless it has it, and forgets what is over [`MOST_QUIET`] or [`MOST_BYTES`].
     ///
     /// # Errors
     /// Where the store fails.
@@ -113,16 +111,8 @@ impl Store {
             for (position, event) in report.events.iter().enumerate() {
                 event::insert(connection, (id, node, now), position, event)?;
             }
-            connection
-                .prepare_cached(
-                    "UPDATE node SET report = ?2, seen_at = max(coalesce(seen_at, 0), ?3) WHERE id = ?1",
-                )?
-                .execute(params![node.0, id, millis(now)])?;
-            forget_over(connection, node, id)?;
-            // Only a report larger than its share can be what is too much.
-            if packed.unpacked > MOST_BYTES / i64::from(MOST) {
-                forget_heavy(connection, node, id)?;
-            }
+            note_at_node(connection, (node, id, now), &report, &packed)?;
+            kept::forget_too_much(connection, node, id)?;
             Ok(Stored::New(id))
         })
         .await
@@ -163,45 +153,40 @@ impl Store {
         })
         .await
     }
-
-    /// Deletes up to `limit` reports that came before `before`; each node keeps its last one. Returns how many.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn forget_reports(&self, before: Timestamp, limit: u32) -> Result<usize> {
-        self.write(move |connection| {
-            let forgotten = connection
-                .prepare_cached(
-                    "DELETE FROM report WHERE id IN (SELECT report.id FROM report JOIN node ON node.id = report.node
-                       WHERE report.received_at < ?1 AND node.report IS NOT report.id LIMIT ?2)",
-                )?
-                .execute(params![millis(before), limit])?;
-            Ok(forgotten)
-        })
-        .await
-    }
 }
 
-/// Deletes the oldest of a node over [`MOST`], and never the one that has just come.
-fn forget_over(connection: &Connection, node: NodeId, newest: i64) -> Result<()> {
+/// Keeps beside the node what the report says of it.
+fn note_at_node(
+    connection: &Connection,
+    (node, id, now): (NodeId, i64, Timestamp),
+    report: &Report,
+    packed: &Packed,
+) -> Result<()> {
+    let now = millis(now);
+    let at = |test: fn(&Event) -> bool| report.events.iter().any(test).then_some(now);
+    let drifted = |event: &Event| {
+        event.cause == Some(Cause::Corrective)
+            && matches!(event.status, Status::Changed | Status::WouldChange)
+    };
+    let on_purpose =
+        |event: &Event| event.cause != Some(Cause::Corrective) && event.status == Status::Changed;
+    let runs_on = report.commit.as_ref().filter(|_| report.mode == Mode::Enforce);
     connection
         .prepare_cached(
-            "DELETE FROM report WHERE id IN (SELECT id FROM report WHERE node = ?1 AND id <> ?2
-               ORDER BY received_at DESC, id DESC LIMIT -1 OFFSET ?3)",
+            "UPDATE node SET report = ?2, seen_at = max(coalesce(seen_at, 0), ?3), runs_on = coalesce(?4, runs_on),
+               drifted_at = coalesce(?5, drifted_at), changed_at = coalesce(?6, changed_at),
+               failed_at = coalesce(?7, failed_at), report_bytes = report_bytes + ?8 WHERE id = ?1",
         )?
-        .execute(params![node.0, newest, MOST - 1])?;
-    Ok(())
-}
-
-/// Deletes the oldest of a node over [`MOST_BYTES`], and never the one that has just come.
-fn forget_heavy(connection: &Connection, node: NodeId, newest: i64) -> Result<()> {
-    connection
-        .prepare_cached(
-            "DELETE FROM report WHERE id IN (SELECT id FROM (
-               SELECT id, sum(bytes) OVER (ORDER BY id = ?2 DESC, received_at DESC, id DESC) AS so_far
-                 FROM report WHERE node = ?1) WHERE so_far > ?3 AND id <> ?2)",
-        )?
-        .execute(params![node.0, newest, MOST_BYTES])?;
+        .execute(params![
+            node.0,
+            id,
+            now,
+            runs_on,
+            at(drifted),
+            at(on_purpose),
+            at(|event| event.status == Status::Failed),
+            kept::weight(packed.unpacked)
+        ])?;
     Ok(())
 }
 
@@ -218,9 +203,9 @@ fn insert(
         .prepare_cached(
             "INSERT OR IGNORE INTO report (node, run, received_at, started_at, duration_ms, catalog, commit_id,
                environment, mode, source, total, unchanged, changed, corrective, would_change, failed, skipped,
-               not_applicable, \"off\", refreshed, dropped, error, agent, body, bytes)
+               not_applicable, \"off\", refreshed, dropped, error, agent, body, bytes, quiet)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-               ?21, ?22, ?23, ?24, ?25)",
+               ?21, ?22, ?23, ?24, ?25, ?26)",
         )?
         .execute(params![
             node.0,
@@ -247,7 +232,8 @@ fn insert(
             report.error,
             report.agent,
             packed.body,
-            packed.unpacked
+            kept::weight(packed.unpacked),
+            report.events.is_empty() && report.error.is_none()
         ])?;
     Ok(inserted)
 }

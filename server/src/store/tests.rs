@@ -2,7 +2,7 @@
 
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::report::{Counts, Event, Mode, Report, Source, Status};
+use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
 
@@ -220,52 +220,128 @@ async fn a_report_counts_once_for_each_node() {
     assert_eq!(whole, report(7, 2));
 }
 
+fn quiet(run: u128) -> Report {
+    report(run, 0)
+}
+
+async fn kept(store: &Store, node: NodeId) -> Vec<String> {
+    store.reports_of(node, 99_999).await.unwrap().into_iter().map(|row| row.run).collect()
+}
+
+fn runs(numbers: impl IntoIterator<Item = u128>) -> Vec<String> {
+    numbers.into_iter().map(|run| report(run, 0).run.to_string()).collect()
+}
+
 #[actix_web::test]
-async fn old_reports_go_but_the_last_of_a_node_stays() {
+async fn a_report_is_kept_for_ninety_days_and_the_last_of_a_node_for_good() {
     let (_directory, store) = empty();
     let node = added(&store, "web1").await.id;
     for run in 1..=3 {
-        store.put_report(node, report(run, 1), NOW).await.unwrap();
+        store.put_report(node, report(run, 1), NOW + SignedDuration::from_hours(run as i64)).await.unwrap();
     }
-    let later = NOW + SignedDuration::from_hours(1);
-    assert_eq!(store.forget_reports(later, 100).await.unwrap(), 2);
-    assert_eq!(store.reports_of(node, 9).await.unwrap().len(), 1);
+    let days = |days: i64| NOW + SignedDuration::from_hours(days * 24);
+    assert_eq!(store.forget_old_reports(days(90), 100).await.unwrap(), 0);
+    assert_eq!(kept(&store, node).await, runs([3, 2, 1]));
+    assert_eq!(store.forget_old_reports(days(91), 100).await.unwrap(), 2);
+    assert_eq!(kept(&store, node).await, runs([3]));
     assert_eq!(store.events_of(node, 9).await.unwrap().len(), 1);
 }
 
 #[actix_web::test]
-async fn a_node_that_reports_all_the_time_keeps_so_many_and_no_more() {
+async fn quiet_runs_go_before_what_happened_which_stays_for_as_long_as_is_promised() {
     let (_directory, store) = empty();
-    let (node, other) = (added(&store, "web1").await.id, added(&store, "web2").await.id);
-    store.put_report(other, report(1, 1), NOW).await.unwrap();
-    for run in 0..u128::from(report::MOST) + 2 {
-        // The clock was set back before the last one came.
-        let at = if run > u128::from(report::MOST) { NOW - SignedDuration::from_hours(1) } else { NOW };
-        store.put_report(node, report(run, 1), at).await.unwrap();
+    let node = added(&store, "web1").await.id;
+    // A quarter of a year of a run each half hour, with a drift at its beginning.
+    let half_hours = |n: u128| NOW + SignedDuration::from_mins(30 * i64::try_from(n).unwrap());
+    store.put_report(node, report(0, 1), NOW).await.unwrap();
+    for run in 1..=4_000 {
+        store.put_report(node, quiet(run), half_hours(run)).await.unwrap();
     }
-    let kept: Vec<String> =
-        store.reports_of(node, 9_999).await.unwrap().into_iter().map(|row| row.run).collect();
-    assert_eq!(kept.len(), report::MOST as usize);
-    assert!(kept.contains(&report(u128::from(report::MOST) + 1, 1).run.to_string()), "the newest stays");
-    assert!(!kept.contains(&report(0, 1).run.to_string()), "the oldest goes");
-    assert_eq!(store.reports_of(other, 9).await.unwrap().len(), 1);
+    store.forget_old_reports(half_hours(4_000), 10_000).await.unwrap();
+    let kept = kept(&store, node).await;
+    assert_eq!(kept.len(), report::MOST_QUIET as usize + 2, "the drift, so many quiet ones and the newest");
+    assert_eq!(kept.last(), runs([0]).last(), "the drift of 83 days ago");
 }
 
 #[actix_web::test]
-async fn large_reports_are_kept_by_their_bytes_however_well_they_pack() {
+async fn a_node_that_reports_all_the_time_fills_no_disk() {
+    let (_directory, store) = empty();
+    let (node, other) = (added(&store, "web1").await.id, added(&store, "web2").await.id);
+    store.put_report(other, report(1, 1), NOW).await.unwrap();
+    // However well it packs: a quarter of what is kept.
+    let large = |run| Report {
+        error: Some("x".repeat(usize::try_from(report::MOST_BYTES / 4).unwrap())),
+        ..report(run, 1)
+    };
+    for run in 0..=9 {
+        // Each has a quiet run before it, and the clock is set back before the last one.
+        let at = if run == 9 { NOW - SignedDuration::from_hours(1) } else { NOW };
+        store.put_report(node, quiet(100 + run), at).await.unwrap();
+        store.put_report(node, large(run), at).await.unwrap();
+    }
+    assert_eq!(
+        kept(&store, node).await,
+        runs([8, 7, 9]),
+        "quiet ones first, then the oldest, and the newest never"
+    );
+    assert_eq!(store.events_of(node, 9).await.unwrap().len(), 3);
+    assert_eq!(kept(&store, other).await.len(), 1);
+}
+
+#[actix_web::test]
+async fn a_node_knows_of_its_reports_what_lists_say() {
     let (_directory, store) = empty();
     let node = added(&store, "web1").await.id;
-    store.put_report(node, report(0, 1), NOW).await.unwrap();
-    for run in 1..=5 {
-        let large = Report {
-            error: Some("x".repeat(usize::try_from(report::MOST_BYTES / 4).unwrap())),
-            ..report(run, 1)
+    let line = async || store.fleet(user::Scope::Everything, None, "main".into()).await.unwrap().remove(0);
+    let at = |hours: i64| NOW + SignedDuration::from_hours(hours);
+    let with = |run, commit: &str, change: fn(&mut Event)| {
+        let mut report = Report { commit: Some(commit.into()), ..report(run, 1) };
+        change(&mut report.events[0]);
+        report
+    };
+    let drift = |event: &mut Event| event.cause = Some(Cause::Corrective);
+    store.put_report(node, with(1, "c1", drift), at(1)).await.unwrap();
+    store.put_report(node, with(2, "c2", |_| ()), at(2)).await.unwrap();
+    let audit = Report { mode: Mode::Audit, ..with(3, "c3", |event| event.status = Status::Failed) };
+    store.put_report(node, audit, at(3)).await.unwrap();
+    store.put_report(node, Report { commit: None, ..quiet(4) }, at(4)).await.unwrap();
+    let row = line().await;
+    assert_eq!(
+        row.node.runs_on.as_deref(),
+        Some("c2"),
+        "neither what was looked at nor a run without a catalog"
+    );
+    let lately = fleet::Lately { drifted: Some(at(1)), changed: Some(at(2)), failed: Some(at(3)) };
+    assert_eq!((row.lately, row.last.unwrap().received_at), (lately, at(4)));
+}
+
+#[actix_web::test]
+async fn a_commit_is_in_force_since_it_came_however_often_the_server_starts() {
+    let (_directory, store) = empty();
+    let at = |hours: i64| NOW + SignedDuration::from_hours(hours);
+    let put = async |id: &str, status, hours| {
+        let row = commit::CommitRow {
+            environment: "main".into(),
+            id: id.into(),
+            seen_at: at(hours),
+            committed_at: None,
+            author: None,
+            subject: None,
+            status,
+            diagnostics: vec![],
         };
-        store.put_report(node, large, NOW).await.unwrap();
-    }
-    let kept: Vec<String> = store.reports_of(node, 9).await.unwrap().into_iter().map(|row| row.run).collect();
-    assert_eq!(kept, [5, 4, 3].map(|run| report(run, 1).run.to_string()));
-    assert_eq!(store.events_of(node, 9).await.unwrap().len(), 3);
+        store.put_commit(row).await.unwrap();
+        let head = store.head("main".into()).await.unwrap().unwrap();
+        (head.in_force.map(|commit| (commit.id, commit.seen_at)), head.broken.map(|commit| commit.seen_at))
+    };
+    use commit::CommitStatus::{Broken, Good};
+    let in_force = |id: &str, hours| Some((id.to_owned(), at(hours)));
+    assert_eq!(put("a", Good, 0).await, (in_force("a", 0), None));
+    assert_eq!(put("a", Good, 1).await, (in_force("a", 0), None), "a start");
+    assert_eq!(put("b", Broken, 2).await, (in_force("a", 0), Some(at(2))));
+    assert_eq!(put("b", Broken, 3).await, (in_force("a", 0), Some(at(2))), "a start");
+    assert_eq!(put("a", Good, 4).await, (in_force("a", 4), None), "it was taken back");
+    assert_eq!(put("b", Good, 5).await, (in_force("b", 5), None), "it was judged again");
 }
 
 async fn serve(store: &Store, node: NodeId, id: char, contents: Vec<ContentHash>, at: Timestamp) {

@@ -5,7 +5,7 @@ use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, MAX_REPORT, ReportAnswer, path};
 use reqwest::StatusCode;
 
-use crate::dashboard::Estate as _;
+use crate::fleet::Inventory as _;
 use crate::live::Happening;
 use crate::serve::fixture::{Fixture, read};
 use crate::store::commit::CommitStatus;
@@ -75,7 +75,7 @@ async fn a_broken_commit_leaves_the_last_good_one_in_force() {
         fixture.commit("modules/profile/manifests/web.toml", "doc = \"Web.\"\n[fiel.\"/x\"]\n").await;
     assert_eq!(status, CommitStatus::Broken);
     assert_eq!(agent.catalog().await, before);
-    let newest = fixture.server.store.commits(1).await.unwrap().remove(0);
+    let newest = fixture.server.store.commits("directory".into(), 1).await.unwrap().remove(0);
     assert_eq!(newest.status, CommitStatus::Broken);
     let place = newest.diagnostics[0].origin.as_ref().unwrap();
     assert_eq!((&*place.file, place.line), ("modules/profile/manifests/web.toml", 2));

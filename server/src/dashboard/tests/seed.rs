@@ -1,8 +1,8 @@
 //! A store as after a busy day: nodes in every state, of three customers, some of whom write hostile texts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
@@ -14,7 +14,9 @@ use holdfast_catalog::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
-use super::{Estate, Function, Happening, State, store};
+use super::{Estate, Happening, State, store};
+use crate::fleet::{Function, Inventory};
+use crate::live::Unreadable;
 use store::Store;
 use store::audit::Entry;
 use store::catalog::CompileErrorRow;
@@ -37,10 +39,13 @@ const DATA: &str = "[nginx]\nworker_proceses = 8\nkeepalive = \"65s\"\n";
 /// Stands for the running server.
 pub struct Double {
     happenings: broadcast::Sender<Happening>,
-    has_commit: Arc<AtomicBool>,
+    has_commit: AtomicBool,
+    machines: Vec<(Certname, Place)>,
+    /// Why the repository cannot be read.
+    pub unreadable: Mutex<Option<Unreadable>>,
 }
 
-impl Estate for Double {
+impl Inventory for Double {
     fn function(&self, node: &Certname, _: &Place) -> Option<Function> {
         let role = match node.as_str() {
             name if name.starts_with("web") => "webshop",
@@ -50,6 +55,20 @@ impl Estate for Double {
         };
         let labels = BTreeMap::from([("cluster".to_owned(), "shop".to_owned())]);
         Some(Function { role: role.to_owned(), stage: "production".to_owned(), labels })
+    }
+
+    fn machines(&self) -> Vec<(Certname, Place)> {
+        self.machines.clone()
+    }
+
+    fn environment(&self) -> &str {
+        "main"
+    }
+}
+
+impl Estate for Double {
+    fn unreadable(&self) -> Option<Unreadable> {
+        self.unreadable.lock().unwrap().clone()
     }
 
     fn source(&self, commit: &str, file: &str) -> Option<String> {
@@ -71,7 +90,7 @@ pub struct Seeded {
     _directory: tempfile::TempDir,
     pub store: Store,
     pub happenings: broadcast::Sender<Happening>,
-    has_commit: Arc<AtomicBool>,
+    pub estate: Arc<Double>,
     pub state: actix_web::web::Data<State>,
     pub now: Timestamp,
 }
@@ -82,20 +101,31 @@ pub fn entry(at: Timestamp, action: &'static str) -> Entry {
 
 /// An empty store and what stands on it.
 pub fn empty() -> Seeded {
+    with_machines(&[])
+}
+
+fn with_machines(machines: &[(&str, &str)]) -> Seeded {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(&directory.path().join("server.db")).unwrap();
     let happenings = broadcast::channel(16).0;
-    let has_commit = Arc::new(AtomicBool::new(false));
-    let estate = Arc::new(Double { happenings: happenings.clone(), has_commit: has_commit.clone() });
-    let state = actix_web::web::Data::new(State::new(store.clone(), estate, Duration::from_secs(1800)));
-    Seeded { _directory: directory, store, happenings, has_commit, state, now: Timestamp::now() }
+    let machines = machines.iter().map(|(name, place)| (name.parse().unwrap(), place.parse().unwrap()));
+    let estate = Arc::new(Double {
+        happenings: happenings.clone(),
+        has_commit: AtomicBool::new(false),
+        machines: machines.collect(),
+        unreadable: Mutex::default(),
+    });
+    let state = State::new(store.clone(), estate.clone(), Duration::from_secs(1800));
+    let state = actix_web::web::Data::new(state);
+    Seeded { _directory: directory, store, happenings, estate, state, now: Timestamp::now() }
 }
 
 /// A busy day.
 pub async fn seeded() -> Seeded {
-    let seeded = empty();
+    let seeded =
+        with_machines(&[("db2.acme.example", "alpinhost/acme"), ("web1.acme.example", "alpinhost/acme")]);
     seeded.commits().await;
-    seeded.has_commit.store(true, Ordering::Relaxed);
+    seeded.estate.has_commit.store(true, Ordering::Relaxed);
     for (name, scope) in [("ana", "everything"), ("ben", "nordhost"), ("cleo", "alpinhost/acme")] {
         seeded.user(name, scope).await;
     }
@@ -115,11 +145,7 @@ pub async fn seeded() -> Seeded {
         diff: Some(format!("--- a\n+++ b\n@@ -1 +1 @@\n-{HOSTILE}\n+{HOSTILE}\n")),
         ..drift()
     };
-    let mut rest = vec![drift(), hostile, event("package[nginx]", Status::Changed, Cause::Intentional)];
-    rest.push(Event {
-        reason: Some("needs the running system, and this is another root".into()),
-        ..event("service[nginx]", Status::NotApplicable, Cause::Intentional)
-    });
+    let rest = vec![drift(), hostile, event("package[nginx]", Status::Changed, Cause::Intentional)];
     seeded.report(web, seeded.ago(5), rest, Mode::Enforce).await;
     let facts = serde_json::json!({
         "os": { "family": "debian", "name": "Debian", "release": HOSTILE },
@@ -146,8 +172,8 @@ pub async fn seeded() -> Seeded {
     seeded.report(broken, seeded.ago(7), vec![], Mode::Enforce).await;
     seeded.compile_error(broken).await;
     seeded.added("new1.birch.example", "nordhost/birch").await;
-    let seen = [web, db, birch, audit, broken].map(|node| (node, seeded.ago(3), Some(GOOD.to_owned())));
-    let late = (mail, seeded.ago(60 * 9), Some(OLDER.to_owned()));
+    let seen = [web, db, birch, audit, broken].map(|node| (node, seeded.ago(3)));
+    let late = (mail, seeded.ago(60 * 9));
     seeded.store.nodes_seen(seen.into_iter().chain([late]).collect()).await.unwrap();
     seeded
 }
@@ -227,25 +253,38 @@ impl Seeded {
     }
 
     async fn commits(&self) {
-        let good = |id: &str, minutes: i64, subject: &str| CommitRow {
+        let older = CommitRow { subject: Some(HOSTILE.into()), ..self.commit(OLDER, 60 * 30) };
+        self.store.put_commit(older).await.unwrap();
+        self.good_commit(GOOD, 95).await;
+        self.broken_commit(14).await;
+    }
+
+    pub async fn good_commit(&self, id: &str, minutes: i64) {
+        self.store.put_commit(self.commit(id, minutes)).await.unwrap();
+    }
+
+    pub async fn broken_commit(&self, minutes: i64) {
+        let broken = CommitRow {
+            author: Some(HOSTILE.into()),
+            subject: Some("acme: even more workers".into()),
+            status: CommitStatus::Broken,
+            diagnostics: vec![misspelt()],
+            ..self.commit(BROKEN, minutes)
+        };
+        self.store.put_commit(broken).await.unwrap();
+    }
+
+    fn commit(&self, id: &str, minutes: i64) -> CommitRow {
+        CommitRow {
             environment: "main".into(),
             id: id.into(),
             seen_at: self.ago(minutes),
             committed_at: Some(self.ago(minutes + 2)),
             author: Some("Ana Ruiz".into()),
-            subject: Some(subject.into()),
+            subject: Some("acme: more workers for the sale".into()),
             status: CommitStatus::Good,
             diagnostics: vec![],
-        };
-        self.store.put_commit(good(OLDER, 60 * 30, HOSTILE)).await.unwrap();
-        self.store.put_commit(good(GOOD, 95, "acme: more workers for the sale")).await.unwrap();
-        let broken = CommitRow {
-            author: Some(HOSTILE.into()),
-            status: CommitStatus::Broken,
-            diagnostics: vec![misspelt()],
-            ..good(BROKEN, 14, "acme: even more workers")
-        };
-        self.store.put_commit(broken).await.unwrap();
+        }
     }
 
     async fn compile_error(&self, node: NodeId) {

@@ -1,0 +1,157 @@
+//! Operators look at nodes: all of them, some, or one, each with how it is; and what a mistyped name may have meant.
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::nearest;
+use jiff::Timestamp;
+
+use super::{Answer, CertificateView, Context, NodeDetail, NodeFilter, NodeView, Refused, ReportView};
+use crate::fleet::{self, Inventory as _, Look, Member};
+use crate::store;
+use crate::store::certificate::CertificateRow;
+use crate::store::report::ReportRow;
+use crate::store::user::Scope;
+
+/// So many names are suggested.
+const SUGGESTED: usize = 3;
+
+/// All machines, what wants attention first.
+pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
+    let look = Look {
+        scope: Scope::Everything,
+        only: None,
+        now: Timestamp::now(),
+        interval: context.live.interval(),
+    };
+    let mut members = fleet::members(&context.store, &*context.live, look).await?;
+    members.sort_by_key(Member::state);
+    Ok(members)
+}
+
+/// The machines that fit a filter.
+pub(super) async fn list(context: &Context, filter: &NodeFilter) -> Result<Answer, Refused> {
+    let members = members(context).await?;
+    let fit = members.iter().filter(|member| filter.takes(member));
+    Ok(Answer::Nodes(fit.map(view).collect()))
+}
+
+/// One machine with its certificates and last reports.
+pub(super) async fn show(context: &Context, certname: Certname) -> Result<Answer, Refused> {
+    let members = members(context).await?;
+    let Some(member) = members.iter().find(|member| member.certname == certname) else {
+        return Err(unknown(context, certname).await);
+    };
+    let (certificates, reports) = match &member.row {
+        Some(row) => {
+            let store = &context.store;
+            (store.certificates(row.node.id).await?, store.reports_of(row.node.id, 20).await?)
+        }
+        None => (Vec::new(), Vec::new()),
+    };
+    Ok(Answer::Node(Box::new(NodeDetail {
+        node: view(member),
+        certificates: certificates.into_iter().map(CertificateView::from).collect(),
+        reports: reports.into_iter().map(ReportView::from).collect(),
+    })))
+}
+
+/// A machine for people and scripts.
+pub(super) fn view(member: &Member) -> NodeView {
+    let node = member.row.as_ref().map(|row| &row.node);
+    NodeView {
+        certname: member.certname.clone(),
+        place: member.place.clone(),
+        role: member.role().map(str::to_owned),
+        generation: node.map(|node| node.generation),
+        enrolment: node.map(|node| node.state),
+        state: member.state(),
+        reason: member.judgement.reason.clone(),
+        seen_at: member.seen(),
+        commit: member.runs_on().map(str::to_owned),
+    }
+}
+
+impl NodeFilter {
+    fn takes(&self, member: &Member) -> bool {
+        let is = |wanted: &Option<String>, value: &str| wanted.as_ref().is_none_or(|wanted| wanted == value);
+        let customer =
+            |wanted: &String| wanted == member.place.customer.as_str() || *wanted == member.place.to_string();
+        (self.states.is_empty() || self.states.contains(&member.state()))
+            && is(&self.reseller, member.place.reseller.as_str())
+            && self.customer.as_ref().is_none_or(customer)
+            && is(&self.role, member.role().unwrap_or_default())
+    }
+}
+
+impl From<CertificateRow> for CertificateView {
+    fn from(row: CertificateRow) -> Self {
+        Self { serial: row.serial, not_after: row.not_after }
+    }
+}
+
+impl From<ReportRow> for ReportView {
+    fn from(row: ReportRow) -> Self {
+        Self {
+            started_at: row.started_at,
+            commit: row.commit,
+            mode: row.mode,
+            source: row.source,
+            counts: row.counts,
+            error: row.error,
+        }
+    }
+}
+
+/// There is no such node, and perhaps another was meant.
+pub(super) async fn unknown(context: &Context, certname: Certname) -> Refused {
+    match members(context).await {
+        Ok(members) => {
+            let names = members.iter().map(|member| member.certname.as_str());
+            Refused::Unknown(certname.clone(), meant(certname.as_str(), names))
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// The inventory has no such machine, and perhaps another was meant.
+pub(super) fn not_in_inventory(context: &Context, certname: Certname) -> Refused {
+    let machines = context.live.machines();
+    let meant = meant(certname.as_str(), machines.iter().map(|(certname, _)| certname.as_str()));
+    Refused::NotInInventory(certname, meant)
+}
+
+/// `did you mean …? `: the names of which this is the first part, or the one that is nearest.
+fn meant<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let host = |name: &'a str| name.split('.').next().unwrap_or(name);
+    let mut meant: Vec<&str> = names.iter().copied().filter(|full| host(full) == name).collect();
+    if meant.is_empty() && !name.contains('.') {
+        let near = nearest(name, names.iter().map(|full| host(full)));
+        meant = names.iter().copied().filter(|full| Some(host(full)) == near).collect();
+    }
+    if meant.is_empty() {
+        meant.extend(nearest(name, names.iter().copied()));
+    }
+    let (count, rest) = (meant.len(), meant.len().saturating_sub(SUGGESTED));
+    meant.truncate(SUGGESTED);
+    match count {
+        0 => String::new(),
+        _ if rest > 0 => format!("did you mean `{}` or one of {rest} more? ", meant.join("`, `")),
+        _ => format!("did you mean `{}`? ", meant.join("` or `")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_or_mistyped_name_is_completed() {
+        let names = ["web1.acme.example", "db1.acme.example", "web1.birch.example", "mail7.acme.example"];
+        let meant = |name| meant(name, names.into_iter());
+        assert_eq!(meant("db1"), "did you mean `db1.acme.example`? ");
+        assert_eq!(meant("web1"), "did you mean `web1.acme.example` or `web1.birch.example`? ");
+        assert_eq!(meant("mail77"), "did you mean `mail7.acme.example`? ");
+        assert_eq!(meant("wbe1.acme.example"), "did you mean `web1.acme.example`? ");
+        assert_eq!(meant("nothing-like-it"), "");
+    }
+}
