@@ -1,4 +1,4 @@
-//! The agent on files of 1 KiB below a directory: first run, and converged.
+//! The agent on files of 1 KiB below a directory: first run, converged, and with one change.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,6 +12,9 @@ use holdfast_catalog::resource::ResourceRef;
 use crate::figure::{Figure, on_disk, run};
 
 const RUNS: usize = 7;
+
+/// What a run with one change may take beside a converged one: both look at everything once, and it does so once more.
+const ONE_CHANGE: f64 = 2.2;
 
 /// Work, target of the converged and of the first run, and peers' figures, from `targets.md`.
 const SIZES: [(usize, f64, Option<f64>, &str, &str); 4] = [
@@ -37,12 +40,18 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
 
         let firsts = (0..3).map(apply).collect::<Result<Vec<_>, _>>()?;
         let again = (0..RUNS).map(|_| apply(0)).collect::<Result<Vec<_>, _>>()?;
+        let one_change = || -> anyhow::Result<_> {
+            std::fs::write(directory(0).join("root/srv/d0/f0"), "by hand")?;
+            apply(0)
+        };
+        let changed = (0..RUNS).map(|_| one_change()).collect::<Result<Vec<_>, _>>()?;
         let seconds = |runs: &[crate::figure::Usage]| runs.iter().map(|u| u.cpu.as_secs_f64()).collect();
         let peak = again.iter().map(|usage| usage.memory).collect();
-        figures.push(
-            Figure::of(format!("converged run, {files} files of 1 KiB"), seconds(&again), "s")
-                .beside(converged, peer_converged),
-        );
+        let figure = Figure::of(format!("converged run, {files} files of 1 KiB"), seconds(&again), "s");
+        let twice = (figure.spread[1] * ONE_CHANGE * 1_000.0).round() / 1_000.0;
+        figures.push(figure.beside(converged, peer_converged));
+        let figure = Figure::of(format!("run with one change among {files} files"), seconds(&changed), "s");
+        figures.push(figure.beside(twice, "–"));
         let figure = Figure::of(format!("first run, {files} files, each with fsync"), seconds(&firsts), "s");
         figures.push(match first {
             Some(target) => figure.beside(target, peer_first),

@@ -108,6 +108,12 @@ impl Bench {
         Self { catalog, contents: Contents::default(), stop, root, machine, state, system }
     }
 
+    /// With its state in this directory, which is private.
+    pub(crate) fn with_state(mut self, state: tempfile::TempDir) -> Self {
+        self.state = state;
+        self
+    }
+
     /// The test's own directory: the root itself, or one on the live machine.
     pub(crate) fn dir(&self) -> &Path {
         self.root.path()

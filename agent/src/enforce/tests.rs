@@ -17,6 +17,7 @@ use crate::system::double::{Double, failed, said};
 mod drift;
 mod last_look;
 mod missing;
+mod random;
 mod secrets;
 mod state;
 

@@ -29,7 +29,14 @@ impl Double {
     /// Answers commands by `answer`; where that says nothing, the command fails with code 127. What a command would
     /// have changed, `answer` may change in the root by itself.
     pub(crate) fn new(answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static) -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap(), answer)
+    }
+
+    /// With this directory as its root.
+    pub(crate) fn at(
+        root: tempfile::TempDir,
+        answer: impl Fn(&Invocation) -> Option<Output> + Send + Sync + 'static,
+    ) -> Self {
         let machine = Machine::open(root.path()).unwrap();
         let (ran, later, looks) = (Mutex::default(), AtomicI64::new(0), Arc::default());
         Self { root, machine, answer: Box::new(answer), ran, later, looks }
