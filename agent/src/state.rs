@@ -274,15 +274,17 @@ impl StateDir {
         Ok(Lock(file))
     }
 
-    /// What can be locked where nothing can be written: the file as it is, or the directory.
+    /// What can be locked where nothing can be written: the file as it is, or a directory.
     fn lock_unwritten(&self, name: &str, error: rustix::io::Errno) -> rustix::io::Result<OwnedFd> {
         use rustix::io::Errno;
         if !matches!(error, Errno::ROFS | Errno::NOSPC | Errno::DQUOT) {
             return Err(error);
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // The daemon and its run must not lock the same thing.
+        let instead = if name == Held::Run.file() { "." } else { "identity" };
         rustix::fs::openat(&self.dir, name, flags, Mode::empty())
-            .or_else(|_| rustix::fs::openat(&self.dir, ".", flags, Mode::empty()))
+            .or_else(|_| rustix::fs::openat(&self.dir, instead, flags, Mode::empty()))
     }
 }
 

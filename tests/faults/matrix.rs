@@ -95,7 +95,15 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "unreadable_state_is_set_aside_and_the_run_goes_on",
         ]),
     ),
-    (21, "two runs at once", By(&["two_runs_at_once_are_one", "the_second_run_is_told_who_runs"])),
+    (
+        21,
+        "two runs at once",
+        By(&[
+            "f21_a_run_that_waits_has_its_turn_and_one_that_does_not_says_who_runs",
+            "two_runs_at_once_are_one",
+            "the_second_run_is_told_who_runs",
+        ]),
+    ),
     (
         22,
         "a resource hangs",

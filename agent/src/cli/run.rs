@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 use holdfast_catalog::report::Mode;
@@ -10,7 +12,7 @@ use super::style::harmless;
 use super::{Common, Style, outcome};
 use crate::config::Place;
 use crate::spool::Delivery;
-use crate::{daemon, run, stop};
+use crate::{daemon, run, state, stop};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -20,6 +22,9 @@ pub(super) struct Arguments {
     /// Say what would change, and change nothing
     #[arg(long)]
     audit: bool,
+    /// Where another run is in progress, wait for its end and run then
+    #[arg(long, requires = "once")]
+    wait: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
@@ -29,10 +34,30 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
         return Ok(ExitCode::SUCCESS);
     }
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
-    let done = run::once(&place, mode, &*stop::on_signal()?)?;
+    let stop = stop::on_signal()?;
+    let done = in_turn(arguments.wait, &stop, || run::once(&place, mode, &stop))?;
     outcome::print(&done.report, Some(&done.certname), common)?;
     tell_of(&done.delivery, &place);
     Ok(outcome::exit_code(&done.report, common))
+}
+
+/// How often a run that waits for another looks whether that has ended.
+const TURN: Duration = Duration::from_millis(200);
+
+/// A run, or as soon as no other is in progress; one that is told to stop waits no longer.
+fn in_turn<T>(
+    wait: bool,
+    stop: &AtomicBool,
+    run: impl Fn() -> Result<T, run::Error>,
+) -> Result<T, run::Error> {
+    loop {
+        match run() {
+            Err(run::Error::State(state::Error::Locked(..))) if wait && !stop.load(Ordering::Relaxed) => {
+                std::thread::sleep(TURN);
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// What keeps reports from the server is no part of them.
@@ -64,4 +89,28 @@ fn once(arguments: &Arguments, common: &Common) -> Vec<OsString> {
     }
     line.extend(["--root".into(), common.root.clone().into_os_string()]);
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f21_a_run_that_waits_has_its_turn_and_one_that_does_not_says_who_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = state::StateDir::open(&directory.path().join("agent")).unwrap();
+        let (held, stop) = (std::cell::Cell::new(Some(state.lock().unwrap())), AtomicBool::new(false));
+        let run = || Ok(state.lock().map(drop)?);
+        let refused = in_turn(false, &stop, run).unwrap_err().to_string();
+        assert!(refused.contains("another run is in progress"), "{refused}");
+        let ends_meanwhile = || {
+            let tried = run();
+            drop(held.take());
+            tried
+        };
+        assert!(in_turn(true, &stop, ends_meanwhile).is_ok());
+        let _held = state.lock().unwrap();
+        stop.store(true, Ordering::Relaxed);
+        assert!(in_turn(true, &stop, run).is_err(), "told to stop, it does not wait");
+    }
 }
