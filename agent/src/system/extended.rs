@@ -16,6 +16,9 @@ use super::{Error, Result};
 /// The access control list of POSIX drafts, as Linux keeps it.
 const ACL: &CStr = c"system.posix_acl_access";
 
+/// The list that what is made in a directory begins with.
+const DEFAULT_ACL: &CStr = c"system.posix_acl_default";
+
 /// The version of the list's form: the first four bytes.
 const ACL_VERSION: u32 = 2;
 
@@ -32,11 +35,11 @@ const OF_THE_CONTENT: [&[u8]; 3] = [b"security.capability", b"security.ima", b"s
 /// What belongs to the file system below.
 const OF_THE_OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
-/// What a file has beside its content, owner and mode.
+/// What a file or directory has beside its content, owner and mode.
 #[derive(Debug, Default)]
 pub(super) struct Extended {
     acl: Option<Vec<u8>>,
-    /// Lists of access in other forms, such as those of NFS.
+    /// Lists of what is made in a directory, and of access in other forms, such as those of NFS.
     foreign: Vec<(CString, Vec<u8>)>,
     rest: Vec<(CString, Vec<u8>)>,
 }
@@ -65,10 +68,10 @@ impl Extended {
         match &self.acl {
             Some(acl) => set(&file, ACL, &with_mode(acl, mode).ok_or(lost(Errno::INVAL))?).map_err(lost)?,
             // One that it took over from the directory would let in who could not use the old file.
-            None => match rustix::fs::fremovexattr(&file, ACL) {
-                Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => {}
-                Err(errno) => return Err(lost(errno)),
-            },
+            None => remove(&file, ACL).map_err(lost)?,
+        }
+        if self.foreign.iter().all(|(name, _)| **name != *DEFAULT_ACL) {
+            remove(&file, DEFAULT_ACL).map_err(lost)?;
         }
         for (name, value) in &self.foreign {
             set(&file, name, value).map_err(lost)?;
@@ -86,6 +89,14 @@ impl Extended {
 
 fn is_kept_back(name: &[u8]) -> bool {
     OF_THE_CONTENT.contains(&name) || OF_THE_OVERLAY.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Removes an attribute, where there is one.
+fn remove(file: impl AsFd, name: &CStr) -> rustix::io::Result<()> {
+    match rustix::fs::fremovexattr(file, name) {
+        Ok(()) | Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> rustix::io::Result<()> {

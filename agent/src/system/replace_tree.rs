@@ -10,8 +10,9 @@ use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
+use super::extended::Extended;
 use super::machine::Machine;
-use super::resolve::{Place, stat_at};
+use super::resolve::{Place, stat_at, stat_of};
 use super::{Access, Error, FileKind, Result, StagedTree, System, replace, tree};
 
 /// A directory that does not stand in its place yet.
@@ -22,6 +23,8 @@ pub(super) struct Staged<'a> {
     target: PathBuf,
     path: PathBuf,
     inside: Machine,
+    /// What the old directory has beside its members.
+    kept: Option<Extended>,
 }
 
 /// A temporary name, removed with all that it holds when dropped.
@@ -56,11 +59,26 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Re
     let fd = tree::make_dir(place.dir.as_fd(), &name).map_err(failed)?;
     let temporary = Temporary { dir, name };
     replace::give(&fd, Access { mode: 0o700, ..access }).map_err(failed)?;
+    let kept = extended(&place, path)?;
+    if let Some(kept) = &kept {
+        // Before it gets its mode, whose bits for the group may be the mask of a list.
+        kept.give(&fd, 0o700, path)?;
+    }
     // By the process's number and not as `self`: commands enter it, too.
     let outer = format!("/proc/{}/fd/{}", rustix::process::getpid().as_raw_nonzero(), fd.as_raw_fd());
     let outer = PathBuf::from(outer);
     let inside = Machine::inside(fd, outer.clone());
-    Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside })
+    Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside, kept })
+}
+
+/// What the directory that stands there has beside its members and mode; none where no directory stands there.
+fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
+    if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::Directory) {
+        return Ok(None);
+    }
+    let failed = |errno| Error::io("looking into", path, errno);
+    let old = tree::open_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
+    Extended::of(old, path).map(Some)
 }
 
 impl StagedTree for Staged<'_> {
@@ -84,6 +102,9 @@ impl StagedTree for Staged<'_> {
             return Err(failed(Errno::NOTDIR));
         }
         let open = tree::open_dir(from.dir.as_fd(), &from.name).map_err(failed)?;
+        if let (Some(kept), true) = (&self.kept, inner != Path::new("/")) {
+            kept.give(&open, stat_of(&open).map_err(failed)?.mode, &self.target)?;
+        }
         rustix::fs::syncfs(&open).map_err(failed)?;
         exchange(&from, &self.place).map_err(failed)?;
         self.machine.changed(&self.place.dir, &self.target)?;
@@ -141,6 +162,39 @@ mod tests {
         std::fs::write(dir.path().join("srv/app/old"), "old").unwrap();
         let machine = Machine::open(dir.path()).unwrap();
         (dir, machine)
+    }
+
+    #[test]
+    fn a_replaced_directory_keeps_its_access_control_list() {
+        use crate::system::{acl_for, read_attribute, set_attribute};
+        const LISTS: [&str; 2] = ["system.posix_acl_access", "system.posix_acl_default"];
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        for inner in ["/", "/deep"] {
+            let (dir, machine) = root();
+            let app = dir.path().join("srv/app");
+            let lists = || LISTS.map(|name| read_attribute(&app, name));
+            LISTS.iter().for_each(|name| set_attribute(&app, name, &acl_for(65534)));
+            let before = lists();
+            let mode = || std::fs::metadata(&app).unwrap().permissions().mode() & 0o777;
+            let kept = mode();
+            assert_eq!(kept, 0o660, "the mask shows as the group's right");
+            let staged = stage(&machine, Path::new("/srv/app"), OPEN).unwrap();
+            if inner == "/deep" {
+                staged.inside().make_dir(Path::new(inner), OPEN).unwrap();
+            }
+            staged.inside().set_mode(Path::new(inner), kept).unwrap();
+            Box::new(staged).commit(Path::new(inner)).unwrap();
+            assert_eq!((lists(), mode()), (before, kept), "{inner}");
+        }
+        // One without a list takes none over from the directory around it.
+        let (dir, machine) = root();
+        set_attribute(&dir.path().join("srv"), LISTS[1], &acl_for(65534));
+        let staged = stage(&machine, Path::new("/srv/app"), OPEN).unwrap();
+        staged.inside().set_mode(Path::new("/"), 0o770).unwrap();
+        Box::new(staged).commit(Path::new("/")).unwrap();
+        assert_eq!(LISTS.map(|name| read_attribute(&dir.path().join("srv/app"), name)), [None, None]);
     }
 
     fn names(dir: &Path) -> Vec<String> {
