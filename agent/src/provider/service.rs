@@ -12,6 +12,7 @@ use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceR
 use super::{Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties};
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
+mod alias;
 mod script;
 mod systemd;
 mod unit;
@@ -61,6 +62,7 @@ impl Provider for Services {
         match Bus::connect().and_then(|bus| bus.units(names)) {
             Ok(mut units) => {
                 for unit in units.values_mut().flatten() {
+                    alias::look(unit, reading.machine, |name| Bus::connect()?.unit(name))?;
                     script::look(unit, reading.machine)?;
                 }
                 Ok(Seen::Units(units))
@@ -186,7 +188,8 @@ fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<()
 /// Says when a unit is to be started: of an alias, the unit that it stands for. Of the alias alone systemd would say that
 /// it is done, and do nothing.
 fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'_>) -> Result<(), Error> {
-    let unit = bus.unit(name)?;
+    let mut unit = bus.unit(name)?;
+    alias::look(&mut unit, writing.machine, |name| bus.unit(name))?;
     bus.set_enabling(&unit.name, enable)?;
     let mut unit = bus.unit(&unit.name)?;
     script::look(&mut unit, writing.machine)?;
@@ -228,11 +231,23 @@ fn difference(want: &Service, unit: &Unit) -> Result<Plan, Error> {
             unit.name.replacen("@.", "@1.", 1)
         )));
     }
+    let runs_disabled =
+        want.ensure == Some(ServiceEnsure::Running) && want.enable == Some(ServiceEnable::Disabled);
+    if runs_disabled && unit.name != want.unit() {
+        return Err(Error::Conflict(format!(
+            "`{}` is an alias, and goes when `{}` is disabled: name that",
+            want.unit(),
+            unit.name
+        )));
+    }
     let needs_definition =
         want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
     match unit.definition {
         Definition::Missing if needs_definition => {
-            return Ok(Plan::Pending(format!("there is no unit `{}`", unit.name)));
+            return Ok(Plan::Pending(format!(
+                "there is no unit `{}`; an alias is there only while the unit that it stands for is enabled",
+                unit.name
+            )));
         }
         Definition::Bad if needs_definition => {
             let why = "systemd cannot use its definition; see `systemd-analyze verify`";

@@ -73,11 +73,11 @@ impl Attribute for ServiceRestart {
 }
 
 resource_type! {
-    /// A service of the init system. The title is its unit; `.service` is added where there is no suffix.
+    /// A service of the init system. The title is its unit; `.service` is added where there is no suffix. A template (`worker@`) can be enabled, and an instance of it (`worker@1`) can run.
     Service("service"), titled SystemName {
         /// Whether it runs now.
         property ensure: Option<ServiceEnsure>,
-        /// Whether it is started at boot; `"mask"` keeps it from being started at all.
+        /// Whether it is started at boot; `"mask"` keeps it from being started at all. Of an alias, it is the unit that the alias stands for; a script of /etc/init.d is enabled as `systemctl` does it.
         property enable: Option<ServiceEnable>,
         /// How a notification reaches it.
         parameter restart: ServiceRestart = ServiceRestart::Restart,

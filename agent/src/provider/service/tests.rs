@@ -147,6 +147,18 @@ fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
 }
 
 #[test]
+fn an_alias_that_would_go_is_refused_with_the_units_own_name() {
+    let unit = Unit { name: "real.service".to_owned(), ..unit("loaded", "active", "running", "enabled") };
+    let both = want(&[("ensure", "running".into()), ("enable", false.into())]);
+    let refused = difference(&both, &unit).unwrap_err().to_string();
+    assert!(
+        refused.contains("`nginx.service` is an alias") && refused.contains("`real.service`"),
+        "{refused}"
+    );
+    assert_eq!(planned(&want(&[("enable", false.into())]), &unit), ["enable true -> false"]);
+}
+
+#[test]
 fn names_that_systemd_would_not_take_are_told_before_it_is_asked() {
     let named = |title: &str| is_unit_name(&Service::read(title, &Attributes::new()).unwrap());
     assert!(named("postgresql@15-main") && named("apt-daily.timer") && named("a\\x2db"));
