@@ -12,6 +12,8 @@ use crate::live::Happening;
 use crate::store;
 
 mod seed;
+mod states; // what pages say of nodes
+mod traffic; // how much goes out, and to whom
 use seed::{BROKEN, GOOD, OLDER, Seeded, empty, entry, seeded};
 
 struct Answer {
@@ -96,108 +98,6 @@ async fn each_number_is_the_length_of_its_list() {
             assert_eq!(list["nodes"].as_array().unwrap().len() as u64, tally["count"].as_u64().unwrap());
         }
     }
-}
-
-#[actix_web::test]
-async fn every_state_has_its_node() {
-    let seeded = seeded().await;
-    let list = json(&seeded, "ana", "/nodes").await;
-    let state = |name: &str| {
-        let nodes = list["nodes"].as_array().unwrap();
-        nodes.iter().find(|node| node["node"] == name).unwrap()["state"].clone()
-    };
-    for (name, expected) in [
-        ("web1.acme.example", "drifted"),
-        ("db1.acme.example", "in-order"),
-        ("db2.acme.example", "not-added"),
-        ("web1.birch.example", "failed"),
-        ("web2.birch.example", "broken"),
-        ("new1.birch.example", "never-seen"),
-        ("mail1.cedar.example", "late"),
-        ("mail2.cedar.example", "pending"),
-    ] {
-        assert_eq!(state(name), expected, "{name}");
-        assert_eq!(json(&seeded, "ana", &format!("/nodes/{name}")).await["state"], expected, "{name}");
-    }
-}
-
-#[actix_web::test]
-async fn what_needs_attention_comes_first_with_its_reason_and_nothing_is_said_of_nothing() {
-    let seeded = seeded().await;
-    let overview = json(&seeded, "ana", "/overview").await;
-    let lines = overview["attention"].as_array().unwrap();
-    let named: Vec<_> = lines.iter().map(|line| line["state"].as_str().unwrap()).collect();
-    assert_eq!(named, ["late", "failed", "broken", "pending", "never-seen", "not-added"]);
-    for (line, reason) in lines.iter().zip([
-        "nothing was heard for 9 h",
-        "1 of 64 resources failed in the last run and 1 were skipped",
-        "no new catalog at commit 9ab12cd4e5: nobody reads `nginx.worker_proceses`",
-        "1 of 64 resources differ",
-        "never heard from",
-        "nobody added it",
-    ]) {
-        assert!(line["reason"].as_str().unwrap().contains(reason), "{line}");
-    }
-    let page = see(&seeded, "ana", "/").await.body;
-    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text} in {page}"));
-    assert!(place("Needs attention") < place("class=\"tiles\""));
-    assert!(!page.contains("Nothing: every machine"));
-}
-
-#[actix_web::test]
-async fn the_overview_is_calm_only_where_nothing_is_wrong() {
-    const CALM: &str = "Nothing: every machine";
-    let seeded = empty();
-    seeded.user("ana", "everything").await;
-    let overview = async || see(&seeded, "ana", "/").await.body;
-    assert!(!overview().await.contains(CALM), "no commit is in force");
-    seeded.good_commit(GOOD, 60).await;
-    assert!(overview().await.contains(CALM), "{}", overview().await);
-    let why = "`main` is no commit of /srv/git/control.git".to_owned();
-    *seeded.estate.unreadable.lock().unwrap() = Some(crate::live::Unreadable { since: seeded.ago(9), why });
-    let page = overview().await;
-    assert!(
-        !page.contains(CALM) && page.contains("cannot be read since") && page.contains("is no commit of")
-    );
-    let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
-    assert!(ask(&seeded, local).await.body.contains("holdfast_repository_unreadable 1\n"));
-    *seeded.estate.unreadable.lock().unwrap() = None;
-    seeded.broken_commit(5).await;
-    let page = overview().await;
-    assert!(!page.contains(CALM) && page.contains("did not come into force"), "{page}");
-    seeded.good_commit(OLDER, 1).await;
-    assert!(overview().await.contains(CALM));
-    seeded.added("new1.acme.example", "alpinhost/acme").await;
-    assert!(!overview().await.contains(CALM), "a machine was never seen");
-}
-
-#[actix_web::test]
-async fn a_commit_runs_where_a_run_by_it_was_reported_and_nowhere_else() {
-    let seeded = seeded().await;
-    let running =
-        async || json(&seeded, "ana", "/overview").await["environments"][0]["running"]["count"].clone();
-    assert_eq!(running().await, 5, "neither what was never seen nor what only looked");
-    let node = json(&seeded, "ana", "/nodes/mail2.cedar.example").await;
-    assert_eq!((&node["commit"], &node["looked_at"]), (&serde_json::Value::Null, &GOOD.into()));
-    seeded.good_commit(OLDER, 1).await;
-    assert_eq!(running().await, 0, "it was offered and nobody took it");
-    let node = json(&seeded, "ana", "/nodes/web2.birch.example").await;
-    assert_eq!((&node["commit"], &node["in_force"]), (&GOOD.into(), &OLDER.into()));
-}
-
-#[actix_web::test]
-async fn an_environment_that_is_followed_no_more_is_gone() {
-    let seeded = seeded().await;
-    let other = store::commit::CommitRow {
-        environment: "directory".into(),
-        ..seeded.store.commit(BROKEN.into()).await.unwrap().remove(0)
-    };
-    seeded.store.put_commit(store::commit::CommitRow { id: "dir-80cec4".into(), ..other }).await.unwrap();
-    for path in ["/", "/commits"] {
-        let page = see(&seeded, "ana", path).await.body;
-        assert!(!page.contains("dir-80cec4") && !page.contains("directory"), "{path}: {page}");
-    }
-    assert_eq!(json(&seeded, "ana", "/overview").await["environments"].as_array().unwrap().len(), 1);
 }
 
 #[actix_web::test]
@@ -334,23 +234,6 @@ async fn quiet_runs_are_one_line() {
 }
 
 #[actix_web::test]
-async fn a_page_of_nodes_stays_small() {
-    let seeded = empty();
-    seeded.user("ana", "everything").await;
-    let label = "a".repeat(60);
-    for number in 0..120 {
-        let name = format!("n{number}.{label}.{label}.{label}.example");
-        seeded.added(&name, &format!("{label}/{label}")).await;
-    }
-    let page = see(&seeded, "ana", "/nodes").await.body;
-    assert!(page.len() < 100_000, "{} bytes", page.len());
-    assert!(page.contains("120 nodes") && page.contains("href=\"/nodes?page=2\""));
-    assert_eq!(json(&seeded, "ana", "/nodes?page=3").await["nodes"].as_array().unwrap().len(), 20);
-    assert_eq!(see(&seeded, "ana", "/nodes?state=weird").await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(see(&seeded, "ana", "/nodes?state=&role=&sort=silence").await.status, StatusCode::OK);
-}
-
-#[actix_web::test]
 async fn nothing_is_shown_to_nobody() {
     let seeded = seeded().await;
     for path in all_pages(&seeded).await {
@@ -459,21 +342,6 @@ async fn pages_come_with_a_strict_policy_and_run_no_script_of_their_own() {
 }
 
 #[actix_web::test]
-async fn metrics_count_all_nodes_and_name_none() {
-    let seeded = seeded().await;
-    let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
-    let text = ask(&seeded, local).await.body;
-    for state in holdfast_catalog::state::State::ALL {
-        let nodes = json(&seeded, "ana", &format!("/nodes?state={}", state.slug())).await["count"].clone();
-        let line = format!("holdfast_nodes{{state=\"{}\"}} {nodes}\n", state.slug());
-        assert!(text.contains(&line), "no {line} in {text}");
-    }
-    assert!(text.contains("holdfast_nodes{state=\"failed\"} 1\n"), "{text}");
-    assert!(text.contains("holdfast_commits_broken 1\n"), "{text}");
-    assert!(!text.contains("acme") && !text.contains("script"), "{text}");
-}
-
-#[actix_web::test]
 async fn a09_an_empty_selection_is_not_everything() {
     let seeded = seeded().await;
     for query in ["customer=", "reseller=", "customer=acme&role="] {
@@ -551,51 +419,4 @@ async fn the_description_of_the_api_is_true() {
         };
         assert_eq!(names(answered.as_object().unwrap()), names(properties), "{path}");
     }
-}
-
-#[actix_web::test]
-async fn an_open_page_hears_of_its_own_nodes_alone() {
-    let seeded = seeded().await;
-    see(&seeded, "cleo", "/").await;
-    let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
-    let request = TestRequest::get().uri("/live").insert_header(("cookie", "__Host-holdfast=pcleo"));
-    let mut body = Box::pin(call_service(&app, request.to_request()).await.into_body());
-    let mut next = async || {
-        let bytes = std::future::poll_fn(|context| body.as_mut().poll_next(context)).await;
-        String::from_utf8(bytes.unwrap().unwrap_or_default().to_vec()).unwrap()
-    };
-    use actix_web::body::MessageBody as _;
-    assert!(next().await.contains("hello"));
-    let stored = |certname: &str, place: &str| Happening::ReportStored {
-        certname: certname.parse().unwrap(),
-        place: place.parse().unwrap(),
-        report: 1,
-    };
-    seeded.happenings.send(stored("web1.birch.example", "nordhost/birch")).unwrap();
-    let nothing = tokio::time::timeout(Duration::from_millis(200), next()).await;
-    assert!(nothing.is_err(), "{nothing:?}");
-    seeded.happenings.send(stored("web1.acme.example", "alpinhost/acme")).unwrap();
-    assert!(next().await.starts_with("event: changed\n"));
-}
-
-#[actix_web::test]
-async fn a_user_with_many_open_pages_keeps_nobody_else_from_listening() {
-    let seeded = seeded().await;
-    see(&seeded, "cleo", "/").await;
-    see(&seeded, "ben", "/").await;
-    let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
-    let listen = async |user: &str| {
-        let cookie = format!("__Host-holdfast=p{user}");
-        let request = TestRequest::get().uri("/live").insert_header(("cookie", cookie));
-        call_service(&app, request.to_request()).await
-    };
-    let mut open = Vec::new();
-    for _ in 0..20 {
-        open.push(listen("cleo").await);
-        assert_eq!(open.last().unwrap().status(), StatusCode::OK);
-    }
-    assert_ne!(listen("cleo").await.status(), StatusCode::OK);
-    assert_eq!(listen("ben").await.status(), StatusCode::OK);
-    open.pop();
-    assert_eq!(listen("cleo").await.status(), StatusCode::OK);
 }
