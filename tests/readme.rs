@@ -31,6 +31,7 @@ fn by_the_readme_alone_a_machine_is_managed() {
     let said = in_tree(server, begin);
     assert!(said.contains("dashboard  https://server.example.com:8443"), "{said}");
     assert!(said.contains("login      https://server.example.com:8443/"), "{said}");
+    assert!(exposure(server) < 2.0, "the server's unit is open to more than it bears");
     in_tree(server, bring);
     web.wait_for("the first run", SOON, |host| host.sh("systemctl is-active nginx")).unwrap();
     let said = in_tree(server, look);
@@ -42,6 +43,13 @@ fn by_the_readme_alone_a_machine_is_managed() {
         host.sh("grep night@example.com /etc/motd || { systemctl reload holdfast-agent; false; }")
     })
     .unwrap();
+}
+
+/// How much of the machine the server's unit could harm, from 0 to 10, as systemd counts.
+fn exposure(server: &Host) -> f64 {
+    let number = "sed -n 's/.*: \\([0-9.]*\\) .*/\\1/p'";
+    let said = server.sh(&format!("systemd-analyze security holdfast-server.service | {number}")).unwrap();
+    said.trim().parse().unwrap_or(10.0)
 }
 
 /// The blocks of the README's section on managing a machine, in their order.

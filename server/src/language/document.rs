@@ -102,7 +102,7 @@ impl Document {
         if let Some(problem) = limits::beyond(&text, &places) {
             return (Self { file: file.clone(), text, root: Table::default() }, vec![problem]);
         }
-        let (table, errors) = DeTable::parse_recoverable(&text);
+        let (table, errors) = read(&text);
         let mut problems = Problems::default();
         errors.iter().for_each(|error| problems.note(|| places.syntax_error(error)));
         let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
@@ -114,6 +114,19 @@ impl Document {
     /// The first byte of the file, for what is wrong with the whole of it.
     pub fn start(&self) -> Origin {
         Origin::locate(&self.file, &self.text, 0..0)
+    }
+}
+
+/// Beyond so many bytes the first error is enough: one for each line of a large file takes hundreds of times its memory.
+const RECOVERED: usize = 256 * 1024;
+
+fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
+    if text.len() <= RECOVERED {
+        return DeTable::parse_recoverable(text);
+    }
+    match DeTable::parse(text) {
+        Ok(table) => (table, Vec::new()),
+        Err(error) => (Spanned::new(0..0, DeTable::new()), vec![error]),
     }
 }
 

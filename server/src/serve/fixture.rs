@@ -338,6 +338,9 @@ fn config(directory: &Path, certificate_lifetime: Duration) -> Config {
 
 fn write(repository: &Path, path: &str, text: &str) {
     let file = repository.join(path);
-    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-    std::fs::write(file, text).unwrap();
+    let folder = file.parent().unwrap();
+    std::fs::create_dir_all(folder).unwrap();
+    // Whole at once: the server follows the directory, and half a file can be a good one.
+    std::fs::write(folder.join(".new"), text).unwrap();
+    std::fs::rename(folder.join(".new"), file).unwrap();
 }

@@ -50,6 +50,14 @@ mod tests {
     }
 
     #[test]
+    fn of_a_large_file_with_an_error_on_each_line_the_first_is_told() {
+        let (_, problems) = Document::parse(&"a.toml".into(), "=\n".repeat(200_000).as_bytes(), None);
+        assert_eq!(problems.len(), 1);
+        let (_, problems) = Document::parse(&"a.toml".into(), "=\n".repeat(1_000).as_bytes(), None);
+        assert_eq!(problems.len(), crate::language::problems::MOST + 1);
+    }
+
+    #[test]
     fn too_many_tables_and_too_deep_keys_are_told_with_their_place() {
         let tables: String = (0..20_001).map(|n| format!("[a{n}]\n")).collect();
         assert_eq!(first(&tables).unwrap(), "a.toml:20001:1: more than 20000 tables in one file");
