@@ -101,7 +101,8 @@ impl std::fmt::Display for Diagnostic {
 /// Longer words are nobody's slip of the finger, and comparing them costs by the square of their length.
 const LONGEST: usize = 200;
 
-/// The candidate with the fewest edits, where they are at most a third of the word; the first of equals by name.
+/// The candidate with the fewest edits, where they are at most a third of the word; the first of equals by name. Never the
+/// word itself: whoever typed it needs another.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > LONGEST {
@@ -114,7 +115,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             candidate.len() <= 4 * LONGEST && candidate.chars().count().abs_diff(length) <= limit
         })
         .map(|candidate| (edits(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, _)| (1..=limit).contains(distance))
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -150,5 +151,6 @@ mod tests {
         assert_eq!(nearest("zzz", names), None);
         let long = "a".repeat(10_000_000);
         assert_eq!(nearest(&long, [&*long]), None, "what costs too much to compare is not compared");
+        assert_eq!(nearest("owner", names), None, "what was typed is no advice");
     }
 }

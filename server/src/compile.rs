@@ -29,6 +29,7 @@ mod content;
 mod declared;
 mod define;
 mod edges;
+mod given;
 mod names;
 mod order;
 mod parameter;
@@ -42,6 +43,7 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
+pub use given::parameter;
 pub use program::Program;
 pub(crate) use scope::WORDS;
 

@@ -149,6 +149,19 @@ impl<'a> Lookup<'a> {
         self.get_merged(key, None)
     }
 
+    /// What `lookup(key)` in an expression gives: as [`Lookup::get`], but null for a key that is declared, may be null,
+    /// and has no value.
+    ///
+    /// # Errors
+    /// As [`Lookup::get`].
+    pub fn get_or_null(&self, key: &str) -> Result<Option<Value>, LookupError> {
+        if let Some(found) = self.get(key)? {
+            return Ok(Some(found.value));
+        }
+        let is_optional = self.data.key(key).is_some_and(|key| key.of.takes_null());
+        Ok(is_optional.then_some(Value::NULL))
+    }
+
     /// The same, merged in another way than declared.
     ///
     /// # Errors
@@ -218,6 +231,16 @@ impl<'a> Lookup<'a> {
         }
         merge::check_peers(merge, key, &found)?;
         Ok(found.into_iter().map(|(_, value)| value).collect())
+    }
+
+    /// The places of the values of a key that are merged, whatever then becomes of them.
+    fn places(&self, key: &str, class: Option<&str>, merge: &Merge) -> Vec<Arc<Origin>> {
+        if self.enter(key).is_err() {
+            return Vec::new();
+        }
+        let values = self.collect(key, class, merge);
+        self.asking.borrow_mut().pop();
+        values.unwrap_or_default().into_iter().filter_map(|value| value.origin).collect()
     }
 
     /// The files that may speak of a class, or of keys where there is none; most specific first.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use holdfast_catalog::diagnostic::Severity;
+
 use crate::check::check;
 use crate::compile::Program;
 use crate::diagnose;
@@ -14,6 +16,12 @@ pub(super) struct Args {
     /// The control repository.
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
+    /// A commit, branch or tag of it, instead of its files as they are.
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// Takes every warning for an error.
+    #[arg(long)]
+    strict: bool,
     /// How problems are written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -21,7 +29,7 @@ pub(super) struct Args {
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Ended {
-    let snapshot = match repository::open(&args.directory, None) {
+    let snapshot = match repository::open(&args.directory, args.rev.as_deref()) {
         Ok(snapshot) => snapshot,
         Err(why) => {
             say!("error: {why}");
@@ -30,7 +38,10 @@ pub(super) fn run(args: &Args) -> Ended {
     };
     let program = Program::new(&snapshot, None);
     let checked = check(&program);
-    let problems = checked.all();
+    let mut problems = checked.all();
+    if args.strict {
+        problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
+    }
     repository::show(&snapshot, &problems, args.format);
     let nodes = program.inventory().nodes().count();
     let compiled = nodes - checked.nodes.len();
@@ -39,5 +50,8 @@ pub(super) fn run(args: &Args) -> Ended {
         None if nodes == 1 => say!("nothing wrong: 1 node compiles"),
         None => say!("nothing wrong: {nodes} nodes compile"),
     }
-    if checked.is_clean() { Ended::Well } else { Ended::Badly }
+    match problems.iter().any(|problem| problem.severity == Severity::Error) {
+        true => Ended::Badly,
+        false => Ended::Well,
+    }
 }

@@ -69,6 +69,7 @@ impl Question {
         let certname = Certname::parse(&self.node).map_err(|error| Refused::Because(error.to_string()))?;
         let node = self.find(&program, &certname)?;
         let facts = self.facts(&snapshot, &certname)?;
+        snapshot.remarks().iter().for_each(|remark| say!("note: {}", remark.message));
         let environment = self.rev.clone().unwrap_or_else(|| ENVIRONMENT.to_owned());
         Ok(Asked { program, node, facts, environment })
     }
@@ -84,8 +85,14 @@ impl Question {
         if !problems.is_empty() {
             return Err(Refused::Problems(program.snapshot().clone(), problems));
         }
-        let names = program.inventory().nodes().map(|node| node.certname.as_str());
-        let near = nearest(certname.as_str(), names).map(|near| format!("; did you mean `{near}`?"));
+        let names: Vec<_> = program.inventory().nodes().map(|node| node.certname.as_str()).collect();
+        let short = format!("{certname}.");
+        let of_host: Vec<_> = names.iter().copied().filter(|name| name.starts_with(&short)).take(5).collect();
+        let near = match (&of_host[..], nearest(certname.as_str(), names.iter().copied())) {
+            ([], near) => near.map(|near| format!("; did you mean `{near}`?")),
+            ([one], _) => Some(format!("; did you mean `{one}`?")),
+            (several, _) => Some(format!("; did you mean one of {}?", several.join(", "))),
+        };
         let why = format!("`{certname}` is not in the inventory{}", near.unwrap_or_default());
         Err(Refused::Because(why))
     }
@@ -105,23 +112,45 @@ impl Question {
     }
 }
 
-/// A directory as it is, or one of its commits.
+/// A directory as it is, or one of its commits. A directory inside a repository stands for the whole, as it does for git.
 pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot, String> {
+    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let snapshot = match revision {
         Some(revision) => {
-            GitRepository::open(directory, revision).and_then(|repository| repository.snapshot())
+            let root = whole.ancestors().find(|path| GitRepository::is_at(path)).unwrap_or(directory);
+            GitRepository::open(root, revision).and_then(|repository| repository.snapshot())
         }
-        None => Directory::new(directory).snapshot(),
+        None => {
+            let root = whole.ancestors().find(|path| is_root(path)).unwrap_or(directory);
+            if root == directory && is_bare(directory) {
+                return Err(format!(
+                    "{0} is a bare git repository, which has no files to read as they are: name a commit or branch of \
+                     it, such as --rev main",
+                    directory.display()
+                ));
+            }
+            Directory::new(root).snapshot()
+        }
     };
     let snapshot = snapshot.map_err(|error| error.to_string())?;
-    let parts = ["inventory", "modules", "hieradata"];
-    if parts.iter().all(|part| snapshot.under(part).next().is_none()) {
+    if PARTS.iter().all(|part| snapshot.under(part).next().is_none()) {
         return Err(format!(
             "{} is no control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one",
             directory.display()
         ));
     }
     Ok(snapshot)
+}
+
+/// The folders of which a control repository has one at least.
+const PARTS: [&str; 3] = ["inventory", "modules", "hieradata"];
+
+fn is_root(directory: &Path) -> bool {
+    PARTS.iter().any(|part| directory.join(part).is_dir())
+}
+
+fn is_bare(directory: &Path) -> bool {
+    directory.join("HEAD").is_file() && GitRepository::is_at(directory)
 }
 
 /// Shows problems as data: on stdout, in the format asked for.

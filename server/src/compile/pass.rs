@@ -142,8 +142,8 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// Nobody declares the key, no level has it, or the data is wrong.
     pub(super) fn lookup(&self, key: &str) -> Result<Value, Fault> {
-        match self.lookup.get(key) {
-            Ok(Some(found)) => Ok(found.value),
+        match self.lookup.get_or_null(key) {
+            Ok(Some(value)) => Ok(value),
             Ok(None) => Err(Fault::of_scope(format!("no level has the key `{key}`"))
                 .help("give it a value in the data, for example in hieradata/common.toml")),
             Err(LookupError::Data(problems)) if problems.len() > 1 => {

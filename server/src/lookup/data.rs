@@ -12,6 +12,7 @@ use super::file::DataFile;
 use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, LookupError};
+use crate::language::manifest::is_segment;
 use crate::language::merge::Merge;
 use crate::language::types::Type;
 use crate::modules::Modules;
@@ -93,12 +94,7 @@ impl Data {
 
     fn parameter(&self, key: &str, class: &str, parameter: &str) -> Result<Declaration<'_>, LookupError> {
         let Some(manifest) = self.modules.class(class) else {
-            let classes = self.modules.manifests().map(|manifest| manifest.name.as_str());
-            let help = nearest(class, classes).map(|near| format!("did you mean `{near}::{parameter}`?"));
-            return Err(LookupError::Undeclared {
-                message: format!("`{key}`: there is no class `{class}`"),
-                help,
-            });
+            return Err(self.no_class(key, class, parameter));
         };
         let Some(declared) = manifest.parameter(parameter) else {
             let names = manifest.parameters.iter().map(|parameter| &*parameter.name);
@@ -115,13 +111,61 @@ impl Data {
         })
     }
 
+    fn no_class(&self, key: &str, class: &str, parameter: &str) -> LookupError {
+        if self.modules.get(class).is_some() {
+            let message =
+                format!("`{class}` is a define: its parameters come from whoever declares it, not from data");
+            return LookupError::Undeclared { message, help: None };
+        }
+        if let Some(whole) = self.modules.class(key) {
+            let names: Vec<_> =
+                whole.parameters.iter().map(|parameter| format!("`{key}::{}`", parameter.name)).collect();
+            let help = (!names.is_empty()).then(|| format!("it has {}", names.join(", ")));
+            let message = format!("`{key}` is a class: name one of its parameters");
+            return LookupError::Undeclared { message, help };
+        }
+        let classes =
+            self.modules.manifests().filter(|manifest| self.modules.class(manifest.name.as_str()).is_some());
+        let near = nearest(class, classes.map(|manifest| manifest.name.as_str()));
+        let help = near.map(|near| format!("did you mean `{near}::{parameter}`?"));
+        LookupError::Undeclared { message: format!("`{key}`: there is no class `{class}`"), help }
+    }
+
     fn undeclared(&self, key: &str) -> LookupError {
+        let message = format!("no key `{key}` is declared");
+        if let Some((first, rest)) = key.split_once('.') {
+            return LookupError::Undeclared { message, help: Some(self.undotted(key, first, rest)) };
+        }
         let near = nearest(key, self.keys.keys().map(|name| &**name));
-        let help = near.map_or_else(
-            || format!("declare it in {}: {key} = {{ type = \"…\", doc = \"…\" }}", keys::FILE),
-            |near| format!("did you mean `{near}`?"),
-        );
-        LookupError::Undeclared { message: format!("no key `{key}` is declared"), help: Some(help) }
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if is_segment(key) => {
+                format!("declare it in {}: {key} = {{ type = \"…\", doc = \"…\" }}", keys::FILE)
+            }
+            None => "a key is CLASS::PARAMETER, or a name of lower-case letters, digits and `_`".to_owned(),
+        };
+        LookupError::Undeclared { message, help: Some(help) }
+    }
+
+    /// What to write instead of a key with dots: they stand in a table's header and inside values, never in a key.
+    fn undotted(&self, key: &str, first: &str, rest: &str) -> String {
+        let parts: Vec<&str> = key.split('.').collect();
+        let parameter = (1..parts.len()).rev().find_map(|at| {
+            let class = parts[..at].join("::");
+            self.modules.class(&class)?.parameter(parts[at])?;
+            Some((format!("{class}::{}", parts[at]), at + 1 < parts.len()))
+        });
+        match parameter {
+            Some((name, false)) => format!("did you mean `{name}`?"),
+            Some((name, true)) => format!("look up `{name}`: the rest lies inside its value"),
+            None if self.keys.contains_key(first) => {
+                format!("look up `{first}`: `{rest}` lies inside its value")
+            }
+            None => {
+                "a parameter of a class is CLASS::PARAMETER; what lies inside a value is looked up with it"
+                    .to_owned()
+            }
+        }
     }
 
     /// A file of a level, parsed once.

@@ -7,6 +7,8 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+mod hidden;
+
 use super::source::State;
 use super::{Found, Lookup, LookupError};
 use crate::language::merge::Merge;
@@ -69,8 +71,11 @@ pub(super) fn explain(lookup: &Lookup<'_>, key: &str, merge: Option<&Merge>) -> 
         Ok(sources) => sources,
         Err(problems) => return failed(LookupError::Data(problems)),
     };
-    let mut used =
-        answer.as_ref().ok().and_then(Option::as_ref).map(|found| found.trail.clone()).unwrap_or_default();
+    // also where the answer is not of its type: which level decided is what is asked
+    let mut used = match &answer {
+        Ok(found) => found.as_ref().map(|found| found.trail.clone()).unwrap_or_default(),
+        Err(_) => lookup.places(key, declaration.class, merge),
+    };
     let step = |source: super::Source| {
         let outcome = match &source.state {
             State::Absent => Outcome::NoFile,
@@ -94,6 +99,13 @@ pub(super) fn explain(lookup: &Lookup<'_>, key: &str, merge: Option<&Merge>) -> 
 }
 
 impl Explanation {
+    fn knockout_prefix(&self) -> Option<&str> {
+        match &self.merge {
+            Some(Merge::Deep(options)) => options.knockout_prefix.as_deref(),
+            _ => None,
+        }
+    }
+
     /// As plain text, secrets masked.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -102,9 +114,17 @@ impl Explanation {
         // writing to a string cannot fail
         let _ = writeln!(out, "{}{merge}", self.key);
         let width = self.steps.iter().map(|step| step.level.chars().count()).max().unwrap_or_default();
+        let answer = self.answer.as_ref().ok().and_then(Option::as_ref).map(|found| &found.value);
         for step in &self.steps {
             let (path, what) = step.words();
             let _ = writeln!(out, "  {:width$}  {path}: {what}", step.level);
+            if let (Outcome::Used(value), Some(answer)) = (&step.outcome, answer) {
+                let gone = hidden::parts(value, answer, self.knockout_prefix());
+                if !gone.is_empty() {
+                    let _ =
+                        writeln!(out, "  {:width$}  knocked out or hidden by null: {}", "", gone.join(", "));
+                }
+            }
         }
         match &self.answer {
             Ok(Some(found)) => {
@@ -113,9 +133,8 @@ impl Explanation {
             }
             Ok(None) => out.push_str("= not found: no level has the key\n"),
             Err(problems) => {
-                for problem in problems {
-                    let _ = writeln!(out, "! {problem}");
-                }
+                let _ =
+                    writeln!(out, "= no answer: {}", crate::diagnose::summary(problems).unwrap_or_default());
             }
         }
         out

@@ -142,6 +142,15 @@ impl Reading<'_> {
 }
 
 fn unread_key(entry: &Entry, data: &Data) -> Diagnostic {
+    let parameter = entry.key.rsplit_once("::").filter(|(class, parameter)| {
+        data.modules().class(class).is_some_and(|class| class.parameter(parameter).is_some())
+    });
+    if let Some((class, parameter)) = parameter {
+        let message = format!("`{}` is a parameter, and stands under its class", entry.key);
+        let help = format!("write `{parameter} = …` under `[{}]`", class.replace("::", "."));
+        let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
+        return problem.label("a key of Hiera's").help(help);
+    }
     let declared = data.keys().map(|(name, _)| &**name);
     let names: Vec<&str> = declared.chain(data.modules().manifests().map(|m| m.name.module())).collect();
     let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);

@@ -39,8 +39,8 @@ impl Scope for DataScope<'_, '_> {
             let key = key.as_str().ok_or_else(|| {
                 Fault::of_scope(format!("lookup takes a key as a string, not {}", key.noun()))
             })?;
-            match self.lookup.get(key)? {
-                Some(found) => Ok(found.value),
+            match self.lookup.get_or_null(key)? {
+                Some(value) => Ok(value),
                 None => Err(Fault::of_scope(format!("no level has the key `{key}`"))
                     .help("give it a value in the data, for example in hieradata/common.toml")),
             }

@@ -333,6 +333,7 @@ profile::nginx::vhosts (merge: deep)
   os             os/${facts.os.name}-${facts.os.release.major}.toml: skipped: no fact os.name
   os             os/${facts.os.family}.toml: skipped: no fact os.family
   common         hieradata/common.toml:1: {\"a\":{\"root\":\"/a\"},\"gone\":{\"root\":\"/g\"}}
+                 knocked out or hidden by null: gone
 = {\"a\":{\"root\":\"/a\"},\"b\":{\"root\":\"/b\"}}
   a.root = \"/a\"  from hieradata/common.toml:2 (common)
   b.root = \"/b\"  from hieradata/customers/acme.toml:3 (customer)
@@ -387,4 +388,61 @@ fn a_parameter_named_like_a_class_below_is_an_error() {
     assert!(
         texts(estate.problems).join("\n").contains("parameter `tls` is named like `profile::nginx::tls`")
     );
+}
+
+#[test]
+fn what_is_typed_wrongly_is_never_suggested_and_every_advice_can_be_followed() {
+    let define =
+        "kind = \"define\"\ndoc = \"A site.\"\n[parameters]\nroot = { type = \"String\", doc = \"Root.\" }\n";
+    let estate = Estate::new(&[("modules/profile/manifests/site.toml", define)]);
+    let said = |key: &str| estate.error(key);
+    assert!(
+        said("profile::site::root").contains("`profile::site` is a define"),
+        "{}",
+        said("profile::site::root")
+    );
+    assert!(said("profile.nginx.port").contains("did you mean `profile::nginx::port`?"));
+    assert!(said("profile.nginx.vhosts.a").contains("look up `profile::nginx::vhosts`"));
+    assert!(said("one.a").contains("look up `one`: `a` lies inside its value"));
+    assert!(said("a.b").contains("CLASS::PARAMETER") && !said("a.b").contains("declare it"));
+    assert!(said("profile::nginx").contains("`profile::nginx::port`"));
+    assert!(said("profile::nginx::prot").contains("did you mean `profile::nginx::port`?"));
+}
+
+#[test]
+fn a_key_of_hieras_in_the_data_is_told_where_it_belongs() {
+    let estate = Estate::new(&[("hieradata/common.toml", "\"profile::nginx::port\" = 1\n")]);
+    let said = texts(estate.data.check(&estate.snapshot)).join("\n");
+    assert!(said.contains("write `port = …` under `[profile.nginx]`"), "{said}");
+}
+
+#[test]
+fn a_declared_key_that_may_be_null_is_null_where_no_level_has_it() {
+    let keys = format!("{}maybe = {{ type = \"Optional[String]\" }}\n", KEYS.1);
+    let files =
+        [("hieradata/keys.toml", &*keys), ("hieradata/common.toml", "one = [\"${lookup('maybe')}\"]\n")];
+    assert_eq!(Estate::new(&files).json("one"), "[null]");
+}
+
+#[test]
+fn explain_says_which_level_decided_also_where_the_answer_is_wrong_and_what_is_hidden() {
+    let wrong = Estate::new(&[
+        ("hieradata/common.toml", "[profile.nginx]\nport = 1\n"),
+        ("hieradata/roles/webshop.toml", "[profile.nginx]\nport = \"eighty\"\n"),
+    ]);
+    let text = wrong.run(&[], |lookup, _| lookup.explain("profile::nginx::port", None).text()).unwrap();
+    assert!(text.contains("roles/webshop.toml:2: \"eighty\"\n"), "{text}");
+    assert!(text.contains("common.toml:2: 1, overruled") && text.contains("= no answer: 1 error"), "{text}");
+    let hidden = Estate::new(&[
+        (
+            "hieradata/common.toml",
+            "[profile.nginx.vhosts]\na = { root = \"/a\" }\nb = { root = \"/b\", port = 1 }\n",
+        ),
+        (
+            "hieradata/customers/acme.toml",
+            "[profile.nginx.vhosts]\n\"--a\" = true\nb = { port = \"${null}\" }\n",
+        ),
+    ]);
+    let text = hidden.run(&[], |lookup, _| lookup.explain("profile::nginx::vhosts", None).text()).unwrap();
+    assert!(text.contains("knocked out or hidden by null: a, b.port\n"), "{text}");
 }
