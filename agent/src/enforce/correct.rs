@@ -23,6 +23,7 @@ mod refresh;
 mod undone;
 
 use debts::Debts;
+use last::{Made, made};
 
 /// Gives every resource its turn; answers with what is known of each at the end.
 pub(super) fn all<'a, 's>(
@@ -85,13 +86,6 @@ struct Correct<'a, 'r, 's> {
     made: BTreeMap<usize, BTreeSet<Made>>,
     /// Who may have put a resource off when it was last found so.
     suspects: BTreeMap<usize, Vec<usize>>,
-}
-
-/// A change that was made: path, property, and what the machine had before.
-type Made = (Option<String>, String, String);
-
-fn made(change: &Change) -> Made {
-    (change.path.clone(), change.property.to_string(), change.is.text().to_owned())
 }
 
 /// A resource to be corrected.

@@ -22,8 +22,6 @@ use crate::system::{Access, Inspect as _, Machine, System as _, write_durably};
 mod end;
 mod past;
 mod secrets;
-#[cfg(test)]
-mod tests;
 
 pub(super) use end::End;
 pub(super) use past::Past;

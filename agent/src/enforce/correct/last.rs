@@ -9,8 +9,15 @@ use holdfast_catalog::report::Status;
 use super::super::check::{self, Verdict};
 use super::super::record::Outcome;
 use super::super::turns::{Came, Turns};
-use super::{Correct, Pass, made};
+use super::{Correct, Pass};
 use crate::provider::{Change, ChangeKind};
+
+/// A change that was made: path, property, and what the machine had before.
+pub(super) type Made = (Option<String>, String, String);
+
+pub(super) fn made(change: &Change) -> Made {
+    (change.path.clone(), change.property.to_string(), change.is.text().to_owned())
+}
 
 /// Whether a resource that ended so is to be as wanted.
 pub(super) fn is_in_order(outcome: Outcome) -> bool {
@@ -171,8 +178,7 @@ impl Correct<'_, '_, '_> {
         if let Some(undone) = undone {
             return undone.to_owned();
         }
-        let is_same =
-            |(path, property, _): &super::Made| *path == change.path && *property == change.property;
+        let is_same = |(path, property, _): &Made| *path == change.path && *property == change.property;
         match made.is_some_and(|all| all.iter().any(is_same)) {
             true if change.is.text().is_empty() => {
                 "it was set, and the machine still does not have it".to_owned()
