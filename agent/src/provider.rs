@@ -49,6 +49,7 @@ mod postgresql;
 mod property;
 mod server;
 mod service;
+mod spared;
 mod sysctl;
 mod systemd_unit;
 mod tidy;
@@ -63,6 +64,7 @@ pub use erased::{AnyProvider, AnySeen};
 pub use named::Named;
 pub use property::Property;
 use property::properties;
+pub use spared::Spared;
 
 /// What planning may use: nothing of it can write.
 #[derive(Clone, Copy)]
@@ -71,7 +73,7 @@ pub struct Reading<'a> {
     pub machine: &'a dyn Inspect,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
-    /// Paths that resources of the catalog name.
+    /// What the resources of the catalog name.
     pub named: &'a Named<'a>,
 }
 
@@ -266,7 +268,7 @@ pub trait Provider: Sync {
         Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))
     }
 
-    /// Paths that the resource names, which no purge of a directory removes.
+    /// Files that the resource writes, or parts of.
     fn names<'a>(&self, _want: &'a Self::Want) -> Vec<&'a str> {
         Vec::new()
     }

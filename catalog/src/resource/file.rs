@@ -46,7 +46,7 @@ resource_type! {
         parameter show_diff: bool = true,
         /// Manages a whole directory: with `source`, everything in it; otherwise owner, group and mode of what is there.
         parameter recurse: bool = false,
-        /// Removes what a directory holds and the catalog does not name.
+        /// Removes what a directory holds and no resource of the catalog claims. Archives, checkouts and deployments below it, homes of managed users, and the links by which managed units are enabled or masked stay with all that is in them.
         property purge: bool = false,
         /// Allows a directory to be removed or replaced with all that it holds.
         parameter force: bool = false,

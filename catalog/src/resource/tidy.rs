@@ -52,7 +52,7 @@ impl Attribute for Recurse {
 }
 
 resource_type! {
-    /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what the catalog names stays. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
+    /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what another resource of the catalog claims stays, with all that is in it. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
     Tidy("tidy"), titled AbsolutePath {
         /// Files at least this old: seconds, or a string such as `"14d"`. With `size`, both must hold.
         parameter age: Option<Seconds>,

@@ -14,7 +14,7 @@ use super::{
     Owners, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing, properties, text,
 };
 use crate::provider::glob::matches_any;
-use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Writing};
+use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Spared, Writing};
 use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
 
 /// So many paths of one directory are mended in a run; the next run goes on.
@@ -99,8 +99,9 @@ pub(super) fn plan(
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
-    let mut look =
-        Look { want, owners, accounts, reading, expected: expected(want), changes: Vec::new(), diffs: 0 };
+    let spared = reading.named.spared(reading.machine)?;
+    let expected = expected(want);
+    let mut look = Look { want, owners, accounts, reading, spared, expected, changes: Vec::new(), diffs: 0 };
     let mut own = Vec::new();
     match reading.machine.lstat(path)? {
         None => own.push(Change::new(Property::Ensure, "absent", "directory")),
@@ -109,7 +110,7 @@ pub(super) fn plan(
         }
         Some(stat) => {
             access_changes(want, directory_mode(want), owners, accounts, &stat, &mut own);
-            if want.recurse || want.purge {
+            if (want.recurse || want.purge) && !look.is_anothers() {
                 reading.machine.walk(path, &mut |met| look.member(met?))?;
             }
         }
@@ -126,6 +127,7 @@ struct Look<'a> {
     owners: &'a Owners,
     accounts: &'a Accounts,
     reading: Reading<'a>,
+    spared: Spared<'a>,
     /// What was not met yet.
     expected: BTreeMap<&'a str, Source<'a>>,
     changes: Vec<Change>,
@@ -133,6 +135,11 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Whether another resource says what the directory holds.
+    fn is_anothers(&self) -> bool {
+        self.spared.is_whole(self.want.title.as_str())
+    }
+
     fn member(&mut self, member: &Member<'_>) -> system::Result<Walk> {
         let Some(path) = member.path.to_str() else {
             let shown = member.path.to_string_lossy();
@@ -205,7 +212,13 @@ impl Look<'_> {
     fn unsourced(&mut self, path: &str, stat: &Stat) -> Walk {
         let deeper = if self.want.recurse { Walk::Into } else { Walk::Past };
         let whole = format!("{}/{path}", self.want.title.as_str().trim_end_matches('/'));
-        if self.reading.named.contains(&whole) {
+        if self.spared.is_tree(&whole) {
+            return Walk::Past;
+        }
+        let is_link = stat.kind == FileKind::Symlink;
+        if self.spared.contains(&whole)
+            || is_link && self.spared.is_link_of_unit(&whole, self.reading.machine)
+        {
             return deeper;
         }
         if !self.want.purge {
@@ -218,7 +231,7 @@ impl Look<'_> {
             return deeper;
         }
         if stat.kind == FileKind::Directory {
-            if self.reading.named.any_below(&whole) {
+            if self.spared.any_below(&whole) || self.spared.holds_link_of_unit(&whole, self.reading.machine) {
                 return deeper;
             }
             if !self.want.force {

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::Tidy;
 use super::{Change, Property};
 use super::{age_of, is_due, is_old};
 use crate::provider::glob::matches_any;
-use crate::provider::{ChangeKind, Error, Reading};
+use crate::provider::{ChangeKind, Error, Reading, Spared};
 use crate::system::{FileKind, Member, Stat, Unread, Walk};
 
 /// So many paths of one directory are removed in a run; the next one goes on.
@@ -30,6 +30,7 @@ struct Open {
 struct Look<'a> {
     want: &'a Tidy,
     reading: Reading<'a>,
+    spared: Spared<'a>,
     now: i64,
     device: u64,
     most: usize,
@@ -63,6 +64,7 @@ pub(super) fn plan_at_most(
     let mut look = Look {
         want,
         reading,
+        spared: reading.named.spared(reading.machine)?,
         now,
         device,
         most,
@@ -72,6 +74,10 @@ pub(super) fn plan_at_most(
         unread: 0,
         first_unread: None,
     };
+    if look.spared.is_whole(want.title.as_str()) {
+        let kept = "nothing is removed: another resource says what the directory holds";
+        return Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)]);
+    }
     reading.machine.walk(directory, &mut |met| {
         Ok(match met {
             Ok(member) => look.member(member),
@@ -124,7 +130,7 @@ impl Look<'_> {
     fn file(&mut self, path: &str, stat: &Stat) -> Walk {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         let named = self.want.matches.is_empty() || matches_any(&self.want.matches, name);
-        if named && is_due(self.want, stat, self.now) && !self.reading.named.contains(&self.whole(path)) {
+        if named && is_due(self.want, stat, self.now) && !self.spared.contains(&self.whole(path)) {
             self.change(path, stat);
             return Walk::Past;
         }
@@ -137,7 +143,10 @@ impl Look<'_> {
             return self.keep();
         }
         let whole = self.whole(path);
-        let named = self.reading.named.contains(&whole) || self.reading.named.any_below(&whole);
+        if self.spared.is_tree(&whole) {
+            return self.keep();
+        }
+        let named = self.spared.contains(&whole) || self.spared.any_below(&whole);
         let stays = named || !self.want.remove_dirs || !is_old(self.want, &stat, self.now);
         self.inside.push(Open { path: path.to_owned(), stat, stays, holds: false });
         Walk::Into

@@ -1,0 +1,177 @@
+//! What `purge`, `tidy` and `recurse` leave alone: all that another resource of the catalog claims at or below a path.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::path::Path;
+
+use holdfast_catalog::claim::{Claim, Hold, Standing, Thing};
+use holdfast_catalog::resource::attribute::Presence;
+
+use crate::system::{Accounts, Inspect};
+
+/// Where the links stand that enable and mask units.
+const UNITS: [&str; 2] = ["/etc/systemd/system/", "/etc/systemd/user/"];
+
+/// Paths and units that resources claim.
+#[derive(Debug, Default)]
+pub struct Claimed {
+    paths: Paths,
+    /// Paths below users' homes, by user.
+    in_homes: Vec<(String, String)>,
+    homes: BTreeSet<String>,
+    units: BTreeSet<String>,
+}
+
+/// Paths, and how far they reach.
+#[derive(Debug, Default)]
+struct Paths {
+    /// What is claimed itself.
+    exact: BTreeSet<Box<str>>,
+    /// Of these, what is to be there.
+    there: BTreeSet<Box<str>>,
+    /// Directories with all that is in them.
+    trees: BTreeSet<Box<str>>,
+    /// Of these, those whose content one resource says: nobody else touches it, not even at the path itself.
+    whole: BTreeSet<Box<str>>,
+}
+
+impl Claimed {
+    /// From what resources claim.
+    pub fn new(claims: impl IntoIterator<Item = Claim>) -> Self {
+        let mut claimed = Self::default();
+        for Claim { thing, hold } in claims {
+            match (thing, hold) {
+                (_, Hold::Piece(_, Presence::Absent)) => {}
+                (Thing::Path(path), hold) => claimed.path(&path, &hold),
+                (Thing::InHome { user, below }, hold) => {
+                    if let Hold::Home(user) = hold {
+                        claimed.homes.insert(user);
+                    } else if hold != Hold::Standing(Standing::Nothing) {
+                        claimed.in_homes.push((user, below));
+                    }
+                }
+                (Thing::Object { name, .. }, Hold::Links) => {
+                    claimed.units.insert(name);
+                }
+                (Thing::Object { .. }, _) => {}
+            }
+        }
+        claimed.paths.whole = claimed.paths.trees.intersection(&claimed.paths.whole).cloned().collect();
+        claimed
+    }
+
+    fn path(&mut self, path: &str, hold: &Hold) {
+        let paths = &mut self.paths;
+        match hold {
+            Hold::Standing(Standing::Nothing) => {
+                paths.exact.insert(path.into());
+                return;
+            }
+            Hold::Home(user) => {
+                self.homes.insert(user.clone());
+                paths.trees.insert(path.into());
+            }
+            Hold::Tree => {
+                paths.trees.insert(path.into());
+            }
+            Hold::Content => {
+                paths.whole.insert(path.into());
+            }
+            _ => {}
+        }
+        paths.add(path.into());
+    }
+}
+
+impl Paths {
+    fn add(&mut self, path: Box<str>) {
+        self.exact.insert(path.clone());
+        self.there.insert(path);
+    }
+}
+
+/// What is spared on a machine, whose homes are known.
+#[derive(Debug)]
+pub struct Spared<'a> {
+    claimed: &'a Claimed,
+    /// Of the homes of this machine.
+    homes: Paths,
+}
+
+impl<'a> Spared<'a> {
+    /// On a machine with these users.
+    pub(super) fn new(claimed: &'a Claimed, accounts: &Accounts) -> Self {
+        let mut homes = Paths::default();
+        let home = |user: &str| match accounts.user(user) {
+            Some(account) => account.home.trim_end_matches('/').to_owned(),
+            None if user == "root" => "/root".to_owned(),
+            None => format!("/home/{user}"),
+        };
+        for user in &claimed.homes {
+            let home: Box<str> = home(user).into();
+            homes.trees.insert(home.clone());
+            homes.add(home);
+        }
+        for (user, below) in &claimed.in_homes {
+            let path = format!("{}/{below}", home(user));
+            homes.add(path.trim_end_matches('/').into());
+        }
+        Self { claimed, homes }
+    }
+
+    fn paths(&self) -> [&Paths; 2] {
+        [&self.claimed.paths, &self.homes]
+    }
+
+    /// Whether a resource claims this path.
+    pub fn contains(&self, path: &str) -> bool {
+        self.paths().iter().any(|paths| paths.exact.contains(path))
+    }
+
+    /// Whether a resource claims a path with all that is in it.
+    pub fn is_tree(&self, path: &str) -> bool {
+        self.paths().iter().any(|paths| paths.trees.contains(path))
+    }
+
+    /// Whether all that is in a directory is another resource's, which says what it holds.
+    pub fn is_whole(&self, path: &str) -> bool {
+        self.claimed.paths.whole.contains(path)
+    }
+
+    /// Whether a resource claims something that is to be below this path.
+    pub fn any_below(&self, path: &str) -> bool {
+        let inside = format!("{}/", path.trim_end_matches('/'));
+        let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
+        let next = |paths: &&Paths| paths.there.range::<str, _>(from).next().cloned();
+        self.paths().iter().filter_map(next).any(|next| next.starts_with(&inside))
+    }
+
+    /// Whether a link enables or masks a unit that a resource manages, or is another name of it.
+    pub fn is_link_of_unit(&self, path: &str, machine: &dyn Inspect) -> bool {
+        if self.claimed.units.is_empty() || !is_among_units(path) {
+            return false;
+        }
+        let is_managed = |name: Option<&str>| name.is_some_and(|name| self.claimed.units.contains(name));
+        let name = path.rsplit_once('/').map(|(_, name)| name);
+        let target = || machine.read_link(Path::new(path)).ok();
+        is_managed(name)
+            || target().is_some_and(|target| is_managed(target.file_name().and_then(|name| name.to_str())))
+    }
+
+    /// Whether a directory holds such a link.
+    pub fn holds_link_of_unit(&self, path: &str, machine: &dyn Inspect) -> bool {
+        if self.claimed.units.is_empty() || !is_among_units(path) {
+            return false;
+        }
+        let names = machine.list(Path::new(path)).unwrap_or_default();
+        let names = names.iter().filter_map(|name| name.to_str());
+        names.map(|name| format!("{path}/{name}")).any(|link| self.is_link_of_unit(&link, machine))
+    }
+}
+
+fn is_among_units(path: &str) -> bool {
+    UNITS.iter().any(|directory| path.starts_with(directory))
+}
+
+#[cfg(test)]
+mod tests;
