@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
 use crate::compile::{Program, sorted};
@@ -18,7 +18,9 @@ use crate::repo::Snapshot;
 mod blame;
 mod change;
 mod facts;
+mod keys;
 mod nodes;
+mod stray;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,9 @@ use nodes::Outcomes;
 
 /// The environment's name where there is no branch.
 pub const ENVIRONMENT: &str = "directory";
+
+/// The code of a value that is not of its type, which shows in the data and again in a compile.
+const MISFIT: &str = "type-mismatch";
 
 /// What is wrong with a control repository.
 #[derive(Debug, Clone, Default)]
@@ -68,6 +73,15 @@ impl Checked {
         self.fatal.is_empty() && self.tenants.is_empty() && self.nodes.is_empty()
     }
 
+    /// Adds a problem that shows without a compile.
+    fn note(&mut self, program: &Program, problem: Diagnostic) {
+        match (problem.severity, blame::written_by(program, &problem)) {
+            (Severity::Warning, _) => self.warnings.push(problem),
+            (Severity::Error, Writer::Operators) => self.fatal.push(problem),
+            (Severity::Error, Writer::Tenants) => self.tenants.push(problem),
+        }
+    }
+
     /// All errors and warnings, in the order of their places, each once; of very many, to each their share.
     pub fn all(&self) -> Vec<Diagnostic> {
         let nodes = self.nodes.values().flatten();
@@ -98,6 +112,16 @@ fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before);
     checked.fatal.extend(facts);
+    for problem in keys::check(program, &shelf) {
+        checked.note(program, problem);
+    }
+    // what a compile says of the same value says more: where in it
+    let is_told = |problem: &Diagnostic| {
+        let same = |other: &Diagnostic| other.code == problem.code && other.origin == problem.origin;
+        problem.code == MISFIT && failed.values().flatten().any(same)
+    };
+    checked.fatal.retain(|problem| !is_told(problem));
+    checked.tenants.retain(|problem| !is_told(problem));
     let mut court = Court::new(program, before);
     for (certname, problems) in &failed {
         let (Some(node), Ok(facts)) = (program.inventory().get(certname), shelf.of(certname)) else {
@@ -110,6 +134,7 @@ fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
     checked.warnings.extend(warnings.values().flatten().cloned());
     checked.of_nodes = warnings;
     checked.fatal = sorted(checked.fatal);
+    checked.tenants = sorted(checked.tenants);
     checked.warnings = sorted(checked.warnings);
     checked
 }
@@ -119,17 +144,14 @@ fn check_sources(program: &Program) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
     let data = program.data();
     for problem in data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot())) {
-        match blame::written_by(program, &problem) {
-            Writer::Operators => checked.fatal.push(problem),
-            Writer::Tenants => checked.tenants.push(problem),
-        }
+        checked.note(program, problem);
     }
+    checked.warnings.extend(stray::find(program));
     checked.warnings.extend(program.snapshot().remarks().iter().cloned());
     for ignored in program.snapshot().ignored() {
         let message = format!("{} is {}, and is left out", ignored.path, ignored.what);
         checked.warnings.push(Diagnostic::warning("ignored", message, None));
     }
-    checked.tenants = sorted(checked.tenants);
     checked
 }
 

@@ -24,6 +24,7 @@ mod file;
 pub mod hierarchy;
 mod keys;
 mod merge;
+mod part;
 mod policy;
 mod scope;
 mod source;

@@ -154,3 +154,89 @@ fn a_commit_compiles_what_it_concerns_and_finds_the_same_as_a_check_of_all() {
         .collect();
     assert_eq!(concerned, ACMES);
 }
+
+/// All that a check says of the base with other files.
+fn said(overlay: &[(&str, &str)]) -> String {
+    let all = check(&repository(overlay)).all();
+    all.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+#[test]
+fn a_data_file_that_leads_nowhere_is_told_with_the_nearest_name() {
+    let facts = (
+        "facts/default.json",
+        "{\"os\": {\"name\": \"debian\", \"family\": \"debian\", \"release\": {\"major\": \"12\"}}}",
+    );
+    let cases = [
+        ("nodes/wbe1.acme.example", "nodes/web1.acme.example"),
+        ("nodes/Web1.acme.example", "nodes/web1.acme.example"),
+        ("customers/amce", "customers/acme"),
+        ("customers/acme/roles/webb", "customers/acme/roles/web"),
+        ("stages/prodution", "stages/production"),
+        ("roles/wbe", "roles/web"),
+        ("os/Debian", "os/debian"),
+        ("os/debain-12", "os/debian-12"),
+        ("resellers/alpinhots", "resellers/alpinhost"),
+        ("profiles/wbe", "profiles/web"),
+    ];
+    for (wrong, right) in cases {
+        let path = format!("hieradata/{wrong}.toml");
+        let said = said(&[facts, (&path, "# nothing\n")]);
+        assert!(said.contains(&format!("no machine reads `{path}`")), "{wrong}: {said}");
+        assert!(said.contains(&format!("did you mean `hieradata/{right}.toml`?")), "{wrong}: {said}");
+        assert_eq!(check(&repository(&[facts, (&path, "# nothing\n")])).fatal, [], "it is a warning");
+    }
+    assert!(said(&[("hieradata/roles/nosuch.toml", "# nothing\n")]).contains("there are web"));
+    for right in [
+        "nodes/web1.acme.example",
+        "stages/integration",
+        "os/redhat",
+        "os/debian-12",
+        "profiles/web",
+        "common",
+    ] {
+        assert_eq!(said(&[facts, (&format!("hieradata/{right}.toml"), "# nothing\n")]), "", "{right}");
+    }
+}
+
+#[test]
+fn values_that_nobody_reads_yet_are_checked_against_their_types() {
+    let idle = (
+        "modules/idle/manifests/init.toml",
+        "doc = \"Idle.\"\n[parameters]\nport = { type = \"Port\", default = 1, doc = \"Port.\" }\n\
+                 sites = { type = \"Hash[String, Struct[{root => String, port => Port}]]\", default = {}, merge = \"deep\", doc = \"Sites.\" }\n\
+                 words = { type = \"Array[Integer]\", default = [], merge = \"unique\", doc = \"Words.\" }\n",
+    );
+    let wrong = |path: &str, text: &str, place: &str| {
+        let said = said(&[idle, (path, text)]);
+        assert!(said.contains(&format!("{path}:{place}: ")), "{text}: {said}");
+    };
+    wrong("hieradata/common.toml", "[idle]\nport = \"eighty\"\n", "2:8");
+    wrong("hieradata/common.toml", "[idle]\nwords = [1, \"two\"]\n", "2:13");
+    wrong("hieradata/common.toml", "[idle.sites.a]\nport = \"eighty\"\n", "2:8");
+    wrong("hieradata/common.toml", "[idle]\nsites = \"a\"\n", "2:9");
+    // overruled at each node by its own customer's
+    wrong("hieradata/common.toml", "[profile.web]\nname = 1\n", "2:8");
+    let parts = "[idle.sites.a]\nroot = \"/srv\"\n[idle]\nwords = 1\n";
+    assert_eq!(said(&[idle, ("hieradata/common.toml", parts)]), "", "a part need not be the whole");
+}
+
+#[test]
+fn declared_keys_that_nobody_reads_or_gives_are_told_and_are_looked_up_all_the_same() {
+    let keys = (
+        "hieradata/keys.toml",
+        "one = { type = \"Any\" }\ntwo = { type = \"Integer\" }\nmaybe = { type = \"Optional[String]\" }\n",
+    );
+    let all = said(&[keys, ("hieradata/common.toml", "one = 1\n")]);
+    for part in ["nobody reads `one`", "nobody reads `two`", "no file of the data gives `two` a value"] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+    assert!(!all.contains("gives `maybe`") && !all.contains("gives `one`"), "{all}");
+    let missing = said(&[keys, ("hieradata/common.toml", "one = \"${facts.nope.nope}\"\n")]);
+    assert!(missing.contains("hieradata/common.toml:1:"), "{missing}");
+    let undeclared = said(&[keys, ("hieradata/common.toml", "one = \"${lookup('nope')}\"\n")]);
+    assert!(undeclared.contains("no key `nope` is declared"), "{undeclared}");
+    let web = format!("{}[let]\nx = \"${{lookup('one')}}\"\n", BASE[3].1);
+    let read = said(&[keys, (WEB, &web), ("hieradata/common.toml", "one = 1\ntwo = 2\n")]);
+    assert!(!read.contains("nobody reads `one`") && read.contains("nobody reads `two`"), "{read}");
+}

@@ -1,6 +1,6 @@
 //! The data of one snapshot, shared by the compiles of all its nodes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use holdfast_catalog::diagnostic::{Diagnostic, nearest};
@@ -11,10 +11,12 @@ use holdfast_catalog::value::Value;
 use super::file::DataFile;
 use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
-use super::{Key, LookupError};
+use super::{Key, LookupError, part};
+use crate::language::formula::Formula;
 use crate::language::manifest::is_segment;
 use crate::language::merge::Merge;
-use crate::language::types::Type;
+use crate::language::problems::Problems;
+use crate::language::types::{Misfit, Type};
 use crate::modules::Modules;
 use crate::repo::{File, RefusedPart, Snapshot};
 
@@ -204,7 +206,11 @@ impl Data {
                 self.settings.levels.iter().position(|level| level.paths.iter().any(leads))
             };
             match level(&|pattern| pattern.could_be(path)) {
-                Some(level) => problems.extend(self.file(level, path, content).problems.iter().cloned()),
+                Some(level) => {
+                    let file = self.file(level, path, content);
+                    problems.extend(file.problems.iter().cloned());
+                    problems.extend(self.misfits(&file));
+                }
                 // whose mistake it is, is by the level that it was meant for
                 None => problems.push(self.unread(path, level(&|pattern| pattern.begins(path)))),
             }
@@ -221,6 +227,36 @@ impl Data {
             over_limit(path, refused.reason, level.map(|level| level.name.clone()))
         };
         snapshot.refused_parts().map(problem).collect()
+    }
+
+    /// The values of a file that cannot be of their types, whether another level overrules them or no node reads them.
+    fn misfits(&self, file: &DataFile) -> Vec<Diagnostic> {
+        let of_key = |(key, formula): (&Arc<str>, &Formula)| {
+            let Ok(declaration) = self.declaration(key) else { return Vec::new() };
+            let misfits = part::misfits(declaration.merge, declaration.of, formula, &self.modules);
+            let problem = |misfit: Misfit| {
+                let place = file.origins.get(key).map(|origin| &**origin);
+                let problem = misfit.diagnostic(&format!("`{key}`"), place);
+                problem.related(Origin::clone(declaration.origin), "declared here")
+            };
+            misfits.into_iter().map(problem).collect::<Vec<_>>()
+        };
+        let mut keys: Vec<_> = file.values.iter().collect();
+        keys.sort_by_key(|(key, _)| *key);
+        let mut problems = Problems::default();
+        problems.extend(keys.into_iter().flat_map(of_key));
+        problems.into_list()
+    }
+
+    /// The declared keys that some file of the data gives a value to.
+    pub fn keys_with_data(&self, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
+        let files = snapshot.under(FOLDER).filter_map(|(path, content)| {
+            let leads = |level: &Level| level.paths.iter().any(|pattern| pattern.could_be(path));
+            let level = self.settings.levels.iter().position(leads)?;
+            Some(self.file(level, path, content))
+        });
+        let keys = files.flat_map(|file| file.values.keys().cloned().collect::<Vec<_>>());
+        keys.filter(|key| self.keys.contains_key(key)).collect()
     }
 
     fn unread(&self, path: &Arc<str>, meant_for: Option<usize>) -> Diagnostic {
@@ -243,7 +279,7 @@ impl Declaration<'_> {
         if value.is_null() {
             return Ok(());
         }
-        let problem = |misfit: crate::language::types::Misfit| {
+        let problem = |misfit: Misfit| {
             misfit
                 .diagnostic(&format!("`{key}`"), value.origin.as_deref())
                 .related(Origin::clone(self.origin), "declared here")

@@ -12,7 +12,7 @@ use crate::repo::Snapshot;
 
 mod pattern;
 
-pub use pattern::{FOLDER, Location, PathPattern};
+pub use pattern::{FOLDER, Location, PathPattern, Reading};
 
 /// The file of the repository's own settings.
 pub const FILE: &str = "holdfast.toml";

@@ -43,6 +43,9 @@ enum NodeField {
     Stage,
 }
 
+/// A way to read a path: its pieces in order, each with the name that it stands for, or none.
+pub type Reading = Vec<(String, String)>;
+
 /// Where a pattern leads for one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
@@ -123,6 +126,16 @@ impl PathPattern {
         could_match(&self.parts, rest)
     }
 
+    /// The ways in which a path can be one of this pattern: its pieces, each with the name that it stands for; none for
+    /// what is written in the pattern itself.
+    pub fn readings(&self, path: &str) -> Vec<Reading> {
+        let mut all = Vec::new();
+        if let Some(rest) = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')) {
+            read_parts(&self.parts, rest, &mut Vec::new(), &mut all);
+        }
+        all
+    }
+
     /// Whether a path begins like this pattern: a file there was meant for its level.
     pub fn begins(&self, path: &str) -> bool {
         let Some(Part::Text(text)) = self.parts.first() else { return false };
@@ -149,6 +162,16 @@ impl NodeField {
             "role" => Some(Self::Role),
             "stage" => Some(Self::Stage),
             _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Certname => "certname",
+            Self::Reseller => "reseller",
+            Self::Customer => "customer",
+            Self::Role => "role",
+            Self::Stage => "stage",
         }
     }
 
@@ -221,6 +244,45 @@ fn could_match(parts: &[Part], text: &str) -> bool {
             let spans = |at: &usize| *name == Part::Profile || !text[..*at].contains('/');
             let ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
             ends.take_while(spans).any(|at| could_match(rest, &text[at..]))
+        }
+    }
+}
+
+/// So many ways to read one path are enough.
+const MOST_READINGS: usize = 64;
+
+fn read_parts(parts: &[Part], text: &str, before: &mut Reading, all: &mut Vec<Reading>) {
+    let Some((part, rest)) = parts.split_first() else {
+        if text.is_empty() && all.len() < MOST_READINGS {
+            all.push(before.clone());
+        }
+        return;
+    };
+    let mut ends = Vec::new();
+    match part {
+        Part::Text(literal) => ends.extend(text.starts_with(&**literal).then_some(literal.len())),
+        name => {
+            let spans = |at: &usize| *name == Part::Profile || !text[..*at].contains('/');
+            let all_ends = text.char_indices().map(|(at, _)| at).skip(1).chain([text.len()]);
+            ends.extend(all_ends.take_while(spans).filter(|at| *at > 0));
+        }
+    }
+    for end in ends {
+        before.push((part.name(), text[..end].to_owned()));
+        read_parts(rest, &text[end..], before, all);
+        before.pop();
+    }
+}
+
+impl Part {
+    /// The name as it is written; empty for text.
+    fn name(&self) -> String {
+        match self {
+            Self::Text(_) => String::new(),
+            Self::Node(field) => format!("node.{}", field.name()),
+            Self::Label(label) => format!("node.labels.{label}"),
+            Self::Fact(names) => format!("facts.{}", names.join(".")),
+            Self::Profile => "profile".to_owned(),
         }
     }
 }

@@ -1,0 +1,77 @@
+//! The keys of `keys.toml`, whether a machine reads them or not: those that nobody reads or gives a value to are told, and
+//! those that nobody reads are looked up for every node, since no compile does.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::ENVIRONMENT;
+use super::facts::Shelf;
+use crate::compile::Program;
+use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
+
+/// What is wrong with declared keys, and what is worth a look.
+pub(super) fn check(program: &Program, shelf: &Shelf<'_>) -> Vec<Diagnostic> {
+    let (given, unread) = (program.data().keys_with_data(program.snapshot()), unread(program));
+    let mut problems = Vec::new();
+    for (name, key) in program.data().keys() {
+        let origin = Origin::clone(&key.origin);
+        if unread.contains(name) {
+            let message = format!("nobody reads `{name}`: no manifest and no data looks it up");
+            problems.push(Diagnostic::warning("unread-key", message, origin.clone()));
+        }
+        if !given.contains(name) && !key.of.takes_null() {
+            let message = format!("no file of the data gives `{name}` a value");
+            let problem = Diagnostic::warning("no-data", message, origin);
+            problems.push(
+                problem.help("give it one, for example in hieradata/common.toml, or make its type Optional"),
+            );
+        }
+    }
+    let wanted: Vec<_> = unread.intersection(&given).collect();
+    if !wanted.is_empty() {
+        problems.extend(looked_up(program, shelf, &wanted));
+    }
+    problems
+}
+
+fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for node in program.inventory().nodes() {
+        let Ok(facts) = shelf.of(&node.certname) else { continue };
+        let reader = program.snapshot().reader();
+        let profiles = |class: Option<&str>| program.profiles(&node.role, class);
+        // what keeps a node from reading its data is told with its compile
+        let Ok(lookup) = Lookup::new(program.data(), &reader, node, &facts, ENVIRONMENT, &profiles) else {
+            continue;
+        };
+        for key in keys {
+            if let Err(LookupError::Data(found)) = lookup.get(key) {
+                problems.extend(found);
+            }
+        }
+    }
+    problems
+}
+
+/// The declared keys that are named nowhere; none where some key is only known when it is looked up.
+fn unread(program: &Program) -> BTreeSet<Arc<str>> {
+    let manifests = program.modules().manifests().map(|manifest| manifest.text.to_string());
+    let data = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
+    let data = data.map(|(_, file)| String::from_utf8_lossy(file.bytes()).into_owned());
+    let texts: Vec<String> = manifests.chain(data).filter(|text| text.contains("lookup")).collect();
+    let is_computed = |text: &String| {
+        let mut calls = text.split("lookup(").skip(1).map(|rest| rest.trim_start().trim_start_matches('\\'));
+        calls.any(|rest| !rest.starts_with(['\'', '"']))
+    };
+    if texts.iter().any(is_computed) {
+        return BTreeSet::new();
+    }
+    let names = |text: &String, key: &str| {
+        ["'", "\"", "\\\""].iter().any(|quote| text.contains(&format!("{quote}{key}{quote}")))
+    };
+    let keys = program.data().keys().map(|(name, _)| name);
+    keys.filter(|key| !texts.iter().any(|text| names(text, key))).cloned().collect()
+}

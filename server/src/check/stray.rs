@@ -1,0 +1,132 @@
+//! Data files that lead nowhere: a level's pattern fits the path, but no machine, customer, role or profile has the name
+//! that stands in it. A slip in a file's name would otherwise be silence: no data, and no word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_catalog::diagnostic::{Diagnostic, nearest};
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use super::facts;
+use crate::compile::Program;
+use crate::inventory::{self, Stage};
+use crate::lookup::KEYS_FILE;
+use crate::lookup::hierarchy::{self, Level, Reading};
+
+/// The warnings about files that lead nowhere.
+pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
+    let known = Known::of(program);
+    let files = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
+    files.filter_map(|(path, _)| known.stray(program, path)).collect()
+}
+
+/// The values that a name in a path can have, as far as the repository tells.
+struct Known(BTreeMap<String, BTreeSet<String>>);
+
+impl Known {
+    fn of(program: &Program) -> Self {
+        let mut known = BTreeMap::<String, BTreeSet<String>>::new();
+        let mut add = |name: &str, value: &str| {
+            known.entry(name.to_owned()).or_default().insert(value.to_owned());
+        };
+        for name in ["node.certname", "node.reseller", "node.customer", "node.role", "profile"] {
+            add(name, "");
+        }
+        for (path, _) in program.snapshot().under(inventory::FOLDER) {
+            if let [_, reseller, customer] = path.trim_end_matches(".toml").split('/').collect::<Vec<_>>()[..]
+            {
+                add("node.reseller", reseller);
+                add("node.customer", customer);
+            }
+        }
+        for label in &program.data().settings().labels {
+            add(&format!("node.labels.{label}"), "");
+        }
+        for node in program.inventory().nodes() {
+            add("node.certname", node.certname.as_str());
+            for (label, value) in &node.labels {
+                add(&format!("node.labels.{label}"), value);
+            }
+        }
+        Stage::NAMES.iter().for_each(|stage| add("node.stage", stage));
+        for manifest in program.modules().manifests() {
+            match manifest.name.as_str().split_once("::") {
+                Some(("role", role)) => add("node.role", role),
+                Some(("profile", profile)) => add("profile", &profile.replace("::", "/")),
+                _ => {}
+            }
+        }
+        for (path, file) in program.snapshot().under(facts::FOLDER) {
+            // what cannot be read is told elsewhere
+            if let Ok(facts) = facts::read_facts(path, file.bytes()) {
+                leaves("facts", facts.value(), &mut add);
+            }
+        }
+        Self(known)
+    }
+
+    fn stray(&self, program: &Program, path: &str) -> Option<Diagnostic> {
+        let levels = &program.data().settings().levels;
+        let readings = levels.iter().flat_map(|level| {
+            level
+                .paths
+                .iter()
+                .flat_map(move |pattern| pattern.readings(path).into_iter().map(move |r| (level, r)))
+        });
+        let readings: Vec<_> = readings.collect();
+        if readings.iter().any(|(_, reading)| reading.iter().all(|(name, value)| self.has(name, value))) {
+            return None;
+        }
+        let right =
+            |(name, value): &(String, String)| self.has(name, value) || self.near(name, value).is_some();
+        if let Some((level, reading)) = readings.iter().find(|(_, reading)| reading.iter().all(right)) {
+            return Some(self.problem(level, path, reading));
+        }
+        // machines report other facts than the repository keeps
+        let may_be = |(name, value): &(String, String)| name.starts_with("facts.") || self.has(name, value);
+        if readings.iter().any(|(_, reading)| reading.iter().all(may_be)) {
+            return None;
+        }
+        let (level, reading) = readings.first()?;
+        Some(self.problem(level, path, reading))
+    }
+
+    fn has(&self, name: &str, value: &str) -> bool {
+        self.0.get(name).is_none_or(|values| values.contains(value))
+    }
+
+    fn near(&self, name: &str, value: &str) -> Option<&str> {
+        let values = self.0.get(name)?.iter().map(String::as_str).filter(|known| !known.is_empty());
+        let same = values.clone().find(|known| known.eq_ignore_ascii_case(value));
+        same.or_else(|| nearest(value, values))
+    }
+
+    fn problem(&self, level: &Level, path: &str, reading: &Reading) -> Diagnostic {
+        let wrong: Vec<_> = reading.iter().filter(|(name, value)| !self.has(name, value)).collect();
+        let what: Vec<_> = wrong.iter().map(|(name, value)| format!("no `{name}` is `{value}`")).collect();
+        let message = format!("no machine reads `{path}`: {}", what.join(", and "));
+        let origin = Origin { level: Some(level.name.clone()), ..Origin::locate(&path.into(), "", 0..0) };
+        let problem = Diagnostic::warning("leads-nowhere", message, origin);
+        let right = reading.iter().map(|(name, value)| match self.has(name, value) {
+            true => Some(value.as_str()),
+            false => self.near(name, value),
+        });
+        if let Some(right) = right.collect::<Option<String>>() {
+            return problem.help(format!("did you mean `{}/{right}`?", hierarchy::FOLDER));
+        }
+        let known = wrong.first().and_then(|(name, _)| self.0.get(name));
+        let known: Vec<&str> =
+            known.into_iter().flatten().map(String::as_str).filter(|k| !k.is_empty()).collect();
+        match known.len() {
+            1..=12 => problem.help(format!("there are {}", known.join(", "))),
+            _ => problem,
+        }
+    }
+}
+
+fn leaves(name: &str, value: &Value, add: &mut impl FnMut(&str, &str)) {
+    match value.as_map() {
+        Some(map) => map.iter().for_each(|(key, value)| leaves(&format!("{name}.{key}"), value, add)),
+        None => value.scalar_text().iter().for_each(|text| add(name, text)),
+    }
+}
