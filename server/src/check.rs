@@ -19,6 +19,7 @@ mod blame;
 mod change;
 mod facts;
 mod keys;
+mod links;
 mod nodes;
 mod stray;
 #[cfg(test)]
@@ -152,6 +153,7 @@ fn check_sources(program: &Program) -> Checked {
         let message = format!("{} is {}, and is left out", ignored.path, ignored.what);
         checked.warnings.push(Diagnostic::warning("ignored", message, None));
     }
+    checked.warnings.extend(links::that_lead_out(program.snapshot()));
     checked
 }
 

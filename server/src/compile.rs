@@ -105,7 +105,7 @@ pub fn compile(
         let message = format!("a policy is for `{name}`, which this node does not have");
         Diagnostic::warning("idle-policy", message, Origin::clone(&origin))
     });
-    let warnings = idle.collect();
+    let warnings = idle.chain(sorted(pass.warnings.take())).collect();
     let catalog = assemble::assemble(declared, edges, &policies, &pass, (node, environment, key));
     let facts = pass.facts_read();
     let contents = pass.contents.take();

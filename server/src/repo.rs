@@ -16,6 +16,7 @@ mod git;
 mod kept;
 pub mod limits; // what a server takes of a repository
 mod mirror;
+mod shape;
 mod source;
 mod watch;
 
@@ -29,6 +30,7 @@ pub use mirror::Mirror;
 pub use source::Source;
 
 use limits::Refused;
+use shape::Shape;
 
 /// What a snapshot is of: a commit's id, or the hash of a directory's names and contents.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -109,6 +111,7 @@ struct Inner {
     refused: Refused,
     /// Parts of the data of which there is too much, each as a file that fails.
     refused_parts: BTreeMap<Arc<str>, File>,
+    shape: Shape,
 }
 
 /// Who committed what, as the commit says: for people.
@@ -150,8 +153,8 @@ impl Snapshot {
         ignored: Vec<Ignored>,
     ) -> Self {
         let (refused, refused_parts) = (Refused::default(), BTreeMap::new());
-        let remarks = Vec::new();
-        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts }))
+        let (remarks, shape) = (Vec::new(), Shape::default());
+        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts, shape }))
     }
 
     /// With what is worth saying about how it was found.
@@ -175,14 +178,22 @@ impl Snapshot {
             .extend(refused.files.iter().map(|(path, reason)| (path.clone(), File::refused(reason.clone()))));
         let parts =
             refused.parts.iter().map(|(part, (_, reason))| (part.clone(), File::refused(reason.clone())));
-        let (remarks, refused_parts) = (Vec::new(), parts.collect());
-        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts }))
+        let (remarks, refused_parts, shape) = (Vec::new(), parts.collect(), Shape::default());
+        Self(Arc::new(Inner { commit, written, files, ignored, remarks, refused, refused_parts, shape }))
     }
 
     /// A snapshot of files in memory, with the hash that a directory of them would have: for tests and tools.
     pub fn of_files<P: Into<Arc<str>>, B: Into<Arc<[u8]>>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
         let files = files.into_iter().map(|(path, bytes)| (path.into(), File::new(bytes))).collect();
         Self::new(directory::commit_of(&files), None, files, Vec::new())
+    }
+
+    /// With what modules' files are beside their bytes.
+    fn shaped(mut self, shape: Shape) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.shape = shape;
+        }
+        self
     }
 
     /// What it is a snapshot of.
@@ -223,6 +234,33 @@ impl Snapshot {
         range.take_while(move |(path, _)| path.starts_with(&prefix))
     }
 
+    /// The symbolic links below a folder of a module's files, each with what it says.
+    pub fn links_under(&self, folder: &str) -> impl Iterator<Item = (&str, &str)> {
+        let prefix = format!("{folder}/");
+        let links = self.0.shape.links.iter().map(|(path, target)| (&**path, &**target));
+        links.filter(move |(path, _)| path.starts_with(&prefix))
+    }
+
+    /// The empty folders below a folder of a module's files.
+    pub fn empty_under(&self, folder: &str) -> impl Iterator<Item = &str> {
+        let prefix = format!("{folder}/");
+        // One that `.gitkeep` keeps may hold something by now.
+        let is_empty =
+            |path: &&str| self.under(path).next().is_none() && self.links_under(path).next().is_none();
+        let folders = self.0.shape.folders.iter().map(|path| &**path);
+        folders.filter(move |path| path.starts_with(&prefix)).filter(is_empty)
+    }
+
+    /// Whether a module's file is a program: executable where it stands.
+    pub fn is_program(&self, path: &str) -> bool {
+        self.0.shape.programs.contains(path)
+    }
+
+    /// Whether modules' files have the same links, empty folders and programs in both.
+    pub fn has_shape_of(&self, other: &Self) -> bool {
+        self.0.shape == other.0.shape
+    }
+
     /// All files, in the order of their paths.
     pub fn files(&self) -> impl Iterator<Item = (&Arc<str>, &File)> {
         self.0.files.iter()
@@ -239,7 +277,8 @@ impl Snapshot {
         let others = others.filter(|(_, (first, _))| !keep(first));
         let parts = own.chain(others).map(|(part, why)| (part.clone(), why.clone())).collect();
         let refused = Refused { parts, ..Refused::default() };
-        Self::within_limits(self.commit().clone(), self.written().cloned(), files, Vec::new(), refused)
+        let (commit, written) = (self.commit().clone(), self.written().cloned());
+        Self::within_limits(commit, written, files, Vec::new(), refused).shaped(self.0.shape.clone())
     }
 
     /// What the repository has and no snapshot holds: links, submodules, odd names. To be shown as warnings.

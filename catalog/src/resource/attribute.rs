@@ -38,7 +38,7 @@ pub use bounded::Bounded;
 pub use bytes::Bytes;
 pub use cidr::Cidr;
 pub use command::Command;
-pub use content::{Content, Secret};
+pub use content::{Content, Secret, TreeEntry};
 pub use cron_schedule::CronSchedule;
 pub use git::{GitRemote, GitRevision};
 pub use host_name::HostName;

@@ -155,21 +155,45 @@ impl Pass<'_> {
         if let Some(file) = self.reader.open(&path) {
             return Ok(self.named(&path, file));
         }
-        let below: Vec<_> = self.program.snapshot.under(&path).collect();
-        if below.is_empty() {
+        let entries = self.tree(&path);
+        if entries.is_empty() {
             let folder = format!("modules/{module}/files");
             let files = self.program.snapshot.under(&folder);
             let names: Vec<&str> =
                 files.filter_map(|(path, _)| path.strip_prefix(&*folder)?.strip_prefix('/')).collect();
             return Err(Box::new(problem(format!("there is no {path}")).did_you_mean(name, names)));
         }
-        let mut entries = BTreeMap::new();
-        for (file_path, file) in below {
-            self.reader.open(file_path);
-            let relative = file_path.get(path.len() + 1..).unwrap_or_default();
-            entries.insert(Arc::from(relative), self.named(file_path, file));
-        }
         Ok(Content::tree_value(entries))
+    }
+
+    /// All that a folder of a module's files holds, by relative path. Links that lead out of it are left out, and noted.
+    fn tree(&self, folder: &str) -> BTreeMap<Arc<str>, Value> {
+        let snapshot = &self.program.snapshot;
+        let relative = |path: &str| Arc::from(path.get(folder.len() + 1..).unwrap_or_default());
+        let mut entries = BTreeMap::new();
+        for (path, file) in snapshot.under(folder) {
+            self.reader.open(path);
+            let value = self.named(path, file);
+            let value = if snapshot.is_program(path) { Content::program_value(value) } else { value };
+            entries.insert(relative(path), value);
+        }
+        entries.extend(snapshot.empty_under(folder).map(|path| (relative(path), Content::folder_value())));
+        for (path, target) in snapshot.links_under(folder) {
+            let inner: Arc<str> = relative(path);
+            if Content::stays_inside(&inner, target) {
+                entries.insert(inner, Content::link_value(target));
+            } else {
+                let message = format!(
+                    "{path} is a link to `{}`, which leads out of {folder}, and is left out",
+                    target.escape_debug()
+                );
+                let problem = Diagnostic::warning("ignored", message, None);
+                self.warnings
+                    .borrow_mut()
+                    .push(problem.help("link within the folder, by a relative path, or copy the file"));
+            }
+        }
+        entries
     }
 
     /// The text of a file of a module's `files/`, for what stands in the catalog itself.

@@ -40,6 +40,8 @@ pub(super) struct Pass<'a> {
     pub(super) rendering: Cell<usize>,
     /// Files of modules that the catalog names, by hash.
     pub(super) contents: RefCell<BTreeMap<ContentHash, (Arc<str>, File)>>,
+    /// What is worth a look, and stops nothing.
+    pub(super) warnings: RefCell<Vec<Diagnostic>>,
     problems: RefCell<Vec<Diagnostic>>,
     facts_read: RefCell<BTreeSet<Arc<str>>>,
 }
@@ -61,6 +63,7 @@ impl<'a> Pass<'a> {
             running: RefCell::default(),
             rendering: Cell::new(0),
             contents: RefCell::default(),
+            warnings: RefCell::default(),
             problems: RefCell::default(),
             facts_read: RefCell::default(),
         }

@@ -82,7 +82,7 @@ impl Program {
                 .map(|path| snapshot.get(path).map(|file| file.hash().clone()))
         };
         let modules = |snapshot: &'_ Snapshot| snapshot.under(modules::FOLDER).map(hash).collect::<Vec<_>>();
-        of_all(one) == of_all(other) && modules(one) == modules(other)
+        of_all(one) == of_all(other) && modules(one) == modules(other) && one.has_shape_of(other)
     }
 
     fn find_problems(&mut self) {

@@ -238,3 +238,44 @@ fn one_tenants_bad_value_stops_its_own_nodes_alone() {
     let broken = stopped("modules/profile/manifests/web.toml", "include = [\"ngnix\"]\n");
     assert!(!broken.0, "code that is broken is not taken");
 }
+
+#[test]
+fn a_source_folder_brings_its_links_empty_folders_and_programs_and_says_what_it_leaves_out() {
+    let root = tempfile::tempdir().unwrap();
+    let manifest = "[file.\"/srv/t\"]\nensure = \"directory\"\nrecurse = true\nsource = \"t\"\n";
+    let mut files = Files::new();
+    read_folder(&golden().join("base"), "", &mut files);
+    files.insert("modules/profile/manifests/web.toml".into(), manifest.into());
+    files.insert("modules/profile/files/t/bin/run".into(), b"#!/bin/sh\n".to_vec());
+    files.insert("modules/profile/files/t/.htaccess".into(), b"deny\n".to_vec());
+    for (path, bytes) in &files {
+        let path = root.path().join(&**path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+    let tree = root.path().join("modules/profile/files/t");
+    let program = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(tree.join("bin/run"), program).unwrap();
+    std::fs::create_dir(tree.join("empty")).unwrap();
+    for (target, link) in [("bin/run", "run"), ("../../manifests", "out"), ("/etc/passwd", "bin/away")] {
+        std::os::unix::fs::symlink(target, tree.join(link)).unwrap();
+    }
+    let snapshot = crate::repo::Directory::new(root.path()).snapshot().unwrap();
+    let compiled = compiled(&snapshot).unwrap();
+    let titled = |resource: &&holdfast_catalog::catalog::Resource| &*resource.reference.title == "/srv/t";
+    let resource = compiled.catalog.resources.iter().find(titled).unwrap();
+    let content = serde_json::to_value(&resource.attributes["content"]).unwrap();
+    let entries = content["tree"].as_object().unwrap();
+    assert_eq!(entries.keys().collect::<Vec<_>>(), [".htaccess", "bin/run", "empty", "run"]);
+    assert_eq!((&entries["bin/run"]["program"], &entries["run"]["link"]), (&true.into(), &"bin/run".into()));
+    assert_eq!(
+        (&entries["empty"]["folder"], &entries[".htaccess"]["program"]),
+        (&true.into(), &serde_json::Value::Null)
+    );
+
+    let said: Vec<_> = compiled.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert!(said.len() == 2 && said[0].contains("t/bin/away") && said[1].contains("t/out"), "{said:?}");
+    // A check without nodes knows those that no folder could hold.
+    let links = check(&Program::new(&snapshot, None)).warnings;
+    assert!(links.iter().any(|warning| warning.message.contains("link to `/etc/passwd`")), "{links:?}");
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use super::limits::Limits;
+use super::shape::{self, Shape};
 use super::{CommitId, File, Ignored, RepoError, Snapshot};
 
 /// A directory to take snapshots of.
@@ -26,8 +27,8 @@ impl Directory {
         &self.root
     }
 
-    /// Reads the tree as it is. Hidden entries and a build's `target` at the top are left out; links are not
-    /// followed.
+    /// Reads the tree as it is. Hidden entries, but for modules' files, and a build's `target` at the top are left out;
+    /// links are not followed.
     ///
     /// # Errors
     /// It cannot be read, or is beyond the limits.
@@ -43,8 +44,8 @@ impl Directory {
         }
         // What is left out has a part in the id: else nobody would look again when it changes.
         let left_out = refused.placeholders();
-        let commit = commit_of(files.iter().chain(&left_out));
-        Ok(Snapshot::within_limits(commit, None, files, listing.ignored, refused))
+        let commit = listing.shape.id(commit_of(files.iter().chain(&left_out)));
+        Ok(Snapshot::within_limits(commit, None, files, listing.ignored, refused).shaped(listing.shape))
     }
 }
 
@@ -84,6 +85,7 @@ struct Listing {
     files: BTreeMap<Arc<str>, u64>,
     ignored: Vec<Ignored>,
     submodules: BTreeSet<String>,
+    shape: Shape,
 }
 
 impl Listing {
@@ -96,23 +98,38 @@ impl Listing {
                 self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
                 continue;
             };
-            if is_left_out(path, name) {
+            let inner = format!("{path}{name}");
+            let is_given = shape::is_given(&inner);
+            if if is_given { !shape::is_delivered(name) } else { is_left_out(path, name) } {
                 continue;
             }
-            let inner = format!("{path}{name}");
             let kind = entry.file_type().map_err(|source| failed(&entry.path(), source))?;
             if kind.is_dir() && self.submodules.contains(&inner) {
                 self.ignored.push(Ignored { path: inner, what: "a submodule" });
             } else if kind.is_dir() {
+                let before = self.count();
                 self.folder(&entry.path(), &format!("{inner}/"))?;
+                if is_given && self.count() == before {
+                    self.shape.folders.insert(inner.into());
+                }
             } else if kind.is_file() {
+                if is_given && is_program(&entry) {
+                    self.shape.programs.insert(inner.as_str().into());
+                }
                 self.file(&entry.path(), inner)?;
+            } else if let Some(target) = link(&entry, kind).filter(|_| is_given) {
+                self.shape.links.insert(inner.into(), target.into());
             } else {
                 let what = if kind.is_symlink() { "a symbolic link" } else { "a device, pipe or socket" };
                 self.ignored.push(Ignored { path: inner, what });
             }
         }
         Ok(())
+    }
+
+    /// How many things were met that are given to machines.
+    fn count(&self) -> usize {
+        self.files.len() + self.shape.links.len() + self.shape.folders.len() + self.ignored.len()
     }
 
     fn file(&mut self, file: &Path, path: String) -> Result<(), RepoError> {
@@ -134,6 +151,18 @@ fn unless_gone<T>(outcome: std::io::Result<T>, file: &Path) -> Result<Option<T>,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(file, error)),
     }
+}
+
+fn is_program(entry: &std::fs::DirEntry) -> bool {
+    let mode =
+        entry.metadata().map(|metadata| std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()));
+    mode.is_ok_and(|mode| mode & 0o111 != 0)
+}
+
+/// What a link says.
+fn link(entry: &std::fs::DirEntry, kind: std::fs::FileType) -> Option<String> {
+    let target = kind.is_symlink().then(|| std::fs::read_link(entry.path()).ok()).flatten()?;
+    target.into_os_string().into_string().ok()
 }
 
 fn failed(path: &Path, source: std::io::Error) -> RepoError {
@@ -179,6 +208,32 @@ mod tests {
         let snapshot = Directory::new(dir.path()).snapshot().unwrap();
         assert_eq!(snapshot.files().count(), 1);
         assert_eq!(snapshot.ignored(), [Ignored { path: "modules/ssh".into(), what: "a submodule" }]);
+    }
+
+    #[test]
+    fn what_a_module_gives_is_read_with_its_shape() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in
+            ["modules/a/files/t/.htaccess", "modules/a/files/t/run.sh", "modules/a/files/t/.run.sh.swp"]
+        {
+            write(dir.path(), path, path);
+        }
+        let tree = dir.path().join("modules/a/files/t");
+        let program = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(tree.join("run.sh"), program).unwrap();
+        std::os::unix::fs::symlink("run.sh", tree.join("link")).unwrap();
+        std::fs::create_dir_all(tree.join("empty/deep")).unwrap();
+        let folder = "modules/a/files/t";
+        let read = || Directory::new(dir.path()).snapshot().unwrap();
+        let snapshot = read();
+        let paths: Vec<_> =
+            snapshot.under(folder).map(|(path, _)| path.rsplit('/').next().unwrap()).collect();
+        assert_eq!(paths, [".htaccess", "run.sh"]);
+        assert!(snapshot.is_program("modules/a/files/t/run.sh") && snapshot.ignored().is_empty());
+        assert_eq!(snapshot.links_under(folder).collect::<Vec<_>>(), [("modules/a/files/t/link", "run.sh")]);
+        assert_eq!(snapshot.empty_under(folder).collect::<Vec<_>>(), ["modules/a/files/t/empty/deep"]);
+        std::fs::remove_dir(tree.join("empty/deep")).unwrap();
+        assert_ne!(read().commit(), snapshot.commit(), "a shape is a part of what is followed");
     }
 
     #[test]

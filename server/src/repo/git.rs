@@ -8,6 +8,7 @@ use gix::objs::tree::EntryKind;
 use holdfast_catalog::diagnostic::Diagnostic;
 
 use super::limits::{Limits, Refused};
+use super::shape::{self, Shape};
 use super::{CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
 
 pub(super) mod revision;
@@ -110,7 +111,8 @@ impl GitRepository {
         let refused = Limits::default().judge(listed);
         let files = reading.files(&refused).map_err(here)?;
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
-        Ok(Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused).remarked(remarks))
+        let snapshot = Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused);
+        Ok(snapshot.remarked(remarks).shaped(reading.shape))
     }
 
     fn take_blobs(&self) -> HashMap<gix::ObjectId, File> {
@@ -141,6 +143,7 @@ struct Reading<'r> {
     /// What there is, with its size, before it is read.
     listed: BTreeMap<Arc<str>, (gix::ObjectId, u64)>,
     ignored: Vec<Ignored>,
+    shape: Shape,
 }
 
 impl<'r> Reading<'r> {
@@ -151,6 +154,7 @@ impl<'r> Reading<'r> {
             blobs: HashMap::new(),
             listed: BTreeMap::new(),
             ignored: Vec::new(),
+            shape: Shape::default(),
         }
     }
 
@@ -160,20 +164,47 @@ impl<'r> Reading<'r> {
             self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
             return Ok(());
         };
+        let is_given = shape::is_given(path);
+        if let Some(folder) = path.strip_suffix(shape::KEEPS_FOLDER).filter(|_| is_given) {
+            self.shape.folders.insert(folder.trim_end_matches('/').into());
+            return Ok(());
+        }
         let mut parent = "";
-        for name in path.split('/') {
-            if directory::is_left_out(parent, name) {
+        for (depth, name) in path.split('/').enumerate() {
+            // Below modules/NAME/files.
+            let is_given = is_given && depth > 2;
+            if if is_given { !shape::is_delivered(name) } else { directory::is_left_out(parent, name) } {
                 return Ok(());
             }
             parent = name;
         }
+        if is_given && entry.mode.kind() == EntryKind::BlobExecutable {
+            self.shape.programs.insert(path.into());
+        }
         let what = match entry.mode.kind() {
             EntryKind::Blob | EntryKind::BlobExecutable => return self.list(path, entry.oid),
             EntryKind::Tree => return Ok(()),
+            EntryKind::Link if is_given => return self.link(path, entry.oid),
             EntryKind::Link => "a symbolic link",
             EntryKind::Commit => "a submodule",
         };
         self.ignored.push(Ignored { path: path.to_owned(), what });
+        Ok(())
+    }
+
+    /// A link of a module's files; one whose target is no text leads nowhere.
+    fn link(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
+        // As long as the kernel takes them: a longer one is no link.
+        const LONGEST: u64 = 4096;
+        let size = self.repository.find_header(id).map_err(|error| unread(path, &error))?.size();
+        if size < LONGEST {
+            let object = self.repository.find_object(id).map_err(|error| unread(path, &error))?;
+            if let Ok(target) = String::from_utf8(object.detach().data) {
+                self.shape.links.insert(path.into(), target.into());
+                return Ok(());
+            }
+        }
+        self.ignored.push(Ignored { path: path.to_owned(), what: "a symbolic link" });
         Ok(())
     }
 

@@ -8,9 +8,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::shape::Shape;
 use super::{CommitId, File, Snapshot, directory};
 
-const HEADER: &[u8] = b"holdfast snapshot 1\n";
+const HEADER: &[u8] = b"holdfast snapshot 2\n";
+
+/// The kind of what is a file; the others are those of a shape.
+const FILE: &str = "file";
 
 /// More than a repository may hold is no snapshot.
 const MOST: usize = 512 * 1024 * 1024;
@@ -31,8 +35,10 @@ impl Kept {
     /// It cannot be written.
     pub fn put(&self, snapshot: &Snapshot) -> io::Result<()> {
         let mut bytes = HEADER.to_vec();
-        for (path, file) in snapshot.files() {
-            for part in [path.as_bytes(), file.bytes()] {
+        let files = snapshot.files().map(|(path, file)| (FILE, &**path, &**file.bytes()));
+        let shape = snapshot.0.shape.parts().map(|(kind, path, more)| (kind, path, more.as_bytes()));
+        for (kind, path, content) in files.chain(shape) {
+            for part in [kind.as_bytes(), path.as_bytes(), content] {
                 bytes.extend((part.len() as u64).to_le_bytes());
                 bytes.extend(part);
             }
@@ -57,15 +63,21 @@ impl Kept {
 fn read(path: &Path) -> Option<Snapshot> {
     let bytes = zstd::bulk::decompress(&fs::read(path).ok()?, MOST).ok()?;
     let mut rest = bytes.strip_prefix(HEADER)?;
-    let mut files = BTreeMap::new();
+    let (mut files, mut shape) = (BTreeMap::new(), Shape::default());
     while !rest.is_empty() {
-        let (path, after) = part(rest)?;
+        let (kind, after) = part(rest)?;
+        let (path, after) = part(after)?;
         let (content, after) = part(after)?;
-        files.insert(Arc::from(std::str::from_utf8(path).ok()?), File::new(content));
+        let (kind, path) = (std::str::from_utf8(kind).ok()?, std::str::from_utf8(path).ok()?);
+        if kind == FILE {
+            files.insert(Arc::from(path), File::new(content));
+        } else {
+            shape.take(kind, path, std::str::from_utf8(content).ok()?)?;
+        }
         rest = after;
     }
-    let commit: CommitId = directory::commit_of(&files);
-    Some(Snapshot::new(commit, None, files, Vec::new()))
+    let commit: CommitId = shape.id(directory::commit_of(&files));
+    Some(Snapshot::new(commit, None, files, Vec::new()).shaped(shape))
 }
 
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -83,13 +95,21 @@ mod tests {
         let path = directory.path().join("last-good");
         let kept = Kept::at(&path);
         let files = [("a", b"1".to_vec()), ("hieradata/b.toml", vec![0, 255, 10])];
-        let snapshot = Snapshot::of_files(files.clone());
+        let source = directory.path().join("source");
+        for (path, bytes) in &files {
+            fs::create_dir_all(source.join(path).parent().unwrap()).unwrap();
+            fs::write(source.join(path), bytes).unwrap();
+        }
+        fs::create_dir_all(source.join("modules/a/files/t/empty")).unwrap();
+        std::os::unix::fs::symlink("empty", source.join("modules/a/files/t/link")).unwrap();
+        let snapshot = crate::repo::Directory::new(&source).snapshot().unwrap();
         let id = snapshot.commit().as_str();
         assert!(kept.get(id).is_none());
         kept.put(&snapshot).unwrap();
         let back = kept.get(id).unwrap();
         assert_eq!(back.get("hieradata/b.toml").unwrap().bytes()[..], files[1].1);
         assert_eq!(back.files().count(), 2);
+        assert!(back.has_shape_of(&snapshot) && back.links_under("modules/a/files/t").count() == 1);
         assert!(kept.get("dir-0").is_none());
         let mut bytes = fs::read(&path).unwrap();
         bytes.truncate(bytes.len() / 2);

@@ -12,6 +12,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::directory::is_left_out;
 use super::follower::Signal;
+use super::shape;
 
 pub(super) struct Watch {
     root: PathBuf,
@@ -84,6 +85,9 @@ fn concerns(root: &Path, event: &Event) -> bool {
     let is_ours = |path: &PathBuf| {
         // beside the root lies what is others'
         let Ok(inner) = path.strip_prefix(root) else { return false };
+        if inner.to_str().is_some_and(shape::is_given) {
+            return inner.iter().skip(3).all(|name| name.to_str().is_some_and(shape::is_delivered));
+        }
         let mut parent = "";
         inner.iter().all(|name| {
             let ours = name.to_str().is_some_and(|name| !is_left_out(parent, name));

@@ -74,6 +74,46 @@ fn a_tree_is_made_kept_and_mended_path_by_path() {
 }
 
 #[test]
+fn a_tree_has_its_links_empty_folders_and_programs() {
+    let mut bench = Bench::directory();
+    let run = bench.contents.keep(b"#!/bin/sh\n");
+    let entries = [
+        ("bin/run", Content::program_value(run.clone())),
+        ("bin/data", run),
+        ("bin/link", Content::link_value("../bin/run")),
+        ("spool/empty", Content::folder_value()),
+    ];
+    let content = Content::tree_value(entries.map(|(path, value)| (path.into(), value)).into());
+    let attributes = [("ensure", "directory".into()), ("recurse", true.into()), ("content", content)];
+    let tree = bench.add("file", "/t", &attributes.into());
+    bench.run(Mode::Enforce);
+    let target = |bench: &Bench| std::fs::read_link(bench.dir().join("t/bin/link")).unwrap();
+    assert_eq!(target(&bench), Path::new("../bin/run"));
+    assert_eq!((mode(&bench, "t/bin/run"), mode(&bench, "t/bin/data")), (0o755, 0o644));
+    assert!(bench.dir().join("t/spool/empty").is_dir());
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+
+    let alter = std::fs::Permissions::from_mode;
+    std::fs::set_permissions(bench.dir().join("t/bin/run"), alter(0o640)).unwrap();
+    std::fs::set_permissions(bench.dir().join("t/bin/data"), alter(0o755)).unwrap();
+    std::fs::remove_file(bench.dir().join("t/bin/link")).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", bench.dir().join("t/bin/link")).unwrap();
+    std::fs::remove_dir(bench.dir().join("t/spool/empty")).unwrap();
+    let mended = bench.run(Mode::Enforce).events;
+    assert_eq!(
+        told(&mended),
+        ["bin/link target Changed", "bin/run mode Changed", "spool/empty ensure Changed"]
+    );
+    assert_eq!(target(&bench), Path::new("../bin/run"));
+    assert_eq!(mode(&bench, "t/bin/run"), 0o750, "who reads it may run it");
+    // A declared mode is everybody's, and programs can be run by it too.
+    bench.set(tree, "mode", "0640");
+    bench.run(Mode::Enforce);
+    assert_eq!((mode(&bench, "t/bin/run"), mode(&bench, "t/bin/data")), (0o750, 0o640));
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+}
+
+#[test]
 fn a_new_path_of_a_source_is_a_new_wish_and_no_drift() {
     let mut bench = Bench::directory();
     let content = tree(&mut bench, &[("a", "1")]);

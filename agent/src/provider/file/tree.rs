@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::File;
-use holdfast_catalog::resource::attribute::Content;
+use holdfast_catalog::resource::attribute::{Content, TreeEntry};
 
 use super::regular::{Replacement, replace};
 use super::{Change, Property};
@@ -25,13 +25,15 @@ const MAX_DIFFS: usize = 20;
 
 const DEFAULT_DIRECTORY_MODE: u32 = 0o755;
 
-type Entries = BTreeMap<String, (ContentHash, u64)>;
+type Entries = BTreeMap<String, TreeEntry>;
 
 /// What the source has at a path.
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {
     Directory,
-    File(&'a ContentHash, u64),
+    /// With its size, and whether it is a program.
+    File(&'a ContentHash, u64, bool),
+    Link(&'a str),
 }
 
 impl Source<'_> {
@@ -39,13 +41,29 @@ impl Source<'_> {
         match self {
             Self::Directory => FileKind::Directory,
             Self::File(..) => FileKind::File,
+            Self::Link(_) => FileKind::Symlink,
         }
+    }
+
+    /// The mode of a program: whoever reads it may run it.
+    fn with_execution(self, mode: u32) -> u32 {
+        match self {
+            Self::File(_, _, true) => mode | (mode & 0o444) >> 2,
+            Self::File(..) | Self::Directory | Self::Link(_) => mode,
+        }
+    }
+
+    /// The mode that is wanted, of what has `is` where nobody declares one.
+    fn mode(self, want: &File, is: u32) -> Option<u32> {
+        let declared = want.mode.and_then(|mode| member_mode(mode.0, self.kind()));
+        let is_program = matches!(self, Self::File(_, _, true));
+        declared.or(is_program.then_some(is)).map(|mode| self.with_execution(mode))
     }
 
     fn content(self) -> Option<Content> {
         match self {
-            Self::Directory => None,
-            Self::File(sha256, size) => Some(Content::Hash { sha256: sha256.clone(), size }),
+            Self::Directory | Self::Link(_) => None,
+            Self::File(sha256, size, _) => Some(Content::Hash { sha256: sha256.clone(), size }),
         }
     }
 }
@@ -54,9 +72,14 @@ impl Source<'_> {
 fn expected(want: &File) -> BTreeMap<&str, Source<'_>> {
     let mut all = BTreeMap::new();
     let Some(Content::Tree(entries)) = &want.content else { return all };
-    for (path, (hash, size)) in entries {
+    for (path, entry) in entries {
         all.extend(directories(path).map(|dir| (dir, Source::Directory)));
-        all.insert(path.as_str(), Source::File(hash, *size));
+        let source = match entry {
+            TreeEntry::File { sha256, size, program } => Source::File(sha256, *size, *program),
+            TreeEntry::Link(target) => Source::Link(target),
+            TreeEntry::Folder => Source::Directory,
+        };
+        all.insert(path.as_str(), source);
     }
     all
 }
@@ -68,10 +91,20 @@ fn directories(path: &str) -> impl Iterator<Item = &str> {
 /// What a source leaves: each of its paths.
 pub(super) fn left(entries: &Entries) -> Left<'static> {
     let mut left = BTreeMap::new();
-    for (path, (hash, _)) in entries {
+    for (path, entry) in entries {
         left.extend(directories(path).map(|dir| (format!("{dir}:ensure"), "directory".to_owned())));
-        left.insert(format!("{path}:ensure"), "file".to_owned());
-        left.insert(format!("{path}:content"), content::shown(hash));
+        let kind = match entry {
+            TreeEntry::File { sha256, .. } => {
+                left.insert(format!("{path}:content"), content::shown(sha256));
+                "file"
+            }
+            TreeEntry::Link(target) => {
+                left.insert(format!("{path}:target"), target.clone());
+                "symlink"
+            }
+            TreeEntry::Folder => "directory",
+        };
+        left.insert(format!("{path}:ensure"), kind.to_owned());
     }
     left.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
 }
@@ -168,13 +201,21 @@ impl Look<'_> {
             self.changes.push(Change::new(Property::Ensure, is, should).below(path));
             return Ok(Walk::Past);
         }
-        if let Source::File(hash, size) = source
-            && self.want.replace
-        {
-            self.content(path, hash, size, member)?;
+        match source {
+            Source::File(hash, size, _) if self.want.replace => self.content(path, hash, size, member)?,
+            Source::Link(target) => self.target(path, target)?,
+            Source::File(..) | Source::Directory => {}
         }
-        self.access(path, &member.stat);
+        self.access(path, source.mode(self.want, member.stat.mode), &member.stat);
         Ok(Walk::Into)
+    }
+
+    fn target(&mut self, path: &str, target: &str) -> system::Result<()> {
+        let is = self.reading.machine.read_link(&Path::new(self.want.title.as_str()).join(path))?;
+        if is != Path::new(target) {
+            self.changes.push(Change::new(Property::Target, is.to_string_lossy(), target).below(path));
+        }
+        Ok(())
     }
 
     fn content(
@@ -201,8 +242,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn access(&mut self, path: &str, stat: &Stat) {
-        let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
+    fn access(&mut self, path: &str, mode: Option<u32>, stat: &Stat) {
         let mut changes = Vec::new();
         access_changes(self.want, mode, self.owners, self.accounts, stat, &mut changes);
         self.changes.extend(changes.into_iter().map(|change| change.below(path)));
@@ -226,7 +266,8 @@ impl Look<'_> {
                 return Walk::Past;
             }
             if stat.kind != FileKind::Other {
-                self.access(path, stat);
+                let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
+                self.access(path, mode, stat);
             }
             return deeper;
         }
@@ -324,12 +365,15 @@ impl Job<'_> {
         if properties.contains(&Property::Purge) {
             return self.purge(old, writing);
         }
-        let kind = self.source.map_or_else(|| old.map_or(FileKind::Other, |old| old.kind), Source::kind);
-        let mode = self.want.mode.and_then(|mode| member_mode(mode.0, kind));
+        let mode = match self.source {
+            // What is made anew is declared, or begins as new files do.
+            Some(source) if old.is_none_or(|old| old.kind != source.kind()) => source.mode(self.want, 0o644),
+            Some(source) => source.mode(self.want, old.map_or(0o644, |old| old.permissions())),
+            None => old.and_then(|old| member_mode(self.want.mode?.0, old.kind)),
+        };
+        let is_made = |p: &Property| matches!(p, Property::Ensure | Property::Content | Property::Target);
         match self.source {
-            Some(source) if properties.iter().any(|p| matches!(p, Property::Ensure | Property::Content)) => {
-                self.make(source, mode, old, writing)
-            }
+            Some(source) if properties.iter().any(is_made) => self.make(source, mode, old, writing),
             _ => apply_access(self.path, mode, self.owners, properties, writing),
         }
     }
@@ -348,6 +392,13 @@ impl Job<'_> {
         if loses && !self.want.force {
             let (path, should) = (self.path.display(), kind_word(source.kind()));
             return Err(Error::Conflict(format!("{path} is replaced by a {should} only with force = true")));
+        }
+        if let Source::Link(target) = source {
+            if in_the_way.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other)) {
+                clear(self.want, self.path, writing)?;
+            }
+            let access = self.owners.access(0o777, None);
+            return Ok(writing.machine.make_symlink(self.path, Path::new(target), access)?);
         }
         match source.content() {
             Some(content) => {

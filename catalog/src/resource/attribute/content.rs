@@ -68,8 +68,26 @@ pub enum Content {
         /// Bytes.
         size: u64,
     },
-    /// A directory of a module's `files/`: hashes and sizes by relative path.
-    Tree(BTreeMap<String, (ContentHash, u64)>),
+    /// A directory of a module's `files/`: what it holds by relative path.
+    Tree(BTreeMap<String, TreeEntry>),
+}
+
+/// What a directory of a module's `files/` has at a path. Directories that hold something are not listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TreeEntry {
+    /// A file.
+    File {
+        /// SHA-256.
+        sha256: ContentHash,
+        /// Bytes.
+        size: u64,
+        /// Whether it is a program.
+        program: bool,
+    },
+    /// A symbolic link that stays in the directory, and what it says.
+    Link(String),
+    /// An empty directory.
+    Folder,
 }
 
 impl Content {
@@ -94,8 +112,38 @@ impl Content {
         match self {
             Self::Inline(_) => Vec::new(),
             Self::Hash { sha256, .. } => vec![sha256],
-            Self::Tree(entries) => entries.values().map(|(hash, _)| hash).collect(),
+            Self::Tree(entries) => entries.values().filter_map(TreeEntry::hash).collect(),
         }
+    }
+
+    /// The value of a program in a directory on the wire: that of the file, marked.
+    pub fn program_value(file: Value) -> Value {
+        let mut map = file.as_map().cloned().unwrap_or_default();
+        map.insert("program".into(), true.into());
+        map.into()
+    }
+
+    /// The value of a link in a directory on the wire.
+    pub fn link_value(target: &str) -> Value {
+        [("link", target.into())].into()
+    }
+
+    /// The value of an empty directory in a directory on the wire.
+    pub fn folder_value() -> Value {
+        [("folder", true.into())].into()
+    }
+
+    /// Whether a link at a relative path leads to something below the directory that the path is relative to, whatever
+    /// other links there are: all of its `..` come first.
+    pub fn stays_inside(path: &str, target: &str) -> bool {
+        let depth = path.matches('/').count();
+        let mut parts = target.split('/').peekable();
+        let mut up = 0;
+        while parts.next_if_eq(&"..").is_some() {
+            up += 1;
+        }
+        let is_plain = parts.all(|part| !matches!(part, "" | "." | ".."));
+        is_plain && up <= depth && !target.is_empty() && !target.contains(char::is_control)
     }
 }
 
@@ -105,12 +153,38 @@ fn read_hash(value: &Value) -> Option<(ContentHash, u64)> {
     Some((sha256, u64::try_from(map.get("size")?.as_int()?).ok()?))
 }
 
+impl TreeEntry {
+    /// The hash of a file.
+    pub fn hash(&self) -> Option<&ContentHash> {
+        match self {
+            Self::File { sha256, .. } => Some(sha256),
+            Self::Link(_) | Self::Folder => None,
+        }
+    }
+}
+
+fn read_entry(path: &str, value: &Value) -> Option<TreeEntry> {
+    let map = value.as_map()?;
+    let only = |key: &str| map.get(key).filter(|_| map.len() == 1);
+    if let Some(target) = only("link") {
+        let target = target.as_str().filter(|target| Content::stays_inside(path, target))?;
+        return Some(TreeEntry::Link(target.to_owned()));
+    }
+    if let Some(folder) = only("folder") {
+        return folder.as_bool().filter(|is_folder| *is_folder).map(|_| TreeEntry::Folder);
+    }
+    let mut file = map.clone();
+    let program = file.remove("program").map_or(Some(false), |program| program.as_bool())?;
+    let (sha256, size) = read_hash(&file.into())?;
+    Some(TreeEntry::File { sha256, size, program })
+}
+
 fn read_tree(value: &Value) -> Option<Content> {
     let map = value.as_map().filter(|map| map.len() == 1)?;
     let relative =
         |path: &str| !path.split('/').any(|part| matches!(part, "" | "." | "..")) && !path.contains('\0');
     let entry = |(path, value): (&Arc<str>, &Value)| {
-        relative(path).then(|| Some((path.to_string(), read_hash(value)?))).flatten()
+        relative(path).then(|| Some((path.to_string(), read_entry(path, value)?))).flatten()
     };
     map.get("tree")?.as_map()?.iter().map(entry).collect::<Option<_>>().map(Content::Tree)
 }
@@ -146,13 +220,47 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_link_stays_inside_whatever_other_links_there_are() {
+        for (path, target) in
+            [("a", "b"), ("a", "b/c"), ("d/a", "../b"), ("d/e/a", "../../b/c"), ("d/a", "b")]
+        {
+            assert!(Content::stays_inside(path, target), "{path} -> {target}");
+        }
+        for (path, target) in [
+            ("a", "/etc/passwd"),
+            ("a", "../b"),
+            ("d/a", "../../b"),
+            ("a", "b/../../c"),
+            ("d/a", "b/../c"),
+            ("a", ""),
+            ("a", "./b"),
+            ("a", "b//c"),
+            ("a", "b\nc"),
+        ] {
+            assert!(!Content::stays_inside(path, target), "{path} -> {target}");
+        }
+    }
+
+    #[test]
     fn content_by_hash_is_told_from_text() {
         let hash = ContentHash::of(b"x");
         let value = Content::hash_value(&hash, 1);
         assert_eq!(Content::read(&value).unwrap(), Content::Hash { sha256: hash.clone(), size: 1 });
         let tree = Content::tree_value([(Arc::from("a/b"), value.clone())].into());
         assert_eq!(Content::read(&tree).unwrap().hashes(), [&hash]);
-        let escaping = Content::tree_value([(Arc::from("../b"), value)].into());
+        let escaping = Content::tree_value([(Arc::from("../b"), value.clone())].into());
+        assert!(Content::read(&escaping).is_err());
+        let program = Content::program_value(value);
+        let entries =
+            [("run", program), ("link", Content::link_value("run")), ("empty", Content::folder_value())];
+        let tree = Content::tree_value(entries.map(|(path, value)| (Arc::from(path), value)).into());
+        let Content::Tree(entries) = Content::read(&tree).unwrap() else { panic!("it is a tree") };
+        assert_eq!(entries["run"], TreeEntry::File { sha256: hash, size: 1, program: true });
+        assert_eq!(
+            (&entries["link"], &entries["empty"]),
+            (&TreeEntry::Link("run".into()), &TreeEntry::Folder)
+        );
+        let escaping = Content::tree_value([(Arc::from("link"), Content::link_value("../x"))].into());
         assert!(Content::read(&escaping).is_err());
         assert!(matches!(Content::read(&"text".into()), Ok(Content::Inline(_))));
     }

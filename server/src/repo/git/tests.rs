@@ -89,6 +89,31 @@ fn submodules_are_left_out_and_named() {
 }
 
 #[test]
+fn what_a_module_gives_is_read_with_its_shape() {
+    let scratch = Scratch::new();
+    let tree = scratch.path().join("modules/a/files/t");
+    std::fs::create_dir_all(tree.join("empty")).unwrap();
+    std::fs::create_dir_all(tree.join("full")).unwrap();
+    for name in [".htaccess", "run.sh", "empty/.gitkeep", "full/.gitkeep", "full/x", ".x.swp"] {
+        std::fs::write(tree.join(name), name).unwrap();
+    }
+    std::fs::set_permissions(tree.join("run.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    std::os::unix::fs::symlink("../t/run.sh", tree.join("link")).unwrap();
+    scratch.commit("a", "1");
+    let snapshot = GitRepository::open(scratch.path(), "main").unwrap().snapshot().unwrap();
+    let folder = "modules/a/files/t";
+    let paths: Vec<_> = snapshot.under(folder).map(|(path, _)| &path[folder.len() + 1..]).collect();
+    assert_eq!(paths, [".htaccess", "full/x", "run.sh"]);
+    assert!(
+        snapshot.is_program("modules/a/files/t/run.sh") && !snapshot.is_program("modules/a/files/t/full/x")
+    );
+    assert_eq!(snapshot.links_under(folder).collect::<Vec<_>>(), [("modules/a/files/t/link", "../t/run.sh")]);
+    assert_eq!(snapshot.empty_under(folder).collect::<Vec<_>>(), ["modules/a/files/t/empty"]);
+    assert!(snapshot.ignored().is_empty());
+}
+
+#[test]
 fn an_unknown_revision_is_named() {
     let scratch = Scratch::new();
     scratch.commit("a", "1");

@@ -1,0 +1,22 @@
+//! Links of modules' files that are not given to machines.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::resource::attribute::Content;
+
+use crate::repo::Snapshot;
+
+/// Links that no folder of a module's files can hold. Others may lead out of the one that a manifest names: the compile says
+/// so.
+pub(super) fn that_lead_out(snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let leads_out = |(path, target): &(&str, &str)| {
+        // Below modules/NAME/files.
+        let inner = path.splitn(4, '/').last().unwrap_or_default();
+        !Content::stays_inside(inner, target)
+    };
+    let warning = |(path, target): (&str, &str)| {
+        let message = format!("{path} is a link to `{}`, and is left out", target.escape_debug());
+        Diagnostic::warning("ignored", message, None)
+            .help("only links that stay in the module's files, by a relative path, are given to machines")
+    };
+    snapshot.links_under("modules").filter(leads_out).map(warning).collect()
+}
