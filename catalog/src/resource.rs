@@ -233,6 +233,8 @@ pub struct TypeDef {
     pub title: AttributeKind,
     /// Its attributes, in the order in which they are documented.
     pub attributes: &'static [AttributeDef],
+    /// Whether a notification can ask for a reload.
+    pub reloads: bool,
     /// Reads attributes as the agent will, and answers with implied edges and claims.
     pub check: Check,
 }
@@ -340,6 +342,9 @@ impl AttributeError {
 
 /// What a type's author writes by hand, beside its attributes.
 pub trait Rules {
+    /// Whether a notification can ask for a reload.
+    const RELOADS: bool = false;
+
     /// What is wrong between attributes.
     fn validate(&self) -> Vec<AttributeError> {
         Vec::new()

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::origin::Origin;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnose::{self, Colour};
+use crate::excerpt::Excerpts;
 use crate::identity::{Identity, Invitation, NodeError, token};
 use crate::live::{Happening, Live};
 use crate::store::audit::Entry;
@@ -144,14 +146,12 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
 /// The errors and warnings of a commit with their lines, for a terminal.
 fn errors_of(context: &Context, judged: &CommitRow) -> String {
     let snapshot = context.live.snapshot(&judged.id);
-    let source = |file: &str| {
-        let bytes = snapshot.as_ref()?.get(file)?.bytes().to_vec();
-        String::from_utf8(bytes).ok()
-    };
+    let excerpts = snapshot.map(|snapshot| Excerpts::new(&snapshot, None));
+    let line = |origin: &Origin| excerpts.as_ref()?.line(origin);
     judged
         .diagnostics
         .iter()
-        .map(|problem| diagnose::text(problem, &source, Colour::Plain) + "\n\n")
+        .map(|problem| diagnose::text(problem, &line, Colour::Plain) + "\n\n")
         .collect::<String>()
         .trim_end()
         .to_owned()

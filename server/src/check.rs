@@ -144,7 +144,8 @@ fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
 fn check_sources(program: &Program) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
     let data = program.data();
-    for problem in data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot())) {
+    let of_data = data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot()));
+    for problem in program.redacted(of_data.collect()) {
         checked.note(program, problem);
     }
     checked.warnings.extend(stray::find(program));
@@ -154,6 +155,7 @@ fn check_sources(program: &Program) -> Checked {
         checked.warnings.push(Diagnostic::warning("ignored", message, None));
     }
     checked.warnings.extend(links::that_lead_out(program.snapshot()));
+    checked.warnings.extend(program.warnings());
     checked
 }
 

@@ -91,15 +91,19 @@ pub fn compile(
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let reader = program.snapshot().reader();
     let profiles = |class: Option<&str>| program.profiles(&node.role, class);
-    let lookup = Lookup::new(program.data(), &reader, node, facts, environment, &profiles).map_err(sorted)?;
-    let policies = lookup.policies().map_err(sorted)?;
+    let told = |problems| sorted(program.redacted(problems));
+    let lookup = Lookup::new(program.data(), &reader, node, facts, environment, &profiles).map_err(told)?;
+    let policies = lookup.policies().map_err(told)?;
     let pass = Pass::new(program, facts, node.to_value(environment), &reader, &lookup);
     let mut declared = walk(&pass, node);
     claims::check(&mut declared, &pass);
     let edges = Edges::explicit(&declared, &pass).with_implied(&pass);
-    let problems = pass.take_problems();
+    let mut problems = pass.take_problems();
+    if problems.iter().any(|problem| program.cannot_be_read(problem)) {
+        problems.retain(|problem| program.cannot_be_read(problem)); // the others follow from that
+    }
     if !problems.is_empty() {
-        return Err(of_node(problems));
+        return Err(of_node(told(problems)));
     }
     let idle = assemble::idle_policies(&policies, &declared).into_iter().map(|(name, origin)| {
         let message = format!("a policy is for `{name}`, which this node does not have");

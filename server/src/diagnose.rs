@@ -1,13 +1,14 @@
 //! Diagnostics as people and programs read them: with the line and a caret, or as JSON lines.
 //!
-//! Where the text of a file comes from is the caller's affair; nothing is read here.
+//! Lines come as [`Excerpt`]s, which hold no secret; nothing is read here.
 
 use std::io;
-use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
+
+use crate::excerpt::Excerpt;
 
 pub mod share; // of a list that is too long
 
@@ -20,8 +21,8 @@ pub enum Colour {
     Plain,
 }
 
-/// The text of a file of the repository, by its path.
-pub type Texts<'a> = dyn Fn(&str) -> Option<String> + 'a;
+/// The line of a file of the repository at a place.
+pub type Lines<'a> = dyn Fn(&Origin) -> Option<Excerpt> + 'a;
 
 /// In the order in which they are shown: by file and place, errors before warnings there, each once.
 pub fn in_order(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -31,18 +32,19 @@ pub fn in_order(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
 }
 
 /// One diagnostic for a terminal: what is wrong, the line, a caret, other places, what to do.
-pub fn text(problem: &Diagnostic, texts: &Texts<'_>, colour: Colour) -> String {
+pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(printable(&problem.message)).id(printable(&problem.code));
     let mut group = Group::with_title(title);
-    if let Some(origin) = &problem.origin {
-        group = group.elements(place(origin, &problem.label, AnnotationKind::Primary, texts));
-    }
-    for (origin, words) in &problem.related {
-        group = group.elements(place(origin, words, AnnotationKind::Context, texts));
+    let first = problem.origin.iter().map(|origin| (origin, &problem.label, AnnotationKind::Primary));
+    let others = problem.related.iter().map(|(origin, words)| (origin, words, AnnotationKind::Context));
+    let places: Vec<_> =
+        first.chain(others).map(|(origin, words, kind)| (origin, words, kind, lines(origin))).collect();
+    for (origin, words, kind, line) in &places {
+        group = group.element(place(origin, words, *kind, line.as_ref()));
     }
     if let Some(help) = &problem.help {
         group = group.element(Level::HELP.message(printable(help)));
@@ -51,7 +53,9 @@ pub fn text(problem: &Diagnostic, texts: &Texts<'_>, colour: Colour) -> String {
         Colour::Allowed => Renderer::styled(),
         Colour::Plain => Renderer::plain(),
     };
-    renderer.render(&[group])
+    places.iter().fold(renderer.render(&[group]), |rendered, (origin, _, _, line)| {
+        with_the_files_column(rendered, origin, line.as_ref())
+    })
 }
 
 /// Diagnostics as JSON, one a line.
@@ -80,36 +84,29 @@ pub fn summary(problems: &[Diagnostic]) -> Option<String> {
 }
 
 /// The line with its annotation; the bare place where the file's text is not to be had.
-fn place<'a>(
-    origin: &'a Origin,
-    label: &str,
-    kind: AnnotationKind,
-    texts: &Texts<'_>,
-) -> [annotate_snippets::Element<'a>; 1] {
-    let Some(text) = texts(&origin.file).filter(|text| !text.is_empty()) else {
-        let place = annotate_snippets::Origin::path(printable(&origin.file))
-            .line(origin.line as usize)
-            .char_column(origin.column as usize);
-        return [place.into()];
+fn place<'a>(origin: &'a Origin, label: &str, kind: AnnotationKind, line: Option<&Excerpt>) -> Element<'a> {
+    let path = printable(&origin.file);
+    let Some(line) = line else {
+        let (line, column) = (origin.line as usize, origin.column as usize);
+        return annotate_snippets::Origin::path(path).line(line).char_column(column).into();
     };
-    let span = span_in(&text, origin);
-    let mut annotation = kind.span(span);
+    let mut annotation = kind.span(line.marked.clone());
     if !label.is_empty() {
         annotation = annotation.label(printable(label));
     }
-    [Snippet::source(text).path(printable(&origin.file)).annotation(annotation).into()]
+    let snippet = Snippet::source(line.text.clone()).line_start(line.number as usize);
+    snippet.path(path).annotation(annotation).into()
 }
 
-/// The span within the text as it is now, on character boundaries; a long one is shown by its first line.
-fn span_in(text: &str, origin: &Origin) -> Range<usize> {
-    let start = boundary(text, origin.start as usize);
-    let end = boundary(text, origin.end as usize).max(start);
-    let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    start..end.min(line_end.max(start))
-}
-
-fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+/// The renderer counts columns in the line as it is shown; what is meant is the file's.
+fn with_the_files_column(rendered: String, origin: &Origin, line: Option<&Excerpt>) -> String {
+    let Some(before) = line.and_then(|line| line.text.get(..line.marked.start)) else { return rendered };
+    let shown = before.chars().count() + 1;
+    if shown == origin.column as usize {
+        return rendered;
+    }
+    let place = |column: usize| format!("{}:{}:{column}", printable(&origin.file), origin.line);
+    rendered.replacen(&place(shown), &place(origin.column as usize), 1)
 }
 
 /// Data is no terminal control: what quotes it is escaped.
@@ -122,6 +119,7 @@ fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::excerpt::Masked;
 
     const TEXT: &str = "[service.chrony]\nensrue = \"running\"\n";
 
@@ -133,7 +131,7 @@ mod tests {
     }
 
     fn plain(problem: &Diagnostic) -> String {
-        text(problem, &|_| Some(TEXT.to_owned()), Colour::Plain)
+        text(problem, &|origin| Masked::open(TEXT).line(origin), Colour::Plain)
     }
 
     #[test]
@@ -153,8 +151,11 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
     fn other_places_are_shown_and_a_missing_file_is_only_named() {
         let other = Origin::locate(&"hieradata/common.toml".into(), "x = 1", 0..1);
         let problem = problem().related(other, "declared here");
-        let shown =
-            text(&problem, &|file| file.starts_with("modules").then(|| TEXT.to_owned()), Colour::Plain);
+        let shown = text(
+            &problem,
+            &|origin| origin.file.starts_with("modules").then(|| Masked::open(TEXT).line(origin))?,
+            Colour::Plain,
+        );
         assert!(shown.contains("hieradata/common.toml:1:1") && shown.contains("ensrue = "), "{shown}");
     }
 
@@ -169,7 +170,9 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
     fn a_span_beyond_a_shorter_text_or_inside_a_character_is_bounded() {
         let origin = Origin { start: 1, end: 900, ..problem().origin.unwrap() };
         let problem = Diagnostic::error("x", "y", origin);
-        assert!(text(&problem, &|_| Some("ü".to_owned()), Colour::Plain).contains("error[x]: y"));
+        assert!(
+            text(&problem, &|origin| Masked::open("ü").line(origin), Colour::Plain).contains("error[x]: y")
+        );
     }
 
     #[test]

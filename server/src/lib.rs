@@ -5,6 +5,7 @@ pub mod language; // types and expressions
 pub mod modules; // the manifests of a snapshot
 pub mod inventory; // which machines there are
 pub mod lookup; // key -> value and where it came from
+pub mod excerpt; // lines of files, without their secrets
 pub mod diagnose; // what is wrong, for people and programs
 pub mod compile; // snapshot, node and facts to a catalog
 pub mod check; // everything wrong with a repository

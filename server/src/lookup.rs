@@ -214,7 +214,9 @@ impl<'a> Lookup<'a> {
         let values = self.collect(key, declaration.class, merge)?;
         let merged = merge::merge(merge, &values).map_err(|problem| vec![problem])?;
         let Some(value) = merged else { return Ok(None) };
-        declaration.check(&value, key, self.data.modules())?;
+        // Parts that fitted nothing alone may make a whole of which more is secret.
+        let value = declaration.of.sealed(&value, self.data.modules());
+        declaration.check(&value, key, self)?;
         Ok(Some(Found { value, trail: values.into_iter().filter_map(|value| value.origin).collect() }))
     }
 

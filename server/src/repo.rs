@@ -224,6 +224,11 @@ impl Snapshot {
         self.0.refused.parts.iter().map(|(part, (first, reason))| RefusedPart { part, first, reason })
     }
 
+    /// The text of a file; none where it is not there, or no text.
+    pub fn text(&self, path: &str) -> Option<String> {
+        std::str::from_utf8(self.get(path)?.bytes()).ok().map(str::to_owned)
+    }
+
     /// The files below `folder`, in the order of their paths.
     pub fn under(&self, folder: &str) -> impl Iterator<Item = (&Arc<str>, &File)> {
         let prefix = format!("{}/", folder.trim_end_matches('/'));

@@ -7,6 +7,7 @@ use harness::{binaries, process};
 use holdfast_server::check::check;
 use holdfast_server::compile::Program;
 use holdfast_server::diagnose::{self, Colour};
+use holdfast_server::excerpt::Excerpts;
 use holdfast_server::repo::{Directory, Snapshot};
 use tempfile::TempDir;
 
@@ -70,10 +71,11 @@ impl Repository {
         for snapshot in [&snapshot, &probed] {
             let problems = check(&Program::new(snapshot, None)).all();
             if !problems.is_empty() {
-                let text =
-                    |path: &str| snapshot.get(path).map(|f| String::from_utf8_lossy(f.bytes()).into_owned());
-                let shown: Vec<String> =
-                    problems.iter().map(|problem| diagnose::text(problem, &text, Colour::Plain)).collect();
+                let excerpts = Excerpts::new(snapshot, None);
+                let shown: Vec<String> = problems
+                    .iter()
+                    .map(|problem| diagnose::text(problem, &|place| excerpts.line(place), Colour::Plain))
+                    .collect();
                 return Err(shown.join("\n\n"));
             }
         }

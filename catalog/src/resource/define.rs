@@ -32,6 +32,7 @@ macro_rules! resource_type {
                     required: $crate::resource::define::resource_type!(@required $($default)?)
                         && !<$ty as $crate::resource::Attribute>::OPTIONAL,
                 } ),*],
+                reloads: <Self as $crate::resource::Rules>::RELOADS,
                 check: |title, attributes| {
                     use $crate::resource::Rules;
                     let known = |typed: Self| $crate::resource::Known {

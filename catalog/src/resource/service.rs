@@ -110,6 +110,8 @@ impl Service {
 }
 
 impl Rules for Service {
+    const RELOADS: bool = true;
+
     fn validate(&self) -> Vec<AttributeError> {
         if self.enable == Some(ServiceEnable::Masked) && self.ensure == Some(ServiceEnsure::Running) {
             let error = AttributeError::new("enable", "a masked service cannot run");

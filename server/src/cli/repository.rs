@@ -12,6 +12,7 @@ use holdfast_catalog::facts::Facts;
 use crate::check::{ENVIRONMENT, facts_of, read_facts};
 use crate::compile::Program;
 use crate::diagnose::{self, Colour};
+use crate::excerpt::Excerpts;
 use crate::inventory::Node;
 use crate::repo::{Directory, GitRepository, Snapshot};
 
@@ -157,7 +158,12 @@ fn is_bare(directory: &Path) -> bool {
 pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format) {
     let mut out = std::io::stdout().lock();
     let written = match format {
-        Format::Json => diagnose::json_lines(problems, &mut out),
+        Format::Json => {
+            let excerpts = Excerpts::new(snapshot, None);
+            let problems: Vec<_> =
+                problems.iter().map(|problem| excerpts.redacted(problem.clone())).collect();
+            diagnose::json_lines(&problems, &mut out)
+        }
         Format::Text => out.write_all(text(snapshot, problems, out.is_terminal()).as_bytes()),
     };
     drop(written); // whoever reads may have gone away: nothing is lost by that
@@ -173,7 +179,10 @@ pub(super) fn show_on_stderr(snapshot: &Snapshot, problems: &[Diagnostic]) {
 fn text(snapshot: &Snapshot, problems: &[Diagnostic], terminal: bool) -> String {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colour = if terminal && !no_colour { Colour::Allowed } else { Colour::Plain };
-    let texts =
-        |path: &str| snapshot.get(path).map(|file| String::from_utf8_lossy(file.bytes()).into_owned());
-    problems.iter().map(|problem| diagnose::text(problem, &texts, colour) + "\n\n").collect()
+    let excerpts = Excerpts::new(snapshot, None);
+    let shown = problems.iter().map(|problem| {
+        let problem = excerpts.redacted(problem.clone());
+        diagnose::text(&problem, &|origin| excerpts.line(origin), colour) + "\n\n"
+    });
+    shown.collect()
 }

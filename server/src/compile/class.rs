@@ -16,7 +16,7 @@ use crate::language::manifest::{Binding, Block, Inclusion, Manifest};
 use super::declared::{Container, Declared};
 use super::pass::Pass;
 use super::scope::Frame;
-use super::unit::{Given, Unit};
+use super::unit::{Given, Traced, Unit};
 
 /// How many classes and defines may stand in each other.
 const MAX_DEPTH: usize = 64;
@@ -162,10 +162,13 @@ impl<'p, 'a> Walk<'p, 'a> {
     }
 
     fn give(&mut self, frame: &Frame<'_, 'a>, class: &Unit<'a>, binding: &'a Binding) {
-        if class.manifest.parameter(&binding.name).is_none() {
+        let Some(parameter) = class.manifest.parameter(&binding.name) else {
             return; // the program's own problems name it
-        }
-        let traced = frame.evaluate(&binding.value);
+        };
+        let traced = frame.evaluate(&binding.value).map(|traced| {
+            let value = parameter.of.sealed(&traced.value, &self.pass.program.modules);
+            Traced { value, ..traced }
+        });
         self.declared.incomplete |= traced.is_none();
         let given = Given { traced, origin: binding.origin.clone() };
         let name = class.manifest.name.shared().clone();

@@ -51,7 +51,7 @@ impl Checker<'_> {
             };
             for binding in &inclusion.parameters {
                 self.formula(&binding.value, &names);
-                if class.parameter(&binding.name).is_none() {
+                if class.complete && class.parameter(&binding.name).is_none() {
                     self.problems.push(unknown_parameter(class, &binding.name, &binding.key_origin));
                 }
             }
@@ -82,7 +82,7 @@ impl Checker<'_> {
     fn attributes(&mut self, sort: Sort<'_>, attributes: &[Binding], names: &Names) {
         for binding in attributes {
             match sort {
-                Sort::Define(define) if define.parameter(&binding.name).is_none() => {
+                Sort::Define(define) if define.complete && define.parameter(&binding.name).is_none() => {
                     self.problems.push(unknown_parameter(define, &binding.name, &binding.key_origin));
                 }
                 Sort::Type(def) => match content::way(def, &binding.name) {

@@ -120,7 +120,8 @@ impl<'a> Pass<'a> {
         }
         let subject = format!("parameter `{}` of `{}`", parameter.name, unit.manifest.name);
         for misfit in misfits {
-            let problem = misfit.diagnostic(&subject, Some(fallback));
+            let texts = |file: &str| self.program.snapshot.text(file);
+            let problem = misfit.diagnostic(&subject, Some(fallback), &texts);
             let elsewhere = problem.origin.as_ref() != Some(&*parameter.origin);
             self.report(match elsewhere {
                 true => problem.related(

@@ -3,13 +3,15 @@
 //! Data files are read when the first node needs them. What a commit did not change is taken from the one before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{TypeDef, definitions};
 
+use crate::excerpt::Excerpts;
 use crate::inventory::Inventory;
+use crate::language::document::{conflict, unresolved};
 use crate::language::manifest::{Manifest, ManifestKind};
 use crate::language::{Template, Templates};
 use crate::lookup::Data;
@@ -35,6 +37,8 @@ pub struct Program {
     in_manifests: HashMap<Arc<str>, Vec<Diagnostic>>,
     /// What is wrong with everything else that operators write, but the data.
     elsewhere: Vec<Diagnostic>,
+    /// What of its files may be shown, once something is wrong.
+    excerpts: OnceLock<Excerpts>,
 }
 
 /// For each class that a role leads to, the profiles that lead to it.
@@ -65,6 +69,7 @@ impl Program {
             data,
             in_manifests: HashMap::new(),
             elsewhere,
+            excerpts: OnceLock::new(),
         };
         if let Some(previous) = previous.filter(|previous| Self::same_rules(&previous.snapshot, snapshot)) {
             program.data.adopt(&previous.data, snapshot);
@@ -86,9 +91,10 @@ impl Program {
     }
 
     fn find_problems(&mut self) {
+        self.elsewhere.extend(self.undecided());
         let own = self.modules.problems();
         let names: Vec<_> =
-            self.modules.manifests().flat_map(|manifest| names::check(self, manifest)).collect();
+            self.modules.manifests().filter(|m| m.complete).flat_map(|m| names::check(self, m)).collect();
         let mut by_file: HashMap<Arc<str>, Vec<Diagnostic>> = HashMap::new();
         for problem in own.into_iter().chain(names) {
             match &problem.origin {
@@ -123,7 +129,44 @@ impl Program {
     pub fn problems(&self) -> Vec<Diagnostic> {
         let templates = self.templates.values().filter_map(|template| template.as_ref().err());
         let all = self.in_manifests.values().flatten().chain(&self.elsewhere).chain(templates);
-        super::pass::sorted(all.cloned().collect())
+        super::pass::sorted(self.redacted(all.cloned().collect()))
+    }
+
+    /// Whether a problem is that a manifest cannot be read.
+    pub(super) fn cannot_be_read(&self, problem: &Diagnostic) -> bool {
+        let Some(origin) = &problem.origin else { return false };
+        self.modules.manifests().any(|manifest| !manifest.complete && manifest.file == origin.file)
+    }
+
+    /// What is worth a look in files that go to machines.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let crlf = |(path, file): (&Arc<str>, &File)| {
+            let text = std::str::from_utf8(file.bytes()).ok()?;
+            let at = text.find("\r\n").filter(|_| path.contains("/templates/"))?;
+            let message = "the lines of this template end as on Windows, and so will those of the file";
+            let origin = Origin::locate(path, text, at..at);
+            Some(Diagnostic::warning("crlf", message, origin).help("write it with line ends of Unix"))
+        };
+        self.snapshot.under(modules::FOLDER).filter_map(crlf).collect()
+    }
+
+    /// Files of modules that hold both sides of a merge.
+    fn undecided(&self) -> Vec<Diagnostic> {
+        let files = self.snapshot.under(modules::FOLDER).filter(|(path, _)| path.contains("/files/"));
+        let conflict = |(path, file): (&Arc<str>, &File)| {
+            let text = std::str::from_utf8(file.bytes()).ok()?;
+            Some(unresolved(Origin::locate(path, text, conflict(text)?)))
+        };
+        files.filter_map(conflict).collect()
+    }
+
+    /// Problems whose words quote no secret: what leaves a compile goes through here.
+    pub(crate) fn redacted(&self, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        if problems.is_empty() {
+            return problems;
+        }
+        let excerpts = self.excerpts.get_or_init(|| Excerpts::new(&self.snapshot, Some(&self.modules)));
+        problems.into_iter().map(|problem| excerpts.redacted(problem)).collect()
     }
 
     /// What is wrong with one manifest.
@@ -188,7 +231,10 @@ fn read_templates(
 ) -> BTreeMap<Arc<str>, Result<Arc<Template>, Diagnostic>> {
     let files = snapshot.under(modules::FOLDER).filter(|(path, _)| path.contains("/templates/"));
     let read = |(path, file): (&Arc<str>, &File)| match std::str::from_utf8(file.bytes()) {
-        Ok(text) => (path.clone(), compiled.compile(path, &text.into())),
+        Ok(text) => match conflict(text) {
+            Some(span) => (path.clone(), Err(unresolved(Origin::locate(path, text, span)))),
+            None => (path.clone(), compiled.compile(path, &text.into())),
+        },
         Err(_) => {
             let problem =
                 Diagnostic::error("syntax", "the template is not UTF-8", Origin::locate(path, "", 0..0));

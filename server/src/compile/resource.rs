@@ -17,7 +17,7 @@ use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::content::{self, Way};
 use super::declared::{Relation, Resource, Target};
-use super::pass::ATTRIBUTE;
+use super::pass::{ATTRIBUTE, Pass};
 use super::reference::{Need, Reference, Refresh};
 use super::scope::{Frame, data_places};
 use super::unit::Unit;
@@ -29,6 +29,46 @@ pub(super) enum Sort<'a> {
     Type(&'static TypeDef),
     /// A define.
     Define(&'a Arc<Manifest>),
+}
+
+/// The turns of a loop: which element made what.
+#[derive(Default)]
+struct Turns {
+    made: BTreeMap<Arc<str>, Value>,
+    told: bool,
+}
+
+impl Turns {
+    /// Whether another element made a resource of this title.
+    fn again(&mut self, title: &Arc<str>, each: &Value) -> bool {
+        let same = |other: &Value| ["key", "value"].iter().all(|part| other.get(part) == each.get(part));
+        match self.made.get(title) {
+            Some(other) => !same(other),
+            None => {
+                self.made.insert(title.clone(), each.clone());
+                false
+            }
+        }
+    }
+
+    /// Says so, once for a loop.
+    fn tell(&mut self, pass: &Pass<'_>, block: &Block, title: &str, each: &Value) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        let element = match (each.get("key"), each.get("value").map(|value| &value.kind)) {
+            (Some(_), _) => "each.key",
+            (None, Some(Kind::Map(_))) => "each.value.NAME",
+            (None, _) => "each.value",
+        };
+        let message = format!("`{}[{title}]` is made of several elements of `for_each`", block.type_name);
+        let place = block.title.as_ref().map_or(&block.origin, |title| &title.origin);
+        pass.report(
+            Diagnostic::error("one-of-many", message, Origin::clone(place))
+                .label("the same title for each of them")
+                .help(format!("give each a title of its own: title = \"${{{element}}}\"")),
+        );
+    }
 }
 
 impl<'a> Walk<'_, 'a> {
@@ -45,15 +85,23 @@ impl<'a> Walk<'_, 'a> {
             self.declared.incomplete = true;
             return;
         };
+        let mut turns = Turns::default();
         for each in entries {
-            self.instance(unit, block, sort, Some(&each));
+            self.instance(unit, block, sort, Some((&each, &mut turns)));
         }
     }
 
-    fn instance(&mut self, unit: &Rc<Unit<'a>>, block: &'a Block, sort: Sort<'a>, each: Option<&Value>) {
+    fn instance(
+        &mut self,
+        unit: &Rc<Unit<'a>>,
+        block: &'a Block,
+        sort: Sort<'a>,
+        turn: Option<(&Value, &mut Turns)>,
+    ) {
         if self.declared.is_full(self.pass, &block.origin) {
             return;
         }
+        let each = turn.as_ref().map(|(each, _)| *each);
         let frame = Frame::new(self.pass, unit, each);
         match block.when.as_ref().map_or(Some(true), |when| frame.condition(when)) {
             None => self.declared.incomplete = true,
@@ -70,6 +118,12 @@ impl<'a> Walk<'_, 'a> {
                     self.declared.incomplete = true;
                     return;
                 };
+                if let Some((each, turns)) = turn
+                    && turns.again(&title, each)
+                {
+                    turns.tell(self.pass, block, &title, each);
+                    return;
+                }
                 let tags = block.tag.as_ref().map(|tag| frame.tags(tag)).unwrap_or_default();
                 let written = layered(&frame, block, sort);
                 let target = match sort {
@@ -143,6 +197,11 @@ pub(super) fn read_reference(
         let message = format!("`{text}`: only `notify` can ask for a reload");
         let help = "leave `:reload` out, or notify from the other side";
         return Err(Box::new(problem(message).help(help)));
+    }
+    let deaf = TypeDef::find(&reference.target.type_name).filter(|def| !def.reloads);
+    if let Some(def) = deaf.filter(|_| reference.refresh == Refresh::Reload) {
+        let message = format!("`{text}`: a `{}` cannot reload", def.name);
+        return Err(Box::new(problem(message).help("leave `:reload` out")));
     }
     Ok(reference)
 }

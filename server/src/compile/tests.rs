@@ -10,11 +10,13 @@ use std::sync::Arc;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
+use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use super::{Compiled, Program, compile};
 use crate::check::{check, facts_of};
 use crate::diagnose::{self, Colour};
+use crate::excerpt::Excerpts;
 use crate::repo::{Presence, Snapshot};
 
 const KEY: &[u8] = b"a key of the tests";
@@ -76,9 +78,9 @@ fn matches(case: &Path, file: &str, actual: &str, wrong: &mut String) {
 }
 
 fn rendered(snapshot: &Snapshot, problems: &[Diagnostic]) -> String {
-    let texts =
-        |path: &str| snapshot.get(path).map(|file| String::from_utf8_lossy(file.bytes()).into_owned());
-    let shown = problems.iter().map(|problem| diagnose::text(problem, &texts, Colour::Plain) + "\n\n");
+    let excerpts = Excerpts::new(snapshot, None);
+    let line = |origin: &Origin| excerpts.line(origin);
+    let shown = problems.iter().map(|problem| diagnose::text(problem, &line, Colour::Plain) + "\n\n");
     shown.collect()
 }
 

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
-use super::estate::Estate;
 use super::text::Shown;
+use crate::excerpt::{Excerpt, Excerpts};
 
 /// So many are shown; the rest are a number.
 pub const MOST: usize = 20;
@@ -51,7 +51,8 @@ impl Fault {
     pub fn all(diagnostics: &[Diagnostic], commit: &str, asked: &Asked) -> Vec<Self> {
         let shown = diagnostics.iter().take(MOST);
         if asked.sees_everything() {
-            shown.map(|diagnostic| Self::of(diagnostic, commit, &*asked.state.estate)).collect()
+            let excerpts = if diagnostics.is_empty() { None } else { asked.state.estate.excerpts(commit) };
+            shown.map(|diagnostic| Self::of(diagnostic, excerpts.as_ref())).collect()
         } else {
             shown.map(Self::without_source).collect()
         }
@@ -76,11 +77,9 @@ impl Fault {
         }
     }
 
-    fn of(diagnostic: &Diagnostic, commit: &str, estate: &dyn Estate) -> Self {
-        let line = diagnostic.origin.as_ref().and_then(|origin| {
-            let source = estate.source(commit, &origin.file)?;
-            Line::at(origin, &source)
-        });
+    fn of(diagnostic: &Diagnostic, excerpts: Option<&Excerpts>) -> Self {
+        let excerpt = |origin: &Origin| excerpts?.line(origin);
+        let line = diagnostic.origin.as_ref().and_then(excerpt).map(Line::of);
         let related = diagnostic.related.iter();
         Self {
             severity: diagnostic.severity,
@@ -103,28 +102,23 @@ impl Line {
         " ".repeat(self.number.to_string().len())
     }
 
-    fn at(origin: &Origin, source: &str) -> Option<Self> {
-        let start = origin.start as usize;
-        let begin = source.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
-        let text = source[begin..].lines().next().unwrap_or_default();
-        let end = (origin.end as usize).clamp(start, begin + text.len().max(start - begin));
+    fn of(excerpt: Excerpt) -> Self {
+        let Excerpt { number, text, marked } = excerpt;
         let blank = |c| if c == '\t' { '\t' } else { ' ' };
-        let marked = source.get(start..end).map_or(1, |marked| marked.chars().count().max(1));
-        Some(Self {
-            number: origin.line,
-            text: text.into(),
-            indent: source[begin..start].chars().map(blank).collect(),
-            carets: "^".repeat(marked),
-        })
+        let meant = text.get(marked.clone()).map_or(1, |meant| meant.chars().count().max(1));
+        let indent = text.get(..marked.start).unwrap_or_default().chars().map(blank).collect();
+        Self { number, text: text.as_str().into(), indent, carets: "^".repeat(meant) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::excerpt::Masked;
 
     fn line(source: &str, span: std::ops::Range<usize>) -> Line {
-        Line::at(&Origin::locate(&"a.toml".into(), source, span), source).unwrap()
+        let origin = Origin::locate(&"a.toml".into(), source, span);
+        Line::of(Masked::open(source).line(&origin).unwrap())
     }
 
     #[test]
@@ -144,7 +138,8 @@ mod tests {
     #[test]
     fn a_place_outside_of_the_file_has_no_line() {
         let origin = Origin::locate(&"a.toml".into(), "ü", 0..1);
-        assert_eq!(Line::at(&Origin { start: 1, ..origin.clone() }, "ü"), None);
-        assert_eq!(Line::at(&Origin { start: 99, ..origin }, "ü"), None);
+        let text = Masked::open("ü");
+        assert_eq!(text.line(&Origin { start: 1, ..origin.clone() }), None);
+        assert_eq!(text.line(&Origin { start: 99, ..origin }), None);
     }
 }

@@ -3,13 +3,14 @@
 
 use tokio::sync::broadcast;
 
+use crate::excerpt::Excerpts;
 pub use crate::fleet::Inventory;
 use crate::live::{Happening, Live, Unreadable};
 
 /// The running server, as far as pages show it.
 pub trait Estate: Inventory {
-    /// A text of a commit, to show the line of an error; none where it is not at hand any more.
-    fn source(&self, commit: &str, file: &str) -> Option<String>;
+    /// The lines of a commit, to show that of an error; none where it is not at hand any more.
+    fn excerpts(&self, commit: &str) -> Option<Excerpts>;
 
     /// Whether there is a good commit to answer polls from.
     fn has_commit(&self) -> bool;
@@ -22,9 +23,10 @@ pub trait Estate: Inventory {
 }
 
 impl Estate for Live {
-    fn source(&self, commit: &str, file: &str) -> Option<String> {
+    fn excerpts(&self, commit: &str) -> Option<Excerpts> {
         let snapshot = self.snapshot(commit)?;
-        String::from_utf8(snapshot.get(file)?.bytes().to_vec()).ok()
+        let in_force = self.in_force();
+        Some(Excerpts::new(&snapshot, in_force.as_ref().map(|in_force| in_force.program().modules())))
     }
 
     fn has_commit(&self) -> bool {

@@ -108,7 +108,7 @@ async fn the_overview_says_what_is_in_force_and_what_is_broken_with_line_and_car
         "acme: more workers for the sale",
         "[unknown-key]",
         "hieradata/customers/acme.toml:2:1",
-        "worker_proceses = 8\n",
+        "worker_proceses = …\n",
         "^^^^^^^^^^^^^^^ not a parameter of `profile::nginx`",
         "did you mean `worker_processes`?",
         "href=\"/nodes?state=failed\"",

@@ -11,6 +11,7 @@ use holdfast_catalog::value::{Kind, MAX_DEPTH, Map, Value};
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
+mod conflict;
 mod limits;
 mod places;
 mod traps;
@@ -18,7 +19,8 @@ mod traps;
 #[cfg(test)]
 mod tests;
 
-use super::problems::Problems;
+use super::problems::{MORE, Problems};
+pub use conflict::conflict;
 use places::Places;
 pub use traps::unknown_key;
 
@@ -103,11 +105,21 @@ impl Document {
             return (Self { file: file.clone(), text, root: Table::default() }, vec![problem]);
         }
         let (table, errors) = read(&text);
+        let undecided =
+            if errors.is_empty() { conflict(&text) } else { conflict(&text).or(conflict::marker(&text)) };
+        if let Some(span) = undecided {
+            let problem = unresolved(Origin::clone(&places.origin(span)));
+            return (Self { file: file.clone(), text, root: Table::default() }, vec![problem]);
+        }
         let mut problems = Problems::default();
-        errors.iter().for_each(|error| problems.note(|| places.syntax_error(error)));
+        for line in errors.chunk_by(|a, b| places.line(a) == places.line(b)) {
+            let known = |error: &&toml::de::Error| places.syntax_error(error).help.is_some();
+            if let Some(error) = line.iter().find(known).or(line.first()) {
+                problems.note(|| places.syntax_error(error));
+            }
+        }
         let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
-        let mut problems = problems.into_list();
-        problems.dedup_by(|a, b| a.origin == b.origin && a.message == b.message);
+        let problems = one_a_line(places.without_repetitions(problems.into_list()));
         (Self { file: file.clone(), text, root }, problems)
     }
 
@@ -128,6 +140,29 @@ fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
         Ok(table) => (table, Vec::new()),
         Err(error) => (Spanned::new(0..0, DeTable::new()), vec![error]),
     }
+}
+
+/// A merge that nobody decided.
+pub fn unresolved(origin: Origin) -> Diagnostic {
+    Diagnostic::error("syntax", "unresolved merge conflict", origin)
+        .label("one side begins here")
+        .help("decide between the two sides, and take out the lines of `<<<<<<<`, `=======` and `>>>>>>>`")
+}
+
+/// Of several errors of a line, the first that knows a cure: the others follow from it.
+fn one_a_line(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let line = |problem: &Diagnostic| problem.origin.as_ref().map(|origin| origin.line);
+    let is_syntax = |problem: &Diagnostic| problem.code == "syntax";
+    let broken: std::collections::BTreeSet<_> =
+        problems.iter().filter(|problem| is_syntax(problem)).map(line).collect();
+    let follows = |problem: &Diagnostic| problem.code != MORE && broken.contains(&line(problem));
+    problems.retain(|problem| is_syntax(problem) || !follows(problem));
+    problems.sort_by_key(|problem| (line(problem), problem.help.is_none()));
+    problems.dedup_by(|a, b| {
+        (is_syntax(a) && is_syntax(b) && line(a) == line(b))
+            || (a.origin == b.origin && a.message == b.message)
+    });
+    problems
 }
 
 impl Table {
@@ -224,11 +259,10 @@ impl Walk<'_> {
             DeValue::Integer(number) => Content::Scalar(self.integer(number, &origin)),
             DeValue::Float(number) => Content::Scalar(self.float(number, &origin)),
             DeValue::Datetime(date) => {
-                let message = format!("`{date}` is a date, which no parameter takes");
                 self.problems.note(|| {
-                    Diagnostic::error("wrong-kind", message, Origin::clone(&origin))
+                    Diagnostic::error("wrong-kind", "no parameter takes a date", Origin::clone(&origin))
                         .label("a date")
-                        .help(format!("write it as a string: \"{date}\""))
+                        .help("write it as a string, with quotes around it")
                 });
                 Content::Scalar(Kind::String(date.to_string().into()))
             }
@@ -247,7 +281,7 @@ impl Walk<'_> {
         match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(integer) => Kind::Int(integer),
             Err(_) => {
-                let message = format!("`{number}` is beyond 64 bits");
+                let message = "this number is beyond 64 bits";
                 self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
                 Kind::Int(0)
             }
@@ -258,7 +292,7 @@ impl Walk<'_> {
         match number.as_str().parse::<f64>() {
             Ok(float) if float.is_finite() => Kind::Float(float),
             _ => {
-                let message = format!("`{number}` is not a finite number");
+                let message = "this is not a finite number";
                 self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
                 Kind::Float(0.0)
             }

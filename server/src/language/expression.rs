@@ -22,6 +22,8 @@ mod parse;
 mod token;
 pub(super) mod tree;
 
+pub(crate) use operator::compare;
+
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

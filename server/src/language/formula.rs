@@ -8,8 +8,9 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use super::fault::Fault;
-use super::interpolation::Interpolation;
+use super::document::{Content, Item};
+use super::fault::{Code, Fault};
+use super::interpolation::{ESCAPED, Interpolation, OPEN};
 use super::problems::MOST;
 use super::scope::Scope;
 
@@ -22,7 +23,7 @@ pub enum Formula {
     Text(Arc<Interpolation>, Option<Arc<Origin>>),
     /// A list, with expressions at some depth.
     List(Arc<[Formula]>, Option<Arc<Origin>>),
-    /// A map, with expressions at some depth of its values; its keys are as they are written.
+    /// A map, with expressions at some depth of its values; its keys hold none.
     Map(Arc<BTreeMap<Arc<str>, Formula>>, Option<Arc<Origin>>),
 }
 
@@ -34,6 +35,17 @@ impl Formula {
     pub fn parse(value: &Value) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
         let formula = Self::read(value, &mut faults);
+        if faults.is_empty() { Ok(formula) } else { Err(faults) }
+    }
+
+    /// The same of a value as it stands in a file, whose keys have places.
+    ///
+    /// # Errors
+    /// Everything that does not parse, and expressions in keys.
+    pub fn of_item(item: &Item) -> Result<Self, Vec<Fault>> {
+        let mut faults = Vec::new();
+        keys(item, &mut faults);
+        let formula = Self::read(&item.to_value(), &mut faults);
         if faults.is_empty() { Ok(formula) } else { Err(faults) }
     }
 
@@ -52,8 +64,12 @@ impl Formula {
                 Self::List(list.iter().map(|item| Self::read(item, faults)).collect(), origin)
             }
             Kind::Map(map) => {
-                let entries = map.iter().map(|(key, item)| (key.clone(), Self::read(item, faults)));
-                Self::Map(Arc::new(entries.collect()), origin)
+                let entries = map.iter().map(|(key, item)| (literal(key), Self::read(item, faults)));
+                let formula = Self::Map(Arc::new(entries.collect()), origin);
+                if map.keys().any(|key| key.contains(ESCAPED)) {
+                    return formula; // its keys are not those of the value
+                }
+                formula
             }
             _ => return Self::Constant(value.clone()),
         };
@@ -120,9 +136,35 @@ impl Formula {
     }
 }
 
+/// A key as it is meant.
+fn literal(key: &Arc<str>) -> Arc<str> {
+    if key.contains(ESCAPED) { key.replace(ESCAPED, OPEN).into() } else { key.clone() }
+}
+
+/// Expressions in keys, at any depth. They are refused: two of them could give one key, and none has an order.
+fn keys(item: &Item, faults: &mut Vec<Fault>) {
+    match &item.content {
+        Content::List(items) => items.iter().for_each(|item| keys(item, faults)),
+        Content::Table(table, _) => {
+            for entry in &table.entries {
+                let plain = entry.key.replace(ESCAPED, "   ");
+                if let Some(at) = plain.find(OPEN) {
+                    let fault = Fault::new(Code::Syntax, "keys are not evaluated", at..at + OPEN.len());
+                    let help = "write the whole map as an expression, such as \"${{name + '@localhost': 'x'}}\"; \
+                                a literal `${` is written `$${`";
+                    faults.push(fault.help(help).within(Some(&entry.key_origin)));
+                }
+                keys(&entry.item, faults);
+            }
+        }
+        Content::Scalar(_) => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::document::Document;
 
     fn at(line: u32, value: impl Into<Value>) -> Value {
         let file: Arc<str> = "a.toml".into();
@@ -153,6 +195,23 @@ mod tests {
         assert_eq!(formula.unknown(&Map::new()).len(), 1);
         let unparsed = Formula::parse(&vec![at(4, "${("), at(5, "${1 +}")].into()).unwrap_err();
         assert_eq!(unparsed.len(), 2);
+    }
+
+    #[test]
+    fn keys_hold_no_expression_and_a_doubled_dollar_is_literal_there_too() {
+        let read = |text: &str| {
+            let (document, problems) = Document::parse(&"a.toml".into(), text.as_bytes(), None);
+            assert_eq!(problems, []);
+            Formula::of_item(&document.root.entries[0].item)
+        };
+        for text in ["x = { \"${a}\" = 1 }", "x = [{ k = { \"--${a}\" = true } }]", "[x.\"a${b\"]\nc = 1"] {
+            let faults = read(text).unwrap_err();
+            assert_eq!((faults.len(), &*faults[0].message), (1, "keys are not evaluated"), "{text}");
+            let place = faults[0].diagnostic(Some(text)).origin.unwrap();
+            assert_eq!(&text[place.start as usize..place.end as usize], "${", "{text}");
+        }
+        let formula = read("x = { \"$${a}\" = 1 }").unwrap();
+        assert_eq!(formula.evaluate(&Map::new()).unwrap().get("${a}"), Some(&1.into()));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::problems::MOST;
 use super::scope::Scope;
 use super::secrecy::Stretches;
 
-const OPEN: &str = "${";
-const ESCAPED: &str = "$${";
+pub(super) const OPEN: &str = "${";
+pub(super) const ESCAPED: &str = "$${";
 
 /// The longest string that may hold expressions.
 const MAX_BYTES: usize = 256 * 1024;
@@ -93,7 +93,8 @@ impl Interpolation {
     /// The first thing that is wrong: null, a list or a map inside text among them.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, Fault> {
         if let [Part::Expression { expression, offset }] = &self.parts[..] {
-            return expression.evaluate(scope).map_err(|fault| within(fault, *offset));
+            let value = expression.evaluate(scope).map_err(|fault| within(fault, *offset))?;
+            return if is_finite(&value) { Ok(value) } else { Err(no_number(expression).shifted(*offset)) };
         }
         let mut text = Stretches::default();
         for part in &self.parts {
@@ -101,6 +102,9 @@ impl Interpolation {
                 Part::Text(plain) => text.push_str(plain),
                 Part::Expression { expression, offset } => {
                     let value = expression.evaluate(scope).map_err(|fault| within(fault, *offset))?;
+                    if !is_finite(&value) {
+                        return Err(no_number(expression).shifted(*offset));
+                    }
                     if !text.push(&value) {
                         return Err(no_text(&value, expression).shifted(*offset));
                     }
@@ -136,6 +140,23 @@ fn length(rest: &str, opened: usize) -> Result<usize, Fault> {
     }
     let fault = Fault::new(Code::Syntax, "`${` is not closed with `}`", opened..offset);
     Err(fault.help(format!("a literal `{OPEN}` is written `{ESCAPED}`")))
+}
+
+/// Whether every number in a value is one that data can hold: JSON and the machine know no infinity.
+fn is_finite(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Float(float) => float.is_finite(),
+        Kind::List(list) => list.iter().all(is_finite),
+        Kind::Map(map) => map.values().all(is_finite),
+        Kind::Sensitive(secret) => secret.as_pieces().is_some() || is_finite(&secret.expose()),
+        _ => true,
+    }
+}
+
+fn no_number(expression: &Expression) -> Fault {
+    let source = expression.source();
+    let message = format!("`{}` is infinite or no number, which no value may be", source.trim());
+    Fault::new(Code::BadValue, message, 0..source.len()).help("ask math.isFinite(x) first")
 }
 
 fn no_text(value: &Value, expression: &Expression) -> Fault {
@@ -191,6 +212,14 @@ mod tests {
     fn inside_text_it_is_written_out() {
         assert_eq!(evaluate("${name}:${port + 1}/").unwrap(), "web:81/".into());
         assert_eq!(evaluate(" ${port}").unwrap(), " 80".into());
+    }
+
+    #[test]
+    fn what_is_no_finite_number_is_an_error_and_not_null() {
+        for text in ["${1.0 / 0.0}", "${[0.0 / 0.0]}", "${{'a': -1.0 / 0.0}}", "x${1.0 / 0.0}"] {
+            assert!(fault(text).0.contains("infinite or no number"), "{text}");
+        }
+        assert_eq!(evaluate("${math.isInf(1.0 / 0.0)}").unwrap(), true.into());
     }
 
     #[test]

@@ -16,12 +16,14 @@ use super::types::Type;
 
 mod name;
 mod parameters;
+mod plain;
 mod reader;
 mod resources;
 #[cfg(test)]
 mod tests;
 
 pub use name::{ManifestName, is_name, is_segment};
+pub use plain::{is_plain, may_be_secret};
 pub(crate) use reader::read_type;
 
 /// The keys of a manifest.
@@ -38,6 +40,8 @@ pub struct Manifest {
     pub file: Arc<str>,
     /// The file's text, for carets under parts of a string.
     pub text: Arc<str>,
+    /// Whether all of it could be read; where not, what seems to be missing may be there.
+    pub complete: bool,
     /// Class or define.
     pub kind: ManifestKind,
     /// What it is for.

@@ -7,6 +7,9 @@ use holdfast_catalog::origin::Origin;
 /// So many are kept.
 pub const MOST: usize = 100;
 
+/// The code of how many are not kept.
+pub const MORE: &str = "more";
+
 /// A list that stops growing.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -22,6 +25,11 @@ impl Problems {
         } else {
             self.more += 1;
         }
+    }
+
+    /// Whether one of this code is among them.
+    pub fn holds(&self, code: &str) -> bool {
+        self.kept.iter().any(|problem| problem.code == code)
     }
 
     /// Several more.
@@ -42,7 +50,7 @@ impl Problems {
 /// Says how many are not shown.
 pub fn more(count: usize, whence: &str, origin: Option<Origin>) -> Diagnostic {
     let noun = if count == 1 { "problem" } else { "problems" };
-    Diagnostic::error("more", format!("and {count} more {noun} {whence}"), origin)
+    Diagnostic::error(MORE, format!("and {count} more {noun} {whence}"), origin)
 }
 
 #[cfg(test)]

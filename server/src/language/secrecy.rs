@@ -21,6 +21,14 @@ pub(super) fn exposed(value: &Value) -> Value {
     Value { kind, origin: value.origin.clone() }
 }
 
+/// Whether a scalar is secret from end to end.
+pub(super) fn is_all_secret(value: &Value) -> bool {
+    match &value.kind {
+        Kind::Sensitive(secret) => secret.as_pieces().is_none_or(|pieces| pieces.iter().all(|p| p.secret)),
+        _ => false,
+    }
+}
+
 /// The value with every scalar in it secret.
 pub(super) fn sealed(value: Value) -> Value {
     let kind = match value.kind {

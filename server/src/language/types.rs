@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::value::{Kind, Map, Value};
+use holdfast_catalog::value::Value;
 use regex::Regex;
 
 use super::fault::Fault;
-use super::secrecy;
 use super::word::Chapter;
 
 mod check;
 mod format;
 mod parse;
+mod secret;
 mod show;
 
 pub use format::Format;
+pub use secret::{NoAlternative, Shape};
 
 /// All types, as their definitions say it: an example is a type, with a value of it as an expression.
 pub fn chapters() -> Vec<Chapter> {
@@ -151,20 +152,41 @@ pub struct Misfit {
     pub help: Option<String>,
     /// Where the part stands.
     pub origin: Option<Arc<Origin>>,
+    /// The key of the part, where that is what is wrong.
+    pub key: Option<Arc<str>>,
 }
 
 impl Misfit {
     /// As a diagnostic about `subject` (such as "parameter `vhosts`"); `fallback` is the place where the part has
-    /// none of its own.
-    pub fn diagnostic(&self, subject: &str, fallback: Option<&Origin>) -> Diagnostic {
+    /// none of its own. `texts` are the files: with them, a caret stands under a key that is wrong.
+    pub fn diagnostic(&self, subject: &str, fallback: Option<&Origin>, texts: &Texts<'_>) -> Diagnostic {
         let origin = self.origin.as_deref().or(fallback).cloned();
+        let origin = origin.map(|origin| self.key_place(&origin, texts).unwrap_or(origin));
         let at = if self.path.is_empty() { String::new() } else { format!(" at `{}`", self.path) };
         let mut diagnostic =
             Diagnostic::error("type-mismatch", format!("{subject}{at}: {}", self.message), origin);
         diagnostic.help.clone_from(&self.help);
         diagnostic
     }
+
+    /// Where the key stands whose value stands at `value`: before it, or in its header.
+    fn key_place(&self, value: &Origin, texts: &Texts<'_>) -> Option<Origin> {
+        let (key, text) = (self.key.as_ref()?, texts(&value.file)?);
+        let start = value.start as usize;
+        let header = text.get(start..value.end as usize)?;
+        let found = if header.starts_with('[') && header.rfind(&**key).is_some() {
+            start + header.rfind(&**key)?
+        } else {
+            let before = text.get(..start)?.trim_end().strip_suffix('=')?.trim_end();
+            before.strip_suffix(['"', '\'']).unwrap_or(before).strip_suffix(&**key)?.len()
+        };
+        let place = Origin::locate(&value.file, &text, found..found + key.len());
+        Some(Origin { level: value.level.clone(), ..place })
+    }
 }
+
+/// The text of a file, by its path.
+pub type Texts<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 impl Type {
     /// Parses Puppet's notation: `Array[Host, 1]`.
@@ -194,7 +216,7 @@ impl Type {
     }
 
     /// The types directly inside.
-    fn inner(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
+    pub fn inner(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
         match self {
             Self::NotUndef(inner)
             | Self::Array(inner, _)
@@ -212,42 +234,4 @@ impl Type {
     pub fn check(&self, value: &Value, defines: &dyn Defines) -> Vec<Misfit> {
         check::check(self, value, defines)
     }
-
-    /// The value with every part secret that the type calls `Sensitive`; for values that fit.
-    pub fn sealed(&self, value: &Value, defines: &dyn Defines) -> Value {
-        let sealed: Value = match (self, &value.kind) {
-            (_, Kind::Null) => return value.clone(),
-            (Self::Sensitive(_), _) => return secrecy::sealed(value.clone()),
-            (Self::Optional(inner) | Self::NotUndef(inner), _) => return inner.sealed(value, defines),
-            (Self::Variant(types), _) => {
-                let fitting = types.iter().find(|inner| inner.check(value, defines).is_empty());
-                return fitting.map_or_else(|| value.clone(), |inner| inner.sealed(value, defines));
-            }
-            (Self::Array(inner, _), Kind::List(list)) => {
-                list.iter().map(|item| inner.sealed(item, defines)).collect::<Vec<_>>().into()
-            }
-            (Self::Tuple(types), Kind::List(list)) => {
-                let items = list.iter().zip(types.iter());
-                items.map(|(item, inner)| inner.sealed(item, defines)).collect::<Vec<_>>().into()
-            }
-            (Self::Hash(types, _), Kind::Map(map)) => {
-                map.iter().map(|(k, v)| (k.clone(), types[1].sealed(v, defines))).collect::<Map>().into()
-            }
-            (Self::Struct(fields), Kind::Map(map)) => sealed_fields(fields, map, defines),
-            (Self::Define(name), Kind::Map(map)) => match defines.parameters(name) {
-                Some(fields) => sealed_fields(&fields, map, defines),
-                None => return value.clone(),
-            },
-            _ => return value.clone(),
-        };
-        Value { origin: value.origin.clone(), ..sealed }
-    }
-}
-
-fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Value {
-    let seal = |(key, item): (&Arc<str>, &Value)| {
-        let field = fields.iter().find(|field| field.name == *key);
-        (key.clone(), field.map_or_else(|| item.clone(), |field| field.of.sealed(item, defines)))
-    };
-    map.iter().map(seal).collect::<Map>().into()
 }

@@ -11,7 +11,7 @@ use holdfast_catalog::value::Value;
 use super::file::DataFile;
 use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
-use super::{Key, LookupError, part};
+use super::{Key, Lookup, LookupError, part};
 use crate::language::formula::Formula;
 use crate::language::manifest::is_segment;
 use crate::language::merge::Merge;
@@ -52,6 +52,12 @@ impl Data {
     pub fn new(snapshot: &Snapshot, settings: Arc<Settings>, modules: Modules) -> (Self, Vec<Diagnostic>) {
         let (keys, problems) = keys::read(snapshot, &modules);
         (Self { settings, modules, keys, files: RwLock::default() }, problems)
+    }
+
+    /// What is declared in a snapshot, whatever is wrong with it. What is the same in `known` is not parsed again.
+    pub fn of(snapshot: &Snapshot, known: Option<&Modules>) -> Self {
+        let (settings, _) = Settings::read(snapshot);
+        Self::new(snapshot, Arc::new(settings), Modules::read(snapshot, known)).0
     }
 
     /// The hierarchy and what else the repository says about itself.
@@ -209,7 +215,7 @@ impl Data {
                 Some(level) => {
                     let file = self.file(level, path, content);
                     problems.extend(file.problems.iter().cloned());
-                    problems.extend(self.misfits(&file));
+                    problems.extend(self.misfits(&file, snapshot));
                 }
                 // whose mistake it is, is by the level that it was meant for
                 None => problems.push(self.unread(path, level(&|pattern| pattern.begins(path)))),
@@ -230,13 +236,14 @@ impl Data {
     }
 
     /// The values of a file that cannot be of their types, whether another level overrules them or no node reads them.
-    fn misfits(&self, file: &DataFile) -> Vec<Diagnostic> {
+    fn misfits(&self, file: &DataFile, snapshot: &Snapshot) -> Vec<Diagnostic> {
+        let texts = |file: &str| snapshot.text(file);
         let of_key = |(key, formula): (&Arc<str>, &Formula)| {
             let Ok(declaration) = self.declaration(key) else { return Vec::new() };
             let misfits = part::misfits(declaration.merge, declaration.of, formula, &self.modules);
             let problem = |misfit: Misfit| {
                 let place = file.origins.get(key).map(|origin| &**origin);
-                let problem = misfit.diagnostic(&format!("`{key}`"), place);
+                let problem = misfit.diagnostic(&format!("`{key}`"), place, &texts);
                 problem.related(Origin::clone(declaration.origin), "declared here")
             };
             misfits.into_iter().map(problem).collect::<Vec<_>>()
@@ -275,13 +282,15 @@ pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>)
 
 impl Declaration<'_> {
     /// Checks a value that was found: each part that is wrong is shown where the data gave it.
-    pub(super) fn check(&self, value: &Value, key: &str, modules: &Modules) -> Result<(), Vec<Diagnostic>> {
+    pub(super) fn check(&self, value: &Value, key: &str, lookup: &Lookup<'_>) -> Result<(), Vec<Diagnostic>> {
         if value.is_null() {
             return Ok(());
         }
+        let modules = lookup.data.modules();
+        let texts = |file: &str| lookup.reader.snapshot().text(file);
         let problem = |misfit: Misfit| {
             misfit
-                .diagnostic(&format!("`{key}`"), value.origin.as_deref())
+                .diagnostic(&format!("`{key}`"), value.origin.as_deref(), &texts)
                 .related(Origin::clone(self.origin), "declared here")
         };
         let problems: Vec<_> = self.of.check(value, modules).into_iter().map(problem).collect();

@@ -1,5 +1,6 @@
 //! How a key got its value: each level, its file and line, found or not, and how the answer was merged.
 
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ mod hidden;
 
 use super::source::State;
 use super::{Found, Lookup, LookupError};
+use crate::excerpt::Excerpts;
 use crate::language::merge::Merge;
 
 /// How a key got its value.
@@ -55,17 +57,23 @@ pub enum Outcome {
 }
 
 pub(super) fn explain(lookup: &Lookup<'_>, key: &str, merge: Option<&Merge>) -> Explanation {
+    let excerpts = OnceCell::new();
+    let told = |problems: Vec<Diagnostic>| {
+        let excerpts =
+            excerpts.get_or_init(|| Excerpts::new(lookup.reader.snapshot(), Some(lookup.data.modules())));
+        problems.into_iter().map(|problem| excerpts.redacted(problem)).collect::<Vec<_>>()
+    };
     let failed = |error: LookupError| Explanation {
         key: key.into(),
         merge: None,
         steps: Vec::new(),
-        answer: Err(error.diagnostics(None)),
+        answer: Err(told(error.diagnostics(None))),
     };
     let declaration = match lookup.data.declaration(key) {
         Ok(declaration) => declaration,
         Err(error) => return failed(error),
     };
-    let answer = lookup.get_merged(key, merge).map_err(|error| error.diagnostics(None));
+    let answer = lookup.get_merged(key, merge).map_err(|error| told(error.diagnostics(None)));
     let merge = merge.unwrap_or(declaration.merge);
     let sources = match lookup.sources_of(declaration.class) {
         Ok(sources) => sources,
@@ -81,7 +89,7 @@ pub(super) fn explain(lookup: &Lookup<'_>, key: &str, merge: Option<&Merge>) -> 
             State::Absent => Outcome::NoFile,
             State::Skipped(why) => Outcome::Skipped(why.clone()),
             State::File(_) => match lookup.evaluate_alone(&source, key) {
-                Err(problems) => Outcome::Failed(problems),
+                Err(problems) => Outcome::Failed(told(problems)),
                 Ok(None) => Outcome::NoKey,
                 Ok(Some(value)) => {
                     let place = used.iter().position(|origin| Some(origin) == value.origin.as_ref());

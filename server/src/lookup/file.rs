@@ -43,7 +43,12 @@ impl DataFile {
             policies: FilePolicies::default(),
             problems: Vec::new(),
         };
+        let broken = problems.holds("syntax");
         let mut reading = Reading { file, problems, data, writer: level.writer };
+        if broken {
+            // what else seems wrong with it follows from that
+            return Self { problems: reading.problems.into_list(), ..reading.file };
+        }
         for entry in &document.root.entries {
             reading.top_level(entry);
         }
@@ -93,6 +98,7 @@ impl Reading<'_> {
             }
             match modules.class(name) {
                 Some(class) if class.parameter(&entry.key).is_some() => self.value(below.into(), entry),
+                Some(class) if !class.complete => {} // the class's own problem is told
                 Some(class) => self.problems.note(|| {
                     let parameters = class.parameters.iter().map(|parameter| &*parameter.name);
                     let outer: Vec<&str> = self.data.keys().map(|(name, _)| &**name).collect();
@@ -105,7 +111,7 @@ impl Reading<'_> {
     }
 
     fn value(&mut self, key: Arc<str>, entry: &Entry) {
-        match Formula::parse(&entry.item.to_value()) {
+        match Formula::of_item(&entry.item) {
             Ok(formula) => {
                 self.restrict(&formula);
                 self.file.origins.insert(key.clone(), entry.item.origin.clone());
@@ -154,10 +160,13 @@ fn unread_key(entry: &Entry, data: &Data) -> Diagnostic {
     let declared = data.keys().map(|(name, _)| &**name);
     let names: Vec<&str> = declared.chain(data.modules().manifests().map(|m| m.name.module())).collect();
     let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);
-    Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
-        .label("no such class or key")
-        .help("keys for lookup() are declared in hieradata/keys.toml")
-        .did_you_mean(&entry.key, names)
+    let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
+        .label("no such class or key");
+    if let Some((class, parameter)) = entry.key.rsplit_once("::") {
+        let table = class.replace("::", ".");
+        return problem.help(format!("a class is a table: [{table}], and below it {parameter} = …"));
+    }
+    problem.help("keys for lookup() are declared in hieradata/keys.toml").did_you_mean(&entry.key, names)
 }
 
 fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagnostic {

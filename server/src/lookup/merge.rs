@@ -13,6 +13,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::source::Source;
+use crate::language::expression::compare;
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
 
 /// One value of several, the most specific first; none where there are none, or all were knocked out.
@@ -25,7 +26,9 @@ pub(super) fn merge(merge: &Merge, values: &[Value]) -> Result<Option<Value>, Di
         Merge::First => Ok(Some(first.clone())),
         Merge::Unique => unique(values).map(Some),
         Merge::Hash => hash(values).map(Some),
-        Merge::Deep(options) => Deep { options }.merge(&values.iter().collect::<Vec<_>>()),
+        Merge::Deep(options) => {
+            Deep { options, several: values.len() > 1 }.merge(&values.iter().collect::<Vec<_>>())
+        }
     }
 }
 
@@ -69,6 +72,8 @@ fn placed(value: Value, like: &Value) -> Value {
 
 struct Deep<'a> {
     options: &'a DeepOptions,
+    /// Whether several levels have the key: one alone is taken as it is written.
+    several: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -148,12 +153,12 @@ impl Deep<'_> {
         self.ordered(merged, lists.len()).map(Value::from)
     }
 
-    /// The least specific first; without duplicates where there was something to merge.
+    /// The least specific first; without duplicates, also where only one of several levels has the list.
     fn union(&self, lists: &[Vec<&Value>]) -> Result<Vec<Value>, Diagnostic> {
         let mut merged: Vec<Value> = Vec::new();
         for item in lists.iter().rev().flatten() {
             let Some(item) = self.merge(&[item])? else { continue };
-            if lists.len() == 1 || !merged.contains(&item) {
+            if !self.several || !merged.contains(&item) {
                 merged.push(item);
             }
         }
@@ -182,11 +187,12 @@ impl Deep<'_> {
         if self.options.lists == ListOrder::ByLevel || merged < 2 {
             return Ok(list);
         }
-        if let Some(pair) = list.windows(2).find(|pair| compare(&pair[0], &pair[1]).is_none()) {
+        let order = |a: &Value, b: &Value| compare(a, b).flatten();
+        if let Some(pair) = list.windows(2).find(|pair| order(&pair[0], &pair[1]).is_none()) {
             let message = format!("cannot sort {} and {}", pair[0].noun(), pair[1].noun());
             return Err(Diagnostic::error("wrong-type", message, pair[1].origin.as_deref().cloned()));
         }
-        list.sort_by(|a, b| compare(a, b).unwrap_or(Ordering::Equal));
+        list.sort_by(|a, b| order(a, b).unwrap_or(Ordering::Equal));
         Ok(list)
     }
 
@@ -211,16 +217,6 @@ fn switched_on(value: &Value) -> bool {
 
 fn all_maps(lists: &[Vec<&Value>]) -> bool {
     lists.iter().flatten().all(|item| item.as_map().is_some())
-}
-
-fn compare(a: &Value, b: &Value) -> Option<Ordering> {
-    match (&a.kind, &b.kind) {
-        (Kind::Int(a), Kind::Int(b)) => Some(a.cmp(b)),
-        (Kind::Float(a), Kind::Float(b)) => a.partial_cmp(b),
-        (Kind::String(a), Kind::String(b)) => Some(a.cmp(b)),
-        (Kind::Bool(a), Kind::Bool(b)) => Some(a.cmp(b)),
-        _ => None,
-    }
 }
 
 fn shapes_differ(higher: &Value, lower: &Value) -> Diagnostic {

@@ -15,8 +15,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
 use super::{Estate, Happening, State, store};
+use crate::excerpt::Excerpts;
 use crate::fleet::{Function, Inventory};
 use crate::live::Unreadable;
+use crate::repo::Snapshot;
 use store::Store;
 use store::audit::Entry;
 use store::catalog::CompileErrorRow;
@@ -35,6 +37,8 @@ pub const OLDER: &str = "1111aaaa2222bbbb3333cccc4444dddd5555eeee";
 pub const BROKEN: &str = "beef00d1beef00d1beef00d1beef00d1beef00d1";
 
 const DATA: &str = "[nginx]\nworker_proceses = 8\nkeepalive = \"65s\"\n";
+
+const NGINX: &str = "[parameters]\nworker_processes = { type = \"Integer\", doc = \"Workers.\" }\nkeepalive = { type = \"Integer\", doc = \"Seconds.\" }\n";
 
 /// Stands for the running server.
 pub struct Double {
@@ -71,8 +75,10 @@ impl Estate for Double {
         self.unreadable.lock().unwrap().clone()
     }
 
-    fn source(&self, commit: &str, file: &str) -> Option<String> {
-        ([GOOD, BROKEN].contains(&commit) && file == "hieradata/customers/acme.toml").then(|| DATA.to_owned())
+    fn excerpts(&self, commit: &str) -> Option<Excerpts> {
+        let files = [("hieradata/customers/acme.toml", DATA), ("modules/nginx/manifests/init.toml", NGINX)];
+        let snapshot = Snapshot::of_files(files.map(|(path, text)| (path, text.as_bytes().to_vec())));
+        [GOOD, BROKEN].contains(&commit).then(|| Excerpts::new(&snapshot, None))
     }
 
     fn has_commit(&self) -> bool {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
-use super::{Form, traps};
+use super::Form;
+use super::traps::{self, Quoting};
 
 /// Finds lines and columns without counting from the start each time.
 pub(super) struct Places<'a> {
@@ -84,14 +85,69 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// The line of an error, counted from 1.
+    pub(super) fn line(&self, error: &toml::de::Error) -> usize {
+        self.lines.partition_point(|start| *start <= error.span().unwrap_or(0..0).start)
+    }
+
     pub(super) fn syntax_error(&self, error: &toml::de::Error) -> Diagnostic {
         let span = error.span().unwrap_or(0..0);
         let origin = self.origin(span.clone());
         let diagnostic = Diagnostic::error("syntax", error.message(), Origin::clone(&origin));
-        match traps::cure(error.message(), self.line_of(&origin), self.text.get(span).unwrap_or_default()) {
+        let first = self.first_of(error.message(), &origin);
+        let diagnostic = match first {
+            Some(first) => diagnostic.related(Origin::clone(&first), "first here"),
+            None => diagnostic,
+        };
+        let line = self.line_of(&origin);
+        let quoting = Quoting::of(self.file, self.level, line);
+        match traps::cure(error.message(), line, self.text.get(span).unwrap_or_default(), quoting) {
             Some(cure) => diagnostic.help(cure),
             None => diagnostic,
         }
+    }
+
+    /// Without the keys that are written twice since their whole table is.
+    pub(super) fn without_repetitions(&self, mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let is_header =
+            |line: usize| self.text[self.lines[line - 1]..].trim_start_matches([' ', '\t']).starts_with('[');
+        let twice = |problem: &Diagnostic| {
+            let line = problem.origin.as_ref().map(|origin| origin.line as usize)?;
+            problem.message.contains("duplicate key").then_some(line)
+        };
+        let headers: Vec<usize> = problems.iter().filter_map(twice).filter(|line| is_header(*line)).collect();
+        let own_header = |line: usize| (1..=line).rev().find(|line| is_header(*line));
+        problems.retain(|problem| match twice(problem) {
+            Some(line) => is_header(line) || own_header(line).is_none_or(|header| !headers.contains(&header)),
+            None => true,
+        });
+        problems
+    }
+
+    /// Where a key or a header stands that is written twice: the same line above, of a key within its table.
+    fn first_of(&self, message: &str, second: &Origin) -> Option<Arc<Origin>> {
+        if !message.contains("duplicate key") {
+            return None;
+        }
+        let plain =
+            |line: &str| line.split('#').next().unwrap_or_default().replace([' ', '\t', '"', '\''], "");
+        let key = |line: &str| plain(line.split('=').next().unwrap_or_default());
+        let line = self.line_of(second);
+        let is_header = |line: &str| line.trim_start().starts_with('[');
+        let line_at = |begin: usize| self.text[begin..].lines().next().unwrap_or_default();
+        let mut above =
+            self.lines[..second.line as usize - 1].iter().rev().map(|begin| (*begin, line_at(*begin)));
+        let (begin, found) = if is_header(line) {
+            above.find(|(_, other)| is_header(other) && plain(other) == plain(line))?
+        } else {
+            above
+                .take_while(|(_, other)| !is_header(other))
+                .find(|(_, other)| other.contains('=') && key(other) == key(line))?
+        };
+        let start = begin + found.len() - found.trim_start().len();
+        let shown =
+            if is_header(found) { found.trim() } else { found.split('=').next().unwrap_or_default().trim() };
+        Some(self.origin(start..start + shown.len()))
     }
 
     fn line_of(&self, origin: &Origin) -> &str {

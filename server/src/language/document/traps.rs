@@ -8,22 +8,68 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::Entry;
+use crate::language::manifest::{is_name, is_plain};
+
+/// Whether a message may quote what stands under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quoting {
+    /// It may: no secret stands there.
+    Allowed,
+    /// It may be a secret.
+    Withheld,
+}
+
+impl Quoting {
+    /// What may be quoted of a line of a file: all but values of data, and of manifests those that are no secret.
+    pub(super) fn of(file: &str, level: Option<&Arc<str>>, line: &str) -> Self {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        match level.is_none() && (!file.starts_with("modules/") || is_plain(key)) {
+            true => Self::Allowed,
+            false => Self::Withheld,
+        }
+    }
+
+    fn of_value(self, value: &str) -> String {
+        if self == Self::Allowed { format!(": \"{value}\"") } else { ", with quotes around them".to_owned() }
+    }
+}
 
 /// The cure for a syntax error, by the parser's words and the line.
-pub(super) fn cure(message: &str, line: &str, found: &str) -> Option<String> {
+pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> Option<String> {
     if message.contains("duplicate key") {
-        return Some(format!("`{}` is written twice; join the two", found.trim()));
+        return Some(match quoting {
+            Quoting::Allowed => format!("`{}` is written twice; join the two", found.trim()),
+            Quoting::Withheld => "it is written twice; join the two".to_owned(),
+        });
     }
-    let (key, value) = line.split_once('=')?;
+    if message.contains("invalid basic string") && message.contains("expected `\"`") {
+        return Some(
+            "the string ends with its line: close it with `\"`, or write several lines in \"\"\"".to_owned(),
+        );
+    }
+    if line.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
+        return Some("these are typographic quotes; strings stand in straight ones, \" or '".to_owned());
+    }
+    let Some((key, value)) = line.split_once('=') else { return colon(line) };
     let value = value.trim();
+    if let Some((class, parameter)) = key.trim().rsplit_once("::").filter(|(class, _)| is_name(class)) {
+        let table = class.replace("::", ".");
+        return Some(format!(
+            "in data, a class is a table: [{table}], and below it {} = …",
+            parameter.trim()
+        ));
+    }
     if message.contains("unquoted key") {
-        return Some(format!("quote the key: \"{}\"", key.trim()));
+        return Some(match quoting {
+            Quoting::Allowed => format!("quote the key: \"{}\"", key.trim()),
+            Quoting::Withheld => "quote the key".to_owned(),
+        });
     }
     if value.starts_with("${") {
-        return Some(format!("expressions stand in strings: \"{value}\""));
+        return Some(format!("expressions stand in strings{}", quoting.of_value(value)));
     }
     if value.starts_with('0') && value.len() > 1 && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(format!("permission bits are a string: \"{value}\""));
+        return Some(format!("permission bits are a string{}", quoting.of_value(value)));
     }
     if matches!(value, "True" | "False" | "yes" | "no" | "on" | "off") {
         return Some("booleans are `true` and `false`".to_owned());
@@ -32,7 +78,16 @@ pub(super) fn cure(message: &str, line: &str, found: &str) -> Option<String> {
         return None;
     }
     let bare = |b: u8| b.is_ascii_alphanumeric() || b"_-./:".contains(&b);
-    (!value.is_empty() && value.bytes().all(bare)).then(|| format!("strings are quoted: \"{value}\""))
+    (!value.is_empty() && value.bytes().all(bare))
+        .then(|| format!("strings are quoted{}", quoting.of_value(value)))
+}
+
+/// YAML's colon.
+fn colon(line: &str) -> Option<String> {
+    let (key, _) = line.split_once(':')?;
+    let key = key.trim();
+    let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    is_key.then(|| format!("TOML uses `=`: {key} = …, and a [header] where YAML indents"))
 }
 
 /// An unknown key inside the table `inside`, with the nearest of `known`; where the key is one of the file's own

@@ -116,7 +116,7 @@ pub(in crate::language) fn equal(left: &Value, right: &Value) -> bool {
 }
 
 /// The order of two values; the outer none where they have none, the inner one for what is not a number.
-pub(in crate::language) fn compare(left: &Value, right: &Value) -> Option<Option<Ordering>> {
+pub(crate) fn compare(left: &Value, right: &Value) -> Option<Option<Ordering>> {
     match (&left.kind, &right.kind) {
         (Kind::Int(a), Kind::Int(b)) => Some(Some(a.cmp(b))),
         (Kind::Float(a), Kind::Float(b)) => Some(a.partial_cmp(b)),

@@ -279,6 +279,8 @@ fn uses_are_known_without_evaluating() {
 fn what_comes_of_a_secret_is_secret() {
     gives_json("'a' + secret + 'b'", "a[sensitive]b");
     gives_json("['user=app', 'password=' + secret].join(' ')", "user=app password=[sensitive]");
+    gives_json("secret.split('n').join('m')", "[sensitive]");
+    gives_json("'a' + secret.split('').join(' ') + 'z'", "a[sensitive]z");
     for source in [
         "secret == 'x'",
         "vault == {}",

@@ -53,7 +53,7 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
     }
     let merge = merge_of(reading, table, kind);
     let doc = table.get("doc").and_then(|doc| reading.text(doc));
-    let default = table.get("default").map(|default| reading.formula(&default.item.to_value()));
+    let default = table.get("default").map(|default| reading.item(&default.item));
     let (of, type_text) = type_of(reading, entry, table);
     let (name, origin) = (entry.key.clone(), entry.key_origin.clone());
     Some(Parameter { name, origin, of, type_text, default: default.flatten(), merge, doc })

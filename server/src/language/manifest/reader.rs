@@ -12,6 +12,7 @@ use super::{
     Binding, Defaults, Inclusion, Manifest, ManifestKind, ManifestName, is_name, parameters, resources,
 };
 use crate::language::document::{Document, Entry, Item, Table};
+use crate::language::fault::Fault;
 use crate::language::formula::Formula;
 use crate::language::types::Type;
 
@@ -64,12 +65,14 @@ pub(super) fn read(
     document: &Document,
     problems: Vec<Diagnostic>,
 ) -> (Manifest, Vec<Diagnostic>) {
+    let broken: Vec<_> = problems.iter().filter(|problem| problem.code == "syntax").cloned().collect();
     let mut reading = Reading { document, problems };
     let kind = document.root.get("kind").map_or(ManifestKind::Class, |entry| reading.kind(entry));
     let mut manifest = Manifest {
         name,
         file: document.file.clone(),
         text: document.text.clone(),
+        complete: broken.is_empty(),
         kind,
         doc: None,
         parameters: Vec::new(),
@@ -84,7 +87,10 @@ pub(super) fn read(
     manifest.inclusions.sort_by_key(|inclusion| inclusion.origin.start);
     manifest.blocks.sort_by_key(|block| block.origin.start);
     reading.check_kind(&manifest);
-    (manifest, reading.problems)
+    reading.check_lets(&manifest);
+    // What else seems wrong with a file that cannot be read follows from that.
+    let problems = if manifest.complete { reading.problems } else { broken };
+    (manifest, problems)
 }
 
 impl Reading<'_> {
@@ -151,6 +157,20 @@ impl Reading<'_> {
         for inclusion in manifest.inclusions.iter().filter(|i| *i.class == *manifest.name.as_str()) {
             let message = format!("`{}` includes itself", manifest.name);
             self.problems.push(Diagnostic::error("recursion", message, Origin::clone(&inclusion.origin)));
+        }
+    }
+
+    /// One name stands for one thing.
+    fn check_lets(&mut self, manifest: &Manifest) {
+        for binding in &manifest.lets {
+            let Some(parameter) = manifest.parameter(&binding.name) else { continue };
+            let message = format!("`{}` is a parameter, and `[let]` names it again", binding.name);
+            self.problems.push(
+                Diagnostic::error("bad-name", message, Origin::clone(&binding.key_origin))
+                    .label("named again")
+                    .related(Origin::clone(&parameter.origin), "the parameter")
+                    .help("give the value another name"),
+            );
         }
     }
 
@@ -236,13 +256,22 @@ impl Reading<'_> {
             name: entry.key.clone(),
             key_origin: entry.key_origin.clone(),
             origin: entry.item.origin.clone(),
-            value: self.formula(&entry.item.to_value())?,
+            value: self.item(&entry.item)?,
         })
     }
 
+    /// A value as it is written.
+    pub(super) fn item(&mut self, item: &Item) -> Option<Formula> {
+        self.read(Formula::of_item(item))
+    }
+
     pub(super) fn formula(&mut self, value: &Value) -> Option<Formula> {
+        self.read(Formula::parse(value))
+    }
+
+    fn read(&mut self, formula: Result<Formula, Vec<Fault>>) -> Option<Formula> {
         let text = &self.document.text;
-        let problems = match Formula::parse(value) {
+        let problems = match formula {
             Ok(formula) => return Some(formula),
             Err(faults) => faults.into_iter().map(|fault| fault.diagnostic(Some(text))),
         };

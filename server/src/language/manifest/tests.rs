@@ -146,9 +146,16 @@ fn the_traps_of_toml_are_met_with_the_cure() {
 
 #[test]
 fn all_problems_of_a_manifest_are_found_at_once() {
-    let found = parse("x = \n[fiel.a]\n[parameters]\ny = 1\n[file.\"/x\"]\nmoed = 1\n").1;
+    let found = parse("x = 1\n[fiel.a]\n[parameters]\ny = 1\n[file.\"/x\"]\nmoed = 1\n").1;
     assert!(found.len() >= 4, "{found:?}");
     assert!(found.iter().all(|problem| problem.origin.is_some()));
+}
+
+#[test]
+fn of_a_manifest_that_cannot_be_read_only_that_is_said() {
+    let (manifest, found) = parse("x = \n[fiel.a]\n[parameters]\ny = 1\n");
+    assert_eq!(found.iter().map(|problem| &*problem.code).collect::<Vec<_>>(), ["syntax"]);
+    assert!(!manifest.complete);
 }
 
 #[test]

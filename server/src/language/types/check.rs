@@ -93,6 +93,7 @@ impl<'a> Walk<'a> {
 
     /// The entries of a `Struct`, or the parameters of a define.
     fn fields(&mut self, fields: &[Field], map: &'a Map, whole: &'a Value, noun: &str) {
+        let unknown: Vec<&str> = map.keys().map(|key| &**key).filter(|key| !knows(fields, key)).collect();
         for field in fields {
             match map.get_key_value(&field.name) {
                 Some((key, item)) => {
@@ -102,6 +103,8 @@ impl<'a> Walk<'a> {
                     }
                     self.path.pop();
                 }
+                // A key that is misspelt is said once, where it stands.
+                None if nearest(&field.name, unknown.iter().copied()).is_some() => {}
                 None if field.need == Need::Required => {
                     let message = format!("the {noun} `{}` is missing; it is {}", field.name, field.of);
                     self.misfit(whole, message, None);
@@ -110,13 +113,16 @@ impl<'a> Walk<'a> {
             }
         }
         for (key, item) in map {
-            if !fields.iter().any(|field| field.name == *key) {
+            if !knows(fields, key) {
                 let names: Vec<&str> = fields.iter().map(|field| &*field.name).collect();
                 let help = nearest(key, names.iter().copied())
                     .map(did_you_mean)
                     .or_else(|| (names.len() <= 12).then(|| format!("there are {}", names.join(", "))));
                 self.path.push(Step::Key(key));
                 self.misfit(item, format!("unknown {noun} `{key}`"), help);
+                if let Some(misfit) = self.misfits.last_mut() {
+                    misfit.key = Some(key.clone());
+                }
                 self.path.pop();
             }
         }
@@ -167,7 +173,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let origin = value.origin.clone();
-        self.misfits.push(Misfit { path: self.shown_path(), message, help, origin });
+        self.misfits.push(Misfit { path: self.shown_path(), message, help, origin, key: None });
     }
 
     fn shown_path(&self) -> String {
@@ -185,6 +191,10 @@ impl<'a> Walk<'a> {
         }
         path
     }
+}
+
+fn knows(fields: &[Field], key: &str) -> bool {
+    fields.iter().any(|field| &*field.name == key)
 }
 
 fn did_you_mean(near: &str) -> String {

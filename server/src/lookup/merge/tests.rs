@@ -55,6 +55,18 @@ fn the_vectors_of_hiera_give_what_is_proposed() {
         ),
         ("10 unique", unique.clone(), &[r#"["d","d","d"]"#], r#"["d"]"#),
         ("10 deep", plain_deep(None), &[r#"["d","d","d"]"#], r#"["d","d","d"]"#),
+        (
+            "10 in a part",
+            plain_deep(None),
+            &[r#"{"z":1}"#, r#"{"s":["d","e","d"]}"#],
+            r#"{"s":["d","e"],"z":1}"#,
+        ),
+        (
+            "10 in the other",
+            plain_deep(None),
+            &[r#"{"s":[["d","d"]]}"#, r#"{"z":1}"#],
+            r#"{"s":[["d"]],"z":1}"#,
+        ),
         ("10 hash", hash.clone(), &[r#"["d","d","d"]"#], "error"),
         ("11", unique.clone(), &[r#"{"a":1}"#], "error"),
         ("12", plain_deep(KO), &[r#"["--x","z"]"#], r#"["z"]"#),
@@ -88,6 +100,12 @@ fn the_vectors_of_hiera_give_what_is_proposed() {
         ("scalars", plain_deep(None), &["1", "2"], "1"),
         ("nothing left", plain_deep(KO), &[r#""--""#, "5"], "-"),
         ("sorted", deep(None, ListOrder::Sorted, MapsInLists::Whole), &["[3,1]", "[2]"], "[1,2,3]"),
+        (
+            "sorted, numbers",
+            deep(None, ListOrder::Sorted, MapsInLists::Whole),
+            &["[3,1.5]", "[2]"],
+            "[1.5,2,3]",
+        ),
         ("sorted, mixed", deep(None, ListOrder::Sorted, MapsInLists::Whole), &["[3]", r#"["a"]"#], "error"),
     ];
     for (name, how, levels, expected) in table {

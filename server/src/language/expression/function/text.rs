@@ -9,7 +9,7 @@ use regex::{Regex, RegexBuilder};
 use super::super::budget::bounded_text;
 use super::{Arguments, Builtin, Run, format};
 use crate::language::fault::Fault;
-use crate::language::secrecy::Stretches;
+use crate::language::secrecy::{Stretches, is_all_secret};
 
 pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("startsWith", "text.startsWith(part)", 2..=2, Run::Open(starts_with))
@@ -195,14 +195,20 @@ fn split(a: &Arguments) -> Result<Value, Fault> {
     Ok(parts.into())
 }
 
-/// Joins scalars; each secret among them stays a stretch of its own.
+/// Joins scalars. Secrets that follow each other become one stretch: how many there are says something about the text
+/// that was split into them.
 fn join(a: &Arguments) -> Result<Value, Fault> {
     let empty = Value::from("");
     let separator = a.values.get(1).unwrap_or(&empty);
     let mut text = Stretches::default();
-    for (at, item) in a.list(0)?.iter().enumerate() {
+    let items = a.list(0)?;
+    for (at, item) in items.iter().enumerate() {
+        let start = text.len();
         if at > 0 && !text.push(separator) {
             return Err(a.wrong(1, "a string"));
+        }
+        if at > 0 && is_all_secret(&items[at - 1]) && is_all_secret(item) {
+            text.seal_from(start);
         }
         if !text.push(item) {
             let message = format!("cannot join {} at index {at}; it joins scalars", item.noun());

@@ -1,0 +1,105 @@
+//! Lines of a repository's files as people and programs may read them beside what is wrong.
+//!
+//! Every such line comes from here, and no other code shows a file's text: each value that is secret by its declared
+//! type, or may be meant for such a place, is masked. What is masked is found by [`typed`] where a file can be read,
+//! and by [`broken`] where it cannot. The rule of both: in data, a value is shown where its key is known to hold no
+//! secret, and masked otherwise; in manifests, what is given to a secret is masked.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use crate::language::document::Document;
+use crate::lookup::Data;
+use crate::lookup::hierarchy::FOLDER as DATA;
+use crate::modules::{FOLDER as MODULES, Modules};
+use crate::repo::Snapshot;
+
+mod broken;
+mod masked;
+mod redact;
+#[cfg(test)]
+mod tests;
+mod typed;
+
+pub use masked::{Excerpt, Masked};
+
+/// The file that declares keys and holds no values.
+const KEYS: &str = "hieradata/keys.toml";
+
+/// The files of a snapshot, masked; each is read once.
+#[derive(Debug)]
+pub struct Excerpts {
+    snapshot: Snapshot,
+    data: Data,
+    files: Mutex<HashMap<Arc<str>, Option<Arc<Masked>>>>,
+}
+
+/// What sort of values a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    Data,
+    Manifest,
+    /// The inventory, settings, declarations, templates: no values that a type calls secret.
+    Open,
+}
+
+impl Sort {
+    fn of(file: &str) -> Self {
+        let below = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        match () {
+            () if below(DATA) && file != KEYS => Self::Data,
+            () if below(MODULES) && file.contains("/manifests/") => Self::Manifest,
+            () => Self::Open,
+        }
+    }
+}
+
+impl Excerpts {
+    /// The files of a snapshot. What is the same in `known` is not parsed again.
+    pub fn new(snapshot: &Snapshot, known: Option<&Modules>) -> Self {
+        let data = Data::of(snapshot, known);
+        Self { snapshot: snapshot.clone(), data, files: Mutex::default() }
+    }
+
+    /// A file by its path; none where there is no such text.
+    pub fn file(&self, path: &str) -> Option<Arc<Masked>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = files.get(path) {
+            return known.clone();
+        }
+        let text = self.snapshot.get(path).and_then(|file| std::str::from_utf8(file.bytes()).ok());
+        let masked = text.map(|text| Arc::new(self.masked(path, text)));
+        files.insert(path.into(), masked.clone());
+        masked
+    }
+
+    /// The line at a place.
+    pub fn line(&self, origin: &Origin) -> Option<Excerpt> {
+        self.file(&origin.file)?.line(origin)
+    }
+
+    /// A diagnostic whose words quote nothing that is masked at its places.
+    #[must_use]
+    pub fn redacted(&self, problem: Diagnostic) -> Diagnostic {
+        redact::redacted(problem, &|file| self.file(file))
+    }
+
+    fn masked(&self, path: &str, text: &str) -> Masked {
+        let sort = Sort::of(path);
+        if sort == Sort::Open {
+            return Masked::new(text.into(), Vec::new());
+        }
+        let (document, problems) = Document::parse(&path.into(), text.as_bytes(), None);
+        let hidden = if problems.iter().any(|problem| problem.code == "syntax") {
+            broken::hidden(text, sort, &self.data)
+        } else if sort == Sort::Data {
+            typed::in_data(&document, &self.data)
+        } else {
+            typed::in_manifest(&document, self.data.modules())
+        };
+        Masked::new(text.into(), hidden)
+    }
+}

@@ -1,0 +1,266 @@
+//! What may not be shown of a file that cannot be read: found by its characters alone.
+//!
+//! Nobody knows what a value of such a file is meant for, and where a quote is missing, not even what is a value. So
+//! only words that the repository declares are shown before an equals sign, and nothing after it, but for the keys of
+//! manifests that never hold a secret.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use holdfast_catalog::manifest_words::METAPARAMETERS;
+use holdfast_catalog::resource::definitions;
+
+use super::Sort;
+use super::masked::{Hidden, Why};
+use crate::language::manifest::{PARAMETER, TOP, is_plain};
+use crate::language::types::Type;
+use crate::lookup::Data;
+
+/// The lines that a merge leaves where it could not decide.
+const CONFLICT: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+
+/// A text or a remark.
+#[derive(Debug, PartialEq)]
+struct Token {
+    span: Range<usize>,
+    sort: TokenSort,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum TokenSort {
+    Text,
+    /// A text whose closing quote is missing.
+    Unclosed,
+    Comment,
+}
+
+/// The remarks of a file.
+pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
+    let comments = tokens(text).into_iter().filter(|token| token.sort == TokenSort::Comment);
+    comments.map(|token| token.span).collect()
+}
+
+/// Everything of a broken file that may not be shown.
+pub(super) fn hidden(text: &str, sort: Sort, data: &Data) -> Vec<Hidden> {
+    let mut reading = Reading { text, sort, words: words(data), hidden: Vec::new(), depth: 0, lost: false };
+    let tokens = tokens(text);
+    let (mut begin, mut next) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let span = begin..begin + line.len();
+        begin = span.end;
+        let first = next;
+        next += tokens[next..].iter().take_while(|token| token.span.end <= span.end).count();
+        let last = tokens.get(next).filter(|token| token.span.start < span.end);
+        reading.line(span, tokens[first..next].iter().chain(last));
+    }
+    reading.hidden
+}
+
+struct Reading<'a> {
+    text: &'a str,
+    sort: Sort,
+    words: BTreeSet<&'a str>,
+    hidden: Vec<Hidden>,
+    /// How many brackets of values are open.
+    depth: usize,
+    /// Whether a quote was left open: from there on nothing is what it seems.
+    lost: bool,
+}
+
+impl Reading<'_> {
+    fn line<'t>(&mut self, line: Range<usize>, tokens: impl Iterator<Item = &'t Token>) {
+        let whole = &self.text[line.clone()];
+        if let Some(marker) = CONFLICT.iter().find(|marker| whole.starts_with(**marker)) {
+            let rest = whole[marker.len()..].trim();
+            let start = line.start + marker.len() + usize::from(whole[marker.len()..].starts_with(' '));
+            if !rest.is_empty() {
+                self.hide(start..line.start + whole.trim_end().len());
+            }
+            return;
+        }
+        let tokens: Vec<&Token> = tokens.collect();
+        let content = whole.trim_end().len();
+        if self.lost {
+            return self.hide(line.start..line.start + content);
+        }
+        let open = self.key(line.start..line.start + content, &tokens);
+        self.lost = tokens.iter().any(|token| token.sort == TokenSort::Unclosed);
+        if !open {
+            let texts = tokens.iter().filter(|token| token.sort != TokenSort::Comment);
+            self.hidden.extend(texts.map(|token| Hidden { span: token.span.clone(), why: Why::Unknown }));
+        }
+    }
+
+    /// Hides what stands before and after an equals sign; `true` where the line may be shown.
+    fn key(&mut self, line: Range<usize>, tokens: &[&Token]) -> bool {
+        let in_token = |at: usize| tokens.iter().find(|token| token.span.contains(&at));
+        let bytes = self.text.as_bytes();
+        let bare =
+            |sign: u8| line.clone().filter(move |at| bytes[*at] == sign).find(|at| in_token(*at).is_none());
+        let is_header = bytes.get(line.start) == Some(&b'[') && bare(b'=').is_none();
+        if self.sort == Sort::Manifest && self.depth == 0 && is_header {
+            return true; // titles are no secrets
+        }
+        let colon =
+            || bare(b':').filter(|at| bytes.get(at + 1).is_none_or(|next| next.is_ascii_whitespace()));
+        let equals = bare(b'=').or_else(colon);
+        let key_end = if self.depth > 0 { line.start } else { equals.unwrap_or(line.end) };
+        let key = self.text[line.start..key_end].trim();
+        if self.sort == Sort::Manifest && equals.is_some() && self.depth == 0 && is_plain(key) {
+            return true;
+        }
+        let mut at = line.start;
+        while at < key_end {
+            if let Some(token) = in_token(at) {
+                at = token.span.end;
+                continue;
+            }
+            let end = self.word_end(at, key_end);
+            if end == at {
+                at += self.text[at..].chars().next().map_or(1, char::len_utf8);
+                continue;
+            }
+            if !self.is_known(&self.text[at..end]) {
+                self.hide(at..end);
+            }
+            at = end;
+        }
+        let value = if key_end == line.start { line.start } else { (key_end + 1).min(line.end) };
+        self.value(value..line.end, tokens);
+        false
+    }
+
+    fn value(&mut self, value: Range<usize>, tokens: &[&Token]) {
+        let bare = |at: &usize| !tokens.iter().any(|token| token.span.contains(at));
+        for at in value.clone().filter(bare) {
+            match self.text.as_bytes()[at] {
+                b'[' | b'{' => self.depth += 1,
+                b']' | b'}' => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        let shown = self.text[value.clone()].trim();
+        if !shown.is_empty() {
+            let start = value.start + self.text[value.clone()].find(shown).unwrap_or_default();
+            self.hide(start..value.end);
+        }
+    }
+
+    fn word_end(&self, at: usize, end: usize) -> usize {
+        let is_word =
+            |c: char| !c.is_whitespace() && !matches!(c, '.' | ':' | '[' | ']' | '{' | '}' | ',' | '=');
+        self.text[at..end].find(|c| !is_word(c)).map_or(end, |length| at + length)
+    }
+
+    fn is_known(&self, word: &str) -> bool {
+        self.words.contains(word)
+    }
+
+    fn hide(&mut self, span: Range<usize>) {
+        self.hidden.push(Hidden { span, why: Why::Unknown });
+    }
+}
+
+/// All words that the repository declares.
+fn words(data: &Data) -> BTreeSet<&str> {
+    let mut words: BTreeSet<&str> = ["holdfast", "policy", "policies", "true", "false"].into();
+    for manifest in data.modules().manifests() {
+        words.extend(manifest.name.as_str().split("::"));
+        words.extend(manifest.lets.iter().map(|binding| &*binding.name));
+        for parameter in &manifest.parameters {
+            words.insert(&parameter.name);
+            fields(&parameter.of, &mut words);
+        }
+    }
+    for (name, key) in data.keys() {
+        words.insert(name);
+        fields(&key.of, &mut words);
+    }
+    for def in definitions() {
+        words.insert(def.name);
+        words.extend(def.attributes.iter().map(|attribute| attribute.name));
+    }
+    words.extend(TOP.iter().chain(PARAMETER).map(|word| word.name));
+    words.extend(METAPARAMETERS);
+    words
+}
+
+/// The keys that a type names.
+fn fields<'a>(of: &'a Type, into: &mut BTreeSet<&'a str>) {
+    if let Type::Struct(fields) = of {
+        into.extend(fields.iter().map(|field| &*field.name));
+    }
+    of.inner().for_each(|inner| fields(inner, into));
+}
+
+/// The texts and remarks of TOML, whether it can be read or not.
+fn tokens(text: &str) -> Vec<Token> {
+    let bytes = text.as_bytes();
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (end, sort) = match bytes[at] {
+            b'#' => (line_end(bytes, at), TokenSort::Comment),
+            quote @ (b'"' | b'\'') => quoted(bytes, at, quote),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        tokens.push(Token { span: at..end, sort });
+        at = end;
+    }
+    tokens
+}
+
+fn line_end(bytes: &[u8], at: usize) -> usize {
+    bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |length| at + length)
+}
+
+/// Where the text ends that begins with a quote.
+fn quoted(bytes: &[u8], start: usize, quote: u8) -> (usize, TokenSort) {
+    let many = bytes[start..].starts_with(&[quote; 3]);
+    let length = if many { 3 } else { 1 };
+    let mut at = start + length;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if quote == b'"' => at += 2,
+            b'\n' if !many => return (at, TokenSort::Unclosed),
+            _ if bytes[at..].starts_with(&[quote; 3][..length]) => {
+                let more = bytes[at + length..].iter().take(2).take_while(|b| many && **b == quote).count();
+                return (at + length + more, TokenSort::Text);
+            }
+            _ => at += 1,
+        }
+    }
+    (bytes.len(), TokenSort::Unclosed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(&str, TokenSort)> {
+        tokens(text).into_iter().map(|token| (&text[token.span], token.sort)).collect()
+    }
+
+    #[test]
+    fn texts_and_remarks_are_told_apart() {
+        let text = "a = \"x # \\\" y\" # z\nb = 'q\\'\nc = \"\"\"m\n\"n\"\"\"\" # end";
+        let expected = [
+            ("\"x # \\\" y\"", TokenSort::Text),
+            ("# z", TokenSort::Comment),
+            ("'q\\'", TokenSort::Text),
+            ("\"\"\"m\n\"n\"\"\"\"", TokenSort::Text),
+            ("# end", TokenSort::Comment),
+        ];
+        assert_eq!(found(text), expected);
+    }
+
+    #[test]
+    fn a_missing_quote_ends_with_its_line_or_the_file() {
+        assert_eq!(found("a = \"x\nb = 1"), [("\"x", TokenSort::Unclosed)]);
+        assert_eq!(found("a = '''x\nb = 1"), [("'''x\nb = 1", TokenSort::Unclosed)]);
+        assert_eq!(found("a = \"x\\"), [("\"x\\", TokenSort::Unclosed)]);
+    }
+}

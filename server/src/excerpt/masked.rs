@@ -1,0 +1,187 @@
+//! One file's text with stretches of it hidden.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::MASK;
+
+use super::broken::comments;
+
+/// What stands for a value of which nobody knows that it is no secret.
+const WITHHELD: &str = "…";
+/// So many bytes of a line are shown before and after what is meant.
+const AROUND: usize = 300;
+
+/// A stretch of a file that is not shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hidden {
+    pub(super) span: Range<usize>,
+    pub(super) why: Why,
+}
+
+/// Why a stretch is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A declared type calls it secret.
+    Secret,
+    /// It may be meant for such a place.
+    Unknown,
+    /// A remark, where what stands beside it is hidden.
+    Comment,
+}
+
+impl Why {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Secret => MASK,
+            Self::Unknown => WITHHELD,
+            Self::Comment => "",
+        }
+    }
+}
+
+/// A file's text that shows no secret.
+#[derive(Debug)]
+pub struct Masked {
+    text: Arc<str>,
+    /// In order, none within another.
+    hidden: Vec<Hidden>,
+    comments: Vec<Range<usize>>,
+}
+
+/// A line with the stretch that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    /// Its number.
+    pub number: u32,
+    /// Its text, masked.
+    pub text: String,
+    /// Bytes of the text that are meant; may be empty.
+    pub marked: Range<usize>,
+}
+
+impl Masked {
+    pub(super) fn new(text: Arc<str>, mut hidden: Vec<Hidden>) -> Self {
+        hidden.sort_by_key(|hidden| (hidden.span.start, std::cmp::Reverse(hidden.span.end)));
+        let mut end = 0;
+        hidden.retain(|hidden| {
+            let outside = hidden.span.end > end;
+            end = end.max(hidden.span.end);
+            outside
+        });
+        let comments = if hidden.is_empty() { Vec::new() } else { comments(&text) };
+        Self { text, hidden, comments }
+    }
+
+    /// A text of which nothing is hidden.
+    #[cfg(test)]
+    pub fn open(text: &str) -> Arc<Self> {
+        Arc::new(Self::new(text.into(), Vec::new()))
+    }
+
+    /// The line where a place begins; none where the place is not in this text.
+    pub fn line(&self, origin: &Origin) -> Option<Excerpt> {
+        let start = origin.start as usize;
+        let begin = self.text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = self.text[begin..].split('\n').next().unwrap_or_default();
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let end = (origin.end as usize).clamp(start, (begin + line.len()).max(start));
+        let end = if self.text.is_char_boundary(end) { end } else { start };
+        let shown = self.shown(begin..begin + line.len(), start..end);
+        Some(Excerpt { number: origin.line, ..windowed(shown) })
+    }
+
+    /// What is hidden of a stretch.
+    pub(super) fn hidden_in(&self, span: Range<usize>) -> impl Iterator<Item = &str> {
+        let touched = self.hidden_within(span);
+        touched.filter_map(|hidden| self.text.get(hidden.span.clone()))
+    }
+
+    fn hidden_within(&self, span: Range<usize>) -> impl Iterator<Item = &Hidden> {
+        let first = self.hidden.partition_point(|hidden| hidden.span.end < span.start);
+        self.hidden[first..].iter().take_while(move |hidden| hidden.span.start <= span.end)
+    }
+
+    /// A line with its hidden stretches replaced, and what is meant moved with it.
+    fn shown(&self, line: Range<usize>, meant: Range<usize>) -> Excerpt {
+        let parts = self.parts(line);
+        let text = parts.iter().map(|part| part.shown).collect();
+        let start = moved(&parts, meant.start, Edge::Start);
+        let end = moved(&parts, meant.end, Edge::End).max(start);
+        Excerpt { number: 0, text, marked: start..end }
+    }
+
+    /// A line cut into what is shown as it is and what is replaced.
+    fn parts(&self, line: Range<usize>) -> Vec<Part<'_>> {
+        let inside = |hidden: &&Hidden| hidden.span.start < line.end && hidden.span.end > line.start;
+        let mut hidden: Vec<Hidden> = self.hidden_within(line.clone()).filter(inside).cloned().collect();
+        if !hidden.is_empty() {
+            let first = self.comments.partition_point(|comment| comment.end <= line.start);
+            let beside = self.comments[first..].iter().take_while(|comment| comment.start < line.end);
+            hidden.extend(beside.map(|span| Hidden { span: span.clone(), why: Why::Comment }));
+            hidden.sort_by_key(|hidden| hidden.span.start);
+        }
+        let mut parts = Vec::new();
+        let mut at = line.start;
+        for hidden in hidden {
+            let (from, to) = (hidden.span.start.max(at), hidden.span.end.min(line.end).max(at));
+            parts.push(Part { source: at..from, shown: &self.text[at..from], open: true });
+            let shown = if from < to { hidden.why.shown() } else { "" };
+            parts.push(Part { source: from..to, shown, open: false });
+            at = to;
+        }
+        parts.push(Part { source: at..line.end, shown: &self.text[at..line.end], open: true });
+        parts
+    }
+}
+
+/// A part of a line.
+struct Part<'a> {
+    source: Range<usize>,
+    shown: &'a str,
+    open: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Edge {
+    Start,
+    End,
+}
+
+/// Where a place of the file stands in the line as it is shown. Inside of what is hidden, all of it is meant.
+fn moved(parts: &[Part<'_>], place: usize, edge: Edge) -> usize {
+    let mut shown = 0;
+    for part in parts {
+        let reached = match edge {
+            Edge::Start => place < part.source.end,
+            Edge::End => place <= part.source.end,
+        };
+        if reached {
+            return match (part.open, edge) {
+                (true, _) => shown + place.saturating_sub(part.source.start),
+                (false, Edge::Start) => shown,
+                (false, Edge::End) if place <= part.source.start => shown,
+                (false, Edge::End) => shown + part.shown.len(),
+            };
+        }
+        shown += part.shown.len();
+    }
+    shown
+}
+
+/// A long line around what is meant of it.
+fn windowed(line: Excerpt) -> Excerpt {
+    if line.text.len() <= 3 * AROUND {
+        return line;
+    }
+    let floor = |at: usize| (0..=at.min(line.text.len())).rev().find(|at| line.text.is_char_boundary(*at));
+    let from = floor(line.marked.start.saturating_sub(AROUND)).unwrap_or_default();
+    let to = floor(line.marked.start + AROUND).unwrap_or_default();
+    let before = if from > 0 { WITHHELD } else { "" };
+    let after = if to < line.text.len() { WITHHELD } else { "" };
+    let start = line.marked.start - from + before.len();
+    let end = (line.marked.end.min(to)).saturating_sub(from) + before.len();
+    let text = format!("{before}{}{after}", &line.text[from..to]);
+    Excerpt { text, marked: start..end.max(start), ..line }
+}

@@ -1,0 +1,166 @@
+//! What may not be shown of a file that can be read: found by the types of what its keys name.
+
+use std::sync::Arc;
+
+use holdfast_catalog::value::Kind;
+
+use super::masked::{Hidden, Why};
+use crate::language::document::{Content, Document, Entry, Form, Item, Table};
+use crate::language::manifest::is_segment;
+use crate::language::types::{NoAlternative, Type};
+use crate::lookup::Data;
+use crate::modules::Modules;
+
+mod manifest;
+
+pub(super) use manifest::in_manifest;
+
+/// The table of a data file that holds no values.
+const SETTINGS: &str = "holdfast";
+
+/// What is secret in a data file, or may be.
+pub(super) fn in_data(document: &Document, data: &Data) -> Vec<Hidden> {
+    let mut hiding = Hiding::new(document, data.modules());
+    for entry in &document.root.entries {
+        match data.key(&entry.key) {
+            Some(key) => hiding.typed(&key.of, &entry.item),
+            None if &*entry.key == SETTINGS => hiding.settings(&entry.item),
+            None => hiding.below(&entry.key, entry),
+        }
+    }
+    hiding.hidden
+}
+
+/// Hides values of one file.
+struct Hiding<'a> {
+    document: &'a Document,
+    modules: &'a Modules,
+    hidden: Vec<Hidden>,
+    /// In a manifest, the names that its expressions may use.
+    names: Vec<Arc<str>>,
+    /// Those of them that a secret is made of.
+    flows: Vec<Arc<str>>,
+}
+
+impl<'a> Hiding<'a> {
+    fn new(document: &'a Document, modules: &'a Modules) -> Self {
+        Self { document, modules, hidden: Vec::new(), names: Vec::new(), flows: Vec::new() }
+    }
+
+    /// What stands below the name of a class, or the beginning of one.
+    fn below(&mut self, name: &str, entry: &Entry) {
+        let Some(table) = entry.item.as_table().filter(|_| self.modules.is_namespace(name)) else {
+            return self.hide(&entry.item, Why::Unknown);
+        };
+        for entry in &table.entries {
+            let below = format!("{name}::{}", entry.key);
+            if is_segment(&entry.key) && self.modules.is_namespace(&below) {
+                self.below(&below, entry);
+                continue;
+            }
+            let modules = self.modules;
+            match modules.class(name).and_then(|class| class.parameter(&entry.key)) {
+                Some(parameter) => self.typed(&parameter.of, &entry.item),
+                None => self.hide(&entry.item, Why::Unknown),
+            }
+        }
+    }
+
+    /// `[holdfast]`: what is not as it should be may stand in the wrong place.
+    fn settings(&mut self, item: &Item) {
+        let Some(table) = item.as_table() else { return self.hide(item, Why::Unknown) };
+        for entry in &table.entries {
+            let words = matches!((&*entry.key, &entry.item.content), ("policy", Content::Scalar(_)))
+                || (&*entry.key == "policies" && entry.item.as_table().is_some());
+            if !words {
+                self.hide(&entry.item, Why::Unknown);
+            }
+        }
+    }
+
+    /// A value that goes to a type: see [`Type::sealed`], which says the same of values.
+    fn typed(&mut self, of: &Type, item: &Item) {
+        if !of.holds_secrets(self.modules) {
+            return;
+        }
+        match (of, &item.content) {
+            (Type::Optional(inner) | Type::NotUndef(inner), _) => self.typed(inner, item),
+            (Type::Array(inner, _), Content::List(items)) => {
+                items.iter().for_each(|item| self.typed(inner, item));
+            }
+            (Type::Tuple(types), Content::List(items)) => {
+                for (at, item) in items.iter().enumerate() {
+                    match types.get(at) {
+                        Some(inner) => self.typed(inner, item),
+                        None => self.hide(item, Why::Secret),
+                    }
+                }
+            }
+            (Type::Hash(types, _), Content::Table(table, _)) => {
+                table.entries.iter().for_each(|entry| self.typed(&types[1], &entry.item));
+            }
+            (Type::Struct(fields), Content::Table(table, _)) => {
+                self.entries(table, &|key| fields.iter().find(|field| &*field.name == key).map(|f| &f.of));
+            }
+            (Type::Define(name), Content::Table(table, _)) => match self.modules.get(name) {
+                Some(define) => self.entries(table, &|key| define.parameter(key).map(|p| &p.of)),
+                None => self.hide(item, Why::Unknown),
+            },
+            (Type::Variant(types), _) => {
+                match Type::secret_alternatives(types, &item.to_value(), self.modules) {
+                    Ok(secret) => secret.into_iter().for_each(|inner| self.typed(inner, item)),
+                    Err(NoAlternative) => self.hide(item, Why::Secret),
+                }
+            }
+            _ => self.hide(item, Why::Secret),
+        }
+    }
+
+    /// Entries of which some are secret: one that nobody knows may be one of them, misspelt.
+    fn entries<'t>(&mut self, table: &Table, of: &dyn Fn(&str) -> Option<&'t Type>) {
+        for entry in &table.entries {
+            match of(&entry.key) {
+                Some(of) => self.typed(of, &entry.item),
+                None => self.hide(&entry.item, Why::Unknown),
+            }
+        }
+    }
+
+    /// Hides a value, whatever is in it; headers and keys stay.
+    fn hide(&mut self, item: &Item, why: Why) {
+        let is_header = |item: &Item| matches!(item.content, Content::Table(_, Form::Header | Form::Dotted));
+        match &item.content {
+            Content::Table(table, _) if is_header(item) => {
+                table.entries.iter().for_each(|entry| self.hide(&entry.item, why));
+            }
+            Content::List(items) if !items.is_empty() && items.iter().all(is_header) => {
+                items.iter().for_each(|item| self.hide(item, why));
+            }
+            _ if self.passes_on(item) => {}
+            _ => self.hidden.push(Hidden { span: item.origin.start as usize..item.origin.end as usize, why }),
+        }
+    }
+
+    /// Whether a text of a manifest is nothing but the name of something, such as `${password}`: what that holds is
+    /// secret, the name is not. Notes which names a secret is made of.
+    fn passes_on(&mut self, item: &Item) -> bool {
+        if self.names.is_empty() {
+            return false;
+        }
+        let (start, end) = (item.origin.start as usize, item.origin.end as usize);
+        let raw = self.document.text.get(start..end).unwrap_or_default();
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        for word in raw.split(|c| !is_word(c)) {
+            let name = self.names.iter().find(|name| &***name == word);
+            if let Some(name) = name.filter(|name| !self.flows.contains(*name)).cloned() {
+                self.flows.push(name);
+            }
+        }
+        let Content::Scalar(Kind::String(text)) = &item.content else { return false };
+        let inner = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        inner.is_some_and(|inner| {
+            let first = inner.split('.').next().unwrap_or_default();
+            inner.chars().all(|c| is_word(c) || c == '.') && self.names.iter().any(|name| &**name == first)
+        })
+    }
+}

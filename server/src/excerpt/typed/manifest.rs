@@ -1,0 +1,159 @@
+//! What is secret in a manifest: defaults of parameters whose type says so, what classes, defines and resources are
+//! given for a secret, and the `let`s, defaults and loops that such a value is made of.
+
+use std::sync::Arc;
+
+use holdfast_catalog::resource::{AttributeDef, AttributeKind, TypeDef};
+
+use super::Hiding;
+use crate::excerpt::masked::{Hidden, Why};
+use crate::language::document::{Content, Document, Entry, Item};
+use crate::language::manifest::{Manifest, ManifestKind, TOP, may_be_secret};
+use crate::language::types::Type;
+use crate::modules::Modules;
+
+/// What of a manifest may not be shown.
+pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) -> Vec<Hidden> {
+    let named = |key: &str| document.root.get(key).and_then(|entry| entry.item.as_table());
+    let parameters = named("parameters").map(|table| &table.entries[..]).unwrap_or_default();
+    let lets = named("let").map(|table| &table.entries[..]).unwrap_or_default();
+    let own = parameters.iter().chain(lets).map(|entry| entry.key.clone());
+    let mut hiding = Hiding::new(document, modules);
+    hiding.names = own.chain(["each", "title", "node", "facts"].map(Arc::from)).collect();
+    loop {
+        let known = hiding.flows.len();
+        hiding.hidden.clear();
+        for entry in &document.root.entries {
+            hiding.top_level(entry);
+        }
+        if hiding.flows.len() == known {
+            return hiding.hidden;
+        }
+    }
+}
+
+/// What takes the values of a block.
+#[derive(Clone, Copy)]
+enum Taker<'a> {
+    Resource(&'static TypeDef),
+    Manifest(&'a Manifest),
+    Nobody,
+}
+
+impl Taker<'_> {
+    fn holds_secrets(self, modules: &Modules) -> bool {
+        match self {
+            Self::Resource(def) => def.attributes.iter().any(|attribute| may_be_secret(attribute.kind)),
+            Self::Manifest(manifest) => manifest.parameters.iter().any(|p| p.of.holds_secrets(modules)),
+            Self::Nobody => true,
+        }
+    }
+}
+
+impl<'a> Hiding<'a> {
+    fn top_level(&mut self, entry: &Entry) {
+        match (&*entry.key, entry.item.as_table()) {
+            ("parameters", Some(table)) => table.entries.iter().for_each(|entry| self.parameter(entry)),
+            ("let", Some(table)) => {
+                let flows = self.flows.clone();
+                let secret = table.entries.iter().filter(|entry| flows.contains(&entry.key));
+                secret.for_each(|entry| self.hide(&entry.item, Why::Secret));
+            }
+            ("class", Some(table)) => {
+                for entry in &table.entries {
+                    let class = self.modules.class(&entry.key);
+                    self.block(class.map_or(Taker::Nobody, |class| Taker::Manifest(class)), &entry.item);
+                }
+            }
+            ("defaults", Some(table)) => {
+                table.entries.iter().for_each(|entry| self.block(self.taker(&entry.key), &entry.item));
+            }
+            (key, _) if TOP.iter().any(|word| word.name == key) => {}
+            (key, Some(table)) => {
+                let taker = self.taker(key);
+                table.entries.iter().for_each(|entry| self.block(taker, &entry.item));
+            }
+            (_, None) => self.hide(&entry.item, Why::Unknown),
+        }
+    }
+
+    fn taker(&self, word: &str) -> Taker<'a> {
+        let define = || self.modules.get(word).filter(|manifest| manifest.kind == ManifestKind::Define);
+        match TypeDef::find(word) {
+            Some(def) => Taker::Resource(def),
+            None => define().map_or(Taker::Nobody, |define| Taker::Manifest(define)),
+        }
+    }
+
+    fn parameter(&mut self, entry: &Entry) {
+        let Some(table) = entry.item.as_table() else {
+            // A key of the top level that stands below the header by mistake holds no secret.
+            if TOP.iter().all(|word| word.name != &*entry.key) {
+                self.hide(&entry.item, Why::Unknown);
+            }
+            return;
+        };
+        let of = table.get("type").and_then(|of| Type::parse(of.item.as_str()?).ok());
+        for word in &table.entries {
+            match &*word.key {
+                "type" | "doc" | "merge" => {}
+                "default" if self.flows.contains(&entry.key) => self.hide(&word.item, Why::Secret),
+                key => match &of {
+                    Some(of) if key == "default" || !of.holds_secrets(self.modules) => {
+                        self.typed(of, &word.item);
+                    }
+                    _ => self.hide(&word.item, Why::Unknown),
+                },
+            }
+        }
+    }
+
+    /// The attributes of a resource, or the parameters of a class or a define.
+    fn block(&mut self, taker: Taker<'_>, item: &Item) {
+        let Content::Table(table, _) = &item.content else { return self.hide(item, Why::Unknown) };
+        for entry in &table.entries {
+            match &*entry.key {
+                "*" => self.spread(taker, &entry.item),
+                "for_each" => {
+                    if taker.holds_secrets(self.modules) {
+                        self.hide(&entry.item, Why::Unknown);
+                    }
+                }
+                "title" | "when" | "require" | "before" | "notify" | "subscribe" | "tag" => {}
+                _ => self.given(taker, entry),
+            }
+        }
+    }
+
+    fn spread(&mut self, taker: Taker<'_>, item: &Item) {
+        match item.as_table() {
+            Some(table) => table.entries.iter().for_each(|entry| self.given(taker, entry)),
+            None if taker.holds_secrets(self.modules) => self.hide(item, Why::Unknown),
+            None => {}
+        }
+    }
+
+    fn given(&mut self, taker: Taker<'_>, entry: &Entry) {
+        let modules = self.modules;
+        match taker {
+            Taker::Manifest(manifest) => match manifest.parameter(&entry.key) {
+                Some(parameter) => self.typed(&parameter.of, &entry.item),
+                None if taker.holds_secrets(modules) => self.hide(&entry.item, Why::Unknown),
+                None => {}
+            },
+            Taker::Resource(def) => match def.attribute(&entry.key) {
+                Some(AttributeDef { kind: AttributeKind::TextMap, .. }) => match entry.item.as_table() {
+                    Some(table) => {
+                        table.entries.iter().for_each(|entry| self.hide(&entry.item, Why::Unknown));
+                    }
+                    None => self.hide(&entry.item, Why::Unknown),
+                },
+                Some(attribute) if may_be_secret(attribute.kind) => self.hide(&entry.item, Why::Unknown),
+                Some(_) => {}
+                None if taker.holds_secrets(modules) => self.hide(&entry.item, Why::Unknown),
+                None => {}
+            },
+            Taker::Nobody => self.hide(&entry.item, Why::Unknown),
+        }
+    }
+}

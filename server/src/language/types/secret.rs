@@ -1,0 +1,197 @@
+//! What a type says is secret, and what of a value may become so.
+//!
+//! Where a value does not have the shape of a type that holds secrets, nobody knows which part of it was meant to be
+//! the secret: then all of it is.
+
+use std::sync::Arc;
+
+use holdfast_catalog::value::{Kind, Map, Value};
+
+use super::{Defines, Field, Type};
+use crate::language::secrecy;
+
+/// How a value is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// A string, a number, a boolean or a secret.
+    Scalar,
+    /// A list.
+    List,
+    /// A map.
+    Map,
+}
+
+impl Shape {
+    /// The shape of a value; none of null.
+    pub fn of(value: &Value) -> Option<Self> {
+        match &value.kind {
+            Kind::Null => None,
+            Kind::List(_) => Some(Self::List),
+            Kind::Map(_) => Some(Self::Map),
+            _ => Some(Self::Scalar),
+        }
+    }
+}
+
+impl Type {
+    /// Whether a part of its values is secret.
+    pub fn holds_secrets(&self, defines: &dyn Defines) -> bool {
+        self.holds(defines, &mut Vec::new())
+    }
+
+    fn holds(&self, defines: &dyn Defines, seen: &mut Vec<Arc<str>>) -> bool {
+        match self {
+            Self::Sensitive(_) => true,
+            Self::Define(name) if seen.contains(name) => false,
+            Self::Define(name) => {
+                seen.push(name.clone());
+                let fields = defines.parameters(name);
+                fields.is_none_or(|fields| fields.iter().any(|field| field.of.holds(defines, seen)))
+            }
+            _ => self.inner().any(|inner| inner.holds(defines, seen)),
+        }
+    }
+
+    /// Whether values of it may be built like this.
+    pub fn has_shape(&self, shape: Shape) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Undef => false,
+            Self::Optional(inner) | Self::NotUndef(inner) | Self::Sensitive(inner) => inner.has_shape(shape),
+            Self::Variant(types) => types.iter().any(|inner| inner.has_shape(shape)),
+            Self::Array(..) | Self::Tuple(_) => shape == Shape::List,
+            Self::Hash(..) | Self::Struct(_) | Self::Define(_) => shape == Shape::Map,
+            _ => shape == Shape::Scalar,
+        }
+    }
+
+    /// The alternatives of a `Variant` that say what is secret in a value; none where nothing is, and `Err` where no
+    /// alternative is for such a value, so that all of it may be.
+    pub fn secret_alternatives<'t>(
+        types: &'t [Self],
+        value: &Value,
+        defines: &dyn Defines,
+    ) -> Result<Vec<&'t Self>, NoAlternative> {
+        let Some(shape) = Shape::of(value) else { return Ok(Vec::new()) };
+        let shaped: Vec<&Self> = types.iter().filter(|inner| inner.has_shape(shape)).collect();
+        // A part of a map may become whole when levels are merged, a scalar is what it is.
+        let taken: Vec<&Self> = match shape {
+            Shape::Scalar => shaped.into_iter().filter(|of| of.check(value, defines).is_empty()).collect(),
+            Shape::List | Shape::Map => shaped,
+        };
+        if taken.is_empty() {
+            return Err(NoAlternative);
+        }
+        Ok(taken.into_iter().filter(|inner| inner.holds_secrets(defines)).collect())
+    }
+
+    /// The value with every part secret that the type calls `Sensitive`, and all of a part that is not built as the
+    /// type says.
+    pub fn sealed(&self, value: &Value, defines: &dyn Defines) -> Value {
+        if value.is_null() || !self.holds_secrets(defines) {
+            return value.clone();
+        }
+        let sealed: Value = match (self, &value.kind) {
+            (Self::Optional(inner) | Self::NotUndef(inner), _) => return inner.sealed(value, defines),
+            (Self::Variant(types), _) => match Self::secret_alternatives(types, value, defines) {
+                Ok(secret) => secret.into_iter().fold(value.clone(), |v, inner| inner.sealed(&v, defines)),
+                Err(NoAlternative) => secrecy::sealed(value.clone()),
+            },
+            (Self::Array(inner, _), Kind::List(list)) => {
+                list.iter().map(|item| inner.sealed(item, defines)).collect::<Vec<_>>().into()
+            }
+            (Self::Tuple(types), Kind::List(list)) => {
+                let item = |(at, item): (usize, &Value)| match types.get(at) {
+                    Some(inner) => inner.sealed(item, defines),
+                    None => secrecy::sealed(item.clone()),
+                };
+                list.iter().enumerate().map(item).collect::<Vec<_>>().into()
+            }
+            (Self::Hash(types, _), Kind::Map(map)) => {
+                map.iter().map(|(k, v)| (k.clone(), types[1].sealed(v, defines))).collect::<Map>().into()
+            }
+            (Self::Struct(fields), Kind::Map(map)) => sealed_fields(fields, map, defines),
+            (Self::Define(name), Kind::Map(map)) => match defines.parameters(name) {
+                Some(fields) => sealed_fields(&fields, map, defines),
+                None => secrecy::sealed(value.clone()),
+            },
+            _ => secrecy::sealed(value.clone()),
+        };
+        Value { origin: value.origin.clone(), ..sealed }
+    }
+}
+
+/// No alternative of a `Variant` is for a value that is built like this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoAlternative;
+
+/// An entry that nobody knows may be a secret whose name is misspelt.
+fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Value {
+    let seal = |(key, item): (&Arc<str>, &Value)| {
+        let field = fields.iter().find(|field| field.name == *key);
+        let sealed = match field {
+            Some(field) => field.of.sealed(item, defines),
+            None => secrecy::sealed(item.clone()),
+        };
+        (key.clone(), sealed)
+    };
+    map.iter().map(seal).collect::<Map>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(of: &str, value: impl Into<Value>) -> String {
+        Type::parse(of).unwrap().sealed(&value.into(), &()).shown()
+    }
+
+    fn pair(pw: &str, port: i64) -> Value {
+        [("pw", pw.into()), ("port", port.into())].into()
+    }
+
+    #[test]
+    fn a_value_without_the_shape_of_its_type_is_secret_as_a_whole() {
+        for of in [
+            "Hash[String, Secret]",
+            "Struct[{pw => Secret}]",
+            "Array[Secret]",
+            "Variant[Sensitive[String[50]], Integer]",
+            "Variant[Struct[{pw => Secret}], Boolean]",
+            "Hash[String, Array[Secret]]",
+            "Tuple[Secret, Secret]",
+        ] {
+            assert_eq!(shown(of, "hunter2"), "[sensitive]", "{of}");
+            let inside = shown(of, [("other", Value::from(vec!["hunter2".into()]))]);
+            assert!(!inside.contains("hunter2"), "{of}: {inside}");
+            let list =
+                shown(of, vec![Value::from("hunter2"), "hunter2".into(), vec!["hunter2".into()].into()]);
+            assert!(!list.contains("hunter2"), "{of}: {list}");
+        }
+    }
+
+    #[test]
+    fn of_alternatives_the_secret_one_wins_in_any_order() {
+        for of in ["Variant[String, Sensitive[String]]", "Variant[Sensitive[String], String]"] {
+            assert_eq!(shown(of, "hunter2"), "[sensitive]", "{of}");
+            let map = shown(&format!("Hash[String, {of}]"), [("a", "hunter2".into())]);
+            assert_eq!(map, r#"{"a":"[sensitive]"}"#);
+        }
+        assert_eq!(shown("Variant[Boolean, Hash[String, Secret]]", true), "true");
+    }
+
+    #[test]
+    fn a_part_of_an_alternative_is_sealed_before_it_is_whole_and_the_rest_stays_open() {
+        let of = "Variant[Undef, Struct[{pw => Secret, port => Port}]]";
+        assert_eq!(shown(of, [("pw", "hunter2".into())]), r#"{"pw":"[sensitive]"}"#);
+        assert_eq!(shown(of, [("port", 80.into())]), r#"{"port":80}"#);
+        assert_eq!(shown(of, pair("hunter2", 80)), r#"{"port":80,"pw":"[sensitive]"}"#);
+        assert_eq!(shown(of, [("pww", "hunter2".into())]), r#"{"pww":"[sensitive]"}"#);
+    }
+
+    #[test]
+    fn a_type_without_secrets_hides_nothing() {
+        assert_eq!(shown("Hash[String, String]", "plain"), "\"plain\"");
+        assert_eq!(shown("Variant[String, Integer]", "plain"), "\"plain\"");
+    }
+}
