@@ -166,3 +166,18 @@ fn the_machine_is_written_through_one_door() {
         .collect();
     assert_none("every change of the machine goes through `agent/src/system`", &found);
 }
+
+#[test]
+fn each_promise_names_a_test_that_is_there() {
+    let page =
+        std::fs::read_to_string(root().join("docs/src/operate/promises.md")).expect("the page is there");
+    let all: Vec<_> = sources().into_iter().map(|(_, text)| text).collect();
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let named = rows.filter_map(|row| row.trim_end_matches(['|', ' ']).rsplit_once('|'));
+    let tests = named.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2));
+    let tests: Vec<_> = tests.filter_map(|test| test.rsplit_once("::")).map(|(_, name)| name).collect();
+    assert!(tests.len() > 50, "the page has rows of promises and their tests");
+    let is_there = |name: &str| all.iter().any(|text| text.contains(&format!("fn {name}(")));
+    let lost: Vec<_> = tests.into_iter().filter(|name| !is_there(name)).map(str::to_owned).collect();
+    assert_none("a promise stands beside a test that would fail", &lost);
+}
