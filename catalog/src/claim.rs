@@ -1,8 +1,8 @@
 //! What resources claim: the things of a machine that they manage, as fine as they manage them.
 //!
 //! A claim is a [`Thing`] and how it is held. Two resources that hold one thing would undo each other run by run, so they
-//! are refused: by the compiler where the catalog says it, by the agent where only the machine knows (an alias of a unit, a
-//! link on the way to a path). A type says what it claims in its own file ([`crate::resource::Rules::claims`]); what a
+//! are refused by the compiler. Where only the machine knows (an alias of a unit, a link on the way to a path), the last look
+//! of a run finds that they undo each other, and both fail. A type says what it claims in its own file ([`crate::resource::Rules::claims`]); what a
 //! resource claims is also what a purge leaves alone.
 
 use std::collections::BTreeSet;
