@@ -15,6 +15,8 @@ use crate::store::Store;
 mod asked; // who asks, for what form of answer
 mod assets; // the style, the script, the icon
 mod attempts; // how often someone may try to log in
+mod census; // all machines, read once for all who ask
+mod compress; // what goes over the line
 mod entry; // what holds for every request
 mod diagnostics; // errors with line and caret
 mod history; // the last runs as a drawing
@@ -24,6 +26,8 @@ mod page; // views, errors, and the frame around them
 mod password; // argon2id
 mod badge; // how a node is, drawn
 mod filter; // which nodes
+mod part; // which events of a report
+mod size; // how large a page becomes
 mod readiness; // whether polls and reports can be served now
 mod text; // times, hostile texts, links
 
@@ -44,6 +48,7 @@ pub use estate::Estate;
 pub struct State {
     store: Store,
     estate: Arc<dyn Estate>,
+    census: census::Census,
     /// How far apart agents poll.
     interval: Duration,
     attempts: attempts::Attempts,
@@ -62,6 +67,7 @@ impl State {
         Self {
             // Whether the server is ready is asked past all pages.
             readiness: readiness::Readiness::of(store.clone(), estate.clone()),
+            census: census::Census::of(store.for_pages(), estate.clone(), interval),
             store: store.for_pages(),
             estate,
             interval,
@@ -99,6 +105,7 @@ pub fn configure(app: &mut ServiceConfig) {
         web::scope("")
             .wrap(from_fn(entry::enter))
             .wrap(headers)
+            .wrap(from_fn(compress::pack))
             .app_data(web::FormConfig::default().limit(8 * 1024))
             .route("/", get().to(overview::show))
             .route("/nodes", get().to(nodes::show))

@@ -1,7 +1,7 @@
 //! All machines, each with how it is: those of the store, and those of the inventory that nobody added. Pages, numbers
 //! and the operators' commands say it from here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
@@ -115,21 +115,26 @@ pub async fn members(
 ) -> store::Result<Vec<Member>> {
     let environment = inventory.environment().to_owned();
     let rows = store.fleet(look.scope.clone(), look.only, environment).await?;
-    let mut members: Vec<Member> = rows.into_iter().map(|row| of_row(row, inventory, &look)).collect();
+    Ok(judged(rows, inventory, &look))
+}
+
+/// The machines of these rows, and those of the inventory that nobody added.
+pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: &Look) -> Vec<Member> {
+    let mut members: Vec<Member> = rows.into_iter().map(|row| of_row(row, inventory, look)).collect();
     if look.only.is_none() {
-        let added: BTreeSet<&Certname> = members.iter().map(|member| &member.certname).collect();
+        let added: HashSet<&Certname> = members.iter().map(|member| &member.certname).collect();
         let missing: Vec<_> = inventory
             .machines()
             .into_iter()
             .filter(|(certname, place)| look.scope.covers(place) && !added.contains(certname))
             .collect();
         members.extend(
-            missing.into_iter().map(|(certname, place)| nobody_added(certname, place, inventory, &look)),
+            missing.into_iter().map(|(certname, place)| nobody_added(certname, place, inventory, look)),
         );
         // Both parts are in this order already, which costs such a sort next to nothing.
         members.sort_by(|a, b| a.certname.cmp(&b.certname));
     }
-    Ok(members)
+    members
 }
 
 fn of_row(row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> Member {

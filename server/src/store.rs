@@ -196,4 +196,6 @@ fn unpack<T: serde::de::DeserializeOwned>(what: &'static str, body: &[u8]) -> Re
 }
 
 #[cfg(test)]
+mod plans; // how pages find what they show
+#[cfg(test)]
 pub(crate) mod tests;

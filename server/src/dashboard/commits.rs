@@ -1,9 +1,11 @@
-//! Commits that reached the server, and one of them: who runs it, and what is wrong with it.
+//! Commits that reached the server, in pages, and one of them: who runs it, and what is wrong with it.
+
+use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use super::badge::Badge;
@@ -15,8 +17,11 @@ use super::text::{self, Shown, When};
 use crate::fleet::Member;
 use crate::store::commit::{CommitRow, CommitStatus, Head};
 
-/// So many are listed.
-const LISTED: u32 = 100;
+/// So many stand on a page.
+const PAGE: u32 = 50;
+
+/// The last page that is asked for: all before it are walked over.
+const LAST_PAGE: u32 = 10_000;
 
 /// So many nodes of one are named.
 const NAMED: usize = 20;
@@ -86,12 +91,24 @@ pub struct Entry {
     pub running: Tally,
 }
 
+/// Which page of the list.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Which {
+    /// The page, from 1.
+    pub page: Option<u32>,
+}
+
 /// The list.
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "commits.html")]
 pub struct Commits {
     /// The commits, newest first.
     pub commits: Vec<Entry>,
+    /// The address of the page before.
+    pub previous: Option<String>,
+    /// The address of the next page.
+    pub next: Option<String>,
 }
 
 impl View for Commits {
@@ -130,7 +147,14 @@ impl View for CommitPage {
     }
 }
 
-fn entry(commit: &CommitRow, head: Option<&Head>, members: &[Member], asked: &Asked) -> Entry {
+/// How many nodes run each commit, as they reported.
+fn running(members: &[Member]) -> HashMap<&str, usize> {
+    let mut running = HashMap::new();
+    members.iter().filter_map(Member::runs_on).for_each(|id| *running.entry(id).or_default() += 1);
+    running
+}
+
+fn entry(commit: &CommitRow, head: Option<&Head>, running: &HashMap<&str, usize>, asked: &Asked) -> Entry {
     let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
     Entry {
         environment: commit.environment.as_str().into(),
@@ -138,7 +162,7 @@ fn entry(commit: &CommitRow, head: Option<&Head>, members: &[Member], asked: &As
         commit: CommitLine::of(commit, asked),
         committed: commit.committed_at.map(|at| When::seen(at, asked.now)),
         running: Tally {
-            count: members.iter().filter(|member| filter.takes(member, asked.now)).count(),
+            count: running.get(commit.id.as_str()).copied().unwrap_or_default(),
             href: filter.address(),
         },
     }
@@ -148,12 +172,21 @@ fn entry(commit: &CommitRow, head: Option<&Head>, members: &[Member], asked: &As
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn view(asked: &Asked) -> Result<Commits, Error> {
+pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     let environment = asked.state.estate.environment().to_owned();
-    let (commits, head) = (asked.state.store.commits(environment, LISTED).await?, asked.head().await?);
-    let members = nodes::members(asked, None).await?;
-    let entry = |commit| entry(commit, head.as_ref(), &members, asked);
-    Ok(Commits { commits: commits.iter().map(entry).collect() })
+    let page = which.page.unwrap_or(1).clamp(1, LAST_PAGE);
+    // One more than is shown tells whether there is a next page.
+    let mut commits = asked.state.store.commits(environment, (page - 1) * PAGE, PAGE + 1).await?;
+    let has_next = commits.len() > PAGE as usize;
+    commits.truncate(PAGE as usize);
+    let (head, members) = (asked.head().await?, nodes::members(asked).await?);
+    let running = running(&members);
+    let address = |page| if page == 1 { "/commits".to_owned() } else { format!("/commits?page={page}") };
+    Ok(Commits {
+        commits: commits.iter().map(|commit| entry(commit, head.as_ref(), &running, asked)).collect(),
+        previous: (page > 1).then(|| address(page - 1)),
+        next: has_next.then(|| address(page + 1)),
+    })
 }
 
 /// One commit as the caller may see it.
@@ -162,10 +195,11 @@ pub async fn view(asked: &Asked) -> Result<Commits, Error> {
 /// Where there is none, or the store fails.
 pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
     let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
-    let members = nodes::members(asked, None).await?;
+    let members = nodes::members(asked).await?;
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
     let broken = broken.or(rows.iter().find(|row| !row.diagnostics.is_empty()));
-    let entries: Vec<_> = rows.iter().map(|row| entry(row, head.as_ref(), &members, asked)).collect();
+    let counts = running(&members);
+    let entries: Vec<_> = rows.iter().map(|row| entry(row, head.as_ref(), &counts, asked)).collect();
     let newest = entries.first().ok_or(Error::NotFound)?;
     let in_force = newest.standing == Standing::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members
@@ -187,8 +221,11 @@ pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
 }
 
 /// The list.
-pub async fn show(asked: Asked) -> HttpResponse {
-    let view = view(&asked).await;
+pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Error>) -> HttpResponse {
+    let view = match which {
+        Ok(which) => view(&asked, which.into_inner()).await,
+        Err(error) => Err(Error::Wrong(error.to_string())),
+    };
     asked.answer(view)
 }
 

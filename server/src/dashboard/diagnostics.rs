@@ -6,11 +6,21 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
+use super::size;
 use super::text::Shown;
 use crate::excerpt::{Excerpt, Excerpts};
 
-/// So many are shown; the rest are a number.
-pub const MOST: usize = 20;
+/// So many are shown, and what they take together; the rest are a number.
+const MOST: usize = 20;
+const BUDGET: usize = 12_000;
+
+/// What is shown of a sentence, of a line, and of a few words; `holdfast check` shows all of it.
+const SENTENCE: usize = 600;
+const LINE: usize = 400;
+const WORDS: usize = 200;
+
+/// The markup of one.
+const FAULT: usize = 500;
 
 /// An error or a warning.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -52,10 +62,20 @@ impl Fault {
         let shown = diagnostics.iter().take(MOST);
         if asked.sees_everything() {
             let excerpts = if diagnostics.is_empty() { None } else { asked.state.estate.excerpts(commit) };
-            shown.map(|diagnostic| Self::of(diagnostic, excerpts.as_ref())).collect()
+            let faults = shown.map(|diagnostic| Self::of(diagnostic, excerpts.as_ref()));
+            size::fitting(faults, BUDGET, Self::cost)
         } else {
-            shown.map(Self::without_source).collect()
+            size::fitting(shown.map(Self::without_source), BUDGET, Self::cost)
         }
+    }
+
+    /// What it takes on a page.
+    fn cost(&self) -> usize {
+        let related = self.related.iter().flat_map(|(place, words)| [place, words]);
+        let line = self.line.iter().map(|line| &line.text);
+        let texts = [&self.message, &self.label].into_iter().chain(&self.place).chain(&self.help);
+        let texts = texts.chain(related).chain(line).map(|text| size::cost(text.raw()));
+        FAULT + 3 * LINE + texts.sum::<usize>()
     }
 
     /// Whether it stops the compile.
@@ -68,8 +88,8 @@ impl Fault {
         Self {
             severity: diagnostic.severity,
             code: diagnostic.code.clone(),
-            message: diagnostic.message.as_str().into(),
-            place: diagnostic.origin.as_ref().map(|origin| origin.file.to_string().into()),
+            message: shown(&diagnostic.message, SENTENCE),
+            place: diagnostic.origin.as_ref().map(|origin| shown(&origin.file, WORDS)),
             line: None,
             label: String::new().into(),
             related: Vec::new(),
@@ -84,16 +104,21 @@ impl Fault {
         Self {
             severity: diagnostic.severity,
             code: diagnostic.code.clone(),
-            message: diagnostic.message.as_str().into(),
-            place: diagnostic.origin.as_ref().map(|origin| origin.to_string().into()),
+            message: shown(&diagnostic.message, SENTENCE),
+            place: diagnostic.origin.as_ref().map(|origin| shown(&origin.to_string(), WORDS)),
             line,
-            label: diagnostic.label.as_str().into(),
+            label: shown(&diagnostic.label, WORDS),
             related: related
-                .map(|(origin, words)| (origin.to_string().into(), words.as_str().into()))
+                .take(3)
+                .map(|(origin, words)| (shown(&origin.to_string(), WORDS), shown(words, WORDS)))
                 .collect(),
-            help: diagnostic.help.as_deref().map(Shown::from),
+            help: diagnostic.help.as_deref().map(|help| shown(help, SENTENCE)),
         }
     }
+}
+
+fn shown(text: &str, most: usize) -> Shown {
+    Shown::from(size::short(text, most))
 }
 
 impl Line {
@@ -105,9 +130,17 @@ impl Line {
     fn of(excerpt: Excerpt) -> Self {
         let Excerpt { number, text, marked } = excerpt;
         let blank = |c| if c == '\t' { '\t' } else { ' ' };
-        let meant = text.get(marked.clone()).map_or(1, |meant| meant.chars().count().max(1));
-        let indent = text.get(..marked.start).unwrap_or_default().chars().map(blank).collect();
-        Self { number, text: text.as_str().into(), indent, carets: "^".repeat(meant) }
+        // Of a long line, what begins a little before the stretch.
+        let before = text.get(..marked.start).unwrap_or_default();
+        let begin = match size::cost(&text) > LINE {
+            true => before.char_indices().rev().nth(LINE / 10).map_or(0, |(at, _)| at),
+            false => 0,
+        };
+        let (from, _) = size::beginning(text.get(begin..).unwrap_or_default(), LINE);
+        let meant = text.get(marked.start..marked.end.min(begin + from.len()));
+        let carets = meant.map_or(1, |meant| meant.chars().count().max(1));
+        let indent = text.get(begin..marked.start).unwrap_or_default().chars().map(blank).collect();
+        Self { number, text: from.into(), indent, carets: "^".repeat(carets) }
     }
 }
 
@@ -133,6 +166,17 @@ mod tests {
     fn a_stretch_over_many_lines_is_marked_on_its_first() {
         assert_eq!(line("a = [\n1,\n]\n", 4..10).carets, "^");
         assert_eq!(line("a", 1..1).carets, "^");
+    }
+
+    #[test]
+    fn of_a_long_line_the_stretch_is_shown_that_is_meant() {
+        let source = format!("a = [{}bad{}]\n", "1, ".repeat(400), ", 1".repeat(400));
+        let begin = source.find("bad").unwrap();
+        let found = line(&source, begin..begin + 3);
+        assert!(found.text.raw().len() <= LINE && found.text.raw()[found.indent.len()..].starts_with("bad"));
+        assert_eq!(found.carets, "^^^");
+        let all = line(&source, 4..source.len() - 1);
+        assert!(all.carets.len() > 200 && all.carets.len() + 4 <= all.text.raw().len());
     }
 
     #[test]

@@ -150,6 +150,12 @@ impl Filter {
         if pairs.is_empty() { "/nodes".to_owned() } else { format!("/nodes?{}", pairs.join("&")) }
     }
 
+    /// How long its longest text is.
+    pub fn longest(&self) -> usize {
+        let texts = [&self.reseller, &self.customer, &self.role, &self.commit, &self.q];
+        texts.into_iter().flatten().map(String::len).max().unwrap_or_default()
+    }
+
     /// The same in another order, from its first page.
     pub fn sorted(&self, sort: Sort) -> Self {
         Self { sort, page: None, ..self.clone() }

@@ -1,7 +1,7 @@
 //! Happenings, pushed to open pages as server-sent events. They carry no data: a page that hears of one asks again for
 //! itself, and so sees what its user may see. Users do not even hear of what happens to others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,13 +12,12 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 
 use super::State;
 use super::asked::Asked;
 use super::login::SessionToken;
-use super::page::Error;
 use crate::live::Happening;
 use crate::store::user::Scope;
 
@@ -31,22 +30,55 @@ const MOST: usize = 1_000;
 /// So many of one user's: nobody keeps the others out.
 const MOST_OF_ONE: usize = 20;
 
-/// How many open pages of each user listen.
+/// The open pages that listen. Whoever comes is let in: where there are too many, the oldest page gives way, of the same
+/// user or of the one who has the most. It is often one that was left, which the server hears of late.
 #[derive(Clone, Default)]
-pub struct Listening(Arc<Mutex<HashMap<i64, usize>>>);
+pub struct Listening(Arc<Mutex<Seats>>);
 
-impl Listening {
-    fn seat(&self, user: i64) -> Option<Seat> {
-        let mut pages = self.pages();
-        let all: usize = pages.values().sum();
-        if all >= MOST || pages.get(&user).is_some_and(|own| *own >= MOST_OF_ONE) {
-            return None;
+#[derive(Default)]
+struct Seats {
+    /// How many there ever were.
+    given: u64,
+    /// Of each user, the oldest first.
+    of_user: HashMap<i64, VecDeque<(u64, Arc<Notify>)>>,
+}
+
+impl Seats {
+    /// Who has to give way, so that this user gets one more.
+    fn crowded(&self, user: i64) -> Option<i64> {
+        if self.of_user.get(&user).is_some_and(|own| own.len() >= MOST_OF_ONE) {
+            return Some(user);
         }
-        *pages.entry(user).or_default() += 1;
-        Some(Seat { listening: self.clone(), user })
+        let all: usize = self.of_user.values().map(VecDeque::len).sum();
+        let greediest = || self.of_user.iter().max_by_key(|(_, own)| own.len()).map(|(user, _)| *user);
+        if all >= MOST { greediest() } else { None }
     }
 
-    fn pages(&self) -> MutexGuard<'_, HashMap<i64, usize>> {
+    fn remove(&mut self, user: i64, gone: impl Fn(usize, u64) -> bool) -> Option<Arc<Notify>> {
+        let own = self.of_user.get_mut(&user)?;
+        let place = own.iter().enumerate().position(|(place, (number, _))| gone(place, *number))?;
+        let (_, leave) = own.remove(place)?;
+        if own.is_empty() {
+            self.of_user.remove(&user);
+        }
+        Some(leave)
+    }
+}
+
+impl Listening {
+    fn seat(&self, user: i64) -> Seat {
+        let mut seats = self.seats();
+        let oldest = seats.crowded(user).and_then(|crowded| seats.remove(crowded, |place, _| place == 0));
+        if let Some(leave) = oldest {
+            leave.notify_one();
+        }
+        seats.given += 1;
+        let (number, leave) = (seats.given, Arc::new(Notify::new()));
+        seats.of_user.entry(user).or_default().push_back((number, leave.clone()));
+        Seat { listening: self.clone(), user, number, leave }
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Seats> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -55,17 +87,14 @@ impl Listening {
 struct Seat {
     listening: Listening,
     user: i64,
+    number: u64,
+    /// Told when another takes the place.
+    leave: Arc<Notify>,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut pages = self.listening.pages();
-        if let Some(own) = pages.get_mut(&self.user) {
-            *own -= 1;
-            if *own == 0 {
-                pages.remove(&self.user);
-            }
-        }
+        self.listening.seats().remove(self.user, |_, number| number == self.number);
     }
 }
 
@@ -77,14 +106,23 @@ struct Listener {
     scope: Scope,
     /// When it is time for the next beat: however much happens, it is never put off.
     beat: Instant,
-    _seat: Seat,
+    /// None once it gave way.
+    seat: Option<Seat>,
 }
 
 impl Listener {
-    /// The next message; none when the session is over.
+    /// The next message; none when the session is over, or another page took the place.
     async fn next(mut self) -> Option<(Bytes, Self)> {
         loop {
-            match tokio::time::timeout_at(self.beat, self.happenings.recv()).await {
+            let seat = self.seat.as_ref()?;
+            let heard = tokio::select! {
+                () = seat.leave.notified() => {
+                    self.seat = None;
+                    return Some((Bytes::from_static(b"event: gave-way\ndata:\n\n"), self));
+                }
+                heard = tokio::time::timeout_at(self.beat, self.happenings.recv()) => heard,
+            };
+            match heard {
                 Ok(Ok(happening)) if !concerns(&happening, &self.scope) => {}
                 // Whoever was too slow has missed something, and asks again as well.
                 Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
@@ -149,18 +187,15 @@ impl MessageBody for Messages {
 
 /// The stream of happenings.
 pub async fn listen(asked: Asked) -> HttpResponse {
-    let Some(seat) = asked.state.listening.seat(asked.user.id) else {
-        return asked.answer(Err::<super::overview::Overview, _>(Error::Busy));
-    };
     let listener = Listener {
         happenings: asked.state.estate.happenings(),
         state: asked.state.clone(),
         session: asked.session.clone(),
         scope: asked.user.scope.clone(),
         beat: Instant::now() + BEAT,
-        _seat: seat,
+        seat: Some(asked.state.listening.seat(asked.user.id)),
     };
     // The first line tells the page that it is connected.
-    let hello: Next = Box::pin(async { Some((Bytes::from_static(b"retry: 2000\n: hello\n\n"), listener)) });
+    let hello: Next = Box::pin(async { Some((Bytes::from_static(b": hello\n\n"), listener)) });
     HttpResponse::Ok().content_type("text/event-stream").body(Messages(Some(hello)))
 }

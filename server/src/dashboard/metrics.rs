@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::State;
 use super::login;
 use super::page::{self, Error};
-use crate::fleet::{self, Look, Member};
+use crate::fleet::Member;
 use crate::store::user::Scope;
 
 /// The numbers.
@@ -46,8 +46,7 @@ fn unavailable(error: &Error) -> HttpResponse {
 /// # Errors
 /// Where the store fails.
 pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
-    let look = Look { scope: Scope::Everything, only: None, now, interval: state.interval };
-    let members = fleet::members(&state.store, &*state.estate, look).await?;
+    let members = state.census.members(&Scope::Everything).await?;
     let head = state.store.head(state.estate.environment().to_owned()).await?;
     let mut out = String::new();
     family(&mut out, "holdfast_nodes", "Nodes by how they are.");

@@ -15,6 +15,7 @@ use super::diagnostics::Fault;
 use super::history::{self, Bar, Run};
 use super::nodes;
 use super::page::{Error, Tab, View};
+use super::size;
 use super::text::{self, Commit, Shown, When};
 use crate::fleet::{Function, Member};
 use crate::live::slot;
@@ -25,18 +26,28 @@ use crate::store::node::NodeRow;
 /// So many runs are drawn.
 const RUNS: u32 = 90;
 
-/// So many events are listed.
-const EVENTS: u32 = 30;
+/// So many of them are listed, quiet ones folded.
+const LISTED: usize = 40;
 
-/// So many facts are shown, each so long.
-const FACTS: usize = 400;
-const FACT_LENGTH: usize = 300;
+/// So many events are listed; their texts are whole in the report.
+const EVENTS: u32 = 20;
+const NAME: usize = 300;
+const REASON: usize = 400;
+
+/// What facts take together, and one of them.
+const FACTS: usize = 16_000;
+const FACT: usize = 300;
+
+/// The markup of a fact.
+const FACT_ROW: usize = 50;
 
 /// Something that happened to the node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Happened {
     /// The report that tells it.
     pub report: i64,
+    /// Its place in the report, from 0.
+    pub position: u32,
     /// When.
     pub at: When,
     /// The resource.
@@ -77,12 +88,13 @@ impl Happened {
         };
         Self {
             report: row.report,
+            position: row.position,
             at: When::seen(row.received_at, now),
-            resource: row.resource.into(),
-            property: property.map(Shown::from),
+            resource: Shown::from(row.resource).short(NAME),
+            property: property.map(|property| Shown::from(property).short(NAME)),
             status: row.status,
             cause: row.cause,
-            reason: row.reason.map(Shown::from),
+            reason: row.reason.map(|reason| Shown::from(reason).short(REASON)),
         }
     }
 }
@@ -96,6 +108,8 @@ pub struct CompileError {
     pub since: When,
     /// What is wrong.
     pub faults: Vec<Fault>,
+    /// How many faults there are beyond those.
+    pub more: usize,
 }
 
 /// A certificate that is in use or may come into use.
@@ -189,6 +203,12 @@ impl Node {
         Badge(self.state)
     }
 
+    /// Its labels, as far as they are shown.
+    fn labels(function: &Function) -> Vec<(Shown, Shown)> {
+        let short = |text: &String| Shown::from(text.as_str()).short(100);
+        function.labels.iter().take(30).map(|(name, value)| (short(name), short(value))).collect()
+    }
+
     fn drawing_width(&self) -> usize {
         self.bars.len() * history::STEP
     }
@@ -208,7 +228,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
     let Some(node) = store.node(certname.clone()).await?.filter(|node| asked.sees(&node.place)) else {
         return not_added(asked, &certname).await;
     };
-    let member = nodes::members(asked, Some(node.id)).await?.pop().ok_or(Error::NotFound)?;
+    let member = nodes::member(asked, node.id).await?;
     let reports = store.reports_of(node.id, RUNS).await?;
     let events = store.events_of(node.id, EVENTS).await?;
     let certificates = store.certificates(node.id).await?;
@@ -221,9 +241,12 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
         due: node.seen_at.map(|seen| When::seen(due(asked, &node.certname, seen), now)),
         looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
         compile_errors: compile_errors(asked, &node).await?,
-        run_error: reports.first().and_then(|report| report.error.clone()).map(Shown::from),
+        run_error: reports
+            .first()
+            .and_then(|report| report.error.as_deref())
+            .map(|error| Shown::from(error).short(2_000)),
         bars: history::bars(&runs),
-        runs: history::folded(&runs),
+        runs: history::folded(&runs).into_iter().take(LISTED).collect(),
         events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
         certificates: certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
         facts: facts(asked, node.id).await?,
@@ -237,9 +260,9 @@ fn due(asked: &Asked, certname: &Certname, seen: Timestamp) -> Timestamp {
 
 /// A machine of the inventory that nobody added.
 async fn not_added(asked: &Asked, certname: &Certname) -> Result<Node, Error> {
-    let members = nodes::members(asked, None).await?;
-    let member = members.into_iter().find(|member| member.certname == *certname).ok_or(Error::NotFound)?;
-    Ok(Node { in_force: in_force(asked, None).await?, ..Node::of(member, asked.now) })
+    let members = nodes::members(asked).await?;
+    let member = members.iter().find(|member| member.certname == *certname).ok_or(Error::NotFound)?;
+    Ok(Node { in_force: in_force(asked, None).await?, ..Node::of(member.clone(), asked.now) })
 }
 
 impl Node {
@@ -278,12 +301,16 @@ impl Certificate {
 
 async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileError>, Error> {
     let environment = asked.state.estate.environment();
-    let mut rows = asked.state.store.compile_errors(Some(node.id)).await?;
+    let mut rows = asked.state.store.compile_errors(node.id).await?;
     rows.retain(|row| row.environment == environment);
-    let error = |row: crate::store::catalog::CompileErrorRow| CompileError {
-        faults: Fault::all(&row.diagnostics, &row.commit, asked),
-        commit: row.commit.into(),
-        since: When::seen(row.since, asked.now),
+    let error = |row: crate::store::catalog::CompileErrorRow| {
+        let faults = Fault::all(&row.diagnostics, &row.commit, asked);
+        CompileError {
+            more: row.diagnostics.len() - faults.len(),
+            faults,
+            commit: row.commit.into(),
+            since: When::seen(row.since, asked.now),
+        }
     };
     Ok(rows.into_iter().map(error).collect())
 }
@@ -299,9 +326,11 @@ async fn facts(asked: &Asked, node: crate::store::node::NodeId) -> Result<Option
     let Some(row) = asked.state.store.facts(node).await? else { return Ok(None) };
     let mut all = Vec::new();
     leaves(String::new(), &serde_json::to_value(row.facts.value()).unwrap_or_default(), &mut all);
-    let more = all.len().saturating_sub(FACTS);
-    all.truncate(FACTS);
-    Ok(Some(Facts { received: When::seen(row.received_at, asked.now), facts: all, more }))
+    let count = all.len();
+    let cost = |fact: &Fact| size::cost(fact.path.raw()) + size::cost(fact.value.raw()) + FACT_ROW;
+    let facts = size::fitting(all, FACTS, cost);
+    let more = count - facts.len();
+    Ok(Some(Facts { received: When::seen(row.received_at, asked.now), facts, more }))
 }
 
 /// The facts below a path, flat.
@@ -317,15 +346,8 @@ fn leaves(path: String, value: &serde_json::Value, into: &mut Vec<Fact>) {
         }
         value => {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            into.push(Fact { path: cut(path).into(), value: cut(text).into() });
+            into.push(Fact { path: Shown::from(path).short(FACT), value: Shown::from(text).short(FACT) });
         }
-    }
-}
-
-fn cut(text: String) -> String {
-    match text.char_indices().nth(FACT_LENGTH) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The list of nodes: filtered, sorted, in pages.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -19,16 +21,33 @@ use crate::store::fleet::LastRun;
 use crate::store::node::NodeId;
 
 /// So many nodes stand on a page.
-const PAGE: usize = 50;
+const PAGE: usize = 40;
 
-/// All nodes that the caller sees, or one of them.
+/// What a reason takes in a line; it is whole on the node's page.
+const REASON: usize = 300;
+
+/// So many names are offered to choose from; where there are more, the name is typed.
+const CHOICES: usize = 60;
+
+/// The longest text that a list is asked for by.
+const ASKED: usize = 256;
+
+/// All nodes that the caller sees.
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn members(asked: &Asked, only: Option<NodeId>) -> Result<Vec<Member>, Error> {
-    let (state, now) = (&asked.state, asked.now);
-    let look = Look { scope: asked.user.scope.clone(), only, now, interval: state.interval };
-    Ok(fleet::members(&state.store, &*state.estate, look).await?)
+pub async fn members(asked: &Asked) -> Result<Arc<Vec<Member>>, Error> {
+    asked.state.census.members(&asked.user.scope).await
+}
+
+/// One of them.
+///
+/// # Errors
+/// Where there is none, or the store fails.
+pub async fn member(asked: &Asked, node: NodeId) -> Result<Member, Error> {
+    let (state, scope) = (&asked.state, asked.user.scope.clone());
+    let look = Look { scope, only: Some(node), now: asked.now, interval: state.interval };
+    fleet::members(&state.store, &*state.estate, look).await?.pop().ok_or(Error::NotFound)
 }
 
 /// A line of the list.
@@ -69,7 +88,7 @@ impl NodeLine {
         Self {
             node: member.certname.to_string(),
             state: member.state(),
-            reason: member.judgement.reason.as_str().into(),
+            reason: Shown::from(member.judgement.reason.as_str()).short(REASON),
             reseller: member.place.reseller.to_string(),
             customer: member.place.customer.to_string(),
             role: function.map(|function| function.role.clone()),
@@ -125,12 +144,12 @@ pub struct Nodes {
     pub previous: Option<String>,
     /// The address of the next page.
     pub next: Option<String>,
-    /// Resellers to choose from.
-    pub resellers: Vec<Shown>,
-    /// Customers to choose from.
-    pub customers: Vec<Shown>,
+    /// Resellers to choose from; none where there are too many to choose.
+    pub resellers: Option<Vec<Shown>>,
+    /// Customers to choose from, of the reseller that was asked for.
+    pub customers: Option<Vec<Shown>>,
     /// Roles to choose from.
-    pub roles: Vec<Shown>,
+    pub roles: Option<Vec<Shown>>,
 }
 
 impl View for Nodes {
@@ -186,14 +205,13 @@ impl Nodes {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
-    let members = members(asked, None).await?;
-    let choices = |of: fn(&Member) -> Option<&str>| {
-        let all: std::collections::BTreeSet<_> = members.iter().filter_map(of).collect();
-        all.into_iter().take(500).map(Shown::from).collect::<Vec<_>>()
+    let members = members(asked).await?;
+    let resellers = choices(members.iter().map(|member| member.place.reseller.as_str()));
+    let of_reseller = |member: &&Member| {
+        filter.reseller.as_deref().is_none_or(|reseller| reseller == member.place.reseller.as_str())
     };
-    let resellers = choices(|member| Some(member.place.reseller.as_str()));
-    let customers = choices(|member| Some(member.place.customer.as_str()));
-    let roles = choices(Member::role);
+    let customers = choices(members.iter().filter(of_reseller).map(|member| member.place.customer.as_str()));
+    let roles = choices(members.iter().filter_map(Member::role));
     let mut fit: Vec<&Member> = members.iter().filter(|member| filter.takes(member, asked.now)).collect();
     arrange(&mut fit, filter.sort);
     let count = fit.len();
@@ -215,6 +233,12 @@ pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
     })
 }
 
+/// Names without their repetitions; none where there are too many.
+fn choices<'a>(names: impl Iterator<Item = &'a str>) -> Option<Vec<Shown>> {
+    let all: BTreeSet<_> = names.collect();
+    (all.len() <= CHOICES).then(|| all.into_iter().map(Shown::from).collect())
+}
+
 /// The rows come by name, and sorting keeps that order among equals.
 fn arrange(members: &mut [&Member], sort: Sort) {
     match sort {
@@ -229,7 +253,8 @@ fn arrange(members: &mut [&Member], sort: Sort) {
 /// The page.
 pub async fn show(asked: Asked, filter: Result<web::Query<Filter>, actix_web::Error>) -> HttpResponse {
     let view = match filter {
-        Ok(filter) => view(&asked, filter.into_inner()).await,
+        Ok(filter) if filter.longest() <= ASKED => view(&asked, filter.into_inner()).await,
+        Ok(_) => Err(Error::Wrong(format!("a list is asked for by texts of {ASKED} bytes at most"))),
         Err(error) => Err(Error::Wrong(error.to_string())),
     };
     asked.answer(view)

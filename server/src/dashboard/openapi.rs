@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use super::{commits, filter, node, nodes, overview, report};
+use super::{commits, filter, node, nodes, overview, part, report};
 
 /// The description.
 pub async fn show(_asked: Asked) -> HttpResponse {
@@ -31,6 +31,9 @@ pub fn describe() -> Value {
         }})
     };
     let filter = schemas.root_schema_for::<filter::Filter>().to_value();
+    let part = schemas.root_schema_for::<part::Part>().to_value();
+    let which = schemas.root_schema_for::<commits::Which>().to_value();
+    let of_report = std::iter::once(in_path("report")).chain(queries(&part)).collect();
     let paths = json!({
         "/api/v1/overview":
             get("How everything is", vec![], schemas.subschema_for::<overview::Overview>().to_value()),
@@ -38,8 +41,8 @@ pub fn describe() -> Value {
         "/api/v1/nodes/{node}":
             get("A node", vec![in_path("node")], schemas.subschema_for::<node::Node>().to_value()),
         "/api/v1/reports/{report}":
-            get("A run", vec![in_path("report")], schemas.subschema_for::<report::Report>().to_value()),
-        "/api/v1/commits": get("Commits", vec![], schemas.subschema_for::<commits::Commits>().to_value()),
+            get("A run", of_report, schemas.subschema_for::<report::Report>().to_value()),
+        "/api/v1/commits": get("Commits", queries(&which), schemas.subschema_for::<commits::Commits>().to_value()),
         "/api/v1/commits/{commit}":
             get("A commit", vec![in_path("commit")], schemas.subschema_for::<commits::CommitPage>().to_value()),
     });

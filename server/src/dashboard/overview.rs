@@ -22,6 +22,9 @@ use crate::store::node::NodeState;
 /// So many nodes that want attention are named here.
 const NAMED: usize = 8;
 
+/// What a commit's subject takes.
+const SUBJECT: usize = 300;
+
 /// A number and the address of what it counts.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Tally {
@@ -85,11 +88,14 @@ pub struct CommitLine {
 impl CommitLine {
     /// A commit as the caller may see it.
     pub fn of(commit: &CommitRow, asked: &Asked) -> Self {
-        let open = |text: &Option<String>| text.clone().filter(|_| asked.sees_everything()).map(Shown::from);
+        let open = |text: &Option<String>, most| {
+            let text = text.as_deref().filter(|_| asked.sees_everything());
+            text.map(|text| Shown::from(text).short(most))
+        };
         Self {
             id: commit.id.as_str().into(),
-            author: open(&commit.author),
-            subject: open(&commit.subject),
+            author: open(&commit.author, 100),
+            subject: open(&commit.subject, SUBJECT),
             seen: When::seen(commit.seen_at, asked.now),
         }
     }
@@ -215,7 +221,7 @@ impl Overview {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked) -> Result<Overview, Error> {
-    let members = nodes::members(asked, None).await?;
+    let members = nodes::members(asked).await?;
     let head = asked.head().await?;
     let tally = |filter: Filter| Tally {
         count: members.iter().filter(|member| filter.takes(member, asked.now)).count(),
@@ -276,7 +282,7 @@ fn first(
 fn frozen(unreadable: Unreadable, asked: &Asked) -> Frozen {
     Frozen {
         since: When::seen(unreadable.since, asked.now),
-        why: asked.sees_everything().then(|| unreadable.why.into()),
+        why: asked.sees_everything().then(|| Shown::from(unreadable.why).short(2_000)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One run: what failed first, then what changed and why, then what was left alone.
+//! One run: what failed first, then what changed and why, then what was left alone; in pages, for it may be much.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,32 @@ use serde::Serialize;
 use super::asked::Asked;
 use super::badge;
 use super::page::{Error, Tab, View};
+use super::part::{Only, Part};
+use super::size;
 use super::text::{self, Commit, Shown, When};
+
+/// So many events stand on a page at most.
+const PAGE: usize = 50;
+
+/// What the events of a page take together; one that takes more in the API stands alone there.
+const BUDGET: usize = 60_000;
+
+/// What is shown of a text on a page: of a name, a value, a reason, a diff, a place.
+const NAME: usize = 1_000;
+const VALUE: usize = 4_000;
+const REASON: usize = 8_000;
+const DIFF: usize = 20_000;
+const PLACE: usize = 300;
+
+/// So many places are shown of an event.
+const PLACES: usize = 8;
+
+/// The markup of an event, and of a line of a diff.
+const EVENT: usize = 900;
+const LINE: usize = 40;
+
+/// So many phases and types are told, the longest.
+const TIMES: usize = 32;
 
 /// A line of a diff.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,6 +51,8 @@ pub struct DiffLine<'a> {
 /// An event.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Change {
+    /// Its place in the report, from 0.
+    pub position: usize,
     /// The resource.
     pub resource: Shown,
     /// The property.
@@ -53,12 +80,13 @@ pub struct Change {
 }
 
 impl Change {
-    fn of(event: Event) -> Self {
+    fn of((position, event): (usize, Event)) -> Self {
         let place = |origin: &holdfast_catalog::origin::Origin| match &origin.level {
             Some(level) => format!("{origin} ({level})").into(),
             None => origin.to_string().into(),
         };
         Self {
+            position,
             resource: event.resource.to_string().into(),
             property: event.property.map(Shown::from),
             path: event.path.map(Shown::from),
@@ -92,7 +120,7 @@ impl Change {
         })
     }
 
-    /// The lines of the diff.
+    /// The lines of the diff, as far as they are shown.
     pub fn diff_lines(&self) -> Vec<DiffLine<'_>> {
         let kind = |line: &str| match line.as_bytes().first() {
             _ if line.starts_with("+++") || line.starts_with("---") => "file",
@@ -101,8 +129,50 @@ impl Change {
             Some(b'@') => "place",
             _ => "same",
         };
-        let diff = self.diff.as_ref().map_or("", Shown::raw);
-        diff.lines().map(|text| DiffLine { kind: kind(text), text }).collect()
+        let lines = size::fitting(self.all_diff_lines(), DIFF, |line| size::cost(line) + LINE);
+        lines
+            .into_iter()
+            .map(|text| DiffLine { kind: kind(text), text: size::beginning(text, DIFF).0 })
+            .collect()
+    }
+
+    /// How many lines of the diff are not shown.
+    pub fn diff_more(&self) -> usize {
+        self.all_diff_lines().count() - self.diff_lines().len()
+    }
+
+    fn all_diff_lines(&self) -> std::str::Lines<'_> {
+        self.diff.as_ref().map_or("", Shown::raw).lines()
+    }
+
+    fn name(text: &Shown) -> Shown {
+        text.short(NAME)
+    }
+
+    fn value(text: &Shown) -> Shown {
+        text.short(VALUE)
+    }
+
+    fn why(text: &Shown) -> Shown {
+        text.short(REASON)
+    }
+
+    fn place(text: &Shown) -> Shown {
+        text.short(PLACE)
+    }
+
+    /// Where its value was set, as far as that is shown.
+    fn places(&self) -> impl Iterator<Item = Shown> {
+        self.sources.iter().take(PLACES).map(Self::place)
+    }
+
+    /// What it takes on a page, or whole in the API.
+    fn cost(&self) -> usize {
+        let texts =
+            [&self.property, &self.path, &self.is, &self.should, &self.reason, &self.diff, &self.declared];
+        let texts = texts.into_iter().flatten().chain([&self.resource]).chain(&self.sources);
+        let lines = self.all_diff_lines().count();
+        EVENT + texts.map(|text| size::cost(text.raw())).sum::<usize>() + LINE * lines
     }
 }
 
@@ -118,7 +188,9 @@ impl DiffLine<'_> {
 pub struct Group {
     /// What they are.
     pub title: &'static str,
-    /// The events.
+    /// How many there are.
+    pub count: usize,
+    /// Those of this page.
     pub changes: Vec<Change>,
 }
 
@@ -156,8 +228,21 @@ pub struct Report {
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by type of resource.
     pub types: BTreeMap<String, u64>,
-    /// The events, failures first.
+    /// Which events were asked for.
+    pub part: Part,
+    /// How many those are.
+    pub count: usize,
+    /// The first one on this page, from 1.
+    pub first: usize,
+    /// The events of this page, failures first.
     pub groups: Vec<Group>,
+    /// The address of the page before.
+    pub previous: Option<String>,
+    /// The address of the next page.
+    pub next: Option<String>,
+    /// How many events there are of each kind.
+    #[serde(skip)]
+    tallies: Vec<(Only, usize)>,
 }
 
 impl View for Report {
@@ -199,6 +284,19 @@ impl Report {
         self.counts.changed.saturating_sub(self.counts.corrective)
     }
 
+    fn last(&self) -> usize {
+        self.first + self.groups.iter().map(|group| group.changes.len()).sum::<usize>().saturating_sub(1)
+    }
+
+    fn is_only(&self, only: &Only) -> bool {
+        self.part.only == Some(*only)
+    }
+
+    /// The address of all events, or of those of one kind.
+    fn address(&self, only: Option<&Only>) -> String {
+        Part { only: only.copied(), ..Part::default() }.address(self.report)
+    }
+
     /// The longest phases and types first; they are few, and the rest is small.
     fn slowest(of: &BTreeMap<String, u64>) -> Vec<(Shown, String)> {
         let mut all: Vec<_> = of.iter().collect();
@@ -220,29 +318,60 @@ const GROUPS: [(EventStatus, &str); 6] = [
     (EventStatus::Info, "Said"),
 ];
 
-fn grouped(events: Vec<Event>) -> Vec<Group> {
-    let mut groups = GROUPS.map(|(_, title)| Group { title, changes: Vec::new() });
-    for event in events {
-        let place = GROUPS.iter().position(|(status, _)| *status == event.status);
-        if let Some(group) = place.and_then(|place| groups.get_mut(place)) {
-            group.changes.push(Change::of(event));
+/// Where an event stands: by its group, and drift before what was wanted, for someone should know.
+fn rank(event: &Event) -> (usize, bool) {
+    let group = GROUPS.iter().position(|(status, _)| *status == event.status);
+    (group.unwrap_or(GROUPS.len()), event.cause != Some(Cause::Corrective))
+}
+
+/// The events that are asked for, as they stand on pages.
+fn arranged(events: Vec<Event>, only: Option<Only>) -> Vec<Change> {
+    let fits = |event: &Event| only.is_none_or(|only| only.takes(event.status, event.cause));
+    let mut events: Vec<_> = events.into_iter().enumerate().filter(|(_, event)| fits(event)).collect();
+    events.sort_by_key(|(_, event)| rank(event));
+    events.into_iter().map(Change::of).collect()
+}
+
+fn grouped(changes: Vec<Change>, counts: &BTreeMap<EventStatus, usize>) -> Vec<Group> {
+    let mut groups = GROUPS.map(|(status, title)| {
+        let count = counts.get(&status).copied().unwrap_or_default();
+        (status, Group { title, count, changes: Vec::new() })
+    });
+    for change in changes {
+        if let Some((_, group)) = groups.iter_mut().find(|(status, _)| *status == change.status) {
+            group.changes.push(change);
         }
     }
-    for group in &mut groups {
-        // Drift before what was wanted: someone should know.
-        group.changes.sort_by_key(|change| change.cause.is_none_or(|cause| cause != Cause::Corrective));
-    }
-    groups.into_iter().filter(|group| !group.changes.is_empty()).collect()
+    groups.into_iter().map(|(_, group)| group).filter(|group| !group.changes.is_empty()).collect()
+}
+
+/// The longest, by names that are not too long themselves.
+fn longest(times: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let mut all: Vec<_> = times.into_iter().collect();
+    all.sort_by_key(|(_, millis)| std::cmp::Reverse(*millis));
+    all.into_iter().take(TIMES).map(|(name, millis)| (size::short(&name, 100), millis)).collect()
 }
 
 /// A run as the caller sees it.
 ///
 /// # Errors
 /// Where it does not exist or is not theirs, or the store fails.
-pub async fn view(asked: &Asked, id: &str) -> Result<Report, Error> {
+pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> {
     let id: i64 = id.parse().map_err(|_| Error::NotFound)?;
     let (row, body) = asked.state.store.report(id).await?.ok_or(Error::NotFound)?;
     let node = asked.theirs(asked.state.store.node_by_id(row.node).await?)?;
+    let tallies = Only::ALL.map(|only| {
+        let fits = |event: &&Event| only.takes(event.status, event.cause);
+        (only, body.events.iter().filter(fits).count())
+    });
+    let mut changes = arranged(body.events, part.only);
+    let mut counts = BTreeMap::new();
+    changes.iter().for_each(|change| *counts.entry(change.status).or_default() += 1);
+    let costs: Vec<_> = changes.iter().map(Change::cost).collect();
+    let pages = size::pages(&costs, PAGE, BUDGET);
+    let page = part.page_of(&pages, |event| changes.iter().position(|change| change.position == event));
+    let range = pages.get(page - 1).cloned().unwrap_or_default();
+    let address = |page| part.at(page).address(row.id);
     Ok(Report {
         report: row.id,
         node: node.certname.to_string(),
@@ -255,16 +384,29 @@ pub async fn view(asked: &Asked, id: &str) -> Result<Report, Error> {
         commit: row.commit.map(Commit::from),
         environment: row.environment.map(Shown::from),
         agent: row.agent.into(),
-        error: row.error.map(Shown::from),
+        error: row.error.map(|error| size::short(&error, REASON).into()),
         counts: row.counts,
-        phases: body.phases,
-        types: body.types,
-        groups: grouped(body.events),
+        phases: longest(body.phases),
+        types: longest(body.types),
+        count: changes.len(),
+        first: (range.start + 1).min(changes.len()),
+        previous: (page > 1).then(|| address(page - 1)),
+        next: (page < pages.len()).then(|| address(page + 1)),
+        groups: grouped(changes.drain(range).collect(), &counts),
+        tallies: tallies.into_iter().filter(|(_, count)| *count > 0).collect(),
+        part,
     })
 }
 
 /// The page.
-pub async fn show(asked: Asked, report: web::Path<String>) -> HttpResponse {
-    let view = view(&asked, &report).await;
+pub async fn show(
+    asked: Asked,
+    report: web::Path<String>,
+    part: Result<web::Query<Part>, actix_web::Error>,
+) -> HttpResponse {
+    let view = match part {
+        Ok(part) => view(&asked, &report, part.into_inner()).await,
+        Err(error) => Err(Error::Wrong(error.to_string())),
+    };
     asked.answer(view)
 }

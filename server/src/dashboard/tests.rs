@@ -12,6 +12,7 @@ use crate::live::Happening;
 use crate::store;
 
 mod seed;
+mod sizes; // how large pages become
 mod states; // what pages say of nodes
 mod traffic; // how much goes out, and to whom
 use seed::{BROKEN, GOOD, OLDER, Seeded, empty, entry, seeded};

@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
+use super::size;
+
 /// A time: how long ago for people, exactly in the title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When {
@@ -90,6 +92,11 @@ impl Shown {
     /// The text as it came.
     pub fn raw(&self) -> &str {
         &self.0
+    }
+
+    /// As much of it as takes `most` on a page.
+    pub fn short(&self, most: usize) -> Self {
+        Self(size::short(&self.0, most))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::admin::{self, Answer, Request};
 use crate::config::Config;
 use crate::identity::{Invitation, tls};
 use crate::repo::{Directory, Snapshot};
-use crate::store::commit::CommitStatus;
+use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::Present;
 
 /// The control repository at the start: two customers with a node each, and a file that only one of them has.
@@ -65,6 +65,13 @@ pub struct Agent {
 }
 
 impl Fixture {
+    /// The newest commit that was judged, with what is wrong with it.
+    pub async fn newest_commit(&self) -> CommitRow {
+        let store = &self.server.store;
+        let newest = store.commits("directory".into(), 0, 1).await.unwrap().remove(0);
+        store.commit(newest.id).await.unwrap().remove(0)
+    }
+
     /// A server whose certificates last an hour.
     pub async fn start() -> Self {
         Self::with_lifetime(Duration::from_secs(3600)).await

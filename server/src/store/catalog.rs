@@ -41,6 +41,10 @@ pub struct CompileErrorRow {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+pub(super) const ERRORS_OF_NODE: &str =
+    "SELECT node, environment, commit_id, since, diagnostics FROM compile_error
+   WHERE node = ?1 ORDER BY since DESC";
+
 impl Store {
     /// Notes that a catalog was served; only it and the one before stay, and the one before for `grace` at least.
     ///
@@ -170,18 +174,14 @@ impl Store {
         .await
     }
 
-    /// Why nodes have no new catalog: of one, or of all living ones.
+    /// Why a node has no new catalog, in each environment.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn compile_errors(&self, node: Option<NodeId>) -> Result<Vec<CompileErrorRow>> {
+    pub async fn compile_errors(&self, node: NodeId) -> Result<Vec<CompileErrorRow>> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT node, environment, compile_error.commit_id, since, diagnostics FROM compile_error
-                 JOIN node ON node.id = compile_error.node
-                 WHERE node.state <> 'gone' AND (?1 IS NULL OR node = ?1) ORDER BY since DESC",
-            )?;
-            let mut rows = statement.query([node.map(|node| node.0)])?;
+            let mut statement = connection.prepare_cached(ERRORS_OF_NODE)?;
+            let mut rows = statement.query([node.0])?;
             let mut errors = Vec::new();
             while let Some(row) = rows.next()? {
                 errors.push(CompileErrorRow {

@@ -41,6 +41,26 @@ pub struct CommitRow {
 
 const COLUMNS: &str = "environment, id, seen_at, committed_at, author, subject, status, diagnostics";
 
+/// The same for lists: what is wrong with a commit may be a megabyte.
+const WITHOUT_DIAGNOSTICS: &str = "environment, id, seen_at, committed_at, author, subject, status, '[]'";
+
+pub(super) fn last_of_environment() -> String {
+    format!(
+        "SELECT {WITHOUT_DIAGNOSTICS} FROM commit_seen WHERE environment = ?1
+         ORDER BY seen_at DESC LIMIT ?3 OFFSET ?2"
+    )
+}
+
+pub(super) fn by_id() -> String {
+    format!("SELECT {COLUMNS} FROM commit_seen WHERE id = ?1 ORDER BY seen_at DESC")
+}
+
+pub(super) fn newest(columns: &str) -> String {
+    format!(
+        "SELECT {columns} FROM commit_seen WHERE environment = ?1 AND status = ?2 ORDER BY seen_at DESC LIMIT 1"
+    )
+}
+
 fn read(row: &Row<'_>) -> Result<CommitRow> {
     Ok(CommitRow {
         environment: row.get(0)?,
@@ -103,17 +123,15 @@ impl Store {
         .await
     }
 
-    /// The last commits of an environment, newest first.
+    /// The last commits of an environment, newest first, after so many that are skipped. Their diagnostics are left out:
+    /// [`Store::commit`] has them.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn commits(&self, environment: String, limit: u32) -> Result<Vec<CommitRow>> {
+    pub async fn commits(&self, environment: String, skip: u32, limit: u32) -> Result<Vec<CommitRow>> {
         self.read(move |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM commit_seen WHERE environment = ?1 ORDER BY seen_at DESC LIMIT ?2"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query(params![environment, limit])?;
+            let mut statement = connection.prepare_cached(&last_of_environment())?;
+            let mut rows = statement.query(params![environment, skip, limit])?;
             let mut commits = Vec::new();
             while let Some(row) = rows.next()? {
                 commits.push(read(row)?);
@@ -129,8 +147,7 @@ impl Store {
     /// Where the store fails.
     pub async fn commit(&self, id: String) -> Result<Vec<CommitRow>> {
         self.read(move |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM commit_seen WHERE id = ?1 ORDER BY seen_at DESC");
-            let mut statement = connection.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&by_id())?;
             let mut rows = statement.query([id])?;
             let mut commits = Vec::new();
             while let Some(row) = rows.next()? {
@@ -147,16 +164,13 @@ impl Store {
     /// Where the store fails.
     pub async fn head(&self, environment: String) -> Result<Option<Head>> {
         self.read(move |connection| {
-            let newest = |status: CommitStatus| -> Result<Option<CommitRow>> {
-                let sql = format!(
-                    "SELECT {COLUMNS} FROM commit_seen WHERE environment = ?1 AND status = ?2
-                     ORDER BY seen_at DESC LIMIT 1"
-                );
-                let mut statement = connection.prepare_cached(&sql)?;
+            let find = |status: CommitStatus, columns: &str| -> Result<Option<CommitRow>> {
+                let mut statement = connection.prepare_cached(&newest(columns))?;
                 let mut rows = statement.query([&environment, &word(&status)])?;
                 rows.next()?.map(read).transpose()
             };
-            let (in_force, broken) = (newest(CommitStatus::Good)?, newest(CommitStatus::Broken)?);
+            let in_force = find(CommitStatus::Good, WITHOUT_DIAGNOSTICS)?;
+            let broken = find(CommitStatus::Broken, COLUMNS)?;
             let newer =
                 |commit: &CommitRow| in_force.as_ref().is_none_or(|good| good.seen_at < commit.seen_at);
             let broken = broken.filter(newer);
@@ -171,7 +185,7 @@ impl Store {
 pub struct Head {
     /// The environment.
     pub environment: String,
-    /// The last good commit.
+    /// The last good commit, without its diagnostics.
     pub in_force: Option<CommitRow>,
     /// A newer one that is broken.
     pub broken: Option<CommitRow>,

@@ -53,6 +53,12 @@ pub(super) fn read(row: &Row<'_>) -> Result<EventRow> {
     })
 }
 
+pub(super) fn last_of_node() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM event WHERE node = ?1 ORDER BY received_at DESC, report DESC, position LIMIT ?2"
+    )
+}
+
 impl Store {
     /// The last events of a node, newest first.
     ///
@@ -60,10 +66,7 @@ impl Store {
     /// Where the store fails.
     pub async fn events_of(&self, node: NodeId, limit: u32) -> Result<Vec<EventRow>> {
         self.read(move |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM event WHERE node = ?1 ORDER BY received_at DESC, report DESC, position LIMIT ?2"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&last_of_node())?;
             let mut rows = statement.query(params![node.0, limit])?;
             let mut events = Vec::new();
             while let Some(row) = rows.next()? {

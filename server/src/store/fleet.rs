@@ -73,6 +73,23 @@ const COLUMNS: &str = "report.received_at, report.mode, report.source, report.co
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
    node.drifted_at, node.changed_at, node.failed_at";
 
+/// Each condition stands there where it is meant: one that may be open would be tried on all nodes.
+pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {
+    let whose = match scope {
+        Scope::Everything => "",
+        Scope::Reseller(_) => "AND node.reseller = ?1",
+        Scope::Customer(_) => "AND node.reseller = ?1 AND node.customer = ?2",
+    };
+    let which = if only.is_some() { "AND node.id = ?3" } else { "" };
+    format!(
+        "SELECT {}, {COLUMNS}
+         FROM node LEFT JOIN report ON report.id = node.report
+           LEFT JOIN compile_error ON compile_error.node = node.id AND compile_error.environment = ?4
+         WHERE node.state <> 'gone' {whose} {which} ORDER BY node.certname",
+        node::COLUMNS
+    )
+}
+
 impl Store {
     /// All living nodes of a scope by name, or one of them; why one has no new catalog is of the environment alone.
     ///
@@ -90,16 +107,7 @@ impl Store {
                 Scope::Reseller(reseller) => (Some(reseller.as_str()), None),
                 Scope::Customer(place) => (Some(place.reseller.as_str()), Some(place.customer.as_str())),
             };
-            let sql = format!(
-                "SELECT {}, {COLUMNS}
-                 FROM node LEFT JOIN report ON report.id = node.report
-                   LEFT JOIN compile_error ON compile_error.node = node.id AND compile_error.environment = ?4
-                 WHERE node.state <> 'gone' AND (?1 IS NULL OR node.reseller = ?1)
-                   AND (?2 IS NULL OR node.customer = ?2) AND (?3 IS NULL OR node.id = ?3)
-                 ORDER BY node.certname",
-                node::COLUMNS
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&sql(&scope, only))?;
             let mut rows =
                 statement.query(params![reseller, customer, only.map(|node| node.0), environment])?;
             let mut fleet = Vec::new();

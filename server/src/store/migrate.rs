@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_node_report.sql"),
     include_str!("../../migrations/0003_report_bytes.sql"),
     include_str!("../../migrations/0004_state.sql"),
+    include_str!("../../migrations/0005_commit_lists.sql"),
 ];
 
 /// Applies what is missing.

@@ -107,10 +107,13 @@ pub(super) fn read(row: &Row<'_>) -> Result<NodeRow> {
     })
 }
 
+pub(super) fn by_name() -> String {
+    format!("SELECT {COLUMNS} FROM node WHERE certname = ?1 AND state <> 'gone'")
+}
+
 /// The living generation of a name.
 pub(super) fn living(connection: &Connection, certname: &Certname) -> Result<Option<NodeRow>> {
-    let sql = format!("SELECT {COLUMNS} FROM node WHERE certname = ?1 AND state <> 'gone'");
-    let mut statement = connection.prepare_cached(&sql)?;
+    let mut statement = connection.prepare_cached(&by_name())?;
     let mut rows = statement.query([certname.as_str()])?;
     rows.next()?.map(read).transpose()
 }

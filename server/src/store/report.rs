@@ -94,6 +94,10 @@ pub(super) fn read(row: &Row<'_>, first: usize) -> Result<ReportRow> {
     })
 }
 
+pub(super) fn last_of_node() -> String {
+    format!("SELECT {COLUMNS} FROM report WHERE node = ?1 ORDER BY received_at DESC, id DESC LIMIT ?2")
+}
+
 impl Store {
     /// Stores a report of a node, unless it has it, and forgets what is over [`MOST_QUIET`] or [`MOST_BYTES`].
     ///
@@ -140,10 +144,7 @@ impl Store {
     /// Where the store fails.
     pub async fn reports_of(&self, node: NodeId, limit: u32) -> Result<Vec<ReportRow>> {
         self.read(move |connection| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM report WHERE node = ?1 ORDER BY received_at DESC, id DESC LIMIT ?2"
-            );
-            let mut statement = connection.prepare_cached(&sql)?;
+            let mut statement = connection.prepare_cached(&last_of_node())?;
             let mut rows = statement.query(params![node.0, limit])?;
             let mut reports = Vec::new();
             while let Some(row) = rows.next()? {

@@ -75,7 +75,7 @@ async fn a_broken_commit_leaves_the_last_good_one_in_force() {
         fixture.commit("modules/profile/manifests/web.toml", "doc = \"Web.\"\n[fiel.\"/x\"]\n").await;
     assert_eq!(status, CommitStatus::Broken);
     assert_eq!(agent.catalog().await, before);
-    let newest = fixture.server.store.commits("directory".into(), 1).await.unwrap().remove(0);
+    let newest = fixture.newest_commit().await;
     assert_eq!(newest.status, CommitStatus::Broken);
     let place = newest.diagnostics[0].origin.as_ref().unwrap();
     assert_eq!((&*place.file, place.line), ("modules/profile/manifests/web.toml", 2));
@@ -164,7 +164,8 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     let moved = "[\"web1.acme.example\"]\nrole = \"mail\"\nstage = \"test\"\n";
     fixture.commit("inventory/alpinhost/third.toml", moved).await;
     assert_eq!(refused().await, (StatusCode::CONFLICT, "place-disagrees".to_owned()));
-    let errors = fixture.server.store.compile_errors(None).await.unwrap();
+    let node = fixture.server.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let errors = fixture.server.store.compile_errors(node.id).await.unwrap();
     assert_eq!(errors[0].diagnostics[0].code, "place-disagrees");
     // Whoever sees acme's nodes sees this, and is to learn nothing of the other customer.
     assert!(!format!("{:?}", errors[0].diagnostics).contains("third"), "{errors:?}");
@@ -174,7 +175,7 @@ async fn a_node_whose_place_is_disputed_gets_no_catalog_until_it_is_moved() {
     fixture.commit("inventory/alpinhost/third.toml", "").await;
     fixture.commit("inventory/alpinhost/acme.toml", back).await;
     agent.catalog().await;
-    assert!(fixture.server.store.compile_errors(None).await.unwrap().is_empty());
+    assert!(fixture.server.store.compile_errors(node.id).await.unwrap().is_empty());
 }
 
 #[actix_web::test]

@@ -10,8 +10,7 @@ const TOO_LARGE: usize = 9_000_000;
 impl Fixture {
     /// What the newest commit has wrong, as pages show it.
     async fn told(&self) -> Vec<String> {
-        let rows = self.server.store.commits("directory".into(), 1).await.unwrap();
-        rows[0].diagnostics.iter().map(ToString::to_string).collect()
+        self.newest_commit().await.diagnostics.iter().map(ToString::to_string).collect()
     }
 }
 

@@ -225,9 +225,10 @@ impl Seeded {
             u32::try_from(events.iter().filter(|event| test(event)).count()).unwrap()
         };
         let status = |status: Status| count(&|event: &Event| event.status == status);
+        let total = 64.max(count(&|_| true));
         let counts = Counts {
-            total: 64,
-            unchanged: 64 - count(&|_| true),
+            total,
+            unchanged: total - count(&|_| true),
             changed: status(Status::Changed),
             corrective: count(&|event| event.cause == Some(Cause::Corrective)),
             would_change: status(Status::WouldChange),

@@ -1,6 +1,11 @@
 //! How much goes out and to whom: pages that stay small, and open pages that listen.
 
+use std::pin::Pin;
+
+use actix_web::body::{BoxBody, MessageBody};
+
 use super::*;
+use crate::store::user::Scope;
 
 #[actix_web::test]
 async fn a_page_of_nodes_stays_small() {
@@ -14,7 +19,8 @@ async fn a_page_of_nodes_stays_small() {
     let page = see(&seeded, "ana", "/nodes").await.body;
     assert!(page.len() < 100_000, "{} bytes", page.len());
     assert!(page.contains("120 nodes") && page.contains("href=\"/nodes?page=2\""));
-    assert_eq!(json(&seeded, "ana", "/nodes?page=3").await["nodes"].as_array().unwrap().len(), 20);
+    assert_eq!(json(&seeded, "ana", "/nodes?page=3").await["nodes"].as_array().unwrap().len(), 40);
+    assert_eq!(json(&seeded, "ana", "/nodes?page=4").await["first"], 81, "there are three pages");
     assert_eq!(see(&seeded, "ana", "/nodes?state=weird").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(see(&seeded, "ana", "/nodes?state=&role=&sort=silence").await.status, StatusCode::OK);
 }
@@ -30,7 +36,6 @@ async fn an_open_page_hears_of_its_own_nodes_alone() {
         let bytes = std::future::poll_fn(|context| body.as_mut().poll_next(context)).await;
         String::from_utf8(bytes.unwrap().unwrap_or_default().to_vec()).unwrap()
     };
-    use actix_web::body::MessageBody as _;
     assert!(next().await.contains("hello"));
     let stored = |certname: &str, place: &str| Happening::ReportStored {
         certname: certname.parse().unwrap(),
@@ -44,24 +49,101 @@ async fn an_open_page_hears_of_its_own_nodes_alone() {
     assert!(next().await.starts_with("event: changed\n"));
 }
 
-#[actix_web::test]
-async fn a_user_with_many_open_pages_keeps_nobody_else_from_listening() {
-    let seeded = seeded().await;
-    see(&seeded, "cleo", "/").await;
-    see(&seeded, "ben", "/").await;
+/// An open page, to which messages come.
+type Page = Pin<Box<BoxBody>>;
+
+/// What an open page of a user hears.
+async fn listening(seeded: &Seeded, user: &str) -> Page {
+    see(seeded, user, "/account").await;
     let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
-    let listen = async |user: &str| {
-        let cookie = format!("__Host-holdfast=p{user}");
-        let request = TestRequest::get().uri("/live").insert_header(("cookie", cookie));
-        call_service(&app, request.to_request()).await
-    };
+    let cookie = format!("__Host-holdfast=p{user}");
+    let request = TestRequest::get().uri("/live").insert_header(("cookie", cookie));
+    let answer = call_service(&app, request.to_request()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    Box::pin(answer.into_body().boxed())
+}
+
+/// The next message, or nothing where the connection has ended.
+async fn message(page: &mut Page) -> Option<String> {
+    let bytes = std::future::poll_fn(|context| page.as_mut().poll_next(context)).await?;
+    Some(String::from_utf8(bytes.unwrap().to_vec()).unwrap())
+}
+
+#[actix_web::test]
+async fn whoever_opens_a_page_listens_and_the_oldest_of_too_many_gives_way() {
+    let seeded = seeded().await;
+    let mut other = listening(&seeded, "ben").await;
     let mut open = Vec::new();
-    for _ in 0..20 {
-        open.push(listen("cleo").await);
-        assert_eq!(open.last().unwrap().status(), StatusCode::OK);
+    for _ in 0..23 {
+        open.push(listening(&seeded, "cleo").await);
     }
-    assert_ne!(listen("cleo").await.status(), StatusCode::OK);
-    assert_eq!(listen("ben").await.status(), StatusCode::OK);
-    open.pop();
-    assert_eq!(listen("cleo").await.status(), StatusCode::OK);
+    for (place, page) in open.iter_mut().enumerate() {
+        assert_eq!(message(page).await.as_deref(), Some(": hello\n\n"));
+        if place < 3 {
+            assert_eq!(message(page).await.as_deref(), Some("event: gave-way\ndata:\n\n"));
+            assert_eq!(message(page).await, None, "it holds no connection any more");
+        }
+    }
+    assert_eq!(message(&mut other).await.as_deref(), Some(": hello\n\n"));
+    let taken = Happening::CommitTaken { commit: GOOD.into() };
+    seeded.happenings.send(taken).unwrap();
+    for page in open.iter_mut().skip(3).chain([&mut other]) {
+        assert_eq!(message(page).await.as_deref(), Some("event: changed\ndata:\n\n"), "others stay");
+    }
+    drop(open);
+    let mut again: Vec<_> = Vec::new();
+    for _ in 0..20 {
+        again.push(listening(&seeded, "cleo").await);
+    }
+    message(&mut again[0]).await;
+    let first = tokio::time::timeout(Duration::from_millis(50), message(&mut again[0])).await;
+    assert!(first.is_err(), "places are given back: {first:?}");
+}
+
+#[actix_web::test]
+async fn who_asks_at_the_same_time_shares_one_reading_that_began_after() {
+    let seeded = seeded().await;
+    let ask = || {
+        let state = seeded.state.clone();
+        actix_web::rt::spawn(async move { state.census.members(&Scope::Everything).await.unwrap() })
+    };
+    let held = seeded.store.hold_readers_of_pages().await;
+    let first = ask();
+    while seeded.state.census.waiting(&Scope::Everything) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let others: Vec<_> = (0..7).map(|_| ask()).collect();
+    while seeded.state.census.waiting(&Scope::Everything) < 7 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    let (first, mut others_read) = (first.await.unwrap(), Vec::new());
+    for other in others {
+        others_read.push(other.await.unwrap());
+    }
+    let shared = &others_read[0];
+    assert!(!Arc::ptr_eq(&first, shared), "it began before they asked");
+    assert!(others_read.iter().all(|read| Arc::ptr_eq(read, shared)), "one reading for all who waited");
+    seeded.added("new9.birch.example", "nordhost/birch").await;
+    let later = seeded.state.census.members(&Scope::Everything).await.unwrap();
+    assert_eq!(later.len(), shared.len() + 1, "nothing is kept");
+}
+
+#[actix_web::test]
+async fn text_is_compressed_for_who_takes_it_and_happenings_are_not() {
+    let seeded = seeded().await;
+    see(&seeded, "ana", "/").await;
+    let app = init_service(App::new().app_data(seeded.state.clone()).configure(configure)).await;
+    for (path, is_packed) in
+        [("/", true), ("/api/v1/nodes", true), ("/assets/style.css", true), ("/live", false)]
+    {
+        for takes in ["gzip", "identity"] {
+            let request = TestRequest::get().uri(path).insert_header(("cookie", "__Host-holdfast=pana"));
+            let answer =
+                call_service(&app, request.insert_header(("accept-encoding", takes)).to_request()).await;
+            let coding = answer.headers().get("content-encoding").is_some();
+            assert_eq!(coding, is_packed && takes == "gzip", "{path} for {takes}");
+            assert_eq!(answer.headers().get("vary").is_some(), is_packed, "{path}");
+        }
+    }
 }

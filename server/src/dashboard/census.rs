@@ -1,0 +1,104 @@
+//! All machines at once, read for all who ask at the same time: pages that renew themselves never do the same work twice,
+//! and however many are open, one reading of each scope goes on.
+//!
+//! What is returned was read after it was asked for. Whoever comes while a reading goes on waits for the next one, which
+//! all who wait share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::estate::Estate;
+use super::page::Error;
+use crate::fleet::{self, Look, Member};
+use crate::store::Store;
+use crate::store::user::Scope;
+
+/// What is shared.
+pub struct Census {
+    store: Store,
+    estate: Arc<dyn Estate>,
+    interval: Duration,
+    readings: Mutex<HashMap<Scope, Arc<Reading>>>,
+}
+
+/// The readings of one scope.
+#[derive(Default)]
+struct Reading {
+    /// Who waits for a turn.
+    waiting: AtomicUsize,
+    /// The last one with when it began, for as long as somebody waits who may take it.
+    last: tokio::sync::Mutex<Option<(Instant, Arc<Vec<Member>>)>>,
+}
+
+/// Somebody who waits, until it is dropped.
+struct Waiter<'a>(&'a AtomicUsize);
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Reading {
+    fn waiter(&self) -> Waiter<'_> {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        Waiter(&self.waiting)
+    }
+}
+
+impl Census {
+    /// Of a server on this store, whose agents poll `interval` apart.
+    pub fn of(store: Store, estate: Arc<dyn Estate>, interval: Duration) -> Self {
+        Self { store, estate, interval, readings: Mutex::default() }
+    }
+
+    /// All machines of a scope by name, as they are now.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn members(&self, scope: &Scope) -> Result<Arc<Vec<Member>>, Error> {
+        let asked = Instant::now();
+        let reading = self.reading(scope);
+        let waiter = reading.waiter();
+        let mut last = reading.last.lock().await;
+        drop(waiter);
+        let members = match &*last {
+            Some((begun, members)) if *begun >= asked => members.clone(),
+            _ => {
+                let begun = Instant::now();
+                let members = self.read(scope).await?;
+                *last = Some((begun, members.clone()));
+                members
+            }
+        };
+        if reading.waiting.load(Ordering::Acquire) == 0 {
+            // Nobody is there who could share it.
+            *last = None;
+        }
+        Ok(members)
+    }
+
+    /// How many wait for a reading of a scope to end.
+    #[cfg(test)]
+    pub fn waiting(&self, scope: &Scope) -> usize {
+        self.reading(scope).waiting.load(Ordering::Acquire)
+    }
+
+    fn reading(&self, scope: &Scope) -> Arc<Reading> {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        readings.entry(scope.clone()).or_default().clone()
+    }
+
+    /// Judges on a thread for blocking work: with many machines it is too much for those that answer nodes.
+    async fn read(&self, scope: &Scope) -> Result<Arc<Vec<Member>>, Error> {
+        let look = Look { scope: scope.clone(), only: None, now: Timestamp::now(), interval: self.interval };
+        let estate = self.estate.clone();
+        let rows = self.store.fleet(scope.clone(), None, estate.environment().to_owned()).await?;
+        let judged = actix_web::web::block(move || fleet::judged(rows, &*estate, &look)).await;
+        Ok(Arc::new(judged.map_err(|_| Error::Busy)?))
+    }
+}

@@ -1,0 +1,117 @@
+//! Which events of a report, and which page of them.
+
+use std::ops::Range;
+
+use holdfast_catalog::report::{Cause, Status};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Events of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Only {
+    /// What failed.
+    Failed,
+    /// What others had changed.
+    Drifted,
+    /// What was changed on purpose.
+    Changed,
+    /// What an audit left alone.
+    WouldChange,
+    /// What did not get its turn.
+    Skipped,
+    /// What the root cannot have.
+    NotApplicable,
+    /// Messages, refreshes and the like.
+    Said,
+}
+
+impl Only {
+    /// All of them: each event is of one.
+    pub const ALL: [Self; 7] = [
+        Self::Failed,
+        Self::Drifted,
+        Self::Changed,
+        Self::WouldChange,
+        Self::Skipped,
+        Self::NotApplicable,
+        Self::Said,
+    ];
+
+    /// Whether an event is of this kind.
+    pub fn takes(self, status: Status, cause: Option<Cause>) -> bool {
+        self == match (status, cause) {
+            (Status::Failed, _) => Self::Failed,
+            (Status::Changed, Some(Cause::Corrective)) => Self::Drifted,
+            (Status::Changed, _) => Self::Changed,
+            (Status::WouldChange, _) => Self::WouldChange,
+            (Status::Skipped, _) => Self::Skipped,
+            (Status::NotApplicable, _) => Self::NotApplicable,
+            (Status::Info, _) => Self::Said,
+        }
+    }
+
+    /// As it stands in addresses.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Drifted => "drifted",
+            Self::Changed => "changed",
+            Self::WouldChange => "would-change",
+            Self::Skipped => "skipped",
+            Self::NotApplicable => "not-applicable",
+            Self::Said => "said",
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Changed => "changed on purpose",
+            Self::WouldChange => "would change",
+            Self::NotApplicable => "not applicable",
+            other => other.slug(),
+        }
+    }
+}
+
+/// What of a report is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Part {
+    /// Events of this kind alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
+    /// The page, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<usize>,
+    /// The page on which this event stands, by its place in the report from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<usize>,
+}
+
+impl Part {
+    /// The same kind on another page.
+    pub fn at(self, page: usize) -> Self {
+        Self { page: (page > 1).then_some(page), event: None, ..self }
+    }
+
+    /// Its address.
+    pub fn address(self, report: i64) -> String {
+        let only = self.only.map(|only| format!("only={}", only.slug()));
+        let page = self.page.map(|page| format!("page={page}"));
+        let pairs: Vec<_> = only.into_iter().chain(page).collect();
+        match pairs.is_empty() {
+            true => format!("/reports/{report}"),
+            false => format!("/reports/{report}?{}", pairs.join("&")),
+        }
+    }
+
+    /// Which of these pages is meant, from 1; `find` tells where an event stands among all.
+    pub fn page_of(self, pages: &[Range<usize>], find: impl FnOnce(usize) -> Option<usize>) -> usize {
+        let place = self.event.and_then(find);
+        let of_event = place.and_then(|place| pages.iter().position(|page| page.contains(&place)));
+        let page = of_event.map(|index| index + 1).or(self.page);
+        page.unwrap_or(1).clamp(1, pages.len().max(1))
+    }
+}
