@@ -10,6 +10,7 @@ pub mod diagnostic; // what is wrong, where, what to do
 pub mod facts; // what a node says about itself
 pub mod manifest_words; // reserved words of the language
 pub mod resource; // resource types and their registry
+pub mod synonym; // words of other tools, and what says it here
 pub mod claim; // what of a machine each resource manages
 pub mod graph; // edges and order
 pub mod catalog; // what a node is to be

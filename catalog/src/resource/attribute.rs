@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::synonym;
 use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
@@ -263,6 +264,10 @@ impl<'a> Reader<'a> {
             errors.push(AttributeError {
                 attribute: "title",
                 message: format!("`{}` has no attribute `{name}`", def.name),
+        for error in errors.iter_mut().filter(|error| error.help.is_none()) {
+            let value = self.attributes.get(error.attribute);
+            error.help = value.and_then(|value| synonym::value(def, error.attribute, value));
+        }
                 help: near.map(|near| format!("did you mean `{near}`?")),
             });
         }

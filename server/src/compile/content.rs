@@ -43,13 +43,6 @@ pub(super) fn way(def: &TypeDef, word: &str) -> Option<(&'static str, Way)> {
     def.content_attribute().map(|attribute| (attribute.name, way))
 }
 
-/// The words that a block of this type takes.
-pub(super) fn names(def: &'static TypeDef) -> impl Iterator<Item = &'static str> {
-    let ways = ["template", "source"].into_iter().filter(|word| way(def, word).is_some());
-    let metaparameters = holdfast_catalog::manifest_words::METAPARAMETERS.iter().copied();
-    def.attributes.iter().map(|attribute| attribute.name).chain(ways).chain(metaparameters)
-}
-
 /// The bytes of text in a value.
 pub(super) fn text_bytes(value: &Value) -> usize {
     match &value.kind {

@@ -135,7 +135,8 @@ impl Program {
     /// Whether a problem is that a manifest cannot be read.
     pub(super) fn cannot_be_read(&self, problem: &Diagnostic) -> bool {
         let Some(origin) = &problem.origin else { return false };
-        self.modules.manifests().any(|manifest| !manifest.complete && manifest.file == origin.file)
+        problem.code == "syntax"
+            && self.modules.manifests().any(|manifest| !manifest.complete && manifest.file == origin.file)
     }
 
     /// What is worth a look in files that go to machines.

@@ -11,7 +11,7 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
-use crate::language::manifest::{Binding, Block, Manifest};
+use crate::language::manifest::{Binding, Block, Manifest, cure};
 
 use super::attribute::{Written, layered};
 use super::class::Walk;
@@ -146,7 +146,8 @@ impl<'a> Walk<'_, 'a> {
         tags: BTreeSet<Arc<str>>,
         written: BTreeMap<Arc<str>, Written>,
     ) -> Option<Target> {
-        let mut made = Made::default();
+        let meant = block.meant.iter().map(|name| Arc::from(*name)).collect();
+        let mut made = Made { failed: meant, ..Made::default() };
         for (name, written) in written {
             made.add(frame, def, name, written);
         }
@@ -198,12 +199,27 @@ pub(super) fn read_reference(
         let help = "leave `:reload` out, or notify from the other side";
         return Err(Box::new(problem(message).help(help)));
     }
+    if let Some(meant) = as_in_puppet(&reference.target) {
+        return Err(Box::new(
+            problem(format!("`{text}` is a reference of Puppet")).help(format!("here that is `{meant}`")),
+        ));
+    }
     let deaf = TypeDef::find(&reference.target.type_name).filter(|def| !def.reloads);
     if let Some(def) = deaf.filter(|_| reference.refresh == Refresh::Reload) {
         let message = format!("`{text}`: a `{}` cannot reload", def.name);
         return Err(Box::new(problem(message).help("leave `:reload` out")));
     }
     Ok(reference)
+}
+
+/// What a reference means that is written with a capital or with quotes: `Package['nginx']`.
+fn as_in_puppet(written: &ResourceRef) -> Option<ResourceRef> {
+    let title = ['\'', '"']
+        .into_iter()
+        .find_map(|mark| written.title.strip_prefix(mark)?.strip_suffix(mark))
+        .unwrap_or(&written.title);
+    let meant = ResourceRef::new(written.type_name.to_ascii_lowercase(), title);
+    (meant != *written && !title.is_empty()).then_some(meant)
 }
 
 impl Reference {
@@ -268,7 +284,9 @@ impl Made {
             Ok(known) => return known,
             Err(errors) => errors,
         };
-        for error in errors.iter().filter(|error| !self.failed.contains(error.attribute)) {
+        // What is missing because its word is another tool's has been said.
+        let follows = |error: &&AttributeError| error.attribute == "title" && !block.meant.is_empty();
+        for error in errors.iter().filter(|error| !self.failed.contains(error.attribute) && !follows(error)) {
             let problem = self.problem(block, title, error);
             if !frame.pass.has_problem_at(problem.origin.as_ref()) {
                 frame.pass.report(problem);
@@ -303,7 +321,10 @@ pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<
     if name.bytes().all(|b| b.is_ascii_digit()) {
         return problem.help(format!("a title with a dot is quoted: [{}.\"….{name}\"]", def.name));
     }
-    problem.did_you_mean(name, content::names(def))
+    match cure(def, name, &[]) {
+        Some(cure) => problem.help(cure.help),
+        None => problem,
+    }
 }
 
 fn two_ways(name: &str, other: &str, origin: &Arc<Origin>, first: Option<&Vec<Origin>>) -> Diagnostic {

@@ -19,12 +19,14 @@ mod parameters;
 mod plain;
 mod reader;
 mod resources;
+mod unknown;
 #[cfg(test)]
 mod tests;
 
 pub use name::{ManifestName, is_name, is_segment};
 pub use plain::{is_plain, may_be_secret};
 pub(crate) use reader::read_type;
+pub(crate) use unknown::cure;
 
 /// The keys of a manifest.
 pub const TOP: &[Keyword] = reader::TOP_WORDS;
@@ -157,6 +159,8 @@ pub struct Block {
     pub tag: Option<Binding>,
     /// What is left: attributes of the type, or parameters of the define; with `template` and `source`.
     pub attributes: Vec<Binding>,
+    /// Attributes that were meant by words that the type does not have.
+    pub meant: Vec<&'static str>,
 }
 
 /// A metaparameter that makes edges.

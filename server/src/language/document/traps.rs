@@ -74,6 +74,16 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
     if matches!(value, "True" | "False" | "yes" | "no" | "on" | "off") {
         return Some("booleans are `true` and `false`".to_owned());
     }
+    if let Some((of, rest)) =
+        value.split_once('[').filter(|(of, _)| of.starts_with(|c: char| c.is_ascii_uppercase()))
+    {
+        let title = rest.trim_end_matches(',').trim_end_matches(']').trim_matches(['"', '\'']);
+        let reference = match quoting {
+            Quoting::Allowed => format!(": \"{}[{title}]\"", of.to_ascii_lowercase()),
+            Quoting::Withheld => " such as \"package[nginx]\"".to_owned(),
+        };
+        return Some(format!("references are strings{reference}"));
+    }
     if value.parse::<f64>().is_ok() || matches!(value, "true" | "false") {
         return None;
     }

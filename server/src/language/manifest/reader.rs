@@ -10,6 +10,7 @@ use holdfast_catalog::value::Value;
 
 use super::{
     Binding, Defaults, Inclusion, Manifest, ManifestKind, ManifestName, is_name, parameters, resources,
+    unknown,
 };
 use crate::language::document::{Document, Entry, Item, Table};
 use crate::language::fault::Fault;
@@ -234,6 +235,11 @@ impl Reading<'_> {
     fn defaults(&mut self, entry: &Entry) -> Option<Defaults> {
         let table = self.table(entry, "a table of attributes")?;
         let mut attributes = Vec::new();
+        if let Some(def) = TypeDef::find(&entry.key) {
+            let unknown: Vec<_> =
+                table.entries.iter().filter(|entry| !unknown::has(def, &entry.key)).collect();
+            unknown::tell(self, def, &unknown);
+        }
         for attribute in &table.entries {
             if resources::check_attribute(self, &entry.key, attribute) {
                 attributes.extend(self.binding(attribute));

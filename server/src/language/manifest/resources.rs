@@ -1,17 +1,17 @@
 //! Resource blocks: `[TYPE."NAME"]`, with attributes and metaparameters told apart.
 
 use holdfast_catalog::diagnostic::Diagnostic;
-use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
+use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
-use super::reader::{Reading, TOP};
-use super::{Block, Relation, RelationWord, is_name};
-use crate::language::document::{Content, Entry, Form, Table, unknown_key};
+use super::reader::Reading;
+use super::{Block, Relation, RelationWord, is_name, unknown};
+use crate::language::document::{Content, Entry, Form, Table};
 
 /// Ways to give a type's content attribute.
-const CONTENT_WORDS: [&str; 2] = ["template", "source"];
+pub(super) const CONTENT_WORDS: [&str; 2] = ["template", "source"];
 
 pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
     if !check_type(reading, entry) {
@@ -68,7 +68,14 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
         relations: Vec::new(),
         tag: None,
         attributes: Vec::new(),
+        meant: Vec::new(),
     };
+    if let Some(def) = TypeDef::find(&type_entry.key) {
+        let is_unknown =
+            |entry: &&Entry| !METAPARAMETERS.contains(&&*entry.key) && !unknown::has(def, &entry.key);
+        block.meant =
+            unknown::tell(reading, def, &table.entries.iter().filter(is_unknown).collect::<Vec<_>>());
+    }
     for attribute in &table.entries {
         read_attribute(reading, &mut block, attribute);
     }
@@ -102,7 +109,8 @@ fn read_attribute(reading: &mut Reading<'_>, block: &mut Block, entry: &Entry) {
     }
 }
 
-/// Whether a type has an attribute; a define's parameters are not known here.
+/// Whether a type has such an attribute, and what is wrong with how it is written; a define's parameters are not known
+/// here.
 pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry: &Entry) -> bool {
     let Some(def) = TypeDef::find(type_name) else { return true };
     if let Some(attribute) = def.attribute(&entry.key) {
@@ -110,19 +118,7 @@ pub(super) fn check_attribute(reading: &mut Reading<'_>, type_name: &str, entry:
         check_sub_table(reading, def, entry);
         return true;
     }
-    let content_words = def.content_attribute().map_or(&[][..], |_| &CONTENT_WORDS);
-    if content_words.contains(&&*entry.key) {
-        return true;
-    }
-    if RESERVED.contains(&&*entry.key) {
-        reading.later(entry);
-        return false;
-    }
-    let names = def.attributes.iter().map(|attribute| attribute.name);
-    let known = names.chain(METAPARAMETERS.iter().copied()).chain(content_words.iter().copied());
-    let problem = unknown_key(entry, &format!("`{type_name}`"), known, &TOP);
-    reading.problems.push(Diagnostic { code: "unknown-attribute".to_owned(), ..problem });
-    false
+    unknown::has(def, &entry.key)
 }
 
 /// TOML has numbers where people mean text: `version = 2.10` is 2.1, `mode = 0o644` is 420.

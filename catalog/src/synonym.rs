@@ -1,0 +1,156 @@
+//! Words that people bring from Puppet, Ansible and Salt, each with what says it here: for the help of errors alone.
+//!
+//! What is only misspelt has its own help, by the nearest name. A table's word is never one that its type has.
+
+use crate::manifest_words::METAPARAMETERS;
+use crate::resource::TypeDef;
+use crate::value::Value;
+
+mod schedule;
+mod table;
+
+pub use schedule::schedule;
+
+/// What says it here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Here {
+    /// An attribute or a metaparameter that takes the same.
+    Named(&'static str),
+    /// A part of a schedule: of the five fields by their number, or the whole as a word.
+    Schedule(Part),
+    /// Something else, in a sentence.
+    Advice(&'static str),
+}
+
+/// The attribute that [`Here::Schedule`] is a part of.
+pub const SCHEDULE: &str = "schedule";
+
+/// Which part of a schedule a word is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// One of the five fields.
+    Field(usize),
+    /// A word such as `daily`.
+    Word,
+}
+
+/// Words for one thing, of some types.
+struct Synonym {
+    /// The types; every one where there is none.
+    of: &'static [&'static str],
+    words: &'static [&'static str],
+    here: Here,
+}
+
+/// Values of one attribute for one thing.
+struct OtherValue {
+    /// The types; every one that has the attribute where there is none.
+    of: &'static [&'static str],
+    attribute: &'static str,
+    values: &'static [&'static str],
+    /// What is written here, as TOML has it; or a sentence.
+    here: Written,
+}
+
+enum Written {
+    Value(&'static str),
+    Advice(&'static str),
+}
+
+/// What says here what this word says of such a resource elsewhere.
+pub fn find(def: &TypeDef, word: &str) -> Option<Here> {
+    let own = table::WORDS.iter().filter(|synonym| synonym.of.contains(&def.name));
+    let all = table::WORDS.iter().filter(|synonym| synonym.of.is_empty());
+    own.chain(all).filter(|synonym| synonym.words.contains(&word)).map(|synonym| synonym.here).find(|here| {
+        match here {
+            // Content comes by `source` too.
+            Here::Named(name) => {
+                let gives_content = *name == "source" && def.content_attribute().is_some();
+                gives_content || def.attribute(name).is_some() || METAPARAMETERS.contains(name)
+            }
+            Here::Schedule(_) | Here::Advice(_) => true,
+        }
+    })
+}
+
+/// What is written here for a value that such an attribute takes elsewhere.
+pub fn value(def: &TypeDef, attribute: &str, value: &Value) -> Option<String> {
+    if value.is_sensitive() {
+        return None;
+    }
+    let text = value.scalar_text()?;
+    let fits = |other: &&OtherValue| {
+        other.attribute == attribute
+            && (other.of.is_empty() || other.of.contains(&def.name))
+            && other.values.contains(&&*text.to_ascii_lowercase())
+    };
+    Some(match table::VALUES.iter().find(fits)?.here {
+        Written::Value(written) => format!("write {attribute} = {written}"),
+        Written::Advice(advice) => advice.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::{Attributes, definitions};
+
+    fn def(name: &str) -> &'static TypeDef {
+        TypeDef::find(name).unwrap()
+    }
+
+    #[test]
+    fn words_of_others_are_told_by_what_says_it_here() {
+        assert_eq!(find(def("cron"), "hour"), Some(Here::Schedule(Part::Field(1))));
+        assert_eq!(find(def("exec"), "onlyif"), Some(Here::Named("only_if")));
+        assert_eq!(find(def("user"), "managehome"), Some(Here::Named("manage_home")));
+        assert_eq!(find(def("file"), "watch"), Some(Here::Named("subscribe")));
+        assert_eq!(find(def("package"), "state"), Some(Here::Named("ensure")));
+        assert_eq!(find(def("exec"), "state"), None, "an exec has no `ensure`");
+        assert!(matches!(find(def("file"), "path"), Some(Here::Advice(_))));
+        assert_eq!(find(def("file"), "mode"), None);
+    }
+
+    #[test]
+    fn no_line_of_the_tables_is_idle_or_leads_nowhere() {
+        for synonym in table::WORDS {
+            let own = synonym.of.iter().map(|name| def(name));
+            let types: Vec<_> =
+                if synonym.of.is_empty() { definitions().iter().collect() } else { own.collect() };
+            for word in synonym.words {
+                assert!(!METAPARAMETERS.contains(word), "{word}");
+                let lacking = |def: &&&TypeDef| def.attribute(word).is_none();
+                let known =
+                    types.iter().filter(lacking).filter(|def| find(def, word) == Some(synonym.here)).count();
+                let expected = if synonym.of.is_empty() { 1 } else { types.len() };
+                assert!(known >= expected, "`{word}` of {:?}", synonym.of);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_others_are_refused_with_what_is_written_here() {
+        for other in table::VALUES {
+            let own = other.of.iter().map(|name| def(name));
+            let all = definitions().iter().filter(|def| def.attribute(other.attribute).is_some());
+            let types: Vec<_> = if other.of.is_empty() { all.collect() } else { own.collect() };
+            assert!(!types.is_empty() && types.iter().all(|def| def.attribute(other.attribute).is_some()));
+            for (def, text) in
+                types.iter().flat_map(|def| other.values.iter().map(move |value| (def, *value)))
+            {
+                let attributes = Attributes::from([(other.attribute.into(), text.into())]);
+                let Err(errors) = (def.check)("x", &attributes) else { continue };
+                let told = errors.iter().find(|error| error.attribute == other.attribute);
+                let told = told.map(|error| error.help.as_deref().unwrap_or_default());
+                assert!(told.is_none_or(|help| !help.is_empty()), "{} {text}: {told:?}", def.name);
+            }
+        }
+        let errors =
+            (def("package").check)("nginx", &[("ensure".into(), "installed".into())].into()).unwrap_err();
+        assert_eq!(errors[0].help.as_deref(), Some("write ensure = \"present\""));
+        let errors = (def("service").check)("nginx", &[("ensure".into(), true.into())].into()).unwrap_err();
+        assert_eq!(errors[0].help.as_deref(), Some("write ensure = \"running\""));
+        let errors = (def("user").check)("shop", &[("ensure".into(), "removed".into())].into()).unwrap_err();
+        assert_eq!(errors[0].help.as_deref(), Some("write ensure = \"absent\""));
+    }
+}

@@ -1,0 +1,96 @@
+//! Words of a block that its type does not have: misspelt ones, and those that people bring from other tools.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::TypeDef;
+use holdfast_catalog::synonym::{self, Here, Part};
+
+use super::reader::{Reading, TOP};
+use super::resources::CONTENT_WORDS;
+use crate::language::document::{Document, Entry, unknown_key};
+
+/// What a word of no attribute leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Cure {
+    /// What to do.
+    pub help: String,
+    /// The attribute that was meant.
+    pub meant: Option<&'static str>,
+}
+
+/// Every word that a type's block takes.
+fn words(def: &'static TypeDef) -> impl Iterator<Item = &'static str> {
+    let content = def.content_attribute().map_or(&[][..], |_| &CONTENT_WORDS);
+    let names = def.attributes.iter().map(|attribute| attribute.name);
+    names.chain(content.iter().copied()).chain(METAPARAMETERS.iter().copied())
+}
+
+/// What to do about a word that a type does not have. `parts` are the words of the same block that make a schedule.
+pub(crate) fn cure(def: &'static TypeDef, word: &str, parts: &[(Part, &str)]) -> Option<Cure> {
+    let said = |help: String, meant: Option<&str>| {
+        let meant = meant.and_then(|meant| def.attribute(meant)).map(|attribute| attribute.name);
+        Some(Cure { help, meant })
+    };
+    match synonym::find(def, word) {
+        Some(Here::Named(name)) => said(format!("here that is `{name}`"), Some(name)),
+        Some(Here::Schedule(_)) => said(synonym::schedule(parts), Some(synonym::SCHEDULE)),
+        Some(Here::Advice(advice)) => said(advice.to_owned(), None),
+        None => {
+            let near = holdfast_catalog::diagnostic::nearest(word, words(def))?;
+            said(format!("did you mean `{near}`?"), Some(near))
+        }
+    }
+}
+
+/// Whether a type has an attribute, or a way to give its content, of this name.
+pub(super) fn has(def: &'static TypeDef, word: &str) -> bool {
+    words(def).any(|known| known == word) && !METAPARAMETERS.contains(&word)
+}
+
+/// Says what is wrong with words that a type does not have; answers with the attributes that were meant.
+pub(super) fn tell(
+    reading: &mut Reading<'_>,
+    def: &'static TypeDef,
+    unknown: &[&Entry],
+) -> Vec<&'static str> {
+    let part = |entry: &&Entry| match synonym::find(def, &entry.key) {
+        Some(Here::Schedule(part)) => Some((part, written(reading.document, entry))),
+        _ => None,
+    };
+    let parts: Vec<_> = unknown.iter().filter_map(part).collect();
+    let (of_schedule, others): (Vec<&Entry>, Vec<&Entry>) =
+        unknown.iter().partition(|entry| part(entry).is_some());
+    let mut meant = Vec::new();
+    // The parts of a schedule are one mistake.
+    if let [first, rest @ ..] = &of_schedule[..] {
+        let cure = cure(def, &first.key, &parts);
+        meant.extend(cure.as_ref().and_then(|cure| cure.meant));
+        let part = |problem: Diagnostic, entry: &&Entry| {
+            problem.related(Origin::clone(&entry.key_origin), "and this is a part of it")
+        };
+        reading.problems.push(rest.iter().fold(problem(first, def, cure), part));
+    }
+    for entry in others {
+        if RESERVED.contains(&&*entry.key) {
+            reading.later(entry);
+            continue;
+        }
+        let cure = cure(def, &entry.key, &[]);
+        meant.extend(cure.as_ref().and_then(|cure| cure.meant));
+        reading.problems.push(problem(entry, def, cure));
+    }
+    meant
+}
+
+fn problem(entry: &Entry, def: &TypeDef, cure: Option<Cure>) -> Diagnostic {
+    let problem = unknown_key(entry, &format!("`{}`", def.name), [], &TOP);
+    let help = problem.help.or(cure.map(|cure| cure.help));
+    Diagnostic { code: "unknown-attribute".to_owned(), help, ..problem }
+}
+
+/// A value as it stands in the file.
+fn written<'a>(document: &'a Document, entry: &Entry) -> &'a str {
+    let place = &entry.item.origin;
+    document.text.get(place.start as usize..place.end as usize).unwrap_or_default()
+}
