@@ -24,6 +24,7 @@ use crate::store::{self, Store};
 pub mod client; // the commands' side
 pub mod listener; // the server's side
 mod message; // what they say
+mod named; // names that nobody has
 mod nodes; // operators look at nodes
 mod verdict; // what became of a commit
 
@@ -68,8 +69,17 @@ enum Refused {
     Unknown(Certname, String),
     #[error("there is a user `{0}` already; `holdfast user link {0}` makes another login link")]
     UserThere(String),
-    #[error("there is no user `{0}`; `holdfast user list` shows all")]
-    NoUser(String),
+    #[error("there is no user `{0}`{1}; `holdfast user list` shows all")]
+    NoUser(String, String),
+    #[error("there is no {sort} `{name}`{meant}")]
+    Nobody {
+        /// What it would be.
+        sort: &'static str,
+        /// What was typed.
+        name: String,
+        /// What may have been meant.
+        meant: String,
+    },
     #[error("`{0}` is not a user's name: use up to 64 letters, digits, `.`, `-`, `_` and `@`")]
     UserName(String),
     #[error(
@@ -104,7 +114,9 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
         }
         Request::UserAdd { name, role, scope } => add_user(context, name, role, scope, by).await,
         Request::UserLink { name } => {
-            let user = store.user(name.clone()).await?.ok_or(Refused::NoUser(name))?;
+            let Some(user) = store.user(name.clone()).await? else {
+                return Err(named::no_user(&name, &store.users().await?));
+            };
             Ok(Answer::Link(link(context, &user, by).await?))
         }
         Request::UserList => {
@@ -120,7 +132,10 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
             let removed = store
                 .remove_user(name.clone(), Entry::new(Timestamp::now(), by, "user-removed", &name))
                 .await?;
-            if removed { Ok(Answer::Done(format!("{name} is removed"))) } else { Err(Refused::NoUser(name)) }
+            match removed {
+                true => Ok(Answer::Done(format!("{name} is removed"))),
+                false => Err(named::no_user(&name, &store.users().await?)),
+            }
         }
         Request::CaShow => Ok(Answer::Ca {
             instance: identity.authority().instance().to_owned(),
@@ -218,6 +233,9 @@ async fn add_user(
 }
 
 /// Makes a one-time login link for a user.
+    if scope != Scope::Everything {
+        named::Names::of(context, &nodes::members(context).await?).check_scope(&scope)?;
+    }
 ///
 /// # Errors
 /// Where the store fails.

@@ -4,6 +4,7 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::nearest;
 use jiff::Timestamp;
 
+use super::named::Names;
 use super::{Answer, CertificateView, Context, NodeDetail, NodeFilter, NodeView, Refused, ReportView};
 use crate::fleet::{self, Inventory as _, Look, Member};
 use crate::store;
@@ -30,6 +31,7 @@ pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
 /// The machines that fit a filter.
 pub(super) async fn list(context: &Context, filter: &NodeFilter) -> Result<Answer, Refused> {
     let members = members(context).await?;
+    Names::of(context, &members).check_filter(filter)?;
     let fit = members.iter().filter(|member| filter.takes(member));
     Ok(Answer::Nodes(fit.map(view).collect()))
 }

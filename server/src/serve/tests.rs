@@ -10,6 +10,7 @@ use super::{Server, StartError};
 use crate::admin::{Answer, NodeFilter, Outcome, Request, Verdict};
 use crate::config::Config;
 use crate::repo::Scratch;
+use crate::store::user::Role;
 
 #[actix_web::test]
 async fn two_servers_do_not_share_a_data_directory() {
@@ -82,6 +83,28 @@ async fn operators_invite_show_move_revoke_and_remove_nodes() {
     assert!(none.is_empty());
     let stranger = fixture.ask(Request::NodeAdd { certname: "x.example".parse().unwrap(), lifetime: 900 });
     assert!(stranger.await.unwrap_err().to_string().contains("is not in the inventory"));
+}
+
+#[actix_web::test]
+async fn names_that_nobody_has_are_refused_with_the_nearest() {
+    let fixture = Fixture::start().await;
+    let add = |scope: &str| Request::UserAdd {
+        name: "anna".to_owned(),
+        role: Role::Viewer,
+        scope: scope.parse().unwrap(),
+    };
+    let refused = fixture.ask(add("alpinhost/amce")).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("there is no customer `alpinhost/amce`; did you mean `alpinhost/acme`?"),
+        "{refused}"
+    );
+    fixture.ask(add("alpinhost/acme")).await.unwrap();
+    let refused = fixture.ask(Request::UserLink { name: "ana".to_owned() }).await.unwrap_err().to_string();
+    assert!(refused.contains("there is no user `ana`; did you mean `anna`?"), "{refused}");
+    let role = |role: &str| NodeFilter { role: Some(role.to_owned()), ..NodeFilter::default() };
+    let refused = fixture.ask(Request::NodeList { filter: role("mial") }).await.unwrap_err().to_string();
+    assert!(refused.contains("there is no role `mial`; did you mean `mail`?"), "{refused}");
+    assert!(fixture.ask(Request::NodeList { filter: role("mail") }).await.is_ok());
 }
 
 #[actix_web::test]

@@ -1,0 +1,172 @@
+//! Names that operators type, held against those that there are: one that nobody has is refused, with the nearest.
+
+use std::collections::BTreeSet;
+
+use holdfast_catalog::diagnostic::nearest;
+
+use super::{Context, NodeFilter, Refused};
+use crate::fleet::Member;
+use crate::inventory;
+use crate::store::user::{Scope, UserRow};
+
+/// The names of a fleet.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// `RESELLER`.
+    resellers: BTreeSet<String>,
+    /// `RESELLER/CUSTOMER`.
+    places: BTreeSet<String>,
+    roles: BTreeSet<String>,
+}
+
+impl Names {
+    /// Those of the commit in force, where a customer needs no machine yet, and those of machines that the inventory
+    /// no longer has.
+    pub(super) fn of(context: &Context, members: &[Member]) -> Self {
+        let mut names = Self::default();
+        for member in members {
+            names.place(&member.place.to_string());
+            names.roles.extend(member.role().map(str::to_owned));
+        }
+        if let Some(in_force) = context.live.in_force() {
+            let program = in_force.program();
+            let customers = program.snapshot().under(inventory::FOLDER).filter_map(|(path, _)| {
+                path.strip_prefix(inventory::FOLDER)?.strip_prefix('/')?.strip_suffix(".toml")
+            });
+            customers.for_each(|place| names.place(place));
+            let manifests = program.modules().manifests().map(|manifest| manifest.name.as_str());
+            names.roles.extend(manifests.filter_map(|name| name.strip_prefix("role::")).map(str::to_owned));
+        }
+        names
+    }
+
+    fn place(&mut self, place: &str) {
+        if let Some((reseller, _)) = place.split_once('/') {
+            self.resellers.insert(reseller.to_owned());
+            self.places.insert(place.to_owned());
+        }
+    }
+
+    /// Nothing that a user could ever see.
+    pub(super) fn check_scope(&self, scope: &Scope) -> Result<(), Refused> {
+        match scope {
+            Scope::Everything => Ok(()),
+            Scope::Reseller(reseller) => self.reseller(reseller.as_str()),
+            Scope::Customer(place) => self.customer(&place.to_string()),
+        }
+    }
+
+    /// A filter that nothing can ever fit.
+    pub(super) fn check_filter(&self, filter: &NodeFilter) -> Result<(), Refused> {
+        filter.reseller.as_deref().map_or(Ok(()), |name| self.reseller(name))?;
+        filter.customer.as_deref().map_or(Ok(()), |name| self.customer(name))?;
+        filter.role.as_deref().map_or(Ok(()), |name| self.role(name))
+    }
+
+    fn reseller(&self, name: &str) -> Result<(), Refused> {
+        if self.resellers.contains(name) {
+            return Ok(());
+        }
+        let customers: Vec<_> = self.of_customer(name).collect();
+        Err(match &customers[..] {
+            [] => refused("reseller", name, &self.resellers),
+            places => Refused::Nobody { sort: "reseller", name: shown(name), meant: meant(places) },
+        })
+    }
+
+    /// `CUSTOMER` or `RESELLER/CUSTOMER`.
+    fn customer(&self, name: &str) -> Result<(), Refused> {
+        if self.places.contains(name) || self.of_customer(name).next().is_some() {
+            return Ok(());
+        }
+        let short: BTreeSet<String> =
+            self.places.iter().filter_map(|place| Some(place.split_once('/')?.1.to_owned())).collect();
+        Err(refused("customer", name, if name.contains('/') { &self.places } else { &short }))
+    }
+
+    fn role(&self, name: &str) -> Result<(), Refused> {
+        if self.roles.contains(name) { Ok(()) } else { Err(refused("role", name, &self.roles)) }
+    }
+
+    /// The places of customers of this name.
+    fn of_customer<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let is = move |place: &&str| place.split_once('/').is_some_and(|(_, customer)| customer == name);
+        self.places.iter().map(String::as_str).filter(is)
+    }
+}
+
+/// There is no such user, and perhaps another was meant.
+pub(super) fn no_user(name: &str, users: &[UserRow]) -> Refused {
+    let near = nearest(name, users.iter().map(|user| user.name.as_str()));
+    Refused::NoUser(shown(name), near.map(|near| meant(&[near])).unwrap_or_default())
+}
+
+fn refused(sort: &'static str, name: &str, names: &BTreeSet<String>) -> Refused {
+    let near = nearest(name, names.iter().map(String::as_str));
+    Refused::Nobody { sort, name: shown(name), meant: near.map(|near| meant(&[near])).unwrap_or_default() }
+}
+
+fn meant(names: &[&str]) -> String {
+    format!("; did you mean `{}`?", names.join("` or `"))
+}
+
+/// What was typed may be anything.
+fn shown(name: &str) -> String {
+    name.escape_debug().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let mut names = Names::default();
+        ["alpinhost/acme", "alpinhost/birch", "seaside/acme"]
+            .into_iter()
+            .for_each(|place| names.place(place));
+        names.roles.extend(["webshop".to_owned(), "mailhost".to_owned()]);
+        names
+    }
+
+    fn told(result: Result<(), Refused>) -> String {
+        result.map_or_else(|refused| refused.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn a_scope_of_nobody_is_refused_with_the_nearest() {
+        let scope = |text: &str| told(names().check_scope(&text.parse().unwrap()));
+        for good in ["everything", "alpinhost", "alpinhost/birch"] {
+            assert_eq!(scope(good), "", "{good}");
+        }
+        assert_eq!(scope("alpinhots"), "there is no reseller `alpinhots`; did you mean `alpinhost`?");
+        assert_eq!(
+            scope("alpinhost/brich"),
+            "there is no customer `alpinhost/brich`; did you mean `alpinhost/birch`?"
+        );
+        assert_eq!(scope("birch"), "there is no reseller `birch`; did you mean `alpinhost/birch`?");
+        assert_eq!(
+            scope("acme"),
+            "there is no reseller `acme`; did you mean `alpinhost/acme` or `seaside/acme`?"
+        );
+        assert_eq!(scope("nothing-like-it"), "there is no reseller `nothing-like-it`");
+    }
+
+    #[test]
+    fn a_filter_that_nothing_can_fit_is_refused_with_the_nearest() {
+        let filter = |reseller: &str, customer: &str, role: &str| {
+            let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let filter = NodeFilter {
+                states: Vec::new(),
+                reseller: given(reseller),
+                customer: given(customer),
+                role: given(role),
+            };
+            told(names().check_filter(&filter))
+        };
+        assert_eq!(filter("seaside", "acme", "webshop"), "");
+        assert_eq!(filter("", "alpinhost/acme", ""), "");
+        assert_eq!(filter("seasid", "", ""), "there is no reseller `seasid`; did you mean `seaside`?");
+        assert_eq!(filter("", "amce", ""), "there is no customer `amce`; did you mean `acme`?");
+        assert_eq!(filter("", "", "webshpo"), "there is no role `webshpo`; did you mean `webshop`?");
+    }
+}
