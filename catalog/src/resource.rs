@@ -206,8 +206,31 @@ pub struct AttributeDef {
     pub kind: AttributeKind,
     /// Property or parameter.
     pub role: Role,
-    /// Whether it must be given.
-    pub required: bool,
+    /// What holds where it is left out.
+    pub left_out: LeftOut,
+}
+
+/// What holds where an attribute is left out.
+#[derive(Debug, Clone, Copy)]
+pub enum LeftOut {
+    /// It must be given.
+    Refused,
+    /// This value, as a manifest would say it.
+    Value(fn() -> String),
+    /// What depends on something, in a few words.
+    Words(&'static str),
+}
+
+impl LeftOut {
+    /// Without anything said: a list or map is empty, a property is left alone, and of a parameter there is none.
+    const fn usual(role: Role, optional: bool, empty: Option<&'static str>) -> Self {
+        match (optional, empty, role) {
+            (false, ..) => Self::Refused,
+            (true, Some(empty), _) => Self::Words(empty),
+            (true, None, Role::Property) => Self::Words("left alone"),
+            (true, None, Role::Parameter) => Self::Words("none"),
+        }
+    }
 }
 
 /// What a type says of a resource, for who does not know its Rust type.

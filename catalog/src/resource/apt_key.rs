@@ -24,7 +24,7 @@ resource_type! {
         /// Whether it is there.
         property ensure: Presence = Presence::Present,
         /// The key: armored text inline, or either form by `source`.
-        property content: Option<Content>,
+        property content: Option<Content> => "required, unless absent",
     }
 }
 

@@ -55,11 +55,11 @@ resource_type! {
         /// Whether it is there.
         property ensure: Presence = Presence::Present,
         /// The packages: names, patterns such as `nginx*` or `/^linux-/`, `src:NAME`, or `*` for all.
-        property packages: Vec<AptWord>,
+        property packages: Vec<AptWord> => "required, unless absent",
         /// Which versions of them: `version 1.2*`, `release a=stable, l=Debian`, or `origin deb.example.com`.
-        property pin: Option<Pin>,
+        property pin: Option<Pin> => "required, unless absent",
         /// How much they are preferred: below 0 never, from 1000 on even where that is a downgrade. 0 means nothing to apt.
-        property priority: Option<Bounded<-32_768, 32_767>>,
+        property priority: Option<Bounded<-32_768, 32_767>> => "required, unless absent",
     }
 }
 

@@ -36,17 +36,17 @@ resource_type! {
         /// Whether it is there.
         property ensure: Presence = Presence::Present,
         /// Where it is: `https://deb.example.com/debian`. Passwords belong in `/etc/apt/auth.conf.d`.
-        property uris: Vec<AptUri>,
+        property uris: Vec<AptUri> => "required, unless absent",
         /// Its suites, such as `bookworm`; one that ends in a slash is a directory without components.
-        property suites: Vec<AptWord>,
+        property suites: Vec<AptWord> => "required, unless absent",
         /// Its components, such as `main`.
-        property components: Vec<AptWord>,
+        property components: Vec<AptWord> => "required, unless the suites are directories",
         /// What is to be had from it.
         property types: Vec<SourceType> = vec![SourceType::Deb],
-        /// For which architectures; all that dpkg knows without it.
-        property architectures: Vec<AptWord>,
+        /// For which architectures.
+        property architectures: Vec<AptWord> => "all that dpkg knows",
         /// The file with the keys that may sign it, such as that of an `apt_key`.
-        property signed_by: Option<AbsolutePath>,
+        property signed_by: Option<AbsolutePath> => "any key that apt trusts",
         /// Further fields of the file by their names, such as `Check-Valid-Until = "no"`.
         property options: BTreeMap<String, Secret>,
     }

@@ -19,21 +19,21 @@ resource_type! {
         /// Whether it is there. With `absent`, only what this resource made is removed, unless `force` says more.
         property ensure: Presence = Presence::Present,
         /// Where the archive is: `https://`, `http://`, `file:///` or an absolute path of the machine. TLS trusts the machine's own certificate authorities. Up to five redirects are followed, never from https to http. Credentials have no place in it: see `headers`.
-        parameter source: Option<Source>,
+        parameter source: Option<Source> => "required, unless absent",
         /// The SHA-256 of the archive in hex. It is checked before anything is unpacked, and another one is how a new version is asked for.
-        property sha256: Option<ContentHash>,
+        property sha256: Option<ContentHash> => "required, unless absent",
         /// Whether it is unpacked. Without it, what ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.xz`, `.tar.zst`, `.tar.bz2` or `.zip` is, and anything else is put there as the file that it is.
-        parameter extract: Option<bool>,
+        parameter extract: Option<bool> => "by the source's name",
         /// So many leading directories of the archive are left out; what stands beside them is dropped.
         parameter strip: u32 = 0,
-        /// The owner of it and of all that is in it; root without it.
-        property owner: Option<SystemName>,
-        /// The group of it and of all that is in it; root without it.
-        property group: Option<SystemName>,
-        /// Permission bits of the directory itself, or of the file. Without it, 0755 for a new directory and 0644 for a new file; what is in the directory has the archive's, without set-id bits and without write for others.
-        property mode: Option<Mode>,
+        /// The owner of it and of all that is in it.
+        property owner: Option<SystemName> => "`\"root\"`",
+        /// The group of it and of all that is in it.
+        property group: Option<SystemName> => "`\"root\"`",
+        /// Permission bits of the directory itself, or of the file. What is in the directory has the archive's, without set-id bits and without write for others.
+        property mode: Option<Mode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
         /// A path below the directory that shows that the archive is still there whole, such as `bin/app`: where it is missing, the archive is unpacked again.
-        property creates: Option<RelativePath>,
+        property creates: Option<RelativePath> => "none",
         /// Replaces or removes what stands at the path though this resource did not make it.
         parameter force: bool = false,
         /// Headers that are sent to the source's own host, such as `Authorization`; they may be secret, and go over https only.

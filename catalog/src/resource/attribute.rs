@@ -33,6 +33,7 @@ mod setting;
 mod source;
 mod ssh_key;
 mod sysctl_key;
+mod written;
 
 pub use apt::{AptFiles, AptName, AptUri, AptWord};
 pub use bounded::Bounded;
@@ -56,6 +57,8 @@ pub use setting::Setting;
 pub use source::{Format, Source, header_error};
 pub use ssh_key::{KeyOption, KeyType, PublicKey};
 pub use sysctl_key::SysctlKey;
+pub use written::Written;
+pub(crate) use written::quoted;
 
 /// What values an attribute takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +194,8 @@ pub trait Attribute: Sized {
     const KIND: AttributeKind;
     /// Whether it may be left out without a default.
     const OPTIONAL: bool = false;
+    /// What stands for nothing, where that can be written.
+    const EMPTY: Option<&'static str> = None;
 
     /// Reads a value that is not null.
     ///
@@ -246,7 +251,7 @@ impl<'a> Reader<'a> {
             .map_err(|mismatch| {
                 let message = match mismatch.why {
                     Some(why) => format!("`{name}` {why}"),
-                    None => format!("`{name}` is {}, not {}", quoted(value), T::KIND),
+                    None => format!("`{name}` is {}, not {}", offending(value), T::KIND),
                 };
                 self.errors.push(AttributeError { attribute: name, message, help: mismatch.help });
             })
@@ -259,15 +264,15 @@ impl<'a> Reader<'a> {
     /// Everything that was wrong.
     pub fn finish(self, def: &TypeDef) -> Result<(), Vec<AttributeError>> {
         let mut errors = self.errors;
+        for error in errors.iter_mut().filter(|error| error.help.is_none()) {
+            let value = self.attributes.get(error.attribute);
+            error.help = value.and_then(|value| synonym::value(def, error.attribute, value));
+        }
         for name in self.attributes.keys().filter(|name| def.attribute(name).is_none()) {
             let near = crate::diagnostic::nearest(name, def.attributes.iter().map(|a| a.name));
             errors.push(AttributeError {
                 attribute: "title",
                 message: format!("`{}` has no attribute `{name}`", def.name),
-        for error in errors.iter_mut().filter(|error| error.help.is_none()) {
-            let value = self.attributes.get(error.attribute);
-            error.help = value.and_then(|value| synonym::value(def, error.attribute, value));
-        }
                 help: near.map(|near| format!("did you mean `{near}`?")),
             });
         }
@@ -276,7 +281,7 @@ impl<'a> Reader<'a> {
 }
 
 /// A value for an error text: short, and masked.
-fn quoted(value: &Value) -> String {
+fn offending(value: &Value) -> String {
     let shown = value.shown();
     match &value.kind {
         Kind::List(_) | Kind::Map(_) | Kind::Null => value.noun().to_owned(),
@@ -325,6 +330,7 @@ impl Attribute for String {
 impl<T: Attribute + 'static> Attribute for Vec<T> {
     const KIND: AttributeKind = AttributeKind::List(&T::KIND);
     const OPTIONAL: bool = true;
+    const EMPTY: Option<&'static str> = Some("`[]`");
     fn read(value: &Value) -> Result<Self, Mismatch> {
         match &value.kind {
             Kind::List(list) => list.iter().map(T::read).collect(),
@@ -339,6 +345,7 @@ impl<T: Attribute + 'static> Attribute for Vec<T> {
 impl Attribute for BTreeMap<String, Secret> {
     const KIND: AttributeKind = AttributeKind::TextMap;
     const OPTIONAL: bool = true;
+    const EMPTY: Option<&'static str> = Some("`{}`");
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let map = value.as_map().ok_or(Mismatch::KIND)?;
         let entry = |(k, v): (&Arc<str>, &Value)| match Secret::read(v) {

@@ -14,14 +14,14 @@ resource_type! {
         property ensure: Presence = Presence::Present,
         /// The user whose account it opens.
         parameter user: SystemName,
-        /// The key's type. The key itself says it, so it can be left out.
-        property r#type: Option<KeyType>,
+        /// The key's type, where it is to be that.
+        property r#type: Option<KeyType> => "as the key says",
         /// The public key: its base64, or the whole line of the `.pub` file.
         property key: PublicKey,
-        /// Exactly the options of the key, in order, such as `"no-pty"` or `'from="192.0.2.0/24"'`; none without it.
+        /// Exactly the options of the key, in order, such as `"no-pty"` or `'from="192.0.2.0/24"'`.
         property options: Vec<KeyOption>,
-        /// The file that sshd reads; `~/.ssh/authorized_keys` without it.
-        parameter target: Option<AbsolutePath>,
+        /// The file that sshd reads.
+        parameter target: Option<AbsolutePath> => "`~/.ssh/authorized_keys`",
     }
 }
 

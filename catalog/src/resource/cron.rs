@@ -52,11 +52,11 @@ resource_type! {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
         /// What is run, by `/bin/sh -c` unless `SHELL` in `environment` says another. `%` stands for itself.
-        property command: Option<String>,
-        /// The user it runs as; root without it.
-        property user: Option<SystemName>,
+        property command: Option<String> => "required, unless absent",
+        /// The user it runs as.
+        property user: Option<SystemName> => "`\"root\"`",
         /// When it runs: minute, hour, day of the month, month, day of the week (`"*/5 * * * *"`), or a word such as `"@daily"`.
-        property schedule: Option<CronSchedule>,
+        property schedule: Option<CronSchedule> => "required, unless absent",
         /// Variables of its environment, such as `MAILTO` and `PATH`. Where one is secret, only root can read the file.
         property environment: BTreeMap<String, Secret>,
     }

@@ -8,7 +8,7 @@ macro_rules! resource_type {
     (
         $(#[doc = $doc:literal])+
         $name:ident($word:literal), titled $title:ty {
-            $( $(#[doc = $adoc:literal])+ $role:ident $attr:ident : $ty:ty $(= $default:expr)? ,)*
+            $( $(#[doc = $adoc:literal])+ $role:ident $attr:ident : $ty:ty $(= $default:expr)? $(=> $words:literal)? ,)*
         }
     ) => {
         $(#[doc = $doc])+
@@ -29,8 +29,9 @@ macro_rules! resource_type {
                     doc: concat!($($adoc, "\n"),+),
                     kind: <$ty as $crate::resource::Attribute>::KIND,
                     role: $crate::resource::define::resource_type!(@role $role),
-                    required: $crate::resource::define::resource_type!(@required $($default)?)
-                        && !<$ty as $crate::resource::Attribute>::OPTIONAL,
+                    left_out: $crate::resource::define::resource_type!(
+                        @left_out $role $ty; $($default)?; $($words)?
+                    ),
                 } ),*],
                 reloads: <Self as $crate::resource::Rules>::RELOADS,
                 check: |title, attributes| {
@@ -67,8 +68,20 @@ macro_rules! resource_type {
     };
     (@role property) => { $crate::resource::Role::Property };
     (@role parameter) => { $crate::resource::Role::Parameter };
-    (@required) => { true };
-    (@required $default:expr) => { false };
+    (@left_out $role:ident $ty:ty; $default:expr; ) => {
+        $crate::resource::LeftOut::Value(|| {
+            let default: $ty = $default;
+            $crate::resource::attribute::Written::written(&default)
+        })
+    };
+    (@left_out $role:ident $ty:ty; ; $words:literal) => { $crate::resource::LeftOut::Words($words) };
+    (@left_out $role:ident $ty:ty; ; ) => {
+        $crate::resource::LeftOut::usual(
+            $crate::resource::define::resource_type!(@role $role),
+            <$ty as $crate::resource::Attribute>::OPTIONAL,
+            <$ty as $crate::resource::Attribute>::EMPTY,
+        )
+    };
     (@default) => { None };
     (@default $default:expr) => { Some($default) };
 }

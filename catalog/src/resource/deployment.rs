@@ -53,23 +53,23 @@ resource_type! {
         /// The name of the release that is to be live, such as `1.4.2`. What a name stands for is built once: other content needs another name.
         property version: ReleaseName,
         /// Where the release's archive is: see `archive`. Give this, or `remote`.
-        parameter source: Option<Source>,
+        parameter source: Option<Source> => "this or `remote` is required",
         /// The SHA-256 of the archive in hex, checked before anything is unpacked.
-        parameter sha256: Option<ContentHash>,
+        parameter sha256: Option<ContentHash> => "required with `source`",
         /// So many leading directories of the archive are left out; what stands beside them is dropped.
         parameter strip: u32 = 0,
         /// The git repository that the release is taken from: see `git_checkout`. The release holds its files, and the commit's id as `REVISION`, but no `.git`.
-        parameter remote: Option<GitRemote>,
-        /// The tag, commit or branch of `remote`; without it, what the version is called. It is asked for when the release is built, and not again.
-        parameter revision: Option<GitRevision>,
+        parameter remote: Option<GitRemote> => "this or `source` is required",
+        /// The tag, commit or branch of `remote`. It is asked for when the release is built, and not again.
+        parameter revision: Option<GitRevision> => "what `version` says",
         /// Checks out submodules, too.
         parameter submodules: bool = false,
         /// Paths in the release that are kept over releases, such as `log` or `config/secrets.yml`: they are links to the same path below `shared/`. What is missing there is made as an empty directory; what has a dot in its name is taken for a file that is managed by itself (`file`), and is waited for.
         property shared: Vec<RelativePath>,
-        /// The user who owns the releases, builds them and asks for their health; root without it.
-        parameter user: Option<SystemName>,
-        /// The group of the releases; the user's own without it.
-        parameter group: Option<SystemName>,
+        /// The user who owns the releases, builds them and asks for their health.
+        parameter user: Option<SystemName> => "`\"root\"`",
+        /// The group of the releases.
+        parameter group: Option<SystemName> => "the user's own",
         /// A command that is run as `user` in the new release before it goes live, such as `["bundle", "install"]`.
         parameter build: Option<Command>,
         /// Variables of the environment of `build`, `activate` and `health`; they may be secret.

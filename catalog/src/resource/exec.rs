@@ -11,21 +11,21 @@ resource_type! {
     /// A command. It needs a guard (`creates`, `unless`, `only_if`, `refresh_only`), or `always = true`, which is reported as its own class and never as drift.
     Exec("exec"), titled String {
         /// What is run: a list without a shell, or a text by `/bin/sh -c`. Without it, the title is a text for the shell.
-        parameter command: Option<Command>,
+        parameter command: Option<Command> => "the title",
         /// A path that the command makes: where it is, nothing is run.
-        property creates: Option<AbsolutePath>,
+        property creates: Option<AbsolutePath> => "none",
         /// A command: where it succeeds, nothing is run. One that is not there, or cannot be run (exit code 126 or 127), is an error.
-        property unless: Option<Command>,
+        property unless: Option<Command> => "none",
         /// A command: only where it succeeds, something is run. One that is not there is an error.
-        property only_if: Option<Command>,
+        property only_if: Option<Command> => "none",
         /// Runs only when something notifies it.
         parameter refresh_only: bool = false,
         /// Runs at every run; shown as such, never as drift.
         parameter always: bool = false,
         /// The working directory.
-        parameter cwd: Option<AbsolutePath>,
-        /// The user it runs as; root without it.
-        parameter user: Option<SystemName>,
+        parameter cwd: Option<AbsolutePath> => "`\"/\"`",
+        /// The user it runs as.
+        parameter user: Option<SystemName> => "`\"root\"`",
         /// Variables of its environment, beside a fixed PATH, HOME and LANG=C.UTF-8.
         parameter environment: BTreeMap<String, Secret>,
         /// How long it may take; its process group is ended after that.
@@ -34,8 +34,8 @@ resource_type! {
         parameter tries: u32 = 1,
         /// The pause between two tries.
         parameter try_sleep: Seconds = Seconds(1),
-        /// Exit codes that mean success; 0 without it.
-        parameter returns: Vec<u32>,
+        /// Exit codes that mean success.
+        parameter returns: Vec<u32> => "`[0]`",
     }
 }
 

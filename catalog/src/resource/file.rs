@@ -22,20 +22,20 @@ keywords! {
 resource_type! {
     /// A file, a directory or a symbolic link. The title is its path.
     File("file"), titled AbsolutePath {
-        /// What stands at the path. Without it: a symlink where there is a `target`, else a file.
-        property ensure: Option<FileEnsure>,
-        /// What the file holds: inline, by `template` or by `source`. Without it, existing content is left alone and a new file is empty.
-        property content: Option<Content>,
+        /// What stands at the path.
+        property ensure: Option<FileEnsure> => "`\"symlink\"` with a `target`, else `\"file\"`",
+        /// What the file holds: inline, by `template` or by `source`.
+        property content: Option<Content> => "left alone; a new file is empty",
         /// Whether the file holds the `fragment`s of the catalog that have it as their `target`, by their `order`, then by title: so that several classes contribute to one file. Everything else about the file is said here. Cannot stand beside `content`.
         parameter fragments: bool = false,
         /// What a symbolic link points to; may be relative to the link.
-        property target: Option<String>,
+        property target: Option<String> => "none",
         /// Permission bits. With `recurse`, files get it without the execute bits that no reader has; directories can be searched. A file with an access control list keeps it, also when its content is replaced; the bits for the group are then the list's mask.
-        property mode: Option<Mode>,
-        /// The owner's name or numeric id. Without it, a new file belongs to root.
-        property owner: Option<SystemName>,
+        property mode: Option<Mode> => "left alone; of what is new `\"0644\"`, of directories `\"0755\"`",
+        /// The owner's name or numeric id.
+        property owner: Option<SystemName> => "left alone; of what is new `\"root\"`",
         /// The group's name or numeric id.
-        property group: Option<SystemName>,
+        property group: Option<SystemName> => "left alone; of what is new `\"root\"`",
         /// Whether existing content is replaced; `false` writes the file only where it is missing.
         parameter replace: bool = true,
         /// Keeps what is replaced or removed beside the agent's state, so that it can be brought back.

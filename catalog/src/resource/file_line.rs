@@ -13,7 +13,7 @@ resource_type! {
         /// Whether the line is there. `absent` removes each line that is `line`, or each that `match` finds.
         property ensure: Presence = Presence::Present,
         /// The line, without a line end. May be left out only with `ensure = "absent"` and `match`.
-        property line: Option<Secret>,
+        property line: Option<Secret> => "required, unless absent with `match`",
         /// A regular expression that finds the line that `line` replaces. It must find `line` too. Where it finds none, `line` is added.
         parameter r#match: Option<Pattern>,
         /// A regular expression: a new line is put after the line that it finds, and at the end where it finds none.

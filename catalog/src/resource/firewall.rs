@@ -136,26 +136,26 @@ resource_type! {
         parameter chain: FirewallChain = FirewallChain::Input,
         /// Its place: lower ones come first, equal ones by title.
         parameter order: Bounded<0, 999> = Bounded::new(50),
-        /// What becomes of packets that meet all conditions; `accept` without it.
-        parameter action: Option<FirewallAction>,
+        /// What becomes of packets that meet all conditions.
+        parameter action: Option<FirewallAction> => "`\"accept\"`; with `rule` what that says",
         /// Only these protocols.
-        parameter protocol: Vec<Protocol>,
+        parameter protocol: Vec<Protocol> => "any",
         /// Only to these ports: `80`, `"8000-8010"`.
-        parameter ports: Vec<Ports>,
+        parameter ports: Vec<Ports> => "any",
         /// Only from these addresses and networks, of either version.
-        parameter source: Vec<Cidr>,
+        parameter source: Vec<Cidr> => "any",
         /// Only to these addresses and networks, of either version.
-        parameter destination: Vec<Cidr>,
+        parameter destination: Vec<Cidr> => "any",
         /// Only what comes in by this interface; `*` at its end stands for any further letters.
-        parameter interface: Option<Interface>,
+        parameter interface: Option<Interface> => "any",
         /// Only what goes out by this interface.
-        parameter out_interface: Option<Interface>,
+        parameter out_interface: Option<Interface> => "any",
         /// Whether such packets are logged, at most ten a second.
         parameter log: bool = false,
         /// The rule in nftables' own words, in place of the attributes for conditions and `action`:
         /// `tcp dport 22 ct state new limit rate 10/minute accept`. Interfaces are named by `iifname` and `oifname`; of those by
         /// `iif` and `oif`, only `lo` is known. A rule that is missing, was altered or has moved is reported under this name.
-        property rule: Option<String>,
+        property rule: Option<String> => "none",
     }
 }
 

@@ -15,13 +15,13 @@ resource_type! {
         /// Whether it is there. With `absent`, the directory is removed with all that is in it, if it is a checkout.
         property ensure: Presence = Presence::Present,
         /// Where the repository is: `https://`, `ssh://`, `user@host:path`, `file:///` or an absolute path. Passwords have no place in it: see `identity` and `headers`.
-        property remote: Option<GitRemote>,
+        property remote: Option<GitRemote> => "required, unless absent",
         /// The branch, tag or commit (its whole id) that is checked out. A branch is asked for at each run and followed as it moves; while the remote cannot be reached, the checkout stays as it is and the run says so. A tag or commit that is here needs no network.
-        property revision: Option<GitRevision>,
-        /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own. Root without it.
-        parameter user: Option<SystemName>,
+        property revision: Option<GitRevision> => "required, unless absent",
+        /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own.
+        parameter user: Option<SystemName> => "`\"root\"`",
         /// Fetches so many commits of history only.
-        parameter depth: Option<u32>,
+        parameter depth: Option<u32> => "all history",
         /// Checks out submodules, too, as the revision names them.
         property submodules: bool = false,
         /// Throws local changes of files that git knows away, as drift. Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.

@@ -14,10 +14,10 @@ resource_type! {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
         /// Its numeric id.
-        property gid: Option<u32>,
+        property gid: Option<u32> => "left alone; of a new group the next that is free",
         /// Whether a new group gets an id of the system's range.
         parameter system: bool = false,
-        /// Exactly the users that are members by the group database; left alone without it.
+        /// Exactly the users that are members by the group database.
         property members: Option<Vec<SystemName>>,
     }
 }

@@ -37,8 +37,8 @@ resource_type! {
         /// Whether the name is there. Absent removes it wherever it stands.
         property ensure: Presence = Presence::Present,
         /// Its address. Other lines that give the name another address of the same family lose it.
-        property ip: Option<HostAddress>,
-        /// Exactly its other names on that line; left alone without it.
+        property ip: Option<HostAddress> => "required, unless absent",
+        /// Exactly its other names on that line.
         property aliases: Option<Vec<HostName>>,
     }
 }

@@ -18,7 +18,7 @@ resource_type! {
         /// Whether the setting is there.
         property ensure: Presence = Presence::Present,
         /// Its value: a string, a number or a boolean. Where it is secret it is shown nowhere.
-        property value: Option<Setting>,
+        property value: Option<Setting> => "required, unless absent",
         /// Whether the key may be set several times, all of which get the value. Without it, a key that is set more than once is refused with the lines: it may be a list, such as `Environment=` of a unit, of which each line counts.
         parameter multiple: bool = false,
         /// What stands between key and value of a new setting. A setting that is there keeps its spaces.

@@ -59,9 +59,9 @@ resource_type! {
         /// `mounted` (in /etc/fstab, and mounted), `unmounted` (in /etc/fstab only), `present` (in /etc/fstab, mounted or not) or `absent` (neither).
         property ensure: MountEnsure = MountEnsure::Mounted,
         /// What is mounted: a device, `UUID=…`, `LABEL=…`, `host:/path`, a directory for a bind mount, or a word such as `tmpfs`.
-        property device: Option<String>,
+        property device: Option<String> => "required, unless absent",
         /// Its type, such as `ext4`, `nfs` or `tmpfs`; `none` for a bind mount.
-        property fstype: Option<String>,
+        property fstype: Option<String> => "required, unless absent",
         /// Its options, with commas between. Where they change it is mounted anew with them, without being unmounted. What the kernel says of `ro`, `noexec`, `nosuid`, `nodev`, times of access, `size`, `mode` and the like is compared too.
         property options: String = "defaults".to_owned(),
         /// Whether dump(8) saves it.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::attribute::Presence;
 use super::attribute::database::is_name;
+use super::attribute::{Presence, Written, quoted};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules, mysql_user};
 use crate::claim::Claim;
@@ -61,6 +61,12 @@ impl fmt::Display for Charset {
     }
 }
 
+impl Written for Charset {
+    fn written(&self) -> String {
+        quoted(self)
+    }
+}
+
 impl Attribute for Charset {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
@@ -88,8 +94,8 @@ resource_type! {
         property ensure: Presence = Presence::Present,
         /// The character set of its new tables.
         property charset: Charset = Charset("utf8mb4".to_owned()),
-        /// The collation of its new tables; the usual one of the character set when it is made, without it.
-        property collate: Option<Charset>,
+        /// The collation of its new tables.
+        property collate: Option<Charset> => "left alone; of a new one that of the character set",
     }
 }
 

@@ -184,7 +184,7 @@ resource_type! {
         /// What they are on: `*.*`, `database.*` or `database.table`.
         parameter on: Level,
         /// The privileges; `"ALL"` is all that there are at that level.
-        property privileges: Vec<MysqlPrivilege>,
+        property privileges: Vec<MysqlPrivilege> => "required",
         /// Whether the account may grant what it has there to others: all of it, whichever resource gave it; left alone
         /// without it.
         property grant_option: Option<bool>,

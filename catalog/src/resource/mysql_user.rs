@@ -85,10 +85,10 @@ resource_type! {
     MysqlUser("mysql_user"), titled Account {
         /// Whether it exists. A new account without `password` and `plugin` cannot connect.
         property ensure: Presence = Presence::Present,
-        /// Its password, or the hash `*…` of one; left alone without it. Only a hash is sent to the server, so that no log
+        /// Its password, or the hash `*…` of one. Only a hash is sent to the server, so that no log
         /// of the server holds the password. Never shown.
         property password: Option<Secret>,
-        /// The plugin by which it is known, such as `unix_socket`, as the only one; left alone without it. With
+        /// The plugin by which it is known, such as `unix_socket`, as the only one. With
         /// `mysql_native_password` and no `password`, the account keeps the password that it has.
         property plugin: Option<AuthPlugin>,
         /// How many connections it may have at a time; 0 is as many as the server lets everyone have.

@@ -7,8 +7,8 @@ use crate::claim::Claim;
 resource_type! {
     /// A message in the agent's log and in the report. It changes nothing and is never drift.
     Notify("notify"), titled String {
-        /// The text; the title without it.
-        parameter message: Option<String>,
+        /// The text.
+        parameter message: Option<String> => "the title",
     }
 }
 

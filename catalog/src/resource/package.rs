@@ -1,6 +1,6 @@
 //! `package`: software from the distribution's package manager.
 
-use super::attribute::{SystemName, keywords};
+use super::attribute::{SystemName, Written, keywords, quoted};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::claim::Claim;
@@ -40,6 +40,12 @@ impl std::fmt::Display for PackageEnsure {
     }
 }
 
+impl Written for PackageEnsure {
+    fn written(&self) -> String {
+        quoted(self)
+    }
+}
+
 impl Attribute for PackageEnsure {
     const KIND: AttributeKind =
         AttributeKind::EnumOr(&["present", "absent", "purged", "latest", "held"], "a version");
@@ -72,7 +78,7 @@ resource_type! {
         property ensure: PackageEnsure = PackageEnsure::State(PackageState::Present),
         /// Whether it is kept from being upgraded: together with a version, that version stays. Left alone without it, or
         /// with ensure = "held", which means hold = true in whatever version.
-        property hold: Option<bool>,
+        property hold: Option<bool> => "left alone; held with ensure = \"held\"",
         /// Further options of the package manager's install command, such as `--no-install-recommends`.
         parameter options: Vec<String>,
     }

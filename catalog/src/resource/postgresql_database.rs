@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName, is_name};
-use super::attribute::{Presence, SystemName};
+use super::attribute::{Presence, SystemName, Written, quoted};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::claim::Claim;
@@ -32,6 +32,12 @@ impl fmt::Display for ServerWord {
     }
 }
 
+impl Written for ServerWord {
+    fn written(&self) -> String {
+        quoted(self)
+    }
+}
+
 impl Attribute for ServerWord {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
@@ -53,11 +59,11 @@ resource_type! {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
         /// The role that owns it.
-        property owner: Option<SqlName>,
+        property owner: Option<SqlName> => "left alone; of a new one `system_user`",
         /// Its encoding, by PostgreSQL's own name; when it is made.
         parameter encoding: ServerWord = ServerWord("UTF8".to_owned()),
-        /// Its locale, such as `de_CH.UTF-8`, which the machine must have; when it is made. The template's without it.
-        parameter locale: Option<ServerWord>,
+        /// Its locale, such as `de_CH.UTF-8`, which the machine must have; when it is made.
+        parameter locale: Option<ServerWord> => "the template's",
         /// The database that it is a copy of, when it is made.
         parameter template: SqlName = SqlName::known("template0"),
         /// Extensions that it has, at least: none is ever dropped, since data may depend on it. What they need comes
@@ -71,8 +77,8 @@ resource_type! {
         parameter force: bool = false,
         /// The server's port, by which its socket is named.
         parameter port: Port = Port::POSTGRESQL,
-        /// The account of the machine that is the server's superuser; `postgres` without it.
-        parameter system_user: Option<SystemName>,
+        /// The account of the machine that is the server's superuser.
+        parameter system_user: Option<SystemName> => "`\"postgres\"`",
     }
 }
 

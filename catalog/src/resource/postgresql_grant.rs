@@ -91,11 +91,11 @@ resource_type! {
         /// What kind of object it is.
         parameter on: GrantObject = GrantObject::Database,
         /// The table, sequence or schema. A schema may be given as `schema` too.
-        parameter object: Option<SqlName>,
-        /// The schema that the object is in; `public` without it.
-        parameter schema: Option<SqlName>,
+        parameter object: Option<SqlName> => "required for a table or sequence",
+        /// The schema that the object is in.
+        parameter schema: Option<SqlName> => "`\"public\"`",
         /// The privileges; `"ALL"` is all that such an object has.
-        property privileges: Vec<PostgresqlPrivilege>,
+        property privileges: Vec<PostgresqlPrivilege> => "required",
         /// Whether the role may grant these privileges to others.
         property with_grant_option: bool = false,
         /// Roles whose later tables (or sequences) in the schema come with these privileges at once; with `all_tables`
@@ -103,8 +103,8 @@ resource_type! {
         property default_privileges: Vec<SqlName>,
         /// The server's port, by which its socket is named.
         parameter port: Port = Port::POSTGRESQL,
-        /// The account of the machine that is the server's superuser; `postgres` without it.
-        parameter system_user: Option<SystemName>,
+        /// The account of the machine that is the server's superuser.
+        parameter system_user: Option<SystemName> => "`\"postgres\"`",
     }
 }
 

@@ -17,7 +17,7 @@ resource_type! {
     PostgresqlRole("postgresql_role"), titled SqlName {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
-        /// Its password, or the verifier `SCRAM-SHA-256$…` made of one; left alone without it. Only a verifier is sent to
+        /// Its password, or the verifier `SCRAM-SHA-256$…` made of one. Only a verifier is sent to
         /// the server, so that no log of the server holds the password. Never shown.
         property password: Option<Secret>,
         /// Whether it may connect.
@@ -40,8 +40,8 @@ resource_type! {
         parameter membership: Membership = Membership::Minimum,
         /// The server's port, by which its socket is named.
         parameter port: Port = Port::POSTGRESQL,
-        /// The account of the machine that is the server's superuser; `postgres` without it.
-        parameter system_user: Option<SystemName>,
+        /// The account of the machine that is the server's superuser.
+        parameter system_user: Option<SystemName> => "`\"postgres\"`",
     }
 }
 

@@ -1,6 +1,6 @@
 //! `service`: a unit of the init system.
 
-use super::attribute::{SystemName, keywords};
+use super::attribute::{SystemName, Written, keywords, quoted};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::claim::{Claim, Hold, Standing};
@@ -58,6 +58,16 @@ pub enum ServiceRestart {
     Reload,
     /// By a command of the shell.
     Command(String),
+}
+
+impl Written for ServiceRestart {
+    fn written(&self) -> String {
+        quoted(match self {
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Command(command) => command,
+        })
+    }
 }
 
 impl Attribute for ServiceRestart {

@@ -52,7 +52,7 @@ resource_type! {
         /// next boot, since nobody knows what it was before.
         property ensure: Presence = Presence::Present,
         /// The value. White space between several numbers counts as one space.
-        property value: Option<SysctlValue>,
+        property value: Option<SysctlValue> => "required, unless absent",
         /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/99-zz-holdfast-KEY.conf`, which
         /// is read last.
         property persist: bool = true,

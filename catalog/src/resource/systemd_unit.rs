@@ -102,7 +102,7 @@ resource_type! {
         /// Whether it is there. Before it goes, its service is stopped, if that is managed so.
         property ensure: Presence = Presence::Present,
         /// What it holds: inline, by `template` or by `source`. What is sensitive is readable by root alone.
-        property content: Option<Content>,
+        property content: Option<Content> => "required, unless absent",
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tidy`: removes what has grown old or large below a directory.
 
-use super::attribute::{AbsolutePath, Bytes, Seconds, keywords};
+use super::attribute::{AbsolutePath, Bytes, Seconds, Written, keywords};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::claim::Claim;
@@ -37,6 +37,15 @@ impl Recurse {
     }
 }
 
+impl Written for Recurse {
+    fn written(&self) -> String {
+        match self {
+            Self::Levels(levels) => levels.to_string(),
+            Self::All => "true".to_owned(),
+        }
+    }
+}
+
 impl Attribute for Recurse {
     const KIND: AttributeKind = AttributeKind::BooleanOrInteger { min: 1, max: 200 };
     fn read(value: &Value) -> Result<Self, Mismatch> {
@@ -55,11 +64,11 @@ resource_type! {
     /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what another resource of the catalog claims stays, with all that is in it. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
     Tidy("tidy"), titled AbsolutePath {
         /// Files at least this old: seconds, or a string such as `"14d"`. With `size`, both must hold.
-        parameter age: Option<Seconds>,
+        parameter age: Option<Seconds> => "any",
         /// Files of at least this size: bytes, or a string such as `"10M"`.
-        parameter size: Option<Bytes>,
+        parameter size: Option<Bytes> => "any",
         /// Only files with such a name; `*` and `?` as in the shell. Without it, every name.
-        parameter matches: Vec<String>,
+        parameter matches: Vec<String> => "any name",
         /// Whether directories below are looked into too, or how many levels: 1 is the directory's own files.
         parameter recurse: Recurse = Recurse::Levels(1),
         /// Whether directories below go too, once they are empty and as old as `age` says.

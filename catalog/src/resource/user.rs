@@ -23,21 +23,21 @@ resource_type! {
         /// Whether it exists.
         property ensure: Presence = Presence::Present,
         /// Its numeric id.
-        property uid: Option<u32>,
+        property uid: Option<u32> => "left alone; of a new account the next that is free",
         /// Its primary group, by name or numeric id.
-        property gid: Option<SystemName>,
+        property gid: Option<SystemName> => "left alone; of a new account as `useradd` has it",
         /// Its supplementary groups.
         property groups: Option<Vec<SystemName>>,
         /// Whether `groups` is the least or the whole.
         parameter membership: Membership = Membership::Minimum,
         /// Its home directory.
-        property home: Option<AbsolutePath>,
+        property home: Option<AbsolutePath> => "left alone; of a new account as `useradd` has it",
         /// Whether the home directory is made where it is missing, from /etc/skel, moved where `home` changes, and removed with the account. A directory that is not the user's own, or another's too, is never moved.
         property manage_home: bool = false,
         /// Its login shell.
-        property shell: Option<AbsolutePath>,
+        property shell: Option<AbsolutePath> => "left alone; of a new account as `useradd` has it",
         /// The hash of its password as in the shadow file, as `mkpasswd` makes it; `!` locks the account. Never shown. The old hashes of DES are not taken.
-        property password: Option<PasswordHash>,
+        property password: Option<PasswordHash> => "left alone; a new account has none",
         /// Its full name or purpose.
         property comment: Option<String>,
         /// Whether a new account gets an id of the system's range.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use holdfast_catalog::manifest_words::METAPARAMETERS;
-use holdfast_catalog::resource::{AttributeDef, Role, TypeDef, definitions};
+use holdfast_catalog::resource::{AttributeDef, LeftOut, Role, TypeDef, definitions};
 
 use super::markdown::{code, one_line, table};
 
@@ -12,7 +12,7 @@ pub fn page() -> String {
     let metaparameters: Vec<String> = METAPARAMETERS.iter().map(|name| code(name)).collect();
     let mut page = format!(
         "# Resource types\n\nMade from the definitions in `catalog/src/resource/`. A *property* is compared with the \
-         machine, and a difference is drift; a *parameter* says how. Every resource also takes \
+         machine, and a difference is drift; a *parameter* says how. *Left out* is what holds where a manifest does not say it. Every resource also takes \
          [{}](keys.md#on-every-resource).\n\n",
         metaparameters.join(", ")
     );
@@ -25,7 +25,10 @@ pub fn page() -> String {
 fn section(page: &mut String, def: &TypeDef) {
     let _ = write!(page, "\n## `{}`\n\n{}\n\nThe title is {}.\n\n", def.name, one_line(def.doc), def.title);
     if !def.attributes.is_empty() {
-        page.push_str(&table(["attribute", "takes", "", "what it is"], def.attributes.iter().map(row)));
+        page.push_str(&table(
+            ["attribute", "takes", "left out", "", "what it is"],
+            def.attributes.iter().map(row),
+        ));
     }
     if let Some(content) = def.content_attribute() {
         let _ = writeln!(
@@ -36,10 +39,14 @@ fn section(page: &mut String, def: &TypeDef) {
     }
 }
 
-fn row(attribute: &AttributeDef) -> [String; 4] {
+fn row(attribute: &AttributeDef) -> [String; 5] {
     let role = if attribute.role == Role::Property { "property" } else { "parameter" };
-    let required = if attribute.required { ", required" } else { "" };
-    [code(attribute.name), attribute.kind.to_string(), format!("{role}{required}"), attribute.doc.to_owned()]
+    let left_out = match attribute.left_out {
+        LeftOut::Refused => "required".to_owned(),
+        LeftOut::Value(written) => code(&written()),
+        LeftOut::Words(words) => words.to_owned(),
+    };
+    [code(attribute.name), attribute.kind.to_string(), left_out, role.to_owned(), attribute.doc.to_owned()]
 }
 
 /// Up to the first full stop that a space follows.

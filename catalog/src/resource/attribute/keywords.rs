@@ -22,6 +22,12 @@ macro_rules! keywords {
                 f.write_str(match self { $( Self::$variant => $word ),+ })
             }
         }
+
+        impl $crate::resource::attribute::Written for $name {
+            fn written(&self) -> String {
+                $crate::resource::attribute::quoted(self)
+            }
+        }
     };
 }
 pub(crate) use keywords;
