@@ -245,6 +245,9 @@ pub struct Known {
 /// Reads a title and attributes as the agent will; answers with what the type says of them or everything that is wrong.
 pub type Check = fn(&str, &Attributes) -> Result<Known, Vec<AttributeError>>;
 
+/// Whether a resource of a title is the same by these attributes and by those.
+pub type Same = fn(&str, &Attributes, &Attributes) -> bool;
+
 /// A type without its Rust type: what the server, docs and schemas work on.
 #[derive(Debug)]
 pub struct TypeDef {
@@ -260,12 +263,40 @@ pub struct TypeDef {
     pub reloads: bool,
     /// Reads attributes as the agent will, and answers with implied edges and claims.
     pub check: Check,
+    /// Lists of whose items the order means nothing.
+    pub sets: &'static [&'static str],
+    /// Whether two readings are one: a default that is written out is one that is not.
+    pub same: Same,
 }
 
 impl TypeDef {
     /// The definition of a type by its name.
     pub fn find(name: &str) -> Option<&'static Self> {
         definitions().iter().find(|def| def.name == name)
+    }
+
+    /// Whether it changes nothing to say an attribute as `there` instead of as `here`.
+    pub fn says_the_same(&self, title: &str, name: &str, here: &Attributes, there: &Attributes) -> bool {
+        let mut changed = here.clone();
+        match there.get_key_value(name) {
+            Some((name, value)) => changed.insert(name.clone(), value.clone()),
+            None => changed.remove(name),
+        };
+        (self.same)(title, &self.in_order(here), &self.in_order(&changed))
+    }
+
+    /// With the items of sets in an order of their own.
+    fn in_order(&self, attributes: &Attributes) -> Attributes {
+        let sorted = |(name, value): (&Arc<str>, &Value)| {
+            let list = value.as_list().filter(|_| self.sets.contains(&&**name));
+            let sorted = list.map(|list| {
+                let mut list = list.to_vec();
+                list.sort_by_cached_key(Value::scalar_text);
+                Value::from(list)
+            });
+            (name.clone(), sorted.unwrap_or_else(|| value.clone()))
+        };
+        attributes.iter().map(sorted).collect()
     }
 
     /// An attribute by its name.
@@ -367,6 +398,8 @@ impl AttributeError {
 pub trait Rules {
     /// Whether a notification can ask for a reload.
     const RELOADS: bool = false;
+    /// Lists of whose items the order means nothing.
+    const SETS: &'static [&'static str] = &[];
 
     /// What is wrong between attributes.
     fn validate(&self) -> Vec<AttributeError> {
@@ -431,6 +464,31 @@ mod tests {
                 assert!(def.attributes[..i].iter().all(|other| other.name != attribute.name));
             }
         }
+    }
+
+    #[test]
+    fn sets_are_lists_that_the_type_has() {
+        for (def, name) in definitions().iter().flat_map(|def| def.sets.iter().map(move |name| (def, name))) {
+            let kind = def.attribute(name).map(|attribute| attribute.kind);
+            assert!(matches!(kind, Some(AttributeKind::List(_))), "{}.{name}: {kind:?}", def.name);
+        }
+    }
+
+    #[test]
+    fn a_default_that_is_written_out_and_a_set_in_another_order_say_the_same() {
+        let says_the_same = |of: &str, name: &str, here: Value, there: Option<Value>| {
+            let with =
+                |value: Option<Value>| value.map(|value| (Arc::from(name), value)).into_iter().collect();
+            TypeDef::find(of).unwrap().says_the_same("x", name, &with(Some(here)), &with(there))
+        };
+        let list =
+            |items: &[&str]| Value::from(items.iter().map(|item| Value::from(*item)).collect::<Vec<_>>());
+        assert!(says_the_same("package", "ensure", "present".into(), None));
+        assert!(!says_the_same("package", "ensure", "latest".into(), None));
+        assert!(says_the_same("user", "groups", list(&["a", "b"]), Some(list(&["b", "a"]))));
+        assert!(!says_the_same("user", "groups", list(&["a", "b"]), Some(list(&["a"]))));
+        assert!(says_the_same("user", "groups", list(&["a"]), Some("a".into())));
+        assert!(!says_the_same("package", "options", list(&["-a", "-b"]), Some(list(&["-b", "-a"]))));
     }
 
     #[test]

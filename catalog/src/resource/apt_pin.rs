@@ -64,6 +64,8 @@ resource_type! {
 }
 
 impl Rules for AptPin {
+    const SETS: &'static [&'static str] = &["packages"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::new();
         let mut refuse = |attribute, message: &str, help: &str| {

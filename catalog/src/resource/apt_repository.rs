@@ -56,6 +56,8 @@ resource_type! {
 const OWN_FIELDS: [&str; 6] = ["types", "uris", "suites", "components", "architectures", "signed-by"];
 
 impl Rules for AptRepository {
+    const SETS: &'static [&'static str] = &["suites", "components", "types", "architectures"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = self.validate_options();
         let mut refuse = |attribute, message: &str, help: &str| {

@@ -3,7 +3,8 @@
 /// Defines a resource type: struct, definition and reading, from one list of attributes.
 ///
 /// `property` can be compared with the machine; `parameter` only says how. A field of type `Option<T>` may be
-/// left out; one with `= value` has a default; any other is required.
+/// left out; one with `= value` has a default; any other is required. `=> "words"` says what holds where it is left out, if
+/// that is more than that it is left alone (a property) or that there is none (a parameter).
 macro_rules! resource_type {
     (
         $(#[doc = $doc:literal])+
@@ -41,6 +42,11 @@ macro_rules! resource_type {
                         claims: typed.claims(),
                     };
                     Self::read(title, attributes).map(known)
+                },
+                sets: <Self as $crate::resource::Rules>::SETS,
+                same: |title, here, there| {
+                    let there = Self::read(title, there);
+                    Self::read(title, here).is_ok_and(|here| there.is_ok_and(|there| here == there))
                 },
             };
 

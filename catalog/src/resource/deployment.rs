@@ -114,6 +114,8 @@ fn nested(shared: &[RelativePath]) -> Option<(&RelativePath, &RelativePath)> {
 }
 
 impl Rules for Deployment {
+    const SETS: &'static [&'static str] = &["shared"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = match (&self.source, &self.remote) {
             (_, None) => source_errors(self.source.as_ref(), &self.headers, self.strip),

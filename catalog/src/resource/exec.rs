@@ -47,6 +47,8 @@ impl Exec {
 }
 
 impl Rules for Exec {
+    const SETS: &'static [&'static str] = &["returns"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let guarded =
             self.creates.is_some() || self.unless.is_some() || self.only_if.is_some() || self.refresh_only;

@@ -88,6 +88,8 @@ impl File {
 }
 
 impl Rules for File {
+    const SETS: &'static [&'static str] = &["ignore"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let ensure = self.ensured();
         let mut errors = Vec::new();

@@ -185,6 +185,8 @@ impl Firewall {
 }
 
 impl Rules for Firewall {
+    const SETS: &'static [&'static str] = &["protocol", "ports", "source", "destination"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::new();
         let mut refuse = |attribute, message: String, help: &str| {

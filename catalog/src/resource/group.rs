@@ -23,6 +23,8 @@ resource_type! {
 }
 
 impl Rules for Group {
+    const SETS: &'static [&'static str] = &["members"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let is_present = self.ensure == Presence::Present;
         is_present.then(|| name_error(&self.title)).flatten().into_iter().collect()

@@ -44,6 +44,8 @@ resource_type! {
 }
 
 impl Rules for Host {
+    const SETS: &'static [&'static str] = &["aliases"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::new();
         if self.ensure == Presence::Present && self.ip.is_none() {

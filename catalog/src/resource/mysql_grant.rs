@@ -208,6 +208,8 @@ impl MysqlGrant {
 }
 
 impl Rules for MysqlGrant {
+    const SETS: &'static [&'static str] = &["privileges"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::from_iter(self.wrong_privileges());
         if let Some(own) = self.on.database().filter(|name| name.as_str() == MysqlDatabase::NEEDED[0]) {

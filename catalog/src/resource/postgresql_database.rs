@@ -93,6 +93,8 @@ impl PostgresqlDatabase {
 }
 
 impl Rules for PostgresqlDatabase {
+    const SETS: &'static [&'static str] = &["extensions"];
+
     fn validate(&self) -> Vec<AttributeError> {
         if self.ensure == Presence::Absent && Self::NEEDED.contains(&self.title.as_str()) {
             let error = AttributeError::new("ensure", format!("`{}` is needed by the server", self.title));

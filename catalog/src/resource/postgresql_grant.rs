@@ -182,6 +182,8 @@ impl PostgresqlGrant {
 }
 
 impl Rules for PostgresqlGrant {
+    const SETS: &'static [&'static str] = &["privileges", "default_privileges"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors: Vec<_> = self.wrong_privileges().into_iter().chain(self.wrong_object()).collect();
         if self.with_grant_option && self.role.as_str() == "public" {

@@ -53,6 +53,8 @@ impl PostgresqlRole {
 }
 
 impl Rules for PostgresqlRole {
+    const SETS: &'static [&'static str] = &["member_of"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let name = self.title.as_str();
         let mut errors = Vec::new();

@@ -101,6 +101,8 @@ const KEPT: &[&str] = &[
 ];
 
 impl Rules for Tidy {
+    const SETS: &'static [&'static str] = &["matches"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::new();
         let mut refuse = |attribute, message: String, help: &str| {

@@ -62,6 +62,8 @@ pub(super) fn name_error(name: &SystemName) -> Option<AttributeError> {
 }
 
 impl Rules for User {
+    const SETS: &'static [&'static str] = &["groups"];
+
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors = Vec::new();
         if self.ensure == Presence::Present {

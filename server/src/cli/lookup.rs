@@ -1,5 +1,7 @@
 //! `holdfast lookup`: a value of the data, as one node sees it, and where it comes from.
 
+use std::sync::Arc;
+
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::harmless;
 use holdfast_catalog::origin::Origin;
@@ -85,7 +87,9 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     let merge = args.merge.map(Strategy::merge);
     let found = lookup.get_merged(&args.key, merge.as_ref());
     if args.explain && !matches!(found, Err(LookupError::Undeclared { .. })) {
-        show_explanation(&lookup.explain(&args.key, merge.as_ref()), args.format);
+        let nothing = matches!(&found, Ok(found) if found.as_ref().is_none_or(|found| found.value.is_null()));
+        let default = nothing.then(|| default_of(asked, &args.key)).flatten();
+        show_explanation(&lookup.explain(&args.key, merge.as_ref()), default.as_ref(), args.format);
     }
     for (manifest, origin) in givers(asked, &args.key) {
         say!(
@@ -204,7 +208,18 @@ fn show_value(value: &Value, format: Format) {
     }
 }
 
-fn show_explanation(explanation: &Explanation, format: Format) {
+/// The default of a parameter, with its place.
+fn default_of(asked: &Asked, key: &str) -> Option<(Value, Arc<Origin>)> {
+    let wanted @ (class, name) = key.rsplit_once("::")?;
+    let parameter = asked.program.modules().class(class)?.parameter(name)?;
+    if parameter.is_required() {
+        return None;
+    }
+    let value = parameter_of(&asked.program, &asked.node, &asked.facts, &asked.environment, wanted);
+    Some((value.ok()?.unwrap_or(Value::NULL), parameter.origin.clone()))
+}
+
+fn show_explanation(explanation: &Explanation, default: Option<&(Value, Arc<Origin>)>, format: Format) {
     if format == Format::Text {
         print(harmless::block(explanation.text().trim_end_matches('\n')));
         return;
@@ -216,8 +231,13 @@ fn show_explanation(explanation: &Explanation, format: Format) {
         "steps": explanation.steps.iter().map(step).collect::<Vec<_>>(),
         "found": answer.is_some(),
         "value": answer.map(|found| found.value.to_json_masked()),
+        "default": default.map(|(value, origin)| json!({
+            "value": value.to_json_masked(),
+            "path": &*origin.file,
+            "line": origin.line,
+        })),
     });
-    print(json);
+    print(harmless::json(&json.to_string()));
 }
 
 fn step(step: &Step) -> serde_json::Value {

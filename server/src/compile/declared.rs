@@ -7,7 +7,8 @@ use holdfast_catalog::catalog::MAX_RESOURCES;
 use holdfast_catalog::claim::Claim;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::{Attributes, Implied, ResourceRef};
+use holdfast_catalog::resource::{Attributes, Implied, ResourceRef, TypeDef};
+use holdfast_catalog::value::Value;
 
 use crate::language::manifest::{Manifest, RelationWord};
 
@@ -99,12 +100,17 @@ impl<'a> Declared<'a> {
         std::iter::successors(get(container), move |inner| inner.parent.and_then(get))
     }
 
-    /// Adds a resource, or joins it with one that is equal.
-    pub(super) fn declare(&mut self, pass: &Pass<'_>, resource: Resource) -> Target {
+    /// Adds a resource, or joins it with one that says the same.
+    pub(super) fn declare(&mut self, pass: &Pass<'_>, def: &TypeDef, resource: Resource) -> Target {
         if let Some(Target::Resource(index)) = self.find(&resource.reference) {
             let first = &mut self.resources[index as usize];
-            differences(first, &resource).into_iter().for_each(|problem| pass.report(problem));
-            first.tags.extend(resource.tags);
+            let different = differences(def, first, &resource);
+            if different.is_empty() {
+                first.join(resource);
+            } else {
+                different.into_iter().for_each(|problem| pass.report(problem));
+                first.tags.extend(resource.tags);
+            }
             return Target::Resource(index);
         }
         self.bytes += resource.attributes.values().map(super::content::text_bytes).sum::<usize>();
@@ -152,10 +158,32 @@ impl<'a> Declared<'a> {
     }
 }
 
+impl Resource {
+    /// Takes in another declaration that says the same: what either writes out is written out, and of two ways to write
+    /// one thing the first by its text stays, so that the order of declarations means nothing.
+    fn join(&mut self, other: Self) {
+        let text = |value: &Value| value.to_json_masked().to_string();
+        for (name, value) in other.attributes {
+            let stays = self.attributes.get(&name).is_some_and(|own| text(own) <= text(&value));
+            if stays {
+                continue;
+            }
+            if let Some(places) = other.sources.get(&name) {
+                self.sources.insert(name.clone(), places.clone());
+            }
+            self.attributes.insert(name, value);
+        }
+        self.tags.extend(other.tags);
+    }
+}
+
 /// Two declarations of one resource may join only where they say the same.
-fn differences(first: &Resource, second: &Resource) -> Vec<Diagnostic> {
+fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagnostic> {
     let names: BTreeSet<_> = first.attributes.keys().chain(second.attributes.keys()).collect();
-    let differs = |name: &&&Arc<str>| first.attributes.get(**name) != second.attributes.get(**name);
+    let (here, there) = (&first.attributes, &second.attributes);
+    let differs = |name: &&&Arc<str>| {
+        here.get(**name) != there.get(**name) && !def.says_the_same(&first.reference.title, name, here, there)
+    };
     let place = |of: &Resource, name: &Arc<str>| {
         of.sources
             .get(name)

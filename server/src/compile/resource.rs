@@ -164,7 +164,7 @@ impl<'a> Walk<'_, 'a> {
             implied,
             claims,
         };
-        Some(self.declared.declare(self.pass, resource))
+        Some(self.declared.declare(self.pass, def, resource))
     }
 
     /// Notes the edges that a block's metaparameters ask for.
