@@ -1,4 +1,5 @@
-//! `holdfast init`: a small control repository to start from, which `holdfast check` finds nothing wrong with.
+//! `holdfast init`: a small control repository to start from, with the standard modules, which `holdfast check` finds
+//! nothing wrong with.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,10 +31,10 @@ const FILES: &[(&str, &str)] = files![
     "modules/profile/manifests/web.toml",
     "modules/motd/manifests/init.toml",
     "modules/motd/templates/motd.hbs",
-    "modules/nginx/manifests/init.toml",
-    "modules/nginx/manifests/site.toml",
-    "modules/nginx/templates/site.conf.hbs",
 ];
+
+/// The standard modules as they are in this program's own tree: `build.rs` lists them.
+const STANDARD: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/standard_modules.rs"));
 
 /// Runs the command.
 pub(super) fn run(args: &Args) -> Ended {
@@ -57,7 +58,8 @@ fn write(directory: &Path) -> io::Result<()> {
     if foreign {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is not empty; name a new directory"));
     }
-    for (path, text) in FILES {
+    let own = FILES.iter().map(|(path, text)| (*path, text.as_bytes()));
+    for (path, text) in own.chain(STANDARD.iter().copied()) {
         let path = directory.join(path);
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         std::fs::write(path, text)?;
@@ -80,6 +82,28 @@ mod tests {
         let program = Program::new(&Directory::new(&directory).snapshot().unwrap(), None);
         assert_eq!(check(&program).all(), []);
         assert_eq!(program.inventory().nodes().count(), 1);
+        let mut paths: Vec<_> =
+            FILES.iter().map(|(path, _)| path).chain(STANDARD.iter().map(|(path, _)| path)).collect();
+        paths.sort();
+        assert!(
+            paths.windows(2).all(|pair| pair[0] != pair[1]),
+            "one file is written over another: {paths:?}"
+        );
         assert_eq!(write(&directory).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn each_standard_module_stands_by_itself_beside_what_is_made() {
+        let parent = tempfile::tempdir().unwrap();
+        write(parent.path()).unwrap();
+        let program = Program::new(&Directory::new(parent.path()).snapshot().unwrap(), None);
+        let has = |name: &str| program.modules().get(name).is_some();
+        assert!(["nginx::vhost", "postgresql", "borg", "ssh"].into_iter().all(has));
+        assert!(
+            !has("shop") && !has("role::webshop") && !has("profile::nginx"),
+            "the estate's own stay there"
+        );
+        let size: usize = STANDARD.iter().map(|(_, bytes)| bytes.len()).sum();
+        assert!(size < 512 * 1024, "the standard modules make the program {size} bytes larger");
     }
 }
