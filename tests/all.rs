@@ -15,6 +15,7 @@ mod faults;
 mod lab;
 mod modules;
 mod node;
+mod nginx_check;
 mod path;
 mod readme;
 mod reference;
