@@ -11,6 +11,7 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::hash::ContentHash;
 
 mod directory;
+mod error;
 mod follower;
 mod git;
 mod kept;
@@ -21,6 +22,7 @@ mod source;
 mod watch;
 
 pub use directory::Directory;
+pub use error::RepoError;
 pub use follower::{Follower, Poke, Update};
 pub use git::GitRepository;
 #[cfg(test)]
@@ -346,58 +348,4 @@ impl Reader {
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
-}
-
-/// Why a repository cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum RepoError {
-    /// The path is not there, or cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Io {
-        /// What was read.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// Not a git repository, or a broken one.
-    #[error("cannot read the git repository {path}: {reason}")]
-    Git {
-        /// Where it is.
-        path: String,
-        /// What git says.
-        reason: String,
-    },
-    /// The revision does not exist.
-    #[error("`{revision}` is no commit of {path}: name a branch, a tag or a commit that it has")]
-    UnknownRevision {
-        /// What was asked for.
-        revision: String,
-        /// Where.
-        path: String,
-    },
-    /// The branch does not exist.
-    #[error("{path} has no branch `{branch}`: branches alone are followed, not tags or commits")]
-    UnknownBranch {
-        /// Which.
-        branch: String,
-        /// Where.
-        path: String,
-    },
-    /// Fetching from the remote failed.
-    #[error("cannot fetch {url}: {reason}")]
-    Fetch {
-        /// From where, without credentials.
-        url: String,
-        /// What git says.
-        reason: String,
-    },
-    /// The URL holds a password.
-    #[error(
-        "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \
-         a credential helper (`git config --global credential.helper store`) or an ssh key"
-    )]
-    Password {
-        /// Which, without credentials.
-        url: String,
-    },
 }

@@ -133,7 +133,7 @@ pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot,
             Directory::new(root).snapshot()
         }
     };
-    let snapshot = snapshot.map_err(|error| error.to_string())?;
+    let snapshot = snapshot.map_err(|error| error.or_exhausted(directory).to_string())?;
     if PARTS.iter().all(|part| snapshot.under(part).next().is_none()) {
         return Err(format!(
             "{} is no control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one",

@@ -72,6 +72,16 @@ impl Follower {
         Ok(Self { updates, poke: Poke(poke) })
     }
 
+    /// One that yields these, and ends.
+    #[cfg(test)]
+    pub(crate) async fn of(snapshots: Vec<Snapshot>) -> Self {
+        let (sender, updates) = mpsc::channel(snapshots.len().max(1));
+        for snapshot in snapshots {
+            sender.send(Ok(Some(snapshot))).await.unwrap();
+        }
+        Self { updates, poke: Poke(channel().0) }
+    }
+
     /// The next snapshot or error; none when the follower's thread has ended.
     pub async fn next(&mut self) -> Option<Update> {
         self.updates.recv().await

@@ -54,6 +54,11 @@ impl GitRepository {
         Ok(Self { repository, path: path.to_owned(), wanted, blobs: Mutex::default() })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether there is a git repository at `path` itself, not above it.
     pub fn is_at(path: &Path) -> bool {
         gix::open::Options::isolated().open(path).is_ok()
@@ -126,9 +131,12 @@ impl GitRepository {
     ) -> Result<(gix::Commit<'r>, Vec<Diagnostic>), RepoError> {
         let named = || wanted.text().chars().take(120).flat_map(char::escape_default).collect();
         let path = || self.path.display().to_string();
-        let unknown = || match wanted {
-            Wanted::Branch(_) => RepoError::UnknownBranch { branch: named(), path: path() },
-            Wanted::Revision(_) => RepoError::UnknownRevision { revision: named(), path: path() },
+        let unknown = || {
+            let error = match wanted {
+                Wanted::Branch(_) => RepoError::UnknownBranch { branch: named(), path: path() },
+                Wanted::Revision(_) => RepoError::UnknownRevision { revision: named(), path: path() },
+            };
+            error.or_exhausted(&self.path)
         };
         let Resolved { id, remarks } = revision::resolve(repository, wanted).ok_or_else(unknown)?;
         let object = repository.find_object(id).map_err(|error| broken(&self.path, &error.to_string()))?;
@@ -250,7 +258,7 @@ fn written(commit: &gix::Commit<'_>) -> Option<Written> {
 }
 
 fn broken(path: &Path, reason: &str) -> RepoError {
-    RepoError::Git { path: path.display().to_string(), reason: reason.to_owned() }
+    RepoError::Git { path: path.display().to_string(), reason: reason.to_owned() }.or_exhausted(path)
 }
 
 #[cfg(test)]

@@ -24,6 +24,10 @@ impl Source {
     /// # Errors
     /// It is not there, or cannot be fetched and never was.
     pub fn open(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
+        Self::find(repo, branch, mirror).map_err(|error| error.or_exhausted(Path::new(repo)))
+    }
+
+    fn find(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
             match mirror.fetch() {
@@ -50,14 +54,27 @@ impl Source {
     /// # Errors
     /// It cannot be read or is beyond the limits.
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
-        match self {
+        let snapshot = match self {
             Self::Directory(directory) => directory.snapshot(),
             Self::Git(repository) | Self::Remote(_, repository) => repository.snapshot(),
-        }
+        };
+        snapshot.map_err(|error| error.or_exhausted(self.path()))
     }
 
     /// The snapshot of now, if it is another than `last`.
     pub(super) fn newer_than(&self, last: Option<&CommitId>) -> Result<Option<Snapshot>, RepoError> {
+        self.look(last).map_err(|error| error.or_exhausted(self.path()))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Directory(directory) => directory.root(),
+            Self::Git(repository) => repository.path(),
+            Self::Remote(mirror, _) => mirror.path(),
+        }
+    }
+
+    fn look(&self, last: Option<&CommitId>) -> Result<Option<Snapshot>, RepoError> {
         if let Self::Remote(mirror, _) = self {
             mirror.fetch()?;
         }

@@ -1,0 +1,127 @@
+//! Why a repository cannot be read, and what to do.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
+
+/// Why a repository cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// The path is not there, or cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// What was read.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The process, or the machine, may open no further file, whatever else seems wrong.
+    #[error(
+        "cannot read {path}: too many files are open{}; raise the limit (`LimitNOFILE=` of the unit, `ulimit -n` of a shell), \
+         or see what holds them", .limit.map(|limit| format!(", {limit} is the limit")).unwrap_or_default()
+    )]
+    Files {
+        /// What was read.
+        path: String,
+        /// How many this process may have open, where that is known.
+        limit: Option<u64>,
+    },
+    /// Not a git repository, or a broken one.
+    #[error("cannot read the git repository {path}: {reason}")]
+    Git {
+        /// Where it is.
+        path: String,
+        /// What git says.
+        reason: String,
+    },
+    /// The revision does not exist.
+    #[error("`{revision}` is no commit of {path}: name a branch, a tag or a commit that it has")]
+    UnknownRevision {
+        /// What was asked for.
+        revision: String,
+        /// Where.
+        path: String,
+    },
+    /// The branch does not exist.
+    #[error("{path} has no branch `{branch}`: branches alone are followed, not tags or commits")]
+    UnknownBranch {
+        /// Which.
+        branch: String,
+        /// Where.
+        path: String,
+    },
+    /// Fetching from the remote failed.
+    #[error("cannot fetch {url}: {reason}")]
+    Fetch {
+        /// From where, without credentials.
+        url: String,
+        /// What git says.
+        reason: String,
+    },
+    /// The URL holds a password.
+    #[error(
+        "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \
+         a credential helper (`git config --global credential.helper store`) or an ssh key"
+    )]
+    Password {
+        /// Which, without credentials.
+        url: String,
+    },
+}
+
+impl RepoError {
+    /// The same, but where no file can be opened any more: then whatever else it says follows from that, such as that a
+    /// branch is not there. Asked while what was being read is still open.
+    #[must_use]
+    pub fn or_exhausted(self, path: &Path) -> Self {
+        let exhausted = self.is_of_files() || File::open("/dev/null").is_err_and(|error| is_of_files(&error));
+        self.explained(path, exhausted)
+    }
+
+    fn explained(self, path: &Path, exhausted: bool) -> Self {
+        match exhausted {
+            true => {
+                Self::Files { path: path.display().to_string(), limit: getrlimit(Resource::Nofile).current }
+            }
+            false => self,
+        }
+    }
+
+    fn is_of_files(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_of_files(source),
+            Self::Git { reason, .. } | Self::Fetch { reason, .. } => reason.contains("Too many open files"),
+            _ => false,
+        }
+    }
+}
+
+/// Of this process, or of the whole machine.
+fn is_of_files(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_too_many_open_files_is_said_to_be_that() {
+        let unknown =
+            || RepoError::UnknownBranch { branch: "main".to_owned(), path: "/srv/control".to_owned() };
+        let path = Path::new("/srv/control");
+        let told = unknown().explained(path, true).to_string();
+        assert!(told.starts_with("cannot read /srv/control: too many files are open, "), "{told}");
+        assert!(told.contains("LimitNOFILE=") && !told.contains("branch"), "{told}");
+        assert_eq!(unknown().explained(path, false).to_string(), unknown().to_string());
+        let of_files = |source: io::Error| RepoError::Io { path: "a".to_owned(), source }.is_of_files();
+        assert!(
+            of_files(Errno::MFILE.into()) && of_files(Errno::NFILE.into()) && !of_files(Errno::NOENT.into())
+        );
+        let reason = "error: cannot fork() for ssh: Too many open files".to_owned();
+        assert!(RepoError::Fetch { url: "u".to_owned(), reason }.is_of_files());
+    }
+}
