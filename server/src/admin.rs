@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::diagnose::{self, Colour};
 use crate::excerpt::Excerpts;
 use crate::identity::{Identity, Invitation, NodeError, token};
-use crate::live::{Happening, Live};
+use crate::live::{Happening, Judged, Live};
 use crate::store::audit::Entry;
 use crate::store::commit::CommitRow;
 use crate::store::node::{NodeRow, Present};
@@ -86,6 +86,8 @@ enum Refused {
         "commit {0} has not reached the server: is it pushed, and to the branch that the server follows?"
     )]
     NotJudged(String),
+    #[error("commit {0} was not judged: commit {1} came meanwhile, and is judged in its place")]
+    Overtaken(String, String),
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error(transparent)]
@@ -153,7 +155,12 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
         return Ok(Answer::Done("the repository is looked at now".into()));
     };
     let judged = context.live.judged(&commit, PATIENCE).await?;
-    let judged = judged.ok_or_else(|| Refused::NotJudged(commit.escape_default().take(80).collect()))?;
+    let shown = || commit.escape_default().take(80).collect();
+    let judged = match judged {
+        Judged::Row(row) => *row,
+        Judged::Overtaken(newer) => return Err(Refused::Overtaken(shown(), newer)),
+        Judged::NotCome => return Err(Refused::NotJudged(shown())),
+    };
     let shown = errors_of(context, &judged);
     Ok(Answer::Judged(Box::new(verdict::of(context, judged, shown).await?)))
 }
@@ -226,6 +233,9 @@ async fn add_user(
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
         return Err(Refused::UserName(name.escape_default().take(80).collect()));
     }
+    if scope != Scope::Everything {
+        named::Names::of(context, &nodes::members(context).await?).check_scope(&scope)?;
+    }
     let entry = Entry::new(Timestamp::now(), by, "user-added", &name);
     let user = context.store.add_user(name.clone(), role, scope, entry).await?;
     let user = user.ok_or(Refused::UserThere(name))?;
@@ -233,9 +243,6 @@ async fn add_user(
 }
 
 /// Makes a one-time login link for a user.
-    if scope != Scope::Everything {
-        named::Names::of(context, &nodes::members(context).await?).check_scope(&scope)?;
-    }
 ///
 /// # Errors
 /// Where the store fails.

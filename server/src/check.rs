@@ -94,24 +94,26 @@ impl Checked {
 /// Checks a repository: that everything can be read and every name is known, and that each node of the inventory
 /// compiles, with its facts from `facts/NAME.json`, else `facts/default.json`, else none.
 pub fn check(program: &Program) -> Checked {
-    judge(program, None)
+    judge(program, None, &|| false).unwrap_or_default()
 }
 
-/// The same of the commit that is to follow the one in force: what it did not change is not compiled again, and what is
-/// gone because a tenant took it away is that tenant's fault.
-pub fn check_after(program: &Program, before: Before<'_>) -> Checked {
-    judge(program, Some(before))
-}
+/// Whether nobody wants to know any more.
+pub type Stopped<'a> = &'a (dyn Fn() -> bool + Sync);
 
-fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
+/// The same of the commit that is to follow the one in force, where there is one: what it did not change is not compiled
+/// again, and what is gone because a tenant took it away is that tenant's fault. None where it was stopped before its end.
+pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>) -> Option<Checked> {
     if let Some((path, reason)) = program.snapshot().refusal() {
         // Nothing was read: all else that could be said would follow from that.
         let origin = path.map(|path| Origin::locate(path, "", 0..0));
-        return Checked { fatal: vec![Diagnostic::error("limit", &**reason, origin)], ..Checked::default() };
+        return Some(Checked {
+            fatal: vec![Diagnostic::error("limit", &**reason, origin)],
+            ..Checked::default()
+        });
     }
     let mut checked = check_sources(program);
     let shelf = facts::Shelf::new(program.snapshot());
-    let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before);
+    let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
     checked.fatal.extend(facts);
     for problem in keys::check(program, &shelf) {
         checked.note(program, problem);
@@ -137,7 +139,7 @@ fn judge(program: &Program, before: Option<Before<'_>>) -> Checked {
     checked.fatal = sorted(checked.fatal);
     checked.tenants = sorted(checked.tenants);
     checked.warnings = sorted(checked.warnings);
-    checked
+    Some(checked)
 }
 
 /// What does not take a compile.

@@ -3,7 +3,7 @@
 //! A commit comes into force only when it is checked; a broken one leaves the last good in force and says so. What can
 //! be answered from memory never touches the store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -22,10 +22,13 @@ use crate::store::Store;
 use crate::store::node::{NodeId, Place};
 
 mod commit;
+mod follow;
 mod given;
 mod inventory;
 mod seen;
 mod slots;
+
+pub use commit::Judged;
 
 pub mod poll; // what a node is to be, or that nothing changed
 pub mod report; // what a node did
@@ -144,6 +147,8 @@ pub struct Live {
     broken: ArcSwapOption<Snapshot>,
     /// The commit that is being judged now.
     judging: ArcSwapOption<String>,
+    /// Commits that a newer one took the place of before they were judged, with that one.
+    overtaken: Mutex<VecDeque<(String, String)>>,
     /// Why the repository cannot be read, for as long as that is so.
     unreadable: ArcSwapOption<Unreadable>,
     given: Mutex<HashMap<NodeId, given::Given>>,
@@ -166,6 +171,7 @@ impl Live {
             in_force: ArcSwapOption::empty(),
             broken: ArcSwapOption::empty(),
             judging: ArcSwapOption::empty(),
+            overtaken: Mutex::default(),
             unreadable: ArcSwapOption::empty(),
             given: Mutex::default(),
             turns: Mutex::default(),

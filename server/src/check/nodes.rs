@@ -11,7 +11,7 @@ use holdfast_catalog::facts::Facts;
 
 use super::change::Change;
 use super::facts::Shelf;
-use super::{Before, ENVIRONMENT};
+use super::{Before, ENVIRONMENT, Stopped};
 use crate::compile::{Program, compile};
 use crate::inventory::Node;
 
@@ -33,14 +33,19 @@ enum Outcome {
     Failed(Vec<Diagnostic>),
 }
 
-/// Compiles every node of the inventory that can come out otherwise than before.
-pub(super) fn compile_all(program: &Program, shelf: &Shelf<'_>, before: Option<Before<'_>>) -> Outcomes {
+/// Compiles every node of the inventory that can come out otherwise than before; none where it was stopped on the way.
+pub(super) fn compile_all(
+    program: &Program,
+    shelf: &Shelf<'_>,
+    before: Option<Before<'_>>,
+    stopped: Stopped<'_>,
+) -> Option<Outcomes> {
     let nodes: Vec<&Arc<Node>> = program.inventory().nodes().collect();
     let change = before.map(|before| (before, Change::new(before.program, program)));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
-        while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped()) {
             done.push((node.certname.clone(), outcome(program, shelf, change.as_ref(), node)));
         }
         done
@@ -58,7 +63,7 @@ pub(super) fn compile_all(program: &Program, shelf: &Shelf<'_>, before: Option<B
         }
         done
     });
-    gather(done, before)
+    (done.len() == nodes.len()).then(|| gather(done, before))
 }
 
 fn outcome(

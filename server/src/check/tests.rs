@@ -32,6 +32,21 @@ fn repository(overlay: &[(&str, &str)]) -> Program {
     Program::new(&Snapshot::of_files(files), None)
 }
 
+fn check_after(program: &Program, before: Before<'_>) -> Checked {
+    judge(program, Some(before), &|| false).unwrap()
+}
+
+#[test]
+fn a_check_that_is_stopped_compiles_no_further_node() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let nodes = (0..100).map(|n| format!("[\"web{n}.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"));
+    let program = repository(&[("inventory/alpinhost/acme.toml", &nodes.collect::<String>())]);
+    let asked = AtomicUsize::new(0);
+    let stopped = || asked.fetch_add(1, Ordering::Relaxed) >= 3;
+    assert!(judge(&program, None, &stopped).is_none());
+    assert!(asked.into_inner() < 100, "each node was begun all the same");
+}
+
 /// Checks commits one after the other, as they come into force: whether each does, and which nodes do not follow it.
 fn in_turn(commits: &[&[(&str, &str)]]) -> Vec<(bool, Vec<String>)> {
     let mut in_force: Option<(Program, Checked)> = None;

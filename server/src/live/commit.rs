@@ -6,64 +6,53 @@ use std::time::Duration;
 use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 
-use super::{Happening, InForce, Live, Unreadable};
-use crate::check::{Before, Checked, check, check_after};
+use super::follow::Stop;
+use super::{Happening, InForce, Live};
+use crate::check::{Before, Checked, judge};
 use crate::compile::Program;
-use crate::repo::Follower;
 use crate::repo::Snapshot;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 
+/// What became of a commit that somebody waits for.
+#[derive(Debug)]
+pub enum Judged {
+    /// It was judged.
+    Row(Box<CommitRow>),
+    /// A newer one came while it was being judged, and took its place.
+    Overtaken(String),
+    /// It has not come.
+    NotCome,
+}
+
 impl Live {
-    /// Takes up what a follower finds, until it ends.
-    pub async fn follow(self: Arc<Self>, mut follower: Follower) {
-        // Set once: there is one follower in a server's life.
-        let _ = self.poke.set(follower.poke());
-        while let Some(update) = follower.next().await {
-            match update {
-                Ok(snapshot) => {
-                    if self.unreadable.swap(None).is_some() {
-                        self.tell(Happening::RepositoryReadable);
-                    }
-                    if let Some(snapshot) = snapshot {
-                        self.take(snapshot).await;
-                    }
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the repository cannot be read; the last commit stays in force");
-                    self.cannot_read(error.to_string());
-                }
-            }
-        }
-    }
-
-    /// Notes that the repository cannot be read, since the first time that this was so.
-    fn cannot_read(&self, why: String) {
-        let since = self.unreadable().map_or_else(Timestamp::now, |unreadable| unreadable.since);
-        self.unreadable.store(Some(Arc::new(Unreadable { since, why })));
-        self.tell(Happening::RepositoryUnreadable);
-    }
-
     /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which it was. Polls are
     /// answered from the commit in force until then.
     pub async fn take(self: &Arc<Self>, snapshot: Snapshot) -> CommitStatus {
+        // Nobody stops it.
+        self.take_until(snapshot, Stop::default()).await.unwrap_or(CommitStatus::Broken)
+    }
+
+    /// The same; none where it was stopped before the judgement came to its end, and nothing came of it.
+    pub(super) async fn take_until(self: &Arc<Self>, snapshot: Snapshot, stop: Stop) -> Option<CommitStatus> {
         for remark in snapshot.remarks() {
             tracing::warn!(commit = snapshot.commit().as_str(), "{}", remark.message);
         }
         let (live, judged) = (self.clone(), snapshot.clone());
         let commit = snapshot.commit().to_string();
         self.judging.store(Some(Arc::new(commit.clone())));
-        let judged = tokio::task::spawn_blocking(move || live.judge(&judged)).await;
+        let judged = tokio::task::spawn_blocking(move || live.judge(&judged, &stop)).await;
         self.judging.store(None);
-        let Ok((program, checked)) = judged else {
+        let Ok(judged) = judged else {
             let why = "checking this commit failed in an unforeseen way: the server's log says more";
             self.refuse(&snapshot, vec![Diagnostic::error("unforeseen", why, None)]).await;
-            return CommitStatus::Broken;
+            return Some(CommitStatus::Broken);
         };
+        let (program, checked) = judged?;
         let (now, all) = (Timestamp::now(), checked.all());
         if !checked.is_usable() {
             self.refuse(&snapshot, all).await;
-            return CommitStatus::Broken;
+            return Some(CommitStatus::Broken);
         }
         let kept = checked.nodes.len();
         match kept {
@@ -78,7 +67,7 @@ impl Live {
         self.keep(&snapshot).await;
         self.record(&snapshot, CommitStatus::Good, all, now).await;
         self.tell(Happening::CommitTaken { commit });
-        CommitStatus::Good
+        Some(CommitStatus::Good)
     }
 
     /// Keeps what came into force for the next start.
@@ -99,36 +88,35 @@ impl Live {
         self.tell(Happening::CommitBroken { commit });
     }
 
-    /// The one judgement, which is also that of `holdfast check`.
-    fn judge(&self, snapshot: &Snapshot) -> (Program, Checked) {
-        let Some(in_force) = self.in_force() else {
-            let program = Program::new(snapshot, None);
-            let checked = check(&program);
-            return (program, checked);
-        };
-        let program = Program::new(snapshot, Some(in_force.program()));
-        let before = Before { program: in_force.program(), checked: in_force.checked() };
-        let checked = check_after(&program, before);
-        (program, checked)
+    /// The one judgement, which is also that of `holdfast check`; none where it was stopped.
+    fn judge(&self, snapshot: &Snapshot, stop: &Stop) -> Option<(Program, Checked)> {
+        let in_force = self.in_force();
+        let program = Program::new(snapshot, in_force.as_ref().map(|in_force| in_force.program()));
+        let before = in_force.as_ref().map(|now| Before { program: now.program(), checked: now.checked() });
+        let checked = judge(&program, before, &|| stop.is_set())?;
+        Some((program, checked))
     }
 
-    /// Waits until a commit has been judged: what it came to, or none where it does not come within `patience`.
-    pub async fn judged(&self, commit: &str, patience: Duration) -> store::Result<Option<CommitRow>> {
+    /// Waits until a commit has been judged; not for longer than `patience` where it does not come.
+    pub async fn judged(&self, commit: &str, patience: Duration) -> store::Result<Judged> {
         let mut happenings = self.happenings();
         let mut deadline = tokio::time::Instant::now() + patience;
         loop {
             if self.snapshot(commit).is_some() {
                 let rows = self.store.commit(commit.to_owned()).await?;
                 let row = rows.into_iter().find(|row| row.environment == self.config.environment);
-                if row.is_some() {
-                    return Ok(row);
+                if let Some(row) = row {
+                    return Ok(Judged::Row(Box::new(row)));
                 }
+            }
+            if let Some(newer) = self.overtaken_by(commit) {
+                return Ok(Judged::Overtaken(newer));
             }
             // Whoever missed some happenings looks again as well.
             if tokio::time::timeout_at(deadline, happenings.recv()).await.is_err() {
                 // With many nodes a judgement takes its time: the commit has come.
                 if self.judging.load_full().is_none() {
-                    return Ok(None);
+                    return Ok(Judged::NotCome);
                 }
                 deadline = tokio::time::Instant::now() + patience;
             }

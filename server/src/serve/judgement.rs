@@ -3,9 +3,10 @@
 use holdfast_catalog::wire::CatalogAnswer;
 
 use super::fixture::Fixture;
-use crate::admin::Outcome;
+use crate::admin::{Outcome, Request};
 use crate::check::check;
 use crate::compile::Program;
+use crate::repo::{Follower, Snapshot};
 use crate::store::commit::CommitStatus;
 
 const WEB: &str = "modules/profile/manifests/web.toml";
@@ -169,4 +170,26 @@ async fn what_shows_only_with_a_machines_own_facts_stops_that_machine_and_no_com
     assert!(web.poll("{}", None).await.is_err(), "it has no such fact");
     let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     assert_eq!((status, fixture.verdict(commit).await.outcome), (CommitStatus::Good, Outcome::InForce));
+}
+
+#[actix_web::test]
+async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end() {
+    let fixture = Fixture::start().await;
+    let commit = |text: &str| {
+        let files = fixture.snapshot();
+        let files = files.files().map(|(path, file)| (path.clone(), file.bytes().clone()));
+        let change = ("modules/profile/files/web".into(), text.as_bytes().into());
+        Snapshot::of_files(files.chain([change]).collect::<std::collections::BTreeMap<_, _>>())
+    };
+    let commits = ["one", "two", "three"].map(commit);
+    let [one, two, three] = commits.each_ref().map(|snapshot| snapshot.commit().to_string());
+    // All have come before the first is looked at.
+    fixture.server.live.clone().follow(Follower::of(commits.into()).await).await;
+    let was_judged =
+        async |commit: &str| !fixture.server.store.commit(commit.to_owned()).await.unwrap().is_empty();
+    assert!(!was_judged(&one).await, "nobody waits for what is never in force");
+    assert!(was_judged(&two).await, "what took another's place is not overtaken itself");
+    assert_eq!(fixture.server.live.in_force().unwrap().commit(), three);
+    let told = fixture.ask(Request::Poke { commit: Some(one.clone()) }).await.unwrap_err().to_string();
+    assert!(told.contains(&format!("commit {one} was not judged: commit {two} came meanwhile")), "{told}");
 }

@@ -1,0 +1,128 @@
+//! Commits as they come. One is judged at a time, and a newer one ends the judgement of an older: nobody waits for what
+//! will never be in force.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+
+use super::{Happening, Live, Unreadable};
+use crate::repo::{Follower, Snapshot, Update};
+
+/// So many commits that were not judged are remembered, for whoever asks what became of them.
+const REMEMBERED: usize = 32;
+
+/// Ends a judgement before its end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody wants to know any more.
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Live {
+    /// Takes up what a follower finds, until it ends.
+    pub async fn follow(self: Arc<Self>, mut follower: Follower) {
+        // Set once: there is one follower in a server's life.
+        let _ = self.poke.set(follower.poke());
+        let mut newer: Option<Snapshot> = None;
+        loop {
+            newer = match newer.take() {
+                // What took another's place is judged to its end: commits that come faster than they are judged would
+                // otherwise keep each other from ever coming into force.
+                Some(snapshot) => {
+                    self.take(snapshot).await;
+                    None
+                }
+                None => match follower.next().await {
+                    Some(update) => match self.readable(update) {
+                        Some(snapshot) => self.take_unless_overtaken(snapshot, &mut follower).await,
+                        None => None,
+                    },
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Judges a snapshot until a newer one comes, which is the answer.
+    async fn take_unless_overtaken(
+        self: &Arc<Self>,
+        snapshot: Snapshot,
+        follower: &mut Follower,
+    ) -> Option<Snapshot> {
+        let (stop, commit) = (Stop::default(), snapshot.commit().to_string());
+        let mut judging = pin!(self.take_until(snapshot, stop.clone()));
+        let newer = loop {
+            tokio::select! {
+                biased;
+                update = follower.next() => match update {
+                    Some(update) => if let Some(newer) = self.readable(update) { break newer },
+                    None => {
+                        judging.await;
+                        return None;
+                    }
+                },
+                _ = &mut judging => return None,
+            }
+        };
+        stop.set();
+        if judging.await.is_none() {
+            let by = newer.commit().to_string();
+            tracing::info!(
+                commit,
+                newer = by,
+                "a newer commit came while this one was being judged, and takes its place"
+            );
+            self.note_overtaken(commit, by);
+        }
+        Some(newer)
+    }
+
+    /// The snapshot of an update; notes whether the repository can be read.
+    fn readable(&self, update: Update) -> Option<Snapshot> {
+        match update {
+            Ok(snapshot) => {
+                if self.unreadable.swap(None).is_some() {
+                    self.tell(Happening::RepositoryReadable);
+                }
+                snapshot
+            }
+            Err(error) => {
+                tracing::error!(%error, "the repository cannot be read; the last commit stays in force");
+                self.cannot_read(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Notes that the repository cannot be read, since the first time that this was so.
+    fn cannot_read(&self, why: String) {
+        let since = self.unreadable().map_or_else(Timestamp::now, |unreadable| unreadable.since);
+        self.unreadable.store(Some(Arc::new(Unreadable { since, why })));
+        self.tell(Happening::RepositoryUnreadable);
+    }
+
+    fn note_overtaken(&self, commit: String, newer: String) {
+        let mut overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaken.push_back((commit, newer));
+        while overtaken.len() > REMEMBERED {
+            overtaken.pop_front();
+        }
+    }
+
+    /// The commit that took the place of this one before it was judged.
+    pub(super) fn overtaken_by(&self, commit: &str) -> Option<String> {
+        let overtaken = self.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaken.iter().rev().find(|(older, _)| older == commit).map(|(_, newer)| newer.clone())
+    }
+}
