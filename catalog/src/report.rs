@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::CatalogId;
+use crate::catalog::{CatalogId, MAX_RESOURCES};
 use crate::origin::Origin;
 use crate::resource::ResourceRef;
 
@@ -118,7 +118,8 @@ pub struct Counts {
     pub unchanged: u32,
     /// Mended.
     pub changed: u32,
-    /// Of those, and of `would_change` and `failed`: with a corrective event.
+    /// Of those: with a corrective event, so that what others had changed is as it should be again. What drifted and is
+    /// left alone, or could not be corrected, has the cause in its events.
     pub corrective: u32,
     /// Off, and only reported.
     pub would_change: u32,
@@ -135,6 +136,25 @@ pub struct Counts {
     /// Events that the report leaves out, over [`MAX_EVENTS`].
     #[serde(default)]
     pub dropped: u32,
+}
+
+impl Counts {
+    /// Whether each resource of a catalog that can be is counted once: what a node reports is only its word.
+    pub fn add_up(&self) -> bool {
+        let each = [
+            self.unchanged,
+            self.changed,
+            self.would_change,
+            self.failed,
+            self.skipped,
+            self.not_applicable,
+            self.off,
+        ];
+        let sum: u64 = each.iter().map(|count| u64::from(*count)).sum();
+        sum == u64::from(self.total)
+            && usize::try_from(self.total).is_ok_and(|total| total <= MAX_RESOURCES)
+            && self.corrective <= self.changed
+    }
 }
 
 /// What a run found and did.

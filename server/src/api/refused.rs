@@ -141,6 +141,7 @@ impl From<ReportError> for Refused {
             ReportError::OverLimit(_) => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "report-too-large", error.to_string())
             }
+            ReportError::Counts => Self::bad_request("report-counts", error.to_string()),
             ReportError::Store(_) => Self::internal(&error),
         }
     }

@@ -5,6 +5,7 @@
 //! guessed from everywhere at once.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -23,17 +24,9 @@ const OF_NAME_FROM_ELSEWHERE: u32 = 100;
 /// Login links: nobody guesses one, so this only saves the store.
 const LINKS: u32 = 300;
 
-/// So many counts are remembered, and so many networks of owners; more at once is an attack, and then nobody new may
-/// try.
+/// So many counts of a kind are remembered, and so many networks of owners. More at once is an attack: then nobody new may try
+/// a password, and owners still come in from where they did before, and whoever has a link by it.
 const REMEMBERED: usize = 20_000;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Key {
-    Network(IpAddr),
-    Name(String, IpAddr),
-    NameFromElsewhere(String),
-    Links(IpAddr),
-}
 
 /// The attempts of the last minutes.
 #[derive(Debug, Default)]
@@ -41,7 +34,10 @@ pub struct Attempts(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    counts: HashMap<Key, (Timestamp, u32)>,
+    by_network: Counts<IpAddr>,
+    by_name: Counts<(String, IpAddr)>,
+    from_elsewhere: Counts<String>,
+    links: Counts<IpAddr>,
     /// From where the owners of names came in, and when last.
     owners: HashMap<(String, IpAddr), Timestamp>,
 }
@@ -52,15 +48,14 @@ impl Attempts {
     /// # Errors
     /// How long to wait, where there were too many.
     pub fn count(&self, address: IpAddr, name: &str, now: Timestamp) -> Result<(), SignedDuration> {
-        let (network, name) = (network::of(address), shortened(name));
+        let owner = (shortened(name), network::of(address));
         let mut state = self.state();
-        let owner = (name.clone(), network);
-        let mut keys = vec![(Key::Network(network), FROM_NETWORK)];
-        if !state.owners.contains_key(&owner) {
-            keys.push((Key::NameFromElsewhere(name), OF_NAME_FROM_ELSEWHERE));
+        let beyond = if state.owners.contains_key(&owner) { Beyond::LetIn } else { Beyond::Refuse };
+        state.by_network.take(owner.1, FROM_NETWORK, beyond, now)?;
+        if beyond == Beyond::Refuse {
+            state.from_elsewhere.take(owner.0.clone(), OF_NAME_FROM_ELSEWHERE, beyond, now)?;
         }
-        keys.push((Key::Name(owner.0, network), OF_NAME));
-        state.take(keys, now)
+        state.by_name.take(owner, OF_NAME, beyond, now)
     }
 
     /// Counts the use of a login link.
@@ -68,14 +63,14 @@ impl Attempts {
     /// # Errors
     /// How long to wait, where there were too many.
     pub fn count_link(&self, address: IpAddr, now: Timestamp) -> Result<(), SignedDuration> {
-        self.state().take([(Key::Links(network::of(address)), LINKS)], now)
+        self.state().links.take(network::of(address), LINKS, Beyond::LetIn, now)
     }
 
     /// Forgets the attempts on a name from where its owner came in, and remembers that network.
     pub fn came_in(&self, address: IpAddr, name: &str, now: Timestamp) {
         let (network, name) = (network::of(address), shortened(name));
         let mut state = self.state();
-        state.counts.remove(&Key::Name(name.clone(), network));
+        state.by_name.0.remove(&(name.clone(), network));
         if state.owners.len() >= REMEMBERED
             && let Some(oldest) =
                 state.owners.iter().min_by_key(|(_, at)| **at).map(|(owner, _)| owner.clone())
@@ -90,28 +85,39 @@ impl Attempts {
     }
 }
 
-impl State {
-    fn take(
-        &mut self,
-        keys: impl IntoIterator<Item = (Key, u32)>,
-        now: Timestamp,
-    ) -> Result<(), SignedDuration> {
-        if self.counts.len() >= REMEMBERED {
-            self.counts.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
+/// What becomes of whoever there is no room to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    LetIn,
+    Refuse,
+}
+
+/// Counts of one kind: when each began, and how far it is.
+#[derive(Debug)]
+struct Counts<K>(HashMap<K, (Timestamp, u32)>);
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Eq + Hash> Counts<K> {
+    fn take(&mut self, key: K, most: u32, beyond: Beyond, now: Timestamp) -> Result<(), SignedDuration> {
+        if self.0.len() >= REMEMBERED {
+            self.0.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
         }
-        for (key, most) in keys {
-            if self.counts.len() >= REMEMBERED && !self.counts.contains_key(&key) {
-                return Err(WINDOW);
-            }
-            let (began, count) = self.counts.entry(key).or_insert((now, 0));
-            if now.duration_since(*began) >= WINDOW {
-                (*began, *count) = (now, 0);
-            }
-            if *count >= most {
-                return Err(WINDOW - now.duration_since(*began));
-            }
-            *count += 1;
+        if self.0.len() >= REMEMBERED && !self.0.contains_key(&key) {
+            return if beyond == Beyond::LetIn { Ok(()) } else { Err(WINDOW) };
         }
+        let (began, count) = self.0.entry(key).or_insert((now, 0));
+        if now.duration_since(*began) >= WINDOW {
+            (*began, *count) = (now, 0);
+        }
+        if *count >= most {
+            return Err(WINDOW - now.duration_since(*began));
+        }
+        *count += 1;
         Ok(())
     }
 }
@@ -173,6 +179,24 @@ mod tests {
             let _ = attempts.count(from, &format!("name{n}"), NOW);
         }
         let state = attempts.state();
-        assert!(state.counts.len() <= REMEMBERED + 3 && state.owners.len() <= REMEMBERED);
+        assert!(state.by_network.0.len() <= REMEMBERED && state.by_name.0.len() <= REMEMBERED);
+        assert!(state.from_elsewhere.0.len() <= REMEMBERED && state.owners.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn a_flood_from_everywhere_keeps_out_neither_owners_nor_who_has_a_link() {
+        let attempts = Attempts::default();
+        attempts.came_in(address(250), "ana", NOW);
+        for n in 0..2 * u32::try_from(REMEMBERED).unwrap() {
+            let _ = attempts.count(
+                IpAddr::from([10, (n >> 16) as u8, (n >> 8) as u8, n as u8]),
+                &format!("name{n}"),
+                NOW,
+            );
+            let _ = attempts.count_link(IpAddr::from([11, (n >> 16) as u8, (n >> 8) as u8, n as u8]), NOW);
+        }
+        assert_eq!(attempts.count(address(250), "ana", NOW), Ok(()), "from where the owner came in");
+        assert_eq!(attempts.count_link(address(7), NOW), Ok(()), "by a link");
+        assert_eq!(attempts.count(address(7), "ana", NOW), Err(WINDOW), "a password from elsewhere waits");
     }
 }

@@ -57,7 +57,7 @@ impl Run {
             outcome: outcome(report),
             words: words(report),
             duration_ms: report.duration_ms,
-            touched: counts.changed + counts.would_change + counts.failed,
+            touched: counts.changed.saturating_add(counts.would_change).saturating_add(counts.failed),
             quiet_before: 0,
         }
     }
@@ -76,7 +76,7 @@ impl Run {
 fn outcome(report: &ReportRow) -> State {
     let counts = &report.counts;
     match () {
-        () if counts.failed + counts.skipped > 0 || (report.error.is_some() && counts.total == 0) => {
+        () if counts.failed > 0 || counts.skipped > 0 || (report.error.is_some() && counts.total == 0) => {
             State::Failed
         }
         () if report.source == Source::Cache && report.error.is_some() => State::KeptBack,
@@ -90,14 +90,13 @@ fn outcome(report: &ReportRow) -> State {
 
 fn words(report: &ReportRow) -> String {
     let counts = &report.counts;
-    let drifted = counts.corrective.min(counts.changed);
     let parts = [
         (counts.failed, "failed"),
         (counts.skipped, "skipped"),
         (counts.would_change, "would change"),
         (counts.not_applicable, "not applicable"),
-        (drifted, "drifted and corrected"),
-        (counts.changed - drifted, "changed on purpose"),
+        (counts.corrective, "drifted and corrected"),
+        (counts.changed.saturating_sub(counts.corrective), "changed on purpose"),
     ];
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
@@ -119,7 +118,8 @@ fn words(report: &ReportRow) -> String {
 pub fn bars(runs: &[Run]) -> Vec<Bar> {
     let bar = |(index, run): (usize, &Run)| {
         // Each doubling is a step: one change shows, and a thousand fit.
-        let height = if run.is_quiet() { 6 } else { (14 + 4 * (run.touched + 1).ilog2()).min(HEIGHT) };
+        let height =
+            if run.is_quiet() { 6 } else { (14 + 4 * run.touched.saturating_add(1).ilog2()).min(HEIGHT) };
         Bar { x: index * STEP, y: HEIGHT - height, height, run: run.clone() }
     };
     runs.iter().rev().enumerate().map(bar).collect()

@@ -8,19 +8,20 @@ use jiff::{SignedDuration, Timestamp};
 /// So long one alarm about one object covers the next.
 const QUIET: SignedDuration = SignedDuration::from_hours(1);
 
-/// So many alarms are remembered; beyond, none is due until the hour is over.
+/// So many alarms of a kind are remembered; beyond, none of that kind is due until the hour is over. What strangers can set off
+/// silences nothing else.
 const MOST: usize = 4096;
 
 /// What was sounded, and when.
 #[derive(Default)]
-pub struct Alarm(Mutex<HashMap<(&'static str, String), Timestamp>>);
+pub struct Alarm(Mutex<HashMap<&'static str, HashMap<String, Timestamp>>>);
 
 impl Alarm {
     /// Whether this alarm is to be sounded now; if so, it counts as sounded.
     pub fn is_due(&self, action: &'static str, object: &str, now: Timestamp) -> bool {
-        let mut sounded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (action, object.to_owned());
-        if sounded.get(&key).is_some_and(|last| now.duration_since(*last) < QUIET) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sounded = all.entry(action).or_default();
+        if sounded.get(object).is_some_and(|last| now.duration_since(*last) < QUIET) {
             return false;
         }
         if sounded.len() >= MOST {
@@ -28,7 +29,7 @@ impl Alarm {
         }
         let due = sounded.len() < MOST;
         if due {
-            sounded.insert(key, now);
+            sounded.insert(object.to_owned(), now);
         }
         due
     }
@@ -54,6 +55,7 @@ mod tests {
         let start = Timestamp::constant(1_800_000_000, 0);
         let sounded = (0..2 * MOST).filter(|n| alarm.is_due("a", &n.to_string(), start)).count();
         assert_eq!(sounded, MOST);
+        assert!(alarm.is_due("another", "web1", start), "a flood of one kind silences no other");
         assert!(alarm.is_due("a", "later", start + SignedDuration::from_hours(2)));
     }
 }

@@ -19,6 +19,9 @@ pub enum ReportError {
     /// It holds too much of something.
     #[error("the report's {0} is over the limit")]
     OverLimit(&'static str),
+    /// Its counts contradict each other.
+    #[error("the report's counts do not add up to the resources of a catalog")]
+    Counts,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -57,6 +60,9 @@ fn check(report: &Report) -> Result<(), ReportError> {
     within("environment", length(&report.environment), MAX_NAME)?;
     within("agent", report.agent.len(), MAX_NAME)?;
     within("error", length(&report.error), MAX_TEXT)?;
+    if !report.counts.add_up() {
+        return Err(ReportError::Counts);
+    }
     within("phases", report.phases.len(), MAX_NAME)?;
     within("types", report.types.len(), MAX_NAME)?;
     for event in &report.events {

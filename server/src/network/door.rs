@@ -6,6 +6,7 @@
 //! then one of whoever holds most. So nobody is ever turned away, and a thousand idle connections from one place cost
 //! that place alone its oldest ones.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -138,7 +139,9 @@ impl State {
         let taken = if known { self.known } else { self.held.len() - self.known };
         if taken >= most {
             let same_share = self.owners.iter().filter(|(other, _)| other.is_known() == known);
-            let greediest = same_share.max_by_key(|(other, ids)| (ids.len(), **other));
+            // Of those who hold the same, whoever has been silent longest: who has just come is not cut off at the door.
+            let greediest = same_share
+                .max_by_key(|(_, ids)| (ids.len(), Reverse(self.longest_silent(ids).map(|(at, _)| at))));
             if let Some(greediest) = greediest.map(|(other, _)| *other) {
                 self.dismiss(greediest);
             }
@@ -147,11 +150,15 @@ impl State {
 
     /// Ends the connection of an owner that has been silent longest; of several, the oldest.
     fn dismiss(&mut self, owner: Owner) {
-        let ids = self.owners.get(&owner).into_iter().flatten();
-        let active = |id: &&u64| self.held.get(id).map(|held| held.active.load(Ordering::Relaxed));
-        if let Some(id) = ids.min_by_key(active).copied() {
+        if let Some((_, id)) = self.owners.get(&owner).and_then(|ids| self.longest_silent(ids)) {
             self.take(id);
         }
+    }
+
+    /// Of these connections the one that has been silent longest, and since when; of several, the oldest.
+    fn longest_silent(&self, ids: &BTreeSet<u64>) -> Option<(u64, u64)> {
+        let active = |id: &u64| Some((self.held.get(id)?.active.load(Ordering::Relaxed), *id));
+        ids.iter().filter_map(active).min()
     }
 }
 
@@ -233,6 +240,25 @@ mod tests {
         assert_eq!(gone(&mut many), [true, false, false]);
         assert_eq!(gone(&mut few), [false; 3]);
         assert_eq!(door.count(), (6, 0));
+    }
+
+    #[test]
+    fn among_many_networks_with_one_connection_each_the_longest_silent_goes_whatever_its_address() {
+        for honest in [1, 250] {
+            let door = Door::new(LIMITS);
+            let mut held: Vec<_> = (100..105).flat_map(|last| from(&door, last, 1)).collect();
+            let mut fresh = from(&door, honest, 1);
+            fresh[0].0.active.store(10, Ordering::Relaxed);
+            held.iter().zip(1..).for_each(|((place, _), at)| place.active.store(at, Ordering::Relaxed));
+            let enter = |n| {
+                let entered = door.enter(network(n + 10));
+                entered.0.active.store(20, Ordering::Relaxed);
+                entered
+            };
+            let _more: Vec<_> = (0..3).map(enter).collect();
+            assert_eq!(gone(&mut fresh), [false], "{honest}");
+            assert_eq!(gone(&mut held), [true, true, true, false, false], "{honest}");
+        }
     }
 
     #[test]

@@ -137,6 +137,23 @@ async fn a28_a_large_report_is_stored_and_the_next_waits() {
 }
 
 #[actix_web::test]
+async fn a28_counts_that_contradict_each_other_are_not_taken() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let sent = report().counts;
+    for counts in [
+        Counts { failed: u32::MAX, ..sent },
+        Counts { total: u32::MAX, unchanged: u32::MAX, ..sent },
+        Counts { corrective: 1, ..sent },
+    ] {
+        let request = agent.post(path::REPORTS).json(&Report { counts, ..report() });
+        let refused = read::<ReportAnswer>(request.send().await.unwrap()).await;
+        let Err((status, refusal)) = refused else { panic!("{counts:?} were taken") };
+        assert_eq!((status, refusal.code.as_str()), (StatusCode::BAD_REQUEST, "report-counts"));
+    }
+}
+
+#[actix_web::test]
 async fn an_answer_is_compressed_for_those_who_take_it() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
