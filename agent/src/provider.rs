@@ -59,7 +59,7 @@ pub(crate) mod trial;
 mod user;
 mod whole_file;
 
-pub use change::{Change, ChangeKind, Shown};
+pub use change::{Change, ChangeKind, Former, Shown};
 pub use erased::{AnyProvider, AnySeen};
 pub use named::Named;
 pub use property::Property;
@@ -214,6 +214,9 @@ pub trait Provider: Sync {
     const TAKEN: Taken = Taken::Singly;
     /// Whether a resource acts at most once a run, though it may still be off then: a command is not run twice.
     const ACTS_ONCE: bool = false;
+
+    /// Whether it runs programs that may change whatever they like: an operator's command, a package's script, a service.
+    const ACTS_ANYWHERE: bool = false;
 
     /// Reads what the machine has, once for all resources of the type. Called again before mending, when something was
     /// changed since: then with the resources at hand alone.

@@ -1,6 +1,7 @@
 //! What a run found and did, as text that explains itself: blocks on a terminal; elsewhere a line an event, with what
 //! differs in a text indented below it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -200,14 +201,12 @@ fn summary(report: &Report, style: Style) -> String {
     if report.catalog.is_none() {
         return style.bad("there was no run: nothing was looked at");
     }
-    let corrective = match counts.corrective {
-        0 => String::new(),
-        n => format!(" ({n} corrective)"),
-    };
+    let corrective = |count| if count > 0 { format!(" ({count} corrective)") } else { String::new() };
+    let (corrected, drifted) = (corrective(counts.corrective as usize), corrective(left_drifted(report)));
     let parts = [
         (counts.failed, style.bad(&format!("{} failed", counts.failed))),
-        (counts.changed, style.good(&format!("{} changed{corrective}", counts.changed))),
-        (counts.would_change, style.warn(&format!("{} would change{corrective}", counts.would_change))),
+        (counts.changed, style.good(&format!("{} changed{corrected}", counts.changed))),
+        (counts.would_change, style.warn(&format!("{} would change{drifted}", counts.would_change))),
         (counts.skipped, style.warn(&format!("{} skipped", counts.skipped))),
         (counts.refreshed, format!("{} refreshed", counts.refreshed)),
         (counts.not_applicable, style.warn(&format!("{} not applicable", counts.not_applicable))),
@@ -218,6 +217,14 @@ fn summary(report: &Report, style: Style) -> String {
     let phases: Vec<_> = report.phases.iter().map(|(name, ms)| format!("{name} {}", duration(*ms))).collect();
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
     format!("{} in {}{}", words.join(", "), duration(report.duration_ms), style.faint(&phases))
+}
+
+/// How many resources drifted and are left alone.
+fn left_drifted(report: &Report) -> usize {
+    let drifted =
+        |event: &&Event| (event.status, event.cause) == (Status::WouldChange, Some(Cause::Corrective));
+    let resources: BTreeSet<_> = report.events.iter().filter(drifted).map(|event| &event.resource).collect();
+    resources.len()
 }
 
 fn duration(ms: u64) -> String {

@@ -66,7 +66,7 @@ pub(super) fn look<'a>(
         let group: Vec<&Subject<'a>> = members.iter().map(|index| &subjects[*index]).collect();
         match observe(&group, reading) {
             Ok(seen) => found.extend(members.into_iter().zip(plan_all(&group, &seen, reading))),
-            Err(why) => found.extend(members.into_iter().map(|index| (index, Verdict::Failed(why.clone())))),
+            Err(verdict) => found.extend(members.into_iter().map(|index| (index, verdict.clone()))),
         }
         times.add(type_name, began.elapsed());
     }
@@ -74,10 +74,14 @@ pub(super) fn look<'a>(
 }
 
 /// Observes the machine for resources of one type.
-fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, String> {
-    let Some(first) = group.first() else { return Err("no resource".to_owned()) };
+fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verdict> {
+    let Some(first) = group.first() else { return Err(Verdict::Off) };
     let typed: Vec<_> = group.iter().map(|subject| subject.typed).collect();
-    contained(|| first.provider.observe_all(&typed, reading))
+    let observed = contained(|| match first.provider.observe_all(&typed, reading) {
+        Err(error) if error.is_missing() => Ok(Err(Verdict::Pending(error.to_string()))),
+        observed => observed.map(Ok),
+    });
+    observed.unwrap_or_else(|why| Err(Verdict::Failed(why)))
 }
 
 /// Plans one resource.

@@ -54,6 +54,9 @@ struct Entry {
     /// What was wanted of it, seen to be so at the end of the run: nothing else can drift.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wanted: Properties,
+    /// The fingerprint of its other attributes: of what it was wanted, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rules: Option<String>,
     /// Attributes that were secret, as long as the machine may still have what they were.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     secret: BTreeSet<String>,

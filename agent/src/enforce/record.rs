@@ -1,5 +1,6 @@
 //! What happened: events, and how each resource ended.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
@@ -46,6 +47,8 @@ pub(super) struct Record<'a> {
     dropped: u32,
     /// Bytes of diffs so far.
     diffs: usize,
+    /// The secrets of the catalog, gathered for the first event.
+    secrets: OnceCell<Redact>,
 }
 
 struct Ended {
@@ -102,6 +105,7 @@ impl<'a> Record<'a> {
             refreshed: 0,
             dropped: 0,
             diffs: 0,
+            secrets: OnceCell::new(),
         }
     }
 
@@ -202,7 +206,7 @@ impl<'a> Record<'a> {
                 Outcome::Skipped => &mut counts.skipped,
                 Outcome::Failed => &mut counts.failed,
             } += 1;
-            counts.corrective += u32::from(ended.corrective);
+            counts.corrective += u32::from(ended.corrective && ended.outcome == Outcome::Changed);
         }
         counts
     }
@@ -227,7 +231,7 @@ impl<'a> Record<'a> {
 
     /// The one way into the report: redacted, counted and limited.
     fn add(&mut self, index: usize, mut event: Event) {
-        let redact = Redact::of(&self.subjects[index].resource.attributes);
+        let redact = self.redact(index);
         event.diff = event.diff.take().map(|diff| redact.text(diff));
         for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.path] {
             // Cut last, so that no half of a secret is left that the whole would have been replaced for.
@@ -252,6 +256,15 @@ impl<'a> Record<'a> {
         if ended.members.take(&event) {
             log(&event);
             self.keep(event);
+        }
+    }
+
+    /// What is hidden beside a resource.
+    fn redact(&self, index: usize) -> Redact {
+        let attributes = |subject: &Subject<'a>| &subject.resource.attributes;
+        match Redact::of(attributes(&self.subjects[index])) {
+            Redact::Everything => Redact::Everything,
+            _ => self.secrets.get_or_init(|| Redact::of_all(self.subjects.iter().map(attributes))).clone(),
         }
     }
 

@@ -9,7 +9,7 @@ use holdfast_catalog::value::{Kind, MASK, Value};
 /// Shorter secrets stand in texts by chance: texts beside them are hidden whole.
 const SHORT: usize = 4;
 
-/// The secrets of one resource.
+/// The secrets of a resource, or of a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Redact {
     /// It has none.
@@ -23,14 +23,22 @@ pub(super) enum Redact {
 impl Redact {
     /// For a resource with these attributes.
     pub(super) fn of(attributes: &Attributes) -> Self {
-        let mut secrets = Vec::new();
-        attributes.values().for_each(|value| collect(value, &mut secrets));
-        secrets.retain(|secret| !secret.trim().is_empty());
-        if secrets.is_empty() {
-            return Self::Nothing;
-        }
+        let secrets = all(attributes);
         if secrets.iter().any(|secret| secret.len() < SHORT) {
             return Self::Everything;
+        }
+        Self::these(secrets)
+    }
+
+    /// For every resource of a catalog: what one is given another may print, as a service does that quotes its settings. A
+    /// short secret is hidden beside its own resource alone.
+    pub(super) fn of_all<'a>(resources: impl Iterator<Item = &'a Attributes>) -> Self {
+        Self::these(resources.flat_map(all).filter(|secret| secret.len() >= SHORT).collect())
+    }
+
+    fn these(mut secrets: Vec<String>) -> Self {
+        if secrets.is_empty() {
+            return Self::Nothing;
         }
         // A command quotes lines rather than whole files.
         let lines: Vec<_> =
@@ -51,6 +59,14 @@ impl Redact {
             Self::Everything => MASK.to_owned(),
         }
     }
+}
+
+/// The secrets among attributes.
+fn all(attributes: &Attributes) -> Vec<String> {
+    let mut secrets = Vec::new();
+    attributes.values().for_each(|value| collect(value, &mut secrets));
+    secrets.retain(|secret| !secret.trim().is_empty());
+    secrets
 }
 
 fn collect(value: &Value, secrets: &mut Vec<String>) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::AuthorizedKey;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Error, Left, Named, Provider, Reading, Writing, properties};
+use super::{Applied, Error, Former, Left, Named, Provider, Reading, Writing, properties};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect};
 
@@ -109,6 +109,8 @@ impl Provider for Keys {
     fn left<'a>(&self, want: &'a AuthorizedKey) -> Left<'a> {
         let mut left: Left<'a> = vec![("ensure".into(), want.ensure.to_string().into())];
         if want.ensure == Presence::Present {
+            // Not compared: it tells a key that a commit took from this user from any other.
+            left.push(("user".into(), want.user.as_str().into()));
             left.push(("type".into(), want.key.key_type().to_string().into()));
             left.push(("key".into(), fingerprint(want.key.material().as_bytes()).into()));
             left.push(("options".into(), want.options_text().into()));
@@ -144,6 +146,15 @@ fn given_to<'a>(user: &Account, place: &Place, named: &Named<'a>) -> Vec<&'a str
 pub(super) fn strays(user: &Account, machine: &dyn Inspect, named: &Named<'_>) -> Result<Vec<String>, Error> {
     let Some(place) = Place::at_home(user) else { return Ok(Vec::new()) };
     Ok(lines::strays(&place.read(machine)?, &given_to(user, &place, named)))
+}
+
+/// The resources that would have given a user these strays, each as [`strays`] shows it.
+pub(super) fn givers(user: &Account, strays: &[String]) -> Vec<Former> {
+    let giver = |stray: &String| {
+        let key = stray.split(' ').next().unwrap_or_default().to_owned();
+        Former { type_name: "authorized_key", left: vec![("user", user.name.clone()), ("key", key)] }
+    };
+    strays.iter().map(giver).collect()
 }
 
 /// Removes it.

@@ -50,6 +50,15 @@ pub enum ChangeKind {
     Note,
 }
 
+/// A resource as an earlier catalog may have had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// Its type.
+    pub type_name: &'static str,
+    /// Some of what it left, by name: [`Provider::left`](super::Provider::left).
+    pub left: Vec<(&'static str, String)>,
+}
+
 /// One difference between what is and what should be, of a property of one provider's own kind. The harness, which
 /// works for all of them, knows the property by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +76,9 @@ pub struct Change<P = Cow<'static, str>> {
     pub also: Vec<String>,
     /// What is wanted.
     pub should: Shown,
-    /// The type of the resources that would keep what it removes, where no path tells which: it may be there by one that a
-    /// commit took away.
-    pub unclaimed: Option<&'static str>,
+    /// What earlier resources left if what it removes is theirs, where no path tells: one each, for all of it. A commit may
+    /// have taken them away.
+    pub unclaimed: Vec<Former>,
     /// A unified diff of a text.
     pub diff: Option<String>,
     /// What more is to be said.
@@ -86,7 +95,7 @@ impl<P> Change<P> {
             is: is.into(),
             also: Vec::new(),
             should: should.into(),
-            unclaimed: None,
+            unclaimed: Vec::new(),
             diff: None,
             note: None,
         }
@@ -106,10 +115,10 @@ impl<P> Change<P> {
         self
     }
 
-    /// Removes what a resource of this type would keep.
+    /// Removes what these would have left, and nothing else.
     #[must_use]
-    pub fn unclaimed(mut self, type_name: &'static str) -> Self {
-        self.unclaimed = Some(type_name);
+    pub fn unclaimed(mut self, formers: Vec<Former>) -> Self {
+        self.unclaimed = formers;
         self
     }
 

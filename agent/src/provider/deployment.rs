@@ -57,6 +57,7 @@ impl Provider for Deployments {
     type Want = Deployment;
     type Seen = Arc<Accounts>;
     type Property = Property;
+    const ACTS_ANYWHERE: bool = true;
 
     fn observe(&self, _: &[&Deployment], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
         Ok(reading.machine.accounts()?)

@@ -32,6 +32,9 @@ pub trait AnyProvider: Sync {
     ) -> Result<Refreshed, Error>;
     fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str>;
     fn left_of<'a>(&self, want: &'a Typed) -> Left<'a>;
+    /// Whether an attribute is a property: compared with the machine, and told by its name.
+    fn is_property(&self, attribute: &str) -> bool;
+    fn acts_anywhere(&self) -> bool;
 }
 
 fn own<W: Want>(typed: &Typed) -> &W {
@@ -108,5 +111,13 @@ impl<P: Provider> AnyProvider for P {
 
     fn left_of<'a>(&self, want: &'a Typed) -> Left<'a> {
         self.left(own(want))
+    }
+
+    fn is_property(&self, attribute: &str) -> bool {
+        P::Property::named(attribute).is_some()
+    }
+
+    fn acts_anywhere(&self) -> bool {
+        P::ACTS_ANYWHERE
     }
 }

@@ -35,6 +35,7 @@ impl Provider for Commands {
     type Want = Exec;
     type Seen = ();
     type Property = Property;
+    const ACTS_ANYWHERE: bool = true;
 
     const PLANNED: Planned = Planned::OneByOne;
     const ACTS_ONCE: bool = true;

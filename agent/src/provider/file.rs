@@ -90,7 +90,7 @@ impl Provider for Files {
         left.extend(want.group.as_ref().map(|group| ("group".into(), group.as_str().into())));
         left.extend(want.purge.then(|| ("purge".into(), "absent".into())));
         match &want.content {
-            Some(Content::Tree(entries)) => left.extend(tree::left(entries)),
+            Some(Content::Tree(entries)) => left.extend(tree::left(want, entries)),
             Some(content) if want.replace => {
                 left.push(("content".into(), content::shown_hash(content).into()));
             }

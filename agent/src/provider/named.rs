@@ -25,8 +25,7 @@ impl<'a> Named<'a> {
     /// # Errors
     /// The users of the machine cannot be read, so nobody knows whose homes there are.
     pub fn spared(&self, machine: &dyn Inspect) -> Result<Spared<'_>, Error> {
-        let claims = || self.all.iter().flat_map(Typed::claims);
-        let claimed = self.claimed.get_or_init(|| Claimed::new(claims()));
+        let claimed = self.claimed.get_or_init(|| Claimed::new(self.all.iter().map(Typed::claims)));
         Ok(Spared::new(claimed, &*machine.accounts()?))
     }
 

@@ -54,6 +54,7 @@ impl Provider for Packages {
     type Want = Package;
     type Seen = Seen;
     type Property = Property;
+    const ACTS_ANYWHERE: bool = true;
 
     const TAKEN: Taken = Taken::Together;
 

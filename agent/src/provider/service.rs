@@ -48,6 +48,7 @@ impl Provider for Services {
     type Want = Service;
     type Seen = Seen;
     type Property = Property;
+    const ACTS_ANYWHERE: bool = true;
 
     fn observe(&self, all: &[&Service], reading: Reading<'_>) -> Result<Seen, Error> {
         if reading.machine.liveness() != Liveness::Live {

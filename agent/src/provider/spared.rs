@@ -31,33 +31,37 @@ struct Paths {
     there: BTreeSet<Box<str>>,
     /// Directories with all that is in them.
     trees: BTreeSet<Box<str>>,
-    /// Of these, those whose content one resource says: nobody else touches it, not even at the path itself.
+    /// Of these, those that one resource makes, with all they hold: nobody else touches that, not even at the path itself.
     whole: BTreeSet<Box<str>>,
 }
 
 impl Claimed {
-    /// From what resources claim.
-    pub fn new(claims: impl IntoIterator<Item = Claim>) -> Self {
+    /// From what each resource claims.
+    pub fn new(resources: impl IntoIterator<Item = Vec<Claim>>) -> Self {
         let mut claimed = Self::default();
-        for Claim { thing, hold } in claims {
-            match (thing, hold) {
-                (_, Hold::Piece(_, Presence::Absent)) => {}
-                (Thing::Path(path), hold) => claimed.path(&path, &hold),
-                (Thing::InHome { user, below }, hold) => {
-                    if let Hold::Home(user) = hold {
-                        claimed.homes.insert(user);
-                    } else if hold != Hold::Standing(Standing::Nothing) {
-                        claimed.in_homes.push((user, below));
-                    }
-                }
-                (Thing::Object { name, .. }, Hold::Links) => {
-                    claimed.units.insert(name);
-                }
-                (Thing::Object { .. }, _) => {}
-            }
+        for claims in resources {
+            claimed.paths.whole.extend(whole(&claims).map(Into::into));
+            claims.into_iter().for_each(|claim| claimed.add(claim));
         }
-        claimed.paths.whole = claimed.paths.trees.intersection(&claimed.paths.whole).cloned().collect();
         claimed
+    }
+
+    fn add(&mut self, Claim { thing, hold }: Claim) {
+        match (thing, hold) {
+            (_, Hold::Piece(_, Presence::Absent)) => {}
+            (Thing::Path(path), hold) => self.path(&path, &hold),
+            (Thing::InHome { user, below }, hold) => {
+                if let Hold::Home(user) = hold {
+                    self.homes.insert(user);
+                } else if hold != Hold::Standing(Standing::Nothing) {
+                    self.in_homes.push((user, below));
+                }
+            }
+            (Thing::Object { name, .. }, Hold::Links) => {
+                self.units.insert(name);
+            }
+            (Thing::Object { .. }, _) => {}
+        }
     }
 
     fn path(&mut self, path: &str, hold: &Hold) {
@@ -74,13 +78,24 @@ impl Claimed {
             Hold::Tree => {
                 paths.trees.insert(path.into());
             }
-            Hold::Content => {
-                paths.whole.insert(path.into());
-            }
             _ => {}
         }
         paths.add(path.into());
     }
+}
+
+/// The directories that one resource makes with all that is in them. A mount point or a home is none of these: what it
+/// holds may be said by another.
+fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
+    let of = |claim: &'_ Claim, hold: &Hold| claim.hold == *hold;
+    let trees = claims.iter().filter(move |claim| of(claim, &Hold::Tree));
+    trees.filter_map(move |tree| match &tree.thing {
+        Thing::Path(path) => claims
+            .iter()
+            .any(|claim| claim.thing == tree.thing && of(claim, &Hold::Content))
+            .then_some(&**path),
+        Thing::InHome { .. } | Thing::Object { .. } => None,
+    })
 }
 
 impl Paths {

@@ -26,6 +26,7 @@ impl Provider for SystemdUnits {
     type Want = SystemdUnit;
     type Seen = Seen;
     type Property = Property;
+    const ACTS_ANYWHERE: bool = true;
 
     const TAKEN: Taken = Taken::Together;
 

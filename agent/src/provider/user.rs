@@ -102,7 +102,7 @@ impl Provider for Users {
             let by_itself = match change.property {
                 Property::PurgeSshKeys => purge(want, writing),
                 Property::ManageHome => make_home(want, writing),
-                Property::Home if want.manage_home => move_home(want, &accounts, writing),
+                Property::Home if want.manage_home => move_home(want, writing),
                 _ => Ok(()),
             };
             applied.failed.extend(by_itself.err().map(|error| (i, error)));
@@ -188,7 +188,9 @@ fn make_home(want: &User, writing: Writing<'_>) -> Result<(), Error> {
     accounts.user(want.title.as_str()).map_or(Ok(()), |account| home::make(account, writing))
 }
 
-fn move_home(want: &User, accounts: &Accounts, writing: Writing<'_>) -> Result<(), Error> {
+/// Moves the home of the account as it is now: another id may just have been given to it, and its home with it.
+fn move_home(want: &User, writing: Writing<'_>) -> Result<(), Error> {
+    let accounts = writing.machine.accounts()?;
     match (accounts.user(want.title.as_str()), &want.home) {
         (Some(account), Some(home)) => home::change(account, home.as_str(), writing),
         _ => Ok(()),
@@ -243,7 +245,7 @@ fn differences(
     }
     let strays = found.strays.get(&account.name).filter(|strays| !strays.is_empty());
     let stray = |strays: &Vec<String>| Change::new(Property::PurgeSshKeys, strays.join(", "), NO_KEYS);
-    changes.extend(strays.map(|strays| stray(strays).unclaimed("authorized_key")));
+    changes.extend(strays.map(|strays| stray(strays).unclaimed(authorized_key::givers(account, strays))));
     Ok(changes)
 }
 

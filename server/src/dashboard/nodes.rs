@@ -116,7 +116,7 @@ fn last_words(run: &LastRun) -> String {
         (counts.skipped, "skipped"),
         (counts.would_change, "would change"),
         (counts.not_applicable, "not applicable"),
-        (counts.corrective.min(counts.changed), "corrected"),
+        (counts.corrective, "corrected"),
         (on_purpose, "changed"),
     ];
     let said: Vec<_> =

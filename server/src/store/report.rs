@@ -1,7 +1,7 @@
 //! Reports: what runs found and did. One that comes twice counts once.
 
-use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status};
-use jiff::Timestamp;
+use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 
@@ -163,32 +163,35 @@ fn note_at_node(
     report: &Report,
     packed: &Packed,
 ) -> Result<()> {
-    let now = millis(now);
-    let at = |test: fn(&Event) -> bool| report.events.iter().any(test).then_some(now);
-    let drifted = |event: &Event| {
-        event.cause == Some(Cause::Corrective)
-            && matches!(event.status, Status::Changed | Status::WouldChange)
-    };
-    let on_purpose =
-        |event: &Event| event.cause != Some(Cause::Corrective) && event.status == Status::Changed;
+    let counts = &report.counts;
+    // A report may have waited for the server: what it says happened then.
+    let ended = millis(ended(report).min(now));
+    let at = |count: u32| (count > 0).then_some(ended);
     let runs_on = report.commit.as_ref().filter(|_| report.mode == Mode::Enforce);
     connection
         .prepare_cached(
             "UPDATE node SET report = ?2, seen_at = max(coalesce(seen_at, 0), ?3), runs_on = coalesce(?4, runs_on),
-               drifted_at = coalesce(?5, drifted_at), changed_at = coalesce(?6, changed_at),
-               failed_at = coalesce(?7, failed_at), report_bytes = report_bytes + ?8 WHERE id = ?1",
+               drifted_at = nullif(max(coalesce(?5, 0), coalesce(drifted_at, 0)), 0),
+               changed_at = nullif(max(coalesce(?6, 0), coalesce(changed_at, 0)), 0),
+               failed_at = nullif(max(coalesce(?7, 0), coalesce(failed_at, 0)), 0), report_bytes = report_bytes + ?8 WHERE id = ?1",
         )?
         .execute(params![
             node.0,
             id,
-            now,
+            millis(now),
             runs_on,
-            at(drifted),
-            at(on_purpose),
-            at(|event| event.status == Status::Failed),
+            at(counts.corrective),
+            at(counts.changed.saturating_sub(counts.corrective)),
+            at(counts.failed),
             kept::weight(packed.unpacked)
         ])?;
     Ok(())
+}
+
+/// When a run ended, by the machine's clock.
+fn ended(report: &Report) -> Timestamp {
+    let took = SignedDuration::from_millis(i64::try_from(report.duration_ms).unwrap_or(i64::MAX));
+    report.started.saturating_add(took).unwrap_or(Timestamp::MAX)
 }
 
 fn insert(

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::hash::ContentHash;
-use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status};
+use holdfast_catalog::report::{Counts, Event, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
 use jiff::{SignedDuration, Timestamp};
 
@@ -221,7 +221,8 @@ async fn a_report_counts_once_for_each_node() {
 }
 
 fn quiet(run: u128) -> Report {
-    report(run, 0)
+    let counts = Counts { total: 3, unchanged: 3, ..Counts::default() };
+    Report { counts, ..report(run, 0) }
 }
 
 async fn kept(store: &Store, node: NodeId) -> Vec<String> {
@@ -294,16 +295,21 @@ async fn a_node_knows_of_its_reports_what_lists_say() {
     let node = added(&store, "web1").await.id;
     let line = async || store.fleet(user::Scope::Everything, None, "main".into()).await.unwrap().remove(0);
     let at = |hours: i64| NOW + SignedDuration::from_hours(hours);
-    let with = |run, commit: &str, change: fn(&mut Event)| {
-        let mut report = Report { commit: Some(commit.into()), ..report(run, 1) };
-        change(&mut report.events[0]);
-        report
+    let with = |run, commit: &str, counts: Counts| Report {
+        commit: Some(commit.into()),
+        started: at(i64::try_from(run).unwrap()),
+        duration_ms: 0,
+        counts,
+        ..report(run, 1)
     };
-    let drift = |event: &mut Event| event.cause = Some(Cause::Corrective);
-    store.put_report(node, with(1, "c1", drift), at(1)).await.unwrap();
-    store.put_report(node, with(2, "c2", |_| ()), at(2)).await.unwrap();
-    let audit = Report { mode: Mode::Audit, ..with(3, "c3", |event| event.status = Status::Failed) };
+    let one = Counts { total: 1, ..Counts::default() };
+    let drift = with(1, "c1", Counts { changed: 1, corrective: 1, ..one });
+    store.put_report(node, drift, at(1)).await.unwrap();
+    store.put_report(node, with(2, "c2", Counts { changed: 1, ..one }), at(2)).await.unwrap();
+    let audit = Report { mode: Mode::Audit, ..with(3, "c3", Counts { failed: 1, ..one }) };
     store.put_report(node, audit, at(3)).await.unwrap();
+    let left_alone = Report { mode: Mode::Audit, ..with(5, "c3", Counts { would_change: 1, ..one }) };
+    store.put_report(node, left_alone, at(3)).await.unwrap();
     store.put_report(node, Report { commit: None, ..quiet(4) }, at(4)).await.unwrap();
     let row = line().await;
     assert_eq!(
@@ -313,6 +319,12 @@ async fn a_node_knows_of_its_reports_what_lists_say() {
     );
     let lately = fleet::Lately { drifted: Some(at(1)), changed: Some(at(2)), failed: Some(at(3)) };
     assert_eq!((row.lately, row.last.unwrap().received_at), (lately, at(4)));
+    // A report that waited is of the time when its run ended, and takes nothing back that came later.
+    let waited = |run, started| Report { started, ..with(run, "c2", Counts { failed: 1, ..one }) };
+    store.put_report(node, waited(6, at(2)), at(99)).await.unwrap();
+    assert_eq!(line().await.lately, lately);
+    store.put_report(node, waited(7, at(200)), at(100)).await.unwrap();
+    assert_eq!(line().await.lately.failed, Some(at(100)), "no clock of a machine is ahead of the server's");
 }
 
 #[actix_web::test]

@@ -12,7 +12,7 @@ use super::super::check::Verdict;
 use super::super::record::{Outcome, Record};
 use super::super::view::View;
 use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
-use crate::provider::{Change, ChangeKind};
+use crate::provider::{Change, ChangeKind, Former};
 use crate::system::Inspect;
 
 /// How a resource stood when the run ended.
@@ -127,13 +127,38 @@ impl Memory {
                 (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
             }
         };
-        Entry { wanted, secret, names, half }
+        let rules = match end {
+            End::Untouched => old.and_then(|old| old.rules.clone()),
+            _ => Some(self.rules(subject)),
+        };
+        Entry { wanted, rules, secret, names, half }
     }
 
     /// The fingerprints of what is wanted.
     pub(super) fn wanted(&self, subject: &Subject<'_>) -> Properties {
         let left = subject.provider.left_of(subject.typed);
         left.iter().map(|(name, value)| (name.to_string(), self.fingerprint(value))).collect()
+    }
+
+    /// The fingerprint of the attributes that are no properties, and so are not compared with the machine.
+    pub(super) fn rules(&self, subject: &Subject<'_>) -> String {
+        let rules: BTreeMap<_, _> = subject
+            .resource
+            .attributes
+            .iter()
+            .filter(|(name, _)| !subject.provider.is_property(name))
+            .collect();
+        self.fingerprint(&format!("{rules:?}"))
+    }
+
+    /// Whether a resource was left so.
+    pub(super) fn had(&self, former: &Former) -> bool {
+        let of_type = format!("{}[", former.type_name);
+        let is_so = |entry: &Entry| {
+            let mut left = former.left.iter();
+            left.all(|(name, value)| entry.wanted.get(*name) == Some(&self.fingerprint(value)))
+        };
+        self.left().resources.iter().any(|(name, entry)| name.starts_with(&of_type) && is_so(entry))
     }
 
     /// Paths that earlier catalogs named and this one does not.

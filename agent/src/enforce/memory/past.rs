@@ -53,6 +53,10 @@ impl<'a> Past<'a> {
         if kept.as_ref().is_none_or(|(of, _)| *of != index) {
             *kept = Some((index, self.memory.wanted(subject)));
         }
+        // The same property of another thing, or by another rule: a setting of another file, a key of another user.
+        if entry.rules.as_ref().is_some_and(|rules| *rules != self.memory.rules(subject)) {
+            return Cause::Intentional;
+        }
         let none = Properties::new();
         let wanted = kept.as_ref().map_or(&none, |(_, wanted)| wanted);
         let was_left = find(&entry.wanted, change);
@@ -79,12 +83,8 @@ impl<'a> Past<'a> {
         entry: &Entry,
         wanted: &Properties,
     ) -> bool {
-        if let Some(type_name) = change.unclaimed {
-            let of_type = format!("{type_name}[");
-            let now: BTreeSet<String> =
-                self.subjects.iter().map(|subject| subject.resource.reference.to_string()).collect();
-            let before = self.memory.left().resources.keys().filter(|name| name.starts_with(&of_type));
-            return before.into_iter().any(|name| !now.contains(name));
+        if !change.unclaimed.is_empty() {
+            return change.unclaimed.iter().all(|former| self.memory.had(former));
         }
         let Some(path) = change.path.as_deref().filter(|_| change.property == "purge") else { return false };
         if has_member(&entry.wanted, path) && !has_member(wanted, path) {
@@ -102,10 +102,11 @@ impl<'a> Past<'a> {
 /// A property of the resource, or of a member of the directory: its own, or the directory's.
 fn find<'p>(properties: &'p Properties, change: &Change) -> Option<&'p String> {
     let Some(path) = &change.path else { return properties.get(&*change.property) };
+    let own = properties.get(&format!("{path}:{}", change.property));
     match &*change.property {
         // Of what no source has, these are wanted by nobody.
-        "ensure" | "content" => properties.get(&format!("{path}:{}", change.property)),
-        other => properties.get(other),
+        "ensure" | "content" | "target" => own,
+        other => own.or_else(|| properties.get(other)),
     }
 }
 

@@ -40,7 +40,10 @@ impl Past<'_> {
                 || (in_paths && property == "content")
                 || secrets.values.contains(&self.memory.fingerprint(is)))
         {
-            MASK.clone_into(is);
+            let secret = std::mem::replace(is, MASK.to_owned());
+            if !secret.is_empty() {
+                event.reason = event.reason.take().map(|reason| reason.replace(&secret, MASK));
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use holdfast_catalog::report::{Event, Mode, Status};
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::report::{Cause, Event, Mode, Status};
 use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
@@ -62,7 +63,7 @@ fn a_tree_is_made_kept_and_mended_path_by_path() {
     let mended = bench.run(Mode::Enforce);
     let expected = ["sub/b content Changed", "sub/deep ensure Changed", "sub/deep/c ensure Changed"];
     assert_eq!(told(&mended.events), expected);
-    assert!(mended.events.iter().all(|e| e.cause == Some(holdfast_catalog::report::Cause::Corrective)));
+    assert!(mended.events.iter().all(|e| e.cause == Some(Cause::Corrective)));
     assert_eq!(bench.read("t/sub/b").as_deref(), Some("2"));
 
     bench.set(tree, "content", self::tree(&mut Bench::directory(), &[]));
@@ -71,6 +72,51 @@ fn a_tree_is_made_kept_and_mended_path_by_path() {
     bench.set(tree, "force", true);
     assert_eq!(told(&bench.run(Mode::Enforce).events), ["a purge Changed", "sub purge Changed"]);
     assert_eq!(bench.read("t/foreign").as_deref(), Some("left alone"));
+}
+
+#[test]
+fn what_is_in_an_ignored_directory_is_left_alone_though_the_source_has_it() {
+    let mut bench = Bench::directory();
+    let content = tree(&mut bench, &[("app", "1"), ("cache/deep/a", "2")]);
+    let attributes = [
+        ("ensure", "directory".into()),
+        ("recurse", true.into()),
+        ("content", content),
+        ("ignore", "cache".into()),
+    ];
+    bench.add("file", "/t", &attributes.into());
+    std::fs::create_dir_all(bench.dir().join("t/cache/deep")).unwrap();
+    std::fs::write(bench.dir().join("t/cache/deep/a"), "theirs").unwrap();
+    assert_eq!(told(&bench.run(Mode::Enforce).events), ["app ensure Changed"]);
+    assert!(bench.run(Mode::Enforce).events.is_empty());
+    assert_eq!(bench.read("t/cache/deep/a").as_deref(), Some("theirs"));
+}
+
+#[test]
+fn a_source_fills_a_mount_point_or_a_home_as_any_directory() {
+    let home = [("home", "/t".into())];
+    let mount = [("device", "/dev/vdb".into()), ("fstype", "ext4".into()), ("ensure", "present".into())];
+    for (type_name, title, beside) in
+        [("user", "pia", Value::from(home)), ("mount", "/t", Value::from(mount))]
+    {
+        let mut bench = Bench::directory();
+        let content = tree(&mut bench, &[("sub/a", "1"), ("kept", "ours")]);
+        let attributes = [
+            ("ensure", "directory".into()),
+            ("recurse", true.into()),
+            ("content", content),
+            ("replace", false.into()),
+        ];
+        bench.add("file", "/t", &attributes.into());
+        let other = bench.add(type_name, title, &beside);
+        bench.catalog.resources[other as usize].policy = Policy::Off;
+        std::fs::create_dir(bench.dir().join("t")).unwrap();
+        std::fs::write(bench.dir().join("t/kept"), "theirs").unwrap();
+        let made = ["sub ensure Changed", "sub/a ensure Changed"];
+        assert_eq!(told(&bench.run(Mode::Enforce).events), made, "beside a {type_name}");
+        assert_eq!(bench.read("t/kept").as_deref(), Some("theirs"));
+        assert!(bench.run(Mode::Enforce).events.is_empty(), "beside a {type_name}");
+    }
 }
 
 #[test]
@@ -104,6 +150,7 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
         told(&mended),
         ["bin/link target Changed", "bin/run mode Changed", "spool/empty ensure Changed"]
     );
+    assert!(mended.iter().all(|event| event.cause == Some(Cause::Corrective)), "{mended:#?}");
     assert_eq!(target(&bench), Path::new("../bin/run"));
     assert_eq!(mode(&bench, "t/bin/run"), 0o750, "who reads it may run it");
     // A declared mode is everybody's, and programs can be run by it too.

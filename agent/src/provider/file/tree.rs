@@ -89,13 +89,17 @@ fn directories(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What a source leaves: each of its paths.
-pub(super) fn left(entries: &Entries) -> Left<'static> {
+pub(super) fn left(want: &File, entries: &Entries) -> Left<'static> {
     let mut left = BTreeMap::new();
     for (path, entry) in entries {
         left.extend(directories(path).map(|dir| (format!("{dir}:ensure"), "directory".to_owned())));
         let kind = match entry {
-            TreeEntry::File { sha256, .. } => {
+            TreeEntry::File { sha256, program, .. } => {
                 left.insert(format!("{path}:content"), content::shown(sha256));
+                if *program {
+                    let mode = want.mode.map_or_else(String::new, |mode| mode.to_string());
+                    left.insert(format!("{path}:mode"), format!("{mode} and can be run"));
+                }
                 "file"
             }
             TreeEntry::Link(target) => {
@@ -294,13 +298,10 @@ impl Look<'_> {
         let missing = std::mem::take(&mut self.expected);
         let room = MAX_CHANGES.saturating_sub(self.changes.len());
         // In the order of paths, so a directory comes before what is in it.
-        for (path, source) in missing.into_iter().take(room) {
-            let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-            if !matches_any(&self.want.ignore, name) {
-                self.changes
-                    .push(Change::new(Property::Ensure, "absent", kind_word(source.kind())).below(path));
-            }
-        }
+        let is_ignored = |path: &str| path.split('/').any(|name| matches_any(&self.want.ignore, name));
+        let missing = missing.into_iter().filter(|(path, _)| !is_ignored(path)).take(room);
+        let change = |source: Source<'_>| Change::new(Property::Ensure, "absent", kind_word(source.kind()));
+        self.changes.extend(missing.map(|(path, source)| change(source).below(path)));
     }
 }
 

@@ -55,7 +55,8 @@ pub(super) fn mend(
         return Ok(Applied::default());
     }
     let mended = put_in_force(job, writing);
-    if let (Err(Error::Command { .. }), MountEnsure::Mounted) = (&mended, job.want.ensure) {
+    let failed = matches!(mended, Err(Error::Command { .. } | Error::Missing(_)));
+    if failed && job.want.ensure == MountEnsure::Mounted {
         rewrite(writing, |lines| super::fstab::put_back(job.want, before, lines, writing.machine))?;
     }
     mended
@@ -78,6 +79,13 @@ fn put_in_force(job: &Job<'_, Mount, Property>, writing: Writing<'_>) -> Result<
 fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
     let live = differing(want, writing)?;
     if live.iter().any(|property| *property != Property::Options) {
+        let device = Some(want.device()).filter(|device| device.starts_with('/'));
+        if let Some(device) = device
+            && writing.machine.stat(Path::new(device))?.is_none()
+        {
+            let point = want.title.as_str();
+            return Err(Error::Missing(format!("there is no {device}: what is mounted on {point} stays")));
+        }
         unmount(want, writing)?;
         mount(want, writing)?;
         return Ok(Applied::default());

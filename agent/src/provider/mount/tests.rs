@@ -200,6 +200,16 @@ fn another_device_is_mounted_in_the_place_of_one() {
 }
 
 #[test]
+fn what_is_mounted_stays_where_the_other_device_is_not_there() {
+    let double = machine(LINES, DATA, "");
+    let mistyped = data(&[("device", "/dev/vdz".into())]);
+    let error = trial::mend(&Mounts, &double, &mistyped).unwrap_err().to_string();
+    assert_eq!(error, "there is no /dev/vdz: what is mounted on /srv/data stays");
+    assert_eq!(double.ran().iter().filter(|command| command.contains("mount")).count(), 0);
+    assert_eq!(std::fs::read_to_string(double.root.path().join("etc/fstab")).unwrap(), LINES);
+}
+
+#[test]
 fn a_bind_mount_is_known_by_what_it_shows_and_has_options_of_its_own() {
     let double = machine(
         "/srv/data /srv/shown none bind,ro 0 0\n",

@@ -4,13 +4,9 @@ use std::path::Path;
 
 use crate::system::{self, Inspect};
 
-/// What changes when the lists do. The lists themselves have the times of the server.
-const PLACES: [&str; 4] = [
-    "/var/lib/apt/periodic/update-success-stamp",
-    "/var/lib/apt/lists",
-    "/var/lib/apt/lists/partial",
-    "/var/cache/apt/pkgcache.bin",
-];
+/// What changes when the lists do, and neither when a fetch fails nor when a package is installed. The lists themselves
+/// have the times of the server.
+const PLACES: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"];
 
 /// Older ones may know nothing of what has been on offer for a day.
 const FRESH: i64 = 24 * 3600;
@@ -39,7 +35,7 @@ mod tests {
     fn lists_grow_old_after_a_day() {
         let double = Double::new(|_| None);
         assert_eq!(stale(&double).unwrap(), None, "a machine without lists has none that are old");
-        double.put("/var/lib/apt/lists/partial/x", "");
+        double.put("/var/lib/apt/lists/x", "");
         assert_eq!(stale(&double).unwrap(), None);
         double.pass(30 * 3600);
         assert_eq!(
@@ -47,6 +43,14 @@ mod tests {
             "by package lists that last changed 30 hours ago"
         );
         double.pass(90 * 3600);
+        // An attempt to fetch them, and an installation that made the cache anew.
+        for path in ["var/lib/apt/lists/partial", "var/cache/apt/pkgcache.bin"] {
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(120 * 3600);
+            double.put(&format!("/{path}/x"), "");
+            std::fs::File::open(double.root.path().join(path)).unwrap().set_modified(later).unwrap();
+        }
+        let lists = std::fs::File::open(double.root.path().join("var/lib/apt/lists")).unwrap();
+        lists.set_modified(std::time::SystemTime::now()).unwrap();
         assert!(note(stale(&double).unwrap().unwrap()).contains("5 days"));
     }
 }

@@ -161,10 +161,16 @@ fn machine_that_moves(mv_fails: bool) -> Double {
         let at = |path: &str| root.lock().unwrap().join(path.trim_start_matches('/'));
         let command = invocation.command.to_string();
         match command.split(' ').collect::<Vec<_>>()[..] {
-            ["usermod", "--home", home, ..] => {
-                let [first, user] = [PASSWD.lines().next().unwrap(), PASSWD.lines().last().unwrap()];
+            ["usermod", option @ ("--home" | "--uid"), value, ..] => {
+                let passwd = std::fs::read_to_string(at("etc/passwd")).unwrap();
+                let [first, user] = [passwd.lines().next().unwrap(), passwd.lines().last().unwrap()];
                 let mut fields: Vec<_> = user.split(':').collect();
-                fields[5] = home;
+                if option == "--uid" {
+                    // The home goes with the id, as usermod(8) says.
+                    let id = Some(value.parse().unwrap());
+                    std::os::unix::fs::chown(at(fields[5]), id, None).unwrap();
+                }
+                fields[if option == "--home" { 5 } else { 2 }] = value;
                 std::fs::write(at("etc/passwd"), format!("{first}\n{}\n", fields.join(":"))).unwrap();
             }
             ["mv", _, _, _, _] if mv_fails => return Some(failed(1, "No space left on device")),
@@ -240,6 +246,22 @@ fn a_home_moves_with_its_user_and_never_over_something_else() {
     let refused = trial::mend(&Users, &double, &want).unwrap().failed;
     assert!(refused[0].1.to_string().contains("is there already"), "{refused:?}");
     assert_eq!((home_of(&double).as_str(), double.ran().len()), ("/home/deploy", 0));
+}
+
+#[test]
+fn a_home_moves_with_a_user_whose_id_changes_too() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let double = machine_that_moves(false);
+    own_home(&double);
+    let attributes = [("uid", 2001.into()), ("home", "/srv/deploy".into()), ("manage_home", true.into())];
+    let want = want("deploy", &attributes);
+    assert!(trial::mend(&Users, &double, &want).unwrap().failed.is_empty());
+    let home = double.root.path().join("srv/deploy");
+    assert!(home.join("notes").exists(), "its files came with it");
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(home).unwrap()), 2001);
+    assert_eq!(trial::changes(&Users, &double, &want), []);
 }
 
 #[test]

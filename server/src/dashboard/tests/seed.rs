@@ -230,7 +230,9 @@ impl Seeded {
             total,
             unchanged: total - count(&|_| true),
             changed: status(Status::Changed),
-            corrective: count(&|event| event.cause == Some(Cause::Corrective)),
+            corrective: count(&|event| {
+                (event.status, event.cause) == (Status::Changed, Some(Cause::Corrective))
+            }),
             would_change: status(Status::WouldChange),
             failed: status(Status::Failed),
             skipped: status(Status::Skipped),
