@@ -41,7 +41,7 @@ fn readme(modules: &Modules, module: &str) -> String {
     }
     page.push_str("\n<!-- Made from the manifests by `holdfast docs`: change those, not this. -->\n");
     page.push_str(&example(modules, module).unwrap_or_default());
-    of_module().for_each(|manifest| section(&mut page, manifest));
+    of_module().for_each(|manifest| section(&mut page, manifest, modules));
     page
 }
 
@@ -120,7 +120,7 @@ fn assignments<'a>(parameters: impl Iterator<Item = &'a Parameter> + Clone, modu
     let width = parameters.clone().map(|p| p.name.len()).max().unwrap_or_default();
     let line = |parameter: &Parameter| {
         let value = match &parameter.default {
-            Some(Formula::Constant(value)) => Some(value.clone()),
+            Some(Formula::Constant(value)) if !is_secret(parameter, modules) => Some(value.clone()),
             _ => sample(&parameter.of, &parameter.name, modules),
         };
         match value {
@@ -145,7 +145,21 @@ fn title_of(define: &Manifest) -> String {
     value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_else(|| "example".to_owned())
 }
 
-fn section(page: &mut String, manifest: &Manifest) {
+/// Whether a parameter has a default that is a secret, or has one in it.
+fn is_secret(parameter: &Parameter, modules: &Modules) -> bool {
+    let says_nothing = match &parameter.default {
+        None => true,
+        Some(Formula::Constant(value)) => {
+            value.is_null()
+                || value.as_list().is_some_and(<[Value]>::is_empty)
+                || value.as_map().is_some_and(|map| map.iter().next().is_none())
+        }
+        Some(_) => false,
+    };
+    !says_nothing && parameter.of.holds_secrets(modules)
+}
+
+fn section(page: &mut String, manifest: &Manifest, modules: &Modules) {
     let kind = if manifest.kind == ManifestKind::Define { "define" } else { "class" };
     let _ = write!(page, "\n## {kind} `{}`\n", manifest.name);
     if let Some(doc) = manifest.doc.as_deref().filter(|_| manifest.name.as_str() != manifest.name.module()) {
@@ -156,7 +170,7 @@ fn section(page: &mut String, manifest: &Manifest) {
         let _ = write!(page, "\nIncludes {}.\n", included.join(", "));
     }
     if !manifest.parameters.is_empty() {
-        let _ = write!(page, "\n{}", parameters(manifest));
+        let _ = write!(page, "\n{}", parameters(manifest, modules));
     }
     let declared: Vec<String> =
         manifest.blocks.iter().map(|block| code(&reference(block, manifest))).collect();
@@ -165,7 +179,7 @@ fn section(page: &mut String, manifest: &Manifest) {
     }
 }
 
-fn parameters(manifest: &Manifest) -> String {
+fn parameters(manifest: &Manifest, modules: &Modules) -> String {
     let row = |parameter: &Parameter| {
         let merge = match &parameter.merge {
             Merge::First => String::new(),
@@ -174,7 +188,7 @@ fn parameters(manifest: &Manifest) -> String {
         [
             code(&parameter.name),
             code(&one_line(&parameter.type_text)),
-            default(parameter, manifest),
+            if is_secret(parameter, modules) { "a secret".to_owned() } else { default(parameter, manifest) },
             format!("{}{merge}", plain(parameter.doc.as_deref().unwrap_or_default())),
         ]
     };

@@ -281,6 +281,9 @@ const MANIFESTS: &[&str] = &[
     "[parameters]\nq = { type = \"Secret\", default = \"C\", doc = \"Q.\", x = 1 }\n",
     "[parameters.q]\ntype = \"Secret\"\ndoc = \"Q.\"\ndefault = C\n",
     "[parameters]\nq = \"C\"\n",
+    "[parameters]\nq = { type = \"Secret\", default = \"x\", doc = \"Q.\" }\n[file.\"/x\"]\nwhen = \"${q == 'C'}\"\n",
+    "[parameters]\nq = { type = \"Secret\", default = \"x\", doc = \"Q.\" }\n[let]\nis = \"${q == 'C'}\"\n\
+     [file.x]\ntitle = \"/${is && 'C' == 'C'}\"\n",
     "[class.m]\np = [\"C\"]\n",
     "[class.m]\np = { x = \"C\" }\n",
     "[class.m]\npp = \"C\"\n",

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::resource::{AttributeDef, AttributeKind, TypeDef};
+use holdfast_catalog::value::Kind;
 
 use super::Hiding;
 use crate::excerpt::masked::{Hidden, Why};
@@ -27,9 +28,37 @@ pub(in crate::excerpt) fn in_manifest(document: &Document, modules: &Modules) ->
             hiding.top_level(entry);
         }
         if hiding.flows.len() == known {
+            let secret = secret_names(parameters, lets, modules);
+            hiding.compared(&document.root.entries, &secret);
             return hiding.hidden;
         }
     }
+}
+
+/// The parameters whose type is secret, and what is made of them.
+fn secret_names(parameters: &[Entry], lets: &[Entry], modules: &Modules) -> Vec<Arc<str>> {
+    let is_secret = |entry: &&Entry| {
+        let of = entry.item.as_table().and_then(|table| table.get("type"));
+        let of = of.and_then(|of| Type::parse(of.item.as_str()?).ok());
+        of.is_none_or(|of| of.holds_secrets(modules))
+    };
+    let mut names: Vec<_> = parameters.iter().filter(is_secret).map(|entry| entry.key.clone()).collect();
+    loop {
+        let made = |entry: &&Entry| {
+            !names.contains(&entry.key) && entry.item.as_str().is_some_and(|text| mentions(text, &names))
+        };
+        let more: Vec<_> = lets.iter().filter(made).map(|entry| entry.key.clone()).collect();
+        if more.is_empty() {
+            return names;
+        }
+        names.extend(more);
+    }
+}
+
+/// Whether an expression in a text names one of these.
+fn mentions(text: &str, names: &[Arc<str>]) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    text.contains("${") && words.any(|word| names.iter().any(|name| **name == *word))
 }
 
 /// What takes the values of a block.
@@ -105,6 +134,25 @@ impl<'a> Hiding<'a> {
                     _ => self.hide(&word.item, Why::Unknown),
                 },
             }
+        }
+    }
+
+    /// Texts that hold a literal beside a secret, wherever they stand: it may be compared with what it is.
+    fn compared(&mut self, entries: &[Entry], secret: &[Arc<str>]) {
+        for entry in entries {
+            self.compared_item(&entry.item, secret);
+        }
+    }
+
+    fn compared_item(&mut self, item: &Item, secret: &[Arc<str>]) {
+        match &item.content {
+            Content::Table(table, _) => self.compared(&table.entries, secret),
+            Content::List(items) => items.iter().for_each(|item| self.compared_item(item, secret)),
+            Content::Scalar(Kind::String(text)) if text.contains(['\'', '"']) && mentions(text, secret) => {
+                let span = item.origin.start as usize..item.origin.end as usize;
+                self.hidden.push(Hidden { span, why: Why::Secret });
+            }
+            Content::Scalar(_) => {}
         }
     }
 

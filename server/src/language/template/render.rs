@@ -11,7 +11,7 @@ use super::{Partials, Template};
 use crate::language::expression::budget::Budget;
 use crate::language::fault::{Code, Fault};
 use crate::language::scope::Scope;
-use crate::language::secrecy::Stretches;
+use crate::language::secrecy::{Stretches, is_all_secret};
 
 mod compute;
 
@@ -167,7 +167,9 @@ impl Render<'_> {
             self.parts(&block.otherwise);
             return Ok(());
         }
-        let count = items.len();
+        let (count, start) = (items.len(), self.text.len());
+        // How many parts a secret was split into says something about it.
+        let is_secret = matches!(&value.kind, Kind::List(list) if list.iter().all(is_all_secret));
         for (at, (key, item)) in items.into_iter().enumerate() {
             self.budget.spend(1)?;
             let named = block.names.iter().cloned().zip([item.clone(), key.clone()]).collect();
@@ -177,6 +179,9 @@ impl Render<'_> {
             if self.errors.len() >= MAX_ERRORS {
                 break;
             }
+        }
+        if is_secret {
+            self.text.seal_from(start);
         }
         Ok(())
     }

@@ -193,6 +193,11 @@ fn partials_see_the_same_names_and_keep_their_indent() {
 #[test]
 fn secrets_stay_stretches_of_the_text() {
     assert_eq!(render("{{secret}}").unwrap().shown(), "[sensitive]");
+    // Into how many parts it was split is not told.
+    for separator in ["t", "n", "nobody"] {
+        let looped = format!("a {{{{#each (split secret '{separator}')}}}}<{{{{this}}}}>{{{{/each}}}} z");
+        assert_eq!(render(&looped).unwrap().shown(), "a [sensitive] z", "{separator}");
+    }
     let value = render("db={{secret}};\n{{#each users}}{{name}}:{{password}}\n{{/each}}").unwrap();
     assert_eq!(value.shown(), "db=[sensitive];\nann:[sensitive]\nbob:[sensitive]\n");
     let Kind::Sensitive(text) = &value.kind else { panic!("{value:?}") };
