@@ -6,6 +6,7 @@
 )]
 
 mod abuse;
+mod canary;
 mod compile;
 mod contract;
 mod docs;
@@ -14,8 +15,8 @@ mod failing;
 mod faults;
 mod lab;
 mod modules;
-mod node;
 mod nginx_check;
+mod node;
 mod path;
 mod readme;
 mod reference;

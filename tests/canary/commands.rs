@@ -1,0 +1,120 @@
+//! Both programs' commands, each with every way to print: what the command line has and nobody tried fails the test.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::process::{Command, Output};
+
+use harness::binaries;
+
+use super::told::Told;
+
+/// One of the two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Program {
+    Holdfast,
+    Agent,
+}
+
+impl Program {
+    fn definition(self) -> clap::Command {
+        match self {
+            Self::Holdfast => holdfast_server::cli::command(),
+            Self::Agent => holdfast_agent::cli::command(),
+        }
+    }
+
+    /// To be run with all that it could log.
+    pub fn command(self) -> Command {
+        let programs = binaries();
+        let mut command = Command::new(match self {
+            Self::Holdfast => &programs.server,
+            Self::Agent => &programs.agent,
+        });
+        command.env("RUST_LOG", "debug").env("HOLDFAST_LOG", "debug").env("RUST_BACKTRACE", "1");
+        command
+    }
+}
+
+/// What was tried of the command lines.
+#[derive(Debug, Default)]
+pub struct Tried(BTreeSet<(Program, String)>);
+
+impl Tried {
+    /// Notes that a command was run, such as `node add`.
+    pub fn note(&mut self, program: Program, words: &str) {
+        self.0.insert((program, words.to_owned()));
+    }
+
+    /// Runs a command in each of its formats, and looks at all that it prints and says. The last output.
+    pub fn run<A: AsRef<OsStr>>(
+        &mut self,
+        told: &mut Told,
+        program: Program,
+        words: &str,
+        arguments: &[A],
+        input: &str,
+    ) -> Output {
+        self.note(program, words);
+        let mut last = None;
+        for format in formats(program, words) {
+            let mut command = program.command();
+            command
+                .args(words.split(' '))
+                .args(arguments)
+                .args(format.iter().flat_map(|name| ["--format", name.as_str()]));
+            let output = with_input(&mut command, input);
+            let what = format!("{command:?}");
+            told.look(&format!("what {what} printed"), &output.stdout);
+            told.look(&format!("what {what} said"), &output.stderr);
+            last = Some(output);
+        }
+        last.unwrap()
+    }
+
+    /// Every command that there is was run.
+    pub fn is_all(&self) {
+        for program in [Program::Holdfast, Program::Agent] {
+            let mut leaves = BTreeSet::new();
+            find_leaves(&program.definition(), "", &mut leaves);
+            let tried: BTreeSet<_> =
+                self.0.iter().filter(|(of, _)| *of == program).map(|(_, words)| words.clone()).collect();
+            assert_eq!(tried, leaves, "commands of {program:?} that were tried, and those that there are");
+        }
+    }
+}
+
+fn find_leaves(command: &clap::Command, before: &str, leaves: &mut BTreeSet<String>) {
+    for inner in command.get_subcommands() {
+        let words = format!("{before} {}", inner.get_name()).trim().to_owned();
+        match inner.has_subcommands() {
+            true => find_leaves(inner, &words, leaves),
+            false => drop(leaves.insert(words)),
+        }
+    }
+}
+
+/// The values of a command's `--format`; one without any has a single way.
+fn formats(program: Program, words: &str) -> Vec<Option<String>> {
+    let mut definition = program.definition();
+    definition.build();
+    let mut command = &definition;
+    for word in words.split(' ') {
+        command = command.find_subcommand(word).unwrap();
+    }
+    let format = command.get_arguments().find(|argument| argument.get_id() == "format");
+    let values = format.map(clap::Arg::get_possible_values).unwrap_or_default();
+    match values.is_empty() {
+        true => vec![None],
+        false => values.iter().map(|value| Some(value.get_name().to_owned())).collect(),
+    }
+}
+
+fn with_input(command: &mut Command, input: &str) -> Output {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A program that reads none of it is no error.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
