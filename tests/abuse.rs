@@ -1,8 +1,11 @@
 //! The table of abuse tests, held against the tree; and what only the programs themselves show.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use harness::binaries::workspace;
+use harness::server::{SOON, Server};
+use harness::{binaries, process, wait};
 
 /// Attacks, and what enrolment meets.
 const ATTACKS: std::ops::RangeInclusive<u32> = 1..=60;
@@ -48,4 +51,46 @@ fn every_test_of_the_table_is_in_the_tree() {
         }
     }
     assert!(lost.is_empty(), "tests of the table that are not there:\n  {}", lost.join("\n  "));
+}
+
+#[test]
+fn a27_where_no_file_can_be_opened_that_is_said_and_not_what_seems_to_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server {
+        repo: folder.path().join("control"),
+        data_dir: folder.path().join("data"),
+        log_file: folder.path().join("server.log"),
+        listen: process::free_address().unwrap(),
+        dashboard: process::free_address().unwrap(),
+    };
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.current_dir(&server.repo);
+        command.args(["-c", "user.name=Otto", "-c", "user.email=otto@hosting.example"]);
+        process::run(command.args(arguments)).unwrap()
+    };
+    let customer = server.repo.join("inventory/hosting/acme.toml");
+    std::fs::create_dir_all(customer.parent().unwrap()).unwrap();
+    std::fs::write(customer, "# no machine yet\n").unwrap();
+    git(&["init", "--quiet", "--initial-branch=main"]);
+    git(&["add", "--all"]);
+    git(&["commit", "--quiet", "--message", "A customer"]);
+    let mut running = server.start(Command::new(&binaries().server), &[]).unwrap();
+    let id = running.child().id().to_string();
+    let limit = |files: &str| {
+        process::run(Command::new("prlimit").args(["--pid", &id, &format!("--nofile={files}:")])).unwrap()
+    };
+    let said = |words: &str| match server.log() {
+        log if log.contains(words) => Ok(log),
+        log => Err(log),
+    };
+    // Fewer than it has open already.
+    limit("5");
+    let log =
+        wait::until("the server says it", SOON, || said("too many files are open, 5 is the limit")).unwrap();
+    assert!(!log.contains("no branch") && !log.contains("is no commit"), "{log}");
+    limit("1024");
+    git(&["commit", "--quiet", "--allow-empty", "--message", "Another"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    wait::until("it reads again", SOON, || server.holdfast(&["poke", "--commit", commit.trim()])).unwrap();
 }
