@@ -3,7 +3,8 @@
 //! The way of a compile: [`Program`] is the snapshot, read once for all nodes; a *pass* is one node's compile and holds
 //! what it read and what went wrong; a *walk* goes from the role through classes (`class`), blocks (`resource`,
 //! `define`) and attributes (`attribute`, `content`), with names as `scope` and `parameter` give them; what it declares
-//! (`declared`) is checked for double `claims`, gets edges (`reference`, `edges`, `order`) and becomes the catalog (`assemble`).
+//! (`declared`) gets its containers (`containment`), is checked for double `claims`, gets edges (`reference`, `edges`,
+//! `waits`, `order`) and becomes the catalog (`assemble`).
 //!
 //! No resource type is named in any of these files: they work on kinds of attributes alone.
 
@@ -25,6 +26,7 @@ mod assemble;
 mod attribute;
 mod claims;
 mod class;
+mod containment;
 mod content;
 mod declared;
 mod define;
@@ -39,6 +41,7 @@ mod reference;
 mod resource;
 mod scope;
 mod unit;
+mod waits;
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +57,10 @@ pub(crate) use pass::sorted;
 
 /// How often classes are gone through because one was given a parameter after it had been used.
 const MAX_WALKS: usize = 4;
+
+/// How often what classes include is read because one was given a parameter after it had been used: once for each class of
+/// a row in which each gives the next what it was given.
+const MAX_OPENINGS: usize = 64;
 
 /// A catalog, and what it was made of.
 #[derive(Debug)]
@@ -116,25 +123,35 @@ pub fn compile(
     Ok(Compiled { catalog, contents, reads: Reads { files: reader.reads(), facts }, warnings })
 }
 
-/// Declares all that a node has. Once, but where a class was given something too late.
+/// Declares all that a node has. Once, but where a class was given something too late: what classes give each other is
+/// found out before they are filled, and only what comes from within them needs another walk.
 fn walk<'a>(pass: &Pass<'a>, node: &Node) -> declared::Declared<'a> {
     let role = Arc::from(format!("role::{}", node.role));
     let mut seeds = Seeds::new();
-    for _ in 1..MAX_WALKS {
+    let (mut openings, mut walks) = (1, 1);
+    loop {
         let mut walk = Walk::new(pass, &seeds);
         walk.role(&role, &node.origin);
-        if !walk.late && !walk.seeds_are_stale() {
-            return walk.declared;
+        if walk.late && openings < MAX_OPENINGS {
+            openings += 1;
+            pass.take_problems();
+            seeds = walk.into_more_seeds();
+            continue;
         }
-        pass.take_problems();
-        seeds = walk.into_seeds();
+        walk.fill_classes();
+        let settled = !walk.late && !walk.seeds_are_stale();
+        if !settled && walks < MAX_WALKS {
+            walks += 1;
+            pass.take_problems();
+            seeds = walk.into_seeds();
+            continue;
+        }
+        if !settled {
+            let message = "parameters that classes are given here depend on each other";
+            let problem = Diagnostic::error("conflict", message, Origin::clone(&node.origin));
+            pass.report(problem.help("a class's `when` must not depend on what that class gives"));
+        }
+        walk.declared.settle();
+        return walk.declared;
     }
-    let mut walk = Walk::new(pass, &seeds);
-    walk.role(&role, &node.origin);
-    if walk.late || walk.seeds_are_stale() {
-        let message = "parameters that classes are given here depend on each other";
-        let problem = Diagnostic::error("conflict", message, Origin::clone(&node.origin));
-        pass.report(problem.help("a class's `when` must not depend on what that class gives"));
-    }
-    walk.declared
 }

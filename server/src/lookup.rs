@@ -34,7 +34,7 @@ mod tests;
 pub use data::{Data, Declaration};
 pub use explain::Explanation;
 pub use keys::{FILE as KEYS_FILE, KEY_WORDS, Key};
-pub use policy::{POLICY_WORDS, Policies, Subject};
+pub use policy::{Inherited, POLICY_WORDS, Policies, Subject};
 
 use scope::DataScope;
 use source::{Source, Sources};

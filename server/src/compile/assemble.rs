@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::catalog::{Catalog, CatalogId, Container, Resource};
+use holdfast_catalog::catalog::{Catalog, CatalogId, Container, Policy, Resource};
 use holdfast_catalog::graph::Edge;
 use holdfast_catalog::origin::Origin;
 
 use crate::inventory::Node;
-use crate::lookup::{Policies, Subject};
+use crate::lookup::{Inherited, Policies, Subject};
 
 use super::declared::Declared;
 use super::pass::Pass;
@@ -20,11 +20,7 @@ pub(super) fn assemble(
     pass: &Pass<'_>,
     (node, environment, key): (&Node, &str, &[u8]),
 ) -> Catalog {
-    let policy = |resource: &super::declared::Resource| {
-        let classes = declared.around(resource.container).filter(|c| &*c.reference.type_name == "class");
-        policies.of(&resource.reference, classes.map(|class| &*class.reference.title))
-    };
-    let all_policies: Vec<_> = declared.resources.iter().map(policy).collect();
+    let all_policies = policies_of_all(policies, &declared);
     let resource = |(resource, policy): (super::declared::Resource, _)| Resource {
         reference: resource.reference,
         attributes: resource.attributes,
@@ -47,6 +43,24 @@ pub(super) fn assemble(
     };
     catalog.id = catalog.compute_id(key);
     catalog
+}
+
+/// The policy of each resource: of all ways on which classes lead to it, the one that does most.
+fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> {
+    if policies.is_empty() {
+        return vec![Policy::Enforce; declared.resources.len()];
+    }
+    let mut inside = vec![Inherited::default(); declared.containers.len()];
+    for index in &declared.outer_first {
+        let container = &declared.containers[*index as usize];
+        let around = container.declarers.iter().map(|by| &inside[by.container as usize]);
+        let class = container.is_class().then_some(&*container.reference.title);
+        inside[*index as usize] = policies.inside(class, around);
+    }
+    let of = |resource: &super::declared::Resource| {
+        policies.of(&resource.reference, resource.declarers.iter().map(|by| &inside[by.container as usize]))
+    };
+    declared.resources.iter().map(of).collect()
 }
 
 /// What a policy says of something that the catalog does not have.

@@ -1,9 +1,10 @@
-//! Classes: which of them a node has, who contains them, and what they are given.
+//! Classes: which of them a node has, who includes them, and what they are given.
 //!
-//! A class is declared first and filled later. So all that the classes above it give it is known before anything in it
-//! is computed, whatever the order in which they are written.
+//! A class is declared first, opened later (what it includes is read) and filled last. So all that the others give it is
+//! known before anything in it is computed; and since classes take their turns by name, the order in which they are
+//! included is never seen.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,15 +12,12 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::ResourceRef;
 
-use crate::language::manifest::{Binding, Block, Inclusion, Manifest};
+use crate::language::manifest::{Binding, Inclusion, Manifest};
 
-use super::declared::{Container, Declared};
+use super::declared::{Container, Declared, Declarer};
 use super::pass::Pass;
 use super::scope::Frame;
 use super::unit::{Given, Traced, Unit};
-
-/// How many classes and defines may stand in each other.
-const MAX_DEPTH: usize = 64;
 
 /// What was given to classes so late that something was already computed without it, by class and parameter.
 pub(super) type Seeds = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Given>>;
@@ -29,19 +27,16 @@ pub(super) struct Walk<'p, 'a> {
     pub(super) pass: &'p Pass<'a>,
     pub(super) declared: Declared<'a>,
     classes: BTreeMap<Arc<str>, Rc<Unit<'a>>>,
-    filled: HashSet<Arc<str>>,
+    /// Classes whose inclusions have not been read.
+    closed: BTreeSet<Arc<str>>,
+    /// Classes that are open, and of which nothing has been declared.
+    empty: BTreeSet<Arc<str>>,
     /// Instances of defines, by container.
     pub(super) instances: BTreeMap<u32, Rc<Unit<'a>>>,
     seeds: &'p Seeds,
     /// What the next walk must know from the start.
     pub(super) late: bool,
     given: Seeds,
-}
-
-/// A thing in a manifest that declares something.
-enum Item<'a> {
-    Inclusion(&'a Inclusion),
-    Block(&'a Block),
 }
 
 impl<'p, 'a> Walk<'p, 'a> {
@@ -51,7 +46,8 @@ impl<'p, 'a> Walk<'p, 'a> {
             pass,
             declared: Declared::default(),
             classes: BTreeMap::new(),
-            filled: HashSet::new(),
+            closed: BTreeSet::new(),
+            empty: BTreeSet::new(),
             instances: BTreeMap::new(),
             seeds,
             late: false,
@@ -59,16 +55,33 @@ impl<'p, 'a> Walk<'p, 'a> {
         }
     }
 
-    /// Declares the role and fills everything in it.
+    /// Declares the role and the classes that classes include.
     pub(super) fn role(&mut self, name: &Arc<str>, origin: &Arc<Origin>) {
-        if let Some(unit) = self.declare_class(name, origin, None) {
-            self.fill(&unit);
+        self.declare_class(name, origin, None);
+        self.open_classes();
+    }
+
+    /// Fills all classes, and those that come with what is in them.
+    pub(super) fn fill_classes(&mut self) {
+        while let Some(name) = self.empty.pop_first() {
+            let Some(class) = self.classes.get(&name).cloned() else { continue };
+            self.fill(&class);
+            self.open_classes();
         }
     }
 
     /// What classes were given, for the next walk where this one found it too late.
     pub(super) fn into_seeds(self) -> Seeds {
         self.given
+    }
+
+    /// What is known before the classes are filled: what they were given so far, and what an earlier walk found in them.
+    pub(super) fn into_more_seeds(self) -> Seeds {
+        let mut seeds = self.seeds.clone();
+        for (class, given) in self.given {
+            seeds.entry(class).or_default().extend(given);
+        }
+        seeds
     }
 
     /// Whether a class was known to be given something that nobody gives it in the end.
@@ -86,7 +99,9 @@ impl<'p, 'a> Walk<'p, 'a> {
         origin: &Arc<Origin>,
         by: Option<&Unit<'a>>,
     ) -> Option<Rc<Unit<'a>>> {
+        let by = by.map(|by| Declarer { container: by.container, origin: origin.clone() });
         if let Some(unit) = self.classes.get(name) {
+            self.declared.join(unit.container, by);
             return Some(unit.clone());
         }
         let Some(manifest) = self.pass.program.modules.class(name) else {
@@ -94,39 +109,36 @@ impl<'p, 'a> Walk<'p, 'a> {
             self.declared.incomplete = true;
             return None;
         };
-        let depth = by.map_or(0, |by| by.depth + 1);
         let reference = ResourceRef::new("class", name.clone());
-        let container = self.contain(reference, origin, by, depth)?;
-        let unit = Rc::new(Unit::new(manifest, container, None, origin.clone(), depth));
+        let container = self.contain(reference, origin, by)?;
+        let unit = Rc::new(Unit::new(manifest, container, None, origin.clone(), 0));
         if let Some(seeds) = self.seeds.get(name) {
             unit.given.borrow_mut().clone_from(seeds);
         }
         self.classes.insert(name.clone(), unit.clone());
-        self.open(&unit);
+        self.closed.insert(name.clone());
         Some(unit)
     }
 
-    /// Adds a container, unless there are too many or they are too deep.
+    /// Adds a container, unless there are too many.
     pub(super) fn contain(
         &mut self,
         reference: ResourceRef,
         origin: &Arc<Origin>,
-        by: Option<&Unit<'a>>,
-        depth: usize,
+        by: Option<Declarer>,
     ) -> Option<u32> {
         if self.declared.is_full(self.pass, origin) {
             return None;
         }
-        if depth > MAX_DEPTH {
-            let message = format!("`{reference}` stands in more than {MAX_DEPTH} classes and defines");
-            self.pass.report(Diagnostic::error("limit", message, Origin::clone(origin)));
-            self.declared.incomplete = true;
-            return None;
+        Some(self.declared.contain(Container::new(reference, origin.clone(), by)))
+    }
+
+    fn open_classes(&mut self) {
+        while let Some(name) = self.closed.pop_first() {
+            let Some(class) = self.classes.get(&name).cloned() else { continue };
+            self.open(&class);
+            self.empty.insert(name);
         }
-        let parent = by.map(|by| by.container);
-        let tags =
-            by.map(|by| self.declared.containers[by.container as usize].tags.clone()).unwrap_or_default();
-        Some(self.declared.contain(Container { reference, parent, origin: origin.clone(), tags }))
     }
 
     /// Declares what a unit includes, and says what is wrong with its manifest.
@@ -135,7 +147,9 @@ impl<'p, 'a> Walk<'p, 'a> {
             self.pass.report(problem.clone());
         }
         let manifest: &'a Manifest = unit.manifest;
-        for inclusion in &manifest.inclusions {
+        let mut inclusions: Vec<_> = manifest.inclusions.iter().collect();
+        inclusions.sort_by_key(|inclusion| &inclusion.class);
+        for inclusion in inclusions {
             self.include(unit, inclusion);
         }
     }
@@ -171,12 +185,14 @@ impl<'p, 'a> Walk<'p, 'a> {
         });
         self.declared.incomplete |= traced.is_none();
         let given = Given { traced, origin: binding.origin.clone() };
-        let name = class.manifest.name.shared().clone();
-        let before = self.given.entry(name).or_default().insert(binding.name.clone(), given.clone());
-        if let Some(before) = before.filter(|before| before.value() != given.value()) {
-            self.pass.report(two_values(class, binding, &before, &given));
+        let of_class = self.given.entry(class.manifest.name.shared().clone()).or_default();
+        if let Some(first) = of_class.get(&binding.name) {
+            if first.value() != given.value() {
+                self.pass.report(two_values(class, binding, first, &given));
+            }
             return;
         }
+        of_class.insert(binding.name.clone(), given.clone());
         let known = class.given.borrow().get(&binding.name).and_then(|known| known.value().cloned());
         if class.is_settled(&binding.name) && known.as_ref() != given.value() {
             self.late = true;
@@ -188,29 +204,13 @@ impl<'p, 'a> Walk<'p, 'a> {
     pub(super) fn fill(&mut self, unit: &Rc<Unit<'a>>) {
         self.pass.settle_parameters(unit);
         let manifest: &'a Manifest = unit.manifest;
-        let inclusions = manifest.inclusions.iter().map(|it| (it.origin.start, Item::Inclusion(it)));
-        let blocks = manifest.blocks.iter().map(|it| (it.origin.start, Item::Block(it)));
-        let mut items: Vec<_> = inclusions.chain(blocks).collect();
-        items.sort_by_key(|(start, _)| *start);
-        for (_, item) in items {
-            match item {
-                Item::Block(block) => self.block(unit, block),
-                Item::Inclusion(inclusion) => self.fill_class(unit, &inclusion.class),
-            }
-        }
-    }
-
-    /// A class is filled where it is contained.
-    fn fill_class(&mut self, unit: &Rc<Unit<'a>>, name: &Arc<str>) {
-        let Some(class) = self.classes.get(name).cloned() else { return };
-        let contained = self.declared.containers[class.container as usize].parent == Some(unit.container);
-        if contained && self.filled.insert(name.clone()) {
-            self.fill(&class);
+        for block in &manifest.blocks {
+            self.block(unit, block);
         }
     }
 }
 
-fn two_values(class: &Unit<'_>, binding: &Binding, before: &Given, given: &Given) -> Diagnostic {
+fn two_values(class: &Unit<'_>, binding: &Binding, first: &Given, given: &Given) -> Diagnostic {
     let message = format!("parameter `{}` of `{}` is given two values", binding.name, class.manifest.name);
     let words = |given: &Given| match given.value() {
         Some(value) if value.shown().chars().count() <= 60 => format!("{} here", value.shown()),
@@ -218,6 +218,6 @@ fn two_values(class: &Unit<'_>, binding: &Binding, before: &Given, given: &Given
     };
     Diagnostic::error("conflict", message, Origin::clone(&given.origin))
         .label(words(given))
-        .related(Origin::clone(&before.origin), words(before))
+        .related(Origin::clone(&first.origin), words(first))
         .help("give it in one place, or in the data")
 }

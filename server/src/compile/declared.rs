@@ -27,21 +27,56 @@ pub(super) enum Target {
     Container(u32),
 }
 
+/// Who declares something, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Declarer {
+    /// The class or the instance of a define.
+    pub(super) container: u32,
+    /// The place.
+    pub(super) origin: Arc<Origin>,
+}
+
 /// A class or an instance of a define.
 pub(super) struct Container {
     pub(super) reference: ResourceRef,
-    /// The container around it.
+    /// Who declares it; nobody, for the role.
+    pub(super) declarers: Vec<Declarer>,
+    /// The container that holds all who declare it; known once everything is declared ([`super::containment`]).
     pub(super) parent: Option<u32>,
-    /// Where it is declared.
+    /// Where it is declared first.
     pub(super) origin: Arc<Origin>,
-    /// Its own tags and those of the containers around it.
+    /// Its own tags; once everything is declared, also those of all who declare it.
     pub(super) tags: BTreeSet<Arc<str>>,
+    /// What its blocks declare, in the order written, until everything has its place.
+    pub(super) members: Vec<Target>,
+}
+
+impl Container {
+    /// A container that holds nothing so far.
+    pub(super) fn new(reference: ResourceRef, origin: Arc<Origin>, by: Option<Declarer>) -> Self {
+        Self {
+            reference,
+            declarers: by.into_iter().collect(),
+            parent: None,
+            origin,
+            tags: BTreeSet::new(),
+            members: Vec::new(),
+        }
+    }
+
+    /// Whether it is a class, and no instance of a define.
+    pub(super) fn is_class(&self) -> bool {
+        &*self.reference.type_name == "class"
+    }
 }
 
 /// A resource.
 pub(super) struct Resource {
     pub(super) reference: ResourceRef,
     pub(super) origin: Arc<Origin>,
+    /// Who declares it, the first one first.
+    pub(super) declarers: Vec<Declarer>,
+    /// The container that holds all who declare it; known once everything is declared.
     pub(super) container: u32,
     pub(super) attributes: Attributes,
     /// For each attribute, where it is written, then the data that gave its value.
@@ -65,7 +100,9 @@ pub(super) struct Declared<'a> {
     pub(super) containers: Vec<Container>,
     pub(super) resources: Vec<Resource>,
     pub(super) relations: Vec<Relation>,
-    index: HashMap<ResourceRef, Target>,
+    /// All containers, each after those that declare it; known once everything is declared.
+    pub(super) outer_first: Vec<u32>,
+    pub(super) index: HashMap<ResourceRef, Target>,
     off: HashSet<ResourceRef>,
     /// Manifests of classes and defines that are switched off: what they would have declared is off too.
     off_manifests: Vec<&'a Manifest>,
@@ -94,16 +131,25 @@ impl<'a> Declared<'a> {
         index
     }
 
-    /// The container of this index, and those around it, from the inside out.
-    pub(super) fn around(&self, container: u32) -> impl Iterator<Item = &Container> {
-        let get = |index: u32| self.containers.get(index as usize);
-        std::iter::successors(get(container), move |inner| inner.parent.and_then(get))
+    /// Notes that a container is declared once more.
+    pub(super) fn join(&mut self, container: u32, by: Option<Declarer>) {
+        self.containers[container as usize].declarers.extend(by);
+    }
+
+    /// The instance of this index and those that it stands in, from the inside out, up to the class that they stand in.
+    pub(super) fn instances_around(&self, container: u32) -> impl Iterator<Item = &Container> {
+        let instance =
+            |index: u32| self.containers.get(index as usize).filter(|container| !container.is_class());
+        std::iter::successors(instance(container), move |inner| {
+            inner.declarers.first().and_then(|by| instance(by.container))
+        })
     }
 
     /// Adds a resource, or joins it with one that says the same.
     pub(super) fn declare(&mut self, pass: &Pass<'_>, def: &TypeDef, resource: Resource) -> Target {
         if let Some(Target::Resource(index)) = self.find(&resource.reference) {
             let first = &mut self.resources[index as usize];
+            first.declarers.extend_from_slice(&resource.declarers);
             let different = differences(def, first, &resource);
             if different.is_empty() {
                 first.join(resource);

@@ -13,9 +13,12 @@ use crate::language::manifest::{Block, Manifest};
 
 use super::attribute::Written;
 use super::class::Walk;
-use super::declared::Target;
+use super::declared::{Declarer, Target};
 use super::scope::Frame;
 use super::unit::{Given, Unit};
+
+/// How many defines may stand in each other.
+const MAX_DEPTH: usize = 64;
 
 impl<'a> Walk<'_, 'a> {
     /// Declares an instance of a define and everything in it.
@@ -30,20 +33,23 @@ impl<'a> Walk<'_, 'a> {
     ) -> Option<Target> {
         let given = self.arguments(manifest, written);
         let reference = ResourceRef::new(block.type_name.clone(), title.clone());
+        let by = Declarer { container: frame.unit.container, origin: block.origin.clone() };
         if let Some(target) = self.declared.find(&reference) {
             self.again(block, manifest, target, &reference, &given);
+            if let Target::Container(index) = target {
+                self.declared.join(index, Some(by));
+                self.declared.containers[index as usize].tags.extend(tags);
+            }
             return Some(target);
         }
-        if self.stands_in_itself(frame.unit, manifest) {
-            let message = format!("`{}` declares itself", manifest.name);
-            let problem = Diagnostic::error("recursion", message, Origin::clone(&block.origin));
-            self.pass.report(problem.help("a define may declare others, but none that leads back to it"));
+        if let Some(problem) = self.runs_away(frame.unit, block, manifest, &reference) {
+            self.pass.report(problem);
             self.declared.incomplete = true;
             return None;
         }
+        let container = self.contain(reference, &block.origin, Some(by))?;
+        self.declared.containers[container as usize].tags = tags;
         let depth = frame.unit.depth + 1;
-        let container = self.contain(reference, &block.origin, Some(frame.unit), depth)?;
-        self.declared.containers[container as usize].tags.extend(tags);
         let unit = Rc::new(Unit::new(manifest, container, Some(title), block.origin.clone(), depth));
         *unit.given.borrow_mut() = given;
         self.instances.insert(container, unit.clone());
@@ -69,9 +75,22 @@ impl<'a> Walk<'_, 'a> {
         given
     }
 
-    fn stands_in_itself(&self, unit: &Unit<'a>, manifest: &Manifest) -> bool {
-        let mut around = self.declared.around(unit.container);
-        around.any(|container| *container.reference.type_name == *manifest.name.as_str())
+    /// Defines that lead back to themselves, or stand too deep in each other.
+    fn runs_away(
+        &self,
+        unit: &Unit<'a>,
+        block: &Block,
+        manifest: &Manifest,
+        reference: &ResourceRef,
+    ) -> Option<Diagnostic> {
+        let mut around = self.declared.instances_around(unit.container);
+        if around.any(|container| *container.reference.type_name == *manifest.name.as_str()) {
+            let message = format!("`{}` declares itself", manifest.name);
+            let problem = Diagnostic::error("recursion", message, Origin::clone(&block.origin));
+            return Some(problem.help("a define may declare others, but none that leads back to it"));
+        }
+        let message = format!("`{reference}` stands in more than {MAX_DEPTH} defines");
+        (unit.depth >= MAX_DEPTH).then(|| Diagnostic::error("limit", message, Origin::clone(&block.origin)))
     }
 
     /// A second declaration of one instance must say the same as the first; what is not said is what it is by default.

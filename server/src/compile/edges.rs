@@ -37,6 +37,7 @@ impl<'d, 'a> Edges<'d, 'a> {
                 None => edges.missing(relation, pass),
             }
         }
+        edges.add_common_waits();
         edges
     }
 
@@ -128,21 +129,33 @@ impl<'d, 'a> Edges<'d, 'a> {
         self.places.push((origin.clone(), word));
     }
 
+    /// An edge at the same place and for the same reason as another.
+    pub(super) fn push_as(&mut self, other: usize, (from, to, kind): (NodeIndex, NodeIndex, EdgeKind)) {
+        self.edges.push(Edge { from, to, kind });
+        self.places.push(self.places[other].clone());
+    }
+
+    /// Each thing lies between the ends of its container, and ends before each of those that declare it.
     fn contain(&mut self) {
-        let mut empty = vec![true; self.declared.containers.len()];
-        let containers = (0..).zip(&self.declared.containers);
+        let declared = self.declared;
+        let mut empty = vec![true; declared.containers.len()];
+        let nested = (0..).zip(&declared.containers);
         let nested =
-            containers.filter_map(|(index, c)| Some((Target::Container(index), c.parent?, &c.origin)));
-        let resources = (0..).zip(&self.declared.resources);
-        let held = resources.map(|(index, r)| (Target::Resource(index), r.container, &r.origin));
-        for (member, container, origin) in nested.chain(held) {
+            nested.filter_map(|(at, c)| Some((Target::Container(at), c.parent?, &c.origin, &c.declarers)));
+        let held = (0..).zip(&declared.resources);
+        let held = held.map(|(at, r)| (Target::Resource(at), r.container, &r.origin, &r.declarers));
+        for (member, container, origin, declarers) in nested.chain(held) {
             empty[container as usize] = false;
             let (begin, end) = self.ends(Target::Container(container));
             let (first, last) = self.ends(member);
             self.push(begin, first, EdgeKind::Contain, origin, "contains");
             self.push(last, end, EdgeKind::Contain, origin, "is contained in");
+            for by in declarers.iter().filter(|by| by.container != container) {
+                let (_, end) = self.ends(Target::Container(by.container));
+                self.push(last, end, EdgeKind::Contain, &by.origin, "is a part of");
+            }
         }
-        for (index, container) in (0..).zip(&self.declared.containers) {
+        for (index, container) in (0..).zip(&declared.containers) {
             if empty[index as usize] {
                 let (begin, end) = self.ends(Target::Container(index));
                 self.push(begin, end, EdgeKind::Contain, &container.origin, "is empty");
@@ -168,8 +181,18 @@ impl<'d, 'a> Edges<'d, 'a> {
         self.push(from, to, kind, &relation.origin, word);
     }
 
+    /// The edges so far.
+    pub(super) fn so_far(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    /// What was declared.
+    pub(super) fn declared(&self) -> &'d Declared<'a> {
+        self.declared
+    }
+
     /// Where a target begins and ends in the graph.
-    fn ends(&self, target: Target) -> (NodeIndex, NodeIndex) {
+    pub(super) fn ends(&self, target: Target) -> (NodeIndex, NodeIndex) {
         match target {
             Target::Resource(index) => (index, index),
             Target::Container(index) => {
@@ -179,7 +202,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         }
     }
 
-    fn nodes(&self) -> usize {
+    pub(super) fn nodes(&self) -> usize {
         self.declared.resources.len() + 2 * self.declared.containers.len()
     }
 

@@ -16,7 +16,7 @@ use crate::language::manifest::{Binding, Block, Manifest, cure};
 use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::content::{self, Way};
-use super::declared::{Relation, Resource, Target};
+use super::declared::{Declarer, Relation, Resource, Target};
 use super::pass::{ATTRIBUTE, Pass};
 use super::reference::{Need, Reference, Refresh};
 use super::scope::{Frame, data_places};
@@ -131,6 +131,7 @@ impl<'a> Walk<'_, 'a> {
                     Sort::Define(manifest) => self.define(&frame, block, manifest, title, tags, written),
                 };
                 if let Some(target) = target {
+                    self.declared.containers[unit.container as usize].members.push(target);
                     self.relate(&frame, block, target);
                 }
             }
@@ -152,15 +153,15 @@ impl<'a> Walk<'_, 'a> {
             made.add(frame, def, name, written);
         }
         let Known { implied, claims } = made.check(frame, block, def, &title);
-        let mut all_tags = self.declared.containers[frame.unit.container as usize].tags.clone();
-        all_tags.extend(tags);
+        let container = frame.unit.container;
         let resource = Resource {
             reference: ResourceRef::new(def.name, title),
             origin: block.origin.clone(),
-            container: frame.unit.container,
+            declarers: vec![Declarer { container, origin: block.origin.clone() }],
+            container,
             attributes: made.attributes,
             sources: made.sources,
-            tags: all_tags,
+            tags,
             implied,
             claims,
         };

@@ -19,6 +19,8 @@ use crate::diagnose::{self, Colour};
 use crate::excerpt::Excerpts;
 use crate::repo::{Presence, Snapshot};
 
+mod inclusion;
+
 const KEY: &[u8] = b"a key of the tests";
 
 fn golden() -> PathBuf {

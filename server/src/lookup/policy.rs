@@ -1,6 +1,6 @@
 //! `[holdfast]` in the data: what is enforced, what only audits, what is off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
@@ -46,22 +46,53 @@ pub enum Subject {
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Vec<Rank>);
 
+/// What stands in a class inherits: for each way that leads to the class, the level that decides and what it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inherited(BTreeSet<(usize, Policy)>);
+
+/// What decides: the more specific level, and on one level what is nearer.
+fn nearer(inner: (usize, Policy), outer: (usize, Policy)) -> (usize, Policy) {
+    if inner.0 <= outer.0 { inner } else { outer }
+}
+
 /// What is said at one rank: by one file, or by several of which none comes before the others.
 type Rank = BTreeMap<Subject, (Policy, Arc<Origin>)>;
 
 impl Policies {
-    /// The policy of a resource that stands in these classes, innermost first. The most specific level that speaks of
-    /// it decides; there, what is said of the resource, else of the nearest class, else of everything.
-    pub fn of<'a>(&self, resource: &ResourceRef, classes: impl IntoIterator<Item = &'a str>) -> Policy {
-        if self.0.is_empty() {
-            return Policy::Enforce;
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a class, or an instance of a define, passes on to what it declares. `around` are those that declare it: none,
+    /// for the role.
+    pub fn inside<'a>(
+        &self,
+        class: Option<&str>,
+        around: impl IntoIterator<Item = &'a Inherited>,
+    ) -> Inherited {
+        let mut all: BTreeSet<_> = around.into_iter().flat_map(|around| &around.0).copied().collect();
+        if all.is_empty() {
+            all.insert(self.first(&Subject::Everything).unwrap_or((self.0.len(), Policy::default())));
         }
-        let classes = classes.into_iter().map(|class| Subject::Class(class.into()));
-        let mut subjects = vec![Subject::Resource(resource.clone())];
-        subjects.extend(classes.chain([Subject::Everything]));
-        let said =
-            |rank: &Rank| subjects.iter().find_map(|subject| rank.get(subject)).map(|(policy, _)| *policy);
-        self.0.iter().find_map(said).unwrap_or_default()
+        if let Some(own) = class.and_then(|class| self.first(&Subject::Class(class.into()))) {
+            all = all.into_iter().map(|outer| nearer(own, outer)).collect();
+        }
+        Inherited(all)
+    }
+
+    /// The policy of a resource that these declare. The most specific level that speaks of it decides; there, what is said
+    /// of the resource, else of the nearest class, else of everything. Where several classes lead to it, that is asked for
+    /// each of them, and what does most is done: no class is left without what it relies on.
+    pub fn of<'a>(&self, resource: &ResourceRef, around: impl IntoIterator<Item = &'a Inherited>) -> Policy {
+        let own = self.first(&Subject::Resource(resource.clone()));
+        let all = around.into_iter().flat_map(|around| &around.0).copied();
+        all.map(|outer| own.map_or(outer, |own| nearer(own, outer)).1).max().unwrap_or_default()
+    }
+
+    /// The most specific level that speaks of this, and what it says.
+    fn first(&self, subject: &Subject) -> Option<(usize, Policy)> {
+        self.0.iter().enumerate().find_map(|(at, rank)| Some((at, rank.get(subject)?.0)))
     }
 
     /// All of them, with their places: for finding those that name a resource which the catalog does not have.
@@ -180,7 +211,8 @@ mod tests {
     fn hosts(files: &[(FilePolicies, bool)]) -> Policy {
         let mut policies = Policies::default();
         files.iter().for_each(|(file, peer)| policies.add(file, *peer));
-        policies.of(&ResourceRef::new("file", "/etc/hosts"), ["net", "profile::base"])
+        let base = policies.inside(Some("profile::base"), []);
+        policies.of(&ResourceRef::new("file", "/etc/hosts"), [&policies.inside(Some("net"), [&base])])
     }
 
     #[test]
@@ -193,6 +225,23 @@ mod tests {
         assert_eq!(hosts(std::slice::from_ref(&common)), Off);
         assert_eq!(hosts(&[(file(&[("profile::base", Off), ("net", Audit), ("*", Off)]), false)]), Audit);
         assert_eq!(hosts(&[(file(&[("other", Off)]), false), common]), Off);
+    }
+
+    #[test]
+    fn what_several_classes_rely_on_is_done_as_the_one_says_that_does_most() {
+        use Policy::{Audit, Enforce, Off};
+        let shared = |said: &[(&str, Policy)]| {
+            let mut policies = Policies::default();
+            policies.add(&file(said), false);
+            let ways = ["web", "mail"].map(|class| policies.inside(Some(class), []));
+            let inside = policies.inside(Some("tls"), &ways);
+            policies.of(&ResourceRef::new("file", "/etc/key"), [&inside])
+        };
+        assert_eq!(shared(&[("web", Off), ("mail", Audit)]), Audit);
+        assert_eq!(shared(&[("web", Off)]), Enforce);
+        assert_eq!(shared(&[("web", Off), ("*", Audit)]), Audit);
+        assert_eq!(shared(&[("web", Enforce), ("mail", Audit), ("tls", Off)]), Off);
+        assert_eq!(shared(&[("web", Enforce), ("file[/etc/key]", Off)]), Off);
     }
 
     #[test]

@@ -300,7 +300,9 @@ fn policies_come_from_every_level_the_most_specific_first() {
         ),
     ]);
     let policies = estate.run(&[], |lookup, _| lookup.policies().unwrap()).unwrap();
-    let of = |title: &str, class: &str| policies.of(&ResourceRef::new("file", title), [class]);
+    let of = |title: &str, class: &str| {
+        policies.of(&ResourceRef::new("file", title), [&policies.inside(Some(class), [])])
+    };
     assert_eq!(of("/etc/hosts", "profile::nginx"), Policy::Enforce);
     assert_eq!(of("/x", "profile::nginx"), Policy::Off, "the node's own level says so of everything");
     let typo = Estate::new(&[("hieradata/common.toml", "[holdfast]\npolicies = { profile = \"audti\" }\n")]);

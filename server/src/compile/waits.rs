@@ -1,0 +1,123 @@
+//! What all who declare a thing are told to wait for, the thing itself waits for too.
+//!
+//! A thing that several declare lies beside them, so it waits for nothing that one of them alone waits for. A relation that
+//! all of them have is meant for it as well, unless it must itself come first.
+
+use std::collections::BTreeMap;
+
+use holdfast_catalog::graph::{EdgeKind, Graph, NodeIndex};
+
+use super::declared::{Declarer, Target};
+use super::edges::Edges;
+use super::order::{Added, Order};
+
+/// What something waits for, how, and by which edge.
+type Waits = BTreeMap<NodeIndex, (EdgeKind, usize)>;
+
+impl Edges<'_, '_> {
+    /// Adds what is common to all who declare a thing. To be asked when all relations are there.
+    pub(super) fn add_common_waits(&mut self) {
+        let found = self.common_waits();
+        if found.is_empty() {
+            return;
+        }
+        let Ok(order) = Graph::new(self.nodes(), self.so_far()).order(|node| node) else {
+            return; // which is told when the edges are put in order
+        };
+        let mut order = Order::new(&order, self.so_far().iter().map(|edge| (edge.from, edge.to)));
+        for (first, waits) in found {
+            for (from, (kind, by)) in waits {
+                if order.add(from, first) == Added::Yes {
+                    self.push_as(by, (from, first, kind));
+                }
+            }
+        }
+    }
+
+    /// For each thing that several declare, what all of them wait for inside of what holds it.
+    fn common_waits(&self) -> Vec<(NodeIndex, Waits)> {
+        let declared = self.declared();
+        let mut of_containers = self.waits_of_containers();
+        let mut found = Vec::new();
+        if of_containers.is_empty() {
+            return found;
+        }
+        for index in &declared.outer_first {
+            let container = &declared.containers[*index as usize];
+            let common = self.common(&container.declarers, container.parent, &of_containers);
+            if !common.is_empty() {
+                found.push((self.ends(Target::Container(*index)).0, common.clone()));
+                of_containers.entry(*index).or_default().extend(common);
+            }
+        }
+        for (index, resource) in (0..).zip(&declared.resources) {
+            let common = self.common(&resource.declarers, Some(resource.container), &of_containers);
+            found.extend((!common.is_empty()).then_some((index, common)));
+        }
+        found
+    }
+
+    /// What each container waits for by relations.
+    fn waits_of_containers(&self) -> BTreeMap<u32, Waits> {
+        let resources = u32::try_from(self.declared().resources.len()).unwrap_or(u32::MAX);
+        let mut all: BTreeMap<u32, Waits> = BTreeMap::new();
+        let relations = (0..).zip(self.so_far()).filter(|(_, edge)| edge.kind != EdgeKind::Contain);
+        for (at, edge) in relations.filter(|(_, edge)| edge.to >= resources) {
+            let waits = all.entry((edge.to - resources) / 2).or_default();
+            keep_stronger(waits, [(edge.from, (edge.kind, at))]);
+        }
+        all
+    }
+
+    /// What all of these wait for, each with what lies around it inside of `within`.
+    fn common(&self, declarers: &[Declarer], within: Option<u32>, waits: &BTreeMap<u32, Waits>) -> Waits {
+        let mut common: Option<Waits> = None;
+        for by in declarers {
+            let mut own = Waits::new();
+            let mut at = Some(by.container).filter(|at| Some(*at) != within);
+            while let Some(index) = at {
+                keep_stronger(
+                    &mut own,
+                    waits.get(&index).into_iter().flatten().map(|(from, how)| (*from, *how)),
+                );
+                at = self.declared().containers[index as usize]
+                    .parent
+                    .filter(|parent| Some(*parent) != within);
+            }
+            let both = match common {
+                None => own,
+                Some(common) => in_both(&common, &own),
+            };
+            if both.is_empty() {
+                return both;
+            }
+            common = Some(both);
+        }
+        common.unwrap_or_default()
+    }
+}
+
+/// How much a kind asks for: to come first, a reload, a refresh.
+fn strength(kind: EdgeKind) -> u8 {
+    match kind {
+        EdgeKind::Order | EdgeKind::Contain => 0,
+        EdgeKind::Reload => 1,
+        EdgeKind::Notify => 2,
+    }
+}
+
+fn keep_stronger(all: &mut Waits, more: impl IntoIterator<Item = (NodeIndex, (EdgeKind, usize))>) {
+    for (from, how) in more {
+        let kept = all.entry(from).or_insert(how);
+        if strength(how.0) > strength(kept.0) {
+            *kept = how;
+        }
+    }
+}
+
+/// What is in both, each as the one says that asks for less.
+fn in_both(one: &Waits, other: &Waits) -> Waits {
+    let both = one.iter().filter_map(|(from, how)| Some((*from, *how, *other.get(from)?)));
+    both.map(|(from, one, other)| (from, if strength(other.0) < strength(one.0) { other } else { one }))
+        .collect()
+}
