@@ -156,6 +156,11 @@ fn block(name: &str, random: &mut Random) -> String {
 }
 
 fn shared(random: &mut Random) -> String {
+    if random.one_in(5) {
+        // Equal, though not written alike.
+        let groups = [["a", "b"], ["b", "a"]][random.below(2)];
+        return format!("[user.s{}]\ntitle = \"shared\"\ngroups = {groups:?}\n", random.below(1_000_000));
+    }
     let message = if random.one_in(15) { "it is ${on}" } else { "the same" };
     let (name, title) = (random.below(1_000_000), random.below(3));
     let mut block = format!("[notify.s{name}]\ntitle = \"shared{title}\"\nmessage = \"{message}\"\n");
