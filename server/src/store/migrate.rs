@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_report_bytes.sql"),
     include_str!("../../migrations/0004_state.sql"),
     include_str!("../../migrations/0005_commit_lists.sql"),
+    include_str!("../../migrations/0006_certificate_until.sql"),
 ];
 
 /// Applies what is missing.
