@@ -17,6 +17,7 @@ mod lab;
 mod modules;
 mod nginx_check;
 mod node;
+mod open_pages;
 mod path;
 mod readme;
 mod reference;

@@ -11,6 +11,7 @@ mod estate;
 mod figure;
 mod host;
 mod hostile;
+mod pages;
 mod server;
 
 use std::process::ExitCode;
@@ -26,13 +27,27 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let parts: [(&str, Part); 6] = [
+    if only == "seed" {
+        let folder = std::env::args().nth(2).unwrap_or_else(|| "seeded".into());
+        return match pages::seed(std::path::Path::new(&folder)) {
+            Ok(said) => {
+                println!("{said}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                println!("{error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let parts: [(&str, Part); 7] = [
         ("agent", agent::measure),
         ("compile", compile::measure),
         ("estate", estate::measure),
         ("server", server::measure),
         ("host", host::measure),
         ("hostile", hostile::measure),
+        ("pages", pages::measure),
     ];
     figure::print_heading();
     for (name, measure) in parts.into_iter().filter(|(name, _)| name.contains(&only)) {
