@@ -80,6 +80,24 @@ impl Stat {
     }
 }
 
+/// Where a path really is, which is called otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Real {
+    /// Its own name.
+    pub path: PathBuf,
+    /// The links on the way, each by its own name.
+    pub links: Vec<Link>,
+}
+
+/// A symbolic link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Where it is.
+    pub at: PathBuf,
+    /// What it says.
+    pub target: PathBuf,
+}
+
 /// When something was last touched, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Times {
@@ -205,6 +223,10 @@ pub trait Inspect: Sync {
     /// stands there.
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>>;
 
+    /// Where a path really is, a last link followed too; none where no link is on the way. What is not there yet keeps its
+    /// name.
+    fn real(&self, path: &Path) -> Result<Option<Real>>;
+
     /// What a symbolic link says.
     fn read_link(&self, path: &Path) -> Result<PathBuf>;
 
@@ -218,6 +240,11 @@ pub trait Inspect: Sync {
     /// The time, in seconds since 1970.
     fn now(&self) -> i64 {
         jiff::Timestamp::now().as_second()
+    }
+
+    /// Whether the run is to stop: what has several steps begins no further one that can wait.
+    fn is_stopping(&self) -> bool {
+        false
     }
 
     /// Users and groups of the managed root, read once and again when their files have changed.

@@ -4,7 +4,7 @@
 //! notification.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_catalog::resource::Exec;
 use holdfast_catalog::resource::attribute::Command;
@@ -12,7 +12,7 @@ use holdfast_catalog::resource::attribute::Command;
 use super::{
     Applied, ChangeKind, Error, Left, Notice, Planned, Provider, Reading, Refreshed, Writing, properties,
 };
-use crate::system::{self, Exit, Inspect, Invocation, Liveness};
+use crate::system::{self, Exit, Inspect, Invocation, Liveness, System};
 
 const PRESENT: &str = "present";
 const SUCCEEDS: &str = "succeeds";
@@ -20,6 +20,9 @@ const FAILS: &str = "fails";
 
 /// A timeout of zero means none; this is as good.
 const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// How often a wait looks whether the run is to stop.
+const HEED: Duration = Duration::from_millis(100);
 
 /// The provider of `exec`.
 pub struct Commands;
@@ -147,7 +150,7 @@ fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, 
     let output = machine.probe(&invocation)?;
     match output.exit {
         Exit::Code(code) if NOT_RUN.contains(&code) => Err(Error::command(&invocation, &output)),
-        Exit::TimedOut(_) => Err(Error::command(&invocation, &output)),
+        Exit::TimedOut(_) | Exit::Stopped => Err(Error::command(&invocation, &output)),
         _ => Ok(output.succeeded()),
     }
 }
@@ -160,21 +163,34 @@ fn run(want: &Exec, writing: Writing<'_>) -> Result<(), Error> {
         let fine = match output.exit {
             Exit::Code(code) if want.returns.is_empty() => code == 0,
             Exit::Code(code) => want.returns.iter().any(|good| i64::from(*good) == i64::from(code)),
-            Exit::Signal(_) | Exit::TimedOut(_) => false,
+            Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped => false,
         };
         if fine {
             return Ok(());
         }
         left = left.saturating_sub(1);
-        if left == 0 {
+        let pause = Duration::from_secs(want.try_sleep.0.into());
+        if left == 0 || output.exit == Exit::Stopped || !pauses(pause, writing.machine) {
             return Err(Error::command(&invocation, &output));
         }
-        std::thread::sleep(Duration::from_secs(want.try_sleep.0.into()));
+    }
+}
+
+/// Waits before another try; answers with whether there is to be one.
+fn pauses(pause: Duration, machine: &dyn System) -> bool {
+    let until = Instant::now() + pause;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if machine.is_stopping() || left.is_zero() {
+            return !machine.is_stopping();
+        }
+        std::thread::sleep(left.min(HEED));
     }
 }
 
 fn invocation(want: &Exec, command: Command) -> Invocation {
-    let mut invocation = Invocation::of(command);
+    // Whatever it has done by then, its guard asks for the rest at the next run.
+    let mut invocation = Invocation::of(command).stoppable();
     invocation.cwd = want.cwd.as_ref().map(|cwd| cwd.as_str().into());
     invocation.user = want.user.as_ref().map(|user| user.as_str().to_owned());
     invocation.environment =
@@ -215,6 +231,17 @@ mod tests {
             });
             assert!(refreshed.is_err() && double.ran().is_empty());
         }
+    }
+
+    #[test]
+    fn f10_a_command_that_a_run_was_told_to_stop_in_is_not_tried_again() {
+        let double = Double::new(|_| {
+            Some(system::Output { exit: Exit::Stopped, stdout: Vec::new(), stderr: Vec::new() })
+        });
+        let want = want("make", &[("always", true.into()), ("tries", 5.into()), ("try_sleep", 3_600.into())]);
+        let error = trial::writing(&double, |writing| Commands.apply(&want, &[], writing)).unwrap_err();
+        assert!(error.to_string().contains("interrupted, since the run was told to stop"), "{error}");
+        assert_eq!(double.ran(), ["make"]);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct Invocation {
     pub timeout: Duration,
     /// Whether it has no terminal, even where the agent has one: what it asks for on `/dev/tty` fails and waits for nobody.
     pub detached: bool,
+    /// Whether it is ended when the run is to stop: only where what it has done by then harms nobody half done.
+    pub stoppable: bool,
     /// How many bytes of each output are kept, as whole lines; what is over is read and dropped.
     pub limit: usize,
 }
@@ -73,6 +75,7 @@ impl Invocation {
             input: None,
             timeout: Duration::from_secs(300),
             detached: false,
+            stoppable: false,
             limit: OUTPUT_LIMIT,
         }
     }
@@ -105,6 +108,13 @@ impl Invocation {
         self
     }
 
+    /// Ended when the run is to stop.
+    #[must_use]
+    pub fn stoppable(mut self) -> Self {
+        self.stoppable = true;
+        self
+    }
+
     /// With more of the output kept, for what is parsed.
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
@@ -122,6 +132,8 @@ pub enum Exit {
     Signal(i32),
     /// By us, since it took too long.
     TimedOut(Duration),
+    /// By us, since the run is to stop; or it was not begun for that.
+    Stopped,
 }
 
 impl fmt::Display for Exit {
@@ -130,6 +142,7 @@ impl fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "ended by signal {signal}"),
             Self::TimedOut(after) => write!(f, "ended after its timeout of {} s", after.as_secs_f32()),
+            Self::Stopped => f.write_str("interrupted, since the run was told to stop"),
         }
     }
 }

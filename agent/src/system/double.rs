@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use super::machine::lock;
 use super::{
-    Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Result, Staged,
-    StagedTree, Stat, System, Walk,
+    Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
+    Staged, StagedTree, Stat, System, Walk,
 };
 
 type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
@@ -91,6 +91,9 @@ impl Inspect for Double {
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         self.machine.open_if(path, wanted)
+    }
+    fn real(&self, path: &Path) -> Result<Option<Real>> {
+        self.machine.real(path)
     }
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         self.machine.read_link(path)

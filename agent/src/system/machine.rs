@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -14,7 +15,8 @@ use rustix::io::Errno;
 use super::command::child;
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
-    Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Result, Stat, Walk, tree,
+    Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Real, Result, Stat, Walk,
+    tree,
 };
 
 /// So many changed directories wait for their sync at once; each is an open handle.
@@ -35,6 +37,8 @@ pub struct Machine {
     accounts: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
     unsynced: Mutex<HashMap<(u64, u64), OwnedFd>>,
     swept: Mutex<HashSet<(u64, u64)>>,
+    /// Set when the run is to stop.
+    pub(super) stop: Option<Arc<AtomicBool>>,
 }
 
 /// What tells one version of the account files from another: identity, size, and times but that of reading.
@@ -55,7 +59,15 @@ impl Machine {
             accounts: Mutex::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
+            stop: None,
         })
+    }
+
+    /// Worked on by a run that is to stop once this is set.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = Some(stop);
+        self
     }
 
     /// A directory that is open already, as a root of its own: files only. `outer` leads to it on this machine.
@@ -67,6 +79,7 @@ impl Machine {
             accounts: Mutex::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
+            stop: None,
         }
     }
 
@@ -199,6 +212,10 @@ impl Inspect for Machine {
         }
     }
 
+    fn real(&self, path: &Path) -> Result<Option<Real>> {
+        self.root.real(path)
+    }
+
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         let failed = |errno| Error::io("reading the link", path, errno);
         let place = self.root.place_to_look(path, Last::Keep)?.ok_or_else(|| failed(Errno::NOENT))?;
@@ -219,6 +236,10 @@ impl Inspect for Machine {
         tree::walk(&dir, path, visit)
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     fn accounts(&self) -> Result<Arc<Accounts>> {
         let now = self.account_files()?;
         let mut cached = lock(&self.accounts);
@@ -235,7 +256,7 @@ impl Inspect for Machine {
 
     fn probe(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
-        child::run(command, &*self.accounts()?)
+        child::run(command, &*self.accounts()?, self.stop.as_deref())
     }
 }
 

@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::{Error, FileKind, Result, Stat, Times};
+use super::{Error, FileKind, Link, Real, Result, Stat, Times};
 
 /// As many as the kernel allows.
 const MAX_LINKS: usize = 40;
@@ -142,14 +142,53 @@ impl Root {
         }
     }
 
-    /// Walks part by part, deciding on each link.
-    fn walk(&self, parts: Vec<OsString>, path: &Path, last: Last) -> Result<Option<Place>> {
-        let mut walk =
-            Steps { root: self, path, stack: Vec::new(), todo: parts.into(), pledges: Vec::new(), links: 0 };
+    /// Where a path really is, its last part followed too; none where no link is on the way. What is not there yet is
+    /// taken for what it is called.
+    pub(super) fn real(&self, path: &Path) -> Result<Option<Real>> {
+        let parts = parts(path)?;
+        if !matches!(self.straight(&parts, path)?, Straight::Links) {
+            return Ok(None);
+        }
+        let mut walk = Steps::new(self, path, parts);
+        let mut real = Real { path: PathBuf::from("/"), links: Vec::new() };
         while let Some(part) = walk.todo.pop_front() {
             if part == ".." {
-                walk.stack.pop();
-                walk.keep_pledges(|top| stat_of(top))?;
+                walk.leave()?;
+                real.path.pop();
+                continue;
+            }
+            let fd = match rustix::fs::openat(walk.top(), &part, HANDLE, Mode::empty()) {
+                Ok(fd) => fd,
+                Err(Errno::NOENT | Errno::NOTDIR) => {
+                    walk.todo.push_front(part);
+                    real.path = walk.todo.iter().fold(real.path, further);
+                    break;
+                }
+                Err(errno) => return Err(Error::io("opening", path, errno)),
+            };
+            let stat = stat_of(fd.as_fd()).map_err(|errno| Error::io("looking at", path, errno))?;
+            if stat.kind == FileKind::Symlink {
+                let target = walk.follow(&fd, stat)?;
+                let at = real.path.join(&part);
+                if target.is_absolute() {
+                    real.path = PathBuf::from("/");
+                }
+                real.links.push(Link { at, target });
+                continue;
+            }
+            walk.keep_pledges(|_| Ok(stat))?;
+            real.path.push(part);
+            walk.stack.push(fd);
+        }
+        Ok(Some(real))
+    }
+
+    /// Walks part by part, deciding on each link.
+    fn walk(&self, parts: Vec<OsString>, path: &Path, last: Last) -> Result<Option<Place>> {
+        let mut walk = Steps::new(self, path, parts);
+        while let Some(part) = walk.todo.pop_front() {
+            if part == ".." {
+                walk.leave()?;
                 continue;
             }
             let is_last = walk.todo.is_empty();
@@ -175,6 +214,16 @@ impl Root {
         }
         walk.place(".".into()).map(Some)
     }
+}
+
+/// A path that goes on by a part that is not there.
+fn further(mut path: PathBuf, part: &OsString) -> PathBuf {
+    if part == ".." {
+        path.pop();
+    } else {
+        path.push(part);
+    }
+    path
 }
 
 fn next_age() -> u64 {
@@ -203,7 +252,17 @@ struct Steps<'a> {
     links: usize,
 }
 
-impl Steps<'_> {
+impl<'a> Steps<'a> {
+    fn new(root: &'a Root, path: &'a Path, parts: Vec<OsString>) -> Self {
+        Self { root, path, stack: Vec::new(), todo: parts.into(), pledges: Vec::new(), links: 0 }
+    }
+
+    /// Goes where `..` leads.
+    fn leave(&mut self) -> Result<()> {
+        self.stack.pop();
+        self.keep_pledges(|top| stat_of(top))
+    }
+
     fn top(&self) -> BorrowedFd<'_> {
         self.stack.last().map_or(self.root.fd.as_fd(), AsFd::as_fd)
     }
@@ -213,7 +272,8 @@ impl Steps<'_> {
         Ok(Place { dir: Arc::new(dir), name })
     }
 
-    fn follow(&mut self, link: &OwnedFd, stat: Stat) -> Result<()> {
+    /// Follows a link, if it may; answers with what it says.
+    fn follow(&mut self, link: &OwnedFd, stat: Stat) -> Result<PathBuf> {
         self.links += 1;
         if self.links > MAX_LINKS {
             return Err(Error::LinkLoop(self.path.to_owned()));
@@ -237,7 +297,7 @@ impl Steps<'_> {
                 Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
             }
         }
-        Ok(())
+        Ok(target)
     }
 
     fn trust(&self, link: Stat, dir: Stat) -> Trust {

@@ -309,6 +309,43 @@ fn a_command_that_takes_too_long_ends_with_its_children() {
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
+/// Runs a shell script until it has made a file, then sets the flag by which its run is to stop.
+fn told_to_stop(script: &str, stoppable: bool) -> Output {
+    let place = tempfile::tempdir().unwrap();
+    let begun = place.path().join("begun");
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let machine = Machine::open(Path::new("/")).unwrap().stopped_by(stop.clone());
+    let script = script.replace("BEGUN", begun.to_str().unwrap());
+    let invocation = Invocation::new(["sh", "-c", &*script]);
+    let invocation = if stoppable { invocation.stoppable() } else { invocation };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !begun.exists() {
+                std::thread::yield_now();
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        machine.run(&invocation).unwrap()
+    })
+}
+
+#[test]
+fn f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop() {
+    let began = Instant::now();
+    for script in ["sleep 3600 & touch BEGUN; wait", "trap '' TERM; touch BEGUN; sleep 3600; sleep 3600"] {
+        assert_eq!(told_to_stop(script, true).exit, Exit::Stopped, "{script}");
+    }
+    // One that ends by itself when it is asked to was not done either.
+    assert_eq!(told_to_stop("trap 'exit 0' TERM; touch BEGUN; sleep 3600 & wait", true).exit, Exit::Stopped);
+    assert!(began.elapsed() < Duration::from_secs(600));
+}
+
+#[test]
+fn f10_a_command_that_must_not_end_half_way_goes_on_to_its_end() {
+    let output = told_to_stop("touch BEGUN; sleep 1; echo whole", false);
+    assert_eq!((output.exit, &*output.text()), (Exit::Code(0), "whole\n"));
+}
+
 #[test]
 fn what_a_command_leaves_running_does_not_hold_us() {
     let began = Instant::now();

@@ -83,6 +83,7 @@ impl<'a> Git<'a> {
             .variable("GIT_CONFIG_NOSYSTEM", "1")
             .variable("GIT_SSH_COMMAND", &ssh(self.access.identity))
             .timeout(self.access.timeout)
+            .stoppable()
             .limit(4 * 1024 * 1024);
         if matches!(self.may, May::Look(_)) {
             // A look must not even refresh the index.

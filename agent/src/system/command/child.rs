@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::resource::attribute::Command;
@@ -22,8 +23,19 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How often the child is asked for, where the kernel cannot tell of its end.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Runs a command to its end, or to its timeout.
-pub(in crate::system) fn run(invocation: &Invocation, accounts: &Accounts) -> Result<Output> {
+/// How often a command that may be ended is looked after for that.
+const HEED: Duration = Duration::from_millis(100);
+
+/// Runs a command to its end, to its timeout, or until `stop` is set where it may be ended for that.
+pub(in crate::system) fn run(
+    invocation: &Invocation,
+    accounts: &Accounts,
+    stop: Option<&AtomicBool>,
+) -> Result<Output> {
+    let stop = stop.filter(|_| invocation.stoppable);
+    if is_set(stop) {
+        return Ok(Output { exit: Exit::Stopped, stdout: Vec::new(), stderr: Vec::new() });
+    }
     let mut command = prepare(invocation, accounts)?;
     let failed = |source| Error::Spawn { program: command_name(&invocation.command).to_owned(), source };
     command.stdin(stdin(invocation).map_err(failed)?);
@@ -35,7 +47,11 @@ pub(in crate::system) fn run(invocation: &Invocation, accounts: &Accounts) -> Re
         });
     }
     let mut child = command.spawn().map_err(failed)?;
-    watch(&mut child, invocation).map_err(failed)
+    watch(&mut child, invocation, stop).map_err(failed)
+}
+
+fn is_set(stop: Option<&AtomicBool>) -> bool {
+    stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
 }
 
 fn command_name(command: &Command) -> &str {
@@ -103,7 +119,7 @@ fn stdin(invocation: &Invocation) -> io::Result<Stdio> {
 }
 
 /// Reads both outputs until the child has ended; what it left running may keep them open.
-fn watch(child: &mut Child, invocation: &Invocation) -> io::Result<Output> {
+fn watch(child: &mut Child, invocation: &Invocation, stop: Option<&AtomicBool>) -> io::Result<Output> {
     let mut stdout = Stream::new(child.stdout.take().map(OwnedFd::from), Keep::First(invocation.limit))?;
     let mut stderr = Stream::new(child.stderr.take().map(OwnedFd::from), Keep::Last(invocation.limit))?;
     let pid = Pid::from_child(child);
@@ -113,11 +129,15 @@ fn watch(child: &mut Child, invocation: &Invocation) -> io::Result<Output> {
         if let Some(status) = child.try_wait()? {
             break status;
         }
+        if is_set(stop) {
+            deadline.stop();
+        }
         if let Some(signal) = deadline.due() {
             // The group is not reaped before the child is, so its number cannot be anyone else's.
             let _ = rustix::process::kill_process_group(pid, signal);
         }
-        wait(pidfd.as_ref(), [&stdout, &stderr], deadline.left())?;
+        let left = if stop.is_some() { deadline.left().min(HEED) } else { deadline.left() };
+        wait(pidfd.as_ref(), [&stdout, &stderr], left)?;
         stdout.take_all()?;
         stderr.take_all()?;
     };
@@ -145,11 +165,20 @@ struct Deadline {
     timeout: Duration,
     next: Instant,
     asked: bool,
+    stopped: bool,
 }
 
 impl Deadline {
     fn new(timeout: Duration) -> Self {
-        Self { timeout, next: Instant::now() + timeout, asked: false }
+        Self { timeout, next: Instant::now() + timeout, asked: false, stopped: false }
+    }
+
+    /// The time is over now.
+    fn stop(&mut self) {
+        if !self.asked && !self.stopped {
+            self.stopped = true;
+            self.next = Instant::now();
+        }
     }
 
     fn left(&self) -> Duration {
@@ -169,6 +198,7 @@ impl Deadline {
 
     fn exit(&self, status: ExitStatus) -> Exit {
         match (self.asked, status.code(), status.signal()) {
+            (true, ..) if self.stopped => Exit::Stopped,
             (true, ..) => Exit::TimedOut(self.timeout),
             (false, Some(code), _) => Exit::Code(code),
             (false, None, signal) => Exit::Signal(signal.unwrap_or(0)),

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::system::double::said;
 use crate::system::{
-    Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Result, Staged,
-    StagedTree, Stat, System, Walk,
+    Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
+    Staged, StagedTree, Stat, System, Walk,
 };
 
 /// So many steps are left; many, where it is not to die.
@@ -53,6 +53,9 @@ impl Inspect for Dying {
     }
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
         self.machine.open_if(path, wanted)
+    }
+    fn real(&self, path: &Path) -> Result<Option<Real>> {
+        self.machine.real(path)
     }
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         self.machine.read_link(path)
