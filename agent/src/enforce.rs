@@ -18,10 +18,13 @@ use crate::provider::{AnyProvider, Named, Reading, Writing, provider_of};
 use crate::system::System;
 
 use check::Verdict;
+use claims::Claims;
+use correct::First;
 use memory::{End, Memory, Past};
 use record::Record;
 
 mod check;
+mod claims;
 mod correct;
 mod memory;
 mod record;
@@ -112,9 +115,10 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let named = Named::new(&typed);
     let reading = Reading { machine: run.system, content: run.content, named: &named };
     let mut record = Record::new(&subjects, &past);
-    let first = look_at_all(&subjects, reading, &mut record);
+    let mut claims = Claims::new(&subjects);
+    let first = look_at_all(&subjects, reading, &mut claims, &mut record);
     let check = began.elapsed();
-    let view = correct::all(run, reading, &subjects, first, &memory, &mut record);
+    let view = correct::all(run, reading, &subjects, First { verdicts: first, claims }, &memory, &mut record);
     record.tell_the_rest();
     if run.mode == Mode::Enforce {
         let end = |(index, subject)| End::of(index, subject, &view, &record);
@@ -132,11 +136,19 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
 }
 
 /// The first look. What failed half way in the last run, and does not show, is said.
-fn look_at_all<'a>(subjects: &[Subject<'a>], reading: Reading<'_>, record: &mut Record<'a>) -> Vec<Verdict> {
+fn look_at_all<'a>(
+    subjects: &[Subject<'a>],
+    reading: Reading<'_>,
+    claims: &mut Claims,
+    record: &mut Record<'a>,
+) -> Vec<Verdict> {
     let mut verdicts = vec![Verdict::Off; subjects.len()];
     let which: Vec<_> = (0..subjects.len()).filter(|index| subjects[*index].policy != Policy::Off).collect();
-    for (index, verdict) in check::look(subjects, &which, reading, &mut record.times) {
+    for (index, verdict) in claims.look(subjects, &which, reading, &mut record.times) {
         verdicts[index] = verdict;
+    }
+    for (index, words) in claims.same() {
+        record.whole(index, Status::Info, words, Duration::ZERO);
     }
     for (index, why) in record.half_done() {
         if matches!(verdicts[index], Verdict::InSync(_)) {

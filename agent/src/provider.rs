@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
+use holdfast_catalog::claim::Claim;
 use holdfast_catalog::resource::Typed;
 
 use crate::content::ContentSource;
@@ -57,6 +58,7 @@ mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
+mod ways;
 mod whole_file;
 
 pub use change::{Change, ChangeKind, Former, Shown};
@@ -65,6 +67,7 @@ pub use named::Named;
 pub use property::Property;
 use property::properties;
 pub use spared::Spared;
+pub(crate) use ways::{Declared, Ways, inside, split};
 
 /// What planning may use: nothing of it can write.
 #[derive(Clone, Copy)]
@@ -196,6 +199,23 @@ pub enum Refreshed {
     NotNeeded(String),
 }
 
+/// What a resource claims by a name that only the machine knows: the unit that an alias stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    /// The claim.
+    pub claim: Claim,
+    /// Why it is the resource's, for people.
+    pub why: Arc<str>,
+}
+
+impl Alias {
+    /// Claims that are a resource's for one reason.
+    pub fn all(claims: impl IntoIterator<Item = Claim>, why: impl Into<Arc<str>>) -> Vec<Self> {
+        let why = why.into();
+        claims.into_iter().map(|claim| Self { claim, why: why.clone() }).collect()
+    }
+}
+
 /// Properties and their values.
 pub type Left<'a> = Vec<(Cow<'static, str>, Cow<'a, str>)>;
 
@@ -273,6 +293,12 @@ pub trait Provider: Sync {
 
     /// Files that the resource writes, or parts of.
     fn names<'a>(&self, _want: &'a Self::Want) -> Vec<&'a str> {
+        Vec::new()
+    }
+
+    /// What the resource claims by names that only the machine knows, beside what its type says. Links on the way to a path
+    /// are not its matter.
+    fn aliases(&self, _want: &Self::Want, _seen: &Self::Seen, _reading: Reading<'_>) -> Vec<Alias> {
         Vec::new()
     }
 

@@ -1,9 +1,9 @@
 //! What resources claim: the things of a machine that they manage, as fine as they manage them.
 //!
 //! A claim is a [`Thing`] and how it is held. Two resources that hold one thing would undo each other run by run, so they
-//! are refused by the compiler. Where only the machine knows (an alias of a unit, a link on the way to a path), the last look
-//! of a run finds that they undo each other, and both fail. A type says what it claims in its own file ([`crate::resource::Rules::claims`]); what a
-//! resource claims is also what a purge leaves alone.
+//! are refused by the compiler. Where only the machine knows (an alias of a unit, a link on the way to a path), the agent says
+//! what each really claims there and compares again: both fail before anything is done to either. A type says what it claims in
+//! its own file ([`crate::resource::Rules::claims`]); what a resource claims is also what a purge leaves alone.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -129,6 +129,8 @@ pub enum Hold {
     Member(String),
     /// All members of a list.
     Members(BTreeSet<String>),
+    /// It is so on the machine, and no wish: nobody else can have the whole of it.
+    Taken,
     /// The home of a user, with what is in it: spared by a purge of what is around it, and free for others otherwise.
     Home(String),
     /// All below a path: spared by a purge.

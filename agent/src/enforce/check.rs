@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Subject, Times};
-use crate::provider::{AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
+use crate::provider::{Alias, AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
 use crate::system::Liveness;
 
 /// So many resources are worth a thread of their own.
@@ -49,28 +49,50 @@ impl Verdict {
     }
 }
 
-/// Looks at these resources, none of which is off; answers with all of them, in any order.
+/// What a look saw, in any order.
+#[derive(Default)]
+pub(super) struct Sight {
+    /// What it came to.
+    pub(super) verdicts: Vec<(usize, Verdict)>,
+    /// What resources claim by names that only the machine knows.
+    pub(super) aliases: Vec<(usize, Vec<Alias>)>,
+}
+
+/// Looks at these resources, none of which is off.
 pub(super) fn look<'a>(
     subjects: &[Subject<'a>],
     which: &[usize],
     reading: Reading<'_>,
     times: &mut Times<'a>,
-) -> Vec<(usize, Verdict)> {
+) -> Sight {
     let mut by_type: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
     for index in which {
         by_type.entry(subjects[*index].type_name()).or_default().push(*index);
     }
-    let mut found = Vec::with_capacity(which.len());
+    let mut sight = Sight::default();
+    sight.verdicts.reserve(which.len());
     for (type_name, members) in by_type {
         let began = Instant::now();
         let group: Vec<&Subject<'a>> = members.iter().map(|index| &subjects[*index]).collect();
         match observe(&group, reading) {
-            Ok(seen) => found.extend(members.into_iter().zip(plan_all(&group, &seen, reading))),
-            Err(verdict) => found.extend(members.into_iter().map(|index| (index, verdict.clone()))),
+            Ok(seen) => {
+                let aliases = group.iter().map(|subject| aliases(subject, &seen, reading));
+                let aliases = members.iter().copied().zip(aliases).filter(|(_, aliases)| !aliases.is_empty());
+                sight.aliases.extend(aliases);
+                sight.verdicts.extend(members.into_iter().zip(plan_all(&group, &seen, reading)));
+            }
+            Err(verdict) => {
+                sight.verdicts.extend(members.into_iter().map(|index| (index, verdict.clone())));
+            }
         }
         times.add(type_name, began.elapsed());
     }
-    found
+    sight
+}
+
+/// What a resource claims by names that only the machine knows; where that cannot be told, its plan says why.
+fn aliases(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias> {
+    contained(|| Ok(subject.provider.aliases_of(subject.typed, seen, reading))).unwrap_or_default()
 }
 
 /// Observes the machine for resources of one type.

@@ -10,6 +10,7 @@ use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::report::Status;
 
 use super::check::{self, Verdict, contained};
+use super::claims::Claims;
 use super::memory::Memory;
 use super::record::{Record, Told};
 use super::turns::{Came, Turns};
@@ -20,22 +21,24 @@ use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Take
 mod debts;
 mod last;
 mod refresh;
+mod rivals;
 mod undone;
 
 use debts::Debts;
 use last::{Made, made};
+pub(super) use rivals::First;
 
 /// Gives every resource its turn; answers with what is known of each at the end.
 pub(super) fn all<'a, 's>(
     run: Run<'a>,
     reading: Reading<'a>,
     subjects: &'s [Subject<'a>],
-    first: Vec<Verdict>,
+    first: First,
     memory: &Memory,
     record: &mut Record<'s>,
 ) -> View {
     let owed = memory.owed();
-    let view = View::new(first);
+    let view = View::new(first.verdicts);
     if owed.is_empty() && view.is_quiet() {
         return view;
     }
@@ -44,6 +47,7 @@ pub(super) fn all<'a, 's>(
         reading,
         subjects,
         view,
+        claims: first.claims,
         record,
         turns: Turns::new(run.catalog),
         pass: Pass::First,
@@ -76,6 +80,7 @@ struct Correct<'a, 'r, 's> {
     reading: Reading<'a>,
     subjects: &'s [Subject<'a>],
     view: View,
+    claims: Claims,
     record: &'r mut Record<'s>,
     turns: Turns<'a>,
     pass: Pass,
@@ -169,9 +174,10 @@ impl Correct<'_, '_, '_> {
     }
 
     fn look(&mut self, which: &[usize]) {
-        for (index, verdict) in check::look(self.subjects, which, self.reading, &mut self.record.times) {
+        for (index, verdict) in self.claims.look(self.subjects, which, self.reading, &mut self.record.times) {
             self.view.found(index, verdict);
         }
+        self.see_rivals(which);
     }
 
     /// Corrects a resource, with others of its type where the type takes them together.

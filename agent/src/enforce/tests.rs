@@ -14,6 +14,7 @@ use super::bench::Bench;
 use super::*;
 use crate::system::double::{Double, failed, said};
 
+mod claims;
 mod drift;
 mod last_look;
 mod missing;

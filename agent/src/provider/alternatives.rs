@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use holdfast_catalog::claim::{Claim, Standing};
 use holdfast_catalog::resource::Alternatives;
 use holdfast_catalog::resource::alternatives::AlternativePath;
 
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Alias, Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{self, FileKind, Inspect, Invocation, Liveness};
 
 mod query;
@@ -101,6 +102,21 @@ impl Provider for Choices {
             }
         })?;
         Ok(Applied::default())
+    }
+
+    fn aliases(&self, want: &Alternatives, seen: &Seen, _: Reading<'_>) -> Vec<Alias> {
+        let name = want.title.as_str();
+        let Seen::Groups(groups) = seen else { return Vec::new() };
+        let Some(group) = groups.get(name) else { return Vec::new() };
+        let followers = group.followers.iter().flat_map(|(name, path)| {
+            [Path::new("/etc/alternatives").join(name).display().to_string(), path.clone()]
+        });
+        let links = [group.link.clone()].into_iter().chain(followers).filter(|link| !link.is_empty());
+        let of = |link: String| {
+            let why = format!("update-alternatives leads `{link}` with `{name}`");
+            Alias::all(Claim::standing(&link, Standing::Symlink), why)
+        };
+        links.flat_map(of).collect()
     }
 
     fn left<'a>(&self, want: &'a Alternatives) -> Left<'a> {

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use holdfast_catalog::resource::Typed;
 
 use super::{
-    Applied, Change, Error, Job, Left, Notice, Plan, Planned, Property, Provider, Reading, Refreshed, Taken,
-    Want, Writing,
+    Alias, Applied, Change, Error, Job, Left, Notice, Plan, Planned, Property, Provider, Reading, Refreshed,
+    Taken, Want, Writing,
 };
 
 /// What a provider observed, given back to it alone.
@@ -21,6 +21,7 @@ pub trait AnyProvider: Sync {
     fn acts_once(&self) -> bool;
     fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error>;
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
+    fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias>;
     /// Answers once for each job, in their order.
     fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>>;
     fn refresh_one(
@@ -83,6 +84,11 @@ impl<P: Provider> AnyProvider for P {
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error> {
         let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
         self.plan(own(want), seen, reading).map(named)
+    }
+
+    fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias> {
+        let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
+        self.aliases(own(want), seen, reading)
     }
 
     fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {

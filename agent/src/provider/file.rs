@@ -11,7 +11,7 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
-use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
+use super::{Applied, Error, Left, Provider, Reading, Shown, Spared, Writing, properties};
 use crate::content::ContentSource;
 use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
 
@@ -26,6 +26,12 @@ mod tree;
 /// The provider of `file`.
 pub struct Files;
 
+/// Who there is, and what a directory leaves to others.
+pub struct Seen {
+    accounts: Arc<Accounts>,
+    spared: Spared,
+}
+
 properties! {
     Ensure => "ensure",
     Content => "content",
@@ -38,14 +44,17 @@ properties! {
 
 impl Provider for Files {
     type Want = File;
-    type Seen = Arc<Accounts>;
+    type Seen = Seen;
     type Property = Property;
 
-    fn observe(&self, _: &[&File], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
-        Ok(reading.machine.accounts()?)
+    fn observe(&self, all: &[&File], reading: Reading<'_>) -> Result<Seen, Error> {
+        let looks_inside = all.iter().any(|want| want.purge || want.recurse);
+        let spared = if looks_inside { reading.named.spared(reading.machine)? } else { Spared::default() };
+        Ok(Seen { accounts: reading.machine.accounts()?, spared })
     }
 
-    fn plan(&self, want: &File, accounts: &Arc<Accounts>, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &File, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let accounts = &seen.accounts;
         let owners = match Owners::of(want, accounts) {
             Ok(owners) => owners,
             Err(why) => return Ok(Plan::Pending(why)),
@@ -55,7 +64,7 @@ impl Provider for Files {
             FileEnsure::Absent => plan_absent(want, path, reading.machine)?,
             FileEnsure::File => regular::plan(want, &owners, accounts, reading)?,
             FileEnsure::Symlink => plan_symlink(want, path, &owners, accounts, reading.machine)?,
-            FileEnsure::Directory => tree::plan(want, &owners, accounts, reading)?,
+            FileEnsure::Directory => tree::plan(want, &owners, seen, reading)?,
         };
         Ok(Plan::of(changes))
     }

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use holdfast_catalog::claim::{Claim, Hold};
 use holdfast_catalog::resource::attribute::{Presence, SystemName};
 use holdfast_catalog::resource::{Group, User};
 
-use super::{Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
+use super::{Alias, Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
 use crate::system::accounts::GroupEntry;
 use crate::system::{Accounts, Invocation, Liveness};
 
@@ -18,6 +19,13 @@ pub struct Groups;
 
 /// What the account files have; none where this root is no running system.
 pub struct Seen(Option<Arc<Accounts>>);
+
+/// Whether the catalog gives an id to a group that does not have it yet.
+fn is_given(gid: u32, accounts: &Accounts, named: &Named<'_>) -> bool {
+    named.of_type::<Group>().any(|group| {
+        group.gid == Some(gid) && accounts.group(group.title.as_str()).map(|is| is.gid) != Some(gid)
+    })
+}
 
 properties! {
     Ensure => "ensure",
@@ -63,6 +71,18 @@ impl Provider for Groups {
             }
         }
         Ok(applied)
+    }
+
+    fn aliases(&self, want: &Group, Seen(accounts): &Seen, reading: Reading<'_>) -> Vec<Alias> {
+        let title = want.title.as_str();
+        let is_free = want.ensure == Presence::Absent || want.gid.is_some();
+        let Some(accounts) = accounts.as_ref().filter(|_| !is_free) else { return Vec::new() };
+        let gid = accounts.group(title).map(|group| group.gid);
+        let Some(gid) = gid.filter(|gid| is_given(*gid, accounts, reading.named)) else {
+            return Vec::new();
+        };
+        let taken = Claim::object("id of a group", gid.to_string(), Hold::Taken);
+        Alias::all([taken], format!("`{title}` has it on this machine"))
     }
 
     fn left<'a>(&self, want: &'a Group) -> Left<'a> {

@@ -7,11 +7,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use holdfast_catalog::claim::Claim;
 use holdfast_catalog::resource::Mount;
+use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
 use super::edit::{self, Lines, Texts};
-use super::{Applied, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing, properties};
+use super::{
+    Alias, Applied, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing, properties,
+};
 use crate::system::{FileKind, Inspect, Liveness};
 
 mod command;
@@ -110,6 +114,17 @@ impl Provider for Mounts {
         }
         writing.run(&command::remount(want))?;
         Ok(Refreshed::Done("mounted anew with its options".to_owned()))
+    }
+
+    fn aliases(&self, want: &Mount, _: &Seen, reading: Reading<'_>) -> Vec<Alias> {
+        let known = want.is_swap().then(|| device::resolved(want.device(), reading.machine).ok()).flatten();
+        let Some(device) = known.map(|path| path.display().to_string()) else { return Vec::new() };
+        if device == want.device() {
+            return Vec::new();
+        }
+        let why = format!("`{}` is the device `{device}`", want.device());
+        let there = if want.ensure == MountEnsure::Absent { Presence::Absent } else { Presence::Present };
+        Alias::all([Claim::entry(FSTAB, "swap space", device, there)], why)
     }
 
     fn left<'a>(&self, want: &'a Mount) -> Left<'a> {

@@ -1,6 +1,6 @@
 //! What the catalog names, beside the resource at hand: what others claim, and other resources of a type.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::resource::Typed;
 
@@ -11,7 +11,7 @@ use crate::system::Inspect;
 /// All resources of a catalog, and what they claim, gathered when first asked for.
 pub struct Named<'a> {
     all: &'a [Typed],
-    claimed: OnceLock<Claimed>,
+    claimed: OnceLock<Arc<Claimed>>,
 }
 
 impl<'a> Named<'a> {
@@ -24,9 +24,10 @@ impl<'a> Named<'a> {
     ///
     /// # Errors
     /// The users of the machine cannot be read, so nobody knows whose homes there are.
-    pub fn spared(&self, machine: &dyn Inspect) -> Result<Spared<'_>, Error> {
-        let claimed = self.claimed.get_or_init(|| Claimed::new(self.all.iter().map(Typed::claims)));
-        Ok(Spared::new(claimed, &*machine.accounts()?))
+    pub fn spared(&self, machine: &dyn Inspect) -> Result<Spared, Error> {
+        let claims = || self.all.iter().map(Typed::claims);
+        let claimed = self.claimed.get_or_init(|| Arc::new(Claimed::new(claims())));
+        Ok(Spared::new(claimed.clone(), &*machine.accounts()?, machine))
     }
 
     /// All resources of one type, in the catalog's order: for types that several resources make one thing of.

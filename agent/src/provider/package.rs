@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use holdfast_catalog::claim::Claim;
 use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
-use super::{Applied, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
+use super::{Alias, Applied, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 
 mod apt;
@@ -39,7 +40,7 @@ pub enum Seen {
         /// The newest version on offer, by title, for packages that are wanted in it.
         candidates: HashMap<String, String>,
         /// Installed packages by the titles that they provide, which no package has as its name.
-        virtual_by: HashMap<String, String>,
+        virtual_by: provided::Providers,
         /// How many seconds old the package lists are, where that is to be said.
         lists_age: Option<i64>,
     },
@@ -112,6 +113,23 @@ impl Provider for Packages {
         let wants: Vec<&Package> = jobs.iter().map(|job| job.want).collect();
         let catalog: Vec<&Package> = writing.named.of_type::<Package>().collect();
         apt::mend(writing.machine, &wants, &catalog)
+    }
+
+    fn aliases(&self, want: &Package, seen: &Seen, reading: Reading<'_>) -> Vec<Alias> {
+        let Seen::Dpkg { status, virtual_by, .. } = seen else { return Vec::new() };
+        let title = want.title.as_str();
+        let own = status.architecture();
+        if let Some((name, architecture)) = title.split_once(':').filter(|(_, word)| Some(*word) == own) {
+            let why = format!("`{architecture}` is this machine's own architecture");
+            return Alias::all([Claim::whole("package", name)], why);
+        }
+        // What cannot be asked is no rivalry; where apt then takes one for the other, it refuses that.
+        let unwanted = provided::unwanted(want, virtual_by, reading).unwrap_or_default();
+        let of = |name: &String| {
+            let why = format!("`{title}` is a virtual package, which `{name}` provides");
+            Alias::all([Claim::whole("package", name)], why)
+        };
+        unwanted.iter().flat_map(of).collect()
     }
 
     fn left<'a>(&self, want: &'a Package) -> Left<'a> {

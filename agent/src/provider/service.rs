@@ -6,10 +6,13 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use holdfast_catalog::claim::Hold;
 use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
 
-use super::{Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties};
+use super::{
+    Alias, Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties,
+};
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod alias;
@@ -17,6 +20,7 @@ mod script;
 mod systemd;
 mod unit;
 
+pub(super) use alias::stands_for;
 pub use systemd::{Bus, BusError};
 
 use systemd::{Units, Verb};
@@ -152,6 +156,28 @@ impl Provider for Services {
                 Ok(Refreshed::Done("reloaded".to_owned()))
             }
         }
+    }
+
+    fn aliases(&self, want: &Service, seen: &Seen, reading: Reading<'_>) -> Vec<Alias> {
+        let Seen::Units(units) = seen else { return Vec::new() };
+        let asked = want.unit();
+        let own = match units.get(&asked) {
+            Some(Ok(_)) if is_template(&asked) => stands_for(&asked, reading.machine),
+            Some(Ok(unit)) => Some(unit.name.clone()).filter(|name| *name != asked),
+            Some(Err(_)) | None => None,
+        };
+        let mut aliases = match &own {
+            Some(own) => Alias::all(want.claims_of(own), format!("`{asked}` is an alias of `{own}`")),
+            None => Vec::new(),
+        };
+        let own = own.unwrap_or(asked);
+        let first = Some(&own).filter(|own| is_template(own) && want.enable.is_some());
+        if let Some(first) = first.and_then(|own| alias::default_instance(own, reading.machine)) {
+            let boot = want.claims_of(&first).into_iter();
+            let boot = boot.filter(|claim| claim.hold == Hold::Side("start at boot"));
+            aliases.extend(Alias::all(boot, format!("`{own}` is enabled as `{first}`")));
+        }
+        aliases
     }
 
     fn left<'a>(&self, want: &'a Service) -> Left<'a> {

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::claim::{Claim, Hold, Standing, Thing};
 use holdfast_catalog::resource::attribute::Presence;
 
-use crate::system::{Accounts, Inspect};
+use super::service::stands_for;
+use super::ways::{Ways, inside, split};
+use crate::system::{Accounts, Inspect, Link};
 
 /// Where the links stand that enable and mask units.
 const UNITS: [&str; 2] = ["/etc/systemd/system/", "/etc/systemd/user/"];
@@ -33,6 +36,8 @@ struct Paths {
     trees: BTreeSet<Box<str>>,
     /// Of these, those that one resource makes, with all they hold: nobody else touches that, not even at the path itself.
     whole: BTreeSet<Box<str>>,
+    /// The directories of what is claimed.
+    directories: BTreeSet<Box<str>>,
 }
 
 impl Claimed {
@@ -67,10 +72,7 @@ impl Claimed {
     fn path(&mut self, path: &str, hold: &Hold) {
         let paths = &mut self.paths;
         match hold {
-            Hold::Standing(Standing::Nothing) => {
-                paths.exact.insert(path.into());
-                return;
-            }
+            Hold::Standing(Standing::Nothing) => return paths.add_exact(path.into()),
             Hold::Home(user) => {
                 self.homes.insert(user.clone());
                 paths.trees.insert(path.into());
@@ -100,45 +102,89 @@ fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
 
 impl Paths {
     fn add(&mut self, path: Box<str>) {
-        self.exact.insert(path.clone());
-        self.there.insert(path);
+        self.there.insert(path.clone());
+        self.add_exact(path);
+    }
+
+    fn add_exact(&mut self, path: Box<str>) {
+        let directory = split(&path).map_or("/", |(directory, _)| directory);
+        if !self.directories.contains(directory) {
+            self.directories.insert(directory.into());
+        }
+        self.exact.insert(path);
+    }
+
+    /// Adds by its own name what `others` has by another, and the links by which it is called that.
+    fn add_real(&mut self, others: &Self, ways: &mut Ways<'_>) {
+        for directory in &others.directories {
+            let Some(way) = ways.of(directory) else { continue };
+            self.add_links(&way.links);
+            let from = inside(directory, "");
+            let below = others.exact.range::<str, _>((Bound::Included(from.as_str()), Bound::Unbounded));
+            for path in below.take_while(|path| path.starts_with(&from)) {
+                match split(path) {
+                    Some((parent, name)) if parent == &**directory => {
+                        self.add_as(&inside(&way.path, name), others, path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for tree in &others.trees {
+            if let Some(way) = ways.of(tree) {
+                self.add_links(&way.links);
+                self.add_as(&way.path, others, tree);
+            }
+        }
+    }
+
+    fn add_links(&mut self, links: &[Link]) {
+        links.iter().filter_map(|link| link.at.to_str()).for_each(|at| self.add(at.into()));
+    }
+
+    /// Adds a path as `others` has it by another name.
+    fn add_as(&mut self, path: &str, others: &Self, called: &str) {
+        self.add_exact(path.into());
+        let pairs = [
+            (&mut self.there, &others.there),
+            (&mut self.trees, &others.trees),
+            (&mut self.whole, &others.whole),
+        ];
+        for (own, theirs) in pairs {
+            if theirs.contains(called) {
+                own.insert(path.into());
+            }
+        }
     }
 }
 
-/// What is spared on a machine, whose homes are known.
-#[derive(Debug)]
-pub struct Spared<'a> {
-    claimed: &'a Claimed,
+/// What is spared on a machine, whose homes are known, and where paths really are.
+#[derive(Debug, Default)]
+pub struct Spared {
+    claimed: Arc<Claimed>,
     /// Of the homes of this machine.
     homes: Paths,
+    /// What is called otherwise by the catalog.
+    real: Paths,
+    /// The units by their own names, once they are asked for.
+    units: OnceLock<BTreeSet<String>>,
 }
 
-impl<'a> Spared<'a> {
-    /// On a machine with these users.
-    pub(super) fn new(claimed: &'a Claimed, accounts: &Accounts) -> Self {
-        let mut homes = Paths::default();
-        let home = |user: &str| match accounts.user(user) {
-            Some(account) => account.home.trim_end_matches('/').to_owned(),
-            None if user == "root" => "/root".to_owned(),
-            None => format!("/home/{user}"),
-        };
-        for user in &claimed.homes {
-            let home: Box<str> = home(user).into();
-            homes.trees.insert(home.clone());
-            homes.add(home);
-        }
-        for (user, below) in &claimed.in_homes {
-            let path = format!("{}/{below}", home(user));
-            homes.add(path.trim_end_matches('/').into());
-        }
-        Self { claimed, homes }
+impl Spared {
+    /// On a machine as it is now.
+    pub(super) fn new(claimed: Arc<Claimed>, accounts: &Accounts, machine: &dyn Inspect) -> Self {
+        let homes = homes(&claimed, accounts);
+        let (mut ways, mut real) = (Ways::new(machine), Paths::default());
+        real.add_real(&claimed.paths, &mut ways);
+        real.add_real(&homes, &mut ways);
+        Self { claimed, homes, real, units: OnceLock::new() }
     }
 
-    fn paths(&self) -> [&Paths; 2] {
-        [&self.claimed.paths, &self.homes]
+    fn paths(&self) -> [&Paths; 3] {
+        [&self.claimed.paths, &self.homes, &self.real]
     }
 
-    /// Whether a resource claims this path.
+    /// Whether a resource claims this path, which has no link on the way.
     pub fn contains(&self, path: &str) -> bool {
         self.paths().iter().any(|paths| paths.exact.contains(path))
     }
@@ -150,7 +196,7 @@ impl<'a> Spared<'a> {
 
     /// Whether all that is in a directory is another resource's, which says what it holds.
     pub fn is_whole(&self, path: &str) -> bool {
-        self.claimed.paths.whole.contains(path)
+        self.paths().iter().any(|paths| paths.whole.contains(path))
     }
 
     /// Whether a resource claims something that is to be below this path.
@@ -166,7 +212,8 @@ impl<'a> Spared<'a> {
         if self.claimed.units.is_empty() || !is_among_units(path) {
             return false;
         }
-        let is_managed = |name: Option<&str>| name.is_some_and(|name| self.claimed.units.contains(name));
+        let units = self.units(machine);
+        let is_managed = |name: Option<&str>| name.is_some_and(|name| units.contains(name));
         let name = path.rsplit_once('/').map(|(_, name)| name);
         let target = || machine.read_link(Path::new(path)).ok();
         is_managed(name)
@@ -182,6 +229,35 @@ impl<'a> Spared<'a> {
         let names = names.iter().filter_map(|name| name.to_str());
         names.map(|name| format!("{path}/{name}")).any(|link| self.is_link_of_unit(&link, machine))
     }
+
+    /// The units that are managed, and those that their names stand for.
+    fn units(&self, machine: &dyn Inspect) -> &BTreeSet<String> {
+        self.units.get_or_init(|| {
+            let claimed = self.claimed.units.iter();
+            let stood_for = claimed.clone().filter_map(|name| stands_for(name, machine));
+            stood_for.chain(claimed.cloned()).collect()
+        })
+    }
+}
+
+/// Where the homes are, and what is claimed in them.
+fn homes(claimed: &Claimed, accounts: &Accounts) -> Paths {
+    let mut homes = Paths::default();
+    let home = |user: &str| match accounts.user(user) {
+        Some(account) => account.home.trim_end_matches('/').to_owned(),
+        None if user == "root" => "/root".to_owned(),
+        None => format!("/home/{user}"),
+    };
+    for user in &claimed.homes {
+        let home: Box<str> = home(user).into();
+        homes.trees.insert(home.clone());
+        homes.add(home);
+    }
+    for (user, below) in &claimed.in_homes {
+        let path = format!("{}/{below}", home(user));
+        homes.add(path.trim_end_matches('/').into());
+    }
+    homes
 }
 
 fn is_among_units(path: &str) -> bool {

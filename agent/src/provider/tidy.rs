@@ -8,7 +8,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Tidy;
 use holdfast_catalog::resource::tidy::TidyBy;
 
-use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Spared, Writing, properties};
 use crate::system::{FileKind, Stat};
 
 mod look;
@@ -24,19 +24,19 @@ properties! {
 
 impl Provider for Tidying {
     type Want = Tidy;
-    type Seen = ();
+    type Seen = Spared;
     type Property = Property;
 
-    fn observe(&self, _: &[&Tidy], _: Reading<'_>) -> Result<(), Error> {
-        Ok(())
+    fn observe(&self, _: &[&Tidy], reading: Reading<'_>) -> Result<Spared, Error> {
+        reading.named.spared(reading.machine)
     }
 
-    fn plan(&self, want: &Tidy, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Tidy, spared: &Spared, reading: Reading<'_>) -> Result<Plan, Error> {
         let directory = Path::new(want.title.as_str());
         match reading.machine.stat(directory)? {
             None => Ok(Plan::IN_SYNC),
             Some(stat) if stat.kind == FileKind::Directory => {
-                look::plan(want, directory, &stat, reading).map(Plan::of)
+                look::plan(want, &stat, spared, reading).map(Plan::of)
             }
             Some(_) => Err(Error::Conflict(format!("{} is no directory; name one", want.title))),
         }

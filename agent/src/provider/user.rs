@@ -8,13 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use holdfast_catalog::claim::{Claim, Hold};
 use holdfast_catalog::resource::User;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::attribute::SystemName;
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
-use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties};
+use super::{Alias, Applied, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect, Liveness};
 
@@ -28,8 +29,11 @@ pub struct Users;
 pub struct Seen(Option<Found>);
 
 /// Accounts, the hashes of those whose password is managed, and the stray keys of those whose keys are.
+#[derive(Default)]
 struct Found {
     accounts: Arc<Accounts>,
+    /// Ids that the catalog gives to users who do not have them yet.
+    given: BTreeSet<u32>,
     hashes: HashMap<String, Zeroizing<String>>,
     strays: HashMap<String, Vec<String>>,
 }
@@ -67,7 +71,10 @@ impl Provider for Users {
         let hashes = hashes(reading.machine, &with_password)?;
         let accounts = reading.machine.accounts()?;
         let strays = strays(all, &accounts, reading);
-        Ok(Seen(Some(Found { accounts, hashes, strays })))
+        let has_other =
+            |want: &&User| accounts.user(want.title.as_str()).map(|account| account.uid) != want.uid;
+        let given = reading.named.of_type::<User>().filter(has_other).filter_map(|want| want.uid).collect();
+        Ok(Seen(Some(Found { accounts, given, hashes, strays })))
     }
 
     fn plan(&self, want: &User, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -114,6 +121,18 @@ impl Provider for Users {
             }
         }
         Ok(applied)
+    }
+
+    fn aliases(&self, want: &User, Seen(found): &Seen, _: Reading<'_>) -> Vec<Alias> {
+        let title = want.title.as_str();
+        let Some(found) = found.as_ref().filter(|_| want.ensure == Presence::Present && want.uid.is_none())
+        else {
+            return Vec::new();
+        };
+        let uid = found.accounts.user(title).map(|account| account.uid);
+        let Some(uid) = uid.filter(|uid| found.given.contains(uid)) else { return Vec::new() };
+        let taken = Claim::object("id of a user", uid.to_string(), Hold::Taken);
+        Alias::all([taken], format!("`{title}` has it on this machine"))
     }
 
     fn left<'a>(&self, want: &'a User) -> Left<'a> {

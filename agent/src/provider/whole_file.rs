@@ -31,8 +31,8 @@ pub fn of_text(path: &str, text: &str) -> File {
 
 /// What differs, with `present` and `absent` for what is there.
 pub fn plan(file: &File, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
-    let accounts = reading.machine.accounts()?;
-    let changes = match Files.plan(file, &accounts, reading)? {
+    let seen = Files.observe(&[file], reading)?;
+    let changes = match Files.plan(file, &seen, reading)? {
         Plan::Changes(changes) | Plan::InSync(changes) => changes,
         Plan::Pending(why) | Plan::NotApplicable(why) => return Err(Error::Refused(why)),
     };

@@ -21,6 +21,7 @@ const CONTENT: &str =
 const PART: &str = "declare it once, with what both want";
 const LINES: &str = "write `match` so that it finds no line of the other, or make it one resource";
 const LIST: &str = "say it in one place: name the member in the whole list, or do not say the whole list";
+const TAKEN: &str = "give one of the two another, or say of both which they are to have";
 const SAID: &str = "leave one of the two out, or let both say the same";
 
 /// How two holds of a thing are rivals; none where they are friends. They are the same whichever comes first.
@@ -53,6 +54,7 @@ fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
         (Hold::Piece(a, there), Hold::Piece(b, other)) => piece_clash(thing, (a, *there), (b, *other)),
         (Hold::Side(a), Hold::Side(b)) if a == b => clash(4, format!("the {a} of {thing}"), ONCE),
         (Hold::Whole, Hold::Whole | Hold::Side(_)) => clash(0, thing.to_string(), ONCE),
+        (Hold::Whole, Hold::Taken) => clash(0, thing.to_string(), TAKEN),
         (Hold::Members(a), Hold::Members(b)) if a != b => {
             clash(3, format!("all of {thing}, differently"), LIST)
         }

@@ -12,6 +12,8 @@ pub struct Conflict {
     pub first: usize,
     /// The later one.
     pub second: usize,
+    /// The thing.
+    pub thing: Thing,
     /// What both manage, for people.
     pub what: String,
     /// What to do.
@@ -39,9 +41,10 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
             found.look(thing, held);
         }
     }
-    let conflict = |((first, second), clash): ((usize, usize), Clash)| Conflict {
+    let conflict = |((first, second), (thing, clash)): ((usize, usize), (Thing, Clash))| Conflict {
         first,
         second,
+        thing,
         what: clash.what,
         help: clash.help,
     };
@@ -71,7 +74,7 @@ fn placed(thing: &Thing, homes: &HashMap<&str, &str>) -> Thing {
 
 /// The most telling clash of each pair.
 #[derive(Default)]
-struct Found(BTreeMap<(usize, usize), Clash>);
+struct Found(BTreeMap<(usize, usize), (Thing, Clash)>);
 
 impl Found {
     /// Compares the holds of one thing. What is known by a name is compared by it, and what has a rival already is compared
@@ -82,7 +85,9 @@ impl Found {
         for (index, hold) in held {
             match hold {
                 Hold::Tree | Hold::Home(_) | Hold::Links => {}
-                Hold::Piece(..) | Hold::Member(_) | Hold::SaidOfPart(_) => parts.push((*index, hold)),
+                Hold::Piece(..) | Hold::Member(_) | Hold::SaidOfPart(_) | Hold::Taken => {
+                    parts.push((*index, hold))
+                }
                 _ => {
                     let mut rivals = whole.iter().filter(|one| self.compare(thing, **one, (*index, hold)));
                     if rivals.next().is_none() && !whole.iter().any(|(_, known)| known == hold) {
@@ -132,9 +137,9 @@ impl Found {
         }
         let Some(clash) = clash(thing, one.1, other.1) else { return false };
         let pair = (one.0.min(other.0), one.0.max(other.0));
-        let known = self.0.entry(pair).or_insert_with(|| clash.clone());
-        if clash.rank < known.rank {
-            *known = clash;
+        let known = self.0.entry(pair).or_insert_with(|| (thing.clone(), clash.clone()));
+        if clash.rank < known.1.rank {
+            *known = (thing.clone(), clash);
         }
         true
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Claim, Conflict, conflicts};
+use super::{Claim, Conflict, Hold, conflicts};
 use crate::resource::{Attributes, Typed};
 use crate::value::Value;
 
@@ -233,6 +233,15 @@ fn claims_are_as_fine_as_what_is_managed() {
     let wrong: Vec<_> =
         FRIENDS.iter().map(|pair| (pair, of_pair(pair))).filter(|(_, f)| !f.is_empty()).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_a_machine_has_given_away_is_nobody_elses_and_two_who_have_it_are_friends() {
+    let id = |hold| vec![Claim::object("id of a user", "0", hold)];
+    let all = [id(Hold::Taken), id(Hold::Taken), id(Hold::Whole)];
+    let pairs: Vec<_> = conflicts(&all).into_iter().map(|one| (one.first, one.second, one.thing)).collect();
+    let thing = || all[0][0].thing.clone();
+    assert_eq!(pairs, [(0, 2, thing()), (1, 2, thing())]);
 }
 
 #[test]

@@ -151,16 +151,22 @@ impl Rules for Service {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let unit = self.unit();
+        self.claims_of(&self.unit())
+    }
+}
+
+impl Service {
+    /// What it claims of a unit: of its own, or of one that its own name is an alias of.
+    pub fn claims_of(&self, unit: &str) -> Vec<Claim> {
         let masked = self.enable == Some(ServiceEnable::Masked);
-        let side = |is_held: bool, side| is_held.then(|| Claim::object("unit", &*unit, Hold::Side(side)));
+        let side = |is_held: bool, side| is_held.then(|| Claim::object("unit", unit, Hold::Side(side)));
         let mut claims: Vec<_> = side(self.ensure.is_some() || masked, "state").into_iter().collect();
         claims.extend(side(self.enable.is_some(), "start at boot"));
         if masked {
             claims.extend(Claim::standing(&format!("/etc/systemd/system/{unit}"), Standing::Symlink));
         }
         if self.enable != Some(ServiceEnable::Disabled) {
-            claims.push(Claim::object("unit", &*unit, Hold::Links));
+            claims.push(Claim::object("unit", unit, Hold::Links));
         }
         claims
     }

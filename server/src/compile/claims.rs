@@ -10,7 +10,7 @@ use super::pass::Pass;
 /// Reports each pair of resources that claim one thing.
 pub(super) fn check(declared: &mut Declared<'_>, pass: &Pass<'_>) {
     let claims: Vec<_> = declared.resources.iter_mut().map(|one| std::mem::take(&mut one.claims)).collect();
-    for Conflict { first, second, what, help } in conflicts(&claims) {
+    for Conflict { first, second, what, help, .. } in conflicts(&claims) {
         let (first, second) = (&declared.resources[first], &declared.resources[second]);
         let message = format!("`{}` and `{}` both manage {what}", first.reference, second.reference);
         pass.report(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::report::Status;
 
-use super::super::check::{self, Verdict};
+use super::super::check::Verdict;
 use super::super::record::Outcome;
 use super::super::turns::{Came, Turns};
 use super::{Correct, Pass};
@@ -46,7 +46,8 @@ impl Correct<'_, '_, '_> {
 
     fn look_at_all(&mut self) {
         let stale = self.view.stale();
-        for (index, verdict) in check::look(self.subjects, &stale, self.reading, &mut self.record.times) {
+        let sight = self.claims.look(self.subjects, &stale, self.reading, &mut self.record.times);
+        for (index, verdict) in sight {
             let outcome = self.record.outcome(index);
             let is_watched = self.subjects[index].policy == Policy::Audit && is_in_order(outcome);
             let has_come = outcome == Outcome::WouldChange && verdict.is_fine();
@@ -57,6 +58,7 @@ impl Correct<'_, '_, '_> {
                 self.told(index, verdict);
             }
         }
+        self.see_rivals(&stale);
     }
 
     /// What is to be as wanted, and is not.

@@ -1,23 +1,33 @@
 //! A run judges what is: at each turn what is then, and at its end everything.
 
 use super::*;
+use crate::system::Output;
 
 /// A command, and what it does to the root of its machine.
 type Act = (&'static str, fn(&Path));
 
 /// A machine on which these commands do these things.
 fn acting(acts: &'static [Act]) -> (Bench, Arc<Mutex<Vec<String>>>) {
+    answering(|text, root| {
+        let act = acts.iter().find(|(command, _)| *command == text);
+        act.map(|(_, act)| {
+            act(root);
+            said("")
+        })
+    })
+}
+
+/// A machine whose commands are noted and answered so, by what they are and its root.
+pub(super) fn answering(
+    answer: impl Fn(&str, &Path) -> Option<Output> + Send + Sync + 'static,
+) -> (Bench, Arc<Mutex<Vec<String>>>) {
     let ran = Arc::new(Mutex::new(Vec::new()));
     let (note, root) = (ran.clone(), Arc::new(Mutex::new(PathBuf::new())));
     let at = root.clone();
     let double = Double::new(move |invocation| {
         let text = invocation.command.to_string();
         note.lock().unwrap().push(text.clone());
-        let act = acts.iter().find(|(command, _)| *command == text);
-        act.map(|(_, act)| {
-            act(&at.lock().unwrap());
-            said("")
-        })
+        answer(&text, &at.lock().unwrap())
     });
     double.root.path().clone_into(&mut root.lock().unwrap());
     (Bench::double(double), ran)
@@ -108,22 +118,6 @@ fn who_works_on_something_else_is_not_called_the_one_who_undid_it() {
     let findings = bench.run(Mode::Enforce);
     let reasons = findings.events.iter().filter_map(|event| event.reason.as_deref()).collect::<Vec<_>>();
     assert_eq!(reasons, ["off again once file[/b] had acted in this run; corrected once more"]);
-}
-
-#[test]
-fn an_alias_that_only_the_machine_knows_is_found_out() {
-    let mut bench = Bench::directory();
-    std::fs::create_dir(bench.dir().join("usr")).unwrap();
-    std::os::unix::fs::symlink("usr", bench.dir().join("lib")).unwrap();
-    bench.file("/lib/x", "1");
-    bench.file("/usr/x", "2");
-    for _ in 0..3 {
-        let findings = bench.run(Mode::Enforce);
-        let failed: Vec<_> = findings.events.iter().filter(|event| event.status == Status::Failed).collect();
-        let [failed] = failed[..] else { panic!("{:#?}", findings.events) };
-        let other = if &*failed.resource.title == "/lib/x" { "/usr/x" } else { "/lib/x" };
-        assert!(failed.reason.as_deref().unwrap().contains(&format!("file[{other}]")), "{failed:?}");
-    }
 }
 
 #[test]
@@ -254,21 +248,15 @@ fn half_made(root: &Path) {
 
 #[test]
 fn who_would_have_been_notified_by_what_failed_half_way_is_refreshed_by_the_next_run() {
-    let ran = Arc::new(Mutex::new(Vec::new()));
-    let (note, root) = (ran.clone(), Arc::new(Mutex::new(PathBuf::new())));
-    let at = root.clone();
-    let double = Double::new(move |invocation| {
-        let text = invocation.command.to_string();
-        note.lock().unwrap().push(text.clone());
-        if text == "reload" {
+    let (mut bench, ran) = answering(|command, root| {
+        if command == "reload" {
             return Some(said(""));
         }
-        half_made(&at.lock().unwrap());
+        half_made(root);
         Some(failed(12, "cannot create directory /home/otto"))
     });
-    double.put("/etc/passwd", "");
-    double.root.path().clone_into(&mut root.lock().unwrap());
-    let mut bench = Bench::of(double);
+    std::fs::create_dir(bench.root().join("etc")).unwrap();
+    std::fs::write(bench.root().join("etc/passwd"), "").unwrap();
     let user = bench.add("user", "otto", &Value::from([]));
     let reload = exec(&mut bench, "reload", &[("refresh_only", true.into())]);
     bench.edge(user, reload, EdgeKind::Notify);

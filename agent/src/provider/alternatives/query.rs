@@ -12,6 +12,8 @@ pub struct Group {
     pub(super) link: String,
     /// What it leads to now; `none` where to nothing.
     pub(super) value: String,
+    /// Names that follow it, and their paths: a manual beside its program.
+    pub(super) followers: Vec<(String, String)>,
     /// What can be chosen.
     pub(super) paths: Vec<String>,
     is_auto: bool,
@@ -40,7 +42,7 @@ impl fmt::Display for Chosen<'_> {
 
 impl Group {
     pub(super) fn parse(text: &str) -> Self {
-        let mut group = Self::default();
+        let mut group = Self { followers: followers(text), ..Self::default() };
         for (word, value) in text.lines().filter_map(|line| line.split_once(": ")) {
             let value = value.trim();
             match word {
@@ -66,4 +68,12 @@ impl Group {
             (false, _) => Chosen::ByHand(&self.value),
         }
     }
+}
+
+/// The list of `Slaves:`, which stands again below each choice.
+fn followers(text: &str) -> Vec<(String, String)> {
+    let head = text.split("\n\n").next().unwrap_or_default();
+    let list = head.lines().skip_while(|line| *line != "Slaves:").skip(1);
+    let pairs = list.map_while(|line| line.strip_prefix(' ')?.split_once(' '));
+    pairs.map(|(name, path)| (name.to_owned(), path.to_owned())).collect()
 }

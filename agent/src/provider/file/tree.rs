@@ -11,10 +11,11 @@ use holdfast_catalog::resource::attribute::{Content, TreeEntry};
 use super::regular::{Replacement, replace};
 use super::{Change, Property};
 use super::{
-    Owners, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing, properties, text,
+    Owners, Seen, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing,
+    properties, text,
 };
 use crate::provider::glob::matches_any;
-use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Spared, Writing};
+use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Spared, Ways, Writing, inside};
 use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
 
 /// So many paths of one directory are mended in a run; the next run goes on.
@@ -132,13 +133,15 @@ fn directory_mode(want: &File) -> Option<u32> {
 pub(super) fn plan(
     want: &File,
     owners: &Owners,
-    accounts: &Accounts,
+    seen: &Seen,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
-    let spared = reading.named.spared(reading.machine)?;
+    let Seen { accounts, spared } = seen;
     let expected = expected(want);
-    let mut look = Look { want, owners, accounts, reading, spared, expected, changes: Vec::new(), diffs: 0 };
+    let place = Ways::new(reading.machine).place(want.title.as_str());
+    let mut look =
+        Look { want, place, owners, accounts, reading, spared, expected, changes: Vec::new(), diffs: 0 };
     let mut own = Vec::new();
     match reading.machine.lstat(path)? {
         None => own.push(Change::new(Property::Ensure, "absent", "directory")),
@@ -161,10 +164,12 @@ pub(super) fn plan(
 /// A walk under way.
 struct Look<'a> {
     want: &'a File,
+    /// Where the directory really is.
+    place: String,
     owners: &'a Owners,
     accounts: &'a Accounts,
     reading: Reading<'a>,
-    spared: Spared<'a>,
+    spared: &'a Spared,
     /// What was not met yet.
     expected: BTreeMap<&'a str, Source<'a>>,
     changes: Vec<Change>,
@@ -174,7 +179,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// Whether another resource says what the directory holds.
     fn is_anothers(&self) -> bool {
-        self.spared.is_whole(self.want.title.as_str())
+        self.spared.is_whole(&self.place)
     }
 
     fn member(&mut self, member: &Member<'_>) -> system::Result<Walk> {
@@ -255,7 +260,7 @@ impl Look<'_> {
     /// A path that the source does not have.
     fn unsourced(&mut self, path: &str, stat: &Stat) -> Walk {
         let deeper = if self.want.recurse { Walk::Into } else { Walk::Past };
-        let whole = format!("{}/{path}", self.want.title.as_str().trim_end_matches('/'));
+        let whole = inside(&self.place, path);
         if self.spared.is_tree(&whole) {
             return Walk::Past;
         }

@@ -198,6 +198,9 @@ impl Apt<'_> {
         if wants.is_empty() {
             return Ok(());
         }
+        if self.machine.is_stopping() {
+            return Err(Error::Refused("the run was told to stop before this was begun".to_owned()));
+        }
         let command = command(verb, options, &wants, &status, self.lock_is_held);
         refuse_contradiction(self.machine, &command, self.catalog)?;
         let mut output = self.machine.run(&command)?;
@@ -298,9 +301,9 @@ impl Apt<'_> {
                 let said = self.said.iter().map(|said| (0, said.clone())).collect();
                 return Ok(Applied { said, failed: Vec::new() });
             }
-            if let (None, Some(package)) = (&error, virtual_by.get(want.title.as_str())) {
-                let said = format!("`{package}` provides it");
-                return provided::plan(want, package)
+            if let (None, Some(packages)) = (&error, virtual_by.get(want.title.as_str())) {
+                let said = format!("`{}` provides it", packages.join("`, `"));
+                return provided::plan(want, packages)
                     .map(|_| Applied { said: vec![(0, said)], failed: Vec::new() });
             }
             let is = is_text(after.package(want.title.as_str()));

@@ -112,7 +112,7 @@ impl DpkgStatus {
     }
 
     /// This machine's architecture: that of dpkg itself.
-    fn architecture(&self) -> Option<&str> {
+    pub fn architecture(&self) -> Option<&str> {
         self.packages.get("dpkg")?.first().map(|dpkg| &*dpkg.architecture)
     }
 }

@@ -7,16 +7,15 @@ use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
 use super::{Plan, apt};
-use crate::provider::Error;
-use crate::system::{Inspect, Output};
+use crate::provider::{Error, Reading};
+use crate::system::{Inspect, Invocation, Output};
+
+/// Installed packages by what they provide.
+pub type Providers = HashMap<String, Vec<String>>;
 
 /// Installed packages by the wanted titles that they provide and that no package has as its name. Asks nobody anything
 /// where all that is wanted is there by its own name.
-pub fn met(
-    all: &[&Package],
-    status: &DpkgStatus,
-    machine: &dyn Inspect,
-) -> Result<HashMap<String, String>, Error> {
+pub fn met(all: &[&Package], status: &DpkgStatus, machine: &dyn Inspect) -> Result<Providers, Error> {
     let is_missing = |want: &&&Package| {
         !want.is_unwanted() && super::refusal(want).is_none() && status.package(want.title.as_str()).is_none()
     };
@@ -34,20 +33,46 @@ pub fn met(
 }
 
 /// A wanted name that is provided by an installed package: that it is there can be said of it, and no more.
-pub fn plan(want: &Package, package: &str) -> Result<Plan, Error> {
+pub fn plan(want: &Package, packages: &[String]) -> Result<Plan, Error> {
     let is_met = want.ensure == PackageEnsure::State(PackageState::Present) && want.hold != Some(true);
     if is_met {
         return Ok(Plan::IN_SYNC);
     }
     Err(Error::Refused(format!(
-        "`{}` is a virtual package, which `{package}` provides: name that, or want no more than ensure = \"present\"",
-        want.title
+        "`{}` is a virtual package, which `{}` provides: name that, or want no more than ensure = \"present\"",
+        want.title,
+        packages.join("`, `")
     )))
 }
 
-/// Which installed package provides each of these names, by dpkg's record. The first counts.
-fn providers(record: &str, names: &BTreeSet<&str>) -> HashMap<String, String> {
-    let mut providers = HashMap::new();
+/// The packages that alone meet a wanted virtual name, where the catalog wants to have none of them, and no other that
+/// provides it.
+pub fn unwanted<'p>(
+    want: &Package,
+    providers: &'p Providers,
+    reading: Reading<'_>,
+) -> Result<&'p [String], Error> {
+    let Some(by) = providers.get(want.title.as_str()) else { return Ok(&[]) };
+    let catalog = || reading.named.of_type::<Package>();
+    let is_unwanted =
+        |name: &String| catalog().any(|package| package.is_unwanted() && package.title.as_str() == name);
+    if !by.iter().all(is_unwanted) {
+        return Ok(&[]);
+    }
+    let show = Invocation::new(["apt-cache", "showpkg", "--", want.title.as_str()]).limit(1024 * 1024);
+    let text = reading.machine.probe(&show)?.text().into_owned();
+    let offered = text.split_once("\nReverse Provides:").map_or("", |(_, list)| list);
+    let is_wanted = |name: &str| {
+        catalog()
+            .any(|package| !package.is_unwanted() && package.title.as_str().split(':').next() == Some(name))
+    };
+    let comes = offered.lines().filter_map(|line| line.split(' ').next()).any(is_wanted);
+    Ok(if comes { &[] } else { by })
+}
+
+/// Which installed packages provide each of these names, by dpkg's record.
+fn providers(record: &str, names: &BTreeSet<&str>) -> Providers {
+    let mut providers = Providers::new();
     for stanza in record.split("\n\n").filter(|stanza| stanza.contains("\nProvides:")) {
         let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         let is_installed = field("Status:").is_none_or(|status| status.ends_with(" ok installed"));
@@ -59,7 +84,7 @@ fn providers(record: &str, names: &BTreeSet<&str>) -> HashMap<String, String> {
         for name in
             provided.map(|name| name.split(':').next().unwrap_or(name)).filter(|name| names.contains(name))
         {
-            providers.entry(name.to_owned()).or_insert_with(|| package.to_owned());
+            providers.entry(name.to_owned()).or_default().push(package.to_owned());
         }
     }
     providers
@@ -107,7 +132,7 @@ Version: 1
             BTreeSet::from(["mail-transport-agent", "exim4-localscanapi-4.3", "httpd", "plain", "nothing"]);
         let mut found: Vec<_> = providers(RECORD, &names).into_iter().collect();
         found.sort();
-        let exim = || "exim4-daemon-light".to_owned();
+        let exim = || vec!["exim4-daemon-light".to_owned()];
         assert_eq!(
             found,
             [("exim4-localscanapi-4.3".to_owned(), exim()), ("mail-transport-agent".to_owned(), exim())]

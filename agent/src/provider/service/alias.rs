@@ -1,13 +1,76 @@
-//! Aliases of a unit that is masked: systemd no longer knows what they stand for.
+//! Names that stand for another unit, by the links of systemd's directories: what systemd itself no longer knows of a unit
+//! that is masked, and never says of a template.
 
 use std::path::Path;
 
 use super::systemd::BusError;
-use super::unit::{Definition, Enabling, Unit};
+use super::unit::{Definition, Enabling, Unit, instance, template};
 use crate::provider::Error;
 use crate::system::{FileKind, Inspect};
 
 const OWN: &str = "/etc/systemd/system";
+
+/// Where systemd looks for definitions; what comes first counts.
+pub(super) const DIRECTORIES: [&str; 5] = [
+    OWN,
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// An alias of an alias is rare; more than these are a loop.
+const MAX_LINKS: usize = 8;
+
+/// The unit that a name stands for, by links; none where it stands for itself.
+pub(in crate::provider) fn stands_for(name: &str, machine: &dyn Inspect) -> Option<String> {
+    let mut is = name.to_owned();
+    for _ in 0..MAX_LINKS {
+        let by_template = |name: &str| {
+            let (template, instance_of) = template(name)?;
+            Some(instance(&led(&template, machine)?, &instance_of))
+        };
+        let Some(next) = led(&is, machine).or_else(|| by_template(&is)) else { break };
+        is = next;
+    }
+    (is != name).then_some(is)
+}
+
+/// Where the link of this name leads.
+fn led(name: &str, machine: &dyn Inspect) -> Option<String> {
+    for directory in DIRECTORIES {
+        let link = Path::new(directory).join(name);
+        match machine.lstat(&link).ok()?.map(|stat| stat.kind) {
+            None => {}
+            Some(FileKind::Symlink) => {
+                let target = machine.read_link(&link).ok()?;
+                let target = target.file_name().and_then(|target| target.to_str())?;
+                return (target != name && target != "null").then(|| target.to_owned());
+            }
+            Some(_) => return None,
+        }
+    }
+    None
+}
+
+/// The instance that enabling a template starts at boot.
+pub(super) fn default_instance(template: &str, machine: &dyn Inspect) -> Option<String> {
+    let text = DIRECTORIES
+        .iter()
+        .find_map(|directory| machine.read_text(&Path::new(directory).join(template)).ok().flatten())?;
+    let mut section = "";
+    let mut value = None;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        } else if let Some(("DefaultInstance", is)) =
+            line.split_once('=').map(|(key, is)| (key.trim(), is.trim())).filter(|_| section == "[Install]")
+        {
+            value = Some(is);
+        }
+    }
+    value.filter(|value| !value.is_empty()).map(|value| instance(template, value))
+}
 
 /// Puts the unit that an alias stands for in its place, where systemd takes the alias for a unit of its own that is broken
 /// and masked. `ask` gives a unit by its name.
@@ -25,14 +88,10 @@ pub(super) fn look(
     if !is_lost || !is_link(machine)? {
         return Ok(());
     }
-    let target = machine.read_link(&link)?;
-    match target.file_name().and_then(|name| name.to_str()) {
-        Some(name) if name != unit.name && name != "null" => {
-            *unit = ask(name)?;
-            Ok(())
-        }
-        _ => Ok(()),
+    if let Some(name) = led(&unit.name, machine) {
+        *unit = ask(&name)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -61,6 +120,39 @@ mod tests {
         let mut alias = unit("sshd.service", load_state, file_state);
         look(&mut alias, &double, |name| Ok(unit(name, "masked", "masked"))).unwrap();
         alias.name
+    }
+
+    #[test]
+    fn names_stand_for_what_links_lead_to_and_instances_for_those_of_another_template() {
+        let double = Double::new(|_| None);
+        double.put("/usr/lib/systemd/system/getty@.service", "[Install]\nDefaultInstance=tty1\n");
+        double.put("/etc/systemd/system/own.service", "");
+        let link = |at: &str, target: &str| {
+            std::os::unix::fs::symlink(target, double.root.path().join(at)).unwrap();
+        };
+        link("usr/lib/systemd/system/autovt@.service", "getty@.service");
+        link("usr/lib/systemd/system/own.service", "other.service");
+        link("etc/systemd/system/sshd.service", "/lib/systemd/system/ssh.service");
+        link("etc/systemd/system/gone.service", "/dev/null");
+        link("etc/systemd/system/app.service", "/opt/app/app.service");
+        link("etc/systemd/system/a.service", "b.service");
+        link("etc/systemd/system/b.service", "a.service");
+        for (name, is) in [
+            ("sshd.service", Some("ssh.service")),
+            ("autovt@tty3.service", Some("getty@tty3.service")),
+            ("autovt@.service", Some("getty@.service")),
+            ("getty@tty3.service", None),
+            ("own.service", None),
+            ("gone.service", None),
+            ("app.service", None),
+            ("ssh.service", None),
+        ] {
+            assert_eq!(stands_for(name, &double).as_deref(), is, "{name}");
+        }
+        assert_eq!(stands_for("a.service", &double), None, "a loop ends");
+        let first = default_instance("getty@.service", &double);
+        assert_eq!(first.as_deref(), Some("getty@tty1.service"));
+        assert_eq!(default_instance("own.service", &double), None);
     }
 
     #[test]

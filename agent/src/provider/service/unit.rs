@@ -22,6 +22,18 @@ pub fn is_template(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(name, _)| name.ends_with('@'))
 }
 
+/// The template of an instance, and what it is called there: `w@.service` and `1` of `w@1.service`.
+pub fn template(name: &str) -> Option<(String, String)> {
+    let (stem, suffix) = name.rsplit_once('.')?;
+    let (stem, instance) = stem.split_once('@').filter(|(_, instance)| !instance.is_empty())?;
+    Some((format!("{stem}@.{suffix}"), instance.to_owned()))
+}
+
+/// The instance of a template that is called so.
+pub fn instance(template: &str, name: &str) -> String {
+    template.replacen("@.", &format!("@{name}."), 1)
+}
+
 /// Whether a unit's definition was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Definition {
@@ -152,6 +164,14 @@ impl Enabling {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_is_of_its_template() {
+        let of = template("w@a.b.service").unwrap();
+        assert_eq!(of, ("w@.service".to_owned(), "a.b".to_owned()));
+        assert_eq!(instance(&of.0, &of.1), "w@a.b.service");
+        assert_eq!((template("w@.service"), template("w.service")), (None, None));
+    }
 
     #[test]
     fn a_template_has_no_instance() {

@@ -141,6 +141,59 @@ fn a_directory_in_a_home_or_a_mount_can_be_tidied_by_itself_and_an_archive_canno
     assert!(taken(&machine, &[("tidy", "/srv/p/a", &own), ("archive", "/srv/p/a", &archive)]).is_empty());
 }
 
+/// A link in the machine's root, with its directory.
+fn link(machine: &Double, at: &str, target: &str) {
+    let at = machine.root.path().join(at.trim_start_matches('/'));
+    std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(target, at).unwrap();
+}
+
+#[test]
+fn what_is_claimed_by_another_name_is_spared_and_so_is_the_link_by_which_it_is_called_that() {
+    let content = [("content", Value::from("x"))];
+    let archive = [("source", Value::from("/a.tar")), ("sha256", sha())];
+    for (claimed, title) in [("/run/foo/x", "/var/run/foo"), ("/var/run/foo/x", "/run/foo")] {
+        let machine = machine(&["/run/foo/x", "/run/foo/stray"]);
+        link(&machine, "/var/run", "/run");
+        machine.pass(30 * 86_400);
+        let own = [("age", "14d".into()), ("recurse", true.into()), ("remove_dirs", true.into())];
+        let all = taken(&machine, &[("tidy", title, &own), ("file", claimed, &content)]);
+        assert_eq!(all, ["stray"], "tidy of {title} beside {claimed}");
+        let all = taken(&machine, &[("file", title, &purge(true)), ("file", claimed, &content)]);
+        assert_eq!(all, ["stray"], "purge of {title} beside {claimed}");
+    }
+    let machine = machine(&["/srv/p/stray", "/srv/p/data/app/uploads/photo", "/data/home/pia/letter"]);
+    link(&machine, "/srv/app", "p/data/app");
+    link(&machine, "/srv/p/way", "/data");
+    let purge = purge(true);
+    for (type_name, title, attributes, kept) in [
+        ("archive", "/srv/app", &archive[..], "data"),
+        ("archive", "/srv/app/uploads", &archive, "data"),
+        ("file", "/srv/p/way/f", &content, "way"),
+    ] {
+        let all = taken(&machine, &[("file", "/srv/p", &purge), (type_name, title, attributes)]);
+        let strays: Vec<_> = ["data", "stray", "way"].into_iter().filter(|path| *path != kept).collect();
+        assert_eq!(all, strays, "{type_name}[{title}]");
+    }
+    link(&machine, "/home/pia", "/data/home/pia");
+    let home = [("home", Value::from("/home/pia")), ("manage_home", true.into())];
+    let all = taken(&machine, &[("file", "/data", &purge), ("user", "pia", &home)]);
+    assert!(all.is_empty(), "{all:?}");
+}
+
+#[test]
+fn links_of_a_unit_stay_that_is_managed_by_an_alias() {
+    let machine = machine(&["/lib/systemd/system/ssh.service"]);
+    link(&machine, "/etc/systemd/system/sshd.service", "/lib/systemd/system/ssh.service");
+    let wants = "/etc/systemd/system/multi-user.target.wants";
+    link(&machine, &format!("{wants}/ssh.service"), "/lib/systemd/system/ssh.service");
+    link(&machine, &format!("{wants}/other.service"), "/lib/systemd/system/other.service");
+    let attributes = purge(true);
+    let service: Said<'_> = ("service", "sshd", &[("enable", Value::from(true))]);
+    let all = taken(&machine, &[("file", "/etc/systemd/system", &attributes), service]);
+    assert_eq!(all, ["multi-user.target.wants/other.service"]);
+}
+
 #[test]
 fn links_by_which_units_are_enabled_and_masked_stay() {
     let machine = machine(&["/etc/systemd/system/stray.service"]);

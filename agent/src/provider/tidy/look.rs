@@ -7,7 +7,7 @@ use holdfast_catalog::resource::Tidy;
 use super::{Change, Property};
 use super::{age_of, is_due, is_old};
 use crate::provider::glob::matches_any;
-use crate::provider::{ChangeKind, Error, Reading, Spared};
+use crate::provider::{ChangeKind, Error, Reading, Spared, Ways, inside};
 use crate::system::{FileKind, Member, Stat, Unread, Walk};
 
 /// So many paths of one directory are removed in a run; the next one goes on.
@@ -29,8 +29,10 @@ struct Open {
 /// A walk under way.
 struct Look<'a> {
     want: &'a Tidy,
+    /// Where the directory really is.
+    place: String,
     reading: Reading<'a>,
-    spared: Spared<'a>,
+    spared: &'a Spared,
     now: i64,
     device: u64,
     most: usize,
@@ -46,25 +48,26 @@ struct Look<'a> {
 /// What is to go from a directory, each after what is in it.
 pub(super) fn plan(
     want: &Tidy,
-    directory: &Path,
     stat: &Stat,
+    spared: &Spared,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
-    plan_at_most(MOST, want, directory, stat, reading)
+    plan_at_most(MOST, want, stat, spared, reading)
 }
 
 pub(super) fn plan_at_most(
     most: usize,
     want: &Tidy,
-    directory: &Path,
     stat: &Stat,
+    spared: &Spared,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let (now, device) = (reading.machine.now(), stat.id.0);
     let mut look = Look {
         want,
+        place: Ways::new(reading.machine).place(want.title.as_str()),
         reading,
-        spared: reading.named.spared(reading.machine)?,
+        spared,
         now,
         device,
         most,
@@ -74,11 +77,11 @@ pub(super) fn plan_at_most(
         unread: 0,
         first_unread: None,
     };
-    if look.spared.is_whole(want.title.as_str()) {
+    if spared.is_whole(&look.place) {
         let kept = "nothing is removed: another resource says what the directory holds";
         return Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)]);
     }
-    reading.machine.walk(directory, &mut |met| {
+    reading.machine.walk(Path::new(want.title.as_str()), &mut |met| {
         Ok(match met {
             Ok(member) => look.member(member),
             Err(unread) => look.unread(&unread),
@@ -184,7 +187,7 @@ impl Look<'_> {
     }
 
     fn whole(&self, path: &str) -> String {
-        format!("{}/{path}", self.want.title.as_str().trim_end_matches('/'))
+        inside(&self.place, path)
     }
 
     fn finish(mut self) -> Vec<Change> {

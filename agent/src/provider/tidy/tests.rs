@@ -132,9 +132,9 @@ fn links_and_what_the_catalog_names_stay() {
     let named = Named::new(&typed);
     let reading = Reading { machine: &double, content: &content::Nowhere, named: &named };
     double.pass(30 * 86_400);
-    let Plan::Changes(changes) = Tidying.plan(&want("/spool", &all), &(), reading).unwrap() else {
-        panic!("in sync")
-    };
+    let want = want("/spool", &all);
+    let spared = Tidying.observe(&[&want], reading).unwrap();
+    let Plan::Changes(changes) = Tidying.plan(&want, &spared, reading).unwrap() else { panic!("in sync") };
     let gone: Vec<_> = changes.iter().filter_map(|change| change.path.as_deref()).collect();
     assert!(gone.contains(&"deep/deeper") && !gone.contains(&"deep/old.log") && !gone.contains(&"deep"));
 }
@@ -181,7 +181,7 @@ fn a_huge_directory_is_tidied_run_by_run() {
     let named = Named::new(&[]);
     let reading = Reading { machine: &double, content: &content::Nowhere, named: &named };
     let stat = crate::system::Inspect::stat(&double, Path::new("/spool")).unwrap().unwrap();
-    let changes = look::plan_at_most(3, &want, Path::new("/spool"), &stat, reading).unwrap();
+    let changes = look::plan_at_most(3, &want, &stat, &Spared::default(), reading).unwrap();
     let files: Vec<_> = changes.iter().filter(|change| change.kind == ChangeKind::Moved).collect();
     assert!((3..6).contains(&files.len()), "{files:?}");
     assert!(changes.last().unwrap().note.as_deref().unwrap().contains("the next one"));

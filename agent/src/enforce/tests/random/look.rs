@@ -36,13 +36,28 @@ pub(super) fn is_as_wanted(one: &Wanted, all: &[Wanted], root: &Path) -> bool {
 
 /// What nobody names in a directory; directories are never purged without force.
 fn strays(dir: &Path, path: &str, all: &[Wanted]) -> Vec<PathBuf> {
-    let named: Vec<&str> = all.iter().filter_map(Wanted::names).collect();
+    let root = &dir.ancestors().nth(path.matches('/').count()).unwrap();
+    let named: Vec<String> =
+        all.iter().filter_map(Wanted::names).flat_map(|path| by_all_names(path, root)).collect();
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let is_stray = |entry: &PathBuf| {
         let whole = format!("{path}/{}", entry.file_name().unwrap().to_str().unwrap());
-        !named.contains(&whole.as_str()) && !std::fs::symlink_metadata(entry).unwrap().is_dir()
+        !named.contains(&whole) && !std::fs::symlink_metadata(entry).unwrap().is_dir()
     };
     entries.filter(is_stray).collect()
+}
+
+/// A path, the links on the way to it, and what it is called without them.
+fn by_all_names(path: &str, root: &Path) -> Vec<String> {
+    let (parent, name) = path.rsplit_once('/').unwrap();
+    let (mut parent, mut all) = (parent.to_owned(), vec![path.to_owned()]);
+    for _ in 0..40 {
+        let Ok(target) = std::fs::read_link(root.join(parent.trim_start_matches('/'))) else { break };
+        let beside = parent.rsplit_once('/').unwrap().0.to_owned();
+        all.push(std::mem::replace(&mut parent, format!("{beside}/{}", target.display())));
+    }
+    all.push(format!("{parent}/{name}"));
+    all
 }
 
 /// Everything below a root.

@@ -1,0 +1,288 @@
+//! What resources really claim on this machine: by their own names, which aliases, links and providers hide from the
+//! compiler. Two that claim one thing fail before anything is done to either.
+//!
+//! Names are learned from each look, so that what appears during a run is seen at the turn of whoever it concerns. What
+//! the compiler can know it has refused, and is not compared again.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::claim::{Claim, Conflict, Hold, Thing, conflicts};
+use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::attribute::Presence;
+
+use super::check::{self, Verdict};
+use super::{Subject, Times};
+use crate::provider::{Alias, Declared, Reading, Ways, inside, split};
+use crate::system::Accounts;
+
+/// So many others are named.
+const NAMED: usize = 3;
+
+/// What a resource claims by another name than its own, and why.
+type Led = Vec<(Thing, Arc<str>)>;
+
+/// What resources claim by names that only the machine knows, and who is whose rival.
+pub(super) struct Claims {
+    /// Homes that the catalog says, by user.
+    homes: HashMap<String, String>,
+    /// Links that the catalog makes.
+    declared: Declared,
+    /// By the latest look at each.
+    aliases: BTreeMap<usize, Vec<Alias>>,
+    led: BTreeMap<usize, Led>,
+    /// Rivals of each; who is one stays one to the end of the run.
+    rivals: BTreeMap<usize, Vec<String>>,
+    /// Those who became rivals since that was asked for.
+    new: Vec<usize>,
+    /// Those who want of a thing what another does.
+    same: BTreeMap<usize, String>,
+}
+
+impl Claims {
+    /// Before anything is known of the machine.
+    pub(super) fn new(subjects: &[Subject<'_>]) -> Self {
+        let home = |typed: &Typed| match typed {
+            Typed::User(user) if user.ensure == Presence::Present => {
+                Some((user.title.to_string(), user.home.as_ref()?.to_string()))
+            }
+            _ => None,
+        };
+        let typed = || subjects.iter().filter(|one| one.policy != Policy::Off).map(|one| one.typed);
+        Self {
+            homes: typed().filter_map(home).collect(),
+            declared: Declared::new(typed()),
+            aliases: BTreeMap::new(),
+            led: BTreeMap::new(),
+            rivals: BTreeMap::new(),
+            new: Vec::new(),
+            same: BTreeMap::new(),
+        }
+    }
+
+    /// Looks at resources, and at what they claim. Whoever claims what another does fails, whatever else it is.
+    pub(super) fn look<'a>(
+        &mut self,
+        subjects: &[Subject<'a>],
+        which: &[usize],
+        reading: Reading<'_>,
+        times: &mut Times<'a>,
+    ) -> Vec<(usize, Verdict)> {
+        let sight = check::look(subjects, which, reading, times);
+        for index in which {
+            self.aliases.remove(index);
+        }
+        self.aliases.extend(sight.aliases);
+        let mut names = Names::new(self, reading);
+        let found: Vec<_> =
+            which.iter().map(|index| (*index, names.led(*index, &subjects[*index]))).collect();
+        let mut changed = false;
+        for (index, led) in found {
+            changed |= self.led.get(&index).map_or(!led.is_empty(), |known| *known != led);
+            if led.is_empty() {
+                self.led.remove(&index);
+            } else {
+                self.led.insert(index, led);
+            }
+        }
+        if changed {
+            self.compare(subjects, reading);
+        }
+        let judged = |(index, verdict)| (index, self.judged(index, verdict));
+        sight.verdicts.into_iter().map(judged).collect()
+    }
+
+    /// What a look came to, of one that may have rivals.
+    fn judged(&self, index: usize, verdict: Verdict) -> Verdict {
+        self.why(index).map_or(verdict, Verdict::Failed)
+    }
+
+    /// Why a resource fails for its rivals; none where it has none.
+    pub(super) fn why(&self, index: usize) -> Option<String> {
+        let all = self.rivals.get(&index)?;
+        let named = all.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        Some(match all.len().saturating_sub(NAMED) {
+            0 => named,
+            more => format!("{named}; and so do {more} more"),
+        })
+    }
+
+    /// Those who became rivals since this was last asked.
+    pub(super) fn take_new(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Those who want the same of one thing, and what is to be said of each.
+    pub(super) fn same(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.same.iter().map(|(index, words)| (*index, words.as_str()))
+    }
+
+    /// Compares what all claim of the things that somebody claims by another name.
+    fn compare(&mut self, subjects: &[Subject<'_>], reading: Reading<'_>) {
+        let things: HashSet<&Thing> = self.led.values().flatten().map(|(thing, _)| thing).collect();
+        let mut names = Names::new(self, reading);
+        let mut claims: Vec<Vec<Claim>> = Vec::with_capacity(subjects.len());
+        for (index, subject) in subjects.iter().enumerate() {
+            let real = |claim: Claim| Claim { thing: names.real(&claim.thing).0, hold: claim.hold };
+            let own = names_of(index, subject, &self.aliases).map(real);
+            claims.push(own.filter(|claim| things.contains(&claim.thing)).collect());
+        }
+        for conflict in conflicts(&claims) {
+            self.conflict(&conflict, &claims, subjects);
+        }
+    }
+
+    /// Takes in two who claim one thing; not where neither does so by another name, which is the compiler's matter.
+    fn conflict(&mut self, conflict: &Conflict, claims: &[Vec<Claim>], subjects: &[Subject<'_>]) {
+        let Conflict { first, second, thing, what, help } = conflict;
+        let led = |index: &usize| {
+            let all = self.led.get(index).into_iter().flatten();
+            all.filter(|(is, _)| is == thing).map(|(_, why)| &**why)
+        };
+        let mut whys: Vec<&str> = led(first).chain(led(second)).collect();
+        whys.dedup();
+        if whys.is_empty() {
+            return;
+        }
+        let why = whys.join(", and ");
+        let is_taken = |index: &usize| {
+            claims[*index].iter().any(|claim| claim.thing == *thing && claim.hold == Hold::Taken)
+        };
+        let is_same = !is_taken(first) && !is_taken(second);
+        if is_same && want_the_same(&subjects[*first], &subjects[*second]) {
+            let other = called(&subjects[*first]);
+            let words = format!("{other} wants the same of {what}, since {why}: one of the two can go");
+            self.same.entry(*second).or_insert(words);
+            return;
+        }
+        for (index, other) in [(first, second), (second, first)] {
+            let other = called(&subjects[*other]);
+            let words = format!("it and {other} both manage {what}, since {why}; {help}");
+            let known = self.rivals.entry(*index).or_default();
+            if known.is_empty() {
+                self.new.push(*index);
+            }
+            if !known.contains(&words) {
+                known.push(words);
+            }
+        }
+    }
+}
+
+/// A resource and its place, for people.
+fn called(subject: &Subject<'_>) -> String {
+    let reference = &subject.resource.reference;
+    match &subject.resource.origin {
+        Some(origin) => format!("`{reference}` ({origin})"),
+        None => format!("`{reference}`"),
+    }
+}
+
+/// Whether two of one type can both be as wanted at once.
+fn want_the_same(one: &Subject<'_>, other: &Subject<'_>) -> bool {
+    if one.type_name() != other.type_name() {
+        return false;
+    }
+    let left = other.provider.left_of(other.typed);
+    let mut shared = 0;
+    let agrees = one.provider.left_of(one.typed).iter().all(|(name, value)| {
+        left.iter().find(|(other, _)| other == name).is_none_or(|(_, wanted)| {
+            shared += 1;
+            wanted == value
+        })
+    });
+    agrees && shared > 0
+}
+
+/// What a resource claims, by its own word and by what the machine knows.
+fn names_of<'c>(
+    index: usize,
+    subject: &Subject<'_>,
+    aliases: &'c BTreeMap<usize, Vec<Alias>>,
+) -> impl Iterator<Item = Claim> + 'c {
+    let own = if subject.policy == Policy::Off { Vec::new() } else { subject.typed.claims() };
+    let aliases = aliases.get(&index).into_iter().flatten();
+    own.into_iter().chain(aliases.map(|alias| alias.claim.clone()))
+}
+
+/// Things by their own names, on a machine as it is now.
+struct Names<'c> {
+    homes: &'c HashMap<String, String>,
+    aliases: &'c BTreeMap<usize, Vec<Alias>>,
+    ways: Ways<'c>,
+    reading: Reading<'c>,
+    accounts: OnceCell<Option<Arc<Accounts>>>,
+}
+
+impl<'c> Names<'c> {
+    fn new(claims: &'c Claims, reading: Reading<'c>) -> Self {
+        let ways = Ways::new(reading.machine).with(&claims.declared);
+        Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
+    }
+
+    /// What a resource claims by another name.
+    fn led(&mut self, index: usize, subject: &Subject<'_>) -> Led {
+        let mut led = Led::new();
+        let mut last = None;
+        for claim in subject.typed.claims() {
+            if last.as_ref() != Some(&claim.thing)
+                && let (thing, Some(why)) = self.real(&claim.thing)
+            {
+                led.push((thing, why));
+            }
+            last = Some(claim.thing);
+        }
+        for Alias { claim, why } in self.aliases.get(&index).into_iter().flatten() {
+            let thing = self.real(&claim.thing).0;
+            if !led.iter().any(|(known, _)| *known == thing) {
+                led.push((thing, why.clone()));
+            }
+        }
+        led
+    }
+
+    /// A thing by its own name, and why it is called otherwise, where it is.
+    fn real(&mut self, thing: &Thing) -> (Thing, Option<Arc<str>>) {
+        match thing {
+            Thing::Path(path) => match self.at(path) {
+                Some((path, why)) => (Thing::Path(path), Some(why)),
+                None => (thing.clone(), None),
+            },
+            Thing::InHome { user, below } => {
+                let (home, why) = self.home(user);
+                let path = if below.is_empty() { home } else { inside(&home, below) };
+                match self.at(&path) {
+                    Some((path, why)) => (Thing::Path(path), Some(why)),
+                    None => (Thing::Path(path), why),
+                }
+            }
+            Thing::Object { .. } => (thing.clone(), None),
+        }
+    }
+
+    /// A path by its own name, where it is called otherwise. The last part of it may be a link, which is meant itself.
+    fn at(&mut self, path: &str) -> Option<(String, Arc<str>)> {
+        let (directory, name) = split(path)?;
+        let way = self.ways.of(directory)?;
+        Some((inside(&way.path, name), way.why().into()))
+    }
+
+    /// The home of a user, and why it is not where the compiler takes it to be.
+    fn home(&mut self, user: &str) -> (String, Option<Arc<str>>) {
+        if let Some(home) = self.homes.get(user) {
+            return (home.clone(), None);
+        }
+        let usual = if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
+        let machine = self.reading.machine;
+        let accounts = self.accounts.get_or_init(|| machine.accounts().ok());
+        match accounts.as_ref().and_then(|accounts| accounts.user(user)) {
+            Some(account) if account.home != usual => {
+                let why = format!("the home of `{user}` is `{}`", account.home);
+                (account.home.clone(), Some(why.into()))
+            }
+            _ => (usual, None),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Where paths really are: links on the way to them, each directory looked up once.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use holdfast_catalog::resource::file::FileEnsure;
+use holdfast_catalog::resource::{File, Typed};
+
+use crate::system::{Inspect, Link};
+
+/// As many links as the kernel allows.
+const MAX_LINKS: usize = 40;
+
+/// The way to a directory that is called otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// Its own name.
+    pub path: String,
+    /// The links on the way, each by its own name.
+    pub links: Vec<Link>,
+}
+
+impl Way {
+    /// Why the directory is called otherwise, for people.
+    pub fn why(&self) -> String {
+        let leads = |link: &Link| format!("`{}` leads to `{}`", link.at.display(), link.target.display());
+        self.links.first().map(leads).unwrap_or_default()
+    }
+}
+
+/// What a catalog makes of the way, whatever the machine has now: links, and directories in the place of links.
+#[derive(Debug, Default)]
+pub struct Declared(HashMap<String, Option<String>>);
+
+impl Declared {
+    /// By these resources.
+    pub fn new<'a>(all: impl IntoIterator<Item = &'a Typed>) -> Self {
+        let declared = |typed: &Typed| match typed {
+            Typed::File(file) => Self::of(file).map(|target| (file.title.to_string(), target)),
+            _ => None,
+        };
+        Self(all.into_iter().filter_map(declared).collect())
+    }
+
+    fn of(file: &File) -> Option<Option<String>> {
+        match file.ensured() {
+            FileEnsure::Symlink => file.target.clone().map(Some),
+            FileEnsure::Directory if file.force => Some(None),
+            _ => None,
+        }
+    }
+
+    fn is_directory(&self, path: &Path) -> bool {
+        path.to_str().is_some_and(|path| self.0.get(path) == Some(&None))
+    }
+
+    /// The first link on the way to a directory that the catalog makes, and where that leads.
+    fn step(&self, directory: &str) -> Option<(Link, String)> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let ends = directory.match_indices('/').map(|(at, _)| at).skip(1).chain([directory.len()]);
+        let (at, target) = ends.map(|end| &directory[..end]).find_map(|at| {
+            let target = self.0.get(at)?.as_deref()?;
+            Some((at, target))
+        })?;
+        let parent = Path::new(at).parent().unwrap_or(Path::new("/"));
+        let led = lexical(&parent.join(target)).join(directory[at.len()..].trim_start_matches('/'));
+        let link = Link { at: at.into(), target: target.into() };
+        Some((link, led.to_str()?.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// A path without `.` and `..`.
+fn lexical(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    plain
+}
+
+/// Ways on a machine as it is now.
+pub struct Ways<'a> {
+    machine: &'a dyn Inspect,
+    declared: Option<&'a Declared>,
+    known: HashMap<Box<str>, Option<Arc<Way>>>,
+}
+
+impl<'a> Ways<'a> {
+    /// By what is there.
+    pub fn new(machine: &'a dyn Inspect) -> Self {
+        Self { machine, declared: None, known: HashMap::new() }
+    }
+
+    /// And by what will be there.
+    #[must_use]
+    pub fn with(mut self, declared: &'a Declared) -> Self {
+        self.declared = Some(declared);
+        self
+    }
+
+    /// The way to a directory; none where it is as it is called.
+    pub fn of(&mut self, directory: &str) -> Option<Arc<Way>> {
+        if let Some(known) = self.known.get(directory) {
+            return known.clone();
+        }
+        let way = self.find(directory).map(Arc::new);
+        self.known.insert(directory.into(), way.clone());
+        way
+    }
+
+    /// Where a directory really is.
+    pub fn place(&mut self, directory: &str) -> String {
+        self.of(directory).map_or_else(|| directory.to_owned(), |way| way.path.clone())
+    }
+
+    fn find(&self, directory: &str) -> Option<Way> {
+        let mut way = Way { path: directory.to_owned(), links: Vec::new() };
+        while way.links.len() < MAX_LINKS {
+            if let Some((link, path)) = self.declared.and_then(|declared| declared.step(&way.path)) {
+                way.links.push(link);
+                way.path = path;
+                continue;
+            }
+            // A link that is not followed leads nowhere: whatever is below it fails by itself.
+            let Ok(Some(real)) = self.machine.real(Path::new(&way.path)) else { break };
+            let goes = |link: &Link| self.declared.is_some_and(|declared| declared.is_directory(&link.at));
+            let Some(path) = real.path.to_str().filter(|_| !real.links.iter().any(goes)) else { break };
+            way.path = path.to_owned();
+            way.links.extend(real.links);
+        }
+        (!way.links.is_empty()).then_some(way)
+    }
+}
+
+/// A path in a directory of another name.
+pub fn inside(directory: &str, name: &str) -> String {
+    format!("{}/{name}", directory.trim_end_matches('/'))
+}
+
+/// The directory and the name of a path; none of `/`.
+pub fn split(path: &str) -> Option<(&str, &str)> {
+    match path.trim_end_matches('/').rsplit_once('/')? {
+        ("", name) => Some(("/", name)),
+        both => Some(both),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::resource::Attributes;
+    use holdfast_catalog::value::Value;
+
+    use super::*;
+    use crate::system::double::Double;
+
+    fn machine(links: &[(&str, &str)]) -> Double {
+        let double = Double::new(|_| None);
+        for (at, target) in links {
+            let at = double.root.path().join(at.trim_start_matches('/'));
+            std::fs::create_dir_all(at.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink(target, at).unwrap();
+        }
+        double
+    }
+
+    fn file(title: &str, attributes: &[(&str, Value)]) -> Typed {
+        let attributes: Attributes =
+            attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        Typed::read("file", title, &attributes).unwrap().unwrap()
+    }
+
+    fn led(machine: &Double, declared: &Declared, directory: &str) -> Option<String> {
+        let mut ways = Ways::new(machine).with(declared);
+        ways.of(directory).map(|way| way.path.clone())
+    }
+
+    #[test]
+    fn links_on_the_way_are_followed_as_far_as_there_is_one() {
+        let double = machine(&[("/var/run", "/run"), ("/lib", "usr/lib"), ("/usr/up", "../srv/./a/../b")]);
+        std::fs::create_dir(double.root.path().join("srv")).unwrap();
+        let none = Declared::default();
+        for (directory, is) in [
+            ("/var/run", Some("/run")),
+            ("/var/run/foo/deep", Some("/run/foo/deep")),
+            ("/lib/systemd", Some("/usr/lib/systemd")),
+            ("/usr/up/x", Some("/srv/b/x")),
+            ("/var/lib", None),
+            ("/", None),
+            ("/not/there", None),
+        ] {
+            assert_eq!(led(&double, &none, directory).as_deref(), is, "{directory}");
+        }
+        let why = Ways::new(&double).of("/var/run/foo").unwrap().why();
+        assert_eq!(why, "`/var/run` leads to `/run`");
+    }
+
+    #[test]
+    fn a_link_that_somebody_else_planted_leads_nowhere() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let double = machine(&[("/home/dave/.ssh", "/root/.ssh")]);
+        std::fs::create_dir_all(double.root.path().join("root/.ssh")).unwrap();
+        let dave = |path: &str| {
+            std::os::unix::fs::lchown(double.root.path().join(path), Some(1001), Some(1001)).unwrap();
+        };
+        dave("home/dave/.ssh");
+        dave("home/dave");
+        assert_eq!(led(&double, &Declared::default(), "/home/dave/.ssh"), None);
+        dave("root/.ssh");
+        assert_eq!(
+            led(&double, &Declared::default(), "/home/dave/.ssh").as_deref(),
+            Some("/root/.ssh"),
+            "one that leads to what is the user's own does"
+        );
+    }
+
+    #[test]
+    fn a_link_that_the_catalog_makes_counts_before_it_is_there() {
+        let double = machine(&[("/var/run", "/run"), ("/old", "/gone"), ("/was", "/srv")]);
+        let all = [
+            file("/data", &[("target", "srv/../mnt/data".into())]),
+            file("/run/app", &[("target", "/data/app".into())]),
+            file("/old", &[("target", "/new".into())]),
+            file("/was", &[("ensure", "directory".into()), ("force", true.into())]),
+            file("/round", &[("target", "/round".into())]),
+        ];
+        let declared = Declared::new(&all);
+        for (directory, is) in [
+            ("/data/x", Some("/mnt/data/x")),
+            ("/var/run/app/x", Some("/mnt/data/app/x")),
+            ("/old/x", Some("/new/x")),
+            ("/was/x", None),
+        ] {
+            assert_eq!(led(&double, &declared, directory).as_deref(), is, "{directory}");
+        }
+        assert!(led(&double, &declared, "/round/x").is_some(), "it ends");
+    }
+}
