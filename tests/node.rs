@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_agent::config::Place;
@@ -66,7 +66,7 @@ impl Scene {
 
     async fn run(&self) -> Done {
         let place = self.place.clone();
-        let once = move || run::once(&place, Mode::Enforce, &AtomicBool::new(false)).unwrap();
+        let once = move || run::once(&place, Mode::Enforce, &Arc::default()).unwrap();
         actix_web::web::block(once).await.unwrap()
     }
 

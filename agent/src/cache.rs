@@ -103,6 +103,21 @@ impl Cache {
     /// # Errors
     /// Where it is damaged or another node's: it is put aside, so that this is said once.
     pub fn load(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
+        self.load_if(|catalog| {
+            let is_ours = catalog.certname == *certname;
+            is_ours.then_some(()).ok_or_else(|| format!("it is for {}", catalog.certname))
+        })
+    }
+
+    /// The cached catalog, whoever it is for: where this machine cannot tell who it is, that tells.
+    ///
+    /// # Errors
+    /// Where it is damaged: it is put aside, so that this is said once.
+    pub fn load_whoever(&self) -> Result<Option<Cached>, Error> {
+        self.load_if(|_| Ok(()))
+    }
+
+    fn load_if(&self, is_ours: impl Fn(&Catalog) -> Result<(), String>) -> Result<Option<Cached>, Error> {
         let sealed = match self.dir.read(SEALED, MAX_BODY as u64) {
             Ok(None) => return Ok(None),
             Ok(Some(sealed)) => Ok(sealed),
@@ -112,9 +127,7 @@ impl Cache {
         let opened = sealed.and_then(|sealed| self.open_sealed(sealed)).and_then(|json| {
             let catalog: Catalog = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
             catalog.validate().map_err(|error| error.to_string())?;
-            if catalog.certname != *certname {
-                return Err(format!("it is for {}", catalog.certname));
-            }
+            is_ours(&catalog)?;
             Ok(catalog)
         });
         match opened {

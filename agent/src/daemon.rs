@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
 
 use crate::config::Place;
-use crate::identity::{self, Identity};
+use crate::identity;
 use crate::run;
 use crate::state::{self, Held, StateDir};
 use crate::status::Status;
@@ -60,7 +60,7 @@ enum Woken {
 /// Where it cannot begin. Runs that fail are told and tried again at their next time.
 pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
     let state = StateDir::open(&place.state_dir)?;
-    let certname = Identity::load(&state)?.certname;
+    let certname = run::certname(&state)?;
     // So that `status` and `doctor` know. A disk that takes no lock costs runs, and they say so themselves.
     let _held = match state.take(Held::Daemon) {
         Err(error @ state::Error::Locked(..)) => return Err(error.into()),

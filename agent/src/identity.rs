@@ -80,6 +80,9 @@ pub struct Identity {
     /// What it showed before the last renewal, until the new one has worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<KeyPair>,
+    /// What is to be said of it: that what it showed before is in use, since the newer one is damaged.
+    #[serde(skip)]
+    pub note: Option<String>,
     /// What another version of the agent wrote beside it.
     #[serde(flatten)]
     pub others: std::collections::BTreeMap<String, serde_json::Value>,
@@ -122,7 +125,9 @@ pub enum Error {
         version: u32,
     },
     /// The file is damaged.
-    #[error("the identity in {path} is damaged ({error}); enroll this machine again with a new join string")]
+    #[error(
+        "the identity in {path} is damaged ({error}): give a new join string to `holdfast-agent enroll`, which puts it aside"
+    )]
     Damaged {
         /// Where.
         path: std::path::PathBuf,
@@ -165,8 +170,15 @@ impl Identity {
         {
             return Err(Error::Newer { path: path(), version });
         }
-        let identity: Self = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        identity.current.validity().map_err(damaged)?;
+        let mut identity: Self =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if let Err(error) = identity.current.usable() {
+            let before = identity.previous.take().filter(|before| before.usable().is_ok());
+            identity.current = before.ok_or_else(|| damaged(error.clone()))?;
+            let why =
+                "the identity was damaged ({error}): what it showed before the last renewal is in use again";
+            identity.note = Some(why.replace("{error}", &error));
+        }
         Ok(identity)
     }
 
@@ -191,6 +203,16 @@ impl Identity {
 }
 
 impl KeyPair {
+    /// Whether both can be used.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    fn usable(&self) -> Result<(), String> {
+        self.validity()?;
+        let key = rcgen::KeyPair::from_pem(self.key.pem());
+        key.map(|_| ()).map_err(|_| "its key is no key".to_owned())
+    }
+
     /// From when to when its certificate is valid.
     ///
     /// # Errors
@@ -249,6 +271,27 @@ mod tests {
         state.below("identity").unwrap().replace(FILE, b"{\"certname\":").unwrap();
         let error = Identity::load(&state).unwrap_err().to_string();
         assert!(error.contains("identity.json") && error.contains("enroll"), "{error}");
+    }
+
+    #[test]
+    fn f20_a_damaged_pair_gives_way_to_the_one_before_and_that_is_said() {
+        let (_dir, state, mut file) = stored();
+        let good = file["current"].clone();
+        for (part, damage) in [("certificate", "cut"), ("key", "cut")] {
+            file["current"] = good.clone();
+            file["current"][part] = damage.into();
+            file["previous"] = serde_json::Value::Null;
+            let put = |file: &serde_json::Value| {
+                state.below("identity").unwrap().replace(FILE, &serde_json::to_vec(file).unwrap()).unwrap();
+            };
+            put(&file);
+            assert!(matches!(Identity::load(&state), Err(Error::Damaged { .. })), "{part}");
+            file["previous"] = good.clone();
+            put(&file);
+            let identity = Identity::load(&state).unwrap();
+            assert!(identity.note.unwrap().contains("before the last renewal is in use again"), "{part}");
+            assert_eq!(identity.current.key.pem(), good["key"].as_str().unwrap());
+        }
     }
 
     fn stored() -> (tempfile::TempDir, StateDir, serde_json::Value) {

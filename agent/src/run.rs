@@ -3,6 +3,7 @@
 //! One at a time, by a lock of the system. The server may be away, and then the last good catalog is enforced; what the
 //! catalog asks for is [`crate::enforce`]'s.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Cached};
 use crate::config::Place;
 use crate::content::ContentSource;
 use crate::contents::{Contents, Fetching};
@@ -84,7 +85,7 @@ pub fn apply(
     state: &StateDir,
     given: &Given,
     mode: Mode,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Report, Error> {
     let _lock = state.lock()?;
     let mut account = Account::begin(mode, Source::File);
@@ -96,31 +97,96 @@ pub fn apply(
 ///
 /// # Errors
 /// Where nothing was looked at; then there is no report either.
-pub fn once(place: &Place, mode: Mode, stop: &AtomicBool) -> Result<Done, Error> {
+pub fn once(place: &Place, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
     let state = StateDir::open(&place.state_dir)?;
     let _lock = state.lock()?;
-    let mut identity = Identity::load(&state)?;
-    let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match Identity::load(&state) {
+        Ok(identity) => with_server(place, &state, identity, mode, stop),
+        Err(error) => alone(place, &state, error, mode, stop),
+    }
+}
 
+/// A run of a machine whose identity is damaged: nobody can be asked, and what it was to be last it is kept as.
+fn alone(
+    place: &Place,
+    state: &StateDir,
+    error: identity::Error,
+    mode: Mode,
+    stop: &Arc<AtomicBool>,
+) -> Result<Done, Error> {
+    let Some(cached) = last_known(state, &error) else { return Err(error.into()) };
+    let certname = cached.catalog.certname.clone();
     let mut account = Account::begin(mode, Source::Cache);
+    let why = format!("{error}; until then no server is asked, and the last good catalog goes on");
+    account.note(why.clone());
+    let work = Work {
+        catalog: Some(cached),
+        source: Source::Cache,
+        next_run: None,
+        refused: None,
+        notes: Vec::new(),
+    };
+    enforce_work(place, state, None, work, &mut account, stop)?;
+    let report = account.end(place);
+    let kept = Spool::open(state).and_then(|spool| spool.add(&report));
+    let delivery =
+        Delivery { lost: kept.err().map(|error| error.to_string()), waits: Some(why), ..Delivery::default() };
+    let aside = Aside { delivered: false, next_run: fallback_wait(place, &certname), refused: None };
+    keep_status(state, &report, &certname, &aside);
+    Ok(Done { report, certname, delivery })
+}
+
+/// The cached catalog of a machine that cannot use its identity; none where it never had one or is not to use it.
+fn last_known(state: &StateDir, error: &identity::Error) -> Option<Cached> {
+    let is_damaged = matches!(error, identity::Error::Damaged { .. } | identity::Error::Newer { .. });
+    is_damaged.then(|| Cache::open(state).ok()?.load_whoever().ok().flatten()).flatten()
+}
+
+/// Who this machine is, as far as it can tell.
+///
+/// # Errors
+/// It is not enrolled, or its identity is damaged and there is no catalog for it either.
+pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
+    match Identity::load(state) {
+        Ok(identity) => Ok(identity.certname),
+        Err(error) => last_known(state, &error).map(|cached| cached.catalog.certname).ok_or(error),
+    }
+}
+
+fn keep_status(state: &StateDir, report: &Report, certname: &Certname, aside: &Aside) {
+    // One that cannot be read counts as none: this one replaces it.
+    let before = Status::load(state).ok().flatten();
+    if let Err(error) = Status::of(report, certname, aside, before).store(state) {
+        tracing::error!("how this run went could not be kept for `status`: {error}");
+    }
+}
+
+fn with_server(
+    place: &Place,
+    state: &StateDir,
+    mut identity: Identity,
+    mode: Mode,
+    stop: &Arc<AtomicBool>,
+) -> Result<Done, Error> {
+    let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut account = Account::begin(mode, Source::Cache);
+    identity.note.take().into_iter().for_each(|note| account.note(note));
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let cache = Cache::open(&state);
-    let mut poll = poll::Poll { place, state: &state, identity: &mut identity, cache: &cache };
+    let cache = Cache::open(state);
+    let mut poll = poll::Poll { place, state, identity: &mut identity, cache: &cache };
     let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
     let next_run = work.next_run.unwrap_or_else(|| fallback_wait(place, &identity.certname));
     let refused = work.refused.clone();
     work.notes.iter().for_each(|note| account.note(note));
-    enforce_work(place, &state, &identity, work, &network, &mut account, stop)?;
+    let client = identity.client(place.config.server.as_deref()).ok();
+    let fetching = client.as_ref().map(|client| Fetching { client, network: &network });
+    enforce_work(place, state, fetching, work, &mut account, stop)?;
 
     let report = account.end(place);
-    let delivery = deliver(place, &state, &identity, &network, &report);
+    let delivery = deliver(place, state, &identity, &network, &report);
     let aside = Aside { delivered: delivery.is_whole(), next_run, refused };
-    // One that cannot be read counts as none: this one replaces it.
-    let before = Status::load(&state).ok().flatten();
-    if let Err(error) = Status::of(&report, &identity, &aside, before).store(&state) {
-        tracing::error!("how this run went could not be kept for `status`: {error}");
-    }
+    keep_status(state, &report, &identity.certname, &aside);
     Ok(Done { report, certname: identity.certname, delivery })
 }
 
@@ -128,11 +194,10 @@ pub fn once(place: &Place, mode: Mode, stop: &AtomicBool) -> Result<Done, Error>
 fn enforce_work(
     place: &Place,
     state: &StateDir,
-    identity: &Identity,
+    fetching: Option<Fetching<'_>>,
     work: Work,
-    network: &Runtime,
     account: &mut Account,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<(), Error> {
     let Some(found) = work.catalog else {
         account.note("there is no catalog to enforce yet");
@@ -145,8 +210,7 @@ fn enforce_work(
             place.config.max_stale_days
         ));
     }
-    let client = identity.client(place.config.server.as_deref()).ok();
-    let mut contents = Contents::open(state, client.as_ref().map(|client| Fetching { client, network }));
+    let mut contents = Contents::open(state, fetching);
     if work.source == Source::Server {
         account.timed("content", || contents.fetch(&found.catalog));
         contents.prune(&found.catalog);
@@ -160,9 +224,9 @@ fn mend(
     catalog: &Catalog,
     content: &dyn ContentSource,
     account: &mut Account,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<(), Error> {
-    let machine = Machine::open(&place.root)?;
+    let machine = Machine::open(&place.root)?.stopped_by(stop.clone());
     let memory = Memory::open(state)?;
     if let Some(error) = &memory.lent {
         account.note(format!("nothing is remembered of this run: {error}"));

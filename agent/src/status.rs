@@ -10,7 +10,7 @@ use holdfast_catalog::wire::Refusal;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Identity, now};
+use crate::identity::now;
 use crate::state::{Error, StateDir};
 
 const FILE: &str = "status.json";
@@ -75,7 +75,7 @@ pub struct Aside {
 
 impl Status {
     /// The status after a run, and after the one `before`.
-    pub fn of(report: &Report, identity: &Identity, aside: &Aside, before: Option<Self>) -> Self {
+    pub fn of(report: &Report, certname: &Certname, aside: &Aside, before: Option<Self>) -> Self {
         let wait = SignedDuration::try_from(aside.next_run).unwrap_or_default();
         let now = now();
         let answered = report.source == Source::Server || aside.refused.is_some();
@@ -84,7 +84,7 @@ impl Status {
         let change = (counts.changed > counts.corrective).then_some(now);
         let enforced = report.commit.clone().filter(|_| report.mode == Mode::Enforce);
         Self {
-            certname: identity.certname.clone(),
+            certname: certname.clone(),
             run: report.run,
             started: report.started,
             duration_ms: report.duration_ms,

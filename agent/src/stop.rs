@@ -1,5 +1,5 @@
-//! SIGTERM and Ctrl-C: the first asks a run to end after the resource at hand, the second ends the process. SIGHUP, such as
-//! from a connection that was lost, ends nothing: the run goes on to its end.
+//! SIGTERM and Ctrl-C: the first asks a run to end after the resource at hand, whose command ends where that harms nobody
+//! ([`crate::system::Invocation::stoppable`]); the second ends the process. SIGHUP, such as from a connection that was lost, ends nothing: the run goes on to its end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -44,7 +44,17 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "the agent is killed at any call",
         By(&["killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest"]),
     ),
-    (10, "a run is interrupted", By(&["an_interrupted_run_skips_what_is_left", "signals_wake_and_stop"])),
+    (
+        10,
+        "a run is interrupted",
+        By(&[
+            "an_interrupted_run_skips_what_is_left",
+            "signals_wake_and_stop",
+            "f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop",
+            "f10_a_command_that_must_not_end_half_way_goes_on_to_its_end",
+            "f10_a_command_that_a_run_was_told_to_stop_in_is_not_tried_again",
+        ]),
+    ),
     (
         11,
         "the power fails",
@@ -59,12 +69,20 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest",
         ]),
     ),
-    (13, "the disk of a file is full", By(&["dropped_or_killed_it_leaves_no_trace"])),
+    (
+        13,
+        "the disk of a file is full",
+        By(&[
+            "dropped_or_killed_it_leaves_no_trace",
+            "f13_f16_a_managed_file_whose_disk_is_full_or_read_only_fails_with_that_and_comes_about_later",
+        ]),
+    ),
     (
         14,
         "the disk of the state is full",
         By(&[
             "f14_a_report_that_no_disk_takes_goes_from_memory",
+            "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named",
             "f14_without_a_place_for_anything_the_run_enforces_and_reports",
         ]),
     ),
@@ -74,6 +92,8 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "the file system is read-only, a file immutable",
         By(&[
             "f16_where_nothing_can_be_written_a_run_still_has_its_lock",
+            "f13_f16_a_managed_file_whose_disk_is_full_or_read_only_fails_with_that_and_comes_about_later",
+            "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named",
             "an_attribute_that_keeps_root_out_is_named",
         ]),
     ),
@@ -89,6 +109,8 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "what the agent keeps is damaged",
         By(&[
             "f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place",
+            "f20_a_damaged_identity_keeps_no_machine_from_being_kept_as_it_was_to_be",
+            "f20_a_damaged_pair_gives_way_to_the_one_before_and_that_is_said",
             "f20_whatever_is_in_its_place_the_next_catalog_is_kept",
             "f20_what_is_no_file_is_never_waited_for_and_can_be_thrown_away",
             "any_flipped_bit_or_cut_puts_it_aside",

@@ -30,8 +30,8 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let given = Given::read(&arguments.catalog)?;
     let state = StateDir::open(&place.state_dir)?;
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
-    let stop = &*stop::on_signal()?;
-    let report = run::apply(&place, &state, &given, mode, stop)?;
+    let stop = stop::on_signal()?;
+    let report = run::apply(&place, &state, &given, mode, &stop)?;
     if let Some(path) = &arguments.report {
         let json = serde_json::to_string_pretty(&report)?;
         std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;

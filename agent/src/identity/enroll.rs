@@ -90,7 +90,9 @@ pub async fn enroll(join: &JoinString, state: &StateDir, earlier: Earlier) -> Re
         Err(Error::NotEnrolled) => false,
         _ if earlier == Earlier::Replace => true,
         Ok(identity) => is_over(&identity).await.map(|()| true)?,
-        Err(damaged) => return Err(damaged),
+        // Nobody can show it any more.
+        Err(Error::Damaged { .. }) => true,
+        Err(error) => return Err(error),
     };
     let made = key_for(join.token(), &dir)?;
     let pin = Pin(*join.pin());
@@ -112,6 +114,7 @@ pub async fn enroll(join: &JoinString, state: &StateDir, earlier: Earlier) -> Re
         roots: answer.roots,
         current: made.with(answer.certificate),
         previous: None,
+        note: None,
         version: super::VERSION,
         others: std::collections::BTreeMap::new(),
     };

@@ -1,7 +1,6 @@
 //! Runs against a server that answers, loses replies, goes away, lies and comes back.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::attribute::Content;
@@ -12,6 +11,8 @@ use rcgen::PublicKeyData as _;
 use super::*;
 use crate::fetch::double::{Answer, Ca, Seen, Server};
 use crate::identity::enroll::{Earlier, enroll};
+
+mod disks;
 
 /// A machine in a directory, and its server.
 struct Scene {
@@ -75,7 +76,7 @@ impl Scene {
     }
 
     fn run(&self) -> Done {
-        once(&self.place, self.place.config.mode, &AtomicBool::new(false)).unwrap()
+        once(&self.place, self.place.config.mode, &Arc::default()).unwrap()
     }
 
     fn greeting(&self) -> String {
@@ -425,7 +426,7 @@ fn two_runs_at_once_are_one() {
     let scene = scene();
     scene.enroll();
     let _lock = scene.state().lock().unwrap();
-    let error = once(&scene.place, Mode::Enforce, &AtomicBool::new(false)).unwrap_err().to_string();
+    let error = once(&scene.place, Mode::Enforce, &Arc::default()).unwrap_err().to_string();
     assert!(error.contains("another run is in progress"), "{error}");
     assert!(scene.reports().is_empty());
 }

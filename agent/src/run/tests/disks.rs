@@ -1,0 +1,141 @@
+//! Real disks that are full, and mounts that are read-only, at each place that a run writes to; and what is damaged on them.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::*;
+
+#[test]
+fn f20_a_damaged_identity_keeps_no_machine_from_being_kept_as_it_was_to_be() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    let file = scene.place.state_dir.join("identity/identity.json");
+    std::fs::write(&file, b"{\"certname\":").unwrap();
+    std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+    let asked = scene.server.asked(path::CATALOG).len();
+    let done = scene.run();
+    assert_eq!(scene.greeting(), "hello\n");
+    let said = done.report.error.unwrap();
+    assert!(said.contains("identity.json is damaged") && said.contains("`holdfast-agent enroll`"), "{said}");
+    assert_eq!((done.report.source, done.report.counts.changed), (Source::Cache, 1));
+    assert_eq!((done.certname.as_str(), done.delivery.lost), ("web1.acme.example", None));
+    assert_eq!(certname(&scene.state()).unwrap().as_str(), "web1.acme.example", "the daemon begins");
+    assert_eq!(scene.server.asked(path::CATALOG).len(), asked, "nobody is asked");
+
+    // The cure is one, and what waited is delivered then.
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    let done = scene.run();
+    assert_eq!((done.report.error, scene.reports().len()), (None, 3));
+}
+
+/// A small file system of its own at a directory, for as long as this lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// None where this test may mount nothing.
+    fn mount(at: PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&at).unwrap();
+        is_done("mount", &["-t", "tmpfs", "-o", "size=512k,mode=0700", "tmpfs", at.to_str().unwrap()])
+            .then_some(Self(at))
+    }
+
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        assert!(is_done("mount", &["-o", &options, self.0.to_str().unwrap()]));
+    }
+
+    fn fill(&self) {
+        let ballast = self.0.join("ballast");
+        assert!(std::fs::write(&ballast, vec![0; 1024 * 1024]).is_err(), "it is larger than it should be");
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        is_done("umount", &["--lazy", self.0.to_str().unwrap()]);
+    }
+}
+
+fn is_done(program: &str, arguments: &[&str]) -> bool {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    output.status.success()
+}
+
+/// What is wrong with a disk, how it comes and how it goes.
+type Fault = (fn(&Disk), fn(&Disk), &'static str);
+
+const FAULTS: [Fault; 2] = [
+    (Disk::fill, Disk::free, "No space left"),
+    (|disk| disk.remount("ro"), |disk| disk.remount("rw"), "Read-only file system"),
+];
+
+/// Runs while the disk of a directory has a fault and a new catalog is there, and once more when it has none.
+fn tried(below: &str, (begin, end, words): Fault) -> Option<(Scene, Done)> {
+    let scene = scene();
+    drop(scene.state());
+    let at = scene.root.path().join(below);
+    if below == "srv" {
+        std::fs::create_dir(&at).unwrap();
+    }
+    // Of the state, it is the same at each place; what is there is on the disk from the start.
+    let disk = Disk::mount(at)?;
+    scene.enroll();
+    let catalog = |id: u8, content: &str| {
+        let mut catalog = catalog(id, content);
+        catalog.resources[0].reference =
+            holdfast_catalog::resource::ResourceRef::new("file", "/srv/greeting");
+        catalog
+    };
+    std::fs::create_dir_all(scene.root.path().join("srv")).unwrap();
+    scene.serves(catalog(1, "hello\n"));
+    assert_eq!(scene.run().report.counts.changed, 1, "{below}");
+
+    scene.serves(catalog(2, "changed\n"));
+    begin(&disk);
+    let done = scene.run();
+    let told = scene.reports();
+    assert_eq!(told.last().map(|report| report.run), Some(done.report.run), "{below}: the server has it");
+    end(&disk);
+
+    let next = scene.run().report;
+    assert_eq!(next.counts.failed, 0, "{below}, {words}: {:#?}", next.events);
+    let last = scene.run().report;
+    assert_eq!((last.counts.unchanged, &last.error), (1, &None), "{below}, {words}");
+    let greeting = std::fs::read_to_string(scene.root.path().join("srv/greeting")).unwrap();
+    assert_eq!(greeting, "changed\n", "{below}, {words}");
+    assert_eq!(scene.reports().len(), 4, "{below}, {words}: each report is there once");
+    drop(disk);
+    Some((scene, done))
+}
+
+#[test]
+fn f13_f16_a_managed_file_whose_disk_is_full_or_read_only_fails_with_that_and_comes_about_later() {
+    for fault in FAULTS {
+        let Some((_scene, done)) = tried("srv", fault) else { return };
+        let [event] = &done.report.events[..] else { panic!("{:#?}", done.report.events) };
+        let reason = event.reason.as_deref().unwrap();
+        assert!(reason.contains("/srv/greeting") && reason.contains(fault.2), "{reason}");
+        assert_eq!((done.report.counts.failed, done.report.error), (1, None));
+    }
+}
+
+#[test]
+fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named() {
+    for place in ["", "spool", "cache"] {
+        let below = format!("var/lib/holdfast/agent/{place}");
+        for fault in FAULTS {
+            let Some((_scene, done)) = tried(&below, fault) else { return };
+            assert_eq!((done.report.counts.failed, done.report.counts.changed), (0, 1), "{below}");
+            let told = [done.report.error, done.delivery.lost].into_iter().flatten().collect::<Vec<_>>();
+            let named = told.iter().any(|text| text.contains(fault.2) && text.contains("/agent"));
+            assert!(named || place == "spool", "{below}: {told:?}");
+        }
+    }
+}
