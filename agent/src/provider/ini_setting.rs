@@ -8,9 +8,12 @@ use std::path::Path;
 use holdfast_catalog::resource::IniSetting;
 use holdfast_catalog::resource::attribute::Presence;
 
+use section::Refusal;
+
 use super::edit::{self, Lines, Texts};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 
+mod extent;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -80,10 +83,16 @@ impl Provider for Settings {
 /// Refuses what cannot be changed without a guess at what the lines mean.
 fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
     let (path, key) = (want.path.as_str(), &want.key);
-    if let Some(line) = section::of_many_lines(want, lines) {
-        return Err(Error::Unsupported(format!(
-            "`{key}` in line {line} of {path} belongs to more than one line, and is not edited: bring it into one line"
-        )));
+    if let Some((line, why)) = section::of_many_lines(want, lines) {
+        return Err(Error::Unsupported(match why {
+            Refusal::GoesOn => format!(
+                "`{key}` in line {line} of {path} belongs to more than one line, and is not edited: bring it into one line"
+            ),
+            Refusal::PartOf(other) => format!(
+                "`{key}` in line {line} of {path} may be a part of the value that begins in line {other}, and is not edited: \
+                 bring it to the indent of that line, or that value into one line"
+            ),
+        }));
     }
     let there = section::settings(want, lines);
     let text = want.text();

@@ -7,7 +7,7 @@ use crate::claim::{Claim, Hold, Piece};
 use crate::value::Sensitive;
 
 resource_type! {
-    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. What else the file holds stays as it is; a value that goes on over several lines is refused.
+    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. It goes after the whole of the value above it, with the indent of that key. What else the file holds stays as it is; a value that goes on over several lines is refused: by a backslash at the end of a line, by lines that are indented further than the key, or by a quote that a later line closes.
     IniSetting("ini_setting"), titled String {
         /// The file.
         parameter path: AbsolutePath,
@@ -64,6 +64,11 @@ impl Rules for IniSetting {
                 "`value` holds a line break, or space at its beginning or end".to_owned(),
                 "a value is one line; quote it as the program that reads it wants",
             ),
+            Some(_) if self.text().ends_with('\\') => refuse(
+                "value",
+                "`value` ends in a backslash, by which many programs join the next line to it".to_owned(),
+                "leave it out, or quote the value as the program that reads it wants",
+            ),
             _ => {}
         }
         errors
@@ -117,6 +122,7 @@ mod tests {
             ("key", ""),
             ("value", "1\n[other]"),
             ("value", " 1"),
+            ("value", "C:\\temp\\"),
             ("separator", ""),
             ("separator", "=\n"),
         ] {

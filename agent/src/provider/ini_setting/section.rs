@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use holdfast_catalog::resource::IniSetting;
 
+use holdfast_catalog::resource::attribute::Presence;
+
+use super::extent;
 use crate::provider::edit::Lines;
 
 /// A setting that stands in the file.
@@ -17,29 +20,51 @@ pub(super) struct Setting<'a> {
     pub(super) value: &'a str,
 }
 
+/// Why a setting is not edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Its value may go on in the next line.
+    GoesOn,
+    /// It may be a part of the value that begins in this line, from 1.
+    PartOf(usize),
+}
+
 /// All settings of the key in the section, which may be opened more than once.
 pub(super) fn settings<'a>(want: &IniSetting, lines: &'a Lines<'_>) -> Vec<Setting<'a>> {
     let places = sections(want, lines).into_iter().flatten();
     places.filter_map(|at| setting(want, at, lines.get(at)?)).collect()
 }
 
-/// The first line, from 1, in which the key stands and which may be a part of a longer one: by a backslash at the end of it or
-/// of the one before, by a quote that is not closed, or by a line after it that is indented further and is no comment.
-pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<usize> {
-    let goes_on = |text: &str| !is_comment(text) && text.trim_end().ends_with('\\');
-    let is_split = |setting: &Setting<'_>| {
-        let open = |quote: char| setting.value.strip_prefix(quote).is_some_and(|rest| !rest.contains(quote));
-        let next = lines.get(setting.at + 1).filter(|text| !text.trim().is_empty() && !is_comment(text));
-        let before = setting.at.checked_sub(1).and_then(|at| lines.get(at));
-        before.is_some_and(goes_on)
-            || setting.value.ends_with('\\')
-            || open('"')
-            || open('\'')
-            || next.is_some_and(|text| {
-                indent(text).len() > indent(setting.before).len() && header(text).is_none()
-            })
+/// Why a setting of the key is not edited, by the first of its lines, from 1, of which more than one may make a value.
+pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<(usize, Refusal)> {
+    let text = want.text();
+    sections(want, lines).into_iter().find_map(|section| {
+        let extents = extent::of(lines, section.clone());
+        let mut there = section.clone().filter_map(|at| setting(want, at, lines.get(at)?));
+        there.find_map(|setting| {
+            let is_wanted = want.ensure == Presence::Present && setting.value == &*text;
+            let around = extents.iter().find(|extent| extent.holds(setting.at))?;
+            let of_another = around.start != setting.at;
+            if of_another && !(is_wanted && around.is_joined(setting.at)) {
+                return Some((setting.at + 1, Refusal::PartOf(around.start + 1)));
+            }
+            let ends_open = setting.value.ends_with('\\') || is_open(&setting, lines, section.end);
+            let goes_on = !of_another && around.is_indented || !is_wanted && ends_open;
+            goes_on.then_some((setting.at + 1, Refusal::GoesOn))
+        })
+    })
+}
+
+/// Whether a value begins with a quote that a line further down closes.
+fn is_open(setting: &Setting<'_>, lines: &Lines<'_>, end: usize) -> bool {
+    let Some(quote) = setting.value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return false };
+    let closes = |text: &str| {
+        let after = |(_, rest): (&str, &str)| rest.trim().is_empty() || is_comment(rest);
+        // What opens a quote of its own closes no other.
+        let opens = text.split_once(quote).is_some_and(|(before, _)| before.trim_end().ends_with(['=', ':']));
+        !is_comment(text) && !opens && text.rsplit_once(quote).is_some_and(after)
     };
-    settings(want, lines).iter().find(|setting| is_split(setting)).map(|setting| setting.at + 1)
+    !setting.value[1..].contains(quote) && (setting.at + 1..end).filter_map(|at| lines.get(at)).any(closes)
 }
 
 /// Gives the setting its value, wherever it stands; adds it where it stands nowhere.
@@ -76,13 +101,13 @@ fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
 }
 
 /// The name in a section's header.
-fn header(text: &str) -> Option<&str> {
+pub(super) fn header(text: &str) -> Option<&str> {
     let (name, rest) = text.trim().strip_prefix('[')?.rsplit_once(']')?;
     let rest = rest.trim_start();
     (rest.is_empty() || is_comment(rest)).then_some(name.trim())
 }
 
-fn is_comment(text: &str) -> bool {
+pub(super) fn is_comment(text: &str) -> bool {
     text.trim_start().starts_with(['#', ';'])
 }
 
@@ -126,7 +151,7 @@ fn written(want: &IniSetting, indent: &str) -> String {
     format!("{indent}{}{}{}", want.key, want.separator, want.text())
 }
 
-fn indent(text: &str) -> &str {
+pub(super) fn indent(text: &str) -> &str {
     &text[..text.len() - text.trim_start().len()]
 }
 
@@ -141,11 +166,14 @@ fn add(want: &IniSetting, lines: &mut Lines<'_>) {
         lines.push(written(want, ""));
         return;
     };
-    let commented = sections.iter().cloned().flatten().find(|at| is_commented(want, lines.get(*at)));
-    let is_setting = |text: &str| !text.trim().is_empty() && !is_comment(text);
-    let neighbour = last.clone().rev().find(|at| lines.get(*at).is_some_and(is_setting));
-    let indent = neighbour.and_then(|at| lines.get(at)).map(indent).unwrap_or_default().to_owned();
-    let at = commented.or(neighbour).map_or(last.start, |at| at + 1);
+    let commented = sections.iter().find_map(|section| {
+        let at = section.clone().find(|at| is_commented(want, lines.get(*at)))?;
+        Some((section, at + 1))
+    });
+    let (section, at) = commented.map_or((last, None), |(section, at)| (section, Some(at)));
+    let extents = extent::of(lines, section.clone());
+    let at = extent::free(&extents, at).unwrap_or(section.start);
+    let indent = extent::indent_at(&extents, at).to_owned();
     lines.insert(at, written(want, &indent));
 }
 

@@ -109,6 +109,57 @@ fn a_new_setting_stands_with_those_of_its_section() {
 }
 
 #[test]
+fn a_new_setting_goes_after_the_whole_of_the_value_above_it() {
+    let new = "memory_limit = 1\n";
+    for (above, below) in [
+        ("name = x\nplugins =\n    a\n    b\n", ""),
+        ("plugins =\n\ta\n", ""),
+        ("args = a,\n       b\n", "\n[CLI]\n"),
+        ("plugins =\n    a\n# and\n\n    b\n", "# of the next\n[CLI]\n"),
+        ("ExecStart=/bin/x \\\n    --a \\\n  --b\n", ""),
+        ("ExecStart=/bin/x \\\n# --a\n--b\n", ""),
+        ("plugins =\n    a\n#memory_limit = 2\n    b\n", "c = 1\n"),
+        ("a = 1\n#memory_limit = 2\n", "b = 1\n"),
+        ("", "dir = C:\\x\\\n[CLI]\n"),
+        ("a = 1\n", "dir = C:\\x\\\n"),
+        ("dir = C:\\x\\\n\n", "[CLI]\n"),
+    ] {
+        let before = format!("[PHP]\n{above}{below}");
+        assert_eq!(text(&before, &php(1)), format!("[PHP]\n{above}{new}{below}"), "{before:?}");
+    }
+    assert_eq!(
+        text("[PHP]\n#memory_limit = 2\n  a = 1\nb = 1\n", &php(1)),
+        "[PHP]\n#memory_limit = 2\n  memory_limit = 1\n  a = 1\nb = 1\n",
+        "what comes after it is no part of its value"
+    );
+}
+
+#[test]
+fn a_setting_that_is_a_part_of_another_value_is_refused_with_both_lines() {
+    let before = "[PHP]\nplugins =\n    a\n    memory_limit = 2\n";
+    for attributes in [php(2).to_vec(), [&php(2)[..2], &[("ensure", "absent".into())]].concat()] {
+        let said = refused(before, &attributes);
+        assert!(said.contains("line 4") && said.contains("begins in line 2"), "{said}");
+    }
+}
+
+#[test]
+fn what_was_written_is_as_wanted_and_can_be_changed_again() {
+    for value in ["\"Xk9", "'tis done", "'", "\"a\" and \"b\"", "\\\\server\\share"] {
+        let before = "[PHP]\nname = \"foo\"\nother = it's\n# isn't\nlast = \"b\"\n";
+        let written = text(before, &php(value));
+        assert_eq!(written, format!("{before}memory_limit = {value}\n"));
+        let more =
+            text(&written, &[("section", "PHP".into()), ("key", "next".into()), ("value", "\"".into())]);
+        assert_eq!(more, format!("{written}next = \"\n"));
+        let changed = more.replace(&format!("limit = {value}"), "limit = new");
+        assert_eq!(text(&more, &php("new")), changed, "{value}");
+    }
+    let joined = "[PHP]\ndir = C:\\x\\\nmemory_limit = 2\n";
+    assert_eq!(text(joined, &php(2)), joined, "the line says what is wanted");
+}
+
+#[test]
 fn settings_before_the_first_section_have_none() {
     let global = [("key", Value::from("user")), ("value", "www".into())];
     assert_eq!(text("user = a\n[x]\nuser = b\n", &global), "user = www\n[x]\nuser = b\n");
