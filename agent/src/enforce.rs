@@ -113,7 +113,8 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let past = Past::new(&memory, &subjects);
     let began = Instant::now();
     let named = Named::new(&typed);
-    let reading = Reading { machine: run.system, content: run.content, named: &named };
+    let reading =
+        Reading { machine: run.system, content: run.content, named: &named, state_dir: run.state_dir };
     let mut record = Record::new(&subjects, &past);
     let mut claims = Claims::new(&subjects);
     let first = look_at_all(&subjects, reading, &mut claims, &mut record);

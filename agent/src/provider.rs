@@ -78,6 +78,8 @@ pub struct Reading<'a> {
     pub content: &'a dyn ContentSource,
     /// What the resources of the catalog name.
     pub named: &'a Named<'a>,
+    /// The agent's state directory, of this machine and never of another root.
+    pub state_dir: &'a Path,
 }
 
 /// What applying may use.
@@ -96,7 +98,8 @@ pub struct Writing<'a> {
 impl<'a> Writing<'a> {
     /// What reading may use, for who looks again while applying.
     pub fn reading(self) -> Reading<'a> {
-        Reading { machine: self.machine, content: self.content, named: self.named }
+        let Self { machine, content, named, state_dir } = self;
+        Reading { machine, content, named, state_dir }
     }
 
     /// Runs a command that must succeed.

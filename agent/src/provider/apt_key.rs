@@ -178,7 +178,7 @@ mod tests {
         let content = Content::hash_value(&ContentHash::of(b"\x98\x33\x04"), 3);
         let want: AptKey = trial::want("example", &[("content", content)]);
         let (named, content) = (Named::new(&[]), &Only(b"\x98\x33\x04"));
-        let reading = Reading { machine: &double, content, named: &named };
+        let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
         let Plan::Changes(changes) = AptKeys.plan(&want, &(), reading).unwrap() else { panic!("in sync") };
         let writing = Writing { machine: &double, content, named: &named, state_dir: double.root.path() };
         AptKeys.apply(&want, &changes, writing).unwrap();

@@ -135,7 +135,12 @@ mod tests {
     fn a_machine_has_one_name() {
         let all = [Typed::Hostname(want("web1", &[])), Typed::Hostname(want("web2", &[]))];
         let machine = machine("", "");
-        let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&all) };
+        let reading = Reading {
+            machine: &machine,
+            content: &content::Nowhere,
+            named: &Named::new(&all),
+            state_dir: Path::new("/none"),
+        };
         let refused = Names.plan(&want("web1", &[]), &(), reading).unwrap_err().to_string();
         assert!(refused.contains("hostname[web2]"), "{refused}");
     }

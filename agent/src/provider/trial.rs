@@ -23,7 +23,8 @@ pub(crate) fn plan<P: Provider>(
     want: &P::Want,
 ) -> Result<Plan<P::Property>, Error> {
     let named = Named::new(&[]);
-    let reading = Reading { machine, content: &content::Nowhere, named: &named };
+    let state_dir = machine.root.path().join("state");
+    let reading = Reading { machine, content: &content::Nowhere, named: &named, state_dir: &state_dir };
     provider.plan(want, &provider.observe(&[want], reading)?, reading)
 }
 

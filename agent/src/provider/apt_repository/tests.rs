@@ -146,7 +146,7 @@ fn below_another_root_nothing_is_fetched() {
     let want = repository("example", &[("signed_by", Value::NULL)]);
     let named = Named::new(&[]);
     let content = &crate::content::Nowhere;
-    let reading = Reading { machine: &machine, content, named: &named };
+    let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
     assert_eq!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly);
     let writing = Writing { machine: &machine, content, named: &named, state_dir: root.path() };
     AptRepositories.apply(&want, &[], writing).unwrap();

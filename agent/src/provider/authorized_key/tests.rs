@@ -132,7 +132,12 @@ fn a_key_that_two_give_is_called_by_either_title() {
     trial::mend(&Keys, &machine, &second).unwrap();
     let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(second)];
     let named = Named::new(&all);
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: std::path::Path::new("/none"),
+    };
     let seen = Keys.observe(&[&key(&[])], reading).unwrap();
     assert_eq!(Keys.plan(&key(&[]), &seen, reading).unwrap(), Plan::IN_SYNC);
 }
@@ -248,7 +253,12 @@ fn two_resources_do_not_contradict_each_other() {
         want("restricted", &[("user", "alice".into()), ("key", A.into()), ("options", "no-pty".into())]);
     let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(restricted)];
     let named = Named::new(&all);
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: std::path::Path::new("/none"),
+    };
     let seen = Keys.observe(&[], reading).unwrap();
     let refused = Keys.plan(&key(&[]), &seen, reading).unwrap_err().to_string();
     assert!(refused.contains("authorized_key[restricted]"), "{refused}");

@@ -85,7 +85,12 @@ impl Bench {
     /// What each is planned, with its title.
     fn plans(&self) -> Vec<(String, Result<Plan, Error>)> {
         let named = Named::new(&self.rules);
-        let reading = Reading { machine: &self.double, content: &content::Nowhere, named: &named };
+        let reading = Reading {
+            machine: &self.double,
+            content: &content::Nowhere,
+            named: &named,
+            state_dir: Path::new("/none"),
+        };
         let wants: Vec<&Firewall> = named.of_type::<Firewall>().collect();
         let seen = FirewallRules.observe(&wants, reading).unwrap();
         wants.iter().map(|want| (want.title.clone(), FirewallRules.plan(want, &seen, reading))).collect()
@@ -258,7 +263,12 @@ fn below_another_root_it_is_a_file() {
     let machine = Machine::open(root.path()).unwrap();
     let rules = [Typed::Firewall(want("ssh", &tcp(22))), Typed::Firewall(want("http", &tcp(80)))];
     let named = Named::new(&rules);
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: Path::new("/none"),
+    };
     let wants: Vec<&Firewall> = named.of_type::<Firewall>().collect();
     let off = || {
         let seen = FirewallRules.observe(&wants, reading).unwrap();

@@ -75,7 +75,12 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     let carol = |attributes: &[(&str, Value)]| [Typed::User(want("carol", attributes))];
     let plan_in = |machine: &Double, all: &[Typed], group: &Group| {
         let named = Named::new(all);
-        let reading = Reading { machine, content: &content::Nowhere, named: &named };
+        let reading = Reading {
+            machine,
+            content: &content::Nowhere,
+            named: &named,
+            state_dir: std::path::Path::new("/none"),
+        };
         Groups.plan(group, &Groups.observe(&[group], reading).unwrap(), reading).unwrap()
     };
     let waiting = carol(&[("groups", list(&["new", "ops"]))]);

@@ -81,7 +81,12 @@ fn a_name_that_is_anothers_alias_is_refused() {
         [Typed::Host(host("10.0.0.1", Some(&["db"]))), Typed::Host(want("db", &[("ip", "10.0.0.2".into())]))];
     let named = Named::new(&all);
     let machine = machine(TEXT);
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: std::path::Path::new("/none"),
+    };
     let texts = Hosts.observe(&[], reading).unwrap();
     let plan = |typed: &Typed| match typed {
         Typed::Host(want) => Hosts.plan(want, &texts, reading),

@@ -131,7 +131,7 @@ fn what_cannot_be_had_is_refused_or_waited_for() {
     assert_eq!(plan(&bare, "de_CH.UTF-8", &[("ensure", "absent".into())]).unwrap(), Plan::IN_SYNC);
     let both = ["de_CH.UTF-8", "fr_CH.UTF-8"].map(|title| locale(title, &[("default", true.into())]));
     let all = both.clone().map(Typed::Locale);
-    let reading = Reading { machine: &with, content: &content::Nowhere, named: &Named::new(&all) };
+    let reading = Reading { machine: &with, content: &content::Nowhere, named: &Named::new(&all), state_dir: std::path::Path::new("/none") };
     let seen = Locales.observe(&[], reading).unwrap();
     assert!(Locales.plan(&both[0], &seen, reading).unwrap_err().to_string().contains("locale[fr_CH.UTF-8]"));
 }

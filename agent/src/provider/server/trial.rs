@@ -77,6 +77,11 @@ impl Server {
     /// With what planning may use.
     pub(crate) fn reading<T>(&self, act: impl FnOnce(Reading<'_>) -> T) -> T {
         let named = Named::new(&[]);
-        act(Reading { machine: &self.machine, content: &content::Nowhere, named: &named })
+        act(Reading {
+            machine: &self.machine,
+            content: &content::Nowhere,
+            named: &named,
+            state_dir: std::path::Path::new("/none"),
+        })
     }
 }

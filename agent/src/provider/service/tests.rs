@@ -137,7 +137,7 @@ fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
     let seen = Seen::Units([("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(lost))].into());
     let double = crate::system::double::Double::new(|_| None);
     let named = crate::provider::Named::new(&[]);
-    let reading = Reading { machine: &double, content: &crate::content::Nowhere, named: &named };
+    let reading = Reading { machine: &double, content: &crate::content::Nowhere, named: &named, state_dir: Path::new("/none") };
     let plan = |title: &str| {
         let attributes: Attributes = [("ensure".into(), "running".into())].into();
         Services.plan(&Service::read(title, &attributes).unwrap(), &seen, reading)

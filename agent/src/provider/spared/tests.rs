@@ -19,7 +19,12 @@ fn typed((type_name, title, attributes): &Said<'_>) -> Typed {
 fn taken(machine: &Double, all: &[Said<'_>]) -> Vec<String> {
     let all: Vec<_> = all.iter().map(typed).collect();
     let named = Named::new(&all);
-    let reading = Reading { machine, content: &content::Nowhere, named: &named };
+    let reading = Reading {
+        machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: std::path::Path::new("/none"),
+    };
     let provider = provider_of(&all[0]);
     let seen = provider.observe_all(&[&all[0]], reading).unwrap();
     match provider.plan_one(&all[0], &seen, reading).unwrap() {

@@ -144,7 +144,7 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
     let all = [Typed::Sysctl(setting(&[])), Typed::Sysctl(other)];
     let machine = machine("", None);
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&all) };
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&all), state_dir: Path::new("/none") };
     let texts = Settings.observe(&[], reading).unwrap();
     let refused = Settings.plan(&setting(&[]), &texts, reading).unwrap_err().to_string();
     assert!(refused.contains("sysctl[net/ipv4/tcp_rmem]"), "{refused}");

@@ -315,7 +315,7 @@ fn keys_that_no_resource_gives_are_removed() {
     let named = Named::new(&all);
     let machine = machine();
     machine.put(FILE, &format!("# kept\nssh-ed25519 {KEY} laptop\nssh-rsa junk! stray\n"));
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named };
+    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
     let planned =
         || match Users.plan(&purging, &Users.observe(&[&purging], reading).unwrap(), reading).unwrap() {
             Plan::Changes(changes) => changes,

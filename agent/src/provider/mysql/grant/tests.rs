@@ -93,7 +93,12 @@ fn the_right_to_grant_is_one_for_an_account_and_level() {
     let refusal = |other: MysqlGrant| {
         let all = [Typed::MysqlGrant(other)];
         let named = Named::new(&all);
-        let reading = Reading { machine: &server.machine, content: &content::Nowhere, named: &named };
+        let reading = Reading {
+            machine: &server.machine,
+            content: &content::Nowhere,
+            named: &named,
+            state_dir: std::path::Path::new("/none"),
+        };
         let seen = Grants.observe(&[&option(true)], reading).unwrap();
         Grants.plan(&option(true), &seen, reading).err().map(|error| error.to_string())
     };
