@@ -107,6 +107,8 @@ pub struct Times {
     pub modified: i64,
     /// When anything about it was changed, its owner, mode or names too.
     pub changed: i64,
+    /// The nanoseconds of that.
+    pub changed_nanos: u32,
 }
 
 /// A regular file, open for reading, and what it is.

@@ -4,11 +4,12 @@
 //! tried again and again.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use holdfast_catalog::claim::Hold;
-use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
+use holdfast_catalog::resource::{Service, SystemdUnit};
 
 use super::{
     Alias, Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties,
@@ -16,6 +17,8 @@ use super::{
 use crate::system::{FileKind, Inspect, Invocation, Liveness};
 
 mod alias;
+mod definition;
+mod install;
 mod script;
 mod systemd;
 mod unit;
@@ -23,6 +26,7 @@ mod unit;
 pub(super) use alias::stands_for;
 pub use systemd::{Bus, BusError};
 
+use install::Links;
 use systemd::{Units, Verb};
 use unit::{Activity, Definition, Enabling, Unit, is_template};
 
@@ -39,8 +43,8 @@ pub enum Seen {
     NoSystemd,
     /// systemd cannot be asked now.
     Unreachable(String),
-    /// The units that were asked for, by the names that were used.
-    Units(Units),
+    /// The units that were asked for, by the names that were used, and those of them whose definition was not read as it is.
+    Units(Units, BTreeSet<String>),
 }
 
 properties! {
@@ -64,27 +68,37 @@ impl Provider for Services {
         }
         let names: Vec<String> =
             all.iter().filter(|want| is_unit_name(want)).map(|want| want.unit()).collect();
-        match Bus::connect().and_then(|bus| bus.units(names)) {
-            Ok(mut units) => {
+        let asked = Bus::connect().and_then(|bus| {
+            let units = bus.units(names)?;
+            let known = units.values().flatten().filter(|unit| !is_template(&unit.name));
+            let stale = bus.stale(known.map(|unit| &*unit.name))?;
+            Ok((units, stale.into_iter().map(|stale| stale.unit).collect()))
+        });
+        match asked {
+            Ok((mut units, stale)) => {
                 for unit in units.values_mut().flatten() {
                     alias::look(unit, reading.machine, |name| Bus::connect()?.unit(name))?;
                     script::look(unit, reading.machine)?;
                 }
-                Ok(Seen::Units(units))
+                Ok(Seen::Units(units, stale))
             }
             Err(error) => Ok(Seen::Unreachable(error.to_string())),
         }
     }
 
-    fn plan(&self, want: &Service, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Service, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         match seen {
             Seen::NotLive => {
                 Ok(Plan::NotApplicable("services are managed on a running system only".to_owned()))
             }
             Seen::NoSystemd => Ok(Plan::NotApplicable(NO_SYSTEMD.to_owned())),
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
-            Seen::Units(units) => match units.get(&want.unit()) {
-                Some(Ok(unit)) => difference(want, unit),
+            Seen::Units(units, stale) => match units.get(&want.unit()) {
+                Some(Ok(unit)) => {
+                    let plan = difference(want, unit, links(want, unit, reading)?.as_ref())?;
+                    let is_stale = stale.contains(&unit.name) && unit.activity == Activity::Running;
+                    Ok(if is_stale { with_old_definition(plan, want, unit, reading) } else { plan })
+                }
                 Some(Err(error)) => Err(Error::Unsupported(error.to_string())),
                 None => Err(Error::Unsupported(format!("`{}` cannot be the name of a unit", want.title))),
             },
@@ -159,7 +173,7 @@ impl Provider for Services {
     }
 
     fn aliases(&self, want: &Service, seen: &Seen, reading: Reading<'_>) -> Vec<Alias> {
-        let Seen::Units(units) = seen else { return Vec::new() };
+        let Seen::Units(units, _) = seen else { return Vec::new() };
         let asked = want.unit();
         let own = match units.get(&asked) {
             Some(Ok(_)) if is_template(&asked) => stands_for(&asked, reading.machine),
@@ -217,6 +231,11 @@ fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<()
 fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'_>) -> Result<(), Error> {
     let mut unit = bus.unit(name)?;
     alias::look(&mut unit, writing.machine, |name| bus.unit(name))?;
+    if enable == ServiceEnable::Enabled
+        && let Some(links) = Links::of(&unit.name, writing.named, writing.machine)?
+    {
+        links.clear(writing.machine)?;
+    }
     bus.set_enabling(&unit.name, enable)?;
     let mut unit = bus.unit(&unit.name)?;
     script::look(&mut unit, writing.machine)?;
@@ -249,8 +268,33 @@ fn is_unit_name(want: &Service) -> bool {
     want.unit().bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b))
 }
 
+/// Says that a unit runs by a definition that is no longer the one on disk. A unit of a `systemd_unit` says so itself.
+fn with_old_definition(plan: Plan, want: &Service, unit: &Unit, reading: Reading<'_>) -> Plan {
+    let says = |definition: &SystemdUnit| definition.title.unit() == unit.name;
+    match plan {
+        Plan::InSync(mut said) if !reading.named.of_type::<SystemdUnit>().any(|other| says(other)) => {
+            let note = "its definition on disk was not read by systemd yet, and it runs by an older one: `systemctl \
+                        daemon-reload` reads it, a restart takes it; a `systemd_unit` is read at once";
+            let is = unit.activity.words();
+            let should = want.ensure.map_or_else(|| is.to_owned(), |ensure| ensure.to_string());
+            said.push(Change::new(Property::Ensure, is, should).kind(ChangeKind::Note).note(note));
+            Plan::InSync(said)
+        }
+        plan => plan,
+    }
+}
+
+/// How the links of a unit that is to be enabled, and is by systemd's word, differ from what its file asks for.
+fn links(want: &Service, unit: &Unit, reading: Reading<'_>) -> Result<Option<Links>, Error> {
+    let is_enabled = want.enable == Some(ServiceEnable::Enabled) && unit.enabling == Enabling::Enabled;
+    if !is_enabled || unit.by_script {
+        return Ok(None);
+    }
+    Links::of(&unit.name, reading.named, reading.machine)
+}
+
 /// What differs from what is wanted.
-fn difference(want: &Service, unit: &Unit) -> Result<Plan, Error> {
+fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan, Error> {
     if want.ensure.is_some() && is_template(&unit.name) {
         return Err(Error::Refused(format!(
             "`{}` is a template, of which nothing runs: name an instance, such as `{}`, or leave `ensure` out",
@@ -282,9 +326,23 @@ fn difference(want: &Service, unit: &Unit) -> Result<Plan, Error> {
         }
         Definition::Missing | Definition::Bad | Definition::Found => {}
     }
-    let enable = want.enable.and_then(|enable| enabling_differs(enable, unit));
+    let enable =
+        want.enable.and_then(|enable| enabling_differs(enable, unit)).or_else(|| links_differ(links?));
     let ensure = want.ensure.and_then(|ensure| activity_differs(ensure, unit));
     Ok(Plan::of(ensure.into_iter().chain(enable).collect()))
+}
+
+/// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new
+/// wish, and no hand on them.
+fn links_differ(links: &Links) -> Option<Change> {
+    let words = links.words()?;
+    if !links.is_off() {
+        let change = Change::new(Property::Enable, ServiceEnable::Enabled, ServiceEnable::Enabled);
+        return Some(change.kind(ChangeKind::Note).note(words));
+    }
+    let also = links.is_outdated().then_some("true");
+    let is = "true, otherwise than its [Install] says";
+    Some(Change::new(Property::Enable, is, ServiceEnable::Enabled).also(also).note(words))
 }
 
 fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {

@@ -1,8 +1,8 @@
 //! `systemd_unit`: definitions of units and drop-ins, which systemd reads again once for all that changed. Below another root
 //! they are files.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_catalog::resource::attribute::{Content, Presence};
@@ -10,7 +10,7 @@ use holdfast_catalog::resource::{File, SystemdUnit};
 
 use super::file::{Change, Plan, Property};
 use super::service::Bus;
-use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing};
+use super::{Applied, ChangeKind, Error, Job, Left, Named, Provider, Reading, Taken, Writing};
 use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
 
@@ -35,7 +35,11 @@ impl Provider for SystemdUnits {
         let asked = has_systemd(reading.machine).then(|| Bus::connect()?.stale(units.into_iter()));
         // Where systemd cannot be asked, files are put in their places all the same.
         let stale = asked.and_then(Result::ok).unwrap_or_default();
-        Ok(Seen { unread: Unread::of(reading.machine)?, stale: stale.into_iter().collect() })
+        let mut seen = Seen { unread: Unread::of(reading.machine)?, ..Seen::default() };
+        for unit in stale {
+            seen.stale.insert(unit.unit.clone(), foreign(&unit.files(reading.machine)?, reading.named));
+        }
+        Ok(seen)
     }
 
     fn plan(&self, want: &SystemdUnit, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -46,7 +50,12 @@ impl Provider for SystemdUnits {
         if changes.is_empty() && !links::left_behind(want, reading.machine)?.is_empty() {
             return Ok(Plan::of(vec![Change::new(Property::Ensure, "linked still", want.ensure)]));
         }
-        let missed = || seen.misses(want).then(|| unread_change(want));
+        let missed = || match seen.stale.get(want.title.unit()) {
+            _ if seen.unread.holds(want.title.path()) => Some(unread_change(want)),
+            Some(foreign) if foreign.is_empty() => Some(unread_change(want)),
+            Some(foreign) => told_here(want, reading.named).then(|| unread_foreign(want, foreign)),
+            None => None,
+        };
         Ok(Plan::of(if changes.is_empty() { missed().into_iter().collect() } else { changes }))
     }
 
@@ -78,14 +87,38 @@ impl Provider for SystemdUnits {
 pub struct Seen {
     /// Definitions that this agent wrote.
     unread: Unread,
-    /// Units whose definition somebody else changed on disk.
-    stale: BTreeSet<String>,
+    /// Units that are another on disk, with the files that no resource has and that made them so; without any, one of the
+    /// catalog did.
+    stale: BTreeMap<String, Vec<String>>,
 }
 
-impl Seen {
-    fn misses(&self, want: &SystemdUnit) -> bool {
-        self.unread.holds(want.title.path()) || self.stale.contains(want.title.unit())
+/// Of files, those that no resource has; none where one of them is a resource's: with that, all are read.
+fn foreign(files: &[PathBuf], named: &Named<'_>) -> Vec<String> {
+    let is_managed = |path: &PathBuf| {
+        let of_unit = named.of_type::<SystemdUnit>().any(|unit| Path::new(unit.title.path()) == path);
+        of_unit || named.of_type::<File>().any(|file| Path::new(file.title.as_str()) == path)
+    };
+    if files.iter().any(is_managed) {
+        Vec::new()
+    } else {
+        files.iter().map(|path| path.display().to_string()).collect()
     }
+}
+
+/// Whether it is the first resource of its unit, which speaks for the unit.
+fn told_here(want: &SystemdUnit, named: &Named<'_>) -> bool {
+    let first = named.of_type::<SystemdUnit>().find(|other| other.title.unit() == want.title.unit());
+    first.is_none_or(|first| first.title == want.title)
+}
+
+/// What others did to the unit is theirs: it is said, and neither drift of this file nor put in force by this run.
+fn unread_foreign(want: &SystemdUnit, foreign: &[String]) -> Change {
+    let note = format!(
+        "{} of no resource came, changed or went, and systemd has not read that: with the next `systemctl daemon-reload` \
+         it is in force",
+        foreign.join(", ")
+    );
+    unread_change(want).kind(ChangeKind::Note).note(note)
 }
 
 fn content(want: &SystemdUnit) -> Option<&Content> {

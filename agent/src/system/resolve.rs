@@ -383,6 +383,7 @@ fn convert(stat: &rustix::fs::Stat) -> Stat {
             accessed: stat.st_atime as i64,
             modified: stat.st_mtime as i64,
             changed: stat.st_ctime as i64,
+            changed_nanos: stat.st_ctime_nsec as u32,
         },
     }
 }

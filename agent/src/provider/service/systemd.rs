@@ -16,6 +16,7 @@ use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath, O
 
 use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
+mod stale;
 mod waiting;
 
 use waiting::{connect, wait};
@@ -167,23 +168,6 @@ impl Bus {
         wait(&self.runtime, self.job(name, verb))
     }
 
-    /// Those of these units that systemd has, and has not read as they are on disk.
-    pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<String>, BusError> {
-        wait(&self.runtime, async {
-            let mut stale = Vec::new();
-            for name in names {
-                // One that was never loaded is read when it is.
-                let Ok(object) = self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await else {
-                    continue;
-                };
-                if self.property::<bool>(&object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
-                    stale.push(name.to_owned());
-                }
-            }
-            Ok(stale)
-        })
-    }
-
     /// Has systemd read all definitions again.
     pub fn reload_definitions(&self) -> Result<(), BusError> {
         wait(&self.runtime, self.manager("Reload", "all units", &()))
@@ -213,7 +197,8 @@ impl Bus {
             (ServiceEnable::Masked, _) => {
                 self.manager::<_, Links>("MaskUnitFiles", name, &(&names[..], false, false)).await?;
             }
-            (ServiceEnable::Enabled, Enabling::Disabled | Enabling::EnabledForNow) => {
+            // One that is enabled may lack links that its file asks for.
+            (ServiceEnable::Enabled, Enabling::Disabled | Enabling::EnabledForNow | Enabling::Enabled) => {
                 self.manager::<_, (bool, Links)>("EnableUnitFiles", name, &(&names[..], false, false))
                     .await?;
             }

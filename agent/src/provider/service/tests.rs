@@ -25,7 +25,7 @@ fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
 
 /// Property, `is` and `should` of what is to be changed, and notes in parentheses.
 fn planned(want: &Service, unit: &Unit) -> Vec<String> {
-    let (Plan::Changes(changes) | Plan::InSync(changes)) = difference(want, unit).unwrap() else {
+    let (Plan::Changes(changes) | Plan::InSync(changes)) = difference(want, unit, None).unwrap() else {
         panic!("neither changes nor in sync")
     };
     let line = |change: &Change| {
@@ -102,7 +102,8 @@ fn enabling_is_compared_where_it_can_be_changed_and_else_explained() {
 
 #[test]
 fn a_static_unit_is_in_sync_with_a_word_about_it() {
-    let plan = difference(&want(&[("enable", true.into())]), &unit("loaded", "active", "running", "static"));
+    let plan =
+        difference(&want(&[("enable", true.into())]), &unit("loaded", "active", "running", "static"), None);
     let Ok(Plan::InSync(notes)) = plan else { panic!("{plan:?}") };
     assert!(notes[0].note.as_ref().unwrap().contains("[Install]"));
 }
@@ -110,7 +111,7 @@ fn a_static_unit_is_in_sync_with_a_word_about_it() {
 #[test]
 fn a_unit_that_is_not_there_may_still_come_unless_it_is_not_to_run() {
     let missing = unit("not-found", "inactive", "dead", "");
-    let pending = |attributes: &[(&str, Value)]| matches!(difference(&want(attributes), &missing), Ok(Plan::Pending(why)) if why.contains("nginx.service"));
+    let pending = |attributes: &[(&str, Value)]| matches!(difference(&want(attributes), &missing, None), Ok(Plan::Pending(why)) if why.contains("nginx.service"));
     assert!(pending(&[("ensure", "running".into())]));
     assert!(pending(&[("ensure", "stopped".into()), ("enable", true.into())]));
     let gone = want(&[("ensure", "stopped".into()), ("enable", false.into())]);
@@ -122,6 +123,7 @@ fn a_definition_that_systemd_cannot_use_is_an_error() {
     let plan = difference(
         &want(&[("ensure", "running".into())]),
         &unit("bad-setting", "inactive", "dead", "disabled"),
+        None,
     );
     assert!(plan.unwrap_err().to_string().contains("systemd-analyze verify"));
 }
@@ -129,15 +131,24 @@ fn a_definition_that_systemd_cannot_use_is_an_error() {
 #[test]
 fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
     let template = Unit { name: "w@.service".to_owned(), ..unit("loaded", "inactive", "dead", "disabled") };
-    let refused = difference(&want(&[("ensure", "running".into())]), &template).unwrap_err().to_string();
+    let refused =
+        difference(&want(&[("ensure", "running".into())]), &template, None).unwrap_err().to_string();
     assert!(refused.contains("w@1.service"), "{refused}");
     assert_eq!(planned(&want(&[("enable", true.into())]), &template), ["enable false -> true"]);
     let lost = BusError::Unreachable(zbus::Error::Failure("spoilt".to_owned()));
     let sound = Ok(unit("loaded", "active", "running", "enabled"));
-    let seen = Seen::Units([("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(lost))].into());
+    let seen = Seen::Units(
+        [("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(lost))].into(),
+        BTreeSet::new(),
+    );
     let double = crate::system::double::Double::new(|_| None);
     let named = crate::provider::Named::new(&[]);
-    let reading = Reading { machine: &double, content: &crate::content::Nowhere, named: &named, state_dir: Path::new("/none") };
+    let reading = Reading {
+        machine: &double,
+        content: &crate::content::Nowhere,
+        named: &named,
+        state_dir: Path::new("/none"),
+    };
     let plan = |title: &str| {
         let attributes: Attributes = [("ensure".into(), "running".into())].into();
         Services.plan(&Service::read(title, &attributes).unwrap(), &seen, reading)
@@ -150,7 +161,7 @@ fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
 fn an_alias_that_would_go_is_refused_with_the_units_own_name() {
     let unit = Unit { name: "real.service".to_owned(), ..unit("loaded", "active", "running", "enabled") };
     let both = want(&[("ensure", "running".into()), ("enable", false.into())]);
-    let refused = difference(&both, &unit).unwrap_err().to_string();
+    let refused = difference(&both, &unit, None).unwrap_err().to_string();
     assert!(
         refused.contains("`nginx.service` is an alias") && refused.contains("`real.service`"),
         "{refused}"
@@ -163,4 +174,26 @@ fn names_that_systemd_would_not_take_are_told_before_it_is_asked() {
     let named = |title: &str| is_unit_name(&Service::read(title, &Attributes::new()).unwrap());
     assert!(named("postgresql@15-main") && named("apt-daily.timer") && named("a\\x2db"));
     assert!(!named("a+b") && !named("a$"));
+}
+
+#[test]
+fn an_old_definition_that_is_in_force_is_said() {
+    let double = crate::system::double::Double::new(|_| None);
+    let seen =
+        |unit| Seen::Units([("nginx.service".to_owned(), Ok(unit))].into(), ["nginx.service".into()].into());
+    let want = want(&[("ensure", "running".into())]);
+    let notes = |all: &[holdfast_catalog::resource::Typed], unit| {
+        let named = crate::provider::Named::new(all);
+        let content = &crate::content::Nowhere;
+        let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+        match Services.plan(&want, &seen(unit), reading).unwrap() {
+            Plan::InSync(said) => said.len(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(notes(&[], unit("loaded", "active", "running", "enabled")), 1);
+    let content = [("content", Value::from("[Service]\n"))];
+    let unit_file = crate::provider::trial::want("nginx.service.d/x.conf", &content);
+    let managed = [holdfast_catalog::resource::Typed::SystemdUnit(unit_file)];
+    assert_eq!(notes(&managed, unit("loaded", "active", "running", "enabled")), 0);
 }

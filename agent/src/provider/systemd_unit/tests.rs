@@ -130,3 +130,28 @@ fn without_systemd_they_are_files() {
     );
     assert!(!double.root.path().join("run").exists());
 }
+
+#[test]
+fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
+    use holdfast_catalog::resource::Typed;
+    let double = machine();
+    let wants = [unit("r.service", "[Unit]\n"), unit("r.service.d/limit.conf", "[Service]\n")];
+    mend(&double, &wants, Ok(()));
+    let all: Vec<_> = wants.iter().cloned().map(Typed::SystemdUnit).collect();
+    let named = Named::new(&all);
+    let content = &crate::content::Nowhere;
+    let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+    let planned = |files: &[&str]| {
+        let files: Vec<_> = files.iter().map(PathBuf::from).collect();
+        let stale = [("r.service".to_owned(), foreign(&files, &named))].into();
+        let seen = Seen { stale, ..Seen::default() };
+        wants.iter().map(|want| SystemdUnits.plan(want, &seen, reading).unwrap()).collect::<Vec<_>>()
+    };
+    let hand = "/etc/systemd/system/r.service.d/zz-hand.conf";
+    let plans = planned(&[hand]);
+    let Plan::InSync(said) = &plans[0] else { panic!("{plans:?}") };
+    assert!(said[0].note.as_deref().is_some_and(|note| note.contains(hand)), "{said:?}");
+    assert_eq!(plans[1], Plan::IN_SYNC, "it is said once");
+    let plans = planned(&[hand, "/etc/systemd/system/r.service"]);
+    assert!(plans.iter().all(|plan| matches!(plan, Plan::Changes(_))), "{plans:?}");
+}

@@ -1,0 +1,242 @@
+//! The `[Install]` of a unit, as its file and drop-ins have it on disk.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::provider::Error;
+use crate::system::Inspect;
+
+/// Where links are made.
+pub(super) const OWN: &str = "/etc/systemd/system";
+
+/// Where definitions are, the first counts; those of programs that make units at boot are last.
+pub(super) const DIRECTORIES: [&str; 8] = [
+    OWN,
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/generator",
+    "/run/systemd/generator.early",
+    "/run/systemd/generator.late",
+];
+
+/// How links of each kind are named, by the key that asks for them.
+const PULLS: [(&str, &str); 3] = [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")];
+
+/// What a unit asks for when it is enabled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Asked {
+    /// The unit that is linked: of a template, its default instance.
+    pub(super) unit: String,
+    /// The name of its file.
+    pub(super) file: String,
+    /// When a file of it was last changed, in seconds since 1970 and nanoseconds.
+    pub(super) changed: (i64, u32),
+    /// Whether all that it asks for is known: a word may hold what only systemd knows.
+    pub(super) is_whole: bool,
+    /// Units that are enabled with it.
+    pub(super) also: Vec<String>,
+    values: BTreeMap<String, Vec<String>>,
+}
+
+impl Asked {
+    /// Whether it asks for no link and no other unit.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.values().all(Vec::is_empty) && self.also.is_empty()
+    }
+
+    /// The links by which others start it.
+    pub(super) fn pulls(&self) -> impl Iterator<Item = PathBuf> {
+        PULLS.iter().flat_map(move |(key, kind)| {
+            let link = move |by: &String| Path::new(OWN).join(format!("{by}.{kind}")).join(&self.unit);
+            self.values(key).iter().map(link)
+        })
+    }
+
+    /// The links that are other names of it.
+    pub(super) fn names(&self) -> impl Iterator<Item = PathBuf> {
+        let others =
+            self.values("Alias").iter().filter(move |name| **name != self.unit && **name != self.file);
+        others.map(|name| Path::new(OWN).join(name))
+    }
+
+    /// The targets that start it.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &str> {
+        let all = PULLS.iter().flat_map(move |(key, _)| self.values(key));
+        all.map(String::as_str).filter(|by| by.ends_with(".target"))
+    }
+
+    fn values(&self, key: &str) -> &[String] {
+        self.values.get(key).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Takes the `[Install]` of one more file in.
+    fn add(&mut self, text: &str) {
+        let mut in_install = false;
+        for line in joined(text) {
+            let line = line.trim();
+            if let Some(section) = line.strip_prefix('[') {
+                in_install = section.trim_end() == "Install]";
+                continue;
+            }
+            let Some((key, value)) = line.split_once('=').filter(|_| in_install) else { continue };
+            let values = self.values.entry(key.trim().to_owned()).or_default();
+            let value = value.trim();
+            if value.is_empty() {
+                values.clear();
+            }
+            values
+                .extend(value.split_ascii_whitespace().map(|word| word.trim_matches(['"', '\'']).to_owned()));
+        }
+    }
+
+    /// With names filled in, of a unit.
+    fn complete(mut self, unit: &str) -> Self {
+        let default = self.values.remove("DefaultInstance").unwrap_or_default().pop();
+        self.unit = match (unit.split_once("@."), default) {
+            (Some((name, suffix)), Some(instance)) => format!("{name}@{instance}.{suffix}"),
+            _ => unit.to_owned(),
+        };
+        let also = self.values.remove("Also").unwrap_or_default();
+        self.values.retain(|key, _| key == "Alias" || PULLS.iter().any(|(pull, _)| pull == key));
+        let unit = self.unit.clone();
+        let filled =
+            |words: Vec<String>| words.iter().filter_map(|word| filled(word, &unit)).collect::<Vec<_>>();
+        self.also = filled(also);
+        self.is_whole = true;
+        for words in self.values.values_mut() {
+            let known = filled(words.clone());
+            self.is_whole &= known.len() == words.len();
+            *words = known;
+        }
+        self
+    }
+}
+
+/// What the files of a unit on disk ask for; none where there is no file that can be read.
+pub(super) fn read(unit: &str, machine: &dyn Inspect) -> Result<Option<Asked>, Error> {
+    let template = unit.split_once('@').and_then(|(name, rest)| Some((name, rest.rsplit_once('.')?)));
+    let template = template.map(|(name, (_, suffix))| format!("{name}@.{suffix}"));
+    let names: Vec<&str> = std::iter::once(unit).chain(template.as_deref()).collect();
+    let Some((file, path)) = first(&names, machine)? else { return Ok(None) };
+    let mut asked = Asked { file: file.to_owned(), ..Asked::default() };
+    let mut files = vec![path];
+    files.extend(drop_ins(&names, machine)?);
+    for path in files {
+        // What cannot be read safely says nothing.
+        let (Ok(Some(text)), Some(stat)) = (machine.read_text(&path), machine.lstat(&path)?) else {
+            return Ok(None);
+        };
+        asked.changed = asked.changed.max((stat.times.changed, stat.times.changed_nanos));
+        asked.add(&text);
+    }
+    Ok(Some(asked.complete(unit)))
+}
+
+/// The file of a unit, by the first of its names that there is.
+fn first<'a>(names: &[&'a str], machine: &dyn Inspect) -> Result<Option<(&'a str, PathBuf)>, Error> {
+    for name in names {
+        for directory in DIRECTORIES {
+            let path = Path::new(directory).join(name);
+            if machine.lstat(&path)?.is_some() {
+                return Ok(Some((*name, path)));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The drop-ins of a unit, in the order of their names; of two of one name, the one in the first directory.
+pub(super) fn drop_ins(names: &[&str], machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
+    let mut found = BTreeMap::new();
+    for directory in DIRECTORIES {
+        for name in names {
+            let directory = Path::new(directory).join(format!("{name}.d"));
+            if !machine.stat(&directory)?.is_some_and(|stat| stat.kind == crate::system::FileKind::Directory)
+            {
+                continue;
+            }
+            for name in machine.list(&directory)? {
+                if name.to_str().is_some_and(|name| name.ends_with(".conf")) {
+                    found.entry(name.clone()).or_insert_with(|| directory.join(&name));
+                }
+            }
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The lines of a file without comments, those joined that end in a backslash.
+fn joined(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut open: Option<String> = None;
+    for line in text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])) {
+        let line = open.take().map_or_else(|| line.to_owned(), |before| format!("{before} {line}"));
+        match line.strip_suffix('\\') {
+            Some(before) => open = Some(before.to_owned()),
+            None => all.push(line),
+        }
+    }
+    all.extend(open);
+    all
+}
+
+/// A word with the names of the unit in it; none where it holds something that only systemd knows.
+fn filled(word: &str, unit: &str) -> Option<String> {
+    let (stem, _) = unit.rsplit_once('.')?;
+    let (prefix, instance) = stem.split_once('@').unwrap_or((stem, ""));
+    let mut text = String::new();
+    let mut rest = word.chars();
+    while let Some(c) = rest.next() {
+        match (c, if c == '%' { rest.next()? } else { c }) {
+            ('%', '%') => text.push('%'),
+            ('%', 'n') => text.push_str(unit),
+            ('%', 'N') => text.push_str(stem),
+            ('%', 'p') => text.push_str(prefix),
+            ('%', 'i') => text.push_str(instance),
+            ('%', _) => return None,
+            (c, _) => text.push(c),
+        }
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::double::Double;
+
+    fn pulls(double: &Double, unit: &str) -> Vec<String> {
+        let asked = read(unit, double).unwrap().unwrap();
+        asked.pulls().map(|link| link.strip_prefix(OWN).unwrap().display().to_string()).collect()
+    }
+
+    #[test]
+    fn the_file_and_its_drop_ins_are_read_as_systemd_reads_them() {
+        let double = Double::new(|_| None);
+        double.put("/usr/lib/systemd/system/x.service", "[Install]\nWantedBy=old.target\n");
+        double.put(
+            "/etc/systemd/system/x.service",
+            "[Unit]\nWantedBy=no.target\n[Install]\n# WantedBy=no.target\nWantedBy=a.target \\\n  b.target\nAlias=y-%p.service\n",
+        );
+        assert_eq!(pulls(&double, "x.service"), ["a.target.wants/x.service", "b.target.wants/x.service"]);
+        let names: Vec<_> = read("x.service", &double).unwrap().unwrap().names().collect();
+        assert_eq!(names, [Path::new("/etc/systemd/system/y-x.service")]);
+        double.put("/etc/systemd/system/x.service.d/1.conf", "[Install]\nWantedBy=\nRequiredBy=c.target\n");
+        assert_eq!(pulls(&double, "x.service"), ["c.target.requires/x.service"]);
+        assert_eq!(read("none.service", &double).unwrap(), None);
+    }
+
+    #[test]
+    fn an_instance_is_linked_by_its_own_name_and_a_template_by_its_default() {
+        let double = Double::new(|_| None);
+        double.put(
+            "/lib/systemd/system/w@.service",
+            "[Install]\nWantedBy=g-%i.target %H.target\nDefaultInstance=tty1\n",
+        );
+        assert_eq!(pulls(&double, "w@2.service"), ["g-2.target.wants/w@2.service"]);
+        assert!(!read("w@2.service", &double).unwrap().unwrap().is_whole, "%H is known to systemd alone");
+        assert_eq!(pulls(&double, "w@.service"), ["g-tty1.target.wants/w@tty1.service"]);
+    }
+}
