@@ -10,14 +10,24 @@ use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use super::edit::{PUBLIC, Texts, put};
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Invocation, Liveness};
+
+mod boot;
+
+use boot::{Boot, Word};
 
 /// How a setting that no file keeps is shown.
 const NOT_KEPT: &str = "false";
 
 /// Settings of the kernel.
 pub struct Settings;
+
+/// The kernel's settings, the files that keep them, and what the boot reads beside these.
+pub struct Seen {
+    texts: Texts,
+    boot: Boot,
+}
 
 properties! {
     Ensure => "ensure",
@@ -27,16 +37,17 @@ properties! {
 
 impl Provider for Settings {
     type Want = Sysctl;
-    type Seen = Texts;
+    type Seen = Seen;
     type Property = Property;
 
-    fn observe(&self, all: &[&Sysctl], reading: Reading<'_>) -> Result<Texts, Error> {
+    fn observe(&self, all: &[&Sysctl], reading: Reading<'_>) -> Result<Seen, Error> {
         let live = reading.machine.liveness() == Liveness::Live;
         let kernel = all.iter().filter(|_| live).map(|want| want.title.path());
-        Ok(Texts::read(reading.machine, all.iter().map(|want| want.title.file()).chain(kernel)))
+        let texts = Texts::read(reading.machine, all.iter().map(|want| want.title.file()).chain(kernel));
+        Ok(Seen { texts, boot: Boot::read(reading.machine)? })
     }
 
-    fn plan(&self, want: &Sysctl, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Sysctl, Seen { texts, boot }: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let same = |other: &&Sysctl| other.title.name() == want.title.name() && other.title != want.title;
         if let Some(other) = reading.named.of_type::<Sysctl>().find(same) {
             return Err(Error::Conflict(format!(
@@ -64,7 +75,21 @@ impl Provider for Settings {
             changes.extend((is != *value).then(|| Change::new(Property::Value, is, value)));
         }
         let (is, should) = (kept(&want.title, file), should_be_kept(want));
-        changes.extend((is != should).then(|| Change::new(Property::Persist, is, should)));
+        let overruled = boot.overruling(&want.title, value).filter(|_| want.persist);
+        if is != should {
+            changes.push(Change::new(Property::Persist, is, should));
+        } else if let Some(word) = overruled {
+            changes.push(Change::new(Property::Persist, word.value, should).note(by_another(&word.path)));
+        } else if let Some(word) = boot.overruling_by_hand(&want.title, value).filter(|_| want.persist) {
+            let note = format!(
+                "`sysctl --system` sets {} by {}, which it reads last",
+                word.value,
+                word.path.display()
+            );
+            changes.push(
+                Change::new(Property::Persist, should.clone(), should).kind(ChangeKind::Note).note(note),
+            );
+        }
         Ok(Plan::of(changes))
     }
 
@@ -77,7 +102,9 @@ impl Provider for Settings {
                 Property::Ensure | Property::Persist if !applied.failed.is_empty() => {
                     Err(Error::Unexpected("not written down, since the kernel does not take it".to_owned()))
                 }
-                Property::Ensure | Property::Persist => keep(want, writing),
+                Property::Ensure | Property::Persist => {
+                    keep(want, writing).and_then(|()| lasts(want, writing))
+                }
             };
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
@@ -120,6 +147,26 @@ fn keep(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
         Some(value) => put(writing, want.title.file(), PUBLIC, &text(&want.title, value)),
         None => Ok(writing.machine.remove(Path::new(want.title.file()))?),
     }
+}
+
+/// Fails where the boot takes another value than the file that was written has.
+fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
+    let Some(value) = want.value.as_ref().filter(|_| want.persist && want.ensure == Presence::Present) else {
+        return Ok(());
+    };
+    match Boot::read(writing.machine)?.overruling(&want.title, value) {
+        None => Ok(()),
+        Some(Word { value: is, path }) => Err(Error::Conflict(format!(
+            "the boot sets {is}, {}: take {} out of that file, give it this value, or let its name come before that of {}",
+            by_another(&path),
+            want.title,
+            want.title.file()
+        ))),
+    }
+}
+
+fn by_another(path: &Path) -> String {
+    format!("by {}, which is read later", path.display())
 }
 
 fn text(key: &SysctlKey, value: &SysctlValue) -> String {

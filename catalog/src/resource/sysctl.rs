@@ -53,8 +53,8 @@ resource_type! {
         property ensure: Presence = Presence::Present,
         /// The value. White space between several numbers counts as one space.
         property value: Option<SysctlValue> => "required, unless absent",
-        /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/99-zz-holdfast-KEY.conf`, which
-        /// is read last.
+        /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/99-zz-holdfast-KEY.conf`. Where another file
+        /// that the boot reads later sets another value, such as `/etc/sysctl.d/local.conf`, that is a failure which names it.
         property persist: bool = true,
     }
 }

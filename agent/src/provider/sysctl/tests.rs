@@ -144,8 +144,42 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
     let all = [Typed::Sysctl(setting(&[])), Typed::Sysctl(other)];
     let machine = machine("", None);
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &Named::new(&all), state_dir: Path::new("/none") };
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &Named::new(&all),
+        state_dir: Path::new("/none"),
+    };
     let texts = Settings.observe(&[], reading).unwrap();
     let refused = Settings.plan(&setting(&[]), &texts, reading).unwrap_err().to_string();
     assert!(refused.contains("sysctl[net/ipv4/tcp_rmem]"), "{refused}");
+}
+
+#[test]
+fn a_file_that_the_boot_reads_later_is_a_failure_that_names_it() {
+    let machine = machine("4096 131072 6291456", None);
+    machine.put("/etc/sysctl.d/k8s.conf", "net.ipv4.tcp_rmem = 1 2 3\n");
+    for persisted in [false, true] {
+        let applied = trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+        let error = applied.failed[0].1.to_string();
+        assert!(error.contains("1 2 3") && error.contains("/etc/sysctl.d/k8s.conf"), "{persisted}: {error}");
+    }
+    assert_eq!(changes(&machine, &setting(&[])), ["persist: 1 2 3 -> 4096 131072 6291456"]);
+    assert_eq!(
+        changes(&machine, &setting(&[("persist", false.into())])),
+        ["persist: 4096 131072 6291456 -> false"]
+    );
+    machine.put("/etc/sysctl.d/k8s.conf", "net.ipv4.tcp_rmem = 4096 131072 6291456\n");
+    assert_eq!(changes(&machine, &setting(&[])), [""; 0]);
+}
+
+#[test]
+fn what_sysctl_system_would_set_is_said() {
+    let machine = machine("4096 131072 6291456", Some(TEXT));
+    machine.put("/etc/sysctl.conf", "net.ipv4.tcp_rmem = 1 2 3\n");
+    let plan = trial::plan(&Settings, &machine, &setting(&[])).unwrap();
+    assert!(
+        matches!(&plan, Plan::InSync(all) if all[0].note.as_deref().unwrap().contains("/etc/sysctl.conf")),
+        "{plan:?}"
+    );
 }

@@ -25,8 +25,9 @@ impl SysctlKey {
         self.path.strip_prefix("/proc/sys/").unwrap_or(&self.path)
     }
 
-    /// The file that keeps the value over a reboot. It is read after the files that distributions and images bring, whose
-    /// names begin with `99-` at most, and after `99-sysctl.conf`, which is `/etc/sysctl.conf`.
+    /// The file that keeps the value over a reboot. It is read after those that distributions and images bring, whose names
+    /// begin with `99-` at most, and after `99-sysctl.conf`, which is `/etc/sysctl.conf`; a name that begins with a letter is
+    /// read later still.
     pub fn file(&self) -> &str {
         &self.file
     }

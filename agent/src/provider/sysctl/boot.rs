@@ -1,0 +1,119 @@
+//! Which value the boot takes: files of all directories in the order of their names, the last one has the last word.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::resource::attribute::SysctlKey;
+use holdfast_catalog::resource::sysctl::SysctlValue;
+
+use crate::provider::Error;
+use crate::system::{FileKind, Inspect};
+
+/// In the order of systemd-sysctl: of two files of one name, the one in the first directory counts.
+const DIRECTORIES: [&str; 5] =
+    ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
+
+/// What `sysctl --system` reads after all others, and the boot only where one of them is a link to it.
+const LAST: &str = "/etc/sysctl.conf";
+
+/// What the boot reads, and what `sysctl --system` reads after that.
+#[derive(Debug, Default)]
+pub(super) struct Boot {
+    files: BTreeMap<OsString, (PathBuf, String)>,
+    last: String,
+}
+
+/// A value for a key, and the file that has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) value: SysctlValue,
+    pub(super) path: PathBuf,
+}
+
+impl Boot {
+    /// Reads the files. What cannot be read says nothing: a link to `/dev/null` hides the file of its name.
+    pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
+        let mut boot = Self::default();
+        for directory in DIRECTORIES.map(Path::new) {
+            if !machine.stat(directory)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
+                continue;
+            }
+            for name in machine.list(directory)? {
+                if !name.to_str().is_some_and(|name| name.ends_with(".conf"))
+                    || boot.files.contains_key(&name)
+                {
+                    continue;
+                }
+                let path = directory.join(&name);
+                let text = machine.read_text(&path).ok().flatten().unwrap_or_default();
+                boot.files.insert(name, (path, text));
+            }
+        }
+        boot.last = machine.read_text(Path::new(LAST)).ok().flatten().unwrap_or_default();
+        Ok(boot)
+    }
+
+    /// What a file that is read after the one that keeps the key says of it, if that is something else.
+    pub(super) fn overruling(&self, key: &SysctlKey, value: &SysctlValue) -> Option<Word> {
+        let own = Path::new(key.file()).file_name()?;
+        let after = self.files.iter().filter(|(name, _)| name.as_os_str() > own);
+        let words =
+            after.filter_map(|(_, (path, text))| Some(Word { value: last(key, text)?, path: path.clone() }));
+        words.last().filter(|word| word.value != *value)
+    }
+
+    /// What `sysctl --system` sets in its place.
+    pub(super) fn overruling_by_hand(&self, key: &SysctlKey, value: &SysctlValue) -> Option<Word> {
+        let value = last(key, &self.last).filter(|last| last != value)?;
+        Some(Word { value, path: LAST.into() })
+    }
+}
+
+/// The last value that a text has for a key. A pattern counts only where no file names the key.
+fn last(key: &SysctlKey, text: &str) -> Option<SysctlValue> {
+    let setting = |line: &str| {
+        let line = line.trim();
+        let (name, value) = line.strip_prefix('-').unwrap_or(line).split_once('=')?;
+        let name = SysctlKey::parse(name.trim())?;
+        (name.name() == key.name()).then(|| SysctlValue::new(value))
+    };
+    text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])).filter_map(setting).last()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::double::Double;
+
+    fn overruling(files: &[(&str, &str)]) -> Option<(String, String)> {
+        let double = Double::new(|_| None);
+        for (path, text) in files {
+            double.put(path, text);
+        }
+        let key = SysctlKey::parse("net.ipv4.ip_forward").unwrap();
+        let word = Boot::read(&double).unwrap().overruling(&key, &SysctlValue::new("1"))?;
+        Some((word.path.display().to_string(), word.value.to_string()))
+    }
+
+    #[test]
+    fn the_last_file_of_all_directories_has_the_last_word() {
+        let off = "net.ipv4.ip_forward=0\n";
+        for path in [
+            "/etc/sysctl.d/k8s.conf",
+            "/etc/sysctl.d/99-zzz.conf",
+            "/run/sysctl.d/local.conf",
+            "/usr/lib/sysctl.d/zz-vendor.conf",
+        ] {
+            assert_eq!(overruling(&[(path, off)]), Some((path.to_owned(), "0".to_owned())));
+        }
+        assert_eq!(overruling(&[("/etc/sysctl.d/10-local.conf", off), ("/etc/sysctl.d/k8s.txt", off)]), None);
+        for same in ["net/ipv4/ip_forward = 1", "#net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0"] {
+            assert_eq!(overruling(&[("/etc/sysctl.d/k8s.conf", same)]), None, "{same}");
+        }
+        let both = [("/etc/sysctl.d/k8s.conf", "# nothing\n"), ("/usr/lib/sysctl.d/k8s.conf", off)];
+        assert_eq!(overruling(&both), None, "the file in the first directory hides the other");
+        let later = [("/etc/sysctl.d/a.conf", off), ("/etc/sysctl.d/b.conf", "-net.ipv4.ip_forward = 1\n")];
+        assert_eq!(overruling(&later), None, "the last one says what is wanted");
+    }
+}
