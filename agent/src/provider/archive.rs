@@ -1,27 +1,31 @@
 //! `archive`: a directory that is unpacked from an archive, or one file, fetched and checked first.
 //!
 //! An archive is unpacked into a directory beside its target, which nobody else can enter, and takes its place by one
-//! rename. A marker in it remembers of which archive it is. Needs a running system: programs of it unpack.
+//! rename. The agent remembers what it unpacked, in its own state, and corrects what was changed in place. Needs a running system: programs of it unpack.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::Archive;
-use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::attribute::{Presence, SystemName};
 
 use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Accounts, Liveness};
 
 pub(super) mod fetch;
 mod install;
+mod known;
 mod look;
 mod marker;
 pub(super) mod owners;
+mod record;
+mod restore;
 #[cfg(test)]
 mod tests;
 pub(super) mod unpack;
 
 use owners::Owners;
+use record::Record;
 
 /// The provider of `archive`.
 pub struct Archives;
@@ -49,13 +53,13 @@ impl Provider for Archives {
             return Ok(Plan::NotApplicable("archives are unpacked on a running system only".to_owned()));
         }
         if want.ensure == Presence::Absent {
-            return Ok(Plan::of(look::to_remove(want, reading.machine)?));
+            return Ok(Plan::of(look::to_remove(want, reading.state_dir, reading.machine)?));
         }
         let owners = match Owners::of(want.owner.as_ref(), want.group.as_ref(), accounts) {
             Ok(owners) => owners,
             Err(why) => return Ok(Plan::Pending(why)),
         };
-        let changes = look::differences(want, &owners, accounts, reading.machine)?;
+        let changes = look::differences(want, &owners, accounts, reading)?;
         if installs(&changes)
             && let Some(path) = want.source.as_ref().and_then(|source| source.path())
             && reading.machine.stat(Path::new(path))?.is_none()
@@ -69,6 +73,7 @@ impl Provider for Archives {
         let path = Path::new(want.title.as_str());
         if want.ensure == Presence::Absent {
             writing.machine.remove_tree(path)?;
+            Record::remove(want, writing.state_dir)?;
             return Ok(Applied::default());
         }
         let accounts = writing.machine.accounts()?;
@@ -85,6 +90,11 @@ impl Provider for Archives {
         if let Some(mode) = want.mode.filter(|_| is_off(Property::Mode)) {
             writing.machine.set_mode(path, mode.0)?;
         }
+        if let Some(mut record) = Record::read(want, writing.state_dir) {
+            restore::access(want, &record, writing.machine)?;
+            record.refresh(want, writing.machine);
+            record.write(want, writing.state_dir)?;
+        }
         Ok(Applied::default())
     }
 
@@ -98,9 +108,11 @@ impl Provider for Archives {
             return left;
         }
         left.extend(want.sha256.as_ref().map(|hash| ("sha256".into(), hash.as_str().into())));
-        left.extend(want.owner.as_ref().map(|owner| ("owner".into(), owner.as_str().into())));
-        left.extend(want.group.as_ref().map(|group| ("group".into(), group.as_str().into())));
-        left.extend(want.mode.map(|mode| ("mode".into(), mode.to_string().into())));
+        let name = |name: Option<&'a SystemName>| name.map_or("root", SystemName::as_str);
+        left.push(("owner".into(), name(want.owner.as_ref()).into()));
+        left.push(("group".into(), name(want.group.as_ref()).into()));
+        let mode = want.mode.map_or("as unpacked".into(), |mode| mode.to_string().into());
+        left.push(("mode".into(), mode));
         left.extend(want.creates.is_some().then_some(("creates".into(), "present".into())));
         left
     }

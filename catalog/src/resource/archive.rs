@@ -14,7 +14,7 @@ use crate::hash::ContentHash;
 const MAX_STRIP: u32 = 10;
 
 resource_type! {
-    /// A directory that is unpacked from an archive, or one file that is fetched. The title is its path. New content is unpacked beside it and takes its place whole, by one rename: what was changed or added inside is gone then.
+    /// A directory that is unpacked from an archive, or one file that is fetched. The title is its path. New content is unpacked beside it and takes its place whole, by one rename: what was changed or added inside is gone then. Until then, what was unpacked is compared at each run with what the agent remembers of it: a file that was changed or is gone, a link, permission bits, and the owner of each are corrected one by one, from the archive; what was added stays, and is not looked at. A file is read only when it was touched.
     Archive("archive"), titled AbsolutePath {
         /// Whether it is there. With `absent`, only what this resource made is removed, unless `force` says more.
         property ensure: Presence = Presence::Present,
@@ -26,16 +26,18 @@ resource_type! {
         parameter extract: Option<bool> => "by the source's name",
         /// So many leading directories of the archive are left out; what stands beside them is dropped.
         parameter strip: u32 = 0,
-        /// The owner of it and of all that is in it.
+        /// The owner of it and of all that is in it, what was added too; where nobody is declared, root of all that was unpacked.
         property owner: Option<SystemName> => "`\"root\"`",
-        /// The group of it and of all that is in it.
+        /// The group of it and of all that is in it, what was added too; where none is declared, root of all that was unpacked.
         property group: Option<SystemName> => "`\"root\"`",
         /// Permission bits of the directory itself, or of the file. What is in the directory has the archive's, without set-id bits and without write for others.
         property mode: Option<Mode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
-        /// A path below the directory that shows that the archive is still there whole, such as `bin/app`: where it is missing, the archive is unpacked again.
+        /// A path below the directory that the archive must hold, such as `bin/app`: where it is missing, it is fetched again.
         property creates: Option<RelativePath> => "none",
         /// Replaces or removes what stands at the path though this resource did not make it.
         parameter force: bool = false,
+        /// Names in it that are not compared with what was unpacked, at any depth, such as a file that the program writes itself: `*` stands for any run of characters, `?` for one. A new version replaces them all the same.
+        parameter ignore: Vec<String>,
         /// Headers that are sent to the source's own host, such as `Authorization`; they may be secret, and go over https only.
         parameter headers: BTreeMap<String, Secret>,
         /// How long fetching may take, and unpacking.

@@ -7,13 +7,15 @@ use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::Format;
 
 use super::fetch::Parcel;
+use super::known::Known;
 use super::marker::Marker;
 use super::owners::Owners;
-use super::unpack;
+use super::record::{Member, Record, What};
+use super::{restore, unpack};
 use crate::provider::{Error, Writing};
 use crate::system::{Access, FileKind};
 
-/// Fetches it, checks it, and puts it in its place.
+/// Fetches it, checks it, and puts it in its place; where this version stands there, only what was changed of it.
 pub fn install(want: &Archive, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
     let (Some(source), Some(sha256)) = (&want.source, &want.sha256) else { return Ok(()) };
     let timeout = Duration::from_secs(want.timeout.0.into());
@@ -32,6 +34,8 @@ fn directory(
     writing: Writing<'_>,
 ) -> Result<(), Error> {
     let target = Path::new(want.title.as_str());
+    let old = writing.machine.lstat(target)?.filter(|stat| stat.kind == FileKind::Directory);
+    let known = Known::of(want, writing.reading())?;
     let unpacked = unpack::unpack(parcel, (format, want.strip), target, writing)?;
     let (inside, inner) = (unpacked.inside(), unpacked.inner().to_owned());
     // Found missing now, it costs nothing; found missing at the next run, it would be unpacked again and again.
@@ -42,27 +46,44 @@ fn directory(
             "the archive does not hold `{creates}`, which `creates` names; look at `creates` and `strip`"
         )));
     }
-    Marker { sha256: parcel.sha256.to_string(), strip: want.strip }.write(&inner, inside)?;
-    let old = writing.machine.lstat(target)?.filter(|stat| stat.kind == FileKind::Directory);
-    let kept = old.map_or(0o755, |stat| stat.mode);
-    inside.set_mode(&inner, want.mode.map_or(kept, |mode| mode.0))?;
-    unpacked.give(owners, writing)?;
-    unpacked.commit()
+    let mut record = Record::of_tree(want, inside, &inner)?;
+    let kept = known.as_ref().and_then(Known::record).and_then(Record::mode);
+    let kept = kept.or(old.map(|stat| stat.mode)).unwrap_or(0o755);
+    let mode = want.mode.map_or(kept, |mode| mode.0);
+    record.members.insert(String::new(), Member { mode, what: What::Directory });
+    let is_here =
+        old.is_some() && known.is_some_and(|known| known.version() == (parcel.sha256.as_str(), want.strip));
+    if is_here && !writing.machine.list(target)?.is_empty() {
+        restore::members(want, &unpacked, &record, owners, writing.machine)?;
+        owners.give_all(target, writing.machine)?;
+        writing.machine.set_mode(target, mode)?;
+    } else {
+        Marker { sha256: parcel.sha256.to_string(), strip: want.strip }.write(&inner, inside)?;
+        inside.set_mode(&inner, mode)?;
+        unpacked.give(owners, writing)?;
+        unpacked.commit()?;
+    }
+    record.refresh(want, writing.machine);
+    record.write(want, writing.state_dir)
 }
 
 fn file(want: &Archive, parcel: Parcel<'_>, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
     let target = Path::new(want.title.as_str());
     let old = writing.machine.lstat(target)?;
-    let kept = old.filter(|stat| stat.kind == FileKind::File);
-    let access = Access {
-        mode: want.mode.map_or_else(|| kept.map_or(0o644, |stat| stat.permissions()), |mode| mode.0),
-        uid: owners.uid.or_else(|| kept.map(|stat| stat.uid)),
-        gid: owners.gid.or_else(|| kept.map(|stat| stat.gid)),
-    };
+    let kept = old.filter(|stat| stat.kind == FileKind::File).map(|stat| stat.permissions());
+    let kept =
+        Record::read(want, writing.state_dir).and_then(|record| record.mode()).or(kept).unwrap_or(0o644);
+    let mode = want.mode.map_or(kept, |mode| mode.0);
+    let access = Access { mode, uid: owners.uid, gid: owners.gid };
     let staged = parcel.stage(writing.machine, writing.machine, target, access)?;
     if old.is_some_and(|stat| stat.kind == FileKind::Directory) {
         writing.machine.remove_tree(target)?;
     }
     let _ = staged.commit()?;
-    Ok(())
+    let size = writing.machine.lstat(target)?.map_or(0, |stat| stat.size);
+    let what = What::File { sha256: parcel.sha256.to_string(), size, touched: None };
+    let mut record = Record::new(want);
+    record.members.insert(String::new(), Member { mode, what });
+    record.refresh(want, writing.machine);
+    record.write(want, writing.state_dir)
 }

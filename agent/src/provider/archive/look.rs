@@ -7,17 +7,22 @@ use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::Mode;
 use sha2::{Digest as _, Sha256};
 
+use super::known::Known;
 use super::marker::Marker;
 use super::owners::Owners;
+use super::record::{Drift, Record};
 use super::{Change, Property};
-use crate::provider::Error;
-use crate::system::{Accounts, FileKind, Inspect, Stat};
+use crate::provider::{Error, Reading};
+use crate::system::{Accounts, FileKind, Inspect, Opened, Stat};
+
+/// How many paths are named.
+const NAMED: usize = 5;
 
 /// What is to be removed.
-pub fn to_remove(want: &Archive, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
+pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
     let Some(stat) = machine.lstat(path)? else { return Ok(Vec::new()) };
-    if want.force || is_own(want, path, &stat, machine)? {
+    if want.force || Record::read(want, state_dir).is_some() || is_own(want, path, &stat, machine)? {
         return Ok(vec![Change::new(Property::Ensure, "present", "absent")]);
     }
     Err(Error::Conflict(format!(
@@ -40,24 +45,26 @@ pub fn differences(
     want: &Archive,
     owners: &Owners,
     accounts: &Accounts,
-    machine: &dyn Inspect,
+    reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
+    let machine = reading.machine;
     let path = Path::new(want.title.as_str());
+    let known = Known::of(want, reading)?;
     let Some(stat) = machine.lstat(path)? else {
         return Ok(vec![Change::new(Property::Ensure, "absent", "present")]);
     };
     let mut changes = match (want.format().is_some(), stat.kind) {
-        (true, FileKind::Directory) => match Marker::read(path, machine)? {
-            Some(marker) => of_directory(want, path, &marker, machine)?,
-            None if machine.list(path)?.is_empty() => {
+        (true, FileKind::Directory) => match &known {
+            _ if machine.list(path)?.is_empty() => {
                 return Ok(vec![
                     Change::new(Property::Ensure, "absent", "present").note("the directory is empty"),
                 ]);
             }
+            Some(known) => of_directory(want, path, known, machine)?,
             None => return Ok(vec![foreign(want, "another directory")?]),
         },
         (false, FileKind::File) => of_file(want, path, machine)?,
-        (false, FileKind::Directory) if Marker::read(path, machine)?.is_some() => {
+        (false, FileKind::Directory) if known.is_some() => {
             return Ok(vec![Change::new(Property::Ensure, "an unpacked directory", "present")]);
         }
         (_, kind) => return Ok(vec![foreign(want, kind_word(kind))?]),
@@ -66,12 +73,56 @@ pub fn differences(
         // What is about to be replaced need not be looked at any further.
         return Ok(changes);
     }
+    let record = known.as_ref().and_then(Known::record).filter(|record| record.is_of(want));
+    let drift = record.map(|record| record.drift(want, machine)).unwrap_or_default();
+    changes.extend(in_place(want, &drift));
     if let Some(mode) = want.mode.filter(|mode| mode.0 != stat.mode) {
         changes.push(Change::new(Property::Mode, Mode(stat.mode), mode));
     }
     let names = [want.owner.as_ref(), want.group.as_ref()];
     changes.extend(owners.differences(path, names, accounts, machine)?);
+    changes.extend(access(&drift, want.mode.is_none_or(|mode| mode.0 == stat.mode), accounts));
     Ok(changes)
+}
+
+/// What is not any more what was unpacked.
+fn in_place(want: &Archive, drift: &Drift) -> Option<Change> {
+    let hash = want.sha256.as_ref()?;
+    let words: Vec<_> = drift.content.iter().map(|(path, what)| format!("{path} {what}")).collect();
+    let change = || Change::new(Property::Sha256, "changed in place", hash).note(some(&words));
+    (!words.is_empty()).then(change)
+}
+
+/// What has other permission bits than it was unpacked with, or is another's though no owner is said.
+fn access(drift: &Drift, is_top_right: bool, accounts: &Accounts) -> Vec<Change> {
+    let of = |paths: Vec<&String>| {
+        let names: Vec<_> =
+            paths.into_iter().map(|path| if path.is_empty() { "it" } else { path.as_str() }).collect();
+        format!("of {}", some(&names))
+    };
+    let (uid, gid) = super::record::own();
+    let mode = drift.modes.first().filter(|_| is_top_right).map(|(_, is, should)| {
+        let paths = drift.modes.iter().map(|(path, ..)| path).collect();
+        Change::new(Property::Mode, Mode(*is), Mode(*should)).note(of(paths))
+    });
+    let owner = drift.owners.first().map(|(_, is)| {
+        let paths = drift.owners.iter().map(|(path, _)| path).collect();
+        Change::new(Property::Owner, accounts.user_name(*is), accounts.user_name(uid)).note(of(paths))
+    });
+    let group = drift.groups.first().map(|(_, is)| {
+        let paths = drift.groups.iter().map(|(path, _)| path).collect();
+        Change::new(Property::Group, accounts.group_name(*is), accounts.group_name(gid)).note(of(paths))
+    });
+    [mode, owner, group].into_iter().flatten().collect()
+}
+
+/// Some of several, and how many more there are.
+fn some(words: &[impl AsRef<str>]) -> String {
+    let shown = words.iter().take(NAMED).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Something that this resource did not make stands there: whether it may be replaced.
@@ -88,16 +139,20 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
 fn of_directory(
     want: &Archive,
     path: &Path,
-    is: &Marker,
+    is: &Known,
     machine: &dyn Inspect,
 ) -> Result<Vec<Change>, Error> {
     let Some(hash) = want.sha256.as_ref().map(|hash| hash.as_str()) else { return Ok(Vec::new()) };
-    if is.sha256 != hash {
-        return Ok(vec![Change::new(Property::Sha256, &is.sha256, hash)]);
+    let (sha256, strip) = is.version();
+    if sha256 != hash {
+        return Ok(vec![Change::new(Property::Sha256, sha256, hash)]);
     }
-    if is.strip != want.strip {
-        let change =
-            Change::new(Property::Sha256, format!("{hash} with strip = {}", is.strip), hash).also([hash]);
+    if !is.is_trusted() {
+        let note = "what stands there may have been changed by others, and is held beside the archive again";
+        return Ok(vec![Change::new(Property::Sha256, "unknown", hash).also([hash]).note(note)]);
+    }
+    if strip != want.strip {
+        let change = Change::new(Property::Sha256, format!("{hash} with strip = {strip}"), hash).also([hash]);
         return Ok(vec![change.note(format!("it is unpacked again, with strip = {}", want.strip))]);
     }
     let Some(creates) = &want.creates else { return Ok(Vec::new()) };
@@ -114,11 +169,15 @@ fn of_file(want: &Archive, path: &Path, machine: &dyn Inspect) -> Result<Vec<Cha
 }
 
 /// The hash of a file's content; none where nothing stands there.
-fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<String>, Error> {
-    let Some(mut opened) = machine.open(path)? else { return Ok(None) };
+pub(super) fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    machine.open(path)?.map(|opened| hash(opened, path)).transpose()
+}
+
+/// The hash of an open file, which is called `path`.
+pub(super) fn hash(mut opened: Opened, path: &Path) -> Result<String, Error> {
     let mut digest = Sha256::new();
     io::copy(&mut opened.file, &mut digest).map_err(|e| crate::system::Error::io("reading", path, e))?;
-    Ok(Some(data_encoding::HEXLOWER.encode(&digest.finalize())))
+    Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))
 }
 
 fn kind_word(kind: FileKind) -> &'static str {

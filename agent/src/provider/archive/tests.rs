@@ -90,11 +90,11 @@ fn each_kind_of_archive_is_unpacked() {
 }
 
 #[test]
-fn a_new_hash_replaces_the_directory_whole_and_keeps_its_mode() {
+fn a_new_hash_replaces_the_directory_whole() {
     let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
     let index = add(&mut bench, "a.tgz", &[("strip", 1.into())]);
     succeeds(&mut bench);
-    sh(&bench, "chmod 0750 app; echo stray >app/stray; echo two >app-1/new; tar -czf b.tgz app-1");
+    sh(&bench, "chmod 0777 app; echo stray >app/stray; echo two >app-1/new; tar -czf b.tgz app-1");
     let hash = ContentHash::of(&std::fs::read(path(&bench, "b.tgz")).unwrap());
     bench.set(index, "source", path(&bench, "b.tgz").to_str().unwrap());
     bench.set(index, "sha256", hash.as_str());
@@ -103,7 +103,7 @@ fn a_new_hash_replaces_the_directory_whole_and_keeps_its_mode() {
     assert_eq!(event.cause, Some(holdfast_catalog::report::Cause::Intentional));
     assert_eq!(bench.read("app/new").as_deref(), Some("two\n"));
     assert!(!path(&bench, "app/stray").exists());
-    assert_eq!(std::fs::metadata(path(&bench, "app")).unwrap().permissions().mode() & 0o7777, 0o750);
+    assert_eq!(std::fs::metadata(path(&bench, "app")).unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
 #[test]
@@ -217,4 +217,101 @@ fn an_owner_or_a_group_alone_is_given_all() {
         succeeds(&mut bench);
         sh(&bench, &format!("test \"$(stat -c '%u %g' app app/bin/app | sort -u)\" = '{ids}'"));
     }
+}
+
+/// What is said to have changed, each with its note.
+fn said(bench: &mut Bench) -> Vec<(String, String)> {
+    let events = bench.run(Mode::Enforce).events;
+    assert!(events.iter().all(|event| event.status == Status::Changed), "{events:?}");
+    let words = |event: Event| (event.property.unwrap_or_default(), event.reason.unwrap_or_default());
+    let said = events.into_iter().map(words).collect();
+    assert_eq!(bench.run(Mode::Enforce).events, [], "the next run finds nothing to do");
+    said
+}
+
+#[test]
+fn what_was_changed_in_place_is_corrected_and_what_was_added_stays() {
+    let mut bench =
+        bench(&format!("{APP}; ln -s app app-1/bin/link; echo c >app-1/conf; tar -czf a.tgz app-1"));
+    add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+    succeeds(&mut bench);
+    sh(
+        &bench,
+        "mkdir app/data; echo mine >app/data/mine; touch -r app/conf stamp; echo d >app/conf; touch -r stamp app/conf",
+    );
+    sh(&bench, "rm app/bin/app; ln -sfn /etc/passwd app/bin/link");
+    let said = said(&mut bench);
+    assert_eq!(said.len(), 1, "{said:?}");
+    for words in ["bin/app is not there", "bin/link differs", "conf differs"] {
+        assert!(said[0].0 == "sha256" && said[0].1.contains(words), "{said:?}");
+    }
+    let read = |name: &str| std::fs::read_to_string(path(&bench, name)).unwrap();
+    assert_eq!(
+        (&*read("app/conf"), &*read("app/bin/app"), &*read("app/data/mine")),
+        ("c\n", "one\n", "mine\n")
+    );
+    assert_eq!(std::fs::read_link(path(&bench, "app/bin/link")).unwrap(), PathBuf::from("app"));
+    assert_eq!(std::fs::metadata(path(&bench, "app/bin/app")).unwrap().permissions().mode() & 0o7777, 0o755);
+}
+
+#[test]
+fn modes_and_owners_that_nobody_declares_are_those_of_the_archive_and_of_root() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+    succeeds(&mut bench);
+    sh(&bench, "chmod 4777 app/bin/app; chmod 777 app; chown 1 app/bin; chgrp 2 app");
+    let names: Vec<_> = said(&mut bench).into_iter().map(|(property, _)| property).collect();
+    assert_eq!(names, ["mode", "owner", "group"]);
+    sh(&bench, "test \"$(stat -c '%a %u %g' app app/bin app/bin/app | sort -u)\" = '755 0 0'");
+}
+
+#[test]
+fn names_that_are_ignored_are_the_programs_own() {
+    let mut bench = bench(&format!("{APP}; echo c >app-1/conf; tar -czf a.tgz app-1"));
+    add(&mut bench, "a.tgz", &[("strip", 1.into()), ("ignore", vec![Value::from("con*")].into())]);
+    succeeds(&mut bench);
+    sh(&bench, "echo other >app/conf; chmod 600 app/conf");
+    assert_eq!(bench.run(Mode::Enforce).events, []);
+}
+
+#[test]
+fn who_owns_the_directory_cannot_keep_a_new_version_off() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+    let index = add(&mut bench, "a.tgz", &[("strip", 1.into()), ("owner", "1".into())]);
+    succeeds(&mut bench);
+    sh(&bench, "echo two >app-1/bin/app; tar -czf b.tgz app-1");
+    let hash = ContentHash::of(&std::fs::read(path(&bench, "b.tgz")).unwrap());
+    let forge = format!(
+        "printf 'sha256 {hash}\\nstrip 1\\n' >app/.holdfast-archive; echo evil >app/bin/app; chown -R 1 app"
+    );
+    bench.set(index, "source", path(&bench, "b.tgz").to_str().unwrap());
+    bench.set(index, "sha256", hash.as_str());
+    sh(&bench, &forge);
+    succeeds(&mut bench);
+    assert_eq!(bench.read("app/bin/app").as_deref(), Some("two\n"));
+    // Nor where the agent has lost its own record.
+    sh(&bench, &forge);
+    std::fs::remove_dir_all(bench.state().join("archives")).unwrap();
+    succeeds(&mut bench);
+    assert_eq!(bench.read("app/bin/app").as_deref(), Some("two\n"));
+}
+
+#[test]
+fn a_single_file_gets_the_mode_and_owner_back_that_it_was_made_with() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut bench = bench("echo tool >tool");
+    add(&mut bench, "tool", &[]);
+    succeeds(&mut bench);
+    sh(&bench, "chmod 777 app; chown 1 app; echo evil >app");
+    bench.run(Mode::Enforce);
+    sh(&bench, "test \"$(cat app) $(stat -c '%a %u' app)\" = 'tool 644 0'");
+    assert_eq!(bench.run(Mode::Enforce).events, []);
 }

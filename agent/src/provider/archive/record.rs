@@ -1,0 +1,240 @@
+//! What was unpacked, kept in the agent's own state, where nobody else can write: each member with its kind, permission bits and
+//! content. By it the next run sees what was changed in place.
+//!
+//! A file is hashed only where its size is right and it was touched since: the kernel sets that time, and nobody can set it back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::resource::Archive;
+use serde::{Deserialize, Serialize};
+
+use super::look::hash_of;
+use crate::provider::Error;
+use crate::provider::glob::matches_any;
+use crate::system::{self, Access, FileKind, Inspect, Machine, Stat, System as _, Walk};
+
+const DIRECTORY: &str = "/archives";
+
+const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+
+/// More than any archive's needs.
+const LIMIT: u64 = 256 * 1024 * 1024;
+
+/// An archive that was put in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its path, for people.
+    path: String,
+    /// The archive's SHA-256.
+    pub sha256: String,
+    /// How many leading directories were left out.
+    pub strip: u32,
+    /// By their paths below it; it itself has the empty one.
+    pub members: BTreeMap<String, Member>,
+}
+
+/// One member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Permission bits.
+    pub mode: u32,
+    /// What it is.
+    pub what: What,
+}
+
+/// What a member is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A directory.
+    Directory,
+    /// A symbolic link to this.
+    Link(String),
+    /// A file.
+    File {
+        /// Its SHA-256.
+        sha256: String,
+        /// Bytes.
+        size: u64,
+        /// When it was last touched, in seconds and nanoseconds, and was right.
+        touched: Option<(i64, u32)>,
+    },
+}
+
+/// What became of an archive in its place.
+#[derive(Debug, Default)]
+pub struct Drift {
+    /// Members that are not what was unpacked: the path, and why in words.
+    pub content: Vec<(String, String)>,
+    /// Members with other permission bits: the path, what they are, what they were.
+    pub modes: Vec<(String, u32, u32)>,
+    /// Members of other owners than the agent's own user.
+    pub owners: Vec<(String, u32)>,
+    /// Members of other groups than the agent's own.
+    pub groups: Vec<(String, u32)>,
+}
+
+impl Record {
+    /// Of a tree that nobody else can enter.
+    pub fn of_tree(want: &Archive, inside: &dyn Inspect, inner: &Path) -> Result<Self, Error> {
+        let mut record = Self::new(want);
+        let mut failed = None;
+        inside.walk(inner, &mut |met| {
+            let member = met?;
+            let Some(path) = member.path.to_str() else { return Ok(Walk::Into) };
+            match Member::of(&inner.join(member.path), &member.stat, inside) {
+                Ok(found) => {
+                    record.members.insert(path.to_owned(), found);
+                }
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
+            Ok(Walk::Into)
+        })?;
+        failed.map_or(Ok(record), Err)
+    }
+
+    /// Of an archive with no members yet.
+    pub fn new(want: &Archive) -> Self {
+        let sha256 = want.sha256.as_ref().map(ToString::to_string).unwrap_or_default();
+        let path = want.title.as_str().to_owned();
+        Self { path, sha256, strip: want.strip, members: BTreeMap::new() }
+    }
+
+    /// The record of an archive; none where there is none, or none that makes sense.
+    pub fn read(want: &Archive, state_dir: &Path) -> Option<Self> {
+        let state = Machine::open(state_dir).ok()?;
+        let bytes = state.read(&place(want), LIMIT).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Keeps it.
+    pub fn write(&self, want: &Archive, state_dir: &Path) -> Result<(), Error> {
+        let state = Machine::open(state_dir)?;
+        if state.lstat(Path::new(DIRECTORY))?.is_none() {
+            state.make_dir(Path::new(DIRECTORY), Access { mode: 0o700, ..PRIVATE })?;
+        }
+        let bytes = serde_json::to_vec(self).unwrap_or_default();
+        Ok(system::write_durably(&state, &place(want), PRIVATE, &bytes)?)
+    }
+
+    /// Removes it.
+    pub fn remove(want: &Archive, state_dir: &Path) -> Result<(), Error> {
+        Ok(Machine::open(state_dir)?.remove(&place(want))?)
+    }
+
+    /// The permission bits that the archive itself was given.
+    pub fn mode(&self) -> Option<u32> {
+        self.members.get("").map(|top| top.mode)
+    }
+
+    /// Whether it is of the version that is wanted.
+    pub fn is_of(&self, want: &Archive) -> bool {
+        want.sha256.as_ref().is_some_and(|hash| hash.as_str() == self.sha256) && self.strip == want.strip
+    }
+
+    /// What was changed in place since. What was added is not looked at.
+    pub fn drift(&self, want: &Archive, machine: &dyn Inspect) -> Drift {
+        let mut drift = Drift::default();
+        for (path, member) in &self.members {
+            if is_ignored(want, path) {
+                continue;
+            }
+            let at = below(want, path);
+            let stat = match member.look(&at, machine) {
+                Ok(Ok(stat)) => stat,
+                Ok(Err(what)) => {
+                    drift.content.push((path.clone(), what.to_owned()));
+                    continue;
+                }
+                Err(error) => {
+                    drift.content.push((path.clone(), format!("cannot be looked at: {error}")));
+                    continue;
+                }
+            };
+            let has_mode = stat.kind != FileKind::Symlink && (want.mode.is_none() || !path.is_empty());
+            if has_mode && stat.mode != member.mode {
+                drift.modes.push((path.clone(), stat.mode, member.mode));
+            }
+            let (uid, gid) = own();
+            if want.owner.is_none() && stat.uid != uid {
+                drift.owners.push((path.clone(), stat.uid));
+            }
+            if want.group.is_none() && stat.gid != gid {
+                drift.groups.push((path.clone(), stat.gid));
+            }
+        }
+        drift
+    }
+
+    /// Notes when each file was last touched that is right now, so that it need not be read again until it is touched.
+    pub fn refresh(&mut self, want: &Archive, machine: &dyn Inspect) {
+        for (path, member) in &mut self.members {
+            let found = member.look(&below(want, path), machine);
+            if let (What::File { touched, .. }, Ok(Ok(stat))) = (&mut member.what, found) {
+                *touched = Some((stat.times.changed, stat.times.changed_nanos));
+            }
+        }
+    }
+}
+
+impl Member {
+    fn of(path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<Self, Error> {
+        let what = match stat.kind {
+            FileKind::Symlink => What::Link(machine.read_link(path)?.to_string_lossy().into_owned()),
+            FileKind::File => {
+                let sha256 = hash_of(path, machine)?.unwrap_or_default();
+                What::File { sha256, size: stat.size, touched: None }
+            }
+            FileKind::Directory | FileKind::Other => What::Directory,
+        };
+        Ok(Self { mode: stat.mode, what })
+    }
+
+    /// What stands at its place, if it is this; else what is wrong, in words.
+    pub fn look(&self, path: &Path, machine: &dyn Inspect) -> Result<Result<Stat, &'static str>, Error> {
+        let is_touched = |stat: &Stat| match &self.what {
+            What::File { size, touched, .. } => {
+                stat.size == *size && *touched != Some((stat.times.changed, stat.times.changed_nanos))
+            }
+            _ => false,
+        };
+        let Some((stat, opened)) = machine.open_if(path, &is_touched)? else {
+            return Ok(Err("is not there"));
+        };
+        let is_right = match (&self.what, stat.kind) {
+            (What::Directory, FileKind::Directory) => true,
+            (What::Link(target), FileKind::Symlink) => machine.read_link(path)? == Path::new(target),
+            (What::File { size, sha256, .. }, FileKind::File) => match opened {
+                Some(opened) => super::look::hash(opened, path)? == *sha256,
+                None => stat.size == *size,
+            },
+            _ => return Ok(Err("is something else")),
+        };
+        Ok(if is_right { Ok(stat) } else { Err("differs") })
+    }
+}
+
+/// The agent's own user and group, root on a machine.
+pub fn own() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
+/// Where a member stands.
+pub fn below(want: &Archive, path: &str) -> PathBuf {
+    let top = Path::new(want.title.as_str());
+    if path.is_empty() { top.to_owned() } else { top.join(path) }
+}
+
+/// Whether a member, or what it is in, is left alone.
+fn is_ignored(want: &Archive, path: &str) -> bool {
+    !path.is_empty() && path.split('/').any(|name| matches_any(&want.ignore, name))
+}
+
+fn place(want: &Archive) -> PathBuf {
+    let name = ContentHash::of(want.title.as_str().as_bytes());
+    Path::new(DIRECTORY).join(format!("{name}.json"))
+}

@@ -1,0 +1,74 @@
+//! Putting right what was changed in place: member by member, so that what was added beside stays.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::Archive;
+
+use super::owners::Owners;
+use super::record::{self, Record, What};
+use super::unpack::Unpacked;
+use crate::provider::Error;
+use crate::system::{Access, FileKind, System};
+
+/// Brings each member about that is not as it was unpacked, from the same archive unpacked again.
+pub fn members(
+    want: &Archive,
+    unpacked: &Unpacked<'_>,
+    record: &Record,
+    owners: &Owners,
+    machine: &dyn System,
+) -> Result<(), Error> {
+    for (path, _) in &record.drift(want, machine).content {
+        let Some(member) = record.members.get(path).filter(|_| !path.is_empty()) else { continue };
+        let access = Access { mode: member.mode, uid: owners.uid, gid: owners.gid };
+        let (at, from) = (record::below(want, path), unpacked.inner().join(path));
+        one(&at, &from, &member.what, access, unpacked, machine)?;
+    }
+    access(want, record, machine)
+}
+
+fn one(
+    at: &Path,
+    from: &Path,
+    what: &What,
+    access: Access,
+    unpacked: &Unpacked<'_>,
+    machine: &dyn System,
+) -> Result<(), Error> {
+    let is = machine.lstat(at)?.map(|stat| stat.kind);
+    match (what, is) {
+        (What::Directory, Some(FileKind::Directory)) => return Ok(()),
+        (_, Some(FileKind::Directory)) => machine.remove_tree(at)?,
+        (What::Directory, Some(_)) => machine.remove(at)?,
+        _ => {}
+    }
+    match what {
+        What::Directory => machine.make_dir(at, access)?,
+        What::Link(target) => machine.make_symlink(at, Path::new(target), access)?,
+        What::File { .. } => {
+            let opened = unpacked.inside().open(from)?;
+            let Some(mut opened) = opened else {
+                return Err(Error::Missing(format!("the archive does not hold {}", from.display())));
+            };
+            let _ = machine.stage(at, access, &mut opened.file)?.commit()?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives members the permission bits that they had, and what no owner or group is said for to the agent's own.
+pub fn access(want: &Archive, record: &Record, machine: &dyn System) -> Result<(), Error> {
+    let drift = record.drift(want, machine);
+    let (uid, gid) = record::own();
+    for (path, _) in &drift.owners {
+        machine.set_owner(&record::below(want, path), Some(uid), None)?;
+    }
+    for (path, _) in &drift.groups {
+        machine.set_owner(&record::below(want, path), None, Some(gid))?;
+    }
+    // After the owners: bits may fall with these.
+    for (path, _, mode) in &record.drift(want, machine).modes {
+        machine.set_mode(&record::below(want, path), *mode)?;
+    }
+    Ok(())
+}
