@@ -24,7 +24,7 @@ resource_type! {
         parameter depth: Option<u32> => "all history",
         /// Checks out submodules, too, as the revision names them.
         property submodules: bool = false,
-        /// Throws local changes of files that git knows away, as drift. Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.
+        /// Throws local changes of files that git knows away, as drift: those of submodules too where these are checked out, of execute bits, and of files that git was told to pass over (`--assume-unchanged`, `--skip-worktree`). Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.
         property force: bool = false,
         /// The private key for ssh, readable for `user`. The host's own key must be known already (`known_hosts`).
         parameter identity: Option<AbsolutePath>,

@@ -69,7 +69,7 @@ pub fn mend(
         // Whoever was stopped while writing it does not come back for it.
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
-    if interrupted || git.changed_files()?.is_empty() {
+    if interrupted || git.changed_files(want.submodules)?.is_empty() {
         let access = Access { mode: 0o600, uid: None, gid: None };
         let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
     }
@@ -89,6 +89,9 @@ fn update(
     changes: &[Change],
 ) -> Result<(), Error> {
     let is_off = |property| changes.iter().any(|change| change.property == property);
+    if force {
+        git.look_at_all()?;
+    }
     if let Some(commit) = commit.filter(|_| is_off(Property::Revision) || is_off(Property::Force)) {
         git.check_out(commit, force)?;
     }

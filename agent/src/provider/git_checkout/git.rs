@@ -14,8 +14,9 @@ use crate::provider::{Error, Reading, Writing};
 use crate::system::{Invocation, Output};
 
 /// Settings that are stronger than those of the repository.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 9] = [
     "core.hooksPath=/dev/null",
+    "core.fileMode=true",
     "core.fsmonitor=false",
     "protocol.ext.allow=never",
     "advice.detachedHead=false",
@@ -162,12 +163,49 @@ impl<'a> Git<'a> {
         Ok(self.ask(&["cat-file", "-e", &format!("{commit}^{{commit}}")])?.is_some())
     }
 
-    /// Files that git knows and that were changed here.
-    pub fn changed_files(&self) -> Result<Vec<String>, Error> {
+    /// Files that git knows and that were changed here, those of submodules too if these are managed; and those that git was
+    /// told to pass over, changed or not.
+    pub fn changed_files(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let quiet = ["--untracked-files=no", "--no-renames", "--ignore-submodules=all"];
         let text = self.run(&["status", "--porcelain", "-z", quiet[0], quiet[1], quiet[2]])?;
         let entry = |entry: &str| entry.get(3..).map(str::to_owned);
+        let mut files: Vec<_> = text.split('\0').filter_map(entry).collect();
+        files.extend(self.passed_over()?.iter().map(|path| format!("{path} (hidden from git)")));
+        if submodules {
+            // Each of them by the paths from the top.
+            let each = format!("git status --porcelain {} | sed \"s|^...|$displaypath/|\"", quiet.join(" "));
+            let text = self.run(&["submodule", "--quiet", "foreach", "--recursive", &each])?;
+            files.extend(text.lines().map(str::to_owned));
+        }
+        Ok(files)
+    }
+
+    /// Files whose changes git was told to pass over. What a sparse checkout leaves out is no such file.
+    fn passed_over(&self) -> Result<Vec<String>, Error> {
+        let is_sparse = self.ask(&["config", "--type=bool", "--get", "core.sparseCheckout"])?;
+        let is_sparse = is_sparse.as_deref() == Some("true");
+        let is_hidden = |tag: u8| tag.is_ascii_lowercase() || tag == b'S' && !is_sparse;
+        let text = self.run(&["ls-files", "-v", "-z"])?;
+        let entry = |entry: &str| {
+            let path = entry.get(2..).filter(|_| is_hidden(entry.as_bytes()[0]))?;
+            Some(path.to_owned())
+        };
         Ok(text.split('\0').filter_map(entry).collect())
+    }
+
+    /// Has git look again at files that it was told to pass over.
+    pub fn look_at_all(&self) -> Result<(), Error> {
+        for path in self.passed_over()? {
+            for flag in ["--no-assume-unchanged", "--no-skip-worktree"] {
+                self.run(&["update-index", flag, "--", &path])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The branch on which the checkout stands.
+    pub fn branch(&self) -> Result<Option<String>, Error> {
+        self.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])
     }
 
     /// Submodules that are not as the revision says.

@@ -58,7 +58,7 @@ pub fn differences(
         changes.push(Change::new(Property::Remote, without_password(&known), remote));
     }
     changes.extend(revision_change(revision, path, &git, reading)?);
-    let files = git.changed_files()?;
+    let files = git.changed_files(want.submodules)?;
     match files.is_empty() {
         true => {}
         false if want.force => changes.push(Change::new(Property::Force, changed(&files), CLEAN)),
@@ -88,6 +88,14 @@ fn revision_change(
     let target = git.target(revision, &local)?;
     let head = git.head()?.unwrap_or_else(|| "no commit".to_owned());
     let interrupted = reading.machine.lstat(&path.join(UPDATING))?.is_some();
+    if head == target.commit
+        && !interrupted
+        && let Some(branch) = git.branch()?
+    {
+        let change =
+            Change::new(Property::Revision, format!("{head} on the branch {branch}"), &target.commit);
+        return Ok(Some(change.note("a checkout stands on no branch")));
+    }
     if head == target.commit && !interrupted {
         return Ok(target.away.map(|why| {
             let note = format!("the remote cannot be asked whether `{revision}` moved: {why}");

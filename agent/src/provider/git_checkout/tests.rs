@@ -227,3 +227,63 @@ fn git_runs_as_the_user_and_only_in_what_is_the_users() {
     let reason = event.reason.clone().unwrap_or_default();
     assert!(event.status == Status::Failed && reason.contains("belongs to"), "{event:?}");
 }
+
+#[test]
+fn what_is_hidden_from_git_is_a_local_change() {
+    let Some((mut bench, _)) = bench("v1", &[("force", true.into())]) else { return };
+    bench.run(Mode::Enforce);
+    for hide in [
+        "update-index --assume-unchanged file",
+        "update-index --skip-worktree file",
+        "config core.fileMode false; chmod 755 app/file",
+    ] {
+        sh(&bench, &format!("git -C app {hide}; echo evil >app/file"));
+        changes(&mut bench, "force", Cause::Corrective);
+        assert_eq!(bench.read("app/file").as_deref(), Some("one\n"), "{hide}");
+    }
+    sh(&bench, "chmod 755 app/file");
+    changes(&mut bench, "force", Cause::Corrective);
+    assert_eq!(sh(&bench, "stat -c %a app/file"), "644");
+}
+
+#[test]
+fn changed_files_of_submodules_are_named_and_thrown_away() {
+    let Some((mut bench, index)) = bench("v1", &[("submodules", true.into())]) else { return };
+    let allow = "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always";
+    sh(
+        &bench,
+        &format!("{COMMIT} git init -q -b main ../lib; cd ../lib; echo s >s; git add s; git commit -qm s"),
+    );
+    sh(
+        &bench,
+        &format!("{COMMIT} {allow}; git submodule --quiet add ../lib lib; git commit -qm lib; git tag v3"),
+    );
+    bench.run(Mode::Enforce);
+    // The checkout of a submodule of this machine is the test's own: git lets nobody clone by a path.
+    sh(
+        &bench,
+        &format!(
+            "{allow}; git -C app fetch -q --tags origin; git -C app checkout -q v3; git -C app submodule --quiet update --init"
+        ),
+    );
+    bench.set(index, "revision", of(&bench, "v3").as_str());
+    bench.run(Mode::Enforce);
+    sh(&bench, "echo precious >app/lib/s; echo mine >app/file");
+    let said = event(&mut bench);
+    assert!(said.reason.as_deref().is_some_and(|words| words.contains("lib/s")), "{said:?}");
+    bench.set(index, "force", true);
+    let events = bench.run(Mode::Enforce).events;
+    assert!(events.iter().any(|event| event.status == Status::Changed), "{events:?}");
+    assert_eq!(bench.read("app/lib/s").as_deref(), Some("s\n"));
+    sh(&bench, "echo dirty >app/lib/s");
+    changes(&mut bench, "force", Cause::Corrective);
+}
+
+#[test]
+fn a_branch_that_somebody_checked_out_is_left_again() {
+    let Some((mut bench, _)) = bench("v2", &[]) else { return };
+    bench.run(Mode::Enforce);
+    sh(&bench, "git -C app checkout -q -b mine");
+    changes(&mut bench, "revision", Cause::Corrective);
+    assert_eq!(sh(&bench, "git -C app symbolic-ref -q HEAD || echo none"), "none");
+}
