@@ -16,7 +16,7 @@ use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
 use super::{Alias, Applied, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties};
-use crate::system::accounts::Account;
+use crate::system::accounts::{Account, GroupEntry};
 use crate::system::{Accounts, Inspect, Liveness};
 
 mod command;
@@ -196,7 +196,7 @@ fn refusal(want: &User, accounts: &Accounts) -> Option<String> {
 
 /// A group that is named, and is not there.
 fn missing_group<'a>(want: &'a User, accounts: &Accounts) -> Option<&'a SystemName> {
-    let is_missing = |group: &&SystemName| accounts.gid(group.as_str()).is_none();
+    let is_missing = |group: &&SystemName| found(group.as_str(), accounts).is_none();
     let mut named = want.gid.iter().chain(want.groups.iter().flatten());
     named.find(is_missing)
 }
@@ -275,12 +275,27 @@ fn has_password(should: &str, account: &Account, found: &Found) -> bool {
 }
 
 /// The supplementary groups of a user that count: all, or those that are wanted.
-fn groups_of<'a>(want: &User, accounts: &'a Accounts) -> BTreeSet<&'a str> {
+fn groups_of<'a>(want: &'a User, accounts: &'a Accounts) -> BTreeSet<&'a str> {
     let name = want.title.as_str();
-    let wanted = names(want.groups.as_deref().unwrap_or_default());
-    let counts = |group: &str| want.membership == Membership::Inclusive || wanted.contains(group);
-    let of_user = accounts.groups().iter().filter(|group| group.members.iter().any(|member| member == name));
-    of_user.map(|group| group.name.as_str()).filter(|group| counts(group)).collect()
+    let is_member = |group: &GroupEntry| group.members.iter().any(|member| member == name);
+    let named: Vec<_> = names(want.groups.as_deref().unwrap_or_default())
+        .into_iter()
+        .filter_map(|word| Some((word, found(word, accounts)?)))
+        .collect();
+    let is_named = |group: &&GroupEntry| named.iter().any(|(_, other)| other.name == group.name);
+    let others = accounts.groups().iter().filter(|group| is_member(group) && !is_named(group));
+    let others = others.filter(|_| want.membership == Membership::Inclusive).map(|group| group.name.as_str());
+    // Those that are wanted in the words in which they are: a name, or a number.
+    let wanted = named.iter().filter(|(_, group)| is_member(group)).map(|(word, _)| *word);
+    wanted.chain(others).collect()
+}
+
+/// The group of a name, or of a number where no group has that name.
+fn found<'a>(word: &str, accounts: &'a Accounts) -> Option<&'a GroupEntry> {
+    accounts.group(word).or_else(|| {
+        let gid: u32 = word.parse().ok()?;
+        accounts.groups().iter().find(|group| group.gid == gid)
+    })
 }
 
 /// Names in order, each once.

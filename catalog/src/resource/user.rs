@@ -90,7 +90,14 @@ impl Rules for User {
             return Vec::new();
         }
         let groups = self.gid.iter().chain(self.groups.iter().flatten());
-        let mut implied: Vec<_> = groups.map(|group| Implied::on("group", group.as_str())).collect();
+        let by_number = |group: &SystemName| group.as_str().bytes().all(|byte| byte.is_ascii_digit());
+        let mut implied: Vec<_> = groups
+            .map(|group| match by_number(group) {
+                // Which one has the number is not known here.
+                true => Implied::All("group"),
+                false => Implied::on("group", group.as_str()),
+            })
+            .collect();
         implied.extend(self.shell.iter().map(|shell| Implied::on("file", shell.as_str())));
         if let (Some(home), false) = (&self.home, self.manage_home) {
             implied.push(Implied::on_parent(home.as_str()));

@@ -97,6 +97,18 @@ fn groups_are_the_least_or_the_whole() {
 }
 
 #[test]
+fn groups_by_number_are_the_groups_that_have_them() {
+    let groups = |list: &[&str]| Value::from(list.iter().map(|name| Value::from(*name)).collect::<Vec<_>>());
+    assert_eq!(changes("deploy", &[("groups", groups(&["33"]))]), [""; 0]);
+    assert_eq!(changes("deploy", &[("groups", groups(&["33", "adm"]))]), [""; 0]);
+    assert_eq!(changes("deploy", &[("groups", groups(&["33", "50"]))]), ["groups: 33 -> 33,50"]);
+    let whole = [("groups", groups(&["33"])), ("membership", "inclusive".into())];
+    assert_eq!(changes("deploy", &whole), ["groups: 33,adm -> 33"]);
+    let later = plan(&want("alice", &[("groups", groups(&["2000"]))])).unwrap();
+    assert_eq!(later, Plan::Pending("there is no group `2000`".to_owned()));
+}
+
+#[test]
 fn a_new_account_is_made_whole_with_the_group_that_has_its_name() {
     let attributes = [
         ("uid", 1002.into()),
@@ -315,7 +327,12 @@ fn keys_that_no_resource_gives_are_removed() {
     let named = Named::new(&all);
     let machine = machine();
     machine.put(FILE, &format!("# kept\nssh-ed25519 {KEY} laptop\nssh-rsa junk! stray\n"));
-    let reading = Reading { machine: &machine, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: Path::new("/none"),
+    };
     let planned =
         || match Users.plan(&purging, &Users.observe(&[&purging], reading).unwrap(), reading).unwrap() {
             Plan::Changes(changes) => changes,
