@@ -44,7 +44,7 @@ resource_type! {
         parameter validate: Option<Command>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,
-        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too; otherwise owner, group and mode of what is there.
+        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is no program in the source has none; otherwise owner, group and mode of what is there.
         parameter recurse: bool = false,
         /// Removes what a directory holds and no resource of the catalog claims. Archives, checkouts and deployments below it, homes of managed users, and the links by which managed units are enabled or masked stay with all that is in them.
         property purge: bool = false,

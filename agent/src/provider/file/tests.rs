@@ -148,11 +148,17 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
     let mended = bench.run(Mode::Enforce).events;
     assert_eq!(
         told(&mended),
-        ["bin/link target Changed", "bin/run mode Changed", "spool/empty ensure Changed"]
+        [
+            "bin/data mode Changed",
+            "bin/link target Changed",
+            "bin/run mode Changed",
+            "spool/empty ensure Changed"
+        ]
     );
     assert!(mended.iter().all(|event| event.cause == Some(Cause::Corrective)), "{mended:#?}");
     assert_eq!(target(&bench), Path::new("../bin/run"));
     assert_eq!(mode(&bench, "t/bin/run"), 0o750, "who reads it may run it");
+    assert_eq!(mode(&bench, "t/bin/data"), 0o644, "what is no program in the source is none here");
     // A declared mode is everybody's, and programs can be run by it too.
     bench.set(tree, "mode", "0640");
     bench.run(Mode::Enforce);

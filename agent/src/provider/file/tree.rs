@@ -57,8 +57,13 @@ impl Source<'_> {
     /// The mode that is wanted, of what has `is` where nobody declares one.
     fn mode(self, want: &File, is: u32) -> Option<u32> {
         let declared = want.mode.and_then(|mode| member_mode(mode.0, self.kind()));
-        let is_program = matches!(self, Self::File(_, _, true));
-        declared.or(is_program.then_some(is)).map(|mode| self.with_execution(mode))
+        let kept = match self {
+            Self::File(_, _, true) => Some(is),
+            // What the source does not mark is no program, whoever marked it here.
+            Self::File(_, _, false) => Some(is & !0o111),
+            Self::Directory | Self::Link(_) => None,
+        };
+        declared.or(kept).map(|mode| self.with_execution(mode))
     }
 
     fn content(self) -> Option<Content> {
@@ -100,6 +105,8 @@ pub(super) fn left(want: &File, entries: &Entries) -> Left<'static> {
                 if *program {
                     let mode = want.mode.map_or_else(String::new, |mode| mode.to_string());
                     left.insert(format!("{path}:mode"), format!("{mode} and can be run"));
+                } else if want.mode.is_none() {
+                    left.insert(format!("{path}:mode"), "no program".to_owned());
                 }
                 "file"
             }
