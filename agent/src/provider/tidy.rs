@@ -32,13 +32,13 @@ impl Provider for Tidying {
     }
 
     fn plan(&self, want: &Tidy, spared: &Spared, reading: Reading<'_>) -> Result<Plan, Error> {
-        let directory = Path::new(want.title.as_str());
+        let directory = Path::new(want.directory());
         match reading.machine.stat(directory)? {
             None => Ok(Plan::IN_SYNC),
             Some(stat) if stat.kind == FileKind::Directory => {
                 look::plan(want, &stat, spared, reading).map(Plan::of)
             }
-            Some(_) => Err(Error::Conflict(format!("{} is no directory; name one", want.title))),
+            Some(_) => Err(Error::Conflict(format!("{} is no directory; name one", want.directory()))),
         }
     }
 
@@ -48,7 +48,7 @@ impl Provider for Tidying {
             let Some(below) = change.path.as_deref().filter(|_| change.kind != ChangeKind::Note) else {
                 continue;
             };
-            match remove(want, &Path::new(want.title.as_str()).join(below), writing) {
+            match remove(want, &Path::new(want.directory()).join(below), writing) {
                 Ok(None) => {}
                 Ok(Some(kept)) => applied.said.push((index, kept.to_owned())),
                 Err(error) => applied.failed.push((index, error)),

@@ -61,8 +61,10 @@ impl Attribute for Recurse {
 }
 
 resource_type! {
-    /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what another resource of the catalog claims stays, with all that is in it. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
-    Tidy("tidy"), titled AbsolutePath {
+    /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory, or any name beside a `path`: so one directory can have several, with other names and ages. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what another resource of the catalog claims stays, with all that is in it. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
+    Tidy("tidy"), titled String {
+        /// The directory.
+        parameter path: Option<AbsolutePath> => "the title",
         /// Files at least this old: seconds, or a string such as `"14d"`. With `size`, both must hold.
         parameter age: Option<Seconds> => "any",
         /// Files of at least this size: bytes, or a string such as `"10M"`.
@@ -100,6 +102,13 @@ const KEPT: &[&str] = &[
     "/var/lib",
 ];
 
+impl Tidy {
+    /// The directory.
+    pub fn directory(&self) -> &str {
+        self.path.as_ref().map_or(self.title.as_str(), AbsolutePath::as_str)
+    }
+}
+
 impl Rules for Tidy {
     const SETS: &'static [&'static str] = &["matches"];
 
@@ -108,10 +117,15 @@ impl Rules for Tidy {
         let mut refuse = |attribute, message: String, help: &str| {
             errors.push(AttributeError::new(attribute, message).help(help));
         };
-        let title = self.title.as_str();
-        if KEPT.contains(&title) || ["/proc/", "/sys/"].iter().any(|dir| title.starts_with(dir)) {
-            let message = format!("`{title}` holds what the machine runs on, and is not tidied");
-            refuse("title", message, "name a directory below it");
+        let directory = self.directory();
+        let named_by = if self.path.is_some() { "path" } else { "title" };
+        if AbsolutePath::read(&directory.into()).is_err() {
+            let message = format!("`{}` is no path of a directory", directory.escape_debug());
+            refuse(named_by, message, "the title is an absolute path, or there is a `path` beside it");
+        }
+        if KEPT.contains(&directory) || ["/proc/", "/sys/"].iter().any(|dir| directory.starts_with(dir)) {
+            let message = format!("`{directory}` holds what the machine runs on, and is not tidied");
+            refuse(named_by, message, "name a directory below it");
         }
         if self.age.is_none() && self.size.is_none() && self.matches.is_empty() {
             let help =
@@ -126,7 +140,7 @@ impl Rules for Tidy {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        vec![Implied::on_path(self.title.as_str())]
+        vec![Implied::on_path(self.directory())]
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -152,6 +166,13 @@ mod tests {
         for kept in ["/", "/etc", "/proc/1", "/usr"] {
             assert_eq!(read(kept, &old).unwrap_err()[0].attribute, "title", "{kept}");
         }
+        assert_eq!(read("var/tmp", &old).unwrap_err()[0].attribute, "title");
+        let twice = [("path", Value::from("/var/tmp")), ("age", "1d".into())];
+        assert_eq!(read("dumps", &twice).unwrap().directory(), "/var/tmp");
+        assert_eq!(
+            read("dumps", &[("path", "/etc".into()), ("age", "1d".into())]).unwrap_err()[0].attribute,
+            "path"
+        );
         assert!(read("/var/tmp", &[]).unwrap_err()[0].message.contains("everything"));
         assert!(read("/var/tmp", &[("matches", "a/b".into())]).is_err());
     }

@@ -65,7 +65,7 @@ pub(super) fn plan_at_most(
     let (now, device) = (reading.machine.now(), stat.id.0);
     let mut look = Look {
         want,
-        place: Ways::new(reading.machine).place(want.title.as_str()),
+        place: Ways::new(reading.machine).place(want.directory()),
         reading,
         spared,
         now,
@@ -81,7 +81,7 @@ pub(super) fn plan_at_most(
         let kept = "nothing is removed: another resource says what the directory holds";
         return Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)]);
     }
-    reading.machine.walk(Path::new(want.title.as_str()), &mut |met| {
+    reading.machine.walk(Path::new(want.directory()), &mut |met| {
         Ok(match met {
             Ok(member) => look.member(member),
             Err(unread) => look.unread(&unread),

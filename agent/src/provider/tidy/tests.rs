@@ -130,7 +130,12 @@ fn links_and_what_the_catalog_names_stay() {
     let attributes = [("content".into(), Value::from("text"))].into();
     let typed = [Typed::read("file", "/spool/deep/old.log", &attributes).unwrap().unwrap()];
     let named = Named::new(&typed);
-    let reading = Reading { machine: &double, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
+    let reading = Reading {
+        machine: &double,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: Path::new("/none"),
+    };
     double.pass(30 * 86_400);
     let want = want("/spool", &all);
     let spared = Tidying.observe(&[&want], reading).unwrap();
@@ -179,7 +184,12 @@ fn a_huge_directory_is_tidied_run_by_run() {
     let all = [("age", Value::from("14d")), ("recurse", true.into()), ("remove_dirs", true.into())];
     let want = want::<Tidy>("/spool", &all);
     let named = Named::new(&[]);
-    let reading = Reading { machine: &double, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
+    let reading = Reading {
+        machine: &double,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: Path::new("/none"),
+    };
     let stat = crate::system::Inspect::stat(&double, Path::new("/spool")).unwrap().unwrap();
     let changes = look::plan_at_most(3, &want, &stat, &Spared::default(), reading).unwrap();
     let files: Vec<_> = changes.iter().filter(|change| change.kind == ChangeKind::Moved).collect();
