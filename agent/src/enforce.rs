@@ -20,6 +20,7 @@ use crate::system::System;
 use check::Verdict;
 use claims::Claims;
 use correct::First;
+pub(crate) use correct::WOULD_BE_REFRESHED;
 use memory::{End, Memory, Past};
 use record::Record;
 

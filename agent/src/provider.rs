@@ -383,7 +383,7 @@ pub enum Error {
     #[error(transparent)]
     Content(#[from] crate::content::Error),
     /// A command failed.
-    #[error("`{command}` failed with {exit}: {said}")]
+    #[error("`{command}` {}", ended(.exit, .said))]
     Command {
         /// The command.
         command: String,
@@ -419,6 +419,15 @@ pub enum Error {
     /// One error of several resources.
     #[error(transparent)]
     Shared(#[from] Arc<Self>),
+}
+
+/// How a command ended that failed, with its last words where it had any.
+fn ended(exit: &system::Exit, said: &str) -> String {
+    let how = match exit {
+        system::Exit::Code(_) => format!("failed with {exit}"),
+        system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped => format!("was {exit}"),
+    };
+    if said.trim().is_empty() { how } else { format!("{how}: {said}") }
 }
 
 impl Error {

@@ -11,6 +11,7 @@ use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
 
 use super::style::harmless;
 use super::{Common, Format, Style};
+use crate::enforce::WOULD_BE_REFRESHED;
 
 /// The most characters of a value that are shown.
 const MAX_VALUE: usize = 200;
@@ -30,7 +31,11 @@ pub(super) fn exit_code(report: &Report, common: &Common) -> ExitCode {
     let failed = counts.failed > 0 || report.catalog.is_none();
     // A resource that was changed in part and failed in part counts as failed, and changed all the same.
     let in_part = report.events.iter().any(|event| event.status == Status::Changed);
-    let off = in_part || counts.changed + counts.would_change + counts.refreshed > 0;
+    // A command that runs at every run changes nothing that is compared, and still notifies others.
+    let would_refresh =
+        |event: &Event| event.reason.as_deref().is_some_and(|reason| reason.starts_with(WOULD_BE_REFRESHED));
+    let refreshes = counts.refreshed > 0 || report.events.iter().any(would_refresh);
+    let off = in_part || refreshes || counts.changed + counts.would_change > 0;
     match (common.detailed_exitcodes, off, failed) {
         (false, _, failed) => u8::from(failed).into(),
         (true, off, failed) => (2 * u8::from(off) + 4 * u8::from(failed)).into(),
@@ -102,7 +107,9 @@ fn block(out: &mut String, event: &Event, style: Style) {
     let cause = event.cause.map(|cause| format!(", {}", because(cause))).unwrap_or_default();
     let _ = writeln!(out, "{}{}", painted(word), style.faint(&cause));
     if let Some(reason) = &event.reason {
-        let _ = writeln!(out, "    {}", harmless(reason));
+        for line in reason.lines() {
+            let _ = writeln!(out, "    {}", harmless(line));
+        }
     }
     for source in &event.sources {
         let _ = writeln!(out, "    {}", style.faint(&format!("set in {}", place(source))));

@@ -26,6 +26,7 @@ mod undone;
 
 use debts::Debts;
 use last::{Made, made};
+pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::First;
 
 /// Gives every resource its turn; answers with what is known of each at the end.

@@ -144,14 +144,18 @@ fn is_missing(error: &Error) -> bool {
     }
 }
 
-/// Whether a guard's command succeeds. One that was not run has said neither.
+/// What a shell ends with whose command was killed: the signal is 128 less.
+const KILLED: [i32; 5] = [134, 135, 137, 139, 143];
+
+/// Whether a guard's command succeeds. One that was not run, or was killed, has said neither.
 fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, Error> {
     let invocation = invocation(want, command.clone());
     let output = machine.probe(&invocation)?;
     match output.exit {
         Exit::Code(code) if NOT_RUN.contains(&code) => Err(Error::command(&invocation, &output)),
-        Exit::TimedOut(_) | Exit::Stopped => Err(Error::command(&invocation, &output)),
-        _ => Ok(output.succeeded()),
+        Exit::Code(code) if KILLED.contains(&code) => Err(Error::command(&invocation, &output)),
+        Exit::TimedOut(_) | Exit::Signal(_) | Exit::Stopped => Err(Error::command(&invocation, &output)),
+        Exit::Code(_) => Ok(output.succeeded()),
     }
 }
 
@@ -242,6 +246,23 @@ mod tests {
         let error = trial::writing(&double, |writing| Commands.apply(&want, &[], writing)).unwrap_err();
         assert!(error.to_string().contains("interrupted, since the run was told to stop"), "{error}");
         assert_eq!(double.ran(), ["make"]);
+    }
+
+    #[test]
+    fn a_guard_that_was_killed_has_said_nothing() {
+        let killed = |exit| system::Output { exit, stdout: Vec::new(), stderr: Vec::new() };
+        for (exit, words) in [
+            (Exit::Signal(9), "`false` was ended by signal 9"),
+            (Exit::Code(137), "`false` failed with exit code 137"),
+            (Exit::TimedOut(Duration::from_secs(2)), "`false` was ended after its timeout of 2 s"),
+        ] {
+            let double = Double::new(move |_| Some(killed(exit)));
+            for guard in ["unless", "only_if"] {
+                let want = want("x", &[("command", "true".into()), (guard, "false".into())]);
+                let error = trial::plan(&Commands, &double, &want).unwrap_err().to_string();
+                assert_eq!(error, words);
+            }
+        }
     }
 
     #[test]

@@ -133,8 +133,11 @@ fn supported(want: &Locale, found: &Found) -> Result<Result<(), Plan>, Error> {
     if want.ensure == Presence::Absent || entries::find(supported, &want.title).is_some() {
         return Ok(Ok(()));
     }
-    let names = supported.lines().filter_map(Entry::parse).map(|entry| entry.name);
-    let near = nearest(want.title.as_str(), names).map(|near| format!("did you mean `{near}`? "));
+    let names: Vec<_> = supported.lines().filter_map(Entry::parse).map(|entry| entry.name).collect();
+    let other_case = names.iter().copied().find(|name| name.eq_ignore_ascii_case(want.title.as_str()));
+    let near = other_case
+        .or_else(|| nearest(want.title.as_str(), names))
+        .map(|near| format!("did you mean `{near}`? "));
     Err(Error::Missing(format!(
         "this machine knows no locale `{}`: {}see {SUPPORTED}",
         want.title,

@@ -88,6 +88,9 @@ impl Provider for Packages {
                 if let Some(package) = virtual_by.get(want.title.as_str()) {
                     return provided::plan(want, package);
                 }
+                if let Some(why) = epoch(want, status) {
+                    return Err(Error::Refused(why));
+                }
                 let mut changes = differences(want, status, candidates);
                 let is_latest = changes.is_empty() && candidates.contains_key(want.title.as_str());
                 let note = lists_age.filter(|_| is_latest).map(lists::note);
@@ -157,6 +160,15 @@ fn refusal(want: &Package) -> Option<String> {
     Some(format!(
         "option `{word}` would be taken for a package; write one that has a value as `--option=value`"
     ))
+}
+
+/// A version that is the one that is installed but for its epoch: apt would find none.
+fn epoch(want: &Package, status: &DpkgStatus) -> Option<String> {
+    let PackageEnsure::Version(wanted) = &want.ensure else { return None };
+    let is = &status.installed(want.title.as_str())?.version;
+    let (_, rest) = is.split_once(':')?;
+    (rest == wanted)
+        .then(|| format!("`{wanted}` is the version that is installed, but without its epoch: write `{is}`"))
 }
 
 /// What differs.

@@ -66,6 +66,16 @@ fn a_terminal_shows_the_diff_and_cannot_be_steered_by_it() {
 }
 
 #[test]
+fn a_reason_of_several_lines_is_shown_in_as_many() {
+    let failed =
+        Event { status: Status::Failed, reason: Some("apt said:\nE: no\u{1b}[2J".into()), ..event() };
+    let shown = text(&report(vec![failed.clone()], Counts::default()), None, Style::Terminal);
+    assert!(shown.contains("    apt said:\n    E: no\\u{1b}[2J\n"), "{shown}");
+    let plain = text(&report(vec![failed], Counts::default()), None, Style::Plain);
+    assert!(plain.contains("apt said:\\nE: no"), "a line of a journal stays one: {plain}");
+}
+
+#[test]
 fn who_wants_no_colours_reads_the_same_without_them() {
     let shown = |style| text(&report(vec![event()], Counts::default()), None, style);
     let mut colours = shown(Style::Terminal);
@@ -118,6 +128,14 @@ fn a_resource_that_was_changed_in_part_and_failed_in_part_is_both() {
     let is = |code: u8| format!("{:?}", ExitCode::from(code));
     assert_eq!(code(vec![part(Status::Changed), part(Status::Failed)]), is(6));
     assert_eq!(code(vec![part(Status::Failed)]), is(4));
+}
+
+#[test]
+fn an_audit_after_which_a_run_would_refresh_is_not_green() {
+    let reason = format!("{}, notified by exec[x]", WOULD_BE_REFRESHED);
+    let would = Event { status: Status::Info, reason: Some(reason), ..event() };
+    let code = exit_code(&report(vec![would], Counts::default()), &common(true));
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
 }
 
 #[test]

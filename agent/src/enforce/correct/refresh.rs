@@ -10,6 +10,9 @@ use super::super::turns::{Came, Notified};
 use super::{Correct, Pass};
 use crate::provider::{Change, Refreshed};
 
+/// How what is said of a resource begins that a run would refresh.
+pub(crate) const WOULD_BE_REFRESHED: &str = "would be refreshed";
+
 impl Correct<'_, '_, '_> {
     /// Acts on a notification, if there is one, and ends the turn.
     pub(super) fn finish(&mut self, index: usize, mut came: Came, mended: &[Change]) {
@@ -24,7 +27,7 @@ impl Correct<'_, '_, '_> {
                 _ if is_real => self.refresh(index, &notified, mended, &mut came),
                 Pass::First => {
                     came.would = true;
-                    let text = format!("would be refreshed, notified by {}", notified.by);
+                    let text = format!("{WOULD_BE_REFRESHED}, notified by {}", notified.by);
                     self.record.whole(index, Status::Info, text, Duration::ZERO);
                 }
                 Pass::Second => {}

@@ -125,13 +125,20 @@ fn what_cannot_be_had_is_refused_or_waited_for() {
     let with = machine(&[], "");
     let refused = plan(&with, "de_HC.UTF-8", &[]).unwrap_err().to_string();
     assert!(refused.contains("did you mean `de_CH.UTF-8`?"), "{refused}");
+    let other_case = plan(&with, "DE_ch.UTF-8", &[]).unwrap_err().to_string();
+    assert!(other_case.contains("did you mean `de_CH.UTF-8`?"), "{other_case}");
     let bare = Double::new(|_| Some(said("C\nPOSIX\n")));
     let waits = plan(&bare, "de_CH.UTF-8", &[]).unwrap();
     assert!(matches!(&waits, Plan::Pending(why) if why.contains("package `locales`")), "{waits:?}");
     assert_eq!(plan(&bare, "de_CH.UTF-8", &[("ensure", "absent".into())]).unwrap(), Plan::IN_SYNC);
     let both = ["de_CH.UTF-8", "fr_CH.UTF-8"].map(|title| locale(title, &[("default", true.into())]));
     let all = both.clone().map(Typed::Locale);
-    let reading = Reading { machine: &with, content: &content::Nowhere, named: &Named::new(&all), state_dir: std::path::Path::new("/none") };
+    let reading = Reading {
+        machine: &with,
+        content: &content::Nowhere,
+        named: &Named::new(&all),
+        state_dir: std::path::Path::new("/none"),
+    };
     let seen = Locales.observe(&[], reading).unwrap();
     assert!(Locales.plan(&both[0], &seen, reading).unwrap_err().to_string().contains("locale[fr_CH.UTF-8]"));
 }

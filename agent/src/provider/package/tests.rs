@@ -79,6 +79,16 @@ fn what_is_not_is_said_with_what_there_is() {
     }
 }
 
+#[test]
+fn a_version_without_its_epoch_is_refused_with_the_whole_one() {
+    let status = DpkgStatus::parse(&STATUS.replace("1.22.1-9", "1:1.22.1-9"));
+    let refused = epoch(&want("nginx", "1.22.1-9"), &status).unwrap();
+    assert!(refused.contains("write `1:1.22.1-9`"), "{refused}");
+    for other in ["1:1.22.1-9", "1.23-1", "present"] {
+        assert_eq!(epoch(&want("nginx", other), &status), None, "{other}");
+    }
+}
+
 pub(super) fn held(title: &str, ensure: &str, hold: bool) -> Package {
     Package { hold: Some(hold), ..want(title, ensure) }
 }
