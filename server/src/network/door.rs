@@ -250,7 +250,7 @@ mod tests {
             let mut fresh = from(&door, honest, 1);
             fresh[0].0.active.store(10, Ordering::Relaxed);
             held.iter().zip(1..).for_each(|((place, _), at)| place.active.store(at, Ordering::Relaxed));
-            let enter = |n| {
+            let enter = |n: u8| {
                 let entered = door.enter(network(n + 10));
                 entered.0.active.store(20, Ordering::Relaxed);
                 entered
