@@ -13,6 +13,7 @@ mod docs;
 mod estate;
 mod failing;
 mod faults;
+mod implied;
 mod lab;
 mod modules;
 mod nginx_check;

@@ -314,6 +314,13 @@ mod tests {
         assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), base);
         let foreign = json.replacen("{\"id\"", "{\"extra\":1,\"id\"", 1);
         assert!(serde_json::from_str::<Catalog>(&foreign).is_err());
+        let mut ordered = base;
+        ordered.resources.push(resource("file[/b]", &[]));
+        ordered.edges = vec![Edge { from: 0, to: 1, kind: EdgeKind::Need }];
+        let json = serde_json::to_string(&ordered).unwrap();
+        assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), ordered);
+        // An edge that this program does not know is none that it may take for another.
+        assert!(serde_json::from_str::<Catalog>(&json.replace("\"need\"", "\"newer\"")).is_err());
     }
 
     #[test]

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 /// `i` begins and `r + 2i + 1` where it ends.
 pub type NodeIndex = u32;
 
-/// What an edge means.
+/// What an edge means. A catalog's id has the number of the kind: new ones come last.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum EdgeKind {
-    /// `from` comes first.
+    /// `from` comes first, as a manifest says: where it fails, `to` is skipped.
     Order,
     /// `from` comes first, and a change of it refreshes `to`.
     Notify,
@@ -25,6 +25,12 @@ pub enum EdgeKind {
     Reload,
     /// From a container's begin to a member, or from a member to its end: order, and notifications pass through.
     Contain,
+    /// `from` comes first. That is all: `to` does not need it.
+    After,
+    /// `from` comes first, and may bring what `to` cannot be without: where it fails and `to` does lack something, `to` is skipped.
+    Provide,
+    /// `from` comes first, and `to` is in it or made of it: where it fails and `to` is not as wanted, `to` is skipped.
+    Need,
 }
 
 /// An edge.

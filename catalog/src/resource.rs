@@ -31,6 +31,7 @@ pub mod git_checkout;
 pub mod group;
 pub mod host;
 pub mod hostname;
+pub mod implied;
 pub mod ini_setting;
 pub mod kernel_module;
 pub mod locale;
@@ -68,6 +69,7 @@ pub use git_checkout::GitCheckout;
 pub use group::Group;
 pub use host::Host;
 pub use hostname::Hostname;
+pub use implied::{Bond, Implied};
 pub use ini_setting::IniSetting;
 pub use kernel_module::KernelModule;
 pub use locale::Locale;
@@ -236,7 +238,7 @@ impl LeftOut {
 /// What a type says of a resource, for who does not know its Rust type.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// What must come before or after it.
+    /// What it hangs on, and what hangs on it.
     pub implied: Vec<Implied>,
     /// What it manages.
     pub claims: Vec<Claim>,
@@ -312,62 +314,6 @@ impl TypeDef {
     }
 }
 
-/// An implied edge. One that runs against an explicit edge, or whose other end is not in the catalog, is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Implied {
-    /// Of these, the first that the catalog holds comes before.
-    First(Vec<ResourceRef>),
-    /// All resources of this type come before.
-    All(&'static str),
-    /// This one comes after.
-    Before(ResourceRef),
-    /// This one comes after, and takes this resource as a part of it: it must be in the catalog, with the attribute true.
-    PartOf(ResourceRef, &'static str),
-}
-
-impl Implied {
-    /// One resource comes before.
-    pub fn on(type_name: &str, title: impl Into<Arc<str>>) -> Self {
-        Self::First(vec![ResourceRef::new(type_name, title)])
-    }
-
-    /// The nearest managed ancestor of a path comes before.
-    pub fn on_parent(path: &str) -> Self {
-        let ancestors = std::iter::successors(parent(path), |p| parent(p));
-        Self::First(ancestors.map(|p| ResourceRef::new("file", p)).collect())
-    }
-
-    /// A file, or else its nearest managed ancestor, comes before: for what stands in a file or directory.
-    pub fn on_path(path: &str) -> Self {
-        let all = std::iter::successors(Some(path), |p| parent(p));
-        Self::First(all.map(|p| ResourceRef::new("file", p)).collect())
-    }
-
-    /// The nearest managed mount that a path is in comes before.
-    pub fn on_mount(path: &str) -> Self {
-        let ancestors = std::iter::successors(parent(path), |p| parent(p));
-        Self::First(ancestors.map(|p| ResourceRef::new("mount", p)).collect())
-    }
-
-    /// This one comes after, and takes this resource as a part by its attribute `taken_by`.
-    pub fn part_of(type_name: &str, title: impl Into<Arc<str>>, taken_by: &'static str) -> Self {
-        Self::PartOf(ResourceRef::new(type_name, title), taken_by)
-    }
-
-    /// This one comes after.
-    pub fn before(type_name: &str, title: impl Into<Arc<str>>) -> Self {
-        Self::Before(ResourceRef::new(type_name, title))
-    }
-}
-
-fn parent(path: &str) -> Option<&str> {
-    match path.rsplit_once('/')? {
-        ("", "") => None,
-        ("", _) => Some("/"),
-        (parent, _) => Some(parent),
-    }
-}
-
 /// What is wrong with one attribute.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -406,7 +352,7 @@ pub trait Rules {
         Vec::new()
     }
 
-    /// What must come before, if it is in the catalog.
+    /// What it hangs on, if that is in the catalog.
     fn implied(&self) -> Vec<Implied> {
         Vec::new()
     }
@@ -440,17 +386,6 @@ mod tests {
         for bad in ["file", "file[]", "[x]", "file[x"] {
             assert!(ResourceRef::parse(bad).is_none(), "{bad}");
         }
-    }
-
-    #[test]
-    fn ancestors_end_at_the_root() {
-        let titles = |implied| match implied {
-            Implied::First(list) => list.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(titles(Implied::on_parent("/etc/nginx/x")), ["file[/etc/nginx]", "file[/etc]", "file[/]"]);
-        assert_eq!(titles(Implied::on_path("/etc/x")), ["file[/etc/x]", "file[/etc]", "file[/]"]);
-        assert!(titles(Implied::on_parent("/")).is_empty());
     }
 
     #[test]
@@ -497,7 +432,7 @@ mod tests {
         let mut files: Vec<String> = std::fs::read_dir(dir)
             .unwrap()
             .map(|e| e.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_owned())
-            .filter(|name| name != "attribute" && name != "define")
+            .filter(|name| !["attribute", "define", "implied"].contains(&name.as_str()))
             .collect();
         files.sort();
         // A type may have a file and a folder beside it.

@@ -19,6 +19,7 @@ use super::{Run, Subject};
 use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
 
 mod debts;
+mod held;
 mod last;
 mod refresh;
 mod rivals;
@@ -137,22 +138,15 @@ impl Correct<'_, '_, '_> {
             self.skip(index, format!("{blocker} failed"));
         } else {
             self.look_if_stale(index);
-            match self.view.latest(index) {
-                Verdict::Changes(_) if policy == Policy::Enforce => self.correct(index),
-                verdict => {
+            match (self.held_up(index), self.view.latest(index)) {
+                (Some(why), _) => self.skip(index, why),
+                (None, Verdict::Changes(_)) if policy == Policy::Enforce => self.correct(index),
+                (None, verdict) => {
                     let verdict = verdict.clone();
                     self.report(index, verdict);
                 }
             }
         }
-    }
-
-    /// In the second pass only who was in order gets a turn again; what is skipped then is judged by the last look.
-    fn skip(&mut self, index: usize, why: String) {
-        if self.pass == Pass::First {
-            self.record.whole(index, Status::Skipped, why, Duration::ZERO);
-        }
-        self.turns.finish(index, Came::default());
     }
 
     /// Looks at a resource again where something was done since, and at some of those after it, which will need that too.
@@ -215,6 +209,7 @@ impl Correct<'_, '_, '_> {
                 && matches!(view.latest(other), Verdict::Changes(_))
                 && (pass == Pass::First || last::is_in_order(record.outcome(other)))
                 && reached.blocked.is_none()
+                && reached.needs.is_none()
         })
     }
 

@@ -16,6 +16,7 @@ use crate::system::double::{Double, failed, said};
 
 mod claims;
 mod drift;
+mod held;
 mod last_look;
 mod missing;
 mod random;

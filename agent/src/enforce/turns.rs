@@ -1,7 +1,8 @@
 //! Whose turn it is: the graph of a catalog while it is worked through.
 //!
 //! What a resource came to flows along the edges to those after it: that something before it failed, that something before
-//! it would change, and notifications. Containers only pass things on: a notification of one reaches its members, and a change of
+//! it would change, and notifications. How far a failure goes depends on the edge: one that a manifest asks for passes it on
+//! whatever the machine is like, one that a type implies only to what needs it. Containers only pass things on: a notification of one reaches its members, and a change of
 //! a member is a change of the container.
 
 use std::cmp::Reverse;
@@ -22,6 +23,8 @@ pub(super) struct Came {
     pub(super) would: bool,
     /// It failed.
     pub(super) failed: bool,
+    /// It was skipped, for the failure of another where one has reached it.
+    pub(super) skipped: bool,
     /// It does not apply to this machine.
     pub(super) inapplicable: bool,
 }
@@ -42,12 +45,23 @@ pub(super) struct Notified {
 pub(super) struct Reached {
     /// The failure that it is skipped for.
     pub(super) blocked: Option<Arc<str>>,
+    /// The failure of something that it is in or made of: it is not touched, and skipped where it is not as wanted.
+    pub(super) needs: Option<Arc<str>>,
+    /// The failure of something that may bring what it lacks: it is skipped where it lacks anything.
+    pub(super) lacks: Option<Arc<str>>,
     /// Something before it would have changed.
     pub(super) anticipates: bool,
     /// Something before it that does not apply to this machine: what that would have brought will not come.
     pub(super) without: Option<Arc<str>>,
     /// A notification.
     pub(super) notified: Option<Notified>,
+}
+
+impl Reached {
+    /// The failure of something that it hangs on.
+    pub(super) fn failed_base(&self) -> Option<&Arc<str>> {
+        self.needs.as_ref().or(self.lacks.as_ref())
+    }
 }
 
 /// The graph while it is worked through.
@@ -177,15 +191,25 @@ impl<'a> Turns<'a> {
         let here = self.reached[node as usize].clone();
         let name: Arc<str> = self.catalog.node_name(node).into();
         let is_resource = (node as usize) < self.catalog.resources.len();
-        let blocked = here.blocked.clone().or_else(|| (came.failed && is_resource).then(|| name.clone()));
+        let blocked = here.blocked.clone();
+        let blocked = blocked.or_else(|| (came.failed && is_resource).then(|| name.clone()));
+        let blocked = blocked.or_else(|| here.failed_base().filter(|_| came.skipped).cloned());
         let without =
             here.without.clone().or_else(|| (came.inapplicable && is_resource).then(|| name.clone()));
         for (to, kind) in std::mem::take(&mut self.after[node as usize]) {
             let passed = self.passed(node, kind, came, &here, &name);
             let next = &mut self.reached[to as usize];
             next.anticipates |= here.anticipates || came.would;
-            if next.blocked.is_none() {
-                next.blocked.clone_from(&blocked);
+            let reason = match kind {
+                EdgeKind::After => None,
+                EdgeKind::Provide => Some(&mut next.lacks),
+                EdgeKind::Need => Some(&mut next.needs),
+                EdgeKind::Order | EdgeKind::Notify | EdgeKind::Reload | EdgeKind::Contain => {
+                    Some(&mut next.blocked)
+                }
+            };
+            if let Some(reason @ None) = reason {
+                reason.clone_from(&blocked);
             }
             if next.without.is_none() {
                 next.without.clone_from(&without);
@@ -218,7 +242,9 @@ impl<'a> Turns<'a> {
             EdgeKind::Notify => Notice::Refresh,
             EdgeKind::Reload => Notice::Reload,
             EdgeKind::Contain if self.is_begin(node) => return here.notified.clone(),
-            EdgeKind::Contain | EdgeKind::Order => return None,
+            EdgeKind::Contain | EdgeKind::Order | EdgeKind::After | EdgeKind::Provide | EdgeKind::Need => {
+                return None;
+            }
         };
         (came.changed || came.would).then(|| Notified { notice, real: came.changed, by: name.clone() })
     }

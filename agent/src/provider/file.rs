@@ -11,7 +11,7 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
-use super::{Applied, Error, Left, Provider, Reading, Shown, Spared, Writing, properties};
+use super::{Applied, Error, Left, Named, Provider, Reading, Shown, Spared, Writing, properties};
 use crate::content::ContentSource;
 use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
 
@@ -55,7 +55,7 @@ impl Provider for Files {
 
     fn plan(&self, want: &File, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let accounts = &seen.accounts;
-        let owners = match Owners::of(want, accounts) {
+        let owners = match Owners::of(want, accounts, reading.named) {
             Ok(owners) => owners,
             Err(why) => return Ok(Plan::Pending(why)),
         };
@@ -71,7 +71,7 @@ impl Provider for Files {
 
     fn apply(&self, want: &File, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let accounts = writing.machine.accounts()?;
-        let owners = Owners::of(want, &accounts).map_err(Error::Missing)?;
+        let owners = Owners::of(want, &accounts, writing.named).map_err(Error::Missing)?;
         let path = Path::new(want.title.as_str());
         match want.ensured() {
             FileEnsure::Absent => {
@@ -118,19 +118,23 @@ struct Owners {
 
 impl Owners {
     /// Finds them; where one is missing, says which.
-    fn of(want: &File, accounts: &Accounts) -> Result<Self, String> {
-        let find = |name: &Option<SystemName>, what: &str, id: fn(&Accounts, &str) -> Option<u32>| match name
-        {
-            None => Ok(None),
-            Some(name) => match id(accounts, name.as_str()) {
-                Some(id) => Ok(Some(id)),
-                None => Err(format!("the {what} `{name}` does not exist; manage it too, or name another")),
-            },
+    fn of(want: &File, accounts: &Accounts, named: &Named<'_>) -> Result<Self, String> {
+        const CURE: &str = "; manage it too, or name another";
+        if want.ensured() == FileEnsure::Absent {
+            return Ok(Self { uid: None, gid: None });
+        }
+        let missing = |what: &str, name: &SystemName, cure: &str| {
+            Err(format!("the {what} `{name}` does not exist{cure}"))
         };
-        Ok(Self {
-            uid: find(&want.owner, "user", Accounts::uid)?,
-            gid: find(&want.group, "group", Accounts::gid)?,
-        })
+        let uid = match want.owner.as_ref().map(|name| (name, accounts.uid(name.as_str()))) {
+            Some((name, None)) => return missing("user", name, named.unless_has_user(name.as_str(), CURE)),
+            found => found.and_then(|(_, uid)| uid),
+        };
+        let gid = match want.group.as_ref().map(|name| (name, accounts.gid(name.as_str()))) {
+            Some((name, None)) => return missing("group", name, named.unless_has_group(name.as_str(), CURE)),
+            found => found.and_then(|(_, gid)| gid),
+        };
+        Ok(Self { uid, gid })
     }
 
     /// How something new is made, as far as nothing else is said: as the old one was, or root's.

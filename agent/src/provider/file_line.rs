@@ -36,7 +36,8 @@ impl Provider for FileLines {
         match (texts.get(want.path.as_str())?, want.ensure) {
             (None, Presence::Absent) => Ok(Plan::IN_SYNC),
             (None, Presence::Present) => {
-                Ok(Plan::Pending(format!("there is no {}: manage the file too", want.path)))
+                let cure = reading.named.unless_has_file(want.path.as_str(), ": manage the file too");
+                Ok(Plan::Pending(format!("there is no {}{cure}", want.path)))
             }
             (Some(text), _) => {
                 let lines = Lines::of(text);

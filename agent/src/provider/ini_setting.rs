@@ -43,7 +43,9 @@ impl Provider for Settings {
         if let Some(directory) = directory.filter(|_| want.ensure == Presence::Present)
             && reading.machine.stat(directory)?.is_none()
         {
-            return Ok(Plan::Pending(format!("there is no {}: manage it too", directory.display())));
+            let directory = directory.display().to_string();
+            let cure = reading.named.unless_has_file(&directory, ": manage it too");
+            return Ok(Plan::Pending(format!("there is no {directory}{cure}")));
         }
         let lines = Lines::of(text.unwrap_or_default());
         refuse(want, &lines)?;

@@ -76,7 +76,7 @@ impl Provider for Mounts {
             return Err(Error::Refused(error));
         }
         let state = State { entry: entries.first(), kernel: seen.kernel.as_ref() };
-        if let Some(why) = state.missing(want, machine)? {
+        if let Some(why) = state.missing(want, reading)? {
             return Ok(Plan::Pending(why));
         }
         state.differences(want, machine).map(Plan::of)
@@ -148,7 +148,11 @@ struct State<'a> {
 
 impl State<'_> {
     /// What is not there yet, where it is to be mounted.
-    fn missing(&self, want: &Mount, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    fn missing(
+        &self,
+        want: &Mount,
+        Reading { machine, named, .. }: Reading<'_>,
+    ) -> Result<Option<String>, Error> {
         let due = self.kernel.is_some() && want.ensure == MountEnsure::Mounted;
         if !due || self.is_mounted(want, machine)? {
             return Ok(None);
@@ -157,7 +161,8 @@ impl State<'_> {
         let device = Some(want.device()).filter(|device| device.starts_with('/'));
         for path in point.into_iter().chain(device) {
             if machine.stat(path.as_ref())?.is_none() {
-                return Ok(Some(format!("there is no {path}: manage it too, or make it")));
+                let cure = named.unless_has_file(path, ": manage it too, or make it");
+                return Ok(Some(format!("there is no {path}{cure}")));
             }
         }
         Ok(None)

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::file::FileEnsure;
+use holdfast_catalog::resource::{File, Group, Typed, User};
 
 use super::spared::{Claimed, Spared};
 use super::{Error, Want};
@@ -28,6 +30,24 @@ impl<'a> Named<'a> {
         let claims = || self.all.iter().map(Typed::claims);
         let claimed = self.claimed.get_or_init(|| Arc::new(Claimed::new(claims())));
         Ok(Spared::new(claimed.clone(), &*machine.accounts()?, machine))
+    }
+
+    /// What to do about a file or directory that is not there: nothing, where the catalog is to have it there.
+    pub fn unless_has_file<'c>(&self, path: &str, cure: &'c str) -> &'c str {
+        let has = |file: &File| file.title.as_str() == path && file.ensured() != FileEnsure::Absent;
+        if self.of_type::<File>().any(has) { "" } else { cure }
+    }
+
+    /// The same of a user.
+    pub fn unless_has_user<'c>(&self, name: &str, cure: &'c str) -> &'c str {
+        let has = |user: &User| user.title.as_str() == name && user.ensure == Presence::Present;
+        if self.of_type::<User>().any(has) { "" } else { cure }
+    }
+
+    /// The same of a group; a user brings that of its own name.
+    pub fn unless_has_group<'c>(&self, name: &str, cure: &'c str) -> &'c str {
+        let has = |group: &Group| group.title.as_str() == name && group.ensure == Presence::Present;
+        if self.of_type::<Group>().any(has) { "" } else { self.unless_has_user(name, cure) }
     }
 
     /// All resources of one type, in the catalog's order: for types that several resources make one thing of.

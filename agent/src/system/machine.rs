@@ -97,7 +97,9 @@ impl Machine {
     pub(super) fn place_to_write(&self, path: &Path) -> Result<Place> {
         self.root.place(path, Last::Keep)?.ok_or_else(|| {
             let missing = Error::io("writing", path, Errno::NOENT);
-            missing.hint(|| "; its directory does not exist: manage it too, or make it".to_owned())
+            missing.hint(|| {
+                "; its directory does not exist: a `file` with ensure = \"directory\" makes it".to_owned()
+            })
         })
     }
 

@@ -103,7 +103,7 @@ fn what_a_killed_run_left_is_swept_and_nothing_else() {
 fn a_missing_directory_says_what_to_do() {
     let (_dir, machine) = root();
     let error = write(&machine, "/no/such/a", 0o644, "x").unwrap_err().to_string();
-    assert!(error.contains("/no/such/a") && error.contains("make it"), "{error}");
+    assert!(error.contains("/no/such/a") && error.contains("makes it"), "{error}");
     assert_eq!(machine.lstat(Path::new("/no/such/a")).unwrap(), None);
 }
 

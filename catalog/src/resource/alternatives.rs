@@ -45,7 +45,7 @@ resource_type! {
 
 impl Rules for Alternatives {
     fn implied(&self) -> Vec<Implied> {
-        let mut implied = vec![Implied::All("package")];
+        let mut implied = vec![Implied::OnAll("package")];
         if let AlternativePath::Path(path) = &self.path {
             implied.push(Implied::on_path(path.as_str()));
         }

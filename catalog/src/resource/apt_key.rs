@@ -14,6 +14,14 @@ impl AptFiles for Keyrings {
     const SUFFIXES: &'static [&'static str] = &[".asc", ".gpg"];
 }
 
+impl Keyrings {
+    /// The title of the key whose file this is.
+    pub(super) fn title_of(path: &str) -> Option<&str> {
+        let name = path.strip_prefix(Self::DIRECTORY)?.strip_prefix('/')?;
+        Self::SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix))
+    }
+}
+
 /// How an armored key begins.
 pub const ARMOR: &str = "-----BEGIN PGP";
 

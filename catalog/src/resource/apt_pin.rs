@@ -2,7 +2,7 @@
 
 use super::attribute::{AptFiles, AptName, AptWord, Bounded, Presence};
 use super::define::resource_type;
-use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::claim::Claim;
 use crate::value::Value;
 
@@ -89,7 +89,10 @@ impl Rules for AptPin {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        self.title.paths().iter().map(|path| Implied::on_parent(path)).collect()
+        let path = self.title.paths().iter().map(|path| Implied::on_parent(path));
+        // Without its pin, a package would be had in a version that nobody wants.
+        let pinned = self.packages.iter().map(|name| ResourceRef::new("package", name.as_str()));
+        path.chain(pinned.map(|package| Implied::Under(package, Bond::Part))).collect()
     }
 
     fn claims(&self) -> Vec<Claim> {

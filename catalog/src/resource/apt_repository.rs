@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::apt_key::Keyrings;
 use super::attribute::{AbsolutePath, AptFiles, AptName, AptUri, AptWord, Presence, Secret, keywords};
 use super::define::resource_type;
-use super::{AttributeError, Implied, Rules};
+use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
 use crate::claim::Claim;
 
 /// Files of sources in deb822 format.
@@ -94,8 +95,12 @@ impl Rules for AptRepository {
 
     fn implied(&self) -> Vec<Implied> {
         let path = self.title.paths().iter().map(|path| Implied::on_parent(path));
-        let keys = self.signed_by.iter().map(|key| Implied::on_path(key.as_str()));
-        path.chain(keys).chain([Implied::All("apt_key")]).collect()
+        let signed_by = self.signed_by.iter().map(AbsolutePath::as_str);
+        let keys = signed_by.clone().filter_map(Keyrings::title_of);
+        // Without the key, apt would refuse every list there is.
+        let keys = keys.map(|key| Implied::On(vec![ResourceRef::new("apt_key", key)], Bond::Part));
+        let key_files = signed_by.map(Implied::on_path);
+        path.chain(keys).chain(key_files).chain([Implied::OnAll("apt_key")]).collect()
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -195,7 +200,7 @@ mod tests {
     #[test]
     fn it_comes_after_the_keys() {
         let implied = read(&[("signed_by", "/etc/apt/keyrings/x.asc".into())]).unwrap().implied();
-        assert!(implied.contains(&Implied::All("apt_key")));
+        assert!(implied.contains(&Implied::OnAll("apt_key")));
         assert!(implied.contains(&Implied::on_path("/etc/apt/keyrings/x.asc")));
     }
 }

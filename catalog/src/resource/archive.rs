@@ -77,7 +77,7 @@ pub(super) fn source_implied(source: &Source, format: Option<Format>) -> Vec<Imp
     let packages = format.map(Format::packages).unwrap_or_default();
     let mut implied: Vec<_> = packages.iter().map(|name| Implied::on("package", *name)).collect();
     match source {
-        Source::Url(_) => implied.push(Implied::on("package", "ca-certificates")),
+        Source::Url(_) => implied.push(Implied::after("package", "ca-certificates")),
         Source::Path(path) => implied.push(Implied::on_path(path.as_str())),
     }
     implied
@@ -115,7 +115,7 @@ impl Rules for Archive {
     fn implied(&self) -> Vec<Implied> {
         let mut implied = vec![Implied::on_parent(self.title.as_str())];
         implied.extend(self.owner.iter().map(|owner| Implied::on("user", owner.as_str())));
-        implied.extend(self.group.iter().map(|group| Implied::on("group", group.as_str())));
+        implied.extend(self.group.iter().map(|group| Implied::on_group(group.as_str())));
         implied.extend(self.source.iter().flat_map(|source| source_implied(source, self.format())));
         implied
     }

@@ -2,7 +2,7 @@
 
 use super::attribute::{AbsolutePath, KeyOption, KeyType, Presence, PublicKey, SystemName};
 use super::define::resource_type;
-use super::{AttributeError, Implied, ResourceRef, Rules};
+use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
 use crate::claim::{Claim, Hold, Piece};
 
 resource_type! {
@@ -68,7 +68,7 @@ impl Rules for AuthorizedKey {
                     format!("/home/{}", self.user)
                 };
                 let usual = [format!("{home}/.ssh"), home].map(|path| ResourceRef::new("file", path));
-                vec![user, Implied::First(usual.into())]
+                vec![user, Implied::On(usual.into(), Bond::Part)]
             }
         }
     }

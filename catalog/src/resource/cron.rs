@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::attribute::{CronSchedule, Presence, Secret, SystemName};
 use super::define::resource_type;
-use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::claim::Claim;
 use crate::value::Value;
 
@@ -120,14 +120,12 @@ impl Rules for Cron {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        let mut implied = vec![Implied::on_parent(self.title.path())];
-        if self.ensure == Presence::Present {
-            let cron =
-                ["cron", "cronie", "systemd-cron"].map(|name| super::ResourceRef::new("package", name));
-            implied.push(Implied::First(cron.into()));
-            implied.push(Implied::on("user", self.runs_as()));
-        }
-        implied
+        let cron = ["cron", "cronie", "systemd-cron"].map(|name| ResourceRef::new("package", name));
+        vec![
+            Implied::on_parent(self.title.path()),
+            Implied::On(cron.into(), Bond::Lack),
+            Implied::on("user", self.runs_as()),
+        ]
     }
 
     fn claims(&self) -> Vec<Claim> {

@@ -160,9 +160,8 @@ impl Rules for Deployment {
         let mut implied = vec![Implied::on_path(root)];
         implied.extend(self.shared.iter().map(|path| Implied::on_path(&format!("{root}/shared/{path}"))));
         implied.extend(self.user.iter().map(|user| Implied::on("user", user.as_str())));
-        implied.extend(self.group.iter().map(|group| Implied::on("group", group.as_str())));
-        implied
-            .extend(self.commands().filter_map(Command::program_path).map(|path| Implied::on("file", path)));
+        implied.extend(self.group.iter().map(|group| Implied::on_group(group.as_str())));
+        implied.extend(self.commands().filter_map(Command::program_path).map(Implied::on_file));
         implied.extend(self.source.iter().flat_map(|source| source_implied(source, Some(self.format()))));
         implied.extend(self.remote.iter().flat_map(|remote| remote_implied(remote, self.identity.as_ref())));
         implied
@@ -245,10 +244,9 @@ mod tests {
         let mut all = with("shared", "config/secrets.yml");
         all.extend([("version", "1".into()), ("activate", vec![Value::from("/usr/local/bin/up")].into())]);
         let implied = read(&all).unwrap().implied();
-        for edge in [
-            Implied::on_path("/srv/shop/shared/config/secrets.yml"),
-            Implied::on("file", "/usr/local/bin/up"),
-        ] {
+        for edge in
+            [Implied::on_path("/srv/shop/shared/config/secrets.yml"), Implied::on_file("/usr/local/bin/up")]
+        {
             assert!(implied.contains(&edge), "{edge:?} of {implied:?}");
         }
     }

@@ -75,9 +75,9 @@ impl Rules for Exec {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        let mut implied: Vec<_> = self.cwd.iter().map(|cwd| Implied::on("file", cwd.as_str())).collect();
+        let mut implied: Vec<_> = self.cwd.iter().map(|cwd| Implied::on_file(cwd.as_str())).collect();
         implied.extend(self.user.iter().map(|user| Implied::on("user", user.as_str())));
-        implied.extend(self.invocation().program_path().map(|path| Implied::on("file", path)));
+        implied.extend(self.invocation().program_path().map(Implied::on_file));
         implied
     }
 

@@ -135,7 +135,7 @@ impl Rules for File {
         let path = self.title.as_str();
         let mut implied = vec![Implied::on_parent(path), Implied::on_mount(path)];
         implied.extend(self.owner.as_ref().map(|owner| Implied::on("user", owner.as_str())));
-        implied.extend(self.group.as_ref().map(|group| Implied::on("group", group.as_str())));
+        implied.extend(self.group.as_ref().map(|group| Implied::on_group(group.as_str())));
         implied
     }
 

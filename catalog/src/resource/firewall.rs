@@ -238,7 +238,7 @@ impl Rules for Firewall {
         // The service empties the kernel's tables when it starts.
         vec![
             Implied::on("package", "nftables"),
-            Implied::on("service", "nftables"),
+            Implied::after("service", "nftables"),
             Implied::on_parent(Self::FILE),
         ]
     }

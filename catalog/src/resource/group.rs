@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::attribute::{Presence, SystemName};
 use super::define::resource_type;
 use super::user::name_error;
-use super::{AttributeError, Rules};
+use super::{AttributeError, Implied, Rules};
 use crate::claim::{Claim, Hold};
 
 resource_type! {
@@ -28,6 +28,14 @@ impl Rules for Group {
     fn validate(&self) -> Vec<AttributeError> {
         let is_present = self.ensure == Presence::Present;
         is_present.then(|| name_error(&self.title)).flatten().into_iter().collect()
+    }
+
+    fn implied(&self) -> Vec<Implied> {
+        if self.ensure == Presence::Absent {
+            // It may be the primary group of a user who goes, or who gets another one in this run.
+            return vec![Implied::AfterAll("user")];
+        }
+        self.members.iter().flatten().map(|member| Implied::on("user", member.as_str())).collect()
     }
 
     fn claims(&self) -> Vec<Claim> {

@@ -2,7 +2,8 @@
 
 use super::attribute::{AbsolutePath, Presence, keywords};
 use super::define::resource_type;
-use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use super::implied::ancestors;
+use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, Rules};
 use crate::claim::{Claim, Hold};
 use crate::value::Value;
 
@@ -141,17 +142,18 @@ impl Rules for Mount {
     fn implied(&self) -> Vec<Implied> {
         let mut implied = Vec::new();
         let title = self.title.as_str();
-        if matches!(self.ensure, MountEnsure::Unmounted | MountEnsure::Absent) {
-            // What is in the way of others goes first: of the mounts around it, and of its directory.
-            implied.push(Implied::before("file", title));
-            if let Implied::First(around) = Implied::on_mount(title) {
-                implied.extend(around.into_iter().map(Implied::Before));
+        match self.ensure {
+            MountEnsure::Unmounted | MountEnsure::Absent => {
+                // What is in the way of others goes first: of its directory, and of the mounts around it.
+                implied.push(Implied::place_of("file", title));
+                implied.push(Implied::on_parent(title));
+                implied.extend(ancestors("mount", title).into_iter().map(|r| Implied::Under(r, Bond::Place)));
             }
-            return implied;
-        }
-        if !self.is_swap() {
-            implied.push(Implied::on_path(title));
-            implied.push(Implied::on_mount(title));
+            MountEnsure::Mounted | MountEnsure::Present if !self.is_swap() => {
+                implied.push(Implied::on_path(title));
+                implied.push(Implied::on_mount(title));
+            }
+            MountEnsure::Mounted | MountEnsure::Present => {}
         }
         if self.device().starts_with('/') {
             implied.push(Implied::on_path(self.device()));
@@ -219,8 +221,8 @@ mod tests {
     fn a_mount_comes_after_the_mounts_around_it() {
         let mount = |path: &str| crate::resource::ResourceRef::new("mount", path);
         let implied = read("/srv/a", &[]).unwrap().implied();
-        assert!(implied.contains(&Implied::First(vec![mount("/srv"), mount("/")])));
+        assert!(implied.contains(&Implied::On(vec![mount("/srv"), mount("/")], Bond::Place)));
         let implied = read("/srv/a", &[("ensure", "absent")]).unwrap().implied();
-        assert!(implied.contains(&Implied::Before(mount("/srv"))));
+        assert!(implied.contains(&Implied::Under(mount("/srv"), Bond::Place)));
     }
 }

@@ -222,12 +222,8 @@ impl Rules for MysqlGrant {
     fn implied(&self) -> Vec<Implied> {
         let user = self.user.to_string();
         let mut implied = mysql_user::server();
-        if self.ensure == Presence::Absent {
-            implied.push(Implied::before("mysql_user", user));
-        } else {
-            implied.push(Implied::on("mysql_user", user));
-            implied.extend(self.on.database().map(|name| Implied::on("mysql_database", name.as_str())));
-        }
+        implied.push(Implied::on("mysql_user", user));
+        implied.extend(self.on.database().map(|name| Implied::on("mysql_database", name.as_str())));
         implied
     }
 

@@ -106,10 +106,7 @@ impl Rules for Package {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        if self.is_unwanted() {
-            return Vec::new();
-        }
-        ["apt_key", "apt_repository", "apt_pin"].map(Implied::All).into()
+        ["apt_key", "apt_repository", "apt_pin"].map(Implied::OnAll).into()
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -147,7 +144,6 @@ mod tests {
 
     #[test]
     fn packages_come_after_what_apt_gets_them_by() {
-        assert!(read("present", false).unwrap().implied().contains(&Implied::All("apt_repository")));
-        assert!(read("absent", false).unwrap().implied().is_empty());
+        assert!(read("present", false).unwrap().implied().contains(&Implied::OnAll("apt_repository")));
     }
 }

@@ -105,11 +105,8 @@ impl Rules for PostgresqlDatabase {
 
     fn implied(&self) -> Vec<Implied> {
         let mut implied = self.cluster().implied();
-        let owner = self.owner.iter().map(SqlName::as_str);
-        if self.ensure == Presence::Absent {
-            implied.extend(owner.map(|role| Implied::before("postgresql_role", role)));
-        } else {
-            implied.extend(owner.map(|role| Implied::on("postgresql_role", role)));
+        implied.extend(self.owner.iter().map(|role| Implied::on("postgresql_role", role.as_str())));
+        if self.ensure == Presence::Present {
             implied.push(Implied::on("postgresql_database", self.template.as_str()));
         }
         implied
@@ -144,8 +141,8 @@ mod tests {
         let made = database("shop", &[owner()]).unwrap().implied();
         assert!(made.contains(&Implied::on("postgresql_role", "shop")));
         let dropped = database("shop", &[owner(), ("ensure", "absent".into())]).unwrap().implied();
-        assert!(dropped.contains(&Implied::before("postgresql_role", "shop")));
-        assert!(!dropped.contains(&Implied::on("postgresql_role", "shop")));
+        assert!(dropped.contains(&Implied::on("postgresql_role", "shop")));
+        assert!(!dropped.contains(&Implied::on("postgresql_database", "template1")));
     }
 
     #[test]

@@ -204,12 +204,8 @@ impl Rules for PostgresqlGrant {
         let roles = self.default_privileges.iter().chain([&self.role]);
         let roles = roles.map(|role| ("postgresql_role", role.as_str()));
         let needed = roles.chain([("postgresql_database", self.database.as_str())]);
-        let edge = |(type_name, title)| match self.ensure {
-            Presence::Present => Implied::on(type_name, title),
-            // A role that holds privileges cannot be removed.
-            Presence::Absent => Implied::before(type_name, title),
-        };
-        self.cluster().implied().into_iter().chain(needed.map(edge)).collect()
+        let needed = needed.map(|(type_name, title)| Implied::on(type_name, title));
+        self.cluster().implied().into_iter().chain(needed).collect()
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -293,7 +289,7 @@ mod tests {
     fn privileges_go_before_their_role_goes() {
         assert!(grant(&[]).unwrap().implied().contains(&Implied::on("postgresql_role", "app")));
         let absent = grant(&[("ensure", "absent")]).unwrap().implied();
-        assert!(absent.contains(&Implied::before("postgresql_role", "app")));
-        assert!(absent.contains(&Implied::before("postgresql_database", "shop")));
+        assert!(absent.contains(&Implied::on("postgresql_role", "app")));
+        assert!(absent.contains(&Implied::on("postgresql_database", "shop")));
     }
 }

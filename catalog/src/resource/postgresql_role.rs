@@ -69,9 +69,11 @@ impl Rules for PostgresqlRole {
 
     fn implied(&self) -> Vec<Implied> {
         let mut implied = self.cluster().implied();
-        if self.ensure == Presence::Present {
-            let groups = self.member_of.iter().flatten();
-            implied.extend(groups.map(|role| Implied::on("postgresql_role", role.as_str())));
+        let groups = self.member_of.iter().flatten();
+        implied.extend(groups.map(|role| Implied::on("postgresql_role", role.as_str())));
+        if self.ensure == Presence::Absent {
+            // One that owns something or holds privileges is not dropped: it may be another's from this run on.
+            implied.extend(["postgresql_database", "postgresql_grant"].map(Implied::AfterAll));
         }
         implied
     }

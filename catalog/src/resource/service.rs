@@ -2,7 +2,7 @@
 
 use super::attribute::{SystemName, Written, keywords, quoted};
 use super::define::resource_type;
-use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
@@ -138,12 +138,13 @@ impl Rules for Service {
         });
         let mut units = vec![unit.clone()];
         units.extend(template.clone());
-        // A unit of its own name says itself that it comes before, or after where it is to go.
+        // A unit of its own name says itself that this hangs on it.
+        let on_unit = |unit| Implied::On(vec![unit], Bond::Part);
         let mut implied: Vec<_> =
-            template.iter().map(|template| Implied::on("systemd_unit", &**template)).collect();
+            template.iter().map(|title| ResourceRef::new("systemd_unit", &**title)).map(on_unit).collect();
         for unit in &units {
             for dir in ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"] {
-                implied.push(Implied::on("file", format!("{dir}/{unit}")));
+                implied.push(Implied::on_file(format!("{dir}/{unit}")));
             }
         }
         implied.push(Implied::on("package", unit.split(['.', '@']).next().unwrap_or_default()));
@@ -188,6 +189,12 @@ mod tests {
     #[test]
     fn an_instance_comes_after_its_template() {
         let implied = Service::read("worker@1", &Attributes::new()).unwrap().implied();
-        assert!(implied.contains(&Implied::on("systemd_unit", "worker@.service")), "{implied:?}");
+        assert!(
+            implied.contains(&Implied::On(
+                vec![ResourceRef::new("systemd_unit", "worker@.service")],
+                Bond::Part
+            )),
+            "{implied:?}"
+        );
     }
 }

@@ -69,7 +69,7 @@ impl Rules for Sysctl {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        vec![Implied::All("kernel_module"), Implied::on_parent(self.title.file())]
+        vec![Implied::OnAll("kernel_module"), Implied::on_parent(self.title.file())]
     }
 
     fn claims(&self) -> Vec<Claim> {

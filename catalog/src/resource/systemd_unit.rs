@@ -2,7 +2,7 @@
 
 use super::attribute::{Content, Presence};
 use super::define::resource_type;
-use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
+use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
 use crate::claim::Claim;
 use crate::value::Value;
 
@@ -121,6 +121,25 @@ impl SystemdUnit {
         }
         services
     }
+
+    /// The accounts that it runs as, where its text is known here: they are there before it can be started, and go after it.
+    fn accounts(&self) -> Vec<Implied> {
+        let Some(Content::Inline(text)) = self.content.as_ref().filter(|_| self.ensure == Presence::Present)
+        else {
+            return Vec::new();
+        };
+        let accounts = |line: &str| {
+            let (key, name) = line.split_once('=')?;
+            let types = match key.trim() {
+                "User" => &["user"][..],
+                "Group" => &["group", "user"],
+                _ => return None,
+            };
+            let all = types.iter().map(|type_name| ResourceRef::new(*type_name, name.trim()));
+            Some(Implied::On(all.collect(), Bond::Order))
+        };
+        text.expose().lines().filter_map(accounts).collect()
+    }
 }
 
 impl Rules for SystemdUnit {
@@ -139,13 +158,10 @@ impl Rules for SystemdUnit {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        let mut implied = vec![Implied::on_parent(self.title.path())];
-        let services = self.services().into_iter();
-        implied.extend(services.map(|service| match self.ensure {
-            Presence::Present => Implied::before("service", service),
-            Presence::Absent => Implied::on("service", service),
-        }));
-        implied
+        let services = self.services().into_iter().map(|service| ResourceRef::new("service", service));
+        let services = services.map(|service| Implied::Under(service, Bond::Part));
+        let accounts = self.accounts().into_iter();
+        std::iter::once(Implied::on_parent(self.title.path())).chain(services).chain(accounts).collect()
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -156,7 +172,7 @@ impl Rules for SystemdUnit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Attributes, ResourceRef, ResourceType};
+    use crate::resource::{Attributes, ResourceType};
 
     fn unit(title: &str) -> SystemdUnit {
         let attributes: Attributes = [("content".into(), "[Unit]\n".into())].into();
@@ -201,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_comes_after_what_defines_it_and_before_what_takes_that_away() {
-        let nginx = ResourceRef::new("service", "nginx");
+    fn what_runs_hangs_on_what_defines_it() {
+        let nginx = || Implied::Under(ResourceRef::new("service", "nginx"), Bond::Part);
         let implied = unit("nginx.service.d/limits.conf").implied();
-        assert!(implied.contains(&Implied::Before(nginx.clone())), "{implied:?}");
-        let timer = ResourceRef::new("service", "backup.timer");
-        assert!(unit("backup.service").implied().contains(&Implied::Before(timer)));
+        assert!(implied.contains(&nginx()), "{implied:?}");
+        let timer = Implied::Under(ResourceRef::new("service", "backup.timer"), Bond::Part);
+        assert!(unit("backup.service").implied().contains(&timer));
         let gone = SystemdUnit::read("nginx.service", &[("ensure".into(), "absent".into())].into()).unwrap();
-        assert!(gone.implied().contains(&Implied::First(vec![nginx])));
+        assert!(gone.implied().contains(&nginx()));
     }
 
     #[test]

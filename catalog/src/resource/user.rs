@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::attribute::{AbsolutePath, PasswordHash, Presence, SystemName, keywords};
 use super::define::resource_type;
-use super::{AttributeError, AuthorizedKey, Implied, Rules};
+use super::implied::ancestors;
+use super::{AttributeError, AuthorizedKey, Bond, Implied, Rules};
 use crate::claim::{Claim, Hold, Standing};
 
 keywords! {
@@ -86,21 +87,23 @@ impl Rules for User {
     }
 
     fn implied(&self) -> Vec<Implied> {
-        if self.ensure == Presence::Absent {
-            return Vec::new();
-        }
         let groups = self.gid.iter().chain(self.groups.iter().flatten());
         let by_number = |group: &SystemName| group.as_str().bytes().all(|byte| byte.is_ascii_digit());
         let mut implied: Vec<_> = groups
             .map(|group| match by_number(group) {
                 // Which one has the number is not known here.
-                true => Implied::All("group"),
-                false => Implied::on("group", group.as_str()),
+                true => Implied::OnAll("group"),
+                false => Implied::on_group(group.as_str()),
             })
             .collect();
-        implied.extend(self.shell.iter().map(|shell| Implied::on("file", shell.as_str())));
+        implied.extend(self.shell.iter().map(|shell| Implied::on_file(shell.as_str())));
         if let (Some(home), false) = (&self.home, self.manage_home) {
-            implied.push(Implied::on_parent(home.as_str()));
+            // The account can be without: what is above the home may be the account's own.
+            implied.push(Implied::On(ancestors("file", home.as_str()), Bond::Order));
+        }
+        if self.ensure == Presence::Absent {
+            // An account is not removed while a process is its own.
+            implied.push(Implied::AfterAll("service"));
         }
         implied
     }

@@ -1,12 +1,14 @@
 //! Edges: containment, what metaparameters ask for, and what types imply; with the place of each, for cycles.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::graph::{Cycle, Edge, EdgeKind, Graph, NodeIndex};
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::{Implied, ResourceRef};
+use holdfast_catalog::resource::implied::{First, goes};
+use holdfast_catalog::resource::{Bond, Implied, ResourceRef};
 use holdfast_catalog::value::Value;
 
 use crate::language::manifest::RelationWord;
@@ -41,19 +43,27 @@ impl<'d, 'a> Edges<'d, 'a> {
         edges
     }
 
-    /// Adds what types imply, but for what runs against an explicit edge, and answers with all edges, sorted.
+    /// Adds what types imply, but for what closes a cycle, and answers with all edges, sorted.
+    ///
+    /// Of implied edges that close a cycle with each other, those that mean more are kept, then those that come first by name:
+    /// what is kept does not hang on the order in which resources are written.
     pub(super) fn with_implied(mut self, pass: &Pass<'a>) -> Vec<Edge> {
         let Some(order) = self.ordered(pass) else { return Vec::new() };
         let mut order = Order::new(&order, self.edges.iter().map(|edge| (edge.from, edge.to)));
         let mut known: HashSet<(NodeIndex, NodeIndex)> =
             self.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+        let mut implied = Vec::new();
         for (index, resource) in (0..).zip(&self.declared.resources) {
             self.check_parts(resource, pass);
-            let implied = resource.implied.iter().flat_map(|implied| self.ends_of(index, implied));
-            for (from, to) in implied.collect::<Vec<_>>() {
-                if from != to && known.insert((from, to)) && order.add(from, to) == Added::Yes {
-                    self.edges.push(Edge { from, to, kind: EdgeKind::Order });
-                }
+            implied.extend(resource.implied.iter().flat_map(|implied| self.ends_of(index, implied)));
+        }
+        let name = |node: NodeIndex| &self.declared.resources[node as usize].reference;
+        let rank = |edge: &Edge| (Reverse(edge.kind), name(edge.from), name(edge.to));
+        implied.sort_by(|one, other| rank(one).cmp(&rank(other)));
+        for edge in implied {
+            let is_new = edge.from != edge.to && known.insert((edge.from, edge.to));
+            if is_new && order.add(edge.from, edge.to) == Added::Yes {
+                self.edges.push(edge);
             }
         }
         self.edges.sort_unstable();
@@ -62,24 +72,41 @@ impl<'d, 'a> Edges<'d, 'a> {
     }
 
     /// What an implied edge of the resource `index` comes to here.
-    fn ends_of(&self, index: NodeIndex, implied: &Implied) -> Vec<(NodeIndex, NodeIndex)> {
+    fn ends_of(&self, index: NodeIndex, implied: &Implied) -> Vec<Edge> {
         let find = |reference| match self.declared.find(reference) {
             Some(Target::Resource(found)) => Some(found),
             _ => None,
         };
+        let all_of = |type_name: &'static str| {
+            let all = (0..).zip(&self.declared.resources);
+            all.filter(move |(_, other)| &*other.reference.type_name == type_name).map(|(other, _)| other)
+        };
         match implied {
-            Implied::First(list) => {
-                list.iter().find_map(find).map(|from| (from, index)).into_iter().collect()
+            Implied::On(list, bond) => {
+                list.iter().find_map(find).map(|base| self.hang(base, index, *bond)).into_iter().collect()
             }
-            Implied::Before(reference) | Implied::PartOf(reference, _) => {
-                find(reference).map(|to| (index, to)).into_iter().collect()
+            Implied::OnAll(type_name) => {
+                all_of(type_name).map(|base| self.hang(base, index, Bond::Order)).collect()
             }
-            Implied::All(type_name) => {
-                let all = (0..).zip(&self.declared.resources);
-                all.filter(|(_, other)| &*other.reference.type_name == *type_name)
-                    .map(|(from, _)| (from, index))
-                    .collect()
+            Implied::Under(reference, bond) => {
+                find(reference).map(|other| self.hang(index, other, *bond)).into_iter().collect()
             }
+            Implied::AfterAll(type_name) => {
+                all_of(type_name).map(|from| Edge { from, to: index, kind: EdgeKind::After }).collect()
+            }
+            Implied::PartOf(whole, _) => {
+                let edge = |to| Edge { from: index, to, kind: EdgeKind::Need };
+                find(whole).map(edge).into_iter().collect()
+            }
+        }
+    }
+
+    /// The edge between a resource and what hangs on it.
+    fn hang(&self, base: NodeIndex, dependent: NodeIndex, bond: Bond) -> Edge {
+        let goes = |node: NodeIndex| goes(&self.declared.resources[node as usize].attributes);
+        match bond.edge(goes(base), goes(dependent)) {
+            (First::Base, kind) => Edge { from: base, to: dependent, kind },
+            (First::Dependent, kind) => Edge { from: dependent, to: base, kind },
         }
     }
 

@@ -19,6 +19,7 @@ use crate::diagnose::{self, Colour};
 use crate::excerpt::Excerpts;
 use crate::repo::{Presence, Snapshot};
 
+mod edges;
 mod inclusion;
 
 const KEY: &[u8] = b"a key of the tests";

@@ -100,7 +100,7 @@ impl Edges<'_, '_> {
 /// How much a kind asks for: to come first, a reload, a refresh.
 fn strength(kind: EdgeKind) -> u8 {
     match kind {
-        EdgeKind::Order | EdgeKind::Contain => 0,
+        EdgeKind::Order | EdgeKind::Contain | EdgeKind::After | EdgeKind::Provide | EdgeKind::Need => 0,
         EdgeKind::Reload => 1,
         EdgeKind::Notify => 2,
     }

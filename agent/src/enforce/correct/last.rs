@@ -124,7 +124,8 @@ impl Correct<'_, '_, '_> {
         match self.record.outcome(index) {
             Outcome::Failed => Some(Came { failed: true, ..Came::default() }),
             Outcome::NotApplicable => Some(Came { inapplicable: true, ..Came::default() }),
-            Outcome::Skipped | Outcome::Off => Some(Came::default()),
+            Outcome::Skipped => Some(Came { skipped: true, ..Came::default() }),
+            Outcome::Off => Some(Came::default()),
             Outcome::WouldChange => Some(Came { would: true, ..Came::default() })
                 .filter(|_| self.subjects[index].policy == Policy::Audit || self.is_unknown(index)),
             Outcome::Unchanged | Outcome::Changed => {

@@ -34,7 +34,7 @@ pub fn missing(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<String>
         let full = place.layout.shared().join(path.as_str());
         if machine.lstat(&full)?.is_none() {
             let full = full.display();
-            return Ok(Some(format!("{full} is not there; manage it as a `file`, or put it there")));
+            return Ok(Some(format!("{full} is not there: a `file` puts it there, or somebody by hand")));
         }
     }
     Ok(None)

@@ -2,7 +2,7 @@
 
 use super::SystemName;
 use super::database::Port;
-use crate::resource::{Implied, ResourceRef};
+use crate::resource::{Bond, Implied, ResourceRef};
 
 /// A PostgreSQL cluster of this machine, as its superuser reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,8 @@ impl<'a> Cluster<'a> {
     /// The server's package and service, by their usual names, come before.
     pub fn implied(self) -> Vec<Implied> {
         let versioned = |type_name, name: fn(u8) -> String| {
-            Implied::First(Self::VERSIONS.rev().map(|v| ResourceRef::new(type_name, name(v))).collect())
+            let all = Self::VERSIONS.rev().map(|v| ResourceRef::new(type_name, name(v)));
+            Implied::On(all.collect(), Bond::Lack)
         };
         vec![
             Implied::on("user", self.system_user),

@@ -192,7 +192,9 @@ pub(super) fn catalog(random: &mut Random, bench: &mut Bench) -> Vec<Wanted> {
     for to in 1..count {
         if random.one_in(3) {
             let from = u32::try_from(random.below(to as usize)).unwrap();
-            bench.edge(from, to, if random.one_in(2) { EdgeKind::Order } else { EdgeKind::Notify });
+            let kinds =
+                [EdgeKind::Order, EdgeKind::Notify, EdgeKind::After, EdgeKind::Provide, EdgeKind::Need];
+            bench.edge(from, to, kinds[random.below(kinds.len())]);
         }
     }
     wanted

@@ -1,0 +1,38 @@
+//! What is skipped: where something failed that a resource needs, or the run was interrupted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::report::Status;
+
+use super::super::check::Verdict;
+use super::super::turns::Came;
+use super::{Correct, Pass};
+
+impl Correct<'_, '_, '_> {
+    /// In the second pass only who was in order gets a turn again; what is skipped then is judged by the last look.
+    pub(super) fn skip(&mut self, index: usize, why: String) {
+        if self.pass == Pass::First {
+            self.record.whole(index, Status::Skipped, why, Duration::ZERO);
+        }
+        self.turns.finish(index, Came { skipped: true, ..Came::default() });
+    }
+
+    /// Why nothing is done about a resource, where something that it hangs on has failed. What is as wanted is as wanted all the
+    /// same, what is wrong in itself is told as that, and what only orders holds nothing up.
+    pub(super) fn held_up(&self, index: usize) -> Option<String> {
+        let reached = self.turns.reached(index);
+        let base = reached.failed_base()?;
+        let is_enforced = self.subjects[index].policy == Policy::Enforce;
+        let failed = |base: &Arc<str>| format!("{base} failed");
+        match self.view.latest(index) {
+            Verdict::Pending(_) => Some(failed(base)),
+            Verdict::Changes(_) if is_enforced => reached.needs.as_ref().map(failed),
+            Verdict::InSync(_) if reached.notified.as_ref().is_some_and(|n| n.real && is_enforced) => {
+                reached.needs.as_ref().map(|base| format!("{base} failed; its refresh stays owed"))
+            }
+            _ => None,
+        }
+    }
+}

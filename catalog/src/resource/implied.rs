@@ -1,0 +1,193 @@
+//! Implied edges: what a type says of the order between its resources and others, if those are in the catalog.
+//!
+//! A type says what its resource hangs on, and how ([`Bond`]). Which of the two comes first follows from what is asked of both:
+//! what is to be there comes after what it hangs on, and what is to go goes before it ([`Bond::edge`]).
+
+use std::sync::Arc;
+
+use super::{Attributes, ResourceRef};
+use crate::graph::EdgeKind;
+use crate::value::Value;
+
+/// What a resource says of its order. It is none where the other end is not in the catalog, or where it would close a cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Implied {
+    /// It hangs on the first of these that the catalog holds.
+    On(Vec<ResourceRef>, Bond),
+    /// It hangs on every resource of this type, which orders alone.
+    OnAll(&'static str),
+    /// That one hangs on it.
+    Under(ResourceRef, Bond),
+    /// It comes after every resource of this type, whatever is asked of that one.
+    AfterAll(&'static str),
+    /// That one takes it as a part: it must be in the catalog, with this attribute true.
+    PartOf(ResourceRef, &'static str),
+}
+
+/// How a resource hangs on another, its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bond {
+    /// It is in the other, or made of it, as a file is in a directory: it is not touched while the base has failed.
+    Part,
+    /// The base brings something that it cannot be without, as a user does for a file of its own. Whether that is there, the
+    /// machine shows.
+    Lack,
+    /// The base comes first; each can be without the other.
+    Order,
+    /// What it is at is another thing before and after, as with a file below a mount: the base first, whatever is asked.
+    Place,
+}
+
+/// Which of two resources comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// What the other hangs on.
+    Base,
+    /// What hangs on it.
+    Dependent,
+}
+
+impl Bond {
+    /// Which comes first, and what the edge means, where the base is to go (or not), and what hangs on it is (or not).
+    pub fn edge(self, base_goes: bool, dependent_goes: bool) -> (First, EdgeKind) {
+        match (self, base_goes, dependent_goes) {
+            (Self::Place, _, _) => (First::Base, EdgeKind::Need),
+            (Self::Part, true, true) => (First::Dependent, EdgeKind::Need),
+            (_, true, true) => (First::Dependent, EdgeKind::After),
+            // A base that goes brings nothing; and what goes needs nobody to hold it.
+            (_, true, false) | (Self::Part, false, true) => (First::Base, EdgeKind::After),
+            (Self::Part, false, false) => (First::Base, EdgeKind::Need),
+            (Self::Lack, false, _) => (First::Base, EdgeKind::Provide),
+            (Self::Order, false, _) => (First::Base, EdgeKind::After),
+        }
+    }
+}
+
+impl Implied {
+    /// It lacks something without this one.
+    pub fn on(type_name: &str, title: impl Into<Arc<str>>) -> Self {
+        Self::On(vec![ResourceRef::new(type_name, title)], Bond::Lack)
+    }
+
+    /// It comes after this one, and can be without.
+    pub fn after(type_name: &str, title: impl Into<Arc<str>>) -> Self {
+        Self::On(vec![ResourceRef::new(type_name, title)], Bond::Order)
+    }
+
+    /// It is made of this file, or works by it.
+    pub fn on_file(path: impl Into<Arc<str>>) -> Self {
+        Self::On(vec![ResourceRef::new("file", path)], Bond::Part)
+    }
+
+    /// It lacks something without a group: that of this name, or the user who brings it.
+    pub fn on_group(name: &str) -> Self {
+        Self::On(["group", "user"].map(|type_name| ResourceRef::new(type_name, name)).into(), Bond::Lack)
+    }
+
+    /// It is in the nearest managed ancestor of its path.
+    pub fn on_parent(path: &str) -> Self {
+        Self::On(ancestors("file", path), Bond::Part)
+    }
+
+    /// It is in a file, or else in its nearest managed ancestor.
+    pub fn on_path(path: &str) -> Self {
+        let own = std::iter::once(ResourceRef::new("file", path));
+        Self::On(own.chain(ancestors("file", path)).collect(), Bond::Part)
+    }
+
+    /// It is at a path that the nearest managed mount around it shows or hides.
+    pub fn on_mount(path: &str) -> Self {
+        Self::On(ancestors("mount", path), Bond::Place)
+    }
+
+    /// That one is at a place that this one shows or hides.
+    pub fn place_of(type_name: &str, title: impl Into<Arc<str>>) -> Self {
+        Self::Under(ResourceRef::new(type_name, title), Bond::Place)
+    }
+
+    /// That one takes it as a part by its attribute `taken_by`.
+    pub fn part_of(type_name: &str, title: impl Into<Arc<str>>, taken_by: &'static str) -> Self {
+        Self::PartOf(ResourceRef::new(type_name, title), taken_by)
+    }
+}
+
+/// Whether something is to go: to be absent, stopped, unmounted.
+pub fn goes(attributes: &Attributes) -> bool {
+    let ensure = attributes.get("ensure").and_then(Value::as_str);
+    let enable = attributes.get("enable");
+    match ensure {
+        Some(ensure) => matches!(ensure, "absent" | "purged" | "stopped" | "unmounted"),
+        // A service of which only the start at boot is managed.
+        None => enable.is_some_and(|value| value.as_bool() == Some(false) || value.as_str() == Some("mask")),
+    }
+}
+
+/// The resources of a type that have ancestors of a path as titles, the nearest first.
+pub(super) fn ancestors(type_name: &str, path: &str) -> Vec<ResourceRef> {
+    let all = std::iter::successors(parent(path), |path| parent(path));
+    all.map(|path| ResourceRef::new(type_name, path)).collect()
+}
+
+fn parent(path: &str) -> Option<&str> {
+    match path.rsplit_once('/')? {
+        ("", "") => None,
+        ("", _) => Some("/"),
+        (parent, _) => Some(parent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ancestors_end_at_the_root() {
+        let titles = |implied| match implied {
+            Implied::On(list, _) => list.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(titles(Implied::on_parent("/etc/nginx/x")), ["file[/etc/nginx]", "file[/etc]", "file[/]"]);
+        assert_eq!(titles(Implied::on_path("/etc/x")), ["file[/etc/x]", "file[/etc]", "file[/]"]);
+        assert!(titles(Implied::on_parent("/")).is_empty());
+    }
+
+    #[test]
+    fn what_goes_goes_before_what_it_hangs_on() {
+        use EdgeKind::{After, Need, Provide};
+        use First::{Base, Dependent};
+        let (stays, leaves) = (false, true);
+        for (bond, base, dependent, edge) in [
+            (Bond::Part, stays, stays, (Base, Need)),
+            (Bond::Part, stays, leaves, (Base, After)),
+            (Bond::Part, leaves, stays, (Base, After)),
+            (Bond::Part, leaves, leaves, (Dependent, Need)),
+            (Bond::Lack, stays, stays, (Base, Provide)),
+            (Bond::Lack, stays, leaves, (Base, Provide)),
+            (Bond::Lack, leaves, stays, (Base, After)),
+            (Bond::Lack, leaves, leaves, (Dependent, After)),
+            (Bond::Order, stays, stays, (Base, After)),
+            (Bond::Order, stays, leaves, (Base, After)),
+            (Bond::Order, leaves, stays, (Base, After)),
+            (Bond::Order, leaves, leaves, (Dependent, After)),
+            (Bond::Place, stays, stays, (Base, Need)),
+            (Bond::Place, leaves, leaves, (Base, Need)),
+        ] {
+            assert_eq!(bond.edge(base, dependent), edge, "{bond:?}, {base}, {dependent}");
+        }
+    }
+
+    #[test]
+    fn what_goes_is_known_by_its_attributes() {
+        let goes = |name: &str, value: Value| goes(&[(name.into(), value)].into());
+        for word in ["absent", "purged", "stopped", "unmounted"] {
+            assert!(goes("ensure", word.into()), "{word}");
+        }
+        for word in ["present", "running", "1.2-3", "mounted", "latest", "directory"] {
+            assert!(!goes("ensure", word.into()), "{word}");
+        }
+        assert!(
+            goes("enable", false.into()) && goes("enable", "mask".into()) && !goes("enable", true.into())
+        );
+        assert!(!super::goes(&Attributes::new()));
+    }
+}
