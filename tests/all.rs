@@ -20,6 +20,7 @@ mod nginx_check;
 mod node;
 mod open_pages;
 mod path;
+mod random;
 mod readme;
 mod reference;
 mod releases;
