@@ -7,6 +7,7 @@
 
 mod abuse;
 mod canary;
+mod claims;
 mod compile;
 mod contract;
 mod docs;

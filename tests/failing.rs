@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 const PLACE: &str = "/var/lib/holdfast/failing";
 
 /// Applies these resources, with edges by index and kind.
-fn apply(host: &Host, resources: &Value, edges: &Value) -> Report {
+pub(crate) fn apply(host: &Host, resources: &Value, edges: &Value) -> Report {
     let resources: Vec<Value> = resources
         .as_array()
         .expect("a list")
@@ -29,7 +29,7 @@ fn apply(host: &Host, resources: &Value, edges: &Value) -> Report {
     serde_json::from_slice(&host.read(&to).unwrap()).unwrap()
 }
 
-fn event<'a>(report: &'a Report, resource: &str) -> &'a Event {
+pub(crate) fn event<'a>(report: &'a Report, resource: &str) -> &'a Event {
     let found = report.events.iter().find(|event| event.resource.to_string() == resource);
     found.unwrap_or_else(|| panic!("no event of {resource}: {:#?}", report.events))
 }

@@ -15,6 +15,7 @@ use std::process::Command;
 
 use harness::lab::{self, Host};
 use harness::{binaries, process};
+use holdfast_catalog::report::Status;
 
 const NODE: &str = "killed.acme.example";
 
@@ -66,6 +67,36 @@ fn killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest() {
     );
     writeln!(std::io::stderr(), "{said}").unwrap();
     assert!(killed >= FEWEST && owed > 0, "{said}");
+}
+
+#[test]
+fn f10_a_stopped_agent_ends_the_command_at_hand_says_so_and_does_it_next_time() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["stopped.acme.example"]).expect("a host boots")[0];
+    let resources = serde_json::json!([
+        ["exec[make]", {
+            "command": "touch /srv/begun; [ -e /srv/quick ] || sleep 3600; touch /srv/made",
+            "creates": "/srv/made", "timeout": 0,
+        }],
+        ["file[/srv/after]", { "content": "after" }],
+    ]);
+    let edges = serde_json::json!([{ "from": 0, "to": 1, "kind": "order" }]);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| crate::failing::apply(host, &resources, &edges));
+        let patience = std::time::Duration::from_secs(60);
+        host.wait_for("the command is at hand", patience, |host| host.sh("ls /srv/begun")).unwrap();
+        host.sh("pkill --signal TERM --oldest --exact holdfast-agent").unwrap();
+        let report = run.join().unwrap();
+        let event = crate::failing::event(&report, "exec[make]");
+        let reason = event.reason.as_deref().unwrap_or_default();
+        assert_eq!(event.status, Status::Failed);
+        assert!(reason.contains("interrupted, since the run was told to stop"), "{event:#?}");
+        assert!(report.error.as_ref().is_some_and(|note| note.contains("interrupted")), "{report:#?}");
+        assert_eq!((report.counts.failed, report.counts.skipped), (1, 1));
+    });
+    host.sh("! [ -e /srv/made ] && ! pgrep --exact sleep && touch /srv/quick").unwrap();
+    let report = crate::failing::apply(host, &resources, &edges);
+    assert_eq!((report.counts.changed, report.counts.failed), (2, 0), "{:#?}", report.events);
 }
 
 /// Runs a function of the script on the host with this on its standard input; answers with what it printed.

@@ -53,6 +53,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop",
             "f10_a_command_that_must_not_end_half_way_goes_on_to_its_end",
             "f10_a_command_that_a_run_was_told_to_stop_in_is_not_tried_again",
+            "f10_a_stopped_agent_ends_the_command_at_hand_says_so_and_does_it_next_time",
         ]),
     ),
     (
