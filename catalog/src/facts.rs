@@ -1,8 +1,11 @@
 //! What a node says about itself: untrusted, and limited before anything reads it.
 
+use std::cell::Cell;
+
+use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::value::{Kind, Value};
+use crate::value::{Kind, LimitedValue, MAX_DEPTH, Value};
 
 /// The most bytes that a node's facts may take as JSON.
 pub const MAX_BYTES: usize = 1024 * 1024 * 4;
@@ -78,8 +81,17 @@ fn count(value: &Value) -> usize {
 
 impl<'de> Deserialize<'de> for Facts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(Value::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        Self::new(limited(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+/// Reads a value of no more than [`MAX_VALUES`], and nothing after the first one beyond.
+///
+/// # Errors
+/// Where there are more, or it is no value.
+pub fn limited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let left = Cell::new(MAX_VALUES);
+    LimitedValue { depth: MAX_DEPTH, left: &left }.deserialize(deserializer)
 }
 
 #[cfg(test)]
@@ -98,6 +110,16 @@ mod tests {
         let hash = |json| serde_json::from_str::<Facts>(json).unwrap().hash();
         assert_eq!(hash(r#"{"a":1,"b":2}"#), hash(r#"{"b":2,"a":1}"#));
         assert_ne!(hash(r#"{"a":1}"#), hash(r#"{"a":2}"#));
+    }
+
+    #[test]
+    fn a25_reading_ends_at_the_first_value_beyond() {
+        let fine = format!(r#"{{"a":[{}]}}"#, vec!["[]"; MAX_VALUES - 2].join(","));
+        assert!(serde_json::from_str::<Facts>(&fine).is_ok());
+        // What comes after it is not looked at, and so is not kept.
+        let many = format!(r#"{{"a":[{},no json"#, vec!["[]"; MAX_VALUES].join(","));
+        let error = serde_json::from_str::<Facts>(&many).unwrap_err().to_string();
+        assert!(error.contains("too many values"), "{error}");
     }
 
     #[test]

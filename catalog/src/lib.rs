@@ -5,6 +5,7 @@
 pub mod certname; // names, parsed once
 pub mod hash; // content by SHA-256
 pub mod origin; // where a value stands
+pub mod bounded; // lists and maps of strangers
 pub mod value; // what data is made of, secrets included
 pub mod diagnostic; // what is wrong, where, what to do
 pub mod facts; // what a node says about itself

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::bounded;
 use crate::catalog::{CatalogId, MAX_RESOURCES};
 use crate::origin::Origin;
 use crate::resource::ResourceRef;
@@ -13,6 +15,12 @@ pub const MAX_EVENTS: usize = 2_000;
 
 /// The longest diff of an event, in bytes.
 pub const MAX_DIFF: usize = 16 * 1024;
+
+/// The most places that are read of one event; a long list can have an element from each of many lines.
+pub const MAX_SOURCES: usize = 256;
+
+/// The most phases, and the most types, whose times a report tells.
+pub const MAX_TIMES: usize = 128;
 
 /// Whether a run mends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -101,7 +109,11 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// The manifest line and the data lines that set the property's value.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "bounded::list::<_, _, MAX_SOURCES>"
+    )]
     pub sources: Vec<Origin>,
     /// How long it took, in milliseconds.
     #[serde(default)]
@@ -180,14 +192,15 @@ pub struct Report {
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
     /// Milliseconds by phase: `facts`, `poll`, `check`, `mend`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::map::<_, _, MAX_TIMES>")]
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by resource type.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bounded::map::<_, _, MAX_TIMES>")]
     pub types: BTreeMap<String, u64>,
     /// How many resources ended how.
     pub counts: Counts,
     /// What changed, would change, failed or was skipped.
+    #[serde(deserialize_with = "bounded::list::<_, _, MAX_EVENTS>")]
     pub events: Vec<Event>,
     /// Why there was no run, or why the catalog is an old one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,6 +208,33 @@ pub struct Report {
     /// The agent's version.
     pub agent: String,
     /// Facts that always move (uptime, free memory); they never cause a compile.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "volatile")]
     pub volatile: BTreeMap<String, crate::value::Value>,
+}
+
+fn volatile<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, crate::value::Value>, D::Error> {
+    let value = crate::facts::limited(deserializer)?;
+    let map = value.as_map().ok_or_else(|| D::Error::custom("volatile facts are a map"))?;
+    Ok(map.iter().map(|(name, value)| (name.to_string(), value.clone())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a24_events_beyond_the_limit_are_counted_and_not_kept() {
+        let event = r#"{"resource":"file[/a]","status":"info"}"#;
+        let events = vec![event; 3 * MAX_EVENTS].join(",");
+        let counts = serde_json::to_string(&Counts::default()).unwrap();
+        let report = format!(
+            r#"{{"run":"00000000-0000-0000-0000-000000000007","catalog":null,"commit":null,"environment":null,
+               "mode":"enforce","source":"server","started":"2026-01-01T00:00:00Z","duration_ms":1,
+               "counts":{counts},"events":[{events}],"agent":"x"}}"#
+        );
+        let report: Report = serde_json::from_str(&report).unwrap();
+        assert_eq!(report.events.len(), MAX_EVENTS + 1);
+    }
 }

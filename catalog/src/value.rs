@@ -144,6 +144,55 @@ impl Value {
     }
 }
 
+impl Value {
+    /// The first characters of [`Value::shown`], at the cost of those alone: `most`, and an ellipsis where there are more.
+    pub fn beginning(&self, most: usize) -> String {
+        let mut text = String::new();
+        // Four bytes a character, and one character more, so that it is known whether there is one.
+        self.write_beginning(4 * (most + 1), &mut text);
+        if let Some((at, _)) = text.char_indices().nth(most) {
+            text.truncate(at);
+            text.push('…');
+        }
+        text
+    }
+
+    fn write_beginning(&self, bytes: usize, text: &mut String) {
+        let quoted = |word: &str| {
+            let end = word.char_indices().map(|(at, _)| at).find(|at| *at >= bytes).unwrap_or(word.len());
+            serde_json::to_string(&word[..end]).unwrap_or_default()
+        };
+        match &self.kind {
+            Kind::List(list) => {
+                text.push('[');
+                for (at, item) in list.iter().enumerate() {
+                    if text.len() >= bytes {
+                        return;
+                    }
+                    text.push_str(if at > 0 { "," } else { "" });
+                    item.write_beginning(bytes, text);
+                }
+                text.push(']');
+            }
+            Kind::Map(map) => {
+                text.push('{');
+                for (at, (key, item)) in map.iter().enumerate() {
+                    if text.len() >= bytes {
+                        return;
+                    }
+                    text.push_str(if at > 0 { "," } else { "" });
+                    text.push_str(&quoted(key));
+                    text.push(':');
+                    item.write_beginning(bytes, text);
+                }
+                text.push('}');
+            }
+            Kind::String(word) => text.push_str(&quoted(word)),
+            _ => text.push_str(&self.to_json_masked().to_string()),
+        }
+    }
+}
+
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
@@ -228,5 +277,25 @@ impl From<Map> for Value {
 impl<const N: usize> From<[(&str, Value); N]> for Value {
     fn from(entries: [(&str, Value); N]) -> Self {
         entries.into_iter().map(|(k, v)| (Arc::from(k), v)).collect::<Map>().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_that_of_the_whole() {
+        let secret: Value = Kind::Sensitive(Sensitive::text("hunter2")).into();
+        let value: Value = [("a", vec![1.into(), "ü\"".into(), secret].into()), ("b", Value::NULL)].into();
+        let whole = value.shown();
+        assert_eq!(value.beginning(100), whole);
+        assert_eq!(value.beginning(whole.chars().count()), whole);
+        for most in 0..whole.chars().count() {
+            let expected: String = whole.chars().take(most).chain(['…']).collect();
+            assert_eq!(value.beginning(most), expected);
+        }
+        let long = Value::from(vec!["x".repeat(1_000_000).into(); 1_000]);
+        assert_eq!(long.beginning(3), "[\"x…");
     }
 }

@@ -3,6 +3,7 @@
 //! On the wire a secret scalar is `{"$sensitive": [[text, secret], …]}` or `{"$sensitive": scalar}`; a map that really has
 //! such a key is refused, so nothing a tenant writes can pose as one.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -110,34 +111,40 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        LimitedValue { depth: MAX_DEPTH }.deserialize(deserializer)
+        let unlimited = Cell::new(usize::MAX);
+        LimitedValue { depth: MAX_DEPTH, left: &unlimited }.deserialize(deserializer)
     }
 }
 
-/// Reads a value of at most `depth` nested lists and maps.
+/// Reads a value of at most `depth` nested lists and maps, and of no more values than are left: it ends at the first one
+/// beyond, whatever comes after it.
 #[derive(Clone, Copy)]
-pub struct LimitedValue {
+pub struct LimitedValue<'a> {
     /// Levels left.
     pub depth: usize,
+    /// Values left.
+    pub left: &'a Cell<usize>,
 }
 
-impl LimitedValue {
+impl LimitedValue<'_> {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth }),
+            Some(depth) => Ok(Self { depth, ..self }),
             None => Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels"))),
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for LimitedValue {
+impl<'de> DeserializeSeed<'de> for LimitedValue<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for LimitedValue {
+impl<'de> Visitor<'de> for LimitedValue<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
