@@ -18,7 +18,7 @@ use crate::identity::{self, AuthorityError, Identity};
 use crate::live::{self, Live};
 use crate::network::door::Door;
 use crate::network::files;
-use crate::network::port::Port;
+use crate::network::port::{HTTP_1, HTTP_2, Port};
 use crate::repo::{Follower, Kept, RepoError, Source};
 use crate::store::commit::CommitStatus;
 use crate::store::user::{Role, Scope};
@@ -147,6 +147,8 @@ impl Server {
         let for_nodes = Port {
             listener: for_nodes,
             tls: tls::for_nodes(identity.authority(), certificate.clone())?,
+            // A stranger's connection ends with its answer, and one that was revoked with its refusal.
+            protocols: &[HTTP_1],
             door: doors[0].clone(),
             state: Data::new(state),
             routes: api::configure,
@@ -155,6 +157,7 @@ impl Server {
         let for_people = Port {
             listener: for_people,
             tls: tls::for_people(certificate.clone())?,
+            protocols: &[HTTP_2, HTTP_1],
             door: doors[1].clone(),
             state: Data::new(pages),
             routes: dashboard::configure,

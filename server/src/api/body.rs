@@ -1,21 +1,31 @@
-//! Bodies: JSON, perhaps compressed by zstd; limited in bytes before and after decompression, in depth and in time.
+//! Bodies: JSON, perhaps compressed by zstd; limited in bytes before and after decompression, in depth, in time and in how
+//! many are in work.
+//!
+//! What is small is read at once. Of what is large, each caller has one of a kind in work, from its first byte to the
+//! answer, and a few of all callers are unpacked at once: little on the line can hold much in memory. Bodies are paid for
+//! by their bytes as soon as those are known, before anything is made of them.
 
 use std::borrow::Cow;
 use std::io::Read as _;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
 
+use super::State;
+use super::limits::{Held, Kind, Who};
 use super::refused::Refused;
 
-/// How long a body may take to arrive.
+/// How long a body may take to arrive, and then to have its turn.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Plain bodies beyond, and all that are compressed, are decoded on a thread for blocking work: little can hold much.
+/// Bodies beyond, packed or unpacked, are large: they are decoded on a thread for blocking work.
 const SMALL: usize = 32 * 1024;
+
+/// A body costs another token for each so many bytes: what is read and stored is limited, not only how often.
+const TOKEN: usize = 64 * 1024;
 
 /// The largest window of zstd, as a power of two: 8 MiB, whatever a frame asks for.
 const WINDOW_LOG: u32 = 23;
@@ -26,36 +36,114 @@ enum Encoding {
     Zstd,
 }
 
-/// Reads a body of at most `limit` bytes, compressed or not.
-///
-/// # Errors
-/// What is wrong with it, for the caller.
-pub async fn read<T: DeserializeOwned + Send + 'static>(
-    request: &HttpRequest,
-    payload: Payload,
-    limit: usize,
-) -> Result<T, Refused> {
-    read_sized(request, payload, limit).await.map(|(value, _)| value)
+/// How a body is read, and who pays for it.
+pub struct Body {
+    /// What the routes work on.
+    pub state: Data<State>,
+    /// Whose it is.
+    pub who: Who,
+    /// What it asks for.
+    pub kind: Kind,
+    /// The most bytes of it, packed or unpacked.
+    pub limit: usize,
 }
 
-/// The same, with its size after decompression.
-///
-/// # Errors
-/// What is wrong with it, for the caller.
-pub async fn read_sized<T: DeserializeOwned + Send + 'static>(
-    request: &HttpRequest,
-    payload: Payload,
-    limit: usize,
-) -> Result<(T, usize), Refused> {
-    let encoding = encoding(request)?;
-    let late = || Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
-    let bytes =
-        tokio::time::timeout(PATIENCE, collect(request, payload, limit)).await.map_err(|_| late())??;
-    if bytes.len() <= SMALL && encoding == Encoding::Plain {
-        return decode(&bytes, encoding, limit);
+impl Body {
+    /// Reads it. What comes beside the value stands for a large body in work: it is kept until the value is gone.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller.
+    pub async fn read<T: DeserializeOwned + Send + 'static>(
+        self,
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<(T, Option<Held>), Refused> {
+        let encoding = encoding(request)?;
+        let announced = announced(request);
+        if announced.is_some_and(|length| length > self.limit) {
+            return Err(too_large(self.limit));
+        }
+        let may_be_large = self.limit > SMALL && announced.is_none_or(|length| length > SMALL);
+        let held = if may_be_large { Some(self.hold()?) } else { None };
+        let late =
+            || Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
+        let collected = tokio::time::timeout(PATIENCE, collect(payload, self.limit)).await;
+        let bytes = collected.map_err(|_| late())??;
+        match small(&bytes, encoding) {
+            Some(plain) => Ok((self.parse(&plain)?, held)),
+            None if self.limit <= SMALL => self.decode(&bytes, encoding).map(|value| (value, held)),
+            None => self.read_large(bytes, encoding, held).await,
+        }
     }
-    let failed = |_| Refused::bad_request("bad-body", "the body cannot be decoded");
-    web::block(move || decode(&bytes, encoding, limit)).await.map_err(failed)?
+
+    async fn read_large<T: DeserializeOwned + Send + 'static>(
+        self,
+        bytes: Bytes,
+        encoding: Encoding,
+        held: Option<Held>,
+    ) -> Result<(T, Option<Held>), Refused> {
+        let held = match held {
+            Some(held) => held,
+            None => self.hold()?,
+        };
+        let permit = self.state.limits.decoder(PATIENCE).await?;
+        let failed = |_| Refused::bad_request("bad-body", "the body cannot be decoded");
+        // Both go with the work: it ends when it ends, also where whoever asked has gone.
+        let decode = move || {
+            let value = self.decode(&bytes, encoding);
+            drop(permit);
+            value.map(|value| (value, Some(held)))
+        };
+        web::block(decode).await.map_err(failed)?
+    }
+
+    fn hold(&self) -> Result<Held, Refused> {
+        self.state.limits.hold(self.who.clone(), self.kind)
+    }
+
+    fn decode<T: DeserializeOwned>(&self, bytes: &[u8], encoding: Encoding) -> Result<T, Refused> {
+        let plain = match encoding {
+            Encoding::Plain => Cow::Borrowed(bytes),
+            Encoding::Zstd => {
+                let mut plain = Vec::new();
+                let unpacked = decompress(bytes, self.limit, &mut plain);
+                if let Err(refused) = unpacked {
+                    // What is no body has made as much work.
+                    self.pay(plain.len());
+                    return Err(refused);
+                }
+                Cow::Owned(plain)
+            }
+        };
+        self.parse(&plain)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, plain: &[u8]) -> Result<T, Refused> {
+        self.pay(plain.len());
+        parse(plain)
+    }
+
+    fn pay(&self, bytes: usize) {
+        self.state.limits.charge(self.who.clone(), self.kind, bytes / TOKEN);
+    }
+}
+
+/// A body that is small as it came and as it is; none of others, and of what cannot be unpacked.
+fn small(bytes: &Bytes, encoding: Encoding) -> Option<Cow<'_, [u8]>> {
+    if bytes.len() > SMALL {
+        return None;
+    }
+    if encoding == Encoding::Plain {
+        return Some(Cow::Borrowed(bytes));
+    }
+    let mut plain = Vec::new();
+    decompress(bytes, SMALL, &mut plain).ok().map(|()| Cow::Owned(plain))
+}
+
+/// How long a body is, as its head says.
+fn announced(request: &HttpRequest) -> Option<usize> {
+    let length = request.headers().get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 fn encoding(request: &HttpRequest) -> Result<Encoding, Refused> {
@@ -70,34 +158,18 @@ fn encoding(request: &HttpRequest) -> Result<Encoding, Refused> {
     }
 }
 
-async fn collect(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, Refused> {
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > limit) {
-        return Err(too_large(limit));
-    }
+async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Refused> {
     let broken = |_| Refused::bad_request("bad-body", "the body broke off");
     payload.to_bytes_limited(limit).await.map_err(|_| too_large(limit))?.map_err(broken)
 }
 
-fn decode<T: DeserializeOwned>(
-    bytes: &[u8],
-    encoding: Encoding,
-    limit: usize,
-) -> Result<(T, usize), Refused> {
-    let plain = match encoding {
-        Encoding::Plain => Cow::Borrowed(bytes),
-        Encoding::Zstd => Cow::Owned(decompress(bytes, limit)?),
-    };
-    Ok((parse(&plain)?, plain.len()))
-}
-
-fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Refused> {
+/// Unpacks at most `limit` bytes into `plain`, and stops at the first one over it.
+fn decompress(bytes: &[u8], limit: usize, plain: &mut Vec<u8>) -> Result<(), Refused> {
     let bad = |_| Refused::bad_request("bad-body", "the body is not zstd");
     let mut decoder = zstd::Decoder::with_buffer(bytes).map_err(bad)?;
     decoder.window_log_max(WINDOW_LOG).map_err(bad)?;
-    let mut plain = Vec::new();
-    decoder.take(limit as u64 + 1).read_to_end(&mut plain).map_err(bad)?;
-    if plain.len() > limit { Err(too_large(limit)) } else { Ok(plain) }
+    decoder.take(limit as u64 + 1).read_to_end(plain).map_err(bad)?;
+    if plain.len() > limit { Err(too_large(limit)) } else { Ok(()) }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
@@ -118,23 +190,34 @@ mod tests {
     use super::*;
     use actix_web::ResponseError as _;
 
-    fn status(outcome: Result<(serde_json::Value, usize), Refused>) -> u16 {
-        outcome.map_or_else(|refused| refused.status_code().as_u16(), |_| 200)
+    fn unpacked(bytes: &[u8], limit: usize) -> u16 {
+        let outcome = decompress(bytes, limit, &mut Vec::new());
+        outcome.map_or_else(|refused| refused.status_code().as_u16(), |()| 200)
     }
 
     #[test]
     fn a_bomb_is_stopped_at_the_limit_after_decompression() {
         let bomb = zstd::encode_all(&vec![b' '; 50_000_000][..], 3).unwrap();
         assert!(bomb.len() < 10_000);
-        assert_eq!(status(decode(&bomb, Encoding::Zstd, 1_000_000)), 413);
-        let fine = zstd::encode_all(&b"{\"a\":1}"[..], 3).unwrap();
-        assert_eq!(status(decode(&fine, Encoding::Zstd, 1_000_000)), 200);
-        assert_eq!(status(decode(b"{\"a\":1}", Encoding::Zstd, 1_000_000)), 400);
+        let mut plain = Vec::new();
+        assert!(decompress(&bomb, 1_000_000, &mut plain).is_err());
+        assert_eq!(plain.len(), 1_000_001);
+        assert_eq!(unpacked(&bomb, 1_000_000), 413);
+        assert_eq!(unpacked(&zstd::encode_all(&b"{\"a\":1}"[..], 3).unwrap(), 1_000_000), 200);
+        assert_eq!(unpacked(b"{\"a\":1}", 1_000_000), 400);
+    }
+
+    #[test]
+    fn what_is_small_on_the_line_and_large_in_memory_is_not_small() {
+        let packed = |size| Bytes::from(zstd::encode_all(&vec![b' '; size][..], 3).unwrap());
+        assert_eq!(small(&packed(SMALL), Encoding::Zstd).map(|plain| plain.len()), Some(SMALL));
+        assert!(small(&packed(SMALL + 1), Encoding::Zstd).is_none());
+        assert!(small(&Bytes::from(vec![b' '; SMALL + 1]), Encoding::Plain).is_none());
     }
 
     #[test]
     fn depth_is_limited() {
         let deep = "[".repeat(100_000);
-        assert_eq!(status(decode(deep.as_bytes(), Encoding::Plain, 1_000_000)), 400);
+        assert!(parse::<serde_json::Value>(deep.as_bytes()).is_err());
     }
 }

@@ -6,10 +6,11 @@ use holdfast_catalog::facts;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::wire::CatalogRequest;
 
+use super::body::Body;
 use super::caller::AgentIdentity;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
-use super::{State, answer, body};
+use super::{State, answer};
 
 /// Facts, and a little around them.
 const LIMIT: usize = facts::MAX_BYTES + 4 * 1024;
@@ -24,8 +25,10 @@ pub async fn poll(
     state: Data<State>,
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
-    state.limits.take(Who::Node(caller.node), Kind::Poll)?;
-    let asked: CatalogRequest = body::read(&request, payload, LIMIT).await?;
+    let who = Who::Node(caller.node);
+    state.limits.take(who.clone(), Kind::Poll)?;
+    let body = Body { state: state.clone(), who, kind: Kind::Poll, limit: LIMIT };
+    let (asked, _held) = body.read::<CatalogRequest>(&request, payload).await?;
     if ContentHash::parse(&asked.facts_hash).is_none() || asked.agent.len() > MAX_VERSION {
         return Err(Refused::bad_request("bad-body", "`facts_hash` is SHA-256 in lower-case hex"));
     }

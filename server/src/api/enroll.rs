@@ -4,10 +4,11 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use holdfast_catalog::wire::{EnrollRequest, RenewRequest};
 
+use super::body::Body;
 use super::caller::Presented;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
-use super::{State, answer, body};
+use super::{State, answer};
 use crate::live::Happening;
 use crate::network;
 
@@ -21,8 +22,10 @@ pub async fn enroll(
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
     let address = request.peer_addr().map(|address| address.ip());
-    state.limits.take(Who::Network(address.map(network::of)), Kind::Enroll)?;
-    let asked: EnrollRequest = body::read(&request, payload, LIMIT).await?;
+    let who = Who::Network(address.map(network::of));
+    state.limits.take(who.clone(), Kind::Enroll)?;
+    let body = Body { state: state.clone(), who, kind: Kind::Enroll, limit: LIMIT };
+    let (asked, _held) = body.read::<EnrollRequest>(&request, payload).await?;
     let from = address.map_or_else(String::new, |address| address.to_string());
     let granted = state.identity.enroll(asked, &from).await?;
     if let Some(node) = state.identity.node(&granted.certname) {
@@ -39,7 +42,9 @@ pub async fn renew(
     state: Data<State>,
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
-    state.limits.take(Who::Named(presented.0.name.certname.clone()), Kind::Renew)?;
-    let asked: RenewRequest = body::read(&request, payload, LIMIT).await?;
+    let who = Who::Named(presented.0.name.certname.clone());
+    state.limits.take(who.clone(), Kind::Renew)?;
+    let body = Body { state: state.clone(), who, kind: Kind::Renew, limit: LIMIT };
+    let (asked, _held) = body.read::<RenewRequest>(&request, payload).await?;
     answer::json(&request, &state.identity.renew(&presented.0, asked).await?)
 }

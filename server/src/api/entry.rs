@@ -2,7 +2,7 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::ConnectionType;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use holdfast_catalog::wire::path;
 
@@ -12,7 +12,18 @@ use super::refused::Refused;
 use crate::identity::Peer;
 use crate::network;
 
-/// No route takes a query, so none is ignored; and strangers are counted, and keep no connection.
+/// What a refusal costs the certificate that was shown, in tokens of [`Kind::Nothing`]: whoever has no rights here has
+/// nothing to ask again for.
+fn cost(status: StatusCode) -> usize {
+    match status {
+        StatusCode::FORBIDDEN => 10,
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 1,
+        _ => 0,
+    }
+}
+
+/// No route takes a query, so none is ignored; strangers are counted, and keep no connection; and of each certificate
+/// what is refused is counted, since not everything that it asks for has a count of its own.
 ///
 /// # Errors
 /// Where a request has no place here.
@@ -20,18 +31,29 @@ pub async fn enter(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let is_stranger = request.request().conn_data::<Peer>().is_none();
-    // Enrolment has an allowance of its own.
-    if is_stranger && request.path() != path::ENROLL {
-        let from = request.peer_addr().map(|address| network::of(address.ip()));
-        caller::state_of(request.request())?.limits.take(Who::Network(from), Kind::Nothing)?;
+    let state = caller::state_of(request.request())?;
+    let shown = request.request().conn_data::<Peer>().map(|peer| peer.certificate.serial.clone());
+    let certificate = shown.map(Who::Certificate);
+    match &certificate {
+        Some(certificate) => state.limits.look(certificate.clone(), Kind::Nothing)?,
+        // Enrolment has an allowance of its own.
+        None if request.path() == path::ENROLL => {}
+        None => {
+            let from = request.peer_addr().map(|address| network::of(address.ip()));
+            state.limits.take(Who::Network(from), Kind::Nothing)?;
+        }
     }
     if request.uri().query().is_some() {
+        if let Some(certificate) = certificate {
+            state.limits.pay(certificate, Kind::Nothing, cost(StatusCode::BAD_REQUEST));
+        }
         return Err(Refused::bad_request("bad-query", "no route takes query parameters").into());
     }
     let mut response = next.call(request).await?;
-    if is_stranger {
-        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    match certificate {
+        // This one has its answer; the next waits.
+        Some(certificate) => state.limits.pay(certificate, Kind::Nothing, cost(response.status())),
+        None => response.response_mut().head_mut().set_connection_type(ConnectionType::Close),
     }
     Ok(response)
 }

@@ -5,13 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use holdfast_catalog::report::Report;
 use holdfast_catalog::wire::{MAX_REPORT, ReportAnswer};
 
+use super::body::Body;
 use super::caller::AgentIdentity;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
-use super::{State, answer, body};
-
-/// A report costs another token for each so many bytes: what is stored is limited, not only how often.
-const TOKEN: usize = 64 * 1024;
+use super::{State, answer};
 
 /// Stores the caller's report, once.
 pub async fn report(
@@ -20,9 +18,10 @@ pub async fn report(
     state: Data<State>,
     payload: Payload,
 ) -> Result<HttpResponse, Refused> {
-    state.limits.take(Who::Node(caller.node), Kind::Report)?;
-    let (report, size): (Report, usize) = body::read_sized(&request, payload, MAX_REPORT).await?;
-    state.limits.charge(Who::Node(caller.node), Kind::Report, size / TOKEN);
+    let who = Who::Node(caller.node);
+    state.limits.take(who.clone(), Kind::Report)?;
+    let body = Body { state: state.clone(), who, kind: Kind::Report, limit: MAX_REPORT };
+    let (report, _held) = body.read::<Report>(&request, payload).await?;
     let new = state.live.report(&caller, report).await?;
     answer::json(&request, &ReportAnswer { new })
 }

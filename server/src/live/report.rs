@@ -10,7 +10,7 @@ use crate::store::{self, report::Stored};
 /// The longest commit, environment or version that a report may name.
 const MAX_NAME: usize = 128;
 
-/// The longest text besides diffs.
+/// The longest text besides diffs: of a title, a path, a value, a reason, a place.
 const MAX_TEXT: usize = 64 * 1024;
 
 /// Why a report is not stored.
@@ -67,8 +67,19 @@ fn check(report: &Report) -> Result<(), ReportError> {
     within("types", report.types.len(), MAX_NAME)?;
     for event in &report.events {
         within("diff", length(&event.diff), 2 * MAX_DIFF)?;
-        for (what, text) in [("value", &event.is), ("value", &event.should), ("reason", &event.reason)] {
+        within("title", event.resource.title.len(), MAX_TEXT)?;
+        for (what, text) in [
+            ("property", &event.property),
+            ("path", &event.path),
+            ("value", &event.is),
+            ("value", &event.should),
+            ("reason", &event.reason),
+        ] {
             within(what, length(text), MAX_TEXT)?;
+        }
+        for origin in event.origin.iter().chain(&event.sources) {
+            let level = origin.level.as_ref().map_or(0, |level| level.len());
+            within("place", origin.file.len() + level, MAX_TEXT)?;
         }
     }
     Ok(())

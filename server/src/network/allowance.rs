@@ -32,6 +32,14 @@ impl Bucket {
         self.tokens = (self.tokens + passed * self.allowance.rate).min(self.allowance.burst);
         self.at = now;
     }
+
+    /// Whether a token is in it, or for how many seconds to wait.
+    fn enough(&self) -> Result<(), u64> {
+        if self.tokens >= 1.0 {
+            return Ok(());
+        }
+        Err((((1.0 - self.tokens) / self.allowance.rate).ceil() as u64).max(1))
+    }
 }
 
 impl<K> Default for Buckets<K> {
@@ -56,11 +64,20 @@ impl<K: Eq + Hash> Buckets<K> {
         let full = Bucket { tokens: allowance.burst, at: now, allowance };
         let bucket = buckets.entry(who).or_insert(full);
         bucket.fill(now);
-        if bucket.tokens < 1.0 {
-            return Err((((1.0 - bucket.tokens) / allowance.rate).ceil() as u64).max(1));
-        }
+        bucket.enough()?;
         bucket.tokens -= 1.0;
         Ok(())
+    }
+
+    /// Whether there is a token; whoever has no bucket has never taken one.
+    ///
+    /// # Errors
+    /// Where there is none: how many seconds to wait.
+    pub fn look(&self, who: &K, now: Instant) -> Result<(), u64> {
+        self.buckets().get_mut(who).map_or(Ok(()), |bucket| {
+            bucket.fill(now);
+            bucket.enough()
+        })
     }
 
     /// Takes more tokens for what turned out large. They may be missing: then whoever asked waits until they are there.

@@ -37,6 +37,12 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// So many wait for the process to take them.
 const BACKLOG: i32 = 4096;
 
+/// HTTP/2. A server cannot end a connection of it with an answer.
+pub const HTTP_2: &[u8] = b"h2";
+
+/// HTTP/1.1.
+pub const HTTP_1: &[u8] = b"http/1.1";
+
 /// A connection as its requests see it.
 pub type Connection = TlsStream<Stream>;
 
@@ -46,6 +52,8 @@ pub struct Port<S> {
     pub listener: TcpListener,
     /// With which certificates.
     pub tls: rustls::ServerConfig,
+    /// By which versions of HTTP, the best first.
+    pub protocols: &'static [&'static [u8]],
     /// To how many.
     pub door: Arc<Door>,
     /// On what the routes work.
@@ -62,9 +70,9 @@ impl<S: Send + Sync + 'static> Port<S> {
     /// # Errors
     /// Where the system refuses.
     pub fn open(self, workers: usize, shutdown: u64) -> io::Result<ServerHandle> {
-        let Self { listener, mut tls, door, state, routes, introduce } = self;
+        let Self { listener, mut tls, protocols, door, state, routes, introduce } = self;
         rustix::net::listen(&listener, BACKLOG)?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(tls));
         // The door counts; the number of connections below is never reached.
         let builder = Server::build().workers(workers).max_concurrent_connections(usize::MAX / 2);
@@ -106,7 +114,7 @@ async fn let_in(
     let shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(Stream::new(socket, place))).await;
     let connection = shaken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let protocol = match connection.get_ref().1.alpn_protocol() {
-        Some(b"h2") => Protocol::Http2,
+        Some(HTTP_2) => Protocol::Http2,
         _ => Protocol::Http1,
     };
     Ok((connection, protocol, Some(peer)))

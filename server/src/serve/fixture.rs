@@ -197,9 +197,7 @@ impl Fixture {
 
     /// An agent with a certificate; it makes connections of its own.
     pub fn agent(&self, certificate: wire::Certificate, key: &Key) -> Agent {
-        let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
-        let key = PrivatePkcs8KeyDer::from(key.0.serialize_der());
-        let client = client(&self.trust(), Some((chain, key)));
+        let client = client(&self.trust(), Some(shown((&certificate, key))));
         Agent { certificate, client, base: self.url("") }
     }
 
@@ -211,6 +209,19 @@ impl Fixture {
     /// The same by one version of TLS alone.
     pub fn anonymous_by(&self, version: &'static rustls::SupportedProtocolVersion) -> Client {
         client_by(version, &self.trust(), None)
+    }
+
+    /// A connection to the port of nodes for what no well-behaved client does.
+    pub fn connect(
+        &self,
+        identity: Option<(&wire::Certificate, &Key)>,
+        protocols: &[&[u8]],
+    ) -> rustls::StreamOwned<rustls::ClientConnection, std::net::TcpStream> {
+        let mut config = config_by(&rustls::version::TLS13, &self.trust(), identity.map(shown));
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        let address = self.server.nodes_address();
+        let session = rustls::ClientConnection::new(Arc::new(config), address.ip().into()).unwrap();
+        rustls::StreamOwned::new(session, std::net::TcpStream::connect(address).unwrap())
     }
 
     /// A URL of the server.
@@ -303,22 +314,38 @@ pub fn client(
     client_by(&rustls::version::TLS13, trust, identity)
 }
 
+/// A certificate and its key, as TLS shows them.
+fn shown(
+    (certificate, key): (&wire::Certificate, &Key),
+) -> (Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>) {
+    let chain = vec![CertificateDer::from_pem_slice(certificate.certificate.as_bytes()).unwrap()];
+    (chain, PrivatePkcs8KeyDer::from(key.0.serialize_der()))
+}
+
 fn client_by(
     version: &'static rustls::SupportedProtocolVersion,
     trust: &CertificateDer<'static>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>)>,
 ) -> Client {
+    let config = config_by(version, trust, identity);
+    Client::builder().tls_backend_preconfigured(config).timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+fn config_by(
+    version: &'static rustls::SupportedProtocolVersion,
+    trust: &CertificateDer<'static>,
+    identity: Option<(Vec<CertificateDer<'static>>, PrivatePkcs8KeyDer<'static>)>,
+) -> rustls::ClientConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trust.clone()).unwrap();
     let config = rustls::ClientConfig::builder_with_provider(tls::provider())
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(Arc::new(roots));
-    let config = match identity {
+    match identity {
         Some((chain, key)) => config.with_client_auth_cert(chain, key.into()).unwrap(),
         None => config.with_no_client_auth(),
-    };
-    Client::builder().tls_backend_preconfigured(config).timeout(Duration::from_secs(20)).build().unwrap()
+    }
 }
 
 /// The value of an answer, or the refusal.

@@ -99,11 +99,11 @@ async fn a01_who_asks_is_nobodys_to_say() {
 async fn a24_bodies_are_limited_in_size_depth_and_form() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let (other, _) = fixture.enrolled("mail1.other.example").await;
     let bomb = zstd::encode_all(&vec![b' '; 64 << 20][..], 3).unwrap();
     let deep = "[".repeat(100_000);
     let huge = vec![b' '; 5 << 20];
     for (encoding, body, expected) in [
-        ("zstd", bomb, 413),
         ("zstd", b"not zstd".to_vec(), 400),
         ("gzip", b"{}".to_vec(), 415),
         ("identity", deep.into_bytes(), 400),
@@ -111,13 +111,15 @@ async fn a24_bodies_are_limited_in_size_depth_and_form() {
         ("identity", b"\xff\xfe".to_vec(), 400),
         ("identity", br#"{"facts_hash":"x","agent":"y","agent":"z"}"#.to_vec(), 400),
         ("identity", br#"{"facts_hash":"../../x","agent":"y"}"#.to_vec(), 400),
+        // It is paid for by what it unpacks to: the node waits afterwards.
+        ("zstd", bomb, 413),
     ] {
         let shown = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
         let request = agent.post(path::CATALOG).header("content-encoding", encoding).body(body);
         let status = request.send().await.unwrap().status().as_u16();
         assert_eq!(status, expected, "{encoding} {shown}");
     }
-    agent.catalog().await;
+    other.catalog().await;
 }
 
 #[actix_web::test]
