@@ -29,6 +29,7 @@ mod filter; // which nodes
 mod part; // which events of a report
 mod size; // how large a page becomes
 mod readiness; // whether polls and reports can be served now
+mod reading; // large things, one at a time for each user
 mod text; // times, hostile texts, links
 
 mod account; // one's own password
@@ -59,6 +60,7 @@ pub struct State {
     /// Hashing a password takes memory: a few at once.
     hashing: Semaphore,
     listening: live::Listening,
+    reading: reading::Reading,
 }
 
 impl State {
@@ -76,6 +78,7 @@ impl State {
             names: Vec::new(),
             hashing: Semaphore::new(2),
             listening: live::Listening::default(),
+            reading: reading::Reading::default(),
         }
     }
 

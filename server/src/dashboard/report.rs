@@ -358,8 +358,11 @@ fn longest(times: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 /// Where it does not exist or is not theirs, or the store fails.
 pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> {
     let id: i64 = id.parse().map_err(|_| Error::NotFound)?;
+    // Whose it is comes first: what others may not see is not read for them, and takes no longer than what is not there.
+    let owner = asked.state.store.report_of(id).await?.ok_or(Error::NotFound)?;
+    let node = asked.theirs(asked.state.store.node_by_id(owner).await?)?;
+    let _turn = asked.state.reading.turn(asked.user.id).await?;
     let (row, body) = asked.state.store.report(id).await?.ok_or(Error::NotFound)?;
-    let node = asked.theirs(asked.state.store.node_by_id(row.node).await?)?;
     let tallies = Only::ALL.map(|only| {
         let fits = |event: &&Event| only.takes(event.status, event.cause);
         (only, body.events.iter().filter(fits).count())

@@ -170,6 +170,18 @@ async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
 }
 
 #[actix_web::test]
+async fn a08_what_a_report_says_is_not_read_for_whom_it_is_not() {
+    let seeded = seeded().await;
+    let theirs = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let report = theirs.report.unwrap();
+    seeded.store.spoil_report(report).await;
+    for path in [format!("/reports/{report}"), format!("/api/v1/reports/{report}")] {
+        assert_eq!(see(&seeded, "ben", &path).await.status, StatusCode::NOT_FOUND);
+        assert!(see(&seeded, "cleo", &path).await.status.is_server_error(), "it was read");
+    }
+}
+
+#[actix_web::test]
 async fn no_page_of_a_tenant_names_another() {
     let seeded = seeded().await;
     for path in all_pages(&seeded).await {

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 
 use super::node::NodeId;
@@ -120,6 +120,25 @@ impl Store {
             Ok(Stored::New(id))
         })
         .await
+    }
+
+    /// Whose a report is, by its number; nothing of what it says is read.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn report_of(&self, id: i64) -> Result<Option<NodeId>> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT node FROM report WHERE id = ?1")?;
+            Ok(statement.query_row([id], |row| row.get(0).map(NodeId)).optional()?)
+        })
+        .await
+    }
+
+    /// Makes what a report says unreadable, for tests of who reads it.
+    #[cfg(test)]
+    pub(crate) async fn spoil_report(&self, id: i64) {
+        let sql = "UPDATE report SET body = x'00' WHERE id = ?1";
+        self.write(move |connection| Ok(connection.execute(sql, [id])?)).await.unwrap();
     }
 
     /// A report with all its events, by its number.
