@@ -35,7 +35,9 @@ impl Directory {
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
         let mut listing = Listing { submodules: self.submodules(), ..Listing::default() };
         listing.folder(&self.root, "")?;
-        let refused = Limits::default().judge(listing.files.iter().map(|(path, size)| (&**path, *size)));
+        let read_one = |path: &str| std::fs::read(self.root.join(path)).ok();
+        let sizes = listing.files.iter().map(|(path, size)| (&**path, *size));
+        let refused = Limits::default().judge(sizes, &read_one);
         let mut files = BTreeMap::new();
         for (path, _) in listing.files.iter().filter(|(path, _)| !refused.has(path)) {
             if let Some(file) = read(&self.root.join(&**path))? {

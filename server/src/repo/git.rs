@@ -113,7 +113,11 @@ impl GitRepository {
             reading.entry(&entry).map_err(here)?;
         }
         let listed = reading.listed.iter().map(|(path, (_, size))| (&**path, *size));
-        let refused = Limits::default().judge(listed);
+        let read = |path: &str| {
+            let (id, _) = reading.listed.get(path)?;
+            reading.repository.find_object(*id).ok().map(|object| object.data.clone())
+        };
+        let refused = Limits::default().judge(listed, &read);
         let files = reading.files(&refused).map_err(here)?;
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
         let snapshot = Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused);

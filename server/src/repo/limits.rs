@@ -2,6 +2,9 @@
 //!
 //! Data is counted by its parts, since tenants write them: what one of them holds too much is left out and told, and is
 //! nobody else's affair. What operators write too much of makes the commit broken.
+//!
+//! Where all parts together are too much, they are summed by whose they are, so that a thousand small files of one tenant
+//! are that tenant's: first go those of machines that nobody has, then the largest tenant, and what operators write last.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +13,9 @@ use super::File;
 
 /// The folder whose parts are tenants'.
 const DATA: &str = "hieradata/";
+
+/// The folder that says whose machines are whose.
+const INVENTORY: &str = "inventory/";
 
 /// How much there may be.
 #[derive(Debug, Clone, Copy)]
@@ -81,6 +87,73 @@ impl Refused {
     }
 }
 
+/// Whose parts go in which order, where all together are too much; within it, the largest first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    /// Machines that the inventory does not have.
+    Nobody,
+    /// A customer, by its name: its own data, and that of its machines.
+    Customer(String),
+    /// Each other part for itself.
+    Operators(String),
+}
+
+impl Owner {
+    fn turn(&self) -> usize {
+        match self {
+            Self::Nobody => 0,
+            Self::Customer(_) => 1,
+            Self::Operators(_) => 2,
+        }
+    }
+
+    /// Why it is this one's turn.
+    fn reason(&self, amount: Amount) -> String {
+        let Amount { files, bytes } = amount;
+        match self {
+            Self::Nobody => {
+                format!("those of machines that the inventory does not have ({bytes} bytes) go first")
+            }
+            Self::Customer(name) => {
+                format!(
+                    "customer `{name}` and its machines have {files} files and {bytes} bytes of it, the most of all"
+                )
+            }
+            Self::Operators(_) => {
+                format!("this part of {bytes} bytes is the largest of what no customer writes")
+            }
+        }
+    }
+}
+
+/// A file's text, read because it says whose machines are whose.
+pub(super) type Read<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
+
+/// The names that stand in files of the inventory, each with the customer of the first file that has it. It may be a word
+/// of a remark as well: then a file of such a name counts as that customer's.
+fn machines(inventory: &[&str], read: Read<'_>) -> BTreeMap<String, String> {
+    let mut owners = BTreeMap::new();
+    for path in inventory {
+        let stem = path.rsplit('/').next().and_then(|name| name.strip_suffix(".toml"));
+        let (Some(customer), Some(bytes)) = (stem, read(path)) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        for word in text.split(|c| !is_of_name(c)).filter(|word| word.contains('.')) {
+            owners.entry(word.to_owned()).or_insert_with(|| customer.to_owned());
+        }
+    }
+    owners
+}
+
+/// Whose a part is.
+fn owner(part: &str, machines: &BTreeMap<String, String>) -> Owner {
+    match part.strip_prefix(DATA).and_then(|rest| rest.split_once('/')) {
+        Some(("customers", name)) => Owner::Customer(name.to_owned()),
+        Some(("nodes", name)) => machines.get(name).cloned().map_or(Owner::Nobody, Owner::Customer),
+        _ => Owner::Operators(part.to_owned()),
+    }
+}
+
 /// Part of the data: its first file, and how much it holds.
 struct Part {
     first: Arc<str>,
@@ -88,10 +161,19 @@ struct Part {
 }
 
 impl Limits {
-    /// What is too much among files of these sizes.
-    pub(super) fn judge<'a>(&self, files: impl IntoIterator<Item = (&'a str, u64)>) -> Refused {
+    /// What is too much among files of these sizes. Those of the inventory are read where it matters whose machines are
+    /// whose.
+    pub(super) fn judge<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, u64)>,
+        read: Read<'_>,
+    ) -> Refused {
         let (mut refused, mut parts, mut rest) = (Refused::default(), BTreeMap::new(), Amount::default());
+        let mut inventory = Vec::new();
         for (path, bytes) in files {
+            if path.starts_with(INVENTORY) && bytes <= self.file {
+                inventory.push(path);
+            }
             match part(path) {
                 _ if bytes > self.file => self.refuse_file(path, bytes, &mut refused),
                 Some(part) => parts
@@ -102,7 +184,7 @@ impl Limits {
                 None => rest.add(bytes),
             }
         }
-        self.refuse_parts(parts, &mut refused);
+        self.refuse_parts(parts, &|| machines(&inventory, read), &mut refused);
         if let Some(what) = rest.beyond(self.rest) {
             let reason = format!("modules, inventory and what else is the operators' {what}; {CURE}");
             refused.commit.get_or_insert((None, reason.into()));
@@ -119,29 +201,60 @@ impl Limits {
         }
     }
 
-    /// First the parts that are too large by themselves; then, where all together are too much, the largest.
-    fn refuse_parts(&self, parts: BTreeMap<&str, Part>, refused: &mut Refused) {
+    /// First the parts that are too large by themselves; then, where all together are too much, whole owners' until it
+    /// fits.
+    fn refuse_parts(
+        &self,
+        parts: BTreeMap<&str, Part>,
+        machines: &dyn Fn() -> BTreeMap<String, String>,
+        refused: &mut Refused,
+    ) {
         let (mut left, mut total) = (Vec::new(), Amount::default());
         for (name, part) in parts {
             if let Some(what) = part.amount.beyond(self.part) {
                 let reason = format!("this part of the data {what}; {CURE}");
                 refused.parts.insert(name.into(), (part.first, reason.into()));
             } else {
-                total.files += part.amount.files;
-                total.bytes += part.amount.bytes;
+                total.plus(part.amount);
                 left.push((name, part));
             }
         }
-        left.sort_by_key(|(_, part)| (part.amount.bytes / MIB, part.amount.files));
-        while let Some(what) = total.beyond(self.parts)
-            && let Some((name, part)) = left.pop()
-        {
-            let reason = format!("all data together {what}, and this part is the largest; {CURE}");
-            total.files -= part.amount.files;
-            total.bytes -= part.amount.bytes;
-            refused.parts.insert(name.into(), (part.first, reason.into()));
+        let Some(what) = total.beyond(self.parts) else { return };
+        for (owner, amount, parts) in in_turn(left, &machines(), total.files > self.parts.files) {
+            if total.beyond(self.parts).is_none() {
+                break;
+            }
+            let reason: Arc<str> =
+                format!("all data together {what}, and {}; {CURE}", owner.reason(amount)).into();
+            total.minus(amount);
+            let parts = parts.into_iter().map(|(name, part)| (name.into(), (part.first, reason.clone())));
+            refused.parts.extend(parts);
         }
     }
+}
+
+/// An owner with all of its parts.
+type Turn<'a> = (Owner, Amount, Vec<(&'a str, Part)>);
+
+/// The parts by their owners, in the order in which they go: the largest by files or by bytes, whichever is over.
+fn in_turn<'a>(
+    parts: Vec<(&'a str, Part)>,
+    machines: &BTreeMap<String, String>,
+    by_files: bool,
+) -> Vec<Turn<'a>> {
+    let mut owners: BTreeMap<Owner, (Amount, Vec<(&str, Part)>)> = BTreeMap::new();
+    for (name, part) in parts {
+        let (amount, parts) = owners.entry(owner(name, machines)).or_default();
+        amount.plus(part.amount);
+        parts.push((name, part));
+    }
+    let mut owners: Vec<_> =
+        owners.into_iter().map(|(owner, (amount, parts))| (owner, amount, parts)).collect();
+    owners.sort_by_key(|(owner, amount, _)| {
+        let size = if by_files { amount.files } else { amount.bytes };
+        (owner.turn(), std::cmp::Reverse(size))
+    });
+    owners
 }
 
 const CURE: &str = "large artefacts belong on a package server";
@@ -150,6 +263,16 @@ impl Amount {
     fn add(&mut self, bytes: u64) {
         self.files += 1;
         self.bytes += bytes;
+    }
+
+    fn plus(&mut self, other: Self) {
+        self.files += other.files;
+        self.bytes += other.bytes;
+    }
+
+    fn minus(&mut self, other: Self) {
+        self.files -= other.files;
+        self.bytes -= other.bytes;
     }
 
     /// What is too much, in words.
@@ -176,7 +299,13 @@ mod tests {
     };
 
     fn judged(files: &[(&str, u64)]) -> Refused {
-        SMALL.judge(files.iter().copied())
+        let acme = "[\"web1.acme.example\"]\nrole = \"web\"\n";
+        let read = |path: &str| (path == "inventory/r/acme.toml").then(|| acme.as_bytes().to_vec());
+        SMALL.judge(files.iter().copied(), &read)
+    }
+
+    fn parts(refused: &Refused) -> Vec<&str> {
+        refused.parts.keys().map(|part| &**part).collect()
     }
 
     #[test]
@@ -218,11 +347,43 @@ mod tests {
     fn where_all_tenants_together_have_too_much_the_largest_pay() {
         let paths: Vec<_> = (0..9).map(|n| format!("hieradata/customers/c{n}.toml")).collect();
         let mut files: Vec<_> = paths.iter().map(|path| (&**path, 40)).collect();
-        files.extend([("hieradata/nodes/big/a.toml", 99), ("hieradata/nodes/big/b.toml", 99)]);
+        // Its own file is small; that of its machine counts with it.
+        files.extend([("inventory/r/acme.toml", 9), ("hieradata/customers/acme.toml", 1)]);
+        files.extend([("hieradata/nodes/web1.acme.example/a.toml", 99)]);
+        files.extend([("hieradata/nodes/web1.acme.example/b.toml", 99)]);
         let refused = judged(&files);
-        let parts: Vec<_> = refused.parts.keys().map(|part| &**part).collect();
-        assert_eq!(parts, ["hieradata/nodes/big"]);
-        assert!(refused.parts["hieradata/nodes/big"].1.contains("558 bytes"), "{refused:?}");
+        assert_eq!(parts(&refused), ["hieradata/customers/acme", "hieradata/nodes/web1.acme.example"]);
+        let reason = &refused.parts["hieradata/customers/acme"].1;
+        assert!(reason.contains("559 bytes") && reason.contains("customer `acme`"), "{reason}");
+        assert!(reason.contains("3 files and 199 bytes"), "{reason}");
+    }
+
+    #[test]
+    fn a45_files_of_machines_that_nobody_has_go_first_and_together() {
+        let strange: Vec<_> = (0..6).map(|n| format!("hieradata/nodes/x{n}.acme.example.toml")).collect();
+        let mut files: Vec<_> = strange.iter().map(|path| (&**path, 60)).collect();
+        // Each alone is larger than one of those, and what operators write is never less than a tenant's.
+        files.extend([("hieradata/customers/birch.toml", 90), ("hieradata/profiles/nginx.toml", 80)]);
+        files.extend([("hieradata/os/debian-12.toml", 10), ("inventory/r/acme.toml", 9)]);
+        let refused = judged(&files);
+        let expected: Vec<_> = strange.iter().map(|path| path.trim_end_matches(".toml")).collect();
+        assert_eq!(parts(&refused), expected);
+        assert_eq!(refused.commit, None);
+        let (_, reason) = &refused.parts["hieradata/nodes/x0.acme.example"];
+        assert!(reason.contains("540 bytes") && reason.contains("(360 bytes) go first"), "{reason}");
+    }
+
+    #[test]
+    fn a45_who_has_most_of_what_is_over_goes_whatever_the_other_is() {
+        // 24 files where 20 are the most: one large file would cure nothing.
+        let many: Vec<_> = (0..12).flat_map(|n| [format!("a{n}"), format!("b{n}")]).collect();
+        let many: Vec<_> = many.iter().map(|n| format!("hieradata/customers/{n}/x.toml")).collect();
+        let mut files: Vec<_> = many.iter().take(18).map(|path| (&**path, 1)).collect();
+        files.push(("hieradata/customers/birch.toml", 99));
+        let crowd: Vec<_> = (0..3).map(|n| format!("hieradata/customers/crowd/{n}.toml")).collect();
+        files.extend(crowd.iter().map(|path| (&**path, 1)));
+        let refused = judged(&files);
+        assert_eq!(parts(&refused), ["hieradata/customers/crowd"]);
     }
 
     #[test]
