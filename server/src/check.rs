@@ -21,6 +21,7 @@ mod facts;
 mod keys;
 mod links;
 mod nodes;
+mod steps; // of one judgement, by customer
 mod stray;
 #[cfg(test)]
 mod tests;

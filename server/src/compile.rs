@@ -19,6 +19,7 @@ use holdfast_catalog::origin::Origin;
 
 use crate::diagnose::share::of_node;
 use crate::inventory::Node;
+use crate::language::Allowance;
 use crate::lookup::Lookup;
 use crate::repo::{File, Presence};
 
@@ -96,10 +97,25 @@ pub fn compile(
     environment: &str,
     key: &[u8],
 ) -> Result<Compiled, Vec<Diagnostic>> {
+    compile_within(program, node, facts, (environment, key), Allowance::default())
+}
+
+/// The same with what its expressions may do together.
+///
+/// # Errors
+/// Everything that is wrong.
+pub fn compile_within(
+    program: &Program,
+    node: &Node,
+    facts: &Facts,
+    (environment, key): (&str, &[u8]),
+    allowance: Allowance,
+) -> Result<Compiled, Vec<Diagnostic>> {
     let reader = program.snapshot().reader();
     let profiles = |class: Option<&str>| program.profiles(&node.role, class);
     let told = |problems| sorted(program.redacted(problems));
     let lookup = Lookup::new(program.data(), &reader, node, facts, environment, &profiles).map_err(told)?;
+    let lookup = lookup.within(allowance);
     let policies = lookup.policies().map_err(told)?;
     let pass = Pass::new(program, facts, node.to_value(environment), &reader, &lookup);
     let mut declared = walk(&pass, node);

@@ -100,6 +100,9 @@ impl Excerpts {
         } else {
             typed::in_manifest(&document, self.data.modules())
         };
-        Masked::new(text.into(), hidden)
+        match sort {
+            Sort::Data => Masked::without_remarks(text.into(), hidden),
+            _ => Masked::new(text.into(), hidden),
+        }
     }
 }

@@ -20,7 +20,7 @@ pub mod types;
 pub mod word;
 
 pub use expression::Expression;
-pub use expression::budget::Allowance;
+pub use expression::budget::{Allowance, STEPS_OF_A_COMPILE};
 pub use fault::{Code, Fault};
 pub use formula::Formula;
 pub use interpolation::Interpolation;

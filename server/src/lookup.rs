@@ -137,6 +137,11 @@ impl<'a> Lookup<'a> {
         Ok(Self { data, reader, node, facts, node_value, profiles, sources, asking, allowance })
     }
 
+    /// The same with what the expressions of this compile may do together.
+    pub(crate) fn within(self, allowance: Allowance) -> Self {
+        Self { allowance, ..self }
+    }
+
     /// What the expressions of this compile may do together.
     pub(crate) fn allowance(&self) -> Allowance {
         self.allowance.clone()

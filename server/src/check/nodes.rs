@@ -11,8 +11,9 @@ use holdfast_catalog::facts::Facts;
 
 use super::change::Change;
 use super::facts::Shelf;
+use super::steps::Steps;
 use super::{Before, ENVIRONMENT, Stopped};
-use crate::compile::{Program, compile};
+use crate::compile::{Program, compile, compile_within};
 use crate::inventory::Node;
 
 /// What the compiles of all nodes came to.
@@ -42,11 +43,11 @@ pub(super) fn compile_all(
 ) -> Option<Outcomes> {
     let nodes: Vec<&Arc<Node>> = program.inventory().nodes().collect();
     let change = before.map(|before| (before, Change::new(before.program, program)));
-    let next = AtomicUsize::new(0);
+    let (next, steps) = (AtomicUsize::new(0), Steps::default());
     let work = || {
         let mut done = Vec::new();
         while let Some(node) = nodes.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stopped()) {
-            done.push((node.certname.clone(), outcome(program, shelf, change.as_ref(), node)));
+            done.push((node.certname.clone(), outcome(program, (shelf, &steps), change.as_ref(), node)));
         }
         done
     };
@@ -68,7 +69,7 @@ pub(super) fn compile_all(
 
 fn outcome(
     program: &Program,
-    shelf: &Shelf<'_>,
+    (shelf, steps): (&Shelf<'_>, &Steps),
     change: Option<&(Before<'_>, Change<'_>)>,
     node: &Node,
 ) -> Outcome {
@@ -82,7 +83,10 @@ fn outcome(
     {
         return Outcome::Same;
     }
-    match compile(program, node, &facts, ENVIRONMENT, b"") {
+    let allowance = steps.allowance(&node.customer);
+    let compiled = compile_within(program, node, &facts, (ENVIRONMENT, b""), allowance.clone());
+    steps.note(&node.customer, &allowance);
+    match compiled {
         Ok(compiled) => {
             let is_warning = |problem: &Diagnostic| problem.severity == Severity::Warning;
             Outcome::Compiled(compiled.warnings.into_iter().filter(is_warning).collect())

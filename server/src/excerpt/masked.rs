@@ -48,6 +48,8 @@ pub struct Masked {
     /// In order, none within another.
     hidden: Vec<Hidden>,
     comments: Vec<Range<usize>>,
+    /// Whether remarks are shown beside what is not hidden.
+    remarks: bool,
 }
 
 /// A line with the stretch that is meant.
@@ -71,7 +73,13 @@ impl Masked {
             outside
         });
         let comments = if hidden.is_empty() { Vec::new() } else { comments(&text) };
-        Self { text, hidden, comments }
+        Self { text, hidden, comments, remarks: true }
+    }
+
+    /// A text whose remarks are not shown either: beside values, they may be old ones.
+    pub(super) fn without_remarks(text: Arc<str>, hidden: Vec<Hidden>) -> Self {
+        let comments = comments(&text);
+        Self { comments, remarks: false, ..Self::new(text, hidden) }
     }
 
     /// A text of which nothing is hidden.
@@ -116,7 +124,7 @@ impl Masked {
     fn parts(&self, line: Range<usize>) -> Vec<Part<'_>> {
         let inside = |hidden: &&Hidden| hidden.span.start < line.end && hidden.span.end > line.start;
         let mut hidden: Vec<Hidden> = self.hidden_within(line.clone()).filter(inside).cloned().collect();
-        if !hidden.is_empty() {
+        if !hidden.is_empty() || !self.remarks {
             let first = self.comments.partition_point(|comment| comment.end <= line.start);
             let beside = self.comments[first..].iter().take_while(|comment| comment.start < line.end);
             hidden.extend(beside.map(|span| Hidden { span: span.clone(), why: Why::Comment }));

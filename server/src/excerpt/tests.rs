@@ -97,7 +97,7 @@ const TYPES: &[&str] = &[
     "Sensitive[Enum[a, b]]",
     "Sensitive[Integer]",
     "Sensitive[Boolean]",
-    "Sensitive[Hash[String, Integer]]",
+    "Sensitive[Struct[{a => Integer}]]",
     "Sensitive[Array[Integer]]",
     "Sensitive[Tuple[Integer]]",
     "Optional[Sensitive[Integer]]",
@@ -159,11 +159,27 @@ const VALUES: &[&str] = &[
     "true\np = \"C\"",
     "true\np = C",
     "true\n[m.q]\nC = \"C\"",
+    "true\nq = 1 # C",
     "",
     "\n\"C\"",
     "$C",
     "\"ENC[age,C]\"",
 ];
+
+#[test]
+fn b2_the_keys_of_what_should_be_no_map_are_not_told() {
+    for of in
+        ["Secret", "Optional[Secret]", "Sensitive[Integer]", "Variant[Secret, Integer]", "Array[Secret]"]
+    {
+        for value in
+            ["[m.p]\nC = 1\n", "[m]\np.C = 1\n", "[m]\np = { C = 1 }\n", "[m.p.C]\nC = { C = [1] }\n"]
+        {
+            let data = value.replace('C', CANARY);
+            let files = vec![("modules/m/manifests/init.toml", class(of)), ("hieradata/common.toml", data)];
+            silent(of, files, true);
+        }
+    }
+}
 
 #[test]
 fn no_value_of_the_data_is_told_whatever_its_type_and_its_shape() {
@@ -355,7 +371,8 @@ fn what_is_known_to_be_no_secret_is_shown() {
         ("hieradata/common.toml", "[m]\np = \"eighty\" # a remark\n".to_owned()),
     ];
     let (out, _) = told(&repository(files));
-    assert!(out.contains("2 | p = \"eighty\" # a remark\n"), "{out}");
+    // A remark beside it may be an older value, of which no type says anything.
+    assert!(out.contains("2 | p = \"eighty\" \n") && !out.contains("a remark"), "{out}");
     let manifest = "doc = \"Web.\"\n[file.\"/x\"]\nmode = 0o644\ncontent = \"${nobody}\"\n".to_owned();
     let (out, _) = told(&repository(vec![("modules/profile/manifests/web.toml", manifest)]));
     assert!(out.contains("mode = 0o644\n") && out.contains("content = \"${nobody}\"\n"), "{out}");

@@ -131,7 +131,14 @@ impl<'a> Hiding<'a> {
         let is_header = |item: &Item| matches!(item.content, Content::Table(_, Form::Header | Form::Dotted));
         match &item.content {
             Content::Table(table, _) if is_header(item) => {
-                table.entries.iter().for_each(|entry| self.hide(&entry.item, why));
+                for entry in &table.entries {
+                    if why == Why::Secret {
+                        // Where one scalar should stand, the keys may be what was meant.
+                        let origin = &entry.key_origin;
+                        self.hidden.push(Hidden { span: origin.start as usize..origin.end as usize, why });
+                    }
+                    self.hide(&entry.item, why);
+                }
             }
             Content::List(items) if !items.is_empty() && items.iter().all(is_header) => {
                 items.iter().for_each(|item| self.hide(item, why));

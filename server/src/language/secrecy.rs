@@ -1,8 +1,11 @@
 //! How secrecy flows through computing: by stretch where texts are put together, whole otherwise.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use holdfast_catalog::value::{Kind, Map, Piece, Sensitive, Value};
+use holdfast_catalog::value::{Kind, MASK, Map, Piece, Sensitive, Value};
+
+use super::fault::{Code, Fault};
 
 /// What stands in every error that a secret took part in, instead of its own words.
 pub(super) const WITHHELD: &str = "a sensitive value; what is wrong with it is not shown";
@@ -19,6 +22,14 @@ pub(super) fn exposed(value: &Value) -> Value {
         plain => plain.clone(),
     };
     Value { kind, origin: value.origin.clone() }
+}
+
+/// A scalar in the open; lists and maps are not walked, and stay as they are.
+pub(super) fn opened(value: &Value) -> Value {
+    match &value.kind {
+        Kind::Sensitive(secret) => secret.expose(),
+        _ => value.clone(),
+    }
 }
 
 /// Whether a scalar is secret from end to end.
@@ -44,9 +55,41 @@ pub(super) fn sealed(value: Value) -> Value {
     Value { kind: kind.kind, origin: value.origin }
 }
 
+/// The same, with the keys of its maps masked but for those that a type names: others may be what was meant to be secret.
+pub(super) fn sealed_whole(value: Value, is_named: &dyn Fn(&str) -> bool) -> Value {
+    let kind = match value.kind {
+        Kind::List(list) => {
+            list.iter().map(|item| sealed_whole(item.clone(), is_named)).collect::<Vec<_>>().into()
+        }
+        Kind::Map(map) => {
+            let shown = |key: &Arc<str>| if is_named(key) { key.clone() } else { MASK.into() };
+            let entries = map.iter().map(|(key, item)| (shown(key), sealed_whole(item.clone(), is_named)));
+            Value::from(entries.collect::<Map>())
+        }
+        scalar => sealed(scalar.into()),
+    };
+    Value { kind: kind.kind, origin: value.origin }
+}
+
 /// Seals the value if a secret decided about it.
-pub(super) fn sealed_if(secret: bool, value: Value) -> Value {
-    if secret { sealed(value) } else { value }
+///
+/// # Errors
+/// Where it is a list or a map: how long it is and which keys it has is seen by whoever looks at it, and says what was
+/// decided.
+pub(super) fn sealed_if(secret: bool, value: Value) -> Result<Value, Fault> {
+    match value.kind {
+        Kind::List(_) | Kind::Map(_) if secret => Err(shown_by(value.noun())),
+        _ if secret => Ok(sealed(value)),
+        _ => Ok(value),
+    }
+}
+
+/// What a secret decided about cannot be kept secret.
+pub(super) fn shown_by(what: &str) -> Fault {
+    let message =
+        format!("a sensitive value decides what {what} holds, and its length or its keys would show how");
+    Fault::new(Code::Secret, message, 0..0)
+        .help("texts, numbers and booleans stay secret: decide about those")
 }
 
 /// A text that is being put together and knows which of its stretches are secret.
@@ -137,6 +180,15 @@ mod tests {
         text.push_str(" port=");
         assert!(text.push(&5432.into()));
         assert_eq!(text.finish().shown(), "user=[sensitive] port=5432");
+    }
+
+    #[test]
+    fn what_shows_its_length_or_its_keys_is_not_sealed_but_refused() {
+        for value in [Value::from(vec![]), Value::from([])] {
+            assert_eq!(sealed_if(true, value.clone()).unwrap_err().code, Code::Secret);
+            assert_eq!(sealed_if(false, value.clone()).unwrap(), value);
+        }
+        assert_eq!(sealed_if(true, 1.into()).unwrap().shown(), "[sensitive]");
     }
 
     #[test]

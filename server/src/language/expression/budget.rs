@@ -12,38 +12,59 @@ mod pattern;
 
 /// Steps of one evaluation: parts walked, elements made, stretches of text copied. Some 50 ms.
 const STEPS: usize = 1_000_000;
-/// Bytes of text that count as one step.
-const BYTES_A_STEP: usize = 32;
+/// Bytes of text that count as one step: what walks a text takes a nanosecond or three for each.
+const BYTES_A_STEP: usize = 16;
+/// Steps for a fault that nobody is told of: its words were made nevertheless.
+const STEPS_A_FAULT: usize = 64;
 /// The longest text that an expression may make.
 const MAX_TEXT: usize = 1024 * 1024;
 /// Different patterns of one evaluation.
 const MAX_PATTERNS: usize = 64;
 
 /// Steps of all evaluations of one node's compile. Some 2 s, a hundred times what a role of 2,000 resources takes.
-const STEPS_OF_A_COMPILE: usize = 40_000_000;
+pub const STEPS_OF_A_COMPILE: usize = 40_000_000;
 
 /// What is left for all evaluations of one node's compile, which share it.
 #[derive(Debug, Clone)]
-pub struct Allowance(Rc<Cell<usize>>);
+pub struct Allowance {
+    left: Rc<Cell<usize>>,
+    most: usize,
+}
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self(Rc::new(Cell::new(STEPS_OF_A_COMPILE)))
+        Self::of(STEPS_OF_A_COMPILE)
     }
 }
 
 impl Allowance {
-    /// Takes some steps; false where so many are not left.
-    fn spend(&self, steps: usize) -> bool {
-        let left = self.0.get().checked_sub(steps);
-        self.0.set(left.unwrap_or(0));
-        left.is_some()
+    /// With so many steps.
+    pub fn of(most: usize) -> Self {
+        Self { left: Rc::new(Cell::new(most)), most }
     }
 
-    /// With so many steps, for tests of what happens at the end.
+    /// How many were taken.
+    pub fn spent(&self) -> usize {
+        self.most - self.left.get()
+    }
+
+    /// How many there were.
     #[cfg(test)]
-    pub(crate) fn of(steps: usize) -> Self {
-        Self(Rc::new(Cell::new(steps)))
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Takes all of them.
+    #[cfg(test)]
+    pub(crate) fn exhaust(&self) {
+        self.left.set(0);
+    }
+
+    /// Takes some steps; false where so many are not left.
+    fn spend(&self, steps: usize) -> bool {
+        let left = self.left.get().checked_sub(steps);
+        self.left.set(left.unwrap_or(0));
+        left.is_some()
     }
 }
 
@@ -79,7 +100,7 @@ impl Budget {
     pub(in crate::language) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
         if !self.shared.spend(steps) {
             let all =
-                format!("all expressions of this node together take more than {STEPS_OF_A_COMPILE} steps");
+                format!("all expressions of this node together take more than {} steps", self.shared.most);
             let help = "this one may be innocent: look for loops over large data in the classes of the node";
             return Err(Fault::new(Code::Limit, all, 0..0).help(help));
         }
@@ -102,8 +123,44 @@ impl Budget {
         self.spend(bytes / BYTES_A_STEP)
     }
 
-    /// Takes what a list or a map weighs: each part is counted as often as it is seen, since a value that is
-    /// shared a thousand times is a thousand values to whoever writes it down.
+    /// Takes what a walk over a text of so many bytes costs.
+    pub(super) fn walk(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.spend(bytes / BYTES_A_STEP)
+    }
+
+    /// Takes what it costs to find that a key is none of a map's, and which one is near.
+    pub(super) fn missing(&mut self, operand: &Value, key: &str) -> Result<(), Fault> {
+        let keys = operand.as_map().map_or(0, |map| map.len());
+        self.spend(keys.saturating_mul(1 + key.len().min(64)))
+    }
+
+    /// Takes what a fault costs that is absorbed.
+    pub(super) fn fault(&mut self) -> Result<(), Fault> {
+        self.spend(STEPS_A_FAULT)
+    }
+
+    /// Takes what looking at a value from outside costs: its length, and not what its elements weigh.
+    pub(super) fn glance(&mut self, value: &Value) -> Result<(), Fault> {
+        match &value.kind {
+            Kind::List(list) => self.spend(list.len()),
+            Kind::Map(map) => self.spend(map.len()),
+            Kind::String(_) | Kind::Sensitive(_) => self.weigh(value),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what comparing each element of a list with each other costs.
+    pub(super) fn pairs(&mut self, value: &Value) -> Result<(), Fault> {
+        /// What can be compared in the time of a step.
+        const COMPARED: usize = 32;
+        let list = value.as_list().unwrap_or_default();
+        let before = self.steps;
+        self.weigh(value)?;
+        self.spend((before - self.steps).saturating_mul(list.len()) / COMPARED)
+    }
+
+    /// Takes what a value weighs: each part is counted as often as it is seen, since a value that is shared a thousand
+    /// times is a thousand values to whoever writes it down.
     pub(super) fn weigh(&mut self, value: &Value) -> Result<(), Fault> {
         match &value.kind {
             Kind::List(list) => {
@@ -115,6 +172,10 @@ impl Budget {
                 map.values().try_for_each(|item| self.weigh(item))
             }
             Kind::String(text) => self.text(text.len()),
+            Kind::Sensitive(secret) => {
+                let pieces = secret.as_pieces().unwrap_or_default();
+                self.walk(pieces.iter().map(|piece| piece.text.len()).sum())
+            }
             _ => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use super::operator::{self, described};
 use super::tree::{Ast, Binary, Call, Element, Entry, Logic, Mode, Name, Node, Select};
 use crate::language::fault::{Code, Fault};
 use crate::language::scope::Scope;
-use crate::language::secrecy::{exposed, sealed_if};
+use crate::language::secrecy::{opened, sealed, sealed_if, shown_by};
 use holdfast_catalog::value::Map;
 
 mod combine;
@@ -19,7 +19,7 @@ mod comprehension;
 mod failing;
 
 pub(in crate::language) use combine::combine;
-use failing::{no_field, withheld_if};
+use failing::{is_absorbed, is_withheld, no_field, withheld_if};
 pub(in crate::language) use failing::{of_scope, placed, unknown_function, unknown_name};
 
 /// One evaluation.
@@ -171,7 +171,11 @@ impl<'a> Evaluator<'a> {
             (Some(value), _) if optional => Ok(Outcome::Optional(Some(value.clone()))),
             (Some(value), _) => Ok(value.clone().into()),
             (None, Kind::Map(_) | Kind::Null) if optional => Ok(Outcome::Optional(None)),
-            (None, _) => Err(no_field(&operand, &select.field, &select.field_span)),
+            (None, _) => {
+                let looked = self.budget.missing(&operand, &select.field);
+                looked.map_err(|fault| placed(fault, &select.field_span))?;
+                Err(no_field(&operand, &select.field, &select.field_span))
+            }
         }
     }
 
@@ -183,17 +187,28 @@ impl<'a> Evaluator<'a> {
         };
         let key = self.value(index)?;
         let secret = matches!(key.kind, Kind::Sensitive(_)) || matches!(value.kind, Kind::Sensitive(_));
-        let key = exposed(&key);
+        if optional && matches!(key.kind, Kind::Sensitive(_)) {
+            // Whether it is there would say what the key is, and an optional cannot keep that.
+            return Err(placed(shown_by("an optional"), &index.span));
+        }
+        let key = opened(&key);
+        self.budget.glance(&key).map_err(|fault| placed(fault, &index.span))?;
         let found = match operator::index(&value, &key) {
             Ok(found) => found.cloned(),
             Err(_) if optional && value.is_null() => None,
             Err(fault) => return Err(placed(withheld_if(secret, fault), &index.span)),
         };
         match found {
-            Some(found) if optional => Ok(Outcome::Optional(Some(sealed_if(secret, found)))),
-            Some(found) => Ok(sealed_if(secret, found).into()),
+            Some(found) if optional => Ok(Outcome::Optional(Some(found))),
+            Some(found) => {
+                sealed_if(secret, found).map(Outcome::Value).map_err(|fault| placed(fault, &index.span))
+            }
             None if optional => Ok(Outcome::Optional(None)),
-            None => Err(placed(withheld_if(secret, operator::missing(&value, &key)), &index.span)),
+            None => {
+                let looked = self.budget.missing(&value, key.as_str().unwrap_or_default());
+                looked.map_err(|fault| placed(fault, &index.span))?;
+                Err(placed(withheld_if(secret, operator::missing(&value, &key)), &index.span))
+            }
         }
     }
 
@@ -214,13 +229,13 @@ impl<'a> Evaluator<'a> {
 
     fn not(&mut self, operand: &Node) -> Result<Value, Fault> {
         let truth = self.truth(operand)?;
-        Ok(sealed_if(truth.secret, (!truth.holds).into()))
+        Ok(Truth { holds: !truth.holds, ..truth }.value())
     }
 
     fn negate(&mut self, operand: &Node, span: &Range<usize>) -> Result<Value, Fault> {
         let value = self.value(operand)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
-        let result = match exposed(&value).kind {
+        let result = match opened(&value).kind {
             Kind::Int(i) => i
                 .checked_neg()
                 .map(Value::from)
@@ -229,7 +244,7 @@ impl<'a> Evaluator<'a> {
             _ => Err(Fault::new(Code::WrongType, format!("`-` is not for {}", described(&value)), 0..0)),
         };
         match result {
-            Ok(value) => Ok(sealed_if(secret, value)),
+            Ok(value) => sealed_if(secret, value),
             Err(fault) => Err(placed(withheld_if(secret, fault), span)),
         }
     }
@@ -250,16 +265,19 @@ impl<'a> Evaluator<'a> {
         let left = self.truth(&operands[0]);
         match &left {
             Ok(left) if left.holds == logic.deciding() => return Ok(left.value()),
-            Err(fault) if fault.code == Code::Limit => return Err(fault.clone()),
-            _ => {}
+            Err(fault) if !is_absorbed(fault) => return Err(fault.clone()),
+            Err(_) => self.budget.fault().map_err(|fault| placed(fault, &operands[0].span))?,
+            Ok(_) => {}
         }
         let right = self.truth(&operands[1]);
         match (left, right) {
             (Ok(left), Ok(right)) => {
                 Ok(Truth { holds: right.holds, secret: left.secret || right.secret }.value())
             }
-            (Err(_), Ok(right)) if right.holds == logic.deciding() => Ok(right.value()),
-            (_, Err(fault)) if fault.code == Code::Limit => Err(fault),
+            (Err(fault), Ok(right)) if right.holds == logic.deciding() => {
+                Ok(Truth { secret: right.secret || is_withheld(&fault), ..right }.value())
+            }
+            (_, Err(fault)) if !is_absorbed(&fault) => Err(fault),
             (Err(fault), _) | (_, Err(fault)) => Err(fault),
         }
     }
@@ -267,7 +285,7 @@ impl<'a> Evaluator<'a> {
     fn truth(&mut self, node: &Node) -> Result<Truth, Fault> {
         let value = self.value(node)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
-        match exposed(&value).as_bool() {
+        match opened(&value).as_bool() {
             Some(holds) => Ok(Truth { holds, secret }),
             None => {
                 let message = format!("expected a boolean, found {}", described(&value));
@@ -280,10 +298,12 @@ impl<'a> Evaluator<'a> {
     fn choose(&mut self, parts: &[Node; 3]) -> Result<Outcome, Fault> {
         let truth = self.truth(&parts[0])?;
         let chosen = self.outcome(&parts[if truth.holds { 1 } else { 2 }])?;
-        Ok(match chosen {
-            Outcome::Value(value) => Outcome::Value(sealed_if(truth.secret, value)),
-            Outcome::Optional(value) => Outcome::Optional(value.map(|v| sealed_if(truth.secret, v))),
-        })
+        match chosen {
+            Outcome::Value(value) => sealed_if(truth.secret, value).map(Outcome::Value),
+            Outcome::Optional(_) if truth.secret => Err(shown_by("an optional")),
+            open => Ok(open),
+        }
+        .map_err(|fault| placed(fault, &parts[0].span))
     }
 
     fn call(&mut self, call: &Call, span: &Range<usize>) -> Result<Outcome, Fault> {
@@ -343,7 +363,8 @@ struct Truth {
 
 impl Truth {
     fn value(self) -> Value {
-        sealed_if(self.secret, self.holds.into())
+        let value = self.holds.into();
+        if self.secret { sealed(value) } else { value }
     }
 }
 

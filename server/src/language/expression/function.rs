@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::evaluate::Outcome;
 use super::operator::described;
 use crate::language::fault::{Code, Fault};
-use crate::language::secrecy::{WITHHELD, exposed, sealed};
+use crate::language::secrecy::{WITHHELD, exposed, sealed, sealed_if};
 use crate::language::word::{Chapter, Word};
 
 mod convert;
@@ -43,8 +43,12 @@ enum Run {
     Open(fn(&Arguments) -> Result<Value, Fault>),
     /// As [`Run::Open`]; the second argument is a pattern.
     Pattern(fn(&Arguments) -> Result<Value, Fault>),
+    /// As [`Run::Open`]; each element is compared with each other.
+    Pairs(fn(&Arguments) -> Result<Value, Fault>),
     /// On values as they are: it looks at their structure alone, or keeps stretches itself.
     AsTheyAre(fn(&Arguments) -> Result<Value, Fault>),
+    /// As they are, through all levels.
+    Throughout(fn(&Arguments) -> Result<Value, Fault>),
     /// As they are, with what may have no value.
     Optional(fn(&Arguments) -> Result<Option<Value>, Fault>),
     /// Asked of what may have no value: the evaluator's affair.
@@ -87,7 +91,7 @@ const OPTIONALS: &[Builtin] = &[
         "optional.ofNonZeroValue",
         "optional.ofNonZeroValue(x)",
         1..=1,
-        Run::Optional(|a| Ok((!is_zero(&exposed(a.value(0)))).then(|| a.value(0).clone()))),
+        Run::Optional(|a| of_non_zero(a.value(0))),
     )
     .doc("An optional with a value, unless that is empty, zero, false or null.")
     .example("optional.ofNonZeroValue('').orValue('none')", "\"none\""),
@@ -104,6 +108,15 @@ const OPTIONALS: &[Builtin] = &[
         .doc("An optional, or another where it has no value.")
         .example("{'a': 1}.?b.or({'c': 3}.?c).orValue(0)", "3"),
 ];
+
+/// Whether there is a value would say what the secret is, and an optional cannot keep it.
+fn of_non_zero(value: &Value) -> Result<Option<Value>, Fault> {
+    if matches!(value.kind, Kind::Sensitive(_)) {
+        let message = "`optional.ofNonZeroValue` of a sensitive value would show whether it is empty";
+        return Err(Fault::new(Code::Secret, message, 0..0).help("compare it: x == '' ? … : …"));
+    }
+    Ok((!is_zero(value)).then(|| value.clone()))
+}
 
 fn is_zero(value: &Value) -> bool {
     match &value.kind {
@@ -152,12 +165,36 @@ pub(in crate::language) fn call(
     arguments: &[Value],
     budget: &mut Budget,
 ) -> Result<Outcome, Fault> {
+    called(builtin, arguments, budget, sealed_result)
+}
+
+/// The same for a loop that hides all that it writes: there nobody sees into how many parts a secret was split.
+pub(in crate::language) fn call_hidden(
+    builtin: &Builtin,
+    arguments: &[Value],
+    budget: &mut Budget,
+) -> Result<Outcome, Fault> {
+    called(builtin, arguments, budget, |builtin, arguments, value| match builtin.name {
+        "split" => Ok(sealed(value)),
+        _ => sealed_result(builtin, arguments, value),
+    })
+}
+
+fn called(
+    builtin: &Builtin,
+    arguments: &[Value],
+    budget: &mut Budget,
+    seal: fn(&Builtin, &[Value], Value) -> Result<Value, Fault>,
+) -> Result<Outcome, Fault> {
     let run = |values: &[Value], run: fn(&Arguments) -> Result<Value, Fault>| {
         run(&Arguments { name: builtin.name, values })
     };
     let value = match builtin.run {
-        Run::Open(function) | Run::Pattern(function) => {
-            arguments.iter().try_for_each(|argument| budget.weigh(argument))?;
+        Run::Open(function) | Run::Pattern(function) | Run::Pairs(function) => {
+            match builtin.run {
+                Run::Pairs(_) => arguments.iter().try_for_each(|argument| budget.pairs(argument))?,
+                _ => arguments.iter().try_for_each(|argument| budget.weigh(argument))?,
+            }
             if let (Run::Pattern(_), [text, pattern]) = (&builtin.run, arguments)
                 && let (Kind::String(text), Kind::String(written)) =
                     (&exposed(text).kind, &exposed(pattern).kind)
@@ -166,14 +203,18 @@ pub(in crate::language) fn call(
             }
             if arguments.iter().any(Value::is_sensitive) {
                 let open: Vec<Value> = arguments.iter().map(exposed).collect();
-                run(&open, function).map(sealed).map_err(|fault| withheld(builtin, fault))?
+                let value = run(&open, function).map_err(|fault| withheld(builtin, fault))?;
+                seal(builtin, arguments, value)?
             } else {
                 run(arguments, function)?
             }
         }
         Run::AsTheyAre(function) => {
-            let lengths = arguments.iter().map(|a| a.as_list().map_or(1, <[Value]>::len)).sum();
-            budget.spend(lengths)?;
+            arguments.iter().try_for_each(|argument| budget.glance(argument))?;
+            run(arguments, function)?
+        }
+        Run::Throughout(function) => {
+            arguments.iter().try_for_each(|argument| budget.weigh(argument))?;
             run(arguments, function)?
         }
         Run::Optional(function) => {
@@ -187,6 +228,29 @@ pub(in crate::language) fn call(
         budget.text(text.len())?;
     }
     Ok(value.into())
+}
+
+/// What a function made of secrets. A list of them shows its length: `sort` keeps that of its argument, which is seen as
+/// it is; another's would say something about what was split, compared or counted.
+fn sealed_result(builtin: &Builtin, arguments: &[Value], value: Value) -> Result<Value, Fault> {
+    let is_as_long = |list: &[Value]| match builtin.run {
+        Run::Pairs(_) => false,
+        _ => arguments.first().and_then(Value::as_list).is_some_and(|given| given.len() == list.len()),
+    };
+    match &value.kind {
+        Kind::List(list) if is_as_long(list) => list
+            .iter()
+            .cloned()
+            .map(|item| sealed_if(true, item))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::from),
+        _ => sealed_if(true, value).map_err(|_| {
+            let message =
+                format!("the length of what `{}` makes of a sensitive value would show", builtin.name);
+            Fault::new(Code::Secret, message, 0..0)
+                .help("a type can say which parts are secret: Array[Secret]")
+        }),
+    }
 }
 
 fn withheld(builtin: &Builtin, fault: Fault) -> Fault {

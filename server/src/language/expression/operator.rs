@@ -85,13 +85,7 @@ fn mismatch(operator: Binary, left: &Value, right: &Value) -> Fault {
 
 /// A value with its noun, for error texts: `the string "x"`, `null`; long ones are cut.
 pub(in crate::language) fn described(value: &Value) -> String {
-    let shown = || {
-        let shown = value.shown();
-        match shown.char_indices().nth(60) {
-            Some((at, _)) => format!("{}…", &shown[..at]),
-            None => shown,
-        }
-    };
+    let shown = || value.beginning(60);
     match &value.kind {
         Kind::Null | Kind::Sensitive(_) => value.noun().to_owned(),
         Kind::List(_) | Kind::Map(_) => format!("{} {}", value.noun(), shown()),

@@ -150,7 +150,7 @@ impl Render<'_> {
     }
 
     fn each(&mut self, block: &Block) -> Result<(), Fault> {
-        let value = self.value(&block.argument)?;
+        let value = self.looped(&block.argument)?;
         let items: Vec<(Value, Value)> = match &value.kind {
             Kind::Null => Vec::new(),
             Kind::List(list) => {

@@ -193,6 +193,14 @@ fn partials_see_the_same_names_and_keep_their_indent() {
 #[test]
 fn secrets_stay_stretches_of_the_text() {
     assert_eq!(render("{{secret}}").unwrap().shown(), "[sensitive]");
+    for refused in [
+        "{{size (split secret '')}}",
+        "{{#if (gt (size (split secret '')) 3)}}x{{/if}}",
+        "{{json (split secret '')}}",
+    ] {
+        let problems = render(refused).unwrap_err();
+        assert!(problems[0].message.contains("would show"), "{refused}: {problems:?}");
+    }
     // Into how many parts it was split is not told.
     for separator in ["t", "n", "nobody"] {
         let looped = format!("a {{{{#each (split secret '{separator}')}}}}<{{{{this}}}}>{{{{/each}}}} z");

@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
                 (Some(_), _) => {
                     self.misfit(
                         value,
-                        format!("expected the parameters of `{name}`, not {}", described(value)),
+                        format!("expected the parameters of `{name}`, not {}", said(value)),
                         None,
                     );
                 }
@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
         }
         match inside[..] {
             [only] => self.value(only, value),
-            _ => self.misfit(value, format!("expected {of}, not {}", described(value)), None),
+            _ => self.misfit(value, format!("expected {of}, not {}", said(value)), None),
         }
     }
 
@@ -162,8 +162,8 @@ impl<'a> Walk<'a> {
             Type::Format(format) => format!("{of} ({})", format.meaning()),
             _ => of.to_string(),
         };
-        let message = format!("expected {wanted}, not {}", described(value));
-        let help = if matches!(value.kind, Kind::Sensitive(_)) { None } else { help(of, value) };
+        let message = format!("expected {wanted}, not {}", said(value));
+        let help = if value.is_sensitive() { None } else { help(of, value) };
         self.misfit(value, message, help);
     }
 
@@ -191,6 +191,11 @@ impl<'a> Walk<'a> {
         }
         path
     }
+}
+
+/// A value for a message. What is built otherwise than its type says and holds a secret may have it in its keys.
+fn said(value: &Value) -> String {
+    if value.is_sensitive() { value.noun().to_owned() } else { described(value) }
 }
 
 fn knows(fields: &[Field], key: &str) -> bool {

@@ -39,6 +39,16 @@ impl Type {
         self.holds(defines, &mut Vec::new())
     }
 
+    /// Whether the type itself says `Sensitive` somewhere; defines are not looked into.
+    pub fn names_secrets(&self) -> bool {
+        matches!(self, Self::Sensitive(_)) || self.inner().any(Self::names_secrets)
+    }
+
+    /// Whether its values can be maps, or hold some, whose keys are whoever's who writes them.
+    pub fn has_open_keys(&self) -> bool {
+        matches!(self, Self::Any | Self::Hash(..)) || self.inner().any(Self::has_open_keys)
+    }
+
     fn holds(&self, defines: &dyn Defines, seen: &mut Vec<Arc<str>>) -> bool {
         match self {
             Self::Sensitive(_) => true,
@@ -95,7 +105,7 @@ impl Type {
             (Self::Optional(inner) | Self::NotUndef(inner), _) => return inner.sealed(value, defines),
             (Self::Variant(types), _) => match Self::secret_alternatives(types, value, defines) {
                 Ok(secret) => secret.into_iter().fold(value.clone(), |v, inner| inner.sealed(&v, defines)),
-                Err(NoAlternative) => secrecy::sealed(value.clone()),
+                Err(NoAlternative) => whole(value),
             },
             (Self::Array(inner, _), Kind::List(list)) => {
                 list.iter().map(|item| inner.sealed(item, defines)).collect::<Vec<_>>().into()
@@ -103,7 +113,7 @@ impl Type {
             (Self::Tuple(types), Kind::List(list)) => {
                 let item = |(at, item): (usize, &Value)| match types.get(at) {
                     Some(inner) => inner.sealed(item, defines),
-                    None => secrecy::sealed(item.clone()),
+                    None => whole(item),
                 };
                 list.iter().enumerate().map(item).collect::<Vec<_>>().into()
             }
@@ -113,12 +123,36 @@ impl Type {
             (Self::Struct(fields), Kind::Map(map)) => sealed_fields(fields, map, defines),
             (Self::Define(name), Kind::Map(map)) => match defines.parameters(name) {
                 Some(fields) => sealed_fields(&fields, map, defines),
-                None => secrecy::sealed(value.clone()),
+                None => whole(value),
             },
-            _ => secrecy::sealed(value.clone()),
+            (Self::Sensitive(inner), _) => {
+                secrecy::sealed_whole(value.clone(), &|key| inner.names(key, defines, &mut Vec::new()))
+            }
+            _ => whole(value),
         };
         Value { origin: value.origin.clone(), ..sealed }
     }
+
+    /// Whether it names a key of the maps that its values are or hold.
+    fn names(&self, key: &str, defines: &dyn Defines, seen: &mut Vec<Arc<str>>) -> bool {
+        let is_named = |fields: &[Field]| fields.iter().any(|field| &*field.name == key);
+        match self {
+            Self::Struct(fields) if is_named(fields) => true,
+            Self::Define(name) if !seen.contains(name) => {
+                seen.push(name.clone());
+                let fields = defines.parameters(name);
+                fields.is_some_and(|fields| {
+                    is_named(&fields) || fields.iter().any(|field| field.of.names(key, defines, seen))
+                })
+            }
+            _ => self.inner().any(|inner| inner.names(key, defines, seen)),
+        }
+    }
+}
+
+/// A value that is built otherwise than its type says, sealed with all of its keys.
+fn whole(value: &Value) -> Value {
+    secrecy::sealed_whole(value.clone(), &|_| false)
 }
 
 /// No alternative of a `Variant` is for a value that is built like this.
@@ -131,7 +165,7 @@ fn sealed_fields(fields: &[Field], map: &Map, defines: &dyn Defines) -> Value {
         let field = fields.iter().find(|field| field.name == *key);
         let sealed = match field {
             Some(field) => field.of.sealed(item, defines),
-            None => secrecy::sealed(item.clone()),
+            None => whole(item),
         };
         (key.clone(), sealed)
     };
@@ -187,6 +221,31 @@ mod tests {
         assert_eq!(shown(of, [("port", 80.into())]), r#"{"port":80}"#);
         assert_eq!(shown(of, pair("hunter2", 80)), r#"{"port":80,"pw":"[sensitive]"}"#);
         assert_eq!(shown(of, [("pww", "hunter2".into())]), r#"{"pww":"[sensitive]"}"#);
+    }
+
+    #[test]
+    fn b2_keys_are_shown_and_no_type_calls_them_secret() {
+        for of in [
+            "Hash[Secret, String]",
+            "Hash[Optional[Secret], String]",
+            "Hash[Variant[String[9], Sensitive[String]], Integer]",
+            "Sensitive[Hash[String, String]]",
+            "Sensitive[Hash[Enum[a], String]]",
+            "Sensitive[Array[Hash]]",
+            "Sensitive[Any]",
+            "Sensitive[Array]",
+            "Optional[Sensitive[Variant[String, Hash]]]",
+        ] {
+            assert_eq!(Type::parse(of).unwrap_err().code, crate::language::Code::Secret, "{of}");
+        }
+        for of in [
+            "Sensitive",
+            "Hash[String, Secret]",
+            "Sensitive[Struct[{a => String}]]",
+            "Sensitive[Array[Integer]]",
+        ] {
+            assert!(Type::parse(of).is_ok(), "{of}");
+        }
     }
 
     #[test]

@@ -44,12 +44,11 @@ pub(in crate::language) fn combine(
 fn charge(operator: Binary, left: &Value, right: &Value, budget: &mut Budget) -> Result<(), Fault> {
     match (operator, &left.kind, &right.kind) {
         (Binary::Add, Kind::String(a), Kind::String(b)) => budget.text(a.len() + b.len()),
-        (Binary::Add, Kind::List(_), Kind::List(_))
-        | (_, Kind::List(_) | Kind::Map(_), _)
-        | (_, _, Kind::List(_) | Kind::Map(_)) => {
+        // They are compared up to where they differ.
+        (_, Kind::String(a), Kind::String(b)) => budget.walk(a.len().min(b.len())),
+        _ => {
             budget.weigh(left)?;
             budget.weigh(right)
         }
-        _ => Ok(()),
     }
 }

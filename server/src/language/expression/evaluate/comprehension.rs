@@ -6,9 +6,9 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::super::operator;
 use super::super::tree::{Macro, MacroSort, Node};
-use super::{Evaluator, Outcome, Truth, key_of, placed};
+use super::{Evaluator, Outcome, Truth, is_absorbed, is_withheld, key_of, placed};
 use crate::language::fault::{Code, Fault};
-use crate::language::secrecy::{exposed, sealed_if};
+use crate::language::secrecy::{exposed, sealed_if, shown_by};
 use holdfast_catalog::value::Map;
 
 /// What the variables of a macro are in one round.
@@ -24,6 +24,8 @@ impl Evaluator<'_> {
                 return Err(fault.help("say which instead: .orValue([])"));
             }
         };
+        // Each round is made before the first is run, however soon they end.
+        self.budget.glance(&range).map_err(|fault| placed(fault, span))?;
         let rounds = rounds(&range, inner)?;
         let result = match inner.sort {
             MacroSort::All => self.quantified(inner, rounds, false)?,
@@ -33,7 +35,9 @@ impl Evaluator<'_> {
             MacroSort::Filter => self.filtered(inner, rounds)?,
             MacroSort::TransformMap => self.transformed(inner, &range, rounds)?,
             MacroSort::TransformMapEntry => self.entries(inner, rounds)?,
-            MacroSort::SortBy | MacroSort::OptMap | MacroSort::OptFlatMap => self.sorted(inner, rounds)?,
+            MacroSort::SortBy | MacroSort::OptMap | MacroSort::OptFlatMap => {
+                self.sorted(inner, rounds, span)?
+            }
         };
         self.budget.weigh(&result).map_err(|fault| placed(fault, span))?;
         Ok(result.into())
@@ -52,9 +56,11 @@ impl Evaluator<'_> {
         result
     }
 
-    /// Whether the macro's filter lets a round through.
-    fn passes(&mut self, filter: Option<&Node>) -> Result<Truth, Fault> {
-        filter.map_or(Ok(Truth { holds: true, secret: false }), |filter| self.truth(filter))
+    /// Whether the macro's filter lets a round through; a secret cannot decide, for what is left shows how.
+    fn passes(&mut self, filter: Option<&Node>) -> Result<bool, Fault> {
+        let Some(filter) = filter else { return Ok(true) };
+        let truth = self.truth(filter)?;
+        if truth.secret { Err(placed(shown_by("what is left"), &filter.span)) } else { Ok(truth.holds) }
     }
 
     /// `all` and `exists`, with errors absorbed as by `&&` and `||`.
@@ -66,8 +72,12 @@ impl Evaluator<'_> {
                     return Ok(Truth { holds: deciding, secret: secret || truth.secret }.value());
                 }
                 Ok(truth) => secret |= truth.secret,
-                Err(fault) if fault.code == Code::Limit => return Err(fault),
-                Err(fault) => failed = failed.or(Some(fault)),
+                Err(fault) if !is_absorbed(&fault) => return Err(fault),
+                Err(fault) => {
+                    self.budget.fault().map_err(|fault| placed(fault, &inner.body.span))?;
+                    secret |= is_withheld(&fault);
+                    failed = failed.or(Some(fault));
+                }
             }
         }
         match failed {
@@ -87,31 +97,27 @@ impl Evaluator<'_> {
     }
 
     fn mapped(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
-        let (mut secret, mut list) = (false, Vec::new());
+        let mut list = Vec::new();
         for round in rounds {
             self.round(round, |this| {
-                let truth = this.passes(inner.filter.as_ref())?;
-                secret |= truth.secret;
-                if truth.holds {
+                if this.passes(inner.filter.as_ref())? {
                     list.push(this.value(&inner.body)?);
                 }
                 Ok(())
             })?;
         }
-        Ok(sealed_if(secret, list.into()))
+        Ok(list.into())
     }
 
     fn filtered(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
-        let (mut secret, mut list) = (false, Vec::new());
+        let mut list = Vec::new();
         for round in rounds {
             let item = round[0].clone();
-            let truth = self.round(round, |this| this.truth(&inner.body))?;
-            secret |= truth.secret;
-            if truth.holds {
+            if self.round(round, |this| this.passes(Some(&inner.body)))? {
                 list.push(item);
             }
         }
-        Ok(sealed_if(secret, list.into()))
+        Ok(list.into())
     }
 
     /// A map with the same keys; over a list, its indexes would be keys, which are strings.
@@ -124,29 +130,25 @@ impl Evaluator<'_> {
             );
             return Err(fault.help("transformMapEntry(i, v, {string(i): v}) gives strings"));
         }
-        let (mut secret, mut map) = (false, Map::new());
+        let mut map = Map::new();
         for round in rounds {
             let key = key_of(&round[0])?;
             self.round(round, |this| {
-                let truth = this.passes(inner.filter.as_ref())?;
-                secret |= truth.secret;
-                if truth.holds {
+                if this.passes(inner.filter.as_ref())? {
                     map.insert(key, this.value(&inner.body)?);
                 }
                 Ok(())
             })?;
         }
-        Ok(sealed_if(secret, map.into()))
+        Ok(map.into())
     }
 
     /// `transformMapEntry`: each round gives a map, and no two the same key.
     fn entries(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
-        let (mut secret, mut map) = (false, Map::new());
+        let mut map = Map::new();
         for round in rounds {
             self.round(round, |this| {
-                let truth = this.passes(inner.filter.as_ref())?;
-                secret |= truth.secret;
-                if !truth.holds {
+                if !this.passes(inner.filter.as_ref())? {
                     return Ok(());
                 }
                 let value = this.value(&inner.body)?;
@@ -161,15 +163,17 @@ impl Evaluator<'_> {
                 Ok(())
             })?;
         }
-        Ok(sealed_if(secret, map.into()))
+        Ok(map.into())
     }
 
-    fn sorted(&mut self, inner: &Macro, rounds: Vec<Round>) -> Result<Value, Fault> {
+    fn sorted(&mut self, inner: &Macro, rounds: Vec<Round>, span: &Range<usize>) -> Result<Value, Fault> {
         let (mut secret, mut keyed) = (false, Vec::new());
         for round in rounds {
             let item = round[0].clone();
             let key = self.round(round, |this| this.value(&inner.body))?;
             secret |= matches!(key.kind, Kind::Sensitive(_));
+            // They are compared among each other, as long as they are.
+            self.budget.weigh(&key).map_err(|fault| placed(fault, span))?;
             keyed.push((exposed(&key), item));
         }
         if !operator::sort(&mut keyed) {
@@ -177,8 +181,10 @@ impl Evaluator<'_> {
             let fault = Fault::new(Code::WrongType, message, inner.body.span.clone());
             return Err(fault.help("sort by numbers alone, or by strings alone"));
         }
-        let list: Vec<Value> = keyed.into_iter().map(|(_, item)| item).collect();
-        Ok(sealed_if(secret, list.into()))
+        // Each element is sealed by itself: which list or map came first would show.
+        let sealed = keyed.into_iter().map(|(_, item)| sealed_if(secret, item));
+        let list: Vec<Value> = sealed.collect::<Result<_, _>>().map_err(|fault| placed(fault, span))?;
+        Ok(list.into())
     }
 
     fn on_optional(&mut self, inner: &Macro, range: Outcome) -> Result<Outcome, Fault> {

@@ -29,6 +29,17 @@ pub(super) fn withheld_if(secret: bool, fault: Fault) -> Fault {
     Fault { message: format!("this failed on {WITHHELD}"), help: None, ..fault }
 }
 
+/// Whether `&&`, `||`, `all` and `exists` go on past a fault where something else decides: not past a limit, and not past
+/// what a secret must not decide.
+pub(super) fn is_absorbed(fault: &Fault) -> bool {
+    !matches!(fault.code, Code::Limit | Code::Secret)
+}
+
+/// Whether a secret took part in a fault: then it is the secret's also that it was gone past.
+pub(super) fn is_withheld(fault: &Fault) -> bool {
+    fault.message.contains(WITHHELD)
+}
+
 /// What has no such field, and what it has.
 pub(super) fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -> Fault {
     let fault = match &operand.kind {

@@ -13,10 +13,10 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("slice", "list.slice(from, to)", 3..=3, Run::AsTheyAre(slice))
         .doc("The elements from an index on, up to before another.")
         .example("[1, 2, 3, 4].slice(1, 3)", "[2,3]"),
-    Builtin::new("flatten", "list.flatten(depth)", 1..=2, Run::AsTheyAre(flatten))
+    Builtin::new("flatten", "list.flatten(depth)", 1..=2, Run::Throughout(flatten))
         .doc("A list with the elements of its lists in their place, one level deep or as deep as said.")
         .example("[1, [2, [3]]].flatten()", "[1,2,[3]]"),
-    Builtin::new("distinct", "list.distinct()", 1..=1, Run::Open(distinct))
+    Builtin::new("distinct", "list.distinct()", 1..=1, Run::Pairs(distinct))
         .doc("A list with each element once, where it comes first.")
         .example("['a', 'b', 'a'].distinct()", "[\"a\",\"b\"]"),
     Builtin::new("sort", "list.sort()", 1..=1, Run::Open(sort))

@@ -11,7 +11,7 @@ use super::{Render, written};
 use crate::language::expression::evaluate::{self, Outcome, combine, placed};
 use crate::language::expression::{function, operator};
 use crate::language::fault::{Code, Fault};
-use crate::language::secrecy::{exposed, sealed_if};
+use crate::language::secrecy::{opened, sealed_if};
 
 /// A boolean, and whether a secret decided about it.
 pub(super) struct Truth {
@@ -31,11 +31,25 @@ impl Render<'_> {
         }
     }
 
+    /// What `each` loops over: also the parts of a secret, since of a list of secrets all that it writes is one.
+    pub(super) fn looped(&mut self, argument: &Argument) -> Result<Value, Fault> {
+        let ArgumentKind::Call { helper: Helper::Function(builtin), arguments } = &argument.kind else {
+            return self.value(argument);
+        };
+        self.budget.spend(1)?;
+        let values = arguments.iter().map(|a| self.value(a)).collect::<Result<Vec<_>, _>>()?;
+        let outcome = function::call_hidden(builtin, &values, &mut self.budget);
+        match outcome.map_err(|fault| placed(fault, &argument.span))? {
+            Outcome::Value(value) => Ok(value),
+            Outcome::Optional(value) => Ok(value.unwrap_or(Value::NULL)),
+        }
+    }
+
     /// A boolean or null; anything else would be a guess.
     pub(super) fn truth(&mut self, argument: &Argument, asker: &str) -> Result<Truth, Fault> {
         let value = self.value(argument)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
-        match exposed(&value).kind {
+        match opened(&value).kind {
             Kind::Bool(holds) => Ok(Truth { holds, secret }),
             Kind::Null => Ok(Truth { holds: false, secret }),
             other => {
@@ -150,7 +164,7 @@ impl Render<'_> {
             Helper::Or => self.logic(arguments, "or", true),
             Helper::Not => {
                 let truth = self.truth(&arguments[0], "not")?;
-                Ok(sealed_if(truth.secret, (!truth.holds).into()))
+                sealed_if(truth.secret, (!truth.holds).into())
             }
             Helper::Has => self.given(&arguments[0]).map(|found| found.is_some().into()),
             Helper::Default => match self.given(&arguments[0])? {
@@ -188,10 +202,10 @@ impl Render<'_> {
             let truth = self.truth(argument, asker)?;
             secret |= truth.secret;
             if truth.holds == deciding {
-                return Ok(sealed_if(secret, deciding.into()));
+                return sealed_if(secret, deciding.into());
             }
         }
-        Ok(sealed_if(secret, (!deciding).into()))
+        sealed_if(secret, (!deciding).into())
     }
 
     /// A value that may be missing below a name that is known.

@@ -135,6 +135,22 @@ fn secrets_are_checked_and_never_shown() {
 }
 
 #[test]
+fn b2_what_is_no_map_says_nothing_of_the_keys_of_one() {
+    for of in [
+        "Secret",
+        "Optional[Secret]",
+        "Variant[Secret, Integer]",
+        "Array[Secret]",
+        "Sensitive[Array[Integer]]",
+    ] {
+        let of = Type::parse(of).unwrap();
+        let value = of.sealed(&[("hunter2", Value::from(vec![1.into()]))].into(), &());
+        let found = of.check(&value, &());
+        assert!(!found.is_empty() && !format!("{found:?}").contains("hunter2"), "{of}: {found:?}");
+    }
+}
+
+#[test]
 fn sealing_hides_what_the_type_calls_secret() {
     let of = Type::parse("Hash[String, Struct[{ user => String, Optional[password] => Secret }]]").unwrap();
     let value: Value = [("db", [("user", "a".into()), ("password", "b".into())].into())].into();
@@ -148,7 +164,7 @@ fn what_is_written_parses_to_the_same_type() {
         "Hash[String, nginx::vhost]",
         "Struct[{ name => String[1, 5], Optional[port] => Integer[default, 9] }]",
         "Variant[Enum['Big one', small], Pattern['^a$'], Tuple[Float[0.5], Undef]]",
-        "Sensitive[NotUndef[Any]]",
+        "Sensitive[NotUndef[Scalar]]",
     ] {
         let of = Type::parse(text).unwrap();
         assert_eq!(of.to_string(), text);

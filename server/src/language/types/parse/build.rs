@@ -190,10 +190,23 @@ pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments
         "Number" | "Numeric" => Type::Number(taken.bounds()?),
         "NotUndef" => Type::NotUndef(taken.type_or(Type::Any)?.into()),
         "Optional" => Type::Optional(taken.type_or(Type::Any)?.into()),
-        "Sensitive" => Type::Sensitive(taken.type_or(Type::Any)?.into()),
+        "Sensitive" => {
+            let inner = taken.type_or(Type::Scalar)?;
+            if inner.has_open_keys() {
+                let message = "keys of a map are shown: they cannot be sensitive";
+                let fault = Fault::new(Code::Secret, message, span.clone());
+                return Err(fault.help("hide its values: Hash[String, Secret]"));
+            }
+            Type::Sensitive(inner.into())
+        }
         "Array" => Type::Array(taken.type_or(Type::Any)?.into(), taken.bounds()?),
         "Hash" => {
             let key = taken.type_or(Type::String(Size::default()))?;
+            if key.names_secrets() {
+                let message = "keys of a map are shown: they cannot be sensitive";
+                let fault = Fault::new(Code::Secret, message, span.clone());
+                return Err(fault.help("make a list of what is secret: Array[Struct[{ key => Secret, … }]]"));
+            }
             Type::Hash(Arc::new([key, taken.type_or(Type::Any)?]), taken.bounds()?)
         }
         "Tuple" => Type::Tuple(taken.types()?.into()),

@@ -1,0 +1,53 @@
+//! How many steps the compiles of one judgement take, by customer: whoever waits for a commit waits for all of them.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use holdfast_catalog::certname::Slug;
+
+use crate::language::{Allowance, STEPS_OF_A_COMPILE};
+
+/// What the nodes of one customer take together before each has less: some 20 s.
+const SHARE: usize = 10 * STEPS_OF_A_COMPILE;
+
+/// What each has in any case: ten times what a role of 2,000 resources takes. So who writes nothing costly notices nothing.
+const LEAST: usize = STEPS_OF_A_COMPILE / 10;
+
+/// What was taken so far.
+#[derive(Default)]
+pub(super) struct Steps(Mutex<HashMap<Slug, usize>>);
+
+impl Steps {
+    /// What the next node of a customer may take.
+    pub(super) fn allowance(&self, customer: &Slug) -> Allowance {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(customer).copied();
+        let left = SHARE.saturating_sub(taken.unwrap_or_default());
+        Allowance::of(left.clamp(LEAST, STEPS_OF_A_COMPILE))
+    }
+
+    /// Notes what it took.
+    pub(super) fn note(&self, customer: &Slug, allowance: &Allowance) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *all.entry(customer.clone()).or_default() += allowance.spent();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a45_a_customer_whose_nodes_cost_much_has_less_for_the_next_and_others_have_not() {
+        let (steps, acme, birch) =
+            (Steps::default(), Slug::parse("acme").unwrap(), Slug::parse("birch").unwrap());
+        let whole = |customer: &Slug| steps.allowance(customer).most() == STEPS_OF_A_COMPILE;
+        for _ in 0..10 {
+            assert!(whole(&acme));
+            let allowance = steps.allowance(&acme);
+            allowance.exhaust();
+            steps.note(&acme, &allowance);
+        }
+        assert_eq!(steps.allowance(&acme).most(), LEAST);
+        assert!(whole(&birch));
+    }
+}
