@@ -233,6 +233,7 @@ impl<'a> Record<'a> {
     fn add(&mut self, index: usize, mut event: Event) {
         let redact = self.redact(index);
         event.diff = event.diff.take().map(|diff| redact.text(diff));
+        event.reason = event.reason.take().map(|reason| redact.said(reason));
         for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.path] {
             // Cut last, so that no half of a secret is left that the whole would have been replaced for.
             *text = text.take().map(|text| cut(redact.text(text)));
@@ -260,12 +261,13 @@ impl<'a> Record<'a> {
     }
 
     /// What is hidden beside a resource.
-    fn redact(&self, index: usize) -> Redact {
-        let attributes = |subject: &Subject<'a>| &subject.resource.attributes;
-        match Redact::of(attributes(&self.subjects[index])) {
-            Redact::Everything => Redact::Everything,
-            _ => self.secrets.get_or_init(|| Redact::of_all(self.subjects.iter().map(attributes))).clone(),
+    fn redact(&self, index: usize) -> &Redact {
+        static EVERYTHING: Redact = Redact::Everything;
+        if Redact::hides_all(&self.subjects[index].resource.attributes) {
+            return &EVERYTHING;
         }
+        let attributes = self.subjects.iter().map(|subject| &subject.resource.attributes);
+        self.secrets.get_or_init(|| Redact::of_all(attributes))
     }
 
     /// Keeps an event. In a full report, what is wrong takes the place of what is well.

@@ -3,8 +3,12 @@
 //! Providers mask values that they know to be secret; this is for all the rest: what a command said, what an error quotes,
 //! what stands in a diff.
 
+mod pieces; // of secrets, in what tools say
+
 use holdfast_catalog::resource::Attributes;
 use holdfast_catalog::value::{Kind, MASK, Value};
+
+use pieces::Pieces;
 
 /// Shorter secrets stand in texts by chance: texts beside them are hidden whole.
 const SHORT: usize = 4;
@@ -14,20 +18,22 @@ const SHORT: usize = 4;
 pub(super) enum Redact {
     /// It has none.
     Nothing,
-    /// These are replaced, longest first.
-    These(Vec<String>),
+    /// These are replaced, longest first; and pieces of them in what tools say.
+    These(Vec<String>, Pieces),
     /// One is too short to be told from other text.
     Everything,
 }
 
 impl Redact {
-    /// For a resource with these attributes.
-    pub(super) fn of(attributes: &Attributes) -> Self {
-        let secrets = all(attributes);
-        if secrets.iter().any(|secret| secret.len() < SHORT) {
-            return Self::Everything;
-        }
-        Self::these(secrets)
+    /// Whether a resource with these attributes has a secret that is too short to be told from other text.
+    pub(super) fn hides_all(attributes: &Attributes) -> bool {
+        all(attributes).iter().any(|secret| secret.len() < SHORT)
+    }
+
+    /// For one resource.
+    #[cfg(test)]
+    fn of(attributes: &Attributes) -> Self {
+        if Self::hides_all(attributes) { Self::Everything } else { Self::of_all([attributes].into_iter()) }
     }
 
     /// For every resource of a catalog: what one is given another may print, as a service does that quotes its settings. A
@@ -46,17 +52,28 @@ impl Redact {
         secrets.extend(lines.into_iter().filter(|line| line.len() >= SHORT));
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
-        Self::These(secrets)
+        let pieces = Pieces::of(secrets.iter().map(String::as_str));
+        Self::These(secrets, pieces)
     }
 
     /// The text without secrets.
     pub(super) fn text(&self, text: String) -> String {
         match self {
             Self::Nothing => text,
-            Self::These(secrets) => secrets.iter().fold(text, |text, secret| {
+            Self::These(secrets, _) => secrets.iter().fold(text, |text, secret| {
                 if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
             }),
             Self::Everything => MASK.to_owned(),
+        }
+    }
+
+    /// A sentence that may quote what a tool said: without pieces of secrets either, and in whatever form. Values and
+    /// differences are the machine's own; where they are secret they are not shown at all.
+    pub(super) fn said(&self, text: String) -> String {
+        let text = self.text(text);
+        match self {
+            Self::These(_, pieces) => pieces.without(text),
+            _ => text,
         }
     }
 }
@@ -105,6 +122,14 @@ mod tests {
         assert_eq!(redact.text("near hunter2, user=app".into()), "near [sensitive], user=app");
         let redact = Redact::of(&attributes(vec![secret("line one\n  line two")]));
         assert_eq!(redact.text("bad `line two`".into()), "bad `[sensitive]`");
+    }
+
+    #[test]
+    fn a47_what_a_tool_says_shows_no_piece_of_a_secret() {
+        let redact = Redact::of(&attributes(secret("hunter2zqxwvk")));
+        assert_eq!(redact.said("near 'er2zqxwvk' at 1".into()), "near '[sensitive]' at 1");
+        assert_eq!(redact.said("HUNTER2ZQXWVK".into()), "[sensitive]");
+        assert_eq!(redact.said("hunter2zqxwvk, and no more".into()), "[sensitive], and no more");
     }
 
     #[test]

@@ -1,0 +1,160 @@
+//! Pieces of secrets in what tools say: a tool cuts a line, takes one column, writes capitals, base64, hexadecimal digits
+//! or a URL, or puts each letter on a line of its own.
+//!
+//! Texts are compared without white space and without regard to case, by stretches of a few bytes.
+
+use std::collections::HashSet;
+
+use data_encoding::{BASE64, BASE64URL, HEXLOWER};
+use holdfast_catalog::value::MASK;
+
+/// The longest stretch that is compared; a shorter secret is known by about half of it.
+const LONGEST: usize = 8;
+
+/// Shorter stretches stand in texts by chance.
+const SHORTEST: usize = 6;
+
+/// With fewer different bytes, such as a line of dashes, a stretch says nothing.
+const DIFFERENT: usize = 4;
+
+/// Of longer secrets, such as a key in PEM, the encoded forms are not looked for: nothing prints a whole file in base64 by
+/// chance, and what encodes a part of one encodes it from another byte on.
+const ENCODED: usize = 4 * 1024;
+
+/// The stretches of secrets, by their lengths from [`SHORTEST`] on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::enforce) struct Pieces([HashSet<u64>; LONGEST - SHORTEST + 1]);
+
+impl Pieces {
+    pub(super) fn of<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
+        let mut pieces = Self::default();
+        for secret in secrets {
+            pieces.add(secret, (secret.len() / 2).clamp(SHORTEST, LONGEST));
+            if secret.len() <= ENCODED {
+                encoded(secret).iter().for_each(|form| pieces.add(form, LONGEST));
+            }
+        }
+        pieces
+    }
+
+    fn add(&mut self, text: &str, length: usize) {
+        let compact = Compact::of(text);
+        let stretches = compact.bytes.windows(length).filter(|stretch| says_something(stretch));
+        self.0[length - SHORTEST].extend(stretches.map(packed));
+    }
+
+    /// The text with every stretch replaced that is one of theirs.
+    pub(super) fn without(&self, text: String) -> String {
+        let compact = Compact::of(&text);
+        let mut hidden = vec![false; compact.bytes.len()];
+        for (known, length) in self.0.iter().zip(SHORTEST..) {
+            if known.is_empty() {
+                continue;
+            }
+            for (at, stretch) in compact.bytes.windows(length).enumerate() {
+                if known.contains(&packed(stretch)) {
+                    hidden[at..at + length].fill(true);
+                }
+            }
+        }
+        if !hidden.contains(&true) {
+            return text;
+        }
+        let (mut out, mut at, mut end) = (String::with_capacity(text.len()), 0, 0);
+        for (place, _) in compact.places.iter().zip(&hidden).filter(|(_, hidden)| **hidden) {
+            // What follows the last hidden character at once, or after white space alone, is one with it.
+            let between = text.get(end..place.start).unwrap_or_default();
+            if end == 0 || !between.trim().is_empty() {
+                out.push_str(text.get(at..place.start).unwrap_or_default());
+                out.push_str(MASK);
+            }
+            (at, end) = (place.end, place.end);
+        }
+        out + text.get(at..).unwrap_or_default()
+    }
+}
+
+/// A secret as tools encode it. In base64 three texts are possible, by how many bytes stand before it.
+fn encoded(secret: &str) -> Vec<String> {
+    let bytes = secret.as_bytes();
+    let percent = |byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
+        _ => format!("%{byte:02x}"),
+    };
+    let mut forms = vec![HEXLOWER.encode(bytes), bytes.iter().map(percent).collect()];
+    for skipped in 0..3.min(bytes.len()) {
+        // Whole groups alone: what stands at the ends depends on the neighbours.
+        let whole = &bytes[skipped..];
+        let whole = &whole[..whole.len() - whole.len() % 3];
+        forms.extend([BASE64.encode(whole), BASE64URL.encode(whole)]);
+    }
+    forms
+}
+
+fn says_something(stretch: &[u8]) -> bool {
+    stretch.iter().collect::<HashSet<_>>().len() >= DIFFERENT
+}
+
+fn packed(stretch: &[u8]) -> u64 {
+    stretch.iter().fold(0, |packed, byte| packed << 8 | u64::from(*byte))
+}
+
+/// A text in small letters and without white space, each byte with the place of its character.
+struct Compact {
+    bytes: Vec<u8>,
+    places: Vec<std::ops::Range<usize>>,
+}
+
+impl Compact {
+    fn of(text: &str) -> Self {
+        let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
+        for (at, c) in text.char_indices().filter(|(_, c)| !c.is_whitespace()) {
+            let end = at + c.len_utf8();
+            bytes.extend(text.as_bytes()[at..end].iter().map(u8::to_ascii_lowercase));
+            places.extend((at..end).map(|_| at..end));
+        }
+        Self { bytes, places }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn without(secrets: &[&str], text: &str) -> String {
+        Pieces::of(secrets.iter().copied()).without(text.to_owned())
+    }
+
+    #[test]
+    fn a47_what_tools_make_of_a_secret_is_hidden() {
+        let secret = "hunter2zqXwvk9";
+        for (said, shown) in [
+            ("password=hunter2", "password=[sensitive]"),
+            ("near 'er2zqXwvk9' at 1", "near '[sensitive]' at 1"),
+            ("PASSWORD=HUNTER2ZQXWVK9!", "PASSWORD=[sensitive]!"),
+            ("unter2zq", "[sensitive]"),
+            ("z\nq\nX\nw\nv\nk\n9\nend", "[sensitive]\nend"),
+            ("68756e746572327a71587776 6b39", "[sensitive]"),
+            ("68:75", "68:75"),
+            ("hunter2zqXwvk9 and hunter2zqXwvk9", "[sensitive] and [sensitive]"),
+            ("nothing of it", "nothing of it"),
+        ] {
+            assert_eq!(without(&[secret], said), shown, "{said}");
+        }
+        for before in ["", "u", "us", "user=x\npassword="] {
+            let said = BASE64.encode(format!("{before}{secret}\n").as_bytes());
+            let shown = without(&[secret], &said);
+            assert!(shown.contains(MASK) && shown.len() <= said.len() - 12 + MASK.len(), "{said} {shown}");
+        }
+        assert_eq!(without(&["p@ss/wörd&1"], "pw=p%40ss%2Fw%C3%B6rd%261;"), "pw=[sensitive];");
+    }
+
+    #[test]
+    fn what_says_nothing_is_left() {
+        let key = "-----BEGIN KEY-----\n        \nMIIEvQIBADANBgkqh\n-----END KEY-----";
+        assert_eq!(without(&[key], "---------- 100%        done"), "---------- 100%        done");
+        assert_eq!(without(&[key], "line 3: MIIEvQIBADAN"), "line 3: [sensitive]");
+        assert_eq!(without(&[], "anything"), "anything");
+        assert_eq!(without(&["hunter2zq"], "ü hunter2zq ü"), "ü [sensitive] ü");
+    }
+}
