@@ -92,8 +92,8 @@ impl Excerpts {
         if sort == Sort::Open {
             return Masked::new(text.into(), Vec::new());
         }
-        let (document, problems) = Document::parse(&path.into(), text.as_bytes(), None);
-        let hidden = if problems.iter().any(|problem| problem.code == "syntax") {
+        let (document, _) = Document::parse(&path.into(), text.as_bytes(), None);
+        let hidden = if !document.is_whole {
             broken::hidden(text, sort, &self.data)
         } else if sort == Sort::Data {
             typed::in_data(&document, &self.data)

@@ -61,7 +61,7 @@ impl Secrets {
         }
     }
 
-    /// A text whose quotations hold nothing of them.
+    /// A text that holds nothing of them, in its quotations and outside.
     fn without(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -69,27 +69,73 @@ impl Secrets {
             let quote = &rest[start..=start];
             let Some(length) = rest[start + 1..].find(quote) else { break };
             let inner = &rest[start + 1..start + 1 + length];
-            out.push_str(&rest[..start]);
+            out.push_str(&self.without_words(&rest[..start]));
             match self.hold(inner) {
                 true => out.push_str(MASK),
                 false => out.push_str(&rest[start..start + length + 2]),
             }
             rest = &rest[start + length + 2..];
         }
-        out + rest
+        out + &self.without_words(rest)
     }
 
+    /// Words that stand in no quotation: what is long enough to be no word of the sentence itself.
+    fn without_words(&self, text: &str) -> String {
+        let mut longest_first: Vec<&String> = self.0.iter().filter(|secret| is_telling(secret)).collect();
+        longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        longest_first.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
+    }
+
+    /// Whether a quotation is a part of a secret, or holds one.
     fn hold(&self, quoted: &str) -> bool {
         let bare = plain(quoted);
         // A sign alone, such as `}`, says nothing, unless it is all of the secret.
         match bare.is_empty() {
             true => self.0.iter().any(|secret| secret == quoted),
-            false => self.0.iter().any(|secret| secret.contains(&bare) || secret.contains(quoted)),
+            false => self.0.iter().any(|secret| {
+                let is_part = secret.contains(&bare) || secret.contains(quoted);
+                is_part
+                    || is_telling(secret)
+                        && (bare.contains(secret.as_str()) || quoted.contains(secret.as_str()))
+            }),
         }
     }
+}
+
+/// Whether a text that holds it says something about it: a letter or two stand in every sentence.
+fn is_telling(secret: &str) -> bool {
+    plain(secret).chars().count() >= 4
 }
 
 /// The letters and digits alone: however a text is escaped, they stay.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::origin::Origin;
+
+    use super::super::masked::{Hidden, Why};
+    use super::*;
+
+    /// A problem with these words at a value that is secret.
+    fn said(value: &str, words: &str) -> String {
+        let text = format!("pw = {value}\n");
+        let span = 5..5 + value.len();
+        let hidden = Hidden { span: span.clone(), why: Why::Secret };
+        let file = Arc::new(Masked::new(text.as_str().into(), vec![hidden]));
+        let place = Origin::locate(&"a.toml".into(), &text, span);
+        redacted(Diagnostic::error("x", words, place), &|_| Some(file.clone())).message
+    }
+
+    #[test]
+    fn a_secret_is_found_in_what_holds_it_and_outside_of_quotations() {
+        assert_eq!(said("\"hunter2\"", "`[\"a\",\"hunter2\"]` is a list"), "[sensitive] is a list");
+        assert_eq!(said("\"hunter2\"", "`a-hunter2-b` is long"), "[sensitive] is long");
+        assert_eq!(said("\"hunter2\"", "hunter2 is no port"), "[sensitive] is no port");
+        assert_eq!(said("[\"hunter2\", \"x\"]", "found hunter2, and x"), "found [sensitive], and x");
+        assert_eq!(said("12345", "the number 12345 is no string"), "the number [sensitive] is no string");
+        assert_eq!(said("\"ab\"", "`tab` is about it"), "`tab` is about it", "that says nothing");
+    }
 }

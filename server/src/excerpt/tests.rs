@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
+use holdfast_catalog::origin::Origin;
 
 use super::Excerpts;
 use crate::check::check;
@@ -362,6 +363,25 @@ fn a_masked_line_keeps_its_place_and_its_caret() {
   |                                ^^^^^
   |";
     assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn a_file_beyond_a_limit_shows_no_value() {
+    let deep = ["a"; 129].join(".");
+    let tables: String = (0..20_001).map(|n| format!("[a{n}]\n")).collect();
+    for text in [
+        format!("{deep} = \"{CANARY}\"\n"),
+        format!("[m]\np = \"{CANARY}\"\n{deep} = 1\n"),
+        format!("{tables}[m]\np = \"{CANARY}\"\n"),
+    ] {
+        let snapshot = repository(vec![("hieradata/common.toml", text.clone())]);
+        let excerpts = Excerpts::new(&snapshot, None);
+        let file = excerpts.file("hieradata/common.toml").unwrap();
+        let at = text.find(CANARY).unwrap();
+        let place = Origin::locate(&"hieradata/common.toml".into(), &text, at..at);
+        assert_eq!(sings(&file.line(&place).unwrap().text), None, "{}", &text[..20]);
+        silent("beyond a limit", vec![("hieradata/common.toml", text)], true);
+    }
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct Document {
     pub text: Arc<str>,
     /// The entries of the top level, in the order written.
     pub root: Table,
+    /// Whether all that the text says is in `root`: else nobody knows what a stretch of it is.
+    pub is_whole: bool,
 }
 
 /// A table: its entries in the order written.
@@ -96,20 +98,19 @@ impl Document {
                 let origin = Places::new(file, &text, level).origin(text.len()..text.len());
                 let problem = Diagnostic::error("syntax", "the file is not UTF-8", Origin::clone(&origin))
                     .label("the first byte that is not");
-                let empty = Self { file: file.clone(), text: "".into(), root: Table::default() };
-                return (empty, vec![problem]);
+                return (Self::unread(file, "".into()), vec![problem]);
             }
         };
         let places = Places::new(file, &text, level);
         if let Some(problem) = limits::beyond(&text, &places) {
-            return (Self { file: file.clone(), text, root: Table::default() }, vec![problem]);
+            return (Self::unread(file, text), vec![problem]);
         }
         let (table, errors) = read(&text);
         let undecided =
             if errors.is_empty() { conflict(&text) } else { conflict(&text).or(conflict::marker(&text)) };
         if let Some(span) = undecided {
             let problem = unresolved(Origin::clone(&places.origin(span)));
-            return (Self { file: file.clone(), text, root: Table::default() }, vec![problem]);
+            return (Self::unread(file, text), vec![problem]);
         }
         let mut problems = Problems::default();
         for line in errors.chunk_by(|a, b| places.line(a) == places.line(b)) {
@@ -120,7 +121,12 @@ impl Document {
         }
         let root = Walk { places: &places, problems: &mut problems }.table(table.get_ref(), 0);
         let problems = one_a_line(places.without_repetitions(problems.into_list()));
-        (Self { file: file.clone(), text, root }, problems)
+        (Self { file: file.clone(), text, root, is_whole: errors.is_empty() }, problems)
+    }
+
+    /// One of which nothing could be read.
+    fn unread(file: &Arc<str>, text: Arc<str>) -> Self {
+        Self { file: file.clone(), text, root: Table::default(), is_whole: false }
     }
 
     /// The first byte of the file, for what is wrong with the whole of it.

@@ -13,11 +13,15 @@ const MAX_SEGMENTS: usize = 128;
 
 /// The first thing that is too much.
 pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
-    let (mut headers, mut at) = (0, 0);
+    let (mut headers, mut at, mut within) = (0, 0, None);
     for line in text.split_inclusive('\n') {
         let begun = line.trim_start();
-        headers += usize::from(begun.starts_with('['));
-        let message = if headers > MAX_HEADERS {
+        let is_text = within.is_some();
+        within = after(line, within);
+        headers += usize::from(!is_text && begun.starts_with('['));
+        let message = if is_text {
+            None
+        } else if headers > MAX_HEADERS {
             Some(format!("more than {MAX_HEADERS} tables in one file"))
         } else if key(begun).bytes().filter(|byte| *byte == b'.').count() >= MAX_SEGMENTS {
             Some(format!("a key of more than {MAX_SEGMENTS} parts"))
@@ -38,6 +42,57 @@ pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
 fn key(line: &str) -> &str {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | '\t' | '[');
     line.split(|c| !plain(c)).next().unwrap_or_default()
+}
+
+/// The three quotes of a text of many lines.
+type Quotes = &'static str;
+
+/// Which text goes on after a line that begins within one, or outside of all.
+fn after(line: &str, mut within: Option<Quotes>) -> Option<Quotes> {
+    let mut rest = line;
+    loop {
+        if let Some(quotes) = within {
+            let Some(length) = closing(rest, quotes, true) else { return within };
+            rest = &rest[length..];
+            within = None;
+        }
+        let at = rest.find(['"', '\'', '#'])?;
+        rest = &rest[at..];
+        let quotes = ["\"\"\"", "'\'\'"].into_iter().find(|quotes| rest.starts_with(quotes));
+        match (quotes, &rest[..1]) {
+            (_, "#") => return None,
+            (Some(quotes), _) => {
+                within = Some(quotes);
+                rest = &rest[3..];
+            }
+            (None, quote) => {
+                let length = closing(&rest[1..], quote, false)?;
+                rest = &rest[1 + length..];
+            }
+        }
+    }
+}
+
+/// How far it is past the quotes that end a text; of a row of many, the last are meant.
+fn closing(text: &str, quotes: &str, many: bool) -> Option<usize> {
+    let escapes = quotes.starts_with('"');
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        if escapes && rest.starts_with('\\') {
+            at += 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+        } else if rest.starts_with(quotes) {
+            let more = if many {
+                rest[3..].bytes().take(2).take_while(|byte| quotes.as_bytes()[0] == *byte).count()
+            } else {
+                0
+            };
+            return Some(at + quotes.len() + more);
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -67,5 +122,32 @@ mod tests {
         assert_eq!(first(&deep).unwrap(), "a.toml:1:1: a key of more than 128 parts");
         let text = format!("x = \"\"\"\n{}\n\"\"\"\n", "1.2.3 ".repeat(10));
         assert_eq!(first(&text), None);
+    }
+
+    #[test]
+    fn what_a_text_says_is_no_key_and_no_table() {
+        let dots = ["a"; 200].join(".");
+        for quotes in ["\"\"\"", "'\'\'"] {
+            assert_eq!(first(&format!("x = {quotes}\n{dots}\n{quotes}\n")), None);
+            assert_eq!(first(&format!("x = {quotes}\n{}{quotes}\n", "[a]\n".repeat(20_001))), None);
+            for before in ["# x", "y = 1 #", "y = \"a\\\"", "y = '", "y = 'a'\n#"] {
+                let text = match before {
+                    "y = '" | "y = \"a\\\"" => format!("{before}{}\n{dots} = 1\n", &quotes[..1]),
+                    _ => format!("{before} {quotes}\n{dots} = 1\n"),
+                };
+                assert!(
+                    first(&text).is_some_and(|said| said.contains("128 parts")),
+                    "{text}: {:?}",
+                    first(&text)
+                );
+            }
+            let closed = format!("x = {quotes}a{quotes}\n{dots} = 1\ny = {quotes}{quotes}\n");
+            assert!(first(&closed).is_some_and(|said| said.contains("128 parts")));
+            let quoted = format!("x = {quotes}\na{quotes}{}\n{dots} = 1\n", &quotes[..2]);
+            assert!(
+                first(&quoted).is_some_and(|said| said.contains("128 parts")),
+                "up to two belong to the text"
+            );
+        }
     }
 }
