@@ -116,7 +116,8 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
     checked.fatal.extend(facts);
-    for problem in keys::check(program, &shelf) {
+    checked.warnings.extend(facts::missing(program));
+    for problem in program.redacted(keys::check(program, &shelf)) {
         checked.note(program, problem);
     }
     // what a compile says of the same value says more: where in it

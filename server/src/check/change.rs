@@ -48,9 +48,10 @@ impl<'a> Change<'a> {
             return true;
         }
         let own = format!("{}/{}.json", facts::FOLDER, node.certname);
-        let shared = facts::file_of(self.program.snapshot(), &node.certname);
+        // In both: the shared file may have been taken away.
+        let shared = [self.before, self.program].map(|of| facts::file_of(of.snapshot(), &node.certname));
         self.paths.contains(&*own)
-            || shared.is_some_and(|path| self.paths.contains(&path))
+            || shared.into_iter().flatten().any(|path| self.paths.contains(&path))
             || self.patterns.iter().any(|pattern| self.leads(pattern, node, facts))
     }
 

@@ -11,6 +11,9 @@ use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use crate::compile::Program;
+use crate::inventory::Node;
+use crate::lookup::hierarchy;
 use crate::repo::Snapshot;
 
 /// The folder of them.
@@ -49,6 +52,26 @@ pub fn read_facts(path: &str, bytes: &[u8]) -> Result<Facts, Diagnostic> {
         problem(format!("not JSON: {error}"), line_start + error.column().saturating_sub(1))
     })?;
     Facts::new(Value::from_json(&json)).map_err(|error| problem(error.to_string(), 0))
+}
+
+/// Data that no node reads in a check, since its level wants a fact and the repository keeps none for any node.
+pub(super) fn missing(program: &Program) -> Vec<Diagnostic> {
+    let snapshot = program.snapshot();
+    let has_facts = |node: &Arc<Node>| file_of(snapshot, &node.certname).is_some();
+    if program.inventory().nodes().any(has_facts) || program.inventory().nodes().next().is_none() {
+        return Vec::new();
+    }
+    let levels = program.data().settings().levels.iter();
+    let by_fact: Vec<_> = levels.flat_map(|level| &level.paths).filter(|path| path.holds_fact()).collect();
+    let is_skipped = |path: &&Arc<str>| by_fact.iter().any(|pattern| pattern.could_be(path));
+    let first = snapshot.under(hierarchy::FOLDER).map(|(path, _)| path).find(is_skipped);
+    let warning = |path: &Arc<str>| {
+        let message = "the repository keeps no facts, so that a check skips all levels whose path holds one";
+        Diagnostic::warning("no-facts", message, Origin::locate(path, "", 0..0))
+            .label("no node reads this here")
+            .help(format!("give the facts that most machines have in {DEFAULT}"))
+    };
+    first.map(warning).into_iter().collect()
 }
 
 /// What a file of facts holds, or why it cannot be read.

@@ -170,6 +170,42 @@ fn a_commit_compiles_what_it_concerns_and_finds_the_same_as_a_check_of_all() {
     assert_eq!(concerned, ACMES);
 }
 
+#[test]
+fn facts_for_all_that_are_taken_away_concern_all() {
+    let reads = (WEB, "doc = \"Web.\"\n[file.\"/etc/name\"]\ncontent = \"${facts.virtual}\"\n");
+    let plain = [(ACME, ""), ("hieradata/customers/birch.toml", ""), reads];
+    let with: Vec<_> = plain.into_iter().chain([("facts/default.json", "{\"virtual\": \"kvm\"}")]).collect();
+    let before = repository(&with);
+    let checked = check(&before);
+    assert!(checked.is_usable(), "{:?}", checked.all());
+    let program = repository(&plain);
+    let after = check_after(&program, Before { program: &before, checked: &checked });
+    assert_eq!(after.nodes.len(), 2, "{:?}", after.all());
+    assert_eq!((after.is_usable(), &after.nodes), (false, &check(&program).nodes));
+}
+
+#[test]
+fn data_by_facts_that_the_repository_does_not_keep_is_told() {
+    let os = ("hieradata/os/debian.toml", "[profile.web]\nmode = \"0600\"\n");
+    let told = said(&[os]);
+    assert!(told.contains("keeps no facts") && told.contains("hieradata/os/debian.toml"), "{told}");
+    assert!(!said(&[os, ("facts/default.json", "{}")]).contains("keeps no facts"));
+    assert!(!said(&[]).contains("keeps no facts"), "nothing is skipped");
+}
+
+#[test]
+fn data_for_a_define_is_told_who_takes_such_things_and_never_what_was_typed() {
+    let of_box =
+        "kind = \"define\"\ndoc = \"A box.\"\n[parameters]\npath = { type = \"String\", doc = \"Path.\" }\n";
+    let takes = "doc = \"Boxes.\"\n[parameters]\nboxes = { type = \"Hash[String, dropbox::box]\", default = {}, doc = \"B.\" }\n";
+    let data = (ACME, "[profile.web]\nname = \"Acme\"\n[dropbox.box.surf]\npath = \"/srv\"\n");
+    let define = ("modules/dropbox/manifests/box.toml", of_box);
+    let told = said(&[data, define, ("modules/dropbox/manifests/init.toml", takes)]);
+    assert!(told.contains("class `dropbox` takes such things by its parameter `boxes`"), "{told}");
+    let told = said(&[data, define]);
+    assert!(told.contains("`dropbox::box` is a define") && !told.contains("did you mean"), "{told}");
+}
+
 /// All that a check says of the base with other files.
 fn said(overlay: &[(&str, &str)]) -> String {
     let all = check(&repository(overlay)).all();

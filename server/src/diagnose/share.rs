@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 
 use crate::language::problems::more;
 use crate::repo::limits::part;
@@ -84,21 +84,27 @@ fn choose(waiting: &mut Waiting, most: usize, most_bytes: usize) -> Vec<(usize, 
 fn left_out(mut waiting: Waiting) -> Vec<Diagnostic> {
     waiting.retain(|_, queue| !queue.is_empty());
     let mut said = Vec::new();
-    let mut rest = 0;
-    for (owner, mut queue) in waiting {
+    let mut rest = Vec::new();
+    for (owner, queue) in waiting {
         if said.len() < NAMED {
             let whence =
                 owner.map_or_else(|| "in what operators write".to_owned(), |owner| format!("in {owner}"));
-            let origin = queue.pop_front().and_then(|(_, first)| first.origin);
-            said.push(more(queue.len() + 1, &whence, origin));
+            let origin = queue.front().and_then(|(_, first)| first.origin.clone());
+            said.push(more(queue.len(), &whence, origin, worst(&queue)));
         } else {
-            rest += queue.len();
+            rest.extend(queue);
         }
     }
-    if rest > 0 {
-        said.push(more(rest, "elsewhere", None));
+    if !rest.is_empty() {
+        said.push(more(rest.len(), "elsewhere", None, worst(&rest)));
     }
     said
+}
+
+/// How bad the worst of them is: a thousand warnings are no error.
+fn worst<'a>(problems: impl IntoIterator<Item = &'a (usize, Diagnostic)>) -> Severity {
+    let has_error = problems.into_iter().any(|(_, problem)| problem.severity == Severity::Error);
+    if has_error { Severity::Error } else { Severity::Warning }
 }
 
 fn shortened(mut problem: Diagnostic) -> Diagnostic {
@@ -153,6 +159,24 @@ mod tests {
         assert!(acme > 800, "{acme}");
         let last = &shown.last().unwrap().message;
         assert_eq!(*last, format!("and {} more problems in hieradata/customers/acme", 100_000 - acme));
+    }
+
+    #[test]
+    fn what_is_left_out_is_as_bad_as_the_worst_of_it() {
+        let warnings = |file: &str| {
+            let warning = |problem| Diagnostic { severity: Severity::Warning, ..problem };
+            problems(file, 600).map(warning).collect::<Vec<_>>()
+        };
+        let mut all = warnings("hieradata/customers/acme.toml");
+        all.extend((0..100).flat_map(|n| warnings(&format!("hieradata/customers/c{n}.toml"))));
+        let severities =
+            |shown: &[Diagnostic]| shown.iter().filter(|p| p.severity == Severity::Error).count();
+        assert_eq!(severities(&limited(all.clone())), 0, "warnings alone make no error");
+        all.extend(problems("hieradata/customers/acme.toml", 600));
+        let shown = limited(all);
+        let acme = shown.iter().find(|p| p.code == "more" && p.message.ends_with("customers/acme")).unwrap();
+        assert_eq!(acme.severity, Severity::Error);
+        assert_eq!(shown.last().unwrap().severity, Severity::Warning);
     }
 
     #[test]

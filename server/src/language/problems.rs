@@ -1,7 +1,7 @@
 //! What is wrong with one text, up to a number: whoever writes a million faults is told of the first hundred, and how
 //! many more there are. The rest costs nothing but the counting.
 
-use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
 /// So many are kept.
@@ -41,16 +41,20 @@ impl Problems {
     pub fn into_list(mut self) -> Vec<Diagnostic> {
         if self.more > 0 {
             let last = self.kept.last().and_then(|problem| problem.origin.clone());
-            self.kept.push(more(self.more, "in this file", last));
+            // What is not made has no severity; what one file can have so much of are errors.
+            self.kept.push(more(self.more, "in this file", last, Severity::Error));
         }
         self.kept
     }
 }
 
-/// Says how many are not shown.
-pub fn more(count: usize, whence: &str, origin: Option<Origin>) -> Diagnostic {
+/// Says how many are not shown, the worst of which is so bad.
+pub fn more(count: usize, whence: &str, origin: Option<Origin>, worst: Severity) -> Diagnostic {
     let noun = if count == 1 { "problem" } else { "problems" };
-    Diagnostic::error(MORE, format!("and {count} more {noun} {whence}"), origin)
+    Diagnostic {
+        severity: worst,
+        ..Diagnostic::error(MORE, format!("and {count} more {noun} {whence}"), origin)
+    }
 }
 
 #[cfg(test)]
