@@ -20,7 +20,8 @@ pub struct Conflict {
     pub help: &'static str,
 }
 
-/// So many pairs of lines of one file are compared at most: an expression costs time for each, and data may hold many.
+/// So many pairs of lines of one file are compared by what finds them at most: an expression costs time for each, and data
+/// may hold many. Of more, those are found that are the same word for word.
 const MAX_LINE_PAIRS: usize = 250_000;
 
 type Held<'c> = Vec<(usize, &'c Hold)>;
@@ -122,11 +123,22 @@ impl Found {
             self.compare(thing, first, (*index, hold));
         }
         if lines.len() * (lines.len() + settings.len()) > MAX_LINE_PAIRS {
+            self.twins(thing, &lines);
             return;
         }
         for (at, one) in lines.iter().enumerate() {
             let mut others = lines[at + 1..].iter().chain(&settings);
             others.find(|other| self.compare(thing, *one, **other));
+        }
+    }
+
+    /// Of more lines than can be compared by what finds them, those that are the same word for word.
+    fn twins(&mut self, thing: &Thing, lines: &Held<'_>) {
+        let mut known = HashMap::new();
+        for (index, hold) in lines {
+            let Hold::Piece(Piece::Line { text: Some(text), .. }, _) = hold else { continue };
+            let first = *known.entry(text.expose().to_string()).or_insert((*index, *hold));
+            self.compare(thing, first, (*index, hold));
         }
     }
 

@@ -16,7 +16,10 @@ fn value(text: &str) -> Value {
         ("false", _) => false.into(),
         ("TREE", _) => {
             let entry = Value::from([("sha256", "0".repeat(64).as_str().into()), ("size", 1.into())]);
-            Value::from([("tree", Value::from([("f", entry)]))])
+            let link = Value::from([("link", "f".into())]);
+            let folder = Value::from([("folder", true.into())]);
+            let entries = [("f", entry.clone()), ("conf/a", entry), ("cache", folder), ("current", link)];
+            Value::from([("tree", Value::from(entries))])
         }
         (text, Ok(number)) if !text.starts_with('0') => number.into(),
         (text, _) => match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
@@ -78,6 +81,24 @@ const RIVALS: &[(&str, &str)] = &[
     (
         "file /srv/a ensure=directory recurse=true content=TREE | file /srv/a/f content=x",
         "what `/srv/a/f` holds",
+    ),
+    (
+        "file /srv/a ensure=directory recurse=true mode=0644 content=TREE | file /srv/a/conf ensure=directory mode=0700",
+        "the mode of `/srv/a/conf`",
+    ),
+    (
+        "file /srv/a ensure=directory recurse=true content=TREE | file /srv/a/conf content=x",
+        "a directory, and a file",
+    ),
+    (
+        "file /srv/a ensure=directory recurse=true content=TREE | file /srv/a/current ensure=directory",
+        "a symbolic link, and a directory",
+    ),
+    ("file /etc/modules-load.d/holdfast-dummy.conf content=a | kernel-module dummy persist=false", "nothing"),
+    ("file /etc/modprobe.d/holdfast-dummy.conf content=a | kernel-module dummy", "holds"),
+    (
+        "file /etc/sysctl.d/99-zz-holdfast-vm.swappiness.conf content=a | sysctl vm.swappiness value=1 persist=false",
+        "nothing",
     ),
     ("file /srv/a content=x | archive /srv/a source=/a.tar sha256=SHA", "a directory"),
     ("archive /srv/a source=/a.tar sha256=SHA | git-checkout /srv/a remote=/r revision=main", "holds"),
@@ -242,6 +263,16 @@ fn what_a_machine_has_given_away_is_nobody_elses_and_two_who_have_it_are_friends
     let pairs: Vec<_> = conflicts(&all).into_iter().map(|one| (one.first, one.second, one.thing)).collect();
     let thing = || all[0][0].thing.clone();
     assert_eq!(pairs, [(0, 2, thing()), (1, 2, thing())]);
+}
+
+#[test]
+fn of_very_many_lines_twins_are_found_all_the_same() {
+    let mut all: Vec<_> =
+        (0..700).map(|n| claims(&format!("file-line a{n} path=/etc/x line=b{n}"))).collect();
+    assert_eq!(conflicts(&all), []);
+    all.push(claims("file-line twin path=/etc/x line=b7"));
+    let pairs: Vec<_> = conflicts(&all).iter().map(|one| (one.first, one.second)).collect();
+    assert_eq!(pairs, [(7, 700)]);
 }
 
 #[test]

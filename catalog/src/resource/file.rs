@@ -1,6 +1,8 @@
 //! `file`: a file, a directory or a symbolic link.
 
-use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, keywords};
+use std::collections::BTreeMap;
+
+use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, TreeEntry, keywords};
 use super::define::resource_type;
 use super::{AttributeError, Fragment, Implied, Rules};
 use crate::claim::{Claim, Hold, Standing};
@@ -79,11 +81,35 @@ impl File {
         if self.replace { Hold::Content } else { Hold::Seed }
     }
 
-    /// Of a file that a directory's source has.
-    fn claims_of_source(&self, path: &str) -> Vec<Claim> {
-        let sides = self.sides().map(Hold::Side);
-        let holds = [Hold::Standing(Standing::File), self.held_content()].into_iter().chain(sides);
-        holds.map(|hold| Claim::path(path, hold)).collect()
+    /// Of what a directory's source has, and of the directories that this stands in.
+    fn claims_of_source(&self, top: &str, entries: &BTreeMap<String, TreeEntry>) -> Vec<Claim> {
+        let mut standing: BTreeMap<&str, Standing> = BTreeMap::new();
+        for (below, entry) in entries {
+            for (end, _) in below.match_indices('/') {
+                standing.insert(&below[..end], Standing::Directory);
+            }
+            let stands = match entry {
+                TreeEntry::File { .. } => Standing::File,
+                TreeEntry::Link(_) => Standing::Symlink,
+                TreeEntry::Folder => Standing::Directory,
+            };
+            standing.insert(below.as_str(), stands);
+        }
+        let holds = standing.into_iter().flat_map(|(below, stands)| {
+            let content = match stands {
+                Standing::File => Some(self.held_content()),
+                Standing::Symlink => Some(Hold::Content),
+                Standing::Directory | Standing::Nothing => None,
+            };
+            let has_mode = stands != Standing::Symlink;
+            let sides = self.sides().filter(move |side| has_mode || *side != "mode").map(Hold::Side);
+            let path = format!("{top}/{below}");
+            std::iter::once(Hold::Standing(stands))
+                .chain(content)
+                .chain(sides)
+                .map(move |hold| Claim::path(&*path, hold))
+        });
+        holds.collect()
     }
 }
 
@@ -151,9 +177,8 @@ impl Rules for File {
         claims.extend(self.sides().map(|side| Claim::path(path, Hold::Side(side))));
         match &self.content {
             Some(Content::Tree(entries)) => {
-                let inside = entries.keys().map(|below| format!("{path}/{below}"));
                 claims.push(Claim::path(path, Hold::Content));
-                claims.extend(inside.flat_map(|path| self.claims_of_source(&path)));
+                claims.extend(self.claims_of_source(path, entries));
             }
             Some(_) => claims.push(Claim::path(path, self.held_content())),
             None if standing == Standing::Symlink => claims.push(Claim::path(path, Hold::Content)),

@@ -5,7 +5,7 @@ use std::fmt;
 use super::attribute::Presence;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Standing};
+use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
 /// A module's name, and the files that are about it.
@@ -98,12 +98,21 @@ impl Rules for KernelModule {
 
     fn claims(&self) -> Vec<Claim> {
         let mut claims = vec![Claim::whole("kernel module", self.title.normal())];
-        if self.persist {
-            claims.extend(Claim::whole_file(self.title.load_file(), self.ensure));
+        // Where it is not to be loaded at boot, the file is removed.
+        match (self.ensure, self.persist) {
+            (Presence::Present, true) => {
+                claims.extend(Claim::whole_file(self.title.load_file(), Presence::Present));
+            }
+            (Presence::Present, false) | (Presence::Absent, true) => {
+                claims.extend(Claim::whole_file(self.title.load_file(), Presence::Absent));
+            }
+            (Presence::Absent, false) => {}
         }
+        // The line that keeps it from being loaded is there or is not, whatever is said of options.
         let has_options = self.options.as_deref().is_some_and(|options| !options.is_empty());
-        if has_options || self.blacklist {
-            claims.extend(Claim::standing(self.title.probe_file(), Standing::File));
+        match has_options || self.blacklist {
+            true => claims.extend(Claim::standing(self.title.probe_file(), Standing::File)),
+            false => claims.push(Claim::path(self.title.probe_file(), Hold::Content)),
         }
         claims
     }

@@ -74,9 +74,9 @@ impl Rules for Sysctl {
 
     fn claims(&self) -> Vec<Claim> {
         let mut claims = vec![Claim::whole("kernel setting", self.title.name())];
-        if self.ensure == Presence::Absent || self.persist {
-            claims.extend(Claim::whole_file(self.title.file(), self.ensure));
-        }
+        // Where it is not to be set at boot, the file is removed.
+        let file = if self.persist { self.ensure } else { Presence::Absent };
+        claims.extend(Claim::whole_file(self.title.file(), file));
         claims
     }
 }

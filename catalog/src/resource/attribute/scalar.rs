@@ -60,10 +60,10 @@ impl fmt::Display for Mode {
 impl Attribute for Mode {
     const KIND: AttributeKind = AttributeKind::Mode;
     fn read(value: &Value) -> Result<Self, Mismatch> {
-        if let Some(number) = value.as_int() {
-            let why = format!("is the number {number}");
-            let help = format!("write permission bits as a string: \"{:04o}\"", number & 0o7777);
-            return Err(Mismatch::because(why).help(help));
+        if value.as_int().is_some() {
+            // Which digits were typed cannot be told from a number: 420 may be 0o644 or itself, and each is a mode.
+            let help = "put quotes around its digits where they are written, such as \"0644\"";
+            return Err(Mismatch::because("is a number, and permission bits are a string").help(help));
         }
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         let octal = (3..=4).contains(&text.len()) && text.bytes().all(|b| (b'0'..=b'7').contains(&b));
@@ -147,8 +147,12 @@ mod tests {
 
     #[test]
     fn a_mode_that_is_a_number_is_met_with_the_cure() {
-        let error = Mode::read(&0o644.into()).unwrap_err();
-        assert!(error.help.unwrap().contains("\"0644\""));
+        for number in [0o644, 644, 755, 0, 1] {
+            let error = Mode::read(&number.into()).unwrap_err();
+            let help = error.help.unwrap();
+            assert!(help.contains("quotes around its digits where they are written"), "{help}");
+            assert!(!help.replace("such as \"0644\"", "").contains('"'), "no mode that nobody meant: {help}");
+        }
         assert_eq!(Mode::read(&"0755".into()).unwrap(), Mode(0o755));
         assert!(Mode::read(&"0999".into()).is_err());
     }
