@@ -11,7 +11,7 @@ use super::hierarchy::{Level, Writer};
 use super::policy::{self, FilePolicies};
 use crate::language::document::{Document, Entry, Table, unknown_key};
 use crate::language::formula::Formula;
-use crate::language::manifest::is_segment;
+use crate::language::manifest::{Manifest, ManifestKind, Parameter, is_segment};
 use crate::language::problems::Problems;
 use crate::modules::Modules;
 use crate::repo::File;
@@ -176,6 +176,27 @@ fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagno
         }
         None => format!("nobody reads this: there is no class `{below}`"),
     };
+    let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
+    if modules.get(name).is_some() {
+        return match taker(name, modules) {
+            Some((class, parameter)) => {
+                problem.help(format!("class `{class}` takes such things by its parameter `{parameter}`"))
+            }
+            None => problem,
+        };
+    }
+    let is_typed = |class: &str| below.strip_prefix(class).is_some_and(|rest| rest.starts_with("::"));
     let classes = modules.manifests().map(|manifest| manifest.name.as_str());
-    Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin)).did_you_mean(below, classes)
+    problem.did_you_mean(below, classes.filter(|class| !is_typed(class)))
+}
+
+/// The class, and its parameter, that takes the parameters of a define from data.
+fn taker<'m>(define: &str, modules: &'m Modules) -> Option<(&'m str, &'m str)> {
+    let classes = modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Class);
+    let of = |class: &'m Arc<Manifest>| {
+        let takes = |parameter: &&Parameter| parameter.of.defines().iter().any(|name| **name == *define);
+        let parameter = class.parameters.iter().find(takes)?;
+        Some((class.name.as_str(), &*parameter.name))
+    };
+    classes.filter_map(of).next()
 }

@@ -89,9 +89,39 @@ pub(super) fn read(
     manifest.blocks.sort_by_key(|block| block.origin.start);
     reading.check_kind(&manifest);
     reading.check_lets(&manifest);
+    if let Some(problem) = forgotten_kind(document, &manifest) {
+        // Taken for what it is meant to be: all else that could be said of it follows from the one line that it lacks.
+        manifest.kind = ManifestKind::Define;
+        if manifest.complete {
+            manifest.complete = false;
+            return (manifest, vec![problem]);
+        }
+    }
     // What else seems wrong with a file that cannot be read follows from that.
     let problems = if manifest.complete { reading.problems } else { broken };
     (manifest, problems)
+}
+
+/// A manifest that does not say what it is, and uses the name that only defines have.
+fn forgotten_kind(document: &Document, manifest: &Manifest) -> Option<Diagnostic> {
+    let may_be_define = manifest.name.as_str().contains("::") && document.root.get("kind").is_none();
+    if !may_be_define {
+        return None;
+    }
+    let formulas = manifest.blocks.iter().flat_map(|block| {
+        let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
+        let own = [&block.when, &block.for_each, &block.splat, &block.tag].into_iter().flatten();
+        let to = block.relations.iter().map(|relation| &relation.to);
+        std::iter::once(title).chain(own.chain(&block.attributes).chain(to).map(|binding| &binding.value))
+    });
+    let nothing = holdfast_catalog::value::Map::new();
+    let mut unknown = formulas.flat_map(|formula| formula.unknown(&nothing));
+    let fault = unknown.find(|fault| fault.message == "unknown name `title`")?;
+    Some(Diagnostic {
+        message: "`title` is a define's, and this manifest does not say that it is one".to_owned(),
+        help: Some("write `kind = \"define\"` as its first line".to_owned()),
+        ..fault.diagnostic(Some(&manifest.text))
+    })
 }
 
 impl Reading<'_> {

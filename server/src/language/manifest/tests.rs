@@ -159,6 +159,19 @@ fn of_a_manifest_that_cannot_be_read_only_that_is_said() {
 }
 
 #[test]
+fn a_define_that_does_not_say_so_is_one_error() {
+    let text = "doc = \"B.\"\n[parameters]\nx = { type = \"Any\", doc = \"X.\" }\n\
+                [file.\"/srv/${title}\"]\ncontent = \"${title} ${nobody}\"\n";
+    let (manifest, found) = parse_as("dropbox::box", text);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].message.contains("`title` is a define's"), "{found:?}");
+    assert!(found[0].help.as_ref().unwrap().contains("kind = \"define\""));
+    assert_eq!((manifest.kind, manifest.complete), (ManifestKind::Define, false));
+    let each = text.replace("${title}", "${each}").replace(" ${nobody}", "");
+    assert_eq!(parse_as("dropbox::box", &each).0.kind, ManifestKind::Class);
+}
+
+#[test]
 fn a_define_has_a_module_and_no_merge() {
     let (_, problems) = parse_as("nginx", "kind = \"define\"\n");
     assert!(problems[0].message.contains("a define's name has `::`"));

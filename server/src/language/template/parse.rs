@@ -280,8 +280,11 @@ impl<'a> Inside<'a> {
         if rest.is_empty() || rest.starts_with("as ") {
             return Ok(argument);
         }
-        let written = self.source[start..self.end].trim();
         let fault = Fault::new(Code::Syntax, format!("`{block}` takes one value"), start..self.end);
+        if let Some(help) = infix(block, self.source[start..self.at].trim(), rest) {
+            return Err(fault.help(help));
+        }
+        let written = self.source[start..self.end].trim();
         Err(fault.help(format!("a helper wants parentheses: {{{{#{block} ({written})}}}}")))
     }
 
@@ -343,6 +346,33 @@ fn unknown_helper(name: &str, span: &Range<usize>) -> Fault {
         "if" | "unless" | "each" | "with" => fault.help(format!("it opens a block: {{{{#{name} …}}}}")),
         _ => fault.did_you_mean(name, function::names()),
     }
+}
+
+/// Operators of other languages, longest first, and the helpers that do the same.
+const INFIX: [(&str, &str); 8] = [
+    ("==", "eq"),
+    ("!=", "ne"),
+    ("<=", "le"),
+    (">=", "ge"),
+    ("&&", "and"),
+    ("||", "or"),
+    ("<", "lt"),
+    (">", "gt"),
+];
+
+/// What to write for an operator between two values.
+fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
+    let (sign, helper) = INFIX.iter().find(|(sign, _)| rest.starts_with(sign))?;
+    let right = rest[sign.len()..].trim();
+    if right.is_empty() || INFIX.iter().any(|(sign, _)| right.contains(sign)) {
+        return Some(format!("templates have no operators: a helper does it, such as ({helper} {left} …)"));
+    }
+    let written = match (*helper, right) {
+        ("ne", "null") => format!("(has {left})"),
+        ("eq", "null") => format!("(not (has {left}))"),
+        _ => format!("({helper} {left} {right})"),
+    };
+    Some(format!("templates have no operators: {{{{#{block} {written}}}}}"))
 }
 
 fn unknown_block(name: &str, span: Range<usize>) -> Fault {

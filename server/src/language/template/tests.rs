@@ -146,6 +146,24 @@ fn what_is_unknown_is_an_error_wherever_it_stands() {
 }
 
 #[test]
+fn an_operator_between_two_values_is_met_with_the_helper_that_does_the_same() {
+    for (source, cure) in [
+        ("{{#if title != null}}{{/if}}", "{{#if (has title)}}"),
+        ("{{#if title == null}}{{/if}}", "{{#if (not (has title))}}"),
+        ("{{#if port <= 80}}{{/if}}", "{{#if (le port 80)}}"),
+        ("{{#if tls && off}}{{/if}}", "{{#if (and tls off)}}"),
+    ] {
+        assert!(fails(source).contains(cure), "{}", fails(source));
+        let cured = format!("{cure}y{{{{else}}}}n{{{{/if}}}}");
+        assert!(render(&cured).is_ok(), "the cure does not work: {cured}");
+    }
+    assert!(fails("{{#if title == \"x\"}}{{/if}}").contains("{{#if (eq title \"x\")}}"));
+    let several = fails("{{#if port == 80 && tls}}{{/if}}");
+    assert!(several.contains("a helper does it, such as (eq port …)"), "{several}");
+    assert!(fails("{{#if not tls}}{{/if}}").contains("a helper wants parentheses: {{#if (not tls)}}"));
+}
+
+#[test]
 fn only_booleans_decide_and_only_scalars_are_text() {
     assert!(fails("{{#if port}}x{{/if}}").starts_with("1:7: `if` wants a boolean, but `port` is an integer"));
     assert!(fails("{{#if users}}x{{/if}}").ends_with("(write (gt (size users) 0))"));

@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
                 (Some(_), _) => {
                     self.misfit(
                         value,
-                        format!("expected the parameters of `{name}`, not {}", said(value)),
+                        format!("expected the parameters of `{name}`, not {}", found(value)),
                         None,
                     );
                 }
@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
         }
         match inside[..] {
             [only] => self.value(only, value),
-            _ => self.misfit(value, format!("expected {of}, not {}", said(value)), None),
+            _ => self.misfit(value, format!("expected {of}, not {}", found(value)), None),
         }
     }
 
@@ -162,7 +162,7 @@ impl<'a> Walk<'a> {
             Type::Format(format) => format!("{of} ({})", format.meaning()),
             _ => of.to_string(),
         };
-        let message = format!("expected {wanted}, not {}", said(value));
+        let message = format!("expected {wanted}, not {}", found(value));
         let help = if value.is_sensitive() { None } else { help(of, value) };
         self.misfit(value, message, help);
     }
@@ -193,9 +193,14 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A value for a message. What is built otherwise than its type says and holds a secret may have it in its keys.
-fn said(value: &Value) -> String {
-    if value.is_sensitive() { value.noun().to_owned() } else { described(value) }
+/// What stands there; of a secret its kind alone, for that it is secret is not what is wrong. What is built otherwise than its
+/// type says and holds a secret may have it in its keys.
+fn found(value: &Value) -> String {
+    match &value.kind {
+        Kind::Sensitive(_) => format!("{}, which is secret and not shown", exposed(value).noun()),
+        _ if value.is_sensitive() => value.noun().to_owned(),
+        _ => described(value),
+    }
 }
 
 fn knows(fields: &[Field], key: &str) -> bool {

@@ -22,7 +22,7 @@ impl Display for Type {
             Self::Variant(types) => list(f, "Variant", types.iter()),
             Self::Enum(words) => list(f, "Enum", words.iter().map(|word| Word(word))),
             Self::Pattern(patterns) => {
-                list(f, "Pattern", patterns.iter().map(|p| format!("'{}'", p.0.as_str())))
+                list(f, "Pattern", patterns.iter().map(|p| format!("'{}'", escaped(p.0.as_str()))))
             }
             Self::Struct(fields) => {
                 f.write_str("Struct[{ ")?;
@@ -43,6 +43,11 @@ impl Display for Type {
             Self::Define(name) => f.write_str(name),
         }
     }
+}
+
+/// A regular expression on one line: a sign that has no shape of its own reads as another, or as none.
+fn escaped(pattern: &str) -> String {
+    pattern.replace('\n', "\\n").replace('\r', "\\r").replace('\t', "\\t")
 }
 
 /// A word, in quotes where it could be taken for something else.

@@ -113,6 +113,7 @@ fn helps_say_what_to_write() {
 #[test]
 fn secrets_are_checked_and_never_shown() {
     let secret = |text: &str| Value::from(Kind::Sensitive(Sensitive::text(text)));
+    refuses("Integer", secret("hunter2"), "expected Integer, not a string, which is secret and not shown");
     fits("String[7]", secret("hunter2"));
     fits("Secret", "plain");
     for of in [
