@@ -189,7 +189,9 @@ impl Identity {
     pub fn put_aside(state: &StateDir) -> Result<(), Error> {
         let dir = state.below("identity")?;
         let aside = dir.below(&format!("before-{}", now().strftime("%Y%m%dT%H%M%SZ")))?;
-        Ok(dir.hand_over(FILE, &aside)?)
+        dir.hand_over(FILE, &aside)?;
+        // What its runs left to be told is not of the next one, which the server has never heard from either.
+        Ok(state.remove(crate::status::FILE)?)
     }
 
     /// Stores it whole.

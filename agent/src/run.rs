@@ -72,6 +72,8 @@ pub struct Done {
     pub report: Report,
     /// Who the machine is.
     pub certname: Certname,
+    /// Whether the server was there, and refused a new catalog.
+    pub is_refused: bool,
     /// What became of the reports.
     pub delivery: Delivery,
 }
@@ -123,6 +125,7 @@ fn alone(
         catalog: Some(cached),
         source: Source::Cache,
         next_run: None,
+        interval: None,
         refused: None,
         notes: Vec::new(),
     };
@@ -131,9 +134,10 @@ fn alone(
     let kept = Spool::open(state).and_then(|spool| spool.add(&report));
     let delivery =
         Delivery { lost: kept.err().map(|error| error.to_string()), waits: Some(why), ..Delivery::default() };
-    let aside = Aside { delivered: false, next_run: fallback_wait(place, &certname), refused: None };
+    let next_run = fallback_wait(place, &certname);
+    let aside = Aside { delivered: false, next_run, interval: None, refused: None };
     keep_status(state, &report, &certname, &aside);
-    Ok(Done { report, certname, delivery })
+    Ok(Done { report, certname, is_refused: false, delivery })
 }
 
 /// The cached catalog of a machine that cannot use its identity; none where it never had one or is not to use it.
@@ -176,8 +180,11 @@ fn with_server(
     let cache = Cache::open(state);
     let mut poll = poll::Poll { place, state, identity: &mut identity, cache: &cache };
     let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
-    let next_run = work.next_run.unwrap_or_else(|| fallback_wait(place, &identity.certname));
-    let refused = work.refused.clone();
+    let next_run = work.next_run.unwrap_or_else(|| match work.refused {
+        Some(_) => fallback_wait(place, &identity.certname),
+        None => retry_wait(place, &identity.certname),
+    });
+    let (interval, refused) = (work.interval, work.refused.clone());
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
     let fetching = client.as_ref().map(|client| Fetching { client, network: &network });
@@ -185,9 +192,10 @@ fn with_server(
 
     let report = account.end(place);
     let delivery = deliver(place, state, &identity, &network, &report);
-    let aside = Aside { delivered: delivery.is_whole(), next_run, refused };
+    let is_refused = refused.is_some();
+    let aside = Aside { delivered: delivery.is_whole(), next_run, interval, refused };
     keep_status(state, &report, &identity.certname, &aside);
-    Ok(Done { report, certname: identity.certname, delivery })
+    Ok(Done { report, certname: identity.certname, is_refused, delivery })
 }
 
 /// Enforces what there is to enforce; an old catalog is only audited.
@@ -294,11 +302,40 @@ fn stale_days(place: &Place, confirmed: Timestamp) -> Option<i64> {
     (days >= i64::from(place.config.max_stale_days)).then_some(days)
 }
 
-/// The time to the node's own slot, as long as no server has said when.
+/// The first wait after a poll that failed is this part of the interval; each more that fails doubles it.
+const SOON: u32 = 16;
+
+/// No poll is tried again sooner than after so long, unless the interval is shorter.
+const SOONEST: Duration = Duration::from_secs(30);
+
+/// The time to the next run after a poll that had no answer: soon, and less and less soon.
+fn retry_wait(place: &Place, certname: &Certname) -> Duration {
+    let last = last_status(place);
+    let interval = interval(place, last.as_ref());
+    let missed = last.map_or(0, |last| last.missed);
+    let soon = (interval / SOON).saturating_mul(2_u32.saturating_pow(missed));
+    in_slot(certname, soon.max(SOONEST).min(interval))
+}
+
+/// The time to the node's own slot, where the server did not say when.
 pub(crate) fn fallback_wait(place: &Place, certname: &Certname) -> Duration {
-    let interval = Duration::try_from(place.config.interval).unwrap_or(Duration::from_secs(1_800));
+    in_slot(certname, interval(place, last_status(place).as_ref()))
+}
+
+/// A server that comes back meets no herd: each node has its own place in whatever time there is.
+fn in_slot(certname: &Certname, interval: Duration) -> Duration {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     crate::slot::wait(certname, interval, now)
+}
+
+/// The time between two polls: as a server last said, else as the settings say.
+fn interval(place: &Place, last: Option<&Status>) -> Duration {
+    let said = last.and_then(Status::interval).or_else(|| place.config.interval.try_into().ok());
+    said.unwrap_or(Duration::from_secs(1_800))
+}
+
+fn last_status(place: &Place) -> Option<Status> {
+    StateDir::open(&place.state_dir).and_then(|state| Status::load(&state)).ok().flatten()
 }
 
 /// Milliseconds since `began`.

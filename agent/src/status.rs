@@ -13,10 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::identity::now;
 use crate::state::{Error, StateDir};
 
-const FILE: &str = "status.json";
+pub(crate) const FILE: &str = "status.json";
 
 /// The code by which a server says that the catalog does not compile.
 const CATALOG_BROKEN: &str = "catalog-broken";
+
+/// And that the node's certificates are refused.
+const REVOKED: &str = "revoked";
 
 /// The last run in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,13 +48,19 @@ pub struct Status {
     /// The server's refusal of a new catalog, by its code.
     #[serde(default)]
     pub refused: Option<Refusal>,
+    /// Seconds between two polls, as a server last said.
+    #[serde(default)]
+    pub interval_seconds: Option<u64>,
+    /// How many polls since the last answer had none.
+    #[serde(default)]
+    pub missed: u32,
     /// When the server last answered.
     #[serde(default)]
     pub heard: Option<Timestamp>,
     /// When something had last drifted.
     #[serde(default)]
     pub drifted: Option<Timestamp>,
-    /// When something was last changed on purpose.
+    /// When something was last changed that was no drift.
     #[serde(default)]
     pub changed: Option<Timestamp>,
     /// Whether the server has the report.
@@ -69,6 +78,8 @@ pub struct Aside {
     pub delivered: bool,
     /// The time to the next run.
     pub next_run: Duration,
+    /// The time between two polls, where the server said it.
+    pub interval: Option<Duration>,
     /// The server's refusal of a new catalog.
     pub refused: Option<Refusal>,
 }
@@ -95,6 +106,14 @@ impl Status {
             counts: report.counts,
             error: report.error.clone(),
             refused: aside.refused.clone(),
+            interval_seconds: aside
+                .interval
+                .map(|interval| interval.as_secs())
+                .or_else(|| before.as_ref()?.interval_seconds),
+            missed: match answered {
+                true => 0,
+                false => before.as_ref().map_or(0, |before| before.missed).saturating_add(1),
+            },
             heard: answered.then_some(now).or_else(|| before.as_ref()?.heard),
             drifted: drift.or_else(|| before.as_ref()?.drifted),
             changed: change.or_else(|| before.as_ref()?.changed),
@@ -104,14 +123,22 @@ impl Status {
         }
     }
 
-    /// How this machine is at `now`, where runs are `interval` apart.
+    /// The time between two polls, as a server last said.
+    pub fn interval(&self) -> Option<Duration> {
+        self.interval_seconds.map(Duration::from_secs)
+    }
+
+    /// How this machine is at `now`; where no server has said so yet, runs are `interval` apart.
     pub fn judge(last: Option<&Self>, now: Timestamp, interval: Duration) -> Judgement {
         let ended = |last: &Self| {
             let took = SignedDuration::from_millis(i64::try_from(last.duration_ms).unwrap_or(i64::MAX));
             last.started.saturating_add(took).unwrap_or(last.started)
         };
         let known = Known {
-            standing: Standing::Added,
+            standing: match last.and_then(|last| last.refused.as_ref()) {
+                Some(refused) if refused.code == REVOKED => Standing::Revoked,
+                _ => Standing::Added,
+            },
             heard: last.and_then(|last| last.heard).or_else(|| last.map(ended)).or(Some(now)),
             kept_back: last.and_then(|last| last.refused.as_ref()).map(|refused| KeptBack {
                 broken: refused.code == CATALOG_BROKEN,
@@ -126,7 +153,7 @@ impl Status {
             drifted: last.and_then(|last| last.drifted),
             changed: last.and_then(|last| last.changed),
         };
-        state::judge(&known, now, interval)
+        state::judge(&known, now, last.and_then(Self::interval).unwrap_or(interval))
     }
 
     /// The status of the last run; none before the first.
@@ -172,6 +199,8 @@ mod tests {
             counts: Counts { total: 5, unchanged: 5, ..Counts::default() },
             error: None,
             refused: None,
+            interval_seconds: None,
+            missed: 0,
             heard: Some(ago(10)),
             drifted: None,
             changed: None,
@@ -194,6 +223,18 @@ mod tests {
             (Some(Status { refused: refusal("catalog-broken"), ..cached.clone() }), State::Broken),
             (Some(Status { refused: refusal("place-disagrees"), ..cached.clone() }), State::KeptBack),
             (Some(cached.clone()), State::KeptBack),
+            (Some(Status { refused: refusal("revoked"), ..cached.clone() }), State::Revoked),
+            (
+                Some(Status {
+                    interval_seconds: Some(7_200),
+                    heard: Some(ago(90)),
+                    started: ago(90),
+                    ..last()
+                }),
+                State::InOrder,
+            ),
+            (Some(Status { interval_seconds: Some(60), ..last() }), State::Late),
+            (Some(Status { error: Some("no new certificate".into()), ..last() }), State::Trouble),
             (Some(Status { heard: Some(ago(90)), ..cached }), State::Late),
             (Some(Status { started: ago(90), heard: Some(ago(90)), ..last() }), State::Late),
             (Some(Status { counts: not_applicable, ..last() }), State::NotApplicable),

@@ -85,6 +85,9 @@ pub enum CatalogAnswer {
         commit: String,
         /// Seconds until the next poll.
         next_run: u64,
+        /// Seconds between two polls: by this both sides say when one is late.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval: Option<u64>,
     },
     /// A catalog.
     Catalog {
@@ -92,6 +95,9 @@ pub enum CatalogAnswer {
         catalog: Box<Catalog>,
         /// Seconds until the next poll.
         next_run: u64,
+        /// Seconds between two polls.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        interval: Option<u64>,
     },
     /// The server does not have facts of this hash: ask again with them.
     FactsWanted,

@@ -53,6 +53,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
     tell(&identity, common)?;
+    note_other_name(&identity, &place.root);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,6 +81,29 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// A join string works wherever it is pasted: where the host calls itself otherwise, it may be another's.
+fn note_other_name(identity: &Identity, root: &Path) {
+    let Ok(name) = std::fs::read_to_string(root.join("etc/hostname")) else { return };
+    if let Some(words) = other_name(identity.certname.as_str(), name.trim()) {
+        super::say(&format!(
+            "{} {}",
+            Style::of(&std::io::stderr()).warn("note:"),
+            super::style::harmless(&words)
+        ));
+    }
+}
+
+fn other_name(certname: &str, host: &str) -> Option<String> {
+    let first = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let is_other = !host.is_empty() && first(certname) != first(host);
+    is_other.then(|| {
+        format!(
+            "this host calls itself {host}: if the join string was meant for another, \
+             `holdfast node move {certname}` on the server makes one for that, and ends this one"
+        )
+    })
+}
+
 fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
     let until = identity.current.validity().map_err(anyhow::Error::msg)?.until;
     if common.format == Format::Json {
@@ -96,4 +120,18 @@ fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
     ));
     super::say("next: `holdfast-agent run --once`, or `systemctl enable --now holdfast-agent`");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_name;
+
+    #[test]
+    fn a_host_of_another_name_is_told_whose_join_string_it_used() {
+        for host in ["box1", "box1.harbor.example", "BOX1", ""] {
+            assert_eq!(other_name("box1.harbor.example", host), None, "{host}");
+        }
+        let said = other_name("box1.harbor.example", "server.harbor.example").unwrap();
+        assert!(said.contains("server.harbor.example") && said.contains("node move box1.harbor.example"));
+    }
 }

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let done = in_turn(arguments.wait, &stop, || run::once(&place, mode, &stop))?;
     outcome::print(&done.report, Some(&done.certname), common)?;
     tell_of(&done.delivery, &place);
-    Ok(outcome::exit_code(&done.report, common))
+    Ok(outcome::exit_code(&done.report, done.is_refused, common))
 }
 
 /// How often a run that waits for another looks whether that has ended.

@@ -146,6 +146,9 @@ fn result(last: &Status, style: Style) -> String {
     if counts.not_applicable > 0 {
         words.push_str(&format!(", {} not applicable", counts.not_applicable));
     }
+    if counts.off > 0 {
+        words.push_str(&format!(", {} switched off by policy", counts.off));
+    }
     if counts.failed > 0 { style.bad(&words) } else { words }
 }
 

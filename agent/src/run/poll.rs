@@ -25,6 +25,8 @@ pub(super) struct Work {
     pub(super) source: Source,
     /// The time to the next run, where the server said it.
     pub(super) next_run: Option<Duration>,
+    /// The time between two polls, where the server said it.
+    pub(super) interval: Option<Duration>,
     /// The server's refusal of a new one.
     pub(super) refused: Option<Refusal>,
     /// What is to be said about it.
@@ -50,12 +52,26 @@ impl Poll<'_> {
             Err(fetch::Error::Refused { refusal, .. }) => Some(refusal.clone()),
             _ => None,
         };
+        let interval = match &asked {
+            Ok(CatalogAnswer::Catalog { interval, .. } | CatalogAnswer::Unchanged { interval, .. }) => {
+                *interval
+            }
+            _ => None,
+        };
+        let interval = interval.and_then(wait);
         let (answer, next_run) = match asked {
-            Ok(CatalogAnswer::Catalog { catalog, next_run }) => (Ok(Some(catalog)), Some(next_run)),
-            Ok(CatalogAnswer::Unchanged { commit, next_run }) => {
+            Ok(CatalogAnswer::Catalog { catalog, next_run, .. }) => (Ok(Some(catalog)), Some(next_run)),
+            Ok(CatalogAnswer::Unchanged { commit, next_run, .. }) => {
                 let unchanged = self.unchanged(cached, commit, &mut notes);
                 let next_run = wait(next_run);
-                return Work { catalog: unchanged, source: Source::Server, next_run, refused, notes };
+                return Work {
+                    catalog: unchanged,
+                    source: Source::Server,
+                    next_run,
+                    interval,
+                    refused,
+                    notes,
+                };
             }
             Ok(CatalogAnswer::FactsWanted) => (Err("the server asked for facts twice".to_owned()), None),
             Err(error) => (Err(error.to_string()), None),
@@ -64,7 +80,7 @@ impl Poll<'_> {
         match answer.and_then(|catalog| catalog.map_or(Ok(None), |catalog| self.good(*catalog).map(Some))) {
             Ok(catalog) => {
                 let catalog = catalog.map(|catalog| self.keep(catalog, &mut notes));
-                Work { catalog, source: Source::Server, next_run, refused, notes }
+                Work { catalog, source: Source::Server, next_run, interval, refused, notes }
             }
             Err(why) => {
                 notes.push(if cached.is_some() {
@@ -72,7 +88,7 @@ impl Poll<'_> {
                 } else {
                     why
                 });
-                Work { catalog: cached, source: Source::Cache, next_run, refused, notes }
+                Work { catalog: cached, source: Source::Cache, next_run, interval, refused, notes }
             }
         }
     }

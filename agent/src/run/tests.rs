@@ -64,10 +64,14 @@ impl Scene {
                 let asked: CatalogRequest = request.json();
                 Answer::ok(&match (asked.facts, asked.have) {
                     (_, Some(have)) if have == catalog.id => {
-                        CatalogAnswer::Unchanged { commit: "live".into(), next_run: 77 }
+                        CatalogAnswer::Unchanged { commit: "live".into(), next_run: 77, interval: Some(120) }
                     }
                     (None, None) => CatalogAnswer::FactsWanted,
-                    _ => CatalogAnswer::Catalog { catalog: Box::new(catalog.clone()), next_run: 77 },
+                    _ => CatalogAnswer::Catalog {
+                        catalog: Box::new(catalog.clone()),
+                        next_run: 77,
+                        interval: Some(120),
+                    },
                 })
             }
             path::REPORTS => Answer::ok(&ReportAnswer { new: true }),
@@ -136,6 +140,42 @@ fn a_run_asks_with_its_certificate_and_reports() {
 }
 
 #[test]
+fn after_a_poll_that_failed_the_agent_tries_again_soon_and_keeps_the_servers_interval() {
+    let scene = scene();
+    scene.enroll();
+    let status = || Status::load(&scene.state()).unwrap().unwrap();
+    scene.server.answers(|_| Answer::Lost);
+    scene.run();
+    assert_eq!(status().interval(), None, "no server has said one");
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    assert_eq!((status().next_run_seconds, status().interval()), (77, Some(Duration::from_secs(120))));
+    scene.server.answers(|_| Answer::Lost);
+    let mut missed = Vec::new();
+    for _ in 0..5 {
+        scene.run();
+        missed.push(status().next_run_seconds);
+        assert_eq!(status().interval(), Some(Duration::from_secs(120)));
+    }
+    assert!(missed[0] <= 30, "{missed:?}");
+    assert!(missed.iter().all(|seconds| *seconds <= 120), "{missed:?}");
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    assert_eq!((status().next_run_seconds, status().missed), (77, 0));
+}
+
+#[test]
+fn a_machine_that_is_enrolled_anew_has_had_no_run_yet() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    assert!(Status::load(&scene.state()).unwrap().is_some());
+    Identity::put_aside(&scene.state()).unwrap();
+    assert_eq!(Status::load(&scene.state()).unwrap(), None);
+}
+
+#[test]
 fn with_the_server_away_drift_is_mended_and_reported_later_once_and_in_order() {
     let scene = scene();
     scene.enroll();
@@ -176,9 +216,11 @@ fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
     let serve = |catalog: Catalog, bytes: &'static str| {
         let content = content.clone();
         scene.server.answers(move |request| match request.path.as_str() {
-            path::CATALOG => {
-                Answer::ok(&CatalogAnswer::Catalog { catalog: Box::new(catalog.clone()), next_run: 9 })
-            }
+            path::CATALOG => Answer::ok(&CatalogAnswer::Catalog {
+                catalog: Box::new(catalog.clone()),
+                next_run: 9,
+                interval: None,
+            }),
             asked if asked == content => Answer::Json(200, bytes.into()),
             _ => Answer::ok(&ReportAnswer { new: true }),
         });
@@ -256,9 +298,11 @@ fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
     let content = format!("{}/{hash}", path::CONTENT);
     let (served, asked) = (named.clone(), content.clone());
     scene.server.answers(move |request| match request.path.as_str() {
-        path::CATALOG => {
-            Answer::ok(&CatalogAnswer::Catalog { catalog: Box::new(served.clone()), next_run: 9 })
-        }
+        path::CATALOG => Answer::ok(&CatalogAnswer::Catalog {
+            catalog: Box::new(served.clone()),
+            next_run: 9,
+            interval: None,
+        }),
         path if path == asked => Answer::Json(200, "from files".into()),
         _ => Answer::ok(&ReportAnswer { new: true }),
     });

@@ -109,13 +109,18 @@ impl Live {
         }
         let (certname, place) = (caller.certname.clone(), caller.place.clone());
         self.tell(Happening::CatalogChanged { certname, place });
-        Ok(CatalogAnswer::Catalog { catalog: Box::new(catalog), next_run: self.next_run(caller, now) })
+        Ok(CatalogAnswer::Catalog {
+            catalog: Box::new(catalog),
+            next_run: self.next_run(caller, now),
+            interval: Some(self.config.interval.as_secs()),
+        })
     }
 
     fn unchanged(&self, caller: &Caller, in_force: &InForce, now: Timestamp) -> CatalogAnswer {
         CatalogAnswer::Unchanged {
             commit: in_force.commit().to_owned(),
             next_run: self.next_run(caller, now),
+            interval: Some(self.config.interval.as_secs()),
         }
     }
 

@@ -111,20 +111,23 @@ fn common(detailed_exitcodes: bool) -> Common {
 fn exit_codes_tell_changed_failed_and_both() {
     let code = |changed, failed, detailed| {
         let counts = Counts { changed, failed, ..Counts::default() };
-        format!("{:?}", exit_code(&report(Vec::new(), counts), &common(detailed)))
+        format!("{:?}", exit_code(&report(Vec::new(), counts), false, &common(detailed)))
     };
     let expected = |code: u8| format!("{:?}", ExitCode::from(code));
     for (changed, failed, plain, detailed) in [(0, 0, 0, 0), (1, 0, 0, 2), (0, 1, 1, 4), (2, 1, 1, 6)] {
         assert_eq!(code(changed, failed, false), expected(plain));
         assert_eq!(code(changed, failed, true), expected(detailed));
     }
+    let refused = |detailed| exit_code(&report(Vec::new(), Counts::default()), true, &common(detailed));
+    assert_eq!(format!("{:?}", refused(false)), expected(1));
+    assert_eq!(format!("{:?}", refused(true)), expected(4), "the server was there, and gave no new catalog");
 }
 
 #[test]
 fn a_resource_that_was_changed_in_part_and_failed_in_part_is_both() {
     let part = |status| Event { status, ..event() };
     let counts = Counts { total: 1, failed: 1, ..Counts::default() };
-    let code = |events: Vec<Event>| format!("{:?}", exit_code(&report(events, counts), &common(true)));
+    let code = |events: Vec<Event>| format!("{:?}", exit_code(&report(events, counts), false, &common(true)));
     let is = |code: u8| format!("{:?}", ExitCode::from(code));
     assert_eq!(code(vec![part(Status::Changed), part(Status::Failed)]), is(6));
     assert_eq!(code(vec![part(Status::Failed)]), is(4));

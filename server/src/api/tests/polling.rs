@@ -36,11 +36,12 @@ async fn what_did_not_change_is_not_sent_and_the_live_commit_still_arrives() {
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let catalog = agent.catalog().await;
     let have = Some(catalog.id.clone());
-    let Ok(CatalogAnswer::Unchanged { commit, next_run }) = agent.poll("{}", have.clone()).await else {
+    let Ok(CatalogAnswer::Unchanged { commit, next_run, interval }) = agent.poll("{}", have.clone()).await
+    else {
         panic!("something changed")
     };
     assert_eq!(commit, catalog.commit);
-    assert!((900..=2700).contains(&next_run), "{next_run}");
+    assert!((900..=2700).contains(&next_run) && interval == Some(1800), "{next_run}");
     fixture.commit("modules/profile/files/mail", "another text\n").await;
     let Ok(CatalogAnswer::Unchanged { commit, .. }) = agent.poll("{}", have).await else {
         panic!("the change is another node's")
