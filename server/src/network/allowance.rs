@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// So many buckets are kept; full ones are dropped first, and they say nothing.
+/// So many buckets are kept: full ones are dropped first, for they say nothing, and then the fuller half of the others.
 const MOST: usize = 100_000;
 
 /// What fills a bucket.
@@ -27,6 +27,11 @@ struct Bucket {
 }
 
 impl Bucket {
+    /// How full it is, from 0 to 1; below 0 where more was taken than was there.
+    fn level(&self) -> f64 {
+        self.tokens / self.allowance.burst
+    }
+
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.tokens = (self.tokens + passed * self.allowance.rate).min(self.allowance.burst);
@@ -55,11 +60,8 @@ impl<K: Eq + Hash> Buckets<K> {
     /// Where there is none: how many seconds to wait.
     pub fn take(&self, who: K, allowance: Allowance, now: Instant) -> Result<(), u64> {
         let mut buckets = self.buckets();
-        if buckets.len() >= MOST {
-            buckets.retain(|_, bucket| {
-                bucket.fill(now);
-                bucket.tokens < bucket.allowance.burst
-            });
+        if buckets.len() >= MOST && !buckets.contains_key(&who) {
+            make_room(&mut buckets, now);
         }
         let full = Bucket { tokens: allowance.burst, at: now, allowance };
         let bucket = buckets.entry(who).or_insert(full);
@@ -92,6 +94,26 @@ impl<K: Eq + Hash> Buckets<K> {
     }
 }
 
+/// Half of the room at least, so that not each who comes costs a walk over all.
+fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, now: Instant) {
+    buckets.retain(|_, bucket| {
+        bucket.fill(now);
+        bucket.tokens < bucket.allowance.burst
+    });
+    if buckets.len() <= MOST / 2 {
+        return;
+    }
+    let mut levels: Vec<f64> = buckets.values().map(Bucket::level).collect();
+    let (_, middle, _) = levels.select_nth_unstable_by(MOST / 2, f64::total_cmp);
+    let middle = *middle;
+    let mut room = MOST / 2;
+    buckets.retain(|_, bucket| {
+        let stays = bucket.level() <= middle && room > 0;
+        room -= usize::from(stays);
+        stays
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +128,17 @@ mod tests {
         buckets.charge(&"one", 16);
         assert_eq!(buckets.take("one", ALLOWANCE, start), Err(7));
         assert_eq!(buckets.take("one", ALLOWANCE, start + Duration::from_secs(7)), Ok(()));
+    }
+
+    #[test]
+    fn of_more_than_can_be_kept_who_asked_most_is_remembered() {
+        let (buckets, start) = (Buckets::default(), Instant::now());
+        assert!((0..5).all(|_| buckets.take(0, ALLOWANCE, start).is_ok()));
+        for who in 1..2 * MOST {
+            assert_eq!(buckets.take(who, ALLOWANCE, start), Ok(()));
+        }
+        assert!(buckets.buckets().len() <= MOST);
+        assert_eq!(buckets.take(0, ALLOWANCE, start), Err(1), "it was not forgotten");
     }
 
     #[test]
