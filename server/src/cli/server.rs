@@ -44,7 +44,7 @@ pub struct Arguments {
     /// Seconds for which a node's certificate is valid
     #[arg(long, value_name = "SECONDS")]
     certificate_lifetime: Option<u64>,
-    /// Write a hook into the local git repository, so that a push takes effect at once
+    /// Write a hook into the local git repository, so that a push takes effect at once, and end: no server is started
     #[arg(long)]
     install_hook: bool,
     /// How to print
@@ -74,7 +74,12 @@ pub fn run(arguments: Arguments) -> Result<(), Failed> {
         .init();
     if install_hook {
         let hook = hook::install(Path::new(&config.repo), &config.data_dir, &config.branch)?;
-        tracing::info!(hook = %hook.display(), "a push takes effect at once");
+        say!(
+            "wrote {}: a push to {} takes effect at once, where root or the server's user pushes",
+            hook.display(),
+            config.branch
+        );
+        return Ok(());
     }
     actix_web::rt::System::new().block_on(serve(config, format))
 }

@@ -23,7 +23,9 @@ pub enum EnrollError {
     #[error("the join string is not (or no longer) valid: make a new one with `holdfast node add`")]
     Token,
     /// Another key was first.
-    #[error("the join string has been used by another machine: make a new one, and look at the audit log")]
+    #[error(
+        "the join string has been used by another machine: make a new one; the server's journal says who came with it, and the other is refused by `holdfast node move`"
+    )]
     TokenUsed,
     /// The signing request is unusable.
     #[error(transparent)]

@@ -15,6 +15,12 @@ pub enum HookError {
     /// Not a local repository.
     #[error("`{}` is no local git repository: a hook goes where the push goes", .0.display())]
     NoRepository(PathBuf),
+    /// Nobody can push to it.
+    #[error(
+        "git refuses a push to the branch that `{}` has checked out: make a bare repository (`git init --bare -b {} DIR`), push to that, and let `repo` name it",
+        .0.display(), .1
+    )]
+    CheckedOut(PathBuf, String),
     /// There is one of somebody else's.
     #[error("{} is there already: add this line to it\n{line}", path.display())]
     Present {
@@ -39,6 +45,9 @@ pub enum HookError {
 /// # Errors
 /// Where it cannot, with what to do by hand.
 pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathBuf, HookError> {
+    if refuses_pushes(repository) {
+        return Err(HookError::CheckedOut(repository.to_owned(), branch.to_owned()));
+    }
     let folder = [repository.join("hooks"), repository.join(".git/hooks")].into_iter().find(|f| f.is_dir());
     let path = folder.ok_or_else(|| HookError::NoRepository(repository.to_owned()))?.join("post-receive");
     let line = line(data_dir, branch);
@@ -54,6 +63,12 @@ pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathB
     };
     write().map_err(|source| HookError::Unwritable { path: path.clone(), source })?;
     Ok(path)
+}
+
+/// Whether a repository has files checked out, and no word in its settings that a push may change the branch below them.
+fn refuses_pushes(repository: &Path) -> bool {
+    let settings = fs::read_to_string(repository.join(".git/config"));
+    settings.is_ok_and(|settings| !settings.to_ascii_lowercase().contains("denycurrentbranch"))
 }
 
 /// The push has been taken by then: whatever the hook says stops nothing. Its exit status is that of `poke`.
@@ -95,6 +110,19 @@ mod tests {
             panic!("it was overwritten")
         };
         assert!(refused.to_string().contains("poke --data-dir"), "{refused}");
+    }
+
+    #[test]
+    fn where_nobody_can_push_there_is_no_hook() {
+        let repository = tempfile::tempdir().unwrap();
+        fs::create_dir_all(repository.path().join(".git/hooks")).unwrap();
+        let settings = repository.path().join(".git/config");
+        fs::write(&settings, "[core]\n\tbare = false\n").unwrap();
+        let install = || install(repository.path(), Path::new("/d"), "main");
+        let refused = install().unwrap_err().to_string();
+        assert!(refused.contains("git init --bare -b main"), "{refused}");
+        fs::write(&settings, "[receive]\n\tdenyCurrentBranch = updateInstead\n").unwrap();
+        assert!(install().is_ok());
     }
 
     #[test]
