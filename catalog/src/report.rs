@@ -38,7 +38,7 @@ pub enum Mode {
 pub enum Source {
     /// One that the server named in this run.
     Server,
-    /// The last good one, since the server was away.
+    /// The last good one, since the server gave no new one: it was away, or refused.
     Cache,
     /// A file given by hand.
     File,
@@ -72,7 +72,8 @@ pub enum Status {
 pub enum Cause {
     /// Someone changed what the last run left: drift.
     Corrective,
-    /// The desired value is new.
+    /// It is no drift: what is wanted is new, the last run did not leave it in order, or it changes by itself, such as
+    /// old files that a `tidy` removes.
     Intentional,
 }
 
@@ -202,7 +203,7 @@ pub struct Report {
     /// What changed, would change, failed or was skipped.
     #[serde(deserialize_with = "bounded::list::<_, _, MAX_EVENTS>")]
     pub events: Vec<Event>,
-    /// Why there was no run, or why the catalog is an old one.
+    /// Why there was no run, why the catalog is an old one, or what else went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The agent's version.

@@ -26,6 +26,10 @@ pub enum State {
     NotApplicable,
     /// It is only watched, and something differs.
     Pending,
+    /// All of its resources are switched off by policy: nothing of it is looked at.
+    SwitchedOff,
+    /// Its last run saw all of its resources, and met trouble beside them.
+    Trouble,
     /// It spoke, and no run has been reported yet.
     NoRun,
     /// It was added, and never spoke.
@@ -34,7 +38,7 @@ pub enum State {
     NotAdded,
     /// Something had drifted within the last day, and was corrected.
     Drifted,
-    /// Something was changed on purpose within the last hour.
+    /// Something was changed within the last hour, and that was no drift.
     Changed,
     /// Its certificates are refused.
     Revoked,
@@ -42,10 +46,13 @@ pub enum State {
     InOrder,
 }
 
+/// The reason where nothing at all is to be said.
+pub const IN_ORDER: &str = "the last run saw everything as it should be";
+
 /// Drift stays in view so long.
 pub const DRIFT_SHOWS: SignedDuration = SignedDuration::from_hours(24);
 
-/// A change on purpose stays in view so long.
+/// A change that is no drift stays in view so long.
 pub const CHANGE_SHOWS: SignedDuration = SignedDuration::from_hours(1);
 
 /// The longest text of others that stands in a reason, in characters.
@@ -53,13 +60,15 @@ const MOST_WORDS: usize = 240;
 
 impl State {
     /// All of them, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Late,
         Self::Failed,
         Self::Broken,
         Self::KeptBack,
         Self::NotApplicable,
         Self::Pending,
+        Self::SwitchedOff,
+        Self::Trouble,
         Self::NoRun,
         Self::NeverSeen,
         Self::NotAdded,
@@ -78,6 +87,8 @@ impl State {
             Self::KeptBack => "kept-back",
             Self::NotApplicable => "not-applicable",
             Self::Pending => "pending",
+            Self::SwitchedOff => "switched-off",
+            Self::Trouble => "trouble",
             Self::NoRun => "no-run",
             Self::NeverSeen => "never-seen",
             Self::NotAdded => "not-added",
@@ -93,6 +104,7 @@ impl State {
         match self {
             Self::KeptBack => "kept back",
             Self::NotApplicable => "not applicable",
+            Self::SwitchedOff => "switched off",
             Self::NoRun => "no run yet",
             Self::NeverSeen => "never seen",
             Self::NotAdded => "not added",
@@ -110,13 +122,15 @@ impl State {
             Self::KeptBack => "the last run went by an older catalog: no new one was had",
             Self::NotApplicable => "resources do not apply to the root that it works on",
             Self::Pending => "audit: something differs and is left alone",
+            Self::SwitchedOff => "all of its resources are switched off by policy: nothing was looked at",
+            Self::Trouble => "the last run met trouble beside its resources",
             Self::NoRun => "it spoke, and no run has been reported yet",
             Self::NeverSeen => "added, and never heard from",
             Self::NotAdded => "in the inventory, and nobody added it",
             Self::Drifted => "something had been changed by others within the last day, and was corrected",
-            Self::Changed => "something was changed on purpose within the last hour",
+            Self::Changed => "something was changed within the last hour, and that was no drift",
             Self::Revoked => "its certificates are refused",
-            Self::InOrder => "the last run saw everything as it should be",
+            Self::InOrder => "the last run saw everything that is not switched off as it should be",
         }
     }
 
@@ -167,7 +181,7 @@ pub struct LastRun {
     pub source: Source,
     /// How many resources ended how.
     pub counts: Counts,
-    /// Why there was no run, or why the catalog is an old one.
+    /// Why there was no run, why the catalog is an old one, or what else went wrong.
     pub error: Option<String>,
 }
 
@@ -184,7 +198,7 @@ pub struct Known {
     pub last: Option<LastRun>,
     /// When something had last drifted and was corrected.
     pub drifted: Option<Timestamp>,
-    /// When something was last changed on purpose.
+    /// When something was last changed that was no drift.
     pub changed: Option<Timestamp>,
 }
 
@@ -208,6 +222,8 @@ pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
             kept_back(known),
             known.last.as_ref().and_then(|last| share(&last.counts, State::NotApplicable)),
             known.last.as_ref().and_then(|last| share(&last.counts, State::Pending)),
+            known.last.as_ref().and_then(|last| switched_off(&last.counts)),
+            known.last.as_ref().and_then(|last| trouble(known, last)),
             unreported(known),
             lately(known.drifted, now, DRIFT_SHOWS, State::Drifted),
             lately(known.changed, now, CHANGE_SHOWS, State::Changed),
@@ -220,7 +236,11 @@ pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
     let state = found.first().map_or(State::InOrder, |(state, _)| *state);
     let reason = match found.is_empty() {
         true => in_order(known),
-        false => found.into_iter().map(|(_, words)| words).collect::<Vec<_>>().join("; "),
+        false => {
+            let off = known.last.as_ref().and_then(|last| partly_off(&last.counts));
+            let words = found.into_iter().map(|(_, words)| words).chain(off);
+            words.collect::<Vec<_>>().join("; ")
+        }
     };
     Judgement { state, reason }
 }
@@ -279,6 +299,30 @@ fn share(counts: &Counts, state: State) -> Option<(State, String)> {
     (count > 0).then(|| (state, format!("{count} of {} {words}", resources(counts.total))))
 }
 
+fn switched_off(counts: &Counts) -> Option<(State, String)> {
+    let is_all = counts.off > 0 && counts.off == counts.total;
+    is_all.then(|| {
+        let (off, all) = (counts.off, resources(counts.total));
+        (State::SwitchedOff, format!("{off} of {all} are switched off by policy: nothing was looked at"))
+    })
+}
+
+/// What nobody looked at, beside others that were.
+fn partly_off(counts: &Counts) -> Option<String> {
+    let is_part = counts.off > 0 && counts.off < counts.total;
+    is_part.then(|| {
+        let are = if counts.off == 1 { "is" } else { "are" };
+        format!("{} of {} {are} switched off by policy", counts.off, resources(counts.total))
+    })
+}
+
+/// What a run that took place says beside its resources, where no other state tells it.
+fn trouble(known: &Known, last: &LastRun) -> Option<(State, String)> {
+    let is_told = last.counts.total == 0 || (last.source == Source::Cache && known.kept_back.is_none());
+    let error = last.error.as_deref().filter(|_| !is_told)?;
+    Some((State::Trouble, format!("the last run said: {}", cut(error))))
+}
+
 fn unreported(known: &Known) -> Option<(State, String)> {
     let state = match (known.heard, &known.last) {
         (_, Some(_)) => return None,
@@ -295,18 +339,18 @@ fn lately(
     state: State,
 ) -> Option<(State, String)> {
     let passed = at.map(|at| now.duration_since(at)).filter(|passed| *passed <= window)?;
-    let what = match state {
-        State::Drifted => "had been changed by others and was corrected",
-        _ => "was changed on purpose",
+    let ago = span(passed);
+    let words = match state {
+        State::Drifted => format!("something had been changed by others and was corrected {ago} ago"),
+        _ => format!("something was changed {ago} ago, and that was no drift"),
     };
-    Some((state, format!("something {what} {} ago", span(passed))))
+    Some((state, words))
 }
 
 fn in_order(known: &Known) -> String {
-    let off = known.last.as_ref().map_or(0, |last| last.counts.off);
-    match off {
-        0 => State::InOrder.meaning().to_owned(),
-        off => format!("{}, but for {} switched off by policy", State::InOrder.meaning(), resources(off)),
+    match known.last.as_ref().and_then(|last| partly_off(&last.counts)) {
+        None => IN_ORDER.to_owned(),
+        Some(off) => format!("the last run saw the rest as it should be; {off}"),
     }
 }
 
@@ -373,7 +417,24 @@ mod tests {
         let error = |error: &str| Some(error.to_owned());
         let cases = [
             (known(), State::InOrder, "the last run saw everything"),
-            (with(Counts { off: 2, ..good() }), State::InOrder, "but for 2 resources switched off by policy"),
+            (
+                with(Counts { off: 2, unchanged: 62, ..good() }),
+                State::InOrder,
+                "saw the rest as it should be; 2 of 64 resources are switched off by policy",
+            ),
+            (
+                with(Counts { off: 64, unchanged: 0, ..good() }),
+                State::SwitchedOff,
+                "64 of 64 resources are switched off by policy: nothing was looked at",
+            ),
+            (
+                Known {
+                    last: Some(LastRun { error: error("no new certificate"), ..ran(good()) }),
+                    ..known()
+                },
+                State::Trouble,
+                "the last run said: no new certificate",
+            ),
             (with(Counts { failed: 2, skipped: 1, ..good() }), State::Failed, "2 of 64 resources failed"),
             (with(Counts { skipped: 3, ..good() }), State::Failed, "did not end: 3 of 64"),
             (
@@ -401,7 +462,11 @@ mod tests {
             (Known { standing: Standing::NotAdded, ..known() }, State::NotAdded, "nobody added it"),
             (Known { standing: Standing::Revoked, ..known() }, State::Revoked, "refused"),
             (Known { drifted: Some(ago(90)), ..known() }, State::Drifted, "corrected 90 min ago"),
-            (Known { changed: Some(ago(30)), ..known() }, State::Changed, "on purpose 30 min ago"),
+            (
+                Known { changed: Some(ago(30)), ..known() },
+                State::Changed,
+                "changed 30 min ago, and that was no drift",
+            ),
             (Known { changed: Some(ago(90)), ..known() }, State::InOrder, ""),
         ];
         for (known, state, reason) in cases {

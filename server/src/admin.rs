@@ -63,10 +63,16 @@ pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
-    #[error("`{0}` is not in the inventory: {1}else add it to inventory/RESELLER/CUSTOMER.toml and commit")]
+    #[error(
+        "`{0}` is not in the inventory in force: {1}add it to inventory/RESELLER/CUSTOMER.toml, and commit or save that"
+    )]
     NotInInventory(Certname, String),
     #[error("there is no node `{0}`: {1}`holdfast node list` shows all")]
     Unknown(Certname, String),
+    #[error(
+        "`{0}` was never added, so there is nothing to take from it: it stands in the inventory alone, and goes with a commit that takes it out"
+    )]
+    NotAdded(Certname),
     #[error("there is a user `{0}` already; `holdfast user link {0}` makes another login link")]
     UserThere(String),
     #[error("there is no user `{0}`{1}; `holdfast user list` shows all")]
@@ -217,6 +223,9 @@ async fn known(
 ) -> Result<NodeRow, Refused> {
     match ended {
         Ok(node) => Ok(changed(context, node)),
+        Err(NodeError::Unknown(_)) if nodes::is_in_inventory(context, &certname) => {
+            Err(Refused::NotAdded(certname))
+        }
         Err(NodeError::Unknown(_)) => Err(nodes::unknown(context, certname).await),
         Err(error) => Err(error.into()),
     }

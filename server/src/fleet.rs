@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::report::Source;
 use holdfast_catalog::state::{self, Judgement, Known, Standing, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::fleet::{FleetRow, KeptBack, LastRun, Lately};
-use crate::store::node::{NodeId, NodeState, Place};
+use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 use crate::store::user::Scope;
 use crate::store::{self, Store};
 
@@ -37,6 +39,12 @@ pub trait Inventory: Send + Sync {
 
     /// The environment that is followed.
     fn environment(&self) -> &str;
+
+    /// Why the commit in force has no catalog for a node, as the judgement of it found.
+    fn broken(&self, node: &NodeRow) -> Option<KeptBack>;
+
+    /// The same with all that is wrong, and the commit.
+    fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)>;
 }
 
 /// A machine with what it is for and how it is.
@@ -50,6 +58,8 @@ pub struct Member {
     pub row: Option<FleetRow>,
     /// From the inventory.
     pub function: Option<Function>,
+    /// Why it has no new catalog, as its poll or the judgement of the commit found.
+    pub kept_back: Option<KeptBack>,
     /// How it is, and why.
     pub judgement: Judgement,
 }
@@ -83,6 +93,11 @@ impl Member {
     /// Until when its newest certificate is valid.
     pub fn certificate_until(&self) -> Option<Timestamp> {
         self.row.as_ref()?.certificate_until
+    }
+
+    /// Whether it has certificates in force: silence of any other is no news.
+    pub fn is_in_service(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.node.state == NodeState::Enrolled)
     }
 
     /// Its role, where the inventory has it.
@@ -138,11 +153,14 @@ pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: 
 }
 
 fn of_row(row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> Member {
+    let kept_back = kept_back(&row, inventory);
+    let known = known(&row, kept_back.as_ref());
     Member {
         certname: row.node.certname.clone(),
         place: row.node.place.clone(),
         function: inventory.function(&row.node.certname, &row.node.place),
-        judgement: state::judge(&known(&row), look.now, look.interval),
+        judgement: state::judge(&known, look.now, look.interval),
+        kept_back,
         row: Some(row),
     }
 }
@@ -165,12 +183,25 @@ fn nobody_added(
         function: inventory.function(&certname, &place),
         judgement: state::judge(&known, look.now, look.interval),
         row: None,
+        kept_back: None,
         certname,
         place,
     }
 }
 
-fn known(row: &FleetRow) -> Known {
+/// What a poll found; else what is known to come of the next one.
+fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<KeptBack> {
+    let is_newer = |judged: &KeptBack| {
+        let is_of = |commit: &String| *commit == judged.commit;
+        let last = row.last.as_ref().filter(|last| last.source == Source::Server);
+        let has_run = last.and_then(|last| last.commit.as_ref()).is_some_and(is_of);
+        let has_polled = row.kept_back.as_ref().is_some_and(|polled| is_of(&polled.commit));
+        !has_run && !has_polled
+    };
+    inventory.broken(&row.node).filter(is_newer).or_else(|| row.kept_back.clone())
+}
+
+fn known(row: &FleetRow, kept_back: Option<&KeptBack>) -> Known {
     let last = |last: &LastRun| state::LastRun {
         at: last.received_at,
         source: last.source,
@@ -183,7 +214,7 @@ fn known(row: &FleetRow) -> Known {
             NodeState::Added | NodeState::Enrolled | NodeState::Gone => Standing::Added,
         },
         heard: row.node.seen_at,
-        kept_back: row.kept_back.as_ref().map(kept_back),
+        kept_back: kept_back.map(why),
         last: row.last.as_ref().map(last),
         drifted: row.lately.drifted,
         changed: row.lately.changed,
@@ -191,14 +222,15 @@ fn known(row: &FleetRow) -> Known {
 }
 
 /// What the inventory says of a node's place is no error of its data.
-fn kept_back(row: &KeptBack) -> state::KeptBack {
+fn why(row: &KeptBack) -> state::KeptBack {
     let commit: String = row.commit.chars().take(10).collect();
+    let file = row.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
     let more = match row.errors.saturating_sub(1) {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
     state::KeptBack {
         broken: !matches!(row.code.as_str(), "not-in-inventory" | "place-disagrees"),
-        why: format!("no new catalog at commit {commit}: {}{more}", row.message),
+        why: format!("no new catalog at commit {commit}: {file}{}{more}", row.message),
     }
 }

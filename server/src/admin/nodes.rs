@@ -114,6 +114,11 @@ pub(super) async fn unknown(context: &Context, certname: Certname) -> Refused {
     }
 }
 
+/// Whether the inventory in force has a machine.
+pub(super) fn is_in_inventory(context: &Context, certname: &Certname) -> bool {
+    context.live.machines().iter().any(|(machine, _)| machine == certname)
+}
+
 /// The inventory has no such machine, and perhaps another was meant.
 pub(super) fn not_in_inventory(context: &Context, certname: Certname) -> Refused {
     let machines = context.live.machines();

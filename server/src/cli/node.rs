@@ -5,7 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::harmless;
 use holdfast_catalog::report::{Mode, Source};
-use holdfast_catalog::state::State;
+use holdfast_catalog::state::{IN_ORDER, State};
 
 use super::{Failed, Format, Socket, print, print_json, print_table, time};
 use crate::admin::{Answer, NodeDetail, NodeFilter, NodeView, ReportView, Request};
@@ -127,7 +127,7 @@ fn print_nodes(nodes: &[NodeView], asked: &Request) {
         return;
     }
     let row = |node: &NodeView| {
-        let reason = if node.state == State::InOrder { "" } else { &node.reason };
+        let reason = if node.reason == IN_ORDER { "" } else { &node.reason };
         vec![
             node.certname.to_string(),
             node.state.word().to_owned(),
@@ -179,6 +179,7 @@ fn print_reports(reports: &[ReportView]) {
             counts.corrective,
             counts.would_change,
             counts.not_applicable,
+            counts.off,
             counts.unchanged,
         ];
         let begin = [time(report.started_at), short(report.commit.as_deref()), by.to_owned()];
@@ -186,7 +187,19 @@ fn print_reports(reports: &[ReportView]) {
     };
     let rows: Vec<_> = reports.iter().map(row).collect();
     print_table(
-        &["RUN", "COMMIT", "BY", "FAILED", "SKIPPED", "CHANGED", "DRIFTED", "WOULD", "N/A", "UNCHANGED"],
+        &[
+            "RUN",
+            "COMMIT",
+            "BY",
+            "FAILED",
+            "SKIPPED",
+            "CHANGED",
+            "DRIFTED",
+            "WOULD",
+            "N/A",
+            "OFF",
+            "UNCHANGED",
+        ],
         &rows,
     );
 }

@@ -19,6 +19,8 @@ pub fn sign(state: &State) -> &'static str {
         State::KeptBack => "⇤",
         State::NotApplicable => "∅",
         State::Pending => "≠",
+        State::SwitchedOff => "◌",
+        State::Trouble => "⚠",
         State::NoRun => "…",
         State::NeverSeen => "○",
         State::NotAdded => "+",

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,27 @@ pub struct Entry {
     pub committed: Option<When>,
     /// Nodes that run it, as they reported.
     pub running: Tally,
+    /// Errors in tenants' data that did not keep it from coming into force; for those who see everything.
+    pub errors: usize,
+    /// Nodes that keep an older one, because their catalog does not compile at this one.
+    pub kept: usize,
+}
+
+impl Entry {
+    /// What is wrong though it came into force.
+    fn but(&self) -> Option<String> {
+        let kept = match self.kept {
+            0 => String::new(),
+            1 => "1 node keeps an older one".to_owned(),
+            kept => format!("{} nodes keep an older one", text::grouped(kept)),
+        };
+        let errors = match self.errors {
+            0 => String::new(),
+            errors => text::counted(errors, "error", "errors"),
+        };
+        let said: Vec<_> = [errors, kept].into_iter().filter(|words| !words.is_empty()).collect();
+        (self.standing != Standing::Broken && !said.is_empty()).then(|| said.join(": "))
+    }
 }
 
 /// Which page of the list.
@@ -156,7 +178,12 @@ fn running(members: &[Member]) -> HashMap<&str, usize> {
 
 fn entry(commit: &CommitRow, head: Option<&Head>, running: &HashMap<&str, usize>, asked: &Asked) -> Entry {
     let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
+    let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
+    let errors = commit.diagnostics.iter().filter(is_error).count();
+    let is_kept = |member: &&Member| member.kept_back.as_ref().is_some_and(|kept| kept.commit == commit.id);
     Entry {
+        errors: if asked.sees_everything() { errors } else { 0 },
+        kept: members.iter().filter(is_kept).count(),
         environment: commit.environment.as_str().into(),
         standing: Standing::of(commit, head),
         commit: CommitLine::of(commit, asked),

@@ -15,7 +15,7 @@ use crate::fleet::Member;
 pub enum Did {
     /// Something had drifted.
     Drifted,
-    /// Something was changed on purpose.
+    /// Something was changed, and that was no drift.
     Changed,
     /// Something failed.
     Failed,

@@ -84,6 +84,8 @@ fn outcome(report: &ReportRow) -> State {
         () if counts.would_change > 0 => State::Pending,
         () if counts.corrective > 0 => State::Drifted,
         () if counts.changed > 0 => State::Changed,
+        () if counts.off > 0 && counts.off == counts.total => State::SwitchedOff,
+        () if report.error.is_some() => State::Trouble,
         () => State::InOrder,
     }
 }
@@ -96,12 +98,13 @@ fn words(report: &ReportRow) -> String {
         (counts.would_change, "would change"),
         (counts.not_applicable, "not applicable"),
         (counts.corrective, "drifted and corrected"),
-        (counts.changed.saturating_sub(counts.corrective), "changed on purpose"),
+        (counts.changed.saturating_sub(counts.corrective), "changed, no drift"),
     ];
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let mut words = match said.is_empty() {
         true if report.error.is_some() && counts.total == 0 => "no run".to_owned(),
+        true if counts.off > 0 && counts.off == counts.total => "all switched off".to_owned(),
         true => "nothing to do".to_owned(),
         false => said.join(", "),
     };

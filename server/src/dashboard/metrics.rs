@@ -63,12 +63,13 @@ pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     family(&mut out, "holdfast_commit_age_seconds", "Since the commit in force reached the server.");
     let commit = head.and_then(|head| head.in_force);
     seconds(&mut out, "holdfast_commit_age_seconds", commit.map(|commit| now.duration_since(commit.seen_at)));
+    let in_service = || members.iter().filter(|member| member.is_in_service());
     family(&mut out, "holdfast_node_silence_seconds", "Since the node silent longest was heard.");
     let silence = |member: &Member| member.seen().map(|at| now.duration_since(at));
-    seconds(&mut out, "holdfast_node_silence_seconds", members.iter().filter_map(silence).max());
+    seconds(&mut out, "holdfast_node_silence_seconds", in_service().filter_map(silence).max());
     family(&mut out, "holdfast_certificate_expiry_seconds", "Until the node's certificate that ends first.");
     let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));
-    seconds(&mut out, "holdfast_certificate_expiry_seconds", members.iter().filter_map(left).min());
+    seconds(&mut out, "holdfast_certificate_expiry_seconds", in_service().filter_map(left).min());
     Ok(out)
 }
 

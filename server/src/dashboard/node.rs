@@ -19,6 +19,7 @@ use super::size;
 use super::text::{self, Commit, Shown, When};
 use crate::fleet::{Function, Member};
 use crate::live::slot;
+use crate::store::catalog::CompileErrorRow;
 use crate::store::certificate::CertificateRow;
 use crate::store::event::EventRow;
 use crate::store::node::NodeRow;
@@ -240,7 +241,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
         in_force: in_force(asked, node.runs_on.as_deref()).await?,
         due: node.seen_at.map(|seen| When::seen(due(asked, &node.certname, seen), now)),
         looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
-        compile_errors: compile_errors(asked, &node).await?,
+        compile_errors: compile_errors(asked, &node, &member).await?,
         run_error: reports
             .first()
             .and_then(|report| report.error.as_deref())
@@ -299,11 +300,12 @@ impl Certificate {
     }
 }
 
-async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileError>, Error> {
+/// As its last poll found, and as the judgement of the commit in force did: the next poll will find the same.
+async fn compile_errors(asked: &Asked, node: &NodeRow, member: &Member) -> Result<Vec<CompileError>, Error> {
     let environment = asked.state.estate.environment();
     let mut rows = asked.state.store.compile_errors(node.id).await?;
     rows.retain(|row| row.environment == environment);
-    let error = |row: crate::store::catalog::CompileErrorRow| {
+    let error = |row: CompileErrorRow| {
         let faults = Fault::all(&row.diagnostics, &row.commit, asked);
         CompileError {
             more: row.diagnostics.len() - faults.len(),
@@ -312,7 +314,23 @@ async fn compile_errors(asked: &Asked, node: &NodeRow) -> Result<Vec<CompileErro
             since: When::seen(row.since, asked.now),
         }
     };
-    Ok(rows.into_iter().map(error).collect())
+    let is_known = |commit: &String| member.kept_back.as_ref().is_some_and(|kept| kept.commit == *commit);
+    let is_new = |commit: &String| is_known(commit) && rows.iter().all(|row| row.commit != *commit);
+    let judged = asked.state.estate.problems_of(node).filter(|(commit, _)| is_new(commit));
+    let mut errors = Vec::new();
+    if let Some((commit, diagnostics)) = judged
+        && let Some(in_force) = asked.head().await?.and_then(|head| head.in_force)
+    {
+        errors.push(error(CompileErrorRow {
+            node: node.id,
+            environment: environment.to_owned(),
+            commit,
+            since: in_force.seen_at,
+            diagnostics,
+        }));
+    }
+    errors.extend(rows.into_iter().map(error));
+    Ok(errors)
 }
 
 /// The commit in force, where the node runs on another.

@@ -123,6 +123,9 @@ fn last_words(run: &LastRun) -> String {
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     match said.join(", ") {
         nothing if nothing.is_empty() && run.error.is_some() && counts.total == 0 => "no run".to_owned(),
+        nothing if nothing.is_empty() && counts.off > 0 && counts.off == counts.total => {
+            "all switched off".to_owned()
+        }
         nothing if nothing.is_empty() => "nothing to do".to_owned(),
         said => said,
     }
@@ -162,7 +165,7 @@ impl View for Nodes {
 }
 
 impl Nodes {
-    fn states(&self) -> [State; 13] {
+    fn states(&self) -> [State; 15] {
         State::ALL
     }
 

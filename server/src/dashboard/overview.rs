@@ -17,7 +17,6 @@ use super::text::{self, Commit, Shown, When};
 use crate::fleet::Member;
 use crate::live::Unreadable;
 use crate::store::commit::{CommitRow, Head};
-use crate::store::node::NodeState;
 
 /// So many nodes that want attention are named here.
 const NAMED: usize = 8;
@@ -58,7 +57,7 @@ impl Activity {
     fn words(&self) -> &'static str {
         match self.did {
             Did::Drifted => "drifted",
-            Did::Changed => "changed on purpose",
+            Did::Changed => "changed, no drift",
             Did::Failed => "failed",
         }
     }
@@ -168,6 +167,8 @@ pub struct Overview {
     pub wanting: Tally,
     /// Nodes by state; all of them add up.
     pub states: Vec<StateTally>,
+    /// Resources that policy switches off, as the last runs said: nobody looks at them.
+    pub switched_off: usize,
     /// What happened lately.
     pub activity: Vec<Activity>,
     /// Where the environment stands.
@@ -241,6 +242,7 @@ pub async fn view(asked: &Asked) -> Result<Overview, Error> {
             ..tally(Filter::of_states(wanting()))
         },
         states: State::ALL.map(|state| StateTally { state, tally: tally(Filter::of_states([state])) }).into(),
+        switched_off: members.iter().filter_map(Member::last).map(|last| last.counts.off as usize).sum(),
         activity: activity.into(),
         environments: head.iter().map(|head| environment(head, asked, &tally)).collect(),
         silence: first(&members, Member::seen, Sort::Silence, asked),
@@ -267,9 +269,7 @@ fn first(
     sort: Sort,
     asked: &Asked,
 ) -> Option<Edge> {
-    let is_enrolled =
-        |member: &&Member| member.row.as_ref().is_some_and(|row| row.node.state == NodeState::Enrolled);
-    let in_service = members.iter().filter(is_enrolled);
+    let in_service = members.iter().filter(|member| member.is_in_service());
     let (at, member) =
         in_service.filter_map(|member| Some((of(member)?, member))).min_by_key(|(at, _)| *at)?;
     Some(Edge {

@@ -116,7 +116,9 @@ impl Change {
     pub fn cause_words(&self) -> Option<&'static str> {
         self.cause.map(|cause| match cause {
             Cause::Corrective => "drift: it was changed by others since the last run",
-            Cause::Intentional => "on purpose: what is wanted has changed",
+            Cause::Intentional => {
+                "no drift: what is wanted is new, or the last run did not leave it in order"
+            }
         })
     }
 
@@ -273,7 +275,11 @@ impl Report {
 
     /// Whether there was a run, and each of its resources was as it should be.
     fn was_in_order(&self) -> bool {
-        self.counts.total > 0 && self.counts.unchanged + self.counts.off == self.counts.total
+        self.counts.unchanged > 0 && self.counts.unchanged + self.counts.off == self.counts.total
+    }
+
+    fn was_off(&self) -> bool {
+        self.counts.off > 0 && self.counts.off == self.counts.total
     }
 
     fn total(&self) -> usize {

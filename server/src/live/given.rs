@@ -52,6 +52,11 @@ impl Given {
         (self.basis.commit == commit && self.basis.facts == facts).then_some(&self.basis.catalog)
     }
 
+    /// Whether it was compiled from this commit.
+    pub fn is_of(&self, commit: &str) -> bool {
+        self.basis.commit == commit
+    }
+
     /// The next catalog, which may be the same one.
     pub fn next(&mut self, basis: Basis, contents: Contents, now: Timestamp) {
         let newest = Kept { catalog: basis.catalog.clone(), contents, superseded_at: None };

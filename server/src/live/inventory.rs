@@ -1,10 +1,12 @@
 //! What the commit in force says of machines.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::Diagnostic;
 
-use super::Live;
+use super::{InForce, Live};
 use crate::fleet::{Function, Inventory};
-use crate::store::node::Place;
+use crate::store::fleet::KeptBack;
+use crate::store::node::{NodeRow, Place};
 
 impl Inventory for Live {
     fn function(&self, node: &Certname, place: &Place) -> Option<Function> {
@@ -33,5 +35,28 @@ impl Inventory for Live {
 
     fn environment(&self) -> &str {
         self.environment()
+    }
+
+    fn broken(&self, node: &NodeRow) -> Option<KeptBack> {
+        let in_force = self.in_force()?;
+        let problems = self.found_in(&in_force, node)?;
+        Some(KeptBack::of(in_force.commit(), problems))
+    }
+
+    fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
+        let in_force = self.in_force()?;
+        let problems = self.found_in(&in_force, node)?.to_vec();
+        Some((in_force.commit().to_owned(), problems))
+    }
+}
+
+impl Live {
+    /// What the judgement of the commit found wrong with a node. It went by the repository's facts: where the machine's own
+    /// made a catalog of the same commit, that is what holds.
+    fn found_in<'a>(&self, in_force: &'a InForce, node: &NodeRow) -> Option<&'a [Diagnostic]> {
+        let problems = in_force.checked.get()?.nodes.get(&node.certname)?;
+        let is_there = in_force.place(&node.certname).as_ref() == Some(&node.place);
+        let has_catalog = self.given().get(&node.id).is_some_and(|given| given.is_of(in_force.commit()));
+        (is_there && !has_catalog).then_some(problems)
     }
 }

@@ -21,6 +21,14 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node, now);
     }
 
+    /// Puts back what could not be written, beside what came meanwhile.
+    fn put_back(&self, seen: Vec<(NodeId, Timestamp)>) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (node, at) in seen {
+            noted.entry(node).and_modify(|now| *now = at.max(*now)).or_insert(at);
+        }
+    }
+
     fn take(&self) -> Vec<(NodeId, Timestamp)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
     }
@@ -36,8 +44,9 @@ impl Live {
     pub async fn write_seen(&self) {
         let seen = self.seen.take();
         if !seen.is_empty()
-            && let Err(error) = self.store.nodes_seen(seen).await
+            && let Err(error) = self.store.nodes_seen(seen.clone()).await
         {
+            self.seen.put_back(seen);
             tracing::error!(%error, "cannot note when nodes were last seen");
         }
     }
@@ -48,5 +57,35 @@ impl Live {
             tokio::time::sleep(PAUSE).await;
             self.write_seen().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::token::Key;
+    use crate::store::Store;
+
+    #[actix_web::test]
+    async fn what_the_store_could_not_write_is_written_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("server.db");
+        let store = Store::open(&file).unwrap();
+        let config = super::super::Config {
+            interval: Duration::from_secs(1_800),
+            environment: "main".into(),
+            compiles: 1,
+            kept: None,
+        };
+        let live = Live::new(config, store, Key::new([7; 32]));
+        let node: NodeId = serde_json::from_str("1").unwrap();
+        let at = Timestamp::UNIX_EPOCH;
+        live.see(node, at);
+        std::fs::rename(&file, directory.path().join("aside")).unwrap();
+        live.write_seen().await;
+        assert_eq!(live.seen.take(), [(node, at)], "it waits for a store that can write");
+        live.see(node, at + Duration::from_secs(9));
+        live.seen.put_back(vec![(node, at)]);
+        assert_eq!(live.seen.take(), [(node, at + Duration::from_secs(9))], "the later one holds");
     }
 }

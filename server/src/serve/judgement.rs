@@ -1,9 +1,10 @@
 //! What `holdfast check` says of a commit, the server does: one table of faults, and who is told.
 
+use holdfast_catalog::state::State;
 use holdfast_catalog::wire::CatalogAnswer;
 
 use super::fixture::Fixture;
-use crate::admin::{Outcome, Request};
+use crate::admin::{Answer, Outcome, Request};
 use crate::check::check;
 use crate::compile::Program;
 use crate::repo::{Follower, Snapshot};
@@ -135,6 +136,20 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_whoever_pushed_is
     let first = format!("{commit} is in force; web1.acme.example keeps commit {}: {ACME}:2:8: ", &good[..14]);
     assert!(verdict.text().starts_with(&first), "{}", verdict.text());
 
+    // Before its next poll, wherever it is looked for.
+    let state = async |name: &str| {
+        let Ok(Answer::Node(detail)) =
+            fixture.ask(Request::NodeShow { certname: name.parse().unwrap() }).await
+        else {
+            panic!("{name} is not shown");
+        };
+        (detail.node.state, detail.node.reason)
+    };
+    let (web_is, why) = state("web1.acme.example").await;
+    assert_eq!(web_is, State::Broken, "{why}");
+    assert!(why.contains(&format!("no new catalog at commit {}: {ACME}: ", &commit[..10])), "{why}");
+    assert_ne!(state("mail1.other.example").await.0, State::Broken);
+
     assert!(
         mail.catalog()
             .await
@@ -147,6 +162,28 @@ async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_whoever_pushed_is
     fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
     let answer = web.poll("{}", Some(has.id)).await;
     assert!(!matches!(answer, Err(_) | Ok(CatalogAnswer::FactsWanted)), "{answer:?}");
+}
+
+#[actix_web::test]
+async fn what_the_machines_own_facts_make_good_is_not_called_broken_and_who_was_never_added_is_not_removed() {
+    let fixture = Fixture::start().await;
+    let (web, _) = fixture.enrolled("web1.acme.example").await;
+    let reads = "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n";
+    let bad = "[profile.web]\nport = \"${facts.port}\"\n";
+    fixture.commit_all(&[(WEB, Some(reads)), (ACME, Some(bad))]).await;
+    let state = async || match fixture
+        .ask(Request::NodeShow { certname: "web1.acme.example".parse().unwrap() })
+        .await
+    {
+        Ok(Answer::Node(detail)) => detail.node.state,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(state().await, State::Broken);
+    assert!(web.poll("{\"port\": 81}", None).await.is_ok());
+    assert_ne!(state().await, State::Broken, "its own facts made a catalog of this very commit");
+    let removed = fixture.ask(Request::NodeRemove { certname: "mail1.other.example".parse().unwrap() }).await;
+    let why = removed.unwrap_err().to_string();
+    assert!(why.contains("never added") && !why.contains("shows all"), "{why}");
 }
 
 #[actix_web::test]

@@ -1,6 +1,7 @@
 //! All nodes at once, with what pages and lists count, sort and filter by: one query, so that a number and its list agree.
 //! It reads no event and no history: what those say of a node is kept beside it when its report comes.
 
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::report::{Counts, Mode, Source};
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -46,6 +47,8 @@ pub struct LastRun {
 pub struct KeptBack {
     /// The commit that it does not get.
     pub commit: String,
+    /// The file of the first error.
+    pub file: Option<String>,
     /// The code of the first error.
     pub code: String,
     /// What that error says.
@@ -54,12 +57,28 @@ pub struct KeptBack {
     pub errors: u32,
 }
 
+impl KeptBack {
+    /// In short.
+    pub fn of(commit: &str, problems: &[Diagnostic]) -> Self {
+        let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
+        let first = problems.iter().find(is_error).or(problems.first());
+        let errors = problems.iter().filter(is_error).count();
+        Self {
+            commit: commit.to_owned(),
+            file: first.and_then(|first| first.origin.as_ref()).map(|origin| origin.file.to_string()),
+            code: first.map(|first| first.code.clone()).unwrap_or_default(),
+            message: first.map(|first| first.message.clone()).unwrap_or_default(),
+            errors: u32::try_from(errors).unwrap_or(u32::MAX),
+        }
+    }
+}
+
 /// When something last happened to a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lately {
     /// Something had drifted.
     pub drifted: Option<Timestamp>,
-    /// Something was changed on purpose.
+    /// Something was changed, and that was no drift.
     pub changed: Option<Timestamp>,
     /// Something failed.
     pub failed: Option<Timestamp>,
@@ -71,7 +90,7 @@ const COLUMNS: &str = "report.received_at, report.mode, report.source, report.co
    report.not_applicable, report.\"off\", report.refreshed, report.dropped, substr(report.error, 1, 300),
    compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
-   node.drifted_at, node.changed_at, node.failed_at";
+   node.drifted_at, node.changed_at, node.failed_at, json_extract(compile_error.diagnostics, '$[0].origin.file')";
 
 /// Each condition stands there where it is meant: one that may be open would be tried on all nodes. All of them are read
 /// as they lie in the table, near their last reports, and sorted afterwards: by the index of names, each is far from the next.
@@ -165,6 +184,7 @@ fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
 fn kept_back(row: &Row<'_>, commit: String) -> Result<KeptBack> {
     Ok(KeptBack {
         commit,
+        file: row.get(FIRST + 24)?,
         code: row.get(FIRST + 17)?,
         message: row.get(FIRST + 18)?,
         errors: row.get(FIRST + 19)?,

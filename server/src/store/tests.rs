@@ -120,6 +120,7 @@ async fn a_token_serves_one_key_and_that_key_again() {
     assert_eq!(claim(&store, "unknown", "04", 2).await, Claim::Void);
     let node = store.node("web1".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(node.state, NodeState::Enrolled);
+    assert!(node.seen_at.is_some(), "who enrols is heard from");
     assert_eq!(store.certificates(node.id).await.unwrap().len(), 1);
 }
 

@@ -77,7 +77,9 @@ impl Store {
                 .prepare_cached("UPDATE token SET used_at = ?2, used_key = ?3 WHERE id = ?1")?
                 .execute(params![id, millis(entry.at), certificate.public_key])?;
             connection
-                .prepare_cached("UPDATE node SET state = 'enrolled', enrolled_at = ?2 WHERE id = ?1")?
+                .prepare_cached(
+                    "UPDATE node SET state = 'enrolled', enrolled_at = ?2, seen_at = ?2 WHERE id = ?1",
+                )?
                 .execute(params![token.node.id.0, millis(entry.at)])?;
             certificate::insert(connection, token.node.id, &certificate, entry.at)?;
             audit::append(connection, entry)?;

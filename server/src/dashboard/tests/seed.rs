@@ -24,7 +24,8 @@ use store::audit::Entry;
 use store::catalog::CompileErrorRow;
 use store::certificate::NewCertificate;
 use store::commit::{CommitRow, CommitStatus};
-use store::node::{Added, NodeId, Place, Present};
+use store::fleet::KeptBack;
+use store::node::{Added, NodeId, NodeRow, Place, Present};
 use store::token::NewToken;
 use store::user::{Role, UserRow};
 
@@ -45,6 +46,8 @@ pub struct Double {
     happenings: broadcast::Sender<Happening>,
     has_commit: AtomicBool,
     machines: Vec<(Certname, Place)>,
+    /// What the judgement of the commit in force found.
+    pub broken: Mutex<BTreeMap<Certname, (String, Vec<Diagnostic>)>>,
     /// Why the repository cannot be read.
     pub unreadable: Mutex<Option<Unreadable>>,
 }
@@ -67,6 +70,15 @@ impl Inventory for Double {
 
     fn environment(&self) -> &str {
         "main"
+    }
+
+    fn broken(&self, node: &NodeRow) -> Option<KeptBack> {
+        let (commit, problems) = self.problems_of(node)?;
+        Some(KeptBack::of(&commit, &problems))
+    }
+
+    fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
+        self.broken.lock().unwrap().get(&node.certname).cloned()
     }
 }
 
@@ -119,6 +131,7 @@ fn with_machines(machines: &[(&str, &str)]) -> Seeded {
         happenings: happenings.clone(),
         has_commit: AtomicBool::new(false),
         machines: machines.collect(),
+        broken: Mutex::default(),
         unreadable: Mutex::default(),
     });
     let state = State::new(store.clone(), estate.clone(), Duration::from_secs(1800));
@@ -221,6 +234,11 @@ impl Seeded {
     }
 
     pub async fn report(&self, node: NodeId, at: Timestamp, events: Vec<Event>, mode: Mode) {
+        self.store.put_report(node, self.ran(at, events, mode), at).await.unwrap();
+    }
+
+    /// A report of a run that ended at this time.
+    pub fn ran(&self, at: Timestamp, events: Vec<Event>, mode: Mode) -> Report {
         let count = |test: &dyn Fn(&Event) -> bool| {
             u32::try_from(events.iter().filter(|event| test(event)).count()).unwrap()
         };
@@ -239,7 +257,7 @@ impl Seeded {
             not_applicable: status(Status::NotApplicable),
             ..Counts::default()
         };
-        let report = Report {
+        Report {
             run: uuid::Uuid::now_v7(),
             catalog: None,
             commit: Some(GOOD.into()),
@@ -257,8 +275,7 @@ impl Seeded {
             error: None,
             agent: "0.1.0".into(),
             volatile: Default::default(),
-        };
-        self.store.put_report(node, report, at).await.unwrap();
+        }
     }
 
     async fn commits(&self) {
@@ -308,7 +325,7 @@ impl Seeded {
     }
 }
 
-fn misspelt() -> Diagnostic {
+pub fn misspelt() -> Diagnostic {
     let file = "hieradata/customers/acme.toml".into();
     Diagnostic::error(
         "unknown-key",

@@ -35,7 +35,7 @@ async fn what_needs_attention_comes_first_with_its_reason_and_nothing_is_said_of
     for (line, reason) in lines.iter().zip([
         "nothing was heard for 9 h",
         "1 of 64 resources failed in the last run and 1 were skipped",
-        "no new catalog at commit 9ab12cd4e5: nobody reads `nginx.worker_proceses`",
+        "no new catalog at commit 9ab12cd4e5: hieradata/customers/acme.toml: nobody reads `nginx.worker_proceses`",
         "1 of 64 resources differ",
         "never heard from",
         "nobody added it",
@@ -73,6 +73,85 @@ async fn the_overview_is_calm_only_where_nothing_is_wrong() {
     assert!(overview().await.contains(CALM));
     seeded.added("new1.acme.example", "alpinhost/acme").await;
     assert!(!overview().await.contains(CALM), "a machine was never seen");
+}
+
+#[actix_web::test]
+async fn a_machine_whose_catalog_is_known_to_be_broken_is_broken_before_its_next_poll() {
+    let seeded = seeded().await;
+    seeded.good_commit(OLDER, 1).await;
+    let web = "web1.acme.example".parse().unwrap();
+    let problems = vec![seed::misspelt(), seed::misspelt()];
+    seeded.estate.broken.lock().unwrap().insert(web, (OLDER.into(), problems));
+    let node = json(&seeded, "ana", "/nodes/web1.acme.example").await;
+    assert_eq!(node["state"], "broken", "{node}");
+    assert_eq!(node["compile_errors"][0]["commit"], OLDER);
+    assert_eq!(node["compile_errors"][0]["faults"][0]["place"], "hieradata/customers/acme.toml:2:1");
+    let overview = json(&seeded, "ana", "/overview").await;
+    let attention = overview["attention"].as_array().unwrap();
+    let line = attention.iter().find(|line| line["node"] == "web1.acme.example").unwrap();
+    let why = "no new catalog at commit 1111aaaa22: hieradata/customers/acme.toml: nobody reads";
+    assert!(line["reason"].as_str().unwrap().contains(why), "{line}");
+    let commits = see(&seeded, "ana", "/commits").await.body;
+    assert!(commits.contains("1 node keeps an older one"), "{commits}");
+    let commit = see(&seeded, "ana", &format!("/commits/{OLDER}")).await.body;
+    assert!(commit.contains(why) && commit.contains("1 node keeps an older one"), "{commit}");
+    let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
+    assert!(ask(&seeded, local).await.body.contains("holdfast_nodes{state=\"broken\"} 2\n"));
+}
+
+#[actix_web::test]
+async fn what_a_run_by_the_same_commit_said_outweighs_the_facts_that_the_judgement_went_by() {
+    let seeded = seeded().await;
+    let db = "db1.acme.example".parse().unwrap();
+    seeded.estate.broken.lock().unwrap().insert(db, (GOOD.into(), vec![seed::misspelt()]));
+    assert_eq!(json(&seeded, "ana", "/nodes/db1.acme.example").await["state"], "in-order");
+}
+
+#[actix_web::test]
+async fn what_policy_switches_off_is_not_called_as_it_should_be() {
+    let seeded = empty();
+    seeded.user("ana", "everything").await;
+    seeded.good_commit(GOOD, 60).await;
+    let (all, some) = ("off.acme.example", "part.acme.example");
+    for (name, off) in [(all, 64), (some, 3)] {
+        let node = seeded.enrolled(name, "alpinhost/acme").await;
+        let at = seeded.ago(1);
+        let mut report = seeded.ran(at, vec![], holdfast_catalog::report::Mode::Enforce);
+        (report.counts.off, report.counts.unchanged) = (off, 64 - off);
+        seeded.store.put_report(node, report, at).await.unwrap();
+    }
+    let state = async |name: &str| json(&seeded, "ana", &format!("/nodes/{name}")).await;
+    let (all_off, part_off) = (state(all).await, state(some).await);
+    assert_eq!((&all_off["state"], &part_off["state"]), (&"switched-off".into(), &"in-order".into()));
+    let reason = part_off["reason"].as_str().unwrap();
+    assert!(reason.ends_with("3 of 64 resources are switched off by policy"), "{reason}");
+    let page = async |node: &serde_json::Value| {
+        let report = node["runs"][0]["report"].clone();
+        see(&seeded, "ana", &format!("/reports/{report}")).await.body
+    };
+    assert!(page(&all_off).await.contains("Nothing was looked at: all resources are switched off"));
+    assert!(page(&part_off).await.contains("all that policy does not switch off was as it should be"));
+    let overview = see(&seeded, "ana", "/").await.body;
+    assert!(!overview.contains("Nothing: every machine") && overview.contains("nothing was looked at"));
+}
+
+#[actix_web::test]
+async fn the_numbers_of_silence_and_expiry_are_of_machines_in_service() {
+    let seeded = empty();
+    seeded.user("ana", "everything").await;
+    seeded.enrolled("old.acme.example", "alpinhost/acme").await;
+    let numbers = async || {
+        let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
+        ask(&seeded, local).await.body
+    };
+    let of = |text: &str| {
+        text.contains("\nholdfast_node_silence_seconds ")
+            && text.contains("\nholdfast_certificate_expiry_seconds ")
+    };
+    assert!(of(&numbers().await));
+    let (name, by) = ("old.acme.example".parse().unwrap(), entry(seeded.now, "node-revoked"));
+    seeded.store.end_node(name, store::node::NodeState::Revoked, by).await.unwrap();
+    assert!(!of(&numbers().await), "{}", numbers().await);
 }
 
 #[actix_web::test]
