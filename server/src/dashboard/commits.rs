@@ -169,29 +169,38 @@ impl View for CommitPage {
     }
 }
 
-/// How many nodes run each commit, as they reported.
-fn running(members: &[Member]) -> HashMap<&str, usize> {
-    let mut running = HashMap::new();
-    members.iter().filter_map(Member::runs_on).for_each(|id| *running.entry(id).or_default() += 1);
-    running
+/// How many nodes run each commit, as they reported, and how many one keeps back.
+#[derive(Default)]
+struct Numbers<'m> {
+    running: HashMap<&'m str, usize>,
+    kept: HashMap<&'m str, usize>,
 }
 
-fn entry(commit: &CommitRow, head: Option<&Head>, running: &HashMap<&str, usize>, asked: &Asked) -> Entry {
+impl<'m> Numbers<'m> {
+    fn of(members: &'m [Member]) -> Self {
+        let mut numbers = Self::default();
+        for member in members {
+            let kept = member.kept_back.as_ref().map(|kept| kept.commit.as_str());
+            member.runs_on().into_iter().for_each(|id| *numbers.running.entry(id).or_default() += 1);
+            kept.into_iter().for_each(|id| *numbers.kept.entry(id).or_default() += 1);
+        }
+        numbers
+    }
+}
+
+fn entry(commit: &CommitRow, head: Option<&Head>, numbers: &Numbers<'_>, asked: &Asked) -> Entry {
     let filter = Filter { commit: Some(commit.id.clone()), ..Filter::default() };
     let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
     let errors = commit.diagnostics.iter().filter(is_error).count();
-    let is_kept = |member: &&Member| member.kept_back.as_ref().is_some_and(|kept| kept.commit == commit.id);
+    let count = |of: &HashMap<&str, usize>| of.get(commit.id.as_str()).copied().unwrap_or_default();
     Entry {
         errors: if asked.sees_everything() { errors } else { 0 },
-        kept: members.iter().filter(is_kept).count(),
+        kept: count(&numbers.kept),
         environment: commit.environment.as_str().into(),
         standing: Standing::of(commit, head),
         commit: CommitLine::of(commit, asked),
         committed: commit.committed_at.map(|at| When::seen(at, asked.now)),
-        running: Tally {
-            count: running.get(commit.id.as_str()).copied().unwrap_or_default(),
-            href: filter.address(),
-        },
+        running: Tally { count: count(&numbers.running), href: filter.address() },
     }
 }
 
@@ -207,10 +216,10 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     let has_next = commits.len() > PAGE as usize;
     commits.truncate(PAGE as usize);
     let (head, members) = (asked.head().await?, nodes::members(asked).await?);
-    let running = running(&members);
+    let numbers = Numbers::of(&members);
     let address = |page| if page == 1 { "/commits".to_owned() } else { format!("/commits?page={page}") };
     Ok(Commits {
-        commits: commits.iter().map(|commit| entry(commit, head.as_ref(), &running, asked)).collect(),
+        commits: commits.iter().map(|commit| entry(commit, head.as_ref(), &numbers, asked)).collect(),
         previous: (page > 1).then(|| address(page - 1)),
         next: has_next.then(|| address(page + 1)),
     })
@@ -225,8 +234,8 @@ pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
     let members = nodes::members(asked).await?;
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
     let broken = broken.or(rows.iter().find(|row| !row.diagnostics.is_empty()));
-    let counts = running(&members);
-    let entries: Vec<_> = rows.iter().map(|row| entry(row, head.as_ref(), &counts, asked)).collect();
+    let numbers = Numbers::of(&members);
+    let entries: Vec<_> = rows.iter().map(|row| entry(row, head.as_ref(), &numbers, asked)).collect();
     let newest = entries.first().ok_or(Error::NotFound)?;
     let in_force = newest.standing == Standing::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members

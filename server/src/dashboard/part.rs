@@ -14,7 +14,7 @@ pub enum Only {
     Failed,
     /// What others had changed.
     Drifted,
-    /// What was changed on purpose.
+    /// What was changed, and was no drift.
     Changed,
     /// What an audit left alone.
     WouldChange,
@@ -67,7 +67,7 @@ impl Only {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Changed => "changed on purpose",
+            Self::Changed => "changed, no drift",
             Self::WouldChange => "would change",
             Self::NotApplicable => "not applicable",
             other => other.slug(),
