@@ -194,3 +194,14 @@ fn type_errors_point_and_suggest() {
     assert_eq!(fault("").0, "expected a type, found the end");
     assert_eq!(fault("String ü").1, "ü");
 }
+
+#[test]
+fn a_pattern_that_holds_a_line_end_is_printed_on_one_line_and_means_the_same() {
+    let of = Type::parse("Pattern['^[^\n]+$']").unwrap();
+    assert_eq!(of.to_string(), r"Pattern['^[^\n]+$']");
+    let again = Type::parse(&of.to_string()).unwrap();
+    for (text, fits) in [("Group sftp", true), ("a\nb", false)] {
+        assert_eq!(again.check(&text.into(), &Vhost).is_empty(), fits, "{text}");
+        assert_eq!(of.check(&text.into(), &Vhost).is_empty(), fits, "{text}");
+    }
+}
