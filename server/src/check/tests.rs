@@ -206,6 +206,16 @@ fn data_for_a_define_is_told_who_takes_such_things_and_never_what_was_typed() {
     assert!(told.contains("`dropbox::box` is a define") && !told.contains("did you mean"), "{told}");
 }
 
+#[test]
+fn however_many_errors_a_node_has_their_number_is_theirs() {
+    let files: String = (0..700).map(|n| format!("[file.\"/x{n}\"]\nmode = \"09{n}\"\n")).collect();
+    let program = repository(&[(WEB, &format!("doc = \"Web.\"\n{files}")), (ACME, "")]);
+    let checked = check(&program);
+    let of_node = checked.nodes.values().next().unwrap();
+    assert!(of_node.len() <= 100, "{}", of_node.len());
+    assert_eq!(crate::language::problems::total(of_node), 700);
+}
+
 /// All that a check says of the base with other files.
 fn said(overlay: &[(&str, &str)]) -> String {
     let all = check(&repository(overlay)).all();

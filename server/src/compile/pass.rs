@@ -1,10 +1,11 @@
 //! What the compile of one node shares: the node, its facts and its data, what went wrong, and what was read.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
@@ -12,6 +13,7 @@ use holdfast_catalog::value::Value;
 
 use crate::language::Fault;
 use crate::language::manifest::Parameter;
+use crate::language::problems::more;
 use crate::lookup::{Lookup, LookupError};
 use crate::repo::{File, Reader};
 
@@ -43,7 +45,26 @@ pub(super) struct Pass<'a> {
     /// What is worth a look, and stops nothing.
     pub(super) warnings: RefCell<Vec<Diagnostic>>,
     problems: RefCell<Vec<Diagnostic>>,
+    beyond: RefCell<Beyond>,
     facts_read: RefCell<BTreeSet<Arc<str>>>,
+}
+
+/// Problems that are not kept, each once: a number that holds.
+#[derive(Default)]
+struct Beyond {
+    hasher: RandomState,
+    different: HashSet<u64>,
+    /// Whether what runs now runs quietly.
+    quiet: bool,
+}
+
+impl Beyond {
+    fn note(&mut self, problem: &Diagnostic) {
+        if !self.quiet {
+            let place = problem.origin.as_ref().map(|origin| (&origin.file, origin.start, origin.end));
+            self.different.insert(self.hasher.hash_one((&problem.code, &problem.message, place)));
+        }
+    }
 }
 
 impl<'a> Pass<'a> {
@@ -65,6 +86,7 @@ impl<'a> Pass<'a> {
             contents: RefCell::default(),
             warnings: RefCell::default(),
             problems: RefCell::default(),
+            beyond: RefCell::default(),
             facts_read: RefCell::default(),
         }
     }
@@ -72,8 +94,12 @@ impl<'a> Pass<'a> {
     /// Notes a problem.
     pub(super) fn report(&self, problem: Diagnostic) {
         let mut problems = self.problems.borrow_mut();
-        if problem.code != REPORTED && problems.len() < MAX_PROBLEMS {
-            problems.push(problem);
+        if problem.code == REPORTED {
+            return;
+        }
+        match problems.len() < MAX_PROBLEMS {
+            true => problems.push(problem),
+            false => self.beyond.borrow_mut().note(&problem),
         }
     }
 
@@ -104,14 +130,22 @@ impl<'a> Pass<'a> {
     /// Runs something whose problems do not matter.
     pub(super) fn quietly<T>(&self, run: impl FnOnce() -> T) -> T {
         let before = self.problems_so_far();
+        let outside = std::mem::replace(&mut self.beyond.borrow_mut().quiet, true);
         let result = run();
+        self.beyond.borrow_mut().quiet = outside;
         self.problems.borrow_mut().truncate(before);
         result
     }
 
     /// All problems, in the order of their places, each once.
     pub(super) fn take_problems(&self) -> Vec<Diagnostic> {
-        sorted(self.problems.take())
+        let mut problems = sorted(self.problems.take());
+        let count = self.beyond.borrow().different.len();
+        if count > 0 {
+            let last = problems.last().and_then(|problem| problem.origin.clone());
+            problems.push(more(count, "of this node", last, Severity::Error));
+        }
+        problems
     }
 
     /// Notes that a fact was read.

@@ -289,9 +289,7 @@ impl Made {
         let follows = |error: &&AttributeError| error.attribute == "title" && !block.meant.is_empty();
         for error in errors.iter().filter(|error| !self.failed.contains(error.attribute) && !follows(error)) {
             let problem = self.problem(block, title, error);
-            // What seems wrong with a value in a file that cannot be read follows from that.
-            let follows = frame.pass.program.cannot_be_read(&problem);
-            if !follows && !frame.pass.has_problem_at(problem.origin.as_ref()) {
+            if !frame.pass.has_problem_at(problem.origin.as_ref()) {
                 frame.pass.report(problem);
             }
         }

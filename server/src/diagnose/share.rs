@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 
-use crate::language::problems::more;
+use crate::language::problems::{counted, more};
 use crate::repo::limits::part;
 
 /// So many are kept of one commit.
@@ -90,15 +90,20 @@ fn left_out(mut waiting: Waiting) -> Vec<Diagnostic> {
             let whence =
                 owner.map_or_else(|| "in what operators write".to_owned(), |owner| format!("in {owner}"));
             let origin = queue.front().and_then(|(_, first)| first.origin.clone());
-            said.push(more(queue.len(), &whence, origin, worst(&queue)));
+            said.push(more(number(&queue), &whence, origin, worst(&queue)));
         } else {
             rest.extend(queue);
         }
     }
     if !rest.is_empty() {
-        said.push(more(rest.len(), "elsewhere", None, worst(&rest)));
+        said.push(more(number(&rest), "elsewhere", None, worst(&rest)));
     }
     said
+}
+
+/// How many they are, with those that are only counted already.
+fn number<'a>(problems: impl IntoIterator<Item = &'a (usize, Diagnostic)>) -> usize {
+    problems.into_iter().map(|(_, problem)| counted(problem)).sum()
 }
 
 /// How bad the worst of them is: a thousand warnings are no error.

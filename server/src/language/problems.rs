@@ -57,6 +57,19 @@ pub fn more(count: usize, whence: &str, origin: Option<Origin>, worst: Severity)
     }
 }
 
+/// How many errors these are, with those that are only counted.
+pub fn total(problems: &[Diagnostic]) -> usize {
+    problems.iter().filter(|problem| problem.severity == Severity::Error).map(counted).sum()
+}
+
+/// For how many it stands: one that says how many more there are, for those.
+pub fn counted(problem: &Diagnostic) -> usize {
+    match problem.code.as_str() {
+        MORE => problem.message.split(' ').nth(1).and_then(|count| count.parse().ok()).unwrap_or(1),
+        _ => 1,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +87,7 @@ mod tests {
         assert_eq!(made, MOST, "the others are not even made");
         let list = problems.into_list();
         assert_eq!((list.len(), &*list[MOST].message), (MOST + 1, "and 999900 more problems in this file"));
+        let warning = Diagnostic::warning("x", "no error", None);
+        assert_eq!(total(&[list, vec![warning]].concat()), 1_000_000);
     }
 }

@@ -10,6 +10,7 @@ use super::follow::Stop;
 use super::{Happening, InForce, Live};
 use crate::check::{Before, Checked, judge};
 use crate::compile::Program;
+use crate::language::problems::total;
 use crate::repo::Snapshot;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
@@ -81,7 +82,7 @@ impl Live {
     }
 
     async fn refuse(&self, snapshot: &Snapshot, problems: Vec<Diagnostic>) {
-        let (commit, errors) = (snapshot.commit().to_string(), problems.len());
+        let (commit, errors) = (snapshot.commit().to_string(), total(&problems));
         tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force");
         self.broken.store(Some(Arc::new(snapshot.clone())));
         self.record(snapshot, CommitStatus::Broken, problems, Timestamp::now()).await;

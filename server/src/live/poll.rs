@@ -12,6 +12,7 @@ use super::{Happening, InForce, Live, slot};
 use crate::compile::{Compiled, compile};
 use crate::identity::Caller;
 use crate::inventory::Node;
+use crate::language::problems::total;
 use crate::store;
 use crate::store::catalog::{CompileErrorRow, ServedCatalog};
 
@@ -88,7 +89,7 @@ impl Live {
         let compiled = match self.compile(&in_force, node, facts, caller).await? {
             Ok(compiled) => compiled,
             Err(problems) => {
-                let errors = problems.len();
+                let errors = total(&problems);
                 self.failed(caller, &in_force, problems, now).await?;
                 return Err(PollError::Broken { commit: in_force.commit().to_owned(), errors });
             }
@@ -203,7 +204,7 @@ impl Live {
         diagnostics: Vec<Diagnostic>,
         now: Timestamp,
     ) -> store::Result<()> {
-        tracing::warn!(node = %caller.certname, errors = diagnostics.len(), commit = in_force.commit(), "no catalog");
+        tracing::warn!(node = %caller.certname, errors = total(&diagnostics), commit = in_force.commit(), "no catalog");
         let row = CompileErrorRow {
             node: caller.node,
             environment: self.config.environment.clone(),

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::node::NodeId;
 use super::{Error, Result, Store, millis, time};
+use crate::language::problems::total;
 
 /// A catalog that was served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +156,7 @@ impl Store {
                     diagnostics,
                     first.map_or("", |first| &first.code),
                     first.map_or("", |first| &first.message),
-                    u32::try_from(error.diagnostics.len()).unwrap_or(u32::MAX)
+                    u32::try_from(total(&error.diagnostics)).unwrap_or(u32::MAX)
                 ])?;
             Ok(())
         })

@@ -9,6 +9,7 @@ use rusqlite::{Row, params};
 use super::node::{self, NodeId, NodeRow};
 use super::user::Scope;
 use super::{Result, Store, from_word, time};
+use crate::language::problems::total;
 
 /// A node and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,13 +63,12 @@ impl KeptBack {
     pub fn of(commit: &str, problems: &[Diagnostic]) -> Self {
         let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
         let first = problems.iter().find(is_error).or(problems.first());
-        let errors = problems.iter().filter(is_error).count();
         Self {
             commit: commit.to_owned(),
             file: first.and_then(|first| first.origin.as_ref()).map(|origin| origin.file.to_string()),
             code: first.map(|first| first.code.clone()).unwrap_or_default(),
             message: first.map(|first| first.message.clone()).unwrap_or_default(),
-            errors: u32::try_from(errors).unwrap_or(u32::MAX),
+            errors: u32::try_from(total(problems)).unwrap_or(u32::MAX),
         }
     }
 }
