@@ -137,7 +137,7 @@ fn a_resource_that_was_changed_in_part_and_failed_in_part_is_both() {
 fn an_audit_after_which_a_run_would_refresh_is_not_green() {
     let reason = format!("{}, notified by exec[x]", WOULD_BE_REFRESHED);
     let would = Event { status: Status::Info, reason: Some(reason), ..event() };
-    let code = exit_code(&report(vec![would], Counts::default()), &common(true));
+    let code = exit_code(&report(vec![would], Counts::default()), false, &common(true));
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(2)));
 }
 
