@@ -33,6 +33,7 @@ mod redact;
 mod turns;
 mod view;
 
+pub(crate) use memory::UNENDED;
 pub(crate) use record::EVENTS;
 
 /// What a run works with.

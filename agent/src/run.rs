@@ -34,6 +34,7 @@ mod poll;
 use account::Account;
 pub use given::Given;
 use memory::Memory;
+pub use memory::unended;
 use poll::Work;
 
 /// The agent's version, as it tells it.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{Common, Format, Style};
 use crate::config::Place;
 use crate::identity::{Identity, now};
+use crate::run::unended;
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};
@@ -52,19 +53,35 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     let service = Service::look(state, &place.root)?;
     let last_run = Status::load(state)?;
     let interval = place.config.interval.try_into()?;
+    let running = state.holder(Held::Run)?;
+    let mut judgement = Status::judge(last_run.as_ref(), now(), interval);
+    if running.is_none()
+        && let Some(began) = unended(state)
+    {
+        judgement = cut_off(judgement, &began);
+    }
     Ok(Shown {
         certname: identity.certname.to_string(),
-        judgement: Status::judge(last_run.as_ref(), now(), interval),
+        judgement,
         server: place.config.server.clone().unwrap_or_else(|| identity.server.clone()),
         certificate_until: identity.current.validity().map_err(anyhow::Error::msg)?.until,
         certificate_renewal: identity.renewal()?,
         reports_waiting: Spool::open(state)?.waiting()?,
         trouble: state.read_only().into_iter().chain(service.trouble()).collect(),
         daemon: service.daemon,
-        running: state.holder(Held::Run)?,
+        running,
         runs_on: last_run.as_ref().and_then(|last| last.runs_on.clone()),
         last_run,
     })
+}
+
+/// How a machine is whose last run, begun then, left no status.
+fn cut_off(Judgement { state, reason }: Judgement, began: &str) -> Judgement {
+    let why = format!("the last run, begun {began}, did not end: what it changed is in no report");
+    match state.wants_attention() {
+        true => Judgement { state: state.min(State::Failed), reason: format!("{why}; {reason}") },
+        false => Judgement { state: State::Failed, reason: why },
+    }
 }
 
 fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
@@ -189,6 +206,19 @@ mod tests {
         assert!(told(at(100)).contains("renewal is due"));
         assert!(told(at(200)).contains("expired"));
         assert!(told(at(0)).contains("2 wait") && told(at(0)).contains("none has ended yet"));
+    }
+
+    #[test]
+    fn a_run_that_did_not_end_is_no_success_of_the_one_before() {
+        let was = |state, reason: &str| Judgement { state, reason: reason.to_owned() };
+        let cut = cut_off(was(State::InOrder, "all as it should be"), "2026-11-29T03:00:00Z");
+        assert_eq!(cut.state, State::Failed);
+        assert_eq!(
+            cut.reason,
+            "the last run, begun 2026-11-29T03:00:00Z, did not end: what it changed is in no report"
+        );
+        let cut = cut_off(was(State::Late, "nothing was heard for 3 h"), "2026-11-29T03:00:00Z");
+        assert_eq!((cut.state, cut.reason.ends_with("; nothing was heard for 3 h")), (State::Late, true));
     }
 
     #[test]

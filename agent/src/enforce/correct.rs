@@ -53,6 +53,7 @@ pub(super) fn all<'a, 's>(
         record,
         turns: Turns::new(run.catalog),
         pass: Pass::First,
+        memory,
         debts: Debts::new(memory, owed),
         over: vec![false; subjects.len()],
         made: BTreeMap::new(),
@@ -86,6 +87,7 @@ struct Correct<'a, 'r, 's> {
     record: &'r mut Record<'s>,
     turns: Turns<'a>,
     pass: Pass,
+    memory: &'r Memory,
     debts: Debts<'r>,
     /// Whose turn in this pass is over.
     over: Vec<bool>,
@@ -221,6 +223,7 @@ impl Correct<'_, '_, '_> {
         let typed: Vec<_> =
             jobs.iter().map(|job| (self.subjects[job.index].typed, job.changes.as_slice())).collect();
         let writing = self.run.writing(self.reading.named);
+        self.memory.begin();
         self.view.act(jobs.iter().map(|job| job.index).collect());
         let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         self.record.times.add(first.type_name(), took);

@@ -3,7 +3,7 @@
 //! Values are kept as keyed fingerprints, never in the clear. What cannot be read is put aside, and the report says so; a run
 //! never stops for it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -29,6 +29,8 @@ pub(super) use past::Past;
 const LEFT: &str = "/left.json";
 const KEY: &str = "/left.key";
 const OWED: &str = "/owed.json";
+/// There while a run changes the machine, and after one that did not end: what an earlier run left is not so any more then.
+pub(crate) const UNENDED: &str = "/unended";
 const VERSION: u32 = 2;
 const LIMIT: u64 = 256 * 1024 * 1024;
 const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
@@ -120,6 +122,10 @@ pub(super) struct Memory {
     header: OnceCell<Option<Header>>,
     left: OnceCell<Left>,
     notes: RefCell<Vec<String>>,
+    /// A run before this one did not end.
+    in_doubt: bool,
+    /// This one has begun to change the machine.
+    begun: Cell<bool>,
 }
 
 impl Memory {
@@ -139,9 +145,39 @@ impl Memory {
             header: OnceCell::new(),
             left: OnceCell::new(),
             notes: RefCell::default(),
+            in_doubt: false,
+            begun: Cell::new(false),
         };
         memory.mac = keyed(&memory.key()?);
+        if let Ok(Some(began)) = memory.dir.read(Path::new(UNENDED), 64) {
+            memory.in_doubt = true;
+            memory.notes.borrow_mut().push(format!(
+                "an earlier run, begun {}, did not end: what it changed is in no report, and this run cannot tell drift from \
+                 new wishes",
+                String::from_utf8_lossy(&began).trim()
+            ));
+        }
         Ok(memory)
+    }
+
+    /// Says on disk, before the first change, that a run is changing the machine: [`Memory::remember`] takes it back.
+    pub(super) fn begin(&self) {
+        if self.begun.replace(true) || self.in_doubt {
+            return;
+        }
+        let now = format!("{:.0}\n", jiff::Timestamp::now());
+        if let Err(error) = write_durably(&self.dir, Path::new(UNENDED), PRIVATE, now.as_bytes()) {
+            tracing::warn!(%error, "that a run began could not be written down: a kill now would not be noticed");
+        }
+    }
+
+    /// What this run left is kept.
+    fn end(&self) {
+        let is_there = self.begun.get() || self.in_doubt;
+        let done = || self.dir.remove(Path::new(UNENDED)).and_then(|()| self.dir.settle());
+        if let Some(Err(error)) = is_there.then(done) {
+            tracing::warn!(%error, "that the run ended could not be written down: the next one takes it for one that did not");
+        }
     }
 
     /// What is to be said of the memory itself.
@@ -222,13 +258,15 @@ impl Memory {
             .as_ref()
     }
 
-    fn write_left(&self, header: &Header, left: &Left) {
+    fn write_left(&self, header: &Header, left: &Left) -> bool {
         let mut bytes = serde_json::to_vec(header).unwrap_or_default();
         bytes.push(b'\n');
         bytes.extend(serde_json::to_vec(left).unwrap_or_default());
-        if let Err(error) = write_durably(&self.dir, Path::new(LEFT), PRIVATE, &bytes) {
+        let done = write_durably(&self.dir, Path::new(LEFT), PRIVATE, &bytes);
+        if let Err(error) = &done {
             tracing::warn!(%error, "what this run left could not be kept: the next run cannot tell drift from new wishes");
         }
+        done.is_ok()
     }
 
     /// Nothing is known of earlier runs.

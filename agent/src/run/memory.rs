@@ -9,6 +9,14 @@ use crate::state::{self, StateDir};
 /// Where else a run can remember: what it left and what is owed, for as long as it lasts.
 const ELSEWHERE: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 
+const NAME: &str = "memory";
+
+/// When a run began that changed the machine and did not end; also of one that is going on.
+pub fn unended(state: &StateDir) -> Option<String> {
+    let mark = state.path().join(NAME).join(crate::enforce::UNENDED.trim_start_matches('/'));
+    std::fs::read_to_string(mark).ok().map(|began| began.trim().to_owned())
+}
+
 /// The directory.
 pub(super) struct Memory {
     dir: StateDir,
@@ -18,7 +26,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn open(state: &StateDir) -> Result<Self, Error> {
-        let kept = state.below("memory").and_then(|memory| memory.draft("probe").map(drop).map(|()| memory));
+        let kept = state.below(NAME).and_then(|memory| memory.draft("probe").map(drop).map(|()| memory));
         match kept {
             Ok(dir) => Ok(Self { dir, lent: None }),
             Err(error @ state::Error::Io { .. }) => {

@@ -39,6 +39,7 @@ impl Correct<'_, '_, '_> {
     fn refresh(&mut self, index: usize, notified: &Notified, mended: &[Change], came: &mut Came) {
         let subject = &self.subjects[index];
         let writing = self.run.writing(self.reading.named);
+        self.memory.begin();
         let (result, took) = check::timed(|| {
             contained(|| subject.provider.refresh_one(subject.typed, notified.notice, mended, writing))
         });

@@ -85,8 +85,8 @@ impl Memory {
     pub(in crate::enforce) fn remember(&self, subjects: &[Subject<'_>], ends: &[End], machine: &dyn Inspect) {
         let whole = ends.iter().all(End::is_settled);
         let is_known = |header: &Header| header.catalog == self.catalog && header.whole;
-        if whole && self.header().is_some_and(is_known) {
-            return;
+        if whole && !self.in_doubt && self.header().is_some_and(is_known) {
+            return self.end();
         }
         let old = self.left();
         let mut resources = BTreeMap::new();
@@ -109,7 +109,9 @@ impl Memory {
             secrets: !left.secret.is_empty() || left.resources.values().any(|entry| !entry.secret.is_empty()),
             half: left.resources.values().any(|entry| entry.half.is_some()),
         };
-        self.write_left(&header, &left);
+        if self.write_left(&header, &left) {
+            self.end();
+        }
     }
 
     fn entry_of(&self, subject: &Subject<'_>, end: &End, old: Option<&Entry>) -> Entry {
@@ -123,6 +125,7 @@ impl Memory {
             End::AsWanted => (self.wanted(subject), None),
             End::Off(off) => (without(self.wanted(subject), off), None),
             End::Unknown(half) => (Properties::new(), half.clone()),
+            End::Untouched if self.in_doubt => (Properties::new(), None),
             End::Untouched => {
                 (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
             }

@@ -47,6 +47,9 @@ impl<'a> Past<'a> {
 
     /// Why a change is due that was due before this run did anything.
     pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> Cause {
+        if self.memory.in_doubt {
+            return Cause::Intentional;
+        }
         let subject = &self.subjects[index];
         let Some(entry) = self.entry(subject) else { return Cause::Intentional };
         let mut kept = self.wanted.borrow_mut();

@@ -61,3 +61,33 @@ fn a_run_that_only_looks_leaves_the_memory_as_it_is() {
     bench.run(Mode::Audit);
     assert_eq!(std::fs::read(&left).unwrap(), before);
 }
+
+#[test]
+fn a_run_that_did_not_end_is_said_and_what_an_earlier_one_left_is_believed_no_more() {
+    let mut bench = enforced();
+    let mark = bench.state().join("unended");
+    assert!(!mark.exists(), "the run ended");
+    // As a kill in the middle leaves it: another content was written, and nothing was remembered of that.
+    std::fs::write(&mark, "2026-11-29T03:00:00Z\n").unwrap();
+    std::fs::write(bench.dir().join("a"), "by the agent itself").unwrap();
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!((findings.counts.changed, findings.counts.corrective), (1, 0));
+    assert!(findings.notes[0].contains("begun 2026-11-29T03:00:00Z, did not end"), "{:?}", findings.notes);
+    assert!(!mark.exists() && bench.run(Mode::Enforce).notes.is_empty());
+    std::fs::write(bench.dir().join("a"), "by hand").unwrap();
+    assert_eq!(bench.run(Mode::Enforce).counts.corrective, 1, "drift is known again");
+}
+
+#[test]
+fn that_a_run_changes_the_machine_stands_on_disk_while_it_does() {
+    let mut bench = enforced();
+    let (mark, seen) = (bench.state().join("unended"), Arc::new(Mutex::new(false)));
+    let content = bench.contents.keep(b"y");
+    bench.add("file", "/b", &[("content", content)].into());
+    let (at, note) = (mark.clone(), seen.clone());
+    bench.contents.on_open(move || *note.lock().unwrap() = at.exists());
+    bench.run(Mode::Audit);
+    assert!(!mark.exists());
+    bench.run(Mode::Enforce);
+    assert!(*seen.lock().unwrap() && !mark.exists());
+}
