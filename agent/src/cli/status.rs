@@ -67,7 +67,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
         certificate_until: identity.current.validity().map_err(anyhow::Error::msg)?.until,
         certificate_renewal: identity.renewal()?,
         reports_waiting: Spool::open(state)?.waiting()?,
-        trouble: state.read_only().into_iter().chain(service.trouble()).collect(),
+        trouble: state.unwritable().into_iter().chain(service.trouble()).collect(),
         daemon: service.daemon,
         running,
         runs_on: last_run.as_ref().and_then(|last| last.runs_on.clone()),

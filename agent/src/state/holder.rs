@@ -8,6 +8,9 @@ use super::{Error, Held, StateDir};
 /// The longest words of a holder.
 const MOST: u64 = 4096;
 
+/// Less room than this is none: so much a run leaves at least, with its report.
+const LEAST_ROOM: u64 = 16 * 1024;
+
 impl StateDir {
     /// The process that holds a lock: `process 12 since 2026-01-01T00:00:00Z`; none where nobody does.
     ///
@@ -21,11 +24,19 @@ impl StateDir {
     }
 
     /// Why nothing can be written here, where that is so: a run could not begin.
-    pub fn read_only(&self) -> Option<String> {
-        rustix::fs::access(self.path(), rustix::fs::Access::WRITE_OK).err().map(|error| {
-            format!("{} cannot be written: {}", self.path().display(), std::io::Error::from(error))
-        })
+    pub fn unwritable(&self) -> Option<String> {
+        let cannot = |why: std::io::Error| format!("{} cannot be written: {why}", self.path().display());
+        let access = rustix::fs::access(self.path(), rustix::fs::Access::WRITE_OK);
+        let full = || rustix::fs::statvfs(self.path()).is_ok_and(|room| is_full(&room));
+        let full = || full().then(|| cannot(std::io::ErrorKind::StorageFull.into()));
+        access.err().map(|error| cannot(error.into())).or_else(full)
     }
+}
+
+/// Whether a file system has no room for what a run leaves to be told.
+fn is_full(room: &rustix::fs::StatVfs) -> bool {
+    let counts_inodes = room.f_files > 0;
+    room.f_bfree.saturating_mul(room.f_frsize) < LEAST_ROOM || (counts_inodes && room.f_ffree == 0)
 }
 
 /// Whether a process has a file open. Its number may be another's by now, and what it has open is not.

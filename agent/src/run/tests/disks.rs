@@ -139,3 +139,16 @@ fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mend
         }
     }
 }
+
+#[test]
+fn a_state_directory_without_room_is_told_as_one_that_cannot_be_written() {
+    let parent = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(parent.path().join("agent")) else { return };
+    let state = StateDir::open(&disk.0).unwrap();
+    assert_eq!(state.unwritable(), None);
+    disk.fill();
+    let told = state.unwritable().unwrap();
+    assert!(told.contains("/agent cannot be written: no storage space"), "{told}");
+    disk.free();
+    assert_eq!(state.unwritable(), None);
+}
