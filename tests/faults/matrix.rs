@@ -200,6 +200,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         By(&[
             "f34_a_database_that_is_cut_off_under_the_server_is_seen",
             "f34_a_store_that_is_empty_or_damaged_stops_the_start",
+            "f34_a_store_that_is_damaged_in_the_middle_stops_the_start",
         ]),
     ),
     (

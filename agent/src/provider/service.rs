@@ -272,7 +272,7 @@ fn is_unit_name(want: &Service) -> bool {
 fn with_old_definition(plan: Plan, want: &Service, unit: &Unit, reading: Reading<'_>) -> Plan {
     let says = |definition: &SystemdUnit| definition.title.unit() == unit.name;
     match plan {
-        Plan::InSync(mut said) if !reading.named.of_type::<SystemdUnit>().any(|other| says(other)) => {
+        Plan::InSync(mut said) if !reading.named.of_type::<SystemdUnit>().any(says) => {
             let note = "its definition on disk was not read by systemd yet, and it runs by an older one: `systemctl \
                         daemon-reload` reads it, a restart takes it; a `systemd_unit` is read at once";
             let is = unit.activity.words();

@@ -87,7 +87,7 @@ impl Found {
             match hold {
                 Hold::Tree | Hold::Home(_) | Hold::Links => {}
                 Hold::Piece(..) | Hold::Member(_) | Hold::SaidOfPart(_) | Hold::Taken => {
-                    parts.push((*index, hold))
+                    parts.push((*index, hold));
                 }
                 _ => {
                     let mut rivals = whole.iter().filter(|one| self.compare(thing, **one, (*index, hold)));

@@ -148,7 +148,6 @@ pub(super) const WORDS: &[Synonym] = words! {
     ["systemd_unit"] "unit" => TITLE;
     ["systemd_unit"] "enable" | "active" | "enabled" => Here::Advice("whether a unit runs, and starts at boot, is said by a `service` of its name");
     ["notify"] "msg" => Here::Named("message");
-    ["tidy"] "path" => TITLE;
 
     [] "state" => Here::Named("ensure");
     [] "watch" | "listen" | "onchanges" => Here::Named("subscribe");

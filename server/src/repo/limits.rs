@@ -233,16 +233,15 @@ impl Limits {
     }
 }
 
+/// Parts by name.
+type Parts<'a> = Vec<(&'a str, Part)>;
+
 /// An owner with all of its parts.
-type Turn<'a> = (Owner, Amount, Vec<(&'a str, Part)>);
+type Turn<'a> = (Owner, Amount, Parts<'a>);
 
 /// The parts by their owners, in the order in which they go: the largest by files or by bytes, whichever is over.
-fn in_turn<'a>(
-    parts: Vec<(&'a str, Part)>,
-    machines: &BTreeMap<String, String>,
-    by_files: bool,
-) -> Vec<Turn<'a>> {
-    let mut owners: BTreeMap<Owner, (Amount, Vec<(&str, Part)>)> = BTreeMap::new();
+fn in_turn<'a>(parts: Parts<'a>, machines: &BTreeMap<String, String>, by_files: bool) -> Vec<Turn<'a>> {
+    let mut owners: BTreeMap<Owner, (Amount, Parts<'_>)> = BTreeMap::new();
     for (name, part) in parts {
         let (amount, parts) = owners.entry(owner(name, machines)).or_default();
         amount.plus(part.amount);

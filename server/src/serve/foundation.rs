@@ -45,6 +45,10 @@ pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), Foun
         let what = if file.exists() { "empty" } else { "missing" };
         return Err(FoundationError::NoStore(name, what));
     }
+    if founded {
+        tracing::info!(file = %file.display(), "looking whether the database is whole");
+        Store::check_whole(&file).map_err(failed)?;
+    }
     let store = Store::open(&file).map_err(failed)?;
     if !founded && store.is_used().await.map_err(failed)? {
         return Err(FoundationError::NoAuthority(name));
@@ -112,6 +116,19 @@ mod tests {
             let error = refused(&fixture, &data).await;
             assert!(error.contains("server.db") && error.contains("backup"), "{error}");
         }
+    }
+
+    #[actix_web::test]
+    async fn f34_a_store_that_is_damaged_in_the_middle_stops_the_start() {
+        let (fixture, data) = stopped().await;
+        let file = data.join("server.db");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2 / 4096 * 4096;
+        bytes[middle..middle + 5 * 4096].fill(0);
+        std::fs::write(&file, &bytes).unwrap();
+        let error = refused(&fixture, &data).await;
+        assert!(error.contains("server.db") && error.contains("backup"), "{error}");
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "it is as it was");
     }
 
     #[actix_web::test]

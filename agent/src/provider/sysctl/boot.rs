@@ -58,9 +58,9 @@ impl Boot {
     pub(super) fn overruling(&self, key: &SysctlKey, value: &SysctlValue) -> Option<Word> {
         let own = Path::new(key.file()).file_name()?;
         let after = self.files.iter().filter(|(name, _)| name.as_os_str() > own);
-        let words =
+        let mut words =
             after.filter_map(|(_, (path, text))| Some(Word { value: last(key, text)?, path: path.clone() }));
-        words.last().filter(|word| word.value != *value)
+        words.next_back().filter(|word| word.value != *value)
     }
 
     /// What `sysctl --system` sets in its place.
@@ -78,7 +78,7 @@ fn last(key: &SysctlKey, text: &str) -> Option<SysctlValue> {
         let name = SysctlKey::parse(name.trim())?;
         (name.name() == key.name()).then(|| SysctlValue::new(value))
     };
-    text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])).filter_map(setting).last()
+    text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])).filter_map(setting).next_back()
 }
 
 #[cfg(test)]
