@@ -125,7 +125,7 @@ fn assignments<'a>(parameters: impl Iterator<Item = &'a Parameter> + Clone, modu
         };
         match value {
             Some(value) => format!("{:width$} = {}\n", parameter.name, toml(&value)),
-            None => format!("# {} = …: {}\n", parameter.name, one_line(&parameter.type_text)),
+            None => format!("# {} = …: {}\n", parameter.name, type_of(parameter)),
         }
     };
     parameters.map(line).collect()
@@ -179,6 +179,13 @@ fn section(page: &mut String, manifest: &Manifest, modules: &Modules) {
     }
 }
 
+/// A parameter's type on one line. In quotes, a line end is a part of a pattern, and no blank.
+fn type_of(parameter: &Parameter) -> String {
+    let parts = parameter.type_text.split('\'').enumerate();
+    let shown = parts.map(|(at, part)| if at % 2 == 0 { part.into() } else { part.replace('\n', "\\n") });
+    one_line(&shown.collect::<Vec<String>>().join("'"))
+}
+
 fn parameters(manifest: &Manifest, modules: &Modules) -> String {
     let row = |parameter: &Parameter| {
         let merge = match &parameter.merge {
@@ -187,7 +194,7 @@ fn parameters(manifest: &Manifest, modules: &Modules) -> String {
         };
         [
             code(&parameter.name),
-            code(&one_line(&parameter.type_text)),
+            code(&type_of(parameter)),
             if is_secret(parameter, modules) { "a secret".to_owned() } else { default(parameter, manifest) },
             format!("{}{merge}", plain(parameter.doc.as_deref().unwrap_or_default())),
         ]

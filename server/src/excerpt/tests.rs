@@ -402,7 +402,7 @@ fn what_is_known_to_be_no_secret_is_shown() {
 fn a_line_without_end_is_cut_around_what_is_meant() {
     let text: Arc<str> = format!("x = \"{}\" y {}", "a".repeat(9_000), "b".repeat(9_000)).into();
     let at = text.find(" y ").unwrap() + 1;
-    let origin = holdfast_catalog::origin::Origin::locate(&"a".into(), &text, at..at + 1);
+    let origin = Origin::locate(&"a".into(), &text, at..at + 1);
     let line = super::Masked::open(&text).line(&origin).unwrap();
     assert_eq!(&line.text[line.marked.clone()], "y");
     assert!(line.text.len() < 1_000, "{}", line.text.len());
