@@ -57,6 +57,9 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     let mut judgement = Status::judge(last_run.as_ref(), now(), interval);
     if running.is_none()
         && let Some(began) = unended(state)
+        && last_run
+            .as_ref()
+            .is_none_or(|last| began.parse().is_ok_and(|began: Timestamp| last.started < began))
     {
         judgement = cut_off(judgement, &began);
     }

@@ -171,7 +171,15 @@ impl Memory {
         }
     }
 
-    /// What this run left is kept.
+    /// Nothing of what was left is believed by the next run. Removing takes no room.
+    fn forget_left(&self) {
+        let done = self.dir.remove(Path::new(LEFT)).and_then(|()| self.dir.settle());
+        if let Err(error) = done {
+            tracing::warn!(%error, "what an earlier run left stays, though this one changed the machine");
+        }
+    }
+
+    /// The run came to its end.
     fn end(&self) {
         let is_there = self.begun.get() || self.in_doubt;
         let done = || self.dir.remove(Path::new(UNENDED)).and_then(|()| self.dir.settle());

@@ -231,12 +231,15 @@ impl<'a> Record<'a> {
 
     /// The one way into the report: redacted, counted and limited.
     fn add(&mut self, index: usize, mut event: Event) {
-        let redact = self.redact(index);
-        event.diff = event.diff.take().map(|diff| redact.text(diff));
-        event.reason = event.reason.take().map(|reason| redact.said(reason));
-        for text in [&mut event.is, &mut event.should, &mut event.reason, &mut event.path] {
-            // Cut last, so that no half of a secret is left that the whole would have been replaced for.
-            *text = text.take().map(|text| cut(redact.text(text)));
+        let own = Redact::of(&self.subjects[index].resource.attributes);
+        let attributes = self.subjects.iter().map(|subject| &subject.resource.attributes);
+        let all = self.secrets.get_or_init(|| Redact::of_all(attributes));
+        event.diff = event.diff.take().map(|diff| own.text(all.text(diff)));
+        // Cut last, so that no half of a secret is left that the whole would have been replaced for.
+        event.reason = event.reason.take().map(|reason| cut(own.said(all.said(reason))));
+        event.path = event.path.take().map(|path| cut(own.text(path)));
+        for text in [&mut event.is, &mut event.should] {
+            *text = text.take().map(|text| cut(own.text(all.text(text))));
         }
         let length = event.diff.as_ref().map_or(0, String::len);
         if length > MAX_DIFF || self.diffs + length > MAX_DIFFS {
@@ -258,16 +261,6 @@ impl<'a> Record<'a> {
             log(&event);
             self.keep(event);
         }
-    }
-
-    /// What is hidden beside a resource.
-    fn redact(&self, index: usize) -> &Redact {
-        static EVERYTHING: Redact = Redact::Everything;
-        if Redact::hides_all(&self.subjects[index].resource.attributes) {
-            return &EVERYTHING;
-        }
-        let attributes = self.subjects.iter().map(|subject| &subject.resource.attributes);
-        self.secrets.get_or_init(|| Redact::of_all(attributes))
     }
 
     /// Keeps an event. In a full report, what is wrong takes the place of what is well.

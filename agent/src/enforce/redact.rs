@@ -8,10 +8,13 @@ mod pieces; // of secrets, in what tools say
 use holdfast_catalog::resource::Attributes;
 use holdfast_catalog::value::{Kind, MASK, Value};
 
-use pieces::Pieces;
+use pieces::{Pieces, SHORTEST};
 
 /// Shorter secrets stand in texts by chance: texts beside them are hidden whole.
 const SHORT: usize = 4;
+
+/// Beside other resources than its own, a secret of so many bytes is told from other text.
+const TELLING: usize = 8;
 
 /// The secrets of a resource, or of a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,33 +29,37 @@ pub(super) enum Redact {
 
 impl Redact {
     /// Whether a resource with these attributes has a secret that is too short to be told from other text.
-    pub(super) fn hides_all(attributes: &Attributes) -> bool {
+    fn hides_all(attributes: &Attributes) -> bool {
         all(attributes).iter().any(|secret| secret.len() < SHORT)
     }
 
     /// For one resource.
-    #[cfg(test)]
-    fn of(attributes: &Attributes) -> Self {
-        if Self::hides_all(attributes) { Self::Everything } else { Self::of_all([attributes].into_iter()) }
+    pub(super) fn of(attributes: &Attributes) -> Self {
+        if Self::hides_all(attributes) {
+            return Self::Everything;
+        }
+        Self::these(all(attributes), SHORT, SHORTEST)
     }
 
     /// For every resource of a catalog: what one is given another may print, as a service does that quotes its settings. A
-    /// short secret is hidden beside its own resource alone.
+    /// secret that may be a word of any text, such as `root`, is hidden beside its own resource alone.
     pub(super) fn of_all<'a>(resources: impl Iterator<Item = &'a Attributes>) -> Self {
-        Self::these(resources.flat_map(all).filter(|secret| secret.len() >= SHORT).collect())
+        let secrets = resources.flat_map(all).filter(|secret| secret.len() >= TELLING);
+        Self::these(secrets.collect(), TELLING, TELLING)
     }
 
-    fn these(mut secrets: Vec<String>) -> Self {
+    /// These, their lines of `least` bytes, and their pieces from `piece` bytes on.
+    fn these(mut secrets: Vec<String>, least: usize, piece: usize) -> Self {
         if secrets.is_empty() {
             return Self::Nothing;
         }
         // A command quotes lines rather than whole files.
         let lines: Vec<_> =
             secrets.iter().flat_map(|s| s.lines()).map(|line| line.trim().to_owned()).collect();
-        secrets.extend(lines.into_iter().filter(|line| line.len() >= SHORT));
+        secrets.extend(lines.into_iter().filter(|line| line.len() >= least));
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
-        let pieces = Pieces::of(secrets.iter().map(String::as_str));
+        let pieces = Pieces::of(secrets.iter().map(String::as_str), piece);
         Self::These(secrets, pieces)
     }
 

@@ -138,10 +138,11 @@ impl State {
         let known = owner.is_known();
         let taken = if known { self.known } else { self.held.len() - self.known };
         if taken >= most {
-            let same_share = self.owners.iter().filter(|(other, _)| other.is_known() == known);
+            let same_share = || self.owners.iter().filter(|(other, _)| other.is_known() == known);
+            let held = same_share().map(|(_, ids)| ids.len()).max().unwrap_or_default();
             // Of those who hold the same, whoever has been silent longest: who has just come is not cut off at the door.
-            let greediest = same_share
-                .max_by_key(|(_, ids)| (ids.len(), Reverse(self.longest_silent(ids).map(|(at, _)| at))));
+            let most = same_share().filter(|(_, ids)| ids.len() == held);
+            let greediest = most.max_by_key(|(_, ids)| Reverse(self.longest_silent(ids).map(|(at, _)| at)));
             if let Some(greediest) = greediest.map(|(other, _)| *other) {
                 self.dismiss(greediest);
             }

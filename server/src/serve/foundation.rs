@@ -46,8 +46,11 @@ pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), Foun
         return Err(FoundationError::NoStore(name, what));
     }
     if founded {
-        tracing::info!(file = %file.display(), "looking whether the database is whole");
-        Store::check_whole(&file).map_err(failed)?;
+        let megabytes = std::fs::metadata(&file).map_or(0, |found| found.len() / 1_000_000);
+        tracing::info!(file = %file.display(), megabytes, "looking whether the database is whole");
+        let whole = file.clone();
+        let looked = tokio::task::spawn_blocking(move || Store::check_whole(&whole)).await;
+        looked.unwrap_or_else(|error| Err(store::Error::Database(Box::new(error)))).map_err(failed)?;
     }
     let store = Store::open(&file).map_err(failed)?;
     if !founded && store.is_used().await.map_err(failed)? {

@@ -15,6 +15,9 @@ use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
 use crate::provider::{Change, ChangeKind, Former};
 use crate::system::Inspect;
 
+/// Attributes that say how something is done, and nothing of what: no difference comes of them.
+const ASIDE: [&str; 4] = ["backup", "show_diff", "timeout", "validate"];
+
 /// How a resource stood when the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::enforce) enum End {
@@ -109,9 +112,11 @@ impl Memory {
             secrets: !left.secret.is_empty() || left.resources.values().any(|entry| !entry.secret.is_empty()),
             half: left.resources.values().any(|entry| entry.half.is_some()),
         };
-        if self.write_left(&header, &left) {
-            self.end();
+        if !self.write_left(&header, &left) {
+            // The run did end: what an earlier one left is believed no more, and that is all.
+            self.forget_left();
         }
+        self.end();
     }
 
     fn entry_of(&self, subject: &Subject<'_>, end: &End, old: Option<&Entry>) -> Entry {
@@ -125,7 +130,8 @@ impl Memory {
             End::AsWanted => (self.wanted(subject), None),
             End::Off(off) => (without(self.wanted(subject), off), None),
             End::Unknown(half) => (Properties::new(), half.clone()),
-            End::Untouched if self.in_doubt => (Properties::new(), None),
+            // What is only watched no run can have changed.
+            End::Untouched if self.in_doubt && subject.policy == Policy::Enforce => (Properties::new(), None),
             End::Untouched => {
                 (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
             }
@@ -149,7 +155,7 @@ impl Memory {
             .resource
             .attributes
             .iter()
-            .filter(|(name, _)| !subject.provider.is_property(name))
+            .filter(|(name, _)| !subject.provider.is_property(name) && !ASIDE.contains(&&***name))
             .collect();
         self.fingerprint(&format!("{rules:?}"))
     }

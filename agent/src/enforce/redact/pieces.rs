@@ -12,7 +12,7 @@ use holdfast_catalog::value::MASK;
 const LONGEST: usize = 8;
 
 /// Shorter stretches stand in texts by chance.
-const SHORTEST: usize = 6;
+pub(super) const SHORTEST: usize = 6;
 
 /// With fewer different bytes, such as a line of dashes, a stretch says nothing.
 const DIFFERENT: usize = 4;
@@ -26,10 +26,11 @@ const ENCODED: usize = 4 * 1024;
 pub(in crate::enforce) struct Pieces([HashSet<u64>; LONGEST - SHORTEST + 1]);
 
 impl Pieces {
-    pub(super) fn of<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
+    /// Of these secrets, in stretches of at least so many bytes.
+    pub(super) fn of<'a>(secrets: impl Iterator<Item = &'a str>, shortest: usize) -> Self {
         let mut pieces = Self::default();
         for secret in secrets {
-            pieces.add(secret, (secret.len() / 2).clamp(SHORTEST, LONGEST));
+            pieces.add(secret, (secret.len() / 2).clamp(shortest, LONGEST));
             if secret.len() <= ENCODED {
                 encoded(secret).iter().for_each(|form| pieces.add(form, LONGEST));
             }

@@ -38,6 +38,10 @@ fn one(
     let is = machine.lstat(at)?.map(|stat| stat.kind);
     match (what, is) {
         (What::Directory, Some(FileKind::Directory)) => return Ok(()),
+        (_, Some(FileKind::Directory)) if !machine.list(at)?.is_empty() => {
+            return Err(stands_there(at, "a directory that holds something"));
+        }
+        (What::Directory, Some(FileKind::Symlink)) => return Err(stands_there(at, "a link")),
         (_, Some(FileKind::Directory)) => machine.remove_tree(at)?,
         (What::Directory, Some(_)) => machine.remove(at)?,
         _ => {}
@@ -54,6 +58,14 @@ fn one(
         }
     }
     Ok(())
+}
+
+/// What may hold somebody's data, or lead to them, is not removed to put a member in its place.
+fn stands_there(at: &Path, what: &str) -> Error {
+    Error::Conflict(format!(
+        "{} is {what}, where the archive has something else: move it away, or name it in `ignore`",
+        at.display()
+    ))
 }
 
 /// Gives members the permission bits that they had, and what no owner or group is said for to the agent's own.

@@ -172,10 +172,13 @@ impl<'a> Git<'a> {
         let mut files: Vec<_> = text.split('\0').filter_map(entry).collect();
         files.extend(self.passed_over()?.iter().map(|path| format!("{path} (hidden from git)")));
         if submodules {
-            // Each of them by the paths from the top.
-            let each = format!("git status --porcelain {} | sed \"s|^...|$displaypath/|\"", quiet.join(" "));
+            // The path of a submodule is the repository's word: it is printed, and never a part of a command.
+            let each = format!(
+                "printf '\\0%s\\0' \"$displaypath\" && git status --porcelain -z {}",
+                quiet.join(" ")
+            );
             let text = self.run(&["submodule", "--quiet", "foreach", "--recursive", &each])?;
-            files.extend(text.lines().map(str::to_owned));
+            files.extend(of_submodules(&text));
         }
         Ok(files)
     }
@@ -271,6 +274,20 @@ fn failed(arguments: &[&str], output: &Output) -> Error {
     }
 }
 
+/// Changed files by their paths from the top: after an empty entry comes the path of a submodule, then what it says of its own.
+fn of_submodules(text: &str) -> Vec<String> {
+    let (mut files, mut within) = (Vec::new(), "");
+    let mut entries = text.split('\0');
+    while let Some(entry) = entries.next() {
+        if entry.is_empty() {
+            within = entries.next().unwrap_or_default();
+        } else if let Some(path) = entry.get(3..) {
+            files.push(format!("{within}/{path}"));
+        }
+    }
+    files
+}
+
 #[cfg(test)]
 mod tests {
     use holdfast_catalog::resource::attribute::Attribute as _;
@@ -278,6 +295,14 @@ mod tests {
     use super::*;
     use crate::provider::trial;
     use crate::system::double::Double;
+
+    #[test]
+    fn files_of_submodules_are_told_by_their_whole_paths_whatever_these_hold() {
+        let text = "\0lib\0 M s\0 M t u\0\0lib/deep|&;id >x #\0\0other\0 D a\0";
+        assert_eq!(of_submodules(text), ["lib/s", "lib/t u", "other/a"]);
+        assert_eq!(of_submodules("\0x;id|e #\0 M a\0"), ["x;id|e #/a"]);
+        assert!(of_submodules("").is_empty());
+    }
 
     #[test]
     fn secrets_are_in_no_argument_and_nobody_is_asked() {

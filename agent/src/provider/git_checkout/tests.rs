@@ -249,6 +249,7 @@ fn what_is_hidden_from_git_is_a_local_change() {
 #[test]
 fn changed_files_of_submodules_are_named_and_thrown_away() {
     let Some((mut bench, index)) = bench("v1", &[("submodules", true.into())]) else { return };
+    // Its path is the repository's word, and may be anything.
     let allow = "export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=protocol.file.allow GIT_CONFIG_VALUE_0=always";
     sh(
         &bench,
@@ -256,7 +257,9 @@ fn changed_files_of_submodules_are_named_and_thrown_away() {
     );
     sh(
         &bench,
-        &format!("{COMMIT} {allow}; git submodule --quiet add ../lib lib; git commit -qm lib; git tag v3"),
+        &format!(
+            "{COMMIT} {allow}; git submodule --quiet add --name lib ../lib 'l|;e&b'; git commit -qm lib; git tag v3"
+        ),
     );
     bench.run(Mode::Enforce);
     // The checkout of a submodule of this machine is the test's own: git lets nobody clone by a path.
@@ -268,14 +271,14 @@ fn changed_files_of_submodules_are_named_and_thrown_away() {
     );
     bench.set(index, "revision", of(&bench, "v3").as_str());
     bench.run(Mode::Enforce);
-    sh(&bench, "echo precious >app/lib/s; echo mine >app/file");
+    sh(&bench, "echo precious >'app/l|;e&b/s'; echo mine >app/file");
     let said = event(&mut bench);
-    assert!(said.reason.as_deref().is_some_and(|words| words.contains("lib/s")), "{said:?}");
+    assert!(said.reason.as_deref().is_some_and(|words| words.contains("l|;e&b/s")), "{said:?}");
     bench.set(index, "force", true);
     let events = bench.run(Mode::Enforce).events;
     assert!(events.iter().any(|event| event.status == Status::Changed), "{events:?}");
-    assert_eq!(bench.read("app/lib/s").as_deref(), Some("s\n"));
-    sh(&bench, "echo dirty >app/lib/s");
+    assert_eq!(bench.read("app/l|;e&b/s").as_deref(), Some("s\n"));
+    sh(&bench, "echo dirty >'app/l|;e&b/s'");
     changes(&mut bench, "force", Cause::Corrective);
 }
 

@@ -145,7 +145,7 @@ async fn a28_counts_that_contradict_each_other_are_not_taken() {
     for counts in [
         Counts { failed: u32::MAX, ..sent },
         Counts { total: u32::MAX, unchanged: u32::MAX, ..sent },
-        Counts { corrective: 1, ..sent },
+        Counts { corrective: 2, ..sent },
     ] {
         let request = agent.post(path::REPORTS).json(&Report { counts, ..report() });
         let refused = read::<ReportAnswer>(request.send().await.unwrap()).await;
