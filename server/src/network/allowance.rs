@@ -106,11 +106,14 @@ fn make_room<K: Eq + Hash>(buckets: &mut HashMap<K, Bucket>, now: Instant) {
     let mut levels: Vec<f64> = buckets.values().map(Bucket::level).collect();
     let (_, middle, _) = levels.select_nth_unstable_by(MOST / 2, f64::total_cmp);
     let middle = *middle;
-    let mut room = MOST / 2;
+    // Of those who are as full as one another, as many as there is room for beside the emptier ones.
+    let emptier = levels.iter().filter(|level| **level < middle).count();
+    let mut room = (MOST / 2).saturating_sub(emptier);
     buckets.retain(|_, bucket| {
-        let stays = bucket.level() <= middle && room > 0;
-        room -= usize::from(stays);
-        stays
+        let level = bucket.level();
+        let is_one = level == middle && room > 0;
+        room -= usize::from(is_one);
+        level < middle || is_one
     });
 }
 

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn without(secrets: &[&str], text: &str) -> String {
-        Pieces::of(secrets.iter().copied()).without(text.to_owned())
+        Pieces::of(secrets.iter().copied(), SHORTEST).without(text.to_owned())
     }
 
     #[test]
