@@ -64,13 +64,14 @@ impl Spool {
         Ok(Self { waiting, refused })
     }
 
-    /// Adds a report. Its id grows with time, so names sort in the order of runs.
+    /// Adds a report, after all that wait: names sort in the order of runs, whatever the clock said to each.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub fn add(&self, report: &Report) -> Result<(), state::Error> {
         let json = serde_json::to_vec(report).unwrap_or_default();
-        self.waiting.replace(&format!("{}.json", report.run), &json)?;
+        let number = reports(&self.waiting)?.last().map_or(0, |last| number_of(last)) + 1;
+        self.waiting.replace(&format!("n{number:010}-{}.json", report.run), &json)?;
         shorten(&self.waiting, MAX_WAITING)
     }
 
@@ -152,6 +153,12 @@ fn reports(dir: &StateDir) -> Result<Vec<String>, state::Error> {
     Ok(dir.names()?.into_iter().filter(|name| name.ends_with(".json")).collect())
 }
 
+/// The place of a report among those that wait.
+fn number_of(name: &str) -> u64 {
+    let number = name.strip_prefix('n').and_then(|rest| rest.split_once('-'));
+    number.and_then(|(number, _)| number.parse().ok()).unwrap_or_default()
+}
+
 fn shorten(dir: &StateDir, most: usize) -> Result<(), state::Error> {
     let names = reports(dir)?;
     let over = names.len().saturating_sub(most);
@@ -160,12 +167,34 @@ fn shorten(dir: &StateDir, most: usize) -> Result<(), state::Error> {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_catalog::report::{Counts, Mode, Source};
+
     use super::*;
 
     fn spool() -> (tempfile::TempDir, Spool) {
         let parent = tempfile::tempdir().unwrap();
         let state = StateDir::open(&parent.path().join("agent")).unwrap();
         (parent, Spool::open(&state).unwrap())
+    }
+
+    fn report(run: uuid::Uuid) -> Report {
+        Report {
+            run,
+            catalog: None,
+            commit: None,
+            environment: None,
+            mode: Mode::Enforce,
+            source: Source::Cache,
+            started: jiff::Timestamp::UNIX_EPOCH,
+            duration_ms: 1,
+            phases: [].into(),
+            types: [].into(),
+            counts: Counts::default(),
+            events: Vec::new(),
+            error: None,
+            agent: "0".into(),
+            volatile: [].into(),
+        }
     }
 
     #[test]
@@ -179,5 +208,18 @@ mod tests {
         let expected: Vec<_> = ids[3..].iter().map(|id| format!("{id}.json")).collect();
         assert_eq!(reports(&spool.waiting).unwrap(), expected);
         assert_eq!(spool.waiting().unwrap(), MAX_WAITING);
+    }
+
+    #[test]
+    fn a_run_whose_clock_was_ahead_is_told_before_the_next_one() {
+        let (_parent, spool) = spool();
+        spool.waiting.replace(&format!("{}.json", uuid::Uuid::now_v7()), b"{}").unwrap();
+        let runs = [9, 3, 7].map(uuid::Uuid::from_u128);
+        for run in runs {
+            spool.add(&report(run)).unwrap();
+        }
+        let names = reports(&spool.waiting).unwrap();
+        let told: Vec<_> = names[1..].iter().map(|name| name.split_once('-').unwrap().1.to_owned()).collect();
+        assert_eq!(told, runs.map(|run| format!("{run}.json")));
     }
 }
