@@ -1,9 +1,7 @@
 //! From a configuration to a running server, and back: any error stops the start; afterwards errors are logged.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +23,13 @@ use crate::store::user::{Role, Scope};
 use crate::store::{self, Store};
 use crate::{admin, api, check, dashboard};
 
+mod data_dir; // one server's alone, with what was made in it
 mod foundation; // the CA and the store, made once
 
 pub mod hook; // a push takes effect at once
 pub mod ready; // systemd is told
 
+pub use data_dir::DataDirError;
 pub use foundation::FoundationError;
 
 #[cfg(test)]
@@ -45,23 +45,9 @@ const SHUTDOWN: u64 = 10;
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory is unusable.
-    #[error("the data directory {path}: {source}")]
-    DataDir {
-        /// Which.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Others may look into it, or own it.
-    #[error(
-        "the data directory {0} is another user's or open to others: if it is the server's alone, `chown` it to the \
-         server's user and `chmod 700 {0}`; otherwise name another"
-    )]
-    Open(String),
-    /// Another server uses it.
-    #[error("another server is running on {0}: stop it first")]
-    Running(String),
+    /// The data directory is unusable, or another server's.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// An address is unusable.
     #[error("cannot listen on {address}: {source}")]
     Listen {
@@ -126,7 +112,7 @@ impl Server {
     /// # Errors
     /// The first thing that is in the way.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let lock = take_data_dir(&config.data_dir)?;
+        let lock = data_dir::take(&config.data_dir)?;
         // First, and before anything is made: a mistyped repository must leave nothing behind.
         let source = open_source(&config).await?;
         let (store, authority, key) = foundation::lay(&config.data_dir).await?;
@@ -229,30 +215,6 @@ impl Server {
         }
         self.live.write_seen().await;
         self.store.close().await;
-    }
-}
-
-/// Makes the data directory, and keeps a second server off it.
-fn take_data_dir(directory: &Path) -> Result<File, StartError> {
-    let failed = |source| StartError::DataDir { path: directory.display().to_string(), source };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    // One that was there already may be another's or open to others, and the store and the socket rely on it. It is not
-    // changed here: a mistyped path must not close a directory of the system.
-    let found = fs::metadata(directory).map_err(failed)?;
-    if found.mode() & 0o077 != 0 || found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(StartError::Open(directory.display().to_string()));
-    }
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join("lock"))
-        .map_err(failed)?;
-    // The lock goes with the process, however it ends.
-    match rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::Running(directory.display().to_string())),
-        Err(error) => Err(failed(error.into())),
     }
 }
 

@@ -20,6 +20,7 @@ pub mod commit; // commits that arrived, good or broken
 pub mod event; // what runs changed
 pub mod facts; // what nodes last said about themselves
 pub mod fleet; // all nodes at once, for pages
+pub mod founding; // which CA it belongs to
 pub mod node; // nodes, by generation
 pub mod report; // what runs found and did
 pub mod session; // sessions and one-time login links
@@ -65,6 +66,20 @@ pub enum Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         Self::Database(Box::new(error))
+    }
+}
+
+impl Error {
+    /// Whether the disk or the system is at fault, and not what the file holds.
+    pub fn is_of_the_disk(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
+        let Self::Database(source) = self else { return false };
+        let of_database =
+            source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code);
+        source.is::<std::io::Error>()
+            || of_database.is_some_and(|code| {
+                matches!(code, CannotOpen | DiskFull | PermissionDenied | ReadOnly | SystemIoFailure)
+            })
     }
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::identity::{Authority, AuthorityError, NodeUri, token};
+use crate::store::founding::{Founding, Owner};
 use crate::store::{self, Store};
 
 /// Why there is no founding and no going on.
@@ -11,7 +12,7 @@ use crate::store::{self, Store};
 pub enum FoundationError {
     /// The store has been used, and the CA is not there.
     #[error(
-        "{0}/ca is missing, and {0}/server.db belongs to it: restore `ca/` from a backup. To begin anew, with every \
+        "there is no CA in {0}/ca, and {0}/server.db belongs to one: restore `ca/` from a backup. To begin anew, with every \
          machine enrolled again, move {0} away first. Nothing was changed"
     )]
     NoAuthority(String),
@@ -27,6 +28,18 @@ pub enum FoundationError {
         "{0}/server.db and {0}/ca are of two servers ({1} and {2}): restore both from one backup. Nothing was changed"
     )]
     Strangers(String, String, String),
+    /// The CA has a key of another server among its files.
+    #[error(
+        "{0}/ca/token.key is not the one that {0}/server.db was made with: restore `ca/` and `server.db` from one \
+         backup. Nothing was changed"
+    )]
+    OtherKey(String),
+    /// The system does not let the server have its store.
+    #[error(
+        "{1}: see whether the disk of {0} is full, read-only or failing, and whose {0}/server.db is; the file itself \
+         may be whole, and is not changed"
+    )]
+    Disk(String, #[source] store::Error),
     /// The CA does not work.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -38,31 +51,67 @@ pub enum FoundationError {
 /// Opens what is there, or makes both where there is neither.
 pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), FoundationError> {
     let (name, ca, file) = (data_dir.display().to_string(), data_dir.join("ca"), data_dir.join("server.db"));
-    let failed = |error| FoundationError::Store(name.clone(), error);
-    let founded = Authority::is_at(&ca);
+    let failed = |error: store::Error| match error.is_of_the_disk() {
+        true => FoundationError::Disk(name.clone(), error),
+        false => FoundationError::Store(name.clone(), error),
+    };
+    let (is_made, founded) = (Store::is_at(&file).map_err(failed)?, Authority::is_at(&ca));
     // The CA comes last: where it is, the store has its tables.
-    if founded && !Store::is_at(&file).map_err(failed)? {
+    if founded && !is_made {
         let what = if file.exists() { "empty" } else { "missing" };
         return Err(FoundationError::NoStore(name, what));
     }
-    if founded {
-        let megabytes = std::fs::metadata(&file).map_or(0, |found| found.len() / 1_000_000);
-        tracing::info!(file = %file.display(), megabytes, "looking whether the database is whole");
-        let whole = file.clone();
-        let looked = tokio::task::spawn_blocking(move || Store::check_whole(&whole)).await;
-        looked.unwrap_or_else(|error| Err(store::Error::Database(Box::new(error)))).map_err(failed)?;
+    if is_made {
+        look_whether_it_is_whole(&file).await.map_err(failed)?;
     }
-    let store = Store::open(&file).map_err(failed)?;
-    if !founded && store.is_used().await.map_err(failed)? {
+    let before = if is_made { Owner::of(&file).map_err(failed)? } else { Owner::default() };
+    if !founded && before.is_used {
         return Err(FoundationError::NoAuthority(name));
     }
-    let (authority, key) = if founded { Authority::open(&ca)? } else { Authority::make(&ca)? };
-    let signed = store.any_certificate().await.map_err(failed)?;
-    match signed.as_deref().and_then(NodeUri::in_pem) {
-        Some(node) if node.instance != authority.instance() => {
-            Err(FoundationError::Strangers(name, node.instance, authority.instance().to_owned()))
+    let whole = if founded {
+        let whole = Authority::open(&ca)?;
+        before.fits(&name, &whole)?;
+        Some(whole)
+    } else {
+        None
+    };
+    // Only now: a store that is another server's is not to be changed.
+    let store = Store::open(&file).map_err(failed)?;
+    let (authority, key) = whole.map_or_else(|| Authority::make(&ca), Ok)?;
+    if before.founding.is_none() {
+        store.found(founding(&authority, &key)).await.map_err(failed)?;
+    }
+    Ok((store, authority, key))
+}
+
+async fn look_whether_it_is_whole(file: &Path) -> store::Result<()> {
+    let megabytes = std::fs::metadata(file).map_or(0, |found| found.len() / 1_000_000);
+    tracing::info!(file = %file.display(), megabytes, "looking whether the database is whole");
+    let whole = file.to_owned();
+    let looked = tokio::task::spawn_blocking(move || Store::check_whole(&whole)).await;
+    looked.unwrap_or_else(|error| Err(store::Error::Database(Box::new(error))))
+}
+
+/// What the store keeps of a CA.
+fn founding(authority: &Authority, key: &token::Key) -> Founding {
+    Founding { instance: authority.instance().to_owned(), token_key: key.derive("founding").to_vec() }
+}
+
+impl Owner {
+    /// Whether a store is that of this CA. One of before this was written down is known by its nodes' certificates.
+    fn fits(&self, name: &str, (authority, key): &(Authority, token::Key)) -> Result<(), FoundationError> {
+        let mine = founding(authority, key);
+        let certificate = self.certificate.as_deref().and_then(NodeUri::in_pem).map(|node| node.instance);
+        let instance = self.founding.as_ref().map(|found| found.instance.clone()).or(certificate);
+        if let Some(other) = instance.filter(|instance| *instance != mine.instance) {
+            return Err(FoundationError::Strangers(name.to_owned(), other, mine.instance));
         }
-        _ => Ok((store, authority, key)),
+        match &self.founding {
+            Some(found) if found.token_key != mine.token_key => {
+                Err(FoundationError::OtherKey(name.to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -142,6 +191,28 @@ mod tests {
         }
         let error = refused(&one, &first).await;
         assert!(error.contains("two servers"), "{error}");
+    }
+
+    #[actix_web::test]
+    async fn f36_nobody_has_enrolled_and_what_is_of_another_server_stops_the_start_all_the_same() {
+        let fresh = async || {
+            let fixture = Fixture::start().await;
+            let data = fixture.data_dir();
+            (fixture.stopped().await, data)
+        };
+        for strange in ["server.db", "ca/token.key"] {
+            let ((one, first), (_two, second)) = (fresh().await, fresh().await);
+            std::fs::copy(first.join(strange), first.join("aside")).unwrap();
+            std::fs::copy(second.join(strange), first.join(strange)).unwrap();
+            let error = refused(&one, &first).await;
+            assert!(error.contains(strange) && error.contains("one backup"), "{strange}: {error}");
+            std::fs::rename(first.join("aside"), first.join(strange)).unwrap();
+            one.start().await.expect("what was put back is taken up").stop().await;
+        }
+        let (one, first) = fresh().await;
+        std::fs::rename(first.join("ca"), first.join("aside")).unwrap();
+        let error = refused(&one, &first).await;
+        assert!(error.contains("no CA in"), "{error}");
     }
 
     #[actix_web::test]

@@ -6,16 +6,26 @@ use holdfast_catalog::join::JoinString;
 use holdfast_catalog::state::State;
 
 use super::fixture::{Fixture, Key};
-use super::{Server, StartError};
+use super::{DataDirError, Server, StartError};
 use crate::admin::{Answer, NodeFilter, Outcome, Request, Verdict};
 use crate::config::Config;
-use crate::repo::Scratch;
+use crate::repo::{GitRepository, Scratch};
 use crate::store::user::Role;
 
 #[actix_web::test]
 async fn two_servers_do_not_share_a_data_directory() {
     let fixture = Fixture::start().await;
-    assert!(matches!(fixture.second().await, Err(StartError::Running(_))));
+    let is_running = |started| matches!(started, Err(StartError::DataDir(DataDirError::Running(_))));
+    assert!(is_running(fixture.second().await));
+    // Nothing in it can be removed that would let a second one in.
+    for entry in std::fs::read_dir(fixture.data_dir()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && !path.ends_with("server.db") {
+            std::fs::rename(&path, path.with_extension("aside")).unwrap();
+            assert!(is_running(fixture.second().await), "{}", path.display());
+            std::fs::rename(path.with_extension("aside"), &path).unwrap();
+        }
+    }
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&fixture.data_dir()), 0o700);
     assert_eq!(mode(&fixture.data_dir().join(crate::admin::SOCKET)), 0o600);
@@ -182,6 +192,29 @@ async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_
     scratch.commit(FILE, &format!("{GOOD}# mended\n"));
     assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);
     assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
+    server.stop().await;
+}
+
+#[actix_web::test]
+async fn of_commits_that_come_at_once_each_hears_what_became_of_it() {
+    let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
+    scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
+    scratch.commit(FILE, GOOD);
+    let server = server_of(&scratch, &data).await;
+    scratch.git(&["checkout", "--quiet", "-b", "aside"]);
+    scratch.commit(FILE, &format!("{GOOD}# one\n"));
+    let aside = || GitRepository::open(scratch.path(), "aside").unwrap().head().unwrap().to_string();
+    let skipped = aside();
+    scratch.commit(FILE, &format!("{GOOD}# two\n"));
+    let newest = aside();
+    scratch.git(&["update-ref", "refs/heads/main", &newest]);
+    assert_eq!(judged(&data, newest.clone()).await.outcome, Outcome::InForce);
+    let said = poke(&data, skipped.clone()).await.unwrap_err();
+    assert!(said.contains(&format!("commit {skipped} is superseded by commit {newest}")), "{said}");
+    // A branch that is set back comes to a commit that is old.
+    scratch.git(&["update-ref", "refs/heads/main", &skipped]);
+    assert_eq!(judged(&data, skipped.clone()).await.outcome, Outcome::InForce);
     server.stop().await;
 }
 

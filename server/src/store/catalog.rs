@@ -8,9 +8,9 @@ use holdfast_catalog::hash::ContentHash;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::fleet::KeptBack;
 use super::node::NodeId;
 use super::{Error, Result, Store, millis, time};
-use crate::language::problems::total;
 
 /// A catalog that was served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,14 +139,15 @@ impl Store {
     pub async fn compile_failed(&self, error: CompileErrorRow) -> Result<()> {
         let diagnostics = json(&error.diagnostics)?;
         self.write(move |connection| {
-            let first = error.diagnostics.first();
+            let short = KeptBack::of(&error.commit, &error.diagnostics);
             connection
                 .prepare_cached(
-                    "INSERT INTO compile_error (node, environment, commit_id, since, diagnostics, code, message, errors)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                    "INSERT INTO compile_error (node, environment, commit_id, since, diagnostics, code, message, errors, file)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                      ON CONFLICT (node, environment)
                      DO UPDATE SET commit_id = excluded.commit_id, diagnostics = excluded.diagnostics,
-                       code = excluded.code, message = excluded.message, errors = excluded.errors",
+                       code = excluded.code, message = excluded.message, errors = excluded.errors,
+                       file = excluded.file",
                 )?
                 .execute(params![
                     error.node.0,
@@ -154,9 +155,10 @@ impl Store {
                     error.commit,
                     millis(error.since),
                     diagnostics,
-                    first.map_or("", |first| &first.code),
-                    first.map_or("", |first| &first.message),
-                    u32::try_from(total(&error.diagnostics)).unwrap_or(u32::MAX)
+                    short.code,
+                    short.message,
+                    short.errors,
+                    short.file
                 ])?;
             Ok(())
         })

@@ -85,15 +85,16 @@ pub struct Lately {
 }
 
 /// The columns after the node's.
-const COLUMNS: &str = "report.received_at, report.mode, report.source, report.commit_id, report.total,
-   report.unchanged, report.changed, report.corrective, report.would_change, report.failed, report.skipped,
-   report.not_applicable, report.\"off\", report.refreshed, report.dropped, substr(report.error, 1, 300),
+const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, last_run.commit_id, last_run.total,
+   last_run.unchanged, last_run.changed, last_run.corrective, last_run.would_change, last_run.failed, last_run.skipped,
+   last_run.not_applicable, last_run.\"off\", last_run.refreshed, last_run.dropped, last_run.error,
    compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
-   node.drifted_at, node.changed_at, node.failed_at, json_extract(compile_error.diagnostics, '$[0].origin.file')";
+   node.drifted_at, node.changed_at, node.failed_at, compile_error.file";
 
 /// Each condition stands there where it is meant: one that may be open would be tried on all nodes. All of them are read
-/// as they lie in the table, near their last reports, and sorted afterwards: by the index of names, each is far from the next.
+/// as they lie in the table, with their last runs in the same order, and sorted afterwards: by the index of names, each is far
+/// from the next.
 pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {
     let whose = match scope {
         Scope::Everything => "",
@@ -104,7 +105,7 @@ pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {
     let walk = if *scope == Scope::Everything { "NOT INDEXED" } else { "" };
     format!(
         "SELECT {}, {COLUMNS}
-         FROM node {walk} LEFT JOIN report ON report.id = node.report
+         FROM node {walk} LEFT JOIN last_run ON last_run.node = node.id
            LEFT JOIN compile_error ON compile_error.node = node.id AND compile_error.environment = ?4
          WHERE node.state <> 'gone' {whose} {which}",
         node::COLUMNS

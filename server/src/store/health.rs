@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 use super::{Error, Result, Store, pool};
 
@@ -54,30 +54,6 @@ impl Store {
             said if said == "ok" => Ok(()),
             said => Err(Error::Database(format!("the database is damaged: {said}").into())),
         }
-    }
-
-    /// Whether anybody was ever let in.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn is_used(&self) -> Result<bool> {
-        self.read(|connection| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM node) OR EXISTS (SELECT 1 FROM user)";
-            Ok(connection.query_row(sql, [], |row| row.get(0))?)
-        })
-        .await
-    }
-
-    /// A certificate that was issued to a node, in PEM.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn any_certificate(&self) -> Result<Option<String>> {
-        self.read(|connection| {
-            let sql = "SELECT pem FROM certificate ORDER BY rowid DESC LIMIT 1";
-            Ok(connection.query_row(sql, [], |row| row.get(0)).optional()?)
-        })
-        .await
     }
 
     /// Whether reading works: the file is the one that was opened, whole, and each table can be read. By a connection of

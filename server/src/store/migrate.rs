@@ -14,6 +14,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_state.sql"),
     include_str!("../../migrations/0005_commit_lists.sql"),
     include_str!("../../migrations/0006_certificate_until.sql"),
+    include_str!("../../migrations/0007_founding.sql"),
+    include_str!("../../migrations/0008_last_run.sql"),
 ];
 
 /// Applies what is missing.

@@ -116,6 +116,7 @@ impl Store {
                 event::insert(connection, (id, node, now), position, event)?;
             }
             note_at_node(connection, (node, id, now), &report, &packed)?;
+            note_last_run(connection, id)?;
             kept::forget_too_much(connection, node, id)?;
             Ok(Stored::New(id))
         })
@@ -204,6 +205,18 @@ fn note_at_node(
             at(counts.failed),
             kept::weight(packed.unpacked)
         ])?;
+    Ok(())
+}
+
+/// Keeps beside the node how the run ended: a list of all nodes would have to look for each last report among all reports.
+fn note_last_run(connection: &Connection, report: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO last_run
+             SELECT node, received_at, mode, source, commit_id, total, unchanged, changed, corrective, would_change, failed,
+               skipped, not_applicable, \"off\", refreshed, dropped, substr(error, 1, 300) FROM report WHERE id = ?1",
+        )?
+        .execute([report])?;
     Ok(())
 }
 

@@ -1,0 +1,70 @@
+//! What the store was made with: it belongs to one CA with one key of join strings, and to no other.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{Result, Store, pool};
+
+/// What a store belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Founding {
+    /// The name of the installation, which the CA's certificate holds.
+    pub instance: String,
+    /// Derived from the key of join strings; the key does not follow from it.
+    pub token_key: Vec<u8>,
+}
+
+/// Whose a store is, as far as it says.
+#[derive(Debug, Default)]
+pub struct Owner {
+    /// What was written down at the first start; none where that was interrupted, or by a version that did not.
+    pub founding: Option<Founding>,
+    /// A certificate that was issued to a node, in PEM.
+    pub certificate: Option<String>,
+    /// Whether a CA stood beside it, or anybody was ever let in.
+    pub is_used: bool,
+}
+
+impl Owner {
+    /// Of a file that is a store. It changes nothing, whatever version wrote it.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub fn of(file: &Path) -> Result<Self> {
+        let connection = pool::open_for_reading(file)?;
+        let founding = founding(&connection)?;
+        let certificate = "SELECT pem FROM certificate ORDER BY rowid DESC LIMIT 1";
+        let used = "SELECT EXISTS (SELECT 1 FROM node) OR EXISTS (SELECT 1 FROM user)";
+        Ok(Self {
+            is_used: founding.is_some() || connection.query_row(used, [], |row| row.get(0))?,
+            certificate: connection.query_row(certificate, [], |row| row.get(0)).optional()?,
+            founding,
+        })
+    }
+}
+
+fn founding(connection: &Connection) -> Result<Option<Founding>> {
+    let is_kept = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'founding')";
+    if !connection.query_row(is_kept, [], |row| row.get::<_, bool>(0))? {
+        return Ok(None);
+    }
+    let sql = "SELECT instance, token_key FROM founding";
+    let read = |row: &rusqlite::Row<'_>| Ok(Founding { instance: row.get(0)?, token_key: row.get(1)? });
+    Ok(connection.query_row(sql, [], read).optional()?)
+}
+
+impl Store {
+    /// Writes down what the store belongs to; once.
+    ///
+    /// # Errors
+    /// Where the store fails, or it is written down already.
+    pub async fn found(&self, founding: Founding) -> Result<()> {
+        self.write(move |connection| {
+            let sql = "INSERT INTO founding (only, instance, token_key) VALUES (1, ?1, ?2)";
+            connection.execute(sql, params![founding.instance, founding.token_key])?;
+            Ok(())
+        })
+        .await
+    }
+}
