@@ -57,6 +57,8 @@ pub struct State {
     /// What this server is called; any name where it is empty.
     names: Vec<String>,
     readiness: readiness::Readiness,
+    /// Pages are drawn by as many threads as the machine has for it: one more would only slow all.
+    drawing: Semaphore,
     /// Hashing a password takes memory: a few at once.
     hashing: Semaphore,
     listening: live::Listening,
@@ -76,10 +78,24 @@ impl State {
             attempts: attempts::Attempts::default(),
             strangers: entry::Strangers::default(),
             names: Vec::new(),
+            drawing: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             hashing: Semaphore::new(2),
             listening: live::Listening::default(),
             reading: reading::Reading::default(),
         }
+    }
+
+    /// Does work that goes through many machines or long texts on a thread of its own, so that those that answer, and with
+    /// them whoever asks whether the server is ready, never wait for it.
+    ///
+    /// # Errors
+    /// Where the work fails in an unforeseen way.
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, page::Error> {
+        let _turn = self.drawing.acquire().await.map_err(|_| page::Error::Busy)?;
+        web::block(work).await.map_err(|_| page::Error::Busy)
     }
 
     /// The same for a server that answers to these names alone.

@@ -48,7 +48,7 @@ fn asks_for_current(asked: &Asked) -> bool {
 /// The page.
 pub async fn show(asked: Asked) -> HttpResponse {
     let account = view(&asked);
-    asked.answer(Ok(account))
+    asked.answer(Ok(account)).await
 }
 
 /// The form.
@@ -64,7 +64,7 @@ pub struct NewPassword {
 pub async fn set_password(request: HttpRequest, asked: Asked, form: web::Form<NewPassword>) -> HttpResponse {
     match change(&request, &asked, form.into_inner()).await {
         Ok(cookie) => login::see_other("/account", cookie),
-        Err(error) => asked.answer(Err::<Account, _>(error)),
+        Err(error) => asked.answer(Err::<Account, _>(error)).await,
     }
 }
 

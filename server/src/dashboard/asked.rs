@@ -36,6 +36,7 @@ impl Format {
 }
 
 /// A request of a user who is logged in.
+#[derive(Clone)]
 pub struct Asked {
     /// What the pages stand on.
     pub state: web::Data<State>,
@@ -98,10 +99,15 @@ impl Asked {
     }
 
     /// The answer: the view, or why there is none.
-    pub fn answer(self, view: Result<impl View, Error>) -> HttpResponse {
-        match view {
-            Ok(view) => page::draw(&view, self.format, &self.user),
-            Err(error) => Problem { error, format: self.format, wanted: self.wanted }.error_response(),
+    pub async fn answer(self, view: Result<impl View + Send + 'static, Error>) -> HttpResponse {
+        let (format, user) = (self.format, self.user);
+        let drawn = match view {
+            Ok(view) => self.state.apart(move || page::draw(&view, format, &user)).await,
+            Err(error) => Err(error),
+        };
+        match drawn {
+            Ok(text) => page::of_format(format, text),
+            Err(error) => Problem { error, format, wanted: self.wanted }.error_response(),
         }
     }
 }

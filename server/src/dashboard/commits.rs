@@ -215,11 +215,15 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     let mut commits = asked.state.store.commits(environment, (page - 1) * PAGE, PAGE + 1).await?;
     let has_next = commits.len() > PAGE as usize;
     commits.truncate(PAGE as usize);
-    let (head, members) = (asked.head().await?, nodes::members(asked).await?);
-    let numbers = Numbers::of(&members);
+    let (head, members, asked) = (asked.head().await?, nodes::members(asked).await?, asked.clone());
+    let state = asked.state.clone();
+    let commits = state.apart(move || {
+        let numbers = Numbers::of(&members);
+        commits.iter().map(|commit| entry(commit, head.as_ref(), &numbers, &asked)).collect()
+    });
     let address = |page| if page == 1 { "/commits".to_owned() } else { format!("/commits?page={page}") };
     Ok(Commits {
-        commits: commits.iter().map(|commit| entry(commit, head.as_ref(), &numbers, asked)).collect(),
+        commits: commits.await?,
         previous: (page > 1).then(|| address(page - 1)),
         next: has_next.then(|| address(page + 1)),
     })
@@ -231,11 +235,22 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
 /// Where there is none, or the store fails.
 pub async fn view_one(asked: &Asked, id: &str) -> Result<CommitPage, Error> {
     let (rows, head) = (asked.state.store.commit(id.to_owned()).await?, asked.head().await?);
-    let members = nodes::members(asked).await?;
+    let (members, asked, id) = (nodes::members(asked).await?, asked.clone(), id.to_owned());
+    let state = asked.state.clone();
+    state.apart(move || page_of(&id, &rows, head.as_ref(), &members, &asked)).await?
+}
+
+fn page_of(
+    id: &str,
+    rows: &[CommitRow],
+    head: Option<&Head>,
+    members: &[Member],
+    asked: &Asked,
+) -> Result<CommitPage, Error> {
     let broken = rows.iter().find(|row| row.status == CommitStatus::Broken);
     let broken = broken.or(rows.iter().find(|row| !row.diagnostics.is_empty()));
-    let numbers = Numbers::of(&members);
-    let entries: Vec<_> = rows.iter().map(|row| entry(row, head.as_ref(), &numbers, asked)).collect();
+    let numbers = Numbers::of(members);
+    let entries: Vec<_> = rows.iter().map(|row| entry(row, head, &numbers, asked)).collect();
     let newest = entries.first().ok_or(Error::NotFound)?;
     let in_force = newest.standing == Standing::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members
@@ -262,11 +277,11 @@ pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Erro
         Ok(which) => view(&asked, which.into_inner()).await,
         Err(error) => Err(Error::Wrong(error.to_string())),
     };
-    asked.answer(view)
+    asked.answer(view).await
 }
 
 /// One commit.
 pub async fn show_one(asked: Asked, commit: web::Path<String>) -> HttpResponse {
     let view = view_one(&asked, &commit).await;
-    asked.answer(view)
+    asked.answer(view).await
 }

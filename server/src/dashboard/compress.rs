@@ -11,6 +11,7 @@ use actix_web::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
 };
 use actix_web::middleware::Next;
+use actix_web::web;
 use zlib_rs::{DeflateConfig, ReturnCode, compress_bound, compress_slice};
 
 /// What is smaller goes out as it is: it would fit into one packet anyway.
@@ -39,13 +40,16 @@ pub async fn pack(
     let (mut head, body) = response.into_parts();
     head.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     let body = match body.try_into_bytes() {
-        Ok(bytes) if is_wanted && bytes.len() >= LEAST => match gzip(&bytes) {
-            Some(packed) => {
-                head.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-                BoxBody::new(packed)
+        // Not by the thread that answers: others wait for it.
+        Ok(bytes) if is_wanted && bytes.len() >= LEAST => {
+            match web::block(move || (gzip(&bytes), bytes)).await? {
+                (Some(packed), _) => {
+                    head.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+                    BoxBody::new(packed)
+                }
+                (None, bytes) => BoxBody::new(bytes),
             }
-            None => BoxBody::new(bytes),
-        },
+        }
         Ok(bytes) => BoxBody::new(bytes),
         Err(body) => body,
     };

@@ -13,6 +13,7 @@ use super::State;
 use super::login;
 use super::page::{self, Error};
 use crate::fleet::Member;
+use crate::store::commit::Head;
 use crate::store::user::Scope;
 
 /// The numbers.
@@ -48,6 +49,11 @@ fn unavailable(error: &Error) -> HttpResponse {
 pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     let members = state.census.members(&Scope::Everything).await?;
     let head = state.store.head(state.estate.environment().to_owned()).await?;
+    let unreadable = state.estate.unreadable().is_some();
+    state.apart(move || of(&members, head, unreadable, now)).await
+}
+
+fn of(members: &[Member], head: Option<Head>, unreadable: bool, now: Timestamp) -> String {
     let mut out = String::new();
     family(&mut out, "holdfast_nodes", "Nodes by how they are.");
     for of in NodeState::ALL {
@@ -57,9 +63,8 @@ pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     let is_broken = head.as_ref().is_some_and(|head| head.broken.is_some());
     family(&mut out, "holdfast_commits_broken", "Whether the newest commit did not come into force.");
     line(&mut out, "holdfast_commits_broken", u8::from(is_broken));
-    let unreadable = state.estate.unreadable();
     family(&mut out, "holdfast_repository_unreadable", "Whether the repository cannot be read.");
-    line(&mut out, "holdfast_repository_unreadable", u8::from(unreadable.is_some()));
+    line(&mut out, "holdfast_repository_unreadable", u8::from(unreadable));
     family(&mut out, "holdfast_commit_age_seconds", "Since the commit in force reached the server.");
     let commit = head.and_then(|head| head.in_force);
     seconds(&mut out, "holdfast_commit_age_seconds", commit.map(|commit| now.duration_since(commit.seen_at)));
@@ -70,7 +75,7 @@ pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     family(&mut out, "holdfast_certificate_expiry_seconds", "Until the node's certificate that ends first.");
     let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));
     seconds(&mut out, "holdfast_certificate_expiry_seconds", in_service().filter_map(left).min());
-    Ok(out)
+    out
 }
 
 fn family(out: &mut String, name: &str, help: &str) {

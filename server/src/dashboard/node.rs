@@ -372,5 +372,5 @@ fn leaves(path: String, value: &serde_json::Value, into: &mut Vec<Fact>) {
 /// The page.
 pub async fn show(asked: Asked, node: web::Path<String>) -> HttpResponse {
     let view = view(&asked, &node).await;
-    asked.answer(view)
+    asked.answer(view).await
 }

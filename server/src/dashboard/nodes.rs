@@ -208,7 +208,12 @@ impl Nodes {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
-    let members = members(asked).await?;
+    let (members, asked) = (members(asked).await?, asked.clone());
+    let state = asked.state.clone();
+    state.apart(move || of(&members, filter, &asked)).await
+}
+
+fn of(members: &[Member], filter: Filter, asked: &Asked) -> Nodes {
     let resellers = choices(members.iter().map(|member| member.place.reseller.as_str()));
     let of_reseller = |member: &&Member| {
         filter.reseller.as_deref().is_none_or(|reseller| reseller == member.place.reseller.as_str())
@@ -223,7 +228,7 @@ pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
     let begin = (page - 1) * PAGE;
     let nodes = fit.iter().skip(begin).take(PAGE).map(|member| NodeLine::of(member, asked.now)).collect();
     let address = |page: usize| Filter { page: Some(page), ..filter.clone() }.address();
-    Ok(Nodes {
+    Nodes {
         count,
         first: (begin + 1).min(count),
         nodes,
@@ -233,7 +238,7 @@ pub async fn view(asked: &Asked, filter: Filter) -> Result<Nodes, Error> {
         resellers,
         customers,
         roles,
-    })
+    }
 }
 
 /// Names without their repetitions; none where there are too many.
@@ -260,5 +265,5 @@ pub async fn show(asked: Asked, filter: Result<web::Query<Filter>, actix_web::Er
         Ok(_) => Err(Error::Wrong(format!("a list is asked for by texts of {ASKED} bytes at most"))),
         Err(error) => Err(Error::Wrong(error.to_string())),
     };
-    asked.answer(view)
+    asked.answer(view).await
 }

@@ -222,8 +222,13 @@ impl Overview {
 /// # Errors
 /// Where the store fails.
 pub async fn view(asked: &Asked) -> Result<Overview, Error> {
-    let members = nodes::members(asked).await?;
-    let head = asked.head().await?;
+    let (members, head) = (nodes::members(asked).await?, asked.head().await?);
+    let asked = asked.clone();
+    let state = asked.state.clone();
+    state.apart(move || of(&members, head.as_ref(), &asked)).await
+}
+
+fn of(members: &[Member], head: Option<&Head>, asked: &Asked) -> Overview {
     let tally = |filter: Filter| Tally {
         count: members.iter().filter(|member| filter.takes(member, asked.now)).count(),
         href: filter.address(),
@@ -233,10 +238,10 @@ pub async fn view(asked: &Asked) -> Result<Overview, Error> {
         hour: tally(Filter::that_did(did, Within::Hour)),
         day: tally(Filter::that_did(did, Within::Day)),
     });
-    Ok(Overview {
+    Overview {
         nodes: members.len(),
         frozen: asked.state.estate.unreadable().map(|unreadable| frozen(unreadable, asked)),
-        attention: attention(&members, asked),
+        attention: attention(members, asked),
         wanting: Tally {
             href: Filter { sort: Sort::State, ..Filter::of_states(wanting()) }.address(),
             ..tally(Filter::of_states(wanting()))
@@ -244,10 +249,10 @@ pub async fn view(asked: &Asked) -> Result<Overview, Error> {
         states: State::ALL.map(|state| StateTally { state, tally: tally(Filter::of_states([state])) }).into(),
         switched_off: members.iter().filter_map(Member::last).map(|last| last.counts.off as usize).sum(),
         activity: activity.into(),
-        environments: head.iter().map(|head| environment(head, asked, &tally)).collect(),
-        silence: first(&members, Member::seen, Sort::Silence, asked),
-        certificate: first(&members, Member::certificate_until, Sort::Certificate, asked),
-    })
+        environments: head.into_iter().map(|head| environment(head, asked, &tally)).collect(),
+        silence: first(members, Member::seen, Sort::Silence, asked),
+        certificate: first(members, Member::certificate_until, Sort::Certificate, asked),
+    }
 }
 
 fn wanting() -> impl Iterator<Item = State> {
@@ -299,5 +304,5 @@ fn environment(head: &Head, asked: &Asked, tally: &impl Fn(Filter) -> Tally) -> 
 /// The page.
 pub async fn show(asked: Asked) -> HttpResponse {
     let view = view(&asked).await;
-    asked.answer(view)
+    asked.answer(view).await
 }

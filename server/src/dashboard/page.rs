@@ -145,10 +145,19 @@ pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
 }
 
 /// A view as the caller wants it.
-pub fn draw(view: &impl View, format: Format, user: &UserRow) -> HttpResponse {
+pub fn draw(view: &impl View, format: Format, user: &UserRow) -> String {
     match format {
-        Format::Json => HttpResponse::Ok().json(view),
-        Format::Html => html(framed(view, &view.title(), view.tab(), Some(user))),
+        // Views are of texts and numbers, and each key is a text.
+        Format::Json => serde_json::to_string(view).unwrap_or_else(|error| error.to_string()),
+        Format::Html => framed(view, &view.title(), view.tab(), Some(user)),
+    }
+}
+
+/// What was drawn as an answer.
+pub fn of_format(format: Format, text: String) -> HttpResponse {
+    match format {
+        Format::Json => HttpResponse::Ok().content_type("application/json").body(text),
+        Format::Html => html(text),
     }
 }
 

@@ -417,5 +417,5 @@ pub async fn show(
         Ok(part) => view(&asked, &report, part.into_inner()).await,
         Err(error) => Err(Error::Wrong(error.to_string())),
     };
-    asked.answer(view)
+    asked.answer(view).await
 }
