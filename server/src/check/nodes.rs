@@ -15,6 +15,7 @@ use super::steps::Steps;
 use super::{Before, ENVIRONMENT, Stopped};
 use crate::compile::{Program, compile, compile_within};
 use crate::inventory::Node;
+use crate::language::Code;
 
 /// What the compiles of all nodes came to.
 #[derive(Debug, Default)]
@@ -78,7 +79,7 @@ fn outcome(
         Err(problem) => return Outcome::NoFacts(problem),
     };
     if let Some((before, change)) = change
-        && !before.checked.nodes.contains_key(&node.certname)
+        && !ran_short(before.checked.nodes.get(&node.certname))
         && !change.concerns(node, &facts)
     {
         return Outcome::Same;
@@ -95,6 +96,11 @@ fn outcome(
     }
 }
 
+/// Whether a compile may have failed for what other nodes of its customer took.
+fn ran_short(problems: Option<&Vec<Diagnostic>>) -> bool {
+    problems.is_some_and(|problems| problems.iter().any(|problem| problem.code == Code::Limit.as_str()))
+}
+
 fn gather(done: Vec<(Certname, Outcome)>, before: Option<Before<'_>>) -> Outcomes {
     let mut outcomes = Outcomes::default();
     for (certname, outcome) in done {
@@ -104,9 +110,12 @@ fn gather(done: Vec<(Certname, Outcome)>, before: Option<Before<'_>>) -> Outcome
             Outcome::Compiled(warnings) if warnings.is_empty() => {}
             Outcome::Compiled(warnings) => drop(outcomes.warnings.insert(certname, warnings)),
             Outcome::Same => {
-                let known = before.and_then(|before| before.checked.of_nodes.get(&certname));
-                if let Some(warnings) = known {
-                    outcomes.warnings.insert(certname, warnings.clone());
+                let Some(Before { checked, .. }) = before else { continue };
+                if let Some(warnings) = checked.of_nodes.get(&certname) {
+                    outcomes.warnings.insert(certname.clone(), warnings.clone());
+                }
+                if let Some(problems) = checked.nodes.get(&certname) {
+                    outcomes.failed.insert(certname, problems.clone());
                 }
             }
         }

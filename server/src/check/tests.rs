@@ -171,6 +171,31 @@ fn a_commit_compiles_what_it_concerns_and_finds_the_same_as_a_check_of_all() {
 }
 
 #[test]
+fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
+    let bad = "[profile.web]\nname = 1\n";
+    let before = repository(&[(ACME, bad)]);
+    let mut checked = check(&before);
+    // What no compile says tells whether there was one.
+    let mark = vec![Diagnostic::error("mark", "as it was found before", None)];
+    checked.nodes.values_mut().for_each(|problems| problems.clone_from(&mark));
+    let failed = checked.nodes.len();
+    assert!(failed > 0);
+    let after = |overlay: &[(&str, &str)]| {
+        check_after(&repository(overlay), Before { program: &before, checked: &checked }).nodes
+    };
+    let elsewhere =
+        after(&[(ACME, bad), ("hieradata/customers/birch.toml", "[profile.web]\nname = \"B\"\n")]);
+    assert_eq!(elsewhere.values().filter(|problems| **problems == mark).count(), failed);
+    assert!(after(&[(ACME, "[profile.web]\nname = 2\n")]).values().all(|problems| *problems != mark));
+    assert!(after(&[]).is_empty(), "what is repaired compiles");
+    // What ran out of steps may have had less for what others took.
+    checked.nodes.values_mut().flatten().for_each(|problem| problem.code = "limit".into());
+    let program = repository(&[(ACME, bad), ("README.md", "x")]);
+    let again = check_after(&program, Before { program: &before, checked: &checked }).nodes;
+    assert!(again.values().flatten().all(|problem| problem.code != "limit"));
+}
+
+#[test]
 fn facts_for_all_that_are_taken_away_concern_all() {
     let reads = (WEB, "doc = \"Web.\"\n[file.\"/etc/name\"]\ncontent = \"${facts.virtual}\"\n");
     let plain = [(ACME, ""), ("hieradata/customers/birch.toml", ""), reads];
