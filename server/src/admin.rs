@@ -16,7 +16,7 @@ use crate::excerpt::Excerpts;
 use crate::identity::{Identity, Invitation, NodeError, token};
 use crate::live::{Happening, Judged, Live};
 use crate::store::audit::Entry;
-use crate::store::commit::CommitRow;
+use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::{NodeRow, Present};
 use crate::store::user::{Role, Scope, UserRow};
 use crate::store::{self, Store};
@@ -94,6 +94,12 @@ enum Refused {
     NotJudged(String),
     #[error("commit {0} was not judged: commit {1} came meanwhile, and is judged in its place")]
     Overtaken(String, String),
+    #[error(
+        "commit {0} is superseded by commit {1}, which builds on it: they came at once, and the newest alone is judged"
+    )]
+    Skipped(String, String),
+    #[error("commit {0} {1}, and {2}")]
+    Past(String, &'static str, String),
     #[error(transparent)]
     Node(#[from] NodeError),
     #[error(transparent)]
@@ -165,10 +171,23 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
     let judged = match judged {
         Judged::Row(row) => *row,
         Judged::Overtaken(newer) => return Err(Refused::Overtaken(shown(), newer)),
+        Judged::Skipped(newer) => return Err(Refused::Skipped(shown(), newer)),
+        Judged::Past(status, in_force) => return Err(past(shown(), status, in_force)),
         Judged::NotCome => return Err(Refused::NotJudged(shown())),
     };
     let shown = errors_of(context, &judged);
     Ok(Answer::Judged(Box::new(verdict::of(context, judged, shown).await?)))
+}
+
+/// What is so of a commit that was judged before and is not the one that was pushed last.
+fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> Refused {
+    let was = match status {
+        CommitStatus::Good => "was in force before",
+        CommitStatus::Broken => "was found broken when it came",
+    };
+    let now = in_force
+        .map_or_else(|| "none is in force now".to_owned(), |now| format!("commit {now} is in force now"));
+    Refused::Past(commit, was, now)
 }
 
 /// The errors and warnings of a commit with their lines, for a terminal.

@@ -17,7 +17,7 @@ use tokio::sync::broadcast;
 use crate::check::{Checked, check};
 use crate::compile::Program;
 use crate::identity::{Caller, token};
-use crate::repo::{Kept, Poke, Snapshot};
+use crate::repo::{History, Kept, Poke, Snapshot};
 use crate::store::Store;
 use crate::store::node::{NodeId, Place};
 
@@ -158,6 +158,8 @@ pub struct Live {
     turns: Mutex<HashMap<NodeId, Arc<tokio::sync::Mutex<()>>>>,
     happenings: broadcast::Sender<Happening>,
     poke: OnceLock<Poke>,
+    /// How the commits follow one another.
+    history: OnceLock<History>,
 }
 
 impl Live {
@@ -178,6 +180,7 @@ impl Live {
             seen: seen::Seen::default(),
             happenings: broadcast::channel(1024).0,
             poke: OnceLock::new(),
+            history: OnceLock::new(),
         })
     }
 

@@ -29,7 +29,7 @@ pub use git::GitRepository;
 pub(crate) use git::tests::Scratch;
 pub use kept::Kept;
 pub use mirror::Mirror;
-pub use source::Source;
+pub use source::{History, Source};
 
 use limits::Refused;
 use shape::Shape;

@@ -22,6 +22,10 @@ pub enum Judged {
     Row(Box<CommitRow>),
     /// A newer one came while it was being judged, and took its place.
     Overtaken(String),
+    /// A newer one that builds on it was read in its place: they came at once.
+    Skipped(String),
+    /// It was judged when it came, and another is in force now, or none.
+    Past(CommitStatus, Option<String>),
     /// It has not come.
     NotCome,
 }
@@ -100,28 +104,54 @@ impl Live {
 
     /// Waits until a commit has been judged; not for longer than `patience` where it does not come.
     pub async fn judged(&self, commit: &str, patience: Duration) -> store::Result<Judged> {
-        let mut happenings = self.happenings();
+        let (mut happenings, mut stands) = (self.happenings(), None);
         let mut deadline = tokio::time::Instant::now() + patience;
         loop {
-            if self.snapshot(commit).is_some() {
-                let rows = self.store.commit(commit.to_owned()).await?;
-                let row = rows.into_iter().find(|row| row.environment == self.config.environment);
-                if let Some(row) = row {
-                    return Ok(Judged::Row(Box::new(row)));
-                }
+            if self.snapshot(commit).is_some()
+                && let Some(row) = self.row_of(commit).await?
+            {
+                return Ok(Judged::Row(Box::new(row)));
             }
             if let Some(newer) = self.overtaken_by(commit) {
                 return Ok(Judged::Overtaken(newer));
+            }
+            // What stands elsewhere is looked through once.
+            if stands.as_ref() != Some(&self.stands()) {
+                let is_first = stands.replace(self.stands()).is_none();
+                if let Some(newer) = self.skipped_for(commit, is_first).await {
+                    return Ok(Judged::Skipped(newer));
+                }
             }
             // Whoever missed some happenings looks again as well.
             if tokio::time::timeout_at(deadline, happenings.recv()).await.is_err() {
                 // With many nodes a judgement takes its time: the commit has come.
                 if self.judging.load_full().is_none() {
-                    return Ok(Judged::NotCome);
+                    return self.not_come(commit).await;
                 }
                 deadline = tokio::time::Instant::now() + patience;
             }
         }
+    }
+
+    /// What became of a commit that does not come: it may have been here, or stand behind one that is.
+    async fn not_come(&self, commit: &str) -> store::Result<Judged> {
+        if let Some(row) = self.row_of(commit).await? {
+            let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
+            return Ok(Judged::Past(row.status, in_force));
+        }
+        Ok(self.skipped_for(commit, false).await.map_or(Judged::NotCome, Judged::Skipped))
+    }
+
+    async fn row_of(&self, commit: &str) -> store::Result<Option<CommitRow>> {
+        let rows = self.store.commit(commit.to_owned()).await?;
+        Ok(rows.into_iter().find(|row| row.environment == self.config.environment))
+    }
+
+    /// The commits that are at hand: being judged, in force, and broken.
+    pub(super) fn stands(&self) -> [Option<String>; 3] {
+        let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
+        let broken = self.broken.load_full().map(|snapshot| snapshot.commit().to_string());
+        [in_force, broken, self.judging.load_full().map(|judging| (*judging).clone())]
     }
 
     /// Puts a commit in force that was judged good before the server's last start.

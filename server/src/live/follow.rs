@@ -34,6 +34,7 @@ impl Live {
     pub async fn follow(self: Arc<Self>, mut follower: Follower) {
         // Set once: there is one follower in a server's life.
         let _ = self.poke.set(follower.poke());
+        let _ = self.history.set(follower.history());
         let mut newer: Option<Snapshot> = None;
         loop {
             newer = match newer.take() {
@@ -118,6 +119,20 @@ impl Live {
         while overtaken.len() > REMEMBERED {
             overtaken.pop_front();
         }
+    }
+
+    /// The commit that was read in the place of this one: several came at once, and it is not the last of them. Where
+    /// that was `before` anybody asked, the branch must be known to be elsewhere now.
+    pub(super) async fn skipped_for(&self, commit: &str, before: bool) -> Option<String> {
+        let history = self.history.get()?.clone();
+        let (stands, older) = (self.stands(), commit.to_owned());
+        let look = move || {
+            let comes = history.is_at(&older).unwrap_or(before);
+            let is_here = stands.iter().flatten().any(|commit| *commit == older);
+            let mut newer = stands.into_iter().flatten().filter(|_| !comes && !is_here);
+            newer.find(|newer| history.builds_on(newer, &older))
+        };
+        tokio::task::spawn_blocking(look).await.ok().flatten()
     }
 
     /// The commit that took the place of this one before it was judged.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::source::Source;
+use super::source::{History, Source};
 use super::watch::Watch;
 use super::{CommitId, RepoError, Snapshot};
 
@@ -25,6 +25,7 @@ pub type Update = Result<Option<Snapshot>, RepoError>;
 pub struct Follower {
     updates: mpsc::Receiver<Update>,
     poke: Poke,
+    history: History,
 }
 
 /// Makes a follower look at once: a hook after a push, say.
@@ -65,11 +66,12 @@ impl Follower {
             Source::Git(_) => Duration::from_secs(2),
             Source::Remote(..) => Duration::from_secs(30),
         };
+        let history = source.history();
         let follow = Follow { source, last, error: None, watch, period };
         std::thread::Builder::new()
             .name("follow repository".into())
             .spawn(move || follow.run(&signals, &sender))?;
-        Ok(Self { updates, poke: Poke(poke) })
+        Ok(Self { updates, poke: Poke(poke), history })
     }
 
     /// One that yields these, and ends.
@@ -79,12 +81,17 @@ impl Follower {
         for snapshot in snapshots {
             sender.send(Ok(Some(snapshot))).await.unwrap();
         }
-        Self { updates, poke: Poke(channel().0) }
+        Self { updates, poke: Poke(channel().0), history: History::default() }
     }
 
     /// The next snapshot or error; none when the follower's thread has ended.
     pub async fn next(&mut self) -> Option<Update> {
         self.updates.recv().await
+    }
+
+    /// How the commits follow one another that it finds.
+    pub fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// A way to make it look at once, to be given to others.

@@ -59,6 +59,11 @@ impl GitRepository {
         &self.path
     }
 
+    /// The name of what it is asked for.
+    pub fn followed(&self) -> &str {
+        self.wanted.text()
+    }
+
     /// Whether there is a git repository at `path` itself, not above it.
     pub fn is_at(path: &Path) -> bool {
         gix::open::Options::isolated().open(path).is_ok()
@@ -86,6 +91,11 @@ impl GitRepository {
     pub fn history(&self, last: &CommitId, snapshot: &Snapshot) -> Option<Diagnostic> {
         let now = gix::ObjectId::from_hex(snapshot.commit().as_str().as_bytes()).ok()?;
         revision::history(&self.repository.to_thread_local(), last, now)
+    }
+
+    /// Whether a commit is among those that another builds on.
+    pub fn builds_on(&self, newer: &str, older: &str) -> bool {
+        revision::builds_on(&self.repository.to_thread_local(), newer, older)
     }
 
     /// The snapshot of another revision.

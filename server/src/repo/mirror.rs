@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use holdfast_catalog::diagnostic::Diagnostic;
 
-use super::RepoError;
 use super::git::revision::tag_of_that_name;
+use super::{GitRepository, RepoError};
 
 /// The file that says what the mirror was last fetched from.
 const URL: &str = "holdfast-url";
@@ -50,6 +50,20 @@ impl Mirror {
     /// Where the bare repository lies.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Throws away what is no git repository: what it held is fetched again.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn clear_unless_whole(&self) -> Result<(), RepoError> {
+        if !self.path.exists() || GitRepository::is_at(&self.path) {
+            return Ok(());
+        }
+        std::fs::remove_dir_all(&self.path)
+            .map_err(|source| RepoError::Io { path: self.path.display().to_string(), source })?;
+        tracing::warn!(path = %self.path.display(), "removed a damaged mirror: the repository is fetched anew");
+        Ok(())
     }
 
     /// Brings the branch here, and nothing else.
@@ -155,7 +169,7 @@ fn without_credentials(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repo::GitRepository;
+    use crate::repo::Source;
     use crate::repo::git::tests::Scratch;
 
     #[test]
@@ -185,6 +199,20 @@ mod tests {
         for url in ["https://git.example:443/a@b:c", "ssh://git@host:22/x", "git@host:x", "https://u@host/x"]
         {
             assert!(Mirror::new(url, "m.git", "main").is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_mirror_is_fetched_anew() {
+        let remote = Scratch::new();
+        remote.commit("hieradata/common.toml", "a = 1\n");
+        let dir = tempfile::tempdir().unwrap();
+        let (url, path) = (format!("file://{}", remote.path().display()), dir.path().join("m.git"));
+        let open = || Source::open(&url, "main", &path).unwrap().snapshot().unwrap();
+        let whole = open();
+        for damaged in ["HEAD", "objects", "refs"] {
+            std::fs::rename(path.join(damaged), dir.path().join(damaged)).unwrap();
+            assert_eq!(open().commit(), whole.commit(), "{damaged}");
         }
     }
 

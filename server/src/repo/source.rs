@@ -1,6 +1,6 @@
 //! Where snapshots come from: a directory, a git repository, or the mirror of a remote one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::git::GitRepository;
 use super::mirror::Mirror;
@@ -17,6 +17,30 @@ pub enum Source {
     Remote(Mirror, GitRepository),
 }
 
+/// How the commits of a repository follow one another.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    repository: Option<PathBuf>,
+    /// The branch, where what is here is all that there is: a mirror may be behind.
+    branch: Option<String>,
+}
+
+/// It reads the repository: not for the threads that answer.
+impl History {
+    /// Whether a commit is among those that another builds on.
+    pub fn builds_on(&self, newer: &str, older: &str) -> bool {
+        let repository = self.repository.as_ref().and_then(|path| GitRepository::open(path, newer).ok());
+        repository.is_some_and(|repository| repository.builds_on(newer, older))
+    }
+
+    /// Whether the branch is at this commit, as one that was set back is at one that is old; none where nobody here knows.
+    pub fn is_at(&self, commit: &str) -> Option<bool> {
+        let (path, branch) = (self.repository.as_ref()?, self.branch.as_ref()?);
+        let head = GitRepository::follow(path, branch).and_then(|repository| repository.head());
+        Some(head.is_ok_and(|head| head.as_str() == commit))
+    }
+}
+
 impl Source {
     /// The source that `--repo` names: a URL is mirrored at `mirror` and fetched now; a directory that is a git
     /// repository is read by commits; any other directory as it is. A remote that is away is stood for by its mirror.
@@ -30,6 +54,7 @@ impl Source {
     fn find(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
+            mirror.clear_unless_whole()?;
             match mirror.fetch() {
                 Err(error) if mirror.is_filled() => tracing::error!(
                     %error, "going on with the commits that were fetched before; it is fetched again every 30 s"
@@ -85,6 +110,18 @@ impl Source {
         }
         let snapshot = self.snapshot()?;
         Ok((Some(snapshot.commit()) != last).then(|| self.remarked(snapshot, last)))
+    }
+
+    /// How commits follow one another, where there are commits.
+    pub(super) fn history(&self) -> History {
+        match self {
+            Self::Directory(_) => History::default(),
+            Self::Git(repository) => History {
+                repository: Some(repository.path().to_owned()),
+                branch: Some(repository.followed().to_owned()),
+            },
+            Self::Remote(mirror, _) => History { repository: Some(mirror.path().to_owned()), branch: None },
+        }
     }
 
     /// A snapshot that follows another, with what is worth saying of that.

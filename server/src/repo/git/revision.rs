@@ -123,6 +123,17 @@ fn reference(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
     found_id(repository, id)
 }
 
+/// So many commits are walked over to find one: whoever asks for one that is older has waited long already.
+const FAR: usize = 100_000;
+
+/// Whether a commit is among those that another builds on.
+pub(in super::super) fn builds_on(repository: &gix::Repository, newer: &str, older: &str) -> bool {
+    let id = |text: &str| ObjectId::from_hex(text.as_bytes()).ok();
+    let (Some(newer), Some(older)) = (id(newer), id(older)) else { return false };
+    let Ok(walk) = repository.rev_walk([newer]).all() else { return false };
+    walk.take(FAR).map_while(Result::ok).skip(1).any(|commit| commit.id == older)
+}
+
 /// What is worth saying where a branch went from one commit to another that does not build on it.
 pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: ObjectId) -> Option<Diagnostic> {
     let before = ObjectId::from_hex(last.as_str().as_bytes()).ok()?;
