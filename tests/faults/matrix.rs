@@ -211,6 +211,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f35_whatever_is_missing_stops_the_start_and_nothing_is_made_in_its_place",
             "f35_a_missing_file_is_named_and_nothing_is_made_in_its_place",
             "f35_a_certificate_of_another_key_is_refused",
+            "f35_whatever_stands_in_the_place_of_a_part_is_named_or_made_again_and_nothing_kept_is_overwritten",
         ]),
     ),
     (
@@ -222,6 +223,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f36_who_was_revoked_moved_or_has_an_older_certificate_is_not_taken_back",
             "f36_a_generation_of_the_lost_history_is_not_the_one_that_was_added_since",
             "f36_a_store_beside_another_servers_ca_stops_the_start",
+            "f36_nobody_has_enrolled_and_what_is_of_another_server_stops_the_start_all_the_same",
         ]),
     ),
     (
