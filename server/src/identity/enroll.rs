@@ -39,6 +39,9 @@ pub enum EnrollError {
     /// The new key is an old one.
     #[error("a renewal needs a new key")]
     KeyUsedBefore,
+    /// It has had too many.
+    #[error("this node has had many certificates lately: it can have its next one later")]
+    TooOften,
     /// The CA failed.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -119,6 +122,7 @@ impl Identity {
                 Ok(self.answer(pem, &node))
             }
             Renewal::NotInForce => Err(Refusal::Replaced.into()),
+            Renewal::TooOften => Err(EnrollError::TooOften),
             Renewal::KeyUsedBefore => Err(EnrollError::KeyUsedBefore),
         }
     }

@@ -47,7 +47,13 @@ pub enum Renewal {
     NotInForce,
     /// The new key is an old one.
     KeyUsedBefore,
+    /// The node has had as many as it may within half the life of one.
+    TooOften,
 }
+
+/// So many certificates may a node have within half the life of one: it needs one. Each stays for a while, and its entry
+/// in the audit log for ever.
+const MOST: u32 = 20;
 
 const COLUMNS: &str = "serial, node, public_key, not_after, confirmed_at";
 
@@ -116,10 +122,33 @@ impl Store {
             if of_key(connection, node, &certificate.public_key)?.is_some() {
                 return Ok(Renewal::KeyUsedBefore);
             }
+            if issued_lately(connection, node, &certificate, entry.at)? >= MOST {
+                return Ok(Renewal::TooOften);
+            }
             retire_all_but(connection, node, &by, entry.at)?;
             insert(connection, node, &certificate, entry.at)?;
             audit::append(connection, entry)?;
             Ok(Renewal::Granted(certificate.pem))
+        })
+        .await
+    }
+
+    /// Deletes up to `limit` certificates that ended `before` that time and were replaced. Each node keeps its newest, by
+    /// which a restored server knows whatever is older. Returns how many.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn forget_past_certificates(&self, before: Timestamp, limit: u32) -> Result<usize> {
+        self.write(move |connection| {
+            let forgotten = connection
+                .prepare_cached(
+                    "DELETE FROM certificate WHERE serial IN (SELECT old.serial FROM certificate old
+                       WHERE old.retired_at IS NOT NULL AND old.not_after < ?1 AND EXISTS (
+                         SELECT 1 FROM certificate newer WHERE newer.node = old.node
+                           AND newer.issued_at >= old.issued_at AND newer.not_before > old.not_before) LIMIT ?2)",
+                )?
+                .execute(params![millis(before), limit])?;
+            Ok(forgotten)
         })
         .await
     }
@@ -143,6 +172,19 @@ impl Store {
         })
         .await
     }
+}
+
+/// How many a node was given within half the life of this one.
+fn issued_lately(
+    connection: &Connection,
+    node: NodeId,
+    certificate: &NewCertificate,
+    now: Timestamp,
+) -> Result<u32> {
+    let half = certificate.not_after.duration_since(now) / 2;
+    Ok(connection
+        .prepare_cached("SELECT count(*) FROM certificate WHERE node = ?1 AND issued_at > ?2")?
+        .query_row(params![node.0, millis(now - half)], |row| row.get(0))?)
 }
 
 fn in_force(connection: &Connection, node: NodeId) -> Result<Vec<CertificateRow>> {

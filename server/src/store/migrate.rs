@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006_certificate_until.sql"),
     include_str!("../../migrations/0007_founding.sql"),
     include_str!("../../migrations/0008_last_run.sql"),
+    include_str!("../../migrations/0009_past_certificates.sql"),
 ];
 
 /// Applies what is missing.

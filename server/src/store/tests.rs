@@ -14,6 +14,7 @@ use super::report::Stored;
 use super::token::{Claim, NewToken};
 use super::*;
 
+mod certificates;
 mod people;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
