@@ -10,6 +10,7 @@ use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use tokio::sync::Semaphore;
 
+use crate::clock::Clock;
 use crate::store::Store;
 
 mod asked; // who asks, for what form of answer
@@ -83,6 +84,12 @@ impl State {
             listening: live::Listening::default(),
             reading: reading::Reading::default(),
         }
+    }
+
+    /// The same for a server that can be ready at some times alone.
+    #[must_use]
+    pub fn by(self, clock: Clock) -> Self {
+        Self { readiness: self.readiness.by(clock), ..self }
     }
 
     /// Does work that goes through many machines or long texts on a thread of its own, so that those that answer, and with

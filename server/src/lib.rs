@@ -19,5 +19,6 @@ pub mod fleet; // all machines, each with how it is
 pub mod dashboard; // what people see
 pub mod docs; // what definitions say, for people
 pub mod admin; // operators' wishes, by a socket
+pub mod clock; // whether the time can be right
 pub mod config; // what the server is told
 pub mod cli; // one file a command

@@ -10,9 +10,10 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::web::{self, Data};
 use jiff::Timestamp;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::identity::tls::{self, ServerCertificate};
-use crate::identity::{self, AuthorityError, Identity};
+use crate::identity::{self, AuthorityError, Identity, RENEWAL_GRACE};
 use crate::live::{self, Live};
 use crate::network::door::Door;
 use crate::network::files;
@@ -118,6 +119,7 @@ impl Server {
         let (store, authority, key) = foundation::lay(&config.data_dir).await?;
         let (for_nodes, for_people) = (listener(config.listen)?, listener(config.dashboard)?);
         let (nodes, people) = (for_nodes.local_addr()?, for_people.local_addr()?);
+        tell_of_the_clock(authority.clock(), &store).await?;
         let identity = Identity::load(identity_config(&config, nodes), store.clone(), authority, key.clone());
         let identity = Arc::new(identity.await?);
         let live = Live::new(live_config(&config, &source), store.clone(), key);
@@ -128,6 +130,7 @@ impl Server {
         let state =
             api::State { identity: identity.clone(), live: live.clone(), limits: api::Limits::default() };
         let pages = dashboard::State::new(store.clone(), live.clone(), live.interval()).called(names.clone());
+        let pages = pages.by(identity.authority().clock());
         let shares = config.connections.unwrap_or_else(|| files::share(files::raise()));
         let doors = [Door::new(shares.nodes), Door::new(shares.people)];
         let for_nodes = Port {
@@ -162,7 +165,7 @@ impl Server {
             actix_web::rt::spawn(certificate.keep_fresh(identity.clone(), names)),
             actix_web::rt::spawn(live.clone().follow(follower)),
             actix_web::rt::spawn(keep_writing_seen(live.clone())),
-            actix_web::rt::spawn(forget_old_reports(store.clone())),
+            actix_web::rt::spawn(forget_what_is_past(store.clone())),
             actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
         ];
         Ok(Self { store, identity, live, operators, nodes, people, doors, handles, tasks, _lock: lock })
@@ -214,8 +217,20 @@ impl Server {
             task.abort();
         }
         self.live.write_seen().await;
+        self.live.write_commits().await;
         self.store.close().await;
     }
+}
+
+/// What is odd about this machine's clock; the server starts all the same, since the clock may be set meanwhile.
+async fn tell_of_the_clock(clock: Clock, store: &Store) -> store::Result<()> {
+    let now = Timestamp::now();
+    let written = store.last_written().await?;
+    let odd = written.and_then(|written| Clock::oddness(now, written));
+    for doubt in clock.doubt(now).into_iter().chain(odd) {
+        tracing::error!("{doubt}");
+    }
+    Ok(())
 }
 
 fn listener(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -297,13 +312,14 @@ async fn keep_writing_seen(live: Arc<Live>) {
 }
 
 /// A few at a time, so that nobody waits for it.
-async fn forget_old_reports(store: Store) {
+async fn forget_what_is_past(store: Store) {
+    const FEW: u32 = 500;
     loop {
-        match store.forget_old_reports(Timestamp::now(), 500).await {
-            Ok(500) => {}
-            Ok(_) => tokio::time::sleep(Duration::from_secs(3600)).await,
+        match store.forget_what_is_past(Timestamp::now(), RENEWAL_GRACE, FEW).await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(Duration::from_secs(3600)).await,
             Err(error) => {
-                tracing::error!(%error, "cannot forget old reports");
+                tracing::error!(%error, "cannot forget what is past");
                 tokio::time::sleep(Duration::from_secs(3600)).await;
             }
         }

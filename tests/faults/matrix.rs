@@ -172,7 +172,14 @@ const FAULTS: &[(u8, &str, Tried)] = &[
     (
         29,
         "the clock is wrong",
-        By(&["a_wrong_clock_is_called_one", "an_old_catalog_is_audited_and_not_enforced"]),
+        By(&[
+            "a_wrong_clock_is_called_one",
+            "an_old_catalog_is_audited_and_not_enforced",
+            "f29_a_clock_that_cannot_be_right_is_told_with_what_it_says",
+            "f29_a_server_whose_clock_cannot_be_right_is_not_ready_and_says_what_the_clock_says",
+            "f29_a_clock_that_is_years_ahead_costs_no_history",
+            "f29_a_certificate_of_a_clock_that_was_wrong_is_replaced_when_the_clock_is_set",
+        ]),
     ),
     (
         30,
@@ -192,7 +199,11 @@ const FAULTS: &[(u8, &str, Tried)] = &[
     (
         33,
         "the server's disk is full",
-        By(&["f33_a_full_disk_keeps_no_change_from_a_node", "a_store_that_cannot_write_says_so"]),
+        By(&[
+            "f33_a_full_disk_keeps_no_change_from_a_node",
+            "a_store_that_cannot_write_says_so",
+            "a_commit_that_cannot_be_written_down_is_told_all_the_same_and_written_later",
+        ]),
     ),
     (
         34,

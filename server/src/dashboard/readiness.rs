@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::estate::Estate;
+use crate::clock::Clock;
 use crate::store::Store;
 
 /// How long a look counts.
@@ -20,13 +23,20 @@ type Outcome = Result<(), String>;
 pub struct Readiness {
     store: Store,
     estate: Arc<dyn Estate>,
+    /// Where anything is known of the time.
+    clock: Option<Clock>,
     last: tokio::sync::Mutex<Option<(Instant, Outcome)>>,
 }
 
 impl Readiness {
     /// Of a server on this store; the handle must not be that of pages.
     pub fn of(store: Store, estate: Arc<dyn Estate>) -> Self {
-        Self { store, estate, last: tokio::sync::Mutex::default() }
+        Self { store, estate, clock: None, last: tokio::sync::Mutex::default() }
+    }
+
+    /// The same, of a server whose certificates can be valid at these times alone.
+    pub fn by(self, clock: Clock) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Looks, or says what was seen just now.
@@ -36,6 +46,9 @@ impl Readiness {
     pub async fn look(&self) -> Outcome {
         if !self.estate.has_commit() {
             return Err("no good commit is in force: nodes get no catalog until one comes".into());
+        }
+        if let Some(doubt) = self.clock.and_then(|clock| clock.doubt(Timestamp::now())) {
+            return Err(doubt);
         }
         let mut last = self.last.lock().await;
         if let Some((at, outcome)) = &*last

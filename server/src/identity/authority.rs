@@ -20,6 +20,7 @@ use x509_parser::prelude::{ASN1Time, FromDer as _, GeneralName, X509Certificate}
 
 use super::token::{self, random};
 use super::{BACKDATED, NodeUri};
+use crate::clock::Clock;
 use crate::store::certificate::NewCertificate;
 
 mod disk; // its three files
@@ -67,6 +68,7 @@ pub struct Authority {
     pem: String,
     instance: String,
     pin: [u8; 32],
+    clock: Clock,
 }
 
 /// What the CA signs.
@@ -132,6 +134,8 @@ impl Authority {
         let instance = uris(&parsed).next()?.strip_prefix("holdfast://")?.to_owned();
         let pin = Sha256::digest(parsed.public_key().raw).into();
         let fits = parsed.public_key().raw == key.subject_public_key_info();
+        let at = |time: ASN1Time| Timestamp::from_second(time.timestamp()).ok();
+        let clock = Clock { made: at(parsed.validity().not_before)?, ends: at(parsed.validity().not_after)? };
         drop(parsed);
         if !fits {
             return Some(Ok(None));
@@ -145,7 +149,7 @@ impl Authority {
             }
         });
         let started = thread.map_err(|error| AuthorityError::Signing(error.to_string()));
-        Some(started.map(|_| Some(Self { orders, certificate, pem, instance, pin })))
+        Some(started.map(|_| Some(Self { orders, certificate, pem, instance, pin, clock })))
     }
 
     /// The CA's certificate in PEM.
@@ -171,6 +175,11 @@ impl Authority {
     /// The name of this installation: random, made with the CA.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// Between what times its certificates can be valid.
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Signs a node's certificate.

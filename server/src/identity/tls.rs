@@ -3,6 +3,8 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -12,7 +14,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
+};
 use sha2::{Digest as _, Sha256};
 use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
@@ -24,6 +28,9 @@ use crate::store::certificate::NewCertificate;
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
+
+/// How often the server looks whether its certificate is to be replaced: a clock that was wrong at the start is set soon.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// The server's certificate, replaced while connections live.
 pub struct ServerCertificate(ArcSwap<CertifiedKey>);
@@ -37,17 +44,30 @@ impl ServerCertificate {
         Ok(Arc::new(Self(ArcSwap::from_pointee(certified(authority.sign_server(names).await?)?))))
     }
 
-    /// Replaces it at half its life, for ever.
+    /// Replaces it at half its life, or where the clock was set, for ever.
     pub async fn keep_fresh(self: Arc<Self>, authority: Arc<super::Identity>, names: Vec<String>) {
-        let pause = LEAF_LIFETIME.unsigned_abs() / 2;
+        let mut issued = Timestamp::now();
         loop {
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(LOOK).await;
+            let now = Timestamp::now();
+            if is_fresh(issued, now) {
+                continue;
+            }
             match authority.authority().sign_server(&names).await.and_then(certified) {
-                Ok(fresh) => self.0.store(Arc::new(fresh)),
+                Ok(fresh) => {
+                    self.0.store(Arc::new(fresh));
+                    issued = now;
+                }
                 Err(error) => tracing::error!(%error, "the server's certificate was not renewed"),
             }
         }
     }
+}
+
+/// Whether a certificate that was issued at a time needs no successor yet; one that is of later is of a clock that was ahead.
+fn is_fresh(issued: Timestamp, now: Timestamp) -> bool {
+    let age = now.duration_since(issued);
+    !age.is_negative() && age < LEAF_LIFETIME / 2
 }
 
 fn certified(leaf: Leaf) -> Result<CertifiedKey, AuthorityError> {
@@ -82,7 +102,8 @@ pub fn for_nodes(
         .allow_unauthenticated()
         .build()
         .map_err(|error| rustls::Error::General(error.to_string()))?;
-    let verifier = Arc::new(NodeVerifier(ArcSwap::from_pointee(chain)));
+    let verifier = NodeVerifier { chain: ArcSwap::from_pointee(chain), told: AtomicU64::new(0) };
+    let verifier = Arc::new(verifier);
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
@@ -105,7 +126,29 @@ pub fn for_people(certificate: Arc<ServerCertificate>) -> Result<ServerConfig, r
 
 /// Checks that this CA signed a certificate for clients. One that expired lately passes: it may ask for its successor,
 /// and for nothing else. The roots can be replaced while connections live.
-struct NodeVerifier(ArcSwap<Arc<dyn ClientCertVerifier>>);
+struct NodeVerifier {
+    chain: ArcSwap<Arc<dyn ClientCertVerifier>>,
+    /// When it was last said that a certificate is not valid now: strangers may come with such ones without end.
+    told: AtomicU64,
+}
+
+impl NodeVerifier {
+    /// Says that a certificate was refused for the time that it is by this machine's clock, once a minute.
+    fn tell(&self, certificate: &CertificateDer<'_>, now: UnixTime) {
+        if now.as_secs().abs_diff(self.told.load(Ordering::Relaxed)) < 60 {
+            return;
+        }
+        self.told.store(now.as_secs(), Ordering::Relaxed);
+        let Ok((_, parsed)) = X509Certificate::from_der(certificate) else { return };
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap_or_default();
+        let (from, until) = (parsed.validity().not_before, parsed.validity().not_after);
+        tracing::warn!(
+            clock = %at(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
+            from = %at(from.timestamp()), until = %at(until.timestamp()),
+            "refused a certificate that is not valid by this server's clock: where several come so, see whether the clock is right"
+        );
+    }
+}
 
 impl fmt::Debug for NodeVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,7 +172,12 @@ impl ClientCertVerifier for NodeVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        self.0.load().verify_client_cert(end_entity, intermediates, within_grace(end_entity, now))
+        let verified =
+            self.chain.load().verify_client_cert(end_entity, intermediates, within_grace(end_entity, now));
+        if matches!(&verified, Err(rustls::Error::InvalidCertificate(error)) if is_of_the_time(error)) {
+            self.tell(end_entity, now);
+        }
+        verified
     }
 
     fn verify_tls12_signature(
@@ -138,7 +186,7 @@ impl ClientCertVerifier for NodeVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.load().verify_tls12_signature(message, certificate, signature)
+        self.chain.load().verify_tls12_signature(message, certificate, signature)
     }
 
     fn verify_tls13_signature(
@@ -147,12 +195,17 @@ impl ClientCertVerifier for NodeVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.0.load().verify_tls13_signature(message, certificate, signature)
+        self.chain.load().verify_tls13_signature(message, certificate, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.load().supported_verify_schemes()
+        self.chain.load().supported_verify_schemes()
     }
+}
+
+fn is_of_the_time(error: &CertificateError) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(error, Expired | NotValidYet | ExpiredContext { .. } | NotValidYetContext { .. })
 }
 
 /// The time at which a certificate is judged: for one that expired lately, its last valid second.
@@ -161,7 +214,7 @@ fn within_grace(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
     let Ok(end) = u64::try_from(parsed.validity().not_after.timestamp()) else { return now };
     let late = now.as_secs().saturating_sub(end);
     if late > 0 && late <= RENEWAL_GRACE.unsigned_abs().as_secs() {
-        UnixTime::since_unix_epoch(std::time::Duration::from_secs(end))
+        UnixTime::since_unix_epoch(Duration::from_secs(end))
     } else {
         now
     }
@@ -192,4 +245,18 @@ fn pem(certificate: &CertificateDer<'_>) -> String {
     let lines = base64.as_bytes().chunks(64).map(String::from_utf8_lossy);
     let lines: String = lines.map(|line| format!("{line}\n")).collect();
     format!("-----BEGIN CERTIFICATE-----\n{lines}-----END CERTIFICATE-----\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f29_a_certificate_of_a_clock_that_was_wrong_is_replaced_when_the_clock_is_set() {
+        let now = Timestamp::constant(1_800_000_000, 0);
+        assert!(is_fresh(now, now) && is_fresh(now, now + LEAF_LIFETIME / 3));
+        assert!(!is_fresh(now, now + LEAF_LIFETIME / 2), "half its life has passed");
+        assert!(!is_fresh(Timestamp::UNIX_EPOCH, now), "it was years behind");
+        assert!(!is_fresh(now + LEAF_LIFETIME, now), "it was ahead");
+    }
 }

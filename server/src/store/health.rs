@@ -3,9 +3,10 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::{Error, Result, Store, pool};
+use super::{Error, Result, Store, pool, time};
 
 /// The database file that was opened, among all that may ever have its name.
 #[derive(Debug, Clone)]
@@ -56,6 +57,20 @@ impl Store {
         }
     }
 
+    /// When something was last written down that says when: an operator's act, or a machine's report.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn last_written(&self) -> Result<Option<Timestamp>> {
+        self.read(|connection| {
+            let sql = "SELECT max(coalesce((SELECT at FROM audit ORDER BY seq DESC LIMIT 1), 0),
+                              coalesce((SELECT max(received_at) FROM report), 0))";
+            let last: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+            Some(last).filter(|last| *last > 0).map(time).transpose()
+        })
+        .await
+    }
+
     /// Whether reading works: the file is the one that was opened, whole, and each table can be read. By a connection of
     /// its own, which nothing has read before, and past all pages.
     ///
@@ -101,6 +116,17 @@ fn look_at_tables(connection: &Connection) -> Result<()> {
 mod tests {
     use super::super::tests::empty;
     use super::*;
+
+    #[test]
+    fn a_disk_at_fault_is_told_from_a_file_that_is_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let nowhere = Store::open(&directory.path().join("gone/server.db")).err().unwrap();
+        assert!(nowhere.is_of_the_disk(), "{nowhere}");
+        let file = directory.path().join("server.db");
+        std::fs::write(&file, "no database at all, and longer than the header of one. ".repeat(9)).unwrap();
+        let damaged = Store::open(&file).err().unwrap();
+        assert!(!damaged.is_of_the_disk(), "{damaged}");
+    }
 
     #[actix_web::test]
     async fn f34_a_database_that_is_cut_off_under_the_server_is_seen() {

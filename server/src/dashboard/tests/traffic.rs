@@ -4,6 +4,8 @@ use std::pin::Pin;
 
 use actix_web::body::{BoxBody, MessageBody};
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::store::user::Scope;
 
@@ -23,6 +25,39 @@ async fn a_page_of_nodes_stays_small() {
     assert_eq!(json(&seeded, "ana", "/nodes?page=4").await["first"], 81, "there are three pages");
     assert_eq!(see(&seeded, "ana", "/nodes?state=weird").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(see(&seeded, "ana", "/nodes?state=&role=&sort=silence").await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn readiness_never_waits_while_pages_are_drawn() {
+    let seeded = seeded().await;
+    let all = u32::try_from(seeded.state.drawing.available_permits()).unwrap();
+    for path in ["/", "/nodes", "/commits", "/nodes/web1.acme.example", "/api/v1/overview"] {
+        let held = seeded.state.drawing.acquire_many(all).await.unwrap();
+        let mut page = std::pin::pin!(see(&seeded, "ana", path));
+        tokio::select! {
+            biased;
+            _ = &mut page => panic!("{path} was drawn by the thread that answers"),
+            ready = ask(&seeded, TestRequest::get().uri("/readyz")) => assert_eq!(ready.status, StatusCode::OK),
+        }
+        drop(held);
+        assert_eq!(page.await.status, StatusCode::OK, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn f29_a_server_whose_clock_cannot_be_right_is_not_ready_and_says_what_the_clock_says() {
+    let seeded = seeded().await;
+    let day = SignedDuration::from_hours(24);
+    for (made, word) in [(Timestamp::now() + day, "behind"), (Timestamp::now() - day * 9, "ahead")] {
+        let clock = Clock { made, ends: made + day };
+        let state =
+            State::new(seeded.store.clone(), seeded.state.estate.clone(), Duration::from_secs(60)).by(clock);
+        let app = init_service(App::new().app_data(web::Data::new(state)).configure(configure)).await;
+        let answer = call_service(&app, TestRequest::get().uri("/readyz").to_request()).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = read_body(answer).await;
+        assert!(String::from_utf8_lossy(&body).contains(word), "{body:?}");
+    }
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::super::node::NodeId;
-use super::super::{Result, Store, millis};
+use super::super::{Result, Store, millis, time};
 
 /// For so many days a report is kept, as long as its node's weigh no more than [`MOST_BYTES`] together.
 pub const DAYS: i64 = 90;
@@ -51,6 +51,29 @@ pub(super) fn forget_too_much(connection: &Connection, node: NodeId, newest: i64
 }
 
 impl Store {
+    /// Deletes up to `limit` old reports, and as many certificates that ended longer than `grace` ago and were replaced.
+    /// Whether there may be more. What is old is counted from the newest report: a clock that is years ahead must not cost
+    /// all history, and with such a clock no machine's report comes.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn forget_what_is_past(
+        &self,
+        clock: Timestamp,
+        grace: SignedDuration,
+        limit: u32,
+    ) -> Result<bool> {
+        let newest = self.read(|connection| {
+            let sql = "SELECT max(received_at) FROM report";
+            Ok(connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0))?)
+        });
+        let Some(newest) = newest.await?.map(time).transpose()? else { return Ok(false) };
+        let now = newest.min(clock);
+        let reports = self.forget_old_reports(now, limit).await?;
+        let certificates = self.forget_past_certificates(now - grace, limit).await?;
+        Ok(reports.max(certificates) == limit as usize)
+    }
+
     /// Deletes up to `limit` reports that are older than [`DAYS`] at `now`; each node keeps its last one. Returns how
     /// many.
     ///
