@@ -19,6 +19,7 @@ use crate::compile::Program;
 use crate::identity::{Caller, token};
 use crate::repo::{History, Kept, Poke, Snapshot};
 use crate::store::Store;
+use crate::store::commit::CommitRow;
 use crate::store::node::{NodeId, Place};
 
 mod commit;
@@ -149,6 +150,10 @@ pub struct Live {
     judging: ArcSwapOption<String>,
     /// Commits that a newer one took the place of before they were judged, with that one.
     overtaken: Mutex<VecDeque<(String, String)>>,
+    /// What became of commits, until it is written down.
+    unwritten: Mutex<VecDeque<CommitRow>>,
+    /// Held by whoever writes it down.
+    writing: tokio::sync::Mutex<()>,
     /// Why the repository cannot be read, for as long as that is so.
     unreadable: ArcSwapOption<Unreadable>,
     given: Mutex<HashMap<NodeId, given::Given>>,
@@ -174,6 +179,8 @@ impl Live {
             broken: ArcSwapOption::empty(),
             judging: ArcSwapOption::empty(),
             overtaken: Mutex::default(),
+            unwritten: Mutex::default(),
+            writing: tokio::sync::Mutex::default(),
             unreadable: ArcSwapOption::empty(),
             given: Mutex::default(),
             turns: Mutex::default(),

@@ -67,7 +67,10 @@ impl Asked {
         // A page that renews itself is not a person at work.
         if !request.headers().contains_key("x-holdfast-renewal") {
             let extended = state.store.extend_session(session.hash(), now, login::IDLE, login::MOST).await;
-            extended.map_err(|error| problem(error.into()))?;
+            // With a full disk pages are wanted most.
+            if let Err(error) = extended {
+                tracing::error!(%error, "cannot note that a session goes on");
+            }
         }
         Ok(Self { state, user, session, now, format, wanted })
     }

@@ -384,9 +384,11 @@ async fn ready_is_a_server_that_can_take_polls_and_reports_now() {
     let (status, reason) = ready(&empty()).await;
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && reason.contains("no good commit"), "{reason}");
     let full = seeded().await;
+    see(&full, "ana", "/").await;
     full.store.refuse_writing().await;
     let (status, reason) = ready(&full).await;
     assert!(status == StatusCode::SERVICE_UNAVAILABLE && reason.contains("store"), "{reason}");
+    assert_eq!(see(&full, "ana", "/").await.status, StatusCode::OK, "with a full disk pages are wanted most");
 }
 
 #[actix_web::test]

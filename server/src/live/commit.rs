@@ -1,6 +1,7 @@
 //! Commits: checked first, then in force; a broken one leaves the last good in force.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -14,6 +15,9 @@ use crate::language::problems::total;
 use crate::repo::Snapshot;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
+
+/// So many commits that cannot be written down are kept; older ones are long superseded.
+const MOST_UNWRITTEN: usize = 32;
 
 /// What became of a commit that somebody waits for.
 #[derive(Debug)]
@@ -143,6 +147,9 @@ impl Live {
     }
 
     async fn row_of(&self, commit: &str) -> store::Result<Option<CommitRow>> {
+        if let Some(row) = self.unwritten().iter().rev().find(|row| row.id == commit) {
+            return Ok(Some(row.clone()));
+        }
         let rows = self.store.commit(commit.to_owned()).await?;
         Ok(rows.into_iter().find(|row| row.environment == self.config.environment))
     }
@@ -181,8 +188,30 @@ impl Live {
             status,
             diagnostics,
         };
-        if let Err(error) = self.store.put_commit(row).await {
-            tracing::error!(%error, "cannot note the commit");
+        self.unwritten().push_back(row);
+        self.write_commits().await;
+    }
+
+    /// Writes down what became of commits. What cannot be written, as on a full disk, is kept and tried again: else nobody
+    /// would ever hear of a commit that machines run.
+    pub async fn write_commits(&self) {
+        let _one = self.writing.lock().await;
+        loop {
+            let Some(row) = self.unwritten().front().cloned() else { return };
+            let commit = row.id.clone();
+            if let Err(error) = self.store.put_commit(row).await {
+                tracing::error!(%error, commit, "cannot note the commit; it is tried again");
+                return;
+            }
+            // It may have given way to newer ones meanwhile.
+            self.unwritten().pop_front_if(|row| row.id == commit);
         }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, VecDeque<CommitRow>> {
+        let mut unwritten = self.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let too_many = unwritten.len().saturating_sub(MOST_UNWRITTEN);
+        unwritten.drain(..too_many);
+        unwritten
     }
 }

@@ -51,11 +51,12 @@ impl Live {
         }
     }
 
-    /// Writes down what was seen now and then, for ever.
+    /// Writes down what was seen now and then, for ever, and what could not be written when it was to be.
     pub async fn keep_writing_seen(&self) {
         loop {
             tokio::time::sleep(PAUSE).await;
             self.write_seen().await;
+            self.write_commits().await;
         }
     }
 }

@@ -230,3 +230,19 @@ async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end(
     let told = fixture.ask(Request::Poke { commit: Some(one.clone()) }).await.unwrap_err().to_string();
     assert!(told.contains(&format!("commit {one} was not judged: commit {two} came meanwhile")), "{told}");
 }
+
+#[actix_web::test]
+async fn a_commit_that_cannot_be_written_down_is_told_all_the_same_and_written_later() {
+    let fixture = Fixture::start().await;
+    let (file, aside) = (fixture.data_dir().join("server.db"), fixture.data_dir().join("aside"));
+    // What is written now would be lost, so the store takes nothing.
+    std::fs::rename(&file, &aside).unwrap();
+    let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
+    assert_eq!(
+        (status, fixture.verdict(commit.clone()).await.outcome),
+        (CommitStatus::Good, Outcome::InForce)
+    );
+    std::fs::rename(&aside, &file).unwrap();
+    fixture.server.live.write_commits().await;
+    assert_eq!(fixture.newest_commit().await.id, commit);
+}
