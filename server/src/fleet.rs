@@ -75,9 +75,14 @@ impl Member {
         self.row.as_ref()?.node.seen_at
     }
 
-    /// The commit that it runs on, as it reported.
+    /// The commit that it runs on, as it reported, among those that reached this server.
     pub fn runs_on(&self) -> Option<&str> {
-        self.row.as_ref()?.node.runs_on.as_deref()
+        self.row.as_ref().filter(|row| row.knows_commit)?.node.runs_on.as_deref()
+    }
+
+    /// The commit that it says to run on, where that never reached this server: a machine may say anything.
+    pub fn unknown_commit(&self) -> Option<&str> {
+        self.row.as_ref().filter(|row| !row.knows_commit)?.node.runs_on.as_deref()
     }
 
     /// How its last run ended.

@@ -163,6 +163,8 @@ pub struct NodeView {
     pub seen_at: Option<Timestamp>,
     /// The commit that it runs on, as it reported.
     pub commit: Option<String>,
+    /// What it says to run on, where no such commit ever reached the server.
+    pub unknown_commit: Option<String>,
 }
 
 /// A node with its certificates and last reports.

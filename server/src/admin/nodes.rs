@@ -69,6 +69,7 @@ pub(super) fn view(member: &Member) -> NodeView {
         reason: member.judgement.reason.clone(),
         seen_at: member.seen(),
         commit: member.runs_on().map(str::to_owned),
+        unknown_commit: member.unknown_commit().map(str::to_owned),
     }
 }
 

@@ -134,7 +134,7 @@ fn print_nodes(nodes: &[NodeView], asked: &Request) {
             node.place.to_string(),
             node.role.clone().unwrap_or_else(|| "–".into()),
             node.seen_at.map_or_else(|| "–".into(), time),
-            short(node.commit.as_deref()),
+            runs_on(node),
             reason.to_owned(),
         ]
     };
@@ -152,8 +152,13 @@ fn print_node(NodeDetail { node, certificates, reports }: &NodeDetail) {
     print(format!("role        {}", node.role.as_deref().unwrap_or("not in the inventory in force")));
     print(format!("state       {}: {}", node.state.word(), harmless::line(&node.reason)));
     print(format!("last heard  {}", node.seen_at.map_or_else(|| "never".into(), time)));
-    let commit =
-        node.commit.as_deref().map_or("none: no run that corrects was reported".into(), harmless::line);
+    let commit = match (&node.commit, &node.unknown_commit) {
+        (Some(commit), _) => harmless::line(commit).into_owned(),
+        (None, Some(unknown)) => {
+            format!("unknown: it says `{}`, which never reached this server", harmless::line(unknown))
+        }
+        (None, None) => "none: no run that corrects was reported".into(),
+    };
     print(format!("runs on     {commit}"));
     for certificate in certificates {
         print(format!("certificate {} until {}", certificate.serial, time(certificate.not_after)));
@@ -202,6 +207,13 @@ fn print_reports(reports: &[ReportView]) {
         ],
         &rows,
     );
+}
+
+fn runs_on(node: &NodeView) -> String {
+    match (&node.commit, &node.unknown_commit) {
+        (None, Some(_)) => "unknown".into(),
+        (commit, _) => short(commit.as_deref()),
+    }
 }
 
 fn short(commit: Option<&str>) -> String {

@@ -255,7 +255,7 @@ fn page_of(
     let in_force = newest.standing == Standing::InForce;
     let (running, others): (Vec<_>, Vec<_>) = members
         .iter()
-        .filter(|member| member.runs_on().is_some())
+        .filter(|member| member.runs_on().or(member.unknown_commit()).is_some())
         .partition(|member| member.runs_on() == Some(id));
     let behind = if in_force { others } else { Vec::new() };
     let lines = |members: &[&Member]| {

@@ -170,6 +170,8 @@ pub struct Node {
     pub due: Option<When>,
     /// The commit that it runs on: of its last enforcing run, as it reported.
     pub commit: Option<Commit>,
+    /// What it says to run on, where no such commit ever reached this server.
+    pub unknown_commit: Option<Shown>,
     /// The commit that its last run only looked at, if that is another.
     pub looked_at: Option<Commit>,
     /// The commit in force, if that is another.
@@ -279,6 +281,7 @@ impl Node {
             added: None,
             seen: member.seen().map(|at| When::seen(at, now)),
             commit: member.runs_on().map(Commit::from),
+            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(NAME)),
             function: member.function,
             due: None,
             looked_at: None,

@@ -26,6 +26,9 @@ const PAGE: usize = 40;
 /// What a reason takes in a line; it is whole on the node's page.
 const REASON: usize = 300;
 
+/// What a node says to run on takes in a line.
+const COMMIT: usize = 40;
+
 /// So many names are offered to choose from; where there are more, the name is typed.
 const CHOICES: usize = 60;
 
@@ -71,6 +74,8 @@ pub struct NodeLine {
     pub seen: Option<When>,
     /// The commit that it runs on, as it reported.
     pub commit: Option<Commit>,
+    /// What it says to run on, where no such commit ever reached this server.
+    pub unknown_commit: Option<Shown>,
     /// Until when its certificate is valid.
     pub certificate: Option<When>,
     /// Its last report.
@@ -95,6 +100,7 @@ impl NodeLine {
             stage: function.map(|function| function.stage.clone()),
             seen: member.seen().map(|at| When::seen(at, now)),
             commit: member.runs_on().map(Commit::from),
+            unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(COMMIT)),
             certificate: member.certificate_until().map(|at| When::seen(at, now)),
             report: member.row.as_ref().and_then(|row| row.node.report),
             last: member.last().map(last_words),

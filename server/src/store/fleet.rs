@@ -24,6 +24,8 @@ pub struct FleetRow {
     pub certificate_until: Option<Timestamp>,
     /// What last happened to it.
     pub lately: Lately,
+    /// Whether the commit that it says to run on ever reached this server.
+    pub knows_commit: bool,
 }
 
 /// How a node's last run ended.
@@ -90,7 +92,8 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
    last_run.not_applicable, last_run.\"off\", last_run.refreshed, last_run.dropped, last_run.error,
    compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
-   node.drifted_at, node.changed_at, node.failed_at, compile_error.file";
+   node.drifted_at, node.changed_at, node.failed_at, compile_error.file,
+   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on)";
 
 /// Each condition stands there where it is meant: one that may be open would be tried on all nodes. All of them are read
 /// as they lie in the table, with their last runs in the same order, and sorted afterwards: by the index of names, each is far
@@ -155,6 +158,7 @@ fn read(row: &Row<'_>) -> Result<FleetRow> {
         kept_back: kept_back.transpose()?,
         certificate_until: maybe_time(20)?,
         lately: Lately { drifted: maybe_time(21)?, changed: maybe_time(22)?, failed: maybe_time(23)? },
+        knows_commit: row.get(FIRST + 25)?,
     })
 }
 

@@ -1,5 +1,8 @@
 //! What pages, lists and numbers say of nodes: what needs attention, what runs where, and when all is calm.
 
+use holdfast_catalog::report::{Mode, Report};
+use jiff::Timestamp;
+
 use super::*;
 
 #[actix_web::test]
@@ -116,7 +119,7 @@ async fn what_policy_switches_off_is_not_called_as_it_should_be() {
     for (name, off) in [(all, 64), (some, 3)] {
         let node = seeded.enrolled(name, "alpinhost/acme").await;
         let at = seeded.ago(1);
-        let mut report = seeded.ran(at, vec![], holdfast_catalog::report::Mode::Enforce);
+        let mut report = seeded.ran(at, vec![], Mode::Enforce);
         (report.counts.off, report.counts.unchanged) = (off, 64 - off);
         seeded.store.put_report(node, report, at).await.unwrap();
     }
@@ -166,6 +169,25 @@ async fn a_commit_runs_where_a_run_by_it_was_reported_and_nowhere_else() {
     assert_eq!(running().await, 0, "it was offered and nobody took it");
     let node = json(&seeded, "ana", "/nodes/web2.birch.example").await;
     assert_eq!((&node["commit"], &node["in_force"]), (&GOOD.into(), &OLDER.into()));
+}
+
+#[actix_web::test]
+async fn a_commit_that_never_reached_the_server_is_called_unknown() {
+    let seeded = seeded().await;
+    let web = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let claimed = "c0ffee00".repeat(5);
+    let report = seeded.ran(Timestamp::now(), Vec::new(), Mode::Enforce);
+    let report = Report { commit: Some(claimed.clone()), ..report };
+    seeded.store.put_report(web.id, report, Timestamp::now()).await.unwrap();
+    let node = json(&seeded, "ana", "/nodes/web1.acme.example").await;
+    assert_eq!(
+        (&node["commit"], &node["unknown_commit"]),
+        (&serde_json::Value::Null, &claimed.as_str().into())
+    );
+    let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
+    assert!(page.contains("no such commit ever reached this server"), "{page}");
+    assert_eq!(json(&seeded, "ana", &format!("/nodes?commit={claimed}")).await["count"], 0);
+    assert_eq!(json(&seeded, "ana", &format!("/nodes?commit={GOOD}&q=web1.acme")).await["count"], 0);
 }
 
 #[actix_web::test]
