@@ -1,3 +1,5 @@
+//! A table: each part of a data directory, and what may stand in its place.
+
 use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
