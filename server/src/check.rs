@@ -10,8 +10,9 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
-use crate::compile::{Program, sorted};
+use crate::compile::Program;
 use crate::diagnose::share::limited;
+use crate::language::problems::sorted;
 use crate::lookup::hierarchy::Writer;
 use crate::repo::Snapshot;
 

@@ -20,6 +20,7 @@ use holdfast_catalog::origin::Origin;
 use crate::diagnose::share::of_node;
 use crate::inventory::Node;
 use crate::language::Allowance;
+use crate::language::problems::sorted;
 use crate::lookup::Lookup;
 use crate::repo::{File, Presence};
 
@@ -33,7 +34,6 @@ mod declared;
 mod define;
 mod edges;
 mod given;
-mod names;
 mod order;
 mod parameter;
 mod pass;
@@ -42,19 +42,21 @@ mod reference;
 mod resource;
 mod scope;
 mod unit;
+mod unknown;
 mod waits;
+mod way;
+mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use given::parameter;
 pub use program::Program;
-pub(crate) use scope::WORDS;
+pub(crate) use words::WORDS;
 
 use class::{Seeds, Walk};
 use edges::Edges;
 use pass::Pass;
-pub(crate) use pass::sorted;
 
 /// How often classes are gone through because one was given a parameter after it had been used.
 const MAX_WALKS: usize = 4;
@@ -128,10 +130,7 @@ pub fn compile_within(
     if !problems.is_empty() {
         return Err(of_node(told(problems)));
     }
-    let idle = assemble::idle_policies(&policies, &declared).into_iter().map(|(name, origin)| {
-        let message = format!("a policy is for `{name}`, which this node does not have");
-        Diagnostic::warning("idle-policy", message, Origin::clone(&origin))
-    });
+    let idle = assemble::idle_policies(&policies, &declared).into_iter();
     let warnings = idle.chain(sorted(pass.warnings.take())).collect();
     let catalog = assemble::assemble(declared, edges, &policies, &pass, (node, environment, key));
     let facts = pass.facts_read();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId, Container, Policy, Resource};
+use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::graph::Edge;
 use holdfast_catalog::origin::Origin;
 
@@ -63,11 +64,19 @@ fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> 
     declared.resources.iter().map(of).collect()
 }
 
-/// What a policy says of something that the catalog does not have.
-pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec<(String, Arc<Origin>)> {
+/// Policies of something that the catalog does not have.
+pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec<Diagnostic> {
     let idle = |subject: &Subject| match subject {
-        Subject::Resource(reference) => declared.find(reference).is_none().then(|| reference.to_string()),
+        Subject::Resource(reference) => declared.find(reference).is_none().then_some(reference.clone()),
         Subject::Class(_) | Subject::Everything => None,
     };
-    policies.subjects().filter_map(|(subject, _, origin)| Some((idle(subject)?, origin.clone()))).collect()
+    let warning = |(subject, _, origin): (&Subject, Policy, &Arc<Origin>)| {
+        let reference = idle(subject)?;
+        let message = format!("a policy is for `{reference}`, which this node does not have");
+        let of_type = declared.references().filter(|other| other.type_name == reference.type_name);
+        let titles: Vec<&str> = of_type.map(|other| &*other.title).collect();
+        let problem = Diagnostic::warning("idle-policy", message, Origin::clone(origin));
+        Some(problem.did_you_mean(&reference.title, titles))
+    };
+    policies.subjects().filter_map(warning).collect()
 }

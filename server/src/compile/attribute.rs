@@ -10,10 +10,10 @@ use holdfast_catalog::value::Kind;
 
 use crate::language::manifest::{Binding, Block};
 
-use super::content::{self, Way};
-use super::resource::Sort;
+use super::program::Sort;
 use super::scope::{Frame, data_places};
 use super::unit::Traced;
+use super::way::{Way, way};
 
 /// An attribute as it is written, or as a map gives it.
 pub(super) struct Written {
@@ -53,8 +53,9 @@ fn written(frame: &Frame<'_, '_>, binding: &Binding) -> (Arc<str>, Written) {
 fn cover(below: &mut Layer, above: Layer, sort: Sort<'_>) {
     if let Sort::Type(def) = sort {
         let gives_content = |name: &str| {
-            content::way(def, name).is_some_and(|(attribute, way)| {
-                way != Way::Plain || def.content_attribute().is_some_and(|content| content.name == attribute)
+            way(def, name).is_some_and(|(attribute, given)| {
+                given != Way::Plain
+                    || def.content_attribute().is_some_and(|content| content.name == attribute)
             })
         };
         if above.keys().any(|name| gives_content(name)) {

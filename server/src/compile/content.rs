@@ -10,51 +10,16 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::attribute::Content;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
-use holdfast_catalog::value::{Kind, Value};
+use holdfast_catalog::value::Value;
 
+use crate::language::problems::placed;
 use crate::language::{Fault, Partials, Template};
 
 use super::pass::Pass;
 use super::program::Program;
 use super::scope::Frame;
 use super::unit::Traced;
-
-/// How a word of a block gives its attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// The value itself.
-    Plain,
-    /// By a template's name.
-    Template,
-    /// By the name of a file or folder.
-    Source,
-}
-
-/// The attribute that a word gives, and how; none where the type has no such word.
-pub(super) fn way(def: &TypeDef, word: &str) -> Option<(&'static str, Way)> {
-    if let Some(attribute) = def.attribute(word) {
-        return Some((attribute.name, Way::Plain));
-    }
-    let way = match word {
-        "template" => Way::Template,
-        "source" => Way::Source,
-        _ => return None,
-    };
-    def.content_attribute().map(|attribute| (attribute.name, way))
-}
-
-/// The bytes of text in a value.
-pub(super) fn text_bytes(value: &Value) -> usize {
-    match &value.kind {
-        Kind::String(text) => text.len(),
-        Kind::List(list) => list.iter().map(text_bytes).sum(),
-        Kind::Map(map) => map.iter().map(|(key, value)| key.len() + text_bytes(value)).sum(),
-        Kind::Sensitive(secret) => {
-            secret.as_pieces().map_or(8, |pieces| pieces.iter().map(|p| p.text.len()).sum())
-        }
-        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => 8,
-    }
-}
+use super::way::Way;
 
 /// Whether a path stays where it starts.
 fn is_relative_and_normal(path: &str) -> bool {
@@ -97,14 +62,6 @@ impl Frame<'_, '_> {
                 None
             }
         }
-    }
-}
-
-/// A problem without a place of its own stands where the name is written.
-pub(super) fn placed(problem: Diagnostic, origin: &Arc<Origin>) -> Diagnostic {
-    match problem.origin {
-        Some(_) => problem.related(Origin::clone(origin), "used here"),
-        None => Diagnostic { origin: Some(Origin::clone(origin)), ..problem },
     }
 }
 

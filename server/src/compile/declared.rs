@@ -8,7 +8,7 @@ use holdfast_catalog::claim::Claim;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{Attributes, Implied, ResourceRef, TypeDef};
-use holdfast_catalog::value::Value;
+use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::manifest::{Manifest, RelationWord};
 
@@ -159,7 +159,7 @@ impl<'a> Declared<'a> {
             }
             return Target::Resource(index);
         }
-        self.bytes += resource.attributes.values().map(super::content::text_bytes).sum::<usize>();
+        self.bytes += resource.attributes.values().map(text_bytes).sum::<usize>();
         let target = Target::Resource(u32::try_from(self.resources.len()).unwrap_or(u32::MAX));
         self.index.insert(resource.reference.clone(), target);
         self.resources.push(resource);
@@ -266,14 +266,23 @@ fn would_declare<'a>(
     let class = |name: &str| &*reference.type_name == "class" && *reference.title == *name;
     manifest.blocks.iter().any(|block| {
         let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
-        let same = block.type_name == reference.type_name
-            && match title {
-                crate::language::Formula::Constant(value) => value.as_str() == Some(&*reference.title),
-                _ => true,
-            };
+        let same = block.type_name == reference.type_name && title.could_be(&reference.title);
         same || modules.get(&block.type_name).is_some_and(|inner| would_declare(pass, inner, reference, seen))
     }) || manifest.inclusions.iter().any(|inclusion| {
         class(&inclusion.class)
             || modules.get(&inclusion.class).is_some_and(|inner| would_declare(pass, inner, reference, seen))
     })
+}
+
+/// The bytes of text in a value.
+fn text_bytes(value: &Value) -> usize {
+    match &value.kind {
+        Kind::String(text) => text.len(),
+        Kind::List(list) => list.iter().map(text_bytes).sum(),
+        Kind::Map(map) => map.iter().map(|(key, value)| key.len() + text_bytes(value)).sum(),
+        Kind::Sensitive(secret) => {
+            secret.as_pieces().map_or(8, |pieces| pieces.iter().map(|p| p.text.len()).sum())
+        }
+        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => 8,
+    }
 }

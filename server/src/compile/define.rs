@@ -16,6 +16,7 @@ use super::class::Walk;
 use super::declared::{Declarer, Target};
 use super::scope::Frame;
 use super::unit::{Given, Unit};
+use super::unknown::unknown_parameter;
 
 /// How many defines may stand in each other.
 const MAX_DEPTH: usize = 64;
@@ -127,13 +128,4 @@ impl<'a> Walk<'_, 'a> {
             self.pass.report(problem);
         }
     }
-}
-
-/// A parameter that a class or define does not have.
-pub(super) fn unknown_parameter(manifest: &Manifest, name: &str, origin: &Arc<Origin>) -> Diagnostic {
-    let message = format!("`{}` has no parameter `{name}`", manifest.name);
-    let names = manifest.parameters.iter().map(|parameter| &*parameter.name);
-    Diagnostic::error("unknown-parameter", message, Origin::clone(origin))
-        .label("unknown parameter")
-        .did_you_mean(name, names.chain(holdfast_catalog::manifest_words::METAPARAMETERS.iter().copied()))
 }

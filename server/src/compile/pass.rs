@@ -13,7 +13,7 @@ use holdfast_catalog::value::Value;
 
 use crate::language::Fault;
 use crate::language::manifest::Parameter;
-use crate::language::problems::more;
+use crate::language::problems::{more, sorted};
 use crate::lookup::{Lookup, LookupError};
 use crate::repo::{File, Reader};
 
@@ -200,15 +200,4 @@ impl<'a> Pass<'a> {
             }
         }
     }
-}
-
-/// Problems in the order of their places, each once.
-pub(crate) fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let place = |problem: &Diagnostic| {
-        let origin = problem.origin.as_ref();
-        (origin.map(|o: &Origin| (o.file.clone(), o.start, o.end)), problem.message.clone())
-    };
-    problems.sort_by_cached_key(|problem| (place(problem), problem.related.len()));
-    problems.dedup_by(|a, b| a.code == b.code && a.message == b.message && a.origin == b.origin);
-    problems
 }

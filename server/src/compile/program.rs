@@ -13,14 +13,14 @@ use crate::excerpt::Excerpts;
 use crate::inventory::Inventory;
 use crate::language::document::{conflict, unresolved};
 use crate::language::manifest::{Manifest, ManifestKind};
+use crate::language::problems::sorted;
 use crate::language::{Template, Templates};
 use crate::lookup::Data;
 use crate::lookup::hierarchy::Settings;
 use crate::modules::{self, Modules};
 use crate::repo::{File, Snapshot};
 
-use super::names;
-use super::resource::Sort;
+mod names;
 
 /// A control repository at one commit, ready to be compiled for any node.
 #[derive(Debug)]
@@ -46,6 +46,15 @@ pub struct Program {
 pub(super) struct Reach {
     profiles: BTreeSet<Arc<str>>,
     by_class: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+/// What the first word of a block's header names.
+#[derive(Clone, Copy)]
+pub(super) enum Sort<'a> {
+    /// A resource type.
+    Type(&'static TypeDef),
+    /// A define.
+    Define(&'a Arc<Manifest>),
 }
 
 impl Program {
@@ -129,7 +138,7 @@ impl Program {
     pub fn problems(&self) -> Vec<Diagnostic> {
         let templates = self.templates.values().filter_map(|template| template.as_ref().err());
         let all = self.in_manifests.values().flatten().chain(&self.elsewhere).chain(templates);
-        super::pass::sorted(self.redacted(all.cloned().collect()))
+        sorted(self.redacted(all.cloned().collect()))
     }
 
     /// Whether a problem is that a manifest cannot be read.

@@ -1,6 +1,12 @@
 //! References in manifests: `service[nginx]`, `service[nginx]:reload`, `package[x]?`.
 
-use holdfast_catalog::resource::ResourceRef;
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::{ResourceRef, TypeDef};
+
+use crate::language::manifest::RelationWord;
 
 /// A reference as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,50 @@ impl Reference {
         };
         ResourceRef::parse(text).map(|target| Self { target, refresh, need })
     }
+
+    /// Whether what it names must be declared.
+    pub(super) fn must_exist(&self) -> bool {
+        self.need == Need::Declared
+    }
+}
+
+/// Reads a reference as `word` may hold it.
+pub(super) fn read_reference(
+    text: &str,
+    origin: &Arc<Origin>,
+    word: RelationWord,
+) -> Result<Reference, Box<Diagnostic>> {
+    let problem = |message: String| Diagnostic::error("bad-reference", message, Origin::clone(origin));
+    let Some(reference) = Reference::parse(text) else {
+        let help = "write type[title], such as \"package[nginx]\", or class[name]";
+        return Err(Box::new(problem(format!("`{}` is no reference", text.escape_debug())).help(help)));
+    };
+    if reference.refresh == Refresh::Reload && word != RelationWord::Notify {
+        let message = format!("`{text}`: only `notify` can ask for a reload");
+        let help = "leave `:reload` out, or notify from the other side";
+        return Err(Box::new(problem(message).help(help)));
+    }
+    if let Some(meant) = as_in_puppet(&reference.target) {
+        return Err(Box::new(
+            problem(format!("`{text}` is a reference of Puppet")).help(format!("here that is `{meant}`")),
+        ));
+    }
+    let deaf = TypeDef::find(&reference.target.type_name).filter(|def| !def.reloads);
+    if let Some(def) = deaf.filter(|_| reference.refresh == Refresh::Reload) {
+        let message = format!("`{text}`: a `{}` cannot reload", def.name);
+        return Err(Box::new(problem(message).help("leave `:reload` out")));
+    }
+    Ok(reference)
+}
+
+/// What a reference means that is written with a capital or with quotes: `Package['nginx']`.
+fn as_in_puppet(written: &ResourceRef) -> Option<ResourceRef> {
+    let title = ['\'', '"']
+        .into_iter()
+        .find_map(|mark| written.title.strip_prefix(mark)?.strip_suffix(mark))
+        .unwrap_or(&written.title);
+    let meant = ResourceRef::new(written.type_name.to_ascii_lowercase(), title);
+    (meant != *written && !title.is_empty()).then_some(meant)
 }
 
 #[cfg(test)]

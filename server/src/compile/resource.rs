@@ -11,25 +11,18 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
-use crate::language::manifest::{Binding, Block, Manifest, cure};
+use crate::language::manifest::{Binding, Block};
 
 use super::attribute::{Written, layered};
 use super::class::Walk;
-use super::content::{self, Way};
 use super::declared::{Declarer, Relation, Resource, Target};
 use super::pass::{ATTRIBUTE, Pass};
-use super::reference::{Need, Reference, Refresh};
+use super::program::Sort;
+use super::reference::read_reference;
 use super::scope::{Frame, data_places};
 use super::unit::Unit;
-
-/// What the first word of a block's header names.
-#[derive(Clone, Copy)]
-pub(super) enum Sort<'a> {
-    /// A resource type.
-    Type(&'static TypeDef),
-    /// A define.
-    Define(&'a Arc<Manifest>),
-}
+use super::unknown::unknown_attribute;
+use super::way::{Way, way};
 
 /// The turns of a loop: which element made what.
 #[derive(Default)]
@@ -183,53 +176,6 @@ impl<'a> Walk<'_, 'a> {
     }
 }
 
-/// Reads a reference as `word` may hold it.
-pub(super) fn read_reference(
-    text: &str,
-    origin: &Arc<Origin>,
-    word: crate::language::manifest::RelationWord,
-) -> Result<Reference, Box<Diagnostic>> {
-    use crate::language::manifest::RelationWord;
-    let problem = |message: String| Diagnostic::error("bad-reference", message, Origin::clone(origin));
-    let Some(reference) = Reference::parse(text) else {
-        let help = "write type[title], such as \"package[nginx]\", or class[name]";
-        return Err(Box::new(problem(format!("`{}` is no reference", text.escape_debug())).help(help)));
-    };
-    if reference.refresh == Refresh::Reload && word != RelationWord::Notify {
-        let message = format!("`{text}`: only `notify` can ask for a reload");
-        let help = "leave `:reload` out, or notify from the other side";
-        return Err(Box::new(problem(message).help(help)));
-    }
-    if let Some(meant) = as_in_puppet(&reference.target) {
-        return Err(Box::new(
-            problem(format!("`{text}` is a reference of Puppet")).help(format!("here that is `{meant}`")),
-        ));
-    }
-    let deaf = TypeDef::find(&reference.target.type_name).filter(|def| !def.reloads);
-    if let Some(def) = deaf.filter(|_| reference.refresh == Refresh::Reload) {
-        let message = format!("`{text}`: a `{}` cannot reload", def.name);
-        return Err(Box::new(problem(message).help("leave `:reload` out")));
-    }
-    Ok(reference)
-}
-
-/// What a reference means that is written with a capital or with quotes: `Package['nginx']`.
-fn as_in_puppet(written: &ResourceRef) -> Option<ResourceRef> {
-    let title = ['\'', '"']
-        .into_iter()
-        .find_map(|mark| written.title.strip_prefix(mark)?.strip_suffix(mark))
-        .unwrap_or(&written.title);
-    let meant = ResourceRef::new(written.type_name.to_ascii_lowercase(), title);
-    (meant != *written && !title.is_empty()).then_some(meant)
-}
-
-impl Reference {
-    /// Whether what it names must be declared.
-    pub(super) fn must_exist(&self) -> bool {
-        self.need == Need::Declared
-    }
-}
-
 /// A resource's attributes as they are made.
 #[derive(Default)]
 struct Made {
@@ -243,7 +189,7 @@ struct Made {
 
 impl Made {
     fn add(&mut self, frame: &Frame<'_, '_>, def: &'static TypeDef, name: Arc<str>, written: Written) {
-        let Some((attribute, way)) = content::way(def, &name) else {
+        let Some((attribute, way)) = way(def, &name) else {
             frame.pass.report(unknown_attribute(def, &name, &written.key_origin));
             self.failed.insert(name);
             return;
@@ -311,20 +257,6 @@ impl Made {
             problem = problem.related(source.clone(), "the value is from here");
         }
         problem
-    }
-}
-
-/// An attribute that the type does not have.
-pub(super) fn unknown_attribute(def: &'static TypeDef, name: &str, origin: &Arc<Origin>) -> Diagnostic {
-    let message = format!("`{}` has no attribute `{name}`", def.name);
-    let problem =
-        Diagnostic::error("unknown-attribute", message, Origin::clone(origin)).label("unknown attribute");
-    if name.bytes().all(|b| b.is_ascii_digit()) {
-        return problem.help(format!("a title with a dot is quoted: [{}.\"….{name}\"]", def.name));
-    }
-    match cure(def, name, &[]) {
-        Some(cure) => problem.help(cure.help),
-        None => problem,
     }
 }
 

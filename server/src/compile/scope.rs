@@ -9,31 +9,11 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
-use crate::language::{Allowance, Fault, Formula, Scope, Word};
+use crate::language::{Allowance, Fault, Formula, Scope};
 
 use super::pass::Pass;
 use super::unit::{Traced, Unit};
-
-/// The functions that only manifests have.
-pub(crate) const WORDS: &[Word] = &[
-    Word {
-        name: "lookup",
-        usage: "lookup(key)",
-        doc: "A value of the data as this node sees it: a key of `hieradata/keys.toml`, or `class::parameter`. An error \
-              where no level has it. Not in the data of tenants.",
-        example: "lookup('smarthosts')",
-        gives: "",
-    },
-    Word {
-        name: "template",
-        usage: "template(name)",
-        doc: "The text of one of the module's templates, with the names in scope here.",
-        example: "template('motd.hbs')",
-        gives: "",
-    },
-];
-
-pub(super) const FUNCTIONS: &[&str] = &[WORDS[0].name, WORDS[1].name];
+use super::words::FUNCTIONS;
 
 /// The most places that are kept for one attribute.
 const MAX_SOURCES: usize = 16;

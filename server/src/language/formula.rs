@@ -87,6 +87,15 @@ impl Formula {
         }
     }
 
+    /// Whether its value may be this text, by what of it is written out.
+    pub fn could_be(&self, text: &str) -> bool {
+        match self {
+            Self::Constant(value) => value.scalar_text().is_some_and(|own| *own == *text),
+            Self::Text(own, _) => own.could_be(text),
+            Self::List(..) | Self::Map(..) => false,
+        }
+    }
+
     /// Its interpolated strings at any depth, each with its origin.
     pub fn texts(&self) -> Vec<(&Interpolation, Option<&Arc<Origin>>)> {
         match self {

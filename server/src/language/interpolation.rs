@@ -78,6 +78,23 @@ impl Interpolation {
         })
     }
 
+    /// Whether its value may be this text: what is written out stands there, in this order.
+    pub fn could_be(&self, text: &str) -> bool {
+        let mut rest = text;
+        let last = self.parts.len() - 1;
+        for (at, part) in self.parts.iter().enumerate() {
+            let Part::Text(plain) = part else { continue };
+            let found = match at {
+                0 => rest.starts_with(&**plain).then_some(0),
+                _ if at == last => rest.ends_with(&**plain).then(|| rest.len() - plain.len()),
+                _ => rest.find(&**plain),
+            };
+            let Some(found) = found else { return false };
+            rest = &rest[found + plain.len()..];
+        }
+        rest.is_empty() || matches!(self.parts[last], Part::Expression { .. })
+    }
+
     /// Names and functions that `scope` does not have, found without evaluating; the first of very many.
     pub fn unknown(&self, scope: &dyn Scope) -> Vec<Fault> {
         let faults = |(expression, offset): (&Expression, usize)| {
@@ -179,6 +196,22 @@ fn no_text(value: &Value, expression: &Expression) -> Fault {
 mod tests {
     use super::*;
     use holdfast_catalog::value::{Map, Sensitive};
+
+    #[test]
+    fn what_is_written_out_of_a_text_says_what_it_can_be() {
+        for (text, yes, no) in [
+            ("/srv/${x}", &["/srv/", "/srv/a"][..], &["/etc/a", "/srv", ""][..]),
+            ("${x}.crt", &[".crt", "a.crt"], &["a.key", "crt"]),
+            ("/a/${x}/b/${y}.c", &["/a//b/.c", "/a/1/b/2.c"], &["/a/b/2.c", "/a/1/b/2.d", "/a/1/c/2.c"]),
+            ("a${x}a", &["aa", "aba"], &["a", "ab"]),
+            ("${x}", &["", "anything"], &[]),
+            ("$${x}", &["${x}"], &["x", "${x}y"]),
+        ] {
+            let text = Interpolation::parse(text).unwrap().unwrap();
+            assert!(yes.iter().all(|other| text.could_be(other)), "{text:?}");
+            assert!(!no.iter().any(|other| text.could_be(other)), "{text:?}");
+        }
+    }
 
     fn scope() -> Map {
         let secret = Kind::Sensitive(Sensitive::text("hunter2")).into();

@@ -1,6 +1,8 @@
 //! What is wrong with one text, up to a number: whoever writes a million faults is told of the first hundred, and how
 //! many more there are. The rest costs nothing but the counting.
 
+use std::sync::Arc;
+
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
@@ -54,6 +56,25 @@ pub fn more(count: usize, whence: &str, origin: Option<Origin>, worst: Severity)
     Diagnostic {
         severity: worst,
         ..Diagnostic::error(MORE, format!("and {count} more {noun} {whence}"), origin)
+    }
+}
+
+/// Problems in the order of their places, each once.
+pub fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let place = |problem: &Diagnostic| {
+        let origin = problem.origin.as_ref();
+        (origin.map(|o: &Origin| (o.file.clone(), o.start, o.end)), problem.message.clone())
+    };
+    problems.sort_by_cached_key(|problem| (place(problem), problem.related.len()));
+    problems.dedup_by(|a, b| a.code == b.code && a.message == b.message && a.origin == b.origin);
+    problems
+}
+
+/// A problem without a place of its own stands where the name is written.
+pub fn placed(problem: Diagnostic, origin: &Arc<Origin>) -> Diagnostic {
+    match problem.origin {
+        Some(_) => problem.related(Origin::clone(origin), "used here"),
+        None => Diagnostic { origin: Some(Origin::clone(origin)), ..problem },
     }
 }
 

@@ -7,9 +7,10 @@ use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::ResourceRef;
+use holdfast_catalog::resource::{ResourceRef, TypeDef, definitions};
 
 use crate::language::document::{Entry, Item, unknown_key};
+use crate::language::manifest::ManifestKind;
 use crate::modules::Modules;
 
 /// The keys of `[holdfast]`.
@@ -166,7 +167,34 @@ fn read_one(
         );
         return None;
     }
-    read_word(&entry.item, subject, problems)
+    if let Subject::Resource(reference) = &subject
+        && let Some(problem) = unknown_type(reference, modules, &entry.key_origin)
+    {
+        problems.push(problem);
+        return None;
+    }
+    let (subject, policy, _) = read_word(&entry.item, subject, problems)?;
+    Some((subject, policy, entry.key_origin.clone()))
+}
+
+/// A policy for a type that there is not is for nothing, whichever machine reads it.
+fn unknown_type(reference: &ResourceRef, modules: &Modules, origin: &Arc<Origin>) -> Option<Diagnostic> {
+    let word = &*reference.type_name;
+    let is_define = |word: &str| modules.get(word).is_some_and(|of| of.kind == ManifestKind::Define);
+    if TypeDef::find(word).is_some() || is_define(word) {
+        return None;
+    }
+    let problem =
+        Diagnostic::error("unknown-type", format!("there is no type `{word}`"), Origin::clone(origin));
+    let lower = word.to_ascii_lowercase();
+    if TypeDef::find(&lower).is_some() || is_define(&lower) {
+        return Some(
+            problem.help(format!("types are written in lower case: `{lower}[{}]`", reference.title)),
+        );
+    }
+    let defines = modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Define);
+    let names = definitions().iter().map(|def| def.name).chain(defines.map(|define| define.name.as_str()));
+    Some(problem.did_you_mean(word, names))
 }
 
 fn read_word(

@@ -7,13 +7,14 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::manifest::{Binding, Block, Manifest, ManifestKind};
+use crate::language::problems::placed;
 use crate::language::{Fault, Formula, Scope};
 
-use super::content::{self, Way};
-use super::define::unknown_parameter;
-use super::program::Program;
-use super::resource::{Sort, read_reference, unknown_attribute};
-use super::scope::FUNCTIONS;
+use super::super::reference::read_reference;
+use super::super::unknown::{unknown_attribute, unknown_parameter};
+use super::super::way::{Way, way};
+use super::super::words::FUNCTIONS;
+use super::{Program, Sort};
 
 /// Everything wrong with the names in a manifest.
 pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
@@ -85,7 +86,7 @@ impl Checker<'_> {
                 Sort::Define(define) if define.complete && define.parameter(&binding.name).is_none() => {
                     self.problems.push(unknown_parameter(define, &binding.name, &binding.key_origin));
                 }
-                Sort::Type(def) => match content::way(def, &binding.name) {
+                Sort::Type(def) => match way(def, &binding.name) {
                     None => {
                         self.problems.push(unknown_attribute(def, &binding.name, &binding.key_origin));
                         continue;
@@ -102,7 +103,7 @@ impl Checker<'_> {
     fn template(&mut self, binding: &Binding) {
         let Formula::Constant(Value { kind: Kind::String(name), .. }) = &binding.value else { return };
         if let Err(problem) = self.program.template(self.manifest.name.module(), name) {
-            self.problems.push(content::placed(*problem, &binding.origin));
+            self.problems.push(placed(*problem, &binding.origin));
         }
     }
 

@@ -1,0 +1,27 @@
+//! How a word of a block gives its attribute: as it is, by `template` or by `source`.
+
+use holdfast_catalog::resource::TypeDef;
+
+/// How a word of a block gives its attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// The value itself.
+    Plain,
+    /// By a template's name.
+    Template,
+    /// By the name of a file or folder.
+    Source,
+}
+
+/// The attribute that a word gives, and how; none where the type has no such word.
+pub(super) fn way(def: &TypeDef, word: &str) -> Option<(&'static str, Way)> {
+    if let Some(attribute) = def.attribute(word) {
+        return Some((attribute.name, Way::Plain));
+    }
+    let way = match word {
+        "template" => Way::Template,
+        "source" => Way::Source,
+        _ => return None,
+    };
+    def.content_attribute().map(|attribute| (attribute.name, way))
+}

@@ -1,0 +1,24 @@
+//! The functions that only manifests have.
+
+use crate::language::Word;
+
+/// The functions that only manifests have.
+pub(crate) const WORDS: &[Word] = &[
+    Word {
+        name: "lookup",
+        usage: "lookup(key)",
+        doc: "A value of the data as this node sees it: a key of `hieradata/keys.toml`, or `class::parameter`. An error \
+              where no level has it. Not in the data of tenants.",
+        example: "lookup('smarthosts')",
+        gives: "",
+    },
+    Word {
+        name: "template",
+        usage: "template(name)",
+        doc: "The text of one of the module's templates, with the names in scope here.",
+        example: "template('motd.hbs')",
+        gives: "",
+    },
+];
+
+pub(super) const FUNCTIONS: &[&str] = &[WORDS[0].name, WORDS[1].name];
