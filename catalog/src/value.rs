@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::origin::Origin;
@@ -196,6 +197,30 @@ impl Value {
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         self.kind == other.kind
+    }
+}
+
+/// What is equal has the same hash, so that duplicates are found without comparing each with each.
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+    }
+}
+
+impl Hash for Kind {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Null => {}
+            Self::Bool(b) => b.hash(state),
+            Self::Int(i) => i.hash(state),
+            // Zero is equal to the zero below it.
+            Self::Float(x) => (x + 0.0).to_bits().hash(state),
+            Self::String(s) => s.hash(state),
+            Self::List(l) => l.hash(state),
+            Self::Map(m) => m.hash(state),
+            Self::Sensitive(s) => s.hash(state),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Kind, Value};
 pub const MASK: &str = "[sensitive]";
 
 /// A stretch of a text.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Piece {
     /// Its characters.
     pub text: Arc<str>,
@@ -18,10 +18,10 @@ pub struct Piece {
 }
 
 /// A scalar that may be shown nowhere but in its target: a text with secret stretches, or another secret scalar.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Hash)]
 pub struct Sensitive(Inner);
 
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Hash)]
 enum Inner {
     Text(Arc<Vec<Piece>>),
     Scalar(Arc<Kind>),

@@ -5,7 +5,8 @@
 //! most specific, wins.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -33,21 +34,42 @@ pub(super) fn merge(merge: &Merge, values: &[Value]) -> Result<Option<Value>, Di
 }
 
 fn unique(values: &[Value]) -> Result<Value, Diagnostic> {
-    fn flatten(value: &Value, list: &mut Vec<Value>) -> Result<(), Diagnostic> {
+    fn flatten(value: &Value, list: &mut Distinct) -> Result<(), Diagnostic> {
         match &value.kind {
             Kind::Null => Ok(()),
             Kind::Map(_) => Err(wrong_shape(value, "unique", "scalars and lists")),
             Kind::List(items) => items.iter().try_for_each(|item| flatten(item, list)),
-            _ if list.contains(value) => Ok(()),
             _ => {
-                list.push(value.clone());
+                list.add(value.clone());
                 Ok(())
             }
         }
     }
-    let mut list = Vec::new();
+    let mut list = Distinct::default();
     values.iter().try_for_each(|value| flatten(value, &mut list))?;
-    Ok(placed(list.into(), &values[0]))
+    Ok(placed(list.values.into(), &values[0]))
+}
+
+/// Values without duplicates, in the order in which they came first. Tenants write these lists, so the time grows with
+/// their length and not with its square.
+#[derive(Default)]
+struct Distinct {
+    values: Vec<Value>,
+    by_hash: HashMap<u64, Vec<usize>>,
+    hasher: RandomState,
+}
+
+impl Distinct {
+    /// Adds a value that is not there, and says where it stands.
+    fn add(&mut self, value: Value) -> usize {
+        let like = self.by_hash.entry(self.hasher.hash_one(&value)).or_default();
+        if let Some(at) = like.iter().find(|at| self.values[**at] == value) {
+            return *at;
+        }
+        like.push(self.values.len());
+        self.values.push(value);
+        self.values.len() - 1
+    }
 }
 
 fn hash(values: &[Value]) -> Result<Value, Diagnostic> {
@@ -133,7 +155,7 @@ impl Deep<'_> {
     fn lists(&self, lists: &[&Value]) -> Result<Value, Diagnostic> {
         let lists: Vec<&[Value]> = lists.iter().filter_map(|value| value.as_list()).collect();
         let mut kept = Vec::new();
-        let mut gone: Vec<Arc<str>> = Vec::new();
+        let mut gone: HashSet<Arc<str>> = HashSet::new();
         for list in &lists {
             let stays = |item: &&Value| {
                 !self.is_marker(item) && item.scalar_text().is_none_or(|text| !gone.contains(&text))
@@ -141,7 +163,7 @@ impl Deep<'_> {
             kept.push(list.iter().filter(stays).collect::<Vec<_>>());
             let markers = list.iter().filter_map(|item| self.knocked(item.as_str()?));
             gone.extend(markers.map(Arc::from));
-            if gone.iter().any(|text| text.is_empty()) {
+            if gone.contains("") {
                 break;
             }
         }
@@ -155,14 +177,15 @@ impl Deep<'_> {
 
     /// The least specific first; without duplicates, also where only one of several levels has the list.
     fn union(&self, lists: &[Vec<&Value>]) -> Result<Vec<Value>, Diagnostic> {
-        let mut merged: Vec<Value> = Vec::new();
-        for item in lists.iter().rev().flatten() {
-            let Some(item) = self.merge(&[item])? else { continue };
-            if !self.several || !merged.contains(&item) {
-                merged.push(item);
-            }
+        let merged = lists.iter().rev().flatten().filter_map(|item| self.merge(&[item]).transpose());
+        if !self.several {
+            return merged.collect();
         }
-        Ok(merged)
+        let mut distinct = Distinct::default();
+        for item in merged {
+            distinct.add(item?);
+        }
+        Ok(distinct.values)
     }
 
     fn by_position(&self, lists: &[Vec<&Value>]) -> Result<Vec<Value>, Diagnostic> {
@@ -172,15 +195,24 @@ impl Deep<'_> {
     }
 
     fn by_key(&self, lists: &[Vec<&Value>], key: &str) -> Result<Vec<Value>, Diagnostic> {
-        let mut groups: Vec<(Option<&Value>, Vec<&Value>)> = Vec::new();
+        let (mut groups, mut names): (Vec<Vec<&Value>>, _) = (Vec::new(), Distinct::default());
+        let mut group_of_name: Vec<usize> = Vec::new();
         for item in lists.iter().rev().flatten() {
-            let name = item.get(key);
-            match groups.iter_mut().find(|(other, _)| name.is_some() && *other == name) {
-                Some((_, group)) => group.insert(0, item),
-                None => groups.push((name, vec![item])),
+            let Some(name) = item.get(key) else {
+                groups.push(vec![item]);
+                continue;
+            };
+            match group_of_name.get(names.add(name.clone())) {
+                Some(group) => groups[*group].push(item),
+                None => {
+                    group_of_name.push(groups.len());
+                    groups.push(vec![item]);
+                }
             }
         }
-        groups.iter().filter_map(|(_, group)| self.merge(group).transpose()).collect()
+        let most_specific_first = |group: &mut Vec<&Value>| group.reverse();
+        groups.iter_mut().for_each(most_specific_first);
+        groups.iter().filter_map(|group| self.merge(group).transpose()).collect()
     }
 
     fn ordered(&self, mut list: Vec<Value>, merged: usize) -> Result<Vec<Value>, Diagnostic> {

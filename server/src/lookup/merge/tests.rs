@@ -1,5 +1,7 @@
 //! The vectors of Hiera's behaviour, with the results that we want.
 
+use holdfast_catalog::value::Sensitive;
+
 use super::*;
 
 const KO: Option<&str> = Some("--");
@@ -134,4 +136,32 @@ fn each_part_of_a_merged_value_keeps_its_place() {
     assert_eq!(file(&merged), "node.toml");
     assert_eq!(file(merged.get("a").unwrap()), "node.toml");
     assert_eq!(file(merged.get("b").unwrap()), "common.toml");
+}
+
+#[test]
+fn duplicates_are_what_is_equal_whatever_its_kind() {
+    let secret = |text: &str| Value::from(Kind::Sensitive(Sensitive::text(text)));
+    let mut all: Vec<Value> =
+        ["1", "1.0", "\"1\"", "true", "null", "[1]", "{\"a\":[1,{\"b\":2}]}"].map(json).into();
+    all.extend([Value::from(Kind::Float(0.0)), secret("1"), secret("2")]);
+    let mut distinct = Distinct::default();
+    for round in 0..2 {
+        for (at, value) in all.iter().enumerate() {
+            assert_eq!(distinct.add(value.clone()), at, "{value:?}, round {round}");
+        }
+    }
+    assert_eq!(distinct.add(Value::from(Kind::Float(-0.0))), 7, "zero is equal to the zero below it");
+    assert_eq!(distinct.values, all);
+}
+
+#[test]
+fn maps_of_one_name_are_merged_the_most_specific_first_and_the_nameless_stay() {
+    let how = deep(None, ListOrder::ByLevel, MapsInLists::ByKey("n".into()));
+    let levels = [
+        r#"[{"n":"a","x":1},{"y":1},{"n":null,"z":1}]"#,
+        r#"[{"n":"b","x":2},{"n":"a","x":2,"k":2},{"y":1}]"#,
+        r#"[{"n":"a","x":3,"k":3,"l":3},{"n":null,"z":3,"w":3}]"#,
+    ];
+    let expected = r#"[{"k":2,"l":3,"n":"a","x":1},{"n":null,"w":3,"z":1},{"n":"b","x":2},{"y":1},{"y":1}]"#;
+    assert_eq!(merged(&how, &levels), expected);
 }
