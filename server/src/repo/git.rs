@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gix::objs::tree::EntryKind;
 use holdfast_catalog::diagnostic::Diagnostic;
 
-use super::limits::{Limits, Refused};
+use super::limits::{Limits, Refused, Walked};
 use super::shape::{self, Shape};
 use super::{CommitId, File, Ignored, RepoError, Snapshot, Written, directory};
 
@@ -112,22 +112,19 @@ impl GitRepository {
         let id = CommitId(commit.id.to_hex().to_string().into());
         let failed = |error: &dyn std::fmt::Display| broken(&self.path, &error.to_string());
         let tree = commit.tree().map_err(|error| failed(&error))?;
-        let entries = tree.traverse().breadthfirst.files().map_err(|error| failed(&error))?;
         let mut reading =
             Reading { repository: &repository, before: self.take_blobs(), ..Reading::new(&repository) };
         let here = |error| match error {
             RepoError::Git { reason, .. } => broken(&self.path, &reason),
             other => other,
         };
-        for entry in entries {
-            reading.entry(&entry).map_err(here)?;
-        }
+        reading.walk(tree.id).map_err(here)?;
         let listed = reading.listed.iter().map(|(path, (_, size))| (&**path, *size));
         let read = |path: &str| {
             let (id, _) = reading.listed.get(path)?;
             reading.repository.find_object(*id).ok().map(|object| object.data.clone())
         };
-        let refused = Limits::default().judge(listed, &read);
+        let refused = Limits::default().judge(listed, &reading.walked, &read);
         let files = reading.files(&refused).map_err(here)?;
         *self.blobs.lock().unwrap_or_else(PoisonError::into_inner) = reading.blobs;
         let snapshot = Snapshot::within_limits(id, written(&commit), files, reading.ignored, refused);
@@ -166,6 +163,7 @@ struct Reading<'r> {
     listed: BTreeMap<Arc<str>, (gix::ObjectId, u64)>,
     ignored: Vec<Ignored>,
     shape: Shape,
+    walked: Walked,
 }
 
 impl<'r> Reading<'r> {
@@ -177,40 +175,73 @@ impl<'r> Reading<'r> {
             listed: BTreeMap::new(),
             ignored: Vec::new(),
             shape: Shape::default(),
+            walked: Walked::new(Limits::default()),
         }
     }
 
-    fn entry(&mut self, entry: &gix::traverse::tree::recorder::Entry) -> Result<(), RepoError> {
-        let Ok(path) = std::str::from_utf8(&entry.filepath) else {
-            let path = String::from_utf8_lossy(&entry.filepath).into_owned();
-            self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
-            return Ok(());
-        };
-        let is_given = shape::is_given(path);
-        if let Some(folder) = path.strip_suffix(shape::KEEPS_FOLDER).filter(|_| is_given) {
-            self.shape.folders.insert(folder.trim_end_matches('/').into());
-            return Ok(());
-        }
-        let mut parent = "";
-        for (depth, name) in path.split('/').enumerate() {
-            // Below modules/NAME/files.
-            let is_given = is_given && depth > 2;
-            if if is_given { !shape::is_delivered(name) } else { directory::is_left_out(parent, name) } {
-                return Ok(());
+    /// Lists what is in a commit's tree, folder by folder. One tree may stand in many places, so that a few objects can be
+    /// more paths than there is memory for: what has too many is left before its end.
+    fn walk(&mut self, root: gix::ObjectId) -> Result<(), RepoError> {
+        let mut waiting = vec![(String::new(), root)];
+        while let Some((folder, id)) = waiting.pop() {
+            if self.walked.is_full(&folder) {
+                continue;
             }
-            parent = name;
+            let tree = self.repository.find_tree(id).map_err(|error| unread(&folder, &error))?;
+            for entry in tree.iter() {
+                let entry = entry.map_err(|error| unread(&folder, &error))?;
+                let Ok(name) = std::str::from_utf8(entry.filename()) else {
+                    let name = String::from_utf8_lossy(entry.filename());
+                    self.ignored
+                        .push(Ignored { path: below(&folder, &name), what: "a name that is not UTF-8" });
+                    continue;
+                };
+                let path = below(&folder, name);
+                if !self.walked.note(&path) {
+                    if self.walked.is_full(&folder) {
+                        break;
+                    }
+                    continue;
+                }
+                let (kind, id) = (entry.mode().kind(), entry.object_id());
+                if !self.is_taken(&folder, name, &path) {
+                    continue;
+                }
+                if kind == EntryKind::Tree {
+                    waiting.push((path, id));
+                } else {
+                    self.entry(path, kind, id)?;
+                }
+            }
         }
-        if is_given && entry.mode.kind() == EntryKind::BlobExecutable {
-            self.shape.programs.insert(path.into());
+        Ok(())
+    }
+
+    /// Whether an entry is read at all; that a folder is there may be all that one says.
+    fn is_taken(&mut self, folder: &str, name: &str, path: &str) -> bool {
+        let is_given = shape::is_given(path);
+        if is_given && name == shape::KEEPS_FOLDER {
+            self.shape.folders.insert(folder.into());
+            return false;
         }
-        let what = match entry.mode.kind() {
-            EntryKind::Blob | EntryKind::BlobExecutable => return self.list(path, entry.oid),
-            EntryKind::Tree => return Ok(()),
-            EntryKind::Link if is_given => return self.link(path, entry.oid),
+        if is_given { shape::is_delivered(name) } else { !directory::is_left_out(folder, name) }
+    }
+
+    /// Takes what is no folder.
+    fn entry(&mut self, path: String, kind: EntryKind, id: gix::ObjectId) -> Result<(), RepoError> {
+        let is_given = shape::is_given(&path);
+        let what = match kind {
+            EntryKind::Link if is_given => return self.link(&path, id),
             EntryKind::Link => "a symbolic link",
             EntryKind::Commit => "a submodule",
+            EntryKind::Tree | EntryKind::Blob | EntryKind::BlobExecutable => {
+                if is_given && kind == EntryKind::BlobExecutable {
+                    self.shape.programs.insert((*path).into());
+                }
+                return self.list(&path, id);
+            }
         };
-        self.ignored.push(Ignored { path: path.to_owned(), what });
+        self.ignored.push(Ignored { path, what });
         Ok(())
     }
 
@@ -254,6 +285,10 @@ impl<'r> Reading<'r> {
         }
         Ok(files)
     }
+}
+
+fn below(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 fn unread(path: &str, error: &dyn std::fmt::Display) -> RepoError {

@@ -6,7 +6,7 @@
 //! Where all parts together are too much, they are summed by whose they are, so that a thousand small files of one tenant
 //! are that tenant's: first go those of machines that nobody has, then the largest tenant, and what operators write last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::File;
@@ -47,6 +47,51 @@ impl Default for Limits {
             parts: Amount { files: 200_000, bytes: 256 * MIB },
             rest: Amount { files: 50_000, bytes: 256 * MIB },
         }
+    }
+}
+
+/// The longest path that is walked, as long as the kernel takes one.
+const MAX_PATH: usize = 4096;
+
+/// How much of a commit's tree was walked. A folder counts as a file does, and so that those who have many folders are
+/// not the first to feel it, there may be twice as many of both as of files.
+pub(super) struct Walked {
+    limits: Limits,
+    /// How many entries there are of each part.
+    parts: HashMap<String, u64>,
+    /// How many of all the rest together.
+    rest: u64,
+}
+
+impl Walked {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, parts: HashMap::new(), rest: 0 }
+    }
+
+    /// Whether there is no need to see more of the part that a path belongs to.
+    pub(super) fn is_full(&self, path: &str) -> bool {
+        match part(path) {
+            Some(part) => self.parts.get(part).is_some_and(|entries| *entries > 2 * self.limits.part.files),
+            None => self.rest > 2 * self.limits.rest.files,
+        }
+    }
+
+    /// Counts an entry; false where it is one too many.
+    pub(super) fn note(&mut self, path: &str) -> bool {
+        let entries = match part(path) {
+            Some(part) => self.parts.entry(part.to_owned()).or_default(),
+            None => &mut self.rest,
+        };
+        *entries = if path.len() > MAX_PATH { u64::MAX } else { entries.saturating_add(1) };
+        !self.is_full(path)
+    }
+
+    /// The parts that were left before their end.
+    fn left(&self) -> impl Iterator<Item = &str> {
+        self.parts
+            .iter()
+            .filter(|(_, entries)| **entries > 2 * self.limits.part.files)
+            .map(|(part, _)| &**part)
     }
 }
 
@@ -166,6 +211,7 @@ impl Limits {
     pub(super) fn judge<'a>(
         &self,
         files: impl IntoIterator<Item = (&'a str, u64)>,
+        walked: &'a Walked,
         read: Read<'_>,
     ) -> Refused {
         let (mut refused, mut parts, mut rest) = (Refused::default(), BTreeMap::new(), Amount::default());
@@ -183,6 +229,13 @@ impl Limits {
                     .add(bytes),
                 None => rest.add(bytes),
             }
+        }
+        for part in walked.left() {
+            let unread = || Part { first: part.into(), amount: Amount::default() };
+            parts.entry(part).or_insert_with(unread).amount.leave();
+        }
+        if walked.rest > 2 * self.rest.files {
+            rest.leave();
         }
         self.refuse_parts(parts, &|| machines(&inventory, read), &mut refused);
         if let Some(what) = rest.beyond(self.rest) {
@@ -264,6 +317,11 @@ impl Amount {
         self.bytes += bytes;
     }
 
+    /// There are so many that nobody counted to the end.
+    fn leave(&mut self) {
+        self.files = u64::MAX;
+    }
+
     fn plus(&mut self, other: Self) {
         self.files += other.files;
         self.bytes += other.bytes;
@@ -276,7 +334,9 @@ impl Amount {
 
     /// What is too much, in words.
     fn beyond(self, most: Self) -> Option<String> {
-        if self.files > most.files {
+        if self.files == u64::MAX {
+            Some(format!("has more files and folders than are read, and {} files are the most", most.files))
+        } else if self.files > most.files {
             Some(format!("has {} files, and {} are the most", self.files, most.files))
         } else if self.bytes > most.bytes {
             Some(format!("has {} bytes, and {} are the most", self.bytes, most.bytes))
@@ -300,7 +360,7 @@ mod tests {
     fn judged(files: &[(&str, u64)]) -> Refused {
         let acme = "[\"web1.acme.example\"]\nrole = \"web\"\n";
         let read = |path: &str| (path == "inventory/r/acme.toml").then(|| acme.as_bytes().to_vec());
-        SMALL.judge(files.iter().copied(), &read)
+        SMALL.judge(files.iter().copied(), &Walked::new(SMALL), &read)
     }
 
     fn parts(refused: &Refused) -> Vec<&str> {

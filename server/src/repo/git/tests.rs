@@ -1,7 +1,8 @@
 //! Commits of scratch repositories, made with the system's `git`.
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::*;
 
@@ -17,6 +18,17 @@ impl Scratch {
 
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// What a command of git prints to what it is given.
+    fn answer(&self, arguments: &[&str], input: &str) -> String {
+        let mut command = Command::new("git");
+        command.current_dir(self.path()).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     pub(crate) fn git(&self, arguments: &[&str]) {
@@ -65,6 +77,37 @@ fn a_new_commit_shares_the_bytes_that_did_not_change() {
     let bytes = |snapshot: &Snapshot, path: &str| snapshot.get(path).unwrap().bytes().clone();
     assert!(Arc::ptr_eq(&bytes(&first, "a"), &bytes(&second, "a")));
     assert_eq!((&*bytes(&first, "b"), &*bytes(&second, "b")), (&b"1"[..], &b"2"[..]));
+}
+
+/// Trees that stand in each other, each ten times, are more paths than there is memory for.
+#[test]
+fn a45_a_few_trees_that_are_a_billion_paths_are_not_walked_to_their_end() {
+    let scratch = Scratch::new();
+    let tree = |entries: &str| format!("040000 tree {}", scratch.answer(&["mktree"], entries));
+    let file = format!("100644 blob {}", scratch.answer(&["hash-object", "-w", "--stdin"], "y = 1\n"));
+    let bomb = (0..9)
+        .fold(file.clone(), |inner, _| tree(&(0..10).map(|n| format!("{inner}\t{n}\n")).collect::<String>()));
+    // One in another, and in nothing else: the paths grow, not the number of files.
+    let deep = (0..2_000).fold(file.clone(), |inner, _| tree(&format!("{inner}\tlong-enough\n")));
+    let snapshot = |customers: &str, modules: &str| {
+        let hieradata = tree(&format!("{}\tcustomers\n", tree(customers)));
+        let root = tree(&format!("{hieradata}\thieradata\n{}\tmodules\n", tree(modules)));
+        let root = root.rsplit(' ').next().unwrap();
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@example"];
+        let commit = scratch.answer(&[&identity[..], &["commit-tree", root, "-m", "bomb"]].concat(), "");
+        GitRepository::open(scratch.path(), &commit).unwrap().snapshot().unwrap()
+    };
+    let birch = format!("{file}\tbirch.toml\n");
+    for (hostile, name) in [(&bomb, "acme"), (&deep, "acme"), (&bomb, ".acme")] {
+        let snapshot = snapshot(&format!("{hostile}\t{name}\n{birch}"), &birch);
+        assert_eq!(snapshot.files().count(), 2, "what others write is there");
+        let left_out: Vec<&str> = snapshot.0.refused.parts.keys().map(|part| &**part).collect();
+        let expected: &[&str] = if name == "acme" { &["hieradata/customers/acme"] } else { &[] };
+        assert_eq!(left_out, expected, "what is hidden is not read at all");
+    }
+    let refused = snapshot(&birch, &format!("{bomb}\tacme\n"));
+    let (_, reason) = refused.0.refused.commit.as_ref().expect("what operators write is the commit's fault");
+    assert!(reason.contains("more files and folders than are read"), "{reason}");
 }
 
 #[test]
