@@ -6,6 +6,7 @@ use std::io;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
+use holdfast_catalog::harmless;
 use holdfast_catalog::origin::Origin;
 
 use crate::excerpt::Excerpt;
@@ -39,10 +40,11 @@ pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
     };
     let title = level.primary_title(printable(&problem.message)).id(printable(&problem.code));
     let mut group = Group::with_title(title);
+    let line = |origin: &Origin| lines(origin).map(without_controls);
     let first = problem.origin.iter().map(|origin| (origin, &problem.label, AnnotationKind::Primary));
     let others = problem.related.iter().map(|(origin, words)| (origin, words, AnnotationKind::Context));
     let places: Vec<_> =
-        first.chain(others).map(|(origin, words, kind)| (origin, words, kind, lines(origin))).collect();
+        first.chain(others).map(|(origin, words, kind)| (origin, words, kind, line(origin))).collect();
     for (origin, words, kind, line) in &places {
         group = group.element(place(origin, words, *kind, line.as_ref()));
     }
@@ -64,8 +66,8 @@ pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
 /// The writer's.
 pub fn json_lines(problems: &[Diagnostic], out: &mut dyn io::Write) -> io::Result<()> {
     for problem in problems {
-        serde_json::to_writer(&mut *out, problem)?;
-        out.write_all(b"\n")?;
+        let json = serde_json::to_string(problem)?;
+        writeln!(out, "{}", harmless::json(&json))?;
     }
     Ok(())
 }
@@ -111,9 +113,16 @@ fn with_the_files_column(rendered: String, origin: &Origin, line: Option<&Excerp
 
 /// Data is no terminal control: what quotes it is escaped.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-        .collect()
+    harmless::line(text).into_owned()
+}
+
+/// The same for a line: what is meant of it moves with what stands before.
+fn without_controls(line: Excerpt) -> Excerpt {
+    let part = |from: usize, to: usize| printable(line.text.get(from..to).unwrap_or_default());
+    let (start, end) = (line.marked.start, line.marked.end);
+    let (before, meant, after) = (part(0, start), part(start, end), part(end, line.text.len()));
+    let marked = before.len()..before.len() + meant.len();
+    Excerpt { number: line.number, text: before + &meant + &after, marked }
 }
 
 #[cfg(test)]
@@ -164,6 +173,30 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
         let hostile = Diagnostic { message: "value \u{1b}[2J".into(), ..problem() };
         assert!(!plain(&hostile).contains('\u{1b}'));
         assert!(text(&problem(), &|_| None, Colour::Allowed).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal_neither_in_words_nor_in_paths_lines_and_json() {
+        const STEERING: &str = "\u{202e}\u{200f}\u{2028}\u{200b}\u{feff}\u{ad}\u{e0041}\u{9b}2J";
+        let source = format!("a{STEERING} = \"{STEERING}\"\n");
+        let file = format!("hieradata/customers/{STEERING}.toml").into();
+        let origin = Origin::locate(&file, &source, 0..1 + STEERING.len());
+        let hostile = Diagnostic::error("x", STEERING, origin.clone())
+            .label(STEERING)
+            .help(STEERING)
+            .related(origin, STEERING);
+        for line in [true, false] {
+            let lines = |origin: &Origin| line.then(|| Masked::open(&source).line(origin))?;
+            let shown = text(&hostile, &lines, Colour::Plain);
+            let steering: Vec<char> = shown.chars().filter(|c| harmless::steers(*c) && *c != '\n').collect();
+            assert!(steering.is_empty(), "{steering:?} in {shown}");
+            assert!(shown.contains("\\u{202e}") && shown.contains(".toml:1:1"), "{shown}");
+        }
+        let mut out = Vec::new();
+        json_lines(&[hostile.clone()], &mut out).unwrap();
+        let json = String::from_utf8(out).unwrap();
+        assert!(!json.chars().any(|c| harmless::steers(c) && c != '\n'), "{json}");
+        assert_eq!(serde_json::from_str::<Diagnostic>(&json).unwrap(), hostile);
     }
 
     #[test]

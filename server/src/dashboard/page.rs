@@ -3,6 +3,7 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
+use holdfast_catalog::harmless;
 use jiff::SignedDuration;
 use serde::Serialize;
 
@@ -147,8 +148,12 @@ pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
 /// A view as the caller wants it.
 pub fn draw(view: &impl View, format: Format, user: &UserRow) -> String {
     match format {
-        // Views are of texts and numbers, and each key is a text.
-        Format::Json => serde_json::to_string(view).unwrap_or_else(|error| error.to_string()),
+        // Views are of texts and numbers, and each key is a text. They are read with `curl` on terminals too, and hold what
+        // nodes say.
+        Format::Json => match serde_json::to_string(view) {
+            Ok(text) => harmless::json(&text).into_owned(),
+            Err(error) => error.to_string(),
+        },
         Format::Html => framed(view, &view.title(), view.tab(), Some(user)),
     }
 }
