@@ -12,8 +12,8 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use crate::language::document::Document;
-use crate::lookup::Data;
 use crate::lookup::hierarchy::FOLDER as DATA;
+use crate::lookup::{Data, KEYS_FILE};
 use crate::modules::{FOLDER as MODULES, Modules};
 use crate::repo::Snapshot;
 
@@ -25,9 +25,6 @@ mod tests;
 mod typed;
 
 pub use masked::{Excerpt, Masked};
-
-/// The file that declares keys and holds no values.
-const KEYS: &str = "hieradata/keys.toml";
 
 /// The files of a snapshot, masked; each is read once.
 #[derive(Debug)]
@@ -42,7 +39,9 @@ pub struct Excerpts {
 enum Sort {
     Data,
     Manifest,
-    /// The inventory, settings, declarations, templates: no values that a type calls secret.
+    /// Declared keys: what stands beside the words of a declaration may be a value in the wrong place.
+    Keys,
+    /// The inventory, settings, templates: no values that a type calls secret.
     Open,
 }
 
@@ -50,7 +49,8 @@ impl Sort {
     fn of(file: &str) -> Self {
         let below = |folder: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         match () {
-            () if below(DATA) && file != KEYS => Self::Data,
+            () if file == KEYS_FILE => Self::Keys,
+            () if below(DATA) => Self::Data,
             () if below(MODULES) && file.contains("/manifests/") => Self::Manifest,
             () => Self::Open,
         }
@@ -95,10 +95,12 @@ impl Excerpts {
         let (document, _) = Document::parse(&path.into(), text.as_bytes(), None);
         let hidden = if !document.is_whole {
             broken::hidden(text, sort, &self.data)
-        } else if sort == Sort::Data {
-            typed::in_data(&document, &self.data)
         } else {
-            typed::in_manifest(&document, self.data.modules())
+            match sort {
+                Sort::Data => typed::in_data(&document, &self.data),
+                Sort::Keys => typed::in_keys(&document, self.data.modules()),
+                Sort::Manifest | Sort::Open => typed::in_manifest(&document, self.data.modules()),
+            }
         };
         match sort {
             Sort::Data => Masked::without_remarks(text.into(), hidden),

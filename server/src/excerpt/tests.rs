@@ -286,6 +286,24 @@ fn keys_that_are_misspelt_or_unknown_hide_their_value() {
     }
 }
 
+#[test]
+fn a_value_beside_the_declaration_of_a_key_is_not_shown() {
+    for keys in [
+        "password = { type = \"Secret\", default = \"C\", doc = \"P.\" }\n",
+        "[password]\ntype = \"Secret\"\nvalue = \"C\"\n",
+        "[password]\ntype = \"Secret\"\nvalue.deep = [\"C\"]\n",
+        "[password]\nvalue = \"C\"\n",
+        "password = \"C\"\n",
+        "[[password]]\nvalue = \"C\"\n",
+        "password = { type = \"Secret\", default = \"C\"\n",
+        "[password]\ntype = \"Secret\"\nvalue = C\n",
+        "[password]\ntype = \"Secret\"\ntype = \"C\"\n",
+        "[password]\ntype = \"Secret\"\n# \"C\"\nvalue = 1 # C\n",
+    ] {
+        silent("a key", vec![("hieradata/keys.toml", keys.replace('C', CANARY))], true);
+    }
+}
+
 /// Parameters and resources of a manifest that hold the canary.
 const MANIFESTS: &[&str] = &[
     "[parameters]\nq = { type = \"Secret\", default = [\"C\"], doc = \"Q.\" }\n",

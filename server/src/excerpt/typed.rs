@@ -8,7 +8,7 @@ use super::masked::{Hidden, Why};
 use crate::language::document::{Content, Document, Entry, Form, Item, Table};
 use crate::language::manifest::is_segment;
 use crate::language::types::{NoAlternative, Type};
-use crate::lookup::Data;
+use crate::lookup::{Data, KEY_WORDS};
 use crate::modules::Modules;
 
 mod manifest;
@@ -26,6 +26,23 @@ pub(super) fn in_data(document: &Document, data: &Data) -> Vec<Hidden> {
             Some(key) => hiding.typed(&key.of, &entry.item),
             None if &*entry.key == SETTINGS => hiding.settings(&entry.item),
             None => hiding.below(&entry.key, entry),
+        }
+    }
+    hiding.hidden
+}
+
+/// What stands in `hieradata/keys.toml` beside the words of declarations.
+pub(super) fn in_keys(document: &Document, modules: &Modules) -> Vec<Hidden> {
+    let mut hiding = Hiding::new(document, modules);
+    let is_word = |entry: &Entry| KEY_WORDS.iter().any(|word| word.name == &*entry.key);
+    for entry in &document.root.entries {
+        match entry.item.as_table() {
+            Some(table) => table
+                .entries
+                .iter()
+                .filter(|entry| !is_word(entry))
+                .for_each(|entry| hiding.hide(&entry.item, Why::Unknown)),
+            None => hiding.hide(&entry.item, Why::Unknown),
         }
     }
     hiding.hidden
