@@ -30,7 +30,7 @@ pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse
 }
 
 async fn allowed(request: &HttpRequest, state: &State) -> Result<bool, Error> {
-    if request.peer_addr().is_some_and(|address| address.ip().is_loopback()) {
+    if request.peer_addr().is_some_and(|address| address.ip().to_canonical().is_loopback()) {
         return Ok(true);
     }
     let Some(session) = login::session_of(request) else { return Ok(false) };

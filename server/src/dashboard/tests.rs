@@ -372,6 +372,11 @@ async fn a55_metrics_are_not_for_strangers() {
     see(&seeded, "cleo", "/").await;
     let tenant = remote().insert_header(("cookie", "__Host-holdfast=pcleo"));
     assert_eq!(ask(&seeded, tenant).await.status, StatusCode::NOT_FOUND);
+    // A listener of both families sees this machine's IPv4 address so.
+    for here in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+        let local = TestRequest::get().uri("/metrics").peer_addr(here.parse().unwrap());
+        assert_eq!(ask(&seeded, local).await.status, StatusCode::OK, "{here}");
+    }
 }
 
 #[actix_web::test]
