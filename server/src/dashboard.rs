@@ -60,8 +60,7 @@ pub struct State {
     readiness: readiness::Readiness,
     /// Pages are drawn by as many threads as the machine has for it: one more would only slow all.
     drawing: Semaphore,
-    /// Hashing a password takes memory: a few at once.
-    hashing: Semaphore,
+    hashing: password::Hashing,
     listening: live::Listening,
     reading: reading::Reading,
 }
@@ -80,7 +79,7 @@ impl State {
             strangers: entry::Strangers::default(),
             names: Vec::new(),
             drawing: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
-            hashing: Semaphore::new(2),
+            hashing: password::Hashing::default(),
             listening: live::Listening::default(),
             reading: reading::Reading::default(),
         }

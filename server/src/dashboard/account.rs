@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::asked::Asked;
 use super::login::{self, CameBy};
 use super::page::{Error, Tab, View};
-use super::password;
+use super::password::{self, Asker};
 
 /// The page.
 #[derive(Debug, Serialize, Template)]
@@ -80,11 +80,11 @@ async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Resu
     }
     if asks_for_current(asked) {
         login::count_attempt(request, state, &user.name)?;
-        if !password::fits(&state.hashing, current, user.password.clone()).await? {
+        if !state.hashing.fits(Asker::Known, current, user.password.clone()).await? {
             return Err(Error::Wrong("the current password is another one".to_owned()));
         }
     }
-    let hash = password::hash(&state.hashing, new).await?;
+    let hash = state.hashing.hash(new).await?;
     let entry = crate::store::audit::Entry::new(asked.now, &user.name, "password-set", &user.name);
     state.store.set_password(user.id, hash, entry).await?;
     login::new_session(request, state, user, CameBy::Password).await

@@ -58,6 +58,11 @@ impl Attempts {
         state.by_name.take(owner, OF_NAME, beyond, now)
     }
 
+    /// Whether the owner of a name came in from this network before.
+    pub fn is_owners(&self, address: IpAddr, name: &str) -> bool {
+        self.state().owners.contains_key(&(shortened(name), network::of(address)))
+    }
+
     /// Counts the use of a login link.
     ///
     /// # Errors
@@ -151,6 +156,8 @@ mod tests {
     fn guessing_from_everywhere_is_limited_and_closes_no_network_of_the_owner() {
         let attempts = Attempts::default();
         attempts.came_in(address(250), "ana", NOW);
+        assert!(attempts.is_owners(address(250), "ana") && !attempts.is_owners(address(250), "ben"));
+        assert!(!attempts.is_owners(IpAddr::from([10, 0, 0, 1]), "ana"));
         let guess =
             |n: u16| attempts.count(IpAddr::from([10, 0, (n >> 8) as u8, n as u8]), "ana", NOW).is_ok();
         assert_eq!((0..1_000).filter(|n| guess(*n)).count(), 100);

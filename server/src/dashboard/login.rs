@@ -12,9 +12,10 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::State;
 use super::asked::{Asked, Format};
 use super::page::{self, Error, Problem, Tab};
-use super::{State, password};
+use super::password::{self, Asker};
 use crate::store::audit::Entry;
 use crate::store::session::TokenHash;
 use crate::store::user::UserRow;
@@ -143,7 +144,11 @@ async fn check(
     }
     let user = state.store.user(name.to_owned()).await?;
     let hash = user.as_ref().and_then(|user| user.password.clone());
-    if password::fits(&state.hashing, password, hash).await? {
+    let asker = match state.attempts.is_owners(address(request), name) {
+        true => Asker::Known,
+        false => Asker::Stranger,
+    };
+    if state.hashing.fits(asker, password, hash).await? {
         state.attempts.came_in(address(request), name, Timestamp::now());
         return Ok(user);
     }

@@ -1,11 +1,11 @@
 //! Passwords: argon2id, with the same work for a name that does not exist.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::web;
-use argon2::password_hash::{PasswordHash, SaltString};
-use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
-use tokio::sync::Semaphore;
+use argon2::password_hash::{ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
 use super::page::Error;
@@ -16,45 +16,149 @@ pub const SHORTEST: usize = 12;
 /// The most bytes: the rest would only be work.
 pub const LONGEST: usize = 256;
 
+/// Bytes of a hash.
+const LENGTH: usize = Params::DEFAULT_OUTPUT_LEN;
+
 /// Checked in place of what is not there. No password fits: its text is forgotten.
 static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| {
     let mut password = [0; 32];
     getrandom::fill(&mut password).ok()?;
-    hash_now(&password).ok()
+    hash_now(&password, &mut Vec::new()).ok()
 });
 
-/// The hash of a password as a PHC string.
-///
-/// # Errors
-/// Where the system gives no random bytes.
-pub async fn hash(hashing: &Semaphore, password: Zeroizing<String>) -> Result<String, Error> {
-    let _permit = hashing.acquire().await.map_err(|_| Error::Busy)?;
-    web::block(move || hash_now(password.as_bytes())).await.map_err(|_| Error::Busy)?
+/// Who has a password hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Whoever came in before, from the same network.
+    Known,
+    /// Everybody else: however many there are, none of those who are known waits behind them.
+    Stranger,
 }
 
-/// Whether a password fits a hash; never where there is none, after the same work.
-///
-/// # Errors
-/// Where the work could not be done.
-pub async fn fits(
-    hashing: &Semaphore,
-    password: Zeroizing<String>,
-    hash: Option<String>,
-) -> Result<bool, Error> {
-    let _permit = hashing.acquire().await.map_err(|_| Error::Busy)?;
-    let check = move || {
-        let there = hash.is_some();
-        let hash = hash.or_else(|| NOBODYS.clone()).ok_or(Error::Busy)?;
-        let parsed = PasswordHash::new(&hash).map_err(|_| Error::Busy)?;
-        Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && there)
-    };
-    web::block(check).await.map_err(|_| Error::Busy)?
+/// Hashes passwords, one at a time for each kind of asker, each in memory that is used again: what a thousand threads would
+/// each have once stays with the process.
+#[derive(Debug, Default)]
+pub struct Hashing {
+    known: Arc<Mutex<Memory>>,
+    strangers: Arc<Mutex<Memory>>,
 }
 
-fn hash_now(password: &[u8]) -> Result<String, Error> {
+/// What hashing goes through; as long as the settings of a hash ask for.
+type Memory = Vec<Block>;
+
+impl Hashing {
+    async fn turn(&self, asker: Asker) -> OwnedMutexGuard<Memory> {
+        let memory = match asker {
+            Asker::Known => &self.known,
+            Asker::Stranger => &self.strangers,
+        };
+        memory.clone().lock_owned().await
+    }
+
+    /// The hash of a password as a PHC string.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, Error> {
+        let mut memory = self.turn(Asker::Known).await;
+        web::block(move || hash_now(password.as_bytes(), &mut memory)).await.map_err(|_| Error::Busy)?
+    }
+
+    /// Whether a password fits a hash; never where there is none, after the same work.
+    ///
+    /// # Errors
+    /// Where the work could not be done.
+    pub async fn fits(
+        &self,
+        asker: Asker,
+        password: Zeroizing<String>,
+        hash: Option<String>,
+    ) -> Result<bool, Error> {
+        let mut memory = self.turn(asker).await;
+        let check = move || {
+            let there = hash.is_some();
+            let hash = hash.or_else(|| NOBODYS.clone()).ok_or(Error::Busy)?;
+            let parsed = PasswordHash::new(&hash).map_err(|_| Error::Busy)?;
+            Ok(fits_now(password.as_bytes(), &parsed, &mut memory).ok_or(Error::Busy)? && there)
+        };
+        web::block(check).await.map_err(|_| Error::Busy)?
+    }
+}
+
+/// Whether a password fits; none where the hash is not one of ours.
+fn fits_now(password: &[u8], hash: &PasswordHash<'_>, memory: &mut Memory) -> Option<bool> {
+    let version = Version::try_from(hash.version?).ok()?;
+    let argon = Argon2::new(Algorithm::try_from(hash.algorithm).ok()?, version, Params::try_from(hash).ok()?);
+    let mut salt = [0; Salt::MAX_LENGTH];
+    let salt = hash.salt?.decode_b64(&mut salt).ok()?;
+    let expected = hash.hash?;
+    let mut found = [0; LENGTH];
+    let found = found.get_mut(..expected.len())?;
+    compute(&argon, password, salt, found, memory)?;
+    // Compared in constant time.
+    Some(argon2::password_hash::Output::new(found).ok()? == expected)
+}
+
+fn hash_now(password: &[u8], memory: &mut Memory) -> Result<String, Error> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(|_| Error::Busy)?;
-    let salt = SaltString::encode_b64(&salt).map_err(|_| Error::Busy)?;
-    let hash = Argon2::default().hash_password(password, &salt).map_err(|_| Error::Busy)?;
-    Ok(hash.to_string())
+    phc(password, &salt, memory).ok_or(Error::Busy)
+}
+
+fn phc(password: &[u8], salt: &[u8], memory: &mut Memory) -> Option<String> {
+    let argon = Argon2::default();
+    let mut hash = [0; LENGTH];
+    compute(&argon, password, salt, &mut hash, memory)?;
+    let salt = SaltString::encode_b64(salt).ok()?;
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon.params()).ok()?,
+        salt: Some(salt.as_salt()),
+        hash: Some(argon2::password_hash::Output::new(&hash).ok()?),
+    };
+    Some(hash.to_string())
+}
+
+fn compute(
+    argon: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    out: &mut [u8],
+    memory: &mut Memory,
+) -> Option<()> {
+    memory.resize(argon.params().block_count(), Block::default());
+    argon.hash_password_into_with_memory(password, salt, out, memory).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::{PasswordHasher as _, PasswordVerifier as _};
+
+    /// The library's own ways to the same, which take new memory each time.
+    #[test]
+    fn hashes_are_those_of_the_library() {
+        let (password, salt) = (b"correct horse battery".as_slice(), [7; 16]);
+        let mut memory = Memory::new();
+        let ours = phc(password, &salt, &mut memory).unwrap();
+        let salt = SaltString::encode_b64(&salt).unwrap();
+        let theirs = Argon2::default().hash_password(password, &salt).unwrap();
+        assert_eq!(ours, theirs.to_string());
+        let parsed = PasswordHash::new(&ours).unwrap();
+        assert!(Argon2::default().verify_password(password, &parsed).is_ok());
+        for (other, fits) in [(password, true), (b"correct horse batterz".as_slice(), false), (b"", false)] {
+            assert_eq!(fits_now(other, &parsed, &mut memory), Some(fits));
+        }
+    }
+
+    /// A stranger's turn does not come: the one before is never given back.
+    #[actix_web::test]
+    async fn whoever_is_known_never_waits_behind_strangers() {
+        let hashing = Hashing::default();
+        let _stranger = hashing.turn(Asker::Stranger).await;
+        let hash = hashing.hash("a new password".to_owned().into()).await.unwrap();
+        let fits = hashing.fits(Asker::Known, "a new password".to_owned().into(), Some(hash)).await;
+        assert!(fits.unwrap());
+    }
 }
