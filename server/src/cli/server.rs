@@ -61,12 +61,16 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// What is logged where nobody asks for more. A stranger's request that is none is no error of the server, and a line for
+/// each would push the server's own lines out of the journal.
+const LOGGED: &str = "info,actix_server=warn,actix_http=off";
+
 /// Runs the server.
 pub fn run(arguments: Arguments) -> Result<(), Failed> {
     let (format, install_hook) = (arguments.format, arguments.install_hook);
     let config = arguments.config()?;
     let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,actix_server=warn"));
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -144,7 +148,39 @@ async fn greet(server: &Server, format: Format) -> Result<(), Failed> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a30_a_request_that_is_none_leaves_no_line_in_the_log() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new(LOGGED))
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::error!(target: "actix_http::h1::dispatcher", "stream error: request parse error");
+            tracing::info!("the commit is in force");
+        });
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(text.lines().count() == 1 && text.contains("in force"), "{text}");
+    }
 
     #[test]
     fn an_address_may_leave_out_the_host() {
