@@ -28,7 +28,8 @@ pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Commo
 /// How the run went, for scripts; `is_refused` where the server was there and refused a new catalog.
 pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> ExitCode {
     let counts = &report.counts;
-    let failed = is_refused || counts.failed > 0 || report.catalog.is_none();
+    // What a run skipped, since it was stopped or its time was over, is not done.
+    let failed = is_refused || counts.failed + counts.skipped > 0 || report.catalog.is_none();
     // A resource that was changed in part and failed in part counts as failed, and changed all the same.
     let in_part = report.events.iter().any(|event| event.status == Status::Changed);
     // A command that runs at every run changes nothing that is compared, and still notifies others.

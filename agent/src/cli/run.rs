@@ -77,9 +77,10 @@ fn tell_of(delivery: &Delivery, place: &Place) {
     }
 }
 
-/// The command line of one run with the daemon's own settings.
+/// The command line of one run with the daemon's own settings. A run that someone started by hand is waited for: who asks
+/// for one gets one.
 fn once(arguments: &Arguments, common: &Common) -> Vec<OsString> {
-    let mut line: Vec<OsString> = vec!["run".into(), "--once".into()];
+    let mut line: Vec<OsString> = vec!["run".into(), "--once".into(), "--wait".into()];
     if arguments.audit {
         line.push("--audit".into());
     }
@@ -94,6 +95,20 @@ fn once(arguments: &Arguments, common: &Common) -> Vec<OsString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Who asks the daemon for a run while another is in progress gets one.
+    #[test]
+    fn the_daemons_run_waits_for_one_that_is_going_on() {
+        let arguments = Arguments { once: false, audit: false, wait: false };
+        let common = Common {
+            config: None,
+            state_dir: None,
+            root: "/".into(),
+            detailed_exitcodes: false,
+            format: crate::cli::Format::Text,
+        };
+        assert!(once(&arguments, &common).contains(&"--wait".into()));
+    }
 
     #[test]
     fn f21_a_run_that_waits_has_its_turn_and_one_that_does_not_says_who_runs() {

@@ -90,7 +90,7 @@ impl Provider for Choices {
         }
         let is = link.filter(|_| is_wanted).unwrap_or_else(|| chosen.to_string());
         let change = Change::new(Property::Path, is, &want.path);
-        Ok(Plan::of(vec![change.note(format!("`{name}` is {} now", group.value))]))
+        Ok(Plan::of(vec![change.note(format!("`{name}` led to {}", group.value))]))
     }
 
     fn apply(&self, want: &Alternatives, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {

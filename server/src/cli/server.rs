@@ -69,8 +69,7 @@ const LOGGED: &str = "info,actix_server=warn,actix_http=off";
 pub fn run(arguments: Arguments) -> Result<(), Failed> {
     let (format, install_hook) = (arguments.format, arguments.install_hook);
     let config = arguments.config()?;
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOGGED));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -118,6 +118,10 @@ fn exit_codes_tell_changed_failed_and_both() {
         assert_eq!(code(changed, failed, false), expected(plain));
         assert_eq!(code(changed, failed, true), expected(detailed));
     }
+    // A run that was stopped skipped what it had not begun.
+    let stopped = Counts { skipped: 3, unchanged: 1, ..Counts::default() };
+    let code = |detailed| format!("{:?}", exit_code(&report(Vec::new(), stopped), false, &common(detailed)));
+    assert_eq!((code(false), code(true)), (expected(1), expected(4)));
     let refused = |detailed| exit_code(&report(Vec::new(), Counts::default()), true, &common(detailed));
     assert_eq!(format!("{:?}", refused(false)), expected(1));
     assert_eq!(format!("{:?}", refused(true)), expected(4), "the server was there, and gave no new catalog");

@@ -61,7 +61,11 @@ impl Place {
             Exit::Code(0) => self.parse(&output).map(Seen::There),
             Exit::Code(NOT_CONNECTED) => {
                 let said = words(&output, counts, None);
-                Ok(Seen::Away(format!("PostgreSQL cannot be reached at port {}: {said}", self.port)))
+                let hangs = match said.contains("timeout expired") {
+                    true => "; it takes connections and answers none: it hangs, or is far too busy",
+                    false => "",
+                };
+                Ok(Seen::Away(format!("PostgreSQL cannot be reached at port {}: {said}{hangs}", self.port)))
             }
             Exit::Code(NOT_FOUND) => Ok(self.no_client()),
             _ => Err(failed(&command, &output, words(&output, counts, None))),
@@ -86,6 +90,7 @@ impl Place {
         command.user = Some(self.system_user.clone());
         command
             .variable("PGPORT", &self.port.to_string())
+            .variable("PGCONNECT_TIMEOUT", CONNECT_SECONDS)
             .variable("PGDATABASE", &self.database)
             .variable("PGOPTIONS", OPTIONS)
             .variable("PGCLIENTENCODING", "UTF8")
@@ -108,6 +113,9 @@ impl Place {
         })
     }
 }
+
+/// How long a server may take to let a client in, in seconds: one that hangs takes connections and answers none.
+const CONNECT_SECONDS: &str = "10";
 
 /// Lines that say what is wrong, as against those that quote the statement.
 fn counts(line: &str) -> bool {
@@ -136,6 +144,7 @@ mod tests {
         let asked = &server.asked()[0];
         let session = (&*asked.user, asked.variable("PGPORT"), asked.variable("PGDATABASE"), &*asked.sql);
         assert_eq!(session, ("postgres", "5433", "shop", "SELECT 1;"));
+        assert_eq!(asked.variable("PGCONNECT_TIMEOUT"), "10");
         for pinned in ["search_path=pg_catalog,pg_temp", "role=none", "standard_conforming_strings=on"] {
             assert!(asked.variable("PGOPTIONS").contains(pinned), "{pinned}");
         }
@@ -147,6 +156,9 @@ mod tests {
         for (code, text) in [(2, "psql: error: no such file"), (127, "setpriv: failed to execute psql")] {
             assert!(matches!(ask(&failing(code, text)), Ok(Seen::Away(_))), "{code}");
         }
+        let said = "psql: error: connection to server on socket \"/run/postgresql/.s.PGSQL.5433\" failed: timeout expired";
+        let hanging = ask(&failing(2, said));
+        assert!(matches!(hanging, Ok(Seen::Away(why)) if why.contains("5433") && why.contains("it hangs")));
         let error = ask(&failing(3, "ERROR:  denied\nLINE 1: SELECT 's3cret'\n       ^")).unwrap_err();
         assert!(error.to_string().ends_with(": ERROR:  denied"), "{error}");
         let cut = ask(&Server::answering("SELECT", "[1,\n")).unwrap_err();
