@@ -45,7 +45,9 @@ fn within(problems: Vec<Diagnostic>, most: usize, most_bytes: usize) -> Vec<Diag
         return problems;
     }
     let mut waiting = Waiting::new();
-    for (at, problem) in problems.into_iter().enumerate() {
+    let mut numbered: Vec<_> = problems.into_iter().enumerate().collect();
+    numbered.sort_by_key(|(_, problem)| problem.severity); // errors first: no warning takes their room
+    for (at, problem) in numbered {
         let owner = problem.origin.as_ref().and_then(|origin| part(&origin.file)).map(str::to_owned);
         waiting.entry(owner).or_default().push_back((at, problem));
     }
@@ -164,6 +166,15 @@ mod tests {
         assert!(acme > 800, "{acme}");
         let last = &shown.last().unwrap().message;
         assert_eq!(*last, format!("and {} more problems in hieradata/customers/acme", 100_000 - acme));
+    }
+
+    #[test]
+    fn no_number_of_warnings_hides_an_error_of_the_same_hand() {
+        let mut all: Vec<_> = problems("modules/a/manifests/init.toml", 2_000)
+            .map(|problem| Diagnostic { severity: Severity::Warning, ..problem })
+            .collect();
+        all.extend(problems("modules/z/manifests/init.toml", 1));
+        assert_eq!(of(&limited(all), "modules/z/manifests/init.toml"), 1);
     }
 
     #[test]

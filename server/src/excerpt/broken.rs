@@ -93,7 +93,7 @@ impl Reading<'_> {
 
     /// Hides what stands before and after an equals sign; `true` where the line may be shown.
     fn key(&mut self, line: Range<usize>, tokens: &[&Token]) -> bool {
-        let in_token = |at: usize| tokens.iter().find(|token| token.span.contains(&at));
+        let in_token = |at: usize| token_at(tokens, at);
         let bytes = self.text.as_bytes();
         let bare =
             |sign: u8| line.clone().filter(move |at| bytes[*at] == sign).find(|at| in_token(*at).is_none());
@@ -131,7 +131,7 @@ impl Reading<'_> {
     }
 
     fn value(&mut self, value: Range<usize>, tokens: &[&Token]) {
-        let bare = |at: &usize| !tokens.iter().any(|token| token.span.contains(at));
+        let bare = |at: &usize| token_at(tokens, *at).is_none();
         for at in value.clone().filter(bare) {
             match self.text.as_bytes()[at] {
                 b'[' | b'{' => self.depth += 1,
@@ -159,6 +159,12 @@ impl Reading<'_> {
     fn hide(&mut self, span: Range<usize>) {
         self.hidden.push(Hidden { span, why: Why::Unknown });
     }
+}
+
+/// The token that a byte is in. They stand in their order: a line may be a megabyte with a token every other byte.
+fn token_at<'t>(tokens: &[&'t Token], at: usize) -> Option<&'t Token> {
+    let next = tokens.partition_point(|token| token.span.end <= at);
+    tokens.get(next).copied().filter(|token| token.span.start <= at)
 }
 
 /// All words that the repository declares.

@@ -286,6 +286,24 @@ fn keys_that_are_misspelt_or_unknown_hide_their_value() {
     }
 }
 
+/// With each byte looked for among all texts of the line, this would take hours.
+#[test]
+fn a_line_of_a_megabyte_that_cannot_be_read_costs_what_it_is_long() {
+    for (begin, again) in [("[m]\np = [", "\"a\","), ("", "\"a\" ="), ("", "\"a\".")] {
+        let text = format!("{begin}{}", again.repeat(250_000));
+        let snapshot = repository(vec![("hieradata/common.toml", text)]);
+        let masked = Excerpts::new(&snapshot, None).file("hieradata/common.toml").unwrap();
+        let line = snapshot.get("hieradata/common.toml").unwrap();
+        let end = line.bytes().len() - 1;
+        let origin = Origin::locate(
+            &"hieradata/common.toml".into(),
+            std::str::from_utf8(line.bytes()).unwrap(),
+            end..end,
+        );
+        assert!(!masked.line(&origin).unwrap().text.contains("\"a\""), "{begin}{again}");
+    }
+}
+
 #[test]
 fn a_value_beside_the_declaration_of_a_key_is_not_shown() {
     for keys in [
