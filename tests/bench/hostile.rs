@@ -14,19 +14,33 @@ const MILLISECONDS: f64 = 50.0;
 const MEBIBYTES: f64 = 100.0;
 
 /// A beginning, and what is written again and again, with its number where it says so.
-const SHAPES: [(&str, &str, &str, &str); 6] = [
+const SHAPES: [(&str, &str, &str, &str); 9] = [
     ("empty lists on one line", "[profile.bench]\nsites=[", "[],", "]\n"),
     ("values of the wrong type", "[profile.bench]\nsites=[", "1,\n", "]\n"),
     ("keys that nobody reads", "[profile.bench]\n", "k{n}=1\n", ""),
     ("expressions with unknown names", "[profile.bench]\nsites=[", "\"${x}\",\n", "]\n"),
     ("tables", "", "[a{n}]\n", ""),
     ("syntax errors", "", "=\n", ""),
+    ("one line that cannot be read", "[profile.bench]\nsites=[", "\"a\",", "\n"),
+    ("a list for merge `unique`", "[profile.bench]\nunique=[", "\"n{n}\",", "]\n"),
+    ("a list for merge `deep`", "[profile.bench]\ndeep=[", "\"n{n}\",", "]\n"),
 ];
+
+/// Parameters beside those of the repository, each with a list at another level too.
+const LISTS: &str = "[parameters]\n\
+    unique = { type = \"Array[String]\", default = [], merge = \"unique\", doc = \"L.\" }\n\
+    deep = { type = \"Array[String]\", default = [], merge = \"deep\", doc = \"L.\" }\n";
 
 /// Measures `holdfast check` on each shape at each size, less what it takes without.
 pub fn measure() -> anyhow::Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
     harness::synthetic::write(directory.path(), 1, 1)?;
+    let profile = directory.path().join("modules/profile/manifests/bench.toml");
+    let text = std::fs::read_to_string(&profile)?.replacen("[parameters]\n", LISTS, 1);
+    std::fs::write(&profile, text)?;
+    let common = directory.path().join("hieradata/common.toml");
+    let text = std::fs::read_to_string(&common)?;
+    std::fs::write(&common, format!("[profile.bench]\nunique = [\"x\"]\ndeep = [\"x\"]\n{text}"))?;
     let (base, _) = check(directory.path())?;
     let mut figures = Vec::new();
     for (name, before, again, after) in SHAPES {
