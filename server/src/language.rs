@@ -5,6 +5,7 @@
 //! `${…}`; an [`Interpolation`] is a string that holds some; a [`Formula`] is a whole value whose strings may; a
 //! [`Type`] says what a value may be; a [`Template`] is a Handlebars file.
 
+pub mod budget;
 pub mod document;
 pub mod expression;
 pub mod fault;
@@ -19,8 +20,8 @@ pub mod template;
 pub mod types;
 pub mod word;
 
+pub use budget::{Allowance, STEPS_OF_A_COMPILE};
 pub use expression::Expression;
-pub use expression::budget::{Allowance, STEPS_OF_A_COMPILE};
 pub use fault::{Code, Fault};
 pub use formula::Formula;
 pub use interpolation::Interpolation;

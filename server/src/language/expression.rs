@@ -13,11 +13,11 @@ use super::scope::Scope;
 use super::word::Chapter;
 
 mod binding;
-pub(super) mod budget;
 pub(super) mod evaluate;
 pub(super) mod function;
 pub(super) mod literal;
 pub(super) mod operator;
+pub(super) mod outcome;
 mod parse;
 mod token;
 pub(super) mod tree;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
-use super::expression::budget::Allowance;
+use super::budget::Allowance;
 use super::fault::Fault;
 
 /// The names and functions that an expression or a template sees. Asked lazily, name by name: what is not used

@@ -22,7 +22,11 @@ mod render;
 mod tag;
 mod tree;
 
-pub use function::is_helper;
+/// Whether a name is a helper's or a block's: no parameter may be named like one.
+pub fn is_helper(name: &str) -> bool {
+    let blocks = tree::BlockSort::ALL.iter().map(|(block, _)| *block);
+    function::Helper::find(name).is_some() || blocks.into_iter().any(|block| block == name)
+}
 
 /// A compiled template.
 #[derive(Debug)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, Value};
 
-use super::budget::Budget;
 use super::function;
-use super::operator::{self, described};
-use super::tree::{Ast, Binary, Call, Element, Entry, Logic, Mode, Name, Node, Select};
+use super::operator::{self, Binary, described};
+use super::outcome::Outcome;
+use super::tree::{Ast, Call, Element, Entry, Logic, Mode, Name, Node, Select};
+use crate::language::budget::Budget;
 use crate::language::fault::{Code, Fault};
 use crate::language::scope::Scope;
 use crate::language::secrecy::{opened, sealed, sealed_if, shown_by};
@@ -28,19 +29,6 @@ pub(super) struct Evaluator<'a> {
     /// The variables of the macros around, outermost first.
     locals: Vec<Value>,
     budget: Budget,
-}
-
-/// What a part of an expression comes to: CEL's optionals are no values of ours.
-#[derive(Debug)]
-pub(in crate::language) enum Outcome {
-    Value(Value),
-    Optional(Option<Value>),
-}
-
-impl From<Value> for Outcome {
-    fn from(value: Value) -> Self {
-        Self::Value(value)
-    }
 }
 
 impl<'a> Evaluator<'a> {

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::{Kind, Map, Value};
 
-use super::budget::Budget;
-use super::evaluate::Outcome;
 use super::operator::described;
+use super::outcome::Outcome;
+use crate::language::budget::Budget;
 use crate::language::fault::{Code, Fault};
 use crate::language::secrecy::{WITHHELD, exposed, sealed, sealed_if};
 use crate::language::word::{Chapter, Word};

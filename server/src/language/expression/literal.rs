@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::token::Token;
 use crate::language::fault::{Code, Fault};
 
 /// A text that begins here, and its length in the source; `None` where there is none.
@@ -111,12 +110,21 @@ fn escape(rest: &str) -> Option<(char, usize)> {
     }
 }
 
+/// A number without its sign.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Number {
+    /// A whole one.
+    Int(u64),
+    /// One with a fraction or an exponent.
+    Float(f64),
+}
+
 /// A number that begins here, and its length.
-pub(super) fn number(rest: &str) -> Result<(Token, usize), Fault> {
+pub(super) fn number(rest: &str) -> Result<(Number, usize), Fault> {
     let digits = |from: usize| rest[from..].bytes().take_while(u8::is_ascii_digit).count();
-    let (token, mut length) = if let Some(hex) = rest.strip_prefix("0x").or(rest.strip_prefix("0X")) {
+    let (number, mut length) = if let Some(hex) = rest.strip_prefix("0x").or(rest.strip_prefix("0X")) {
         let length = 2 + hex.bytes().take_while(u8::is_ascii_hexdigit).count();
-        (u64::from_str_radix(&rest[2..length], 16).ok().map(Token::Int), length)
+        (u64::from_str_radix(&rest[2..length], 16).ok().map(Number::Int), length)
     } else {
         let mut length = digits(0);
         let whole = length;
@@ -130,17 +138,17 @@ pub(super) fn number(rest: &str) -> Result<(Token, usize), Fault> {
         }
         let written = &rest[..length];
         if length == whole {
-            (written.parse().ok().map(Token::Int), length)
+            (written.parse().ok().map(Number::Int), length)
         } else {
-            (written.parse().ok().filter(|x: &f64| x.is_finite()).map(Token::Float), length)
+            (written.parse().ok().filter(|x: &f64| x.is_finite()).map(Number::Float), length)
         }
     };
-    if rest[length..].starts_with(['u', 'U']) && matches!(token, Some(Token::Int(_))) {
+    if rest[length..].starts_with(['u', 'U']) && matches!(number, Some(Number::Int(_))) {
         length += 1;
     }
     let tail = rest[length..].bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-    match token {
-        Some(token) if tail == 0 => Ok((token, length)),
+    match number {
+        Some(number) if tail == 0 => Ok((number, length)),
         _ => {
             let written = &rest[..length + tail];
             let message = format!("`{written}` is not a number of 64 bits");

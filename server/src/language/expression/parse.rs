@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use holdfast_catalog::value::Value;
 
+use super::operator::Binary;
 use super::token::{self, Token};
-use super::tree::{Ast, Binary, Element, Entry, Logic, Mode, Name, Node, Select};
+use super::tree::{Ast, Element, Entry, Logic, Mode, Name, Node, Select};
 use crate::language::fault::{Code, Fault};
 
 mod call;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::literal;
+use super::literal::{self, Number};
 use crate::language::fault::{Code, Fault};
 
 /// The longest expression, in bytes.
@@ -84,7 +84,12 @@ fn one(rest: &str) -> Result<(Token, usize), Fault> {
     let first = rest.as_bytes()[0];
     let second_is_digit = rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
     if first.is_ascii_digit() || (first == b'.' && second_is_digit) {
-        return literal::number(rest);
+        let (number, length) = literal::number(rest)?;
+        let token = match number {
+            Number::Int(number) => Token::Int(number),
+            Number::Float(number) => Token::Float(number),
+        };
+        return Ok((token, length));
     }
     let word = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
     if word > 0 {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::value::Value;
 
 use super::function::Builtin;
+use super::operator::Binary;
 use crate::language::word::{Chapter, Word};
 
 /// A part of an expression with its bytes.
@@ -79,41 +80,6 @@ pub(super) struct Entry {
     pub(super) key: Node,
     pub(super) value: Node,
     pub(super) mode: Mode,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::language) enum Binary {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Equal,
-    Unequal,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    In,
-}
-
-impl Binary {
-    pub(super) fn sign(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Remainder => "%",
-            Self::Equal => "==",
-            Self::Unequal => "!=",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::In => "in",
-        }
-    }
 }
 
 const fn word(

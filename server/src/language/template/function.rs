@@ -1,7 +1,7 @@
 //! Helpers: what a template can compute. The functions of expressions, and what templates have no operators for.
 
 use crate::language::expression::function::{self, Builtin};
-use crate::language::expression::tree::Binary;
+use crate::language::expression::operator::Binary;
 use crate::language::word::{Chapter, Word};
 
 /// A helper.
@@ -142,9 +142,4 @@ impl Helper {
 /// The names of all.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     OWN.iter().map(|own| own.0).chain(function::names())
-}
-
-/// Whether a name is a helper's or a block's: no parameter may be named like one.
-pub fn is_helper(name: &str) -> bool {
-    Helper::find(name).is_some() || super::tree::BlockSort::ALL.iter().any(|(block, _)| *block == name)
 }

@@ -8,7 +8,7 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::tree::{Argument, Block, BlockSort, Part, Partial};
 use super::{Partials, Template};
-use crate::language::expression::budget::Budget;
+use crate::language::budget::Budget;
 use crate::language::fault::{Code, Fault};
 use crate::language::scope::Scope;
 use crate::language::secrecy::{Stretches, is_all_secret};

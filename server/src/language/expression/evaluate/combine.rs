@@ -3,9 +3,8 @@
 use holdfast_catalog::value::{Kind, Value};
 
 use super::withheld_if;
-use crate::language::expression::budget::Budget;
-use crate::language::expression::operator;
-use crate::language::expression::tree::Binary;
+use crate::language::budget::Budget;
+use crate::language::expression::operator::{self, Binary};
 use crate::language::fault::Fault;
 use crate::language::secrecy::{Stretches, exposed, sealed};
 

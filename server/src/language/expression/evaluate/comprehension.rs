@@ -5,8 +5,9 @@ use std::ops::Range;
 use holdfast_catalog::value::{Kind, Value};
 
 use super::super::operator;
+use super::super::outcome::Outcome;
 use super::super::tree::{Macro, MacroSort, Node};
-use super::{Evaluator, Outcome, Truth, is_absorbed, is_withheld, key_of, placed};
+use super::{Evaluator, Truth, is_absorbed, is_withheld, key_of, placed};
 use crate::language::fault::{Code, Fault};
 use crate::language::secrecy::{exposed, sealed_if, shown_by};
 use holdfast_catalog::value::Map;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use holdfast_catalog::value::{Kind, Value};
 
-use super::super::budget::bounded_text;
 use super::Arguments;
+use crate::language::budget::bounded_text;
 use crate::language::fault::Fault;
 
 /// The greatest precision.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use holdfast_catalog::value::Value;
 use regex::{Regex, RegexBuilder};
 
-use super::super::budget::bounded_text;
 use super::{Arguments, Builtin, Run, format};
+use crate::language::budget::bounded_text;
 use crate::language::fault::Fault;
 use crate::language::secrecy::{Stretches, is_all_secret};
 
