@@ -5,7 +5,7 @@
 //! the compiler can know it has refused, and is not compared again.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
@@ -30,6 +30,8 @@ pub(super) struct Claims {
     homes: HashMap<String, String>,
     /// Links that the catalog makes.
     declared: Declared,
+    /// Who claims a thing by the catalog's own name for it; asked for once somebody claims one by another.
+    by_name: OnceCell<HashMap<Thing, Vec<usize>>>,
     /// By the latest look at each.
     aliases: BTreeMap<usize, Vec<Alias>>,
     led: BTreeMap<usize, Led>,
@@ -54,6 +56,7 @@ impl Claims {
         Self {
             homes: typed().filter_map(home).collect(),
             declared: Declared::new(typed()),
+            by_name: OnceCell::new(),
             aliases: BTreeMap::new(),
             led: BTreeMap::new(),
             rivals: BTreeMap::new(),
@@ -78,20 +81,24 @@ impl Claims {
         let mut names = Names::new(self, reading);
         let found: Vec<_> =
             which.iter().map(|index| (*index, names.led(*index, &subjects[*index]))).collect();
-        let mut changed = false;
-        for (index, led) in found {
-            changed |= self.led.get(&index).map_or(!led.is_empty(), |known| *known != led);
-            if led.is_empty() {
-                self.led.remove(&index);
-            } else {
-                self.led.insert(index, led);
-            }
-        }
-        if changed {
-            self.compare(subjects, reading);
+        let changed: Vec<_> =
+            found.into_iter().filter_map(|(index, led)| self.learn(index, led).then_some(index)).collect();
+        if !changed.is_empty() {
+            self.compare(&changed, subjects, reading);
         }
         let judged = |(index, verdict)| (index, self.judged(index, verdict));
         sight.verdicts.into_iter().map(judged).collect()
+    }
+
+    /// Takes in what a resource claims by another name; answers whether that is news.
+    fn learn(&mut self, index: usize, led: Led) -> bool {
+        let is_news = self.led.get(&index).map_or(!led.is_empty(), |known| *known != led);
+        if led.is_empty() {
+            self.led.remove(&index);
+        } else {
+            self.led.insert(index, led);
+        }
+        is_news
     }
 
     /// What a look came to, of one that may have rivals.
@@ -119,23 +126,59 @@ impl Claims {
         self.same.iter().map(|(index, words)| (*index, words.as_str()))
     }
 
-    /// Compares what all claim of the things that somebody claims by another name.
-    fn compare(&mut self, subjects: &[Subject<'_>], reading: Reading<'_>) {
-        let things: HashSet<&Thing> = self.led.values().flatten().map(|(thing, _)| thing).collect();
+    /// Compares what all claim of the things that these claim, where somebody does so by another name.
+    fn compare(&mut self, changed: &[usize], subjects: &[Subject<'_>], reading: Reading<'_>) {
         let mut names = Names::new(self, reading);
-        let mut claims: Vec<Vec<Claim>> = Vec::with_capacity(subjects.len());
-        for (index, subject) in subjects.iter().enumerate() {
-            let real = |claim: Claim| Claim { thing: names.real(&claim.thing).0, hold: claim.hold };
-            let own = names_of(index, subject, &self.aliases).map(real);
-            claims.push(own.filter(|claim| things.contains(&claim.thing)).collect());
+        let led: HashSet<&Thing> = self.led.values().flatten().map(|(thing, _)| thing).collect();
+        let theirs = changed.iter().flat_map(|index| names.all(*index, &subjects[*index]));
+        let things: HashSet<Thing> =
+            theirs.map(|claim| claim.thing).filter(|thing| led.contains(thing)).collect();
+        let who: Vec<usize> = self.claimants(&things, subjects).into_iter().collect();
+        let mut claims: Vec<Vec<Claim>> = Vec::with_capacity(who.len());
+        for index in &who {
+            let all = names.all(*index, &subjects[*index]).into_iter();
+            claims.push(all.filter(|claim| things.contains(&claim.thing)).collect());
         }
         for conflict in conflicts(&claims) {
-            self.conflict(&conflict, &claims, subjects);
+            let is_taken = [conflict.first, conflict.second].iter().any(|at| {
+                claims[*at].iter().any(|claim| claim.thing == conflict.thing && claim.hold == Hold::Taken)
+            });
+            let conflict = Conflict { first: who[conflict.first], second: who[conflict.second], ..conflict };
+            self.conflict(&conflict, is_taken, subjects);
         }
     }
 
+    /// Who claims one of these things, as far as was seen so far; in their order.
+    fn claimants(&self, things: &HashSet<Thing>, subjects: &[Subject<'_>]) -> BTreeSet<usize> {
+        let by_name = self.by_name.get_or_init(|| self.by_name(subjects));
+        let by_own_name = things.iter().filter_map(|thing| by_name.get(thing)).flatten().copied();
+        let is_led = |led: &Led| led.iter().any(|(thing, _)| things.contains(thing));
+        by_own_name.chain(self.led.iter().filter(|(_, led)| is_led(led)).map(|(index, _)| *index)).collect()
+    }
+
+    /// Who claims a thing by the catalog's own name for it.
+    fn by_name(&self, subjects: &[Subject<'_>]) -> HashMap<Thing, Vec<usize>> {
+        let mut by_name: HashMap<Thing, Vec<usize>> = HashMap::new();
+        for (index, subject) in subjects.iter().enumerate() {
+            for claim in own(subject) {
+                let thing = match claim.thing {
+                    Thing::InHome { user, below } => {
+                        let home = self.homes.get(&user).cloned().unwrap_or_else(|| usual_home(&user));
+                        in_home(home, &below)
+                    }
+                    thing => thing,
+                };
+                let all = by_name.entry(thing).or_default();
+                if all.last() != Some(&index) {
+                    all.push(index);
+                }
+            }
+        }
+        by_name
+    }
+
     /// Takes in two who claim one thing; not where neither does so by another name, which is the compiler's matter.
-    fn conflict(&mut self, conflict: &Conflict, claims: &[Vec<Claim>], subjects: &[Subject<'_>]) {
+    fn conflict(&mut self, conflict: &Conflict, is_taken: bool, subjects: &[Subject<'_>]) {
         let Conflict { first, second, thing, what, help } = conflict;
         let led = |index: &usize| {
             let all = self.led.get(index).into_iter().flatten();
@@ -147,11 +190,7 @@ impl Claims {
             return;
         }
         let why = whys.join(", and ");
-        let is_taken = |index: &usize| {
-            claims[*index].iter().any(|claim| claim.thing == *thing && claim.hold == Hold::Taken)
-        };
-        let is_same = !is_taken(first) && !is_taken(second);
-        if is_same && want_the_same(&subjects[*first], &subjects[*second]) {
+        if !is_taken && want_the_same(&subjects[*first], &subjects[*second]) {
             let other = called(&subjects[*first]);
             let words = format!("{other} wants the same of {what}, since {why}: one of the two can go");
             self.same.entry(*second).or_insert(words);
@@ -196,15 +235,18 @@ fn want_the_same(one: &Subject<'_>, other: &Subject<'_>) -> bool {
     agrees && shared > 0
 }
 
-/// What a resource claims, by its own word and by what the machine knows.
-fn names_of<'c>(
-    index: usize,
-    subject: &Subject<'_>,
-    aliases: &'c BTreeMap<usize, Vec<Alias>>,
-) -> impl Iterator<Item = Claim> + 'c {
-    let own = if subject.policy == Policy::Off { Vec::new() } else { subject.typed.claims() };
-    let aliases = aliases.get(&index).into_iter().flatten();
-    own.into_iter().chain(aliases.map(|alias| alias.claim.clone()))
+/// What a resource claims by its own word.
+fn own(subject: &Subject<'_>) -> Vec<Claim> {
+    if subject.policy == Policy::Off { Vec::new() } else { subject.typed.claims() }
+}
+
+/// Where the home of a user is unless somebody says otherwise.
+fn usual_home(user: &str) -> String {
+    if user == "root" { "/root".to_owned() } else { format!("/home/{user}") }
+}
+
+fn in_home(home: String, below: &str) -> Thing {
+    Thing::Path(if below.is_empty() { home } else { inside(&home, below) })
 }
 
 /// Things by their own names, on a machine as it is now.
@@ -243,6 +285,13 @@ impl<'c> Names<'c> {
         led
     }
 
+    /// What a resource claims, by its own word and by what the machine knows, each thing by its own name.
+    fn all(&mut self, index: usize, subject: &Subject<'_>) -> Vec<Claim> {
+        let aliases = self.aliases.get(&index).into_iter().flatten();
+        let all = own(subject).into_iter().chain(aliases.map(|alias| alias.claim.clone()));
+        all.map(|claim| Claim { thing: self.real(&claim.thing).0, hold: claim.hold }).collect()
+    }
+
     /// A thing by its own name, and why it is called otherwise, where it is.
     fn real(&mut self, thing: &Thing) -> (Thing, Option<Arc<str>>) {
         match thing {
@@ -252,10 +301,10 @@ impl<'c> Names<'c> {
             },
             Thing::InHome { user, below } => {
                 let (home, why) = self.home(user);
-                let path = if below.is_empty() { home } else { inside(&home, below) };
-                match self.at(&path) {
-                    Some((path, why)) => (Thing::Path(path), Some(why)),
-                    None => (Thing::Path(path), why),
+                let thing = in_home(home, below);
+                match self.real(&thing) {
+                    (_, None) => (thing, why),
+                    led => led,
                 }
             }
             Thing::Object { .. } => (thing.clone(), None),
@@ -274,7 +323,7 @@ impl<'c> Names<'c> {
         if let Some(home) = self.homes.get(user) {
             return (home.clone(), None);
         }
-        let usual = if user == "root" { "/root".to_owned() } else { format!("/home/{user}") };
+        let usual = usual_home(user);
         let machine = self.reading.machine;
         let accounts = self.accounts.get_or_init(|| machine.accounts().ok());
         match accounts.as_ref().and_then(|accounts| accounts.user(user)) {

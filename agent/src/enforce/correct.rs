@@ -29,6 +29,7 @@ use debts::Debts;
 use last::{Made, made};
 pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::First;
+use undone::Suspects;
 
 /// Gives every resource its turn; answers with what is known of each at the end.
 pub(super) fn all<'a, 's>(
@@ -94,7 +95,7 @@ struct Correct<'a, 'r, 's> {
     /// The changes that were made, by who made them.
     made: BTreeMap<usize, BTreeSet<Made>>,
     /// Who may have put a resource off when it was last found so.
-    suspects: BTreeMap<usize, Vec<usize>>,
+    suspects: BTreeMap<usize, Suspects>,
 }
 
 /// A resource to be corrected.

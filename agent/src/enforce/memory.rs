@@ -83,6 +83,13 @@ impl Debt {
         Self { reload: notice == Notice::Reload, by: by.to_owned() }
     }
 
+    /// Is owed for this notice too; answers whether that makes it more.
+    pub(super) fn also(&mut self, notice: Notice) -> bool {
+        let is_more = self.reload && notice == Notice::Refresh;
+        self.reload &= !is_more;
+        is_more
+    }
+
     pub(super) fn notice(&self) -> Notice {
         if self.reload { Notice::Reload } else { Notice::Refresh }
     }

@@ -1,6 +1,7 @@
 //! What happened: events, and how each resource ended.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
@@ -49,6 +50,8 @@ pub(super) struct Record<'a> {
     diffs: usize,
     /// The secrets of the catalog, gathered for the first event.
     secrets: OnceCell<Redact>,
+    /// Those of each resource, gathered for its first event.
+    own_secrets: BTreeMap<usize, Redact>,
 }
 
 struct Ended {
@@ -106,6 +109,7 @@ impl<'a> Record<'a> {
             dropped: 0,
             diffs: 0,
             secrets: OnceCell::new(),
+            own_secrets: BTreeMap::new(),
         }
     }
 
@@ -231,7 +235,8 @@ impl<'a> Record<'a> {
 
     /// The one way into the report: redacted, counted and limited.
     fn add(&mut self, index: usize, mut event: Event) {
-        let own = Redact::of(&self.subjects[index].resource.attributes);
+        let of_it = || Redact::of(&self.subjects[index].resource.attributes);
+        let own = self.own_secrets.entry(index).or_insert_with(of_it);
         let attributes = self.subjects.iter().map(|subject| &subject.resource.attributes);
         let all = self.secrets.get_or_init(|| Redact::of_all(attributes));
         event.diff = event.diff.take().map(|diff| own.text(all.text(diff)));

@@ -28,17 +28,13 @@ pub(super) enum Redact {
 }
 
 impl Redact {
-    /// Whether a resource with these attributes has a secret that is too short to be told from other text.
-    fn hides_all(attributes: &Attributes) -> bool {
-        all(attributes).iter().any(|secret| secret.len() < SHORT)
-    }
-
     /// For one resource.
     pub(super) fn of(attributes: &Attributes) -> Self {
-        if Self::hides_all(attributes) {
+        let secrets = all(attributes);
+        if secrets.iter().any(|secret| secret.len() < SHORT) {
             return Self::Everything;
         }
-        Self::these(all(attributes), SHORT, SHORTEST)
+        Self::these(secrets, SHORT, SHORTEST)
     }
 
     /// For every resource of a catalog: what one is given another may print, as a service does that quotes its settings. A

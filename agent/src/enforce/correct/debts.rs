@@ -1,5 +1,6 @@
 //! Refreshes that are owed: written down before the change that they come of, and struck out once they are done.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -63,9 +64,9 @@ impl<'m> Debts<'m> {
         subjects: &[Subject<'_>],
         turns: &Turns<'_>,
     ) {
-        let before = self.written.clone();
-        off.for_each(|index| self.add(index, subjects, turns));
-        if self.written != before {
+        // Each has its part, whether or not one before it brought news.
+        let is_news = off.fold(false, |news, index| self.add(index, subjects, turns) || news);
+        if is_news {
             self.memory.write_owed(&self.written);
         }
     }
@@ -75,17 +76,24 @@ impl<'m> Debts<'m> {
         self.promise_all(std::iter::once(index), subjects, turns);
     }
 
-    fn add(&mut self, index: usize, subjects: &[Subject<'_>], turns: &Turns<'_>) {
+    /// Answers whether anything is owed that was not.
+    fn add(&mut self, index: usize, subjects: &[Subject<'_>], turns: &Turns<'_>) -> bool {
         let by = subjects[index].resource.reference.to_string();
         let targets = turns.notifies(index);
+        let mut is_news = false;
         for (target, notice) in &targets {
-            let debt = self.written.entry(subjects[*target].resource.reference.clone());
-            let debt = debt.or_insert_with(|| Debt::new(*notice, &by));
-            debt.reload &= *notice == Notice::Reload;
+            match self.written.entry(subjects[*target].resource.reference.clone()) {
+                Entry::Vacant(none) => {
+                    none.insert(Debt::new(*notice, &by));
+                    is_news = true;
+                }
+                Entry::Occupied(mut known) => is_news |= known.get_mut().also(*notice),
+            }
         }
         let reference = |target: usize| subjects[target].resource.reference.clone();
         let promised = targets.into_iter().map(|(target, notice)| (reference(target), target, notice));
         self.promised.insert(index, promised.collect());
+        is_news
     }
 
     /// A resource acted on its notification, or had no need to.

@@ -5,9 +5,10 @@
 //! run ended, what a commit took away.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::Path;
+use std::rc::Rc;
 
 use holdfast_catalog::report::Cause;
 
@@ -22,13 +23,20 @@ pub(in crate::enforce) struct Past<'a> {
     pub(super) subjects: &'a [Subject<'a>],
     pub(super) secrets: OnceCell<Secrets>,
     gone: OnceCell<BTreeSet<String>>,
-    /// What is wanted of the resource that was asked about last: a tree asks for each of its paths.
-    wanted: RefCell<Option<(usize, Properties)>>,
+    /// What is wanted now of each resource that was asked about: a tree asks for each of its paths.
+    now: RefCell<BTreeMap<usize, Rc<Now>>>,
+}
+
+/// What is wanted of a resource now.
+struct Now {
+    wanted: Properties,
+    rules: String,
 }
 
 impl<'a> Past<'a> {
     pub(in crate::enforce) fn new(memory: &'a Memory, subjects: &'a [Subject<'a>]) -> Self {
-        Self { memory, subjects, secrets: OnceCell::new(), gone: OnceCell::new(), wanted: RefCell::new(None) }
+        let now = RefCell::new(BTreeMap::new());
+        Self { memory, subjects, secrets: OnceCell::new(), gone: OnceCell::new(), now }
     }
 
     /// What failed half way in the last run, by resource.
@@ -52,16 +60,11 @@ impl<'a> Past<'a> {
         }
         let subject = &self.subjects[index];
         let Some(entry) = self.entry(subject) else { return Cause::Intentional };
-        let mut kept = self.wanted.borrow_mut();
-        if kept.as_ref().is_none_or(|(of, _)| *of != index) {
-            *kept = Some((index, self.memory.wanted(subject)));
-        }
+        let now = self.now(index);
         // The same property of another thing, or by another rule: a setting of another file, a key of another user.
-        if entry.rules.as_ref().is_some_and(|rules| *rules != self.memory.rules(subject)) {
+        if entry.rules.as_ref().is_some_and(|rules| *rules != now.rules) {
             return Cause::Intentional;
         }
-        let none = Properties::new();
-        let wanted = kept.as_ref().map_or(&none, |(_, wanted)| wanted);
         let was_left = find(&entry.wanted, change);
         let is_as_left = |left: &String| {
             let is = match &change.is {
@@ -70,12 +73,20 @@ impl<'a> Past<'a> {
             };
             change.also.iter().chain(is).any(|is| *left == self.memory.fingerprint(is))
         };
-        let drifted = was_left.is_some_and(|left| Some(left) == find(wanted, change) && !is_as_left(left));
-        if drifted && !self.was_taken_away(subject, change, entry, wanted) {
+        let drifted =
+            was_left.is_some_and(|left| Some(left) == find(&now.wanted, change) && !is_as_left(left));
+        if drifted && !self.was_taken_away(subject, change, entry, &now.wanted) {
             Cause::Corrective
         } else {
             Cause::Intentional
         }
+    }
+
+    fn now(&self, index: usize) -> Rc<Now> {
+        let subject = &self.subjects[index];
+        let of_it =
+            || Rc::new(Now { wanted: self.memory.wanted(subject), rules: self.memory.rules(subject) });
+        self.now.borrow_mut().entry(index).or_insert_with(of_it).clone()
     }
 
     /// Whether a change removes what an earlier catalog had.

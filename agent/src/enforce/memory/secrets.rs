@@ -1,6 +1,6 @@
 //! Secrets that the machine may still have from an earlier run: what replaces them is shown, and they are not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use holdfast_catalog::report::Event;
@@ -69,11 +69,12 @@ impl Memory {
     pub(super) fn secrets(&self, subjects: &[Subject<'_>]) -> Secrets {
         let left = self.left();
         let mut secrets = Secrets { paths: left.secret.clone(), values: BTreeSet::new() };
+        let now: HashMap<String, &Subject<'_>> =
+            subjects.iter().map(|subject| (subject.resource.reference.to_string(), subject)).collect();
         for (reference, entry) in left.resources.iter().filter(|(_, entry)| !entry.secret.is_empty()) {
             let values = entry.wanted.iter().filter(|(name, _)| entry.secret.contains(*name));
             secrets.values.extend(values.map(|(_, value)| value.clone()));
-            let now = subjects.iter().find(|subject| subject.resource.reference.to_string() == *reference);
-            let is_known = now.is_some_and(|subject| {
+            let is_known = now.get(reference).is_some_and(|subject| {
                 let wanted = self.wanted(subject);
                 let secret = attributes(subject);
                 entry.secret.iter().all(|name| secret.contains(name) && is_same(&entry.wanted, &wanted, name))
