@@ -1,0 +1,138 @@
+//! How a machine is by what is known of it: a table of cases, and what is said of each.
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+const INTERVAL: Duration = Duration::from_secs(1_800);
+
+fn ago(minutes: i64) -> Timestamp {
+    NOW - SignedDuration::from_mins(minutes)
+}
+
+fn ran(counts: Counts) -> LastRun {
+    LastRun { at: ago(4), source: Source::Server, counts, error: None }
+}
+
+fn good() -> Counts {
+    Counts { total: 64, unchanged: 64, ..Counts::default() }
+}
+
+fn known() -> Known {
+    Known {
+        standing: Standing::Added,
+        heard: Some(ago(5)),
+        kept_back: None,
+        last: Some(ran(good())),
+        drifted: None,
+        changed: None,
+    }
+}
+
+fn judged(known: &Known) -> (State, String) {
+    let Judgement { state, reason } = judge(known, NOW, INTERVAL);
+    (state, reason)
+}
+
+#[test]
+fn each_state_has_what_makes_it_and_a_reason() {
+    let with = |counts| Known { last: Some(ran(counts)), ..known() };
+    let error = |error: &str| Some(error.to_owned());
+    let cases = [
+        (known(), State::InOrder, "the last run saw everything"),
+        (
+            with(Counts { off: 2, unchanged: 62, ..good() }),
+            State::InOrder,
+            "saw the rest as it should be; 2 of 64 resources are switched off by policy",
+        ),
+        (
+            with(Counts { off: 64, unchanged: 0, ..good() }),
+            State::SwitchedOff,
+            "64 of 64 resources are switched off by policy: nothing was looked at",
+        ),
+        (
+            Known { last: Some(LastRun { error: error("no new certificate"), ..ran(good()) }), ..known() },
+            State::Trouble,
+            "the last run said: no new certificate",
+        ),
+        (with(Counts { failed: 2, skipped: 1, ..good() }), State::Failed, "2 of 64 resources failed"),
+        (with(Counts { skipped: 3, ..good() }), State::Failed, "did not end: 3 of 64"),
+        (
+            Known { last: Some(LastRun { error: error("no catalog"), ..ran(Counts::default()) }), ..known() },
+            State::Failed,
+            "did not take place: no catalog",
+        ),
+        (
+            with(Counts { not_applicable: 1, ..good() }),
+            State::NotApplicable,
+            "1 of 64 resources do not apply",
+        ),
+        (with(Counts { would_change: 5, ..good() }), State::Pending, "5 of 64 resources differ"),
+        (Known { heard: Some(ago(61)), ..known() }, State::Late, "nothing was heard for 61 min"),
+        (
+            Known { last: Some(LastRun { at: ago(300), ..ran(good()) }), ..known() },
+            State::Late,
+            "its last report is 5 h old",
+        ),
+        (Known { last: None, ..known() }, State::NoRun, "no run has been reported"),
+        (Known { heard: None, last: None, ..known() }, State::NeverSeen, "never heard from"),
+        (Known { standing: Standing::NotAdded, ..known() }, State::NotAdded, "nobody added it"),
+        (Known { standing: Standing::Revoked, ..known() }, State::Revoked, "refused"),
+        (Known { drifted: Some(ago(90)), ..known() }, State::Drifted, "corrected 90 min ago"),
+        (
+            Known { changed: Some(ago(30)), ..known() },
+            State::Changed,
+            "changed 30 min ago, and that was no drift",
+        ),
+        (Known { changed: Some(ago(90)), ..known() }, State::InOrder, ""),
+    ];
+    for (known, state, reason) in cases {
+        let (found, words) = judged(&known);
+        assert_eq!(found, state, "{known:?}");
+        assert!(words.contains(reason), "{words} holds no `{reason}`");
+    }
+}
+
+#[test]
+fn an_older_catalog_is_never_in_order() {
+    let why = |broken| Some(KeptBack { broken, why: "commit abc: no role".into() });
+    assert_eq!(
+        judged(&Known { kept_back: why(true), ..known() }),
+        (State::Broken, "commit abc: no role".into())
+    );
+    assert_eq!(judged(&Known { kept_back: why(false), ..known() }).0, State::KeptBack);
+    let cached = LastRun { source: Source::Cache, error: Some("refused whole".into()), ..ran(good()) };
+    let (state, reason) = judged(&Known { last: Some(cached), ..known() });
+    assert_eq!(state, State::KeptBack);
+    assert!(reason.contains("refused whole"), "{reason}");
+}
+
+#[test]
+fn whatever_is_wrong_besides_stands_in_the_reason() {
+    let failed = Some(ran(Counts { failed: 1, would_change: 2, ..good() }));
+    let both = Known { heard: Some(ago(600)), last: failed, drifted: Some(ago(700)), ..known() };
+    let (state, reason) = judged(&both);
+    assert_eq!(state, State::Late);
+    for words in
+        ["nothing was heard for 10 h", "1 of 64 resources failed", "2 of 64 resources differ", "corrected"]
+    {
+        assert!(reason.contains(words), "{reason} holds no `{words}`");
+    }
+}
+
+#[test]
+fn words_of_others_are_cut_to_a_line() {
+    let error = Some(format!("{}\nsecond", "é".repeat(1_000)));
+    let known = Known { last: Some(LastRun { error, ..ran(Counts::default()) }), ..known() };
+    let (_, reason) = judged(&known);
+    assert!(reason.chars().count() < 300 && !reason.contains('\n'), "{reason}");
+}
+
+#[test]
+fn slugs_are_read_and_misspelt_ones_explained() {
+    for state in State::ALL {
+        assert_eq!(state.slug().parse(), Ok(state));
+        assert_eq!(serde_json::to_value(state).unwrap(), state.slug());
+    }
+    assert!("faild".parse::<State>().unwrap_err().contains("did you mean `failed`?"));
+    assert!(State::ALL.is_sorted());
+}
