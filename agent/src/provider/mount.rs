@@ -158,8 +158,7 @@ impl State<'_> {
             return Ok(None);
         }
         let point = (!want.is_swap()).then(|| want.title.as_str());
-        let device = Some(want.device()).filter(|device| device.starts_with('/'));
-        for path in point.into_iter().chain(device) {
+        for path in point.into_iter().chain(want.device_path()) {
             if machine.stat(path.as_ref())?.is_none() {
                 let cure = named.unless_has_file(path, ": manage it too, or make it");
                 return Ok(Some(format!("there is no {path}{cure}")));
@@ -273,7 +272,7 @@ fn live_differences(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Resul
         return Ok(changes);
     }
     if !device::is_same(want, top, machine)? {
-        changes.push(Change::new(Property::Device, &top.source, want.device()));
+        changes.push(Change::new(Property::Device, top.device(), want.device()));
     }
     if !kernel::is_fstype(want.fstype.as_deref().unwrap_or_default(), &top.fstype) {
         changes.push(Change::new(Property::Fstype, &top.fstype, want.fstype.as_deref().unwrap_or_default()));

@@ -83,6 +83,11 @@ impl Mount {
         self.device.as_deref().unwrap_or_default()
     }
 
+    /// The path of what is mounted, where it is one: `//host/share` is not.
+    pub fn device_path(&self) -> Option<&str> {
+        Some(self.device()).filter(|device| device.starts_with('/') && !device.starts_with("//"))
+    }
+
     /// The options, one by one.
     pub fn options(&self) -> impl Iterator<Item = &str> {
         self.options.split(',').filter(|option| !option.is_empty())
@@ -155,9 +160,9 @@ impl Rules for Mount {
             }
             MountEnsure::Mounted | MountEnsure::Present => {}
         }
-        if self.device().starts_with('/') {
-            implied.push(Implied::on_path(self.device()));
-            implied.push(Implied::on_mount(self.device()));
+        if let Some(path) = self.device_path() {
+            implied.push(Implied::on_path(path));
+            implied.push(Implied::on_mount(path));
         }
         implied
     }

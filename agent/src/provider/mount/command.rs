@@ -6,7 +6,7 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::kernel::Table;
-use super::{Change, FSTAB, Property, live_differences, options, other_priority};
+use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
 use crate::provider::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Writing};
 use crate::system::{Invocation, Liveness};
@@ -79,10 +79,7 @@ fn put_in_force(job: &Job<'_, Mount, Property>, writing: Writing<'_>) -> Result<
 fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
     let live = differing(want, writing)?;
     if live.iter().any(|property| *property != Property::Options) {
-        let device = Some(want.device()).filter(|device| device.starts_with('/'));
-        if let Some(device) = device
-            && writing.machine.stat(Path::new(device))?.is_none()
-        {
+        if let Some(device) = device::missing(want, writing.machine)? {
             let point = want.title.as_str();
             return Err(Error::Missing(format!("there is no {device}: what is mounted on {point} stays")));
         }

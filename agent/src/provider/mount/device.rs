@@ -3,10 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use holdfast_catalog::resource::Mount;
+use holdfast_catalog::resource::mount::KEPT;
 
 use super::kernel::Mounted;
 use crate::provider::Error;
-use crate::system::{FileKind, Inspect};
+use crate::system::{FileKind, Inspect, Invocation};
 
 /// More links than any name of a device has.
 const MAX_LINKS: usize = 8;
@@ -27,20 +28,29 @@ const WITHOUT_DEVICE: &[&str] =
 pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Result<bool, Error> {
     let device = want.device();
     if want.is_bind() {
-        return is_same_directory(device, want.title.as_str(), machine);
+        // A directory and the place where it is shown are one and the same.
+        return is_same_file(device, want.title.as_str(), machine);
     }
-    // A program calls its source as it likes, and what has none is given any word.
-    let has_no_name = top.fstype.starts_with("fuse") || WITHOUT_DEVICE.contains(&top.fstype.as_str());
+    // A directory of a device that others show there, though the whole is wanted; `/usr` may be one by design.
+    if !top.shows_all() && !KEPT.contains(&want.title.as_str()) {
+        return Ok(false);
+    }
+    // A program calls its source as it likes, and what has none is given any word; a device that is wanted is neither.
+    let wants_device =
+        want.fstype.as_deref() == Some("auto") && (device.starts_with("/dev/") || is_tag(device));
+    let has_no_name =
+        !wants_device && (top.fstype.starts_with("fuse") || WITHOUT_DEVICE.contains(&top.fstype.as_str()));
     // Ceph's monitors are known by their addresses, and may be others at any time.
     let path_alone = |source: &str| source.rsplit_once(':').map(|(_, path)| path.to_owned());
     let same_path = top.fstype == "ceph" && path_alone(device) == path_alone(&top.source);
-    if has_no_name || same_path || trimmed(device) == trimmed(&top.source) {
+    if has_no_name || same_path || plain(device) == plain(&top.source) {
         return Ok(true);
     }
     if let Some(number) = top.source.strip_prefix("/dev/loop").filter(|_| !device.starts_with("/dev/")) {
         let backing = format!("/sys/block/loop{number}/loop/backing_file");
-        let backing = machine.read_text(Path::new(&backing))?;
-        return Ok(backing.is_some_and(|text| text.trim_end_matches('\n') == device));
+        let backing = machine.read_text(Path::new(&backing))?.unwrap_or_default();
+        let backing = backing.trim_end_matches('\n');
+        return Ok(backing == device || is_same_file(device, backing, machine)?);
     }
     let is = resolved(&top.source, machine)?;
     // A name of early boot, such as /dev/root, which says nothing.
@@ -48,22 +58,41 @@ pub(super) fn is_same(want: &Mount, top: &Mounted, machine: &dyn Inspect) -> Res
     Ok(unknown || is == resolved(device, machine)?)
 }
 
-fn trimmed(source: &str) -> &str {
-    if source.len() > 1 { source.trim_end_matches('/') } else { source }
+/// What is mounted in the one way to write it: without slashes at its end, or quotes in it.
+pub(super) fn plain(source: &str) -> String {
+    let trimmed = source.trim_end_matches('/');
+    if trimmed.is_empty() { source.to_owned() } else { trimmed.replace('"', "") }
 }
 
-/// A directory and the place where it is shown are one and the same.
-fn is_same_directory(device: &str, point: &str, machine: &dyn Inspect) -> Result<bool, Error> {
+/// Whether two paths lead to one file or directory.
+fn is_same_file(one: &str, other: &str, machine: &dyn Inspect) -> Result<bool, Error> {
     let id = |path: &str| machine.stat(Path::new(path)).map(|stat| stat.map(|stat| stat.id));
-    let (source, shown) = (id(device)?, id(point)?);
-    Ok(source.is_some() && source == shown)
+    let (one, other) = (id(one)?, id(other)?);
+    Ok(one.is_some() && one == other)
+}
+
+/// What is to be mounted and is not there; of what is no path, and no name of a device, nobody can tell.
+pub(super) fn missing<'w>(want: &'w Mount, machine: &dyn Inspect) -> Result<Option<&'w str>, Error> {
+    let path: PathBuf = match want.device_path() {
+        Some(path) => path.into(),
+        None if is_tag(want.device()) => resolved(want.device(), machine)?,
+        None => return Ok(None),
+    };
+    Ok(machine.stat(&path)?.is_none().then(|| want.device()))
+}
+
+fn is_tag(device: &str) -> bool {
+    TAGS.iter().any(|(tag, _)| device.starts_with(tag))
 }
 
 /// The one name of a device behind all others; a name that leads nowhere, or is none of a device, as it is.
 pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Error> {
     let tagged = TAGS.iter().find_map(|(tag, dir)| Some((dir, name.strip_prefix(tag)?)));
     let mut path = match tagged {
-        Some((dir, value)) => PathBuf::from(format!("{dir}{}", encoded(value.trim_matches('"')))),
+        Some((dir, value)) => {
+            let link = PathBuf::from(format!("{dir}{}", encoded(value.trim_matches('"'))));
+            if machine.lstat(&link)?.is_none() { found(name, machine).unwrap_or(link) } else { link }
+        }
         None => PathBuf::from(name),
     };
     if !path.is_absolute() {
@@ -78,6 +107,13 @@ pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Err
         path = normal(&path.parent().unwrap_or(Path::new("/")).join(target));
     }
     Ok(path)
+}
+
+/// A device by one of its names, looked for by mount(8)'s own means: not every machine has udev, and not every name a link.
+fn found(name: &str, machine: &dyn Inspect) -> Option<PathBuf> {
+    let output = machine.probe(&Invocation::new(["findfs", &name.replace('"', "")])).ok()?;
+    let path = output.text().trim().to_owned();
+    (output.succeeded() && path.starts_with('/')).then(|| path.into())
 }
 
 /// A path without `.` and `..`, by its words alone: links in /dev lead to devices and not to directories.

@@ -54,9 +54,14 @@ impl Entry {
     }
 }
 
-/// Whether a field says the same: numbers may be written in more than one way.
+/// Whether a field says the same: numbers may be written in more than one way, and so may devices.
 fn is_same(field: usize, is: &str, should: &str) -> bool {
-    is == should || (field >= 4 && is.parse::<u32>().is_ok_and(|is| Ok(is) == should.parse()))
+    match field {
+        _ if is == should => true,
+        0 => device::plain(is) == device::plain(should),
+        4.. => is.parse::<u32>().is_ok_and(|is| Ok(is) == should.parse()),
+        _ => false,
+    }
 }
 
 /// The fields of a line as it is wanted.

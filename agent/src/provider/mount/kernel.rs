@@ -18,6 +18,8 @@ pub(super) struct Mounted {
     pub(super) point: String,
     pub(super) fstype: String,
     pub(super) source: String,
+    /// The directory of the file system that is shown: `/` is all of it.
+    pub(super) root: String,
     /// Those of this mount.
     own: Vec<String>,
     /// Those of the file system, wherever it is mounted.
@@ -25,6 +27,19 @@ pub(super) struct Mounted {
 }
 
 impl Mounted {
+    /// What is mounted, as findmnt(8) shows it.
+    pub(super) fn device(&self) -> String {
+        if self.shows_all() { self.source.clone() } else { format!("{}[{}]", self.source, self.root) }
+    }
+
+    /// Whether all of the file system is shown, and not a directory of it. Where a mount names a directory of its own accord,
+    /// as of a subvolume or a server, that is all of it.
+    pub(super) fn shows_all(&self) -> bool {
+        const WHOLE: &[&str] = &["tmpfs", "ramfs"];
+        let is_of_device = self.source.starts_with("/dev/") && !matches!(&*self.fstype, "btrfs" | "bcachefs");
+        self.root == "/" || !(is_of_device || WHOLE.contains(&&*self.fstype))
+    }
+
     /// The options in which it may differ from what is wanted. A bind mount has only its own.
     pub(super) fn options(&self, want: &Mount) -> Vec<&str> {
         let whole = self.whole.iter().filter(|option| !want.is_bind() && !self.own.contains(option));
@@ -92,8 +107,8 @@ fn swap(line: &str) -> Option<Swap> {
 /// A line of mountinfo: `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
 pub(super) fn mounted(line: &str) -> Option<Mounted> {
     let (mount, system) = line.split_once(" - ")?;
-    let mut mount = mount.split(' ').skip(4);
-    let (point, own) = (mount.next()?, mount.next()?);
+    let mut mount = mount.split(' ').skip(3);
+    let (root, point, own) = (mount.next()?, mount.next()?, mount.next()?);
     let mut system = system.split(' ');
     let (fstype, source, whole) = (system.next()?, system.next()?, system.next().unwrap_or_default());
     let options = |text: &str| text.split(',').filter(|o| !o.is_empty()).map(unescaped).collect();
@@ -101,6 +116,7 @@ pub(super) fn mounted(line: &str) -> Option<Mounted> {
         point: unescaped(point),
         fstype: fstype.to_owned(),
         source: unescaped(source),
+        root: unescaped(root),
         own: options(own),
         whole: options(whole),
     })
@@ -112,8 +128,14 @@ pub(super) fn is_fstype(wanted: &str, is: &str) -> bool {
         || matches!(wanted, "auto" | "none" | "bind")
         || matches!((wanted, is), ("nfs", "nfs4") | ("cifs", "smb3") | ("smb3", "cifs"))
         // What runs as a program has a type of its own in /etc/fstab.
-        || is.starts_with("fuse")
+        || (is.starts_with("fuse") && !KERNELS.contains(&wanted))
 }
+
+/// Types that the kernel has itself, and no program.
+const KERNELS: &[&str] = &[
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "vfat", "iso9660", "squashfs", "tmpfs",
+    "ramfs", "overlay", "nfs", "nfs4", "cifs", "smb3",
+];
 
 #[cfg(test)]
 mod tests {
@@ -148,6 +170,6 @@ mod tests {
     #[test]
     fn types_have_more_than_one_name() {
         assert!(is_fstype("nfs", "nfs4") && is_fstype("ntfs-3g", "fuseblk") && is_fstype("auto", "xfs"));
-        assert!(!is_fstype("ext4", "xfs"));
+        assert!(!is_fstype("ext4", "xfs") && !is_fstype("ext4", "fuseblk"));
     }
 }

@@ -9,6 +9,8 @@ use super::*;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
+mod names;
+
 const LINES: &str =
     "# static\nUUID=1-a  /      ext4  errors=remount-ro  0  1\n/dev/vdb\t/srv/data ext4 noatime 0 2";
 
