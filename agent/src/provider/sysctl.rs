@@ -3,7 +3,7 @@
 //! A value is written by `tee`, which writes in place: a file of the kernel cannot be replaced by another.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::Sysctl;
 use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
@@ -11,7 +11,7 @@ use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use super::edit::{PUBLIC, Texts, put};
 use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
-use crate::system::{Invocation, Liveness};
+use crate::system::{Inspect, Invocation, Liveness};
 
 mod boot;
 
@@ -67,10 +67,15 @@ impl Provider for Settings {
         let mut changes = Vec::new();
         if live {
             let Some(is) = texts.get(want.title.path())?.map(SysctlValue::new) else {
-                return Ok(Plan::Pending(format!(
-                    "the kernel has no {}: it comes with a module, or not in this kernel or container",
-                    want.title.path()
-                )));
+                let path = want.title.path();
+                return Ok(Plan::Pending(match meant(&want.title, reading.machine) {
+                    Some(key) => format!(
+                        "the kernel has no {path}: a part of the key has a dot, so write it as `{key}`"
+                    ),
+                    None => format!(
+                        "the kernel has no {path}: it comes with a module, or not in this kernel or container"
+                    ),
+                }));
             };
             changes.extend((is != *value).then(|| Change::new(Property::Value, is, value)));
         }
@@ -126,11 +131,27 @@ impl Provider for Settings {
     }
 }
 
+/// The key as it is to be written where a part of it has a dot, such as the interface `eth0.1`; none where no such setting is
+/// there.
+fn meant(key: &SysctlKey, machine: &dyn Inspect) -> Option<String> {
+    let mut place = PathBuf::from("/proc/sys");
+    let mut parts: Vec<&str> = key.name().split('/').collect();
+    while !parts.is_empty() {
+        let taken = (1..=parts.len()).find(|count| {
+            let path = place.join(parts[..*count].join("."));
+            machine.lstat(&path).is_ok_and(|stat| stat.is_some())
+        })?;
+        place.push(parts[..taken].join("."));
+        parts.drain(..taken);
+    }
+    place.strip_prefix("/proc/sys").ok()?.to_str().map(str::to_owned)
+}
+
 /// Gives the kernel the value, which it may round, limit or ignore.
 fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     let value = want.value.as_ref().map_or("", SysctlValue::as_str);
     let write = Invocation::new(["tee", "--", want.title.path()]).input(format!("{value}\n"));
-    writing.run(&write)?;
+    writing.run(&write).map_err(|error| refused(want, value, error))?;
     let is = writing.machine.read_text(Path::new(want.title.path()))?.unwrap_or_default();
     let is = SysctlValue::new(&is);
     if is.as_str() == value {
@@ -139,6 +160,18 @@ fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     Err(Error::Unexpected(format!(
         "the kernel has `{is}` in place of `{value}` after it was written; use a value that it takes as it is"
     )))
+}
+
+/// What the kernel said when it did not take a value.
+fn refused(want: &Sysctl, value: &str, error: Error) -> Error {
+    let Error::Command { said, .. } = &error else { return error };
+    let place = format!("{}: ", want.title.path());
+    match said.trim().rsplit_once(&place) {
+        Some((_, why)) => {
+            Error::Refused(format!("the kernel does not take `{value}` for {}: {why}", want.title))
+        }
+        None => error,
+    }
 }
 
 /// Brings the file about, or removes it.

@@ -106,11 +106,18 @@ fn a_value_that_the_kernel_made_another_of_is_no_change() {
 
 #[test]
 fn what_the_kernel_refuses_is_not_written_down() {
-    let machine = Double::new(|_| Some(failed(1, "tee: Invalid argument")));
+    let machine = Double::new(|invocation| {
+        let path = invocation.command.to_string().replace("tee -- ", "");
+        Some(failed(1, &format!("tee: {path}: Invalid argument")))
+    });
     machine.put("/proc/sys/net/ipv4/tcp_rmem", "1 2 3\n");
     machine.put("/etc/sysctl.d/x", "");
     let applied = trial::mend(&Settings, &machine, &setting(&[])).unwrap();
     assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        applied.failed[0].1.to_string(),
+        "the kernel does not take `4096 131072 6291456` for net.ipv4.tcp_rmem: Invalid argument"
+    );
     assert!(!machine.root.path().join(&FILE[1..]).exists());
     // Nor is what it takes otherwise.
     let machine = taking(|_| "30\n");
@@ -141,6 +148,12 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let missing = want("net.bridge.bridge-nf-call-iptables", &[("value", 1.into())]);
     let plan = trial::plan(&Settings, &machine("", None), &missing).unwrap();
     assert!(matches!(&plan, Plan::Pending(why) if why.contains("module")), "{plan:?}");
+    let dotted = machine("", None);
+    dotted.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
+    let plan =
+        trial::plan(&Settings, &dotted, &want("net.ipv4.conf.eth0.1.rp_filter", &[("value", 1.into())]));
+    let help = "write it as `net/ipv4/conf/eth0.1/rp_filter`";
+    assert!(matches!(&plan, Ok(Plan::Pending(why)) if why.contains(help)), "{plan:?}");
     let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
     let all = [Typed::Sysctl(setting(&[])), Typed::Sysctl(other)];
     let machine = machine("", None);
