@@ -99,8 +99,8 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
     let is_missing = |member: &&SystemName| accounts.user(member.as_str()).is_none();
     let missing = want.members.iter().flatten().filter(is_missing);
     let (waiting, others): (Vec<_>, Vec<_>) = missing.partition(|member| waits(want, member, named));
-    if let Some(user) = others.first() {
-        return Plan::Pending(format!("there is no user `{user}`"));
+    if !others.is_empty() {
+        return Plan::Pending(without(&others, named));
     }
     let mut changes = group.map_or_else(
         || vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
@@ -111,6 +111,15 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
         Change::new(Property::Members, "", user).kind(ChangeKind::Note).note(note)
     }));
     Plan::of(changes)
+}
+
+/// Who is to be a member and has no account. Nothing is done to the group then: a name that is mistyped takes nobody out.
+fn without(members: &[&SystemName], named: &Named<'_>) -> String {
+    const CURE: &str = "; manage the user too, or take the name out of `members`";
+    let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
+    let cures = members.iter().map(|member| named.unless_has_user(member.as_str(), CURE));
+    let cure = cures.max().unwrap_or_default();
+    format!("/etc/passwd has no {}, who is to be a member{cure}", names.join(", "))
 }
 
 /// Whether the catalog has a user who is to come after the group.

@@ -93,7 +93,11 @@ impl Provider for Users {
                 Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
             (Presence::Present, account) => Ok(match missing_group(want, &found.accounts) {
-                Some(group) => Plan::Pending(format!("there is no group `{group}`")),
+                Some(group) => {
+                    let cure =
+                        reading.named.unless_has_group(group.as_str(), "; manage it too, or name another");
+                    Plan::Pending(format!("there is no group `{group}`{cure}"))
+                }
                 None => Plan::of(match account {
                     None => vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)],
                     Some(account) => differences(want, account, found, reading.machine)?,

@@ -65,8 +65,10 @@ fn each_property_is_mended_by_itself() {
 
 #[test]
 fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
-    let later = plan(&want("ops", &[("members", list(&["later"]))])).unwrap();
-    assert_eq!(later, Plan::Pending("there is no user `later`".to_owned()));
+    let later = plan(&want("ops", &[("members", list(&["later", "alice", "never"]))])).unwrap();
+    let why = "/etc/passwd has no `later`, `never`, who is to be a member; manage the user too, or take the name out of \
+               `members`";
+    assert_eq!(later, Plan::Pending(why.to_owned()));
     assert!(plan(&want("root", &[("ensure", "absent".into())])).is_err());
 }
 
@@ -99,7 +101,9 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     assert!(matches!(plan_in(&machine, &waiting, &ops), Plan::InSync(notes) if notes.len() == 1));
     // Who comes before it, or from nowhere, is waited for.
     for all in [carol(&[]), carol(&[("ensure", "absent".into()), ("groups", list(&["new"]))])] {
-        assert!(matches!(plan_in(&machine, &all, &new), Plan::Pending(_)));
+        let is_coming = matches!(&all[0], Typed::User(user) if user.ensure == Presence::Present);
+        let Plan::Pending(why) = plan_in(&machine, &all, &new) else { panic!("it is made without her") };
+        assert_eq!(why.ends_with("who is to be a member"), is_coming, "no cure is needed: {why}");
     }
     // With her account there, she is missed.
     machine.put("/etc/passwd", "carol:x:3:3::/:\nalice:x:1:1::/:\nbob:x:2:2::/:\n");

@@ -105,7 +105,7 @@ fn groups_by_number_are_the_groups_that_have_them() {
     let whole = [("groups", groups(&["33"])), ("membership", "inclusive".into())];
     assert_eq!(changes("deploy", &whole), ["groups: 33,adm -> 33"]);
     let later = plan(&want("alice", &[("groups", groups(&["2000"]))])).unwrap();
-    assert_eq!(later, Plan::Pending("there is no group `2000`".to_owned()));
+    assert_eq!(later, Plan::Pending("there is no group `2000`; manage it too, or name another".to_owned()));
 }
 
 #[test]
@@ -357,5 +357,5 @@ fn keys_that_no_resource_gives_are_removed() {
 #[test]
 fn a_group_that_is_not_there_may_still_come() {
     let plan = plan(&want("alice", &[("groups", vec![Value::from("later")].into())])).unwrap();
-    assert_eq!(plan, Plan::Pending("there is no group `later`".to_owned()));
+    assert_eq!(plan, Plan::Pending("there is no group `later`; manage it too, or name another".to_owned()));
 }
