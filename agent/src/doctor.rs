@@ -124,7 +124,17 @@ fn reports(state: &StateDir) -> Judged {
 }
 
 fn certificate(identity: &Identity) -> Judged {
-    let left = identity.current.validity()?.left(now());
+    let validity = identity.current.validity()?;
+    let left = validity.left(now());
+    if validity.from > now() {
+        return Err(format!(
+            "the certificate of {} begins at {}, and here it is {:.0}: the clock of this machine is behind, or that of the \
+             server was ahead when it made the certificate; run `date -u` on both",
+            identity.certname,
+            validity.from,
+            now()
+        ));
+    }
     if !left.is_positive() {
         return Err(format!(
             "the certificate of {} expired {} h ago; the next run renews it if it expired less than 30 days ago, and \

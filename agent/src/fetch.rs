@@ -15,8 +15,8 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::identity::KeyPair;
 use crate::identity::trust::{self, ServerTrust};
+use crate::identity::{KeyPair, Validity};
 
 mod body;
 #[cfg(test)]
@@ -44,6 +44,8 @@ pub fn provider() -> Arc<CryptoProvider> {
 pub struct Client {
     http: reqwest::Client,
     server: String,
+    /// When the certificate is valid that it shows.
+    own: Option<Validity>,
 }
 
 impl Client {
@@ -77,7 +79,8 @@ impl Client {
             .read_timeout(SILENCE)
             .build()
             .map_err(|error| setup(error.to_string()))?;
-        Ok(Self { http, server: server.to_owned() })
+        let own = key.and_then(|pair| pair.validity().ok());
+        Ok(Self { http, server: server.to_owned(), own })
     }
 
     /// Posts `body` and reads the answer. What went wrong on the way is tried once more: the server takes everything twice.
@@ -128,7 +131,7 @@ impl Client {
     }
 
     async fn judge(&self, answer: reqwest::Result<Response>) -> Result<Response, Error> {
-        let response = answer.map_err(|error| Error::of_transport(&self.server, &error))?;
+        let response = answer.map_err(|error| self.lost(&error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -154,14 +157,16 @@ impl Client {
         })
     }
 
+    fn lost(&self, error: &reqwest::Error) -> Error {
+        Error::of_transport(&self.server, self.own, error)
+    }
+
     /// The whole body, as it came, at most [`MAX_BODY`].
     async fn read(&self, mut response: Response) -> Result<body::Packed, Error> {
         let encoding =
             response.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let mut bytes = Vec::new();
-        while let Some(piece) =
-            response.chunk().await.map_err(|error| Error::of_transport(&self.server, &error))?
-        {
+        while let Some(piece) = response.chunk().await.map_err(|error| self.lost(&error))? {
             if bytes.len() + piece.len() > MAX_BODY {
                 return Err(Error::Garbage(format!("it is larger than {MAX_BODY} bytes")));
             }

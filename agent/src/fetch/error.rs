@@ -5,9 +5,13 @@ use std::time::Duration;
 
 use holdfast_catalog::wire::Refusal;
 use jiff::Timestamp;
+use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use crate::identity::trust::WrongPin;
+use crate::identity::{Validity, now};
+
+mod clocks;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +28,11 @@ pub enum Error {
     #[error("{0}")]
     Untrusted(String),
     /// The server does not take this node's certificate.
-    #[error(
-        "{server} refuses this node's certificate ({reason}); `holdfast node show` on the server says why, and a new join string enrols it again"
-    )]
+    #[error("{server} refuses this node's certificate: {reason}")]
     Certificate {
         /// The server.
         server: String,
-        /// In which way.
+        /// In which way, and what to do.
         reason: String,
     },
     /// The server said no.
@@ -80,14 +82,15 @@ impl Error {
         matches!(self, Self::Refused { status, .. } if !matches!(status, 401 | 403 | 408 | 425))
     }
 
-    pub(super) fn of_transport(server: &str, error: &reqwest::Error) -> Self {
+    /// What went wrong on the way; `own` is when the certificate is valid that was shown.
+    pub(super) fn of_transport(server: &str, own: Option<Validity>, error: &reqwest::Error) -> Self {
         let unreachable = |reason: String| Self::Unreachable { server: server.to_owned(), reason };
         match find::<rustls::Error>(error) {
             Some(rustls::Error::InvalidCertificate(wrong)) => {
                 return Self::Untrusted(untrusted(server, wrong));
             }
             Some(rustls::Error::AlertReceived(alert)) => {
-                return Self::Certificate { server: server.to_owned(), reason: alert_words(*alert) };
+                return Self::Certificate { server: server.to_owned(), reason: alert_words(*alert, own) };
             }
             Some(other) => return unreachable(format!("TLS failed: {other}")),
             None => {}
@@ -111,12 +114,16 @@ impl Error {
     }
 }
 
-fn alert_words(alert: AlertDescription) -> String {
+/// What to do about a certificate that the server does not take.
+const ENROL: &str = "; `holdfast node show` on the server says why, and a new join string enrols it again";
+
+fn alert_words(alert: AlertDescription, own: Option<Validity>) -> String {
     match alert {
-        AlertDescription::CertificateRevoked => "it is revoked".to_owned(),
-        AlertDescription::CertificateExpired => "it has expired".to_owned(),
-        AlertDescription::UnknownCA => "it is of another CA".to_owned(),
-        other => format!("TLS alert {other:?}"),
+        AlertDescription::CertificateRevoked => format!("it is revoked{ENROL}"),
+        // Of one that is not valid yet, too.
+        AlertDescription::CertificateExpired => clocks::node_is_refused(own, now()),
+        AlertDescription::UnknownCA => format!("it is of another CA{ENROL}"),
+        other => format!("TLS alert {other:?}{ENROL}"),
     }
 }
 
@@ -127,20 +134,11 @@ fn untrusted(server: &str, wrong: &CertificateError) -> String {
             None => format!("{server}: {}", other.0),
         },
         CertificateError::NotValidYetContext { time, not_before } => {
-            let behind = not_before.as_secs().saturating_sub(time.as_secs());
-            format!(
-                "the clock of this machine is at least {} behind the server (here it is {}, and the server's certificate begins at {}); set the clock",
-                span(behind),
-                moment(time.as_secs()),
-                moment(not_before.as_secs())
-            )
+            clocks::server_is_early(server, moment(*not_before), moment(*time))
         }
-        CertificateError::ExpiredContext { time, not_after } => format!(
-            "the certificate of {server} ended at {}, and here it is {}: either the clock of this machine is {} ahead, or the server must renew its certificate",
-            moment(not_after.as_secs()),
-            moment(time.as_secs()),
-            span(time.as_secs().saturating_sub(not_after.as_secs()))
-        ),
+        CertificateError::ExpiredContext { time, not_after } => {
+            clocks::server_is_late(server, moment(*not_after), moment(*time))
+        }
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "the server's certificate is not for {}, but for {}; use that name, or add this one to the server's certificate",
             expected.to_str(),
@@ -150,18 +148,11 @@ fn untrusted(server: &str, wrong: &CertificateError) -> String {
     }
 }
 
-fn moment(seconds: u64) -> String {
-    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds).map_or_else(|_| format!("second {seconds}"), |moment| moment.to_string())
-}
-
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-        _ => format!("{} days", seconds / 86_400),
-    }
+fn moment(time: UnixTime) -> Timestamp {
+    i64::try_from(time.as_secs())
+        .ok()
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 /// An error of a type in a chain; `io::Error` hides what it holds from `source`.
@@ -190,17 +181,6 @@ fn root_cause(mut error: &dyn StdError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::pki_types::UnixTime;
-
-    #[test]
-    fn a_wrong_clock_is_called_one() {
-        let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
-        let early = CertificateError::NotValidYetContext { time: at(1_000_000), not_before: at(1_086_340) };
-        let text = untrusted("s:8140", &early);
-        assert!(text.contains("23 h 59 min behind") && text.contains("1970-01-13"), "{text}");
-        let late = CertificateError::ExpiredContext { time: at(10 * 86_400), not_after: at(86_400) };
-        assert!(untrusted("s:8140", &late).contains("9 days ahead"));
-    }
 
     #[test]
     fn an_error_inside_an_io_error_is_found() {

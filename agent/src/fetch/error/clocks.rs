@@ -1,0 +1,81 @@
+//! What is said where a certificate is not valid at the moment: a clock may be off, and nobody here knows whose. Both times
+//! are named, and how to tell.
+
+use holdfast_catalog::state;
+use jiff::Timestamp;
+
+use crate::identity::Validity;
+
+/// How to tell whose clock it is.
+const TELL: &str = "run `date -u` on both, beside a clock that is right, and set the one that is off";
+
+/// The server's certificate begins later than it is here.
+pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> String {
+    format!(
+        "the certificate of {server} begins at {from}, and here it is {now}, {} earlier: the clock of this machine is behind, \
+         or that of the server was ahead when it made the certificate; {TELL}",
+        span(from, now)
+    )
+}
+
+/// The server's certificate ended before now.
+pub(super) fn server_is_late(server: &str, until: Timestamp, now: Timestamp) -> String {
+    format!(
+        "the certificate of {server} ended at {until}, and here it is {now}, {} later: the clock of this machine is ahead, or \
+         the server did not renew it, as where its own clock is behind; {TELL}",
+        span(now, until)
+    )
+}
+
+/// The server says of this node's certificate that it is not valid now.
+pub(super) fn node_is_refused(own: Option<Validity>, now: Timestamp) -> String {
+    match own {
+        Some(Validity { from, until }) if from <= now && now <= until => format!(
+            "by the server's clock it is not valid; here it is {now}, and it is valid from {from} until {until}: one of the two \
+             clocks is off; {TELL}"
+        ),
+        Some(Validity { until, .. }) if until < now => {
+            format!("it ended at {until}, and here it is {now}, {} later{}", span(now, until), super::ENROL)
+        }
+        Some(Validity { from, .. }) => format!(
+            "it begins at {from}, and here it is {now}, {} earlier: the clock of this machine is behind, or that of the server \
+             was ahead when it made the certificate; {TELL}",
+            span(from, now)
+        ),
+        None => format!("it is not valid at this time{}", super::ENROL),
+    }
+}
+
+fn span(later: Timestamp, earlier: Timestamp) -> String {
+    state::span(later.duration_since(earlier))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_wrong_clock_is_called_one() {
+        let early = server_is_early("s:8140", at(1_086_340), at(1_000_000));
+        assert!(early.contains("23 h earlier") && early.contains("1970-01-13"), "{early}");
+        let late = server_is_late("s:8140", at(86_400), at(10 * 86_400));
+        assert!(late.contains("9 days later") && late.contains("1970-01-02"), "{late}");
+        let own = Some(Validity { from: at(1_000), until: at(90_000) });
+        let refused = node_is_refused(own, at(5_000));
+        assert!(
+            refused.contains("1970-01-01T01:23:20Z") && refused.contains("1970-01-02T01:00:00Z"),
+            "{refused}"
+        );
+        let ahead = node_is_refused(own, at(10));
+        assert!(ahead.contains("16 min earlier"), "{ahead}");
+        for said in [early, late, refused, ahead] {
+            assert!(said.contains(TELL), "{said}");
+        }
+        let ended = node_is_refused(own, at(200_000));
+        assert!(ended.contains("30 h later") && !ended.contains("clock"), "{ended}");
+    }
+}
