@@ -107,3 +107,86 @@ fn a_notified_service_is_restarted_where_it_runs_with_its_definition_on_disk() {
     converge(3, json!({ "enable": true }), "notify");
     assert_eq!(process(), "0", "what did not run was started by a notification");
 }
+
+/// A unit that runs as long as `/run/NAME.good` is there when it starts.
+fn fickle(host: &Host, name: &str, more: &str) {
+    let start = format!(
+        "/bin/sh -c \"test -e /run/{name}.good || {{ echo no luck today >&2; exit 3; }}; exec sleep infinity\""
+    );
+    let path = format!("/etc/systemd/system/{name}.service");
+    host.write(&path, format!("[Unit]\n{more}\nExecStart={start}\n")).unwrap();
+    host.sh(&format!("touch /run/{name}.good; systemctl daemon-reload; systemctl start {name}")).unwrap();
+}
+
+#[test]
+fn what_is_down_after_its_restart_has_failed_and_says_why() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["fickle.acme.example"]).expect("a host boots")[0];
+    fickle(host, "simple", "[Service]");
+    fickle(host, "again", "StartLimitIntervalSec=0\n[Service]\nRestart=always\nRestartSec=50ms");
+    fickle(host, "deaf", "[Service]\nExecReload=/bin/false");
+    fickle(host, "skipped", "ConditionPathExists=/run/skipped.good\n[Service]");
+    fickle(host, "sound", "[Service]");
+    host.sh("rm /run/simple.good /run/again.good /run/skipped.good").unwrap();
+    let all = ["simple", "again", "deaf", "skipped", "sound"];
+    let mut resources = vec![json!(["file[/etc/fickle]", { "content": "new" }])];
+    resources.extend(all.map(|name| {
+        let restart = if name == "deaf" { "reload" } else { "restart" };
+        json!([format!("service[{name}]"), { "enable": false, "restart": restart }])
+    }));
+    let edge = |to: usize| json!({ "from": 0, "to": to, "kind": "notify" });
+    let edges: Vec<Value> = (1..=all.len()).map(edge).collect();
+    let report = apply(host, &json!(resources), &json!(edges));
+    for (name, why) in [
+        ("simple", "no luck today"),
+        ("again", "no luck today"),
+        ("deaf", "its reload ended with exit-code, and it runs on as it was"),
+        ("skipped", "a condition (`Condition…=`) of its definition does not hold"),
+    ] {
+        let event = event(&report, &format!("service[{name}]"));
+        assert_eq!(event.status, Status::Failed, "{event:#?}");
+        assert!(event.reason.as_ref().is_some_and(|reason| reason.contains(why)), "{event:#?}");
+    }
+    assert_eq!(event(&report, "service[sound]").status, Status::Info, "restarted");
+    // What was left failed is not in order with the next run, though nothing changes in it.
+    let report = apply(host, &json!(resources), &json!(edges));
+    let left = event(&report, "service[simple]");
+    assert_eq!(left.status, Status::Failed, "{left:#?}");
+    assert!(left.reason.as_ref().is_some_and(|reason| reason.contains("has failed and does not run")));
+}
+
+#[test]
+fn a_definition_that_others_changed_is_read_and_restarts_nothing() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["unread.acme.example"]).expect("a host boots")[0];
+    host.sh("apt-get install -qq -y holdfast-sample; systemctl start holdfast-sample").unwrap();
+    let process = || host.sh("systemctl show -P MainPID holdfast-sample").unwrap();
+    let before = process();
+    let drop = |number: u32| {
+        let text = format!("[Service]\\nEnvironment=NUMBER={number}\\n");
+        host.sh(&format!(
+            "cd /etc/systemd/system; mkdir -p holdfast-sample.service.d; \
+             printf '{text}' >holdfast-sample.service.d/hand.conf"
+        ))
+        .unwrap();
+    };
+    let resources = json!([["service[holdfast-sample]", { "ensure": "running" }]]);
+    let clean = |report: &Report| {
+        assert_eq!((report.counts.failed, report.counts.corrective), (0, 0), "{:#?}", report.events);
+        assert_eq!(process(), before, "it was restarted");
+    };
+    clean(&apply(host, &resources, &json!([])));
+    for number in [1, 2] {
+        drop(number);
+        let report = apply(host, &resources, &json!([]));
+        clean(&report);
+        let event = event(&report, "service[holdfast-sample]");
+        assert_eq!(event.status, Status::Changed, "{event:#?}");
+        assert!(event.reason.as_ref().is_some_and(|reason| reason.contains("hand.conf")), "{event:#?}");
+        let read = format!("systemctl show -P Environment holdfast-sample | grep NUMBER={number}");
+        host.sh(&read).unwrap();
+        let report = apply(host, &resources, &json!([]));
+        clean(&report);
+        assert_eq!(report.events.len(), 0, "{:#?}", report.events);
+    }
+}

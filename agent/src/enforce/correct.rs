@@ -264,7 +264,7 @@ impl Correct<'_, '_, '_> {
             match failure.filter(|_| to_do) {
                 Some(failure) => self.could_not(job.index, &change, failure, &mut came, took),
                 None => {
-                    came.changed |= to_do;
+                    came.changed |= change.kind.brings_news();
                     let said = result.as_ref().ok().and_then(|applied| {
                         applied.said.iter().find(|(at, _)| *at == position).map(|(_, words)| words.as_str())
                     });
@@ -342,7 +342,7 @@ impl Correct<'_, '_, '_> {
                 }
             }
             Verdict::Changes(changes) => {
-                came.would = true;
+                came.would = changes.iter().any(|change| change.kind.brings_news());
                 for change in &changes {
                     self.tell(index, change, Status::WouldChange, None, Duration::ZERO);
                 }

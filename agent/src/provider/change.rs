@@ -44,6 +44,8 @@ pub enum ChangeKind {
     Differs,
     /// What is wanted moved on by itself, as the newest version of a package does: never drift.
     Moved,
+    /// A program is to read what is there already, as others made it: never drift, and nobody is notified of it.
+    Unread,
     /// Done at every run: never drift.
     Always,
     /// Only said: nothing to do.
@@ -57,6 +59,16 @@ pub struct Former {
     pub type_name: &'static str,
     /// Some of what it left, by name: [`Provider::left`](super::Provider::left).
     pub left: Vec<(&'static str, String)>,
+}
+
+impl ChangeKind {
+    /// Whether something else than before is on the machine once it is made.
+    pub fn brings_news(self) -> bool {
+        match self {
+            Self::Differs | Self::Moved | Self::Always => true,
+            Self::Unread | Self::Note => false,
+        }
+    }
 }
 
 /// One difference between what is and what should be, of a property of one provider's own kind. The harness, which

@@ -4,17 +4,17 @@
 //! tried again and again.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use holdfast_catalog::claim::Hold;
+use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
-use holdfast_catalog::resource::{Service, SystemdUnit};
 
 use super::{
     Alias, Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties,
 };
-use crate::system::{FileKind, Inspect, Invocation, Liveness};
+use crate::system::{Inspect, Invocation, Liveness};
 
 mod alias;
 mod definition;
@@ -22,9 +22,11 @@ mod install;
 mod script;
 mod systemd;
 mod unit;
+mod unread;
 
 pub(super) use alias::stands_for;
 pub use systemd::{Bus, BusError};
+pub(super) use unread::told as unread_by_systemd;
 
 use install::Links;
 use systemd::{Units, Verb};
@@ -43,8 +45,9 @@ pub enum Seen {
     NoSystemd,
     /// systemd cannot be asked now.
     Unreachable(String),
-    /// The units that were asked for, by the names that were used, and those of them whose definition was not read as it is.
-    Units(Units, BTreeSet<String>),
+    /// The units that were asked for, by the names that were used, and those that run by another definition than the one on
+    /// disk, with the files that make it another.
+    Units(Units, BTreeMap<String, Vec<PathBuf>>),
 }
 
 properties! {
@@ -68,11 +71,11 @@ impl Provider for Services {
         }
         let names: Vec<String> =
             all.iter().filter(|want| is_unit_name(want)).map(|want| want.unit()).collect();
-        let asked = Bus::connect().and_then(|bus| {
+        let asked = Bus::connect().map_err(Error::from).and_then(|bus| {
             let units = bus.units(names)?;
-            let known = units.values().flatten().filter(|unit| !is_template(&unit.name));
-            let stale = bus.stale(known.map(|unit| &*unit.name))?;
-            Ok((units, stale.into_iter().map(|stale| stale.unit).collect()))
+            let running = units.values().flatten().filter(|unit| unit.activity == Activity::Running);
+            let stale = unread::of(running, &bus, reading)?;
+            Ok((units, stale))
         });
         match asked {
             Ok((mut units, stale)) => {
@@ -96,8 +99,12 @@ impl Provider for Services {
             Seen::Units(units, stale) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => {
                     let plan = difference(want, unit, links(want, unit, reading)?.as_ref())?;
-                    let is_stale = stale.contains(&unit.name) && unit.activity == Activity::Running;
-                    Ok(if is_stale { with_old_definition(plan, want, unit, reading) } else { plan })
+                    Ok(match (plan, stale.get(&unit.name)) {
+                        (Plan::InSync(said), Some(files)) => {
+                            Plan::of(said.into_iter().chain([unread::change(want, unit, files)]).collect())
+                        }
+                        (plan, _) => plan,
+                    })
                 }
                 Some(Err(error)) => Err(Error::Unsupported(error.to_string())),
                 None => Err(Error::Unsupported(format!("`{}` cannot be the name of a unit", want.title))),
@@ -108,7 +115,6 @@ impl Provider for Services {
     fn apply(&self, want: &Service, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let bus = Bus::connect()?;
         let name = want.unit();
-        let machine = writing.machine;
         let mut applied = Applied::default();
         let mut order: Vec<usize> =
             (0..changes.len()).filter(|i| changes[*i].kind != ChangeKind::Note).collect();
@@ -117,9 +123,10 @@ impl Provider for Services {
         order.sort_by_key(|i| (changes[*i].property == Property::Enable) == stops);
         for i in order {
             let done = match (changes[i].property, want.ensure, want.enable) {
+                _ if changes[i].kind == ChangeKind::Unread => Ok(bus.reload_definitions()?),
                 (Property::Ensure, Some(ServiceEnsure::Running), _) => {
-                    read_new_drop_ins(&bus, &bus.unit(&name)?, machine)?;
-                    bus.start(&name).map_err(|error| with_last_words(error, machine))
+                    unread::read_new_drop_ins(&bus, &bus.unit(&name)?, writing.machine)?;
+                    job(&bus, &name, Verb::Start, writing)
                 }
                 (Property::Ensure, Some(ServiceEnsure::Stopped), _) => job(&bus, &name, Verb::Stop, writing),
                 (Property::Enable, _, Some(enable)) => set_enabling(&bus, &name, enable, writing),
@@ -141,16 +148,20 @@ impl Provider for Services {
         if is_template(&want.unit()) {
             return not_needed("it is a template, of which nothing runs");
         }
-        if mended.iter().any(|change| change.property == Property::Ensure) {
+        let is_made =
+            |change: &Change| change.kind == ChangeKind::Differs && change.property == Property::Ensure;
+        if mended.iter().any(is_made) {
             return not_needed("it was started or stopped in this run");
         }
         let bus = Bus::connect()?;
         let name = want.unit();
         let unit = bus.unit(&name)?;
-        if matches!(unit.activity, Activity::Stopped | Activity::Failed) {
-            return not_needed("it is not running");
+        match unit.activity {
+            Activity::Failed if want.ensure.is_none() => return Err(Error::Refused(has_failed(&unit))),
+            Activity::Stopped | Activity::Failed => return not_needed("it is not running"),
+            Activity::Running | Activity::Restarting => {}
         }
-        read_new_drop_ins(&bus, &unit, writing.machine)?;
+        unread::read_new_drop_ins(&bus, &unit, writing.machine)?;
         match (notice, &want.restart) {
             (Notice::Refresh, ServiceRestart::Restart) => {
                 job(&bus, &name, Verb::Restart, writing)?;
@@ -163,6 +174,7 @@ impl Provider for Services {
                 if !output.succeeded() {
                     return Err(Error::command(&command, &output));
                 }
+                bus.is_up(&name).map_err(|error| with_last_words(error, writing.machine))?;
                 Ok(Refreshed::Done(format!("`{}` was run", command.command)))
             }
             (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
@@ -201,29 +213,12 @@ impl Provider for Services {
     }
 }
 
-/// systemd sees by itself that a definition changed that it has read, but not that a unit got its first drop-in: it
-/// remembers which directories there are.
-fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<(), Error> {
-    const DIRS: [&str; 4] = [
-        "/etc/systemd/system",
-        "/run/systemd/system",
-        "/usr/local/lib/systemd/system",
-        "/usr/lib/systemd/system",
-    ];
-    let read = bus.drop_ins(unit);
-    let is_read = |name: &str| read.iter().any(|path| path.rsplit('/').next() == Some(name));
-    for dir in DIRS {
-        let dir = Path::new(dir).join(format!("{}.d", unit.name));
-        if machine.stat(&dir)?.is_none_or(|stat| stat.kind != FileKind::Directory) {
-            continue;
-        }
-        let names = machine.list(&dir)?;
-        if names.iter().filter_map(|name| name.to_str()).any(|name| name.ends_with(".conf") && !is_read(name))
-        {
-            return Ok(bus.reload_definitions()?);
-        }
-    }
-    Ok(())
+/// Why a notification does not reach a unit that has failed, and that nobody says is to run.
+fn has_failed(unit: &Unit) -> String {
+    format!(
+        "{} has failed and does not run, so that there is nothing to restart: start it, or say whether it is to run (`ensure`)",
+        unit.name
+    )
 }
 
 /// Says when a unit is to be started: of an alias, the unit that it stands for. Of the alias alone systemd would say that
@@ -266,22 +261,6 @@ fn with_last_words(error: BusError, machine: &dyn Inspect) -> Error {
 /// systemd's own rule; a name that breaks it would fail the question for all others.
 fn is_unit_name(want: &Service) -> bool {
     want.unit().bytes().all(|b| b.is_ascii_alphanumeric() || b":-_.\\@".contains(&b))
-}
-
-/// Says that a unit runs by a definition that is no longer the one on disk. A unit of a `systemd_unit` says so itself.
-fn with_old_definition(plan: Plan, want: &Service, unit: &Unit, reading: Reading<'_>) -> Plan {
-    let says = |definition: &SystemdUnit| definition.title.unit() == unit.name;
-    match plan {
-        Plan::InSync(mut said) if !reading.named.of_type::<SystemdUnit>().any(says) => {
-            let note = "its definition on disk was not read by systemd yet, and it runs by an older one: `systemctl \
-                        daemon-reload` reads it, a restart takes it; a `systemd_unit` is read at once";
-            let is = unit.activity.words();
-            let should = want.ensure.map_or_else(|| is.to_owned(), |ensure| ensure.to_string());
-            said.push(Change::new(Property::Ensure, is, should).kind(ChangeKind::Note).note(note));
-            Plan::InSync(said)
-        }
-        plan => plan,
-    }
 }
 
 /// How the links of a unit that is to be enabled, and is by systemd's word, differ from what its file asks for.

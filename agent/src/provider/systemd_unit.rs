@@ -9,7 +9,7 @@ use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
 use super::file::{Change, Plan, Property};
-use super::service::Bus;
+use super::service::{Bus, unread_by_systemd};
 use super::{Applied, ChangeKind, Error, Job, Left, Named, Provider, Reading, Taken, Writing};
 use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
@@ -111,14 +111,10 @@ fn told_here(want: &SystemdUnit, named: &Named<'_>) -> bool {
     first.is_none_or(|first| first.title == want.title)
 }
 
-/// What others did to the unit is theirs: it is said, and neither drift of this file nor put in force by this run.
+/// What others did to the unit is theirs: systemd reads it, as it would with the next package, and it is no drift.
 fn unread_foreign(want: &SystemdUnit, foreign: &[String]) -> Change {
-    let note = format!(
-        "{} of no resource came, changed or went, and systemd has not read that: with the next `systemctl daemon-reload` \
-         it is in force",
-        foreign.join(", ")
-    );
-    unread_change(want).kind(ChangeKind::Note).note(note)
+    let files = format!("{}, which no resource has,", foreign.join(", "));
+    unread_change(want).kind(ChangeKind::Unread).note(unread_by_systemd(&files))
 }
 
 fn content(want: &SystemdUnit) -> Option<&Content> {

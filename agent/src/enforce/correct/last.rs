@@ -82,7 +82,9 @@ impl Correct<'_, '_, '_> {
     fn is_off(&self, index: usize, change: &Change) -> bool {
         match change.kind {
             ChangeKind::Differs => true,
-            ChangeKind::Moved => self.made.get(&index).is_none_or(|all| all.contains(&made(change))),
+            ChangeKind::Moved | ChangeKind::Unread => {
+                self.made.get(&index).is_none_or(|all| all.contains(&made(change)))
+            }
             ChangeKind::Always | ChangeKind::Note => false,
         }
     }
@@ -110,7 +112,7 @@ impl Correct<'_, '_, '_> {
         }
         changes.retain(|change| match change.kind {
             ChangeKind::Differs => true,
-            ChangeKind::Moved => !acted,
+            ChangeKind::Moved | ChangeKind::Unread => !acted,
             ChangeKind::Always | ChangeKind::Note => false,
         });
         changes

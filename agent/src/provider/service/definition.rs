@@ -158,7 +158,7 @@ pub(super) fn drop_ins(names: &[&str], machine: &dyn Inspect) -> Result<Vec<Path
                 continue;
             }
             for name in machine.list(&directory)? {
-                if name.to_str().is_some_and(|name| name.ends_with(".conf")) {
+                if name.to_str().is_some_and(|name| name.ends_with(".conf") && !name.starts_with('.')) {
                     found.entry(name.clone()).or_insert_with(|| directory.join(&name));
                 }
             }

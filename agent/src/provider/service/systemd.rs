@@ -4,21 +4,20 @@
 //! runtime, and each call is waited for on a thread of its own.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use holdfast_catalog::resource::service::ServiceEnable;
 use serde::de::DeserializeOwned;
-use zbus::export::futures_core::Stream;
-use zbus::{Connection, DynamicType, MatchRule, MessageStream, OwnedObjectPath, OwnedVariant, Type};
+use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant, Type};
 
 use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
+mod job;
 mod stale;
+mod state;
 mod waiting;
 
+pub use job::Verb;
 use waiting::{connect, wait};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -32,9 +31,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long the bus may take to say who it is.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long a start or a stop is waited for. systemd ends most by itself after 90 s.
-const JOB_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Why systemd could not be asked, or did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -81,39 +77,6 @@ pub enum BusError {
     },
 }
 
-/// What is asked of a unit and ends as a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Start it.
-    Start,
-    /// Stop it.
-    Stop,
-    /// Stop and start it, if it runs.
-    Restart,
-    /// Have it read its configuration again, or restart it where it cannot; if it runs.
-    Reload,
-}
-
-impl Verb {
-    fn method(self) -> &'static str {
-        match self {
-            Self::Start => "StartUnit",
-            Self::Stop => "StopUnit",
-            Self::Restart => "TryRestartUnit",
-            Self::Reload => "ReloadOrTryRestartUnit",
-        }
-    }
-
-    fn done(self) -> &'static str {
-        match self {
-            Self::Start => "started",
-            Self::Stop => "stopped",
-            Self::Restart => "restarted",
-            Self::Reload => "reloaded",
-        }
-    }
-}
-
 /// Units by the names that were asked for.
 pub type Units = HashMap<String, Result<Unit, BusError>>;
 
@@ -140,32 +103,6 @@ impl Bus {
     /// One unit.
     pub fn unit(&self, name: &str) -> Result<Unit, BusError> {
         wait(&self.runtime, self.unit_async(name))
-    }
-
-    /// Starts a unit, with its definition as it is on disk, and sees that it runs.
-    pub fn start(&self, name: &str) -> Result<(), BusError> {
-        wait(&self.runtime, async {
-            if self.unit_async(name).await?.activity == Activity::Failed {
-                // Else a unit that failed often is not started again for a while.
-                self.manager::<_, ()>("ResetFailedUnit", name, &(name,)).await?;
-            }
-            self.job(name, Verb::Start).await?;
-            match self.unit_async(name).await?.activity {
-                Activity::Running => Ok(()),
-                Activity::Stopped => Err(not_done(
-                    name,
-                    Verb::Start,
-                    "it ended by itself at once; for a unit that does something and ends, leave `ensure` out, \
-                     or give it RemainAfterExit=yes",
-                )),
-                Activity::Failed | Activity::Restarting => Err(self.failure(name, Verb::Start).await),
-            }
-        })
-    }
-
-    /// Has a unit do something, with its definition as it is on disk, and waits until that has ended.
-    pub fn run_job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
-        wait(&self.runtime, self.job(name, verb))
     }
 
     /// Has systemd read all definitions again.
@@ -286,58 +223,6 @@ impl Bus {
         }
     }
 
-    async fn job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
-        let unit = self.unit_async(name).await?;
-        if self.property::<bool>(&unit.object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
-            self.manager::<_, ()>("Reload", name, &()).await?;
-        }
-        let failed = |source| BusError::Call { call: "Subscribe", unit: name.to_owned(), source };
-        self.manager::<_, ()>("Subscribe", name, &()).await?;
-        // Before the call, so that a job that ends at once is not missed.
-        let mut ended = self.jobs_that_end().await.map_err(failed)?;
-        let job: OwnedObjectPath = self.manager(verb.method(), name, &(name, "replace")).await?;
-        let result = match tokio::time::timeout(JOB_TIMEOUT, result_of(&mut ended, &job)).await {
-            Ok(result) => result.map_err(failed)?,
-            Err(_) => {
-                let why =
-                    format!("still at it after {} s, and systemd goes on trying", JOB_TIMEOUT.as_secs());
-                return Err(not_done(name, verb, why));
-            }
-        };
-        match &*result {
-            // Skipped: it does not run, or one of its conditions does not hold.
-            "done" | "skipped" => Ok(()),
-            "dependency" => Err(not_done(name, verb, "a unit that it requires failed")),
-            "failed" | "timeout" => Err(self.failure(name, verb).await),
-            other => Err(not_done(name, verb, format!("the job was ended: {other}"))),
-        }
-    }
-
-    async fn jobs_that_end(&self) -> zbus::Result<MessageStream> {
-        let rule = MatchRule::builder()
-            .msg_type(zbus::message::Type::Signal)
-            .sender(SYSTEMD)
-            .interface(MANAGER_INTERFACE)
-            .member("JobRemoved")
-            .build()?;
-        MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(1024)).await
-    }
-
-    /// What a service failed with, as systemd has it.
-    async fn failure(&self, name: &str, verb: Verb) -> BusError {
-        let Ok(unit) = self.unit_async(name).await else { return not_done(name, verb, "it failed") };
-        let result = self.property::<String>(&unit.object, SERVICE_INTERFACE, "Result").await;
-        let code = self.property::<i32>(&unit.object, SERVICE_INTERFACE, "ExecMainStatus").await;
-        let run = self.property::<Vec<u8>>(&unit.object, UNIT_INTERFACE, "InvocationID").await;
-        let result = result.unwrap_or_else(|| "failed".to_owned());
-        let said = match code.filter(|code| *code != 0) {
-            Some(code) => format!("{result}, status {code}"),
-            None => result,
-        };
-        let run = run.filter(|run| !run.is_empty()).map(|run| HEXLOWER.encode(&run));
-        BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run }
-    }
-
     /// A property; none where the unit has none of that name.
     async fn property<T: TryFrom<OwnedVariant>>(
         &self,
@@ -365,10 +250,6 @@ impl Bus {
     }
 }
 
-fn not_done(name: &str, verb: Verb, said: impl Into<String>) -> BusError {
-    BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None }
-}
-
 /// Links that were made or removed: kind, path, target.
 type Links = Vec<(String, String, String)>;
 
@@ -384,18 +265,5 @@ fn read_unit((name, _, load, active, sub, _, object, ..): Listed, enabling: Enab
         activity: Activity::read(&active, &sub),
         enabling,
         by_script: false,
-    }
-}
-
-/// Waits until a job has ended.
-async fn result_of(ended: &mut MessageStream, job: &OwnedObjectPath) -> zbus::Result<String> {
-    loop {
-        let message = std::future::poll_fn(|context| Pin::new(&mut *ended).poll_next(context)).await;
-        let message =
-            message.ok_or_else(|| zbus::Error::Failure("the connection was closed".to_owned()))??;
-        let (_, path, _, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize()?;
-        if path == *job {
-            return Ok(result);
-        }
     }
 }

@@ -139,7 +139,7 @@ fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
     let sound = Ok(unit("loaded", "active", "running", "enabled"));
     let seen = Seen::Units(
         [("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(lost))].into(),
-        BTreeSet::new(),
+        BTreeMap::new(),
     );
     let double = crate::system::double::Double::new(|_| None);
     let named = crate::provider::Named::new(&[]);
@@ -177,23 +177,27 @@ fn names_that_systemd_would_not_take_are_told_before_it_is_asked() {
 }
 
 #[test]
-fn an_old_definition_that_is_in_force_is_said() {
+fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
     let double = crate::system::double::Double::new(|_| None);
-    let seen =
-        |unit| Seen::Units([("nginx.service".to_owned(), Ok(unit))].into(), ["nginx.service".into()].into());
-    let want = want(&[("ensure", "running".into())]);
-    let notes = |all: &[holdfast_catalog::resource::Typed], unit| {
-        let named = crate::provider::Named::new(all);
+    let hand = Path::new("/etc/systemd/system/nginx.service.d/hand.conf");
+    let planned = |attributes: &[(&str, Value)], active: &str| {
+        let stale = [("nginx.service".to_owned(), vec![hand.to_owned()])].into();
+        let unit = unit("loaded", active, "dead", "enabled");
+        let seen = Seen::Units([("nginx.service".to_owned(), Ok(unit))].into(), stale);
+        let named = crate::provider::Named::new(&[]);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
-        match Services.plan(&want, &seen(unit), reading).unwrap() {
-            Plan::InSync(said) => said.len(),
+        match Services.plan(&want(attributes), &seen, reading).unwrap() {
+            Plan::Changes(changes) => changes,
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(notes(&[], unit("loaded", "active", "running", "enabled")), 1);
-    let content = [("content", Value::from("[Service]\n"))];
-    let unit_file = crate::provider::trial::want("nginx.service.d/x.conf", &content);
-    let managed = [holdfast_catalog::resource::Typed::SystemdUnit(unit_file)];
-    assert_eq!(notes(&managed, unit("loaded", "active", "running", "enabled")), 0);
+    for attributes in [[("ensure", Value::from("running"))], [("enable", true.into())]] {
+        let changes = planned(&attributes, "active");
+        assert_eq!((changes.len(), changes[0].kind), (1, ChangeKind::Unread), "{changes:?}");
+        assert_eq!(changes[0].is.text(), "running, by an older definition");
+        assert!(changes[0].note.as_deref().unwrap().contains("nginx.service.d/hand.conf"), "{changes:?}");
+    }
+    let started = planned(&[("ensure", "running".into())], "inactive");
+    assert_eq!((started.len(), started[0].kind), (1, ChangeKind::Differs), "a start reads it by itself");
 }

@@ -149,7 +149,8 @@ fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
     };
     let hand = "/etc/systemd/system/r.service.d/zz-hand.conf";
     let plans = planned(&[hand]);
-    let Plan::InSync(said) = &plans[0] else { panic!("{plans:?}") };
+    let Plan::Changes(said) = &plans[0] else { panic!("{plans:?}") };
+    assert_eq!(said[0].kind, ChangeKind::Unread, "it is read, and no drift");
     assert!(said[0].note.as_deref().is_some_and(|note| note.contains(hand)), "{said:?}");
     assert_eq!(plans[1], Plan::IN_SYNC, "it is said once");
     let plans = planned(&[hand, "/etc/systemd/system/r.service"]);

@@ -8,7 +8,7 @@ use super::super::definition;
 use super::waiting::wait;
 use super::{Bus, BusError, MANAGER, MANAGER_INTERFACE, UNIT_INTERFACE};
 use crate::provider::Error;
-use crate::system::Inspect;
+use crate::system::{Inspect, Stat};
 
 /// A unit whose definition on disk is another than the one that systemd has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,7 +19,7 @@ pub struct Stale {
     pub fragment: String,
     /// The drop-ins that were read.
     pub drop_ins: Vec<String>,
-    /// When definitions were last read, in seconds since 1970.
+    /// When definitions were last read, in microseconds since 1970.
     pub read_at: i64,
 }
 
@@ -29,8 +29,7 @@ impl Bus {
         wait(&self.runtime, async {
             let mut stale = Vec::new();
             let when = self.property::<u64>(MANAGER, MANAGER_INTERFACE, "UnitsLoadTimestamp").await;
-            let read_at =
-                when.map_or(i64::MAX, |micros| i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX));
+            let read_at = when.map_or(i64::MAX, |micros| i64::try_from(micros).unwrap_or(i64::MAX));
             for name in names {
                 // One that was never loaded is read when it is.
                 let Ok(object) = self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await else {
@@ -74,7 +73,9 @@ impl Stale {
 
     fn is_newer(&self, path: &Path, machine: &dyn Inspect) -> Result<bool, Error> {
         let stat = machine.lstat(path)?;
-        Ok(stat.is_none_or(|stat| stat.times.changed > self.read_at))
+        let changed =
+            |stat: &Stat| stat.times.changed * 1_000_000 + i64::from(stat.times.changed_nanos) / 1_000;
+        Ok(stat.is_none_or(|stat| changed(&stat) > self.read_at))
     }
 }
 

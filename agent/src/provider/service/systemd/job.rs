@@ -1,0 +1,161 @@
+//! Jobs: what a unit is asked to do, and what became of it.
+//!
+//! That a job is done says little of a service that counts as up as soon as its process is there: it may be gone a moment
+//! later. So a unit is looked at after each.
+
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use zbus::export::futures_core::Stream;
+use zbus::{MatchRule, MessageStream, OwnedObjectPath};
+
+use super::super::unit::Activity;
+use super::waiting::wait;
+use super::{Bus, BusError, MANAGER_INTERFACE, SYSTEMD, UNIT_INTERFACE};
+
+/// How long a start or a stop is waited for. systemd ends most by itself after 90 s.
+const JOB_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long a service is watched of which systemd does not know by itself that it is up.
+const WATCHED: Duration = Duration::from_secs(1);
+
+/// How often it is looked at meanwhile.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// What is asked of a unit and ends as a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Stop and start it, if it runs.
+    Restart,
+    /// Have it read its configuration again, or restart it where it cannot; if it runs.
+    Reload,
+}
+
+impl Verb {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Start => "StartUnit",
+            Self::Stop => "StopUnit",
+            Self::Restart => "TryRestartUnit",
+            Self::Reload => "ReloadOrTryRestartUnit",
+        }
+    }
+
+    pub(super) fn done(self) -> &'static str {
+        match self {
+            Self::Start => "started",
+            Self::Stop => "stopped",
+            Self::Restart => "restarted",
+            Self::Reload => "reloaded",
+        }
+    }
+}
+
+impl Bus {
+    /// Has a unit do something, with its definition as it is on disk, waits until that has ended, and sees that the unit is up
+    /// then where it is to be.
+    pub fn run_job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+        wait(&self.runtime, async {
+            // Else what became of one that ended may be forgotten before it is asked for.
+            let _ = self.manager::<_, ()>("RefUnit", name, &(name,)).await;
+            if verb == Verb::Start && self.unit_async(name).await?.activity == Activity::Failed {
+                // Else a unit that failed often is not started again for a while.
+                self.manager::<_, ()>("ResetFailedUnit", name, &(name,)).await?;
+            }
+            self.job(name, verb).await?;
+            if verb == Verb::Stop { Ok(()) } else { self.stays_up(name, verb).await }
+        })
+    }
+
+    /// Sees that a unit is up after something else than systemd has restarted it.
+    pub fn is_up(&self, name: &str) -> Result<(), BusError> {
+        wait(&self.runtime, self.stays_up(name, Verb::Restart))
+    }
+
+    async fn job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+        let unit = self.unit_async(name).await?;
+        if self.property::<bool>(&unit.object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
+            self.manager::<_, ()>("Reload", name, &()).await?;
+        }
+        let failed = |source| BusError::Call { call: "Subscribe", unit: name.to_owned(), source };
+        self.manager::<_, ()>("Subscribe", name, &()).await?;
+        // Before the call, so that a job that ends at once is not missed.
+        let mut ended = self.jobs_that_end().await.map_err(failed)?;
+        let job: OwnedObjectPath = self.manager(verb.method(), name, &(name, "replace")).await?;
+        let result = match tokio::time::timeout(JOB_TIMEOUT, result_of(&mut ended, &job)).await {
+            Ok(result) => result.map_err(failed)?,
+            Err(_) => {
+                let why =
+                    format!("still at it after {} s, and systemd goes on trying", JOB_TIMEOUT.as_secs());
+                return Err(not_done(name, verb, why));
+            }
+        };
+        match &*result {
+            // Skipped: it does not run, or one of its conditions does not hold.
+            "done" | "skipped" => Ok(()),
+            "dependency" => Err(not_done(name, verb, "a unit that it requires failed")),
+            "assert" => {
+                Err(not_done(name, verb, "an assertion (`Assert…=`) of its definition does not hold"))
+            }
+            "failed" | "timeout" => Err(self.failure(name, verb).await),
+            other => Err(not_done(name, verb, format!("the job was ended: {other}"))),
+        }
+    }
+
+    async fn jobs_that_end(&self) -> zbus::Result<MessageStream> {
+        let rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .sender(SYSTEMD)
+            .interface(MANAGER_INTERFACE)
+            .member("JobRemoved")
+            .build()?;
+        MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(1024)).await
+    }
+
+    /// Watches a unit for as long as it may be down without systemd having said so.
+    async fn stays_up(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+        let first = self.state(name).await?;
+        let began = Instant::now();
+        let mut now = first.clone();
+        loop {
+            if let Some(said) = now.is_down(&first, verb) {
+                return Err(now.error(name, verb, said));
+            }
+            if !first.is_to_be_watched(verb) || began.elapsed() >= WATCHED {
+                return Ok(());
+            }
+            tokio::time::sleep(EVERY).await;
+            now = self.state(name).await?;
+        }
+    }
+
+    /// What a unit failed with, as systemd has it.
+    async fn failure(&self, name: &str, verb: Verb) -> BusError {
+        match self.state(name).await {
+            Ok(state) => state.error(name, verb, state.failure(verb)),
+            Err(_) => not_done(name, verb, "it failed"),
+        }
+    }
+}
+
+fn not_done(name: &str, verb: Verb, said: impl Into<String>) -> BusError {
+    BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None }
+}
+
+/// Waits until a job has ended.
+async fn result_of(ended: &mut MessageStream, job: &OwnedObjectPath) -> zbus::Result<String> {
+    loop {
+        let message = std::future::poll_fn(|context| Pin::new(&mut *ended).poll_next(context)).await;
+        let message =
+            message.ok_or_else(|| zbus::Error::Failure("the connection was closed".to_owned()))??;
+        let (_, path, _, result): (u32, OwnedObjectPath, String, String) = message.body().deserialize()?;
+        if path == *job {
+            return Ok(result);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! How a unit is at a moment, and what that says of a job that was done just before.
+
+use data_encoding::HEXLOWER;
+
+use super::super::unit::Activity;
+use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, Verb};
+
+/// How a unit is at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct State {
+    activity: Activity,
+    /// The `Type=` of a service; empty of what is none.
+    kind: String,
+    /// Which run of it is the latest, as the journal names it.
+    run: Option<String>,
+    /// What its latest run came to.
+    result: String,
+    /// What its main process ended with, or is to end with yet.
+    status: i32,
+    /// What its latest reload came to.
+    reload: String,
+    /// Whether the conditions of its definition held when it was last to start.
+    is_meant: bool,
+}
+
+impl Bus {
+    pub(super) async fn state(&self, name: &str) -> Result<State, BusError> {
+        let unit = self.unit_async(name).await?;
+        let of_service = |property| self.property::<String>(&unit.object, SERVICE_INTERFACE, property);
+        let run = self.property::<Vec<u8>>(&unit.object, UNIT_INTERFACE, "InvocationID").await;
+        let status = self.property::<i32>(&unit.object, SERVICE_INTERFACE, "ExecMainStatus").await;
+        let is_meant = self.property::<bool>(&unit.object, UNIT_INTERFACE, "ConditionResult").await;
+        Ok(State {
+            activity: unit.activity,
+            kind: of_service("Type").await.unwrap_or_default(),
+            run: run.filter(|run| !run.is_empty()).map(|run| HEXLOWER.encode(&run)),
+            result: of_service("Result").await.unwrap_or_else(|| "failed".to_owned()),
+            status: status.unwrap_or_default(),
+            reload: of_service("ReloadResult").await.unwrap_or_else(|| SUCCESS.to_owned()),
+            is_meant: is_meant.unwrap_or(true),
+        })
+    }
+}
+
+const SUCCESS: &str = "success";
+
+impl State {
+    /// Whether it may be down a moment after its job is done. Of others, systemd waits until they say that they are up, or
+    /// have gone into the background.
+    pub(super) fn is_to_be_watched(&self, verb: Verb) -> bool {
+        match self.kind.as_str() {
+            "" | "oneshot" => false,
+            "simple" | "exec" | "idle" => true,
+            // A reload is done when the signal was sent, or the command for it has ended.
+            _ => verb == Verb::Reload,
+        }
+    }
+
+    /// Why it is not up, though its job was done; none where it is. `first` is how it was just after that.
+    pub(super) fn is_down(&self, first: &Self, verb: Verb) -> Option<String> {
+        let is_another = self.run.is_some() && first.run.is_some() && self.run != first.run;
+        match self.activity {
+            Activity::Running if is_another => {
+                Some("it did not stay up: systemd has started it again already".to_owned())
+            }
+            Activity::Running => None,
+            Activity::Failed | Activity::Restarting => Some(self.failure(verb)),
+            Activity::Stopped if !self.is_meant => Some(
+                "systemd skipped it, since a condition (`Condition…=`) of its definition does not hold".to_owned(),
+            ),
+            Activity::Stopped if verb == Verb::Start => Some(
+                "it ended by itself at once; for a unit that does something and ends, leave `ensure` out, or give it \
+                 RemainAfterExit=yes"
+                    .to_owned(),
+            ),
+            Activity::Stopped if self.kind == "oneshot" && self.result == SUCCESS => None,
+            Activity::Stopped => Some("it ended by itself at once, and does not run".to_owned()),
+        }
+    }
+
+    /// What it failed with.
+    pub(super) fn failure(&self, verb: Verb) -> String {
+        if verb == Verb::Reload && self.activity == Activity::Running && self.reload != SUCCESS {
+            return format!("its reload ended with {}, and it runs on as it was", self.reload);
+        }
+        match self.status {
+            0 => self.result.clone(),
+            status => format!("{}, status {status}", self.result),
+        }
+    }
+
+    /// That a job of it did not come to what was wanted.
+    pub(super) fn error(&self, name: &str, verb: Verb, said: String) -> BusError {
+        BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: self.run.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(activity: Activity, kind: &str) -> State {
+        State {
+            activity,
+            kind: kind.to_owned(),
+            run: Some("1".to_owned()),
+            result: SUCCESS.to_owned(),
+            status: 0,
+            reload: SUCCESS.to_owned(),
+            is_meant: true,
+        }
+    }
+
+    #[test]
+    fn a_unit_that_is_not_up_after_its_job_is_told_from_one_that_is() {
+        let up = state(Activity::Running, "simple");
+        let another = State { run: Some("2".to_owned()), ..up.clone() };
+        let dead = State { result: "exit-code".to_owned(), status: 3, ..state(Activity::Failed, "simple") };
+        let again = State { activity: Activity::Restarting, ..dead.clone() };
+        let ended = state(Activity::Stopped, "simple");
+        let did_it = state(Activity::Stopped, "oneshot");
+        let did_not = State { result: "exit-code".to_owned(), ..did_it.clone() };
+        let skipped = State { is_meant: false, ..ended.clone() };
+        for (now, verb, why) in [
+            (&up, Verb::Restart, None),
+            (&another, Verb::Restart, Some("started it again already")),
+            (&dead, Verb::Restart, Some("exit-code, status 3")),
+            (&again, Verb::Start, Some("exit-code, status 3")),
+            (&ended, Verb::Restart, Some("ended by itself at once, and does not run")),
+            (&ended, Verb::Start, Some("leave `ensure` out")),
+            (&did_it, Verb::Restart, None),
+            (&did_it, Verb::Start, Some("leave `ensure` out")),
+            (&did_not, Verb::Restart, Some("does not run")),
+            (&skipped, Verb::Start, Some("`Condition…=`")),
+            (&skipped, Verb::Restart, Some("`Condition…=`")),
+        ] {
+            let said = now.is_down(&up, verb);
+            assert_eq!(said.is_some(), why.is_some(), "{now:?} {verb:?}: {said:?}");
+            assert!(why.is_none_or(|why| said.as_ref().unwrap().contains(why)), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_reload_that_failed_is_no_success() {
+        let state = State { reload: "exit-code".to_owned(), ..state(Activity::Running, "notify") };
+        assert_eq!(state.failure(Verb::Reload), "its reload ended with exit-code, and it runs on as it was");
+        assert!(state.is_to_be_watched(Verb::Reload) && !state.is_to_be_watched(Verb::Restart));
+    }
+}
