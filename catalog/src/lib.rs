@@ -21,3 +21,6 @@ pub mod state; // how a machine is, and why
 pub mod harmless; // texts of others, made safe to print
 pub mod join; // a new node's first piece of text
 pub mod wire; // protocol version 1
+
+#[cfg(feature = "testing")]
+pub mod random; // what tests make by chance

@@ -17,32 +17,28 @@ const KEYS: [&str; 2] = [
     "AAAAC3NzaC1lZDI1NTE5AAAAID4j6BYAOVlKM4lPZWThsTSLvXoAiNQsSstz7q7VnACd",
 ];
 
-/// Numbers that a seed determines.
+/// What a seed determines.
 pub struct Random {
-    state: u64,
+    numbers: holdfast_catalog::random::Random,
     /// Whether there are conflicts and failures: without, everything is to converge.
     wild: bool,
 }
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Self { state: seed, wild: seed % 2 == 1 }
-    }
-
-    fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        Self { numbers: holdfast_catalog::random::Random::new(seed), wild: seed % 2 == 1 }
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap()
+        self.numbers.below(limit)
     }
 
     pub fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
+        self.numbers.one_in(n)
+    }
+
+    fn of<T: Copy>(&mut self, list: &[T]) -> T {
+        self.numbers.of(list)
     }
 
     /// Whether there are conflicts and failures.
@@ -53,10 +49,6 @@ impl Random {
     /// What may end badly.
     fn wild(&mut self) -> bool {
         self.wild && self.one_in(3)
-    }
-
-    fn of<T: Copy>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())]
     }
 }
 

@@ -3,13 +3,15 @@
 //!
 //! `HOLDFAST_SEEDS=20000` tries more than the thousand of every test; `HOLDFAST_SEED=7` tries one again.
 
+use holdfast_catalog::random::Random;
+
 use super::*;
 
 mod look;
 mod make;
 
 use look::is_as_wanted;
-use make::{Random, Wanted, drift};
+use make::{Wanted, drift};
 
 const SEEDS: u64 = 1_000;
 

@@ -9,17 +9,16 @@ use std::ops::Range;
 
 use holdfast_catalog::catalog::Catalog;
 use holdfast_catalog::graph::NodeIndex;
+use holdfast_catalog::random::Random;
 use serde_json::Value as Json;
 
 use super::*;
 use crate::inventory::Node;
 use crate::repo::Directory;
 
-mod random;
 mod repository;
 mod shuffle;
 
-use random::Random;
 use repository::Repository;
 
 /// Random repositories, and ways in which the estate is written, of every test.

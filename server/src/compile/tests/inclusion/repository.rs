@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::random::Random;
+use holdfast_catalog::random::Random;
 
 const CLASSES: usize = 9;
 const DEFINES: usize = 3;

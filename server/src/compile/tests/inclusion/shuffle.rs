@@ -1,6 +1,6 @@
 //! A manifest with what it includes in another order, and some of it in the other form.
 
-use super::random::Random;
+use holdfast_catalog::random::Random;
 
 const START: &str = "include = [";
 
