@@ -66,7 +66,9 @@ impl Provider for Settings {
         }
         let mut changes = Vec::new();
         if live {
-            let Some(is) = texts.get(want.title.path())?.map(SysctlValue::new) else {
+            let text =
+                texts.get(want.title.path()).map_err(|error| unreadable(want, reading.machine, error))?;
+            let Some(is) = text.map(SysctlValue::new) else {
                 let path = want.title.path();
                 return Ok(Plan::Pending(match meant(&want.title, reading.machine) {
                     Some(key) => format!(
@@ -77,7 +79,7 @@ impl Provider for Settings {
                     ),
                 }));
             };
-            changes.extend((is != *value).then(|| Change::new(Property::Value, is, value)));
+            changes.extend((!is.is_same(value)).then(|| Change::new(Property::Value, is, value)));
         }
         let (is, should) = (kept(&want.title, file), should_be_kept(want));
         let overruled = boot.overruling(&want.title, value).filter(|_| want.persist);
@@ -147,6 +149,16 @@ fn meant(key: &SysctlKey, machine: &dyn Inspect) -> Option<String> {
     place.strip_prefix("/proc/sys").ok()?.to_str().map(str::to_owned)
 }
 
+/// Why the kernel does not show a value.
+fn unreadable(want: &Sysctl, machine: &dyn Inspect, error: Error) -> Error {
+    let stat = machine.stat(Path::new(want.title.path()));
+    if stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.mode & 0o444 == 0)) {
+        let why = "can only be written, so that nobody can tell whether it is set: write it by an `exec`";
+        return Error::Unsupported(format!("{} {why}", want.title.path()));
+    }
+    error
+}
+
 /// Gives the kernel the value, which it may round, limit or ignore.
 fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     let value = want.value.as_ref().map_or("", SysctlValue::as_str);
@@ -154,7 +166,7 @@ fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     writing.run(&write).map_err(|error| refused(want, value, error))?;
     let is = writing.machine.read_text(Path::new(want.title.path()))?.unwrap_or_default();
     let is = SysctlValue::new(&is);
-    if is.as_str() == value {
+    if is.is_same(&SysctlValue::new(value)) {
         return Ok(());
     }
     Err(Error::Unexpected(format!(

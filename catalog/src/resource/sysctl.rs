@@ -18,6 +18,31 @@ impl SysctlValue {
         Self(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
     }
 
+    /// Whether another is the same to the kernel, which sorts and joins lists of numbers and ranges: `80,81` is `80-81`.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self == other || self.ranges().is_some_and(|ranges| Some(ranges) == other.ranges())
+    }
+
+    /// The numbers of a list with commas and ranges, joined where they can be; none of any other text.
+    fn ranges(&self) -> Option<Vec<(u32, u32)>> {
+        let range = |part: &str| {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let ends = (from.parse().ok()?, to.parse().ok()?);
+            (is_number(from) && is_number(to) && ends.0 <= ends.1).then_some(ends)
+        };
+        let mut all: Vec<(u32, u32)> = self.0.split(',').map(range).collect::<Option<_>>()?;
+        all.sort_unstable();
+        let mut joined: Vec<(u32, u32)> = Vec::with_capacity(all.len());
+        for (from, to) in all {
+            match joined.last_mut() {
+                Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+                _ => joined.push((from, to)),
+            }
+        }
+        Some(joined)
+    }
+
     /// The value as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,5 +117,13 @@ mod tests {
         assert_eq!(read("4096\t 131072  6291456".into()).unwrap().as_str(), "4096 131072 6291456");
         assert!(read("1\nkernel.core_pattern = |/tmp/x".into()).unwrap_err().help.is_some());
         assert!(read(1.5.into()).is_err());
+    }
+
+    #[test]
+    fn a_list_of_ranges_is_the_same_however_it_is_written() {
+        let same = |one: &str, other: &str| SysctlValue::new(one).is_same(&SysctlValue::new(other));
+        assert!(same("8080,8081", "8080-8081") && same("9000-9010,80,81,9005", "80-81,9000-9010"));
+        assert!(!same("8080,8082", "8080-8082") && !same("80", "81") && !same("10-5", "5-10"));
+        assert!(!same("1 2", "1,2") && !same("01", "x") && !same("-1", "1"));
     }
 }

@@ -130,10 +130,15 @@ fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result
 
 /// The properties in which what is mounted differs.
 fn differing(want: &Mount, writing: Writing<'_>) -> Result<Vec<Property>, Error> {
-    let table = Table::read(writing.machine)?;
-    let Some(top) = table.top(want.title.as_str()) else { return Ok(Vec::new()) };
-    let changes = live_differences(want, top, writing.machine)?;
-    Ok(changes.into_iter().map(|change| change.property).collect())
+    Ok(live(want, writing)?.into_iter().map(|change| change.property).collect())
+}
+
+/// In what way what is mounted differs.
+fn live(want: &Mount, writing: Writing<'_>) -> Result<Vec<Change>, Error> {
+    match Table::read(writing.machine)?.top(want.title.as_str()) {
+        Some(top) => live_differences(want, top, writing.machine),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Mounts it, and looks whether the kernel has it then: what it calls otherwise would be mounted again by each run.
@@ -143,9 +148,11 @@ fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     if !Table::read(writing.machine)?.has(want, writing.machine)? {
         return Err(Error::Unexpected(format!("{title} is not mounted, though `mount` did not complain")));
     }
-    match differing(want, writing)?.first() {
-        Some(property) if !want.is_swap() => Err(Error::Unexpected(format!(
-            "{title} is mounted, but its {property} is not the one that is wanted: see `findmnt {title}`"
+    match live(want, writing)?.first() {
+        Some(Change { property, is, should, .. }) if !want.is_swap() => Err(Error::Unexpected(format!(
+            "{title} is mounted, but with the {property} `{}` and not `{}`: see `findmnt {title}`",
+            is.text(),
+            should.text()
         ))),
         _ => Ok(()),
     }

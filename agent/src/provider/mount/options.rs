@@ -140,6 +140,10 @@ pub(super) fn are_in_force(want: &Mount, top: &Mounted, meanings: &Meanings) -> 
     flags && values
 }
 
+fn page() -> u64 {
+    rustix::param::page_size() as u64
+}
+
 /// A value in the one form that is compared; none where it can be said in a way that is not known here.
 fn normal(key: &str, text: &str) -> Option<String> {
     match key {
@@ -154,7 +158,10 @@ fn normal(key: &str, text: &str) -> Option<String> {
                 "t" => 40,
                 _ => return None,
             };
-            number.checked_mul(1 << shift).map(|number| number.to_string())
+            let number = number.checked_mul(1 << shift)?;
+            // The kernel gives whole pages.
+            let whole = if key == "size" { number.checked_next_multiple_of(page())? } else { number };
+            Some(whole.to_string())
         }
         "mode" | "fmask" | "dmask" => u32::from_str_radix(text, 8).ok().map(|mode| mode.to_string()),
         "errors" => Some(text.to_owned()),
@@ -236,6 +243,7 @@ mod tests {
             ("noauto,nofail,_netdev,x-systemd.automount,noexec", "rw,noexec,relatime"),
             ("size=1M,mode=0700", "rw,relatime,size=1024k,mode=700"),
             ("size=50%", "rw,size=1024k"),
+            ("size=1048001", "rw,size=1024k"),
             ("ro,rw", "rw"),
             ("noatime,relatime", "rw,relatime"),
             ("strictatime", "rw"),
@@ -250,6 +258,7 @@ mod tests {
             ("rw", "ro,relatime"),
             ("ro", "rw"),
             ("size=2M", "rw,size=1024k"),
+            ("size=1028k", "rw,size=1024k"),
             ("mode=0755", "rw,mode=700"),
             ("noatime", "rw,relatime"),
             ("strictatime", "rw,relatime"),

@@ -190,7 +190,7 @@ fn a_mount_point_behind_a_link_is_refused() {
 fn what_the_kernel_has_otherwise_after_mounting_is_a_failure() {
     let double = machine(LINES, "", "30 22 0:50 / /srv/data rw,noatime - ext4 /dev/vdc rw\n");
     let error = trial::mend(&Mounts, &double, &data(&[])).unwrap_err().to_string();
-    assert!(error.contains("its device is not the one that is wanted"), "{error}");
+    assert!(error.contains("with the device `/dev/vdc` and not `/dev/vdb`"), "{error}");
 }
 
 #[test]

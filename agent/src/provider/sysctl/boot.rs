@@ -60,12 +60,12 @@ impl Boot {
         let after = self.files.iter().filter(|(name, _)| name.as_os_str() > own);
         let mut words =
             after.filter_map(|(_, (path, text))| Some(Word { value: last(key, text)?, path: path.clone() }));
-        words.next_back().filter(|word| word.value != *value)
+        words.next_back().filter(|word| !word.value.is_same(value))
     }
 
     /// What `sysctl --system` sets in its place.
     pub(super) fn overruling_by_hand(&self, key: &SysctlKey, value: &SysctlValue) -> Option<Word> {
-        let value = last(key, &self.last).filter(|last| last != value)?;
+        let value = last(key, &self.last).filter(|last| !last.is_same(value))?;
         Some(Word { value, path: LAST.into() })
     }
 }

@@ -58,6 +58,16 @@ fn white_space_counts_as_one_space() {
 }
 
 #[test]
+fn a_list_of_ports_is_as_wanted_as_the_kernel_joins_it() {
+    let machine = taking(|_| "8080-8081\n");
+    machine.put("/proc/sys/net/ipv4/ip_local_reserved_ports", "\n");
+    machine.put("/etc/sysctl.d/x", "");
+    let ports = want("net.ipv4.ip_local_reserved_ports", &[("value", "8081,8080".into())]);
+    assert!(trial::mend(&Settings, &machine, &ports).unwrap().failed.is_empty());
+    assert_eq!(changes(&machine, &ports), [""; 0]);
+}
+
+#[test]
 fn the_kernel_and_the_file_are_seen_by_themselves() {
     let live = machine("4096\t87380\t6291456\n", Some(TEXT));
     assert_eq!(changes(&live, &setting(&[])), ["value: 4096 87380 6291456 -> 4096 131072 6291456"]);
