@@ -6,6 +6,7 @@ pub mod modules; // the manifests of a snapshot
 pub mod inventory; // which machines there are
 pub mod lookup; // key -> value and where it came from
 pub mod excerpt; // lines of files, without their secrets
+pub mod explain; // why a key has its value
 pub mod diagnose; // what is wrong, for people and programs
 pub mod compile; // snapshot, node and facts to a catalog
 pub mod check; // everything wrong with a repository

@@ -19,7 +19,7 @@ use crate::language::merge::Merge;
 use crate::repo::Reader;
 
 mod data;
-pub mod explain;
+pub mod fate;
 mod file;
 pub mod hierarchy;
 mod keys;
@@ -28,13 +28,14 @@ mod part;
 mod policy;
 mod scope;
 mod source;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 pub use data::{Data, Declaration};
-pub use explain::Explanation;
 pub use keys::{FILE as KEYS_FILE, KEY_WORDS, Key};
 pub use policy::{Inherited, POLICY_WORDS, Policies, Subject};
+pub use steps::{Read, Says, Step};
 
 use scope::DataScope;
 use source::{Source, Sources};
@@ -195,11 +196,6 @@ impl<'a> Lookup<'a> {
         Ok(policies)
     }
 
-    /// Every level, what it says of a key, and how the answer came about.
-    pub fn explain(&self, key: &str, merge: Option<&Merge>) -> Explanation {
-        explain::explain(self, key, merge)
-    }
-
     /// Notes that a key is being computed.
     fn enter(&self, key: &str) -> Result<(), Diagnostic> {
         let mut asking = self.asking.borrow_mut();
@@ -241,14 +237,15 @@ impl<'a> Lookup<'a> {
         Ok(found.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// The places of the values of a key that are merged, whatever then becomes of them.
-    fn places(&self, key: &str, class: Option<&str>, merge: &Merge) -> Vec<Arc<Origin>> {
+    /// Whether the values of a key can be had and do not contradict, whatever their merge then comes to.
+    pub fn is_decided(&self, key: &str, merge: &Merge) -> bool {
+        let Ok(declaration) = self.data.declaration(key) else { return false };
         if self.enter(key).is_err() {
-            return Vec::new();
+            return false;
         }
-        let values = self.collect(key, class, merge);
+        let values = self.collect(key, declaration.class, merge);
         self.asking.borrow_mut().pop();
-        values.unwrap_or_default().into_iter().filter_map(|value| value.origin).collect()
+        values.is_ok()
     }
 
     /// The files that may speak of a class, or of keys where there is none; most specific first.

@@ -1,24 +1,25 @@
 //! `holdfast lookup`: a value of the data, as one node sees it, and where it comes from.
 
-use std::sync::Arc;
-
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::harmless;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
-use serde_json::json;
 
 use crate::compile::parameter as parameter_of;
+use crate::excerpt::Excerpts;
+use crate::explain::{Absent, Explanation, Giver};
 use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;
-use crate::lookup::explain::{Outcome, Step};
-use crate::lookup::{Explanation, Found, KEYS_FILE, Lookup, LookupError, hierarchy};
+use crate::lookup::{Found, KEYS_FILE, Lookup, LookupError, hierarchy};
 
 use super::repository::{Asked, Question, Refused, show_on_stderr};
 use super::{Ended, Format, print};
 
 /// Looks up a key of the data for one machine.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 there is a value; 1 there is none, or nobody declares the key; 2 the data is wrong."
+)]
 pub(super) struct Args {
     /// `CLASS::PARAMETER`, or a key that hieradata/keys.toml declares.
     key: String,
@@ -27,7 +28,7 @@ pub(super) struct Args {
     /// Merges the levels in this way, instead of as the key is declared.
     #[arg(long, value_name = "STRATEGY")]
     merge: Option<Strategy>,
-    /// Shows each level, its file and line, and how the answer came about.
+    /// Shows each level, its file and line, what became of each part of its value, and how the answer came about.
     #[arg(long)]
     explain: bool,
     /// How the value is written.
@@ -86,11 +87,46 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     }
     let merge = args.merge.map(Strategy::merge);
     let found = lookup.get_merged(&args.key, merge.as_ref());
-    if args.explain && !matches!(found, Err(LookupError::Undeclared { .. })) {
-        let nothing = matches!(&found, Ok(found) if found.as_ref().is_none_or(|found| found.value.is_null()));
-        let default = nothing.then(|| default_of(asked, &args.key)).flatten();
-        show_explanation(&lookup.explain(&args.key, merge.as_ref()), default.as_ref(), args.format);
+    let has_nothing = matches!(&found, Ok(found) if found.as_ref().is_none_or(|found| found.value.is_null()));
+    let has_null = matches!(&found, Ok(Some(_)));
+    let absent = has_nothing.then(|| absent(asked, &args.key, has_null));
+    // Of a key that nobody declares there is nothing to tell but that, which programs read as well.
+    let is_declared = !matches!(found, Err(LookupError::Undeclared { .. }));
+    if args.explain && (is_declared || args.format == Format::Json) {
+        explain(args, asked, &lookup, absent.clone());
     }
+    told(args, asked, &found, absent.as_ref())
+}
+
+fn explain(args: &Args, asked: &Asked, lookup: &Lookup<'_>, absent: Option<Absent>) {
+    let excerpts = Excerpts::new(asked.program.snapshot(), Some(asked.program.modules()));
+    let giver = |(manifest, origin): (&Manifest, &Origin)| Giver {
+        manifest: manifest.name.as_str().into(),
+        origin: origin.clone(),
+    };
+    let givers = givers(asked, &args.key).map(giver).collect();
+    let merge = args.merge.map(Strategy::merge);
+    let explanation = Explanation::of(lookup, &args.key, merge.as_ref(), &excerpts)
+        .or(absent, &excerpts)
+        .on(givers, is_included(asked, &args.key));
+    match args.format {
+        Format::Text => print(harmless::block(explanation.text().trim_end_matches('\n'))),
+        Format::Json => print(harmless::json(&explanation.json().to_string())),
+    }
+}
+
+/// Whether the machine's role leads to the class of a parameter; of other keys, that is so.
+fn is_included(asked: &Asked, key: &str) -> bool {
+    key.rsplit_once("::").is_none_or(|(class, _)| asked.program.leads_to(&asked.node.role, class))
+}
+
+/// Says what was found, and the value where nobody asked for more.
+fn told(
+    args: &Args,
+    asked: &Asked,
+    found: &Result<Option<Found>, LookupError>,
+    absent: Option<&Absent>,
+) -> Ended {
     for (manifest, origin) in givers(asked, &args.key) {
         say!(
             "note: `{name}` gives this itself ({file}:{line}), which goes before the data on a machine that has `{name}`",
@@ -99,22 +135,32 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
             line = origin.line
         );
     }
+    if !matches!(found, Err(LookupError::Undeclared { .. })) && !is_included(asked, &args.key) {
+        let (class, _) = args.key.rsplit_once("::").unwrap_or_default();
+        say!(
+            "note: the role `{}` does not include `{class}`: this machine does not use the value",
+            asked.node.role
+        );
+    }
+    let snapshot = asked.program.snapshot();
     match found {
-        Ok(Some(found)) if !found.value.is_null() => {
-            if !args.explain {
-                show_value(&found.value, args.format);
-            }
-            Ended::Well
-        }
-        Ok(nothing) => without_data(args, asked, nothing.as_ref()),
         Err(LookupError::Data(problems)) => {
-            Refused::Problems(snapshot.clone(), problems).tell();
+            Refused::Problems(snapshot.clone(), problems.clone()).tell();
             Ended::Wrongly
         }
         Err(LookupError::Undeclared { message, help }) => {
-            say!("not found: {message}{}", help.map(|help| format!(" ({help})")).unwrap_or_default());
+            let help = help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+            say!("not found: {message}{help}");
             Ended::Badly
         }
+        Ok(found) => match (absent, found) {
+            (Some(absent), null) => without_data(args, asked, null.as_ref(), absent),
+            (None, Some(found)) if !args.explain => {
+                show_value(&found.value, args.format);
+                Ended::Well
+            }
+            (None, _) => Ended::Well,
+        },
     }
 }
 
@@ -144,53 +190,58 @@ fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
     asked.program.problems().into_iter().filter(concerns).collect()
 }
 
-/// No level has the key, or the most specific one says null: what holds then.
-fn without_data(args: &Args, asked: &Asked, null: Option<&Found>) -> Ended {
-    let key = &args.key;
-    let place = null.and_then(|found| found.value.origin.as_ref());
-    let why = place.map_or_else(
-        || format!("no level has `{key}`"),
-        |origin| format!("{}:{} says null", origin.file, origin.line),
-    );
+/// What holds where no level has the key, or the most specific one says null.
+fn absent(asked: &Asked, key: &str, has_null: bool) -> Absent {
     let program = &asked.program;
     let declared = key
         .rsplit_once("::")
         .and_then(|(class, name)| Some(((class, name), program.modules().class(class)?.parameter(name)?)));
     let Some((wanted, parameter)) = declared else {
         let is_optional = program.data().key(key).is_some_and(|key| key.of.takes_null());
-        if null.is_none() && !is_optional {
-            say!("not found: no level has `{key}` for {}", asked.node.certname);
-            return Ended::Badly;
-        }
-        say!("note: {why}");
-        show_default(args, &Value::NULL);
-        return Ended::Well;
+        return if is_optional || has_null { Absent::Null } else { Absent::Nothing };
     };
     if parameter.is_required() {
-        say!("not found: {why} for {}, and the parameter has no default", asked.node.certname);
-        return Ended::Badly;
+        return Absent::Required;
     }
     match parameter_of(program, &asked.node, &asked.facts, &asked.environment, wanted) {
         Ok(value) => {
-            let Origin { file, line, .. } = &*parameter.origin;
-            say!("note: {why}, so the default holds: {file}:{line}");
-            show_default(args, &value.unwrap_or(Value::NULL));
-            Ended::Well
+            Absent::Default { value: value.unwrap_or(Value::NULL), origin: parameter.origin.clone() }
         }
-        Err(problems) => {
-            Refused::Problems(program.snapshot().clone(), problems).tell();
-            Ended::Wrongly
-        }
+        Err(problems) => Absent::Wrong(problems),
     }
 }
 
-fn show_default(args: &Args, value: &Value) {
-    match (args.explain, args.format) {
-        (false, format) => show_value(value, format),
-        (true, Format::Text) => print(format_args!("default: {}", harmless::block(&value.shown()))),
-        // the explanation as JSON is one document
-        (true, Format::Json) => {}
+/// Says what holds instead of a value of the data.
+fn without_data(args: &Args, asked: &Asked, null: Option<&Found>, absent: &Absent) -> Ended {
+    let place = null.and_then(|found| found.value.origin.as_ref());
+    let why = place.map_or_else(
+        || format!("no level has `{}`", args.key),
+        |origin| format!("{}:{} says null", origin.file, origin.line),
+    );
+    let (value, note) = match absent {
+        Absent::Default { value, origin } => {
+            (value, format!("{why}, so the default holds: {}:{}", origin.file, origin.line))
+        }
+        Absent::Null => (&Value::NULL, why),
+        Absent::Nothing => {
+            say!("not found: {why} for {}", asked.node.certname);
+            return Ended::Badly;
+        }
+        Absent::Required => {
+            say!("not found: {why} for {}, and the parameter has no default", asked.node.certname);
+            return Ended::Badly;
+        }
+        Absent::Wrong(problems) => {
+            Refused::Problems(asked.program.snapshot().clone(), problems.clone()).tell();
+            return Ended::Wrongly;
+        }
+    };
+    // an explanation says so itself
+    if !args.explain {
+        say!("note: {note}");
+        show_value(value, args.format);
     }
+    Ended::Well
 }
 
 /// What a value of the data does not reach: manifests that give the class this parameter themselves.
@@ -206,54 +257,4 @@ fn show_value(value: &Value, format: Format) {
         (Format::Text, None) => print(harmless::block(&format!("{:#}", value.to_json_masked()))),
         (Format::Json, _) => print(harmless::json(&value.to_json_masked().to_string())),
     }
-}
-
-/// The default of a parameter, with its place.
-fn default_of(asked: &Asked, key: &str) -> Option<(Value, Arc<Origin>)> {
-    let wanted @ (class, name) = key.rsplit_once("::")?;
-    let parameter = asked.program.modules().class(class)?.parameter(name)?;
-    if parameter.is_required() {
-        return None;
-    }
-    let value = parameter_of(&asked.program, &asked.node, &asked.facts, &asked.environment, wanted);
-    Some((value.ok()?.unwrap_or(Value::NULL), parameter.origin.clone()))
-}
-
-fn show_explanation(explanation: &Explanation, default: Option<&(Value, Arc<Origin>)>, format: Format) {
-    if format == Format::Text {
-        print(harmless::block(explanation.text().trim_end_matches('\n')));
-        return;
-    }
-    let answer = explanation.answer.as_ref().ok().and_then(Option::as_ref);
-    let json = json!({
-        "key": &*explanation.key,
-        "merge": explanation.merge.as_ref().map(Merge::name),
-        "steps": explanation.steps.iter().map(step).collect::<Vec<_>>(),
-        "found": answer.is_some(),
-        "value": answer.map(|found| found.value.to_json_masked()),
-        "default": default.map(|(value, origin)| json!({
-            "value": value.to_json_masked(),
-            "path": &*origin.file,
-            "line": origin.line,
-        })),
-    });
-    print(harmless::json(&json.to_string()));
-}
-
-fn step(step: &Step) -> serde_json::Value {
-    let (outcome, value) = match &step.outcome {
-        Outcome::Used(value) => ("used", Some(value)),
-        Outcome::Overruled(value) => ("overruled", Some(value)),
-        Outcome::NoKey => ("no-key", None),
-        Outcome::NoFile => ("no-file", None),
-        Outcome::Skipped(_) => ("skipped", None),
-        Outcome::Failed(_) => ("failed", None),
-    };
-    json!({
-        "level": &*step.level,
-        "path": &*step.path,
-        "outcome": outcome,
-        "line": value.and_then(|value| value.origin.as_ref()).map(|origin| origin.line),
-        "value": value.map(Value::to_json_masked),
-    })
 }

@@ -193,6 +193,12 @@ impl Program {
         }
     }
 
+    /// Whether a role includes a class, itself or by others.
+    pub fn leads_to(&self, role: &str, class: &str) -> bool {
+        let role = self.modules.class(&format!("role::{role}"));
+        role.is_some_and(|role| led_to(&self.modules, role).contains(class))
+    }
+
     /// What the first word of a block's header names.
     pub(super) fn sort(&self, word: &str) -> Option<Sort<'_>> {
         TypeDef::find(word).map(Sort::Type).or_else(|| {

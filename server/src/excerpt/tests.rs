@@ -11,6 +11,7 @@ use super::Excerpts;
 use crate::check::check;
 use crate::compile::{Program, compile};
 use crate::diagnose::{self, Colour};
+use crate::explain::Explanation;
 use crate::language::merge::Merge;
 use crate::lookup::Lookup;
 use crate::repo::Snapshot;
@@ -58,9 +59,10 @@ fn told(snapshot: &Snapshot) -> (String, Vec<Diagnostic>) {
         Ok(compiled) => out += &compiled.catalog.to_json_masked().to_string(),
         Err(more) => problems.extend(more),
     }
+    let excerpts = Excerpts::new(snapshot, None);
     if let Ok(lookup) = Lookup::new(program.data(), &reader, node, &facts, "main", &profiles) {
         for merge in [None, Some(Merge::Hash), Some(Merge::Unique), Some(Merge::First)] {
-            let explanation = lookup.explain("m::p", merge.as_ref());
+            let explanation = Explanation::of(&lookup, "m::p", merge.as_ref(), &excerpts);
             out += &explanation.text();
             out += &explanation.json().to_string();
             if let Ok(Some(found)) = lookup.get_merged("m::p", merge.as_ref()) {
@@ -68,7 +70,6 @@ fn told(snapshot: &Snapshot) -> (String, Vec<Diagnostic>) {
             }
         }
     }
-    let excerpts = Excerpts::new(snapshot, None);
     let mut json = Vec::new();
     diagnose::json_lines(&problems, &mut json).unwrap();
     out += &String::from_utf8(json).unwrap();

@@ -13,7 +13,7 @@ use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, Lookup, LookupError, part};
 use crate::language::formula::Formula;
-use crate::language::manifest::is_segment;
+use crate::language::manifest::{Manifest, is_segment};
 use crate::language::merge::Merge;
 use crate::language::problems::Problems;
 use crate::language::types::{Misfit, Type};
@@ -126,11 +126,7 @@ impl Data {
             return LookupError::Undeclared { message, help: None };
         }
         if let Some(whole) = self.modules.class(key) {
-            let names: Vec<_> =
-                whole.parameters.iter().map(|parameter| format!("`{key}::{}`", parameter.name)).collect();
-            let help = (!names.is_empty()).then(|| format!("it has {}", names.join(", ")));
-            let message = format!("`{key}` is a class: name one of its parameters");
-            return LookupError::Undeclared { message, help };
+            return of_class(whole);
         }
         let classes =
             self.modules.manifests().filter(|manifest| self.modules.class(manifest.name.as_str()).is_some());
@@ -143,6 +139,9 @@ impl Data {
         let message = format!("no key `{key}` is declared");
         if let Some((first, rest)) = key.split_once('.') {
             return LookupError::Undeclared { message, help: Some(self.undotted(key, first, rest)) };
+        }
+        if let Some(class) = self.modules.class(key) {
+            return of_class(class);
         }
         let near = nearest(key, self.keys.keys().map(|name| &**name));
         let help = match near {
@@ -272,6 +271,16 @@ impl Data {
         Diagnostic::error("unread-file", format!("no level of the hierarchy leads to `{path}`"), origin)
             .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml")
     }
+}
+
+/// Somebody named a class where one of its parameters is meant.
+fn of_class(class: &Manifest) -> LookupError {
+    let name = class.name.as_str();
+    let names: Vec<_> =
+        class.parameters.iter().map(|parameter| format!("`{name}::{}`", parameter.name)).collect();
+    let help = (!names.is_empty()).then(|| format!("it has {}", names.join(", ")));
+    let message = format!("`{name}` is a class: name one of its parameters");
+    LookupError::Undeclared { message, help }
 }
 
 /// A file, or the part of the data that begins with it, was not read.

@@ -1,0 +1,145 @@
+//! An explanation for programs: all that the text says.
+
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+use serde_json::{Value as Json, json};
+
+use super::{Absent, Declared, Explanation, Level, leaves};
+use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
+use crate::lookup::fate::{Fate, Part};
+use crate::lookup::{Read, Says};
+
+impl Explanation {
+    /// As JSON.
+    pub fn json(&self) -> Json {
+        let found = self.answer.as_ref().ok().and_then(Option::as_ref);
+        let value = found.map(|found| &found.value);
+        let mut parts = Vec::new();
+        value.iter().for_each(|value| leaves(value, "", None, &mut parts));
+        json!({
+            "key": &*self.key,
+            "declared": self.declared.as_ref().map(Declared::json),
+            "merge": self.declared.as_ref().map(|declared| declared.how().name()),
+            "steps": self.levels.iter().map(|level| self.step(level)).collect::<Vec<_>>(),
+            "found": found.is_some(),
+            "value": value.map(Value::to_json_masked),
+            "parts": parts.iter().map(|part| json!({
+                "path": part.path,
+                "value": part.value.to_json_masked(),
+                "file": &*part.place.file,
+                "line": part.place.line,
+                "level": part.place.level,
+            })).collect::<Vec<_>>(),
+            "errors": self.answer.as_ref().err(),
+            "default": self.absent.as_ref().and_then(Absent::json),
+            "is_included": self.is_included,
+            "given_by": self.givers.iter().map(|giver| json!({
+                "manifest": &*giver.manifest,
+                "path": &*giver.origin.file,
+                "line": giver.origin.line,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
+    fn step(&self, level: &Level) -> Json {
+        let (value, why) = match &level.says {
+            Says::Value(value) => (Some(value), None),
+            Says::Skipped(why) => (None, Some(json!(&**why))),
+            Says::Wrong(problems) => (None, Some(json!(problems))),
+            Says::NoKey | Says::NoFile => (None, None),
+        };
+        json!({
+            "level": &*level.name,
+            "path": &*level.path,
+            "outcome": level.outcome(),
+            "why": why,
+            "line": level.line(),
+            "value": value.map(Value::to_json_masked),
+            "parts": level.parts.as_ref().map(|parts| {
+                parts.iter().map(|part| self.part(part)).collect::<Vec<_>>()
+            }),
+            "reads": level.reads.iter().map(Read::json).collect::<Vec<_>>(),
+        })
+    }
+
+    fn part(&self, part: &Part) -> Json {
+        let (fate, by) = match part.fate {
+            Fate::Used => ("used", None),
+            Fate::Overruled(by) => ("overruled", Some(by)),
+            Fate::Repeated(by) => ("repeated", Some(by)),
+            Fate::KnockedOut(by) => ("knocked-out", Some(by)),
+            Fate::Hidden(by) => ("hidden", Some(by)),
+            Fate::TakesAway => ("takes-away", None),
+            Fate::Null => ("null", None),
+            Fate::Gone => ("gone", None),
+        };
+        json!({ "path": part.path, "fate": fate, "by": by.map(|by| self.deciding(by)) })
+    }
+}
+
+impl Level {
+    /// In one word: a value is used where a part of it is, or where it takes something away.
+    fn outcome(&self) -> &'static str {
+        let counts = |part: &Part| matches!(part.fate, Fate::Used | Fate::TakesAway | Fate::Null);
+        match (&self.says, &self.parts) {
+            (Says::NoKey, _) => "no-key",
+            (Says::NoFile, _) => "no-file",
+            (Says::Skipped(_), _) => "skipped",
+            (Says::Wrong(_), _) => "failed",
+            (Says::Value(_), None) => "undecided",
+            (Says::Value(_), Some(parts)) if parts.iter().any(counts) => "used",
+            (Says::Value(_), Some(_)) => "overruled",
+        }
+    }
+}
+
+impl Read {
+    fn json(&self) -> Json {
+        json!({
+            "what": self.what,
+            "is_there": self.value.is_some(),
+            "value": self.value.as_ref().map(Value::to_json_masked),
+        })
+    }
+}
+
+impl Absent {
+    fn json(&self) -> Option<Json> {
+        match self {
+            Self::Default { value, origin } => {
+                let Origin { file, line, .. } = &**origin;
+                Some(json!({ "value": value.to_json_masked(), "path": &**file, "line": line }))
+            }
+            Self::Null => Some(json!({ "value": null, "path": null, "line": null })),
+            Self::Wrong(problems) => Some(json!({ "errors": problems })),
+            Self::Required | Self::Nothing => None,
+        }
+    }
+}
+
+impl Declared {
+    fn json(&self) -> Json {
+        json!({
+            "type": self.of,
+            "path": &*self.origin.file,
+            "line": self.origin.line,
+            "merge": options(&self.merge),
+        })
+    }
+}
+
+fn options(merge: &Merge) -> Json {
+    let Merge::Deep(DeepOptions { knockout_prefix, lists, maps_in_lists }) = merge else {
+        return json!({ "strategy": merge.name() });
+    };
+    json!({
+        "strategy": merge.name(),
+        "knockout_prefix": knockout_prefix,
+        "sort_merged_arrays": *lists == ListOrder::Sorted,
+        "merge_hash_arrays": match maps_in_lists {
+            MapsInLists::Whole => json!(false),
+            MapsInLists::ByPosition => json!(true),
+            MapsInLists::ByKey(key) => json!(&**key),
+        },
+    })
+}

@@ -1,0 +1,405 @@
+//! What became of each part of each level's value in the merge: which of them the answer holds, and which other level
+//! decided where it does not.
+//!
+//! Nothing is guessed: the parts are numbered by their origins, the merge itself is run with them, and the numbers that
+//! come out are those of the parts that it took.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::{Kind, Map, Value};
+
+use super::merge::merge;
+use crate::language::merge::Merge;
+
+/// What became of a part of a value. Levels are named by their place among the values, the most specific is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The answer holds it.
+    Used,
+    /// The answer has what this more specific level says there.
+    Overruled(usize),
+    /// The answer holds the same by this level.
+    Repeated(usize),
+    /// This more specific level takes it away by the knock-out prefix.
+    KnockedOut(usize),
+    /// This more specific level says null there.
+    Hidden(usize),
+    /// It takes away what less specific levels say.
+    TakesAway,
+    /// It is null, and hides what less specific levels say.
+    Null,
+    /// The answer does not hold it.
+    Gone,
+}
+
+/// A part of a value, as large as its fate is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Where in the value: `sites."www.example.com".root`; empty for all of it.
+    pub path: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// The parts of each value, most specific first; none where the values cannot be merged.
+pub fn parts(how: &Merge, values: &[Value]) -> Option<Vec<Vec<Part>>> {
+    let numbered: Vec<Value> = values.iter().enumerate().map(|(level, value)| number(value, level)).collect();
+    let answer = merge(how, &numbered).ok()?;
+    let mut used = BTreeSet::new();
+    answer.iter().for_each(|answer| leaves(answer, &mut |leaf| used.extend(numbers(leaf))));
+    let search = Search { how, values: &numbered, answer: answer.as_ref(), used };
+    Some((0..values.len()).map(|level| search.told(&numbered[level], level, &mut Vec::new())).collect())
+}
+
+/// A value whose leaves have their level and their place in it instead of where they are written.
+fn number(value: &Value, level: usize) -> Value {
+    fn walk(value: &Value, level: usize, next: &mut u32) -> Value {
+        match &value.kind {
+            Kind::List(list) if !list.is_empty() => {
+                list.iter().map(|item| walk(item, level, next)).collect::<Vec<_>>().into()
+            }
+            Kind::Map(map) if !map.is_empty() => {
+                let entries = map.iter().map(|(key, item)| (key.clone(), walk(item, level, next)));
+                entries.collect::<Map>().into()
+            }
+            _ => {
+                *next += 1;
+                let at = u32::try_from(level).unwrap_or(u32::MAX);
+                let place =
+                    Origin { file: "".into(), start: at, end: *next, line: 0, column: 0, level: None };
+                value.clone().at(Arc::new(place))
+            }
+        }
+    }
+    walk(value, level, &mut 0)
+}
+
+fn numbers(leaf: &Value) -> Option<(usize, u32)> {
+    leaf.origin.as_ref().map(|origin| (origin.start as usize, origin.end))
+}
+
+fn leaves<'v>(value: &'v Value, see: &mut dyn FnMut(&'v Value)) {
+    match &value.kind {
+        Kind::List(list) if !list.is_empty() => list.iter().for_each(|item| leaves(item, see)),
+        Kind::Map(map) if !map.is_empty() => map.values().for_each(|item| leaves(item, see)),
+        _ => see(value),
+    }
+}
+
+/// The level whose leaf comes first in a part of the answer.
+fn level_of(part: &Value) -> Option<usize> {
+    let mut first = None;
+    leaves(part, &mut |leaf| first = first.or(numbers(leaf)));
+    first.map(|(level, _)| level)
+}
+
+/// A step into a value.
+#[derive(Clone)]
+enum At<'v> {
+    Key(&'v Arc<str>),
+    Item(usize, &'v Value),
+}
+
+struct Search<'a> {
+    how: &'a Merge,
+    values: &'a [Value],
+    answer: Option<&'a Value>,
+    used: BTreeSet<(usize, u32)>,
+}
+
+impl<'a> Search<'a> {
+    fn prefix(&self) -> Option<&'a str> {
+        match self.how {
+            Merge::Deep(options) => options.knockout_prefix.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn knocks(&self, text: &str) -> bool {
+        self.prefix().is_some_and(|prefix| text.starts_with(prefix))
+    }
+
+    /// The parts of a value; where all parts of it share a fate, it is one.
+    fn told(&self, value: &'a Value, level: usize, path: &mut Vec<At<'a>>) -> Vec<Part> {
+        let mut parts = Vec::new();
+        match &value.kind {
+            Kind::List(list) if !list.is_empty() => {
+                for (index, item) in list.iter().enumerate() {
+                    path.push(At::Item(index, item));
+                    parts.extend(self.told(item, level, path));
+                    path.pop();
+                }
+            }
+            Kind::Map(map) if !map.is_empty() => {
+                for (key, item) in map.iter() {
+                    path.push(At::Key(key));
+                    parts.extend(self.told(item, level, path));
+                    path.pop();
+                }
+            }
+            _ => return vec![Part { path: shown(path), fate: self.fate(value, level, path) }],
+        }
+        match parts.iter().all(|part| part.fate == parts[0].fate) {
+            true => vec![Part { path: shown(path), fate: parts[0].fate }],
+            false => parts,
+        }
+    }
+
+    fn fate(&self, leaf: &Value, level: usize, path: &[At<'a>]) -> Fate {
+        let is_key = |at: &At<'_>| matches!(at, At::Key(key) if self.knocks(key));
+        if path.iter().any(is_key) {
+            // `"--key" = false` takes a knock-out back, and there is none
+            return if leaf.as_bool() == Some(false) { Fate::Gone } else { Fate::TakesAway };
+        }
+        match () {
+            () if leaf.as_str().is_some_and(|text| self.knocks(text)) => Fate::TakesAway,
+            () if leaf.is_null() && self.null_hides(level, path) => Fate::Null,
+            () if numbers(leaf).is_some_and(|number| self.used.contains(&number)) => Fate::Used,
+            // as a level's whole value, it says nothing where only maps or lists are merged
+            () if leaf.is_null() && path.is_empty() && matches!(self.how, Merge::Unique | Merge::Hash) => {
+                Fate::Gone
+            }
+            () => self.why_not(leaf, level, path),
+        }
+    }
+
+    fn null_hides(&self, level: usize, path: &[At<'_>]) -> bool {
+        match self.how {
+            Merge::First => false,
+            Merge::Unique => level == 0 && path.is_empty(),
+            Merge::Hash => path.len() == 1 || (level == 0 && path.is_empty()),
+            Merge::Deep(_) => true,
+        }
+    }
+
+    /// Which level decided about a leaf that the answer does not hold.
+    fn why_not(&self, leaf: &Value, level: usize, path: &[At<'a>]) -> Fate {
+        let Some(mut answer) = self.answer else { return self.taken_by(level, path) };
+        if matches!(self.how, Merge::Unique) && !answer.is_null() {
+            let same = answer.as_list().and_then(|list| list.iter().find(|item| *item == leaf));
+            return same.and_then(level_of).map_or(Fate::Gone, Fate::Repeated);
+        }
+        let reach = match self.how {
+            Merge::First => 0,
+            Merge::Hash => 1,
+            _ => path.len(),
+        };
+        for (depth, at) in path.iter().enumerate().take(reach) {
+            let next = match at {
+                At::Key(key) => answer.get(key),
+                At::Item(index, item) => self.same_item(answer, *index, item),
+            };
+            match (next, at) {
+                (Some(next), At::Item(_, item)) if next == *item => {
+                    return level_of(next).map_or(Fate::Gone, Fate::Repeated);
+                }
+                (Some(next), _) => answer = next,
+                (None, _) if answer.is_null() => break,
+                (None, At::Key(_)) if answer.as_map().is_none() => break,
+                (None, _) => return self.taken_by(level, &path[..=depth]),
+            }
+        }
+        let whole = if reach == 0 { &self.values[level] } else { leaf };
+        match level_of(answer).filter(|other| *other != level) {
+            Some(other) if answer == whole => Fate::Repeated(other),
+            Some(other) if answer.is_null() && reach > 0 => Fate::Hidden(other),
+            Some(other) => Fate::Overruled(other),
+            None => Fate::Gone,
+        }
+    }
+
+    /// The element of a merged list into which this one went.
+    fn same_item(&self, answer: &'a Value, index: usize, item: &Value) -> Option<&'a Value> {
+        use crate::language::merge::MapsInLists;
+        let list = answer.as_list()?;
+        let Merge::Deep(options) = self.how else { return None };
+        let merged = match &options.maps_in_lists {
+            MapsInLists::ByPosition if item.as_map().is_some() => list.get(index),
+            MapsInLists::ByKey(key) => {
+                item.get(key).and_then(|name| list.iter().find(|other| other.get(key) == Some(name)))
+            }
+            _ => None,
+        };
+        merged.or_else(|| list.iter().find(|other| *other == item))
+    }
+
+    /// The more specific level that takes away what stands at a path.
+    fn taken_by(&self, level: usize, path: &[At<'a>]) -> Fate {
+        for (other, value) in self.values.iter().enumerate().take(level) {
+            let mut value = value;
+            for at in path {
+                if value.is_null() {
+                    return Fate::Hidden(other);
+                }
+                let knocks = match at {
+                    At::Key(key) => self.knocked_key(value, key),
+                    At::Item(_, item) => self.knocked_item(value, item),
+                };
+                if knocks || value.as_str().is_some_and(|text| self.knocks(text)) {
+                    return Fate::KnockedOut(other);
+                }
+                let next = match at {
+                    At::Key(key) => value.get(key),
+                    At::Item(..) => None,
+                };
+                let Some(next) = next else { break };
+                value = next;
+            }
+            if value.is_null() {
+                return Fate::Hidden(other);
+            }
+            if value.as_str().is_some_and(|text| self.knocks(text)) {
+                return Fate::KnockedOut(other);
+            }
+        }
+        Fate::Gone
+    }
+
+    fn knocked_key(&self, value: &Value, key: &str) -> bool {
+        let marker = self.prefix().map(|prefix| format!("{prefix}{key}"));
+        marker.is_some_and(|marker| value.get(&marker).is_some_and(|on| on.as_bool() != Some(false)))
+    }
+
+    fn knocked_item(&self, value: &Value, item: &Value) -> bool {
+        let (Some(prefix), Some(list)) = (self.prefix(), value.as_list()) else { return false };
+        let gone = |marker: &Value| {
+            let rest = marker.as_str().and_then(|text| text.strip_prefix(prefix));
+            rest.is_some_and(|rest| rest.is_empty() || item.scalar_text().is_some_and(|text| *text == *rest))
+        };
+        list.iter().any(gone)
+    }
+}
+
+/// A path as it would be written in TOML; scalars of a list stand for themselves, unless they are secret.
+fn shown(path: &[At<'_>]) -> String {
+    let mut out = String::new();
+    for at in path {
+        match at {
+            At::Key(key) => {
+                if !out.is_empty() {
+                    out.push('.');
+                }
+                out.push_str(&written(key));
+            }
+            At::Item(_, item) if item.scalar_text().is_some() => out.push_str(&format!("[{}]", item.shown())),
+            At::Item(index, _) => out.push_str(&format!("[{index}]")),
+        }
+    }
+    out
+}
+
+/// A key as TOML writes it: in quotes where it is no bare word.
+pub fn written(key: &str) -> String {
+    let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if is_bare { key.to_owned() } else { format!("{key:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::merge::{DeepOptions, ListOrder, MapsInLists};
+
+    fn value(json: serde_json::Value) -> Value {
+        Value::from_json(&json)
+    }
+
+    /// `0 used: a.x; 1 overruled by 0: a.y`
+    fn told(how: &Merge, values: &[serde_json::Value]) -> Vec<String> {
+        let values: Vec<Value> = values.iter().cloned().map(value).collect();
+        let parts = parts(how, &values).unwrap();
+        let word = |part: &Part| format!("{:?} {}", part.fate, part.path).trim_end().to_owned();
+        parts.iter().map(|parts| parts.iter().map(word).collect::<Vec<_>>().join(", ")).collect()
+    }
+
+    fn deep(maps_in_lists: MapsInLists) -> Merge {
+        let prefix = Some("--".into());
+        Merge::Deep(DeepOptions { knockout_prefix: prefix, lists: ListOrder::ByLevel, maps_in_lists })
+    }
+
+    macro_rules! fates {
+        ($how:expr; $($value:tt)*) => { told(&$how, &[$(serde_json::json!($value)),*]) };
+    }
+
+    #[test]
+    fn first_takes_one_level_whole() {
+        assert_eq!(fates!(Merge::First; "a" "b" "a"), ["Used", "Overruled(0)", "Repeated(0)"]);
+        assert_eq!(fates!(Merge::First; {"a": 1} {"b": 2}), ["Used", "Overruled(0)"]);
+        assert_eq!(fates!(Merge::First; null "b"), ["Used", "Overruled(0)"]);
+    }
+
+    #[test]
+    fn unique_and_hash_say_what_each_level_gives() {
+        assert_eq!(
+            fates!(Merge::Unique; ["a"] ["a", "b"] "b"),
+            ["Used", "Repeated(0) [\"a\"], Used [\"b\"]", "Repeated(1)"]
+        );
+        assert_eq!(
+            fates!(Merge::Hash; {"a": {"x": 1}} {"a": {"x": 1, "y": 2}, "b.c": 3}),
+            ["Used", "Overruled(0) a, Used \"b.c\""]
+        );
+        assert_eq!(fates!(Merge::Hash; {"a": null} {"a": 1, "b": 2}), ["Null", "Hidden(0) a, Used b"]);
+        assert_eq!(fates!(Merge::Hash; {"a": 1} null {"b": 2}), ["Used", "Gone", "Used"]);
+        assert_eq!(fates!(Merge::Unique; null ["a"]), ["Null", "Hidden(0)"]);
+    }
+
+    #[test]
+    fn deep_names_who_overrules_knocks_out_and_hides() {
+        let whole = deep(MapsInLists::Whole);
+        assert_eq!(
+            fates!(whole; {"s": {"x": 1}} {"s": {"x": 2, "y": 3}, "t": 4}),
+            ["Used", "Overruled(0) s.x, Used s.y, Used t"]
+        );
+        assert_eq!(
+            fates!(whole; {"--a": true, "b": 1} {"a": {"x": 1}, "b": 2, "c": 3}),
+            ["TakesAway --a, Used b", "KnockedOut(0) a, Overruled(0) b, Used c"]
+        );
+        assert_eq!(
+            fates!(whole; {"a": {"x": 1}} {"a": null} {"a": {"y": 2}, "b": 1}),
+            ["Used", "Null", "Hidden(1) a, Used b"]
+        );
+        assert_eq!(
+            fates!(whole; ["--b", "c"] ["a", "b", "c"]),
+            ["TakesAway [\"--b\"], Repeated(1) [\"c\"]", "Used [\"a\"], KnockedOut(0) [\"b\"], Used [\"c\"]"]
+        );
+        assert_eq!(fates!(whole; null {"a": 1}), ["Null", "Hidden(0)"]);
+        assert_eq!(fates!(whole; "--" {"a": 1}), ["TakesAway", "KnockedOut(0)"]);
+        assert_eq!(fates!(whole; {"--a": false} {"a": 1}), ["Gone", "Used"]);
+    }
+
+    #[test]
+    fn maps_in_lists_are_followed_into_those_that_they_became() {
+        let by_key = deep(MapsInLists::ByKey("n".into()));
+        assert_eq!(
+            fates!(by_key; [{"n": "b", "p": 1}] [{"n": "a", "p": 2}, {"n": "b", "p": 3, "q": 4}]),
+            ["Used", "Used [0], Repeated(0) [1].n, Overruled(0) [1].p, Used [1].q"]
+        );
+        let by_position = deep(MapsInLists::ByPosition);
+        assert_eq!(
+            fates!(by_position; [{"p": 1}] [{"p": 2, "q": 3}]),
+            ["Used", "Overruled(0) [0].p, Used [0].q"]
+        );
+        let whole = deep(MapsInLists::Whole);
+        assert_eq!(
+            fates!(whole; [{"p": 1}] [{"p": 1}, {"p": 2}]),
+            ["Repeated(1)", "Used"],
+            "less specific levels come first in a merged list"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_merged_has_no_parts() {
+        let values = [value(serde_json::json!("a")), value(serde_json::json!({"a": 1}))];
+        assert_eq!(parts(&deep(MapsInLists::Whole), &values), None);
+    }
+
+    #[test]
+    fn a_secret_is_in_no_path() {
+        let secret: Value = Kind::Sensitive(holdfast_catalog::value::Sensitive::text("hunter2")).into();
+        let values: Vec<Value> = vec![vec![secret.clone(), "x".into()].into(), vec![secret].into()];
+        let parts = parts(&Merge::Unique, &values).unwrap();
+        assert_eq!(parts[1], [Part { path: String::new(), fate: Fate::Repeated(0) }]);
+        assert!(!format!("{parts:?}").contains("hunter2"));
+    }
+}
