@@ -21,8 +21,7 @@ pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Commo
     if common.format == Format::Json {
         return super::print_json(report);
     }
-    super::print_text(&text(report, certname, Style::of(&std::io::stdout())));
-    Ok(())
+    super::print_text(&text(report, certname, Style::of(&std::io::stdout())))
 }
 
 /// How the run went, for scripts; `is_refused` where the server was there and refused a new catalog.
@@ -168,7 +167,8 @@ fn value(text: &str) -> String {
     let most = if text.starts_with("sha256:") { "sha256:".len() + 12 } else { MAX_VALUE };
     let text = harmless(text);
     match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
+        Some((end, _)) if most < MAX_VALUE => format!("{}…", &text[..end]),
+        Some((end, _)) => format!("{}… (and {} characters)", &text[..end], text[end..].chars().count()),
         None => text,
     }
 }
@@ -194,7 +194,7 @@ fn word(cause: Cause) -> &'static str {
 fn because(cause: Cause) -> &'static str {
     match cause {
         Cause::Corrective => "corrective: someone changed what the last run left",
-        Cause::Intentional => "intentional: what is wanted is new",
+        Cause::Intentional => "intentional: what is wanted is new, or the last run did not leave it in order",
     }
 }
 
@@ -224,7 +224,11 @@ fn summary(report: &Report, style: Style) -> String {
     words.push(format!("{} unchanged", counts.unchanged));
     let phases: Vec<_> = report.phases.iter().map(|(name, ms)| format!("{name} {}", duration(*ms))).collect();
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
-    format!("{} in {}{}", words.join(", "), duration(report.duration_ms), style.faint(&phases))
+    let dropped = match counts.dropped {
+        0 => String::new(),
+        dropped => format!("; {}", style.warn(&format!("{dropped} events left out of the report"))),
+    };
+    format!("{} in {}{}{dropped}", words.join(", "), duration(report.duration_ms), style.faint(&phases))
 }
 
 /// How many resources drifted and are left alone.

@@ -15,6 +15,9 @@ use crate::provider::{Change, ChangeKind};
 /// What events are logged as, so that they can be left out where the report itself is shown.
 pub(crate) const EVENTS: &str = "holdfast_agent::event";
 
+/// What is being corrected at the moment is logged as.
+pub(crate) const WORK: &str = "holdfast_agent::work";
+
 /// The most bytes of diffs in one report; later events go without.
 const MAX_DIFFS: usize = 4 * 1024 * 1024;
 
@@ -24,6 +27,9 @@ const MAX_MEMBERS: usize = 200;
 
 /// The most bytes of each other text of an event: a command may say anything, and a server refuses what is too long.
 const MAX_TEXT: usize = 2 * 1024;
+
+/// What it takes to say how much of a text is missing.
+const ROOM_FOR_MORE: usize = 40;
 
 /// How a resource ended: the worst of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -246,12 +252,7 @@ impl<'a> Record<'a> {
         for text in [&mut event.is, &mut event.should] {
             *text = text.take().map(|text| cut(own.text(all.text(text))));
         }
-        let length = event.diff.as_ref().map_or(0, String::len);
-        if length > MAX_DIFF || self.diffs + length > MAX_DIFFS {
-            event.diff = None;
-        } else {
-            self.diffs += length;
-        }
+        event.diff = event.diff.take().map(|diff| fitting(diff, &mut self.diffs));
         let ended = &mut self.ended[index];
         ended.outcome = ended.outcome.max(match event.status {
             Status::Info => Outcome::Unchanged,
@@ -282,13 +283,23 @@ impl<'a> Record<'a> {
     }
 }
 
-/// At most [`MAX_TEXT`] of a text.
-fn cut(mut text: String) -> String {
-    if text.len() > MAX_TEXT {
-        text.truncate(text.floor_char_boundary(MAX_TEXT - "…".len()));
-        text.push('…');
+/// A diff, or that there is no room for it beside what the others took.
+fn fitting(diff: String, taken: &mut usize) -> String {
+    let room = MAX_DIFF.min(MAX_DIFFS.saturating_sub(*taken));
+    if diff.len() > room {
+        return format!("(a diff of {} bytes is left out: the report has no room for it)\n", diff.len());
     }
-    text
+    *taken += diff.len();
+    diff
+}
+
+/// At most [`MAX_TEXT`] of a text; of a longer one, how much more there is.
+fn cut(text: String) -> String {
+    if text.len() <= MAX_TEXT {
+        return text;
+    }
+    let begin = &text[..text.floor_char_boundary(MAX_TEXT - ROOM_FOR_MORE)];
+    format!("{begin}… (and {} bytes)", text.len() - begin.len())
 }
 
 /// One line in the log for each event.
@@ -342,6 +353,19 @@ mod tests {
         assert_eq!((last.status, last.reason.as_deref()), (Status::Info, Some("and 50 more paths")));
         assert_eq!(findings.counts.dropped, 0);
         assert_eq!(std::fs::read_dir(bench.dir().join("spool")).unwrap().count(), 0, "all are removed");
+    }
+
+    #[test]
+    fn what_is_cut_of_an_event_is_said() {
+        let text = cut("ü".repeat(3_000));
+        assert!(text.len() <= MAX_TEXT && text.ends_with("… (and 3992 bytes)"), "{text}");
+        assert_eq!(cut("short".to_owned()), "short");
+        let (large, mut taken) = ("x".repeat(MAX_DIFF), 0);
+        for _ in 0..MAX_DIFFS / MAX_DIFF {
+            assert_eq!(fitting(large.clone(), &mut taken), large);
+        }
+        let said = "(a diff of 3 bytes is left out: the report has no room for it)\n";
+        assert_eq!(fitting("+a\n".to_owned(), &mut taken), said);
     }
 
     #[test]

@@ -177,6 +177,8 @@ pub struct NodeDetail {
     pub certificates: Vec<CertificateView>,
     /// Its last reports, newest first.
     pub reports: Vec<ReportView>,
+    /// Whether there are older ones than those.
+    pub has_older_reports: bool,
 }
 
 /// A certificate, for people and scripts.

@@ -15,6 +15,9 @@ use crate::store::user::Scope;
 /// So many names are suggested.
 const SUGGESTED: usize = 3;
 
+/// So many reports of a machine are shown, the newest.
+const REPORTS: u32 = 20;
+
 /// All machines, what wants attention first.
 pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
     let look = Look {
@@ -45,14 +48,16 @@ pub(super) async fn show(context: &Context, certname: Certname) -> Result<Answer
     let (certificates, reports) = match &member.row {
         Some(row) => {
             let store = &context.store;
-            (store.certificates(row.node.id).await?, store.reports_of(row.node.id, 20).await?)
+            // One more than is shown tells whether there are older ones.
+            (store.certificates(row.node.id).await?, store.reports_of(row.node.id, REPORTS + 1).await?)
         }
         None => (Vec::new(), Vec::new()),
     };
     Ok(Answer::Node(Box::new(NodeDetail {
         node: view(member),
         certificates: certificates.into_iter().map(CertificateView::from).collect(),
-        reports: reports.into_iter().map(ReportView::from).collect(),
+        has_older_reports: reports.len() > REPORTS as usize,
+        reports: reports.into_iter().take(REPORTS as usize).map(ReportView::from).collect(),
     })))
 }
 

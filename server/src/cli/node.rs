@@ -142,7 +142,7 @@ fn print_nodes(nodes: &[NodeView], asked: &Request) {
     print_table(&["NODE", "STATE", "CUSTOMER", "ROLE", "HEARD", "RUNS ON", "WHY"], &rows);
 }
 
-fn print_node(NodeDetail { node, certificates, reports }: &NodeDetail) {
+fn print_node(NodeDetail { node, certificates, reports, has_older_reports }: &NodeDetail) {
     let generation = node.generation.map_or_else(
         || format!("not added: `holdfast node add {}` does", node.certname),
         |generation| format!("generation {generation}"),
@@ -167,6 +167,9 @@ fn print_node(NodeDetail { node, certificates, reports }: &NodeDetail) {
         print("");
         print_reports(reports);
     }
+    if *has_older_reports {
+        say!("older runs are on the dashboard");
+    }
 }
 
 fn print_reports(reports: &[ReportView]) {
@@ -188,7 +191,8 @@ fn print_reports(reports: &[ReportView]) {
             counts.unchanged,
         ];
         let begin = [time(report.started_at), short(report.commit.as_deref()), by.to_owned()];
-        begin.into_iter().chain(numbers.map(|count| count.to_string())).collect()
+        let why = report.error.clone().unwrap_or_default();
+        begin.into_iter().chain(numbers.map(|count| count.to_string())).chain([why]).collect()
     };
     let rows: Vec<_> = reports.iter().map(row).collect();
     print_table(
@@ -204,6 +208,7 @@ fn print_reports(reports: &[ReportView]) {
             "N/A",
             "OFF",
             "UNCHANGED",
+            "WHY",
         ],
         &rows,
     );

@@ -16,7 +16,10 @@ use crate::excerpt::Excerpts;
 use crate::inventory::Node;
 use crate::repo::{Directory, GitRepository, Snapshot};
 
-use super::Format;
+use super::{Format, print_bytes};
+
+/// So many names are suggested.
+const SUGGESTED: usize = 5;
 
 /// Which node of which repository.
 #[derive(Debug, Clone, clap::Args)]
@@ -88,11 +91,17 @@ impl Question {
         }
         let names: Vec<_> = program.inventory().nodes().map(|node| node.certname.as_str()).collect();
         let short = format!("{certname}.");
-        let of_host: Vec<_> = names.iter().copied().filter(|name| name.starts_with(&short)).take(5).collect();
+        let of_host: Vec<_> = names.iter().copied().filter(|name| name.starts_with(&short)).collect();
         let near = match (&of_host[..], nearest(certname.as_str(), names.iter().copied())) {
             ([], near) => near.map(|near| format!("; did you mean `{near}`?")),
             ([one], _) => Some(format!("; did you mean `{one}`?")),
-            (several, _) => Some(format!("; did you mean one of {}?", several.join(", "))),
+            (several, _) => match several.len().checked_sub(SUGGESTED).filter(|more| *more > 0) {
+                None => Some(format!("; did you mean one of {}?", several.join(", "))),
+                Some(more) => {
+                    let some = several[..SUGGESTED].join(", ");
+                    Some(format!("; did you mean one of {some} or of {more} more?"))
+                }
+            },
         };
         let why = format!("`{certname}` is not in the inventory{}", near.unwrap_or_default());
         Err(Refused::Because(why))
@@ -122,7 +131,7 @@ pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot,
             GitRepository::open(root, revision).and_then(|repository| repository.snapshot())
         }
         None => {
-            let root = whole.ancestors().find(|path| is_root(path)).unwrap_or(directory);
+            let root = root(&whole).unwrap_or(directory);
             if root == directory && is_bare(directory) {
                 return Err(format!(
                     "{0} is a bare git repository, which has no files to read as they are: name a commit or branch of \
@@ -143,6 +152,11 @@ pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot,
     Ok(snapshot)
 }
 
+/// The control repository that a directory is, or is in.
+pub(super) fn root(directory: &Path) -> Option<&Path> {
+    directory.ancestors().find(|path| is_root(path))
+}
+
 /// The folders of which a control repository has one at least.
 const PARTS: [&str; 3] = ["inventory", "modules", "hieradata"];
 
@@ -156,7 +170,7 @@ fn is_bare(directory: &Path) -> bool {
 
 /// Shows problems as data: on stdout, in the format asked for.
 pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format) {
-    let mut out = std::io::stdout().lock();
+    let mut out = Vec::new();
     let written = match format {
         Format::Json => {
             let excerpts = Excerpts::new(snapshot, None);
@@ -164,9 +178,9 @@ pub(super) fn show(snapshot: &Snapshot, problems: &[Diagnostic], format: Format)
                 problems.iter().map(|problem| excerpts.redacted(problem.clone())).collect();
             diagnose::json_lines(&problems, &mut out)
         }
-        Format::Text => out.write_all(text(snapshot, problems, out.is_terminal()).as_bytes()),
+        Format::Text => out.write_all(text(snapshot, problems, std::io::stdout().is_terminal()).as_bytes()),
     };
-    drop(written); // whoever reads may have gone away: nothing is lost by that
+    print_bytes(written.map(|()| out));
 }
 
 /// Shows problems as talk: on stderr.

@@ -154,6 +154,8 @@ pub struct CommitPage {
     pub broken: Option<BrokenCommit>,
     /// Some of the nodes that run it.
     pub running: Vec<NodeLine>,
+    /// All of them.
+    pub running_all: Tally,
     /// Some of the nodes that run another, where it is in force.
     pub behind: Vec<NodeLine>,
     /// How many there are of those.
@@ -264,6 +266,10 @@ fn page_of(
     Ok(CommitPage {
         id: id.to_owned(),
         broken: broken.map(|row| BrokenCommit::of(row, asked)),
+        running_all: Tally {
+            count: running.len(),
+            href: Filter { commit: Some(id.to_owned()), ..Filter::default() }.address(),
+        },
         running: lines(&running),
         behind: lines(&behind),
         behind_count: behind.len(),

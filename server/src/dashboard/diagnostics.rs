@@ -19,6 +19,9 @@ const SENTENCE: usize = 600;
 const LINE: usize = 400;
 const WORDS: usize = 200;
 
+/// So many other places of one are shown.
+const RELATED: usize = 3;
+
 /// The markup of one.
 const FAULT: usize = 500;
 
@@ -39,6 +42,8 @@ pub struct Fault {
     pub label: Shown,
     /// Other places, each with a few words.
     pub related: Vec<(Shown, Shown)>,
+    /// How many other places there are beyond those.
+    pub more_related: usize,
     /// What to do.
     pub help: Option<Shown>,
 }
@@ -93,6 +98,7 @@ impl Fault {
             line: None,
             label: String::new().into(),
             related: Vec::new(),
+            more_related: 0,
             help: None,
         }
     }
@@ -102,6 +108,7 @@ impl Fault {
         let line = diagnostic.origin.as_ref().and_then(excerpt).map(Line::of);
         let related = diagnostic.related.iter();
         Self {
+            more_related: related.len().saturating_sub(RELATED),
             severity: diagnostic.severity,
             code: diagnostic.code.clone(),
             message: shown(&diagnostic.message, SENTENCE),
@@ -109,7 +116,7 @@ impl Fault {
             line,
             label: shown(&diagnostic.label, WORDS),
             related: related
-                .take(3)
+                .take(RELATED)
                 .map(|(origin, words)| (shown(&origin.to_string(), WORDS), shown(words, WORDS)))
                 .collect(),
             help: diagnostic.help.as_deref().map(|help| shown(help, SENTENCE)),

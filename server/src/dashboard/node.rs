@@ -30,6 +30,9 @@ const RUNS: u32 = 90;
 /// So many of them are listed, quiet ones folded.
 const LISTED: usize = 40;
 
+/// So many labels are shown.
+const LABELS: usize = 30;
+
 /// So many events are listed; their texts are whole in the report.
 const EVENTS: u32 = 20;
 const NAME: usize = 300;
@@ -209,7 +212,29 @@ impl Node {
     /// Its labels, as far as they are shown.
     fn labels(function: &Function) -> Vec<(Shown, Shown)> {
         let short = |text: &String| Shown::from(text.as_str()).short(100);
-        function.labels.iter().take(30).map(|(name, value)| (short(name), short(value))).collect()
+        function.labels.iter().take(LABELS).map(|(name, value)| (short(name), short(value))).collect()
+    }
+
+    /// How many labels are not shown.
+    fn labels_more(function: &Function) -> usize {
+        function.labels.len().saturating_sub(LABELS)
+    }
+
+    /// How many of the drawn runs the list ends before.
+    fn not_listed(&self) -> usize {
+        let listed: usize = self.runs.iter().map(|run| 1 + run.quiet_before).sum();
+        self.bars.len().saturating_sub(listed)
+    }
+
+    /// Whether there may be older events than those that are listed.
+    fn is_full(&self) -> bool {
+        self.events.len() >= EVENTS as usize
+    }
+
+    /// How the drawn runs ended, each once, the worst first.
+    fn outcomes(&self) -> Vec<State> {
+        let is_drawn = |state: &State| self.bars.iter().any(|bar| bar.run.outcome == *state);
+        State::ALL.into_iter().filter(is_drawn).collect()
     }
 
     fn drawing_width(&self) -> usize {

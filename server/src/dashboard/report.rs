@@ -39,13 +39,16 @@ const LINE: usize = 40;
 /// So many phases and types are told, the longest.
 const TIMES: usize = 32;
 
+/// So many phases and types are shown, the longest; the API tells [`TIMES`] of each.
+const SHOWN_TIMES: usize = 8;
+
 /// A line of a diff.
 #[derive(Debug, PartialEq, Eq)]
-pub struct DiffLine<'a> {
+pub struct DiffLine {
     /// As the style calls it.
     pub kind: &'static str,
-    /// What stands there.
-    pub text: &'a str,
+    /// What stands there; where it is cut, it says how much is missing.
+    pub text: Shown,
 }
 
 /// An event.
@@ -123,7 +126,7 @@ impl Change {
     }
 
     /// The lines of the diff, as far as they are shown.
-    pub fn diff_lines(&self) -> Vec<DiffLine<'_>> {
+    pub fn diff_lines(&self) -> Vec<DiffLine> {
         let kind = |line: &str| match line.as_bytes().first() {
             _ if line.starts_with("+++") || line.starts_with("---") => "file",
             Some(b'+') => "added",
@@ -134,7 +137,7 @@ impl Change {
         let lines = size::fitting(self.all_diff_lines(), DIFF, |line| size::cost(line) + LINE);
         lines
             .into_iter()
-            .map(|text| DiffLine { kind: kind(text), text: size::beginning(text, DIFF).0 })
+            .map(|text| DiffLine { kind: kind(text), text: size::short(text, DIFF).into() })
             .collect()
     }
 
@@ -168,6 +171,11 @@ impl Change {
         self.sources.iter().take(PLACES).map(Self::place)
     }
 
+    /// How many of those places are not shown.
+    fn places_more(&self) -> usize {
+        self.sources.len().saturating_sub(PLACES)
+    }
+
     /// What it takes on a page, or whole in the API.
     fn cost(&self) -> usize {
         let texts =
@@ -175,13 +183,6 @@ impl Change {
         let texts = texts.into_iter().flatten().chain([&self.resource]).chain(&self.sources);
         let lines = self.all_diff_lines().count();
         EVENT + texts.map(|text| size::cost(text.raw())).sum::<usize>() + LINE * lines
-    }
-}
-
-impl DiffLine<'_> {
-    /// The line for a page.
-    pub fn shown(&self) -> Shown {
-        self.text.into()
     }
 }
 
@@ -226,10 +227,12 @@ pub struct Report {
     pub error: Option<Shown>,
     /// How many resources ended how.
     pub counts: Counts,
-    /// Milliseconds by phase.
+    /// Milliseconds by phase, the longest ones.
     pub phases: BTreeMap<String, u64>,
-    /// Milliseconds by type of resource.
+    /// Milliseconds by type of resource, the longest ones.
     pub types: BTreeMap<String, u64>,
+    /// How many phases and types took less than those.
+    pub more_times: usize,
     /// Which events were asked for.
     pub part: Part,
     /// How many those are.
@@ -310,7 +313,13 @@ impl Report {
         let line = |(name, millis): (&String, &u64)| {
             (name.as_str().into(), text::duration(i64::try_from(*millis).unwrap_or(i64::MAX)))
         };
-        all.into_iter().take(8).map(line).collect()
+        all.into_iter().take(SHOWN_TIMES).map(line).collect()
+    }
+
+    /// How many phases and types are not shown.
+    fn faster(&self) -> usize {
+        let hidden = |of: &BTreeMap<String, u64>| of.len().saturating_sub(SHOWN_TIMES);
+        self.more_times + hidden(&self.phases) + hidden(&self.types)
     }
 }
 
@@ -395,6 +404,7 @@ pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> 
         agent: row.agent.into(),
         error: row.error.map(|error| size::short(&error, REASON).into()),
         counts: row.counts,
+        more_times: [&body.phases, &body.types].map(|of| of.len().saturating_sub(TIMES)).iter().sum(),
         phases: longest(body.phases),
         types: longest(body.types),
         count: changes.len(),

@@ -15,6 +15,9 @@ pub(super) mod revision;
 
 use revision::{Resolved, Wanted};
 
+/// So many characters of a commit's subject are kept.
+const SUBJECT: usize = 200;
+
 /// A branch, tag or commit of a repository to take snapshots of.
 pub struct GitRepository {
     repository: gix::ThreadSafeRepository,
@@ -301,9 +304,18 @@ fn written(commit: &gix::Commit<'_>) -> Option<Written> {
     let subject = commit.message_raw_sloppy().to_string();
     Some(Written {
         author: format!("{} <{}>", author.name, author.email),
-        subject: subject.lines().next().unwrap_or_default().chars().take(200).collect(),
+        subject: first_line(&subject),
         at: jiff::Timestamp::from_second(commit.time().ok()?.seconds).ok()?,
     })
+}
+
+/// The first line of a message; a very long one is cut, and says so.
+fn first_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    match line.char_indices().nth(SUBJECT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 fn broken(path: &Path, reason: &str) -> RepoError {

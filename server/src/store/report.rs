@@ -214,7 +214,8 @@ fn note_last_run(connection: &Connection, report: i64) -> Result<()> {
         .prepare_cached(
             "INSERT OR REPLACE INTO last_run
              SELECT node, received_at, mode, source, commit_id, total, unchanged, changed, corrective, would_change, failed,
-               skipped, not_applicable, \"off\", refreshed, dropped, substr(error, 1, 300) FROM report WHERE id = ?1",
+               skipped, not_applicable, \"off\", refreshed, dropped,
+               CASE WHEN length(error) > 300 THEN substr(error, 1, 300) || '…' ELSE error END FROM report WHERE id = ?1",
         )?
         .execute([report])?;
     Ok(())

@@ -88,7 +88,8 @@ fn who_wants_no_colours_reads_the_same_without_them() {
 #[test]
 fn long_values_are_cut_and_hashes_are_short() {
     assert_eq!(value(&format!("sha256:{}", "a".repeat(64))), "sha256:aaaaaaaaaaaa…");
-    assert_eq!(value(&"ü".repeat(500)).chars().count(), MAX_VALUE + 1);
+    let cut = format!("{}… (and 300 characters)", "ü".repeat(MAX_VALUE));
+    assert_eq!(value(&"ü".repeat(500)), cut);
     assert_eq!(value("0644"), "0644");
 }
 
@@ -152,4 +153,11 @@ fn what_is_not_applicable_is_said_in_the_last_line_and_is_not_green() {
     assert!(summary(&report, Style::Plain).starts_with("1 not applicable, 1 unchanged"));
     let shown = summary(&report, Style::Terminal);
     assert!(shown.contains(&Style::Terminal.warn("1 not applicable")), "{shown}");
+}
+
+#[test]
+fn what_is_left_out_and_cut_is_said() {
+    let counts = Counts { total: 1, unchanged: 1, dropped: 7, ..Counts::default() };
+    let told = text(&report(vec![], counts), None, Style::Plain);
+    assert!(told.ends_with("; 7 events left out of the report\n"), "{told}");
 }

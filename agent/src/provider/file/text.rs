@@ -13,7 +13,8 @@ use crate::system::Opened;
 /// Larger files are not compared line by line.
 const MAX_TEXT: u64 = 256 * 1024;
 
-const CUT: &str = "… (cut)\n";
+/// What it takes to say how much of a diff is missing.
+const ROOM_FOR_MORE: usize = 60;
 
 /// A unified diff from what a file holds to what it should hold; none where either is large or no text.
 pub(super) fn diff(old: Option<&mut Opened>, new: &Content, source: &dyn ContentSource) -> Option<String> {
@@ -47,18 +48,23 @@ fn text(bytes: Vec<u8>) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
+/// The lines before the first that is compared.
+const HEADER: usize = 3;
+
 fn unified(old: &str, new: &str) -> String {
     let diff = TextDiff::from_lines(old, new);
     let text = diff.unified_diff().context_radius(3).header("is", "should").to_string();
     if text.len() <= MAX_DIFF {
         return text;
     }
-    let mut end = MAX_DIFF - CUT.len();
-    while !text.is_char_boundary(end) {
-        end -= 1;
+    let end = text.floor_char_boundary(MAX_DIFF - ROOM_FOR_MORE);
+    match text[..end].rfind('\n') {
+        Some(newline) if newline > 0 && text[..newline].lines().count() > HEADER => {
+            let (shown, rest) = text.split_at(newline + 1);
+            format!("{shown}… (and {} lines)\n", rest.lines().count())
+        }
+        _ => format!("{}… (and {} bytes)\n", &text[..end], text.len() - end),
     }
-    let end = text[..end].rfind('\n').map_or(end, |newline| newline + 1);
-    format!("{}{CUT}", &text[..end])
 }
 
 #[cfg(test)]
@@ -69,7 +75,16 @@ mod tests {
     fn a_long_diff_is_cut_at_a_line() {
         let new: String = (0..5000).map(|i| format!("line {i} ü\n")).collect();
         let diff = unified("", &new);
-        assert!(diff.len() <= MAX_DIFF && diff.ends_with(&format!("ü\n{CUT}")));
+        let shown = diff.lines().filter(|line| line.starts_with("+line")).count();
+        assert!(diff.len() <= MAX_DIFF, "{}", diff.len());
+        assert!(diff.ends_with(&format!("ü\n… (and {} lines)\n", 5_000 - shown)), "{diff}");
+    }
+
+    #[test]
+    fn of_a_long_line_the_beginning_is_kept() {
+        let diff = unified("", &"ü".repeat(20_000));
+        assert!(diff.len() <= MAX_DIFF && diff.contains("+üü"), "{diff}");
+        assert!(diff.lines().last().unwrap().contains("… (and "), "{diff}");
     }
 
     #[test]

@@ -69,7 +69,13 @@ fn turn_of(name: &str, stdout: &str) -> Option<String> {
     if said.is_empty() {
         return None;
     }
-    Some(format!("{}\n{}", lines[start], said[said.len().saturating_sub(LINES)..].join("\n")))
+    let left_out = match said.len().saturating_sub(LINES) {
+        0 => String::new(),
+        1 => "[1 line left out]\n".to_owned(),
+        many => format!("[{many} lines left out]\n"),
+    };
+    let last = &said[said.len().saturating_sub(LINES)..];
+    Some(format!("{}\n{left_out}{}", lines[start], last.join("\n")))
 }
 
 #[cfg(test)]
@@ -104,6 +110,14 @@ E: Sub-process /usr/bin/dpkg returned an error code (1)
         let error = failure(&Invocation::new(["apt-get"]), &output(STDOUT, STDERR)).to_string();
         assert!(error.contains("Setting up fok (1.0-1) ...\nchecking the licence\nno way"), "{error}");
         assert!(error.contains("post-installation script") && !error.contains("is fine"), "{error}");
+    }
+
+    #[test]
+    fn of_a_script_that_says_much_the_last_lines_are_told_and_how_many_are_not() {
+        let much: String = (1..=20).map(|line| format!("line {line}\n")).collect();
+        let stdout = format!("Setting up fok (1.0-1) ...\n{much}");
+        let error = failure(&Invocation::new(["apt-get"]), &output(&stdout, STDERR)).to_string();
+        assert!(error.contains("Setting up fok (1.0-1) ...\n[8 lines left out]\nline 9\n"), "{error}");
     }
 
     #[test]
