@@ -10,7 +10,10 @@ use holdfast_server::repo::Directory;
 
 const AGENT_EXIT_CODES: &[(u8, &str)] = &[
     (0, "nothing failed; with `--detailed-exitcodes`: nothing to do"),
-    (1, "a resource failed, there was no run, or the server refused a new catalog"),
+    (
+        1,
+        "a resource failed, there was no run, the server refused a new catalog, or the output cannot be written",
+    ),
     (2, "with `--detailed-exitcodes`: changed, or would change"),
     (4, "with `--detailed-exitcodes`: failed"),
     (6, "with `--detailed-exitcodes`: changed and failed"),

@@ -3,9 +3,11 @@
 //! Data goes to standard output, talk to standard error, each by one function that outlives its reader.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use holdfast_catalog::harmless;
 
@@ -14,13 +16,14 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Place;
-use crate::enforce::EVENTS;
+use crate::enforce::{EVENTS, WORK};
 
 mod apply;
 mod doctor;
 mod enroll;
 mod facts;
 mod outcome;
+mod progress;
 mod run;
 mod status;
 mod style;
@@ -108,7 +111,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     listen_to_logs();
-    match dispatch(&cli) {
+    let done = dispatch(&cli);
+    progress::clear();
+    match done {
         Ok(code) => code,
         Err(error) => {
             let words = harmless::block(&format!("{error:#}")).into_owned();
@@ -119,16 +124,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Logs go to standard error, from warnings on, without the events of a run: those are in its own output.
-/// `HOLDFAST_LOG=info` shows them as they happen.
+/// `HOLDFAST_LOG=info` shows them as they happen; without it, a terminal shows what is at hand.
 fn listen_to_logs() {
-    let (filter, refused) = log_filter(std::env::var("HOLDFAST_LOG").ok());
+    let asked = std::env::var("HOLDFAST_LOG").ok();
+    let is_watched = asked.is_none() && std::io::stderr().is_terminal();
+    let (filter, refused) = log_filter(asked);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| {
+            progress::clear();
+            std::io::stderr()
+        })
         .with_ansi(Style::of(&std::io::stderr()) == Style::Terminal)
         .with_target(false)
         .without_time();
     // A second listener is refused, as in tests that call this twice: the first one goes on.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    // A layer without a filter would have all that is logged looked at.
+    let work = if is_watched { LevelFilter::INFO } else { LevelFilter::OFF };
+    let progress = progress::Progress.with_filter(Targets::new().with_target(WORK, work));
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).with(progress).try_init();
     if let Some(why) = refused {
         tracing::warn!("{why}");
     }
@@ -161,33 +174,48 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "holdfast-agent", &mut script);
-            print_text(&String::from_utf8_lossy(&script));
+            print_text(&String::from_utf8_lossy(&script))?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
 impl Common {
+    /// The root that is managed: whoever mistypes it is told, instead of having another one made.
+    fn root(&self) -> anyhow::Result<&Path> {
+        anyhow::ensure!(self.root.is_dir(), "there is no directory {} to manage", self.root.display());
+        Ok(&self.root)
+    }
+
     fn place(&self) -> anyhow::Result<Place> {
-        Ok(Place::find(&self.root, self.config.as_deref(), self.state_dir.as_deref())?)
+        Ok(Place::find(self.root()?, self.config.as_deref(), self.state_dir.as_deref())?)
     }
 }
 
 /// Pretty JSON on standard output, with nothing in it that steers a terminal.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print_text(&(harmless::json(&serde_json::to_string_pretty(value)?) + "\n"));
-    Ok(())
+    print_text(&(harmless::json(&serde_json::to_string_pretty(value)?) + "\n"))
 }
 
-/// Data, on standard output. A reader that has seen enough, such as `head`, is no error.
-fn print_text(text: &str) {
-    use std::io::Write as _;
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+/// Data, on standard output. A reader that has seen enough, such as `head`, is no error; a full disk is.
+fn print_text(text: &str) -> anyhow::Result<()> {
+    write_to(std::io::stdout().lock(), text)
+}
+
+fn write_to(mut out: impl std::io::Write, text: &str) -> anyhow::Result<()> {
+    progress::clear();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Talk, on standard error: nobody may be listening, which is no reason to die.
 fn say(words: &str) {
     use std::io::Write as _;
+    progress::clear();
     let _ = writeln!(std::io::stderr(), "{words}");
 }
 
@@ -209,6 +237,40 @@ mod tests {
         assert_eq!(code(&["apply"]), format!("{:?}", ExitCode::from(64)));
         assert_eq!(code(&["--nonsense"]), format!("{:?}", ExitCode::from(64)));
         assert_eq!(code(&["--help"]), format!("{:?}", ExitCode::SUCCESS));
+    }
+
+    #[test]
+    fn a_root_that_is_not_there_is_not_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let root = parent.path().join("typo").into_os_string();
+        for command in ["run", "status", "doctor", "facts"] {
+            let given = ["holdfast-agent".into(), command.into(), "--root".into(), root.clone()];
+            assert_eq!(format!("{:?}", main(given)), format!("{:?}", ExitCode::FAILURE), "{command}");
+        }
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn to_look_makes_no_state_directory() {
+        let root = tempfile::tempdir().unwrap();
+        let given = ["holdfast-agent".into(), "status".into(), "--root".into(), root.path().into()];
+        assert_eq!(format!("{:?}", main(given)), format!("{:?}", ExitCode::FAILURE));
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_none() {
+        struct Out(std::io::ErrorKind);
+        impl std::io::Write for Out {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(write_to(Out(std::io::ErrorKind::BrokenPipe), "x").is_ok());
+        assert!(write_to(Out(std::io::ErrorKind::StorageFull), "x").is_err());
     }
 
     #[test]

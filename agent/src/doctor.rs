@@ -73,9 +73,9 @@ pub fn examine(place: &Place) -> Vec<Finding> {
 
 fn facts_of(place: &Place) -> Judged {
     let found = facts::stable(&place.root).map_err(|error| error.to_string())?;
-    Ok(match found.warnings.first() {
-        None => (Health::Good, "can be read".to_owned()),
-        Some(warning) => (Health::Doubtful, warning.clone()),
+    Ok(match found.warnings.is_empty() {
+        true => (Health::Good, "can be read".to_owned()),
+        false => (Health::Doubtful, found.warnings.join("; ")),
     })
 }
 

@@ -34,7 +34,7 @@ mod turns;
 mod view;
 
 pub(crate) use memory::UNENDED;
-pub(crate) use record::EVENTS;
+pub(crate) use record::{EVENTS, WORK};
 
 /// What a run works with.
 #[derive(Clone, Copy)]

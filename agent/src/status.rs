@@ -85,6 +85,11 @@ pub struct Aside {
 }
 
 impl Status {
+    /// Whether there was a catalog to look by.
+    pub fn took_place(&self) -> bool {
+        self.commit.is_some() || self.counts.total > 0
+    }
+
     /// The status after a run, and after the one `before`.
     pub fn of(report: &Report, certname: &Certname, aside: &Aside, before: Option<Self>) -> Self {
         let wait = SignedDuration::try_from(aside.next_run).unwrap_or_default();
@@ -208,6 +213,13 @@ mod tests {
             next_run: NOW,
             next_run_seconds: 600,
         }
+    }
+
+    #[test]
+    fn a_run_without_a_catalog_did_not_take_place() {
+        assert!(last().took_place());
+        let none = Status { commit: None, counts: Counts::default(), source: Source::Cache, ..last() };
+        assert!(!none.took_place());
     }
 
     #[test]

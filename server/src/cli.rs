@@ -35,7 +35,7 @@ const USAGE: u8 = 64;
 
 /// Configuration management for many small machines: the server and the operator's commands.
 #[derive(Parser)]
-#[command(name = "holdfast", version, arg_required_else_help = true, disable_help_subcommand = true)]
+#[command(name = "holdfast", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -167,7 +167,7 @@ impl Command {
         match done {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                say!("holdfast: {}", harmless::block(&error.to_string()));
+                say!("error: {}", harmless::block(&error.to_string()));
                 ExitCode::FAILURE
             }
         }
@@ -176,12 +176,17 @@ impl Command {
 
 /// Prints a line, or several. A reader that has seen enough, such as `head`, is no error; anything else is.
 fn print(text: impl std::fmt::Display) {
+    print_bytes(Ok(format!("{text}\n").into_bytes()));
+}
+
+fn print_bytes(text: std::io::Result<Vec<u8>>) {
     use std::io::Write as _;
-    let written = writeln!(std::io::stdout().lock(), "{text}");
+    let mut out = std::io::stdout().lock();
+    let written = text.and_then(|text| out.write_all(&text)).and_then(|()| out.flush());
     if let Err(error) = written
         && error.kind() != std::io::ErrorKind::BrokenPipe
     {
-        say!("holdfast: cannot write to standard output: {error}");
+        say!("error: cannot write to standard output: {error}");
         std::process::exit(1);
     }
 }

@@ -34,6 +34,6 @@ pub fn pages() -> Vec<Page> {
 const SERVER_EXIT_CODES: &[(u8, &str)] = &[
     (0, "found, nothing wrong, done"),
     (1, "not found, errors in the repository, could not; `docs --check`: a page differs"),
-    (2, "`lookup`: an error in the data"),
+    (2, "`lookup`: an error in the data; `poke --commit`: in force, with faults in tenants' data"),
     (64, "wrong usage"),
 ];

@@ -32,10 +32,12 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let stop = stop::on_signal()?;
     let report = run::apply(&place, &state, &given, mode, &stop)?;
+    // What was done is told first: it was done, whether or not the file can be written.
+    let printed = outcome::print(&report, Some(given.certname()), common);
     if let Some(path) = &arguments.report {
         let json = serde_json::to_string_pretty(&report)?;
         std::fs::write(path, json + "\n").with_context(|| format!("cannot write {}", path.display()))?;
     }
-    outcome::print(&report, Some(given.certname()), common)?;
+    printed?;
     Ok(outcome::exit_code(&report, false, common))
 }

@@ -18,7 +18,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
                     Health::Doubtful => style.warn("look"),
                     Health::Bad => style.bad("bad "),
                 };
-                super::print_text(&format!("{mark} {:<9} {}\n", finding.part, harmless(&finding.words)));
+                super::print_text(&format!("{mark} {:<9} {}\n", finding.part, harmless(&finding.words)))?;
             }
         }
     }

@@ -118,13 +118,39 @@ fn tell(identity: &Identity, common: &Common) -> anyhow::Result<()> {
         style.strong(identity.certname.as_str()),
         identity.server
     ));
-    super::say("next: `holdfast-agent run --once`, or `systemctl enable --now holdfast-agent`");
+    super::say(&next(common));
     Ok(())
+}
+
+/// What to do then: of another root, no service takes care.
+fn next(common: &Common) -> String {
+    let given = [("--root", Some(&common.root).filter(|root| root.as_os_str() != "/"))];
+    let given = given.into_iter().chain([("--config", common.config.as_ref())]);
+    let given = given.chain([("--state-dir", common.state_dir.as_ref())]);
+    let told: String =
+        given.filter_map(|(option, path)| Some(format!(" {option} {}", path?.display()))).collect();
+    match told.is_empty() {
+        true => "next: `holdfast-agent run --once`, or `systemctl enable --now holdfast-agent`".to_owned(),
+        false => super::style::harmless(&format!("next: `holdfast-agent run --once{told}`")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::other_name;
+    use super::*;
+
+    #[test]
+    fn what_is_next_is_for_the_same_root() {
+        let common = |root: &str| Common {
+            config: None,
+            state_dir: None,
+            root: root.into(),
+            detailed_exitcodes: false,
+            format: Format::Text,
+        };
+        assert!(next(&common("/")).contains("`systemctl enable"));
+        assert_eq!(next(&common("/srv/image")), "next: `holdfast-agent run --once --root /srv/image`");
+    }
 
     #[test]
     fn a_host_of_another_name_is_told_whose_join_string_it_used() {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::{Common, Style, print_json, say};
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
-    let found = crate::facts::stable(&common.root)?;
+    let found = crate::facts::stable(common.root()?)?;
     for warning in &found.warnings {
         say(&format!(
             "{} {}",

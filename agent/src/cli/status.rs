@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Common, Format, Style};
 use crate::config::Place;
-use crate::identity::{Identity, now};
+use crate::identity::{self, Identity, now};
 use crate::run::unended;
 use crate::service::Service;
 use crate::spool::Spool;
@@ -39,11 +39,13 @@ struct Shown {
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
+    // To look makes nothing.
+    anyhow::ensure!(place.state_dir.exists(), identity::Error::NotEnrolled);
     let state = StateDir::open(&place.state_dir)?;
     let shown = look(&place, &state)?;
     match common.format {
         Format::Json => super::print_json(&shown)?,
-        Format::Text => super::print_text(&text(&shown, now(), Style::of(&std::io::stdout()))),
+        Format::Text => super::print_text(&text(&shown, now(), Style::of(&std::io::stdout())))?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -117,8 +119,12 @@ fn of_last_run(lines: &mut Vec<(&str, String)>, shown: &Shown, last: &Status, no
     };
     let audit = if last.mode == Mode::Audit { ", an audit" } else { "" };
     let ago = ago(now.duration_since(last.started));
-    lines.push(("last run", format!("{ago}, by the catalog of {source}{audit}")));
-    lines.push(("result", result(last, style)));
+    if last.took_place() {
+        lines.push(("last run", format!("{ago}, by the catalog of {source}{audit}")));
+        lines.push(("result", result(last, style)));
+    } else {
+        lines.push(("last run", style.bad(&format!("{ago}: it did not take place, nothing was looked at"))));
+    }
     let runs_on = shown
         .runs_on
         .as_deref()

@@ -12,7 +12,7 @@ use holdfast_catalog::report::Status;
 use super::check::{self, Verdict, contained};
 use super::claims::Claims;
 use super::memory::Memory;
-use super::record::{Record, Told};
+use super::record::{Record, Told, WORK};
 use super::turns::{Came, Turns};
 use super::view::View;
 use super::{Run, Subject};
@@ -225,6 +225,7 @@ impl Correct<'_, '_, '_> {
             jobs.iter().map(|job| (self.subjects[job.index].typed, job.changes.as_slice())).collect();
         let writing = self.run.writing(self.reading.named);
         self.memory.begin();
+        self.tell_of(&jobs);
         self.view.act(jobs.iter().map(|job| job.index).collect());
         let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         self.record.times.add(first.type_name(), took);
@@ -242,6 +243,12 @@ impl Correct<'_, '_, '_> {
             let (came, mended) = self.applied(job, &result.unwrap_or_else(none), took);
             self.finish(index, came, &mended);
         }
+    }
+
+    /// Says what is at hand, which may take its time.
+    fn tell_of(&self, jobs: &[Job]) {
+        let name = |job: &Job| self.subjects[job.index].resource.reference.to_string();
+        tracing::info!(target: WORK, "{}", jobs.iter().map(name).collect::<Vec<_>>().join(", "));
     }
 
     /// Records what became of each change; answers with those that were made.

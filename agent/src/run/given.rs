@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::catalog::{Bundle, Catalog, InvalidCatalog};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::hash::ContentHash;
+use holdfast_catalog::value::MASKED;
 
 use crate::content::{self, ContentSource};
 
@@ -39,6 +40,12 @@ pub enum Error {
         /// Why.
         error: serde_json::Error,
     },
+    /// Its secrets are masked.
+    #[error(
+        "{0} holds masked secrets: it was made to be looked at; `holdfast compile --bundle FILE --with-secrets` makes what \
+         can be applied"
+    )]
+    Masked(PathBuf),
     /// A content of the bundle is not what its name says.
     #[error("{path}: the content {name} is damaged; write the bundle again")]
     Content {
@@ -77,7 +84,10 @@ impl Given {
             Err(_) if text.contains("\"contents\"") => serde_json::from_str::<Bundle>(text),
             Err(error) => Err(error),
         };
-        let bundle = parsed.map_err(|error| Error::Parse { path: path.to_owned(), error })?;
+        let bundle = parsed.map_err(|error| match error.to_string().starts_with(MASKED) {
+            true => Error::Masked(path.to_owned()),
+            false => Error::Parse { path: path.to_owned(), error },
+        })?;
         bundle.catalog.validate().map_err(|error| Error::Invalid { path: path.to_owned(), error })?;
         let contents = bundle.contents.into_iter().map(|(name, base64)| {
             content(&name, &base64).ok_or_else(|| Error::Content { path: path.to_owned(), name })
@@ -143,7 +153,7 @@ mod tests {
         let bundle = format!(r#"{{"catalog":{masked},"contents":{{}}}}"#);
         for text in [masked, bundle] {
             let error = parse(&text).unwrap_err();
-            assert!(error.contains("--with-secrets"), "{error}");
+            assert!(error.contains("--with-secrets") && !error.contains(" line "), "{error}");
         }
     }
 

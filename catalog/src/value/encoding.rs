@@ -206,15 +206,16 @@ impl<'de> Visitor<'de> for LimitedValue<'_> {
     }
 }
 
+/// What is wrong with a value whose secrets were masked for people.
+pub const MASKED: &str = "a masked secret: this was made to be looked at";
+
 fn sensitive(value: &Value) -> Result<Sensitive, &'static str> {
     let Kind::List(list) = &value.kind else {
         return match &value.kind {
             Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Null => {
                 Ok(Sensitive::scalar(value.kind.clone()))
             }
-            Kind::String(_) => Err(
-                "a masked secret: this was made to be looked at; `holdfast compile --bundle FILE --with-secrets` makes what can be applied",
-            ),
+            Kind::String(_) => Err(MASKED),
             _ => Err("a sensitive value is a scalar or a list of stretches"),
         };
     };

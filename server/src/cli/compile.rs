@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::catalog::Bundle;
 use holdfast_catalog::harmless;
+use holdfast_catalog::value::Value;
 
 use crate::compile::{Compiled, compile};
 use crate::diagnose;
@@ -25,7 +26,7 @@ pub(super) struct Args {
     /// Puts secrets into the bundle; without it they are masked, and the agent refuses it if there are any.
     #[arg(long, requires = "bundle")]
     with_secrets: bool,
-    /// How the catalog is written: there is one way.
+    /// How the JSON is written: indented for `text`, on one line for `json`.
     #[arg(long, value_enum, default_value = "json")]
     format: super::Format,
 }
@@ -59,13 +60,29 @@ pub(super) fn run(args: &Args) -> Ended {
             Ended::Well
         }
         Some(path) => match write_bundle(path, &compiled, args.with_secrets) {
-            Ok(()) => Ended::Well,
+            Ok(()) => {
+                say!("{}", written(path, &compiled, args.with_secrets));
+                Ended::Well
+            }
             Err(error) => {
                 say!("error: cannot write {}: {error}", path.display());
                 Ended::Badly
             }
         },
     }
+}
+
+/// What is in a bundle, and whether an agent takes it.
+fn written(path: &Path, compiled: &Compiled, with_secrets: bool) -> String {
+    let resources = &compiled.catalog.resources;
+    let has_secrets =
+        || resources.iter().any(|resource| resource.attributes.values().any(Value::is_sensitive));
+    let but = match !with_secrets && has_secrets() {
+        true => "; its secrets are masked, so an agent refuses it: --with-secrets puts them in",
+        false => "",
+    };
+    let (resources, files) = (resources.len(), compiled.contents.len());
+    format!("wrote {}: resources: {resources}, files: {files}{but}", path.display())
 }
 
 fn write_bundle(path: &Path, compiled: &Compiled, with_secrets: bool) -> std::io::Result<()> {

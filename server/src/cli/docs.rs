@@ -43,14 +43,20 @@ pub(super) fn run(args: &Args) -> Ended {
             differing.push((path, text));
         }
     }
-    if args.check { tell(&differing) } else { write(&args.directory, &differing) }
+    let whole = std::path::absolute(&args.directory).unwrap_or_else(|_| args.directory.clone());
+    let root = repository::root(&whole).unwrap_or(&args.directory);
+    if args.check { tell(&differing) } else { write(root, &differing) }
 }
 
 fn tell(differing: &[(String, String)]) -> Ended {
     for (path, _) in differing {
         print(format!("{path} differs from its manifests; `holdfast docs` writes it anew"));
     }
-    if differing.is_empty() { Ended::Well } else { Ended::Badly }
+    if !differing.is_empty() {
+        return Ended::Badly;
+    }
+    say!("every README is as its manifests say");
+    Ended::Well
 }
 
 fn write(directory: &Path, differing: &[(String, String)]) -> Ended {
@@ -87,7 +93,7 @@ mod tests {
         std::fs::create_dir_all(&manifests).unwrap();
         let manifest = manifests.join("init.toml");
         std::fs::write(&manifest, "doc = \"A greeting.\"\n").unwrap();
-        let docs = |check| run(&Args { directory: directory.path().to_owned(), check });
+        let docs = |check| run(&Args { directory: manifests.clone(), check });
         assert_eq!(docs(true), Ended::Badly);
         assert_eq!(docs(false), Ended::Well);
         assert_eq!(docs(true), Ended::Well);

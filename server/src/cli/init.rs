@@ -52,6 +52,12 @@ pub(super) fn run(args: &Args) -> Ended {
 }
 
 fn write(directory: &Path) -> io::Result<()> {
+    if directory.exists() && !directory.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            "there is something, and it is no directory",
+        ));
+    }
     std::fs::create_dir_all(directory)?;
     let foreign =
         std::fs::read_dir(directory)?.filter_map(Result::ok).any(|entry| entry.file_name() != ".git");
@@ -90,6 +96,7 @@ mod tests {
             "one file is written over another: {paths:?}"
         );
         assert_eq!(write(&directory).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(write(&directory.join("README.md")).unwrap_err().kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]

@@ -67,6 +67,10 @@ impl Command {
 }
 
 fn print_users(users: &[UserView]) {
+    if users.is_empty() {
+        say!("there is no user, and nobody can log in: `holdfast user add NAME` adds one");
+        return;
+    }
     let row = |user: &UserView| {
         let role = if user.role == Role::Operator { "operator" } else { "viewer" };
         let password = if user.password { "set" } else { "not set" };
