@@ -281,7 +281,7 @@ fn page_of(
 pub async fn show(asked: Asked, which: Result<web::Query<Which>, actix_web::Error>) -> HttpResponse {
     let view = match which {
         Ok(which) => view(&asked, which.into_inner()).await,
-        Err(error) => Err(Error::Wrong(error.to_string())),
+        Err(error) => Err(Error::not_understood(&error)),
     };
     asked.answer(view).await
 }

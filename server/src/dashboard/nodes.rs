@@ -269,7 +269,7 @@ pub async fn show(asked: Asked, filter: Result<web::Query<Filter>, actix_web::Er
     let view = match filter {
         Ok(filter) if filter.longest() <= ASKED => view(&asked, filter.into_inner()).await,
         Ok(_) => Err(Error::Wrong(format!("a list is asked for by texts of {ASKED} bytes at most"))),
-        Err(error) => Err(Error::Wrong(error.to_string())),
+        Err(error) => Err(Error::not_understood(&error)),
     };
     asked.answer(view).await
 }

@@ -74,6 +74,13 @@ impl From<store::Error> for Error {
 }
 
 impl Error {
+    /// The words after the `?` of an address are not those that its page knows.
+    pub fn not_understood(error: &actix_web::Error) -> Self {
+        let error = error.to_string();
+        let why = error.strip_prefix("Query deserialize error: ").unwrap_or(&error);
+        Self::Wrong(format!("this address is not understood: {why}"))
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,

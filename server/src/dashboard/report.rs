@@ -425,7 +425,7 @@ pub async fn show(
 ) -> HttpResponse {
     let view = match part {
         Ok(part) => view(&asked, &report, part.into_inner()).await,
-        Err(error) => Err(Error::Wrong(error.to_string())),
+        Err(error) => Err(Error::not_understood(&error)),
     };
     asked.answer(view).await
 }

@@ -111,7 +111,8 @@ async fn the_overview_says_what_is_in_force_and_what_is_broken_with_line_and_car
         "[unknown-key]",
         "hieradata/customers/acme.toml:2:1",
         "worker_proceses = …\n",
-        "^^^^^^^^^^^^^^^ not a parameter of `profile::nginx`",
+        "^^^^^^^^^^^^^^^ ",
+        "not a parameter of `profile::nginx`",
         "did you mean `worker_processes`?",
         "href=\"/nodes?state=failed\"",
     ] {
