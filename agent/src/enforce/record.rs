@@ -243,8 +243,9 @@ impl<'a> Record<'a> {
     fn add(&mut self, index: usize, mut event: Event) {
         let of_it = || Redact::of(&self.subjects[index].resource.attributes);
         let own = self.own_secrets.entry(index).or_insert_with(of_it);
-        let attributes = self.subjects.iter().map(|subject| &subject.resource.attributes);
-        let all = self.secrets.get_or_init(|| Redact::of_all(attributes));
+        let resources = self.subjects.iter().map(|subject| subject.resource);
+        let all = resources.map(|resource| (&*resource.reference.title, &resource.attributes));
+        let all = self.secrets.get_or_init(|| Redact::of_all(all));
         event.diff = event.diff.take().map(|diff| own.text(all.text(diff)));
         // Cut last, so that no half of a secret is left that the whole would have been replaced for.
         event.reason = event.reason.take().map(|reason| cut(own.said(all.said(reason))));

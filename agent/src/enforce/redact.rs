@@ -21,8 +21,15 @@ const TELLING: usize = 8;
 pub(super) enum Redact {
     /// It has none.
     Nothing,
-    /// These are replaced, longest first; and pieces of them in what tools say.
-    These(Vec<String>, Pieces),
+    /// Some are known.
+    These {
+        /// Replaced wherever they stand, longest first.
+        secrets: Vec<String>,
+        /// Replaced where they stand as words.
+        words: Vec<String>,
+        /// Of the secrets, in what tools say.
+        pieces: Pieces,
+    },
     /// One is too short to be told from other text.
     Everything,
 }
@@ -34,19 +41,30 @@ impl Redact {
         if secrets.iter().any(|secret| secret.len() < SHORT) {
             return Self::Everything;
         }
-        Self::these(secrets, SHORT, SHORTEST)
+        Self::these(secrets, Vec::new(), SHORT, SHORTEST)
     }
 
-    /// For every resource of a catalog: what one is given another may print, as a service does that quotes its settings. A
-    /// secret that may be a word of any text, such as `root`, is hidden beside its own resource alone.
-    pub(super) fn of_all<'a>(resources: impl Iterator<Item = &'a Attributes>) -> Self {
-        let secrets = resources.flat_map(all).filter(|secret| secret.len() >= TELLING);
-        Self::these(secrets.collect(), TELLING, TELLING)
+    /// For every resource of a catalog, by title and attributes: what one is given another may print, as a service does that
+    /// quotes its settings. A short secret is hidden as a word, unless the catalog has that word in plain, such as `root`.
+    pub(super) fn of_all<'a>(resources: impl Iterator<Item = (&'a str, &'a Attributes)> + Clone) -> Self {
+        let secrets = resources.clone().flat_map(|(_, attributes)| all(attributes));
+        let (secrets, mut words): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.len() >= TELLING);
+        words.retain(|word| word.len() >= SHORT);
+        words.sort_unstable();
+        words.dedup();
+        let is_plain = |word: &str| {
+            let holds = |text: &str| word_at(text, word, 0).is_some();
+            resources.clone().any(|(title, attributes)| {
+                holds(title) || attributes.values().any(|value| is_any_plain_text(value, &holds))
+            })
+        };
+        words.retain(|word| !is_plain(word));
+        Self::these(secrets, words, TELLING, TELLING)
     }
 
     /// These, their lines of `least` bytes, and their pieces from `piece` bytes on.
-    fn these(mut secrets: Vec<String>, least: usize, piece: usize) -> Self {
-        if secrets.is_empty() {
+    fn these(mut secrets: Vec<String>, words: Vec<String>, least: usize, piece: usize) -> Self {
+        if secrets.is_empty() && words.is_empty() {
             return Self::Nothing;
         }
         // A command quotes lines rather than whole files.
@@ -56,16 +74,19 @@ impl Redact {
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
         let pieces = Pieces::of(secrets.iter().map(String::as_str), piece);
-        Self::These(secrets, pieces)
+        Self::These { secrets, words, pieces }
     }
 
     /// The text without secrets.
     pub(super) fn text(&self, text: String) -> String {
         match self {
             Self::Nothing => text,
-            Self::These(secrets, _) => secrets.iter().fold(text, |text, secret| {
-                if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
-            }),
+            Self::These { secrets, words, .. } => {
+                let text = secrets.iter().fold(text, |text, secret| {
+                    if text.contains(secret.as_str()) { text.replace(secret.as_str(), MASK) } else { text }
+                });
+                words.iter().fold(text, |text, word| without_word(text, word))
+            }
             Self::Everything => MASK.to_owned(),
         }
     }
@@ -75,9 +96,49 @@ impl Redact {
     pub(super) fn said(&self, text: String) -> String {
         let text = self.text(text);
         match self {
-            Self::These(_, pieces) => pieces.without(text),
+            Self::These { pieces, .. } => pieces.without(text),
             _ => text,
         }
+    }
+}
+
+/// Where a word next stands in a text from a byte on, with no letter or digit on either side.
+fn word_at(text: &str, word: &str, from: usize) -> Option<usize> {
+    let mut from = from;
+    loop {
+        let at = from + text.get(from..)?.find(word)?;
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        if !before.ends_with(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric) {
+            return Some(at);
+        }
+        from = at + text[at..].chars().next().map_or(1, char::len_utf8);
+    }
+}
+
+fn without_word(text: String, word: &str) -> String {
+    let Some(mut at) = word_at(&text, word, 0) else { return text };
+    let (mut out, mut end) = (String::with_capacity(text.len()), 0);
+    loop {
+        out.push_str(&text[end..at]);
+        out.push_str(MASK);
+        end = at + word.len();
+        match word_at(&text, word, end) {
+            Some(next) => at = next,
+            None => return out + &text[end..],
+        }
+    }
+}
+
+/// Whether some text of a value that is no secret is such a one.
+fn is_any_plain_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
+    match &value.kind {
+        Kind::String(text) => holds(text),
+        Kind::Sensitive(secret) => secret
+            .as_pieces()
+            .is_some_and(|pieces| pieces.iter().any(|piece| !piece.secret && holds(&piece.text))),
+        Kind::List(list) => list.iter().any(|item| is_any_plain_text(item, holds)),
+        Kind::Map(map) => map.iter().any(|(key, item)| holds(key) || is_any_plain_text(item, holds)),
+        _ => false,
     }
 }
 
@@ -133,6 +194,24 @@ mod tests {
         assert_eq!(redact.said("near 'er2zqxwvk' at 1".into()), "near '[sensitive]' at 1");
         assert_eq!(redact.said("HUNTER2ZQXWVK".into()), "[sensitive]");
         assert_eq!(redact.said("hunter2zqxwvk, and no more".into()), "[sensitive], and no more");
+    }
+
+    #[test]
+    fn a47_a_short_secret_is_hidden_beside_other_resources_unless_it_is_a_word_of_the_catalog() {
+        let settings = [("password=", false), ("hunter2", true), ("\nuser=app", false)];
+        let settings = settings.map(|(text, secret)| Piece { text: text.into(), secret });
+        let settings = attributes(Kind::Sensitive(Sensitive::pieces(settings)));
+        let others =
+            attributes(vec![secret("root"), secret("app"), secret("titled"), Value::from("owner=root")]);
+        let all = Redact::of_all([("/etc/app.ini", &settings), ("titled", &others)].into_iter());
+        for (said, shown) in [
+            ("bad value: password = hunter2", "bad value: password = [sensitive]"),
+            ("'hunter2' hunter2", "'[sensitive]' [sensitive]"),
+            ("hunter22, ahunter2 and ähunter2", "hunter22, ahunter2 and ähunter2"),
+            ("root of titled", "root of titled"),
+        ] {
+            assert_eq!(all.text(said.into()), shown, "{said}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use data_encoding::{BASE64, BASE64URL, HEXLOWER};
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 use holdfast_catalog::value::MASK;
 
 /// The longest stretch that is compared; a shorter secret is known by about half of it.
@@ -14,6 +14,9 @@ const LONGEST: usize = 8;
 /// Shorter stretches stand in texts by chance.
 pub(super) const SHORTEST: usize = 6;
 
+/// What is shorter is not compared at all; a secret or a form of it that is between is compared whole.
+const LEAST: usize = 4;
+
 /// With fewer different bytes, such as a line of dashes, a stretch says nothing.
 const DIFFERENT: usize = 4;
 
@@ -21,9 +24,9 @@ const DIFFERENT: usize = 4;
 /// chance, and what encodes a part of one encodes it from another byte on.
 const ENCODED: usize = 4 * 1024;
 
-/// The stretches of secrets, by their lengths from [`SHORTEST`] on.
+/// The stretches of secrets, by their lengths from [`LEAST`] on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::enforce) struct Pieces([HashSet<u64>; LONGEST - SHORTEST + 1]);
+pub(in crate::enforce) struct Pieces([HashSet<u64>; LONGEST - LEAST + 1]);
 
 impl Pieces {
     /// Of these secrets, in stretches of at least so many bytes.
@@ -32,7 +35,8 @@ impl Pieces {
         for secret in secrets {
             pieces.add(secret, (secret.len() / 2).clamp(shortest, LONGEST));
             if secret.len() <= ENCODED {
-                encoded(secret).iter().for_each(|form| pieces.add(form, LONGEST));
+                let forms = encoded(secret);
+                forms.iter().filter(|form| form.len() >= SHORTEST).for_each(|form| pieces.add(form, LONGEST));
             }
         }
         pieces
@@ -40,15 +44,19 @@ impl Pieces {
 
     fn add(&mut self, text: &str, length: usize) {
         let compact = Compact::of(text);
+        let length = length.min(compact.bytes.len());
+        if length < LEAST {
+            return;
+        }
         let stretches = compact.bytes.windows(length).filter(|stretch| says_something(stretch));
-        self.0[length - SHORTEST].extend(stretches.map(packed));
+        self.0[length - LEAST].extend(stretches.map(packed));
     }
 
     /// The text with every stretch replaced that is one of theirs.
     pub(super) fn without(&self, text: String) -> String {
         let compact = Compact::of(&text);
         let mut hidden = vec![false; compact.bytes.len()];
-        for (known, length) in self.0.iter().zip(SHORTEST..) {
+        for (known, length) in self.0.iter().zip(LEAST..) {
             if known.is_empty() {
                 continue;
             }
@@ -82,14 +90,32 @@ fn encoded(secret: &str) -> Vec<String> {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
         _ => format!("%{byte:02x}"),
     };
-    let mut forms = vec![HEXLOWER.encode(bytes), bytes.iter().map(percent).collect()];
-    for skipped in 0..3.min(bytes.len()) {
-        // Whole groups alone: what stands at the ends depends on the neighbours.
-        let whole = &bytes[skipped..];
-        let whole = &whole[..whole.len() - whole.len() % 3];
-        forms.extend([BASE64.encode(whole), BASE64URL.encode(whole)]);
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
+    let mut forms = vec![HEXLOWER.encode(bytes), bytes.iter().map(percent).collect(), in_ascii(&json), json];
+    for before in 0..3_usize {
+        // Of six bits each, those that hang on no neighbour.
+        let own = (8 * before).div_ceil(6)..8 * (before + bytes.len()) / 6;
+        let padded = [&[0; 3][..before], bytes].concat();
+        let encoded = [BASE64_NOPAD.encode(&padded), BASE64URL_NOPAD.encode(&padded)];
+        forms.extend(encoded.iter().filter_map(|text| text.get(own.clone())).map(str::to_owned));
     }
+    forms.retain(|form| form != secret);
     forms
+}
+
+/// JSON of those who write nothing but ASCII.
+fn in_ascii(json: &str) -> String {
+    let mut units = [0; 2];
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    out
 }
 
 fn says_something(stretch: &[u8]) -> bool {
@@ -143,9 +169,18 @@ mod tests {
             assert_eq!(without(&[secret], said), shown, "{said}");
         }
         for before in ["", "u", "us", "user=x\npassword="] {
-            let said = BASE64.encode(format!("{before}{secret}\n").as_bytes());
+            let said = data_encoding::BASE64.encode(format!("{before}{secret}\n").as_bytes());
             let shown = without(&[secret], &said);
             assert!(shown.contains(MASK) && shown.len() <= said.len() - 12 + MASK.len(), "{said} {shown}");
+        }
+        for (secret, said) in [
+            ("a\"b\"c\"d\"e", r#"["a\"b\"c\"d\"e"]"#),
+            ("pässwörd-ünïcode", r"p\u00e4ssw\u00f6rd-\u00fcn\u00efcode"),
+            ("hunteR7", &data_encoding::BASE64.encode(b"uhunteR7")),
+            ("pw9Xq", &data_encoding::BASE64.encode(b"user:pw9Xq")),
+            ("pw9Xq", "p   w   9   X   q"),
+        ] {
+            assert!(without(&[secret], said).contains(MASK), "{secret} in {said}");
         }
         assert_eq!(without(&["p@ss/wörd&1"], "pw=p%40ss%2Fw%C3%B6rd%261;"), "pw=[sensitive];");
     }
