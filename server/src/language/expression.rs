@@ -112,7 +112,7 @@ impl Expression {
             self.uses().paths.iter().filter(|path| !names.iter().any(|n| **n == *path.root()));
         let named = unknown_names.map(|path| {
             let span = path.span.start..path.span.start + path.root().len();
-            evaluate::unknown_name(path.root(), &span, scope)
+            evaluate::unknown_in_expression(path.root(), &span, scope)
         });
         let functions = self.uses().functions.iter();
         let unknown_functions = functions.filter(|call| !scope.functions().contains(&&*call.name));

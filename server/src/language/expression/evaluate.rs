@@ -21,7 +21,9 @@ mod failing;
 
 pub(in crate::language) use combine::combine;
 use failing::{is_absorbed, is_withheld, no_field, withheld_if};
-pub(in crate::language) use failing::{of_scope, placed, unknown_function, unknown_name};
+pub(in crate::language) use failing::{
+    of_scope, placed, unknown_function, unknown_in_expression, unknown_name,
+};
 
 /// One evaluation.
 pub(super) struct Evaluator<'a> {
@@ -85,7 +87,7 @@ impl<'a> Evaluator<'a> {
         if let Some(path) = &name.path {
             self.scope.read(path, found.as_ref());
         }
-        found.ok_or_else(|| unknown_name(&name.name, span, self.scope))
+        found.ok_or_else(|| unknown_in_expression(&name.name, span, self.scope))
     }
 
     fn list(&mut self, elements: &[Element], span: &Range<usize>) -> Result<Value, Fault> {

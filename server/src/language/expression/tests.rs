@@ -401,3 +401,18 @@ fn expressions_that_are_each_small_end_together() {
     assert_eq!(fault.code, Code::Limit);
     assert!(fault.message.contains("together"), "{fault:?}");
 }
+
+#[test]
+fn an_unknown_name_is_told_with_what_may_be_meant() {
+    let scope: Map = [("node", Value::from(1)), ("port", Value::from(80))].map(|(k, v)| (k.into(), v)).into();
+    for (source, help) in [
+        ("HOME", "for a shell's variable write `$${HOME}`, which stays `${HOME}`"),
+        ("customer", "of the node it is `node.customer`"),
+        ("pport", "did you mean `port`?"),
+        ("nginx", "the names here are `node` and `port`; a text stands in quotes: 'text'"),
+        ("size", "it is a function: size(x)"),
+    ] {
+        let fault = Expression::parse(source).unwrap().evaluate(&scope).unwrap_err();
+        assert_eq!(fault.help.as_deref(), Some(help), "{source}");
+    }
+}

@@ -51,6 +51,20 @@ pub(super) fn no_field(operand: &Value, field: &Arc<str>, span: &Range<usize>) -
     placed(fault, span)
 }
 
+/// A name of an expression that the scope does not have.
+pub(in crate::language) fn unknown_in_expression(
+    name: &str,
+    span: &Range<usize>,
+    scope: &dyn Scope,
+) -> Fault {
+    let is_of_a_shell = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let fault = unknown_name(name, span, scope);
+    match is_of_a_shell {
+        true => fault.help(format!("for a shell's variable write `$${{{name}}}`, which stays `${{{name}}}`")),
+        false => fault,
+    }
+}
+
 /// A name that the scope does not have.
 pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: &dyn Scope) -> Fault {
     let names = scope.names();
@@ -61,8 +75,24 @@ pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: 
     }
     match function::find(name) {
         Some(builtin) => fault.help(format!("it is a function: {}", builtin.usage)),
-        None => fault.help("a text stands in quotes: 'text'"),
+        None => fault.help(known(name, &names)),
     }
+}
+
+/// What there is instead of a name that nothing here has.
+fn known(name: &str, names: &[Arc<str>]) -> String {
+    const MOST: usize = 12;
+    let of_node = ["certname", "customer", "reseller", "role", "stage", "labels"];
+    if of_node.contains(&name) && names.iter().any(|known| **known == *"node") {
+        return format!("of the node it is `node.{name}`");
+    }
+    let mut listed: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    if names.len() > MOST {
+        listed.push(format!("{} more", names.len() - MOST));
+    }
+    let last = listed.pop().unwrap_or_default();
+    let first = if listed.is_empty() { String::new() } else { format!("{} and ", listed.join(", ")) };
+    format!("the names here are {first}{last}; a text stands in quotes: 'text'")
 }
 
 /// A function that neither the language nor the scope has.
