@@ -5,11 +5,11 @@ use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::config::Place;
+use crate::facts;
 use crate::identity::{Identity, now};
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};
-use crate::{facts, run};
 
 /// Less free space than this for state is told.
 const LOW_SPACE_MB: u64 = 64;
@@ -175,7 +175,7 @@ fn server(place: &Place, identity: &Identity) -> Judged {
         facts_hash: facts::stable(&place.root).map_err(|error| error.to_string())?.facts.hash(),
         facts: None,
         have: None,
-        agent: run::VERSION.to_owned(),
+        agent: crate::VERSION.to_owned(),
     };
     let asked = network.block_on(client.post::<CatalogAnswer>(path::CATALOG, &request));
     asked.map_err(|error| error.to_string())?;

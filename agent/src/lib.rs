@@ -23,3 +23,6 @@ pub mod service; // whether the daemon runs
 pub mod daemon; // the clock that starts runs
 pub mod doctor; // what keeps an agent from working
 pub mod cli; // the commands: one file each
+
+/// The agent's version, as it tells it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -37,9 +37,6 @@ use memory::Memory;
 pub use memory::unended;
 use poll::Work;
 
-/// The agent's version, as it tells it.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

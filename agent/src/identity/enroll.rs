@@ -133,7 +133,7 @@ async fn is_over(identity: &Identity) -> Result<(), Error> {
         facts_hash: Facts::none().hash(),
         facts: None,
         have: None,
-        agent: crate::run::VERSION.to_owned(),
+        agent: crate::VERSION.to_owned(),
     };
     let asked = match identity.client(None) {
         Ok(client) => client.post::<CatalogAnswer>(path::CATALOG, &request).await,

@@ -7,7 +7,8 @@ use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
 
-use super::{VERSION, elapsed_ms};
+use super::elapsed_ms;
+use crate::VERSION;
 use crate::config::Place;
 use crate::enforce::Findings;
 use crate::facts;

@@ -7,7 +7,7 @@ use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::Source;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
-use super::VERSION;
+use crate::VERSION;
 use crate::cache::{self, Cache, Cached};
 use crate::config::Place;
 use crate::fetch::{self, Client};
