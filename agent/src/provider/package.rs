@@ -16,11 +16,13 @@ use crate::system::Liveness;
 
 mod apt;
 mod dpkg_status;
+mod holds;
 mod lists;
 mod provided;
 mod version;
 
 use dpkg_status::{DpkgStatus, State};
+use holds::Released;
 
 pub(super) use apt::quietly;
 
@@ -43,6 +45,8 @@ pub enum Seen {
         virtual_by: provided::Providers,
         /// How many seconds old the package lists are, where that is to be said.
         lists_age: Option<i64>,
+        /// Packages whose hold a run released and did not set again.
+        released: Released,
     },
 }
 
@@ -70,7 +74,8 @@ impl Provider for Packages {
         let candidates = apt::candidates(reading.machine, &names)?;
         let lists_age = if names.is_empty() { None } else { lists::stale(reading.machine)? };
         let virtual_by = provided::met(all, &status, reading.machine)?;
-        Ok(Seen::Dpkg { status, candidates, virtual_by, lists_age })
+        let released = Released::read(reading.state_dir);
+        Ok(Seen::Dpkg { status, candidates, virtual_by, lists_age, released })
     }
 
     fn plan(&self, want: &Package, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
@@ -81,7 +86,7 @@ impl Provider for Packages {
                 "this machine has no /var/lib/dpkg/status: packages are managed by dpkg and apt, of Debian and its \
                  relatives; where the record was lost, /var/backups has older ones",
             ),
-            Seen::Dpkg { status, candidates, virtual_by, lists_age } => {
+            Seen::Dpkg { status, candidates, virtual_by, lists_age, released } => {
                 if let Some(why) = refusal(want) {
                     return Err(Error::Refused(why));
                 }
@@ -92,6 +97,10 @@ impl Provider for Packages {
                     return Err(Error::Refused(why));
                 }
                 let mut changes = differences(want, status, candidates);
+                let title = want.title.as_str();
+                let is_free = status.installed(title).is_some_and(|package| !package.held);
+                let lost = changes.is_empty() && is_free && released.titles(&[want], status).contains(&title);
+                changes.extend(lost.then(|| Change::new(Property::Hold, false, true).note(holds::NOTE)));
                 let is_latest = changes.is_empty() && candidates.contains_key(want.title.as_str());
                 let note = lists_age.filter(|_| is_latest).map(lists::note);
                 changes.extend(note.map(|note| {
@@ -115,7 +124,7 @@ impl Provider for Packages {
     ) -> Vec<Result<Applied, Error>> {
         let wants: Vec<&Package> = jobs.iter().map(|job| job.want).collect();
         let catalog: Vec<&Package> = writing.named.of_type::<Package>().collect();
-        apt::mend(writing.machine, &wants, &catalog)
+        apt::mend(writing.machine, writing.state_dir, &wants, &catalog)
     }
 
     fn aliases(&self, want: &Package, seen: &Seen, reading: Reading<'_>) -> Vec<Alias> {

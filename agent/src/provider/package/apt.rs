@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
+use super::holds::Released;
 use super::{asked_hold, difference, differences, is_text, provided, version};
 use crate::provider::{Applied, Error};
 use crate::system::{Inspect, Invocation, Output, System};
@@ -79,17 +81,23 @@ fn read_policy(text: &str) -> HashMap<String, String> {
 }
 
 /// Brings packages to what is wanted of them. Answers once for each, in their order.
-pub fn mend(machine: &dyn System, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
-    mend_unless(&LOCK_IS_HELD, machine, wants, catalog)
+pub fn mend(
+    machine: &dyn System,
+    state_dir: &Path,
+    wants: &[&Package],
+    catalog: &[&Package],
+) -> Vec<Result<Applied, Error>> {
+    mend_unless(&LOCK_IS_HELD, machine, state_dir, wants, catalog)
 }
 
 fn mend_unless(
     lock_is_held: &AtomicBool,
     machine: &dyn System,
+    state_dir: &Path,
     wants: &[&Package],
     catalog: &[&Package],
 ) -> Vec<Result<Applied, Error>> {
-    let mut apt = Apt { machine, catalog, said: Vec::new(), lock_is_held };
+    let mut apt = Apt { machine, state_dir, catalog, said: Vec::new(), lock_is_held };
     let tried = apt.try_all(wants);
     match tried.and_then(|errors| Ok((errors, apt.status()?))) {
         Ok((errors, after)) => apt.judge(wants, &after, errors),
@@ -111,6 +119,8 @@ enum Verb {
 
 struct Apt<'a> {
     machine: &'a dyn System,
+    /// Where released holds are written down.
+    state_dir: &'a Path,
     /// All packages of the catalog.
     catalog: &'a [&'a Package],
     /// What is to be told with whatever comes of it.
@@ -135,6 +145,10 @@ impl Apt<'_> {
         let tried = self.try_groups(wants);
         // A hold that was in the way is set again, whatever came of it.
         self.hold(wants, &released)?;
+        if let Err(error) = Released::default().write(self.state_dir) {
+            // The next run reads it again, and sees that they are held.
+            tracing::warn!(%error, "a note of holds that were set again stays");
+        }
         tried
     }
 
@@ -246,31 +260,39 @@ impl Apt<'_> {
     }
 
     /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold, which is
-    /// set again unless it is not to be. Answers with the packages whose hold was released.
-    fn release_holds<'a>(&self, wants: &[&'a Package], status: &DpkgStatus) -> Result<Vec<&'a str>, Error> {
+    /// set again unless it is not to be. Answers with the packages whose hold was released, now or by a run that was killed.
+    fn release_holds(&mut self, wants: &[&Package], status: &DpkgStatus) -> Result<Released, Error> {
         let held = |want: &&&Package| {
             status.package(want.title.as_str()).is_some_and(|package| package.held)
                 && (wants_apt(want, status) || asked_hold(want) == Some(false))
         };
-        let released: Vec<&str> = wants.iter().filter(held).map(|want| want.title.as_str()).collect();
-        self.mark("unhold", released.iter().copied())?;
+        let now: Vec<&str> = wants.iter().filter(held).map(|want| want.title.as_str()).collect();
+        let released = Released::read(self.state_dir).and(now.iter().copied());
+        if !now.is_empty()
+            && let Err(error) = released.write(self.state_dir)
+        {
+            self.said.push(format!(
+                "its hold was released, which could not be written down: were the run killed now, it would stay so ({error})"
+            ));
+        }
+        self.mark("unhold", now.into_iter())?;
         Ok(released)
     }
 
     /// Sets holds that are asked for, and those that were released and nobody speaks of.
-    fn hold(&self, wants: &[&Package], released: &[&str]) -> Result<(), Error> {
+    fn hold(&self, wants: &[&Package], released: &Released) -> Result<(), Error> {
         let held = PackageEnsure::State(PackageState::Held);
-        let asks = |want: &&&Package| {
-            let is_left_alone = want.hold.is_none() && released.contains(&want.title.as_str());
-            want.ensure == held || want.hold == Some(true) || is_left_alone
-        };
-        let titles = wants.iter().filter(asks).map(|want| want.title.as_str());
-        let titles: Vec<&str> = titles.collect();
-        if titles.is_empty() {
-            return Ok(());
-        }
         let status = self.status()?;
-        self.mark("hold", titles.into_iter().filter(|title| status.installed(title).is_some()))
+        let asks = |want: &&&Package| {
+            let is_there = status.installed(want.title.as_str()).is_some();
+            is_there && (want.ensure == held || want.hold == Some(true))
+        };
+        let speaking = [wants, self.catalog].concat();
+        let mut titles = released.titles(&speaking, &status);
+        titles.extend(wants.iter().filter(asks).map(|want| want.title.as_str()));
+        titles.sort_unstable();
+        titles.dedup();
+        self.mark("hold", titles.into_iter())
     }
 
     fn mark<'a>(&self, how: &'a str, titles: impl Iterator<Item = &'a str>) -> Result<(), Error> {

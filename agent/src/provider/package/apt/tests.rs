@@ -20,6 +20,12 @@ Architecture: amd64
 Version: 4.3-2
 ";
 
+/// On a machine with a state directory of its own.
+fn mend(machine: &Double, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
+    let state = tempfile::tempdir().unwrap();
+    super::mend(machine, state.path(), wants, catalog)
+}
+
 /// Nobody has the lock.
 static FREE: AtomicBool = AtomicBool::new(false);
 
@@ -172,6 +178,41 @@ fn a_hold_that_nobody_manages_stays_whatever_comes_of_it() {
 }
 
 #[test]
+fn f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again() {
+    // Killed in the middle of the transaction: what stands on disk then is all that is left of the run.
+    let state = tempfile::tempdir().unwrap();
+    let (place, kept) = (state.path().to_owned(), Arc::new(OnceLock::new()));
+    let seen = kept.clone();
+    let machine = Double::new(move |invocation| {
+        if invocation.command.to_string().contains(" install ") {
+            let _ = seen.set(std::fs::read(place.join("holds.json")).unwrap());
+        }
+        Some(said(""))
+    });
+    machine.put("/var/lib/dpkg/status", STATUS);
+    let wants = [want("chrony", "9.9")];
+    super::mend(&machine, state.path(), &[&wants[0]], &[]);
+    assert!(!state.path().join("holds.json").exists(), "it was set again");
+
+    // The next run, of a catalog that says nothing of a hold.
+    machine.put("/state/holds.json", &String::from_utf8_lossy(kept.get().unwrap()));
+    machine.put("/var/lib/dpkg/status", &STATUS.replace("hold ok", "install ok"));
+    let present = want("chrony", "present");
+    let changes = crate::provider::trial::changes(&Packages, &machine, &present);
+    assert_eq!(crate::provider::trial::said(&changes), ["hold: false -> true"]);
+    assert!(changes[0].note.as_deref().unwrap().contains("was on hold"));
+    let before = machine.ran().len();
+    crate::provider::trial::mend(&Packages, &machine, &present).unwrap();
+    assert_eq!(machine.ran()[before..], ["apt-mark hold -- chrony"]);
+    machine.put("/var/lib/dpkg/status", STATUS);
+    for other in [held("chrony", "present", false), want("nginx", "present")] {
+        machine.put("/state/holds.json", "[\"chrony\"]");
+        let changes = crate::provider::trial::changes(&Packages, &machine, &other);
+        assert!(changes.iter().all(|change| change.note.is_none()), "{changes:?}");
+    }
+}
+
+#[test]
 fn a_transaction_that_undoes_another_wish_is_not_run() {
     let machine = Double::new(|invocation| {
         let simulates = invocation.command.to_string().contains("--simulate");
@@ -255,7 +296,7 @@ fn f23_a_lock_that_others_hold_is_waited_for_once_and_all_fail_with_who_holds_it
     let wants: Vec<&Package> = wants.iter().collect();
     let held = AtomicBool::new(false);
     for _ in 0..2 {
-        for outcome in mend_unless(&held, &machine, &wants[..2], &[]) {
+        for outcome in mend_unless(&held, &machine, machine.root.path(), &wants[..2], &[]) {
             let error = outcome.err().unwrap().to_string();
             assert!(error.contains("held by process 905 (apt)"), "{error}");
         }

@@ -1,0 +1,62 @@
+//! Holds that are released for a transaction: written down before, so that a run that is killed in between loses none.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use holdfast_catalog::resource::Package;
+
+use super::{asked_hold, dpkg_status::DpkgStatus};
+use crate::system::{self, Access, Inspect as _, Machine, System as _, write_durably};
+
+const FILE: &str = "/holds.json";
+const LIMIT: u64 = 1024 * 1024;
+const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+
+/// What is said of a package whose hold was not set again.
+pub const NOTE: &str =
+    "it was on hold until a run released that for its version and was ended before it set it again";
+
+/// The names of packages that are to be on hold again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Released(BTreeSet<String>);
+
+impl Released {
+    /// What is written down. What cannot be read says nothing, and the next that is written replaces it.
+    pub fn read(state_dir: &Path) -> Self {
+        let read = || Machine::open(state_dir)?.read(Path::new(FILE), LIMIT);
+        let bytes = read().ok().flatten().unwrap_or_default();
+        Self(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// With these, too.
+    #[must_use]
+    pub fn and<'a>(mut self, titles: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.extend(titles.into_iter().map(str::to_owned));
+        self
+    }
+
+    /// Writes it down; nothing where there is nothing.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub fn write(&self, state_dir: &Path) -> system::Result<()> {
+        let dir = Machine::open(state_dir)?;
+        if self.0.is_empty() {
+            dir.remove(Path::new(FILE))?;
+            return dir.settle();
+        }
+        let bytes = serde_json::to_vec(&self.0).unwrap_or_default();
+        write_durably(&dir, Path::new(FILE), PRIVATE, &bytes)
+    }
+
+    /// Those that are to be held, of packages that are installed and of which the catalog does not say that they are not to be.
+    pub fn titles<'a>(&'a self, catalog: &[&Package], status: &DpkgStatus) -> Vec<&'a str> {
+        let all = self.0.iter().map(String::as_str);
+        all.filter(|title| {
+            let says = |package: &&Package| package.title.as_str() == *title;
+            let of_catalog = catalog.iter().copied().find(says).and_then(asked_hold);
+            status.installed(title).is_some() && of_catalog.is_none()
+        })
+        .collect()
+    }
+}
