@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek as _};
+use std::time::Duration;
 
 use holdfast_catalog::catalog::Catalog;
 use holdfast_catalog::hash::ContentHash;
@@ -11,9 +12,13 @@ use tokio::runtime::Runtime;
 use crate::content::{ContentSource, Error};
 use crate::fetch::{self, Client};
 use crate::state::StateDir;
+use crate::stop::RunEnd;
 
 /// The most bytes of one content.
 const LIMIT: u64 = 1024 * 1024 * 1024;
+
+/// How long one content may take.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// How contents are fetched.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +27,8 @@ pub struct Fetching<'a> {
     pub client: &'a Client,
     /// By what.
     pub network: &'a Runtime,
+    /// When the run is over.
+    pub end: RunEnd,
 }
 
 /// The contents of the catalog in force. All of it can be had again: what is damaged is thrown away and fetched anew.
@@ -39,12 +46,14 @@ impl<'a> Contents<'a> {
         Self { dir, missing: BTreeMap::new(), fetching }
     }
 
-    /// Fetches what the catalog names and is not here. What cannot be had fails its own resources, and no others.
+    /// Fetches what the catalog names and is not here. What cannot be had fails its own resources, and no others: half of the
+    /// run's time is theirs, whatever the server does.
     pub fn fetch(&mut self, catalog: &Catalog) {
         let Ok(dir) = &self.dir else { return };
+        let end = self.fetching.map(|fetching| RunEnd::after(fetching.end.left() / 2));
         for hash in catalog.content_hashes() {
             if !matches!(dir.file(hash.as_str()), Ok(Some(_)))
-                && let Err(reason) = self.fetch_one(dir, &hash)
+                && let Err(reason) = self.fetch_one(dir, &hash, end)
             {
                 self.missing.insert(hash, reason);
             }
@@ -52,12 +61,16 @@ impl<'a> Contents<'a> {
     }
 
     /// Fetches one, in the place of whatever is there.
-    fn fetch_one(&self, dir: &StateDir, hash: &ContentHash) -> Result<(), String> {
-        let Some(Fetching { client, network }) = self.fetching else {
+    fn fetch_one(&self, dir: &StateDir, hash: &ContentHash, end: Option<RunEnd>) -> Result<(), String> {
+        let Some(Fetching { client, network, end: of_run }) = self.fetching else {
             return Err("the server cannot be asked".to_owned());
         };
+        let within = PATIENCE.min(end.unwrap_or(of_run).left());
         dir.discard(hash.as_str()).map_err(|error| error.to_string())?;
-        network.block_on(download(dir, hash, client))
+        let fetched = async { tokio::time::timeout(within, download(dir, hash, client)).await };
+        network
+            .block_on(fetched)
+            .unwrap_or_else(|_| Err(format!("it was not there within {} s", within.as_secs())))
     }
 
     /// Removes what the catalog does not name. What cannot be removed is left, for a run does not end for it.
@@ -115,7 +128,7 @@ impl ContentSource for Contents<'_> {
         if self.fetching.is_none() {
             return Err(Error::Missing(sha256.clone()));
         }
-        self.fetch_one(dir, sha256).map_err(failed)?;
+        self.fetch_one(dir, sha256, None).map_err(failed)?;
         let fetched = Self::whole(dir, sha256).ok_or_else(|| failed("it did not stay whole".to_owned()))?;
         Ok(Box::new(fetched))
     }

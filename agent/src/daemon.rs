@@ -22,8 +22,8 @@ use crate::status::Status;
 /// This very program, even where its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
 
-/// How long a run may take beyond `run_timeout`, for the resource at hand, before it is ended from outside.
-const BEYOND: Duration = Duration::from_secs(2 * 60 * 60);
+/// How long a run may take beyond `run_timeout`, for the server and its reports, before it is ended from outside.
+const BEYOND: Duration = Duration::from_secs(60 * 60);
 
 /// Why there is no daemon.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +104,7 @@ impl Clock<'_> {
 
     async fn start(&self, signals: &mut Signals) -> std::io::Result<Woken> {
         let child = Command::new(self.program).args(self.once).stdin(Stdio::null()).spawn()?;
-        // The run ends itself at `run_timeout`, after the resource at hand; a package manager has an hour of its own.
+        // The run ends itself at `run_timeout`; only one that the kernel holds, such as at a disk, is ended here.
         signals.during(child, self.place.config.run_timeout() + BEYOND).await
     }
 

@@ -40,7 +40,7 @@ pub struct Request<'a> {
     pub url: &'a str,
     /// What is sent to its host.
     pub headers: &'a BTreeMap<String, Secret>,
-    /// How long all of it may take.
+    /// How long all of it may take, if the run is not over before.
     pub timeout: Duration,
 }
 
@@ -78,7 +78,7 @@ pub fn open(request: Request<'_>, machine: &dyn Inspect) -> Result<impl Read + u
     let client = client(&url, &authorities(&url, machine)?).map_err(failed)?;
     let headers = headers(request.headers).map_err(failed)?;
     let (sender, receiver) = sync_channel(8);
-    let (name, timeout) = (request.url.to_owned(), request.timeout);
+    let (name, timeout) = (request.url.to_owned(), machine.patience(request.timeout));
     let network = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -31,6 +31,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// How long an answer may take until it is whole, with a second try: who sends a byte a minute is not waited for.
+const ANSWER: Duration = Duration::from_secs(180);
+
 /// The longest that a run waits because the server asked it to.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
@@ -46,6 +49,7 @@ pub struct Client {
     server: String,
     /// When the certificate is valid that it shows.
     own: Option<Validity>,
+    answer: Duration,
 }
 
 impl Client {
@@ -80,7 +84,7 @@ impl Client {
             .build()
             .map_err(|error| setup(error.to_string()))?;
         let own = key.and_then(|pair| pair.validity().ok());
-        Ok(Self { http, server: server.to_owned(), own })
+        Ok(Self { http, server: server.to_owned(), own, answer: ANSWER })
     }
 
     /// Posts `body` and reads the answer. What went wrong on the way is tried once more: the server takes everything twice.
@@ -88,6 +92,17 @@ impl Client {
     /// # Errors
     /// Where there is no good answer.
     pub async fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, Error> {
+        tokio::time::timeout(self.answer, self.post_patiently(path, body)).await.unwrap_or_else(|_| {
+            let reason = format!("it did not answer whole within {} s", self.answer.as_secs());
+            Err(Error::Unreachable { server: self.server.clone(), reason })
+        })
+    }
+
+    async fn post_patiently<A: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<A, Error> {
         let (bytes, encoding) = body::pack(body).map_err(Error::Setup)?;
         let send = || {
             let request = self.http.post(self.url(path)).header(CONTENT_TYPE, "application/json");
@@ -109,6 +124,13 @@ impl Client {
     pub async fn content(&self, sha256: &str) -> Result<Response, Error> {
         let url = self.url(&format!("{}/{sha256}", path::CONTENT));
         self.twice(|| self.http.get(url.as_str()).send()).await
+    }
+
+    /// With an answer within so long.
+    #[cfg(test)]
+    pub(crate) fn within(mut self, answer: Duration) -> Self {
+        self.answer = answer;
+        self
     }
 
     fn url(&self, path: &str) -> String {

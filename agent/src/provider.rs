@@ -425,7 +425,9 @@ pub enum Error {
 fn ended(exit: &system::Exit, said: &str) -> String {
     let how = match exit {
         system::Exit::Code(_) => format!("failed with {exit}"),
-        system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped => format!("was {exit}"),
+        system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped(_) => {
+            format!("was {exit}")
+        }
     };
     if said.trim().is_empty() { how } else { format!("{how}: {said}") }
 }

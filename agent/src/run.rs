@@ -23,6 +23,7 @@ use crate::identity::{self, Identity};
 use crate::spool::{Delivery, Spool};
 use crate::state::{self, StateDir};
 use crate::status::{Aside, Status};
+use crate::stop::RunEnd;
 use crate::system::Machine;
 
 mod account;
@@ -89,7 +90,7 @@ pub fn apply(
 ) -> Result<Report, Error> {
     let _lock = state.lock()?;
     let mut account = Account::begin(mode, Source::File);
-    mend(place, state, &given.catalog, given, &mut account, stop)?;
+    mend(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
     Ok(account.end(place))
 }
 
@@ -127,7 +128,7 @@ fn alone(
         refused: None,
         notes: Vec::new(),
     };
-    enforce_work(place, state, None, work, &mut account, stop)?;
+    enforce_work(place, state, None, work, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
     let kept = Spool::open(state).and_then(|spool| spool.add(&report));
     let delivery =
@@ -185,8 +186,9 @@ fn with_server(
     let (interval, refused) = (work.interval, work.refused.clone());
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
-    let fetching = client.as_ref().map(|client| Fetching { client, network: &network });
-    enforce_work(place, state, fetching, work, &mut account, stop)?;
+    let bounds = Bounds::now(place, stop);
+    let fetching = client.as_ref().map(|client| Fetching { client, network: &network, end: bounds.end });
+    enforce_work(place, state, fetching, work, &mut account, bounds)?;
 
     let report = account.end(place);
     let delivery = deliver(place, state, &identity, &network, &report);
@@ -196,6 +198,20 @@ fn with_server(
     Ok(Done { report, certname: identity.certname, is_refused, delivery })
 }
 
+/// What ends a run before its own end.
+#[derive(Debug, Clone, Copy)]
+struct Bounds<'a> {
+    stop: &'a Arc<AtomicBool>,
+    end: RunEnd,
+}
+
+impl<'a> Bounds<'a> {
+    /// From now on: what the server needs to answer is bounded by itself, and takes nothing from the catalog's time.
+    fn now(place: &Place, stop: &'a Arc<AtomicBool>) -> Self {
+        Self { stop, end: RunEnd::after(place.config.run_timeout()) }
+    }
+}
+
 /// Enforces what there is to enforce; an old catalog is only audited.
 fn enforce_work(
     place: &Place,
@@ -203,7 +219,7 @@ fn enforce_work(
     fetching: Option<Fetching<'_>>,
     work: Work,
     account: &mut Account,
-    stop: &Arc<AtomicBool>,
+    bounds: Bounds<'_>,
 ) -> Result<(), Error> {
     let Some(found) = work.catalog else {
         account.note("there is no catalog to enforce yet");
@@ -221,7 +237,7 @@ fn enforce_work(
         account.timed("content", || contents.fetch(&found.catalog));
         contents.prune(&found.catalog);
     }
-    mend(place, state, &found.catalog, &contents, account, stop)
+    mend(place, state, &found.catalog, &contents, account, bounds)
 }
 
 fn mend(
@@ -230,16 +246,15 @@ fn mend(
     catalog: &Catalog,
     content: &dyn ContentSource,
     account: &mut Account,
-    stop: &Arc<AtomicBool>,
+    Bounds { stop, end }: Bounds<'_>,
 ) -> Result<(), Error> {
-    let machine = Machine::open(&place.root)?.stopped_by(stop.clone());
+    let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
     let memory = Memory::open(state)?;
     if let Some(error) = &memory.lent {
         account.note(format!("nothing is remembered of this run: {error}"));
     }
-    let limit = place.config.run_timeout();
     let mode = account.mode();
-    let (findings, too_long) = deadline::within(limit, stop, || {
+    let (findings, too_long) = deadline::within(end, stop, || {
         enforce::run(enforce::Run {
             catalog,
             mode,
@@ -254,8 +269,8 @@ fn mend(
     account.found(catalog, findings);
     if too_long {
         account.note(format!(
-            "the run was ended after run_timeout = {} s: what was not begun then was skipped",
-            limit.as_secs()
+            "the run was ended after run_timeout = {} s: what it waited for was ended, what was not begun then was skipped",
+            place.config.run_timeout().as_secs()
         ));
     } else if stop.load(Ordering::Relaxed) {
         account.note("the run was interrupted by a signal: what was not begun then was skipped");
@@ -286,13 +301,20 @@ fn deliver(
     let waits = |why: String| Delivery { waits: Some(why), ..Delivery::default() };
     let earlier = spool.map_or_else(
         |_| Delivery::default(),
-        |spool| network.block_on(spool.deliver(&client)).unwrap_or_else(|error| waits(error.to_string())),
+        |spool| {
+            network
+                .block_on(spool.deliver(&client, DELIVERY))
+                .unwrap_or_else(|error| waits(error.to_string()))
+        },
     );
     match kept {
         Ok(()) => earlier,
         Err(why) => earlier.and(network.block_on(Spool::deliver_unkept(&client, report, why))),
     }
 }
+
+/// How long a run delivers reports.
+const DELIVERY: Duration = Duration::from_secs(600);
 
 /// The days since the server last confirmed the catalog, where they are too many.
 fn stale_days(place: &Place, confirmed: Timestamp) -> Option<i64> {

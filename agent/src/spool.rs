@@ -1,5 +1,7 @@
 //! Reports on their way: on disk until the server has them, delivered once and in their order.
 
+use std::time::{Duration, Instant};
+
 use holdfast_catalog::report::Report;
 use holdfast_catalog::wire::{ReportAnswer, path};
 
@@ -83,13 +85,18 @@ impl Spool {
         Ok(reports(&self.waiting)?.len())
     }
 
-    /// Delivers what waits, oldest first, and stops at the first that the server cannot take now.
+    /// Delivers what waits, oldest first, and stops at the first that the server cannot take now, or when so long has passed.
     ///
     /// # Errors
     /// Where the spool itself cannot be used.
-    pub async fn deliver(&self, client: &Client) -> Result<Delivery, state::Error> {
-        let mut delivery = Delivery::default();
+    pub async fn deliver(&self, client: &Client, patience: Duration) -> Result<Delivery, state::Error> {
+        let (began, mut delivery) = (Instant::now(), Delivery::default());
         for name in reports(&self.waiting)? {
+            if began.elapsed() >= patience {
+                let why = format!("the server is slow; after {} s the rest waits", patience.as_secs());
+                delivery.waits = Some(format!("{why} for the next run"));
+                break;
+            }
             let report = match self.report(&name)? {
                 Ok(report) => report,
                 Err(why) => {

@@ -1,24 +1,82 @@
-//! SIGTERM and Ctrl-C: the first asks a run to end after the resource at hand, whose command ends where that harms nobody
-//! ([`crate::system::Invocation::stoppable`]); the second ends the process. SIGHUP, such as from a connection that was lost, ends nothing: the run goes on to its end.
+//! What ends a run before its own end: a signal, or its time.
+//!
+//! The first SIGTERM or Ctrl-C asks a run to end after the resource at hand, whose command ends where that harms nobody
+//! ([`crate::system::Invocation::stoppable`]); the second ends the process. SIGHUP, such as from a connection that was lost,
+//! ends nothing. When the time of a run is over, whatever it waits for is ended ([`RunEnd`]).
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// When this process was first asked to stop.
-static ASKED: OnceLock<Instant> = OnceLock::new();
-
-/// This process is to stop: what only waits, such as for a bus, gives up soon.
-pub fn ask() {
-    ASKED.get_or_init(Instant::now);
+/// Why a run is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Somebody said so, by a signal.
+    Told,
+    /// Its time is over.
+    OutOfTime,
 }
 
-/// Waits until this process was asked to stop `grace` ago.
-pub async fn asked(grace: Duration) {
-    while ASKED.get().is_none_or(|since| since.elapsed() < grace) {
-        tokio::time::sleep(TICK).await;
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Told => "the run was told to stop",
+            Self::OutOfTime => "the time of the run (run_timeout) was over",
+        })
+    }
+}
+
+/// When a run is to be over: no tool, bus or server is waited for any longer.
+#[derive(Debug, Clone, Copy)]
+pub struct RunEnd(Instant);
+
+/// What a run that is over has, all in all, for putting in order what its end cut short.
+const TO_TIDY: Duration = Duration::from_secs(60);
+
+impl RunEnd {
+    /// So long from now.
+    pub fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// How long the run may still take.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// How long something that begins now may take.
+    pub fn patience(self) -> Duration {
+        match self.left() {
+            Duration::ZERO => (self.0 + TO_TIDY).saturating_duration_since(Instant::now()),
+            left => left,
+        }
+    }
+
+    /// One so long ago that nothing begins any more.
+    #[cfg(test)]
+    pub(crate) fn long_ago() -> Self {
+        Self(Instant::now().checked_sub(2 * TO_TIDY).unwrap())
+    }
+}
+
+/// When this process was first asked to stop, and why.
+static ASKED: OnceLock<(Instant, Why)> = OnceLock::new();
+
+/// This process is to stop: what only waits, such as for a bus, gives up soon.
+pub fn ask(why: Why) {
+    ASKED.get_or_init(|| (Instant::now(), why));
+}
+
+/// Waits until this process was asked to stop `grace` ago; answers with why.
+pub async fn asked(grace: Duration) -> Why {
+    loop {
+        match ASKED.get() {
+            Some((since, why)) if since.elapsed() >= grace => return *why,
+            _ => tokio::time::sleep(TICK).await,
+        }
     }
 }
 
@@ -46,7 +104,7 @@ pub fn on_signal() -> std::io::Result<Arc<AtomicBool>> {
         runtime.block_on(async {
             loop {
                 tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                ask();
+                ask(Why::Told);
                 if set.swap(true, Ordering::Relaxed) {
                     std::process::exit(TERMINATED);
                 }

@@ -8,6 +8,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::stop::Why;
 
 pub mod accounts;
 pub mod command;
@@ -244,9 +247,14 @@ pub trait Inspect: Sync {
         jiff::Timestamp::now().as_second()
     }
 
-    /// Whether the run is to stop: what has several steps begins no further one that can wait.
-    fn is_stopping(&self) -> bool {
-        false
+    /// Why the run is to stop, where it is: what has several steps begins no further one that can wait.
+    fn stopping(&self) -> Option<Why> {
+        None
+    }
+
+    /// How long something may be waited for that may take `own` by itself: no longer than the run lasts.
+    fn patience(&self, own: Duration) -> Duration {
+        own
     }
 
     /// Users and groups of the managed root, read once and again when their files have changed.

@@ -17,6 +17,7 @@ use super::turns::{Came, Turns};
 use super::view::View;
 use super::{Run, Subject};
 use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
+use crate::stop::Why;
 
 mod debts;
 mod held;
@@ -136,7 +137,8 @@ impl Correct<'_, '_, '_> {
         } else if let Some(came) = self.was_over(index) {
             self.turns.finish(index, came);
         } else if self.run.stopped() {
-            self.skip(index, "the run was interrupted".to_owned());
+            let why = self.run.system.stopping().unwrap_or(Why::Told);
+            self.skip(index, format!("{why} before its turn"));
         } else if let Some(blocker) = self.turns.reached(index).blocked.clone() {
             self.skip(index, format!("{blocker} failed"));
         } else {

@@ -329,7 +329,7 @@ fn an_interrupted_run_skips_what_is_left() {
     bench.file("/a", "x");
     bench.stop.store(true, Ordering::Relaxed);
     let findings = bench.run(Mode::Enforce);
-    assert!(event(&findings, "file[/a]", Status::Skipped).reason.as_ref().unwrap().contains("interrupted"));
+    assert!(event(&findings, "file[/a]", Status::Skipped).reason.as_ref().unwrap().contains("told to stop"));
     assert_eq!(bench.read("a"), None);
 }
 

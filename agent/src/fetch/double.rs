@@ -36,6 +36,8 @@ pub(crate) enum Answer {
     Json(u16, String),
     /// It takes the request and closes: the reply is lost.
     Lost,
+    /// It takes the request, and says nothing for as long as the test lasts.
+    Silent,
 }
 
 impl Answer {
@@ -131,6 +133,16 @@ impl Server {
         *self.script.lock().unwrap() = Box::new(script);
     }
 
+    /// Does something at each request, before it is answered.
+    pub(crate) fn meanwhile(&self, mut act: impl FnMut() + Send + 'static) {
+        let mut script = self.script.lock().unwrap();
+        let mut before = std::mem::replace(&mut *script, Box::new(|_| Answer::Lost));
+        *script = Box::new(move |seen| {
+            act();
+            before(seen)
+        });
+    }
+
     /// What was asked so far at a path.
     pub(crate) fn asked(&self, path: &str) -> Vec<Seen> {
         self.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
@@ -180,13 +192,17 @@ fn serve(
     let request = Seen { path, body, with_certificate };
     let answer = (script.lock().unwrap())(&request);
     seen.lock().unwrap().push(request);
-    if let Answer::Json(status, json) = answer {
-        let head =
-            format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", json.len());
-        let mut stream = reader.into_inner();
-        stream.write_all((head + &json).as_bytes())?;
-        stream.conn.send_close_notify();
-        stream.flush()?;
+    match answer {
+        Answer::Json(status, json) => {
+            let head =
+                format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", json.len());
+            let mut stream = reader.into_inner();
+            stream.write_all((head + &json).as_bytes())?;
+            stream.conn.send_close_notify();
+            stream.flush()?;
+        }
+        Answer::Lost => {}
+        Answer::Silent => std::mem::forget(reader),
     }
     Ok(())
 }

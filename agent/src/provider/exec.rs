@@ -154,7 +154,7 @@ fn probe(want: &Exec, command: &Command, machine: &dyn Inspect) -> Result<bool, 
     match output.exit {
         Exit::Code(code) if NOT_RUN.contains(&code) => Err(Error::command(&invocation, &output)),
         Exit::Code(code) if KILLED.contains(&code) => Err(Error::command(&invocation, &output)),
-        Exit::TimedOut(_) | Exit::Signal(_) | Exit::Stopped => Err(Error::command(&invocation, &output)),
+        Exit::TimedOut(_) | Exit::Signal(_) | Exit::Stopped(_) => Err(Error::command(&invocation, &output)),
         Exit::Code(_) => Ok(output.succeeded()),
     }
 }
@@ -167,14 +167,15 @@ fn run(want: &Exec, writing: Writing<'_>) -> Result<(), Error> {
         let fine = match output.exit {
             Exit::Code(code) if want.returns.is_empty() => code == 0,
             Exit::Code(code) => want.returns.iter().any(|good| i64::from(*good) == i64::from(code)),
-            Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped => false,
+            Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) => false,
         };
         if fine {
             return Ok(());
         }
         left = left.saturating_sub(1);
         let pause = Duration::from_secs(want.try_sleep.0.into());
-        if left == 0 || output.exit == Exit::Stopped || !pauses(pause, writing.machine) {
+        let stopped = matches!(output.exit, Exit::Stopped(_));
+        if left == 0 || stopped || !pauses(pause, writing.machine) {
             return Err(Error::command(&invocation, &output));
         }
     }
@@ -185,8 +186,8 @@ fn pauses(pause: Duration, machine: &dyn System) -> bool {
     let until = Instant::now() + pause;
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        if machine.is_stopping() || left.is_zero() {
-            return !machine.is_stopping();
+        if machine.stopping().is_some() || left.is_zero() {
+            return machine.stopping().is_none();
         }
         std::thread::sleep(left.min(HEED));
     }
@@ -240,7 +241,11 @@ mod tests {
     #[test]
     fn f10_a_command_that_a_run_was_told_to_stop_in_is_not_tried_again() {
         let double = Double::new(|_| {
-            Some(system::Output { exit: Exit::Stopped, stdout: Vec::new(), stderr: Vec::new() })
+            Some(system::Output {
+                exit: Exit::Stopped(crate::stop::Why::Told),
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+            })
         });
         let want = want("make", &[("always", true.into()), ("tries", 5.into()), ("try_sleep", 3_600.into())]);
         let error = trial::writing(&double, |writing| Commands.apply(&want, &[], writing)).unwrap_err();

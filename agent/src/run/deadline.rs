@@ -1,19 +1,21 @@
-//! A run has a deadline: what is not begun then is skipped, so that its lock is free and its report is sent.
+//! A run has a deadline: what waits then is ended and what is not begun is skipped, so that its lock is free and its report
+//! is sent.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
 
-/// Does `work`, and asks it to stop when `limit` is over. Returns whether that was so, too.
-pub(super) fn within<T>(limit: Duration, stop: &AtomicBool, work: impl FnOnce() -> T) -> (T, bool) {
+use crate::stop::{RunEnd, Why};
+
+/// Does `work`, and asks it to stop at `end`. Returns whether that was so, too.
+pub(super) fn within<T>(end: RunEnd, stop: &AtomicBool, work: impl FnOnce() -> T) -> (T, bool) {
     let (done, waiting) = channel::<()>();
     std::thread::scope(|scope| {
         let clock = scope.spawn(move || {
             // It ends by being dropped, and nothing is ever sent.
-            let over = waiting.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
+            let over = waiting.recv_timeout(end.left()) == Err(RecvTimeoutError::Timeout);
             if over {
                 stop.store(true, Ordering::Relaxed);
-                crate::stop::ask();
+                crate::stop::ask(Why::OutOfTime);
             }
             over
         });
@@ -25,18 +27,20 @@ pub(super) fn within<T>(limit: Duration, stop: &AtomicBool, work: impl FnOnce() 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn work_that_takes_too_long_is_asked_to_stop_and_other_work_is_not() {
         let stop = AtomicBool::new(false);
-        let quick = within(Duration::from_secs(3_600), &stop, || 7);
+        let quick = within(RunEnd::after(Duration::from_secs(3_600)), &stop, || 7);
         assert_eq!((quick, stop.load(Ordering::Relaxed)), ((7, false), false));
         let until_stopped = || {
             while !stop.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }
         };
-        assert_eq!(within(Duration::from_millis(1), &stop, until_stopped), ((), true));
+        assert_eq!(within(RunEnd::after(Duration::from_millis(1)), &stop, until_stopped), ((), true));
     }
 }

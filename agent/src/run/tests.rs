@@ -13,6 +13,7 @@ use crate::fetch::double::{Answer, Ca, Seen, Server};
 use crate::identity::enroll::{Earlier, enroll};
 
 mod disks;
+mod hanging;
 
 /// A machine in a directory, and its server.
 struct Scene {

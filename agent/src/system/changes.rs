@@ -55,7 +55,7 @@ impl System for Machine {
 
     fn run(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
-        let output = child::run(command, &*self.accounts()?, self.stop.as_deref());
+        let output = child::run(command, &*self.accounts()?, self.bounds());
         self.forget();
         output
     }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use holdfast_catalog::resource::attribute::{Command, Secret};
 use zeroize::Zeroizing;
 
+use crate::stop::Why;
+
 pub(super) mod child;
 
 /// The PATH of every command.
@@ -31,7 +33,7 @@ pub struct Invocation {
     pub environment: Vec<(String, Secret)>,
     /// What it reads from its standard input.
     pub input: Option<Input>,
-    /// When its process group is ended.
+    /// When its process group is ended, if the run is not over before.
     pub timeout: Duration,
     /// Whether it has no terminal, even where the agent has one: what it asks for on `/dev/tty` fails and waits for nobody.
     pub detached: bool,
@@ -133,7 +135,7 @@ pub enum Exit {
     /// By us, since it took too long.
     TimedOut(Duration),
     /// By us, since the run is to stop; or it was not begun for that.
-    Stopped,
+    Stopped(Why),
 }
 
 impl fmt::Display for Exit {
@@ -142,7 +144,7 @@ impl fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "ended by signal {signal}"),
             Self::TimedOut(after) => write!(f, "ended after its timeout of {} s", after.as_secs_f32()),
-            Self::Stopped => f.write_str("interrupted, since the run was told to stop"),
+            Self::Stopped(why) => write!(f, "interrupted, since {why}"),
         }
     }
 }

@@ -5,12 +5,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::machine::lock;
 use super::{
     Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
     Staged, StagedTree, Stat, System, Walk,
 };
+use crate::stop::{RunEnd, Why};
 
 type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
 
@@ -40,6 +42,12 @@ impl Double {
         let machine = Machine::open(root.path()).unwrap();
         let (ran, later, looks) = (Mutex::default(), AtomicI64::new(0), Arc::default());
         Self { root, machine, answer: Box::new(answer), ran, later, looks }
+    }
+
+    /// In a run that is over then.
+    pub(crate) fn until(mut self, end: RunEnd) -> Self {
+        self.machine = self.machine.until(end);
+        self
     }
 
     /// How many files were looked at, counted on.
@@ -103,6 +111,12 @@ impl Inspect for Double {
     }
     fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
         self.machine.walk(path, visit)
+    }
+    fn stopping(&self) -> Option<Why> {
+        self.machine.stopping()
+    }
+    fn patience(&self, own: Duration) -> Duration {
+        self.machine.patience(own)
     }
     fn now(&self) -> i64 {
         self.machine.now() + self.later.load(Ordering::Relaxed)

@@ -5,19 +5,21 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::command::child;
+use super::command::child::{self, Bounds};
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
     Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Real, Result, Stat, Walk,
     tree,
 };
+use crate::stop::{RunEnd, Why};
 
 /// So many changed directories wait for their sync at once; each is an open handle.
 const MAX_UNSYNCED: usize = 64;
@@ -38,7 +40,9 @@ pub struct Machine {
     unsynced: Mutex<HashMap<(u64, u64), OwnedFd>>,
     swept: Mutex<HashSet<(u64, u64)>>,
     /// Set when the run is to stop.
-    pub(super) stop: Option<Arc<AtomicBool>>,
+    stop: Option<Arc<AtomicBool>>,
+    /// When the run is over.
+    end: Option<RunEnd>,
 }
 
 /// What tells one version of the account files from another: identity, size, and times but that of reading.
@@ -60,6 +64,7 @@ impl Machine {
             unsynced: Mutex::default(),
             swept: Mutex::default(),
             stop: None,
+            end: None,
         })
     }
 
@@ -68,6 +73,18 @@ impl Machine {
     pub fn stopped_by(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = Some(stop);
         self
+    }
+
+    /// Worked on by a run that is over then.
+    #[must_use]
+    pub fn until(mut self, end: RunEnd) -> Self {
+        self.end = Some(end);
+        self
+    }
+
+    /// What ends a command from outside.
+    pub(super) fn bounds(&self) -> Bounds<'_> {
+        Bounds { stop: self.stop.as_deref(), end: self.end }
     }
 
     /// A directory that is open already, as a root of its own: files only. `outer` leads to it on this machine.
@@ -80,6 +97,7 @@ impl Machine {
             unsynced: Mutex::default(),
             swept: Mutex::default(),
             stop: None,
+            end: None,
         }
     }
 
@@ -238,8 +256,12 @@ impl Inspect for Machine {
         tree::walk(&dir, path, visit)
     }
 
-    fn is_stopping(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+    fn stopping(&self) -> Option<Why> {
+        self.bounds().stopping()
+    }
+
+    fn patience(&self, own: Duration) -> Duration {
+        self.bounds().patience(own)
     }
 
     fn accounts(&self) -> Result<Arc<Accounts>> {
@@ -258,7 +280,7 @@ impl Inspect for Machine {
 
     fn probe(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
-        child::run(command, &*self.accounts()?, self.stop.as_deref())
+        child::run(command, &*self.accounts()?, self.bounds())
     }
 }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::stop::{RunEnd, Why};
 
 const NOBODY: u32 = 65534;
 
@@ -333,11 +334,34 @@ fn told_to_stop(script: &str, stoppable: bool) -> Output {
 fn f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop() {
     let began = Instant::now();
     for script in ["sleep 3600 & touch BEGUN; wait", "trap '' TERM; touch BEGUN; sleep 3600; sleep 3600"] {
-        assert_eq!(told_to_stop(script, true).exit, Exit::Stopped, "{script}");
+        assert_eq!(told_to_stop(script, true).exit, Exit::Stopped(Why::Told), "{script}");
     }
     // One that ends by itself when it is asked to was not done either.
-    assert_eq!(told_to_stop("trap 'exit 0' TERM; touch BEGUN; sleep 3600 & wait", true).exit, Exit::Stopped);
+    assert_eq!(
+        told_to_stop("trap 'exit 0' TERM; touch BEGUN; sleep 3600 & wait", true).exit,
+        Exit::Stopped(Why::Told)
+    );
     assert!(began.elapsed() < Duration::from_secs(600));
+}
+
+#[test]
+fn f22_a_tool_ends_with_its_run_whatever_time_it_has_itself_and_none_begins_later() {
+    let over = Exit::Stopped(Why::OutOfTime);
+    let until = |end| Machine::open(Path::new("/")).unwrap().until(end);
+    // One that was stopped does not answer to a gentle signal either.
+    for script in ["sleep 3600", "trap '' TERM; sleep 3600; sleep 3600", "kill -STOP $$"] {
+        let soon = until(RunEnd::after(Duration::from_millis(100)));
+        let output = soon.run(&Invocation::new(["sh", "-c", script])).unwrap();
+        assert_eq!(output.exit, over, "{script}");
+    }
+    let tidies = until(RunEnd::after(Duration::ZERO)).run(&Invocation::new(["true"])).unwrap();
+    assert_eq!(tidies.exit, Exit::Code(0), "what puts in order what was cut short has its time");
+    let late = until(RunEnd::long_ago());
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("begun");
+    let output = late.run(&Invocation::new(["touch", file.to_str().unwrap()])).unwrap();
+    assert_eq!((output.exit, file.exists()), (over, false));
+    assert_eq!(over.to_string(), "interrupted, since the time of the run (run_timeout) was over");
 }
 
 #[test]

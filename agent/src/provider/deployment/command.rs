@@ -37,7 +37,7 @@ pub fn run(invocation: &Invocation, writing: Writing<'_>) -> Result<(), String> 
 pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result<(), String> {
     let Some(command) = &want.health else { return Ok(()) };
     let timeout = Duration::from_secs(want.health_timeout.0.into());
-    let until = Instant::now() + timeout;
+    let until = Instant::now() + writing.machine.patience(timeout);
     loop {
         let left = until.saturating_duration_since(Instant::now()).max(PAUSE);
         let why = match writing.run(&in_release(want, command, release).timeout(left)) {
@@ -48,7 +48,11 @@ pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result
         };
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(format!("it was not healthy within {} s: {why}", timeout.as_secs()));
+            let within = match writing.machine.stopping() {
+                Some(why) => format!("when {why}"),
+                None => format!("within {} s", timeout.as_secs()),
+            };
+            return Err(format!("it was not healthy {within}: {why}"));
         }
         std::thread::sleep(left.min(PAUSE));
     }

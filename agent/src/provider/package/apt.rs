@@ -25,17 +25,14 @@ mod words;
 use simulation::refuse_contradiction;
 use words::{failure, is_locked};
 
-/// A large upgrade on a slow disk takes its time; ending it in the middle is worse than waiting.
+/// A large upgrade on a slow disk takes its time. What the end of the run cuts short, the next run has dpkg finish first.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Whether this run has waited for another program's lock in vain. It waits once, and what comes later fails at once.
 static LOCK_IS_HELD: AtomicBool = AtomicBool::new(false);
 
 /// How long apt waits for another that is at work, such as the nightly upgrade.
-fn lock_timeout(is_held: &AtomicBool) -> String {
-    let seconds = if is_held.load(Relaxed) { 0 } else { 300 };
-    format!("DPkg::Lock::Timeout={seconds}")
-}
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Package lists that this process fetched so recently are not fetched again for a name that nobody knows.
 const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
@@ -129,6 +126,13 @@ struct Apt<'a> {
 }
 
 impl Apt<'_> {
+    /// The option by which apt waits for a lock: once in a run, and no longer than the run lasts.
+    fn lock_timeout(&self) -> String {
+        let is_held = self.lock_is_held.load(Relaxed);
+        let wait = if is_held { Duration::ZERO } else { self.machine.patience(LOCK_TIMEOUT) };
+        format!("DPkg::Lock::Timeout={}", wait.as_secs())
+    }
+
     fn status(&self) -> Result<DpkgStatus, Error> {
         Ok(DpkgStatus::read(self.machine)?.unwrap_or_default())
     }
@@ -212,10 +216,10 @@ impl Apt<'_> {
         if wants.is_empty() {
             return Ok(());
         }
-        if self.machine.is_stopping() {
-            return Err(Error::Refused("the run was told to stop before this was begun".to_owned()));
+        if let Some(why) = self.machine.stopping() {
+            return Err(Error::Refused(format!("{why} before this was begun")));
         }
-        let command = command(verb, options, &wants, &status, self.lock_is_held);
+        let command = command(verb, options, &wants, &status, &self.lock_timeout());
         refuse_contradiction(self.machine, &command, self.catalog)?;
         let mut output = self.machine.run(&command)?;
         if !output.succeeded() && lists_are_old(&output) && self.fetch_lists()? {
@@ -236,7 +240,7 @@ impl Apt<'_> {
         if fetched.is_some_and(|at| at.elapsed() < LISTS_STAY_FRESH) {
             return Ok(false);
         }
-        let update = quietly(["apt-get", "-q", "-o", &lock_timeout(self.lock_is_held), "update"]);
+        let update = quietly(["apt-get", "-q", "-o", &self.lock_timeout(), "update"]);
         let output = self.machine.run(&update)?;
         *fetched = Some(Instant::now());
         self.said.push(if output.succeeded() {
@@ -368,11 +372,10 @@ fn command(
     options: &[String],
     wants: &[&Package],
     status: &DpkgStatus,
-    lock_is_held: &AtomicBool,
+    lock: &str,
 ) -> Invocation {
-    let lock = lock_timeout(lock_is_held);
     // Without a terminal of its own, what dpkg and the scripts say comes apart as output and errors.
-    let options_of_ours = ["Dpkg::Options::=--force-confold", &lock, "Dpkg::Use-Pty=0"];
+    let options_of_ours = ["Dpkg::Options::=--force-confold", lock, "Dpkg::Use-Pty=0"];
     let mut arguments: Vec<String> = ["apt-get", "-y", "-q"].map(str::to_owned).into();
     arguments.extend(options_of_ours.iter().flat_map(|option| ["-o".to_owned(), (*option).to_owned()]));
     if wants.iter().any(|want| is_downgrade(want, status)) {

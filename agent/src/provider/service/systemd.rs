@@ -10,6 +10,8 @@ use holdfast_catalog::resource::service::ServiceEnable;
 use serde::de::DeserializeOwned;
 use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant, Type};
 
+use crate::stop::Why;
+
 use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
 mod job;
@@ -46,10 +48,8 @@ pub enum BusError {
     )]
     Silent(Duration),
     /// The run is to stop.
-    #[error(
-        "the run was told to stop while systemd had not answered; what it was asked for may still come about"
-    )]
-    Stopped,
+    #[error("{0} while systemd had not answered; what it was asked for may still come about")]
+    Stopped(Why),
     /// The runtime for it could not be made.
     #[error("systemd cannot be asked: {0}")]
     Runtime(std::io::Error),

@@ -14,10 +14,11 @@ use rustix::fs::MemfdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::{Exit, Invocation, Output, PATH};
+use crate::stop::{RunEnd, Why};
 use crate::system::accounts::{Account, Accounts};
 use crate::system::{Error, Result};
 
-/// What a process group gets between being asked to end and being made to.
+/// What a process group gets between being asked to end and being made to, and after that.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How often the child is asked for, where the kernel cannot tell of its end.
@@ -26,15 +27,40 @@ const TICK: Duration = Duration::from_millis(20);
 /// How often a command that may be ended is looked after for that.
 const HEED: Duration = Duration::from_millis(100);
 
-/// Runs a command to its end, to its timeout, or until `stop` is set where it may be ended for that.
+/// What ends a command from outside.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::system) struct Bounds<'a> {
+    /// Set when the run is to stop.
+    pub(in crate::system) stop: Option<&'a AtomicBool>,
+    /// When the run is over.
+    pub(in crate::system) end: Option<RunEnd>,
+}
+
+impl Bounds<'_> {
+    /// Why the run is to stop, where it is.
+    pub(in crate::system) fn stopping(&self) -> Option<Why> {
+        let is_over = self.end.is_some_and(|end| end.left().is_zero());
+        let is_told = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        is_over.then_some(Why::OutOfTime).or(is_told.then_some(Why::Told))
+    }
+
+    /// How long something may take that may take `own` by itself.
+    pub(in crate::system) fn patience(&self, own: Duration) -> Duration {
+        self.end.map_or(own, |end| own.min(end.patience()))
+    }
+}
+
+/// Runs a command to its end, to its timeout, or to the end of the run; and until the run is to stop where it may be ended
+/// for that.
 pub(in crate::system) fn run(
     invocation: &Invocation,
     accounts: &Accounts,
-    stop: Option<&AtomicBool>,
+    bounds: Bounds<'_>,
 ) -> Result<Output> {
-    let stop = stop.filter(|_| invocation.stoppable);
-    if is_set(stop) {
-        return Ok(Output { exit: Exit::Stopped, stdout: Vec::new(), stderr: Vec::new() });
+    let bounds = Bounds { stop: bounds.stop.filter(|_| invocation.stoppable), ..bounds };
+    let is_over = bounds.patience(Duration::MAX).is_zero();
+    if let Some(why) = bounds.stopping().filter(|_| is_over || bounds.stop.is_some()) {
+        return Ok(Output { exit: Exit::Stopped(why), stdout: Vec::new(), stderr: Vec::new() });
     }
     let mut command = prepare(invocation, accounts)?;
     let failed = |source| Error::Spawn { program: command_name(&invocation.command).to_owned(), source };
@@ -47,11 +73,7 @@ pub(in crate::system) fn run(
         });
     }
     let mut child = command.spawn().map_err(failed)?;
-    watch(&mut child, invocation, stop).map_err(failed)
-}
-
-fn is_set(stop: Option<&AtomicBool>) -> bool {
-    stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    watch(&mut child, invocation, bounds).map_err(failed)
 }
 
 fn command_name(command: &Command) -> &str {
@@ -118,25 +140,30 @@ fn stdin(invocation: &Invocation) -> io::Result<Stdio> {
     Ok(Stdio::from(file))
 }
 
-/// Reads both outputs until the child has ended; what it left running may keep them open.
-fn watch(child: &mut Child, invocation: &Invocation, stop: Option<&AtomicBool>) -> io::Result<Output> {
+/// Reads both outputs until the child has ended; what it left running may keep them open. One that not even a kill ends, such
+/// as one that waits for a disk, is left.
+fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::Result<Output> {
     let mut stdout = Stream::new(child.stdout.take().map(OwnedFd::from), Keep::First(invocation.limit))?;
     let mut stderr = Stream::new(child.stderr.take().map(OwnedFd::from), Keep::Last(invocation.limit))?;
     let pid = Pid::from_child(child);
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
-    let mut deadline = Deadline::new(invocation.timeout);
+    let mut deadline = Deadline::new(invocation.timeout, bounds);
     let status = loop {
         if let Some(status) = child.try_wait()? {
-            break status;
+            break Some(status);
         }
-        if is_set(stop) {
-            deadline.stop();
+        if let Some(why) = bounds.stopping().filter(|_| bounds.stop.is_some()) {
+            deadline.stop(why);
         }
-        if let Some(signal) = deadline.due() {
-            // The group is not reaped before the child is, so its number cannot be anyone else's.
-            let _ = rustix::process::kill_process_group(pid, signal);
+        match deadline.due() {
+            Some(Due::Signal(signal)) => {
+                // The group is not reaped before the child is, so its number cannot be anyone else's.
+                let _ = rustix::process::kill_process_group(pid, signal);
+            }
+            Some(Due::Nothing) => break None,
+            None => {}
         }
-        let left = if stop.is_some() { deadline.left().min(HEED) } else { deadline.left() };
+        let left = if bounds.stop.is_some() { deadline.left().min(HEED) } else { deadline.left() };
         wait(pidfd.as_ref(), [&stdout, &stderr], left)?;
         stdout.take_all()?;
         stderr.take_all()?;
@@ -160,23 +187,35 @@ fn wait(pidfd: Option<&OwnedFd>, streams: [&Stream; 2], left: Duration) -> io::R
     }
 }
 
-/// When the child is asked to end, and when it is made to.
+/// When the child is asked to end, when it is made to, and when it is given up.
 struct Deadline {
     timeout: Duration,
     next: Instant,
-    asked: bool,
-    stopped: bool,
+    /// How many signals it was sent.
+    sent: usize,
+    /// It is ended for the run, and not for its own timeout.
+    stopped: Option<Why>,
+}
+
+/// What is due.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    Signal(Signal),
+    /// Nothing helps.
+    Nothing,
 }
 
 impl Deadline {
-    fn new(timeout: Duration) -> Self {
-        Self { timeout, next: Instant::now() + timeout, asked: false, stopped: false }
+    fn new(timeout: Duration, bounds: Bounds<'_>) -> Self {
+        let next = bounds.patience(timeout);
+        let stopped = (next < timeout).then_some(Why::OutOfTime);
+        Self { timeout, next: Instant::now() + next, sent: 0, stopped }
     }
 
     /// The time is over now.
-    fn stop(&mut self) {
-        if !self.asked && !self.stopped {
-            self.stopped = true;
+    fn stop(&mut self, why: Why) {
+        if self.sent == 0 {
+            self.stopped = Some(why);
             self.next = Instant::now();
         }
     }
@@ -185,23 +224,28 @@ impl Deadline {
         self.next.saturating_duration_since(Instant::now())
     }
 
-    /// The signal whose time has come.
-    fn due(&mut self) -> Option<Signal> {
+    /// That whose time has come.
+    fn due(&mut self) -> Option<Due> {
         if Instant::now() < self.next {
             return None;
         }
         self.next = Instant::now() + GRACE;
-        let signal = if self.asked { Signal::KILL } else { Signal::TERM };
-        self.asked = true;
-        Some(signal)
+        self.sent += 1;
+        Some(match self.sent {
+            1 => Due::Signal(Signal::TERM),
+            2 => Due::Signal(Signal::KILL),
+            _ => Due::Nothing,
+        })
     }
 
-    fn exit(&self, status: ExitStatus) -> Exit {
-        match (self.asked, status.code(), status.signal()) {
-            (true, ..) if self.stopped => Exit::Stopped,
-            (true, ..) => Exit::TimedOut(self.timeout),
-            (false, Some(code), _) => Exit::Code(code),
-            (false, None, signal) => Exit::Signal(signal.unwrap_or(0)),
+    fn exit(&self, status: Option<ExitStatus>) -> Exit {
+        match (self.stopped, status.filter(|_| self.sent == 0)) {
+            (_, Some(status)) => match status.code() {
+                Some(code) => Exit::Code(code),
+                None => Exit::Signal(status.signal().unwrap_or(0)),
+            },
+            (Some(why), None) => Exit::Stopped(why),
+            (None, None) => Exit::TimedOut(self.timeout),
         }
     }
 }
@@ -276,5 +320,24 @@ impl Stream {
             }
         }
         self.kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f22_what_no_signal_ends_is_left_in_time() {
+        let bounds = Bounds { stop: None, end: Some(RunEnd::after(Duration::ZERO)) };
+        let mut deadline = Deadline::new(Duration::ZERO, bounds);
+        let mut due = || {
+            deadline.next = Instant::now();
+            deadline.due()
+        };
+        assert_eq!(due(), Some(Due::Signal(Signal::TERM)));
+        assert_eq!(due(), Some(Due::Signal(Signal::KILL)));
+        assert_eq!(due(), Some(Due::Nothing));
+        assert_eq!(deadline.exit(None), Exit::TimedOut(Duration::ZERO));
     }
 }

@@ -26,8 +26,8 @@ fn mend(machine: &Double, wants: &[&Package], catalog: &[&Package]) -> Vec<Resul
     super::mend(machine, state.path(), wants, catalog)
 }
 
-/// Nobody has the lock.
-static FREE: AtomicBool = AtomicBool::new(false);
+/// How apt waits for the lock.
+const LOCK: &str = "DPkg::Lock::Timeout=300";
 
 const POLICY: &str = "\
 nginx:
@@ -61,7 +61,7 @@ fn one_transaction_installs_changes_and_removes() {
     let wants = [want("nginx", "1.0-1"), want("htop", "present"), want("chrony", "absent")];
     let wants: Vec<&Package> = wants.iter().collect();
     let options = ["--no-install-recommends".to_owned()];
-    let command = command(Verb::Install, &options, &wants, &DpkgStatus::parse(STATUS), &FREE);
+    let command = command(Verb::Install, &options, &wants, &DpkgStatus::parse(STATUS), LOCK);
     assert_eq!(
         command.command.to_string(),
         "apt-get -y -q -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --allow-downgrades \
@@ -74,7 +74,7 @@ fn a_downgrade_is_allowed_only_where_a_version_asks_for_it() {
     let asks = |title, ensure| {
         let want = want(title, ensure);
         let command =
-            command(Verb::Install, &[], &[&want], &DpkgStatus::parse(STATUS), &FREE).command.to_string();
+            command(Verb::Install, &[], &[&want], &DpkgStatus::parse(STATUS), LOCK).command.to_string();
         command.contains("--allow-downgrades")
     };
     assert!(asks("nginx", "1.22.1-8"));

@@ -34,7 +34,7 @@ pub(super) fn wait<T: Send>(
         tokio::select! {
             biased;
             done = work => done,
-            () = crate::stop::asked(STOPPED) => Err(BusError::Stopped),
+            why = crate::stop::asked(STOPPED) => Err(BusError::Stopped(why)),
         }
     };
     std::thread::scope(|scope| match scope.spawn(|| runtime.block_on(unless_stopped)).join() {

@@ -1,0 +1,48 @@
+//! A server that takes what it is asked and says nothing: each wait ends, and the run goes on with what it has.
+
+use super::*;
+use crate::contents::{Contents, Fetching};
+use crate::stop::RunEnd;
+
+const SOON: Duration = Duration::from_millis(20);
+
+#[test]
+fn f02_a_server_that_never_answers_is_an_error_in_time() {
+    let scene = scene();
+    let client = scene.enroll().client(None).unwrap().within(SOON);
+    scene.server.answers(|_| Answer::Silent);
+    let asked = block_on(client.post::<ReportAnswer>(path::REPORTS, &"x"));
+    let error = asked.unwrap_err().to_string();
+    assert!(error.contains("cannot be reached: it did not answer whole within"), "{error}");
+}
+
+#[test]
+fn f02_a_content_that_never_comes_takes_no_more_than_its_part_of_the_run() {
+    let scene = scene();
+    let client = scene.enroll().client(None).unwrap();
+    scene.server.answers(|_| Answer::Silent);
+    let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let fetching = Fetching { client: &client, network: &network, end: RunEnd::after(SOON) };
+    let state = scene.state();
+    let mut contents = Contents::open(&state, Some(fetching));
+    let hash = ContentHash::of(b"x");
+    let mut wanted = catalog(1, "");
+    wanted.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 1));
+    contents.fetch(&wanted);
+    let Err(error) = contents.open(&hash, 1) else { panic!("nobody sent it") };
+    assert!(error.to_string().contains("it was not there within"), "{error}");
+}
+
+#[test]
+fn f02_reports_that_a_slow_server_takes_one_by_one_wait_for_the_next_run() {
+    let scene = scene();
+    let identity = scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    let report = scene.run().report;
+    let spool = Spool::open(&scene.state()).unwrap();
+    spool.add(&report).unwrap();
+    let client = identity.client(None).unwrap();
+    let delivery = block_on(spool.deliver(&client, Duration::ZERO)).unwrap();
+    assert_eq!((delivery.delivered, spool.waiting().unwrap()), (0, 1));
+    assert!(delivery.waits.unwrap().contains("the server is slow"));
+}
