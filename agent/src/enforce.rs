@@ -33,7 +33,7 @@ mod redact;
 mod turns;
 mod view;
 
-pub(crate) use memory::UNENDED;
+pub(crate) use memory::{FILES as MEMORY_FILES, UNENDED, faults as memory_faults};
 pub(crate) use record::{EVENTS, WORK};
 
 /// What a run works with.
@@ -123,10 +123,17 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let check = began.elapsed();
     let view = correct::all(run, reading, &subjects, First { verdicts: first, claims }, &memory, &mut record);
     record.tell_the_rest();
-    if run.mode == Mode::Enforce {
-        let end = |(index, subject)| End::of(index, subject, &view, &record);
-        let ends: Vec<End> = subjects.iter().enumerate().map(end).collect();
-        memory.remember(&subjects, &ends, run.system);
+    let all = subjects.iter().enumerate();
+    match run.mode {
+        Mode::Enforce => {
+            let ends: Vec<End> =
+                all.map(|(index, subject)| End::of(index, subject, &view, &record)).collect();
+            memory.remember(&subjects, &ends, run.system);
+        }
+        Mode::Audit => {
+            let ends: Vec<End> = all.map(|(index, subject)| End::seen(index, subject, &view)).collect();
+            memory.look_instead(&subjects, &ends, run.system);
+        }
     }
     let phases = [("check", check), ("mend", began.elapsed().saturating_sub(check))];
     Ok(Findings {

@@ -19,18 +19,22 @@ use super::Error;
 use crate::provider::Notice;
 use crate::system::{Access, Inspect as _, Machine, System as _, write_durably};
 
+mod doubt;
 mod end;
+mod faults;
 mod past;
 mod secrets;
 
+pub(crate) use doubt::UNENDED;
 pub(super) use end::End;
+pub(crate) use faults::faults;
 pub(super) use past::Past;
 
 const LEFT: &str = "/left.json";
 const KEY: &str = "/left.key";
 const OWED: &str = "/owed.json";
-/// There while a run changes the machine, and after one that did not end: what an earlier run left is not so any more then.
-pub(crate) const UNENDED: &str = "/unended";
+/// What one run leaves for the next, beside what can be had again.
+pub(crate) const FILES: [&str; 5] = ["left.key", "left.json", "owed.json", "unended", "holds.json"];
 const VERSION: u32 = 2;
 const LIMIT: u64 = 256 * 1024 * 1024;
 const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
@@ -68,6 +72,9 @@ struct Entry {
     /// What failed though nothing that can be compared with the machine shows it: said once, by the next run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     half: Option<String>,
+    /// What is off may be so by a run that did not end: when that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    doubt: Option<String>,
 }
 
 /// A refresh that is owed.
@@ -129,8 +136,8 @@ pub(super) struct Memory {
     header: OnceCell<Option<Header>>,
     left: OnceCell<Left>,
     notes: RefCell<Vec<String>>,
-    /// A run before this one did not end.
-    in_doubt: bool,
+    /// When a run before this one began that did not end.
+    in_doubt: Option<String>,
     /// This one has begun to change the machine.
     begun: Cell<bool>,
 }
@@ -152,46 +159,29 @@ impl Memory {
             header: OnceCell::new(),
             left: OnceCell::new(),
             notes: RefCell::default(),
-            in_doubt: false,
+            in_doubt: None,
             begun: Cell::new(false),
         };
         memory.mac = keyed(&memory.key()?);
-        if let Ok(Some(began)) = memory.dir.read(Path::new(UNENDED), 64) {
-            memory.in_doubt = true;
-            memory.notes.borrow_mut().push(format!(
-                "an earlier run, begun {}, did not end: what it changed is in no report, and this run cannot tell drift from \
-                 new wishes",
-                String::from_utf8_lossy(&began).trim()
-            ));
-        }
+        memory.in_doubt = memory.unended();
+        memory.in_doubt.iter().for_each(|began| memory.note(doubt::words(began)));
         Ok(memory)
     }
 
-    /// Says on disk, before the first change, that a run is changing the machine: [`Memory::remember`] takes it back.
-    pub(super) fn begin(&self) {
-        if self.begun.replace(true) || self.in_doubt {
-            return;
-        }
-        let now = format!("{:.0}\n", jiff::Timestamp::now());
-        if let Err(error) = write_durably(&self.dir, Path::new(UNENDED), PRIVATE, now.as_bytes()) {
-            tracing::warn!(%error, "that a run began could not be written down: a kill now would not be noticed");
-        }
+    /// What could not be kept is said, by this run: the next one has nothing to tell it from.
+    fn note(&self, words: String) {
+        tracing::warn!("{words}");
+        self.notes.borrow_mut().push(words);
     }
 
     /// Nothing of what was left is believed by the next run. Removing takes no room.
     fn forget_left(&self) {
         let done = self.dir.remove(Path::new(LEFT)).and_then(|()| self.dir.settle());
         if let Err(error) = done {
-            tracing::warn!(%error, "what an earlier run left stays, though this one changed the machine");
-        }
-    }
-
-    /// The run came to its end.
-    fn end(&self) {
-        let is_there = self.begun.get() || self.in_doubt;
-        let done = || self.dir.remove(Path::new(UNENDED)).and_then(|()| self.dir.settle());
-        if let Some(Err(error)) = is_there.then(done) {
-            tracing::warn!(%error, "that the run ended could not be written down: the next one takes it for one that did not");
+            self.note(format!(
+                "what an earlier run left is still remembered, though this one changed the machine: what the next run calls \
+                 drift may be this run's own work ({error})"
+            ));
         }
     }
 
@@ -224,7 +214,9 @@ impl Memory {
             write_durably(&self.dir, Path::new(OWED), PRIVATE, &bytes)
         };
         if let Err(error) = done {
-            tracing::warn!(%error, "refreshes that are owed could not be written down: a kill now would lose them");
+            self.note(format!(
+                "refreshes that are owed could not be written down: a kill would lose them ({error})"
+            ));
         }
     }
 
@@ -279,7 +271,9 @@ impl Memory {
         bytes.extend(serde_json::to_vec(left).unwrap_or_default());
         let done = write_durably(&self.dir, Path::new(LEFT), PRIVATE, &bytes);
         if let Err(error) = &done {
-            tracing::warn!(%error, "what this run left could not be kept: the next run cannot tell drift from new wishes");
+            self.note(format!(
+                "what this run left could not be kept: the next run cannot tell drift from new wishes ({error})"
+            ));
         }
         done.is_ok()
     }
@@ -297,9 +291,7 @@ impl Memory {
             Ok(()) => format!("was put aside as {aside}"),
             Err(error) => format!("could not be put aside either ({error})"),
         };
-        let note = format!("{name} in the agent's memory cannot be used ({why}) and {done}: {so}");
-        tracing::warn!("{note}");
-        self.notes.borrow_mut().push(note);
+        self.note(format!("{name} in the agent's memory cannot be used ({why}) and {done}: {so}"));
     }
 
     /// The key of the fingerprints, made at the first run.
@@ -313,7 +305,9 @@ impl Memory {
         let mut key = Zeroizing::new(vec![0; 32]);
         getrandom::fill(&mut key).map_err(|_| Error::NoRandomness)?;
         if let Err(error) = write_durably(&self.dir, Path::new(KEY), PRIVATE, &key) {
-            tracing::warn!(%error, "the state directory cannot be written: the next run cannot tell drift from new wishes");
+            self.note(format!(
+                "{KEY} could not be kept: the next run cannot tell drift from new wishes ({error})"
+            ));
         }
         Ok(key)
     }

@@ -131,9 +131,12 @@ impl<'a> Record<'a> {
         let drifts = matches!(status, Status::Changed | Status::WouldChange | Status::Failed);
         let cause = drifts.then(|| match change.kind {
             ChangeKind::Differs if !told.by_this_run => self.past.cause(index, change),
-            _ => Cause::Intentional,
+            _ => (Cause::Intentional, None),
         });
-        let mut event = self.blank(index, status, told.reason.or_else(|| change.note.clone()), told.took);
+        let (cause, doubt) = cause.map_or((None, None), |(cause, doubt)| (Some(cause), doubt));
+        let reason = [told.reason.or_else(|| change.note.clone()), doubt];
+        let reason = reason.into_iter().flatten().reduce(|first, second| format!("{first}; {second}"));
+        let mut event = self.blank(index, status, reason, told.took);
         event.property = Some(change.property.to_string()).filter(|name| !name.is_empty());
         event.path.clone_from(&change.path);
         event.is = Some(change.is.text().to_owned()).filter(|text| !text.is_empty());

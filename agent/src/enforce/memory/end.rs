@@ -29,6 +29,8 @@ pub(in crate::enforce) enum End {
     Unknown(Option<String>),
     /// It was only looked at, or its turn did not come: what was known of it stays.
     Untouched,
+    /// A run that only looks saw it for one that did not end, with these properties off.
+    Seen(BTreeSet<String>),
 }
 
 impl End {
@@ -48,11 +50,9 @@ impl End {
             let touched = matches!(outcome, Outcome::Changed | Outcome::Failed);
             return if touched { Self::Unknown(None) } else { Self::Untouched };
         }
-        let off: BTreeSet<String> = match view.latest(index) {
+        let off = match view.latest(index) {
             Verdict::InSync(_) => BTreeSet::new(),
-            Verdict::Changes(changes) => {
-                changes.iter().filter(|change| change.kind == ChangeKind::Differs).map(key).collect()
-            }
+            Verdict::Changes(changes) => off(changes),
             _ => return Self::Unknown(None),
         };
         match outcome {
@@ -62,9 +62,32 @@ impl End {
         }
     }
 
-    fn is_settled(&self) -> bool {
-        matches!(self, Self::AsWanted | Self::Untouched)
+    /// By the look of a run that changes nothing.
+    pub(in crate::enforce) fn seen(index: usize, subject: &Subject<'_>, view: &View) -> Self {
+        match view.latest(index) {
+            _ if subject.resource.policy != Policy::Enforce => Self::Untouched,
+            Verdict::InSync(_) => Self::Seen(BTreeSet::new()),
+            Verdict::Changes(changes) => Self::Seen(off(changes)),
+            _ => Self::Unknown(None),
+        }
     }
+
+    fn is_as_wanted(&self) -> bool {
+        match self {
+            Self::AsWanted => true,
+            Self::Seen(off) => off.is_empty(),
+            Self::Off(_) | Self::Unknown(_) | Self::Untouched => false,
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.is_as_wanted() || *self == Self::Untouched
+    }
+}
+
+/// The properties that differ.
+fn off(changes: &[Change]) -> BTreeSet<String> {
+    changes.iter().filter(|change| change.kind == ChangeKind::Differs).map(key).collect()
 }
 
 fn key(change: &Change) -> String {
@@ -88,9 +111,28 @@ impl Memory {
     pub(in crate::enforce) fn remember(&self, subjects: &[Subject<'_>], ends: &[End], machine: &dyn Inspect) {
         let whole = ends.iter().all(End::is_settled);
         let is_known = |header: &Header| header.catalog == self.catalog && header.whole;
-        if whole && !self.in_doubt && self.header().is_some_and(is_known) {
-            return self.end();
+        let is_kept = whole && self.in_doubt.is_none() && self.header().is_some_and(is_known);
+        if !is_kept && !self.keep(subjects, ends, machine) {
+            // The run did end: what an earlier one left is believed no more, and that is all.
+            self.forget_left();
         }
+        self.end();
+    }
+
+    /// Keeps what a run that only looks saw, where the one before did not end: that never saw it.
+    pub(in crate::enforce) fn look_instead(
+        &self,
+        subjects: &[Subject<'_>],
+        ends: &[End],
+        machine: &dyn Inspect,
+    ) {
+        if self.in_doubt.is_some() && self.keep(subjects, ends, machine) {
+            self.end();
+        }
+    }
+
+    fn keep(&self, subjects: &[Subject<'_>], ends: &[End], machine: &dyn Inspect) -> bool {
+        let whole = ends.iter().all(End::is_settled);
         let old = self.left();
         let mut resources = BTreeMap::new();
         for (subject, end) in subjects.iter().zip(ends) {
@@ -101,7 +143,7 @@ impl Memory {
         let still_there = |path: &str| machine.lstat(Path::new(path)).is_ok_and(|stat| stat.is_some());
         let mut gone = self.gone(subjects);
         gone.retain(|path| still_there(path));
-        let is_as_wanted = |index: usize| ends[index] == End::AsWanted;
+        let is_as_wanted = |index: usize| ends[index].is_as_wanted();
         let secret = self.secret_paths(old, subjects, is_as_wanted, still_there);
         let left = Left { resources, gone, secret };
         let header = Header {
@@ -112,16 +154,12 @@ impl Memory {
             secrets: !left.secret.is_empty() || left.resources.values().any(|entry| !entry.secret.is_empty()),
             half: left.resources.values().any(|entry| entry.half.is_some()),
         };
-        if !self.write_left(&header, &left) {
-            // The run did end: what an earlier one left is believed no more, and that is all.
-            self.forget_left();
-        }
-        self.end();
+        self.write_left(&header, &left)
     }
 
     fn entry_of(&self, subject: &Subject<'_>, end: &End, old: Option<&Entry>) -> Entry {
         let mut secret = secrets::attributes(subject);
-        if *end != End::AsWanted {
+        if !end.is_as_wanted() {
             secret.extend(old.into_iter().flat_map(|old| old.secret.iter().cloned()));
         }
         let title = &*subject.resource.reference.title;
@@ -129,9 +167,12 @@ impl Memory {
         let (wanted, half) = match end {
             End::AsWanted => (self.wanted(subject), None),
             End::Off(off) => (without(self.wanted(subject), off), None),
+            End::Seen(off) => (without(self.wanted(subject), off), old.and_then(|old| old.half.clone())),
             End::Unknown(half) => (Properties::new(), half.clone()),
             // What is only watched no run can have changed.
-            End::Untouched if self.in_doubt && subject.policy == Policy::Enforce => (Properties::new(), None),
+            End::Untouched if self.in_doubt.is_some() && subject.policy == Policy::Enforce => {
+                (Properties::new(), None)
+            }
             End::Untouched => {
                 (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
             }
@@ -140,7 +181,18 @@ impl Memory {
             End::Untouched => old.and_then(|old| old.rules.clone()),
             _ => Some(self.rules(subject)),
         };
-        Entry { wanted, rules, secret, names, half }
+        let doubt = match end {
+            End::Seen(off) => self.in_doubt.clone().filter(|_| self.was_left(subject, off, old)),
+            End::Untouched => old.and_then(|old| old.doubt.clone()),
+            _ => None,
+        };
+        Entry { wanted, rules, secret, names, half, doubt }
+    }
+
+    /// Whether an earlier run left one of these properties as it is wanted now.
+    fn was_left(&self, subject: &Subject<'_>, off: &BTreeSet<String>, old: Option<&Entry>) -> bool {
+        let (Some(old), wanted) = (old, self.wanted(subject)) else { return false };
+        off.iter().any(|key| wanted.get(key).is_some_and(|value| old.wanted.get(key) == Some(value)))
     }
 
     /// The fingerprints of what is wanted.

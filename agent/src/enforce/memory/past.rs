@@ -14,7 +14,7 @@ use holdfast_catalog::report::Cause;
 
 use super::super::Subject;
 use super::secrets::Secrets;
-use super::{Entry, Memory, Properties};
+use super::{Entry, Memory, Properties, doubt};
 use crate::provider::{Change, Shown};
 
 /// What earlier runs left, beside what is wanted now.
@@ -53,17 +53,29 @@ impl<'a> Past<'a> {
         self.memory.left().resources.get(&subject.resource.reference.to_string())
     }
 
-    /// Why a change is due that was due before this run did anything.
-    pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> Cause {
-        if self.memory.in_doubt {
-            return Cause::Intentional;
+    /// Why a change is due that was due before this run did anything; and what is to be said where nobody can tell.
+    pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> (Cause, Option<String>) {
+        let is_drift = self.is_drift(index, change);
+        match &self.memory.in_doubt {
+            Some(began) => (Cause::Intentional, is_drift.then(|| doubt::of_a_change(began))),
+            None if is_drift => (Cause::Corrective, None),
+            None => {
+                let entry = self.entry(&self.subjects[index]);
+                let unknown = entry.filter(|entry| find(&entry.wanted, change).is_none());
+                let began = unknown.and_then(|entry| entry.doubt.as_deref());
+                (Cause::Intentional, began.map(doubt::of_a_change))
+            }
         }
+    }
+
+    /// Whether a change is due since others changed what the last run left.
+    fn is_drift(&self, index: usize, change: &Change) -> bool {
         let subject = &self.subjects[index];
-        let Some(entry) = self.entry(subject) else { return Cause::Intentional };
+        let Some(entry) = self.entry(subject) else { return false };
         let now = self.now(index);
         // The same property of another thing, or by another rule: a setting of another file, a key of another user.
         if entry.rules.as_ref().is_some_and(|rules| *rules != now.rules) {
-            return Cause::Intentional;
+            return false;
         }
         let was_left = find(&entry.wanted, change);
         let is_as_left = |left: &String| {
@@ -75,11 +87,7 @@ impl<'a> Past<'a> {
         };
         let drifted =
             was_left.is_some_and(|left| Some(left) == find(&now.wanted, change) && !is_as_left(left));
-        if drifted && !self.was_taken_away(subject, change, entry, &now.wanted) {
-            Cause::Corrective
-        } else {
-            Cause::Intentional
-        }
+        drifted && !self.was_taken_away(subject, change, entry, &now.wanted)
     }
 
     fn now(&self, index: usize) -> Rc<Now> {

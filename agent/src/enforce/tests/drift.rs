@@ -33,6 +33,10 @@ enum Last {
     WantedThenFailed,
     /// It set it, and another resource undid that: the content is off.
     Undone,
+    /// One before left it as wanted, and it was killed.
+    WantedThenKilled,
+    /// It was killed, and one that only looked saw it as wanted.
+    KilledThenLooked,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +54,7 @@ enum Done {
 
 /// What is reported for each: nothing, `C`orrective or `I`ntentional. A file that is gone has its own wish, to be there, which
 /// a new content does not change.
-const TABLE: [(Last, [char; 3], [char; 3]); 14] = [
+const TABLE: [(Last, [char; 3], [char; 3]); 16] = [
     //                             the wish is the same   the wish is new
     // what others did:            -    altered removed   -    altered removed
     (Last::None, ['I', 'I', 'I'], ['I', 'I', 'I']),
@@ -67,6 +71,8 @@ const TABLE: [(Last, [char; 3], [char; 3]); 14] = [
     (Last::WantedThenOff, ['-', 'C', 'C'], ['I', 'I', 'C']),
     (Last::WantedThenFailed, ['-', 'I', 'I'], ['I', 'I', 'I']),
     (Last::Undone, ['I', 'I', 'C'], ['I', 'I', 'C']),
+    (Last::WantedThenKilled, ['-', 'I', 'I'], ['I', 'I', 'I']),
+    (Last::KilledThenLooked, ['-', 'C', 'C'], ['I', 'I', 'C']),
 ];
 
 #[test]
@@ -123,6 +129,7 @@ fn ran(bench: &mut Bench, last: Last) -> u32 {
             | Last::WantedThenWatched
             | Last::WantedThenOff
             | Last::WantedThenFailed
+            | Last::WantedThenKilled
     );
     if wanted {
         assert_eq!(bench.run(Mode::Enforce).counts.changed, 1);
@@ -165,6 +172,13 @@ fn ran(bench: &mut Bench, last: Last) -> u32 {
             assert_eq!(bench.run(Mode::Enforce).counts.failed, 1);
             std::fs::remove_dir_all(dir.join("d/a")).unwrap();
             std::fs::write(dir.join("d/a"), "1").unwrap();
+        }
+        Last::WantedThenKilled | Last::KilledThenLooked => {
+            std::fs::write(bench.state().join("unended"), "2026-11-29T03:00:00Z\n").unwrap();
+            if let Last::KilledThenLooked = last {
+                std::fs::write(dir.join("d/a"), "1").unwrap();
+                assert!(bench.run(Mode::Audit).events.is_empty());
+            }
         }
         Last::Undone => {
             bench.add("file_line", "x", &[("path", "/d/a".into()), ("line", "more".into())].into());

@@ -1,6 +1,7 @@
 //! The memory on disk: whatever stands there, a run goes on and says so.
 
 use super::*;
+use crate::stop::RunEnd;
 
 /// A machine where one file was enforced once.
 fn enforced() -> Bench {
@@ -79,6 +80,37 @@ fn a_run_that_did_not_end_is_said_and_what_an_earlier_one_left_is_believed_no_mo
 }
 
 #[test]
+fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
+    let mut bench = enforced();
+    bench.file("/b", "y");
+    bench.run(Mode::Enforce);
+    let mark = bench.state().join("unended");
+    std::fs::write(&mark, "2026-11-29T03:00:00Z\n").unwrap();
+    std::fs::write(bench.dir().join("b"), "half way").unwrap();
+    let (first, second) = (bench.run(Mode::Audit), bench.run(Mode::Audit));
+    assert!(first.notes[0].contains("begun 2026-11-29T03:00:00Z, did not end"), "{:?}", first.notes);
+    assert!(second.notes.is_empty() && !mark.exists(), "{:?}", second.notes);
+    for findings in [first, second] {
+        let doubtful = event(&findings, "file[/b]", Status::WouldChange);
+        assert_eq!(doubtful.cause, Some(Cause::Intentional));
+        let reason = doubtful.reason.as_deref().unwrap();
+        assert!(
+            reason.starts_with("perhaps drift: the run begun 2026-11-29T03:00:00Z did not end"),
+            "{reason}"
+        );
+    }
+    // What was seen as wanted since then is drift when others change it, and so is the rest once it was corrected.
+    std::fs::write(bench.dir().join("a"), "by hand").unwrap();
+    let drift = bench.run(Mode::Audit);
+    assert_eq!(event(&drift, "file[/a]", Status::WouldChange).cause, Some(Cause::Corrective));
+    bench.run(Mode::Enforce);
+    std::fs::write(bench.dir().join("b"), "by hand").unwrap();
+    let drift = bench.run(Mode::Audit);
+    let drifted = event(&drift, "file[/b]", Status::WouldChange);
+    assert_eq!((drifted.cause, &drifted.reason), (Some(Cause::Corrective), &None));
+}
+
+#[test]
 fn that_a_run_changes_the_machine_stands_on_disk_while_it_does() {
     let mut bench = enforced();
     let (mark, seen) = (bench.state().join("unended"), Arc::new(Mutex::new(false)));
@@ -90,4 +122,22 @@ fn that_a_run_changes_the_machine_stands_on_disk_while_it_does() {
     assert!(!mark.exists());
     bench.run(Mode::Enforce);
     assert!(*seen.lock().unwrap() && !mark.exists());
+}
+
+#[test]
+fn f22_what_was_not_begun_when_the_time_was_over_says_so() {
+    for (machine, why) in [
+        (
+            Double::new(|_| None).until(RunEnd::long_ago()),
+            "the time of the run (run_timeout) was over before its turn",
+        ),
+        (Double::new(|_| None), "the run was told to stop before its turn"),
+    ] {
+        let mut bench = Bench::of(machine);
+        bench.file("/a", "x");
+        bench.stop.store(true, Ordering::Relaxed);
+        let findings = bench.run(Mode::Enforce);
+        let skipped = event(&findings, "file[/a]", Status::Skipped);
+        assert_eq!(skipped.reason.as_deref(), Some(why));
+    }
 }

@@ -1,0 +1,35 @@
+//! What of the memory the next run will not be able to use: for those who only look.
+
+use std::path::Path;
+
+use super::{Header, KEY, LEFT, LIMIT, Left, OWED, OwedFile, VERSION};
+use crate::system::{Inspect as _, Machine};
+
+/// What is wrong with each of its files.
+pub(crate) fn faults(path: &Path) -> Vec<String> {
+    let Ok(dir) = Machine::open(path) else { return Vec::new() };
+    let judge = |name: &str, judge: fn(&[u8]) -> Result<(), String>| {
+        let read = dir.read(Path::new(name), LIMIT).map_err(|error| error.to_string());
+        let judged = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| judge(&bytes)));
+        judged.err().map(|why| format!("{}{name} cannot be used ({why})", path.display()))
+    };
+    [judge(KEY, key), judge(LEFT, left), judge(OWED, owed)].into_iter().flatten().collect()
+}
+
+fn key(bytes: &[u8]) -> Result<(), String> {
+    (bytes.len() == 32).then_some(()).ok_or_else(|| format!("it has {} bytes", bytes.len()))
+}
+
+fn left(bytes: &[u8]) -> Result<(), String> {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (first, rest) = bytes.split_at(end);
+    let header: Header = serde_json::from_slice(first).map_err(|error| error.to_string())?;
+    if header.version != VERSION {
+        return Err("it is of another version".to_owned());
+    }
+    serde_json::from_slice::<Left>(rest).map(drop).map_err(|error| error.to_string())
+}
+
+fn owed(bytes: &[u8]) -> Result<(), String> {
+    serde_json::from_slice::<OwedFile>(bytes).map(drop).map_err(|error| error.to_string())
+}
