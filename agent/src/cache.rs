@@ -33,6 +33,11 @@ pub enum Error {
         "the cached catalog is damaged and was put aside ({0}); the next answer of the server replaces it"
     )]
     Damaged(String),
+    /// The same, told by who only looks.
+    #[error(
+        "the cached catalog is damaged ({0}): the next run puts it aside, and the next answer of the server replaces it"
+    )]
+    Unusable(String),
     /// There is no randomness or no key.
     #[error("the cache cannot be sealed")]
     Seal,
@@ -57,6 +62,16 @@ pub struct Cached {
     pub catalog: Catalog,
     /// When a server last said that it is the one.
     pub confirmed: Timestamp,
+}
+
+/// Whether a catalog is for whom it is to be.
+type IsOurs<'a> = dyn Fn(&Catalog) -> Result<(), String> + 'a;
+
+fn ours(certname: &Certname) -> impl Fn(&Catalog) -> Result<(), String> {
+    move |catalog| {
+        let is_ours = catalog.certname == *certname;
+        is_ours.then_some(()).ok_or_else(|| format!("it is for {}", catalog.certname))
+    }
 }
 
 /// The directory of the cache.
@@ -103,10 +118,7 @@ impl Cache {
     /// # Errors
     /// Where it is damaged or another node's: it is put aside, so that this is said once.
     pub fn load(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
-        self.load_if(|catalog| {
-            let is_ours = catalog.certname == *certname;
-            is_ours.then_some(()).ok_or_else(|| format!("it is for {}", catalog.certname))
-        })
+        self.load_if(&ours(certname))
     }
 
     /// The cached catalog, whoever it is for: where this machine cannot tell who it is, that tells.
@@ -114,12 +126,33 @@ impl Cache {
     /// # Errors
     /// Where it is damaged: it is put aside, so that this is said once.
     pub fn load_whoever(&self) -> Result<Option<Cached>, Error> {
-        self.load_if(|_| Ok(()))
+        self.load_if(&|_| Ok(()))
     }
 
-    fn load_if(&self, is_ours: impl Fn(&Catalog) -> Result<(), String>) -> Result<Option<Cached>, Error> {
+    /// The cached catalog for this node, for who only looks: what is damaged stays where it is.
+    ///
+    /// # Errors
+    /// Where it is damaged or another node's.
+    pub fn look(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
+        self.opened(&ours(certname))?.map_err(Error::Unusable)
+    }
+
+    fn load_if(&self, is_ours: &IsOurs<'_>) -> Result<Option<Cached>, Error> {
+        match self.opened(is_ours)? {
+            Ok(cached) => Ok(cached),
+            Err(why) => {
+                let aside = self.dir.below("damaged")?;
+                aside.discard(SEALED)?;
+                self.dir.hand_over(SEALED, &aside)?;
+                Err(Error::Damaged(why))
+            }
+        }
+    }
+
+    /// The cached catalog, or what is wrong with it; an error is one of the system at large.
+    fn opened(&self, is_ours: &IsOurs<'_>) -> Result<Result<Option<Cached>, String>, Error> {
         let sealed = match self.dir.read(SEALED, MAX_BODY as u64) {
-            Ok(None) => return Ok(None),
+            Ok(None) => return Ok(Ok(None)),
             Ok(Some(sealed)) => Ok(sealed),
             Err(error @ state::Error::Io { .. }) => return Err(error.into()),
             Err(error) => Err(error.to_string()),
@@ -130,23 +163,15 @@ impl Cache {
             is_ours(&catalog)?;
             Ok(catalog)
         });
-        match opened {
-            Ok(mut catalog) => {
-                let confirmed = self.confirmed(&catalog.id);
-                if let Some(confirmed) = &confirmed {
-                    catalog.commit.clone_from(&confirmed.commit);
-                }
-                // Without a note it is as old as its file: it came from the server then.
-                let confirmed = confirmed.map_or_else(|| self.stored_at(), |confirmed| confirmed.at);
-                Ok(Some(Cached { catalog, confirmed }))
+        Ok(opened.map(|mut catalog| {
+            let confirmed = self.confirmed(&catalog.id);
+            if let Some(confirmed) = &confirmed {
+                catalog.commit.clone_from(&confirmed.commit);
             }
-            Err(why) => {
-                let aside = self.dir.below("damaged")?;
-                aside.discard(SEALED)?;
-                self.dir.hand_over(SEALED, &aside)?;
-                Err(Error::Damaged(why))
-            }
-        }
+            // Without a note it is as old as its file: it came from the server then.
+            let confirmed = confirmed.map_or_else(|| self.stored_at(), |confirmed| confirmed.at);
+            Some(Cached { catalog, confirmed })
+        }))
     }
 
     /// When the catalog was stored; where that cannot be known, so long ago that it is only audited.
@@ -167,7 +192,8 @@ impl Cache {
         let (nonce, body) = body.split_at_checked(NONCE_BYTES).ok_or("it is cut short")?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| "it is cut short")?;
         let mut body = Zeroizing::new(body.to_vec());
-        let key = self.key().map_err(|error| error.to_string())?;
+        let key = self.stored_key().map_err(|error| error.to_string())?.ok_or("its key is gone")?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| "its key is none")?;
         let packed = key
             .open_in_place(nonce, Aad::from(MAGIC), &mut body)
             .map_err(|_| "the seal is broken, or its key is another")?;
@@ -175,13 +201,18 @@ impl Cache {
         zstd::stream::decode_all(&*packed).map(Zeroizing::new).map_err(|error| error.to_string())
     }
 
-    fn key(&self) -> Result<RandomizedNonceKey, Error> {
+    fn stored_key(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         let stored = match self.dir.read(KEY, KEY_BYTES as u64) {
             Err(error @ state::Error::Io { .. }) => return Err(error.into()),
             // Too long, or no file: a key that this agent did not write opens nothing.
             stored => stored.ok().flatten().map(Zeroizing::new),
         };
-        let bytes = match stored.filter(|bytes| bytes.len() == KEY_BYTES) {
+        Ok(stored.filter(|bytes| bytes.len() == KEY_BYTES))
+    }
+
+    /// The key, made where there is none.
+    fn key(&self) -> Result<RandomizedNonceKey, Error> {
+        let bytes = match self.stored_key()? {
             Some(bytes) => bytes,
             None => {
                 self.dir.discard(KEY)?;

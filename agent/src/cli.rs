@@ -28,6 +28,8 @@ mod run;
 mod status;
 mod style;
 
+#[cfg(test)]
+pub(crate) use status::status_of;
 pub use style::Style;
 
 /// Wrong usage, everywhere.

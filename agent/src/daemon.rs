@@ -64,8 +64,13 @@ pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
     // So that `status` and `doctor` know. A disk that takes no lock costs runs, and they say so themselves.
     let _held = match state.take(Held::Daemon) {
         Err(error @ state::Error::Locked(..)) => return Err(error.into()),
-        other => {
-            other.inspect_err(|error| tracing::warn!("nobody can see that the daemon runs: {error}")).ok()
+        Ok(lock) => {
+            lock.note.iter().for_each(|note| tracing::warn!("{note}"));
+            Some(lock)
+        }
+        Err(error) => {
+            tracing::warn!("nobody can see that the daemon runs: {error}");
+            None
         }
     };
     let clock = Clock { place, state: &state, certname: &certname, program: SELF, once };

@@ -5,11 +5,12 @@ use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::config::Place;
-use crate::facts;
 use crate::identity::{Identity, now};
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};
+use crate::status::Status;
+use crate::{facts, run};
 
 /// Less free space than this for state is told.
 const LOW_SPACE_MB: u64 = 64;
@@ -55,8 +56,11 @@ pub fn examine(place: &Place) -> Vec<Finding> {
         }
     };
     note("state", writable(&state).and_then(|()| space(&state)));
+    state.oddities().into_iter().for_each(|odd| note("state", Ok((Health::Doubtful, odd))));
     note("daemon", daemon(&state, place));
     note("run", running(&state));
+    note("last run", last_run(&state));
+    note("memory", memory(&state));
     note("reports", reports(&state));
     let identity = match Identity::load(&state) {
         Ok(identity) => identity,
@@ -97,7 +101,7 @@ fn writable(state: &StateDir) -> Result<(), String> {
 
 /// Where a unit is installed, runs are meant to come by themselves.
 fn daemon(state: &StateDir, place: &Place) -> Judged {
-    let service = Service::look(state, &place.root).map_err(|error| error.to_string())?;
+    let service = Service::look(state, &place.root);
     match (service.trouble(), service.daemon, service.starts_at_boot) {
         (Some(trouble), None, Some(_)) => Err(trouble),
         (Some(trouble), _, _) => Ok((Health::Doubtful, trouble)),
@@ -106,11 +110,31 @@ fn daemon(state: &StateDir, place: &Place) -> Judged {
 }
 
 fn running(state: &StateDir) -> Judged {
-    let holder = state.holder(Held::Run).map_err(|error| error.to_string())?;
-    Ok((
-        Health::Good,
-        holder.map_or("none is going on".to_owned(), |holder| format!("is going on: {holder}")),
-    ))
+    let words = match state.holder(Held::Run) {
+        Some(holder) => format!("is going on: {holder}"),
+        None => "none is going on".to_owned(),
+    };
+    Ok((Health::Good, words))
+}
+
+fn last_run(state: &StateDir) -> Judged {
+    Ok(match (Status::load(state), run::unended(state)) {
+        (Err(error), _) => (Health::Doubtful, error.to_string()),
+        (Ok(_), Some(began)) if state.holder(Held::Run).is_none() => {
+            (Health::Doubtful, format!("the one begun {began} did not end; the next one says so"))
+        }
+        (Ok(None), _) => (Health::Good, "none has ended yet".to_owned()),
+        (Ok(Some(last)), _) => (Health::Good, format!("began at {:.0}", last.started)),
+    })
+}
+
+/// What runs leave for each other.
+fn memory(state: &StateDir) -> Judged {
+    let faults = run::memory_faults(state);
+    Ok(match faults.is_empty() {
+        true => (Health::Good, "can be read".to_owned()),
+        false => (Health::Doubtful, format!("{}: the next run puts it aside and says so", faults.join("; "))),
+    })
 }
 
 fn reports(state: &StateDir) -> Judged {
@@ -156,7 +180,7 @@ fn certificate(identity: &Identity) -> Judged {
 }
 
 fn cache(state: &StateDir, identity: &Identity) -> Judged {
-    let loaded = Cache::open(state).and_then(|cache| cache.load(&identity.certname));
+    let loaded = Cache::open(state).and_then(|cache| cache.look(&identity.certname));
     Ok(match loaded.map_err(|error| error.to_string())? {
         None => (Health::Doubtful, "no catalog yet; the next run gets one".to_owned()),
         Some(cached) => (

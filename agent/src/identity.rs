@@ -15,6 +15,9 @@ pub mod enroll;
 pub mod renew;
 pub mod trust;
 
+/// The directory of identities.
+const DIRECTORY: &str = "identity";
+
 /// The identity's file in its directory.
 const FILE: &str = "identity.json";
 
@@ -161,10 +164,20 @@ impl Identity {
     /// # Errors
     /// Where there is none, or it is damaged.
     pub fn load(state: &StateDir) -> Result<Self, Error> {
-        let dir = state.below("identity")?;
-        let bytes = Zeroizing::new(dir.read(FILE, LIMIT)?.ok_or(Error::NotEnrolled)?);
+        if let Some(path) = in_the_way(state) {
+            return Err(Error::Damaged { path, error: "it is no directory".to_owned() });
+        }
+        let dir = state.below(DIRECTORY)?;
         let path = || dir.path().join(FILE);
         let damaged = |error: String| Error::Damaged { path: path(), error };
+        let is_other = |found: std::fs::Metadata| !found.is_file();
+        if path().symlink_metadata().is_ok_and(is_other) {
+            return Err(damaged("it is no file".to_owned()));
+        }
+        let bytes = match dir.read(FILE, LIMIT) {
+            Err(error @ state::Error::TooLarge(..)) => return Err(damaged(error.to_string())),
+            read => Zeroizing::new(read?.ok_or(Error::NotEnrolled)?),
+        };
         if let Ok(Version { version }) = serde_json::from_slice(&bytes)
             && version > VERSION
         {
@@ -182,16 +195,27 @@ impl Identity {
         Ok(identity)
     }
 
+    /// Puts aside what stands in the place of the directory of identities; nothing of one can be in it.
+    fn make_room(state: &StateDir) {
+        if let Some(path) = in_the_way(state) {
+            // Said after it was done: who does not listen to logs has it done, too.
+            let note = state::put_aside_noted(&path, "a directory");
+            tracing::warn!("{note}");
+        }
+    }
+
     /// Puts the identity aside, whatever is in it, so that this machine can be enrolled anew; nothing of it is lost.
     ///
     /// # Errors
     /// Where it stays.
     pub fn put_aside(state: &StateDir) -> Result<(), Error> {
-        let dir = state.below("identity")?;
+        let dir = state.below(DIRECTORY)?;
         let aside = dir.below(&format!("before-{}", now().strftime("%Y%m%dT%H%M%SZ")))?;
-        dir.hand_over(FILE, &aside)?;
+        if dir.path().join(FILE).symlink_metadata().is_ok() {
+            dir.hand_over(FILE, &aside)?;
+        }
         // What its runs left to be told is not of the next one, which the server has never heard from either.
-        Ok(state.remove(crate::status::FILE)?)
+        Ok(state.discard(crate::status::FILE)?)
     }
 
     /// Stores it whole.
@@ -200,8 +224,14 @@ impl Identity {
     /// Where it cannot be written; then the old one is still there.
     pub fn store(&self, state: &StateDir) -> Result<(), Error> {
         let json = Zeroizing::new(serde_json::to_vec_pretty(self).unwrap_or_default());
-        Ok(state.below("identity")?.replace(FILE, &json)?)
+        Ok(state.below(DIRECTORY)?.replace(FILE, &json)?)
     }
+}
+
+/// What stands in the place of the directory of identities, where that is none.
+fn in_the_way(state: &StateDir) -> Option<std::path::PathBuf> {
+    let path = state.path().join(DIRECTORY);
+    path.symlink_metadata().is_ok_and(|found| !found.is_dir()).then_some(path)
 }
 
 impl KeyPair {

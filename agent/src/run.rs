@@ -35,7 +35,7 @@ mod poll;
 use account::Account;
 pub use given::Given;
 use memory::Memory;
-pub use memory::unended;
+pub use memory::{faults as memory_faults, unended};
 use poll::Work;
 
 /// Why there was no run.
@@ -88,8 +88,9 @@ pub fn apply(
     mode: Mode,
     stop: &Arc<AtomicBool>,
 ) -> Result<Report, Error> {
-    let _lock = state.lock()?;
+    let lock = state.lock()?;
     let mut account = Account::begin(mode, Source::File);
+    put_in_order(state, &lock, &mut account);
     mend(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
     Ok(account.end(place))
 }
@@ -100,10 +101,22 @@ pub fn apply(
 /// Where nothing was looked at; then there is no report either.
 pub fn once(place: &Place, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
     let state = StateDir::open(&place.state_dir)?;
-    let _lock = state.lock()?;
+    let lock = state.lock()?;
+    let mut account = Account::begin(mode, Source::Cache);
+    put_in_order(&state, &lock, &mut account);
     match Identity::load(&state) {
-        Ok(identity) => with_server(place, &state, identity, mode, stop),
-        Err(error) => alone(place, &state, error, mode, stop),
+        Ok(identity) => with_server(place, &state, identity, account, stop),
+        Err(error) => alone(place, &state, error, account, stop),
+    }
+}
+
+/// What of the state is not as it should be is put right first, so that whoever needs it finds it so.
+fn put_in_order(state: &StateDir, lock: &state::Lock, account: &mut Account) {
+    let notes = lock.note.clone().into_iter().chain(state.put_in_order());
+    let damaged = Status::load(state).err().map(|error| error.to_string());
+    for note in notes.chain(damaged) {
+        tracing::warn!("{note}");
+        account.note(note);
     }
 }
 
@@ -112,12 +125,11 @@ fn alone(
     place: &Place,
     state: &StateDir,
     error: identity::Error,
-    mode: Mode,
+    mut account: Account,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
     let Some(cached) = last_known(state, &error) else { return Err(error.into()) };
     let certname = cached.catalog.certname.clone();
-    let mut account = Account::begin(mode, Source::Cache);
     let why = format!("{error}; until then no server is asked, and the last good catalog goes on");
     account.note(why.clone());
     let work = Work {
@@ -168,11 +180,10 @@ fn with_server(
     place: &Place,
     state: &StateDir,
     mut identity: Identity,
-    mode: Mode,
+    mut account: Account,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut account = Account::begin(mode, Source::Cache);
     identity.note.take().into_iter().for_each(|note| account.note(note));
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -250,9 +261,7 @@ fn mend(
 ) -> Result<(), Error> {
     let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
     let memory = Memory::open(state)?;
-    if let Some(error) = &memory.lent {
-        account.note(format!("nothing is remembered of this run: {error}"));
-    }
+    memory.notes.iter().for_each(|note| account.note(note));
     let mode = account.mode();
     let (findings, too_long) = deadline::within(end, stop, || {
         enforce::run(enforce::Run {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::state::{Error, Held, StateDir};
+use crate::state::{Held, StateDir};
 
 /// The unit that `make install` brings.
 pub const UNIT: &str = "holdfast-agent.service";
@@ -22,11 +22,8 @@ pub struct Service {
 
 impl Service {
     /// How the daemon of this state is, on the machine below `root`.
-    ///
-    /// # Errors
-    /// Where the state cannot be read.
-    pub fn look(state: &StateDir, root: &Path) -> Result<Self, Error> {
-        Ok(Self { daemon: state.holder(Held::Daemon)?, starts_at_boot: starts_at_boot(root) })
+    pub fn look(state: &StateDir, root: &Path) -> Self {
+        Self { daemon: state.holder(Held::Daemon), starts_at_boot: starts_at_boot(root) }
     }
 
     /// What keeps runs from coming by themselves, and what to do about it.
@@ -70,7 +67,7 @@ mod tests {
     fn a_stopped_and_a_disabled_daemon_are_told_apart() {
         let root = tempfile::tempdir().unwrap();
         let state = StateDir::open(&root.path().join("state")).unwrap();
-        let look = || Service::look(&state, root.path()).unwrap();
+        let look = || Service::look(&state, root.path());
         assert_eq!(look(), Service { daemon: None, starts_at_boot: None });
         let units = root.path().join("lib/systemd/system");
         let wants = root.path().join("etc/systemd/system/multi-user.target.wants");

@@ -6,9 +6,14 @@ use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 mod holder; // who holds a lock
+mod lock; // one at a time
+mod order; // whether what stands in it is what should
+
+pub use lock::{Held, Lock};
+pub(crate) use order::put_aside_noted;
 
 /// A directory of state: 0700, and everything in it 0600.
 #[derive(Debug)]
@@ -31,14 +36,27 @@ pub enum Error {
         error: io::Error,
     },
     /// Others could read or replace what is in it.
-    #[error("{0} is open to others: it must belong to the user of the agent and have mode 0700")]
-    Open(PathBuf),
+    #[error(
+        "{path} (mode {mode:04o}, uid {uid}) can be read or written by others: look at what is in it, then make it the agent's own: \
+         `chown {own} {path}`, `chmod 0700 {path}`", path = .path.display(), own = rustix::process::geteuid().as_raw()
+    )]
+    Open {
+        /// The directory.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// Its owner.
+        uid: u32,
+    },
     /// It is larger than anything that the agent writes.
     #[error("{0} is larger than {1} bytes; remove it")]
     TooLarge(PathBuf, u64),
     /// Something else is in its place.
-    #[error("{0} is not a file")]
+    #[error("{0} is not a file; remove it")]
     NotAFile(PathBuf),
+    /// It is there and makes no sense.
+    #[error("{0} is damaged or of another version ({1}); the next run writes it anew")]
+    Damaged(PathBuf, String),
     /// Another process does it.
     #[error("another {0} is in progress: {1}")]
     Locked(&'static str, String),
@@ -48,6 +66,7 @@ fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => " (run as root, or give another directory with --state-dir)",
         io::ErrorKind::StorageFull => " (free some space on that file system)",
+        io::ErrorKind::NotADirectory => " (something else stands there: move it away)",
         _ => "",
     }
 }
@@ -60,36 +79,6 @@ impl Error {
         matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
     }
 }
-
-/// What one process at a time does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// A run.
-    Run,
-    /// The daemon.
-    Daemon,
-}
-
-impl Held {
-    /// The file that is locked.
-    fn file(self) -> &'static str {
-        match self {
-            Self::Run => "lock",
-            Self::Daemon => "daemon",
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Daemon => "daemon",
-        }
-    }
-}
-
-/// A run's lock; the system takes it back when the process ends, however it ends.
-#[derive(Debug)]
-pub struct Lock(#[allow(dead_code, reason = "held, never read")] std::fs::File);
 
 impl StateDir {
     /// Opens the directory and makes it where it is missing.
@@ -110,9 +99,15 @@ impl StateDir {
             rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| failed("open")(e.into()))?;
         let stat = rustix::fs::fstat(&dir).map_err(|e| failed("look at")(e.into()))?;
         if stat.st_mode & 0o077 != 0 || stat.st_uid != rustix::process::geteuid().as_raw() {
-            return Err(Error::Open(path.to_owned()));
+            let mode = stat.st_mode & 0o7777;
+            return Err(Error::Open { path: path.to_owned(), mode, uid: stat.st_uid });
         }
         Ok(Self { path: path.to_owned(), dir })
+    }
+
+    /// Opens a directory that is there already and private; none where it is not.
+    pub fn existing(path: &Path) -> Option<Self> {
+        path.symlink_metadata().is_ok_and(|found| found.is_dir()).then(|| Self::open(path).ok()).flatten()
     }
 
     /// A directory in it.
@@ -241,51 +236,6 @@ impl StateDir {
         names.sort();
         Ok(names)
     }
-
-    /// Takes the lock of a run.
-    ///
-    /// # Errors
-    /// Where another process has it: which, and since when.
-    pub fn lock(&self) -> Result<Lock, Error> {
-        self.take(Held::Run)
-    }
-
-    /// Takes a lock.
-    ///
-    /// # Errors
-    /// Where another process has it: which, and since when.
-    pub fn take(&self, held: Held) -> Result<Lock, Error> {
-        let name = held.file();
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.dir, name, flags, Mode::RUSR | Mode::WUSR);
-        let fd =
-            opened.or_else(|error| self.lock_unwritten(name, error)).map_err(self.failed("open", name))?;
-        if let Err(error) = rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            if error != rustix::io::Errno::WOULDBLOCK {
-                return Err(self.failed("lock", name)(error));
-            }
-            let holder = self.read(name, 4096)?.unwrap_or_default();
-            return Err(Error::Locked(held.word(), String::from_utf8_lossy(&holder).trim().to_owned()));
-        }
-        let mut file = std::fs::File::from(fd);
-        let holder = format!("process {} since {:.0}\n", std::process::id(), jiff::Timestamp::now());
-        // Only for people: the lock is the system's, whatever stands in the file.
-        let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
-        Ok(Lock(file))
-    }
-
-    /// What can be locked where nothing can be written: the file as it is, or a directory.
-    fn lock_unwritten(&self, name: &str, error: rustix::io::Errno) -> rustix::io::Result<OwnedFd> {
-        use rustix::io::Errno;
-        if !matches!(error, Errno::ROFS | Errno::NOSPC | Errno::DQUOT) {
-            return Err(error);
-        }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // The daemon and its run must not lock the same thing.
-        let instead = if name == Held::Run.file() { "." } else { "identity" };
-        rustix::fs::openat(&self.dir, name, flags, Mode::empty())
-            .or_else(|_| rustix::fs::openat(&self.dir, instead, flags, Mode::empty()))
-    }
 }
 
 /// New content of a file, which takes its place by [`Draft::commit`] and else leaves no trace.
@@ -363,7 +313,7 @@ mod tests {
     fn a_directory_that_others_can_open_is_refused() {
         let (_parent, state) = open();
         std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(StateDir::open(state.path()), Err(Error::Open(_))));
+        assert!(matches!(StateDir::open(state.path()), Err(Error::Open { mode: 0o755, .. })));
     }
 
     #[test]
@@ -372,19 +322,6 @@ mod tests {
         std::fs::write(parent.path().join("secret"), "x").unwrap();
         std::os::unix::fs::symlink(parent.path().join("secret"), state.path().join("a")).unwrap();
         assert!(state.read("a", 9).is_err());
-    }
-
-    #[test]
-    fn f16_where_nothing_can_be_written_a_run_still_has_its_lock() {
-        let (_parent, state) = open();
-        let full = rustix::io::Errno::NOSPC;
-        let whole = state.lock_unwritten("lock", full).unwrap();
-        rustix::fs::flock(&whole, FlockOperation::NonBlockingLockExclusive).unwrap();
-        drop(state.lock().unwrap());
-        let file = state.lock_unwritten("lock", full).unwrap();
-        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap();
-        assert!(matches!(state.lock(), Err(Error::Locked(..))), "the file's lock is one, written or not");
-        assert!(state.lock_unwritten("lock", rustix::io::Errno::ACCESS).is_err());
     }
 
     #[test]
@@ -399,15 +336,5 @@ mod tests {
         state.discard("x").unwrap();
         assert!(state.read("x", 9).unwrap().is_none());
         state.discard("x").unwrap();
-    }
-
-    #[test]
-    fn the_second_run_is_told_who_runs() {
-        let (_parent, state) = open();
-        let lock = state.lock().unwrap();
-        let error = state.lock().unwrap_err().to_string();
-        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
-        drop(lock);
-        assert!(state.lock().is_ok());
     }
 }

@@ -15,6 +15,9 @@ use crate::state::{Error, StateDir};
 
 pub(crate) const FILE: &str = "status.json";
 
+/// The most bytes of it: notes and refusals can be long.
+const LIMIT: u64 = 1024 * 1024;
+
 /// The code by which a server says that the catalog does not compile.
 const CATALOG_BROKEN: &str = "catalog-broken";
 
@@ -164,9 +167,11 @@ impl Status {
     /// The status of the last run; none before the first.
     ///
     /// # Errors
-    /// Where it cannot be read. One that is damaged counts as none: the next run replaces it.
+    /// Where it cannot be read or is damaged: the next run replaces it.
     pub fn load(state: &StateDir) -> Result<Option<Self>, Error> {
-        Ok(state.read(FILE, 64 * 1024)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| Error::Damaged(state.path().join(FILE), error.to_string());
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
     /// Stores it.

@@ -20,7 +20,16 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "the server is down",
         By(&["with_the_server_away_drift_is_mended_and_reported_later_once_and_in_order"]),
     ),
-    (2, "the server does not answer", By(&["a_host_can_crash_reboot_hang_and_lose_its_network"])),
+    (
+        2,
+        "the server does not answer",
+        By(&[
+            "a_host_can_crash_reboot_hang_and_lose_its_network",
+            "f02_a_server_that_never_answers_is_an_error_in_time",
+            "f02_a_content_that_never_comes_takes_no_more_than_its_part_of_the_run",
+            "f02_reports_that_a_slow_server_takes_one_by_one_wait_for_the_next_run",
+        ]),
+    ),
     (3, "the connection is cut in a catalog", By(&["a_body_that_ends_early_is_a_failure"])),
     (
         4,
@@ -85,6 +94,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f14_a_report_that_no_disk_takes_goes_from_memory",
             "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named",
             "f14_without_a_place_for_anything_the_run_enforces_and_reports",
+            "f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_nothing_and_after",
         ]),
     ),
     (15, "no inodes are left", Not("the same error of the system as F13 and F14, from the same calls")),
@@ -114,6 +124,10 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f20_a_damaged_pair_gives_way_to_the_one_before_and_that_is_said",
             "f20_whatever_is_in_its_place_the_next_catalog_is_kept",
             "f20_what_is_no_file_is_never_waited_for_and_can_be_thrown_away",
+            "f20_what_stands_in_the_place_of_a_lock_is_put_aside_and_said",
+            "f20_damaged_files_of_the_state_are_told_by_status_doctor_and_the_run_which_has_them_again",
+            "f20_directories_of_the_state_that_are_something_else_or_open_are_put_right_and_said",
+            "f20_an_identity_of_another_kind_is_damaged_and_a_new_enrolment_is_its_cure",
             "any_flipped_bit_or_cut_puts_it_aside",
             "what_cannot_be_read_is_put_aside_and_said_and_the_run_goes_on",
         ]),
@@ -125,6 +139,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f21_a_run_that_waits_has_its_turn_and_one_that_does_not_says_who_runs",
             "two_runs_at_once_are_one",
             "the_second_run_is_told_who_runs",
+            "f21_whatever_becomes_of_the_file_of_a_lock_it_is_one_and_seen",
         ]),
     ),
     (
@@ -134,6 +149,9 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f22_a_bus_that_accepts_and_says_nothing_is_an_error_in_time",
             "work_that_takes_too_long_is_asked_to_stop_and_other_work_is_not",
             "a_command_that_takes_too_long_ends_with_its_children",
+            "f22_a_tool_ends_with_its_run_whatever_time_it_has_itself_and_none_begins_later",
+            "f22_what_no_signal_ends_is_left_in_time",
+            "f22_what_was_not_begun_when_the_time_was_over_says_so",
         ]),
     ),
     (
@@ -143,6 +161,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f23_a_lock_that_others_hold_is_waited_for_once_and_all_fail_with_who_holds_it",
             "f23_a_failing_script_s_own_words_are_told_with_its_package",
             "an_interrupted_dpkg_is_put_in_order_first_and_that_is_said",
+            "f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again",
         ]),
     ),
     (

@@ -11,22 +11,28 @@ use serde::Serialize;
 use super::{Common, Format, Style};
 use crate::config::Place;
 use crate::identity::{self, Identity, now};
-use crate::run::unended;
+use crate::run::{self, unended};
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};
 use crate::status::Status;
 
+/// What stands in the place of what cannot be read.
+const UNKNOWN: &str = "not known";
+
 /// What is shown, in both formats.
 #[derive(Serialize)]
 struct Shown {
-    certname: String,
+    /// None where not even that can be known.
+    certname: Option<String>,
     #[serde(flatten)]
     judgement: Judgement,
-    server: String,
-    certificate_until: Timestamp,
-    certificate_renewal: Timestamp,
-    reports_waiting: usize,
+    server: Option<String>,
+    /// None where the identity is damaged.
+    certificate_until: Option<Timestamp>,
+    certificate_renewal: Option<Timestamp>,
+    /// None where that cannot be known.
+    reports_waiting: Option<usize>,
     /// The daemon's process.
     daemon: Option<String>,
     /// What keeps runs from coming by themselves, or from beginning at all.
@@ -40,9 +46,8 @@ struct Shown {
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
     // To look makes nothing.
-    anyhow::ensure!(place.state_dir.exists(), identity::Error::NotEnrolled);
-    let state = StateDir::open(&place.state_dir)?;
-    let shown = look(&place, &state)?;
+    anyhow::ensure!(place.state_dir.symlink_metadata().is_ok(), identity::Error::NotEnrolled);
+    let shown = look(&place, &StateDir::open(&place.state_dir)?)?;
     match common.format {
         Format::Json => super::print_json(&shown)?,
         Format::Text => super::print_text(&text(&shown, now(), Style::of(&std::io::stdout())))?,
@@ -50,13 +55,31 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is printed for people.
+#[cfg(test)]
+pub(crate) fn status_of(place: &Place) -> anyhow::Result<String> {
+    Ok(text(&look(place, &StateDir::open(&place.state_dir)?)?, now(), Style::Plain))
+}
+
+/// Whatever is damaged is told beside the rest; only a machine that was never enrolled has nothing to show.
 fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
-    let identity = Identity::load(state)?;
-    let service = Service::look(state, &place.root)?;
-    let last_run = Status::load(state)?;
-    let interval = place.config.interval.try_into()?;
-    let running = state.holder(Held::Run)?;
-    let mut judgement = Status::judge(last_run.as_ref(), now(), interval);
+    let identity = match Identity::load(state) {
+        Err(error @ identity::Error::NotEnrolled) => return Err(error.into()),
+        loaded => loaded,
+    };
+    let (last_run, unreadable) = match Status::load(state) {
+        Ok(last_run) => (last_run, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let running = state.holder(Held::Run);
+    let mut judgement = Status::judge(last_run.as_ref(), now(), place.config.interval.try_into()?);
+    if let Some(why) = &unreadable {
+        judgement =
+            Judgement { state: State::Trouble, reason: format!("how the last run went is not known: {why}") };
+    }
+    if let Some(error) = identity.as_ref().err() {
+        judgement = worse(judgement, State::Trouble, error.to_string());
+    }
     if running.is_none()
         && let Some(began) = unended(state)
         && last_run
@@ -65,14 +88,24 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     {
         judgement = cut_off(judgement, &began);
     }
+    let note = match &identity {
+        Ok(identity) => identity.note.clone(),
+        Err(error) => Some(error.to_string()),
+    };
+    let waiting = Spool::open(state).and_then(|spool| spool.waiting());
+    let service = Service::look(state, &place.root);
+    let trouble = state.unwritable().into_iter().chain(note).chain(unreadable).chain(state.oddities());
+    let trouble =
+        trouble.chain(run::memory_faults(state)).chain(waiting.as_ref().err().map(ToString::to_string));
+    let certificate = identity.as_ref().ok().and_then(|identity| identity.current.validity().ok());
     Ok(Shown {
-        certname: identity.certname.to_string(),
+        certname: run::certname(state).ok().map(|certname| certname.to_string()),
         judgement,
-        server: place.config.server.clone().unwrap_or_else(|| identity.server.clone()),
-        certificate_until: identity.current.validity().map_err(anyhow::Error::msg)?.until,
-        certificate_renewal: identity.renewal()?,
-        reports_waiting: Spool::open(state)?.waiting()?,
-        trouble: state.unwritable().into_iter().chain(service.trouble()).collect(),
+        server: place.config.server.clone().or_else(|| identity.as_ref().ok().map(|id| id.server.clone())),
+        certificate_until: certificate.map(|validity| validity.until),
+        certificate_renewal: identity.as_ref().ok().and_then(|identity| identity.renewal().ok()),
+        reports_waiting: waiting.ok(),
+        trouble: trouble.chain(service.trouble()).collect(),
         daemon: service.daemon,
         running,
         runs_on: last_run.as_ref().and_then(|last| last.runs_on.clone()),
@@ -81,19 +114,24 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
 }
 
 /// How a machine is whose last run, begun then, left no status.
-fn cut_off(Judgement { state, reason }: Judgement, began: &str) -> Judgement {
+fn cut_off(judgement: Judgement, began: &str) -> Judgement {
     let why = format!("the last run, begun {began}, did not end: what it changed is in no report");
+    worse(judgement, State::Failed, why)
+}
+
+/// How a machine is of which this is to be said, too.
+fn worse(Judgement { state, reason }: Judgement, with: State, why: String) -> Judgement {
     match state.wants_attention() {
-        true => Judgement { state: state.min(State::Failed), reason: format!("{why}; {reason}") },
-        false => Judgement { state: State::Failed, reason: why },
+        true => Judgement { state: state.min(with), reason: format!("{why}; {reason}") },
+        false => Judgement { state: with, reason: why },
     }
 }
 
 fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
     let mut lines = vec![
-        ("node", style.strong(&shown.certname)),
+        ("node", style.strong(shown.certname.as_deref().unwrap_or(UNKNOWN))),
         ("state", state(&shown.judgement, style)),
-        ("server", shown.server.clone()),
+        ("server", shown.server.clone().unwrap_or_else(|| UNKNOWN.to_owned())),
         ("certificate", certificate(shown, now, style)),
     ];
     lines.extend(shown.daemon.as_ref().map(|daemon| ("daemon", format!("runs: {}", harmless::line(daemon)))));
@@ -101,11 +139,14 @@ fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
     let running = |holder: &String| ("run", style.warn(&format!("is going on: {}", harmless::line(holder))));
     lines.extend(shown.running.as_ref().map(running));
     match &shown.last_run {
-        None => lines.push(("last run", "none has ended yet".to_owned())),
+        None if shown.judgement.state == State::NoRun => {
+            lines.push(("last run", "none has ended yet".to_owned()));
+        }
+        None => lines.push(("last run", UNKNOWN.to_owned())),
         Some(last) => of_last_run(&mut lines, shown, last, now, style),
     }
-    if shown.reports_waiting > 0 {
-        let waiting = format!("{} wait to be delivered", shown.reports_waiting);
+    if let Some(count) = shown.reports_waiting.filter(|count| *count > 0) {
+        let waiting = format!("{count} wait to be delivered");
         lines.push(("reports", style.warn(&waiting)));
     }
     lines.into_iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
@@ -151,11 +192,14 @@ fn state(judgement: &Judgement, style: Style) -> String {
 }
 
 fn certificate(shown: &Shown, now: Timestamp, style: Style) -> String {
-    let left = shown.certificate_until.duration_since(now);
+    let (Some(until), Some(renewal)) = (shown.certificate_until, shown.certificate_renewal) else {
+        return style.bad(UNKNOWN);
+    };
+    let left = until.duration_since(now);
     if !left.is_positive() {
         return style.bad("expired: the server may still renew it at the next run; else enroll again");
     }
-    let renewal = shown.certificate_renewal.duration_since(now);
+    let renewal = renewal.duration_since(now);
     let renewal = match renewal.is_positive() {
         true => format!("renews in {}", span(renewal)),
         false => style.warn("renewal is due"),
@@ -192,12 +236,12 @@ mod tests {
 
     fn shown(certificate_until: Timestamp, certificate_renewal: Timestamp) -> Shown {
         Shown {
-            certname: "web1.acme.example".into(),
+            certname: Some("web1.acme.example".into()),
             judgement: Status::judge(None, Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1_800)),
-            server: "cfg:8140".into(),
-            certificate_until,
-            certificate_renewal,
-            reports_waiting: 2,
+            server: Some("cfg:8140".into()),
+            certificate_until: Some(certificate_until),
+            certificate_renewal: Some(certificate_renewal),
+            reports_waiting: Some(2),
             daemon: None,
             trouble: vec![],
             running: None,

@@ -57,7 +57,12 @@ struct Pending {
 
 /// The key for this token: that of an earlier try, or a new one that is on disk when this returns.
 fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
-    let earlier = dir.read(PENDING, 64 * 1024)?.map(Zeroizing::new);
+    let earlier = match dir.read(PENDING, 64 * 1024) {
+        Err(error) if error.is_shortage() => return Err(error.into()),
+        // What is no file holds no key.
+        Err(_) => dir.discard(PENDING).map(|()| None)?,
+        read => read?.map(Zeroizing::new),
+    };
     let earlier = earlier.and_then(|bytes| serde_json::from_slice::<Pending>(&bytes).ok());
     if let Some(pending) = earlier.filter(|pending| pending.token == token)
         && let Ok(key) = rcgen::KeyPair::from_pem(pending.key.pem())
@@ -85,6 +90,7 @@ pub enum Earlier {
 /// Where it is enrolled already, or the server is not the pinned one, cannot be reached or refuses. The same join string
 /// can be tried again.
 pub async fn enroll(join: &JoinString, state: &StateDir, earlier: Earlier) -> Result<Identity, Error> {
+    Identity::make_room(state);
     let dir = state.below("identity")?;
     let is_enrolled = match Identity::load(state) {
         Err(Error::NotEnrolled) => false,

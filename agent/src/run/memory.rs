@@ -1,42 +1,58 @@
-//! Where a run keeps what the next one is to know: in the agent's state, or, where that takes nothing, in a place that goes
-//! with the run. A machine with a full or read-only disk is still kept as it should be.
+//! Where a run keeps what the next one is to know: in the agent's state, or, where that takes nothing, in a place that stays
+//! until the next boot. A machine with a full or read-only disk is still kept as it should be, and its drift is still known.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::enforce;
 use crate::state::{self, StateDir};
 
-/// Where else a run can remember: what it left and what is owed, for as long as it lasts.
+/// Where else a run can remember.
 const ELSEWHERE: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 
 const NAME: &str = "memory";
 
+/// The most bytes of a file that goes from one place to the other.
+const LIMIT: u64 = 256 * 1024 * 1024;
+
 /// When a run began that changed the machine and did not end; also of one that is going on.
 pub fn unended(state: &StateDir) -> Option<String> {
-    let mark = state.path().join(NAME).join(crate::enforce::UNENDED.trim_start_matches('/'));
-    std::fs::read_to_string(mark).ok().map(|began| began.trim().to_owned())
+    let marked = |path: PathBuf| {
+        let memory = StateDir::existing(&path)?;
+        let mark = memory.read(enforce::UNENDED.trim_start_matches('/'), 64).ok()??;
+        Some(String::from_utf8_lossy(&mark).trim().to_owned())
+    };
+    marked(state.path().join(NAME)).or_else(|| lent_places(state).find_map(marked))
+}
+
+/// What of the memory cannot be used by the next run.
+pub fn faults(state: &StateDir) -> Vec<String> {
+    match StateDir::existing(&state.path().join(NAME)) {
+        Some(memory) => enforce::memory_faults(memory.path()),
+        None => Vec::new(),
+    }
+}
+
+/// The places where a run of this state remembers while the state takes nothing: always the same, so that the next one finds
+/// what this one left.
+fn lent_places(state: &StateDir) -> impl Iterator<Item = PathBuf> + use<> {
+    let hash = holdfast_catalog::hash::ContentHash::of(state.path().as_os_str().as_encoded_bytes());
+    let name = format!("holdfast-{}", hash.as_str().get(..16).unwrap_or_default());
+    ELSEWHERE.iter().map(move |at| Path::new(at).join(&name))
 }
 
 /// The directory.
 pub(super) struct Memory {
     dir: StateDir,
-    /// Why it goes with the run.
-    pub(super) lent: Option<state::Error>,
+    /// What is to be said of it.
+    pub(super) notes: Vec<String>,
 }
 
 impl Memory {
     pub(super) fn open(state: &StateDir) -> Result<Self, Error> {
-        let kept = state.below(NAME).and_then(|memory| memory.draft("probe").map(drop).map(|()| memory));
-        match kept {
-            Ok(dir) => Ok(Self { dir, lent: None }),
-            Err(error @ state::Error::Io { .. }) => {
-                let name = format!("holdfast-{}", uuid::Uuid::now_v7());
-                let lent = ELSEWHERE.iter().find_map(|at| StateDir::open(&Path::new(at).join(&name)).ok());
-                match lent {
-                    Some(dir) => Ok(Self { dir, lent: Some(error) }),
-                    None => Err(error.into()),
-                }
-            }
+        match state.below(NAME).and_then(|memory| takes_something(&memory).map(|()| memory)) {
+            Ok(dir) => Ok(Self { notes: take_back(state, &dir), dir }),
+            Err(error @ state::Error::Io { .. }) => lend(state, error),
             Err(error) => Err(error.into()),
         }
     }
@@ -46,11 +62,55 @@ impl Memory {
     }
 }
 
-impl Drop for Memory {
-    fn drop(&mut self) {
-        if self.lent.is_some() {
-            // It is in memory, or goes with the next boot.
-            let _ = std::fs::remove_dir_all(self.dir.path());
+/// An empty file has room on a full disk, too.
+fn takes_something(memory: &StateDir) -> Result<(), state::Error> {
+    memory.draft("probe")?.write_all(&[0; 4096])
+}
+
+/// Another place, with what the state holds as far as that can be read, or with what an earlier run left there.
+fn lend(state: &StateDir, error: state::Error) -> Result<Memory, Error> {
+    let earlier = lent_places(state).find_map(|place| StateDir::existing(&place));
+    let is_new = earlier.is_none();
+    let Some(dir) = earlier.or_else(|| lent_places(state).find_map(|place| StateDir::open(&place).ok()))
+    else {
+        return Err(error.into());
+    };
+    let mut notes = vec![format!(
+        "what this run leaves is remembered in {} and until the next boot only, after which drift cannot be told from new \
+         wishes: {error}",
+        dir.path().display()
+    )];
+    if is_new && let Some(memory) = StateDir::existing(&state.path().join(NAME)) {
+        notes.extend(moved(&memory, &dir).err().map(|error| error.to_string()));
+    }
+    Ok(Memory { dir, notes })
+}
+
+/// What runs left elsewhere while the state took nothing goes back to it.
+fn take_back(state: &StateDir, dir: &StateDir) -> Vec<String> {
+    let mut notes = Vec::new();
+    for place in lent_places(state) {
+        let Some(lent) = StateDir::existing(&place) else { continue };
+        match moved(&lent, dir) {
+            Ok(()) => drop(std::fs::remove_dir_all(&place)),
+            Err(error) => {
+                notes.push(format!("what is remembered in {} stays there: {error}", place.display()))
+            }
         }
     }
+    notes
+}
+
+/// Puts the files of one memory in the place of those of another.
+fn moved(from: &StateDir, to: &StateDir) -> Result<(), state::Error> {
+    for name in enforce::MEMORY_FILES {
+        match from.read(name, LIMIT) {
+            Ok(Some(bytes)) => to.replace(name, &bytes)?,
+            Ok(None) => to.remove(name)?,
+            // What is no file is nothing to keep.
+            Err(state::Error::NotAFile(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

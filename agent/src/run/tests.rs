@@ -12,6 +12,7 @@ use super::*;
 use crate::fetch::double::{Answer, Ca, Seen, Server};
 use crate::identity::enroll::{Earlier, enroll};
 
+mod damage;
 mod disks;
 mod hanging;
 
@@ -276,13 +277,21 @@ fn f14_a_report_that_no_disk_takes_goes_from_memory() {
     let scene = scene();
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
-    std::fs::write(scene.place.state_dir.join("spool"), "no directory").unwrap();
+    let spool = scene.place.state_dir.join("spool");
+    scene.server.meanwhile({
+        let spool = spool.clone();
+        move || std::fs::write(&spool, "no directory").unwrap_or_default()
+    });
     let done = scene.run();
     assert_eq!((done.report.counts.changed, scene.greeting().as_str()), (1, "hello\n"));
     assert!(done.delivery.is_whole() && done.delivery.delivered == 1, "{:?}", done.delivery);
     assert_eq!(scene.reports(), [done.report]);
 
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(move |_| {
+        let _ = std::fs::remove_dir_all(&spool);
+        std::fs::write(&spool, "no directory").unwrap();
+        Answer::Lost
+    });
     let done = scene.run();
     assert!(done.delivery.lost.unwrap().contains("spool"), "neither the disk nor the server took it");
     let status = Status::load(&scene.state()).unwrap().unwrap();

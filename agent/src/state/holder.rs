@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{Error, Held, StateDir};
+use super::{Held, StateDir};
 
 /// The longest words of a holder.
 const MOST: u64 = 4096;
@@ -12,15 +12,25 @@ const MOST: u64 = 4096;
 const LEAST_ROOM: u64 = 16 * 1024;
 
 impl StateDir {
-    /// The process that holds a lock: `process 12 since 2026-01-01T00:00:00Z`; none where nobody does.
-    ///
-    /// # Errors
-    /// Where the file of the lock cannot be read.
-    pub fn holder(&self, held: Held) -> Result<Option<String>, Error> {
-        let Some(words) = self.read(held.file(), MOST)? else { return Ok(None) };
+    /// The process that holds a lock: `process 12 since 2026-01-01T00:00:00Z`, or as much of that as can be known; none
+    /// where nobody does.
+    pub fn holder(&self, held: Held) -> Option<String> {
+        let file = self.path().join(held.file());
+        let words = self.read(held.file(), MOST).ok().flatten().unwrap_or_default();
         let words = String::from_utf8_lossy(&words).trim().to_owned();
-        let process = words.split_whitespace().nth(1).and_then(|word| word.parse::<u32>().ok());
-        Ok(process.filter(|process| has_open(*process, &self.path().join(held.file()))).map(|_| words))
+        let named = words.strip_prefix("process ").and_then(|rest| rest.split_whitespace().next());
+        let named = named.and_then(|word| word.parse::<u32>().ok());
+        if named.is_some_and(|process| has_open(process, &file)) {
+            return Some(words);
+        }
+        // The file was removed or written to meanwhile; the kernel knows all the same.
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        let directory = self.path().join(held.directory());
+        let process = [file, directory].iter().find_map(|path| locked_by(&locks, path))?;
+        Some(match process.parse::<u32>() {
+            Ok(process) => format!("process {process}"),
+            Err(_) => "a process that cannot be seen from here".to_owned(),
+        })
     }
 
     /// Why nothing can be written here, where that is so: a run could not begin.
@@ -47,6 +57,19 @@ fn has_open(process: u32, file: &Path) -> bool {
     open.flatten().any(|entry| identity(&entry.path()) == Some(wanted))
 }
 
+/// The process that has locked a file, by the kernel's list: `1: FLOCK  ADVISORY  WRITE 702 fd:00:1305 0 EOF`.
+fn locked_by<'a>(locks: &'a str, path: &Path) -> Option<&'a str> {
+    let found = path.symlink_metadata().ok()?;
+    let (major, minor) = (rustix::fs::major(found.dev()), rustix::fs::minor(found.dev()));
+    let place = format!("{major:02x}:{minor:02x}:{}", found.ino());
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        let is_lock = words.next() == Some("FLOCK");
+        let (process, at) = (words.nth(2)?, words.next()?);
+        (is_lock && at == place).then_some(process)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,13 +78,13 @@ mod tests {
     fn a_lock_is_seen_while_it_is_held_and_looking_takes_it_from_nobody() {
         let parent = tempfile::tempdir().unwrap();
         let state = StateDir::open(&parent.path().join("agent")).unwrap();
-        assert_eq!(state.holder(Held::Run).unwrap(), None);
+        assert_eq!(state.holder(Held::Run), None);
         let lock = state.lock().unwrap();
-        let holder = state.holder(Held::Run).unwrap().unwrap();
+        let holder = state.holder(Held::Run).unwrap();
         assert!(holder.starts_with(&format!("process {} since ", std::process::id())), "{holder}");
-        assert_eq!(state.holder(Held::Daemon).unwrap(), None, "a run is no daemon");
+        assert_eq!(state.holder(Held::Daemon), None, "a run is no daemon");
         drop(lock);
-        assert_eq!(state.holder(Held::Run).unwrap(), None, "what stands in the file is of the past");
+        assert_eq!(state.holder(Held::Run), None, "what stands in the file is of the past");
         state.lock().unwrap();
     }
 
@@ -75,6 +98,6 @@ mod tests {
                 format!("process {} since 1970-01-01T00:00:00Z\n", std::process::id()).as_bytes(),
             )
             .unwrap();
-        assert_eq!(state.holder(Held::Daemon).unwrap(), None);
+        assert_eq!(state.holder(Held::Daemon), None);
     }
 }

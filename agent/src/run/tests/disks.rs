@@ -141,6 +141,46 @@ fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mend
 }
 
 #[test]
+fn f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_nothing_and_after() {
+    for (begin, end, words) in FAULTS {
+        let scene = scene();
+        drop(scene.state());
+        let Some(disk) = Disk::mount(scene.place.state_dir.clone()) else { return };
+        scene.enroll();
+        scene.serves(catalog(1, "hello\n"));
+        scene.run();
+        begin(&disk);
+        scene.serves(catalog(2, "changed\n"));
+        let said = scene.run().report.error.unwrap();
+        assert!(said.contains("is remembered in /") && said.contains(words), "{said}");
+        let drift = |expected: Option<&str>| {
+            std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+            let report = scene.run().report;
+            assert_eq!(report.counts.corrective, 1, "{words}: {:#?}", report.events);
+            assert_eq!(report.error.is_some(), expected.is_some(), "{words}: {:?}", report.error);
+        };
+        drift(Some(words));
+        end(&disk);
+        drift(None);
+        let lent = said.split("is remembered in ").nth(1).unwrap().split(' ').next().unwrap();
+        assert!(!PathBuf::from(lent).exists(), "{lent} is taken back");
+    }
+}
+
+#[test]
+fn f16_where_nothing_can_be_written_a_run_still_has_its_lock() {
+    let parent = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::mount(parent.path().join("agent")) else { return };
+    let state = StateDir::open(&disk.0).unwrap();
+    disk.remount("ro");
+    let lock = state.lock().unwrap();
+    let refused = state.lock().unwrap_err().to_string();
+    assert!(refused.contains(&format!("in progress: process {}", std::process::id())), "{refused}");
+    drop(lock);
+    assert!(state.lock().is_ok());
+}
+
+#[test]
 fn a_state_directory_without_room_is_told_as_one_that_cannot_be_written() {
     let parent = tempfile::tempdir().unwrap();
     let Some(disk) = Disk::mount(parent.path().join("agent")) else { return };

@@ -1,0 +1,203 @@
+//! Locks: one run at a time, and one daemon.
+//!
+//! The file of a lock says who holds it. What is locked beside it is a directory that nobody can take away while the agent
+//! works, so that a file that is removed or replaced meanwhile lets nobody in.
+
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Error, StateDir, order};
+
+/// What one process at a time does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// A run.
+    Run,
+    /// The daemon.
+    Daemon,
+}
+
+impl Held {
+    /// The file that is locked.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Self::Run => "lock",
+            Self::Daemon => "daemon",
+        }
+    }
+
+    /// The directory that is locked beside it; the daemon and its run must not lock the same one.
+    pub(super) fn directory(self) -> &'static str {
+        match self {
+            Self::Run => ".",
+            Self::Daemon => "identity",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Daemon => "daemon",
+        }
+    }
+}
+
+/// A lock; the system takes it back when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    /// What was in the way of it, where anything was.
+    pub note: Option<String>,
+    #[allow(dead_code, reason = "held, never read")]
+    held: [Option<OwnedFd>; 2],
+}
+
+impl StateDir {
+    /// Takes the lock of a run.
+    ///
+    /// # Errors
+    /// Where another process has it: which, and since when.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        self.take(Held::Run)
+    }
+
+    /// Takes a lock.
+    ///
+    /// # Errors
+    /// Where another process has it: which, and since when.
+    pub fn take(&self, held: Held) -> Result<Lock, Error> {
+        let directory = self.open_directory(held).filter(|directory| is_lockable(directory));
+        let directory = directory.map(|directory| self.flock(directory, held)).transpose()?;
+        let place = self.path.join(held.file());
+        let is_odd = place.symlink_metadata().is_ok_and(|found| !found.is_file());
+        // Only who has the directory may touch the file.
+        let note = (is_odd && directory.is_some()).then(|| order::put_aside_noted(&place, "a file"));
+        let file = match self.open_lock(held) {
+            Ok(file) => Some(self.flock(file, held)?),
+            Err(Errno::ROFS | Errno::NOSPC | Errno::DQUOT | Errno::NOENT) if directory.is_some() => None,
+            Err(error) => return Err(self.failed("open", held.file())(error)),
+        };
+        if let Some(file) = file.as_ref().and_then(|file| file.try_clone().ok()) {
+            let mut file = std::fs::File::from(file);
+            let holder = format!("process {} since {:.0}\n", std::process::id(), jiff::Timestamp::now());
+            // Only for people: the lock is the system's, whatever stands in the file.
+            let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
+        }
+        Ok(Lock { note, held: [directory, file] })
+    }
+
+    fn open_directory(&self, held: Held) -> Option<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.dir, held.directory(), flags, Mode::empty()).ok()
+    }
+
+    /// The file of a lock, made where it is missing; where nothing can be written, as it is.
+    fn open_lock(&self, held: Held) -> rustix::io::Result<OwnedFd> {
+        // Whoever opens a pipe would wait.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let open = |flags| rustix::fs::openat(&self.dir, held.file(), flags, Mode::RUSR | Mode::WUSR);
+        open(flags | OFlags::RDWR | OFlags::CREATE).or_else(|error| match error {
+            Errno::ROFS | Errno::NOSPC | Errno::DQUOT => open(flags | OFlags::RDONLY),
+            other => Err(other),
+        })
+    }
+
+    fn flock(&self, fd: OwnedFd, held: Held) -> Result<OwnedFd, Error> {
+        match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(fd),
+            Err(Errno::WOULDBLOCK) => {
+                let holder = self.holder(held).unwrap_or_else(|| "by whom cannot be seen".to_owned());
+                Err(Error::Locked(held.word(), holder))
+            }
+            Err(error) => Err(self.failed("lock", held.file())(error)),
+        }
+    }
+}
+
+/// Not every file system locks directories, and then the file is all there is.
+fn is_lockable(directory: &OwnedFd) -> bool {
+    let tried = rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive);
+    matches!(tried, Ok(()) | Err(Errno::WOULDBLOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::*;
+
+    fn open() -> (tempfile::TempDir, StateDir) {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&parent.path().join("var/agent")).unwrap();
+        (parent, state)
+    }
+
+    /// The words of whom a second one is kept out by.
+    fn kept_out(state: &StateDir, held: Held) -> String {
+        state.take(held).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_second_run_is_told_who_runs() {
+        let (_parent, state) = open();
+        let lock = state.lock().unwrap();
+        let error = kept_out(&state, Held::Run);
+        assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+        drop(lock);
+        assert!(state.lock().is_ok());
+    }
+
+    #[test]
+    fn f21_whatever_becomes_of_the_file_of_a_lock_it_is_one_and_seen() {
+        let spoils: [fn(&Path); 4] = [
+            |path| drop(std::fs::remove_file(path)),
+            |path| std::fs::write(path, "hello\n").unwrap(),
+            |path| {
+                std::fs::remove_file(path).unwrap();
+                std::fs::create_dir(path).unwrap();
+            },
+            |path| {
+                std::fs::remove_file(path).unwrap();
+                symlink("/nowhere", path).unwrap();
+            },
+        ];
+        for held in [Held::Run, Held::Daemon] {
+            for (case, spoil) in spoils.into_iter().enumerate() {
+                let (_parent, state) = open();
+                state.below("identity").unwrap();
+                let lock = state.take(held).unwrap();
+                spoil(&state.path().join(held.file()));
+                let holder = format!("process {}", std::process::id());
+                assert_eq!(state.holder(held).as_deref(), Some(&*holder), "{held:?}, {case}");
+                assert!(kept_out(&state, held).contains(&holder), "{held:?}, {case}");
+                drop(lock);
+                assert_eq!(state.holder(held), None, "{held:?}, {case}");
+                assert!(state.take(held).is_ok(), "{held:?}, {case}");
+            }
+        }
+    }
+
+    #[test]
+    fn f20_what_stands_in_the_place_of_a_lock_is_put_aside_and_said() {
+        let fifo = |path: &Path| {
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        };
+        let odd: [(&str, &dyn Fn(&Path)); 3] = [
+            ("a FIFO", &fifo),
+            ("a directory", &|path| std::fs::create_dir_all(path.join("x")).unwrap()),
+            ("a link", &|path| symlink("/nowhere", path).unwrap()),
+        ];
+        for (word, make) in odd {
+            let (_parent, state) = open();
+            make(&state.path().join("lock"));
+            assert_eq!(state.holder(Held::Run), None, "{word}");
+            let note = state.lock().unwrap().note.unwrap();
+            assert!(note.contains(word) && note.contains("put aside as"), "{note}");
+            assert!(state.path().join("lock").is_file());
+            assert_eq!(state.lock().unwrap().note, None, "{word}");
+        }
+    }
+}

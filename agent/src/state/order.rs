@@ -1,0 +1,181 @@
+//! Whether what stands in the state is what should: nobody else writes here, and still something foreign, of another kind or
+//! open to others may be there, after a backup was restored or somebody tidied up.
+//!
+//! Who looks is told; a run puts aside what is in its way, and says so. All that stands here can be had again but the
+//! identity, which is left to whoever enrols.
+
+use std::fs::{FileType, Metadata};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::StateDir;
+
+/// What should stand at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File,
+}
+
+/// What a run uses, a directory before what is in it; and what it means where something else is there.
+const PLACES: [(&str, Kind, &str); 17] = [
+    ("status.json", Kind::File, "how the last run went was not known"),
+    ("lock", Kind::File, "nothing is lost by that"),
+    ("daemon", Kind::File, "nothing is lost by that"),
+    ("identity", Kind::Directory, "enrol this machine again"),
+    ("cache", Kind::Directory, "the next answer of the server replaces the cached catalog"),
+    ("cache/key", Kind::File, "the next answer of the server replaces the cached catalog"),
+    ("cache/catalog.sealed", Kind::File, "the next answer of the server replaces it"),
+    ("cache/confirmed.json", Kind::File, "the next answer of the server replaces it"),
+    ("cache/damaged", Kind::Directory, "nothing needs it"),
+    ("content", Kind::Directory, "contents are fetched again"),
+    ("memory", Kind::Directory, FORGOTTEN),
+    ("memory/left.key", Kind::File, FORGOTTEN),
+    ("memory/left.json", Kind::File, FORGOTTEN),
+    ("memory/owed.json", Kind::File, "refreshes that earlier runs owed are not done"),
+    ("memory/unended", Kind::File, "whether an earlier run ended is not known"),
+    ("spool", Kind::Directory, "reports that waited are not delivered"),
+    ("spool/failed", Kind::Directory, "nothing needs it"),
+];
+
+const FORGOTTEN: &str = "this run cannot tell drift from new wishes";
+
+/// Something in the state that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Odd {
+    path: PathBuf,
+    what: What,
+    /// What it means.
+    so: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    /// Something else stands there.
+    Other { is: &'static str, should: &'static str },
+    /// Others can get at it.
+    Open { mode: u32, owner: u32 },
+}
+
+impl StateDir {
+    /// What of the state the next run will put in order, and how: for those who only look.
+    pub fn oddities(&self) -> Vec<String> {
+        PLACES.iter().filter_map(|place| self.odd(*place)).map(|odd| odd.words()).collect()
+    }
+
+    /// Puts the state in order, and says what was done. Only for who has the lock of a run.
+    pub fn put_in_order(&self) -> Vec<String> {
+        PLACES.iter().filter_map(|place| self.odd(*place)).map(|odd| odd.put_right()).collect()
+    }
+
+    fn odd(&self, (name, kind, so): (&str, Kind, &'static str)) -> Option<Odd> {
+        let path = self.path().join(name);
+        let found = path.symlink_metadata().ok()?;
+        let what = match kind {
+            // That is for whoever enrols, and nobody else is to take it away.
+            _ if name == "identity" && !found.is_dir() => return None,
+            Kind::File if !found.is_file() => What::Other { is: word(found.file_type()), should: "a file" },
+            Kind::Directory if !found.is_dir() => {
+                What::Other { is: word(found.file_type()), should: "a directory" }
+            }
+            Kind::Directory if !is_private(&found) => {
+                What::Open { mode: found.permissions().mode() & 0o7777, owner: found.uid() }
+            }
+            _ => return None,
+        };
+        Some(Odd { path, what, so })
+    }
+}
+
+impl Odd {
+    fn words(&self) -> String {
+        let path = self.path.display();
+        match &self.what {
+            What::Other { is, should } => {
+                format!(
+                    "{path} is {is} where {should} should be: the next run puts it aside as {}",
+                    aside(&self.path).display()
+                )
+            }
+            What::Open { mode, owner } => format!(
+                "{path} (mode {mode:04o}, uid {owner}) is not the agent's alone: the next run makes it so"
+            ),
+        }
+    }
+
+    fn put_right(&self) -> String {
+        let path = self.path.display();
+        match &self.what {
+            What::Other { is, should } => match put_aside(&self.path) {
+                Ok(to) => {
+                    format!(
+                        "{path} was {is} where {should} should be, and was put aside as {}: {}",
+                        to.display(),
+                        self.so
+                    )
+                }
+                Err(error) => {
+                    format!("{path} is {is} where {should} should be, and stays ({error}): remove it")
+                }
+            },
+            What::Open { mode, owner } => match make_private(&self.path) {
+                Ok(()) => {
+                    format!("{path} was not the agent's alone (mode {mode:04o}, uid {owner}), and is now")
+                }
+                Err(error) => format!(
+                    "{path} (mode {mode:04o}, uid {owner}) is not the agent's alone, and stays so ({error}): give it to the user of \
+                     the agent, with mode 0700"
+                ),
+            },
+        }
+    }
+}
+
+/// Moves what stands in the place of a file out of the way, and says so.
+pub(crate) fn put_aside_noted(path: &Path, should: &'static str) -> String {
+    let is = path.symlink_metadata().map_or("nothing", |found| word(found.file_type()));
+    Odd { path: path.to_owned(), what: What::Other { is, should }, so: "nothing is lost by that" }.put_right()
+}
+
+/// Moves what stands at a path out of the way; what was put there before goes.
+fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let to = aside(path);
+    match to.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(&to)?,
+        Ok(_) => std::fs::remove_file(&to)?,
+        Err(_) => {}
+    }
+    std::fs::rename(path, &to)?;
+    Ok(to)
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".unreadable");
+    path.with_file_name(name)
+}
+
+/// It stands in a private directory, so nobody can have got at it there.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    if path.symlink_metadata()?.uid() != own {
+        std::os::unix::fs::lchown(path, Some(own), None)?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
+fn is_private(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw() && found.permissions().mode() & 0o077 == 0
+}
+
+/// What something is, for people.
+fn word(kind: FileType) -> &'static str {
+    match kind {
+        _ if kind.is_symlink() => "a link",
+        _ if kind.is_dir() => "a directory",
+        _ if kind.is_file() => "a file",
+        _ if kind.is_fifo() => "a FIFO",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    }
+}
