@@ -109,8 +109,9 @@ impl Clock<'_> {
 
     async fn start(&self, signals: &mut Signals) -> std::io::Result<Woken> {
         let child = Command::new(self.program).args(self.once).stdin(Stdio::null()).spawn()?;
-        // The run ends itself at `run_timeout`; only one that the kernel holds, such as at a disk, is ended here.
-        signals.during(child, self.place.config.run_timeout() + BEYOND).await
+        // The run ends itself at `run_timeout`, and may have waited for another before; only one that the kernel holds, such as at
+        // a disk, is ended here.
+        signals.during(child, 2 * self.place.config.run_timeout() + BEYOND).await
     }
 
     /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
