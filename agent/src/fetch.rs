@@ -163,13 +163,9 @@ impl Client {
             Ok(packed) => body::unpack(packed, 64 * 1024).unwrap_or_default(),
             Err(_) => Vec::new(),
         };
-        let refusal = serde_json::from_slice::<Refusal>(&text).unwrap_or_else(|_| Refusal {
-            code: format!("http-{}", status.as_u16()),
-            message: status
-                .canonical_reason()
-                .unwrap_or("an answer that is not one of Holdfast's")
-                .to_owned(),
-        });
+        let Ok(refusal) = serde_json::from_slice::<Refusal>(&text) else {
+            return Err(Error::Foreign { server: self.server.clone(), status: status.as_u16() });
+        };
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 Error::Busy { message: refusal.message, wait: Duration::from_secs(wait.unwrap_or(1)) }

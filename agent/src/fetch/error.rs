@@ -59,6 +59,17 @@ pub enum Error {
         /// When to come back.
         wait: Duration,
     },
+    /// Whoever answered is not the server, whatever its certificate: its dashboard, or something in between.
+    #[error(
+        "{server} cannot be reached: what answers there ({status}) does not speak as a Holdfast server does with machines; check \
+         the port of `server` in agent.toml, which is 8140 unless the server's settings say otherwise"
+    )]
+    Foreign {
+        /// The server.
+        server: String,
+        /// The HTTP status, which says nothing of what was asked.
+        status: u16,
+    },
     /// The answer is not one of the protocol.
     #[error("the server's answer cannot be used: {0}")]
     Garbage(String),
@@ -77,9 +88,9 @@ impl Error {
         }
     }
 
-    /// Whether the same request would be refused for ever.
+    /// Whether the same request would be refused for ever: the server has read it, and says that it is not one.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Refused { status, .. } if !matches!(status, 401 | 403 | 408 | 425))
+        matches!(self, Self::Refused { status: 400 | 409 | 413 | 415 | 422, .. })
     }
 
     /// What went wrong on the way; `own` is when the certificate is valid that was shown.
@@ -195,7 +206,7 @@ mod tests {
         let refusal = || Refusal { code: "x".into(), message: "y".into() };
         let refused = |status| Error::Refused { status, refusal: refusal() };
         assert!(refused(409).worth_another_try().is_none() && refused(409).is_final());
-        assert!(!refused(403).is_final());
+        assert!([401, 403, 404, 405, 408, 425].iter().all(|status| !refused(*status).is_final()));
         let busy = Error::Busy { message: "y".into(), wait: Duration::from_secs(3) };
         assert_eq!(busy.worth_another_try(), Some(Duration::from_secs(3)));
     }
