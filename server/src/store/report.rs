@@ -108,7 +108,9 @@ impl Store {
         let packing = tokio::task::spawn_blocking(move || Ok::<_, super::Error>((pack(&report)?, report)));
         let (packed, report) = packing.await.map_err(|error| super::Error::Database(Box::new(error)))??;
         self.write(move |connection| {
-            if insert(connection, node, &report, &packed, now)? == 0 {
+            if is_of_an_earlier_generation(connection, node, &report)?
+                || insert(connection, node, &report, &packed, now)? == 0
+            {
                 return Ok(Stored::Twice);
             }
             let id = connection.last_insert_rowid();
@@ -174,6 +176,14 @@ impl Store {
         })
         .await
     }
+}
+
+/// Whether a run was reported by the machine that the node was before: an agent that brings its report again is not to have
+/// it count as the new one's.
+fn is_of_an_earlier_generation(connection: &Connection, node: NodeId, report: &Report) -> Result<bool> {
+    let sql = "SELECT 1 FROM node JOIN report ON report.node = node.id AND report.run = ?2
+               WHERE node.certname = (SELECT certname FROM node WHERE id = ?1) AND node.id <> ?1";
+    Ok(connection.prepare_cached(sql)?.exists(params![node.0, report.run.to_string()])?)
 }
 
 /// Keeps beside the node what the report says of it.

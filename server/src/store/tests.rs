@@ -224,6 +224,18 @@ async fn a_report_counts_once_for_each_node() {
     assert_eq!(whole, report(7, 2));
 }
 
+#[actix_web::test]
+async fn what_an_earlier_generation_reported_is_not_the_next_one_s() {
+    let (_directory, store) = empty();
+    let first = added(&store, "web1").await.id;
+    assert!(matches!(store.put_report(first, report(7, 2), NOW).await.unwrap(), Stored::New(_)));
+    let Added::Node(second) = add(&store, "web1", Present::Replace, "again").await else { panic!() };
+    assert_eq!(store.put_report(second.id, report(7, 2), NOW).await.unwrap(), Stored::Twice);
+    assert!(matches!(store.put_report(second.id, report(8, 2), NOW).await.unwrap(), Stored::New(_)));
+    assert_eq!(store.reports_of(second.id, 9).await.unwrap().len(), 1);
+    assert_eq!(store.reports_of(first, 9).await.unwrap().len(), 1);
+}
+
 fn quiet(run: u128) -> Report {
     let counts = Counts { total: 3, unchanged: 3, ..Counts::default() };
     Report { counts, ..report(run, 0) }
