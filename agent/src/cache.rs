@@ -74,6 +74,21 @@ fn ours(certname: &Certname) -> impl Fn(&Catalog) -> Result<(), String> {
     }
 }
 
+/// Forgets the cached catalog, which is of another enrolment: the next answer of the server replaces it. Answers whether
+/// there was one.
+///
+/// # Errors
+/// Where it stays.
+pub fn forget(state: &StateDir) -> Result<bool, state::Error> {
+    if !state.has_directory("cache") {
+        return Ok(false);
+    }
+    let dir = state.below("cache")?;
+    let was_there = dir.names()?.iter().any(|name| name == SEALED);
+    [SEALED, CONFIRMED, "damaged"].iter().try_for_each(|name| dir.discard(name))?;
+    Ok(was_there)
+}
+
 /// The directory of the cache.
 #[derive(Debug)]
 pub struct Cache {

@@ -24,6 +24,7 @@ mod enroll;
 mod facts;
 mod outcome;
 mod progress;
+mod reports;
 mod run;
 mod status;
 mod style;
@@ -91,6 +92,8 @@ enum Command {
     Status,
     /// Look at everything that could keep the agent from working
     Doctor,
+    /// Show the reports that the server does not have, and why
+    Reports(reports::Arguments),
     /// Print a completion script
     Completions {
         /// For which shell
@@ -173,6 +176,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Facts => facts::run(common),
         Command::Status => status::run(common),
         Command::Doctor => doctor::run(common),
+        Command::Reports(arguments) => reports::run(arguments, common),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "holdfast-agent", &mut script);

@@ -138,12 +138,16 @@ fn memory(state: &StateDir) -> Judged {
 }
 
 fn reports(state: &StateDir) -> Judged {
-    let waiting = Spool::open(state).and_then(|spool| spool.waiting()).map_err(|error| error.to_string())?;
-    Ok(match waiting {
-        0 => (Health::Good, "none wait".to_owned()),
-        n => {
-            (Health::Doubtful, format!("{n} wait for the server; they go with the next run that reaches it"))
-        }
+    let look = |spool: Spool| Ok((spool.waiting()?, spool.aside()?));
+    let (waiting, aside) = Spool::open(state).and_then(look).map_err(|error| error.to_string())?;
+    let waits = match waiting {
+        0 => None,
+        n => Some(format!("{n} wait for the server; they go with the next run that reaches it")),
+    };
+    let words: Vec<_> = waits.into_iter().chain(aside.words()).collect();
+    Ok(match words.is_empty() {
+        true => (Health::Good, "none wait".to_owned()),
+        false => (Health::Doubtful, words.join("; ")),
     })
 }
 

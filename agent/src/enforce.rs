@@ -33,7 +33,7 @@ mod redact;
 mod turns;
 mod view;
 
-pub(crate) use memory::{FILES as MEMORY_FILES, UNENDED, faults as memory_faults};
+pub(crate) use memory::{FILES as MEMORY_FILES, UNENDED, disown, faults as memory_faults};
 pub(crate) use record::{EVENTS, WORK};
 
 /// What a run works with.

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::state::{self, StateDir};
 
 pub mod enroll;
+pub mod owner;
 pub mod renew;
 pub mod trust;
 
@@ -78,6 +79,9 @@ pub struct Identity {
     pub server: String,
     /// The CA's certificates in PEM: what is trusted.
     pub roots: String,
+    /// What tells this enrolment from all others of this machine; none where an older agent enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<uuid::Uuid>,
     /// What it shows.
     pub current: KeyPair,
     /// What it showed before the last renewal, until the new one has worked.

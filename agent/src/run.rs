@@ -19,8 +19,9 @@ use crate::content::ContentSource;
 use crate::contents::{Contents, Fetching};
 use crate::enforce;
 use crate::facts;
+use crate::identity::owner::Owner;
 use crate::identity::{self, Identity};
-use crate::spool::{Delivery, Spool};
+use crate::spool::{self, Delivery, Spool};
 use crate::state::{self, StateDir};
 use crate::status::{Aside, Status};
 use crate::stop::RunEnd;
@@ -31,12 +32,14 @@ mod deadline;
 mod given;
 mod memory;
 mod poll;
+mod takeover;
 
 use account::Account;
 pub use given::Given;
 use memory::Memory;
 pub use memory::{faults as memory_faults, unended};
 use poll::Work;
+pub use takeover::take_over;
 
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +78,8 @@ pub struct Done {
     pub is_refused: bool,
     /// What became of the reports.
     pub delivery: Delivery,
+    /// Reports that are put aside, of this run and of earlier ones.
+    pub aside: spool::Aside,
 }
 
 /// Enforces a catalog from a file, or audits it.
@@ -132,6 +137,8 @@ fn alone(
     let certname = cached.catalog.certname.clone();
     let why = format!("{error}; until then no server is asked, and the last good catalog goes on");
     account.note(why.clone());
+    let spool = Spool::open(state);
+    spool.iter().filter_map(Spool::losses).for_each(|lost| account.note(lost));
     let work = Work {
         catalog: Some(cached),
         source: Source::Cache,
@@ -142,13 +149,13 @@ fn alone(
     };
     enforce_work(place, state, None, work, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
-    let kept = Spool::open(state).and_then(|spool| spool.add(&report));
+    let kept = spool.and_then(|spool| spool.add(Owner::last(state).as_ref(), &report));
     let delivery =
         Delivery { lost: kept.err().map(|error| error.to_string()), waits: Some(why), ..Delivery::default() };
     let next_run = fallback_wait(place, &certname);
     let aside = Aside { delivered: false, next_run, interval: None, refused: None };
     keep_status(state, &report, &certname, &aside);
-    Ok(Done { report, certname, is_refused: false, delivery })
+    Ok(Done { report, certname, is_refused: false, delivery, aside: put_aside(state) })
 }
 
 /// The cached catalog of a machine that cannot use its identity; none where it never had one or is not to use it.
@@ -185,6 +192,8 @@ fn with_server(
 ) -> Result<Done, Error> {
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     identity.note.take().into_iter().for_each(|note| account.note(note));
+    take_over(state, &identity)?.iter().for_each(|said| tracing::warn!("{said}"));
+    lost_reports(state, &Owner::of(&identity)).into_iter().for_each(|lost| account.note(lost));
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let cache = Cache::open(state);
@@ -206,7 +215,7 @@ fn with_server(
     let is_refused = refused.is_some();
     let aside = Aside { delivered: delivery.is_whole(), next_run, interval, refused };
     keep_status(state, &report, &identity.certname, &aside);
-    Ok(Done { report, certname: identity.certname, is_refused, delivery })
+    Ok(Done { report, certname: identity.certname, is_refused, delivery, aside: put_aside(state) })
 }
 
 /// What ends a run before its own end.
@@ -287,6 +296,20 @@ fn mend(
     Ok(())
 }
 
+/// What the server is to be told of reports that it will not have.
+fn lost_reports(state: &StateDir, owner: &Owner) -> Option<String> {
+    let spool = Spool::open(state).ok()?;
+    if let Err(error) = spool.sift(owner) {
+        tracing::warn!("whether all reports that wait can be read is not known: {error}");
+    }
+    spool.losses()
+}
+
+/// How many reports are put aside, as far as that can be seen.
+fn put_aside(state: &StateDir) -> spool::Aside {
+    Spool::open(state).and_then(|spool| spool.aside()).unwrap_or_default()
+}
+
 /// Hands over the report, and those that still wait. It is on disk first, so that a crash loses nothing; where the disk
 /// takes nothing, it goes from memory. It is lost only where neither the disk nor the server takes it.
 fn deliver(
@@ -296,9 +319,9 @@ fn deliver(
     network: &Runtime,
     report: &Report,
 ) -> Delivery {
-    let spool = Spool::open(state);
+    let (spool, owner) = (Spool::open(state), Owner::of(identity));
     let kept = match &spool {
-        Ok(spool) => spool.add(report).map_err(|error| error.to_string()),
+        Ok(spool) => spool.add(Some(&owner), report).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     let client = match identity.client(place.config.server.as_deref()) {
@@ -312,7 +335,7 @@ fn deliver(
         |_| Delivery::default(),
         |spool| {
             network
-                .block_on(spool.deliver(&client, DELIVERY))
+                .block_on(spool.deliver(&client, &owner, DELIVERY))
                 .unwrap_or_else(|error| waits(error.to_string()))
         },
     );

@@ -1,18 +1,27 @@
 //! Reports on their way: on disk until the server has them, delivered once and in their order.
+//!
+//! Each says whose it is: what a machine did as another node is delivered to nobody. What is put aside is told here until
+//! somebody clears it, and what is lost to the server is told in the next report.
 
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::report::Report;
 use holdfast_catalog::wire::{ReportAnswer, path};
+use serde::{Deserialize, Serialize};
 
 use crate::fetch::Client;
+use crate::identity::owner::Owner;
 use crate::state::{self, StateDir};
+
+mod aside; // reports that are not to be delivered any more
+mod loss; // what the server is to be told of those
+
+use aside::WHY;
+pub use aside::{Aside, Listed};
+use loss::Losses;
 
 /// The most reports that wait: ten days of a server away, at half an hour. The oldest go first.
 const MAX_WAITING: usize = 500;
-
-/// The most refused reports that are kept for people to look at.
-const MAX_REFUSED: usize = 20;
 
 /// The most bytes of a report on disk.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -21,7 +30,28 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Spool {
     waiting: StateDir,
+    /// Those that the server refused, or that nobody can read.
     refused: StateDir,
+    /// Those of earlier nodes that this machine was.
+    earlier: StateDir,
+}
+
+/// A report as it waits.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// Whose it is; none where an identity was damaged that an older agent made.
+    owner: Option<Owner>,
+    report: Report,
+}
+
+/// What a file in the spool is.
+enum Found {
+    Report(Box<Report>),
+    /// Of another node.
+    Foreign(String),
+    /// With what is wrong with it.
+    Damaged(String),
 }
 
 /// How a delivery went.
@@ -63,18 +93,28 @@ impl Spool {
     pub fn open(state: &StateDir) -> Result<Self, state::Error> {
         let waiting = state.below("spool")?;
         let refused = waiting.below("failed")?;
-        Ok(Self { waiting, refused })
+        let earlier = waiting.below("earlier")?;
+        Ok(Self { waiting, refused, earlier })
     }
 
-    /// Adds a report, after all that wait: names sort in the order of runs, whatever the clock said to each.
+    /// Adds a report, after all that wait: names sort in the order of runs, whatever the clock said to each. It tells of
+    /// [`Spool::losses`], which are forgotten when it is on disk.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn add(&self, report: &Report) -> Result<(), state::Error> {
-        let json = serde_json::to_vec(report).unwrap_or_default();
+    pub fn add(&self, owner: Option<&Owner>, report: &Report) -> Result<(), state::Error> {
+        let kept = Kept { owner: owner.cloned(), report: report.clone() };
         let number = reports(&self.waiting)?.last().map_or(0, |last| number_of(last)) + 1;
-        self.waiting.replace(&format!("n{number:010}-{}.json", report.run), &json)?;
-        shorten(&self.waiting, MAX_WAITING)
+        let name = format!("n{number:010}-{}.json", report.run);
+        self.waiting.replace(&name, &serde_json::to_vec(&kept).unwrap_or_default())?;
+        if let Err(error) = Losses::forget(&self.waiting) {
+            tracing::warn!("what was told of lost reports will be told again: {error}");
+        }
+        let over = shorten(&self.waiting, MAX_WAITING)?;
+        if over > 0 {
+            self.lose(over, format!("more than {MAX_WAITING} waited, and the oldest went"));
+        }
+        Ok(())
     }
 
     /// How many wait.
@@ -85,11 +125,40 @@ impl Spool {
         Ok(reports(&self.waiting)?.len())
     }
 
+    /// Puts aside what is not to be delivered: what nobody can read, and what is another node's.
+    ///
+    /// # Errors
+    /// Where the spool itself cannot be used.
+    pub fn sift(&self, owner: &Owner) -> Result<(), state::Error> {
+        for name in reports(&self.waiting)? {
+            // Why is told with what is put aside.
+            drop(self.sifted(&name, owner)?);
+        }
+        Ok(())
+    }
+
+    /// A report that is to be delivered; else it is put aside, with the answer why.
+    fn sifted(&self, name: &str, owner: &Owner) -> Result<Result<Report, Option<String>>, state::Error> {
+        Ok(match self.look_at(name, owner)? {
+            Found::Report(report) => Ok(*report),
+            Found::Foreign(why) => {
+                self.put_aside(&self.earlier, name, why);
+                Err(None)
+            }
+            Found::Damaged(why) => Err(Some(self.refuse(name, why))),
+        })
+    }
+
     /// Delivers what waits, oldest first, and stops at the first that the server cannot take now, or when so long has passed.
     ///
     /// # Errors
     /// Where the spool itself cannot be used.
-    pub async fn deliver(&self, client: &Client, patience: Duration) -> Result<Delivery, state::Error> {
+    pub async fn deliver(
+        &self,
+        client: &Client,
+        owner: &Owner,
+        patience: Duration,
+    ) -> Result<Delivery, state::Error> {
         let (began, mut delivery) = (Instant::now(), Delivery::default());
         for name in reports(&self.waiting)? {
             if began.elapsed() >= patience {
@@ -97,10 +166,10 @@ impl Spool {
                 delivery.waits = Some(format!("{why} for the next run"));
                 break;
             }
-            let report = match self.report(&name)? {
+            let report = match self.sifted(&name, owner)? {
                 Ok(report) => report,
                 Err(why) => {
-                    delivery.refused = Some(self.put_aside(&name, why));
+                    delivery.refused = why.or(delivery.refused);
                     continue;
                 }
             };
@@ -113,7 +182,7 @@ impl Spool {
                     }
                 }
                 Err(error) if error.is_final() => {
-                    delivery.refused = Some(self.put_aside(&name, error.to_string()));
+                    delivery.refused = Some(self.refuse(&name, error.to_string()));
                 }
                 Err(error) => {
                     delivery.waits = Some(error.to_string());
@@ -135,25 +204,52 @@ impl Spool {
         }
     }
 
-    /// A report that waits, or what is wrong with its file; an error is one of the system at large, which passes.
-    fn report(&self, name: &str) -> Result<Result<Report, String>, state::Error> {
-        match self.waiting.read(name, MAX_BYTES) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes.unwrap_or_default())
-                .map_err(|error| format!("{name} is damaged: {error}"))),
-            Err(error) if error.is_shortage() => Err(error),
-            Err(error) => Ok(Err(error.to_string())),
+    /// What a file that waits is; an error is one of the system at large, which passes.
+    fn look_at(&self, name: &str, owner: &Owner) -> Result<Found, state::Error> {
+        let bytes = match self.waiting.read(name, MAX_BYTES) {
+            Ok(bytes) => bytes.unwrap_or_default(),
+            Err(error) if error.is_shortage() => return Err(error),
+            Err(error) => return Ok(Found::Damaged(error.to_string())),
+        };
+        let kept = match read(&bytes) {
+            Ok(kept) => kept,
+            Err(error) => return Ok(Found::Damaged(format!("{name} is damaged: {error}"))),
+        };
+        if owner.has(kept.owner.as_ref()) {
+            return Ok(Found::Report(Box::new(kept.report)));
+        }
+        let whose = kept.owner.map_or("an earlier node".to_owned(), |owner| match owner.uri.is_empty() {
+            true => owner.certname.to_string(),
+            false => owner.uri,
+        });
+        Ok(Found::Foreign(format!("the run was {whose}'s, which this machine is not any more")))
+    }
+
+    /// Puts a report aside that the server will not have, and answers with why.
+    fn refuse(&self, name: &str, why: String) -> String {
+        let why = self.put_aside(&self.refused, name, why);
+        self.lose(1, why.clone());
+        why
+    }
+
+    fn lose(&self, count: usize, why: String) {
+        if let Err(error) = Losses::add(&self.waiting, count, why) {
+            tracing::warn!("that a report is lost could not be written down for the server: {error}");
         }
     }
 
-    /// Moves a report out of the way and answers with why. One that cannot be moved is passed by: it holds nobody up.
-    fn put_aside(&self, name: &str, why: String) -> String {
-        let aside =
-            self.waiting.hand_over(name, &self.refused).and_then(|()| shorten(&self.refused, MAX_REFUSED));
-        match aside {
-            Ok(()) => why,
-            Err(error) => format!("{why}; {error}"),
-        }
+    /// What the next report is to tell of those that the server will not have; none where it has all.
+    pub fn losses(&self) -> Option<String> {
+        Losses::read(&self.waiting).map(|losses| losses.words())
     }
+}
+
+/// An older agent kept the report alone.
+fn read(bytes: &[u8]) -> serde_json::Result<Kept> {
+    serde_json::from_slice::<Kept>(bytes).or_else(|error| match serde_json::from_slice(bytes) {
+        Ok(report) => Ok(Kept { owner: None, report }),
+        Err(_) => Err(error),
+    })
 }
 
 fn reports(dir: &StateDir) -> Result<Vec<String>, state::Error> {
@@ -166,67 +262,16 @@ fn number_of(name: &str) -> u64 {
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or_default()
 }
 
-fn shorten(dir: &StateDir, most: usize) -> Result<(), state::Error> {
+/// Removes the oldest over so many, with why they are where they are, and answers how many those were.
+fn shorten(dir: &StateDir, most: usize) -> Result<usize, state::Error> {
     let names = reports(dir)?;
     let over = names.len().saturating_sub(most);
-    names[..over].iter().try_for_each(|name| dir.remove(name))
+    for name in &names[..over] {
+        dir.discard(name)?;
+        dir.discard(&format!("{name}{WHY}"))?;
+    }
+    Ok(over)
 }
 
 #[cfg(test)]
-mod tests {
-    use holdfast_catalog::report::{Counts, Mode, Source};
-
-    use super::*;
-
-    fn spool() -> (tempfile::TempDir, Spool) {
-        let parent = tempfile::tempdir().unwrap();
-        let state = StateDir::open(&parent.path().join("agent")).unwrap();
-        (parent, Spool::open(&state).unwrap())
-    }
-
-    fn report(run: uuid::Uuid) -> Report {
-        Report {
-            run,
-            catalog: None,
-            commit: None,
-            environment: None,
-            mode: Mode::Enforce,
-            source: Source::Cache,
-            started: jiff::Timestamp::UNIX_EPOCH,
-            duration_ms: 1,
-            phases: [].into(),
-            types: [].into(),
-            counts: Counts::default(),
-            events: Vec::new(),
-            error: None,
-            agent: "0".into(),
-            volatile: [].into(),
-        }
-    }
-
-    #[test]
-    fn reports_wait_in_the_order_of_runs_and_are_bounded() {
-        let (_parent, spool) = spool();
-        let ids: Vec<_> = (0..MAX_WAITING + 3).map(|_| uuid::Uuid::now_v7()).collect();
-        for id in &ids {
-            spool.waiting.replace(&format!("{id}.json"), b"{}").unwrap();
-        }
-        shorten(&spool.waiting, MAX_WAITING).unwrap();
-        let expected: Vec<_> = ids[3..].iter().map(|id| format!("{id}.json")).collect();
-        assert_eq!(reports(&spool.waiting).unwrap(), expected);
-        assert_eq!(spool.waiting().unwrap(), MAX_WAITING);
-    }
-
-    #[test]
-    fn a_run_whose_clock_was_ahead_is_told_before_the_next_one() {
-        let (_parent, spool) = spool();
-        spool.waiting.replace(&format!("{}.json", uuid::Uuid::now_v7()), b"{}").unwrap();
-        let runs = [9, 3, 7].map(uuid::Uuid::from_u128);
-        for run in runs {
-            spool.add(&report(run)).unwrap();
-        }
-        let names = reports(&spool.waiting).unwrap();
-        let told: Vec<_> = names[1..].iter().map(|name| name.split_once('-').unwrap().1.to_owned()).collect();
-        assert_eq!(told, runs.map(|run| format!("{run}.json")));
-    }
-}
+mod tests;

@@ -118,6 +118,11 @@ impl StateDir {
         Self::open(&self.path.join(name))
     }
 
+    /// Whether a directory of that name is in it, and no link to one.
+    pub fn has_directory(&self, name: &str) -> bool {
+        self.path.join(name).symlink_metadata().is_ok_and(|found| found.is_dir())
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path

@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 use super::{Common, Format, Style};
 use crate::identity::Identity;
 use crate::identity::enroll::{self, Earlier};
+use crate::identity::owner::Owner;
+use crate::run;
+use crate::spool::{Aside, Spool};
 use crate::state::StateDir;
 
 /// The most bytes of a join string and what surrounds it.
@@ -54,6 +57,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
     tell(&identity, common)?;
     note_other_name(&identity, &place.root);
+    note_what_was_before(&identity, &state);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -81,15 +85,30 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// What this machine was before ends here, and what its runs left to be delivered is said to be delivered to nobody.
+fn note_what_was_before(identity: &Identity, state: &StateDir) {
+    let owner = Owner::of(identity);
+    let forgotten = run::take_over(state, identity).unwrap_or_else(|error| Some(error.to_string()));
+    let sifted = Spool::open(state).and_then(|spool| {
+        spool.sift(&owner)?;
+        spool.aside()
+    });
+    let aside = sifted.map_or_else(|error| Some(error.to_string()), Aside::words);
+    for words in forgotten.into_iter().chain(aside) {
+        note(&words);
+    }
+}
+
+fn note(words: &str) {
+    let note = Style::of(&std::io::stderr()).warn("note:");
+    super::say(&format!("{note} {}", super::style::harmless(words)));
+}
+
 /// A join string works wherever it is pasted: where the host calls itself otherwise, it may be another's.
 fn note_other_name(identity: &Identity, root: &Path) {
     let Ok(name) = std::fs::read_to_string(root.join("etc/hostname")) else { return };
     if let Some(words) = other_name(identity.certname.as_str(), name.trim()) {
-        super::say(&format!(
-            "{} {}",
-            Style::of(&std::io::stderr()).warn("note:"),
-            super::style::harmless(&words)
-        ));
+        note(&words);
     }
 }
 

@@ -10,7 +10,7 @@ use holdfast_catalog::report::Mode;
 
 use super::style::harmless;
 use super::{Common, Style, outcome};
-use crate::config::Place;
+use crate::run::Done;
 use crate::spool::Delivery;
 use crate::{daemon, run, state, stop};
 
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let stop = stop::on_signal()?;
     let done = in_turn(arguments.wait, &stop, || run::once(&place, mode, &stop))?;
     outcome::print(&done.report, Some(&done.certname), common)?;
-    tell_of(&done.delivery, &place);
+    tell_of(&done);
     Ok(outcome::exit_code(&done.report, done.is_refused, common))
 }
 
@@ -61,15 +61,13 @@ fn in_turn<T>(
 }
 
 /// What keeps reports from the server is no part of them.
-fn tell_of(delivery: &Delivery, place: &Place) {
-    let aside = place.state_dir.join("spool/failed");
+fn tell_of(done: &Done) {
+    let Delivery { refused, waits, lost, .. } = &done.delivery;
     let notes = [
-        delivery.lost.as_ref().map(|why| format!("the report of this run is lost: {why}")),
-        delivery.waits.as_ref().map(|why| format!("reports wait on disk: {why}")),
-        delivery
-            .refused
-            .as_ref()
-            .map(|why| format!("a report was put aside, see {}: {why}", aside.display())),
+        lost.as_ref().map(|why| format!("the report of this run is lost: {why}")),
+        waits.as_ref().map(|why| format!("reports wait on disk: {why}")),
+        refused.as_ref().map(|why| format!("a report is not delivered: {why}")),
+        done.aside.words(),
     ];
     let note = Style::of(&std::io::stderr()).warn("note:");
     for words in notes.into_iter().flatten() {

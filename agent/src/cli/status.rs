@@ -13,7 +13,7 @@ use crate::config::Place;
 use crate::identity::{self, Identity, now};
 use crate::run::{self, unended};
 use crate::service::Service;
-use crate::spool::Spool;
+use crate::spool::{Aside, Spool};
 use crate::state::{Held, StateDir};
 use crate::status::Status;
 
@@ -33,6 +33,8 @@ struct Shown {
     certificate_renewal: Option<Timestamp>,
     /// None where that cannot be known.
     reports_waiting: Option<usize>,
+    /// Reports that are not to be delivered any more.
+    reports_aside: Option<Aside>,
     /// The daemon's process.
     daemon: Option<String>,
     /// What keeps runs from coming by themselves, or from beginning at all.
@@ -93,6 +95,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
         Err(error) => Some(error.to_string()),
     };
     let waiting = Spool::open(state).and_then(|spool| spool.waiting());
+    let aside = Spool::open(state).and_then(|spool| spool.aside());
     let service = Service::look(state, &place.root);
     let trouble = state.unwritable().into_iter().chain(note).chain(unreadable).chain(state.oddities());
     let trouble =
@@ -105,6 +108,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
         certificate_until: certificate.map(|validity| validity.until),
         certificate_renewal: identity.as_ref().ok().and_then(|identity| identity.renewal().ok()),
         reports_waiting: waiting.ok(),
+        reports_aside: aside.ok(),
         trouble: trouble.chain(service.trouble()).collect(),
         daemon: service.daemon,
         running,
@@ -149,6 +153,7 @@ fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
         let waiting = format!("{count} wait to be delivered");
         lines.push(("reports", style.warn(&waiting)));
     }
+    lines.extend(shown.reports_aside.and_then(Aside::words).map(|words| ("reports", style.warn(&words))));
     lines.into_iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
 }
 
@@ -242,6 +247,7 @@ mod tests {
             certificate_until: Some(certificate_until),
             certificate_renewal: Some(certificate_renewal),
             reports_waiting: Some(2),
+            reports_aside: None,
             daemon: None,
             trouble: vec![],
             running: None,
@@ -259,6 +265,18 @@ mod tests {
         assert!(told(at(100)).contains("renewal is due"));
         assert!(told(at(200)).contains("expired"));
         assert!(told(at(0)).contains("2 wait") && told(at(0)).contains("none has ended yet"));
+    }
+
+    #[test]
+    fn what_is_put_aside_is_told_with_what_can_be_done() {
+        let at = Timestamp::UNIX_EPOCH;
+        let aside = Aside { refused: 3, of_earlier_nodes: 1 };
+        let told = text(&Shown { reports_aside: Some(aside), ..shown(at, at) }, at, Style::Plain);
+        assert!(told.contains("reports      3 reports were put aside"), "{told}");
+        assert!(
+            told.contains("--retry") && told.contains("--clear") && told.contains("1 report was"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -19,12 +19,14 @@ use super::Error;
 use crate::provider::Notice;
 use crate::system::{Access, Inspect as _, Machine, System as _, write_durably};
 
+mod disown;
 mod doubt;
 mod end;
 mod faults;
 mod past;
 mod secrets;
 
+pub(crate) use disown::disown;
 pub(crate) use doubt::UNENDED;
 pub(super) use end::End;
 pub(crate) use faults::faults;

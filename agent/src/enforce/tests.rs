@@ -15,6 +15,7 @@ use super::*;
 use crate::system::double::{Double, failed, said};
 
 mod claims;
+mod disowned;
 mod drift;
 mod held;
 mod last_look;

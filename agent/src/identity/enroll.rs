@@ -118,6 +118,7 @@ pub async fn enroll(join: &JoinString, state: &StateDir, earlier: Earlier) -> Re
         certname: answer.certname,
         server: join.server().to_owned(),
         roots: answer.roots,
+        enrolment: Some(uuid::Uuid::now_v7()),
         current: made.with(answer.certificate),
         previous: None,
         note: None,

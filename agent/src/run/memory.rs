@@ -41,6 +41,24 @@ fn lent_places(state: &StateDir) -> impl Iterator<Item = PathBuf> + use<> {
     ELSEWHERE.iter().map(move |at| Path::new(at).join(&name))
 }
 
+/// Forgets what runs of another enrolment left, but for what keeps their secrets hidden. Answers whether there was any.
+///
+/// # Errors
+/// Where it stays.
+pub(super) fn disown(state: &StateDir) -> Result<bool, state::Error> {
+    let own = state.has_directory(NAME).then(|| state.path().join(NAME));
+    let lent = lent_places(state).filter(|place| StateDir::existing(place).is_some());
+    let mut had_some = false;
+    for path in own.into_iter().chain(lent) {
+        had_some |= enforce::disown(&path).map_err(|error| state::Error::Io {
+            action: "forget what runs of an earlier node left in",
+            path,
+            error: std::io::Error::other(error.to_string()),
+        })?;
+    }
+    Ok(had_some)
+}
+
 /// The directory.
 pub(super) struct Memory {
     dir: StateDir,

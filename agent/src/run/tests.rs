@@ -14,6 +14,7 @@ use crate::identity::enroll::{Earlier, enroll};
 
 mod damage;
 mod disks;
+mod earlier;
 mod hanging;
 
 /// A machine in a directory, and its server.
@@ -248,8 +249,8 @@ fn a_refused_report_does_not_hold_up_the_next_one() {
     assert!(done.delivery.refused.unwrap().contains("too-large"));
     scene.serves(catalog(1, "hello\n"));
     assert_eq!(scene.run().delivery.delivered, 1);
-    let kept = scene.place.state_dir.join("spool/failed").read_dir().unwrap().count();
-    assert_eq!(kept, 1);
+    let aside = Spool::open(&scene.state()).unwrap().aside().unwrap();
+    assert_eq!(aside.refused, 1);
 }
 
 #[test]
@@ -264,10 +265,11 @@ fn a_report_that_cannot_be_read_is_put_aside_once_and_holds_nobody_up() {
     huge.set_len(64 * 1024 * 1024 + 1).unwrap();
     std::fs::write(spool.join("2-damaged.json"), "{").unwrap();
 
-    let first = scene.run().delivery;
-    assert_eq!((first.delivered, first.waits), (1, None));
-    assert!(first.refused.is_some());
-    assert_eq!(spool.join("failed").read_dir().unwrap().count(), 3);
+    let first = scene.run();
+    assert_eq!((first.delivery.delivered, first.delivery.waits), (1, None));
+    assert_eq!(first.aside.refused, 3);
+    let told = first.report.error.unwrap();
+    assert!(told.contains("3 reports of earlier runs are not delivered"), "{told}");
     let second = scene.run().delivery;
     assert!(second.is_whole() && second.delivered == 1, "{second:?}");
 }
@@ -417,7 +419,7 @@ fn what_is_not_for_this_node_or_not_understood_is_refused_whole() {
 #[test]
 fn an_old_catalog_is_audited_and_not_enforced() {
     let scene = scene();
-    scene.enroll();
+    take_over(&scene.state(), &scene.enroll()).unwrap();
     let cache = Cache::open(&scene.state()).unwrap();
     cache.store(&catalog(1, "hello\n"), identity::now() - jiff::SignedDuration::from_hours(31 * 24)).unwrap();
     scene.server.answers(|_| Answer::Lost);

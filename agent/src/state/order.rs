@@ -18,7 +18,8 @@ enum Kind {
 }
 
 /// What a run uses, a directory before what is in it; and what it means where something else is there.
-const PLACES: [(&str, Kind, &str); 17] = [
+const PLACES: [(&str, Kind, &str); 19] = [
+    ("owner.json", Kind::File, "the catalog that was cached is not used"),
     ("status.json", Kind::File, "how the last run went was not known"),
     ("lock", Kind::File, "nothing is lost by that"),
     ("daemon", Kind::File, "nothing is lost by that"),
@@ -36,6 +37,7 @@ const PLACES: [(&str, Kind, &str); 17] = [
     ("memory/unended", Kind::File, "whether an earlier run ended is not known"),
     ("spool", Kind::Directory, "reports that waited are not delivered"),
     ("spool/failed", Kind::Directory, "nothing needs it"),
+    ("spool/earlier", Kind::Directory, "nothing needs it"),
 ];
 
 const FORGOTTEN: &str = "this run cannot tell drift from new wishes";

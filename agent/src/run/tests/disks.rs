@@ -24,11 +24,12 @@ fn f20_a_damaged_identity_keeps_no_machine_from_being_kept_as_it_was_to_be() {
     assert_eq!(certname(&scene.state()).unwrap().as_str(), "web1.acme.example", "the daemon begins");
     assert_eq!(scene.server.asked(path::CATALOG).len(), asked, "nobody is asked");
 
-    // The cure is one, and what waited is delivered then.
+    // The cure is one; what waited is the node's that it was, and is delivered to nobody.
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     let done = scene.run();
-    assert_eq!((done.report.error, scene.reports().len()), (None, 3));
+    assert_eq!((done.report.error, scene.reports().len()), (None, 2));
+    assert_eq!(done.aside.of_earlier_nodes, 1);
 }
 
 /// A small file system of its own at a directory, for as long as this lives.

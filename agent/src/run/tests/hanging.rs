@@ -39,10 +39,10 @@ fn f02_reports_that_a_slow_server_takes_one_by_one_wait_for_the_next_run() {
     let identity = scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     let report = scene.run().report;
-    let spool = Spool::open(&scene.state()).unwrap();
-    spool.add(&report).unwrap();
+    let (spool, owner) = (Spool::open(&scene.state()).unwrap(), Owner::of(&identity));
+    spool.add(Some(&owner), &report).unwrap();
     let client = identity.client(None).unwrap();
-    let delivery = block_on(spool.deliver(&client, Duration::ZERO)).unwrap();
+    let delivery = block_on(spool.deliver(&client, &owner, Duration::ZERO)).unwrap();
     assert_eq!((delivery.delivered, spool.waiting().unwrap()), (0, 1));
     assert!(delivery.waits.unwrap().contains("the server is slow"));
 }

@@ -1,0 +1,77 @@
+//! `holdfast-agent reports`: what the server does not have of this machine's reports, and what is to become of it.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::style::harmless;
+use super::{Common, Format};
+use crate::identity;
+use crate::spool::{Listed, Spool};
+use crate::state::StateDir;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Let those that were refused wait again, for the next run to deliver
+    #[arg(long, conflicts_with = "clear")]
+    retry: bool,
+    /// Remove those that are put aside: refused, not readable, or of an earlier node that this machine was
+    #[arg(long)]
+    clear: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
+    let place = common.place()?;
+    anyhow::ensure!(place.state_dir.symlink_metadata().is_ok(), identity::Error::NotEnrolled);
+    let state = StateDir::open(&place.state_dir)?;
+    let spool = Spool::open(&state)?;
+    if arguments.retry {
+        let _lock = state.lock()?;
+        super::say(&format!(
+            "{} again; the next run that reaches the server delivers them",
+            wait(spool.retry()?)
+        ));
+    }
+    if arguments.clear {
+        let _lock = state.lock()?;
+        super::say(&format!("{} removed", reports(spool.clear()?)));
+    }
+    let all = spool.list()?;
+    match common.format {
+        Format::Json => super::print_json(&all)?,
+        Format::Text if all.is_empty() => super::say("the server has all reports"),
+        Format::Text => super::print_text(&all.iter().map(line).collect::<String>())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reports(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "report" } else { "reports" })
+}
+
+fn wait(count: usize) -> String {
+    format!("{} {}", reports(count), if count == 1 { "waits" } else { "wait" })
+}
+
+fn line(report: &Listed) -> String {
+    let began = report.began.map_or("when is not known".to_owned(), |began| format!("{began:.0}"));
+    let why = report.why.as_ref().map(|why| format!(": {}", harmless(why))).unwrap_or_default();
+    format!("{:<12} {began}  {}{why}\n", report.place, harmless(&report.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_when_and_why() {
+        let report = Listed {
+            place: "refused",
+            name: "n1.json".into(),
+            began: Some(jiff::Timestamp::UNIX_EPOCH),
+            why: Some("too large\u{1b}[2J".into()),
+        };
+        assert_eq!(line(&report), "refused      1970-01-01T00:00:00Z  n1.json: too large\\u{1b}[2J\n");
+        assert!(line(&Listed { began: None, why: None, ..report }).contains("when is not known  n1.json\n"));
+    }
+}

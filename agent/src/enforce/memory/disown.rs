@@ -1,0 +1,57 @@
+//! Another node begins where an earlier one ended: what its runs left is nobody's drift and nobody's debt any more.
+
+use std::io::{BufReader, Read as _};
+use std::path::Path;
+
+use super::{Entry, Header, LEFT, LIMIT, Left, OWED, PRIVATE, UNENDED};
+use crate::system::{Error, Inspect as _, Machine, System as _, write_durably};
+
+/// Forgets what runs left and owe, but for which paths and attributes were secret: the machine still has those secrets, and
+/// whoever it belongs to now is not to read them in a diff. Answers whether there was anything.
+///
+/// # Errors
+/// Where it stays.
+pub(crate) fn disown(path: &Path) -> Result<bool, Error> {
+    let dir = Machine::open(path)?;
+    let mut had_some = false;
+    for name in [OWED, UNENDED] {
+        had_some |= dir.lstat(Path::new(name))?.is_some();
+        dir.remove(Path::new(name))?;
+    }
+    if let Some(opened) = dir.open(Path::new(LEFT))? {
+        let was = read(BufReader::new(opened.file.take(LIMIT)));
+        // What cannot be read is put aside by the next run, which says so.
+        if let Ok((header, left)) = was
+            && (header.whole || header.half || !left.gone.is_empty() || !left.resources.is_empty())
+        {
+            had_some = true;
+            write_durably(&dir, Path::new(LEFT), PRIVATE, &secrets_alone(header, left))?;
+        }
+    }
+    dir.settle()?;
+    Ok(had_some)
+}
+
+fn read(mut file: impl std::io::BufRead) -> serde_json::Result<(Header, Left)> {
+    let mut first = String::new();
+    file.read_line(&mut first).map_err(serde::de::Error::custom)?;
+    Ok((serde_json::from_str(&first)?, serde_json::from_reader(file)?))
+}
+
+fn secrets_alone(header: Header, left: Left) -> Vec<u8> {
+    let header = Header { whole: false, half: false, ..header };
+    let resources = left.resources.into_iter().filter(|(_, entry)| !entry.secret.is_empty());
+    let resources = resources.map(|(name, entry)| (name, secret_alone(entry))).collect();
+    let left = Left { resources, gone: [].into(), secret: left.secret };
+    let mut bytes = serde_json::to_vec(&header).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes.extend(serde_json::to_vec(&left).unwrap_or_default());
+    bytes
+}
+
+/// What was wanted of others says nothing of drift: no resource has such rules.
+fn secret_alone(entry: Entry) -> Entry {
+    let Entry { mut wanted, secret, names, .. } = entry;
+    wanted.retain(|name, _| secret.contains(name));
+    Entry { wanted, rules: Some(String::new()), secret, names, ..Entry::default() }
+}

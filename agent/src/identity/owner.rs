@@ -1,0 +1,95 @@
+//! Whose the agent's state is: of one enrolment of one machine with one server.
+//!
+//! Reports that wait, the cached catalog and what runs remember are its own alone. A machine that is enrolled anew is
+//! another node, perhaps of another customer, and neither delivers nor enforces what it was before.
+
+use holdfast_catalog::certname::Certname;
+use serde::{Deserialize, Serialize};
+
+use super::{Identity, KeyPair, trust};
+use crate::state::{self, StateDir};
+
+/// The file that says so.
+const FILE: &str = "owner.json";
+
+/// The most bytes of it.
+const LIMIT: u64 = 4096;
+
+/// An enrolment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Owner {
+    /// The name that the server gave.
+    pub certname: Certname,
+    /// The name in its certificates, which tells the generation; empty where there is none.
+    pub uri: String,
+    /// What tells it from all others; none where an older agent enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolment: Option<uuid::Uuid>,
+}
+
+impl Owner {
+    /// The enrolment that an identity is of.
+    pub fn of(identity: &Identity) -> Self {
+        Self {
+            certname: identity.certname.clone(),
+            uri: identity.current.uri().unwrap_or_default(),
+            enrolment: identity.enrolment,
+        }
+    }
+
+    /// Whose the state is, as far as that is written down.
+    pub fn last(state: &StateDir) -> Option<Self> {
+        serde_json::from_slice(&state.read(FILE, LIMIT).ok()??).ok()
+    }
+
+    /// Whether what names `owner` is its own. What an older agent left names nobody, and belongs to whom that enrolled.
+    pub fn has(&self, owner: Option<&Self>) -> bool {
+        match owner {
+            Some(owner) => owner == self,
+            None => self.enrolment.is_none(),
+        }
+    }
+
+    /// Writes down that the state is its own from now on.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub fn keep(&self, state: &StateDir) -> Result<(), state::Error> {
+        state.replace(FILE, &serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+impl KeyPair {
+    /// The name in its certificate, as the server wrote it.
+    fn uri(&self) -> Option<String> {
+        use x509_parser::extensions::GeneralName;
+        let der = trust::one_certificate(&self.certificate).ok()?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
+        let names = parsed.subject_alternative_name().ok()??;
+        names.value.general_names.iter().find_map(|name| match name {
+            GeneralName::URI(uri) => Some((*uri).to_owned()),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(uri: &str, enrolment: Option<u128>) -> Owner {
+        let certname = Certname::parse("web1.acme.example").unwrap();
+        Owner { certname, uri: uri.to_owned(), enrolment: enrolment.map(uuid::Uuid::from_u128) }
+    }
+
+    #[test]
+    fn what_names_nobody_belongs_to_whom_an_older_agent_enrolled() {
+        let (old, new) = (owner("gen=1", None), owner("gen=2", Some(7)));
+        assert!(old.has(None) && !new.has(None));
+        assert!(old.has(Some(&old)) && new.has(Some(&new)));
+        assert!(!old.has(Some(&new)) && !new.has(Some(&old)));
+        let again = owner("gen=2", Some(8));
+        assert!(!again.has(Some(&new)), "a server that was put back gives a generation twice");
+    }
+}

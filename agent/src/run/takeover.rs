@@ -1,0 +1,88 @@
+//! The state of a machine that is enrolled anew: nothing stays by which what it was before would go on, or be told.
+
+use super::memory;
+use crate::cache;
+use crate::identity::Identity;
+use crate::identity::owner::Owner;
+use crate::state::{self, StateDir};
+use crate::status;
+
+/// Makes the state that of the identity at hand. Answers with what is to be said of that to people at this machine alone:
+/// reports go to whoever the machine belongs to now. What becomes of the earlier one's reports is the spool's to say.
+///
+/// # Errors
+/// Where something of an earlier one stays, and so could be used.
+pub fn take_over(state: &StateDir, identity: &Identity) -> Result<Option<String>, state::Error> {
+    let (owner, before) = (Owner::of(identity), Owner::last(state));
+    let is_own = owner.has(before.as_ref());
+    if is_own && before.is_some() {
+        return Ok(None);
+    }
+    let mut had_some = false;
+    if !is_own {
+        had_some = cache::forget(state)?;
+        had_some |= memory::disown(state)?;
+        state.discard(status::FILE)?;
+    }
+    if let Err(error) = owner.keep(state) {
+        // Nothing of others is left. The next run tries this again, and loses what this one remembers.
+        tracing::warn!("whose the agent's state is could not be written down: {error}");
+    }
+    Ok(had_some.then(|| words(&owner, before)))
+}
+
+fn words(owner: &Owner, before: Option<Owner>) -> String {
+    let was = match before.filter(|before| before.certname != owner.certname) {
+        Some(before) => before.certname.to_string(),
+        None => "an earlier node".to_owned(),
+    };
+    format!(
+        "this machine is {} now: what it had of {was} is forgotten, its catalog and what its runs left to tell drift by",
+        owner.certname
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::certname::Certname;
+
+    use super::*;
+    use crate::identity::KeyPair;
+
+    fn identity(enrolment: Option<u128>) -> Identity {
+        let current = KeyPair { key: String::new().into(), certificate: String::new() };
+        Identity {
+            version: 1,
+            certname: Certname::parse("web1.acme.example").unwrap(),
+            server: "s:1".into(),
+            roots: String::new(),
+            enrolment: enrolment.map(uuid::Uuid::from_u128),
+            current,
+            previous: None,
+            note: None,
+            others: [].into(),
+        }
+    }
+
+    #[test]
+    fn what_an_older_agent_left_is_taken_as_it_is_and_what_another_node_left_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&parent.path().join("agent")).unwrap();
+        let has_status = || state.read(status::FILE, 9).unwrap().is_some();
+        assert_eq!(take_over(&state, &identity(Some(1))).unwrap(), None, "there is nothing yet");
+
+        state.remove("owner.json").unwrap();
+        state.replace(status::FILE, b"{}").unwrap();
+        let cache = state.below("cache").unwrap();
+        cache.replace("catalog.sealed", b"x").unwrap();
+        assert_eq!(take_over(&state, &identity(None)).unwrap(), None);
+        assert!(has_status() && cache.names().unwrap().len() == 1);
+
+        let said = take_over(&state, &identity(Some(2))).unwrap().unwrap();
+        assert!(said.contains("of an earlier node is forgotten"), "{said}");
+        assert!(!has_status() && cache.names().unwrap().is_empty());
+        state.replace(status::FILE, b"{}").unwrap();
+        assert_eq!(take_over(&state, &identity(Some(2))).unwrap(), None, "it is said once");
+        assert!(has_status());
+    }
+}

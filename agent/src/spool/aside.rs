@@ -1,0 +1,139 @@
+//! Reports that are not to be delivered any more: kept for people, and told until somebody clears them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{MAX_BYTES, MAX_WAITING, Spool, read, reports, shorten};
+use crate::state::{self, StateDir};
+
+/// What is added to the name of a report for the file that says why it was put aside.
+pub(super) const WHY: &str = ".why";
+
+/// The most bytes of that.
+const MOST_WHY: u64 = 64 * 1024;
+
+/// The most reports of each kind that are kept.
+const MAX_ASIDE: usize = MAX_WAITING;
+
+/// How many reports are put aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Aside {
+    /// Those that the server refused, or that nobody can read.
+    pub refused: usize,
+    /// Those of earlier nodes that this machine was.
+    pub of_earlier_nodes: usize,
+}
+
+/// A report in the spool, for people.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// What becomes of it: `waits`, `refused` or `earlier node`.
+    pub place: &'static str,
+    /// Its file's name.
+    pub name: String,
+    /// When the run began; none where it cannot be read.
+    pub began: Option<Timestamp>,
+    /// Why it was put aside.
+    pub why: Option<String>,
+}
+
+impl Aside {
+    /// What is to be said of them, with what can be done; none where there are none.
+    pub fn words(self) -> Option<String> {
+        let refused = (self.refused > 0).then(|| {
+            format!(
+                "{} put aside and not delivered: `holdfast-agent reports` says why, with `--retry` the next run delivers {} again",
+                were(self.refused),
+                if self.refused == 1 { "it" } else { "them" }
+            )
+        });
+        let earlier = (self.of_earlier_nodes > 0).then(|| {
+            format!(
+                "{} put aside and delivered to nobody, since this machine was another node then",
+                were(self.of_earlier_nodes)
+            )
+        });
+        let all: Vec<_> = refused.into_iter().chain(earlier).collect();
+        (!all.is_empty()).then(|| {
+            format!("{}; `holdfast-agent reports --clear` removes what is put aside", all.join("; "))
+        })
+    }
+}
+
+fn were(count: usize) -> String {
+    if count == 1 { "1 report was".to_owned() } else { format!("{count} reports were") }
+}
+
+impl Spool {
+    /// How many are put aside.
+    ///
+    /// # Errors
+    /// Where a directory cannot be read.
+    pub fn aside(&self) -> Result<Aside, state::Error> {
+        Ok(Aside { refused: reports(&self.refused)?.len(), of_earlier_nodes: reports(&self.earlier)?.len() })
+    }
+
+    /// All reports, in the order of runs in each place.
+    ///
+    /// # Errors
+    /// Where a directory cannot be read.
+    pub fn list(&self) -> Result<Vec<Listed>, state::Error> {
+        let mut all = Vec::new();
+        for (place, dir) in
+            [("waits", &self.waiting), ("refused", &self.refused), ("earlier node", &self.earlier)]
+        {
+            all.extend(reports(dir)?.into_iter().map(|name| listed(place, dir, name)));
+        }
+        Ok(all)
+    }
+
+    /// Lets those that were refused wait again, and answers how many; what nobody can read stays.
+    ///
+    /// # Errors
+    /// Where one cannot be moved.
+    pub fn retry(&self) -> Result<usize, state::Error> {
+        let mut count = 0;
+        for name in reports(&self.refused)? {
+            let bytes = self.refused.read(&name, MAX_BYTES).ok().flatten().unwrap_or_default();
+            if read(&bytes).is_ok() {
+                self.refused.hand_over(&name, &self.waiting)?;
+                self.refused.discard(&(name + WHY))?;
+                count += 1;
+            }
+        }
+        Ok(count)
+    }
+
+    /// Removes all that is put aside, and answers how many those were.
+    ///
+    /// # Errors
+    /// Where one stays.
+    pub fn clear(&self) -> Result<usize, state::Error> {
+        let mut count = 0;
+        for dir in [&self.refused, &self.earlier] {
+            count += reports(dir)?.len();
+            dir.names()?.iter().try_for_each(|name| dir.discard(name))?;
+        }
+        Ok(count)
+    }
+
+    /// Moves a report out of the way and answers with why. One that cannot be moved is passed by: it holds nobody up.
+    pub(super) fn put_aside(&self, to: &StateDir, name: &str, why: String) -> String {
+        let moved = self.waiting.hand_over(name, to).and_then(|()| {
+            to.replace(&format!("{name}{WHY}"), why.as_bytes())?;
+            shorten(to, MAX_ASIDE).map(drop)
+        });
+        match moved {
+            Ok(()) => why,
+            Err(error) => format!("{why}; {error}"),
+        }
+    }
+}
+
+fn listed(place: &'static str, dir: &StateDir, name: String) -> Listed {
+    let read = |name: &str, limit| dir.read(name, limit).ok().flatten();
+    let kept = read(&name, MAX_BYTES).and_then(|bytes| super::read(&bytes).ok());
+    let why = read(&format!("{name}{WHY}"), MOST_WHY);
+    let why = why.map(|why| String::from_utf8_lossy(&why).into_owned());
+    Listed { place, began: kept.map(|kept| kept.report.started), name, why }
+}

@@ -1,0 +1,125 @@
+//! What waits, what is put aside, and what is lost.
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::report::{Counts, Mode, Source};
+
+use super::*;
+
+fn spool() -> (tempfile::TempDir, Spool) {
+    let parent = tempfile::tempdir().unwrap();
+    let state = StateDir::open(&parent.path().join("agent")).unwrap();
+    (parent, Spool::open(&state).unwrap())
+}
+
+fn owner(enrolment: u128) -> Owner {
+    let certname = Certname::parse("web1.acme.example").unwrap();
+    Owner { certname, uri: String::new(), enrolment: Some(uuid::Uuid::from_u128(enrolment)) }
+}
+
+fn report(run: uuid::Uuid) -> Report {
+    Report {
+        run,
+        catalog: None,
+        commit: None,
+        environment: None,
+        mode: Mode::Enforce,
+        source: Source::Cache,
+        started: jiff::Timestamp::UNIX_EPOCH,
+        duration_ms: 1,
+        phases: [].into(),
+        types: [].into(),
+        counts: Counts::default(),
+        events: Vec::new(),
+        error: None,
+        agent: "0".into(),
+        volatile: [].into(),
+    }
+}
+
+#[test]
+fn reports_wait_in_the_order_of_runs_and_are_bounded() {
+    let (_parent, spool) = spool();
+    let ids: Vec<_> = (0..MAX_WAITING + 3).map(|_| uuid::Uuid::now_v7()).collect();
+    for id in &ids {
+        spool.waiting.replace(&format!("{id}.json"), b"{}").unwrap();
+    }
+    assert_eq!(shorten(&spool.waiting, MAX_WAITING).unwrap(), 3);
+    let expected: Vec<_> = ids[3..].iter().map(|id| format!("{id}.json")).collect();
+    assert_eq!(reports(&spool.waiting).unwrap(), expected);
+    assert_eq!(spool.waiting().unwrap(), MAX_WAITING);
+    assert_eq!(spool.losses(), None);
+    spool.add(Some(&owner(1)), &report(uuid::Uuid::now_v7())).unwrap();
+    assert!(spool.losses().unwrap().starts_with("1 report of an earlier run is not delivered"));
+}
+
+#[test]
+fn a_run_whose_clock_was_ahead_is_told_before_the_next_one() {
+    let (_parent, spool) = spool();
+    spool.waiting.replace(&format!("{}.json", uuid::Uuid::now_v7()), b"{}").unwrap();
+    let runs = [9, 3, 7].map(uuid::Uuid::from_u128);
+    for run in runs {
+        spool.add(Some(&owner(1)), &report(run)).unwrap();
+    }
+    let names = reports(&spool.waiting).unwrap();
+    let told: Vec<_> = names[1..].iter().map(|name| name.split_once('-').unwrap().1.to_owned()).collect();
+    assert_eq!(told, runs.map(|run| format!("{run}.json")));
+}
+
+#[test]
+fn what_another_node_did_is_put_aside_and_told_to_no_server() {
+    let (_parent, spool) = spool();
+    spool.add(Some(&owner(1)), &report(uuid::Uuid::from_u128(1))).unwrap();
+    // As an older agent kept it.
+    spool.waiting.replace("0-old.json", &serde_json::to_vec(&report(uuid::Uuid::nil())).unwrap()).unwrap();
+    let old = Owner { enrolment: None, ..owner(1) };
+    assert!(matches!(spool.look_at("0-old.json", &old).unwrap(), Found::Report(_)));
+    spool.add(Some(&owner(2)), &report(uuid::Uuid::from_u128(2))).unwrap();
+    spool.sift(&owner(2)).unwrap();
+    assert_eq!(spool.waiting().unwrap(), 1);
+    assert_eq!(spool.aside().unwrap(), Aside { refused: 0, of_earlier_nodes: 2 });
+    assert_eq!(spool.losses(), None, "that is nothing to the one it belongs to now");
+    assert_eq!(spool.retry().unwrap(), 0, "nor is it ever delivered");
+    let listed = spool.list().unwrap();
+    assert!(listed.iter().filter(|report| report.place == "earlier node").all(|report| report.why.is_some()));
+}
+
+#[test]
+fn damaged_reports_are_all_counted_told_and_kept_until_they_are_cleared() {
+    let (_parent, spool) = spool();
+    for name in ["1.json", "2.json", "3.json", "4.json", "5.json"] {
+        spool.waiting.replace(name, b"").unwrap();
+    }
+    spool.sift(&owner(1)).unwrap();
+    let told = spool.losses().unwrap();
+    assert!(told.starts_with("5 reports of earlier runs are not delivered"), "{told}");
+    assert!(told.contains("1.json is damaged") && told.contains("2.json is damaged"), "{told}");
+    spool.add(Some(&owner(1)), &report(uuid::Uuid::nil())).unwrap();
+    assert_eq!(spool.losses(), None, "that report tells it");
+    assert_eq!((spool.aside().unwrap().refused, spool.retry().unwrap()), (5, 0));
+    let words = spool.aside().unwrap().words().unwrap();
+    assert!(words.contains("5 reports were put aside") && words.contains("--clear"), "{words}");
+    assert_eq!(spool.clear().unwrap(), 5);
+    assert_eq!((spool.aside().unwrap().words(), spool.waiting().unwrap()), (None, 1));
+    assert_eq!(spool.refused.names().unwrap(), [""; 0]);
+}
+
+#[test]
+fn what_was_refused_can_wait_again_in_its_place() {
+    let (_parent, spool) = spool();
+    for run in 1..=2 {
+        spool.add(Some(&owner(1)), &report(uuid::Uuid::from_u128(run))).unwrap();
+    }
+    let names = reports(&spool.waiting).unwrap();
+    spool.refuse(&names[0], "it is too large".into());
+    assert_eq!(spool.list().unwrap()[1].why.as_deref(), Some("it is too large"));
+    assert_eq!(spool.retry().unwrap(), 1);
+    assert_eq!(reports(&spool.waiting).unwrap(), names);
+    assert_eq!(spool.aside().unwrap(), Aside::default());
+}
+
+#[test]
+fn a_note_of_losses_that_is_damaged_still_tells_that_there_were_some() {
+    let (_parent, spool) = spool();
+    spool.waiting.replace("untold", b"{").unwrap();
+    assert!(spool.losses().unwrap().starts_with("some reports"));
+}
