@@ -139,6 +139,18 @@ pub enum Hold {
     Links,
 }
 
+impl Hold {
+    /// Whether it means that something is to be at the path.
+    pub fn is_wanted(&self) -> bool {
+        match self {
+            Self::Standing(standing) => *standing != Standing::Nothing,
+            Self::Piece(_, there) => *there == Presence::Present,
+            Self::Content | Self::Seed | Self::Something | Self::Side(_) | Self::Home(_) | Self::Tree => true,
+            _ => false,
+        }
+    }
+}
+
 /// A thing that a resource manages, or a part of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {

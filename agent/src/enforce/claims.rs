@@ -18,6 +18,8 @@ use super::{Subject, Times};
 use crate::provider::{Alias, Declared, Reading, Ways, inside, split};
 use crate::system::Accounts;
 
+mod removal;
+
 /// So many others are named.
 const NAMED: usize = 3;
 
@@ -86,6 +88,7 @@ impl Claims {
         if !changed.is_empty() {
             self.compare(&changed, subjects, reading);
         }
+        self.see_removals(&sight.verdicts, subjects, reading);
         let judged = |(index, verdict)| (index, self.judged(index, verdict));
         sight.verdicts.into_iter().map(judged).collect()
     }
@@ -198,14 +201,18 @@ impl Claims {
         }
         for (index, other) in [(first, second), (second, first)] {
             let other = called(&subjects[*other]);
-            let words = format!("it and {other} both manage {what}, since {why}; {help}");
-            let known = self.rivals.entry(*index).or_default();
-            if known.is_empty() {
-                self.new.push(*index);
-            }
-            if !known.contains(&words) {
-                known.push(words);
-            }
+            self.add_rival(*index, format!("it and {other} both manage {what}, since {why}; {help}"));
+        }
+    }
+
+    /// A resource has a rival, in these words.
+    fn add_rival(&mut self, index: usize, words: String) {
+        let known = self.rivals.entry(index).or_default();
+        if known.is_empty() {
+            self.new.push(index);
+        }
+        if !known.contains(&words) {
+            known.push(words);
         }
     }
 }

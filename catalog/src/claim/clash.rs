@@ -16,6 +16,7 @@ pub(super) struct Clash {
 
 const ONCE: &str = "declare it once";
 const STANDING: &str = "leave one of the two out: each run would undo what the other did";
+const BELOW: &str = "leave one of the two out, or move it elsewhere: only a directory holds anything";
 const CONTENT: &str =
     "let one resource say what the file holds: all of it, or only parts of it beside others";
 const PART: &str = "declare it once, with what both want";
@@ -76,6 +77,20 @@ fn is_denied(standing: Standing, hold: &Hold) -> bool {
         Standing::Directory | Standing::Symlink => needs_a_file && !matches!(hold, Hold::Rest("member")),
         Standing::Nothing => needs_a_file || matches!(hold, Hold::Content | Hold::Something),
     }
+}
+
+/// Whether nothing can stand below a path, by a hold of it; and what that says is there.
+pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
+    match hold {
+        Hold::Standing(Standing::Nothing) => Some("nothing"),
+        Hold::Standing(Standing::File) => Some("a file"),
+        _ => None,
+    }
+}
+
+/// That one thing is no directory, and another is to be in it.
+pub(super) fn below(thing: &Thing, is: &str, inner: &str) -> Clash {
+    Clash { rank: 0, what: format!("what stands at {thing}: {is}, and `{inner}` in it"), help: BELOW }
 }
 
 fn is_of(piece: &Piece, kind: &str) -> bool {

@@ -1,8 +1,9 @@
 //! Which resources of a catalog claim one thing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
-use super::clash::{Clash, clash};
+use super::clash::{self, Clash, clash};
 use super::{Claim, Hold, Piece, Thing};
 
 /// Two resources that claim one thing.
@@ -42,6 +43,7 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
             found.look(thing, held);
         }
     }
+    found.below(&by_thing);
     let conflict = |((first, second), (thing, clash)): ((usize, usize), (Thing, Clash))| Conflict {
         first,
         second,
@@ -103,6 +105,33 @@ impl Found {
             });
         }
         self.pieces(thing, &parts);
+    }
+
+    /// Compares what is to be no directory with what others want below it. One rival of each is enough.
+    fn below(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
+        let wanted: BTreeMap<&str, Vec<usize>> = by_thing
+            .iter()
+            .filter_map(|(thing, held)| {
+                let Thing::Path(path) = thing else { return None };
+                let who = held.iter().filter(|(_, hold)| hold.is_wanted()).map(|(index, _)| *index);
+                Some((path.as_str(), who.collect::<Vec<_>>())).filter(|(_, who)| !who.is_empty())
+            })
+            .collect();
+        for (thing, held) in by_thing {
+            let Thing::Path(path) = thing else { continue };
+            let nothing = held.iter().find_map(|(index, hold)| Some((*index, clash::holds_nothing(hold)?)));
+            let Some((index, is)) = nothing else { continue };
+            let inside = format!("{}/", path.trim_end_matches('/'));
+            let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
+            let below = wanted.range::<str, _>(from).take_while(|(path, _)| path.starts_with(&inside));
+            let rival = below
+                .flat_map(|(path, who)| who.iter().map(move |who| (*path, *who)))
+                .find(|(_, who)| *who != index);
+            if let Some((inner, other)) = rival {
+                let pair = (index.min(other), index.max(other));
+                self.0.entry(pair).or_insert_with(|| (thing.clone(), clash::below(thing, is, inner)));
+            }
+        }
     }
 
     /// Compares pieces of one file with each other.

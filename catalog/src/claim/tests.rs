@@ -193,6 +193,18 @@ const RIVALS: &[(&str, &str)] = &[
         "a directory, and nothing",
     ),
     ("file /h ensure=absent | user dave home=/h manage-home=true", "nothing, and a directory"),
+    // What is no directory holds nothing.
+    (
+        "file /srv/a ensure=absent force=true | file /srv/a/b/c mode=0600",
+        "`/srv/a`: nothing, and `/srv/a/b/c` in it",
+    ),
+    ("file /srv/a content=x | file /srv/a/b target=/c", "`/srv/a`: a file, and `/srv/a/b` in it"),
+    ("file /srv/a ensure=absent | file-line x path=/srv/a/b line=c", "nothing, and `/srv/a/b` in it"),
+    ("file /srv/a ensure=absent | deployment /srv/a/b version=v1 remote=/r", "nothing, and `/srv/a/b` in it"),
+    ("archive /srv/a ensure=absent | mount /srv/a/b device=/dev/sda1 fstype=ext4", "`/srv/a/b` in it"),
+    ("git-checkout /srv/a ensure=absent | user dave home=/srv/a/dave", "`/srv/a/dave` in it"),
+    ("user dave ensure=absent manage-home=true | file /home/dave/x content=a", "`/home/dave/x` in it"),
+    ("user dave ensure=absent manage-home=true | user carol home=/home/dave/c", "`/home/dave/c` in it"),
 ];
 
 const FRIENDS: &[&str] = &[
@@ -234,6 +246,11 @@ const FRIENDS: &[&str] = &[
     "mysql-database shop | mysql-user shop@localhost",
     "postgresql-database shop | postgresql-role shop",
     "tidy /srv age=1d | file /srv/a content=a",
+    "file /srv/a ensure=absent | file /srv/a/b ensure=absent",
+    "file /srv/a ensure=absent | file-line x path=/srv/a/b line=c ensure=absent",
+    "file /srv/a ensure=absent | file /srv/a-b content=x",
+    "file /srv/a target=/srv/b | file /srv/a/c content=x",
+    "user dave ensure=absent | file /home/dave/x content=a",
 ];
 
 #[test]

@@ -16,7 +16,7 @@ const EDITOR: &str = "Name: editor\nLink: /usr/bin/editor\nSlaves:\n editor.1.gz
     Status: auto\nBest: /bin/nano\nValue: /bin/nano\n\nAlternative: /bin/nano\nPriority: 40\n";
 
 /// A machine with aliases of every sort that needs no bus.
-fn machine() -> Double {
+pub(super) fn machine() -> Double {
     let double = Double::new(|invocation| match invocation.command.to_string().as_str() {
         "apt-cache showpkg -- mta" => {
             Some(said("Package: mta\n\nReverse Provides: \nexim 4 (= )\npostfix 3 (= )\n"))
@@ -45,7 +45,7 @@ fn machine() -> Double {
     double
 }
 
-fn link(double: &Double, at: &str, target: &str) {
+pub(super) fn link(double: &Double, at: &str, target: &str) {
     let at = double.root.path().join(at.trim_start_matches('/'));
     std::fs::create_dir_all(at.parent().unwrap()).unwrap();
     std::os::unix::fs::symlink(target, at).unwrap();

@@ -1,0 +1,136 @@
+//! What a removal would take with it, as the machine has it: what another resource wants below a directory that is to go.
+//!
+//! The compiler refuses what paths alone tell. Links, mounts and homes only the machine knows: there both fail, and nothing is
+//! removed.
+
+use std::cell::OnceCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::claim::{Claim, Hold, Standing, Thing};
+
+use super::super::Subject;
+use super::super::check::Verdict;
+use super::{Claims, Names, called};
+use crate::provider::{Reading, Ways};
+use crate::system::FileKind;
+
+/// A directory that a resource is going to remove.
+struct Removal {
+    who: usize,
+    /// What the resource calls it.
+    called: String,
+    /// Where it really is.
+    place: String,
+}
+
+/// What is wanted below a removed directory.
+struct Loss {
+    who: usize,
+    path: String,
+    why: Option<Arc<str>>,
+}
+
+impl Claims {
+    /// Whoever would remove what another resource wants below a directory fails, and so does the other.
+    pub(super) fn see_removals(
+        &mut self,
+        looked: &[(usize, Verdict)],
+        subjects: &[Subject<'_>],
+        reading: Reading<'_>,
+    ) {
+        let changes = looked.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Changes(_)));
+        let mut names = Names::as_it_is(self, reading);
+        let mut found = Vec::new();
+        for removal in
+            changes.flat_map(|(index, _)| names.removals(*index, &subjects[*index])).collect::<Vec<_>>()
+        {
+            for loss in names.losses(&removal, subjects) {
+                found.push((removal.who, loss.who, words(&removal, &loss, subjects)));
+            }
+        }
+        for (remover, other, (of_remover, of_other)) in found {
+            self.add_rival(remover, of_remover);
+            self.add_rival(other, of_other);
+        }
+    }
+}
+
+/// What is said of who removes, and of who wants what is in it.
+fn words(removal: &Removal, loss: &Loss, subjects: &[Subject<'_>]) -> (String, String) {
+    const HELP: &str = "leave one of the two out, or move it elsewhere";
+    let since = loss.why.as_ref().map(|why| format!(", since {why}")).unwrap_or_default();
+    let (directory, path) = (&removal.called, &loss.path);
+    let remover = called(&subjects[removal.who]);
+    let other = called(&subjects[loss.who]);
+    (
+        format!(
+            "it would remove `{directory}` with all that it holds, in which {other} wants `{path}`{since}; {HELP}"
+        ),
+        format!("{remover} would remove `{directory}`, in which `{path}` is{since}; {HELP}"),
+    )
+}
+
+impl<'c> Names<'c> {
+    /// By what the machine has now alone.
+    fn as_it_is(claims: &'c Claims, reading: Reading<'c>) -> Self {
+        let ways = Ways::new(reading.machine);
+        Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
+    }
+
+    /// The directories that a resource wants to be none, and that are there.
+    fn removals(&mut self, who: usize, subject: &Subject<'_>) -> Vec<Removal> {
+        let is_to_go =
+            |claim: &Claim| matches!(&claim.hold, Hold::Standing(is) if *is != Standing::Directory);
+        let claims = subject.typed.claims().into_iter().filter(is_to_go);
+        claims.filter_map(|claim| self.removal(who, &claim.thing)).collect()
+    }
+
+    fn removal(&mut self, who: usize, thing: &Thing) -> Option<Removal> {
+        let Thing::Path(path) = self.real(thing).0 else { return None };
+        let stat = self.reading.machine.lstat(Path::new(&path)).ok()??;
+        let called = match thing {
+            Thing::Path(called) => called.clone(),
+            Thing::InHome { .. } | Thing::Object { .. } => path.clone(),
+        };
+        (stat.kind == FileKind::Directory).then(|| Removal { who, called, place: self.ways.place(&path) })
+    }
+
+    /// What others want in a directory, and is there.
+    fn losses(&mut self, removal: &Removal, subjects: &[Subject<'_>]) -> Vec<Loss> {
+        let inside = format!("{}/", removal.place.trim_end_matches('/'));
+        let mut losses = Vec::new();
+        for (who, subject) in subjects.iter().enumerate() {
+            if who == removal.who || subject.policy == Policy::Off {
+                continue;
+            }
+            let aliases = self.aliases.get(&who).into_iter().flatten().map(|alias| alias.claim.clone());
+            let wanted =
+                subject.typed.claims().into_iter().chain(aliases).filter(|claim| claim.hold.is_wanted());
+            let lost = wanted.collect::<Vec<_>>().into_iter().find_map(|claim| self.lost(&claim, &inside));
+            losses.extend(lost.map(|(path, why)| Loss { who, path, why }));
+        }
+        losses
+    }
+
+    /// What a claim would lose with all that is below a path.
+    fn lost(&mut self, claim: &Claim, inside: &str) -> Option<(String, Option<Arc<str>>)> {
+        let (Thing::Path(path), mut why) = self.real(&claim.thing) else { return None };
+        let mut place = path.clone();
+        // What it holds goes with the place that it is in.
+        if matches!(claim.hold, Hold::Tree | Hold::Home(_))
+            && let Some(way) = self.ways.of(&path)
+        {
+            place.clone_from(&way.path);
+            why = why.or_else(|| Some(way.why().into()));
+        }
+        let is_there =
+            |path: &str| self.reading.machine.lstat(Path::new(path)).is_ok_and(|stat| stat.is_some());
+        let called = match &claim.thing {
+            Thing::Path(called) => called.clone(),
+            Thing::InHome { .. } | Thing::Object { .. } => path,
+        };
+        (place.starts_with(inside) && is_there(&place)).then_some((called, why))
+    }
+}
