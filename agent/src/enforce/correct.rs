@@ -30,7 +30,7 @@ use debts::Debts;
 use last::{Made, made};
 pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::First;
-use undone::Suspects;
+use undone::{DID_NOT_LAST, ONCE_MORE, Suspects};
 
 /// Gives every resource its turn; answers with what is known of each at the end.
 pub(super) fn all<'a, 's>(
@@ -137,6 +137,7 @@ impl Correct<'_, '_, '_> {
         } else if let Some(came) = self.was_over(index) {
             self.turns.finish(index, came);
         } else if self.run.stopped() {
+            self.record.unreached(index);
             let why = self.run.system.stopping().unwrap_or(Why::Told);
             self.skip(index, format!("{why} before its turn"));
         } else if let Some(blocker) = self.turns.reached(index).blocked.clone() {
@@ -232,6 +233,7 @@ impl Correct<'_, '_, '_> {
         let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         self.record.times.add(first.type_name(), took);
         let mut results = results.map(Vec::into_iter);
+        let jobs = self.seen_again(jobs);
         for job in jobs {
             let result = match &mut results {
                 Ok(results) => results.next().map(|one| one.map_err(|error| Failure::from(&error))),
@@ -251,6 +253,26 @@ impl Correct<'_, '_, '_> {
     fn tell_of(&self, jobs: &[Job]) {
         let name = |job: &Job| self.subjects[job.index].resource.reference.to_string();
         tracing::info!(target: WORK, "{}", jobs.iter().map(name).collect::<Vec<_>>().join(", "));
+    }
+
+    /// In the second pass: what was just corrected is looked at before anybody else acts. What is off then was not undone: its
+    /// own tool only says that it set it.
+    fn seen_again(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
+        if self.pass == Pass::First {
+            return jobs;
+        }
+        let lasts = |index: usize| !self.subjects[index].provider.acts_once();
+        let which: Vec<usize> = jobs.iter().map(|job| job.index).filter(|index| lasts(*index)).collect();
+        self.look(&which);
+        for job in &mut jobs {
+            if self.view.latest(job.index).is_fine() {
+                continue;
+            }
+            self.view.never_was(job.index);
+            self.suspects.remove(&job.index);
+            job.why = job.why.take().map(|_| format!("{DID_NOT_LAST}; {ONCE_MORE}"));
+        }
+        jobs
     }
 
     /// Records what became of each change; answers with those that were made.
@@ -285,7 +307,10 @@ impl Correct<'_, '_, '_> {
                 }
             }
         }
-        if !came.failed && !came.inapplicable {
+        if self.subjects[job.index].provider.acts_once() {
+            // Its guard is asked at the end of the run.
+            self.view.never_was(job.index);
+        } else if !came.failed && !came.inapplicable && self.pass == Pass::First {
             self.view.put_right(job.index);
         }
         self.made.entry(job.index).or_default().extend(mended.iter().map(made));

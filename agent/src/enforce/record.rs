@@ -62,8 +62,17 @@ pub(super) struct Record<'a> {
 
 struct Ended {
     outcome: Outcome,
+    /// The run was interrupted before its turn.
+    unreached: bool,
     corrective: bool,
     members: Members,
+}
+
+impl Ended {
+    fn new() -> Self {
+        let outcome = Outcome::Unchanged;
+        Self { outcome, unreached: false, corrective: false, members: Members::default() }
+    }
 }
 
 /// What became of a change.
@@ -103,7 +112,7 @@ impl<'a> Record<'a> {
     pub(super) fn new(subjects: &'a [Subject<'a>], past: &'a Past<'a>) -> Self {
         let outcome =
             |s: &Subject<'_>| if s.policy == Policy::Off { Outcome::Off } else { Outcome::Unchanged };
-        let ended = |s| Ended { outcome: outcome(s), corrective: false, members: Members::default() };
+        let ended = |s| Ended { outcome: outcome(s), ..Ended::new() };
         let ended = subjects.iter().map(ended).collect();
         Self {
             subjects,
@@ -186,6 +195,16 @@ impl<'a> Record<'a> {
         self.events.iter().find(is_meant).and_then(|event| event.reason.clone())
     }
 
+    /// The run was interrupted before a resource's turn.
+    pub(super) fn unreached(&mut self, index: usize) {
+        self.ended[index].unreached = true;
+    }
+
+    /// Whether it was.
+    pub(super) fn is_unreached(&self, index: usize) -> bool {
+        self.ended[index].unreached
+    }
+
     /// How a resource ended.
     pub(super) fn outcome(&self, index: usize) -> Outcome {
         self.ended[index].outcome
@@ -197,8 +216,7 @@ impl<'a> Record<'a> {
         self.events.retain(|event| {
             event.resource != *reference || (event.status == Status::Info && event.property.is_none())
         });
-        self.ended[index] =
-            Ended { outcome: Outcome::Unchanged, corrective: false, members: Members::default() };
+        self.ended[index] = Ended::new();
     }
 
     /// How many resources ended how.

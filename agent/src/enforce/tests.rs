@@ -14,6 +14,7 @@ use super::bench::Bench;
 use super::*;
 use crate::system::double::{Double, failed, said};
 
+mod blame;
 mod claims;
 mod disowned;
 mod drift;
@@ -21,6 +22,7 @@ mod held;
 mod last_look;
 mod missing;
 mod random;
+mod removal;
 mod secrets;
 mod state;
 

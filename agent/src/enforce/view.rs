@@ -96,6 +96,11 @@ impl View {
         self.fine[index] = Some(self.now);
     }
 
+    /// A resource acted, and is not known to be as wanted since: whoever acts after it cannot undo what never was.
+    pub(super) fn never_was(&mut self, index: usize) {
+        self.fine[index] = None;
+    }
+
     /// How many resources to look at together: twice as many each time, as long as nothing is done. So a run with one
     /// change looks at everything in a few goes, and one with many looks at little that the next change makes old.
     pub(super) fn ahead(&mut self) -> usize {

@@ -177,8 +177,7 @@ impl Correct<'_, '_, '_> {
     fn why_still(&self, index: usize, change: &Change, undone: Option<&str>) -> String {
         let made = self.made.get(&index);
         if made.is_some() && self.subjects[index].provider.acts_once() {
-            let ran = "it ran, and its guard still asks for it".to_owned();
-            return self.undone_by_few(index).map_or(ran.clone(), |undone| format!("{ran}: {undone}"));
+            return "it ran, and its guard still asks for it".to_owned();
         }
         if let Some(undone) = undone {
             return undone.to_owned();

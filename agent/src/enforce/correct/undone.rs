@@ -1,17 +1,32 @@
 //! Who put a resource off in this run, as far as it can be told.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::super::check::Verdict;
 use super::{Correct, Pass};
+use crate::provider::ChangeKind;
 
 /// So many are named.
 const NAMED: usize = 3;
+
+pub(super) const DID_NOT_LAST: &str = "what was set in this run did not last";
+pub(super) const ONCE_MORE: &str = "corrected once more";
+
+/// Of these, nobody is to blame who works on something below the path.
+const SIDES: [&str; 3] = ["mode", "owner", "group"];
 
 /// Who may have put a resource off.
 pub(super) struct Suspects {
     who: Vec<usize>,
     /// They work on the same path, or may have done anything; otherwise they only acted.
     may_do_it: bool,
+}
+
+/// A path that is off.
+struct Off {
+    path: PathBuf,
+    /// Whether what stands below it may have put it off.
+    whole: bool,
 }
 
 impl Correct<'_, '_, '_> {
@@ -21,10 +36,8 @@ impl Correct<'_, '_, '_> {
         match self.pass {
             Pass::First => undone,
             Pass::Second => {
-                let why = undone.or_else(|| {
-                    self.made.contains_key(&index).then(|| "what was set in this run did not last".to_owned())
-                });
-                why.map(|why| format!("{why}; corrected once more"))
+                let why = undone.or_else(|| self.made.contains_key(&index).then(|| DID_NOT_LAST.to_owned()));
+                why.map(|why| format!("{why}; {ONCE_MORE}"))
             }
         }
     }
@@ -35,22 +48,39 @@ impl Correct<'_, '_, '_> {
         self.suspects.get(&index).map(|suspects| self.undone(suspects))
     }
 
-    /// The same, of one that is done once: by others only where they can be named.
-    pub(super) fn undone_by_few(&self, index: usize) -> Option<String> {
-        let suspects = self.suspects.get(&index).filter(|suspects| suspects.who.len() <= NAMED);
-        suspects.map(|suspects| self.undone(suspects))
-    }
-
     /// Finds who may have put a resource off since it was last as wanted.
     fn find_suspects(&mut self, index: usize) {
         let before = self.suspects.remove(&index);
         let Some(mut who) = self.view.acted_since(index).filter(|who| !who.is_empty()) else { return };
-        // Who could have done it both times did it, and who works on the same path rather than others.
-        narrow(&mut who, |other| before.as_ref().is_some_and(|before| before.who.contains(&other)));
-        let paths = self.subjects[index].paths();
-        let may_do_it = narrow(&mut who, |other| share_a_path(&paths, &self.subjects[other].paths()))
-            || narrow(&mut who, |other| self.subjects[other].provider.acts_anywhere());
+        // Who can do anything is a suspect whenever it acted, whoever works on the same path.
+        let anywhere = |other: usize| self.subjects[other].provider.acts_anywhere();
+        // Who could have done it both times did it.
+        let was = |other: usize| before.as_ref().is_some_and(|before| before.who.contains(&other));
+        if who.iter().any(|other| was(*other)) {
+            who.retain(|other| was(*other) || anywhere(*other));
+        }
+        let off = self.off_at(index);
+        let may = |other: usize| anywhere(other) || works_on(&self.subjects[other].paths(), &off);
+        let may_do_it = who.iter().any(|other| may(*other));
+        who.retain(|other| !may_do_it || may(*other));
         self.suspects.insert(index, Suspects { who, may_do_it });
+    }
+
+    /// The paths that are off by the latest look; all that the resource names, where nothing more is known.
+    fn off_at(&self, index: usize) -> Vec<Off> {
+        let paths = self.subjects[index].paths();
+        let all = |whole| paths.iter().map(move |path| Off { path: (*path).into(), whole });
+        let Verdict::Changes(changes) = self.view.latest(index) else { return all(true).collect() };
+        let to_do = changes.iter().filter(|change| change.kind != ChangeKind::Note);
+        to_do
+            .flat_map(|change| {
+                let whole = !SIDES.contains(&&*change.property);
+                all(whole).map(|mut off| {
+                    off.path.extend(change.path.as_deref());
+                    off
+                })
+            })
+            .collect()
     }
 
     /// Who did it; where nobody is known to work on the same, only that somebody acted.
@@ -69,18 +99,9 @@ impl Correct<'_, '_, '_> {
     }
 }
 
-/// Keeps those that are meant, if there are any; answers whether there are.
-fn narrow(who: &mut Vec<usize>, mut is_meant: impl FnMut(usize) -> bool) -> bool {
-    let meant: Vec<usize> = who.iter().copied().filter(|index| is_meant(*index)).collect();
-    let are_any = !meant.is_empty();
-    if are_any {
-        *who = meant;
-    }
-    are_any
-}
-
-/// Whether two work on one path, or on one below the other's.
-fn share_a_path(one: &[&str], other: &[&str]) -> bool {
-    let within = |path: &str, top: &str| Path::new(path).starts_with(top);
-    other.iter().any(|other| one.iter().any(|path| within(path, other) || within(other, path)))
+/// Whether one who works on these paths may have put one of those off: it names it, or something around it, or, where that
+/// can matter, something in it.
+fn works_on(paths: &[&str], off: &[Off]) -> bool {
+    let mut pairs = off.iter().flat_map(|off| paths.iter().map(move |path| (off, Path::new(path))));
+    pairs.any(|(off, path)| off.path.starts_with(path) || off.whole && path.starts_with(&off.path))
 }

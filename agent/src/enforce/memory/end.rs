@@ -27,10 +27,12 @@ pub(in crate::enforce) enum End {
     Off(BTreeSet<String>),
     /// Nobody can tell; perhaps since this failed half way.
     Unknown(Option<String>),
-    /// It was only looked at, or its turn did not come: what was known of it stays.
+    /// It was only looked at: what was known of it stays.
     Untouched,
     /// A run that only looks saw it for one that did not end, with these properties off.
     Seen(BTreeSet<String>),
+    /// Its turn did not come: what was known of it stays, and this run has nothing to say of what is wanted now.
+    Unreached,
 }
 
 impl End {
@@ -48,7 +50,10 @@ impl End {
         // A run that was interrupted has no last look.
         if !view.is_fresh(index) {
             let touched = matches!(outcome, Outcome::Changed | Outcome::Failed);
-            return if touched { Self::Unknown(None) } else { Self::Untouched };
+            return if touched { Self::Unknown(None) } else { Self::Unreached };
+        }
+        if record.is_unreached(index) && !matches!(view.latest(index), Verdict::InSync(_)) {
+            return Self::Unreached;
         }
         let off = match view.latest(index) {
             Verdict::InSync(_) => BTreeSet::new(),
@@ -76,7 +81,7 @@ impl End {
         match self {
             Self::AsWanted => true,
             Self::Seen(off) => off.is_empty(),
-            Self::Off(_) | Self::Unknown(_) | Self::Untouched => false,
+            Self::Off(_) | Self::Unknown(_) | Self::Untouched | Self::Unreached => false,
         }
     }
 
@@ -170,20 +175,18 @@ impl Memory {
             End::Seen(off) => (without(self.wanted(subject), off), old.and_then(|old| old.half.clone())),
             End::Unknown(half) => (Properties::new(), half.clone()),
             // What is only watched no run can have changed.
-            End::Untouched if self.in_doubt.is_some() && subject.policy == Policy::Enforce => {
-                (Properties::new(), None)
-            }
-            End::Untouched => {
+            End::Unreached if self.in_doubt.is_some() => (Properties::new(), None),
+            End::Untouched | End::Unreached => {
                 (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
             }
         };
         let rules = match end {
-            End::Untouched => old.and_then(|old| old.rules.clone()),
+            End::Untouched | End::Unreached => old.and_then(|old| old.rules.clone()),
             _ => Some(self.rules(subject)),
         };
         let doubt = match end {
             End::Seen(off) => self.in_doubt.clone().filter(|_| self.was_left(subject, off, old)),
-            End::Untouched => old.and_then(|old| old.doubt.clone()),
+            End::Untouched | End::Unreached => old.and_then(|old| old.doubt.clone()),
             _ => None,
         };
         Entry { wanted, rules, secret, names, half, doubt }

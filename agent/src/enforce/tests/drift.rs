@@ -23,6 +23,8 @@ enum Last {
     WantedThenLooked,
     /// One before left it as wanted, and it was interrupted.
     WantedThenInterrupted,
+    /// One before left it as wanted, others altered it, and it was interrupted.
+    AlteredThenInterrupted,
     /// One before left it as wanted; it skipped it, and saw it as wanted at its end.
     WantedThenSkipped,
     /// One before left it as wanted, and its policy was `audit` then.
@@ -54,7 +56,7 @@ enum Done {
 
 /// What is reported for each: nothing, `C`orrective or `I`ntentional. A file that is gone has its own wish, to be there, which
 /// a new content does not change.
-const TABLE: [(Last, [char; 3], [char; 3]); 16] = [
+const TABLE: [(Last, [char; 3], [char; 3]); 17] = [
     //                             the wish is the same   the wish is new
     // what others did:            -    altered removed   -    altered removed
     (Last::None, ['I', 'I', 'I'], ['I', 'I', 'I']),
@@ -66,6 +68,7 @@ const TABLE: [(Last, [char; 3], [char; 3]); 16] = [
     (Last::Wanted, ['-', 'C', 'C'], ['I', 'I', 'C']),
     (Last::WantedThenLooked, ['-', 'C', 'C'], ['I', 'I', 'C']),
     (Last::WantedThenInterrupted, ['-', 'C', 'C'], ['I', 'I', 'C']),
+    (Last::AlteredThenInterrupted, ['C', 'C', 'C'], ['I', 'I', 'C']),
     (Last::WantedThenSkipped, ['-', 'C', 'C'], ['I', 'I', 'C']),
     (Last::WantedThenWatched, ['-', 'C', 'C'], ['I', 'I', 'C']),
     (Last::WantedThenOff, ['-', 'C', 'C'], ['I', 'I', 'C']),
@@ -125,6 +128,7 @@ fn ran(bench: &mut Bench, last: Last) -> u32 {
         Last::Wanted
             | Last::WantedThenLooked
             | Last::WantedThenInterrupted
+            | Last::AlteredThenInterrupted
             | Last::WantedThenSkipped
             | Last::WantedThenWatched
             | Last::WantedThenOff
@@ -138,7 +142,10 @@ fn ran(bench: &mut Bench, last: Last) -> u32 {
     match last {
         Last::None | Last::Wanted => {}
         Last::Looked | Last::WantedThenLooked => drop(bench.run(Mode::Audit)),
-        Last::Interrupted | Last::WantedThenInterrupted => {
+        Last::Interrupted | Last::WantedThenInterrupted | Last::AlteredThenInterrupted => {
+            if let Last::AlteredThenInterrupted = last {
+                std::fs::write(dir.join("d/a"), "before").unwrap();
+            }
             bench.stop.store(true, Ordering::Relaxed);
             bench.run(Mode::Enforce);
             bench.stop.store(false, Ordering::Relaxed);
