@@ -78,7 +78,7 @@ impl Provider for Packages {
         Ok(Seen::Dpkg { status, candidates, virtual_by, lists_age, released })
     }
 
-    fn plan(&self, want: &Package, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Package, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let not_applicable = |why: &str| Ok(Plan::NotApplicable(why.to_owned()));
         match seen {
             Seen::NotLive => not_applicable("packages are managed on a running system only"),
@@ -90,8 +90,9 @@ impl Provider for Packages {
                 if let Some(why) = refusal(want) {
                     return Err(Error::Refused(why));
                 }
-                if let Some(package) = virtual_by.get(want.title.as_str()) {
-                    return provided::plan(want, package);
+                let by = virtual_by.get(want.title.as_str());
+                if let Some(packages) = by.filter(|packages| !provided::stay(want, packages, reading)) {
+                    return provided::plan(want, packages);
                 }
                 if let Some(why) = epoch(want, status) {
                     return Err(Error::Refused(why));

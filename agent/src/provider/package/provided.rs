@@ -16,9 +16,8 @@ pub type Providers = HashMap<String, Vec<String>>;
 /// Installed packages by the wanted titles that they provide and that no package has as its name. Asks nobody anything
 /// where all that is wanted is there by its own name.
 pub fn met(all: &[&Package], status: &DpkgStatus, machine: &dyn Inspect) -> Result<Providers, Error> {
-    let is_missing = |want: &&&Package| {
-        !want.is_unwanted() && super::refusal(want).is_none() && status.package(want.title.as_str()).is_none()
-    };
+    let is_missing =
+        |want: &&&Package| super::refusal(want).is_none() && status.package(want.title.as_str()).is_none();
     let missing: BTreeSet<&str> = all.iter().filter(is_missing).map(|want| want.title.as_str()).collect();
     if missing.is_empty() {
         return Ok(HashMap::new());
@@ -32,17 +31,33 @@ pub fn met(all: &[&Package], status: &DpkgStatus, machine: &dyn Inspect) -> Resu
     Ok(providers)
 }
 
-/// A wanted name that is provided by an installed package: that it is there can be said of it, and no more.
+/// A name that is provided by an installed package: that it is there can be said of it, and no more.
 pub fn plan(want: &Package, packages: &[String]) -> Result<Plan, Error> {
     let is_met = want.ensure == PackageEnsure::State(PackageState::Present) && want.hold != Some(true);
     if is_met {
         return Ok(Plan::IN_SYNC);
+    }
+    if want.is_unwanted() {
+        return Err(Error::Refused(format!(
+            "`{}` is a virtual package, which `{}` provides: name what is to go",
+            want.title,
+            packages.join("`, `")
+        )));
     }
     Err(Error::Refused(format!(
         "`{}` is a virtual package, which `{}` provides: name that, or want no more than ensure = \"present\"",
         want.title,
         packages.join("`, `")
     )))
+}
+
+/// Whether the catalog wants to have a package that provides an unwanted name: then only the package of that name is to go,
+/// and there is none.
+pub fn stay(want: &Package, providers: &[String], reading: Reading<'_>) -> bool {
+    let is_wanted = |package: &Package| {
+        !package.is_unwanted() && providers.iter().any(|name| *name == package.title.as_str())
+    };
+    want.is_unwanted() && reading.named.of_type::<Package>().any(is_wanted)
 }
 
 /// The packages that alone meet a wanted virtual name, where the catalog wants to have none of them, and no other that
@@ -52,7 +67,7 @@ pub fn unwanted<'p>(
     providers: &'p Providers,
     reading: Reading<'_>,
 ) -> Result<&'p [String], Error> {
-    let Some(by) = providers.get(want.title.as_str()) else { return Ok(&[]) };
+    let Some(by) = providers.get(want.title.as_str()).filter(|_| !want.is_unwanted()) else { return Ok(&[]) };
     let catalog = || reading.named.of_type::<Package>();
     let is_unwanted =
         |name: &String| catalog().any(|package| package.is_unwanted() && package.title.as_str() == name);
@@ -92,6 +107,10 @@ fn providers(record: &str, names: &BTreeSet<&str>) -> Providers {
 
 /// What apt says of a name that several packages provide, of which it takes none by itself.
 pub fn refusal(output: &Output) -> Option<String> {
+    // apt says so of a package that has a version of its own, too, where it lacks the one that is asked for.
+    if String::from_utf8_lossy(&output.stderr).lines().any(|line| line.starts_with("E: Version '")) {
+        return None;
+    }
     let text = output.text();
     let (before, after) = text.split_once(" is a virtual package provided by:\n")?;
     let name = before.rsplit_once("Package ").map_or(before, |(_, name)| name);
@@ -143,11 +162,16 @@ Version: 1
     fn a_name_that_several_provide_is_refused_with_their_names() {
         let mut output = failed(100, "E: Package 'netcat' has no installation candidate");
         assert_eq!(refusal(&output), None);
+        let stderr = std::mem::take(&mut output.stderr);
         output.stdout = b"Reading package lists...\nPackage netcat is a virtual package provided by:\n  netcat-openbsd 1.219-1\n  netcat-traditional 1.10-47\nYou should explicitly select one to install.\n\n".to_vec();
         let said = refusal(&output).unwrap();
         assert!(
             said.starts_with("`netcat` ") && said.ends_with(": netcat-openbsd, netcat-traditional"),
             "{said}"
         );
+        output.stderr = b"E: Version '9' for 'netcat' was not found\n".to_vec();
+        assert_eq!(refusal(&output), None, "it is no virtual package that lacks a version");
+        output.stderr = stderr;
+        assert!(refusal(&output).is_some());
     }
 }

@@ -1,11 +1,14 @@
 //! What apt is given, and how its answers are read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::super::tests::{held, want};
+use holdfast_catalog::resource::Typed;
+
 use super::super::{Packages, Plan};
 use super::*;
+use crate::provider::{Provider as _, Reading};
 use crate::system::double::{Double, failed, said};
 
 const STATUS: &str = "\
@@ -241,6 +244,18 @@ fn a_name_that_an_installed_package_provides_is_met_by_it() {
     assert!(matches!(plan(&machine, &wants[1]), Ok(Plan::Changes(_))), "it is on offer by itself");
     let refused = plan(&machine, &wants[2]).unwrap_err().to_string();
     assert!(refused.contains("`hfprov`"), "{refused}");
+    for unwanted in ["absent", "purged"] {
+        let refused = plan(&machine, &want("hfvirt", unwanted)).unwrap_err().to_string();
+        assert!(refused.contains("`hfprov`") && refused.contains("virtual"), "{refused}");
+        assert_eq!(plan(&machine, &want("hfreal", unwanted)).unwrap(), Plan::IN_SYNC, "it is not installed");
+        let both = [want("hfvirt", unwanted), want("hfprov", "present")].map(Typed::Package);
+        let named = crate::provider::Named::new(&both);
+        let content = &crate::content::Nowhere;
+        let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
+        let seen = Packages.observe(&[&want("hfvirt", unwanted)], reading).unwrap();
+        let planned = Packages.plan(&want("hfvirt", unwanted), &seen, reading).unwrap();
+        assert_eq!(planned, Plan::IN_SYNC, "what provides it is wanted");
+    }
     // And so after apt took the one that provides it.
     let answer = mend(&machine, &[&wants[0]], &[]).pop().unwrap().unwrap();
     assert_eq!(answer.said, [(0, "`hfprov` provides it".to_owned())]);
