@@ -6,7 +6,7 @@ use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::git::{Git, May};
-use super::revision::Kind;
+use super::revision::{Kind, Local};
 use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Error, Writing};
@@ -58,11 +58,13 @@ pub fn mend(
     let path = Path::new(want.title.as_str());
     let git = super::git(want, remote, path, May::Change(writing));
     let is_off = |property| changes.iter().any(|change| change.property == property);
-    if is_off(Property::Remote) {
-        git.run(&["config", "--local", "remote.origin.url", remote.as_str()])?;
-    }
-    let commit =
-        if is_off(Property::Revision) { wanted_commit(&git, revision, want.depth)? } else { git.head()? };
+    let commit = if is_off(Property::Remote) {
+        Some(of_other_remote(&git, remote, revision, want.depth)?)
+    } else if is_off(Property::Revision) {
+        wanted_commit(&git, revision, want.depth)?
+    } else {
+        git.head()?
+    };
     let marker = path.join(UPDATING);
     let interrupted = writing.machine.lstat(&marker)?.is_some();
     if interrupted {
@@ -99,6 +101,29 @@ fn update(
         git.check_out_submodules(force)?;
     }
     Ok(())
+}
+
+/// Takes another remote, and fetches what is wanted from it: names that the old one gave count no more, nor does a commit
+/// that it alone has. Where that fails, the old one stays, so that the next run begins anew.
+fn of_other_remote(
+    git: &Git<'_>,
+    remote: &GitRemote,
+    revision: &GitRevision,
+    depth: Option<u32>,
+) -> Result<String, Error> {
+    const URL: &str = "remote.origin.url";
+    let old = git.remote()?.unwrap_or_default();
+    git.forget_names()?;
+    git.run(&["config", "--local", URL, remote.as_str()])?;
+    let target = git.target(revision, &Local::default());
+    let fetched = target.and_then(|target| match target.kind {
+        Kind::Commit => git.fetch_of_remote(&target.commit).map(|()| target.commit),
+        Kind::Branch | Kind::Tag => git.fetch(revision, &target, depth),
+    });
+    if fetched.is_err() {
+        git.run(&["config", "--local", URL, &old])?;
+    }
+    fetched
 }
 
 /// The commit that is wanted, fetched if it is not here.

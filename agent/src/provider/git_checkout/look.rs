@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::change::UPDATING;
 use super::git::{Git, May};
-use super::revision::{Kind, Target};
+use super::revision::{Kind, Local, Target};
 use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
 use crate::provider::{ChangeKind, Error, Reading};
@@ -54,10 +54,11 @@ pub fn differences(
     let git = super::git(want, remote, path, May::Look(reading));
     let mut changes = Vec::new();
     let known = git.remote()?.unwrap_or_default();
-    if known != remote.as_str() {
+    let is_other = known != remote.as_str();
+    if is_other {
         changes.push(Change::new(Property::Remote, without_password(&known), remote));
     }
-    changes.extend(revision_change(revision, path, &git, reading)?);
+    changes.extend(revision_change(revision, is_other, path, &git, reading)?);
     let files = git.changed_files(want.submodules)?;
     match files.is_empty() {
         true => {}
@@ -77,14 +78,16 @@ pub fn differences(
     Ok(changes)
 }
 
-/// The revision, if it is not the one that is wanted; or what is to be said of it.
+/// The revision, if it is not the one that is wanted; or what is to be said of it. What is known of another remote counts
+/// for nothing.
 fn revision_change(
     revision: &GitRevision,
+    is_other: bool,
     path: &Path,
     git: &Git<'_>,
     reading: Reading<'_>,
 ) -> Result<Option<Change>, Error> {
-    let local = git.local(revision)?;
+    let local = if is_other { Local::default() } else { git.local(revision)? };
     let target = git.target(revision, &local)?;
     let head = git.head()?.unwrap_or_else(|| "no commit".to_owned());
     let interrupted = reading.machine.lstat(&path.join(UPDATING))?.is_some();

@@ -159,6 +159,46 @@ fn another_remote_is_taken_without_a_new_checkout() {
     assert_eq!(sh(&bench, "git -C app config remote.origin.url"), other);
 }
 
+/// Another repository with a `v1` of its own.
+const OTHER: &str = "
+export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=b GIT_AUTHOR_EMAIL=b@x GIT_COMMITTER_NAME=b GIT_COMMITTER_EMAIL=b@x
+git init -q -b main other; cd other
+echo other >file; git add file; git commit -qm other; git tag v1
+";
+
+#[test]
+fn names_of_another_remote_count_for_nothing() {
+    for more in [&[][..], &[("depth", 1.into())][..]] {
+        let Some((mut bench, index)) = bench("v1", more) else { return };
+        changes(&mut bench, "ensure", Cause::Intentional);
+        sh(&bench, OTHER);
+        let other = path(&bench, "other").to_str().unwrap().to_owned();
+        bench.set(index, "remote", other.as_str());
+        let told = bench.run(Mode::Enforce).events;
+        let told: Vec<_> = told.iter().map(|event| (event.property.as_deref(), event.status)).collect();
+        assert_eq!(told, [(Some("remote"), Status::Changed), (Some("revision"), Status::Changed)]);
+        assert_eq!(bench.read("app/file").as_deref(), Some("other\n"));
+        assert_eq!(bench.run(Mode::Enforce).events, []);
+    }
+}
+
+#[test]
+fn a_remote_that_lacks_the_revision_or_is_away_is_not_taken() {
+    let Some((mut bench, index)) = bench("v2", &[]) else { return };
+    changes(&mut bench, "ensure", Cause::Intentional);
+    sh(&bench, OTHER);
+    let (other, away) = (path(&bench, "other"), path(&bench, "away"));
+    let commit = of(&bench, "v2");
+    for (remote, revision) in [(&other, "v2"), (&other, commit.as_str()), (&away, "main"), (&away, "v2")] {
+        bench.set(index, "remote", remote.to_str().unwrap());
+        bench.set(index, "revision", revision);
+        for _ in 0..2 {
+            let failed = bench.run(Mode::Enforce);
+            assert_eq!(failed.counts.failed, 1, "{remote:?} {revision}: {:?}", failed.events);
+        }
+    }
+}
+
 #[test]
 fn hooks_of_a_checkout_are_not_run() {
     let Some((mut bench, index)) = bench("v1", &[]) else { return };
