@@ -33,6 +33,9 @@ pub(super) fn plan(
         let diff = diff.and_then(|content| text::diff(None, content, reading.content));
         return Ok(vec![Change::new(Property::Ensure, "absent", "file").diff(diff)]);
     };
+    if stat.kind == FileKind::Symlink && want.content.is_none() && !want.fragments && !want.force {
+        return Err(unknown_content(path, reading)?);
+    }
     if stat.kind != FileKind::File {
         return Ok(vec![plan_replacing(want, path, &stat, reading.machine)?]);
     }
@@ -42,6 +45,17 @@ pub(super) fn plan(
     }
     access_changes(want, want.mode.map(|mode| mode.0), owners, accounts, &stat, &mut changes);
     Ok(changes)
+}
+
+/// A link stands where a file is to be of which nothing says what it holds: in its place there would be an empty one.
+fn unknown_content(path: &Path, reading: Reading<'_>) -> Result<Error, Error> {
+    let target = reading.machine.read_link(path)?;
+    Ok(Error::Conflict(format!(
+        "{} is a symlink to {}, and nothing says what a file in its place would hold: manage what it leads to, or say \
+         `content` (with force = true it is replaced by an empty file)",
+        path.display(),
+        target.display()
+    )))
 }
 
 fn content_change(

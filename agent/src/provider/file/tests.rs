@@ -203,6 +203,55 @@ fn a_purge_reports_what_it_removed_and_says_what_it_kept() {
 }
 
 #[test]
+fn what_is_to_be_ignored_stays_wherever_it_is() {
+    for recurse in [false, true] {
+        let mut bench = Bench::directory();
+        for path in ["t/sub/deep/keep.x", "t/sub/stray", "t/other/stray", "t/keep.y"] {
+            let path = bench.dir().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        let attributes = [
+            ("ensure", "directory".into()),
+            ("purge", true.into()),
+            ("force", true.into()),
+            ("recurse", recurse.into()),
+            ("ignore", vec![Value::from("keep.*")].into()),
+        ];
+        bench.add("file", "/t", &attributes.into());
+        let told = told(&bench.run(Mode::Enforce).events);
+        let stray = if recurse { "sub/stray purge Changed" } else { "sub purge Info" };
+        assert_eq!(told, ["other purge Changed", stray]);
+        assert!(bench.dir().join("t/sub/deep/keep.x").exists() && bench.dir().join("t/keep.y").exists());
+        assert_eq!(bench.dir().join("t/sub/stray").exists(), !recurse);
+    }
+}
+
+#[test]
+fn a_link_is_not_replaced_by_a_file_of_which_nothing_says_what_it_holds() {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("real"), "nameserver").unwrap();
+    std::os::unix::fs::symlink("real", bench.dir().join("l")).unwrap();
+    let link = bench.add("file", "/l", &[("mode", "0644".into())].into());
+    for ensure in [None, Some("file")] {
+        if let Some(ensure) = ensure {
+            bench.set(link, "ensure", ensure);
+        }
+        let findings = bench.run(Mode::Enforce);
+        let reason = findings.events[0].reason.as_deref().unwrap();
+        assert_eq!(findings.counts.failed, 1);
+        assert!(reason.contains("/l is a symlink to real") && reason.contains("`content`"), "{reason}");
+    }
+    assert_eq!(bench.read("l").as_deref(), Some("nameserver"));
+    bench.set(link, "content", "own");
+    assert_eq!(bench.run(Mode::Enforce).counts.changed, 1);
+    assert_eq!(
+        (bench.read("l").as_deref(), bench.read("real").as_deref()),
+        (Some("own"), Some("nameserver"))
+    );
+}
+
+#[test]
 fn a_directory_goes_only_by_force() {
     let mut bench = Bench::directory();
     std::fs::create_dir_all(bench.dir().join("d/sub")).unwrap();

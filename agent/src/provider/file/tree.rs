@@ -206,7 +206,7 @@ impl Look<'_> {
         }
         match self.expected.remove(path) {
             Some(source) => self.sourced(path, source, member),
-            None => Ok(self.unsourced(path, &member.stat)),
+            None => self.unsourced(path, &member.stat),
         }
     }
 
@@ -265,39 +265,63 @@ impl Look<'_> {
     }
 
     /// A path that the source does not have.
-    fn unsourced(&mut self, path: &str, stat: &Stat) -> Walk {
+    fn unsourced(&mut self, path: &str, stat: &Stat) -> system::Result<Walk> {
         let deeper = if self.want.recurse { Walk::Into } else { Walk::Past };
         let whole = inside(&self.place, path);
         if self.spared.is_tree(&whole) {
-            return Walk::Past;
+            return Ok(Walk::Past);
         }
         let is_link = stat.kind == FileKind::Symlink;
         if self.spared.contains(&whole)
             || is_link && self.spared.is_link_of_unit(&whole, self.reading.machine)
         {
-            return deeper;
+            return Ok(deeper);
         }
         if !self.want.purge {
             if self.want.content.is_some() {
-                return Walk::Past;
+                return Ok(Walk::Past);
             }
             if stat.kind != FileKind::Other {
                 let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
                 self.access(path, mode, stat);
             }
-            return deeper;
+            return Ok(deeper);
         }
         if stat.kind == FileKind::Directory {
             if self.spared.any_below(&whole) || self.spared.holds_link_of_unit(&whole, self.reading.machine) {
-                return deeper;
+                return Ok(deeper);
             }
             if !self.want.force {
                 self.note(path, "kept: a directory is removed only with force = true");
-                return Walk::Past;
+                return Ok(Walk::Past);
+            }
+            if let Some(ignored) = self.ignored_in(&whole)? {
+                if deeper == Walk::Past {
+                    self.note(path, &format!("kept: `ignore` leaves `{ignored}` in it alone"));
+                }
+                return Ok(deeper);
             }
         }
         self.changes.push(Change::new(Property::Purge, "present", "absent").below(path));
-        Walk::Past
+        Ok(Walk::Past)
+    }
+
+    /// Something below a directory that is left alone.
+    fn ignored_in(&self, directory: &str) -> system::Result<Option<String>> {
+        let mut found = None;
+        if self.want.ignore.is_empty() {
+            return Ok(found);
+        }
+        self.reading.machine.walk(Path::new(directory), &mut |met| {
+            let member = met?;
+            let name = member.path.file_name().unwrap_or_default().to_string_lossy();
+            if matches_any(&self.want.ignore, &name) {
+                found = Some(member.path.to_string_lossy().into_owned());
+                return Ok(Walk::Stop);
+            }
+            Ok(Walk::Into)
+        })?;
+        Ok(found)
     }
 
     fn note(&mut self, path: &str, words: &str) {
