@@ -294,6 +294,11 @@ pub trait Provider: Sync {
         Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))
     }
 
+    /// What a resource stands at that follows what moves by itself: the version of a package that is wanted in the newest one.
+    fn stands_at(&self, _want: &Self::Want, _seen: &Self::Seen) -> Option<(Self::Property, String)> {
+        None
+    }
+
     /// Files that the resource writes, or parts of.
     fn names<'a>(&self, _want: &'a Self::Want) -> Vec<&'a str> {
         Vec::new()

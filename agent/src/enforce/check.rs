@@ -56,7 +56,12 @@ pub(super) struct Sight {
     pub(super) verdicts: Vec<(usize, Verdict)>,
     /// What resources claim by names that only the machine knows.
     pub(super) aliases: Vec<(usize, Vec<Alias>)>,
+    /// What those stand at that follow what moves by itself.
+    pub(super) stands: Vec<(usize, Stand)>,
 }
+
+/// What a resource stands at, by property.
+pub(super) type Stand = (&'static str, String);
 
 /// Looks at these resources, none of which is off.
 pub(super) fn look<'a>(
@@ -79,6 +84,9 @@ pub(super) fn look<'a>(
                 let aliases = group.iter().map(|subject| aliases(subject, &seen, reading));
                 let aliases = members.iter().copied().zip(aliases).filter(|(_, aliases)| !aliases.is_empty());
                 sight.aliases.extend(aliases);
+                let stands = group.iter().map(|subject| subject.provider.stand_of(subject.typed, &seen));
+                let stands = members.iter().zip(stands);
+                sight.stands.extend(stands.filter_map(|(index, stand)| Some((*index, stand?))));
                 sight.verdicts.extend(members.into_iter().zip(plan_all(&group, &seen, reading)));
             }
             Err(verdict) => {

@@ -13,7 +13,7 @@ use holdfast_catalog::claim::{Claim, Conflict, Hold, Thing, conflicts};
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::check::{self, Verdict};
+use super::check::{self, Stand, Verdict};
 use super::{Subject, Times};
 use crate::provider::{Alias, Declared, Reading, Ways, inside, split};
 use crate::system::Accounts;
@@ -34,6 +34,8 @@ pub(super) struct Claims {
     declared: Declared,
     /// Who claims a thing by the catalog's own name for it; asked for once somebody claims one by another.
     by_name: OnceCell<HashMap<Thing, Vec<usize>>>,
+    /// What those stand at that follow what moves by itself, by the latest look at each.
+    stands: BTreeMap<usize, Stand>,
     /// By the latest look at each.
     aliases: BTreeMap<usize, Vec<Alias>>,
     led: BTreeMap<usize, Led>,
@@ -59,6 +61,7 @@ impl Claims {
             homes: typed().filter_map(home).collect(),
             declared: Declared::new(typed()),
             by_name: OnceCell::new(),
+            stands: BTreeMap::new(),
             aliases: BTreeMap::new(),
             led: BTreeMap::new(),
             rivals: BTreeMap::new(),
@@ -78,8 +81,10 @@ impl Claims {
         let sight = check::look(subjects, which, reading, times);
         for index in which {
             self.aliases.remove(index);
+            self.stands.remove(index);
         }
         self.aliases.extend(sight.aliases);
+        self.stands.extend(sight.stands);
         let mut names = Names::new(self, reading);
         let found: Vec<_> =
             which.iter().map(|index| (*index, names.led(*index, &subjects[*index]))).collect();
@@ -117,6 +122,11 @@ impl Claims {
             0 => named,
             more => format!("{named}; and so do {more} more"),
         })
+    }
+
+    /// What a resource stood at when it was last looked at.
+    pub(super) fn stand(&self, index: usize) -> Option<&Stand> {
+        self.stands.get(&index)
     }
 
     /// Those who became rivals since this was last asked.

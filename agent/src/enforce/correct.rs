@@ -32,7 +32,7 @@ pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::First;
 use undone::{DID_NOT_LAST, ONCE_MORE, Suspects};
 
-/// Gives every resource its turn; answers with what is known of each at the end.
+/// Gives every resource its turn; answers with what is known of each at the end, and of what it claims.
 pub(super) fn all<'a, 's>(
     run: Run<'a>,
     reading: Reading<'a>,
@@ -40,11 +40,11 @@ pub(super) fn all<'a, 's>(
     first: First,
     memory: &Memory,
     record: &mut Record<'s>,
-) -> View {
+) -> (View, Claims) {
     let owed = memory.owed();
     let view = View::new(first.verdicts);
     if owed.is_empty() && view.is_quiet() {
-        return view;
+        return (view, first.claims);
     }
     let mut correct = Correct {
         run,
@@ -67,7 +67,7 @@ pub(super) fn all<'a, 's>(
         correct.last_look();
     }
     correct.settle_owed();
-    correct.view
+    (correct.view, correct.claims)
 }
 
 /// Which round of turns it is.
@@ -261,10 +261,10 @@ impl Correct<'_, '_, '_> {
         if self.pass == Pass::First {
             return jobs;
         }
-        let lasts = |index: usize| !self.subjects[index].provider.acts_once();
-        let which: Vec<usize> = jobs.iter().map(|job| job.index).filter(|index| lasts(*index)).collect();
+        let lasts = |index: &usize| !self.subjects[*index].provider.acts_once();
+        let which: Vec<usize> = jobs.iter().map(|job| job.index).filter(lasts).collect();
         self.look(&which);
-        for job in &mut jobs {
+        for job in jobs.iter_mut().filter(|job| which.contains(&job.index)) {
             if self.view.latest(job.index).is_fine() {
                 continue;
             }

@@ -71,6 +71,9 @@ struct Entry {
     /// The paths that it named, but for its title.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     names: BTreeSet<String>,
+    /// What it stood at, of what moves on by itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    stood: Properties,
     /// What failed though nothing that can be compared with the machine shows it: said once, by the next run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     half: Option<String>,

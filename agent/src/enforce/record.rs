@@ -140,6 +140,7 @@ impl<'a> Record<'a> {
         let drifts = matches!(status, Status::Changed | Status::WouldChange | Status::Failed);
         let cause = drifts.then(|| match change.kind {
             ChangeKind::Differs if !told.by_this_run => self.past.cause(index, change),
+            ChangeKind::Moved if !told.by_this_run => (self.past.cause_of_move(index, change), None),
             _ => (Cause::Intentional, None),
         });
         let (cause, doubt) = cause.map_or((None, None), |(cause, doubt)| (Some(cause), doubt));

@@ -22,6 +22,7 @@ pub trait AnyProvider: Sync {
     fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error>;
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
     fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias>;
+    fn stand_of(&self, want: &Typed, seen: &AnySeen) -> Option<(&'static str, String)>;
     /// Answers once for each job, in their order.
     fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>>;
     fn refresh_one(
@@ -89,6 +90,11 @@ impl<P: Provider> AnyProvider for P {
     fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias> {
         let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
         self.aliases(own(want), seen, reading)
+    }
+
+    fn stand_of(&self, want: &Typed, seen: &AnySeen) -> Option<(&'static str, String)> {
+        let seen = seen.0.downcast_ref().expect("the harness keeps what a type observed for that type");
+        self.stands_at(own(want), seen).map(|(property, value)| (property.name(), value))
     }
 
     fn apply_all(&self, jobs: &[(&Typed, &[Change])], writing: Writing<'_>) -> Vec<Result<Applied, Error>> {

@@ -145,6 +145,13 @@ impl Provider for Packages {
         unwanted.iter().flat_map(of).collect()
     }
 
+    fn stands_at(&self, want: &Package, seen: &Seen) -> Option<(Property, String)> {
+        let Seen::Dpkg { status, .. } = seen else { return None };
+        let installed = status.installed(want.title.as_str());
+        let installed = installed.filter(|_| want.ensure == PackageEnsure::State(PackageState::Latest));
+        installed.map(|package| (Property::Ensure, package.version.clone()))
+    }
+
     fn left<'a>(&self, want: &'a Package) -> Left<'a> {
         let hold = want.hold.map(|hold| ("hold".into(), hold.to_string().into()));
         [(Cow::Borrowed("ensure"), Cow::Owned(want.ensure.to_string()))].into_iter().chain(hold).collect()

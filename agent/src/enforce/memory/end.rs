@@ -8,7 +8,7 @@ use std::path::Path;
 use holdfast_catalog::catalog::Policy;
 
 use super::super::Subject;
-use super::super::check::Verdict;
+use super::super::check::{Stand, Verdict};
 use super::super::record::{Outcome, Record};
 use super::super::view::View;
 use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
@@ -113,11 +113,17 @@ impl Entry {
 
 impl Memory {
     /// Keeps how this run left each resource, unless that is what is kept already.
-    pub(in crate::enforce) fn remember(&self, subjects: &[Subject<'_>], ends: &[End], machine: &dyn Inspect) {
+    pub(in crate::enforce) fn remember<'s>(
+        &self,
+        subjects: &[Subject<'_>],
+        ends: &[End],
+        stand: impl Fn(usize) -> Option<&'s Stand>,
+        machine: &dyn Inspect,
+    ) {
         let whole = ends.iter().all(End::is_settled);
         let is_known = |header: &Header| header.catalog == self.catalog && header.whole;
         let is_kept = whole && self.in_doubt.is_none() && self.header().is_some_and(is_known);
-        if !is_kept && !self.keep(subjects, ends, machine) {
+        if !is_kept && !self.keep(subjects, ends, &stand, machine) {
             // The run did end: what an earlier one left is believed no more, and that is all.
             self.forget_left();
         }
@@ -131,18 +137,34 @@ impl Memory {
         ends: &[End],
         machine: &dyn Inspect,
     ) {
-        if self.in_doubt.is_some() && self.keep(subjects, ends, machine) {
+        if self.in_doubt.is_some() && self.keep(subjects, ends, &|_| None, machine) {
             self.end();
         }
     }
 
-    fn keep(&self, subjects: &[Subject<'_>], ends: &[End], machine: &dyn Inspect) -> bool {
+    fn keep<'s>(
+        &self,
+        subjects: &[Subject<'_>],
+        ends: &[End],
+        stand: &dyn Fn(usize) -> Option<&'s Stand>,
+        machine: &dyn Inspect,
+    ) -> bool {
         let whole = ends.iter().all(End::is_settled);
         let old = self.left();
         let mut resources = BTreeMap::new();
-        for (subject, end) in subjects.iter().zip(ends) {
+        for (index, (subject, end)) in subjects.iter().zip(ends).enumerate() {
             let reference = subject.resource.reference.to_string();
-            let entry = self.entry_of(subject, end, old.resources.get(&reference));
+            let before = old.resources.get(&reference);
+            let mut entry = self.entry_of(subject, end, before);
+            entry.stood = match (end, stand(index)) {
+                (End::AsWanted, Some((property, value))) => {
+                    Properties::from([((*property).to_owned(), self.fingerprint(value))])
+                }
+                (End::Untouched | End::Unreached, _) => {
+                    before.map(|old| old.stood.clone()).unwrap_or_default()
+                }
+                _ => Properties::new(),
+            };
             resources.insert(reference, entry);
         }
         let still_there = |path: &str| machine.lstat(Path::new(path)).is_ok_and(|stat| stat.is_some());
@@ -189,7 +211,7 @@ impl Memory {
             End::Untouched | End::Unreached => old.and_then(|old| old.doubt.clone()),
             _ => None,
         };
-        Entry { wanted, rules, secret, names, half, doubt }
+        Entry { wanted, rules, secret, names, half, doubt, stood: Properties::new() }
     }
 
     /// Whether an earlier run left one of these properties as it is wanted now.

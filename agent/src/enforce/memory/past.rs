@@ -97,6 +97,18 @@ impl<'a> Past<'a> {
         self.now.borrow_mut().entry(index).or_insert_with(of_it).clone()
     }
 
+    /// Why what moves on by itself is to be followed: where the last run left it at what is wanted now, nothing moved, and
+    /// somebody put it back.
+    pub(in crate::enforce) fn cause_of_move(&self, index: usize, change: &Change) -> Cause {
+        let entry = self.entry(&self.subjects[index]).filter(|_| self.memory.in_doubt.is_none());
+        let stood = entry.and_then(|entry| entry.stood.get(&*change.property));
+        if stood.is_some_and(|stood| *stood == self.memory.fingerprint(change.should.text())) {
+            Cause::Corrective
+        } else {
+            Cause::Intentional
+        }
+    }
+
     /// Whether a change removes what an earlier catalog had.
     fn was_taken_away(
         &self,

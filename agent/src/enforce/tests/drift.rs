@@ -333,6 +333,38 @@ fn a_setting_that_a_commit_moves_elsewhere_is_no_drift() {
 }
 
 #[test]
+fn a_version_that_somebody_put_back_is_drift_and_a_newer_one_on_offer_is_not() {
+    let offered = Arc::new(Mutex::new("3"));
+    let offer = offered.clone();
+    let double = Double::new(move |invocation| {
+        let command = invocation.command.to_string();
+        let policy = format!("own:\n  Installed: 1\n  Candidate: {}\n", offer.lock().unwrap());
+        command.starts_with("apt-cache policy").then(|| said(&policy))
+    });
+    let root = double.root.path().to_owned();
+    double.put("/var/lib/apt/lists/x", "");
+    double.put("/var/lib/dpkg/status", "");
+    let install = |version: &str| {
+        let status =
+            format!("Package: own\nStatus: install ok installed\nArchitecture: all\nVersion: {version}\n");
+        std::fs::write(root.join("var/lib/dpkg/status"), status).unwrap();
+    };
+    let mut bench = Bench::double(double);
+    bench.add("package", "own", &[("ensure", "latest".into())].into());
+    install("3");
+    bench.run(Mode::Enforce);
+    for (version, newest, cause) in
+        [("1", "3", Cause::Corrective), ("3", "4", Cause::Intentional), ("1", "4", Cause::Intentional)]
+    {
+        install(version);
+        *offered.lock().unwrap() = newest;
+        let audited = bench.run(Mode::Audit);
+        let told = event(&audited, "package[own]", Status::WouldChange);
+        assert_eq!(told.cause, Some(cause), "{version} is installed, and {newest} on offer");
+    }
+}
+
+#[test]
 fn what_this_run_itself_put_off_is_no_drift() {
     let mut bench = Bench::directory();
     std::fs::create_dir(bench.dir().join("real")).unwrap();
