@@ -79,6 +79,33 @@ fn what_only_a_machine_knows_fails_both_before_anything_is_done_to_either() {
     host.sh("! [ -e /run/claimed ] && ! command -v htop && command -v mawk && ! id other").unwrap();
 }
 
+#[test]
+fn what_is_claimed_through_a_bind_mount_is_spared_where_it_really_is() {
+    let Some(lab) = lab::shared() else { return };
+    let host = &lab.boot(&["bound.acme.example"]).expect("a host boots")[0];
+    host.sh("mkdir -p /srv/b/src /srv/b/m && mount --bind /srv/b/src /srv/b/m").unwrap();
+    host.sh("cd /srv/b/m && echo customer >u && echo stray >old && touch -d 2020-01-01 u old").unwrap();
+    let claimed = json!(["file[/srv/b/m/u]", { "mode": "0644" }]);
+    let report = apply(host, &json!([["tidy[/srv/b/src]", { "age": "1d" }], claimed]), &json!([]));
+    assert_eq!(report.counts.failed, 0, "{:#?}", report.events);
+    host.sh("cd /srv/b/src && ! [ -e old ] && grep -q customer u && echo stray >old").unwrap();
+    let purge = json!({ "ensure": "directory", "purge": true });
+    let report = apply(host, &json!([["file[/srv/b/src]", purge], claimed]), &json!([]));
+    assert_eq!(report.counts.failed, 0, "{:#?}", report.events);
+    host.sh("cd /srv/b/src && ! [ -e old ] && grep -q customer u").unwrap();
+
+    let why = "what is mounted at `/srv/b/m` is in `/srv/b/src` too";
+    let gone = json!(["file[/srv/b/src]", { "ensure": "absent", "force": true }]);
+    let report = apply(host, &json!([gone, claimed]), &json!([]));
+    assert_eq!((report.counts.failed, report.counts.changed), (2, 0), "{:#?}", report.events);
+    let other = event(&report, "file[/srv/b/m/u]").reason.clone().unwrap_or_default();
+    assert!(other.contains(why), "{other}");
+    let contents = ["src", "m"].map(|at| json!([format!("file[/srv/b/{at}/u]"), { "content": at }]));
+    let report = apply(host, &json!(contents), &json!([]));
+    assert_rivals(&report, ["file[/srv/b/src/u]", "file[/srv/b/m/u]"], why);
+    host.sh("grep -q customer /srv/b/src/u").unwrap();
+}
+
 /// Makes a package of nothing but its dependencies, and a source of it.
 const PACKAGES: &str = r#"
 set -e

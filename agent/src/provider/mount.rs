@@ -27,6 +27,7 @@ mod options;
 mod tests;
 
 use fstab::Entry;
+pub(super) use fstab::unescaped;
 use kernel::{Mounted, Table};
 use options::Meanings;
 

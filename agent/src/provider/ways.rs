@@ -1,5 +1,6 @@
 //! Where paths really are: links on the way to them, each directory looked up once.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +9,10 @@ use holdfast_catalog::resource::file::FileEnsure;
 use holdfast_catalog::resource::{File, Typed};
 
 use crate::system::{Inspect, Link};
+
+mod mounts;
+
+use mounts::Mounts;
 
 /// As many links as the kernel allows.
 const MAX_LINKS: usize = 40;
@@ -19,13 +24,19 @@ pub struct Way {
     pub path: String,
     /// The links on the way, each by its own name.
     pub links: Vec<Link>,
+    /// Where it is mounted beside its own place, and is called by that.
+    mounted: Option<String>,
 }
 
 impl Way {
     /// Why the directory is called otherwise, for people.
     pub fn why(&self) -> String {
         let leads = |link: &Link| format!("`{}` leads to `{}`", link.at.display(), link.target.display());
-        self.links.first().map(leads).unwrap_or_default()
+        match (self.links.first(), &self.mounted) {
+            (Some(link), _) => leads(link),
+            (None, Some(point)) => format!("what is mounted at `{point}` is in `{}` too", self.path),
+            (None, None) => String::new(),
+        }
     }
 }
 
@@ -92,12 +103,13 @@ pub struct Ways<'a> {
     machine: &'a dyn Inspect,
     declared: Option<&'a Declared>,
     known: HashMap<Box<str>, Option<Arc<Way>>>,
+    mounts: OnceCell<Mounts>,
 }
 
 impl<'a> Ways<'a> {
     /// By what is there.
     pub fn new(machine: &'a dyn Inspect) -> Self {
-        Self { machine, declared: None, known: HashMap::new() }
+        Self { machine, declared: None, known: HashMap::new(), mounts: OnceCell::new() }
     }
 
     /// And by what will be there.
@@ -123,7 +135,7 @@ impl<'a> Ways<'a> {
     }
 
     fn find(&self, directory: &str) -> Option<Way> {
-        let mut way = Way { path: directory.to_owned(), links: Vec::new() };
+        let mut way = Way { path: directory.to_owned(), links: Vec::new(), mounted: None };
         while way.links.len() < MAX_LINKS {
             if let Some((link, path)) = self.declared.and_then(|declared| declared.step(&way.path)) {
                 way.links.push(link);
@@ -137,7 +149,23 @@ impl<'a> Ways<'a> {
             way.path = path.to_owned();
             way.links.extend(real.links);
         }
-        (!way.links.is_empty()).then_some(way)
+        let mounts = self.mounts.get_or_init(|| Mounts::read(self.machine));
+        if let Some((path, point)) = mounts.own_name(&way.path, |one, other| self.is_same(one, other)) {
+            way.mounted = Some(point.to_owned());
+            way.path = path;
+        }
+        (!way.links.is_empty() || way.mounted.is_some()).then_some(way)
+    }
+
+    /// Whether two names are of one directory; of one that is not there yet, whether the nearest above it are.
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        let id = |path: &Path| self.machine.lstat(path).ok().flatten().map(|stat| stat.id);
+        let mut both = Path::new(one).ancestors().zip(Path::new(other).ancestors());
+        both.find_map(|(one, other)| match (id(one), id(other)) {
+            (None, None) => None,
+            (one, other) => Some(one == other),
+        })
+        .unwrap_or(false)
     }
 }
 

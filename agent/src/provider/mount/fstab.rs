@@ -169,7 +169,7 @@ fn escaped(field: &str) -> Cow<'_, str> {
 }
 
 /// A field of /etc/fstab or of the kernel's tables as it is meant.
-pub(super) fn unescaped(field: &str) -> String {
+pub(in crate::provider) fn unescaped(field: &str) -> String {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [first, tail @ ..] = rest {
