@@ -9,10 +9,11 @@ use std::sync::Arc;
 use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::{Presence, SystemName};
 
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, Error, Left, Provider, Reading, Spared, Writing, properties};
 use crate::system::{Accounts, Liveness};
 
 pub(super) mod fetch;
+pub(super) mod friends;
 mod install;
 mod known;
 mod look;
@@ -24,11 +25,25 @@ mod restore;
 mod tests;
 pub(super) mod unpack;
 
+use friends::Friends;
 use owners::Owners;
 use record::Record;
 
 /// The provider of `archive`.
 pub struct Archives;
+
+/// Whose names are whose, and what other resources manage.
+pub struct Seen {
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) spared: Spared,
+}
+
+impl Seen {
+    /// On a machine as it is now.
+    pub(super) fn now(reading: Reading<'_>) -> Result<Self, Error> {
+        Ok(Self { accounts: reading.machine.accounts()?, spared: reading.named.spared(reading.machine)? })
+    }
+}
 
 properties! {
     Ensure => "ensure",
@@ -41,14 +56,15 @@ properties! {
 
 impl Provider for Archives {
     type Want = Archive;
-    type Seen = Arc<Accounts>;
+    type Seen = Seen;
     type Property = Property;
 
-    fn observe(&self, _: &[&Archive], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
-        Ok(reading.machine.accounts()?)
+    fn observe(&self, _: &[&Archive], reading: Reading<'_>) -> Result<Seen, Error> {
+        Seen::now(reading)
     }
 
-    fn plan(&self, want: &Archive, accounts: &Arc<Accounts>, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Archive, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
+        let accounts = &seen.accounts;
         if reading.machine.liveness() != Liveness::Live {
             return Ok(Plan::NotApplicable("archives are unpacked on a running system only".to_owned()));
         }
@@ -59,7 +75,7 @@ impl Provider for Archives {
             Ok(owners) => owners,
             Err(why) => return Ok(Plan::Pending(why)),
         };
-        let changes = look::differences(want, &owners, accounts, reading)?;
+        let changes = look::differences(want, &owners, seen, reading)?;
         if installs(&changes)
             && let Some(path) = want.source.as_ref().and_then(|source| source.path())
             && reading.machine.stat(Path::new(path))?.is_none()
@@ -79,19 +95,21 @@ impl Provider for Archives {
         let accounts = writing.machine.accounts()?;
         let owners =
             Owners::of(want.owner.as_ref(), want.group.as_ref(), &accounts).map_err(Error::Missing)?;
+        let spared = friends::spared(writing)?;
+        let friends = Friends::below(want.title.as_str(), &spared, writing.machine);
         if installs(changes) {
-            install::install(want, &owners, writing)?;
+            install::install(want, &owners, &friends, writing)?;
             return Ok(Applied::default());
         }
         let is_off = |property| changes.iter().any(|change| change.property == property);
         if is_off(Property::Owner) || is_off(Property::Group) {
-            owners.give_all(path, writing.machine)?;
+            owners.give_all(path, &friends, writing.machine)?;
         }
         if let Some(mode) = want.mode.filter(|_| is_off(Property::Mode)) {
             writing.machine.set_mode(path, mode.0)?;
         }
         if let Some(mut record) = Record::read(want, writing.state_dir) {
-            restore::access(want, &record, writing.machine)?;
+            restore::access(want, &record, &friends, writing.machine)?;
             record.refresh(want, writing.machine);
             record.write(want, writing.state_dir)?;
         }

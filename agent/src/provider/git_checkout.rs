@@ -4,15 +4,16 @@
 //! change of revision that was interrupted is known by a marker, and is finished by the next run.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision, Presence};
 
+use super::archive::Seen;
+use super::archive::friends::Friends;
 use super::archive::owners::Owners;
 use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
-use crate::system::{self, Accounts, FileKind, Inspect, Liveness};
+use crate::system::{self, FileKind, Inspect, Liveness};
 
 pub(super) mod change;
 pub(super) mod git;
@@ -36,17 +37,17 @@ properties! {
 
 impl Provider for Checkouts {
     type Want = GitCheckout;
-    type Seen = Arc<Accounts>;
+    type Seen = Seen;
     type Property = Property;
 
-    fn observe(&self, _: &[&GitCheckout], reading: Reading<'_>) -> Result<Arc<Accounts>, Error> {
-        Ok(reading.machine.accounts()?)
+    fn observe(&self, _: &[&GitCheckout], reading: Reading<'_>) -> Result<Seen, Error> {
+        Seen::now(reading)
     }
 
     fn plan(
         &self,
         want: &GitCheckout,
-        accounts: &Arc<Accounts>,
+        Seen { accounts, spared }: &Seen,
         reading: Reading<'_>,
     ) -> Result<Plan, Error> {
         if reading.machine.liveness() != Liveness::Live {
@@ -70,7 +71,8 @@ impl Provider for Checkouts {
             Stands::Other(_) => Err(stands.refused(path, "replaced")),
             Stands::Checkout => {
                 look::refuse_others(path, &owners, accounts, reading.machine)?;
-                match look::differences(wanted(want)?, want, reading) {
+                let friends = Friends::below(want.title.as_str(), spared, reading.machine);
+                match look::differences(wanted(want)?, want, &friends, reading) {
                     Err(Error::System(error @ system::Error::Spawn { .. })) => {
                         Ok(Plan::Pending(format!("git is not there: {error}")))
                     }

@@ -1,11 +1,12 @@
 //! What `purge`, `tidy` and `recurse` leave alone: all that another resource of the catalog claims at or below a path.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::claim::{Claim, Hold, Standing, Thing};
+use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::service::stands_for;
@@ -36,8 +37,49 @@ struct Paths {
     trees: BTreeSet<Box<str>>,
     /// Of these, those that one resource makes, with all they hold: nobody else touches that, not even at the path itself.
     whole: BTreeSet<Box<str>>,
+    /// What is managed of each path.
+    shares: BTreeMap<Box<str>, Share>,
     /// The directories of what is claimed.
     directories: BTreeSet<Box<str>>,
+}
+
+/// What is managed of a path: the rest of it is another's to say.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// What it holds, or a part of that; or whether it is there at all.
+    pub content: bool,
+    /// Its permission bits.
+    pub mode: bool,
+    /// Its owner.
+    pub owner: bool,
+    /// Its group.
+    pub group: bool,
+}
+
+impl Share {
+    const ALL: Self = Self { content: true, mode: true, owner: true, group: true };
+    const NONE: Self = Self { content: false, mode: false, owner: false, group: false };
+
+    fn of(hold: &Hold) -> Self {
+        match hold {
+            Hold::Side("mode") => Self { mode: true, ..Self::NONE },
+            Hold::Side("owner") => Self { owner: true, ..Self::NONE },
+            Hold::Side("group") => Self { group: true, ..Self::NONE },
+            Hold::Standing(Standing::Nothing | Standing::Symlink) => Self::ALL,
+            Hold::Content | Hold::Seed | Hold::Piece(..) => Self { content: true, ..Self::NONE },
+            Hold::Rest(kind) if *kind != File::MEMBER => Self { content: true, ..Self::NONE },
+            _ => Self::NONE,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            content: self.content || other.content,
+            mode: self.mode || other.mode,
+            owner: self.owner || other.owner,
+            group: self.group || other.group,
+        }
+    }
 }
 
 impl Claimed {
@@ -52,6 +94,9 @@ impl Claimed {
     }
 
     fn add(&mut self, Claim { thing, hold }: Claim) {
+        if let Thing::Path(path) = &thing {
+            self.paths.share(path, Share::of(&hold));
+        }
         match (thing, hold) {
             (_, Hold::Piece(_, Presence::Absent)) => {}
             (Thing::Path(path), hold) => self.path(&path, &hold),
@@ -101,6 +146,14 @@ fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
 }
 
 impl Paths {
+    /// More of a path is managed.
+    fn share(&mut self, path: &str, share: Share) {
+        if share != Share::NONE {
+            let known = self.shares.entry(path.into()).or_default();
+            *known = known.and(share);
+        }
+    }
+
     fn add(&mut self, path: Box<str>) {
         self.there.insert(path.clone());
         self.add_exact(path);
@@ -145,6 +198,9 @@ impl Paths {
     /// Adds a path as `others` has it by another name.
     fn add_as(&mut self, path: &str, others: &Self, called: &str) {
         self.add_exact(path.into());
+        if let Some(share) = others.shares.get(called) {
+            self.share(path, *share);
+        }
         let pairs = [
             (&mut self.there, &others.there),
             (&mut self.trees, &others.trees),
@@ -207,6 +263,25 @@ impl Spared {
         self.paths().iter().filter_map(next).any(|next| next.starts_with(&inside))
     }
 
+    /// Whether a resource claims anything below this path, be it that nothing is there.
+    pub fn names_below(&self, path: &str) -> bool {
+        let inside = inside(path, "");
+        let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
+        let next = |paths: &&Paths| paths.exact.range::<str, _>(from).next().cloned();
+        self.paths().iter().filter_map(next).any(|next| next.starts_with(&inside))
+    }
+
+    /// What other resources manage of a path below the one that one of them makes.
+    pub fn share(&self, top: &str, below: &str) -> Share {
+        let mut ends = below.match_indices('/').map(|(at, _)| at).chain([below.len()]);
+        if ends.any(|end| self.is_tree(&inside(top, &below[..end]))) {
+            return Share::ALL;
+        }
+        let whole = inside(top, below);
+        let found = self.paths().into_iter().filter_map(|paths| paths.shares.get(whole.as_str()));
+        found.fold(Share::NONE, |all, share| all.and(*share))
+    }
+
     /// Whether a link enables or masks a unit that a resource manages, or is another name of it.
     pub fn is_link_of_unit(&self, path: &str, machine: &dyn Inspect) -> bool {
         if self.claimed.units.is_empty() || !is_among_units(path) {
@@ -255,7 +330,9 @@ fn homes(claimed: &Claimed, accounts: &Accounts) -> Paths {
     }
     for (user, below) in &claimed.in_homes {
         let path = format!("{}/{below}", home(user));
-        homes.add(path.trim_end_matches('/').into());
+        let path = path.trim_end_matches('/');
+        homes.share(path, Share { content: true, ..Share::NONE });
+        homes.add(path.into());
     }
     homes
 }

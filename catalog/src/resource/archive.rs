@@ -36,7 +36,7 @@ resource_type! {
         property creates: Option<RelativePath> => "none",
         /// Replaces or removes what stands at the path though this resource did not make it.
         parameter force: bool = false,
-        /// Names in it that are not compared with what was unpacked, at any depth, such as a file that the program writes itself: `*` stands for any run of characters, `?` for one. A new version replaces them all the same.
+        /// Names in it that are not compared with what was unpacked, at any depth, such as a file that the program writes itself; what other resources manage in it is left to them by itself: `*` stands for any run of characters, `?` for one. A new version replaces them all the same.
         parameter ignore: Vec<String>,
         /// Headers that are sent to the source's own host, such as `Authorization`; they may be secret, and go over https only.
         parameter headers: BTreeMap<String, Secret>,

@@ -7,6 +7,7 @@ use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::Format;
 
 use super::fetch::Parcel;
+use super::friends::Friends;
 use super::known::Known;
 use super::marker::Marker;
 use super::owners::Owners;
@@ -16,12 +17,17 @@ use crate::provider::{Error, Writing};
 use crate::system::{Access, FileKind};
 
 /// Fetches it, checks it, and puts it in its place; where this version stands there, only what was changed of it.
-pub fn install(want: &Archive, owners: &Owners, writing: Writing<'_>) -> Result<(), Error> {
+pub fn install(
+    want: &Archive,
+    owners: &Owners,
+    friends: &Friends<'_>,
+    writing: Writing<'_>,
+) -> Result<(), Error> {
     let (Some(source), Some(sha256)) = (&want.source, &want.sha256) else { return Ok(()) };
     let timeout = Duration::from_secs(want.timeout.0.into());
     let parcel = Parcel { source, sha256, headers: &want.headers, timeout };
     match want.format() {
-        Some(format) => directory(want, format, parcel, owners, writing),
+        Some(format) => directory(want, format, parcel, (owners, friends), writing),
         None => file(want, parcel, owners, writing),
     }
 }
@@ -30,7 +36,7 @@ fn directory(
     want: &Archive,
     format: Format,
     parcel: Parcel<'_>,
-    owners: &Owners,
+    (owners, friends): (&Owners, &Friends<'_>),
     writing: Writing<'_>,
 ) -> Result<(), Error> {
     let target = Path::new(want.title.as_str());
@@ -54,8 +60,8 @@ fn directory(
     let is_here =
         old.is_some() && known.is_some_and(|known| known.version() == (parcel.sha256.as_str(), want.strip));
     if is_here && !writing.machine.list(target)?.is_empty() {
-        restore::members(want, &unpacked, &record, owners, writing.machine)?;
-        owners.give_all(target, writing.machine)?;
+        restore::members(want, &unpacked, &record, owners, friends, writing.machine)?;
+        owners.give_all(target, friends, writing.machine)?;
         writing.machine.set_mode(target, mode)?;
     } else {
         Marker { sha256: parcel.sha256.to_string(), strip: want.strip }.write(&inner, inside)?;

@@ -7,11 +7,12 @@ use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::Mode;
 use sha2::{Digest as _, Sha256};
 
+use super::friends::Friends;
 use super::known::Known;
 use super::marker::Marker;
 use super::owners::Owners;
 use super::record::{Drift, Record};
-use super::{Change, Property};
+use super::{Change, Property, Seen};
 use crate::provider::{Error, Reading};
 use crate::system::{Accounts, FileKind, Inspect, Opened, Stat};
 
@@ -44,10 +45,11 @@ fn is_own(want: &Archive, path: &Path, stat: &Stat, machine: &dyn Inspect) -> Re
 pub fn differences(
     want: &Archive,
     owners: &Owners,
-    accounts: &Accounts,
+    Seen { accounts, spared }: &Seen,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let machine = reading.machine;
+    let friends = Friends::below(want.title.as_str(), spared, machine);
     let path = Path::new(want.title.as_str());
     let known = Known::of(want, reading)?;
     let Some(stat) = machine.lstat(path)? else {
@@ -74,13 +76,13 @@ pub fn differences(
         return Ok(changes);
     }
     let record = known.as_ref().and_then(Known::record).filter(|record| record.is_of(want));
-    let drift = record.map(|record| record.drift(want, machine)).unwrap_or_default();
+    let drift = record.map(|record| record.drift(want, &friends, machine)).unwrap_or_default();
     changes.extend(in_place(want, &drift));
     if let Some(mode) = want.mode.filter(|mode| mode.0 != stat.mode) {
         changes.push(Change::new(Property::Mode, Mode(stat.mode), mode));
     }
     let names = [want.owner.as_ref(), want.group.as_ref()];
-    changes.extend(owners.differences(path, names, accounts, machine)?);
+    changes.extend(owners.differences(path, names, &friends, accounts, machine)?);
     changes.extend(access(&drift, want.mode.is_none_or(|mode| mode.0 == stat.mode), accounts));
     Ok(changes)
 }

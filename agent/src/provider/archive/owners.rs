@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::attribute::SystemName;
 
+use super::friends::Friends;
 use super::marker;
 use super::{Change, Property};
 use crate::provider::Error;
@@ -56,6 +57,7 @@ impl Owners {
         &self,
         path: &Path,
         names: [Option<&SystemName>; 2],
+        friends: &Friends<'_>,
         accounts: &Accounts,
         machine: &dyn Inspect,
     ) -> Result<Vec<Change>, Error> {
@@ -63,9 +65,9 @@ impl Owners {
         if self.uid.is_none() && self.gid.is_none() {
             return Ok(Vec::new());
         }
-        self.visit(path, machine, &mut |path, stat| {
-            owners.see(path, self.uid, stat.uid);
-            groups.see(path, self.gid, stat.gid);
+        self.visit(path, friends, machine, &mut |path, own, stat| {
+            owners.see(path, own.uid, stat.uid);
+            groups.see(path, own.gid, stat.gid);
         })?;
         let owner =
             names[0].and_then(|name| owners.change(Property::Owner, path, name, |id| accounts.user_name(id)));
@@ -76,32 +78,37 @@ impl Owners {
 
     /// Gives a path and all below it to them, as far as it is not theirs. A program's set-id bits fall with its owner: who
     /// it was before may have set them.
-    pub fn give_all(&self, path: &Path, machine: &dyn System) -> Result<(), Error> {
+    pub fn give_all(&self, path: &Path, friends: &Friends<'_>, machine: &dyn System) -> Result<(), Error> {
         let mut others = Vec::new();
-        self.visit(path, machine, &mut |path, stat| {
+        self.visit(path, friends, machine, &mut |path, own, stat| {
             let differs = |should: Option<u32>, is| should.is_some_and(|should| should != is);
-            if differs(self.uid, stat.uid) || differs(self.gid, stat.gid) {
-                others.push(path.to_owned());
+            if differs(own.uid, stat.uid) || differs(own.gid, stat.gid) {
+                others.push((path.to_owned(), own));
             }
         })?;
-        others.iter().try_for_each(|path| Ok(machine.set_owner(path, self.uid, self.gid)?))
+        others.iter().try_for_each(|(path, own)| Ok(machine.set_owner(path, own.uid, own.gid)?))
     }
 
+    /// Shows each path, and whose it is to be; what others say of it is left out.
     fn visit(
         &self,
         path: &Path,
+        friends: &Friends<'_>,
         machine: &dyn Inspect,
-        see: &mut dyn FnMut(&Path, &Stat),
+        see: &mut dyn FnMut(&Path, Self, &Stat),
     ) -> Result<(), Error> {
         let Some(stat) = machine.lstat(path)? else { return Ok(()) };
-        see(path, &stat);
+        see(path, *self, &stat);
         if stat.kind != crate::system::FileKind::Directory {
             return Ok(());
         }
         machine.walk(path, &mut |met| {
             let member = met?;
             if member.path != Path::new(marker::NAME) {
-                see(&path.join(member.path), &member.stat);
+                let theirs = friends.share_of(member.path);
+                let own =
+                    Self { uid: self.uid.filter(|_| !theirs.owner), gid: self.gid.filter(|_| !theirs.group) };
+                see(&path.join(member.path), own, &member.stat);
             }
             Ok(Walk::Into)
         })?;

@@ -10,6 +10,7 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::Archive;
 use serde::{Deserialize, Serialize};
 
+use super::friends::Friends;
 use super::look::hash_of;
 use crate::provider::Error;
 use crate::provider::glob::matches_any;
@@ -136,15 +137,22 @@ impl Record {
         want.sha256.as_ref().is_some_and(|hash| hash.as_str() == self.sha256) && self.strip == want.strip
     }
 
-    /// What was changed in place since. What was added is not looked at.
-    pub fn drift(&self, want: &Archive, machine: &dyn Inspect) -> Drift {
+    /// What was changed in place since. What was added is not looked at, nor what others manage.
+    pub fn drift(&self, want: &Archive, friends: &Friends<'_>, machine: &dyn Inspect) -> Drift {
         let mut drift = Drift::default();
         for (path, member) in &self.members {
             if is_ignored(want, path) {
                 continue;
             }
             let at = below(want, path);
-            let stat = match member.look(&at, machine) {
+            let theirs = friends.share(path);
+            let found = if theirs.content {
+                let Ok(Some(stat)) = machine.lstat(&at) else { continue };
+                Ok(Ok(stat))
+            } else {
+                member.look(&at, machine)
+            };
+            let stat = match found {
                 Ok(Ok(stat)) => stat,
                 Ok(Err(what)) => {
                     drift.content.push((path.clone(), what.to_owned()));
@@ -155,15 +163,16 @@ impl Record {
                     continue;
                 }
             };
-            let has_mode = stat.kind != FileKind::Symlink && (want.mode.is_none() || !path.is_empty());
+            let has_mode =
+                stat.kind != FileKind::Symlink && !theirs.mode && (want.mode.is_none() || !path.is_empty());
             if has_mode && stat.mode != member.mode {
                 drift.modes.push((path.clone(), stat.mode, member.mode));
             }
             let (uid, gid) = own();
-            if want.owner.is_none() && stat.uid != uid {
+            if want.owner.is_none() && !theirs.owner && stat.uid != uid {
                 drift.owners.push((path.clone(), stat.uid));
             }
-            if want.group.is_none() && stat.gid != gid {
+            if want.group.is_none() && !theirs.group && stat.gid != gid {
                 drift.groups.push((path.clone(), stat.gid));
             }
         }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use holdfast_catalog::resource::Archive;
 
+use super::friends::Friends;
 use super::owners::Owners;
 use super::record::{self, Record, What};
 use super::unpack::Unpacked;
@@ -16,15 +17,21 @@ pub fn members(
     unpacked: &Unpacked<'_>,
     record: &Record,
     owners: &Owners,
+    friends: &Friends<'_>,
     machine: &dyn System,
 ) -> Result<(), Error> {
-    for (path, _) in &record.drift(want, machine).content {
+    for (path, _) in &record.drift(want, friends, machine).content {
         let Some(member) = record.members.get(path).filter(|_| !path.is_empty()) else { continue };
-        let access = Access { mode: member.mode, uid: owners.uid, gid: owners.gid };
         let (at, from) = (record::below(want, path), unpacked.inner().join(path));
+        let (theirs, is) = (friends.share(path), machine.lstat(&at)?);
+        let access = Access {
+            mode: is.filter(|_| theirs.mode).map_or(member.mode, |is| is.mode),
+            uid: is.filter(|_| theirs.owner).map(|is| is.uid).or(owners.uid),
+            gid: is.filter(|_| theirs.group).map(|is| is.gid).or(owners.gid),
+        };
         one(&at, &from, &member.what, access, unpacked, machine)?;
     }
-    access(want, record, machine)
+    access(want, record, friends, machine)
 }
 
 fn one(
@@ -69,8 +76,13 @@ fn stands_there(at: &Path, what: &str) -> Error {
 }
 
 /// Gives members the permission bits that they had, and what no owner or group is said for to the agent's own.
-pub fn access(want: &Archive, record: &Record, machine: &dyn System) -> Result<(), Error> {
-    let drift = record.drift(want, machine);
+pub fn access(
+    want: &Archive,
+    record: &Record,
+    friends: &Friends<'_>,
+    machine: &dyn System,
+) -> Result<(), Error> {
+    let drift = record.drift(want, friends, machine);
     let (uid, gid) = record::own();
     for (path, _) in &drift.owners {
         machine.set_owner(&record::below(want, path), Some(uid), None)?;
@@ -79,7 +91,7 @@ pub fn access(want: &Archive, record: &Record, machine: &dyn System) -> Result<(
         machine.set_owner(&record::below(want, path), None, Some(gid))?;
     }
     // After the owners: bits may fall with these.
-    for (path, _, mode) in &record.drift(want, machine).modes {
+    for (path, _, mode) in &record.drift(want, friends, machine).modes {
         machine.set_mode(&record::below(want, path), *mode)?;
     }
     Ok(())

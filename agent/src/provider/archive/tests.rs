@@ -278,6 +278,52 @@ fn names_that_are_ignored_are_the_programs_own() {
 }
 
 #[test]
+fn what_others_manage_in_it_is_left_to_them_as_finely_as_they_manage_it() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let pack =
+        "mkdir app-1/dir; echo c >app-1/conf; echo d >app-1/lines; echo g >app-1/gone; tar -czf a.tgz app-1";
+    let mut bench = bench(&format!("{APP}; {pack}"));
+    add(&mut bench, "a.tgz", &[("strip", 1.into()), ("owner", "1".into())]);
+    let managed: [(&str, &str, Vec<(&str, Value)>); 6] = [
+        ("file", "conf", vec![("content", "managed\n".into())]),
+        ("file", "gone", vec![("ensure", "absent".into())]),
+        ("file", "dir", vec![("ensure", "directory".into()), ("mode", "0700".into())]),
+        ("file", "bin/app", vec![("mode", "0750".into())]),
+        ("file", "extra", vec![("content", "own".into()), ("owner", "0".into())]),
+        ("file_line", "lines", vec![("line", "more".into())]),
+    ];
+    for (type_name, name, attributes) in managed {
+        let path = path(&bench, "app").join(name).to_str().unwrap().to_owned();
+        let index = bench.add(type_name, &path, &Value::from([]));
+        if type_name == "file_line" {
+            bench.set(index, "path", path.as_str());
+        }
+        attributes.into_iter().for_each(|(name, value)| bench.set(index, name, value));
+        bench.edge(0, index, holdfast_catalog::graph::EdgeKind::Order);
+    }
+    let first = bench.run(Mode::Enforce);
+    assert_eq!(first.counts.failed, 0, "{:#?}", first.events);
+    assert_eq!(bench.run(Mode::Enforce).events, [], "nobody undoes another");
+    sh(
+        &bench,
+        "test \"$(stat -c '%a %u' app/extra app/dir app/bin/app | tr '\n' ' ')\" = '644 0 700 1 750 1 '",
+    );
+    // All else is the archive's: the content of a file whose mode alone is another's, and whose all is.
+    sh(&bench, "echo evil >app/bin/app; chown 2 app/conf app/bin; echo x >app/lines");
+    let told = bench.run(Mode::Enforce);
+    let told: Vec<_> =
+        told.events.iter().map(|event| (&*event.resource.type_name, event.property.as_deref())).collect();
+    assert_eq!(told.iter().filter(|(of, _)| *of == "archive").count(), 2, "{told:?}");
+    assert_eq!(told.len(), 3, "and the line: {told:?}");
+    assert_eq!(bench.read("app/bin/app").as_deref(), Some("one\n"));
+    assert_eq!(bench.read("app/lines").as_deref(), Some("x\nmore\n"));
+    sh(&bench, "test \"$(stat -c '%a %u' app/bin/app app/conf | tr '\n' ' ')\" = '750 1 644 1 '");
+    assert_eq!(bench.run(Mode::Enforce).events, []);
+}
+
+#[test]
 fn who_owns_the_directory_cannot_keep_a_new_version_off() {
     if !rustix::process::geteuid().is_root() {
         return;

@@ -115,15 +115,21 @@ fn of_other_remote(
     let old = git.remote()?.unwrap_or_default();
     git.forget_names()?;
     git.run(&["config", "--local", URL, remote.as_str()])?;
-    let target = git.target(revision, &Local::default());
-    let fetched = target.and_then(|target| match target.kind {
-        Kind::Commit => git.fetch_of_remote(&target.commit).map(|()| target.commit),
-        Kind::Branch | Kind::Tag => git.fetch(revision, &target, depth),
-    });
+    let fetched = fetch_anew(git, revision, depth);
     if fetched.is_err() {
         git.run(&["config", "--local", URL, &old])?;
     }
     fetched
+}
+
+/// Fetches a revision of a remote of which nothing is known here.
+fn fetch_anew(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<String, Error> {
+    let target = git.target(revision, &Local::default())?;
+    if target.kind == Kind::Commit && git.has(&target.commit)? {
+        git.has_at_remote(&target.commit)?;
+        return Ok(target.commit);
+    }
+    git.fetch(revision, &target, depth)
 }
 
 /// The commit that is wanted, fetched if it is not here.

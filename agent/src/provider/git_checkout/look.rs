@@ -9,6 +9,7 @@ use super::change::UPDATING;
 use super::git::{Git, May};
 use super::revision::{Kind, Local, Target};
 use super::{Change, Property};
+use crate::provider::archive::friends::Friends;
 use crate::provider::archive::owners::Owners;
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Accounts, Inspect};
@@ -48,6 +49,7 @@ pub fn refuse_others(
 pub fn differences(
     (remote, revision): (&GitRemote, &GitRevision),
     want: &GitCheckout,
+    friends: &Friends<'_>,
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
@@ -59,7 +61,11 @@ pub fn differences(
         changes.push(Change::new(Property::Remote, without_password(&known), remote));
     }
     changes.extend(revision_change(revision, is_other, path, &git, reading)?);
-    let files = git.changed_files(want.submodules)?;
+    let mut files = git.changed_files(want.submodules)?;
+    files.retain(|file| {
+        let theirs = friends.share(file);
+        !theirs.content && !theirs.mode
+    });
     match files.is_empty() {
         true => {}
         false if want.force => changes.push(Change::new(Property::Force, changed(&files), CLEAN)),

@@ -126,26 +126,20 @@ impl Git<'_> {
         }
     }
 
-    /// Fetches a commit that may be here already, and must be one of the remote's.
-    pub fn fetch_of_remote(&self, commit: &str) -> Result<(), Error> {
-        if self.run(&["fetch", "--quiet", "--no-tags", "--", "origin", commit]).is_ok() {
-            return Ok(());
-        }
-        // Not every host gives a commit by its id alone.
+    /// Whether a commit that is here is one of the remote's: git fetches no commit that it has, so all names are.
+    pub fn has_at_remote(&self, commit: &str) -> Result<(), Error> {
         self.fetch_all()?;
-        let contains = format!("--contains={commit}");
-        let names =
-            self.has(commit)?.then(|| self.run(&["for-each-ref", "--count=1", &contains])).transpose()?;
-        match names {
-            Some(names) if !names.is_empty() => Ok(()),
-            _ => Err(Error::Missing(format!("{} has no commit {commit}", self.access.remote))),
+        let names = self.run(&["for-each-ref", "--count=1", &format!("--contains={commit}")])?;
+        if names.is_empty() {
+            return Err(Error::Missing(format!("{} has no commit {commit}", self.access.remote)));
         }
+        Ok(())
     }
 
     /// Forgets the names that a remote gave.
     pub fn forget_names(&self) -> Result<(), Error> {
         let names = self.run(&["for-each-ref", "--format=%(refname)", "refs/tags", "refs/remotes/origin"])?;
-        names.lines().try_for_each(|name| self.run(&["update-ref", "-d", name]).map(drop))
+        names.lines().try_for_each(|name| self.run(&["update-ref", "--no-deref", "-d", name]).map(drop))
     }
 
     fn fetch_all(&self) -> Result<(), Error> {

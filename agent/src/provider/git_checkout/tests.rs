@@ -159,6 +159,20 @@ fn another_remote_is_taken_without_a_new_checkout() {
     assert_eq!(sh(&bench, "git -C app config remote.origin.url"), other);
 }
 
+#[test]
+fn what_another_resource_manages_in_a_checkout_is_no_local_change() {
+    for force in [false, true] {
+        let Some((mut bench, _)) = bench("v1", &[("force", force.into())]) else { return };
+        let file = path(&bench, "app/file").to_str().unwrap().to_owned();
+        let file = bench.file(&file, "managed\n");
+        bench.edge(0, file, holdfast_catalog::graph::EdgeKind::Order);
+        let first = bench.run(Mode::Enforce);
+        assert_eq!((first.counts.changed, first.counts.failed), (2, 0), "{:#?}", first.events);
+        assert_eq!(bench.run(Mode::Enforce).events, [], "nobody undoes another");
+        assert_eq!(bench.read("app/file").as_deref(), Some("managed\n"));
+    }
+}
+
 /// Another repository with a `v1` of its own.
 const OTHER: &str = "
 export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=b GIT_AUTHOR_EMAIL=b@x GIT_COMMITTER_NAME=b GIT_COMMITTER_EMAIL=b@x
