@@ -234,12 +234,9 @@ fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Ch
 /// Removes what stands in the way, with a backup where one is wanted.
 fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<(), Error> {
     let Some(stat) = writing.machine.lstat(path)? else { return Ok(()) };
+    backup::keep(want, path, writing)?;
     match stat.kind {
         FileKind::Directory if want.force => writing.machine.remove_tree(path)?,
-        FileKind::File => {
-            backup::keep(want, path, writing)?;
-            writing.machine.remove(path)?;
-        }
         _ => writing.machine.remove(path)?,
     }
     Ok(())
@@ -284,8 +281,8 @@ fn apply_symlink(
     }
     match writing.machine.lstat(path)?.map(|stat| stat.kind) {
         Some(FileKind::Directory | FileKind::Other) => clear(want, path, writing)?,
-        Some(FileKind::File) => backup::keep(want, path, writing)?,
-        Some(FileKind::Symlink) | None => {}
+        Some(FileKind::File | FileKind::Symlink) => backup::keep(want, path, writing)?,
+        None => {}
     }
     writing.machine.make_symlink(path, Path::new(target), owners.access(0o777, None))?;
     Ok(Applied::default())

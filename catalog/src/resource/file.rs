@@ -40,7 +40,7 @@ resource_type! {
         property group: Option<SystemName> => "left alone; of what is new `\"root\"`",
         /// Whether existing content is replaced; `false` writes the file only where it is missing.
         parameter replace: bool = true,
-        /// Keeps what is replaced or removed beside the agent's state, so that it can be brought back.
+        /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back.
         parameter backup: bool = false,
         /// A command that must succeed before new content takes its place; `%` is the new file.
         parameter validate: Option<Command>,
@@ -52,7 +52,7 @@ resource_type! {
         property purge: bool = false,
         /// Allows a directory to be removed or replaced with all that it holds.
         parameter force: bool = false,
-        /// Names in the directory that are left alone; `*` and `?` as in the shell.
+        /// Names in the directory that are left alone, at any depth and in directories of others too; `*` and `?` as in the shell.
         parameter ignore: Vec<String>,
     }
 }

@@ -151,7 +151,7 @@ pub(super) fn replace(
     let staged = writing.machine.stage(job.path, access, &mut stream)?;
     stream.verify()?;
     let not_validated = validate(want, &*staged, writing)?;
-    if old_file.is_some() {
+    if job.old.is_some_and(|old| matches!(old.kind, FileKind::File | FileKind::Symlink)) {
         backup::keep(want, job.path, writing)?;
     }
     if blocked {

@@ -302,7 +302,62 @@ fn what_is_replaced_is_kept_where_that_is_wanted() {
     bench.run(Mode::Enforce);
     let kept = bench.state().join("backups").join(holdfast_catalog::hash::sha256(b"old"));
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "old");
-    assert!(std::fs::read_to_string(kept.with_extension("json")).unwrap().contains("\"path\":\"/a\""));
+    assert_eq!(places(&bench), ["/a"]);
+}
+
+/// The places of which backups tell, sorted.
+fn places(bench: &Bench) -> Vec<String> {
+    let all = std::fs::read_dir(bench.state().join("backups")).unwrap().map(|entry| entry.unwrap().path());
+    let about = all.filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let about = about.map(|path| {
+        let about: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        if about["kind"] == "file" {
+            let name = path.file_name().unwrap().to_str().unwrap().split('.').next().unwrap();
+            let kept = std::fs::read(path.with_file_name(name)).unwrap();
+            assert_eq!(holdfast_catalog::hash::sha256(&kept), name);
+        }
+        let target = about["target"].as_str().map(|target| format!(" -> {target}")).unwrap_or_default();
+        format!("{}{target}", about["path"].as_str().unwrap())
+    });
+    let mut places: Vec<_> = about.collect();
+    places.sort();
+    places
+}
+
+#[test]
+fn whatever_is_replaced_or_removed_is_kept_with_its_place() {
+    let write = |bench: &Bench, path: &str| {
+        let path = bench.dir().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "same").unwrap();
+    };
+    let all = ["/d", "/d/a", "/d/l -> a", "/d/sub", "/d/sub/b"];
+    let attributes =
+        |ensure: &str| [("ensure", Value::from(ensure)), ("force", true.into()), ("backup", true.into())];
+    for (ensure, more, kept) in [
+        ("absent", None, &all[..]),
+        ("file", Some(("content", Value::from("x"))), &all),
+        ("symlink", Some(("target", "/x".into())), &all),
+        ("directory", Some(("purge", true.into())), &all[1..]),
+    ] {
+        let mut bench = Bench::directory();
+        write(&bench, "d/a");
+        write(&bench, "d/sub/b");
+        std::os::unix::fs::symlink("a", bench.dir().join("d/l")).unwrap();
+        let directory = bench.add("file", "/d", &attributes(ensure).into());
+        if let Some((name, value)) = more {
+            bench.set(directory, name, value);
+        }
+        assert_eq!(bench.run(Mode::Enforce).counts.failed, 0, "{ensure}");
+        assert_eq!(places(&bench), kept, "{ensure}");
+    }
+    for (name, value) in [("target", "/new"), ("content", "x")] {
+        let mut bench = Bench::directory();
+        std::os::unix::fs::symlink("old", bench.dir().join("l")).unwrap();
+        bench.add("file", "/l", &[(name, value.into()), ("backup", true.into())].into());
+        assert_eq!(bench.run(Mode::Enforce).counts.changed, 1, "{name}");
+        assert_eq!(places(&bench), ["/l -> old"], "{name}");
+    }
 }
 
 #[test]

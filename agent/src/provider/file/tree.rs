@@ -433,6 +433,8 @@ impl Job<'_> {
         if let Source::Link(target) = source {
             if in_the_way.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other)) {
                 clear(self.want, self.path, writing)?;
+            } else {
+                backup::keep(self.want, self.path, writing)?;
             }
             let access = self.owners.access(0o777, None);
             return Ok(writing.machine.make_symlink(self.path, Path::new(target), access)?);
@@ -455,16 +457,11 @@ impl Job<'_> {
     fn purge(&self, old: Option<Stat>, writing: Writing<'_>) -> Result<(), Error> {
         match old.map(|old| old.kind) {
             None => Ok(()),
-            Some(FileKind::Directory) if self.want.force => Ok(writing.machine.remove_tree(self.path)?),
-            Some(FileKind::Directory) => {
+            Some(FileKind::Directory) if !self.want.force => {
                 let path = self.path.display();
                 Err(Error::Conflict(format!("{path} is a directory, and is removed only with force = true")))
             }
-            Some(FileKind::File) => {
-                backup::keep(self.want, self.path, writing)?;
-                Ok(writing.machine.remove(self.path)?)
-            }
-            Some(FileKind::Symlink | FileKind::Other) => Ok(writing.machine.remove(self.path)?),
+            Some(_) => clear(self.want, self.path, writing),
         }
     }
 }
