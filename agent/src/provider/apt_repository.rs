@@ -14,7 +14,9 @@ use holdfast_catalog::resource::attribute::{AptUri, AptWord, Presence};
 
 use super::deb822::{self, Stanza};
 use super::whole_file::{self, Found};
-use super::{Applied, Error, Job, Left, Property as _, Provider, Reading, Taken, Writing, properties};
+use super::{
+    Applied, ChangeKind, Error, Job, Left, Property as _, Provider, Reading, Taken, Writing, properties,
+};
 use crate::system::{Inspect, Liveness};
 
 mod fetch;
@@ -69,7 +71,11 @@ impl Provider for AptRepositories {
             Presence::Absent => Ok(Plan::of(deb822::absence(&found, Property::Ensure).into_iter().collect())),
             Presence::Present => Ok(match missing_key(want, reading.machine)? {
                 Some(key) => Plan::Pending(format!("there is no file {key} with the keys that sign it")),
-                None => Plan::of(differences(want, &found)),
+                None => {
+                    let changes = differences(want, &found);
+                    let keys = if *seen == Seen::Apt { other_keys(want, reading.machine)? } else { None };
+                    Plan::of(if changes.is_empty() { keys.into_iter().collect() } else { changes })
+                }
             }),
         }
     }
@@ -120,6 +126,22 @@ fn path(want: &AptRepository) -> &str {
 fn missing_key<'a>(want: &'a AptRepository, machine: &dyn Inspect) -> Result<Option<&'a str>, Error> {
     let Some(key) = &want.signed_by else { return Ok(None) };
     Ok(machine.stat(Path::new(key.as_str()))?.is_none().then(|| key.as_str()))
+}
+
+/// The file with the keys was changed after the file of sources was written, which is when the lists were last checked by
+/// them. Nobody can set these times back.
+fn other_keys(want: &AptRepository, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
+    let Some(key) = &want.signed_by else { return Ok(None) };
+    let changed = |path: &str| -> Result<Option<(i64, u32)>, Error> {
+        let stat = machine.stat(Path::new(path))?;
+        Ok(stat.map(|stat| (stat.times.changed, stat.times.changed_nanos)))
+    };
+    let change = || {
+        Change::new(Property::SignedBy, format!("{key}, with other keys"), key)
+            .kind(ChangeKind::Moved)
+            .note("its keys changed since its lists were last checked by them")
+    };
+    Ok((changed(key.as_str())? > changed(path(want))?).then(change))
 }
 
 /// Puts the file in its place, or takes it away.

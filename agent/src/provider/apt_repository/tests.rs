@@ -131,6 +131,28 @@ fn keys_that_are_not_there_may_still_come() {
 }
 
 #[test]
+fn other_keys_under_the_same_name_are_tried_before_they_are_believed() {
+    let (double, example) = (machine(), repository("example", &[]));
+    trial::mend(&AptRepositories, &double, &example).unwrap();
+    assert_eq!(differs(&double, &example), [""; 0]);
+    let changed = |path: &str| {
+        use std::os::unix::fs::MetadataExt;
+        let stat = std::fs::metadata(double.root.path().join(path.trim_start_matches('/'))).unwrap();
+        (stat.ctime(), stat.ctime_nsec())
+    };
+    let sources = "/etc/apt/sources.list.d/example.sources";
+    // The kernel's clock of files has steps.
+    while changed(KEY) <= changed(sources) {
+        double.put(KEY, "other");
+    }
+    let said = format!("signed_by: {KEY}, with other keys -> {KEY}");
+    assert_eq!(differs(&double, &example), [said]);
+    assert_eq!(trial::changes(&AptRepositories, &double, &example)[0].kind, ChangeKind::Moved);
+    trial::mend(&AptRepositories, &double, &example).unwrap();
+    assert_eq!((double.ran().len(), differs(&double, &example)), (2, Vec::new()));
+}
+
+#[test]
 fn removing_needs_no_fetching() {
     let double = machine();
     double.put("/etc/apt/sources.list.d/example.sources", "Types: deb\n");
