@@ -121,14 +121,15 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let mut claims = Claims::new(&subjects);
     let first = look_at_all(&subjects, reading, &mut claims, &mut record);
     let check = began.elapsed();
-    let view = correct::all(run, reading, &subjects, First { verdicts: first, claims }, &memory, &mut record);
+    let first = First { verdicts: first, claims };
+    let (view, claims) = correct::all(run, reading, &subjects, first, &memory, &mut record);
     record.tell_the_rest();
     let all = subjects.iter().enumerate();
     match run.mode {
         Mode::Enforce => {
             let ends: Vec<End> =
                 all.map(|(index, subject)| End::of(index, subject, &view, &record)).collect();
-            memory.remember(&subjects, &ends, run.system);
+            memory.remember(&subjects, &ends, |index| claims.stand(index), run.system);
         }
         Mode::Audit => {
             let ends: Vec<End> = all.map(|(index, subject)| End::seen(index, subject, &view)).collect();

@@ -1,7 +1,7 @@
 //! `service`: units of systemd, asked and told over D-Bus.
 //!
-//! Needs a running system with systemd. What has no unit file of its own, and what cannot be enabled, is said and not
-//! tried again and again.
+//! Needs a running system with systemd. What is generated at boot can be neither enabled nor disabled: that is said, and
+//! not tried again and again.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -234,7 +234,11 @@ fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'
     bus.set_enabling(&unit.name, enable)?;
     let mut unit = bus.unit(&unit.name)?;
     script::look(&mut unit, writing.machine)?;
-    if unit.by_script { script::set_enabling(&unit, enable, writing) } else { Ok(()) }
+    match unit.enabling.never_enabled_because().filter(|_| enable == ServiceEnable::Enabled) {
+        _ if unit.by_script => script::set_enabling(&unit, enable, writing),
+        Some(why) => Err(Error::Unsupported(format!("`{}` cannot be enabled: {why}", unit.name))),
+        None => Ok(()),
+    }
 }
 
 fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Error> {
@@ -341,8 +345,13 @@ fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
     match (enable, unit.enabling) {
         (ServiceEnable::Masked, Enabling::Masked) | (ServiceEnable::Enabled, Enabling::Enabled) => None,
         (ServiceEnable::Masked, _) => Some(change()),
-        (ServiceEnable::Enabled, _) => Some(match fixed {
-            Some(why) => change().kind(ChangeKind::Note).note(format!("cannot be enabled: {why}")),
+        (ServiceEnable::Enabled, Enabling::Generated) => {
+            let why = fixed.unwrap_or_default();
+            Some(change().kind(ChangeKind::Note).note(format!("cannot be enabled: {why}")))
+        }
+        // That fails when it is tried, and the rest of what is wanted is done all the same.
+        (ServiceEnable::Enabled, is) => Some(match is.never_enabled_because() {
+            Some(why) => change().note(format!("cannot be enabled: {why}")),
             None => change(),
         }),
         (

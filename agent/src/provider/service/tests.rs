@@ -84,8 +84,8 @@ fn enabling_is_compared_where_it_can_be_changed_and_else_explained() {
             Some("enable true, until the next boot -> false"),
             Some("enable true, until the next boot -> mask"),
         ),
-        ("static", Some("(enable static -> true)"), None, Some("enable static -> mask")),
-        ("indirect", Some("(enable indirect -> true)"), None, Some("enable indirect -> mask")),
+        ("static", Some("enable static -> true"), None, Some("enable static -> mask")),
+        ("indirect", Some("enable indirect -> true"), None, Some("enable indirect -> mask")),
         (
             "generated",
             Some("(enable generated -> true)"),
@@ -101,11 +101,17 @@ fn enabling_is_compared_where_it_can_be_changed_and_else_explained() {
 }
 
 #[test]
-fn a_static_unit_is_in_sync_with_a_word_about_it() {
-    let plan =
-        difference(&want(&[("enable", true.into())]), &unit("loaded", "active", "running", "static"), None);
-    let Ok(Plan::InSync(notes)) = plan else { panic!("{plan:?}") };
-    assert!(notes[0].note.as_ref().unwrap().contains("[Install]"));
+fn a_unit_that_nothing_starts_at_boot_is_not_as_wanted_and_says_why() {
+    for (file, words) in [("static", "[Install]"), ("indirect", "Also=")] {
+        let unit = unit("loaded", "active", "running", file);
+        let plan = difference(&want(&[("enable", true.into())]), &unit, None);
+        let Ok(Plan::Changes(changes)) = plan else { panic!("{file}: {plan:?}") };
+        let note = changes[0].note.as_ref().unwrap();
+        assert!(note.contains("cannot be enabled") && note.contains(words), "{note}");
+        assert_eq!((changes.len(), changes[0].kind), (1, ChangeKind::Differs));
+        assert!(unit.enabling.never_enabled_because().is_some());
+    }
+    assert_eq!(Enabling::Generated.never_enabled_because(), None, "a generator may start it");
 }
 
 #[test]

@@ -146,6 +146,11 @@ impl Enabling {
         }
     }
 
+    /// Why it is never started at boot by being enabled, where that is so.
+    pub fn never_enabled_because(self) -> Option<&'static str> {
+        self.fixed_because().filter(|_| matches!(self, Self::Static | Self::Indirect))
+    }
+
     /// Why it can be neither enabled nor disabled, where that is so.
     pub fn fixed_because(self) -> Option<&'static str> {
         match self {
