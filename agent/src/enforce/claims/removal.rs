@@ -40,7 +40,7 @@ impl Claims {
         subjects: &[Subject<'_>],
         reading: Reading<'_>,
     ) {
-        let changes = looked.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Changes(_)));
+        let changes = looked.iter().filter(|(_, verdict)| may_remove(verdict));
         let mut names = Names::as_it_is(self, reading);
         let mut found = Vec::new();
         for removal in
@@ -55,6 +55,14 @@ impl Claims {
             self.add_rival(other, of_other);
         }
     }
+}
+
+/// Whether something else is to stand where something stands.
+fn may_remove(verdict: &Verdict) -> bool {
+    let Verdict::Changes(changes) = verdict else { return false };
+    changes
+        .iter()
+        .any(|change| change.path.is_none() && change.property == "ensure" && change.is.text() != "absent")
 }
 
 /// What is said of who removes, and of who wants what is in it.
