@@ -83,6 +83,11 @@ pub enum ConfigError {
     /// Neither the file nor the command line names a repository.
     #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
     NoRepository,
+    /// A name that is an address of something else.
+    #[error(
+        "`{0}` is no name of a machine: give the name or the IP address alone, without `https://` and without a port"
+    )]
+    Name(String),
     /// A number is out of its range.
     #[error("`{0}` is 0: give at least 1")]
     Zero(&'static str),
@@ -113,6 +118,9 @@ impl Config {
     pub fn checked(self) -> Result<Self, ConfigError> {
         if self.repo.is_empty() {
             return Err(ConfigError::NoRepository);
+        }
+        if let Some(name) = self.name.iter().chain(&self.names).find(|name| !is_name(name)) {
+            return Err(ConfigError::Name(name.clone()));
         }
         let numbers = [
             ("interval", self.interval),
@@ -146,6 +154,12 @@ impl Config {
     }
 }
 
+/// Whether it is a name or an address that a certificate can say and a join string can lead to.
+fn is_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    name.parse::<std::net::IpAddr>().is_ok() || (!name.is_empty() && name.bytes().all(is_letter))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +190,17 @@ mod tests {
             read("repo='x'\ninterval=0").unwrap().checked(),
             Err(ConfigError::Zero("interval"))
         ));
+    }
+
+    #[test]
+    fn a_name_that_leads_nowhere_is_refused() {
+        let with = |name: &str| read(&format!("repo='x'\nname='{name}'")).unwrap().checked();
+        for wrong in ["https://cfg.example.com", "cfg.example.com:8140", "cfg.example.com/x", ""] {
+            assert!(matches!(with(wrong), Err(ConfigError::Name(_))), "{wrong}");
+        }
+        for right in ["cfg.example.com", "cfg", "192.0.2.1", "2001:db8::1"] {
+            assert!(with(right).is_ok(), "{right}");
+        }
     }
 
     #[test]

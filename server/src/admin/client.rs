@@ -11,12 +11,14 @@ use super::{Answer, Request, SOCKET};
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No server, or no right to speak to it.
-    #[error("cannot reach the server at {}: {source}; {}", path.display(), hint(source))]
+    #[error("cannot reach the server at {}: {source}; {hint}", path.display())]
     Unreachable {
         /// The socket.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+        /// What to do, or what is so all the same.
+        hint: &'static str,
     },
     /// It broke off.
     #[error("the server broke off: {0}; its log says why")]
@@ -26,9 +28,12 @@ pub enum ClientError {
     Refused(String),
 }
 
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => "run this as root",
+fn hint(error: &io::Error, request: &Request) -> &'static str {
+    match (error.kind(), request) {
+        (io::ErrorKind::PermissionDenied, Request::Poke { commit: Some(_) }) => {
+            "what was pushed is taken up within seconds all the same, and root alone can be told how it is judged"
+        }
+        (io::ErrorKind::PermissionDenied, _) => "run this as root",
         _ => "is `holdfast server` running, with this --data-dir?",
     }
 }
@@ -39,7 +44,10 @@ fn hint(error: &io::Error) -> &'static str {
 /// Where it cannot be reached, or refuses.
 pub fn ask(data_dir: &Path, request: &Request) -> Result<Answer, ClientError> {
     let path = data_dir.join(SOCKET);
-    let unreachable = |source| ClientError::Unreachable { path: path.clone(), source };
+    let unreachable = |source| {
+        let hint = hint(&source, request);
+        ClientError::Unreachable { path: path.clone(), source, hint }
+    };
     let mut stream = UnixStream::connect(&path).map_err(unreachable)?;
     let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
     line.push(b'\n');
@@ -50,5 +58,19 @@ pub fn ask(data_dir: &Path, request: &Request) -> Result<Answer, ClientError> {
     match serde_json::from_str(&answer).map_err(io::Error::from)? {
         Answer::Refused(why) => Err(ClientError::Refused(why)),
         answer => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_pushes_without_being_root_hears_that_the_push_is_taken_all_the_same() {
+        let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+        let poke = |commit: Option<&str>| Request::Poke { commit: commit.map(str::to_owned) };
+        assert!(hint(&denied, &poke(Some("a1"))).contains("is taken up within seconds all the same"));
+        assert_eq!(hint(&denied, &poke(None)), "run this as root");
+        assert!(hint(&io::ErrorKind::NotFound.into(), &poke(None)).contains("running"));
     }
 }

@@ -15,7 +15,7 @@ use crate::admin;
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// The system refuses.
-    #[error("the data directory {path}: {source}")]
+    #[error("the data directory {path}: {source}{}", hint(source))]
     Refused {
         /// Which path of it.
         path: String,
@@ -56,6 +56,17 @@ pub enum DataDirError {
         /// Who the server is.
         server: u32,
     },
+}
+
+/// Under systemd, the unit decides where the server may write.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; the unit lets the server write to /var/lib/holdfast alone: `systemctl edit holdfast-server`, and there \
+             `[Service]` with `ReadWritePaths=` and a directory that is there"
+        }
+        _ => "",
+    }
 }
 
 /// What is made at a path.
@@ -104,12 +115,22 @@ const MADE_AGAIN: [(&str, Kind); 6] = [
     (admin::SOCKET, Kind::Socket),
 ];
 
+/// Keeps a second server off a data directory.
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that is being started has it open as well until it is another program: closing alone would not free it.
+        let _freed = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 /// Makes the data directory where there is none, keeps a second server off it for as long as what it returns lives, and
 /// looks at what is in it.
 ///
 /// # Errors
 /// Why the server must not start on it.
-pub fn take(directory: &Path) -> Result<File, DataDirError> {
+pub fn take(directory: &Path) -> Result<Lock, DataDirError> {
     let failed = refused(directory);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     // One that was there already may be another's or open to others, and the store and the socket rely on it. It is not
@@ -125,10 +146,10 @@ pub fn take(directory: &Path) -> Result<File, DataDirError> {
 
 /// The directory itself is locked: a file in it could be removed, and the next one of its name is another. The lock goes
 /// with the process, however it ends.
-fn lock(directory: &Path) -> Result<File, DataDirError> {
+fn lock(directory: &Path) -> Result<Lock, DataDirError> {
     let opened = File::open(directory).map_err(refused(directory))?;
     match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(opened),
+        Ok(()) => Ok(Lock(opened)),
         Err(Errno::WOULDBLOCK) => Err(DataDirError::Running(directory.display().to_string())),
         Err(error) => Err(refused(directory)(error.into())),
     }

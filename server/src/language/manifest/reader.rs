@@ -138,6 +138,7 @@ impl Reading<'_> {
             }
             "let" => {
                 if let Some(table) = self.table(entry, "a table of names") {
+                    self.strayed(table);
                     manifest.lets = table.entries.iter().filter_map(|entry| self.named(entry)).collect();
                 }
             }
@@ -152,6 +153,19 @@ impl Reading<'_> {
                 manifest.blocks.extend(resources::read(self, entry));
             }
             _ => self.unknown_top_level(entry),
+        }
+    }
+
+    /// Keys of the top level below `[let]`: they would be names, and mean nothing.
+    fn strayed(&mut self, lets: &Table) {
+        for entry in lets.entries.iter().filter(|entry| TOP.contains(&&*entry.key)) {
+            let message = format!("`{}` is a word of the language", entry.key);
+            let help = format!(
+                "in TOML all that follows [let] belongs to it; move `{}` above the first header",
+                entry.key
+            );
+            self.problems
+                .push(Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin)).help(help));
         }
     }
 

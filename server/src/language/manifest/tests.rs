@@ -145,6 +145,15 @@ fn the_traps_of_toml_are_met_with_the_cure() {
 }
 
 #[test]
+fn a_key_of_the_top_level_below_let_is_told_with_where_it_belongs() {
+    for word in ["include = [\"motd\"]", "kind = \"define\"", "doc = \"x\""] {
+        let text = format!("[let]\na = \"x\"\n{word}\n");
+        let told: String = parse(&text).1.iter().filter_map(|problem| problem.help.clone()).collect();
+        assert!(told.contains("all that follows [let] belongs to it"), "{word}: {told}");
+    }
+}
+
+#[test]
 fn all_problems_of_a_manifest_are_found_at_once() {
     let found = parse("x = 1\n[fiel.a]\n[parameters]\ny = 1\n[file.\"/x\"]\nmoed = 1\n").1;
     assert!(found.len() >= 4, "{found:?}");

@@ -138,6 +138,13 @@ async fn f35_whatever_stands_in_the_place_of_a_part_is_named_or_made_again_and_n
     started(&fixture).await.expect("all was put back").stop().await;
 }
 
+#[test]
+fn where_the_unit_forbids_it_that_is_said() {
+    let refused = |kind: io::ErrorKind| DataDirError::Refused { path: "/srv/x".into(), source: kind.into() };
+    assert!(refused(io::ErrorKind::ReadOnlyFilesystem).to_string().contains("ReadWritePaths="));
+    assert!(!refused(io::ErrorKind::PermissionDenied).to_string().contains("systemctl"));
+}
+
 #[actix_web::test]
 async fn what_others_may_read_is_closed_to_them() {
     let fixture = Fixture::start().await;
