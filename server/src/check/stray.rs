@@ -17,8 +17,18 @@ use crate::lookup::hierarchy::{self, Level, Reading};
 pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
     let known = Known::of(program);
     let files = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
-    files.filter_map(|(path, _)| known.stray(program, path)).collect()
+    let (mut found, mut looked) = (Vec::new(), 0);
+    for (path, _) in files {
+        let problem = known.stray(program, path, looked < COMPARED);
+        looked += usize::from(problem.is_some());
+        found.extend(problem);
+    }
+    found
 }
+
+/// For so many files the nearest name is looked for: it takes a walk over all names, and whoever has more of them knows what
+/// they did.
+const COMPARED: usize = 100;
 
 /// The values that a name in a path can have, as far as the repository tells.
 struct Known(BTreeMap<String, BTreeSet<String>>);
@@ -65,7 +75,8 @@ impl Known {
         Self(known)
     }
 
-    fn stray(&self, program: &Program, path: &str) -> Option<Diagnostic> {
+    fn stray(&self, program: &Program, path: &str, compares: bool) -> Option<Diagnostic> {
+        let near = |name: &str, value: &str| if compares { self.near(name, value) } else { None };
         let levels = &program.data().settings().levels;
         let readings = levels.iter().flat_map(|level| {
             level
@@ -77,10 +88,9 @@ impl Known {
         if readings.iter().any(|(_, reading)| reading.iter().all(|(name, value)| self.has(name, value))) {
             return None;
         }
-        let right =
-            |(name, value): &(String, String)| self.has(name, value) || self.near(name, value).is_some();
+        let right = |(name, value): &(String, String)| self.has(name, value) || near(name, value).is_some();
         if let Some((level, reading)) = readings.iter().find(|(_, reading)| reading.iter().all(right)) {
-            return Some(self.problem(level, path, reading));
+            return Some(self.problem(level, path, reading, &near));
         }
         // machines report other facts than the repository keeps
         let may_be = |(name, value): &(String, String)| name.starts_with("facts.") || self.has(name, value);
@@ -88,7 +98,7 @@ impl Known {
             return None;
         }
         let (level, reading) = readings.first()?;
-        Some(self.problem(level, path, reading))
+        Some(self.problem(level, path, reading, &near))
     }
 
     fn has(&self, name: &str, value: &str) -> bool {
@@ -101,7 +111,13 @@ impl Known {
         same.or_else(|| nearest(value, values))
     }
 
-    fn problem(&self, level: &Level, path: &str, reading: &Reading) -> Diagnostic {
+    fn problem<'a>(
+        &'a self,
+        level: &Level,
+        path: &str,
+        reading: &'a Reading,
+        near: &dyn Fn(&str, &str) -> Option<&'a str>,
+    ) -> Diagnostic {
         let wrong: Vec<_> = reading.iter().filter(|(name, value)| !self.has(name, value)).collect();
         let what: Vec<_> = wrong.iter().map(|(name, value)| format!("no `{name}` is `{value}`")).collect();
         let message = format!("no machine reads `{path}`: {}", what.join(", and "));
@@ -109,7 +125,7 @@ impl Known {
         let problem = Diagnostic::warning("leads-nowhere", message, origin);
         let right = reading.iter().map(|(name, value)| match self.has(name, value) {
             true => Some(value.as_str()),
-            false => self.near(name, value),
+            false => near(name, value),
         });
         if let Some(right) = right.collect::<Option<String>>() {
             return problem.help(format!("did you mean `{}/{right}`?", hierarchy::FOLDER));

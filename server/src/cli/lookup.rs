@@ -171,6 +171,8 @@ fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
         .and_then(|(class, name)| Some((asked.program.modules().get(class)?, name)))
     {
         None => (KEYS_FILE.to_owned(), 0..u32::MAX),
+        // of a file that cannot be read, nobody knows what it declares
+        Some((manifest, _)) if !manifest.complete => (manifest.file.to_string(), 0..u32::MAX),
         Some((manifest, name)) => {
             // from the parameter's own line to whatever stands next in the file
             let from = manifest.parameter(name).map_or(0, |parameter| parameter.origin.start);
@@ -256,5 +258,38 @@ fn show_value(value: &Value, format: Format) {
         (Format::Text, Some(text)) => print(harmless::block(text)),
         (Format::Text, None) => print(harmless::block(&format!("{:#}", value.to_json_masked()))),
         (Format::Json, _) => print(harmless::json(&value.to_json_masked().to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::Program;
+    use crate::repo::Snapshot;
+    use holdfast_catalog::facts::Facts;
+
+    fn broken(manifest: &str) -> usize {
+        let files = [
+            ("inventory/a/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
+            ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"app\"]\n"),
+            ("modules/app/manifests/init.toml", manifest),
+        ];
+        let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
+        let program = Program::new(&Snapshot::of_files(files), None);
+        let node = program.inventory().nodes().next().unwrap().clone();
+        let asked = Asked { program, node, facts: Facts::none(), environment: "main".into() };
+        broken_declarations(&asked, "app::password").len()
+    }
+
+    #[test]
+    fn nothing_is_looked_up_where_the_file_of_the_declaration_cannot_be_read() {
+        let good = "doc = \"A.\"\n[parameters]\npassword = { type = \"Secret\", doc = \"P.\" }\n";
+        assert_eq!(broken(good), 0);
+        for declaration in ["Secret", "Secrt", "Array[Secrett]", "Hash[Strng, Struct[{pw => Secret}]]"] {
+            for slip in ["[file.\"/a\"]\nmode = 0600\n", "[let]\nx =\n", "[let]\nx = \"a\n"] {
+                let text = format!("{}{slip}", good.replace("Secret", declaration));
+                assert!(broken(&text) > 0, "{text}");
+            }
+        }
     }
 }

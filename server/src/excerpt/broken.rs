@@ -106,7 +106,12 @@ impl Reading<'_> {
         let equals = bare(b'=').or_else(colon);
         let key_end = if self.depth > 0 { line.start } else { equals.unwrap_or(line.end) };
         let key = self.text[line.start..key_end].trim();
-        if self.sort == Sort::Manifest && equals.is_some() && self.depth == 0 && is_plain(key) {
+        if let Some(equals) = equals
+            && self.sort == Sort::Manifest
+            && self.depth == 0
+            && is_plain(key)
+            && self.is_ordinary(equals + 1..line.end, tokens)
+        {
             return true;
         }
         let mut at = line.start;
@@ -128,6 +133,29 @@ impl Reading<'_> {
         let value = if key_end == line.start { line.start } else { (key_end + 1).min(line.end) };
         self.value(value..line.end, tokens);
         false
+    }
+
+    /// Whether a value is what a plain key has: a word, a text, or a list of texts. Where there is more, quotes may be out of
+    /// step; and a text that an expression compares with may be a secret.
+    fn is_ordinary(&self, value: Range<usize>, tokens: &[&Token]) -> bool {
+        let inside = &tokens[tokens.partition_point(|token| token.span.start < value.start)..];
+        let compares = |token: &Token| {
+            let text = &self.text[token.span.start + 1..token.span.end];
+            let text = if token.sort == TokenSort::Text { &text[..text.len() - 1] } else { text };
+            token.sort != TokenSort::Comment && text.contains("${") && text.contains(['\'', '"'])
+        };
+        let is_bare = |at: &usize| token_at(inside, *at).is_none();
+        // `Package["nginx"]`, as Puppet has it
+        let text = &self.text[value.clone()];
+        let word = text.find('[').map(|end| text[..end].trim()).filter(|word| {
+            word.starts_with(|c: char| c.is_ascii_uppercase())
+                && word.bytes().all(|b| b.is_ascii_alphanumeric())
+        });
+        let from = value.start + word.map_or(0, |_| text.find('[').unwrap_or_default());
+        let mut bare = (from..value.end).filter(is_bare).map(|at| self.text.as_bytes()[at]);
+        let has_text = inside.iter().any(|token| token.sort != TokenSort::Comment);
+        let is_between = |byte: u8| matches!(byte, b'[' | b']' | b',' | b' ' | b'\t' | b'\r');
+        !inside.iter().any(|token| compares(token)) && (!has_text || bare.all(is_between))
     }
 
     fn value(&mut self, value: Range<usize>, tokens: &[&Token]) {

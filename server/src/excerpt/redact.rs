@@ -19,9 +19,13 @@ pub(super) fn redacted(mut problem: Diagnostic, files: &Files<'_>) -> Diagnostic
     let mut secrets = Secrets::default();
     for place in places {
         let Some(file) = files(&place.file) else { continue };
-        file.hidden_in(place.start as usize..place.end as usize).for_each(|raw| secrets.add(raw));
+        let is_code = place.file.starts_with("modules/");
+        for raw in file.hidden_in(place.start as usize..place.end as usize) {
+            secrets.add(raw);
+            secrets.code.extend(code_words(raw, is_code));
+        }
     }
-    if secrets.0.is_empty() {
+    if secrets.all.is_empty() {
         return problem;
     }
     let message = secrets.without(&problem.message);
@@ -39,11 +43,15 @@ pub(super) fn redacted(mut problem: Diagnostic, files: &Files<'_>) -> Diagnostic
 
 /// What is hidden, as it is written and as it is meant.
 #[derive(Default)]
-struct Secrets(Vec<String>);
+struct Secrets {
+    all: Vec<String>,
+    /// What of it is code, and no secret.
+    code: Vec<String>,
+}
 
 impl Secrets {
     fn add(&mut self, raw: &str) {
-        self.0.extend([raw.to_owned(), plain(raw)]);
+        self.all.extend([raw.to_owned(), plain(raw)]);
         let (document, problems) = Document::parse(&"".into(), format!("x = {raw}\n").as_bytes(), None);
         if problems.is_empty() {
             document.root.to_map().values().for_each(|value| self.scalars(value));
@@ -56,7 +64,7 @@ impl Secrets {
             Kind::Map(map) => map.values().for_each(|item| self.scalars(item)),
             _ => {
                 let text = value.scalar_text().unwrap_or_default();
-                self.0.extend([plain(&text), text.to_string()]);
+                self.all.extend([plain(&text), text.to_string()]);
             }
         }
     }
@@ -81,18 +89,21 @@ impl Secrets {
 
     /// Words that stand in no quotation: what is long enough to be no word of the sentence itself.
     fn without_words(&self, text: &str) -> String {
-        let mut longest_first: Vec<&String> = self.0.iter().filter(|secret| is_telling(secret)).collect();
+        let mut longest_first: Vec<&String> = self.all.iter().filter(|secret| is_telling(secret)).collect();
         longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         longest_first.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), MASK))
     }
 
     /// Whether a quotation is a part of a secret, or holds one.
     fn hold(&self, quoted: &str) -> bool {
+        if self.code.iter().any(|word| word == quoted) {
+            return false;
+        }
         let bare = plain(quoted);
         // A sign alone, such as `}`, says nothing, unless it is all of the secret.
         match bare.is_empty() {
-            true => self.0.iter().any(|secret| secret == quoted),
-            false => self.0.iter().any(|secret| {
+            true => self.all.iter().any(|secret| secret == quoted),
+            false => self.all.iter().any(|secret| {
                 let is_part = secret.contains(&bare) || secret.contains(quoted);
                 is_part
                     || is_telling(secret)
@@ -100,6 +111,32 @@ impl Secrets {
             }),
         }
     }
+}
+
+/// The names of functions in the expressions of a text, and in code the keys that it looks up: what a person needs to find
+/// a slip in them.
+fn code_words(raw: &str, is_code: bool) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut rest = raw.split_once("${").map_or("", |(_, rest)| rest);
+    while let Some(at) = rest.find('(') {
+        let (before, after) = rest.split_at(at);
+        let name: String = {
+            let word = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+            let reversed: Vec<char> = before.chars().rev().take_while(word).collect();
+            reversed.into_iter().rev().collect()
+        };
+        rest = &after[1..];
+        if name == "lookup"
+            && is_code
+            && let Some(quote @ ('\'' | '"')) = rest.chars().next()
+        {
+            words.extend(rest[1..].split(quote).next().map(str::to_owned));
+        }
+        if !name.is_empty() {
+            words.push(name);
+        }
+    }
+    words
 }
 
 /// Whether a text that holds it says something about it: a letter or two stand in every sentence.

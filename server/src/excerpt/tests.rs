@@ -338,6 +338,13 @@ const MANIFESTS: &[&str] = &[
     "[parameters]\nq = { type = \"Secret\", default = \"x\", doc = \"Q.\" }\n[file.\"/x\"]\nwhen = \"${q == 'C'}\"\n",
     "[parameters]\nq = { type = \"Secret\", default = \"x\", doc = \"Q.\" }\n[let]\nis = \"${q == 'C'}\"\n\
      [file.x]\ntitle = \"/${is && 'C' == 'C'}\"\n",
+    "[parameters]\nq = { type = \"Secret\", doc = \"Q.\" }\n[file.\"/x\"]\ncontent = \"${q == 'C' ? 'a' : 'b'}\"\ncontent = \"b\"\n",
+    "[parameters]\nq = { type = \"Secret\", doc = \"Q.\" }\n[file.\"/x\"]\nwhen = \"${q == 'C'}\" x\n",
+    "[parameters]\nq = { type = \"Secret\", doc = \"Q.\" \n[file.\"/x\"]\nwhen = \"${q == 'C'}\"\n",
+    "[parameters]\nq = { type = \"Secret\", doc = \"Q.\" }\n[file.\"/x\"]\nrequire = \"file[C${q}]\"\n",
+    "[exec.x]\ncommand = \"trument = { TOKEN = \"C\", O = \"secret\" }\n",
+    "[group.g]\npassword = \"C\"\n",
+    "[file.\"/x\"]\nenvironment = { TOKEN = \"C\" }\n",
     "[class.m]\np = [\"C\"]\n",
     "[class.m]\np = { x = \"C\" }\n",
     "[class.m]\npp = \"C\"\n",
@@ -433,6 +440,20 @@ fn what_is_known_to_be_no_secret_is_shown() {
     let manifest = "doc = \"Web.\"\n[file.\"/x\"]\nmode = 0o644\ncontent = \"${nobody}\"\n".to_owned();
     let (out, _) = told(&repository(vec![("modules/profile/manifests/web.toml", manifest)]));
     assert!(out.contains("mode = 0o644\n") && out.contains("content = \"${nobody}\"\n"), "{out}");
+}
+
+#[test]
+fn names_of_functions_and_of_keys_in_code_are_no_secrets() {
+    let class = "doc = \"M.\"\n[parameters]\np = { type = \"Secret\", default = \"${lookup('forge_password')}\", doc = \"P.\" }\n";
+    let (out, _) = told(&repository(vec![("modules/m/manifests/init.toml", class.to_owned())]));
+    assert!(out.contains("no key `forge_password` is declared"), "{out}");
+    let data = format!("[m]\np = \"${{lookup('{CANARY}')}}\"\n");
+    let (out, _) = told(&repository(vec![("hieradata/customers/acme.toml", data)]));
+    assert!(
+        out.contains("unknown function `lookup`") && out.contains("expressions see node.* and facts.* alone"),
+        "{out}"
+    );
+    assert_eq!(sings(&out), None, "{out}");
 }
 
 #[test]

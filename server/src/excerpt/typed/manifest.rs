@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::resource::{AttributeDef, AttributeKind, TypeDef};
+use holdfast_catalog::resource::{AttributeDef, AttributeKind, TypeDef, definitions};
 use holdfast_catalog::value::Kind;
 
 use super::Hiding;
@@ -59,6 +59,17 @@ fn secret_names(parameters: &[Entry], lets: &[Entry], modules: &Modules) -> Vec<
 fn mentions(text: &str, names: &[Arc<str>]) -> bool {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     text.contains("${") && words.any(|word| names.iter().any(|name| **name == *word))
+}
+
+/// What names other resources.
+const REFERENCES: [&str; 5] = ["require", "before", "notify", "subscribe", "tag"];
+
+/// Whether something else takes a secret by this name: a block whose header is lost stands below another's.
+fn takes_secrets_elsewhere(name: &str, modules: &Modules) -> bool {
+    let of_types = definitions().iter().filter_map(|def| def.attribute(name));
+    let of_modules = modules.manifests().filter_map(|manifest| manifest.parameter(name));
+    of_types.into_iter().any(|attribute| may_be_secret(attribute.kind))
+        || of_modules.into_iter().any(|parameter| parameter.of.holds_secrets(modules))
 }
 
 /// What takes the values of a block.
@@ -140,7 +151,19 @@ impl<'a> Hiding<'a> {
     /// Texts that hold a literal beside a secret, wherever they stand: it may be compared with what it is.
     fn compared(&mut self, entries: &[Entry], secret: &[Arc<str>]) {
         for entry in entries {
-            self.compared_item(&entry.item, secret);
+            match REFERENCES.contains(&&*entry.key) {
+                true => self.named(&entry.item, secret),
+                false => self.compared_item(&entry.item, secret),
+            }
+        }
+    }
+
+    /// A reference that holds a secret holds what stands beside it in a title.
+    fn named(&mut self, item: &Item, secret: &[Arc<str>]) {
+        match &item.content {
+            Content::List(items) => items.iter().for_each(|item| self.named(item, secret)),
+            Content::Scalar(Kind::String(text)) if mentions(text, secret) => self.hide(item, Why::Secret),
+            Content::Table(..) | Content::Scalar(_) => self.compared_item(item, secret),
         }
     }
 
@@ -187,6 +210,7 @@ impl<'a> Hiding<'a> {
             Taker::Manifest(manifest) => match manifest.parameter(&entry.key) {
                 Some(parameter) => self.typed(&parameter.of, &entry.item),
                 None if taker.holds_secrets(modules) => self.hide(&entry.item, Why::Unknown),
+                None if takes_secrets_elsewhere(&entry.key, modules) => self.hide(&entry.item, Why::Unknown),
                 None => {}
             },
             Taker::Resource(def) => match def.attribute(&entry.key) {
@@ -199,6 +223,7 @@ impl<'a> Hiding<'a> {
                 Some(attribute) if may_be_secret(attribute.kind) => self.hide(&entry.item, Why::Unknown),
                 Some(_) => {}
                 None if taker.holds_secrets(modules) => self.hide(&entry.item, Why::Unknown),
+                None if takes_secrets_elsewhere(&entry.key, modules) => self.hide(&entry.item, Why::Unknown),
                 None => {}
             },
             Taker::Nobody => self.hide(&entry.item, Why::Unknown),
