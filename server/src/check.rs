@@ -13,11 +13,11 @@ use holdfast_catalog::origin::Origin;
 use crate::compile::Program;
 use crate::diagnose::share::limited;
 use crate::language::problems::sorted;
-use crate::lookup::hierarchy::Writer;
 use crate::repo::Snapshot;
 
 mod blame;
 mod change;
+mod emptiness; // a tree that holds no machine
 mod facts;
 mod keys;
 mod links;
@@ -50,6 +50,8 @@ pub struct Checked {
     pub nodes: BTreeMap<Certname, Vec<Diagnostic>>,
     /// What is worth a look and stops nothing.
     pub warnings: Vec<Diagnostic>,
+    /// Whether the operators' faults show without a compile.
+    is_fatal_anyway: bool,
     /// The part of the warnings that came from the compile of one node.
     of_nodes: BTreeMap<Certname, Vec<Diagnostic>>,
     /// For nodes that do not compile: the repository when they last did.
@@ -78,11 +80,17 @@ impl Checked {
 
     /// Adds a problem that shows without a compile.
     fn note(&mut self, program: &Program, problem: Diagnostic) {
-        match (problem.severity, blame::written_by(program, &problem)) {
+        match (problem.severity, blame::is_in_tenants_file(program, &problem)) {
             (Severity::Warning, _) => self.warnings.push(problem),
-            (Severity::Error, Writer::Operators) => self.fatal.push(problem),
-            (Severity::Error, Writer::Tenants) => self.tenants.push(problem),
+            (Severity::Error, false) => self.fatal.push(problem),
+            (Severity::Error, true) => self.tenants.push(problem),
         }
+    }
+
+    /// Whether the commit in force has a say in what becomes of it: all that may be the operators' shows in a compile, and
+    /// that is held against the one before.
+    pub fn depends_on_the_one_before(&self) -> bool {
+        !self.nodes.is_empty() && !self.is_fatal_anyway
     }
 
     /// All errors and warnings, in the order of their places, each once; of very many, to each their share.
@@ -113,7 +121,11 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
             ..Checked::default()
         });
     }
+    if let Some(problem) = emptiness::of(program) {
+        return Some(Checked { fatal: vec![problem], ..Checked::default() });
+    }
     let mut checked = check_sources(program);
+    checked.warnings.extend(before.and_then(|before| emptiness::of_inventory(program, before.program)));
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
     checked.fatal.extend(facts);
@@ -128,6 +140,7 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     };
     checked.fatal.retain(|problem| !is_told(problem));
     checked.tenants.retain(|problem| !is_told(problem));
+    checked.is_fatal_anyway = !checked.fatal.is_empty();
     let mut court = Court::new(program, before);
     for (certname, problems) in &failed {
         let (Some(node), Ok(facts)) = (program.inventory().get(certname), shelf.of(certname)) else {

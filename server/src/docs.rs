@@ -6,7 +6,6 @@ pub mod commands; // clap's definitions
 pub mod language; // functions, helpers, types and keys
 mod markdown; // tables and words
 pub mod module; // a module's README
-mod sample; // values that fit a type
 pub mod types; // resource types
 
 /// A page of the reference.

@@ -14,6 +14,7 @@ pub mod interpolation;
 pub mod manifest;
 pub mod merge;
 pub mod problems;
+pub mod sample; // values that fit a type
 pub mod scope;
 mod secrecy;
 pub mod template;

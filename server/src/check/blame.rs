@@ -1,9 +1,10 @@
 //! Whose fault it is that a node does not compile: its tenant's, or the operators'. The rule is in
 //! `docs/decisions/0012-whose-fault-it-is.md`.
 //!
-//! A problem that stands in a tenant's file is that tenant's. Any other is the operators', unless it is there because of
-//! what the tenant wrote: that is tried, not guessed, by compiling the node without its tenant's data, and with the
-//! tenant's data of the commit in force.
+//! What comes with tenants' data as it was when the node last compiled is the operators'. Else a problem that stands in a
+//! tenant's file is that tenant's, and any other is the operators', unless it is there because of what the tenant wrote:
+//! that is tried, not guessed, by compiling the node without its tenant's data, with samples of what the tenant must
+//! give, and with the tenant's data of the commit in force.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -16,6 +17,7 @@ use super::Before;
 use super::nodes::problems_in;
 use crate::compile::Program;
 use crate::inventory::Node;
+use crate::language::Code;
 use crate::lookup::hierarchy::{Location, Writer};
 use crate::repo::{CommitId, Snapshot};
 
@@ -28,10 +30,14 @@ pub(super) struct Court<'a> {
     before: Option<Before<'a>>,
     /// The repository as if tenants had written nothing.
     alone: OnceLock<Program>,
+    /// The same with samples of what has no value then.
+    sampled: OnceLock<Program>,
     /// The repository with what tenants had written in earlier commits, by their ids.
     earlier: HashMap<CommitId, Arc<Program>>,
     /// What was found to be the operators', wherever else it shows.
     operators: HashSet<Place>,
+    /// What stands in tenants' files, and was found to be theirs.
+    tenants: HashSet<Place>,
 }
 
 /// Where a problem stands, and of what sort it is.
@@ -39,8 +45,9 @@ type Place = (String, Option<Origin>);
 
 impl<'a> Court<'a> {
     pub(super) fn new(program: &'a Program, before: Option<Before<'a>>) -> Self {
-        let (earlier, operators) = Default::default();
-        Self { program, before, alone: OnceLock::new(), earlier, operators }
+        let (earlier, operators, tenants) = Default::default();
+        let (alone, sampled) = Default::default();
+        Self { program, before, alone, sampled, earlier, operators, tenants }
     }
 
     /// Of the problems of one node, those that are the operators'.
@@ -50,46 +57,88 @@ impl<'a> Court<'a> {
         facts: &Facts,
         problems: &'p [Diagnostic],
     ) -> Vec<&'p Diagnostic> {
-        let mut open: Vec<&Diagnostic> = problems.iter().filter(|p| self.is_open(node, p)).collect();
-        if open.iter().any(|problem| !self.operators.contains(&place(problem))) {
-            open = self.tried(node, facts, open);
-            self.operators.extend(open.iter().map(|problem| place(problem)));
+        let open: Vec<&Diagnostic> = problems.iter().filter(|p| self.is_open(node, p)).collect();
+        let (decided, undecided): (Vec<&Diagnostic>, Vec<_>) = open.iter().copied().partition(|problem| {
+            let place = place(problem);
+            self.operators.contains(&place) || self.tenants.contains(&place)
+        });
+        if undecided.is_empty() {
+            return decided.into_iter().filter(|problem| self.operators.contains(&place(problem))).collect();
         }
-        open
+        let found = self.tried(node, facts, open.clone());
+        self.operators.extend(found.iter().map(|problem| place(problem)));
+        let of_tenants = open.into_iter().filter(|problem| is_in_tenants_file(self.program, problem));
+        let of_tenants = of_tenants.map(place).filter(|place| !self.operators.contains(place));
+        self.tenants.extend(of_tenants.collect::<Vec<_>>());
+        found
     }
 
-    /// Whether a problem may be the operators': not where a tenant's file holds it, nor where the node has it in the
-    /// commit in force already, which a fault of operators' never reaches.
+    /// Whether a problem may be the operators': not where the node has it in the commit in force already, which a fault
+    /// of operators' never reaches, nor where a tenant's file holds it and the node never compiled.
     fn is_open(&self, node: &Node, problem: &Diagnostic) -> bool {
         let in_force = self.before.and_then(|before| before.checked.nodes.get(&node.certname));
-        let is_known = |known: &Vec<Diagnostic>| {
-            known.iter().any(|known| known.code == problem.code && known.message == problem.message)
-        };
-        written_by(self.program, problem) == Writer::Operators && !in_force.is_some_and(is_known)
+        let is_known = in_force.is_some_and(|known| known.iter().any(|known| is_same(known, problem)));
+        !is_known && (!is_in_tenants_file(self.program, problem) || self.has_compiled(node))
+    }
+
+    /// Whether the node compiled in an earlier commit that is known here.
+    fn has_compiled(&self, node: &Node) -> bool {
+        let was_there =
+            self.before.is_some_and(|before| before.program.inventory().get(&node.certname).is_some());
+        was_there && self.last_good(node).is_some()
     }
 
     /// Those of the open problems that no change of the tenant's data would do away with.
     fn tried<'p>(&mut self, node: &Node, facts: &Facts, open: Vec<&'p Diagnostic>) -> Vec<&'p Diagnostic> {
         let now = tenants_files(self.program, self.program.snapshot(), node, facts);
-        let earlier = self.last_good(node);
-        let earlier = earlier.filter(|then| tenants_files(self.program, then, node, facts) != now);
+        let last = self.last_good(node);
+        let earlier = last.filter(|then| tenants_files(self.program, then, node, facts) != now);
+        if earlier.is_none() && self.has_compiled(node) {
+            // it compiled with the very same data: whatever is new is not the tenant's
+            return self.without_shares(node, facts, open);
+        }
         if now.is_empty() && earlier.is_none() {
             return open;
         }
         let alone = problems_in(self.alone(), node, facts);
         let with_earlier = earlier.map(|then| problems_in(&self.with_earlier(&then), node, facts));
+        let sampled = OnceLock::new();
+        let sampled = || sampled.get_or_init(|| problems_in(self.sampled(), node, facts));
         let is_operators = |problem: &&Diagnostic| {
             let is_in = |others: &[Diagnostic]| others.iter().any(|other| place(other) == place(problem));
+            let is_there = |others: &[Diagnostic]| others.iter().any(|other| is_same(other, problem));
             match &with_earlier {
+                // the places in a tenant's file move, whatever the tenant wrote
+                earlier if is_in_tenants_file(self.program, problem) => {
+                    earlier.as_deref().is_some_and(is_there)
+                }
                 // there without the tenant's data, but not with what the tenant had written: it is what was taken away
                 _ if is_in(&alone) => with_earlier.as_deref().is_none_or(is_in),
                 _ if alone.is_empty() => false,
                 // without what the tenant must give, not all can be seen
                 Some(earlier) => is_in(earlier),
-                None => !self.names_tenants(problem) && (self.before.is_some() || problem.code == HIDDEN),
+                None if !self.names_tenants(problem) && (self.before.is_some() || problem.code == HIDDEN) => {
+                    true
+                }
+                None => {
+                    sampled().iter().any(|other| other.origin == problem.origin && is_same(other, problem))
+                }
             }
         };
         open.into_iter().filter(is_operators).collect()
+    }
+
+    /// Without what the node fails by for the steps that other nodes of its tenant took.
+    fn without_shares<'p>(
+        &self,
+        node: &Node,
+        facts: &Facts,
+        open: Vec<&'p Diagnostic>,
+    ) -> Vec<&'p Diagnostic> {
+        let is_limit = |problem: &Diagnostic| problem.code == Code::Limit.as_str();
+        let is_of_shares = open.iter().any(|problem| is_limit(problem))
+            && !problems_in(self.alone(), node, facts).iter().any(is_limit);
+        open.into_iter().filter(|problem| !(is_of_shares && is_limit(problem))).collect()
     }
 
     /// Whether another place of a problem is in a tenant's file.
@@ -113,6 +162,10 @@ impl<'a> Court<'a> {
         })
     }
 
+    fn sampled(&self) -> &Program {
+        self.sampled.get_or_init(|| Program::new(self.alone().snapshot(), Some(self.program)).sampled())
+    }
+
     fn with_earlier(&mut self, then: &Snapshot) -> Arc<Program> {
         let program = self.program;
         let make = || {
@@ -127,12 +180,14 @@ fn place(problem: &Diagnostic) -> Place {
     (problem.code.clone(), problem.origin.clone())
 }
 
-/// Who writes the file that a problem stands in.
-pub(super) fn written_by(program: &Program, problem: &Diagnostic) -> Writer {
-    match problem.origin.as_ref().is_some_and(|origin| is_tenants(program, origin)) {
-        true => Writer::Tenants,
-        false => Writer::Operators,
-    }
+/// Whether two say the same, wherever they stand.
+fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
+    one.code == other.code && one.message == other.message
+}
+
+/// Whether a problem stands in a file that tenants write.
+pub(super) fn is_in_tenants_file(program: &Program, problem: &Diagnostic) -> bool {
+    problem.origin.as_ref().is_some_and(|origin| is_tenants(program, origin))
 }
 
 /// Whether a place is in a level that tenants write.

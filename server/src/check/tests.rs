@@ -130,6 +130,81 @@ fn what_operators_break_is_theirs_though_tenants_have_a_part_in_it() {
 }
 
 #[test]
+fn what_nothing_that_a_tenant_writes_would_cure_is_the_operators_at_a_first_commit_too() {
+    let module = |more: &str| {
+        format!("doc = \"Web.\"\n[parameters]\ntoken = {{ type = \"Secret\", doc = \"Token.\" }}\n{more}\n")
+    };
+    let template = ("modules/profile/templates/app.hbs", "{{token}}");
+    for mistake in [
+        "[file.\"/etc/app\"]\ntemplate = \"app.hbs\"\ncontent = \"x\"",
+        "[file.\"/etc/app\"]\ntemplate = \"app.hbs\"\nensure = \"directory\"",
+        "[file.\"/etc/app\"]\ntemplate = \"app.hbs\"\ntarget = \"/etc/other\"",
+        "[notify.\"pw ${token}\"]",
+        "[file.\"/etc/app\"]\ntemplate = \"app.hbs\"\n[file.again]\ntitle = \"/etc/app\"\ncontent = \"x\"",
+    ] {
+        let text = module(mistake);
+        let token = "[profile.web]\ntoken = \"abcdefgh\"\n";
+        let given = [(WEB, &*text), template, (ACME, token), ("hieradata/customers/birch.toml", token)];
+        let results = in_turn(&[&given]);
+        assert!(!results[0].0, "{mistake}");
+        assert_eq!(results[0].1.len(), 2, "{mistake}");
+    }
+}
+
+#[test]
+fn what_comes_with_a_tenants_data_as_it_was_is_the_operators_wherever_it_stands() {
+    let web = BASE[3].1;
+    let narrow = web.replace("name = { type = \"String\"", "name = { type = \"Enum['Birch']\"");
+    assert_eq!(in_turn(&[&[], &[(WEB, &narrow)]])[1].0, false, "a good value that fits no more");
+    // with another of the tenant's values in the same commit
+    let changed = "[profile.web]\nmode = \"0600\"\nname = \"Acme\"\n";
+    assert_eq!(in_turn(&[&[], &[(WEB, &narrow), (ACME, changed)]])[1].0, false);
+    // the tenant's own, beside what operators change
+    let bad = "[profile.web]\nname = 1\n";
+    assert_eq!(in_turn(&[&[], &[(ACME, bad), (WEB, &format!("{web}[file.\"/a\"]\n"))]])[1], taken(ACMES));
+    // what a machine is given that never had it was the tenant's before
+    assert_eq!(in_turn(&[&[(ACME, bad)], &[(ACME, bad), (WEB, &narrow)]])[1], taken(ACMES));
+}
+
+#[test]
+fn steps_that_another_node_of_the_tenant_took_are_never_the_operators() {
+    let (before, program) = (repository(&[]), repository(&[("README.md", "x")]));
+    let checked = check(&before);
+    let mut court = Court::new(&program, Some(Before { program: &before, checked: &checked }));
+    let node = program.inventory().get(&"web1.acme.example".parse().unwrap()).unwrap();
+    let of_share = Diagnostic::error(crate::language::Code::Limit.as_str(), "all nodes took too much", None);
+    let of_code = Diagnostic::error("circle", "of the operators", None);
+    let problems = [of_share, of_code];
+    let found = court.of_operators(node, &holdfast_catalog::facts::Facts::none(), &problems);
+    assert_eq!(found, [&problems[1]]);
+}
+
+#[test]
+fn a_tree_without_an_inventory_is_refused_and_an_empty_one_is_told() {
+    let of = |files: &[(&str, &str)]| {
+        let files = files.iter().map(|(path, text)| (*path, text.as_bytes()));
+        Program::new(&Snapshot::of_files(files), None)
+    };
+    let base = repository(&[]);
+    let before = Before { program: &base, checked: &check(&base) };
+    let renamed: Vec<_> =
+        BASE.iter().map(|(path, text)| (path.replace("inventory/", "inventroy/"), *text)).collect();
+    let renamed: Vec<_> = renamed.iter().map(|(path, text)| (&**path, *text)).collect();
+    for (program, says) in [(of(&[]), "no control repository"), (of(&renamed), "there is no inventory/")] {
+        for checked in [check(&program), check_after(&program, before)] {
+            assert!(!checked.is_usable());
+            assert!(checked.fatal[0].to_string().contains(says), "{:?}", checked.fatal);
+        }
+    }
+    let emptied = repository(&[
+        ("inventory/alpinhost/acme.toml", "# none\n"),
+        ("inventory/alpinhost/birch.toml", "# none\n"),
+    ]);
+    let checked = check_after(&emptied, before);
+    assert!(checked.warnings.iter().any(|warning| warning.code == "no-machine"), "{:?}", checked.warnings);
+}
+
+#[test]
 fn a_commit_compiles_what_it_concerns_and_finds_the_same_as_a_check_of_all() {
     let audit = "[holdfast]\npolicies = { \"file[/nobody]\" = \"audit\" }\n";
     let (idle, bad) = (("hieradata/nodes/web1.birch.example.toml", audit), "[profile.web]\nname = 1\n");

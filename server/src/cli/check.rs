@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 
-use crate::check::{Checked, check};
+use crate::check::{Checked, check, judge};
 use crate::compile::Program;
 use crate::diagnose;
 
 use super::{Ended, Format, repository};
+
+mod beside; // what the server has in force
 
 /// Shows everything that is wrong with a control repository, each with its place.
 #[derive(Debug, clap::Args)]
@@ -37,7 +39,11 @@ pub(super) fn run(args: &Args) -> Ended {
         }
     };
     let program = Program::new(&snapshot, None);
-    let checked = check(&program);
+    let mut checked = check(&program);
+    let depends = checked.depends_on_the_one_before();
+    let in_force = depends.then(|| beside::find(&args.directory, args.rev.as_deref(), &snapshot)).flatten();
+    let judged = in_force.as_ref().and_then(|now| judge(&program, Some(now.before()), &|| false));
+    checked = judged.unwrap_or(checked);
     let mut problems = checked.all();
     if args.strict {
         problems.iter_mut().for_each(|problem| problem.severity = Severity::Error);
@@ -51,26 +57,60 @@ pub(super) fn run(args: &Args) -> Ended {
         None => say!("nothing wrong: {nodes} nodes compile"),
     }
     if !checked.is_clean() {
-        say!("{}", verdict(&checked));
+        let beside = match &in_force {
+            Some(in_force) => Beside::Commit(&in_force.name),
+            None if depends => Beside::Unknown,
+            None => Beside::Whatever,
+        };
+        say!("{}", verdict(&checked, beside));
     }
     let has_warnings = !checked.warnings.is_empty();
     if checked.is_clean() && !(args.strict && has_warnings) { Ended::Well } else { Ended::Badly }
 }
 
+/// What the verdict was found beside.
+#[derive(Debug, Clone, Copy)]
+enum Beside<'a> {
+    /// A commit that is taken to be in force.
+    Commit(&'a str),
+    /// Nothing: which is in force is not known here, and has a say.
+    Unknown,
+    /// Whatever is in force, it is the same.
+    Whatever,
+}
+
 /// What the server would do with it.
-fn verdict(checked: &Checked) -> String {
-    if !checked.is_usable() {
-        return "the server refuses this as a commit: the last good one stays in force for all nodes"
-            .to_owned();
-    }
-    match checked.nodes.len() {
-        0 => "the server takes this as a commit: what is wrong stops no node".to_owned(),
-        1 => "the server takes this as a commit: the node that does not compile keeps its last catalog"
-            .to_owned(),
-        many => format!(
-            "the server takes this as a commit: the {many} nodes that do not compile keep their last catalogs"
-        ),
-    }
+fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
+    let (refused, kept) = (!checked.is_usable(), checked.nodes.len());
+    let first = match beside {
+        Beside::Unknown => "as a first commit, ".to_owned(),
+        Beside::Commit(name) => format!("with {name} in force, "),
+        Beside::Whatever => String::new(),
+    };
+    let what = match (refused, beside, kept) {
+        (true, Beside::Unknown, _) => "refuses this".to_owned(),
+        (true, ..) => "refuses this as a commit: the last good one stays in force for all nodes".to_owned(),
+        (false, Beside::Unknown, 1) => {
+            "takes this: the node that does not compile gets no catalog".to_owned()
+        }
+        (false, Beside::Unknown, many) => {
+            format!("takes this: the {many} nodes that do not compile get no catalog")
+        }
+        (false, _, 0) => "takes this as a commit: what is wrong stops no node".to_owned(),
+        (false, _, 1) => {
+            "takes this as a commit: the node that does not compile keeps its last catalog".to_owned()
+        }
+        (false, _, many) => {
+            format!("takes this as a commit: the {many} nodes that do not compile keep their last catalogs")
+        }
+    };
+    let more = match beside {
+        Beside::Unknown => {
+            "; beside a commit in force it depends on that one, which a git repository with its history would tell"
+        }
+        Beside::Commit(_) | Beside::Whatever => "",
+    };
+    format!("{first}the server {what}{more}")
 }
 
 /// Of an entry of the inventory that is wrong nobody knows what machine it is.
@@ -85,34 +125,4 @@ fn uncounted(checked: &Checked) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::repo::Snapshot;
-
-    fn checked(overlay: &[(&str, &str)]) -> Checked {
-        let mut files = std::collections::BTreeMap::from([
-            ("inventory/a/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n"),
-            ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n"),
-            (
-                "modules/profile/manifests/web.toml",
-                "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n",
-            ),
-        ]);
-        files.extend(overlay.iter().copied());
-        let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
-        check(&Program::new(&Snapshot::of_files(files), None))
-    }
-
-    #[test]
-    fn a_check_says_what_the_server_does_with_the_commit() {
-        let bad = "[profile.web]\nport = 0\n";
-        let kept = checked(&[("hieradata/customers/acme.toml", bad)]);
-        assert!(verdict(&kept).contains("takes this as a commit: the node that does not compile keeps"));
-        let refused = checked(&[("hieradata/common.toml", bad)]);
-        assert!(verdict(&refused).contains("refuses this as a commit"));
-        assert_eq!((uncounted(&kept), uncounted(&refused)), ("", ""));
-        let inventory = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"tset\"\n";
-        let wrong = checked(&[("inventory/a/acme.toml", inventory)]);
-        assert!(uncounted(&wrong).contains("are not counted") && verdict(&wrong).contains("refuses"));
-    }
-}
+mod tests;

@@ -157,6 +157,14 @@ pub(super) fn root(directory: &Path) -> Option<&Path> {
     directory.ancestors().find(|path| is_root(path))
 }
 
+/// Where the commits are of which a directory is one, as it is or by a revision.
+pub(super) fn git_of(directory: &Path, revision: Option<&str>) -> Option<PathBuf> {
+    let whole = std::path::absolute(directory).ok()?;
+    let is_it = |path: &&Path| if revision.is_some() { GitRepository::is_at(path) } else { is_root(path) };
+    let root = whole.ancestors().find(is_it)?;
+    GitRepository::is_at(root).then(|| root.to_owned())
+}
+
 /// The folders of which a control repository has one at least.
 const PARTS: [&str; 3] = ["inventory", "modules", "hieradata"];
 

@@ -39,6 +39,8 @@ pub struct Program {
     elsewhere: Vec<Diagnostic>,
     /// What of its files may be shown, once something is wrong.
     excerpts: OnceLock<Excerpts>,
+    /// Whether what has no value has a sample of its type.
+    pub(super) is_sampled: bool,
 }
 
 /// For each class that a role leads to, the profiles that lead to it.
@@ -79,6 +81,7 @@ impl Program {
             in_manifests: HashMap::new(),
             elsewhere,
             excerpts: OnceLock::new(),
+            is_sampled: false,
         };
         if let Some(previous) = previous.filter(|previous| Self::same_rules(&previous.snapshot, snapshot)) {
             program.data.adopt(&previous.data, snapshot);
@@ -112,6 +115,11 @@ impl Program {
             }
         }
         self.in_manifests = by_file;
+    }
+
+    /// The same with a sample of its type for each parameter that has no value: for trying what is wrong whatever the value.
+    pub fn sampled(self) -> Self {
+        Self { is_sampled: true, ..self }
     }
 
     /// The snapshot.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use holdfast_catalog::value::{Kind, Value};
 
 use super::markdown::{code, one_line, plain, table};
-use super::sample::sample;
 use crate::language::Formula;
 use crate::language::manifest::{Block, Manifest, ManifestKind, Parameter};
 use crate::language::merge::Merge;
+use crate::language::sample::sample;
 use crate::modules::Modules;
 
 /// What the README of a module is called.

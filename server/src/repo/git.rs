@@ -101,6 +101,11 @@ impl GitRepository {
         revision::builds_on(&self.repository.to_thread_local(), newer, older)
     }
 
+    /// The name of what the branch that is checked out has upstream, as of the last fetch or push.
+    pub fn upstream(&self) -> Option<String> {
+        revision::upstream(&self.repository.to_thread_local())
+    }
+
     /// The snapshot of another revision.
     ///
     /// # Errors

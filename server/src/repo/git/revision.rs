@@ -123,6 +123,16 @@ fn reference(repository: &gix::Repository, name: &str) -> Option<ObjectId> {
     found_id(repository, id)
 }
 
+/// The remote's branch that the branch which is checked out follows, where it was ever fetched.
+pub(super) fn upstream(repository: &gix::Repository) -> Option<String> {
+    let branch = repository.head_name().ok()??;
+    let direction = gix::remote::Direction::Fetch;
+    let tracked = repository.branch_remote_tracking_ref_name(branch.as_ref(), direction)?.ok()?;
+    let name = tracked.as_bstr().to_string();
+    reference(repository, &name)?;
+    Some(name.strip_prefix("refs/remotes/").unwrap_or(&name).to_owned())
+}
+
 /// So many commits are walked over to find one: whoever asks for one that is older has waited long already.
 const FAR: usize = 100_000;
 

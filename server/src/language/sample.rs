@@ -1,12 +1,13 @@
-//! Values that fit a type, for examples that are there before anybody has data.
+//! Values that fit a type: for examples that are there before anybody has data, and for trying what a compile comes to
+//! where a value is missing.
 
 use holdfast_catalog::value::{Map, Value};
 
-use crate::language::types::{Bounds, Field, Need};
-use crate::language::{Defines, Expression, Type};
+use super::types::{Bounds, Field, Need};
+use super::{Defines, Expression, Type};
 
 /// A value of the type of a parameter; none where only a person can think of one.
-pub(super) fn sample(of: &Type, name: &str, defines: &dyn Defines) -> Option<Value> {
+pub fn sample(of: &Type, name: &str, defines: &dyn Defines) -> Option<Value> {
     let value = guess(of, name, defines)?;
     of.check(&value, defines).is_empty().then_some(value)
 }

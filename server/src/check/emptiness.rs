@@ -1,0 +1,35 @@
+//! A tree that is no control repository, as an empty folder or a mount that is missing: in force, it would take its catalog
+//! from every machine.
+
+use holdfast_catalog::diagnostic::Diagnostic;
+
+use crate::compile::Program;
+
+/// The folder without which no machine is to be anything.
+const INVENTORY: &str = "inventory";
+
+/// Why there is nothing to be judged.
+pub(super) fn of(program: &Program) -> Option<Diagnostic> {
+    let snapshot = program.snapshot();
+    let is_there = |part: &str| snapshot.under(part).next().is_some();
+    if is_there(INVENTORY) {
+        return None;
+    }
+    let message = match is_there("modules") || is_there("hieradata") {
+        true => "there is no inventory/: no machine would get a catalog any more",
+        false => "this is no control repository: it has no inventory/, modules/ or hieradata/",
+    };
+    let help =
+        "machines stand in inventory/RESELLER/CUSTOMER.toml; was a folder renamed, or is a mount missing?";
+    Some(Diagnostic::error("no-inventory", message, None).help(help))
+}
+
+/// What is worth a word where the last machine goes.
+pub(super) fn of_inventory(program: &Program, before: &Program) -> Option<Diagnostic> {
+    let (now, then) = (program.inventory().nodes().count(), before.inventory().nodes().count());
+    (now == 0 && then > 0).then(|| {
+        let message = format!("the inventory has no machine any more; in the commit in force it has {then}");
+        Diagnostic::warning("no-machine", message, None)
+            .help("a machine that was added keeps what it has, and gets nothing new")
+    })
+}

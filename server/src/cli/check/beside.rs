@@ -1,0 +1,89 @@
+//! What the server has in force when a commit comes, as far as a clone knows it: what its branch has upstream, else the
+//! commit that is checked out. A commit that the server refused is passed over, as the server did.
+
+use std::path::Path;
+
+use crate::check::{Before, Checked, check, judge};
+use crate::compile::Program;
+use crate::repo::{GitRepository, Snapshot};
+
+use super::super::repository;
+
+/// So many commits are gone back over.
+const FAR: usize = 8;
+
+/// A commit that is taken to be in force.
+pub(super) struct InForce {
+    /// As people name it.
+    pub(super) name: String,
+    program: Program,
+    checked: Checked,
+}
+
+impl InForce {
+    /// For the judgement of the next one.
+    pub(super) fn before(&self) -> Before<'_> {
+        Before { program: &self.program, checked: &self.checked }
+    }
+}
+
+/// What is in force when `now` comes; none where nothing here says it.
+pub(super) fn find(directory: &Path, revision: Option<&str>, now: &Snapshot) -> Option<InForce> {
+    let root = repository::git_of(directory, revision)?;
+    let repository = GitRepository::open(&root, revision.unwrap_or("HEAD")).ok()?;
+    let name = name_of(&repository, revision, now)?;
+    let mut found: Option<InForce> = None;
+    for (program, name) in back_to_a_clean_one(&repository, name).into_iter().rev() {
+        let checked = judge(&program, found.as_ref().map(InForce::before), &|| false)?;
+        if checked.is_usable() {
+            found = Some(InForce { name, program, checked });
+        }
+    }
+    found
+}
+
+/// A commit and those before it, up to one at which every node compiles: whether the server has one of the others hangs on
+/// those before.
+fn back_to_a_clean_one(repository: &GitRepository, name: String) -> Vec<(Program, String)> {
+    let (mut found, mut next) = (Vec::new(), repository.snapshot_of(&name).ok());
+    while let Some(snapshot) = next.take_if(|_| found.len() < FAR) {
+        let program = Program::new(&snapshot, None);
+        if !check(&program).is_clean() {
+            next = repository.snapshot_of(&format!("{}^", snapshot.commit())).ok();
+        }
+        let name = if found.is_empty() { name.clone() } else { short(&program) };
+        found.push((program, name));
+    }
+    found
+}
+
+/// The name of the commit before, in the words of git.
+fn name_of(repository: &GitRepository, revision: Option<&str>, now: &Snapshot) -> Option<String> {
+    let upstream = repository.upstream().filter(|name| match revision {
+        None => true,
+        Some(_) => {
+            let upstream = repository.snapshot_of(name);
+            upstream.is_ok_and(|up| repository.builds_on(now.commit().as_str(), up.commit().as_str()))
+        }
+    });
+    let name = match (upstream, revision) {
+        (Some(upstream), _) => upstream,
+        (None, None) => "HEAD".to_owned(),
+        (None, Some(revision)) => return Some(format!("{revision}^")),
+    };
+    // What it has already is judged as when it came.
+    let base = repository.snapshot_of(&name).ok()?;
+    Some(if is_same(&base, now) { format!("{name}^") } else { name })
+}
+
+fn is_same(one: &Snapshot, other: &Snapshot) -> bool {
+    let files = |of: &Snapshot| {
+        of.files().map(|(path, file)| (path.clone(), file.hash().clone())).collect::<Vec<_>>()
+    };
+    files(one) == files(other)
+}
+
+fn short(program: &Program) -> String {
+    let commit = program.snapshot().commit().as_str();
+    format!("commit {}", commit.get(..10).unwrap_or(commit))
+}

@@ -1,0 +1,102 @@
+//! The last line of a check is what the server does.
+
+use super::*;
+use crate::repo::{GitRepository, Scratch, Snapshot};
+
+const INVENTORY: (&str, &str) =
+    ("inventory/a/acme.toml", "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n");
+const ROLE: (&str, &str) =
+    ("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = [\"profile::web\"]\n");
+const WEB: &str = "modules/profile/manifests/web.toml";
+const ACME: &str = "hieradata/customers/acme.toml";
+const TAKES: &str =
+    "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", default = 80, doc = \"Port.\" }\n";
+const NEEDS: &str = "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", doc = \"Port.\" }\n";
+
+fn checked(overlay: &[(&str, &str)]) -> Checked {
+    let mut files = std::collections::BTreeMap::from([INVENTORY, ROLE, (WEB, TAKES)]);
+    files.extend(overlay.iter().copied());
+    let files = files.into_iter().map(|(path, text)| (path, text.as_bytes()));
+    check(&Program::new(&Snapshot::of_files(files), None))
+}
+
+#[test]
+fn a_check_says_what_the_server_does_with_the_commit() {
+    let bad = "[profile.web]\nport = 0\n";
+    let kept = checked(&[(ACME, bad)]);
+    let said = verdict(&kept, Beside::Commit("HEAD"));
+    assert!(
+        said.contains("with HEAD in force, the server takes this as a commit: the node that does"),
+        "{said}"
+    );
+    let said = verdict(&kept, Beside::Unknown);
+    assert!(said.contains("as a first commit") && said.contains("depends on that one"), "{said}");
+    let refused = checked(&[("hieradata/common.toml", bad)]);
+    assert!(verdict(&refused, Beside::Whatever).starts_with("the server refuses this as a commit"));
+    assert_eq!((uncounted(&kept), uncounted(&refused)), ("", ""));
+    let inventory = "[\"web1.acme.example\"]\nrole = \"web\"\nstage = \"tset\"\n";
+    let wrong = checked(&[("inventory/a/acme.toml", inventory)]);
+    assert!(uncounted(&wrong).contains("are not counted") && !wrong.depends_on_the_one_before());
+}
+
+/// Writes files of a work tree, and removes those without a text.
+fn write(scratch: &Scratch, files: &[(&str, &str)]) {
+    for (path, text) in files {
+        let file = scratch.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        match *text {
+            "" => std::fs::remove_file(file).unwrap(),
+            text => std::fs::write(file, text).unwrap(),
+        }
+    }
+}
+
+fn commit(scratch: &Scratch, files: &[(&str, &str)]) {
+    write(scratch, files);
+    scratch.git(&["add", "-A"]);
+    scratch.git(&["commit", "--quiet", "-m", "next"]);
+}
+
+/// Whether the server takes the files as they are, and beside what.
+fn judged(scratch: &Scratch, revision: Option<&str>) -> (bool, String) {
+    let snapshot = repository::open(scratch.path(), revision).unwrap();
+    let program = Program::new(&snapshot, None);
+    let in_force = beside::find(scratch.path(), revision, &snapshot).unwrap();
+    let checked = judge(&program, Some(in_force.before()), &|| false).unwrap();
+    (checked.is_usable(), in_force.name)
+}
+
+#[test]
+fn in_a_work_tree_a_check_judges_beside_the_commit_before() {
+    let scratch = Scratch::new();
+    let good = [INVENTORY, ROLE, (WEB, NEEDS), (ACME, "[profile.web]\nport = 3005\n")];
+    commit(&scratch, &good);
+    // A tenant takes away what was needed: that is no fault of the operators'.
+    write(&scratch, &[(ACME, "")]);
+    assert_eq!(judged(&scratch, None), (true, "HEAD".into()));
+    commit(&scratch, &[]);
+    assert_eq!(
+        judged(&scratch, None),
+        (true, "HEAD^".into()),
+        "what is committed is judged as when it comes"
+    );
+    assert_eq!(judged(&scratch, Some("main")), (true, "main^".into()));
+    // An operator's type that a good value does not fit any more.
+    commit(&scratch, &[(ACME, "[profile.web]\nport = 3005\n")]);
+    commit(&scratch, &[(WEB, &NEEDS.replace("Port\"", "Integer[1,100]\""))]);
+    assert_eq!(judged(&scratch, None), (false, "HEAD^".into()));
+    // The server refused that one: what it has in force is the one before.
+    write(&scratch, &[("hieradata/common.toml", "# new\n")]);
+    let before = format!(
+        "commit {}",
+        &GitRepository::open(scratch.path(), "HEAD^").unwrap().head().unwrap().as_str()[..10]
+    );
+    assert_eq!(judged(&scratch, None), (false, before));
+    // As a clone sees it: what is upstream is in force.
+    scratch.git(&["remote", "add", "origin", "nowhere"]);
+    scratch.git(&["update-ref", "refs/remotes/origin/main", "HEAD^"]);
+    scratch.git(&["config", "branch.main.remote", "origin"]);
+    scratch.git(&["config", "branch.main.merge", "refs/heads/main"]);
+    assert_eq!(judged(&scratch, None), (false, "origin/main".into()));
+    assert_eq!(judged(&scratch, Some("main")), (false, "origin/main".into()));
+}
