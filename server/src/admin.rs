@@ -23,6 +23,7 @@ use crate::store::{self, Store};
 
 pub mod client; // the commands' side
 pub mod listener; // the server's side
+mod commit; // which one is meant
 mod message; // what they say
 mod named; // names that nobody has
 mod nodes; // operators look at nodes
@@ -92,6 +93,17 @@ enum Refused {
         "commit {0} has not reached the server: is it pushed, and to the branch that the server follows?"
     )]
     NotJudged(String),
+    #[error("commit {0} has not come: {1}")]
+    NoneComes(String, String),
+    #[error("`{0}` is no commit's id: give the id, $(git rev-parse '{0}')")]
+    NoId(String),
+    #[error("`{0}` is no id of one commit that is known here: give all 40 digits, $(git rev-parse '{0}')")]
+    Short(String),
+    #[error(
+        "the server follows a directory without git, which has no commits: `holdfast poke` alone has it looked at, and \
+         `holdfast check` says what becomes of it"
+    )]
+    NoCommits,
     #[error("commit {0} was not judged: commit {1} came meanwhile, and is judged in its place")]
     Overtaken(String, String),
     #[error(
@@ -166,6 +178,7 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
     let Some(commit) = commit else {
         return Ok(Answer::Done("the repository is looked at now".into()));
     };
+    let commit = commit::meant(context, &commit).await?;
     let judged = context.live.judged(&commit, PATIENCE).await?;
     let shown = || commit.escape_default().take(80).collect();
     let judged = match judged {
@@ -173,7 +186,8 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
         Judged::Overtaken(newer) => return Err(Refused::Overtaken(shown(), newer)),
         Judged::Skipped(newer) => return Err(Refused::Skipped(shown(), newer)),
         Judged::Past(status, in_force) => return Err(past(shown(), status, in_force)),
-        Judged::NotCome => return Err(Refused::NotJudged(shown())),
+        Judged::NotCome(None) => return Err(Refused::NotJudged(shown())),
+        Judged::NotCome(Some(why)) => return Err(Refused::NoneComes(shown(), why)),
     };
     let shown = errors_of(context, &judged);
     Ok(Answer::Judged(Box::new(verdict::of(context, judged, shown).await?)))

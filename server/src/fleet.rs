@@ -28,6 +28,17 @@ pub struct Function {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What has become of what kept a node back at an earlier commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    /// The commit in force.
+    pub commit: String,
+    /// The commit that mended it, where one is known to have.
+    pub mended_by: Option<String>,
+    /// When the node's next poll is due.
+    pub next_poll: Option<Timestamp>,
+}
+
 /// What the commit in force says of machines.
 pub trait Inventory: Send + Sync {
     /// What a node of this place is for; none where the commit in force does not have it there: what another customer
@@ -40,12 +51,18 @@ pub trait Inventory: Send + Sync {
     /// The environment that is followed.
     fn environment(&self) -> &str;
 
-    /// Why the commit in force has no catalog for a node, as the judgement of it found.
+    /// Why the commit in force has no catalog for a node, as the judgement of it found, or its inventory says.
     fn broken(&self, node: &NodeRow) -> Option<KeptBack>;
 
     /// The same with all that is wrong, and the commit.
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)>;
+
+    /// What has become of what kept a node back; none where that was at the commit in force.
+    fn since(&self, node: &NodeRow, kept_back: &KeptBack) -> Option<Since>;
 }
+
+/// What a run says that had no catalog, where why is said beside it.
+const NO_CATALOG: &str = "no catalog was had";
 
 /// A machine with what it is for and how it is.
 #[derive(Debug, Clone)]
@@ -159,14 +176,56 @@ pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: 
 
 fn of_row(row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> Member {
     let kept_back = kept_back(&row, inventory);
-    let known = known(&row, kept_back.as_ref());
+    let since = kept_back.as_ref().and_then(|kept_back| inventory.since(&row.node, kept_back));
+    let is_mended = since.as_ref().is_some_and(|since| since.mended_by.is_some());
+    let refused = row.refused.filter(|refused| row.node.seen_at.is_none_or(|seen| seen < *refused));
+    let refused = refused.filter(|_| row.node.state == NodeState::Enrolled);
+    let known = known(&row, kept_back.as_ref().map(|kept_back| (kept_back, since.as_ref())));
+    let judgement = state::judge(&known, look.now, look.interval);
+    let judgement = refused.map_or_else(|| judgement.clone(), |at| of_refused(at, &judgement, look.now));
     Member {
         certname: row.node.certname.clone(),
         place: row.node.place.clone(),
         function: inventory.function(&row.node.certname, &row.node.place),
-        judgement: state::judge(&known, look.now, look.interval),
-        kept_back,
+        judgement: match &since {
+            Some(since) if is_mended => waiting(since, judgement, look.now),
+            _ => judgement,
+        },
+        kept_back: kept_back.filter(|_| !is_mended),
         row: Some(row),
+    }
+}
+
+/// A node whose machine showed a certificate that has a successor, and has not been let in since.
+fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
+    let ago = state::span(now.duration_since(at));
+    let words = format!(
+        "refused {ago} ago: it showed a certificate that was replaced, as a machine does that was put back or cloned; \
+         it needs a new join string"
+    );
+    match rest.state {
+        State::InOrder => Judgement { state: State::KeptBack, reason: words },
+        state if state > State::KeptBack => {
+            Judgement { state: State::KeptBack, reason: format!("{words}; {}", rest.reason) }
+        }
+        state => Judgement { state, reason: format!("{}; {words}", rest.reason) },
+    }
+}
+
+/// A node that nothing keeps back any more, and that has not polled since.
+fn waiting(since: &Since, rest: Judgement, now: Timestamp) -> Judgement {
+    let commit = short(since.mended_by.as_ref().unwrap_or(&since.commit));
+    let due = match since.next_poll {
+        Some(at) if at > now => format!("due in {}", state::span(at.duration_since(now))),
+        _ => "due now".to_owned(),
+    };
+    let words = format!("mended by commit {commit}; its next poll is {due}");
+    match rest.state {
+        State::InOrder => Judgement { state: State::Pending, reason: words },
+        state if state > State::Pending => {
+            Judgement { state: State::Pending, reason: format!("{words}; {}", rest.reason) }
+        }
+        state => Judgement { state, reason: format!("{}; {words}", rest.reason) },
     }
 }
 
@@ -206,12 +265,22 @@ fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<Ke
     inventory.broken(&row.node).filter(is_newer).or_else(|| row.kept_back.clone())
 }
 
-fn known(row: &FleetRow, kept_back: Option<&KeptBack>) -> Known {
-    let last = |last: &LastRun| state::LastRun {
-        at: last.received_at,
-        source: last.source,
-        counts: last.counts,
-        error: last.error.clone(),
+fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Known {
+    let mended = |(_, since): &(_, Option<&Since>)| since.is_some_and(|since| since.mended_by.is_some());
+    let is_mended = kept_back.as_ref().is_some_and(mended);
+    let last = |last: &LastRun| {
+        let error = last.error.clone();
+        // The node's own words for what kept it back say nothing more.
+        let is_told =
+            |error: &String| kept_back.is_some_and(|(kept_back, _)| error.contains(&kept_back.commit));
+        let (source, error) = match error.filter(|error| !is_told(error)) {
+            None if last.error.is_some() && is_mended => (Source::Server, None),
+            None if last.error.is_some() && last.counts.total == 0 => {
+                (last.source, Some(NO_CATALOG.to_owned()))
+            }
+            error => (last.source, error),
+        };
+        state::LastRun { at: last.received_at, source, counts: last.counts, error }
     };
     Known {
         standing: match row.node.state {
@@ -219,7 +288,7 @@ fn known(row: &FleetRow, kept_back: Option<&KeptBack>) -> Known {
             NodeState::Added | NodeState::Enrolled | NodeState::Gone => Standing::Added,
         },
         heard: row.node.seen_at,
-        kept_back: kept_back.map(why),
+        kept_back: kept_back.filter(|kept| !mended(kept)).map(|(kept_back, since)| why(kept_back, since)),
         last: row.last.as_ref().map(last),
         drifted: row.lately.drifted,
         changed: row.lately.changed,
@@ -227,15 +296,27 @@ fn known(row: &FleetRow, kept_back: Option<&KeptBack>) -> Known {
 }
 
 /// What the inventory says of a node's place is no error of its data.
-fn why(row: &KeptBack) -> state::KeptBack {
-    let commit: String = row.commit.chars().take(10).collect();
+fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
+    let commit = short(&row.commit);
     let file = row.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
     let more = match row.errors.saturating_sub(1) {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
+    let later = since.map(|since| {
+        format!("commit {} is in force since, and its next poll tells more; ", short(&since.commit))
+    });
     state::KeptBack {
-        broken: !matches!(row.code.as_str(), "not-in-inventory" | "place-disagrees"),
-        why: format!("no new catalog at commit {commit}: {file}{}{more}", row.message),
+        broken: !row.is_of_place(),
+        why: format!(
+            "{}no new catalog at commit {commit}: {file}{}{more}",
+            later.unwrap_or_default(),
+            row.message
+        ),
     }
+}
+
+/// As much of a commit's id as people read.
+fn short(commit: &str) -> String {
+    commit.chars().take(10).collect()
 }

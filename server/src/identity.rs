@@ -217,18 +217,31 @@ impl Identity {
         };
         let object = format!("{} (generation {})", peer.name.certname, peer.name.generation);
         let detail = format!("serial {} from {}", peer.certificate.serial, peer.address);
-        self.sound(action, object, detail, &peer.address, now).await;
+        if self.sound(action, object, detail, &peer.address, now).await && refusal == Refusal::Replaced {
+            let (certname, generation) = (peer.name.certname.clone(), peer.name.generation);
+            if let Err(error) = self.store.node_refused(certname, generation, now).await {
+                tracing::error!(%error, node = %peer.name.certname, "cannot note that it was refused");
+            }
+        }
     }
 
-    /// Writes down what an operator should look at, once an hour for each object.
-    async fn sound(&self, action: &'static str, object: String, detail: String, from: &str, now: Timestamp) {
+    /// Writes down what an operator should look at, once an hour for each object. Whether it was time.
+    async fn sound(
+        &self,
+        action: &'static str,
+        object: String,
+        detail: String,
+        from: &str,
+        now: Timestamp,
+    ) -> bool {
         if !self.alarm.is_due(action, &object, now) {
-            return;
+            return false;
         }
         tracing::warn!(action, %object, %detail, "refused");
         let entry = Entry { at: now, actor: from.to_owned(), action, object, commit: None, detail };
         if let Err(error) = self.store.audit(entry).await {
             tracing::error!(%error, "cannot write to the audit log");
         }
+        true
     }
 }

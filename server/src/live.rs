@@ -3,7 +3,7 @@
 //! A commit comes into force only when it is checked; a broken one leaves the last good in force and says so. What can
 //! be answered from memory never touches the store.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -105,15 +105,20 @@ pub struct InForce {
     program: Program,
     /// What is wrong with it: found before it came into force, or when it is first asked for.
     checked: OnceLock<Checked>,
+    /// The nodes that an earlier one broke, each with the commit that mended it.
+    mended: Mended,
     /// Static files by hash, for nodes whose catalog was compiled before the server's last start.
     contents: HashMap<ContentHash, Arc<[u8]>>,
 }
 
+/// Nodes that compile again, each with the commit since which they do.
+type Mended = BTreeMap<Certname, String>;
+
 impl InForce {
-    fn new(program: Program, checked: OnceLock<Checked>) -> Self {
+    fn new(program: Program, checked: OnceLock<Checked>, mended: Mended) -> Self {
         let files = program.snapshot().under("modules");
         let contents = files.map(|(_, file)| (file.hash().clone(), file.bytes().clone())).collect();
-        Self { program, checked, contents }
+        Self { program, checked, mended, contents }
     }
 
     /// What is wrong with it. Takes a compile of every node where nobody asked before: not for the threads that answer.

@@ -1,6 +1,5 @@
 //! From a configuration to a running server, and back: any error stops the start; afterwards errors are logged.
 
-use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +103,7 @@ pub struct Server {
     doors: [Arc<Door>; 2],
     handles: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
-    _lock: File,
+    _lock: data_dir::Lock,
 }
 
 impl Server {
@@ -116,6 +115,8 @@ impl Server {
         let lock = data_dir::take(&config.data_dir)?;
         // First, and before anything is made: a mistyped repository must leave nothing behind.
         let source = open_source(&config).await?;
+        let source =
+            if config.data_dir.join("server.db").exists() { source } else { readable(source).await? };
         let (store, authority, key) = foundation::lay(&config.data_dir).await?;
         let (for_nodes, for_people) = (listener(config.listen)?, listener(config.dashboard)?);
         let (nodes, people) = (for_nodes.local_addr()?, for_people.local_addr()?);
@@ -276,6 +277,12 @@ async fn open_source(config: &Config) -> Result<Source, StartError> {
     let (repo, branch, mirror) = (config.repo.clone(), config.branch.clone(), config.data_dir.join("mirror"));
     let opened = web::block(move || Source::open(&repo, &branch, &mirror)).await;
     Ok(opened.map_err(std::io::Error::other)??)
+}
+
+/// A source that has something to be put in force, at a first start: a mistyped branch must leave nothing behind either.
+async fn readable(source: Source) -> Result<Source, StartError> {
+    let read = web::block(move || source.has_head().map(|()| source)).await;
+    Ok(read.map_err(std::io::Error::other)??)
 }
 
 /// Puts the last good commit in force that the store knows and the repository still has, and has what came since looked at

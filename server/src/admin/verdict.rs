@@ -5,8 +5,10 @@ use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::Context;
+use crate::fleet::Inventory as _;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
+use crate::store::node::NodeState;
 
 /// What became of a commit.
 #[derive(Debug, Serialize, Deserialize)]
@@ -15,7 +17,7 @@ pub struct Verdict {
     pub commit: String,
     /// Whether it is in force.
     pub outcome: Outcome,
-    /// The nodes that it does not reach, because of faults in their tenants' data.
+    /// The nodes that it does not reach.
     pub kept: Vec<Kept>,
     /// All errors and warnings.
     pub problems: Vec<Diagnostic>,
@@ -29,13 +31,14 @@ pub struct Verdict {
 pub enum Outcome {
     /// It is, and nothing is wrong with it.
     InForce,
-    /// It is, with errors in tenants' data: the nodes that those stop keep what they have.
+    /// It is, and some nodes keep what they have: by errors in tenants' data, or since the inventory has them no more
+    /// where they were added.
     InForceWithFaults,
     /// It is not, because of operators' files: the last good one stays in force.
     Refused,
 }
 
-/// A node that a commit does not reach.
+/// A node that a commit does not reach: its data has a fault, or the inventory has it no more where it was added.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
     /// Its name.
@@ -58,7 +61,7 @@ pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> s
     let has_errors = judged.diagnostics.iter().any(|problem| problem.severity == Severity::Error);
     let outcome = match judged.status {
         CommitStatus::Broken => Outcome::Refused,
-        CommitStatus::Good if has_errors => Outcome::InForceWithFaults,
+        CommitStatus::Good if has_errors || !kept.is_empty() => Outcome::InForceWithFaults,
         CommitStatus::Good => Outcome::InForce,
     };
     Ok(Verdict { commit: judged.id, outcome, kept, problems: judged.diagnostics, shown })
@@ -69,7 +72,14 @@ async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
     let Some(in_force) = in_force else { return Ok(Vec::new()) };
     // Found where nobody asked before, as after a restart: with many nodes that takes its time.
     let find = move || in_force.checked().nodes.clone();
-    let nodes = tokio::task::spawn_blocking(find).await.unwrap_or_default();
+    let mut nodes = tokio::task::spawn_blocking(find).await.unwrap_or_default();
+    for member in super::nodes::members(context).await? {
+        if let Some(row) = member.row.filter(|row| row.node.state != NodeState::Revoked)
+            && let Some((_, problems)) = context.live.problems_of(&row.node).filter(|(at, _)| at == commit)
+        {
+            nodes.entry(member.certname).or_insert(problems);
+        }
+    }
     let mut kept = Vec::with_capacity(nodes.len());
     for (certname, problems) in nodes {
         let node = context.store.node(certname.clone()).await?;
@@ -112,8 +122,12 @@ impl Kept {
             Some(commit) => format!("keeps commit {}", short(commit)),
             None => "has no catalog yet and gets none".to_owned(),
         };
-        let why = self.problems.first().map_or_else(String::new, ToString::to_string);
-        format!("{} {keeps}: {why}", self.certname)
+        let first = self.problems.first();
+        let why = first.map_or_else(String::new, ToString::to_string);
+        // No place says what to do.
+        let help = first.filter(|first| first.origin.is_none()).and_then(|first| first.help.as_ref());
+        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{} {keeps}: {why}{help}", self.certname)
     }
 }
 

@@ -12,8 +12,8 @@ const WITH_FAULTS: u8 = 2;
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes with --commit: 0 the commit is in force; 1 it was refused, is superseded, has not come, \
-                        or the server was not reached; 2 it is in force, with faults in tenants' data: the nodes \
-                        concerned keep what they have."
+                        or the server was not reached; 2 it is in force, and some nodes keep what they have: faults in \
+                        tenants' data, or nodes that the inventory no longer has where they were added."
 )]
 pub struct Arguments {
     /// Wait until this commit is in force; where something is wrong with it, say what, and fail

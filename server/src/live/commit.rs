@@ -1,6 +1,6 @@
 //! Commits: checked first, then in force; a broken one leaves the last good in force.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -30,9 +30,15 @@ pub enum Judged {
     Skipped(String),
     /// It was judged when it came, and another is in force now, or none.
     Past(CommitStatus, Option<String>),
-    /// It has not come.
-    NotCome,
+    /// It has not come; why no commit comes, where that is known.
+    NotCome(Option<String>),
 }
+
+/// After so long, a repository that is being looked at is said not to answer.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// Fewer digits of a commit's id name none.
+const FEWEST_DIGITS: usize = 4;
 
 impl Live {
     /// Judges a snapshot and puts it in force, unless operators' files are at fault. Returns which it was. Polls are
@@ -72,7 +78,8 @@ impl Live {
                 "the commit is in force; nodes keep an older one by faults of tenants' data"
             ),
         }
-        self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked)))));
+        let mended = InForce::mended(self.in_force().as_deref(), &program, &checked);
+        self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked), mended))));
         self.keep(&snapshot).await;
         self.record(&snapshot, CommitStatus::Good, all, now).await;
         self.tell(Happening::CommitTaken { commit });
@@ -119,6 +126,10 @@ impl Live {
             if let Some(newer) = self.overtaken_by(commit) {
                 return Ok(Judged::Overtaken(newer));
             }
+            // Whoever waits already need not be waited for.
+            if self.looking_for().is_some_and(|looking| looking > SLOW) {
+                return self.not_come(commit).await;
+            }
             // What stands elsewhere is looked through once.
             if stands.as_ref() != Some(&self.stands()) {
                 let is_first = stands.replace(self.stands()).is_none();
@@ -143,7 +154,51 @@ impl Live {
             let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
             return Ok(Judged::Past(row.status, in_force));
         }
-        Ok(self.skipped_for(commit, false).await.map_or(Judged::NotCome, Judged::Skipped))
+        let skipped = self.skipped_for(commit, false).await;
+        Ok(skipped.map_or_else(|| Judged::NotCome(self.hindrance()), Judged::Skipped))
+    }
+
+    /// Why no commit comes now.
+    fn hindrance(&self) -> Option<String> {
+        if let Some(looking) = self.looking_for().filter(|looking| *looking > SLOW) {
+            return Some(format!(
+                "the repository is being read, and has not answered for {} s",
+                looking.as_secs()
+            ));
+        }
+        self.unreadable().map(|unreadable| format!("the repository cannot be read: {}", unreadable.why))
+    }
+
+    fn looking_for(&self) -> Option<Duration> {
+        self.poke.get()?.looking_for()
+    }
+
+    /// Whether a directory without git is followed, which has no commits.
+    pub fn follows_a_directory(&self) -> bool {
+        self.config.kept.is_some()
+    }
+
+    /// The whole id of the commit that begins with these digits, among those that came and those that the repository has
+    /// here; none where there is none, or several.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn whole_id(&self, digits: &str) -> store::Result<Option<String>> {
+        let hex = digits.strip_prefix("dir-").unwrap_or(digits);
+        if hex.len() < FEWEST_DIGITS {
+            return Ok(None);
+        }
+        let mut found: Vec<String> = self.stands().into_iter().flatten().collect();
+        found.extend(self.store.commits_that_begin(digits.to_owned()).await?);
+        if let Some(history) = self.history.get().cloned() {
+            let digits = digits.to_owned();
+            let looked = tokio::task::spawn_blocking(move || history.whole_id(&digits)).await;
+            found.extend(looked.ok().flatten());
+        }
+        found.retain(|id| id.starts_with(digits));
+        found.sort();
+        found.dedup();
+        Ok(if found.len() == 1 { found.pop() } else { None })
     }
 
     async fn row_of(&self, commit: &str) -> store::Result<Option<CommitRow>> {
@@ -164,7 +219,7 @@ impl Live {
     /// Puts a commit in force that was judged good before the server's last start.
     pub fn put_in_force(&self, snapshot: &Snapshot) {
         let program = Program::new(snapshot, None);
-        let in_force = Arc::new(InForce::new(program, OnceLock::new()));
+        let in_force = Arc::new(InForce::new(program, OnceLock::new(), BTreeMap::new()));
         self.in_force.store(Some(in_force.clone()));
         // What is wrong with it is wanted by the judgement of the next one.
         tokio::task::spawn_blocking(move || in_force.checked().is_clean());
@@ -213,5 +268,33 @@ impl Live {
         let too_many = unwritten.len().saturating_sub(MOST_UNWRITTEN);
         unwritten.drain(..too_many);
         unwritten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::token::Key;
+    use crate::repo::Follower;
+    use crate::store::Store;
+
+    #[actix_web::test]
+    async fn whoever_waits_for_a_commit_while_the_remote_says_nothing_is_told_so_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = super::super::Config {
+            interval: Duration::from_secs(1_800),
+            environment: "main".into(),
+            compiles: 1,
+            kept: None,
+        };
+        let store = Store::open(&directory.path().join("server.db")).unwrap();
+        let live = Live::new(config, store, Key::new([7; 32]));
+        assert!(live.poke.set(Follower::that_hangs()).is_ok());
+        let Judged::NotCome(Some(why)) =
+            live.judged(&"a".repeat(40), Duration::from_secs(3_600)).await.unwrap()
+        else {
+            panic!("it is not told");
+        };
+        assert!(why.contains("has not answered for 6"), "{why}");
     }
 }

@@ -3,9 +3,11 @@
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
 
-use super::{InForce, Live};
-use crate::fleet::{Function, Inventory};
-use crate::store::fleet::KeptBack;
+use super::{InForce, Live, Mended, slot};
+use crate::check::Checked;
+use crate::compile::Program;
+use crate::fleet::{Function, Inventory, Since};
+use crate::store::fleet::{DISPLACED, KeptBack, NOT_IN_INVENTORY};
 use crate::store::node::{NodeRow, Place};
 
 impl Inventory for Live {
@@ -39,14 +41,65 @@ impl Inventory for Live {
 
     fn broken(&self, node: &NodeRow) -> Option<KeptBack> {
         let in_force = self.in_force()?;
+        if let Some(problem) = displaced(&in_force, &node.certname, &node.place) {
+            return Some(KeptBack::of(in_force.commit(), &[problem]));
+        }
         let problems = self.found_in(&in_force, node)?;
         Some(KeptBack::of(in_force.commit(), problems))
     }
 
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
         let in_force = self.in_force()?;
-        let problems = self.found_in(&in_force, node)?.to_vec();
+        let displaced = displaced(&in_force, &node.certname, &node.place).map(|problem| vec![problem]);
+        let problems = displaced.or_else(|| Some(self.found_in(&in_force, node)?.to_vec()))?;
         Some((in_force.commit().to_owned(), problems))
+    }
+
+    fn since(&self, node: &NodeRow, kept_back: &KeptBack) -> Option<Since> {
+        let in_force = self.in_force().filter(|in_force| in_force.commit() != kept_back.commit)?;
+        let by_inventory = || match displaced(&in_force, &node.certname, &node.place) {
+            None if kept_back.is_of_place() => Some(in_force.commit().to_owned()),
+            _ => None,
+        };
+        let mended_by = in_force.mended.get(&node.certname).cloned().or_else(by_inventory);
+        let wait = node.seen_at.map(|seen| seen + slot::next_run(&node.certname, self.interval(), seen));
+        Some(Since { commit: in_force.commit().to_owned(), mended_by, next_poll: wait })
+    }
+}
+
+/// Why the inventory of a commit gives a node of this place no catalog.
+pub(super) fn displaced(in_force: &InForce, certname: &Certname, place: &Place) -> Option<Diagnostic> {
+    let Some(node) = in_force.program().inventory().get(certname) else {
+        return Some(not_in_inventory(certname, place));
+    };
+    if node.reseller == place.reseller && node.customer == place.customer {
+        return None;
+    }
+    let message = format!("`{certname}` was added for {place}, and the inventory has it elsewhere");
+    Some(Diagnostic::error(DISPLACED, message, None).help(format!(
+        "an operator moves it to where the inventory has it with `holdfast node move {certname}`, or back in the inventory"
+    )))
+}
+
+pub(super) fn not_in_inventory(certname: &Certname, place: &Place) -> Diagnostic {
+    let message = format!("`{certname}` is not in the inventory");
+    let help = format!("add it to inventory/{place}.toml, or end it with `holdfast node remove {certname}`");
+    Diagnostic::error(NOT_IN_INVENTORY, message, None).help(help)
+}
+
+impl InForce {
+    /// The nodes that did not compile in the commit before and do in this one, beside those of which that was so already:
+    /// each with the commit that mended it.
+    pub(super) fn mended(before: Option<&Self>, program: &Program, checked: &Checked) -> Mended {
+        let Some(before) = before else { return Mended::new() };
+        let was_broken = before.checked.get().into_iter().flat_map(|checked| checked.nodes.keys());
+        let commit = program.snapshot().commit().to_string();
+        let now = was_broken.map(|certname| (certname.clone(), commit.clone()));
+        let mut mended: Mended = before.mended.clone().into_iter().chain(now).collect();
+        mended.retain(|certname, _| {
+            !checked.nodes.contains_key(certname) && program.inventory().get(certname).is_some()
+        });
+        mended
     }
 }
 

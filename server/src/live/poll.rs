@@ -8,6 +8,7 @@ use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest};
 use jiff::Timestamp;
 
 use super::given::{Basis, GRACE, Given};
+use super::inventory::{displaced, not_in_inventory};
 use super::{Happening, InForce, Live, slot};
 use crate::compile::{Compiled, compile};
 use crate::identity::Caller;
@@ -225,21 +226,13 @@ impl Live {
 fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, Diagnostic)> {
     let commit = in_force.commit().to_owned();
     let Some(node) = in_force.program().inventory().get(&caller.certname) else {
-        let message = format!("`{}` is not in the inventory", caller.certname);
-        let help = format!("add it to inventory/{}.toml", caller.place);
-        let problem = Diagnostic::error("not-in-inventory", message, None).help(help);
-        return Err((PollError::NotInInventory { commit }, problem));
+        return Err((
+            PollError::NotInInventory { commit },
+            not_in_inventory(&caller.certname, &caller.place),
+        ));
     };
-    if node.reseller == caller.place.reseller && node.customer == caller.place.customer {
-        return Ok(node.clone());
-    }
+    let Some(problem) = displaced(in_force, &caller.certname, &caller.place) else { return Ok(node.clone()) };
     // Only the log names the other: the diagnostic is shown to whoever sees the node's present place.
     tracing::warn!(node = %caller.certname, bound = %caller.place, inventory = %node.origin, "place disagrees");
-    let message =
-        format!("`{}` was added for {}, and the inventory has it elsewhere", caller.certname, caller.place);
-    let problem = Diagnostic::error("place-disagrees", message, None).help(format!(
-        "an operator moves it to where the inventory has it with `holdfast node move {}`, or back in the inventory",
-        caller.certname
-    ));
     Err((PollError::PlaceDisagrees { commit }, problem))
 }

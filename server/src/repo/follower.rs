@@ -1,6 +1,7 @@
 //! Follows a source: a thread that looks when it is poked, when a directory changes, and now and then anyway.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -30,7 +31,13 @@ pub struct Follower {
 
 /// Makes a follower look at once: a hook after a push, say.
 #[derive(Debug, Clone)]
-pub struct Poke(Sender<Signal>);
+pub struct Poke {
+    signals: Sender<Signal>,
+    looking: Looking,
+}
+
+/// Since when the follower is looking, where it is: a remote may let it wait.
+type Looking = Arc<Mutex<Option<Instant>>>;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Signal {
@@ -44,7 +51,13 @@ impl Poke {
     /// Looks at once.
     pub fn poke(&self) {
         // the follower is gone: nobody waits for the answer either
-        let _gone = self.0.send(Signal::Poked);
+        let _gone = self.signals.send(Signal::Poked);
+    }
+
+    /// For how long the source has been looked at without an answer, where it is.
+    pub fn looking_for(&self) -> Option<Duration> {
+        let since = *self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        since.map(|since| since.elapsed())
     }
 }
 
@@ -67,11 +80,12 @@ impl Follower {
             Source::Remote(..) => Duration::from_secs(30),
         };
         let history = source.history();
-        let follow = Follow { source, last, error: None, watch, period };
+        let looking = Looking::default();
+        let follow = Follow { source, last, error: None, watch, period, looking: looking.clone() };
         std::thread::Builder::new()
             .name("follow repository".into())
             .spawn(move || follow.run(&signals, &sender))?;
-        Ok(Self { updates, poke: Poke(poke), history })
+        Ok(Self { updates, poke: Poke { signals: poke, looking }, history })
     }
 
     /// One that yields these, and ends.
@@ -81,7 +95,16 @@ impl Follower {
         for snapshot in snapshots {
             sender.send(Ok(Some(snapshot))).await.unwrap();
         }
-        Self { updates, poke: Poke(channel().0), history: History::default() }
+        let poke = Poke { signals: channel().0, looking: Looking::default() };
+        Self { updates, poke, history: History::default() }
+    }
+
+    /// The poke of one that has waited for its source since long.
+    #[cfg(test)]
+    pub(crate) fn that_hangs() -> Poke {
+        let looking = Looking::default();
+        *looking.lock().unwrap() = Instant::now().checked_sub(Duration::from_secs(60));
+        Poke { signals: channel().0, looking }
     }
 
     /// The next snapshot or error; none when the follower's thread has ended.
@@ -115,6 +138,7 @@ struct Follow {
     error: Option<String>,
     watch: Option<Watch>,
     period: Duration,
+    looking: Looking,
 }
 
 impl Follow {
@@ -128,11 +152,18 @@ impl Follow {
                 tracing::warn!(%error, "cannot watch all of the repository: looking again in 2 seconds");
                 period = UNWATCHED;
             }
-            let Some(update) = self.look() else { continue };
+            self.note(Some(Instant::now()));
+            let update = self.look();
+            self.note(None);
+            let Some(update) = update else { continue };
             if updates.blocking_send(update).is_err() {
                 return;
             }
         }
+    }
+
+    fn note(&self, looking: Option<Instant>) {
+        *self.looking.lock().unwrap_or_else(PoisonError::into_inner) = looking;
     }
 
     fn look(&mut self) -> Option<Update> {

@@ -86,6 +86,12 @@ impl Mirror {
         Ok(())
     }
 
+    /// What was fetched from this very remote before, where it has the branch.
+    pub fn repository(&self) -> Option<GitRepository> {
+        let repository = GitRepository::follow(&self.path, &self.branch).ok().filter(|_| self.is_filled())?;
+        repository.head().is_ok().then_some(repository)
+    }
+
     /// Whether it was fetched from this very remote before, and so can stand for it.
     pub fn is_filled(&self) -> bool {
         std::fs::read_to_string(self.path.join(URL)).is_ok_and(|url| url == self.url)

@@ -27,6 +27,13 @@ pub struct History {
 
 /// It reads the repository: not for the threads that answer.
 impl History {
+    /// The whole id of the one commit that begins with these digits.
+    pub fn whole_id(&self, digits: &str) -> Option<String> {
+        let repository = GitRepository::open(self.repository.as_ref()?, digits).ok()?;
+        let id = repository.head().ok()?.to_string();
+        id.starts_with(digits).then_some(id)
+    }
+
     /// Whether a commit is among those that another builds on.
     pub fn builds_on(&self, newer: &str, older: &str) -> bool {
         let repository = self.repository.as_ref().and_then(|path| GitRepository::open(path, newer).ok());
@@ -42,8 +49,9 @@ impl History {
 }
 
 impl Source {
-    /// The source that `--repo` names: a URL is mirrored at `mirror` and fetched now; a directory that is a git
-    /// repository is read by commits; any other directory as it is. A remote that is away is stood for by its mirror.
+    /// The source that `--repo` names: a URL is mirrored at `mirror`; a directory that is a git
+    /// repository is read by commits; any other directory as it is. A remote that was fetched before is stood for by its
+    /// mirror until it is looked at.
     ///
     /// # Errors
     /// It is not there, or cannot be fetched and never was.
@@ -55,6 +63,11 @@ impl Source {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
             mirror.clear_unless_whole()?;
+            // What was fetched before is served at once, and looked at again in a moment: a remote that takes a connection
+            // and says nothing holds up nobody's poll.
+            if let Some(repository) = mirror.repository() {
+                return Ok(Self::Remote(mirror, repository));
+            }
             match mirror.fetch() {
                 Err(error) if mirror.is_filled() => tracing::error!(
                     %error, "going on with the commits that were fetched before; it is fetched again every 30 s"
@@ -84,6 +97,17 @@ impl Source {
             Self::Git(repository) | Self::Remote(_, repository) => repository.snapshot(),
         };
         snapshot.map_err(|error| error.or_exhausted(self.path()))
+    }
+
+    /// Whether the branch is there.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn has_head(&self) -> Result<(), RepoError> {
+        match self {
+            Self::Directory(_) => Ok(()),
+            Self::Git(repository) | Self::Remote(_, repository) => repository.head().map(drop),
+        }
     }
 
     /// The snapshot of now, if it is another than `last`.
@@ -162,10 +186,30 @@ mod tests {
         std::fs::rename(remote.path().join(".git"), &away).unwrap();
         let source = open(&url).unwrap();
         assert_eq!(source.snapshot().unwrap().commit(), first.commit());
+        assert_eq!(
+            source.history().whole_id(&first.commit().as_str()[..9]),
+            Some(first.commit().to_string())
+        );
+        assert_eq!(source.history().whole_id("main"), None);
         assert!(source.newer_than(Some(first.commit())).is_err(), "it is said, and tried again");
         assert!(open("file:///nowhere/at/all").is_err(), "another remote's mirror stands for nobody");
         std::fs::rename(&away, remote.path().join(".git")).unwrap();
         remote.commit("a", "2");
         assert!(source.newer_than(Some(first.commit())).unwrap().is_some());
+    }
+    #[test]
+    fn a_remote_that_takes_a_connection_and_says_nothing_holds_up_no_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let (remote, mirror) = (Scratch::new(), directory.path().join("mirror"));
+        remote.commit("a", "1");
+        let url = format!("file://{}", remote.path().display());
+        let first = Source::open(&url, "main", &mirror).unwrap().snapshot().unwrap();
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("git://{}/x", silent.local_addr().unwrap());
+        std::fs::write(mirror.join("holdfast-url"), &url).unwrap();
+        let again = Source::open(&url, "main", &mirror).unwrap();
+        assert_eq!(again.snapshot().unwrap().commit(), first.commit());
+        silent.set_nonblocking(true).unwrap();
+        assert!(silent.accept().is_err(), "nobody asked it");
     }
 }

@@ -241,5 +241,17 @@ mod tests {
         let config = crate::config::Config { repo, data_dir: data.clone(), ..Default::default() };
         assert!(super::super::Server::start(config).await.is_err());
         assert!(!data.join("ca").exists() && !data.join("server.db").exists());
+        let scratch = crate::repo::Scratch::new();
+        scratch.commit("inventory/a/acme.toml", "");
+        let repo = scratch.path().display().to_string();
+        let mistyped = crate::config::Config {
+            repo,
+            branch: "mian".into(),
+            data_dir: data.clone(),
+            ..Default::default()
+        };
+        let error = super::super::Server::start(mistyped).await.err().expect("there is no such branch");
+        assert!(error.to_string().contains("mian"), "{error}");
+        assert!(!data.join("ca").exists() && !data.join("server.db").exists());
     }
 }

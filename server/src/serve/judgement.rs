@@ -1,13 +1,14 @@
 //! What `holdfast check` says of a commit, the server does: one table of faults, and who is told.
 
+use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use holdfast_catalog::state::State;
-use holdfast_catalog::wire::CatalogAnswer;
+use holdfast_catalog::wire::{CatalogAnswer, path};
 
 use super::fixture::Fixture;
 use crate::admin::{Answer, Outcome, Request};
 use crate::check::check;
 use crate::compile::Program;
-use crate::repo::{Follower, Snapshot};
+use crate::repo::{Follower, Scratch, Snapshot};
 use crate::store::commit::CommitStatus;
 
 const WEB: &str = "modules/profile/manifests/web.toml";
@@ -18,7 +19,7 @@ const TEMPLATE: &str = "modules/profile/templates/motd.hbs";
 /// A fault of operators', and the files that make it.
 type Fault = (&'static str, &'static [(&'static str, &'static str)]);
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     (
         "a value of the wrong type",
         &[
@@ -87,6 +88,10 @@ const FAULTS: [Fault; 15] = [
     ),
     ("an unknown class", &[(WEB, "doc = \"Web.\"\ninclude = [\"profile::nobody\"]\n")]),
     ("facts that are no JSON", &[("facts/web1.acme.example.json", "{")]),
+    (
+        "an inventory without a customer's file that it can read",
+        &[("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"\nrole = \"web\"\n")],
+    ),
     ("an unknown key in holdfast.toml", &[("holdfast.toml", "lables = [\"cluster\"]\n")]),
 ];
 
@@ -207,6 +212,136 @@ async fn what_shows_only_with_a_machines_own_facts_stops_that_machine_and_no_com
     assert!(web.poll("{}", None).await.is_err(), "it has no such fact");
     let (commit, status) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     assert_eq!((status, fixture.verdict(commit).await.outcome), (CommitStatus::Good, Outcome::InForce));
+}
+
+#[actix_web::test]
+async fn whoever_names_a_commit_in_short_or_names_none_hears_at_once_what_is_so() {
+    let fixture = Fixture::start().await;
+    let (commit, _) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
+    for short in [&commit[..9], &commit[..14].to_uppercase().replace("DIR", "dir")] {
+        assert_eq!(fixture.verdict(short.to_owned()).await.commit, commit, "{short}");
+    }
+    let told = async |typed: &str| {
+        fixture.ask(Request::Poke { commit: Some(typed.into()) }).await.unwrap_err().to_string()
+    };
+    for none in ["HEAD", "main", "3f9d1c5e3f9d1c5e3f9d1c5e3f9d1c5e3f9d1c5e"] {
+        assert!(told(none).await.contains("a directory without git"), "{none}");
+    }
+    assert!(told("dir-fffffff").await.contains("is no id of one commit"));
+}
+
+#[actix_web::test]
+async fn a_short_id_is_one_of_a_repository_with_commits_and_a_name_is_none() {
+    let scratch = Scratch::new();
+    scratch.commit("inventory/alpinhost/acme.toml", "# nobody yet\n");
+    let fixture = Fixture::with(|config| config.repo = scratch.path().display().to_string()).await;
+    let head = scratch.head();
+    for id in [&head[..7], &head[..12].to_uppercase(), &head] {
+        assert_eq!(fixture.verdict(id.to_owned()).await.commit, head, "{id}");
+    }
+    let told = async |typed: &str| {
+        fixture.ask(Request::Poke { commit: Some(typed.into()) }).await.unwrap_err().to_string()
+    };
+    assert!(told("HEAD").await.contains("`HEAD` is no commit's id: give the id, $(git rev-parse 'HEAD')"));
+    assert!(told("main").await.contains("is no commit's id"));
+    let other = if head.starts_with("0000000") { "1111111" } else { "0000000" };
+    assert!(told(other).await.contains("is no id of one commit that is known here"));
+}
+
+/// How a machine is, and why.
+async fn state_of(fixture: &Fixture, name: &str) -> (State, String) {
+    match fixture.ask(Request::NodeShow { certname: name.parse().unwrap() }).await {
+        Ok(Answer::Node(detail)) => (detail.node.state, detail.node.reason),
+        other => panic!("{name} is not shown: {other:?}"),
+    }
+}
+
+/// What a machine reports that was given no new catalog.
+fn went_by_the_cache(error: String) -> Report {
+    Report {
+        run: uuid::Uuid::from_u128(7),
+        catalog: None,
+        commit: Some("c1".into()),
+        environment: None,
+        mode: Mode::Enforce,
+        source: Source::Cache,
+        started: jiff::Timestamp::now(),
+        duration_ms: 5,
+        phases: Default::default(),
+        types: Default::default(),
+        counts: Counts { total: 1, unchanged: 1, ..Counts::default() },
+        events: Vec::new(),
+        error: Some(error),
+        agent: "test".into(),
+        volatile: Default::default(),
+    }
+}
+
+#[actix_web::test]
+async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_back_and_told_at_once() {
+    let (web, other) = ("inventory/alpinhost/acme.toml", "inventory/alpinhost/other.toml");
+    let fixture = Fixture::start().await;
+    fixture.enrolled("web1.acme.example").await;
+    fixture.enrolled("mail1.other.example").await;
+    let moved = "[\"mail1.other.example\"]\nrole = \"mail\"\nstage = \"test\"\n                 [\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
+    for (files, says) in [
+        (
+            [(web, None), (other, Some(moved))],
+            "was added for alpinhost/acme, and the inventory has it elsewhere",
+        ),
+        ([(web, Some("# nobody\n")), (other, None)], "`web1.acme.example` is not in the inventory"),
+    ] {
+        let (commit, _) = fixture.commit_all(&files).await;
+        let verdict = fixture.verdict(commit).await;
+        assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
+        assert!(verdict.text().contains(says), "{}", verdict.text());
+        let (state, reason) = state_of(&fixture, "web1.acme.example").await;
+        assert_eq!(state, State::KeptBack, "{reason}");
+        assert!(reason.contains(says), "{reason}");
+    }
+    let (commit, _) = fixture.restore(&[web, other]).await;
+    assert_eq!(fixture.verdict(commit).await.outcome, Outcome::InForce);
+    assert_ne!(state_of(&fixture, "web1.acme.example").await.0, State::KeptBack);
+}
+
+#[actix_web::test]
+async fn what_a_commit_mended_is_pending_until_the_machine_polls_and_no_reason_is_said_twice() {
+    let fixture = Fixture::start().await;
+    let (web, _) = fixture.enrolled("web1.acme.example").await;
+    fixture.commit_all(&[(WEB, Some(TAKES))]).await;
+    let has = web.catalog().await;
+    let bad = "[profile.web]\nport = \"eighty\"\n";
+    let (broken, _) = fixture.commit_all(&[(ACME, Some(bad))]).await;
+    let (_, refusal) = web.poll("{}", Some(has.id.clone())).await.unwrap_err();
+    let report = went_by_the_cache(format!("the server refused (broken): {}", refusal.message));
+    assert!(web.post(path::REPORTS).json(&report).send().await.unwrap().status().is_success());
+    let (state, reason) = state_of(&fixture, "web1.acme.example").await;
+    assert_eq!(state, State::Broken, "{reason}");
+    assert_eq!(reason.matches(&broken[..10]).count(), 1, "{reason}");
+    let (mended, _) = fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
+    // A later commit has mended nothing.
+    fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
+    let (state, reason) = state_of(&fixture, "web1.acme.example").await;
+    assert_eq!(state, State::Pending, "{reason}");
+    let words = format!("mended by commit {}; its next poll is due in ", &mended[..10]);
+    assert!(reason.starts_with(&words) && !reason.contains(&broken[..10]), "{reason}");
+    web.poll("{}", Some(has.id)).await.unwrap();
+    assert!(!state_of(&fixture, "web1.acme.example").await.1.contains("mended by"));
+}
+
+#[actix_web::test]
+async fn a_tree_without_an_inventory_is_never_in_force_however_it_comes() {
+    let fixture = Fixture::start().await;
+    let good = fixture.server.live.in_force().unwrap().commit().to_owned();
+    let nothing = Snapshot::of_files(Vec::<(&str, &[u8])>::new());
+    assert_eq!(fixture.server.live.take(nothing).await, CommitStatus::Broken);
+    assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
+    // a mount that is missing at the first start
+    let empty = Fixture::with(|config| {
+        config.repo = config.data_dir.with_file_name("empty").display().to_string();
+        std::fs::create_dir(&config.repo).unwrap();
+    });
+    assert!(empty.await.server.live.in_force().is_none());
 }
 
 #[actix_web::test]

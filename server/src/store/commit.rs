@@ -158,6 +158,20 @@ impl Store {
         .await
     }
 
+    /// The ids of commits that came and begin so: two at most, which say that it is not one.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn commits_that_begin(&self, digits: String) -> Result<Vec<String>> {
+        self.read(move |connection| {
+            let sql = "SELECT DISTINCT id FROM commit_seen WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let found = statement.query_map([digits], |row| row.get(0))?;
+            Ok(found.collect::<rusqlite::Result<Vec<String>>>()?)
+        })
+        .await
+    }
+
     /// What is in force in an environment, and what newer commit did not come into force; none where no commit of it came.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ pub struct FleetRow {
     pub lately: Lately,
     /// Whether the commit that it says to run on ever reached this server.
     pub knows_commit: bool,
+    /// When a certificate of it that has a successor was refused.
+    pub refused: Option<Timestamp>,
 }
 
 /// How a node's last run ended.
@@ -45,6 +47,12 @@ pub struct LastRun {
     pub error: Option<String>,
 }
 
+/// The code of what the inventory does not have.
+pub const NOT_IN_INVENTORY: &str = "not-in-inventory";
+
+/// The code of what the inventory has elsewhere.
+pub const DISPLACED: &str = "place-disagrees";
+
 /// Why a node has no new catalog, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBack {
@@ -61,6 +69,11 @@ pub struct KeptBack {
 }
 
 impl KeptBack {
+    /// Whether the inventory is the reason, and not the node's own data.
+    pub fn is_of_place(&self) -> bool {
+        [NOT_IN_INVENTORY, DISPLACED].contains(&self.code.as_str())
+    }
+
     /// In short.
     pub fn of(commit: &str, problems: &[Diagnostic]) -> Self {
         let is_error = |problem: &&Diagnostic| problem.severity == Severity::Error;
@@ -93,7 +106,7 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
    compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
    node.drifted_at, node.changed_at, node.failed_at, compile_error.file,
-   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on)";
+   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at";
 
 /// Each condition stands there where it is meant: one that may be open would be tried on all nodes. All of them are read
 /// as they lie in the table, with their last runs in the same order, and sorted afterwards: by the index of names, each is far
@@ -159,6 +172,7 @@ fn read(row: &Row<'_>) -> Result<FleetRow> {
         certificate_until: maybe_time(20)?,
         lately: Lately { drifted: maybe_time(21)?, changed: maybe_time(22)?, failed: maybe_time(23)? },
         knows_commit: row.get(FIRST + 25)?,
+        refused: maybe_time(26)?,
     })
 }
 

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_founding.sql"),
     include_str!("../../migrations/0008_last_run.sql"),
     include_str!("../../migrations/0009_past_certificates.sql"),
+    include_str!("../../migrations/0010_refused.sql"),
 ];
 
 /// Applies what is missing.

@@ -145,6 +145,20 @@ pub enum Added {
 }
 
 impl Store {
+    /// Notes that a replaced certificate of a node was refused.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn node_refused(&self, certname: Certname, generation: u32, now: Timestamp) -> Result<()> {
+        self.write(move |connection| {
+            let sql =
+                "UPDATE node SET refused_at = ?3 WHERE certname = ?1 AND generation = ?2 AND state <> 'gone'";
+            connection.prepare_cached(sql)?.execute(params![certname.as_str(), generation, millis(now)])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Adds a node, or its next generation, with the token of its join string. Tokens that it had are void.
     ///
     /// # Errors

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use holdfast_catalog::state::State;
 use holdfast_catalog::wire::path;
 use reqwest::StatusCode;
 use sha2::{Digest as _, Sha256};
 
+use crate::admin::{Answer, Request};
 use crate::identity::tls;
 use crate::serve::fixture::{Fixture, Key, client};
 use crate::store::node::{NodeState, Present};
@@ -168,7 +170,20 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     assert_eq!(code(old.poll("{}", None).await), "certificate-replaced");
     assert_eq!(code(old.renew(&Key::new()).await), "certificate-replaced");
     assert!(actions(&fixture).await.contains(&"replaced-certificate-refused".to_owned()));
+    let state = async || match fixture
+        .ask(Request::NodeShow { certname: "web1.acme.example".parse().unwrap() })
+        .await
+    {
+        Ok(Answer::Node(detail)) => (detail.node.state, detail.node.reason),
+        other => panic!("{other:?}"),
+    };
+    fixture.server.live.write_seen().await;
+    let (is, why) = state().await;
+    assert!(is == State::KeptBack && why.contains("showed a certificate that was replaced"), "{is:?} {why}");
     new.catalog().await;
+    fixture.server.live.write_seen().await;
+    let (is, why) = state().await;
+    assert!(is != State::KeptBack && !why.contains("replaced"), "{is:?} {why}");
 }
 
 #[actix_web::test]

@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 
 use super::{Estate, Happening, State, store};
 use crate::excerpt::Excerpts;
-use crate::fleet::{Function, Inventory};
+use crate::fleet::{Function, Inventory, Since};
 use crate::live::Unreadable;
 use crate::repo::Snapshot;
 use store::Store;
@@ -79,6 +79,10 @@ impl Inventory for Double {
 
     fn problems_of(&self, node: &NodeRow) -> Option<(String, Vec<Diagnostic>)> {
         self.broken.lock().unwrap().get(&node.certname).cloned()
+    }
+
+    fn since(&self, _: &NodeRow, _: &KeptBack) -> Option<Since> {
+        None
     }
 }
 

@@ -1,0 +1,27 @@
+//! Which commit is meant by what was typed: a whole id, the first digits of one, or something that is none.
+
+use holdfast_catalog::harmless;
+
+use super::{Context, Refused};
+
+/// As long as the id of a commit is.
+const DIGITS: usize = 40;
+
+/// The id of the commit that is meant.
+pub(super) async fn meant(context: &Context, typed: &str) -> Result<String, Refused> {
+    let live = &context.live;
+    let shown = || harmless::line(typed).chars().take(80).collect::<String>();
+    let lower = typed.to_ascii_lowercase();
+    let hex = lower.strip_prefix("dir-").unwrap_or(&lower);
+    let is_hex = !hex.is_empty() && hex.len() <= DIGITS && hex.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if live.follows_a_directory() && !(is_hex && lower.starts_with("dir-")) {
+        return Err(Refused::NoCommits);
+    }
+    if !is_hex {
+        return Err(Refused::NoId(shown()));
+    }
+    if hex.len() == DIGITS {
+        return Ok(lower);
+    }
+    live.whole_id(&lower).await?.ok_or_else(|| Refused::Short(shown()))
+}
