@@ -36,6 +36,7 @@ impl Repository {
         }
         let file = self.folder.path().join(path);
         if wrong {
+            self.commit();
             self.instead = Some((path.to_owned(), std::fs::read_to_string(&file).ok()));
         } else {
             self.laid.push(path.to_owned());
@@ -52,6 +53,28 @@ impl Repository {
     pub fn end(&mut self) -> Result<(), String> {
         self.restore();
         self.check()
+    }
+
+    /// What stands so far is committed: a check of what is wrong judges beside it.
+    fn commit(&self) {
+        for arguments in [
+            &["init", "--quiet", "--initial-branch=main"][..],
+            &["add", "-A"],
+            &[
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.com",
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "-m",
+                "next",
+            ],
+        ] {
+            let mut git = Command::new("git");
+            process::run(git.current_dir(self.folder.path()).args(arguments)).unwrap();
+        }
     }
 
     fn restore(&mut self) {
