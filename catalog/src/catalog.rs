@@ -344,7 +344,7 @@ mod tests {
         assert!(!shown.to_string().contains("hunter2") && shown.to_string().contains("[sensitive]"));
         assert_eq!(shown["id"], other.to_json_masked()["id"]);
         let error = serde_json::from_value::<Catalog>(shown).unwrap_err().to_string();
-        assert!(error.contains("--with-secrets"), "{error}");
+        assert!(error.contains("made to be looked at"), "{error}");
         let open = catalog(vec![resource("file[/a]", &[("mode", "0644".into())])]);
         assert_eq!(serde_json::from_value::<Catalog>(open.to_json_masked()).unwrap(), open);
     }
