@@ -121,7 +121,7 @@ fn last_run(state: &StateDir) -> Judged {
     Ok(match (Status::load(state), run::unended(state)) {
         (Err(error), _) => (Health::Doubtful, error.to_string()),
         (Ok(_), Some(began)) if state.holder(Held::Run).is_none() => {
-            (Health::Doubtful, format!("the one begun {began} did not end; the next one says so"))
+            (Health::Doubtful, format!("the one begun {began:.0} did not end; the next one says so"))
         }
         (Ok(None), _) => (Health::Good, "none has ended yet".to_owned()),
         (Ok(Some(last)), _) => (Health::Good, format!("began at {:.0}", last.started)),

@@ -49,6 +49,8 @@ pub struct Run<'a> {
     pub content: &'a dyn ContentSource,
     /// Where what the last run left, refreshes that are owed, and backups are kept: an existing directory, 0700.
     pub state_dir: &'a Path,
+    /// Whether that is older than the machine: later runs were reported than it knows of.
+    pub is_put_back: bool,
     /// When set, resources whose turn has not come are skipped.
     pub stop: &'a AtomicBool,
 }
@@ -111,7 +113,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
         .zip(&typed)
         .map(|(resource, typed)| Subject::new(run, resource, typed))
         .collect();
-    let memory = Memory::open(run.state_dir, &run.catalog.id)?;
+    let memory = Memory::open(run.state_dir, &run.catalog.id, run.is_put_back)?;
     let past = Past::new(&memory, &subjects);
     let began = Instant::now();
     let named = Named::new(&typed);

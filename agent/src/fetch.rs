@@ -3,6 +3,7 @@
 //! It reads no proxy from the environment and follows no redirect: the server is the one that was enrolled with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use holdfast_catalog::wire::{MAX_BODY, Refusal, path};
@@ -19,6 +20,7 @@ use crate::identity::trust::{self, ServerTrust};
 use crate::identity::{KeyPair, Validity};
 
 mod body;
+mod clock;
 #[cfg(test)]
 pub(crate) mod double;
 mod error;
@@ -50,6 +52,9 @@ pub struct Client {
     /// When the certificate is valid that it shows.
     own: Option<Validity>,
     answer: Duration,
+    clocks: clock::Clocks,
+    /// Whether the server has answered, and so takes the certificate.
+    is_taken: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -84,7 +89,14 @@ impl Client {
             .build()
             .map_err(|error| setup(error.to_string()))?;
         let own = key.and_then(|pair| pair.validity().ok());
-        Ok(Self { http, server: server.to_owned(), own, answer: ANSWER })
+        Ok(Self {
+            http,
+            server: server.to_owned(),
+            answer: ANSWER,
+            own,
+            clocks: clock::Clocks::default(),
+            is_taken: Arc::default(),
+        })
     }
 
     /// Posts `body` and reads the answer. What went wrong on the way is tried once more: the server takes everything twice.
@@ -133,6 +145,17 @@ impl Client {
         self
     }
 
+    /// One whose certificate the server took a moment ago.
+    pub fn taken(self) -> Self {
+        self.is_taken.store(true, Relaxed);
+        self
+    }
+
+    /// What is to be said of this machine's clock and the server's, by its last answer.
+    pub fn clocks_apart(&self) -> Option<String> {
+        self.clocks.words()
+    }
+
     fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.server)
     }
@@ -154,6 +177,8 @@ impl Client {
 
     async fn judge(&self, answer: reqwest::Result<Response>) -> Result<Response, Error> {
         let response = answer.map_err(|error| self.lost(&error))?;
+        self.is_taken.store(true, Relaxed);
+        self.clocks.note(response.headers());
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -176,7 +201,7 @@ impl Client {
     }
 
     fn lost(&self, error: &reqwest::Error) -> Error {
-        Error::of_transport(&self.server, self.own, error)
+        Error::of_transport(&self.server, self.own, self.is_taken.load(Relaxed), error)
     }
 
     /// The whole body, as it came, at most [`MAX_BODY`].

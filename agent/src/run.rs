@@ -19,6 +19,7 @@ use crate::content::ContentSource;
 use crate::contents::{Contents, Fetching};
 use crate::enforce;
 use crate::facts;
+use crate::fetch::Client;
 use crate::identity::owner::Owner;
 use crate::identity::{self, Identity};
 use crate::spool::{self, Delivery, Spool};
@@ -97,7 +98,9 @@ pub fn apply(
     let mut account = Account::begin(mode, Source::File);
     put_in_order(state, &lock, &mut account);
     mend(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
-    Ok(account.end(place))
+    let report = account.end(place);
+    memory::keep(state, report.run);
+    Ok(report)
 }
 
 /// One run with the server, or without it where it is away.
@@ -145,10 +148,12 @@ fn alone(
         next_run: None,
         interval: None,
         refused: None,
+        reported: None,
         notes: Vec::new(),
     };
     enforce_work(place, state, None, work, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
+    memory::keep(state, report.run);
     let kept = spool.and_then(|spool| spool.add(Owner::last(state).as_ref(), &report));
     let delivery =
         Delivery { lost: kept.err().map(|error| error.to_string()), waits: Some(why), ..Delivery::default() };
@@ -206,13 +211,16 @@ fn with_server(
     let (interval, refused) = (work.interval, work.refused.clone());
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
+    let client = if work.source == Source::Server { client.map(Client::taken) } else { client };
     let bounds = Bounds::now(place, stop);
     let fetching = client.as_ref().map(|client| Fetching { client, network: &network, end: bounds.end });
     enforce_work(place, state, fetching, work, &mut account, bounds)?;
 
     let report = account.end(place);
+    memory::keep(state, report.run);
     let delivery = deliver(place, state, &identity, &network, &report);
     let is_refused = refused.is_some();
+    let next_run = soon_after_boot(&report).map_or(next_run, |soon| soon.min(next_run));
     let aside = Aside { delivered: delivery.is_whole(), next_run, interval, refused };
     keep_status(state, &report, &identity.certname, &aside);
     Ok(Done { report, certname: identity.certname, is_refused, delivery, aside: put_aside(state) })
@@ -246,6 +254,7 @@ fn enforce_work(
         return Ok(());
     };
     account.source(work.source);
+    account.put_back(memory::is_older(state, work.reported));
     if let Some(days) = stale_days(place, found.confirmed) {
         account.audit_only(format!(
             "the catalog was last confirmed by a server {days} days ago, more than max_stale_days = {}: it is audited and not enforced",
@@ -279,6 +288,7 @@ fn mend(
             system: &machine,
             content,
             state_dir: memory.path(),
+            is_put_back: account.is_put_back(),
             stop,
         })
     });
@@ -357,6 +367,12 @@ fn stale_days(place: &Place, confirmed: Timestamp) -> Option<i64> {
 /// The first wait after a poll that failed is this part of the interval; each more that fails doubles it.
 const SOON: u32 = 16;
 
+/// So many seconds after a boot a machine may still be coming up.
+const BOOTING: i64 = 600;
+
+/// How soon a run follows one that failed then.
+const AFTER_BOOT: Duration = Duration::from_secs(120);
+
 /// No poll is tried again sooner than after so long, unless the interval is shorter.
 const SOONEST: Duration = Duration::from_secs(30);
 
@@ -384,6 +400,12 @@ fn in_slot(certname: &Certname, interval: Duration) -> Duration {
 fn interval(place: &Place, last: Option<&Status>) -> Duration {
     let said = last.and_then(Status::interval).or_else(|| place.config.interval.try_into().ok());
     said.unwrap_or(Duration::from_secs(1_800))
+}
+
+/// A machine that has just booted may only seem to be off: what failed then is looked at again soon.
+fn soon_after_boot(report: &Report) -> Option<Duration> {
+    let uptime = report.volatile.get("uptime_seconds")?.as_int()?;
+    (report.counts.failed > 0 && uptime < BOOTING).then_some(AFTER_BOOT)
 }
 
 fn last_status(place: &Place) -> Option<Status> {

@@ -99,8 +99,10 @@ impl Status {
         let now = now();
         let answered = report.source == Source::Server || aside.refused.is_some();
         let counts = &report.counts;
-        let drift = (counts.corrective > 0).then_some(now);
-        let change = (counts.changed > counts.corrective).then_some(now);
+        // As the server counts it: not from when that had the report, or did not.
+        let ended = ended(report.started, report.duration_ms).min(now);
+        let drift = (counts.corrective > 0).then_some(ended);
+        let change = (counts.changed > counts.corrective).then_some(ended);
         let enforced = report.commit.clone().filter(|_| report.mode == Mode::Enforce);
         Self {
             certname: certname.clone(),
@@ -138,10 +140,7 @@ impl Status {
 
     /// How this machine is at `now`; where no server has said so yet, runs are `interval` apart.
     pub fn judge(last: Option<&Self>, now: Timestamp, interval: Duration) -> Judgement {
-        let ended = |last: &Self| {
-            let took = SignedDuration::from_millis(i64::try_from(last.duration_ms).unwrap_or(i64::MAX));
-            last.started.saturating_add(took).unwrap_or(last.started)
-        };
+        let ended = |last: &Self| ended(last.started, last.duration_ms);
         let known = Known {
             standing: match last.and_then(|last| last.refused.as_ref()) {
                 Some(refused) if refused.code == REVOKED => Standing::Revoked,
@@ -181,6 +180,12 @@ impl Status {
     pub fn store(&self, state: &StateDir) -> Result<(), Error> {
         state.replace(FILE, &serde_json::to_vec_pretty(self).unwrap_or_default())
     }
+}
+
+/// When a run ended.
+fn ended(started: Timestamp, duration_ms: u64) -> Timestamp {
+    let took = SignedDuration::from_millis(i64::try_from(duration_ms).unwrap_or(i64::MAX));
+    started.saturating_add(took).unwrap_or(started)
 }
 
 #[cfg(test)]
@@ -225,6 +230,32 @@ mod tests {
         assert!(last().took_place());
         let none = Status { commit: None, counts: Counts::default(), source: Source::Cache, ..last() };
         assert!(!none.took_place());
+    }
+
+    #[test]
+    fn what_a_run_did_is_as_old_as_the_run_whenever_the_server_had_the_report() {
+        let started = now() - SignedDuration::from_mins(3);
+        let report = Report {
+            run: uuid::Uuid::nil(),
+            catalog: None,
+            commit: None,
+            environment: None,
+            mode: Mode::Enforce,
+            source: Source::Server,
+            started,
+            duration_ms: 60_000,
+            phases: Default::default(),
+            types: Default::default(),
+            counts: Counts { total: 2, changed: 2, corrective: 1, ..Counts::default() },
+            events: Vec::new(),
+            error: None,
+            agent: "test".into(),
+            volatile: Default::default(),
+        };
+        let aside = Aside { delivered: false, next_run: Duration::ZERO, interval: None, refused: None };
+        let status = Status::of(&report, &last().certname, &aside, None);
+        let ended = Some(started + SignedDuration::from_mins(1));
+        assert_eq!((status.drifted, status.changed), (ended, ended));
     }
 
     #[test]

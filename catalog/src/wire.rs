@@ -88,6 +88,11 @@ pub enum CatalogAnswer {
         /// Seconds between two polls: by this both sides say when one is late.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interval: Option<u64>,
+        /// The run that this node reported last, where the server looked: an agent that knows of no run so late was put back to
+        /// an older copy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        reported: Option<uuid::Uuid>,
     },
     /// A catalog.
     Catalog {
@@ -98,6 +103,11 @@ pub enum CatalogAnswer {
         /// Seconds between two polls.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         interval: Option<u64>,
+        /// The run that this node reported last, where the server looked: an agent that knows of no run so late was put back to
+        /// an older copy.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
+        reported: Option<uuid::Uuid>,
     },
     /// The server does not have facts of this hash: ask again with them.
     FactsWanted,

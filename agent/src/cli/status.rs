@@ -84,11 +84,9 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     }
     if running.is_none()
         && let Some(began) = unended(state)
-        && last_run
-            .as_ref()
-            .is_none_or(|last| began.parse().is_ok_and(|began: Timestamp| last.started < began))
+        && last_run.as_ref().is_none_or(|last| last.started < began)
     {
-        judgement = cut_off(judgement, &began);
+        judgement = cut_off(judgement, began);
     }
     let note = match &identity {
         Ok(identity) => identity.note.clone(),
@@ -118,8 +116,8 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
 }
 
 /// How a machine is whose last run, begun then, left no status.
-fn cut_off(judgement: Judgement, began: &str) -> Judgement {
-    let why = format!("the last run, begun {began}, did not end: what it changed is in no report");
+fn cut_off(judgement: Judgement, began: Timestamp) -> Judgement {
+    let why = format!("the last run, begun {began:.0}, did not end: what it changed is in no report");
     worse(judgement, State::Failed, why)
 }
 
@@ -282,13 +280,19 @@ mod tests {
     #[test]
     fn a_run_that_did_not_end_is_no_success_of_the_one_before() {
         let was = |state, reason: &str| Judgement { state, reason: reason.to_owned() };
-        let cut = cut_off(was(State::InOrder, "all as it should be"), "2026-11-29T03:00:00Z");
+        let cut = cut_off(
+            was(State::InOrder, "all as it should be"),
+            Timestamp::constant(1_795_921_200, 250_000_000),
+        );
         assert_eq!(cut.state, State::Failed);
         assert_eq!(
             cut.reason,
             "the last run, begun 2026-11-29T03:00:00Z, did not end: what it changed is in no report"
         );
-        let cut = cut_off(was(State::Late, "nothing was heard for 3 h"), "2026-11-29T03:00:00Z");
+        let cut = cut_off(
+            was(State::Late, "nothing was heard for 3 h"),
+            Timestamp::constant(1_795_921_200, 250_000_000),
+        );
         assert_eq!((cut.state, cut.reason.ends_with("; nothing was heard for 3 h")), (State::Late, true));
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Bench {
     /// Contents by hash.
     pub(crate) contents: Contents,
     pub(crate) stop: AtomicBool,
+    /// Whether the state is an older one than the machine.
+    pub(crate) is_put_back: bool,
     root: tempfile::TempDir,
     /// The root of the machine, on this one.
     machine: PathBuf,
@@ -105,7 +107,8 @@ impl Bench {
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         let state = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let (machine, stop) = (root.path().to_owned(), AtomicBool::new(false));
-        Self { catalog, contents: Contents::default(), stop, root, machine, state, system }
+        let contents = Contents::default();
+        Self { catalog, contents, stop, root, machine, state, system, is_put_back: false }
     }
 
     /// With its state in this directory, which is private.
@@ -168,6 +171,7 @@ impl Bench {
             system: &*self.system,
             content: &self.contents,
             state_dir: self.state.path(),
+            is_put_back: self.is_put_back,
             stop: &self.stop,
         })
         .unwrap()

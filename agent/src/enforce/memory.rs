@@ -141,7 +141,7 @@ pub(super) struct Memory {
     header: OnceCell<Option<Header>>,
     left: OnceCell<Left>,
     notes: RefCell<Vec<String>>,
-    /// When a run before this one began that did not end.
+    /// The mark of a run before this one that did not end, or of later ones that this does not know.
     in_doubt: Option<String>,
     /// This one has begun to change the machine.
     begun: Cell<bool>,
@@ -149,7 +149,9 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Opens the state directory, which must be the agent's alone.
-    pub(super) fn open(path: &Path, catalog: &CatalogId) -> Result<Self, Error> {
+    ///
+    /// Of one that is older than the last report, nothing is believed.
+    pub(super) fn open(path: &Path, catalog: &CatalogId, is_older: bool) -> Result<Self, Error> {
         let dir = Machine::open(path)?;
         let own = rustix::process::geteuid().as_raw();
         if let Some(stat) = dir.lstat(Path::new("/"))?
@@ -168,7 +170,10 @@ impl Memory {
             begun: Cell::new(false),
         };
         memory.mac = keyed(&memory.key()?);
-        memory.in_doubt = memory.unended();
+        memory.in_doubt = memory.mark();
+        if is_older {
+            memory.put_back();
+        }
         memory.in_doubt.iter().for_each(|began| memory.note(doubt::words(began)));
         Ok(memory)
     }

@@ -34,6 +34,8 @@ impl Seen {
 pub(crate) enum Answer {
     /// A status and JSON.
     Json(u16, String),
+    /// JSON, from a server whose clock says this.
+    At(jiff::Timestamp, String),
     /// It takes the request and closes: the reply is lost.
     Lost,
     /// It takes the request, and says nothing for as long as the test lasts.
@@ -193,16 +195,25 @@ fn serve(
     let answer = (script.lock().unwrap())(&request);
     seen.lock().unwrap().push(request);
     match answer {
-        Answer::Json(status, json) => {
-            let head =
-                format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", json.len());
-            let mut stream = reader.into_inner();
-            stream.write_all((head + &json).as_bytes())?;
-            stream.conn.send_close_notify();
-            stream.flush()?;
+        Answer::Json(status, json) => answered(reader.into_inner(), &format!("{status} x"), &json)?,
+        Answer::At(time, json) => {
+            let date = time.strftime("%a, %d %b %Y %H:%M:%S GMT");
+            answered(reader.into_inner(), &format!("200 x\r\ndate: {date}"), &json)?;
         }
         Answer::Lost => {}
         Answer::Silent => std::mem::forget(reader),
     }
     Ok(())
+}
+
+fn answered(
+    mut stream: StreamOwned<ServerConnection, TcpStream>,
+    head: &str,
+    json: &str,
+) -> std::io::Result<()> {
+    let length = json.len();
+    let all = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{json}");
+    stream.write_all(all.as_bytes())?;
+    stream.conn.send_close_notify();
+    stream.flush()
 }

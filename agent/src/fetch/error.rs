@@ -93,8 +93,14 @@ impl Error {
         matches!(self, Self::Refused { status: 400 | 409 | 413 | 415 | 422, .. })
     }
 
-    /// What went wrong on the way; `own` is when the certificate is valid that was shown.
-    pub(super) fn of_transport(server: &str, own: Option<Validity>, error: &reqwest::Error) -> Self {
+    /// What went wrong on the way; `own` is when the certificate is valid that was shown, and `is_taken` whether the server
+    /// has taken it before.
+    pub(super) fn of_transport(
+        server: &str,
+        own: Option<Validity>,
+        is_taken: bool,
+        error: &reqwest::Error,
+    ) -> Self {
         let unreachable = |reason: String| Self::Unreachable { server: server.to_owned(), reason };
         match find::<rustls::Error>(error) {
             Some(rustls::Error::InvalidCertificate(wrong)) => {
@@ -121,7 +127,11 @@ impl Error {
             return unreachable(cause);
         }
         // With TLS 1.3 a client learns of a refused certificate only after its first request.
-        unreachable(format!("it closed the connection ({cause}); perhaps it refuses this node's certificate"))
+        let perhaps = match is_taken {
+            true => "it answered other requests of this run: perhaps the way to it loses large packets (MTU)",
+            false => "perhaps it refuses this node's certificate",
+        };
+        unreachable(format!("it closed the connection ({cause}); {perhaps}"))
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) struct Account {
     catalog: Option<(CatalogId, String, String)>,
     findings: Findings,
     notes: Vec<String>,
+    is_put_back: bool,
 }
 
 impl Account {
@@ -38,6 +39,7 @@ impl Account {
             catalog: None,
             findings: Findings::default(),
             notes: Vec::new(),
+            is_put_back: false,
         }
     }
 
@@ -51,6 +53,15 @@ impl Account {
 
     pub(super) fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// Says whether the agent's state is an older one than that of the last report.
+    pub(super) fn put_back(&mut self, is_put_back: bool) {
+        self.is_put_back = is_put_back;
+    }
+
+    pub(super) fn is_put_back(&self) -> bool {
+        self.is_put_back
     }
 
     pub(super) fn source(&mut self, source: Source) {

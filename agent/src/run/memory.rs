@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use uuid::Uuid;
+
 use super::Error;
 use crate::enforce;
 use crate::state::{self, StateDir};
@@ -12,17 +15,51 @@ const ELSEWHERE: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 
 const NAME: &str = "memory";
 
+/// The newest run that this state knows of.
+const NEWEST: &str = "newest";
+
 /// The most bytes of a file that goes from one place to the other.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// When a run began that changed the machine and did not end; also of one that is going on.
-pub fn unended(state: &StateDir) -> Option<String> {
-    let marked = |path: PathBuf| {
-        let memory = StateDir::existing(&path)?;
+pub fn unended(state: &StateDir) -> Option<Timestamp> {
+    let marked = |memory: StateDir| -> Option<Timestamp> {
         let mark = memory.read(enforce::UNENDED.trim_start_matches('/'), 64).ok()??;
-        Some(String::from_utf8_lossy(&mark).trim().to_owned())
+        String::from_utf8_lossy(&mark).trim().parse().ok()
     };
-    marked(state.path().join(NAME)).or_else(|| lent_places(state).find_map(marked))
+    places(state).find_map(marked)
+}
+
+/// Whether the state is older than a run that was reported, as after it was put back from a copy: what it remembers of the
+/// machine is not so any more. A state that knows of no run at all is not older.
+pub(super) fn is_older(state: &StateDir, reported: Option<Uuid>) -> bool {
+    match (newest(state), reported) {
+        (Some(newest), Some(reported)) => newest < reported,
+        _ => false,
+    }
+}
+
+/// Writes down that there was this run, before anybody hears of it.
+pub(super) fn keep(state: &StateDir, run: Uuid) {
+    // A clock that was set back makes no run older.
+    let newest = newest(state).map_or(run, |newest| newest.max(run)).to_string();
+    let is_kept = |memory: StateDir| memory.replace(NEWEST, newest.as_bytes()).is_ok();
+    if !places(state).any(is_kept) {
+        tracing::debug!("which run was the newest could not be kept");
+    }
+}
+
+fn newest(state: &StateDir) -> Option<Uuid> {
+    let known = |memory: StateDir| -> Option<Uuid> {
+        String::from_utf8(memory.read(NEWEST, 64).ok()??).ok()?.parse().ok()
+    };
+    places(state).filter_map(known).max()
+}
+
+/// Where there is a memory of this state.
+fn places(state: &StateDir) -> impl Iterator<Item = StateDir> + use<> {
+    let places = std::iter::once(state.path().join(NAME)).chain(lent_places(state));
+    places.filter_map(|place| StateDir::existing(&place))
 }
 
 /// What of the memory cannot be used by the next run.

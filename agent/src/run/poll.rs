@@ -29,6 +29,8 @@ pub(super) struct Work {
     pub(super) interval: Option<Duration>,
     /// The server's refusal of a new one.
     pub(super) refused: Option<Refusal>,
+    /// The run that the server was told of last, where it said that.
+    pub(super) reported: Option<uuid::Uuid>,
     /// What is to be said about it.
     pub(super) notes: Vec<String>,
 }
@@ -52,11 +54,12 @@ impl Poll<'_> {
             Err(fetch::Error::Refused { refusal, .. }) => Some(refusal.clone()),
             _ => None,
         };
-        let interval = match &asked {
-            Ok(CatalogAnswer::Catalog { interval, .. } | CatalogAnswer::Unchanged { interval, .. }) => {
-                *interval
-            }
-            _ => None,
+        let (interval, reported) = match &asked {
+            Ok(
+                CatalogAnswer::Catalog { interval, reported, .. }
+                | CatalogAnswer::Unchanged { interval, reported, .. },
+            ) => (*interval, *reported),
+            _ => (None, None),
         };
         let interval = interval.and_then(wait);
         let (answer, next_run) = match asked {
@@ -70,6 +73,7 @@ impl Poll<'_> {
                     next_run,
                     interval,
                     refused,
+                    reported,
                     notes,
                 };
             }
@@ -80,7 +84,7 @@ impl Poll<'_> {
         match answer.and_then(|catalog| catalog.map_or(Ok(None), |catalog| self.good(*catalog).map(Some))) {
             Ok(catalog) => {
                 let catalog = catalog.map(|catalog| self.keep(catalog, &mut notes));
-                Work { catalog, source: Source::Server, next_run, interval, refused, notes }
+                Work { catalog, source: Source::Server, next_run, interval, refused, reported, notes }
             }
             Err(why) => {
                 notes.push(if cached.is_some() {
@@ -88,7 +92,7 @@ impl Poll<'_> {
                 } else {
                     why
                 });
-                Work { catalog: cached, source: Source::Cache, next_run, interval, refused, notes }
+                Work { catalog: cached, source: Source::Cache, next_run, interval, refused, reported, notes }
             }
         }
     }
@@ -115,13 +119,16 @@ impl Poll<'_> {
         if let Err(error) = self.renew_if_due().await {
             notes.push(format!("the certificate could not be renewed: {error}"));
         }
-        let mut answer = ask(&self.client()?, facts, have.clone()).await;
+        let mut client = self.client()?;
+        let mut answer = ask(&client, facts, have.clone()).await;
         if matches!(answer, Err(fetch::Error::Certificate { .. }))
             && self.identity.fall_back(self.state).is_ok_and(|went_back| went_back)
         {
             notes.push("the renewed certificate was refused; the one before is in use again".to_owned());
-            answer = ask(&self.client()?, facts, have).await;
+            client = self.client()?;
+            answer = ask(&client, facts, have).await;
         }
+        notes.extend(client.clocks_apart());
         if answer.is_ok()
             && let Err(error) = self.identity.settled(self.state)
         {

@@ -16,6 +16,7 @@ mod damage;
 mod disks;
 mod earlier;
 mod hanging;
+mod put_back;
 
 /// A machine in a directory, and its server.
 struct Scene {
@@ -62,18 +63,27 @@ impl Scene {
 
     /// A server that has this catalog, asks for facts at first, and takes reports.
     fn serves(&self, catalog: Catalog) {
+        self.serves_and_knows(catalog, None);
+    }
+
+    /// And that tells which run it was told of last.
+    fn serves_and_knows(&self, catalog: Catalog, reported: Option<uuid::Uuid>) {
         self.server.answers(move |request| match request.path.as_str() {
             path::CATALOG => {
                 let asked: CatalogRequest = request.json();
                 Answer::ok(&match (asked.facts, asked.have) {
-                    (_, Some(have)) if have == catalog.id => {
-                        CatalogAnswer::Unchanged { commit: "live".into(), next_run: 77, interval: Some(120) }
-                    }
+                    (_, Some(have)) if have == catalog.id => CatalogAnswer::Unchanged {
+                        commit: "live".into(),
+                        next_run: 77,
+                        interval: Some(120),
+                        reported,
+                    },
                     (None, None) => CatalogAnswer::FactsWanted,
                     _ => CatalogAnswer::Catalog {
                         catalog: Box::new(catalog.clone()),
                         next_run: 77,
                         interval: Some(120),
+                        reported,
                     },
                 })
             }
@@ -223,6 +233,7 @@ fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
                 catalog: Box::new(catalog.clone()),
                 next_run: 9,
                 interval: None,
+                reported: None,
             }),
             asked if asked == content => Answer::Json(200, bytes.into()),
             _ => Answer::ok(&ReportAnswer { new: true }),
@@ -314,6 +325,7 @@ fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
             catalog: Box::new(served.clone()),
             next_run: 9,
             interval: None,
+            reported: None,
         }),
         path if path == asked => Answer::Json(200, "from files".into()),
         _ => Answer::ok(&ReportAnswer { new: true }),

@@ -74,7 +74,8 @@ impl Live {
                 .cloned()
         });
         if known.is_some() {
-            return Ok(self.unchanged(caller, &in_force, now));
+            // Who has this very catalog at this very commit was not put back to an older state.
+            return Ok(self.unchanged(caller, &in_force, None, now));
         }
         let node = match placed(&in_force, caller) {
             Ok(node) => node,
@@ -96,6 +97,7 @@ impl Live {
             }
         };
         let Compiled { catalog, contents, .. } = compiled;
+        let reported = self.store.run_reported_last(caller.node).await?;
         let noted = self.note_served(caller, &catalog, now).await;
         if let Err(error) = &noted {
             // What the node may fetch is in memory too: a full disk keeps no change from machines.
@@ -107,7 +109,7 @@ impl Live {
         let contents = contents.into_iter().map(|(hash, (_, file))| (hash, file.bytes().clone())).collect();
         self.remember(caller, basis, contents, now);
         if request.have.as_ref() == Some(&catalog.id) {
-            return Ok(self.unchanged(caller, &in_force, now));
+            return Ok(self.unchanged(caller, &in_force, reported, now));
         }
         let (certname, place) = (caller.certname.clone(), caller.place.clone());
         self.tell(Happening::CatalogChanged { certname, place });
@@ -115,14 +117,22 @@ impl Live {
             catalog: Box::new(catalog),
             next_run: self.next_run(caller, now),
             interval: Some(self.config.interval.as_secs()),
+            reported,
         })
     }
 
-    fn unchanged(&self, caller: &Caller, in_force: &InForce, now: Timestamp) -> CatalogAnswer {
+    fn unchanged(
+        &self,
+        caller: &Caller,
+        in_force: &InForce,
+        reported: Option<uuid::Uuid>,
+        now: Timestamp,
+    ) -> CatalogAnswer {
         CatalogAnswer::Unchanged {
             commit: in_force.commit().to_owned(),
             next_run: self.next_run(caller, now),
             interval: Some(self.config.interval.as_secs()),
+            reported,
         }
     }
 

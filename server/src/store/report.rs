@@ -125,6 +125,20 @@ impl Store {
         .await
     }
 
+    /// The run of the report that came last from a node.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn run_reported_last(&self, node: NodeId) -> Result<Option<uuid::Uuid>> {
+        self.read(move |connection| {
+            let sql = "SELECT report.run FROM node JOIN report ON report.id = node.report WHERE node.id = ?1";
+            let mut statement = connection.prepare_cached(sql)?;
+            let run: Option<String> = statement.query_row([node.0], |row| row.get(0)).optional()?;
+            Ok(run.and_then(|run| run.parse().ok()))
+        })
+        .await
+    }
+
     /// Whose a report is, by its number; nothing of what it says is read.
     ///
     /// # Errors

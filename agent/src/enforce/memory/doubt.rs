@@ -1,4 +1,5 @@
-//! What is not known, since an earlier run did not end: the mark of a run on disk, and what becomes of it.
+//! What is not known, since an earlier run did not end, or since this memory is older than the machine: the mark on disk, and
+//! what becomes of it.
 //!
 //! The mark stands while a run changes the machine. The first run that finds it says so. One that corrects has its own last
 //! look, and ends the doubt by that. One that only looks gives the run that did not end the look that it never had: what is
@@ -12,27 +13,44 @@ use crate::system::{Inspect as _, System as _, write_durably};
 /// There while a run changes the machine, and after one that did not end: what an earlier run left is not so any more then.
 pub(crate) const UNENDED: &str = "/unended";
 
+/// The mark of a memory that was put back: later runs than it knows of have changed the machine.
+const PUT_BACK: &str = "put back";
+
 /// The longest text of a mark.
 const MOST: u64 = 64;
 
 impl Memory {
-    /// When an earlier run began that did not end; none where all did.
-    pub(super) fn unended(&self) -> Option<String> {
-        let began = self.dir.read(Path::new(UNENDED), MOST).ok()??;
-        Some(String::from_utf8_lossy(&began).trim().to_owned())
+    /// The mark of an earlier run that did not end, or of a memory that was put back; none where neither is so.
+    pub(super) fn mark(&self) -> Option<String> {
+        let mark = self.dir.read(Path::new(UNENDED), MOST).ok()??;
+        Some(String::from_utf8_lossy(&mark).trim().to_owned())
     }
 
-    /// Says on disk, before the first change, that a run is changing the machine: [`Memory::remember`] takes it back.
-    pub(in crate::enforce) fn begin(&self) {
-        if self.begun.replace(true) || self.in_doubt.is_some() {
-            return;
+    /// Believes nothing of what it remembers, and says so on disk: no later run may believe it either.
+    pub(super) fn put_back(&mut self) {
+        if self.in_doubt.is_none() {
+            self.write_mark(PUT_BACK);
+            self.in_doubt = Some(PUT_BACK.to_owned());
         }
-        let now = format!("{:.0}\n", jiff::Timestamp::now());
-        if let Err(error) = write_durably(&self.dir, Path::new(UNENDED), PRIVATE, now.as_bytes()) {
+    }
+
+    fn write_mark(&self, mark: &str) {
+        let mark = format!("{mark}\n");
+        if let Err(error) = write_durably(&self.dir, Path::new(UNENDED), PRIVATE, mark.as_bytes()) {
             self.note(format!(
                 "that this run began could not be written down: a kill would not have been noticed ({error})"
             ));
         }
+    }
+
+    /// Says on disk, before the first change, that a run is changing the machine: [`Memory::remember`] takes it back.
+    pub(in crate::enforce) fn begin(&self) {
+        let one_did_not_end = self.in_doubt.as_deref().is_some_and(|mark| mark != PUT_BACK);
+        if self.begun.replace(true) || one_did_not_end {
+            return;
+        }
+        // To the full: another may have begun in the same second.
+        self.write_mark(&jiff::Timestamp::now().to_string());
     }
 
     /// The run came to its end, or has given the one that did not the look that it lacked.
@@ -47,15 +65,28 @@ impl Memory {
     }
 }
 
-/// What is said of a run that did not end.
-pub(super) fn words(began: &str) -> String {
-    format!(
-        "an earlier run, begun {began}, did not end: what it changed is in no report, and of what is off now nobody can tell \
-         drift from new wishes"
-    )
+/// What is said of a doubt, by its mark.
+pub(super) fn words(mark: &str) -> String {
+    let why = match mark {
+        PUT_BACK => "the server has reports of later runs than the agent's state, which was put back from an older copy".to_owned(),
+        began => format!(
+            "an earlier run, begun {}, did not end: what it changed is in no report",
+            to_the_second(began)
+        ),
+    };
+    format!("{why}, and of what is off now nobody can tell drift from new wishes")
 }
 
-/// What is said of a change that would be drift, had that run ended.
-pub(super) fn of_a_change(began: &str) -> String {
-    format!("perhaps drift: the run begun {began} did not end, and may have put it off")
+/// What is said of a change that would be drift, were it not for the doubt.
+pub(super) fn of_a_change(mark: &str) -> String {
+    match mark {
+        PUT_BACK => "perhaps drift: the agent's state was put back from an older copy, and a later run may have left it so".to_owned(),
+        began => {
+            format!("perhaps drift: the run begun {} did not end, and may have put it off", to_the_second(began))
+        }
+    }
+}
+
+fn to_the_second(began: &str) -> String {
+    began.parse::<jiff::Timestamp>().map_or_else(|_| began.to_owned(), |began| format!("{began:.0}"))
 }

@@ -111,17 +111,40 @@ fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
 }
 
 #[test]
+fn a_memory_that_was_put_back_is_believed_no_more() {
+    let mut bench = enforced();
+    std::fs::write(bench.dir().join("a"), "as a later run left it").unwrap();
+    for mode in [Mode::Audit, Mode::Enforce] {
+        bench.is_put_back = mode == Mode::Audit;
+        let findings = bench.run(mode);
+        assert_eq!(findings.counts.corrective, 0);
+        let notes = findings.notes.concat();
+        assert_eq!(
+            notes.contains("put back from an older copy"),
+            bench.is_put_back,
+            "it is said once: {notes}"
+        );
+        let reason = findings.events[0].reason.as_deref().unwrap();
+        assert!(reason.starts_with("perhaps drift: the agent's state was put back"), "{reason}");
+    }
+    std::fs::write(bench.dir().join("a"), "by hand").unwrap();
+    assert_eq!(bench.run(Mode::Enforce).counts.corrective, 1, "drift is known again");
+}
+
+#[test]
 fn that_a_run_changes_the_machine_stands_on_disk_while_it_does() {
     let mut bench = enforced();
-    let (mark, seen) = (bench.state().join("unended"), Arc::new(Mutex::new(false)));
+    let (mark, seen) = (bench.state().join("unended"), Arc::new(Mutex::new(None)));
     let content = bench.contents.keep(b"y");
     bench.add("file", "/b", &[("content", content)].into());
     let (at, note) = (mark.clone(), seen.clone());
-    bench.contents.on_open(move || *note.lock().unwrap() = at.exists());
+    bench.contents.on_open(move || *note.lock().unwrap() = std::fs::read_to_string(&at).ok());
     bench.run(Mode::Audit);
     assert!(!mark.exists());
+    let before = jiff::Timestamp::now();
     bench.run(Mode::Enforce);
-    assert!(*seen.lock().unwrap() && !mark.exists());
+    let began: jiff::Timestamp = seen.lock().unwrap().as_deref().unwrap().trim().parse().unwrap();
+    assert!(began > before && !mark.exists(), "a run of the same second is another: {began}");
 }
 
 #[test]

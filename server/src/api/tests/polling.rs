@@ -36,7 +36,8 @@ async fn what_did_not_change_is_not_sent_and_the_live_commit_still_arrives() {
     let (agent, _) = fixture.enrolled("web1.acme.example").await;
     let catalog = agent.catalog().await;
     let have = Some(catalog.id.clone());
-    let Ok(CatalogAnswer::Unchanged { commit, next_run, interval }) = agent.poll("{}", have.clone()).await
+    let Ok(CatalogAnswer::Unchanged { commit, next_run, interval, .. }) =
+        agent.poll("{}", have.clone()).await
     else {
         panic!("something changed")
     };
@@ -65,6 +66,20 @@ async fn a_changed_file_is_a_new_catalog_and_the_old_content_stays_for_a_while()
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
         assert_eq!(answer.text().await.unwrap(), text);
     }
+}
+
+#[actix_web::test]
+async fn a_new_catalog_comes_with_the_run_that_was_reported_last() {
+    let fixture = Fixture::start().await;
+    let (agent, _) = fixture.enrolled("web1.acme.example").await;
+    let reported = async || match agent.poll("{}", None).await {
+        Ok(CatalogAnswer::Catalog { reported, .. }) => reported,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reported().await, None);
+    let sent = agent.post(path::REPORTS).json(&report()).send().await.unwrap();
+    assert!(sent.status().is_success());
+    assert_eq!(reported().await, Some(report().run));
 }
 
 #[actix_web::test]

@@ -1,0 +1,81 @@
+//! How far this machine's clock is from the server's, by the time that each answer carries.
+//!
+//! Certificates tell of a clock only where one of them is not valid by it. Reports, ages and the next run go by it all the same.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use holdfast_catalog::state;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{DATE, HeaderMap};
+
+use crate::identity::now;
+
+/// Clocks that are so far apart are not right both: an answer takes less, and certificates begin so long before they are made.
+const APART: SignedDuration = SignedDuration::from_mins(30);
+
+/// What both clocks said at the last answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Clocks(Arc<Mutex<Option<Said>>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    here: Timestamp,
+    there: Timestamp,
+}
+
+impl Clocks {
+    /// Keeps what an answer says of the server's clock.
+    pub(super) fn note(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let there = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        if let Some(there) = there {
+            let said = Said { here: now(), there: there.timestamp() };
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        }
+    }
+
+    /// What is to be said, where they are far apart.
+    pub(super) fn words(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).and_then(Said::words)
+    }
+}
+
+impl Said {
+    fn words(self) -> Option<String> {
+        let ahead = self.here.duration_since(self.there);
+        (ahead.abs() > APART).then(|| {
+            format!(
+                "the clock of this machine is {} {} that of the server (here it was {:.0}, and there {:.0}): what is said of \
+                 times goes by both; run `date -u` on both, beside a clock that is right, and set the one that is off",
+                state::span(ahead.abs()),
+                if ahead.is_positive() { "ahead of" } else { "behind" },
+                self.here,
+                self.there
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_apart_are_told_whichever_is_ahead() {
+        let there = Timestamp::constant(1_800_000_000, 0);
+        let said = |minutes| Said { here: there + SignedDuration::from_mins(minutes), there }.words();
+        assert_eq!((said(29), said(-29)), (None, None));
+        assert!(said(35).unwrap().contains("is 35 min ahead of that of the server"));
+        assert!(said(-2_880).unwrap().contains("is 2 days behind that of the server"));
+    }
+
+    #[test]
+    fn an_answer_tells_the_server_s_clock() {
+        let clocks = Clocks::default();
+        for (date, tells) in [("garbage", false), ("Tue, 15 Nov 1994 08:12:31 GMT", true)] {
+            clocks.note(&[(DATE, date.parse().unwrap())].into_iter().collect());
+            let words = clocks.words().unwrap_or_default();
+            assert_eq!(words.contains("and there 1994-11-15T08:12:31Z"), tells, "{words}");
+        }
+    }
+}

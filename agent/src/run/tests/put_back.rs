@@ -1,0 +1,71 @@
+//! A state that was put back from an older copy, and a clock that is off: what the server knows better.
+
+use super::*;
+
+/// A copy of the agent's whole state, as a backup has it.
+fn copied(from: &std::path::Path, to: &std::path::Path) {
+    let ran = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(ran.success());
+}
+
+#[test]
+fn what_later_runs_did_is_no_drift_to_a_state_that_was_put_back() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "one"));
+    scene.run();
+    let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
+    copied(&state, &copy);
+    scene.serves(catalog(2, "two"));
+    let last = scene.run().report.run;
+    std::fs::remove_dir_all(&state).unwrap();
+    copied(&copy, &state);
+    scene.serves_and_knows(catalog(3, "one"), Some(last));
+    let report = scene.run().report;
+    assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
+    assert!(report.error.as_deref().unwrap().contains("put back from an older copy"), "{:?}", report.error);
+
+    scene.serves_and_knows(catalog(3, "one"), Some(report.run));
+    std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+    let report = scene.run().report;
+    assert_eq!((report.counts.corrective, &report.error), (1, &None), "drift is known again");
+}
+
+#[test]
+fn reports_that_the_server_lacks_or_lost_make_no_state_an_old_one() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "one"));
+    let first = scene.run().report.run;
+    scene.serves_and_knows(catalog(2, "two"), Some(first));
+    scene.run();
+    // The second never came, or the server was restored: it still knows of the first alone.
+    scene.serves_and_knows(catalog(3, "two"), Some(first));
+    std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+    let report = scene.run().report;
+    assert_eq!((report.counts.corrective, &report.error), (1, &None));
+}
+
+#[test]
+fn a_clock_that_is_far_from_the_server_s_is_told_in_the_report() {
+    let scene = scene();
+    scene.enroll();
+    for (hours, words) in [(-1, "ahead of"), (48, "behind")] {
+        let catalog = catalog(1, "one");
+        scene.server.answers(move |request| match request.path.as_str() {
+            path::CATALOG => {
+                let answer = CatalogAnswer::Catalog {
+                    catalog: Box::new(catalog.clone()),
+                    next_run: 77,
+                    interval: None,
+                    reported: None,
+                };
+                let there = identity::now() + jiff::SignedDuration::from_hours(hours);
+                Answer::At(there, serde_json::to_string(&answer).unwrap())
+            }
+            _ => Answer::ok(&ReportAnswer { new: true }),
+        });
+        let said = scene.run().report.error.unwrap_or_default();
+        assert!(said.contains("the clock of this machine is") && said.contains(words), "{said}");
+    }
+}
