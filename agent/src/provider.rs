@@ -238,6 +238,9 @@ pub trait Provider: Sync {
     /// Whether a resource acts at most once a run, though it may still be off then: a command is not run twice.
     const ACTS_ONCE: bool = false;
 
+    /// Whether its resources are looked at before all others: it waits for what others stand on.
+    const FIRST: bool = false;
+
     /// Whether it runs programs that may change whatever they like: an operator's command, a package's script, a service.
     const ACTS_ANYWHERE: bool = false;
 

@@ -76,7 +76,10 @@ pub(super) fn look<'a>(
     }
     let mut sight = Sight::default();
     sight.verdicts.reserve(which.len());
-    for (type_name, members) in by_type {
+    let mut groups: Vec<_> = by_type.into_iter().collect();
+    let is_first = |members: &[usize]| members.first().is_some_and(|of| subjects[*of].provider.is_first());
+    groups.sort_by_key(|(_, members)| !is_first(members));
+    for (type_name, members) in groups {
         let began = Instant::now();
         let group: Vec<&Subject<'a>> = members.iter().map(|index| &subjects[*index]).collect();
         match observe(&group, reading) {

@@ -19,6 +19,7 @@ pub trait AnyProvider: Sync {
     fn planned(&self) -> Planned;
     fn taken(&self) -> Taken;
     fn acts_once(&self) -> bool;
+    fn is_first(&self) -> bool;
     fn observe_all(&self, all: &[&Typed], reading: Reading<'_>) -> Result<AnySeen, Error>;
     fn plan_one(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Result<Plan, Error>;
     fn aliases_of(&self, want: &Typed, seen: &AnySeen, reading: Reading<'_>) -> Vec<Alias>;
@@ -71,6 +72,10 @@ impl<P: Provider> AnyProvider for P {
 
     fn taken(&self) -> Taken {
         P::TAKEN
+    }
+
+    fn is_first(&self) -> bool {
+        P::FIRST
     }
 
     fn acts_once(&self) -> bool {

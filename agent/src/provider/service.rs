@@ -5,7 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use holdfast_catalog::claim::Hold;
 use holdfast_catalog::resource::Service;
@@ -31,9 +33,16 @@ pub(super) use unread::told as unread_by_systemd;
 use install::Links;
 use systemd::{Units, Verb};
 use unit::{Activity, Definition, Enabling, Unit, is_template};
+use unread::Newer;
 
 /// Services of systemd.
 pub struct Services;
+
+/// How long services that are only starting are waited for, once in a run: a machine that boots is judged when it is up.
+const STARTING: Duration = Duration::from_secs(90);
+
+/// Whether this run has waited for services in vain.
+static DID_NOT_START: AtomicBool = AtomicBool::new(false);
 
 const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/systemd/system), and services of no other are managed";
 
@@ -47,7 +56,7 @@ pub enum Seen {
     Unreachable(String),
     /// The units that were asked for, by the names that were used, and those that run by another definition than the one on
     /// disk, with the files that make it another.
-    Units(Units, BTreeMap<String, Vec<PathBuf>>),
+    Units(Units, BTreeMap<String, Newer>),
 }
 
 properties! {
@@ -60,6 +69,7 @@ impl Provider for Services {
     type Seen = Seen;
     type Property = Property;
     const ACTS_ANYWHERE: bool = true;
+    const FIRST: bool = true;
 
     fn observe(&self, all: &[&Service], reading: Reading<'_>) -> Result<Seen, Error> {
         if reading.machine.liveness() != Liveness::Live {
@@ -72,18 +82,18 @@ impl Provider for Services {
         let names: Vec<String> =
             all.iter().filter(|want| is_unit_name(want)).map(|want| want.unit()).collect();
         let asked = Bus::connect().map_err(Error::from).and_then(|bus| {
+            wait_for_those_that_start(&bus, all, reading)?;
             let units = bus.units(names)?;
-            let running = units.values().flatten().filter(|unit| unit.activity == Activity::Running);
-            let stale = unread::of(running, &bus, reading)?;
-            Ok((units, stale))
+            let newer = unread::of(units.values().flatten(), &bus, reading)?;
+            Ok((units, newer))
         });
         match asked {
-            Ok((mut units, stale)) => {
+            Ok((mut units, newer)) => {
                 for unit in units.values_mut().flatten() {
                     alias::look(unit, reading.machine, |name| Bus::connect()?.unit(name))?;
                     script::look(unit, reading.machine)?;
                 }
-                Ok(Seen::Units(units, stale))
+                Ok(Seen::Units(units, newer))
             }
             Err(error) => Ok(Seen::Unreachable(error.to_string())),
         }
@@ -96,12 +106,12 @@ impl Provider for Services {
             }
             Seen::NoSystemd => Ok(Plan::NotApplicable(NO_SYSTEMD.to_owned())),
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
-            Seen::Units(units, stale) => match units.get(&want.unit()) {
+            Seen::Units(units, newer) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => {
                     let plan = difference(want, unit, links(want, unit, reading)?.as_ref())?;
-                    Ok(match (plan, stale.get(&unit.name)) {
-                        (Plan::InSync(said), Some(files)) => {
-                            Plan::of(said.into_iter().chain([unread::change(want, unit, files)]).collect())
+                    Ok(match (plan, newer.get(&unit.name)) {
+                        (Plan::InSync(said), Some(newer)) => {
+                            Plan::of(said.into_iter().chain([unread::change(want, unit, newer)]).collect())
                         }
                         (plan, _) => plan,
                     })
@@ -213,6 +223,23 @@ impl Provider for Services {
     }
 }
 
+/// Services that are to run and are only starting are waited for: what stands on them is judged by what they will be.
+fn wait_for_those_that_start(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Result<(), BusError> {
+    let is_to_run = |want: &&&Service| want.ensure == Some(ServiceEnsure::Running) && is_unit_name(want);
+    let names: Vec<String> = all.iter().filter(is_to_run).map(|want| want.unit()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !is_template(name)).collect();
+    if names.is_empty() || DID_NOT_START.load(Relaxed) {
+        return Ok(());
+    }
+    match bus.started(&names, reading.machine.patience(STARTING)) {
+        Ok(in_time) => DID_NOT_START.store(!in_time, Relaxed),
+        // Each name is asked for by itself then.
+        Err(BusError::Call { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
 /// Why a notification does not reach a unit that has failed, and that nobody says is to run.
 fn has_failed(unit: &Unit) -> String {
     format!(
@@ -247,19 +274,26 @@ fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Er
 
 /// With what the unit wrote before it failed, which is where the reason stands.
 fn with_last_words(error: BusError, machine: &dyn Inspect) -> Error {
-    let BusError::Job { unit, run: Some(run), .. } = &error else { return error.into() };
-    // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
-    // gone already the journal no longer knows the run.
-    let (own, about) = (format!("_SYSTEMD_UNIT={unit}"), format!("INVOCATION_ID={run}"));
+    let BusError::Job { unit, run, .. } = &error else { return error.into() };
     // What is on its way to the journal must be there first; if it cannot be hurried, less is shown.
     let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]));
-    let journal = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "6", &own, "+", &about];
-    match machine.probe(&Invocation::new(journal)) {
-        Ok(output) if !output.text().trim().is_empty() => {
-            Error::Refused(format!("{error}\n{}", output.text().trim_end()))
-        }
-        _ => error.into(),
+    // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
+    // gone already the journal no longer knows the run.
+    let (own, about) = (format!("_SYSTEMD_UNIT={unit}"), format!("UNIT={unit}"));
+    let of_run = run.as_ref().and_then(|run| words(&[&own, "+", &format!("INVOCATION_ID={run}")], machine));
+    // What systemd refused to start at all, such as a socket, has no run of its own.
+    match of_run.or_else(|| words(&["--since=-1min", &about], machine)) {
+        Some(said) => Error::Refused(format!("{error}\n{said}")),
+        None => error.into(),
     }
+}
+
+/// The last words of the journal that fit; none where there are none.
+fn words(which: &[&str], machine: &dyn Inspect) -> Option<String> {
+    let journal = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "6"];
+    let journal = Invocation::new(journal.iter().chain(which).copied());
+    let said = machine.probe(&journal).ok()?.text().trim_end().to_owned();
+    (!said.trim().is_empty()).then_some(said)
 }
 
 /// systemd's own rule; a name that breaks it would fail the question for all others.

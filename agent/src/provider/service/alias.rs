@@ -1,7 +1,7 @@
 //! Names that stand for another unit, by the links of systemd's directories: what systemd itself no longer knows of a unit
 //! that is masked, and never says of a template.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::systemd::BusError;
 use super::unit::{Definition, Enabling, Unit, instance, template};
@@ -34,6 +34,26 @@ pub(in crate::provider) fn stands_for(name: &str, machine: &dyn Inspect) -> Opti
         is = next;
     }
     (is != name).then_some(is)
+}
+
+/// The link by which a unit is another one, where systemd has it as a unit of its own: it has not read the link.
+pub(super) fn unread_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
+    let link = Path::new(OWN).join(&unit.name);
+    // Of one that is masked, systemd never says that it is an alias.
+    if unit.definition == Definition::Bad || unit.enabling == Enabling::Masked {
+        return Ok(None);
+    }
+    if machine.lstat(&link)?.is_none_or(|stat| stat.kind != FileKind::Symlink)
+        || machine.stat(&link)?.is_none()
+    {
+        return Ok(None);
+    }
+    // A link to a file elsewhere is a definition of this very unit.
+    let target = machine.read_link(&link)?;
+    let directory = target.parent().unwrap_or(Path::new(""));
+    let is_alias =
+        directory.as_os_str().is_empty() || DIRECTORIES.iter().any(|known| directory == Path::new(known));
+    Ok((is_alias && led(&unit.name, machine).is_some()).then_some(link))
 }
 
 /// Where the link of this name leads.
@@ -120,6 +140,27 @@ mod tests {
         let mut alias = unit("sshd.service", load_state, file_state);
         look(&mut alias, &double, |name| Ok(unit(name, "masked", "masked"))).unwrap();
         alias.name
+    }
+
+    #[test]
+    fn a_link_that_makes_an_alias_is_not_read_where_systemd_has_a_unit_of_its_own() {
+        let double = Double::new(|_| None);
+        double.put("/etc/systemd/system/real.service", "");
+        double.put("/opt/app/own.service", "");
+        for (name, target) in [
+            ("alias", "real.service"),
+            ("own", "../../../opt/app/own.service"),
+            ("other", "../../../opt/app/own.service"),
+            ("lost", "none.service"),
+        ] {
+            let link = double.root.path().join(format!("etc/systemd/system/{name}.service"));
+            std::os::unix::fs::symlink(target, link).unwrap();
+        }
+        let unread = |name: &str| {
+            unread_link(&unit(&format!("{name}.service"), "not-found", "alias"), &double).unwrap()
+        };
+        assert_eq!(unread("alias").as_deref(), Some(Path::new("/etc/systemd/system/alias.service")));
+        assert_eq!(["own", "other", "lost", "real"].map(unread), [None, None, None, None]);
     }
 
     #[test]

@@ -15,7 +15,9 @@ use crate::stop::Why;
 use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
 mod job;
+mod older;
 mod stale;
+mod starting;
 mod state;
 mod waiting;
 

@@ -186,17 +186,19 @@ fn names_that_systemd_would_not_take_are_told_before_it_is_asked() {
 fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
     let double = crate::system::double::Double::new(|_| None);
     let hand = Path::new("/etc/systemd/system/nginx.service.d/hand.conf");
-    let planned = |attributes: &[(&str, Value)], active: &str| {
-        let stale = [("nginx.service".to_owned(), vec![hand.to_owned()])].into();
+    let plan = |attributes: &[(&str, Value)], active: &str, is_read: bool| {
+        let newer = Newer { files: vec![hand.to_owned()], is_read };
+        let stale = [("nginx.service".to_owned(), newer)].into();
         let unit = unit("loaded", active, "dead", "enabled");
         let seen = Seen::Units([("nginx.service".to_owned(), Ok(unit))].into(), stale);
         let named = crate::provider::Named::new(&[]);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
-        match Services.plan(&want(attributes), &seen, reading).unwrap() {
-            Plan::Changes(changes) => changes,
-            other => panic!("{other:?}"),
-        }
+        Services.plan(&want(attributes), &seen, reading).unwrap()
+    };
+    let planned = |attributes: &[(&str, Value)], active: &str| match plan(attributes, active, false) {
+        Plan::Changes(changes) => changes,
+        other => panic!("{other:?}"),
     };
     for attributes in [[("ensure", Value::from("running"))], [("enable", true.into())]] {
         let changes = planned(&attributes, "active");
@@ -206,4 +208,11 @@ fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
     }
     let started = planned(&[("ensure", "running".into())], "inactive");
     assert_eq!((started.len(), started[0].kind), (1, ChangeKind::Differs), "a start reads it by itself");
+    let Plan::InSync(said) = plan(&[("ensure", "running".into())], "active", true) else {
+        panic!("what systemd has read is not read again")
+    };
+    assert!(
+        said[0].note.as_deref().unwrap().contains("was written after nginx.service was started"),
+        "{said:?}"
+    );
 }

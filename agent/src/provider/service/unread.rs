@@ -8,41 +8,78 @@ use holdfast_catalog::resource::{Service, SystemdUnit};
 
 use super::systemd::Bus;
 use super::unit::Unit;
-use super::{Change, Property, definition};
+use super::{Activity, Change, Property, alias, definition, is_template};
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::Inspect;
 
-/// Those of these units, which run, whose definition was not read as it is on disk, with the files that make it another. A
-/// unit of a `systemd_unit` says so itself, but for what systemd does not see.
+/// Files that make a unit's definition another than the one by which it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Newer {
+    pub(super) files: Vec<PathBuf>,
+    /// Whether systemd has read them.
+    pub(super) is_read: bool,
+}
+
+impl Newer {
+    fn unread(files: Vec<PathBuf>) -> Self {
+        Self { files, is_read: false }
+    }
+}
+
+/// Those of these units whose definition on disk is another than the one by which they run, with the files that make it so. A
+/// unit of a `systemd_unit` says itself what was not read, but for what systemd does not see.
 pub(super) fn of<'a>(
-    running: impl Iterator<Item = &'a Unit>,
+    units: impl Iterator<Item = &'a Unit>,
     bus: &Bus,
     reading: Reading<'_>,
-) -> Result<BTreeMap<String, Vec<PathBuf>>, Error> {
-    let running: Vec<&Unit> = running.collect();
+) -> Result<BTreeMap<String, Newer>, Error> {
+    let units: Vec<&Unit> = units.collect();
+    let running: Vec<&Unit> =
+        units.iter().copied().filter(|unit| unit.activity == Activity::Running).collect();
     let mut unread = BTreeMap::new();
+    for unit in units.iter().filter(|unit| !is_template(&unit.name)) {
+        if let Some(link) = alias::unread_link(unit, reading.machine)? {
+            unread.insert(unit.name.clone(), Newer::unread(vec![link]));
+        }
+    }
     for stale in bus.stale(running.iter().map(|unit| &*unit.name))? {
         let says = |definition: &SystemdUnit| definition.title.unit() == stale.unit;
         if !reading.named.of_type::<SystemdUnit>().any(says) {
-            unread.insert(stale.unit.clone(), stale.files(reading.machine)?);
+            unread.insert(stale.unit.clone(), Newer::unread(stale.files(reading.machine)?));
         }
     }
     for unit in running {
         let new = new_drop_ins(bus, unit, reading.machine)?;
         if !new.is_empty() {
-            unread.entry(unit.name.clone()).or_insert(new);
+            unread.entry(unit.name.clone()).or_insert(Newer::unread(new));
+        }
+        if !unread.contains_key(&unit.name)
+            && let Some(started) = bus.started_at(unit)?
+        {
+            let files = started.newer(reading.machine)?;
+            if !files.is_empty() {
+                unread.insert(unit.name.clone(), Newer { files, is_read: true });
+            }
         }
     }
     Ok(unread)
 }
 
-/// That systemd is to read a definition again. What others made of it is nobody's drift.
-pub(super) fn change(want: &Service, unit: &Unit, files: &[PathBuf]) -> Change {
-    let files: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+/// That systemd is to read a definition again, or that the unit does not run by what it has read. What others made of it is
+/// nobody's drift.
+pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
+    let files: Vec<_> = newer.files.iter().map(|path| path.display().to_string()).collect();
     let files = if files.is_empty() { "its definition".to_owned() } else { files.join(", ") };
     let should = want.ensure.map_or_else(|| unit.activity.words().to_owned(), |ensure| ensure.to_string());
     let is = format!("{}, by an older definition", unit.activity.words());
-    Change::new(Property::Ensure, is, should).kind(ChangeKind::Unread).note(told(&files))
+    let change = Change::new(Property::Ensure, is, should);
+    match newer.is_read {
+        false => change.kind(ChangeKind::Unread).note(told(&files)),
+        true => change.kind(ChangeKind::Note).note(format!(
+            "{files} was written after {unit} was started: it takes that when it is next started (`systemctl restart {unit}`)",
+            unit = unit.name
+        )),
+    }
 }
 
 /// What is said where systemd is to read files that others changed.

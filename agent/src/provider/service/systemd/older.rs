@@ -1,0 +1,73 @@
+//! Units that run by an older definition than the one that systemd has read: somebody had it read, and nobody restarted them.
+
+use std::path::{Path, PathBuf};
+
+use super::waiting::wait;
+use super::{Bus, BusError, UNIT_INTERFACE, Unit};
+use crate::provider::Error;
+use crate::system::Inspect;
+
+/// Places of files that systemd or a program makes anew at any time, or puts in force as it writes them.
+const MADE: [&str; 2] = ["/run/systemd/", "/etc/systemd/system.control/"];
+
+/// When a unit came up, and what defines it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// In microseconds since 1970.
+    pub at: i64,
+    /// The files that systemd has read for it.
+    pub files: Vec<String>,
+}
+
+impl Bus {
+    /// When a service came up; none of another unit, or of one that is down.
+    pub fn started_at(&self, unit: &Unit) -> Result<Option<Started>, BusError> {
+        if !unit.name.ends_with(".service") {
+            return Ok(None);
+        }
+        wait(&self.runtime, async {
+            let at = self.property::<u64>(&unit.object, UNIT_INTERFACE, "ActiveEnterTimestamp").await;
+            let Some(at) = at.and_then(|at| i64::try_from(at).ok()).filter(|at| *at > 0) else {
+                return Ok(None);
+            };
+            let fragment = self.property::<String>(&unit.object, UNIT_INTERFACE, "FragmentPath").await;
+            let drop_ins = self.property::<Vec<String>>(&unit.object, UNIT_INTERFACE, "DropInPaths").await;
+            let files = fragment.into_iter().chain(drop_ins.unwrap_or_default()).collect();
+            Ok(Some(Started { at, files }))
+        })
+    }
+}
+
+impl Started {
+    /// The files that were written since.
+    pub fn newer(&self, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
+        let mut newer = Vec::new();
+        for path in self.files.iter().filter(|path| !MADE.iter().any(|made| path.starts_with(made))) {
+            let path = Path::new(path);
+            let stat = if path.is_absolute() { machine.stat(path)? } else { None };
+            // Times of files are whole seconds here: what was written in the second of the start came before it.
+            if stat.is_some_and(|stat| stat.times.modified * 1_000_000 > self.at) {
+                newer.push(path.to_owned());
+            }
+        }
+        Ok(newer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::double::Double;
+
+    #[test]
+    fn files_that_were_written_after_the_start_are_named() {
+        let double = Double::new(|_| None);
+        let (unit, made) = ("/etc/systemd/system/a.service", "/run/systemd/generator/a.service");
+        double.put(unit, "");
+        double.put(made, "");
+        let files = vec![unit.to_owned(), made.to_owned(), String::new()];
+        let started = |at| Started { at, files: files.clone() };
+        assert_eq!(started(1_000_000).newer(&double).unwrap(), [Path::new(unit)]);
+        assert!(started(i64::MAX).newer(&double).unwrap().is_empty());
+    }
+}

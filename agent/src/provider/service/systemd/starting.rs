@@ -1,0 +1,57 @@
+//! Units that are only starting, as after a boot: they are waited for, since others stand on what they will be.
+
+use std::time::{Duration, Instant};
+
+use super::waiting::wait;
+use super::{Bus, BusError, Listed};
+
+/// How often they are looked at meanwhile.
+const EVERY: Duration = Duration::from_millis(100);
+
+impl Bus {
+    /// Waits until none of these units is starting. Answers whether that was so in time.
+    pub fn started(&self, names: &[&str], patience: Duration) -> Result<bool, BusError> {
+        wait(&self.runtime, async {
+            let began = Instant::now();
+            loop {
+                let listed: Vec<Listed> = self.manager("ListUnitsByNames", "all units", &(names,)).await?;
+                if !listed.iter().any(|unit| is_starting(&unit.3, &unit.4, &unit.8)) {
+                    return Ok(true);
+                }
+                if began.elapsed() >= patience {
+                    return Ok(false);
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+        })
+    }
+}
+
+/// By `ActiveState`, `SubState` and the job that is queued: one that systemd starts again and again is not.
+fn is_starting(active: &str, sub: &str, job: &str) -> bool {
+    match active {
+        "activating" => !sub.starts_with("auto-restart"),
+        "inactive" => job == "start",
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_up_or_fails_again_and_again_is_not_starting() {
+        assert!(is_starting("activating", "start", "start") && is_starting("activating", "start-post", ""));
+        assert!(is_starting("inactive", "dead", "start"), "its turn has not come yet");
+        for (active, sub, job) in [
+            ("active", "running", ""),
+            ("activating", "auto-restart", ""),
+            ("inactive", "dead", ""),
+            ("inactive", "dead", "stop"),
+            ("failed", "failed", ""),
+        ] {
+            assert!(!is_starting(active, sub, job), "{active} {sub} {job}");
+        }
+    }
+}
