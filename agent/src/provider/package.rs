@@ -24,7 +24,7 @@ mod version;
 use dpkg_status::{DpkgStatus, State};
 use holds::Released;
 
-pub(super) use apt::quietly;
+pub(super) use apt::{quietly, run_unlocked};
 
 /// Packages of dpkg and apt.
 pub struct Packages;
@@ -235,9 +235,10 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
             }
         }
         (PackageEnsure::State(PackageState::Latest), Some(installed)) => {
-            let newer = candidates.get(want.title.as_str())?;
-            let is_newer = version::compare(newer, &installed.version) == Ordering::Greater;
-            is_newer.then(|| Change::new(Property::Ensure, is, newer).kind(ChangeKind::Moved))
+            // An older one is apt's candidate only where a pin of 1000 or more asks for it.
+            let candidate = candidates.get(want.title.as_str())?;
+            let is_other = version::compare(candidate, &installed.version) != Ordering::Equal;
+            is_other.then(|| Change::new(Property::Ensure, is, candidate).kind(ChangeKind::Moved))
         }
         (PackageEnsure::Version(wanted), Some(installed)) => {
             if version::compare(wanted, &installed.version) == Ordering::Equal {

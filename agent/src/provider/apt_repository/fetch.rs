@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::provider::package::quietly;
+use crate::provider::package::{quietly, run_unlocked};
 use crate::provider::{Error, Writing};
 use crate::system::{Access, Inspect as _, Invocation, Machine, System as _};
 
@@ -57,7 +57,7 @@ fn together(sources: &Sources<'_>, writing: Writing<'_>) -> Result<(), Error> {
         let access = Access { mode: 0o600, ..PRIVATE };
         let _ = state.stage(&path, access, &mut text.as_bytes())?.commit()?;
     }
-    let fetched = writing.run(&update(&writing.state_dir.join(&DIRECTORY[1..])));
+    let fetched = run_unlocked(writing.machine, &update(&writing.state_dir.join(&DIRECTORY[1..])));
     state.remove_tree(place)?;
     fetched.map(|_| ())
 }

@@ -23,7 +23,7 @@ mod simulation;
 mod words;
 
 use simulation::refuse_contradiction;
-use words::{failure, is_locked};
+use words::{failure, is_locked, lacks_apt_lock};
 
 /// A large upgrade on a slow disk takes its time. What the end of the run cuts short, the next run has dpkg finish first.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -33,6 +33,9 @@ static LOCK_IS_HELD: AtomicBool = AtomicBool::new(false);
 
 /// How long apt waits for another that is at work, such as the nightly upgrade.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How soon a lock is tried again for which apt does not wait itself.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Package lists that this process fetched so recently are not fetched again for a name that nobody knows.
 const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
@@ -94,7 +97,7 @@ fn mend_unless(
     wants: &[&Package],
     catalog: &[&Package],
 ) -> Vec<Result<Applied, Error>> {
-    let mut apt = Apt { machine, state_dir, catalog, said: Vec::new(), lock_is_held };
+    let mut apt = Apt { machine, state_dir, catalog, said: Vec::new(), was_repaired: false, lock_is_held };
     let tried = apt.try_all(wants);
     match tried.and_then(|errors| Ok((errors, apt.status()?))) {
         Ok((errors, after)) => apt.judge(wants, &after, errors),
@@ -122,6 +125,8 @@ struct Apt<'a> {
     catalog: &'a [&'a Package],
     /// What is to be told with whatever comes of it.
     said: Vec<String>,
+    /// Whether dpkg had to finish first what it had begun.
+    was_repaired: bool,
     lock_is_held: &'a AtomicBool,
 }
 
@@ -221,10 +226,14 @@ impl Apt<'_> {
         }
         let command = command(verb, options, &wants, &status, &self.lock_timeout());
         refuse_contradiction(self.machine, &command, self.catalog)?;
-        let mut output = self.machine.run(&command)?;
+        let mut output = self.unlocked(&command)?;
         if !output.succeeded() && lists_are_old(&output) && self.fetch_lists()? {
             refuse_contradiction(self.machine, &command, self.catalog)?;
-            output = self.machine.run(&command)?;
+            output = self.unlocked(&command)?;
+        }
+        if output.succeeded() && self.was_repaired && self.is_undone(&wants)? {
+            // It finished what dpkg had begun, and no more.
+            output = self.unlocked(&command)?;
         }
         self.lock_is_held.store(is_locked(&output), Relaxed);
         match provided::refusal(&output) {
@@ -234,6 +243,17 @@ impl Apt<'_> {
         }
     }
 
+    /// Whether some of these are still off by dpkg's record.
+    fn is_undone(&self, wants: &[&Package]) -> Result<bool, Error> {
+        let status = self.status()?;
+        Ok(wants.iter().any(|want| difference(want, &status, &HashMap::new()).is_some()))
+    }
+
+    /// Runs apt; again while another program has one of the locks for which apt itself does not wait.
+    fn unlocked(&self, command: &Invocation) -> Result<Output, Error> {
+        unlocked(self.machine, command, self.lock_is_held)
+    }
+
     /// Fetches the package lists, unless that was done a moment ago.
     fn fetch_lists(&mut self) -> Result<bool, Error> {
         let mut fetched = LISTS_FETCHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -241,7 +261,7 @@ impl Apt<'_> {
             return Ok(false);
         }
         let update = quietly(["apt-get", "-q", "-o", &self.lock_timeout(), "update"]);
-        let output = self.machine.run(&update)?;
+        let output = self.unlocked(&update)?;
         *fetched = Some(Instant::now());
         self.said.push(if output.succeeded() {
             "the package lists were fetched first".to_owned()
@@ -255,6 +275,7 @@ impl Apt<'_> {
     fn repair(&mut self) -> Result<(), Error> {
         let configure = quietly(["dpkg", "--force-confold", "--configure", "-a"]);
         let output = self.machine.run(&configure)?;
+        self.was_repaired = true;
         self.said.push(if output.succeeded() {
             "dpkg had been interrupted: `dpkg --configure -a` finished its work first".to_owned()
         } else {
@@ -392,10 +413,38 @@ fn command(
     quietly(arguments).timeout(TRANSACTION_TIMEOUT).limit(OUTPUT)
 }
 
+/// Whether it may become an older version: by its own word, or by that of a pin, without which apt takes none.
 fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
-    let PackageEnsure::Version(wanted) = &want.ensure else { return false };
+    let PackageEnsure::Version(wanted) = &want.ensure else {
+        return want.ensure == PackageEnsure::State(PackageState::Latest);
+    };
     let installed = status.installed(want.title.as_str());
     installed.is_some_and(|package| version::compare(wanted, &package.version) == Ordering::Less)
+}
+
+/// Runs apt, which waits for dpkg's locks by itself, and not for those of its lists and archives: these are waited for here,
+/// once in a run.
+fn unlocked(machine: &dyn System, command: &Invocation, lock_is_held: &AtomicBool) -> Result<Output, Error> {
+    let began = Instant::now();
+    loop {
+        let output = machine.run(command)?;
+        let is_over = lock_is_held.load(Relaxed)
+            || machine.stopping().is_some()
+            || began.elapsed() >= machine.patience(LOCK_TIMEOUT);
+        if is_over || !lacks_apt_lock(&output) {
+            return Ok(output);
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+}
+
+/// As [`unlocked`], for who has a command of apt of his own.
+pub fn run_unlocked(machine: &dyn System, command: &Invocation) -> Result<Output, Error> {
+    let output = unlocked(machine, command, &LOCK_IS_HELD)?;
+    if is_locked(&output) {
+        LOCK_IS_HELD.store(true, Relaxed);
+    }
+    if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output)) }
 }
 
 /// A command that asks nobody anything.

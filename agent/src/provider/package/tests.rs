@@ -35,7 +35,7 @@ pub(super) fn want(title: &str, ensure: &str) -> Package {
 /// `is` and `should` of what differs.
 fn planned(title: &str, ensure: &str) -> Option<(String, String)> {
     let candidates =
-        HashMap::from([("nginx".to_owned(), "1.24-1".to_owned()), ("chrony".to_owned(), "4.3-1".to_owned())]);
+        HashMap::from([("nginx".to_owned(), "1.24-1".to_owned()), ("chrony".to_owned(), "4.3-2".to_owned())]);
     let change = difference(&want(title, ensure), &DpkgStatus::parse(STATUS), &candidates)?;
     let text = |shown: &Shown| shown.text().to_owned();
     Some((text(&change.is), text(&change.should)))
@@ -116,6 +116,9 @@ fn a_newer_version_on_offer_is_no_drift_but_a_missing_package_is() {
     };
     assert_eq!(kind("nginx"), Some(ChangeKind::Moved));
     assert_eq!(kind("htop"), Some(ChangeKind::Differs));
+    let by_pin = HashMap::from([("nginx".to_owned(), "1.20-1".to_owned())]);
+    let older = difference(&want("nginx", "latest"), &DpkgStatus::parse(STATUS), &by_pin).unwrap();
+    assert_eq!((older.should.text(), older.kind), ("1.20-1", ChangeKind::Moved), "a pin of 1000 asks for it");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn one_transaction_installs_changes_and_removes() {
 }
 
 #[test]
-fn a_downgrade_is_allowed_only_where_a_version_asks_for_it() {
+fn a_downgrade_is_allowed_only_where_a_version_or_a_pin_may_ask_for_it() {
     let asks = |title, ensure| {
         let want = want(title, ensure);
         let command =
@@ -82,7 +82,8 @@ fn a_downgrade_is_allowed_only_where_a_version_asks_for_it() {
     };
     assert!(asks("nginx", "1.22.1-8"));
     assert!(!asks("nginx", "1.22.1-10"));
-    assert!(!asks("nginx", "latest"));
+    assert!(!asks("nginx", "present"));
+    assert!(asks("nginx", "latest"), "apt takes an older one by a pin alone");
 }
 
 #[test]
@@ -297,6 +298,45 @@ fn what_apt_did_not_do_without_a_word_is_a_failure() {
     let want = want("htop", "present");
     let error = mend(&machine, &[&want], &[]).pop().unwrap().unwrap_err().to_string();
     assert_eq!(error, "apt said nothing wrong, but `htop` is absent");
+}
+
+#[test]
+fn f23_locks_for_which_apt_does_not_wait_are_waited_for() {
+    for lock in ["/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"] {
+        let update = quietly(["apt-get", "-q", "update"]);
+        for has_waited in [false, true] {
+            let tries = AtomicBool::new(false);
+            let held = format!("E: Could not get lock {lock}. It is held by process 905 (apt-get)");
+            let machine = Double::new(move |_| {
+                Some(if tries.swap(true, Relaxed) { said("") } else { failed(100, &held) })
+            });
+            let output = unlocked(&machine, &update, &AtomicBool::new(has_waited)).unwrap();
+            assert_eq!(output.succeeded(), !has_waited, "once in a run");
+        }
+    }
+}
+
+#[test]
+fn what_apt_only_finished_for_dpkg_is_done_in_the_same_run() {
+    let interrupted = STATUS.replace("install ok installed", "deinstall ok half-configured");
+    let left = STATUS.replace("install ok installed", "deinstall ok config-files");
+    let root = Arc::new(OnceLock::<PathBuf>::new());
+    let (at, purges) = (root.clone(), AtomicBool::new(false));
+    let machine = Double::new(move |invocation| {
+        let command = invocation.command.to_string();
+        let record =
+            |text: &str| std::fs::write(at.get().unwrap().join("var/lib/dpkg/status"), text).unwrap();
+        if command.starts_with("dpkg --force-confold") {
+            record(&left);
+        } else if command.contains(" purge ") && !command.contains("--simulate") && purges.swap(true, Relaxed)
+        {
+            record(&STATUS.replace("nginx", "other"));
+        }
+        Some(said(""))
+    });
+    root.set(machine.root.path().to_owned()).unwrap();
+    machine.put("/var/lib/dpkg/status", &interrupted);
+    mend(&machine, &[&want("nginx", "purged")], &[]).pop().unwrap().unwrap();
 }
 
 #[test]

@@ -36,6 +36,19 @@ pub(super) fn is_locked(output: &Output) -> bool {
         .any(|sign| said.contains(sign))
 }
 
+/// Whether another program has one of the locks that are apt's own, of its lists or its archives.
+pub(super) fn lacks_apt_lock(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_apt_s = |line: &str| {
+        is_refusal(line) && (line.contains("/apt/lists/lock") || line.contains("/apt/archives/lock"))
+    };
+    !output.succeeded() && said.lines().any(is_apt_s)
+}
+
+fn is_refusal(line: &str) -> bool {
+    ["Could not get lock", "Could not open lock"].iter().any(|sign| line.contains(sign))
+}
+
 /// The packages that dpkg names as failed, at most three.
 fn failed(output: &Output) -> Vec<String> {
     let said = String::from_utf8_lossy(&output.stderr);
