@@ -4,6 +4,7 @@
 //! pass; what is off after that has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
@@ -403,8 +404,21 @@ impl Correct<'_, '_, '_> {
     fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
         match (verdict, &self.turns.reached(index).without) {
             (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, name)),
+            (Verdict::Changes(_), Some(name)) if self.stands_nowhere(index) => {
+                Verdict::NotApplicable(without("its directory does not exist", name))
+            }
             (verdict, _) => verdict,
         }
+    }
+
+    /// Whether a path of it has no directory, and nothing of the catalog would make one: a run that writes would find that.
+    fn stands_nowhere(&self, index: usize) -> bool {
+        let is_named = |path: &Path| {
+            self.subjects.iter().any(|subject| subject.paths().iter().any(|other| Path::new(other) == path))
+        };
+        let is_missing = |path: &Path| self.run.system.stat(path).is_ok_and(|found| found.is_none());
+        let paths = self.subjects[index].paths();
+        paths.iter().filter_map(|path| Path::new(path).parent()).any(|at| is_missing(at) && !is_named(at))
     }
 
     /// Makes all changes last, each directory synced once: only what lasts is reported as done, or owed no more.

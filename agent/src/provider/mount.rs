@@ -14,7 +14,8 @@ use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
 use super::edit::{self, Lines, Texts};
 use super::{
-    Alias, Applied, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing, properties,
+    Alias, Applied, ChangeKind, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing,
+    properties,
 };
 use crate::system::{FileKind, Inspect, Liveness};
 
@@ -184,7 +185,11 @@ impl State<'_> {
         };
         if listed != to_be_listed || (self.kernel.is_some() && mounted != to_be_mounted) {
             let also = listed.then_some("present");
-            changes.push(Change::new(Property::Ensure, self.shown(mounted), want.ensure).also(also));
+            let should = match (self.kernel, to_be_listed) {
+                (None, true) => "present".to_owned(),
+                _ => want.ensure.to_string(),
+            };
+            changes.push(Change::new(Property::Ensure, self.shown(mounted), should).also(also));
         }
         if let Some(entry) = self.entry.filter(|_| to_be_listed) {
             changes.extend(entry.differences(want));
@@ -194,7 +199,23 @@ impl State<'_> {
                 changes.push(change);
             }
         }
+        if changes.is_empty() {
+            changes.extend(self.hidden(want));
+        }
         Ok(changes)
+    }
+
+    /// That others lie below what is mounted there: by its name nobody can tell which of them was meant.
+    fn hidden(&self, want: &Mount) -> Option<Change> {
+        let (title, kernel) = (want.title.as_str(), self.kernel?);
+        let layers = kernel.layers(title);
+        let is_meant = want.ensure != MountEnsure::Mounted || want.is_swap() || title == "/";
+        (layers > 1 && !is_meant).then(|| {
+            Change::new(Property::Ensure, want.ensure, want.ensure).kind(ChangeKind::Note).note(format!(
+                "{layers} file systems are mounted over each other there, and only the top one is seen: `findmnt {title}` \
+                 shows them, `umount {title}` takes the top one off"
+            ))
+        })
     }
 
     /// What the kernel has otherwise.

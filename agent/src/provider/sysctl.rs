@@ -10,6 +10,7 @@ use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use super::edit::{PUBLIC, Texts, put};
+use super::whole_file::make_parents;
 use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 
@@ -189,7 +190,11 @@ fn refused(want: &Sysctl, value: &str, error: Error) -> Error {
 /// Brings the file about, or removes it.
 fn keep(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     match want.value.as_ref().filter(|_| want.persist && want.ensure == Presence::Present) {
-        Some(value) => put(writing, want.title.file(), PUBLIC, &text(&want.title, value)),
+        Some(value) => {
+            // A directory of the distribution, which an image may lack.
+            make_parents(writing.machine, Path::new(want.title.file()))?;
+            put(writing, want.title.file(), PUBLIC, &text(&want.title, value))
+        }
         None => Ok(writing.machine.remove(Path::new(want.title.file()))?),
     }
 }

@@ -50,7 +50,7 @@ impl Attribute for ReleaseName {
 resource_type! {
     /// Releases of an application, and the link to the one that is live. The title is the directory that holds them: `releases/VERSION`, `shared/`, and the link `current`. A new version is fetched and built while the old one runs; then the link is switched, whole, and `activate` and `health` are run. Where one of these fails, the old version is made current again, the run reports the failure, and this version is not tried again until something of it changes or its marker `releases/.VERSION.failed` is removed. Another `version` that was built before is only linked again: that is how a deployment is rolled back.
     Deployment("deployment"), titled AbsolutePath {
-        /// The name of the release that is to be live, such as `1.4.2`. What a name stands for is built once: other content needs another name.
+        /// The name of the release that is to be live, such as `1.4.2`. What a name stands for is built once: other content needs another name. What is changed later in a release that was built is not looked for: an `archive` compares its files.
         property version: ReleaseName,
         /// Where the release's archive is: see `archive`. Give this, or `remote`.
         parameter source: Option<Source> => "this or `remote` is required",

@@ -77,6 +77,11 @@ impl Table {
         self.mounts.iter().rfind(|mounted| mounted.point == point)
     }
 
+    /// How many file systems are mounted over each other at a point; systemd's place holders are none.
+    pub(super) fn layers(&self, point: &str) -> usize {
+        self.mounts.iter().filter(|mounted| mounted.point == point && mounted.fstype != "autofs").count()
+    }
+
     /// Whether it is mounted, whatever it is; of swap space, whether it is used.
     pub(super) fn has(&self, want: &Mount, machine: &dyn Inspect) -> Result<bool, Error> {
         if !want.is_swap() {

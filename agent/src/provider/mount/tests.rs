@@ -96,6 +96,30 @@ fn a_new_one_gets_a_line_and_is_mounted() {
 }
 
 #[test]
+fn below_another_root_nothing_is_said_to_be_mounted() {
+    let mut bench = crate::enforce::bench::Bench::directory();
+    std::fs::create_dir(bench.dir().join("etc")).unwrap();
+    let attributes = [("device", Value::from("/dev/vdb")), ("fstype", "ext4".into())];
+    bench.add("mount", "/srv/data", &attributes.into());
+    let events = bench.run(holdfast_catalog::report::Mode::Enforce).events;
+    let shown = |event: &holdfast_catalog::report::Event| (event.is.clone(), event.should.clone());
+    assert_eq!(shown(&events[0]), (Some("absent".to_owned()), Some("present".to_owned())));
+}
+
+#[test]
+fn what_is_mounted_over_it_is_told() {
+    let over = "31 30 0:50 / /srv/data rw,noatime - ext4 /dev/vdb rw\n";
+    let double = machine(LINES, &format!("{DATA}{over}"), "");
+    let Plan::InSync(said) = trial::plan(&Mounts, &double, &data(&[])).unwrap() else {
+        panic!("it is mounted")
+    };
+    assert!(
+        said[0].note.as_deref().unwrap().starts_with("2 file systems are mounted over each other"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn each_field_is_changed_alone_and_the_rest_of_the_file_stays() {
     let changed = |name: &str, value: Value, line: &str| {
         let double = machine(LINES, "", DATA);

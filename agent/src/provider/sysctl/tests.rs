@@ -68,6 +68,14 @@ fn a_list_of_ports_is_as_wanted_as_the_kernel_joins_it() {
 }
 
 #[test]
+fn the_directory_of_the_settings_is_made_where_an_image_lacks_it() {
+    let double = Double::new(|_| Some(said("")));
+    double.put("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n");
+    assert!(trial::mend(&Settings, &double, &setting(&[])).unwrap().failed.is_empty());
+    assert_eq!(changes(&double, &setting(&[])), [""; 0]);
+}
+
+#[test]
 fn the_kernel_and_the_file_are_seen_by_themselves() {
     let live = machine("4096\t87380\t6291456\n", Some(TEXT));
     assert_eq!(changes(&live, &setting(&[])), ["value: 4096 87380 6291456 -> 4096 131072 6291456"]);
