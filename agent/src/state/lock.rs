@@ -50,8 +50,16 @@ impl Held {
 pub struct Lock {
     /// What was in the way of it, where anything was.
     pub note: Option<String>,
-    #[allow(dead_code, reason = "held, never read")]
     held: [Option<OwnedFd>; 2],
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that is being started has them open as well until it is another program: closing alone would not free them.
+        for held in self.held.iter().flatten() {
+            let _freed = rustix::fs::flock(held, FlockOperation::Unlock);
+        }
+    }
 }
 
 impl StateDir {
@@ -194,7 +202,7 @@ mod tests {
             let (_parent, state) = open();
             make(&state.path().join("lock"));
             assert_eq!(state.holder(Held::Run), None, "{word}");
-            let note = state.lock().unwrap().note.unwrap();
+            let note = state.lock().unwrap().note.clone().unwrap();
             assert!(note.contains(word) && note.contains("put aside as"), "{note}");
             assert!(state.path().join("lock").is_file());
             assert_eq!(state.lock().unwrap().note, None, "{word}");
