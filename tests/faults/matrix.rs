@@ -159,6 +159,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "dpkg is locked, was interrupted, or a script fails",
         By(&[
             "f23_a_lock_that_others_hold_is_waited_for_once_and_all_fail_with_who_holds_it",
+            "f23_locks_for_which_apt_does_not_wait_are_waited_for",
             "f23_a_failing_script_s_own_words_are_told_with_its_package",
             "an_interrupted_dpkg_is_put_in_order_first_and_that_is_said",
             "f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again",
