@@ -265,7 +265,7 @@ impl Scene {
             self.holdfast(told, tried, "poke", &["--commit", &id]);
             self.agent(told, tried, "run", &["--once"]);
         }
-        for words in ["status", "doctor", "facts"] {
+        for words in ["status", "doctor", "facts", "reports"] {
             self.agent(told, tried, words, &[]);
         }
     }

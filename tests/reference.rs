@@ -12,7 +12,7 @@ const AGENT_EXIT_CODES: &[(u8, &str)] = &[
     (0, "nothing failed; with `--detailed-exitcodes`: nothing to do"),
     (
         1,
-        "a resource failed, there was no run, the server refused a new catalog, or the output cannot be written",
+        "a resource failed or was skipped, there was no run, the server refused a new catalog, or the output cannot be written",
     ),
     (2, "with `--detailed-exitcodes`: changed, or would change"),
     (4, "with `--detailed-exitcodes`: failed"),

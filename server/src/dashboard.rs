@@ -59,7 +59,7 @@ pub struct State {
     names: Vec<String>,
     readiness: readiness::Readiness,
     /// Pages are drawn by as many threads as the machine has for it: one more would only slow all.
-    drawing: Semaphore,
+    drawing: Arc<Semaphore>,
     hashing: password::Hashing,
     listening: live::Listening,
     reading: reading::Reading,
@@ -78,7 +78,7 @@ impl State {
             attempts: attempts::Attempts::default(),
             strangers: entry::Strangers::default(),
             names: Vec::new(),
-            drawing: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            drawing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             hashing: password::Hashing::default(),
             listening: live::Listening::default(),
             reading: reading::Reading::default(),
@@ -100,7 +100,12 @@ impl State {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, page::Error> {
-        let _turn = self.drawing.acquire().await.map_err(|_| page::Error::Busy)?;
+        let turn = self.drawing.clone().acquire_owned().await.map_err(|_| page::Error::Busy)?;
+        // The work goes on where nobody waits for it any more, and so does its turn.
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
         web::block(work).await.map_err(|_| page::Error::Busy)
     }
 

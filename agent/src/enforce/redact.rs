@@ -49,6 +49,8 @@ impl Redact {
     pub(super) fn of_all<'a>(resources: impl Iterator<Item = (&'a str, &'a Attributes)> + Clone) -> Self {
         let secrets = resources.clone().flat_map(|(_, attributes)| all(attributes));
         let (secrets, mut words): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.len() >= TELLING);
+        let lines = secrets.iter().flat_map(|secret| secret.lines()).map(|line| line.trim().to_owned());
+        words.extend(lines.filter(|line| line.len() < TELLING));
         words.retain(|word| word.len() >= SHORT);
         words.sort_unstable();
         words.dedup();
@@ -204,6 +206,9 @@ mod tests {
         let others =
             attributes(vec![secret("root"), secret("app"), secret("titled"), Value::from("owner=root")]);
         let all = Redact::of_all([("/etc/app.ini", &settings), ("titled", &others)].into_iter());
+        let of_lines = attributes(secret("long enough\n  pw9Xq\n"));
+        let of_lines = Redact::of_all([("/etc/pw", &of_lines)].into_iter());
+        assert_eq!(of_lines.text("it is pw9Xq".into()), "it is [sensitive]");
         for (said, shown) in [
             ("bad value: password = hunter2", "bad value: password = [sensitive]"),
             ("'hunter2' hunter2", "'[sensitive]' [sensitive]"),

@@ -137,17 +137,21 @@ impl Provider for Settings {
 /// The key as it is to be written where a part of it has a dot, such as the interface `eth0.1`; none where no such setting is
 /// there.
 fn meant(key: &SysctlKey, machine: &dyn Inspect) -> Option<String> {
-    let mut place = PathBuf::from("/proc/sys");
-    let mut parts: Vec<&str> = key.name().split('/').collect();
-    while !parts.is_empty() {
-        let taken = (1..=parts.len()).find(|count| {
-            let path = place.join(parts[..*count].join("."));
-            machine.lstat(&path).is_ok_and(|stat| stat.is_some())
-        })?;
-        place.push(parts[..taken].join("."));
-        parts.drain(..taken);
-    }
+    let parts: Vec<&str> = key.name().split('/').collect();
+    let place = place_of(&parts, Path::new("/proc/sys"), machine)?;
     place.strip_prefix("/proc/sys").ok()?.to_str().map(str::to_owned)
+}
+
+/// Where a setting is whose parts may belong together: beside `eth0.1` there is `eth0`, so that each way is tried.
+fn place_of(parts: &[&str], below: &Path, machine: &dyn Inspect) -> Option<PathBuf> {
+    if parts.is_empty() {
+        return Some(below.to_owned());
+    }
+    (1..=parts.len()).find_map(|count| {
+        let place = below.join(parts[..count].join("."));
+        let is_there = machine.lstat(&place).is_ok_and(|stat| stat.is_some());
+        is_there.then(|| place_of(&parts[count..], &place, machine)).flatten()
+    })
 }
 
 /// Why the kernel does not show a value.
@@ -180,9 +184,10 @@ fn refused(want: &Sysctl, value: &str, error: Error) -> Error {
     let Error::Command { said, .. } = &error else { return error };
     let place = format!("{}: ", want.title.path());
     match said.trim().rsplit_once(&place) {
-        Some((_, why)) => {
+        Some((_, why @ ("Invalid argument" | "Numerical result out of range"))) => {
             Error::Refused(format!("the kernel does not take `{value}` for {}: {why}", want.title))
         }
+        Some((_, why)) => Error::Refused(format!("cannot write {}: {why}", want.title.path())),
         None => error,
     }
 }

@@ -114,7 +114,7 @@ impl From<EnrollError> for Refused {
             EnrollError::Request(_) => (StatusCode::BAD_REQUEST, "bad-csr"),
             EnrollError::TooLate => (StatusCode::FORBIDDEN, "certificate-expired"),
             EnrollError::KeyUsedBefore => (StatusCode::BAD_REQUEST, "key-used"),
-            EnrollError::TooOften => return Self::too_many(3600),
+            EnrollError::TooOften => (StatusCode::TOO_MANY_REQUESTS, "too-many-certificates"),
             EnrollError::Refused(refusal) => return (*refusal).into(),
             EnrollError::Authority(_) | EnrollError::Store(_) => return Self::internal(&error),
         };

@@ -134,7 +134,7 @@ impl Live {
             if stands.as_ref() != Some(&self.stands()) {
                 let is_first = stands.replace(self.stands()).is_none();
                 if let Some(newer) = self.skipped_for(commit, is_first).await {
-                    return Ok(Judged::Skipped(newer));
+                    return Ok(self.past(commit).await?.unwrap_or(Judged::Skipped(newer)));
                 }
             }
             // Whoever missed some happenings looks again as well.
@@ -150,12 +150,17 @@ impl Live {
 
     /// What became of a commit that does not come: it may have been here, or stand behind one that is.
     async fn not_come(&self, commit: &str) -> store::Result<Judged> {
-        if let Some(row) = self.row_of(commit).await? {
-            let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
-            return Ok(Judged::Past(row.status, in_force));
+        if let Some(past) = self.past(commit).await? {
+            return Ok(past);
         }
         let skipped = self.skipped_for(commit, false).await;
         Ok(skipped.map_or_else(|| Judged::NotCome(self.hindrance()), Judged::Skipped))
+    }
+
+    /// What was said of a commit that was judged before.
+    async fn past(&self, commit: &str) -> store::Result<Option<Judged>> {
+        let in_force = self.in_force().map(|in_force| in_force.commit().to_owned());
+        Ok(self.row_of(commit).await?.map(|row| Judged::Past(row.status, in_force)))
     }
 
     /// Why no commit comes now.

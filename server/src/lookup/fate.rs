@@ -155,7 +155,10 @@ impl<'a> Search<'a> {
         }
         match () {
             () if leaf.as_str().is_some_and(|text| self.knocks(text)) => Fate::TakesAway,
-            () if leaf.is_null() && self.null_hides(level, path) => Fate::Null,
+            () if leaf.is_null() && self.null_hides(level, path) => match self.why_not(leaf, level, path) {
+                Fate::Overruled(by) if by < level && self.is_decided(path) => Fate::Overruled(by),
+                _ => Fate::Null,
+            },
             () if numbers(leaf).is_some_and(|number| self.used.contains(&number)) => Fate::Used,
             // as a level's whole value, it says nothing where only maps or lists are merged
             () if leaf.is_null() && path.is_empty() && matches!(self.how, Merge::Unique | Merge::Hash) => {
@@ -163,6 +166,17 @@ impl<'a> Search<'a> {
             }
             () => self.why_not(leaf, level, path),
         }
+    }
+
+    /// Whether what the answer has at a place is merged with nothing, so that whatever stands below its level hides nothing.
+    fn is_decided(&self, path: &[At<'_>]) -> bool {
+        let at = |value: &'a Value, at: &At<'_>| match at {
+            At::Key(key) => value.get(key),
+            At::Item(..) => None,
+        };
+        let found = self.answer.and_then(|answer| path.iter().try_fold(answer, at));
+        let is_merged = |value: &Value| matches!(value.kind, Kind::Map(_) | Kind::List(_));
+        matches!(self.how, Merge::Hash) || found.is_some_and(|value| !is_merged(value))
     }
 
     fn null_hides(&self, level: usize, path: &[At<'_>]) -> bool {
@@ -340,6 +354,7 @@ mod tests {
             ["Used", "Overruled(0) a, Used \"b.c\""]
         );
         assert_eq!(fates!(Merge::Hash; {"a": null} {"a": 1, "b": 2}), ["Null", "Hidden(0) a, Used b"]);
+        assert_eq!(fates!(Merge::Hash; {"a": 1} {"a": null}), ["Used", "Overruled(0)"]);
         assert_eq!(fates!(Merge::Hash; {"a": 1} null {"b": 2}), ["Used", "Gone", "Used"]);
         assert_eq!(fates!(Merge::Unique; null ["a"]), ["Null", "Hidden(0)"]);
     }
@@ -347,6 +362,7 @@ mod tests {
     #[test]
     fn deep_names_who_overrules_knocks_out_and_hides() {
         let whole = deep(MapsInLists::Whole);
+        assert_eq!(fates!(whole; {"a": 1} {"a": null}), ["Used", "Overruled(0)"]);
         assert_eq!(
             fates!(whole; {"s": {"x": 1}} {"s": {"x": 2, "y": 3}, "t": 4}),
             ["Used", "Overruled(0) s.x, Used s.y, Used t"]

@@ -198,19 +198,17 @@ impl<'r> Reading<'r> {
             let tree = self.repository.find_tree(id).map_err(|error| unread(&folder, &error))?;
             for entry in tree.iter() {
                 let entry = entry.map_err(|error| unread(&folder, &error))?;
-                let Ok(name) = std::str::from_utf8(entry.filename()) else {
-                    let name = String::from_utf8_lossy(entry.filename());
-                    self.ignored
-                        .push(Ignored { path: below(&folder, &name), what: "a name that is not UTF-8" });
-                    continue;
-                };
-                let path = below(&folder, name);
+                let path = below(&folder, &String::from_utf8_lossy(entry.filename()));
                 if !self.walked.note(&path) {
                     if self.walked.is_full(&folder) {
                         break;
                     }
                     continue;
                 }
+                let Ok(name) = std::str::from_utf8(entry.filename()) else {
+                    self.ignored.push(Ignored { path, what: "a name that is not UTF-8" });
+                    continue;
+                };
                 let (kind, id) = (entry.mode().kind(), entry.object_id());
                 if !self.is_taken(&folder, name, &path) {
                     continue;

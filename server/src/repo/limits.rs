@@ -61,19 +61,29 @@ pub(super) struct Walked {
     parts: HashMap<String, u64>,
     /// How many of all the rest together.
     rest: u64,
+    /// How many of everything: one tree may stand in a thousand parts.
+    all: u64,
 }
 
 impl Walked {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, parts: HashMap::new(), rest: 0 }
+        Self { limits, parts: HashMap::new(), rest: 0, all: 0 }
     }
 
     /// Whether there is no need to see more of the part that a path belongs to.
     pub(super) fn is_full(&self, path: &str) -> bool {
-        match part(path) {
-            Some(part) => self.parts.get(part).is_some_and(|entries| *entries > 2 * self.limits.part.files),
-            None => self.rest > 2 * self.limits.rest.files,
-        }
+        self.is_over()
+            || match part(path) {
+                Some(part) => {
+                    self.parts.get(part).is_some_and(|entries| *entries > 2 * self.limits.part.files)
+                }
+                None => self.rest > 2 * self.limits.rest.files,
+            }
+    }
+
+    /// Whether nothing more is read of anything.
+    fn is_over(&self) -> bool {
+        self.all > 2 * (self.limits.parts.files + self.limits.rest.files)
     }
 
     /// Counts an entry; false where it is one too many.
@@ -83,6 +93,7 @@ impl Walked {
             None => &mut self.rest,
         };
         *entries = if path.len() > MAX_PATH { u64::MAX } else { entries.saturating_add(1) };
+        self.all += 1;
         !self.is_full(path)
     }
 
@@ -234,6 +245,10 @@ impl Limits {
             let unread = || Part { first: part.into(), amount: Amount::default() };
             parts.entry(part).or_insert_with(unread).amount.leave();
         }
+        if walked.is_over() {
+            let reason = format!("the repository has more files and folders than are read; {CURE}");
+            refused.commit.get_or_insert((None, reason.into()));
+        }
         if walked.rest > 2 * self.rest.files {
             rest.leave();
         }
@@ -335,7 +350,10 @@ impl Amount {
     /// What is too much, in words.
     fn beyond(self, most: Self) -> Option<String> {
         if self.files == u64::MAX {
-            Some(format!("has more files and folders than are read, and {} files are the most", most.files))
+            Some(format!(
+                "has more files and folders than are read ({} files are the most), or a path of more than {MAX_PATH} bytes",
+                most.files
+            ))
         } else if self.files > most.files {
             Some(format!("has {} files, and {} are the most", self.files, most.files))
         } else if self.bytes > most.bytes {

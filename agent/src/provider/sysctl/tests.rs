@@ -168,6 +168,7 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     assert!(matches!(&plan, Plan::Pending(why) if why.contains("module")), "{plan:?}");
     let dotted = machine("", None);
     dotted.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
+    dotted.put("/proc/sys/net/ipv4/conf/eth0/rp_filter", "0\n");
     let plan =
         trial::plan(&Settings, &dotted, &want("net.ipv4.conf.eth0.1.rp_filter", &[("value", 1.into())]));
     let help = "write it as `net/ipv4/conf/eth0.1/rp_filter`";

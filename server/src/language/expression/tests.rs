@@ -407,6 +407,7 @@ fn an_unknown_name_is_told_with_what_may_be_meant() {
     let scope: Map = [("node", Value::from(1)), ("port", Value::from(80))].map(|(k, v)| (k.into(), v)).into();
     for (source, help) in [
         ("HOME", "for a shell's variable write `$${HOME}`, which stays `${HOME}`"),
+        ("PORT", "did you mean `port`?"),
         ("customer", "of the node it is `node.customer`"),
         ("pport", "did you mean `port`?"),
         ("nginx", "the names here are `node` and `port`; a text stands in quotes: 'text'"),

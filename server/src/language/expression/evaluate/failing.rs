@@ -59,9 +59,11 @@ pub(in crate::language) fn unknown_in_expression(
 ) -> Fault {
     let is_of_a_shell = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     let fault = unknown_name(name, span, scope);
-    match is_of_a_shell {
-        true => fault.help(format!("for a shell's variable write `$${{{name}}}`, which stays `${{{name}}}`")),
-        false => fault,
+    let in_small = scope.names().into_iter().find(|known| known.eq_ignore_ascii_case(name));
+    match in_small {
+        _ if !is_of_a_shell => fault,
+        Some(known) => fault.help(format!("did you mean `{known}`?")),
+        None => fault.help(format!("for a shell's variable write `$${{{name}}}`, which stays `${{{name}}}`")),
     }
 }
 
@@ -82,7 +84,7 @@ pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: 
 /// What there is instead of a name that nothing here has.
 fn known(name: &str, names: &[Arc<str>]) -> String {
     const MOST: usize = 12;
-    let of_node = ["certname", "customer", "reseller", "role", "stage", "labels"];
+    let of_node = ["certname", "customer", "reseller", "role", "stage", "environment", "labels"];
     if of_node.contains(&name) && names.iter().any(|known| **known == *"node") {
         return format!("of the node it is `node.{name}`");
     }
