@@ -193,7 +193,7 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
             assert!(shown.contains("\\u{202e}") && shown.contains(".toml:1:1"), "{shown}");
         }
         let mut out = Vec::new();
-        json_lines(&[hostile.clone()], &mut out).unwrap();
+        json_lines(std::slice::from_ref(&hostile), &mut out).unwrap();
         let json = String::from_utf8(out).unwrap();
         assert!(!json.chars().any(|c| harmless::steers(c) && c != '\n'), "{json}");
         assert_eq!(serde_json::from_str::<Diagnostic>(&json).unwrap(), hostile);

@@ -28,7 +28,7 @@ pub(super) enum Redact {
         /// Replaced where they stand as words.
         words: Vec<String>,
         /// Of the secrets, in what tools say.
-        pieces: Pieces,
+        pieces: Box<Pieces>,
     },
     /// One is too short to be told from other text.
     Everything,
@@ -75,7 +75,7 @@ impl Redact {
         secrets.extend(lines.into_iter().filter(|line| line.len() >= least));
         secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         secrets.dedup();
-        let pieces = Pieces::of(secrets.iter().map(String::as_str), piece);
+        let pieces = Box::new(Pieces::of(secrets.iter().map(String::as_str), piece));
         Self::These { secrets, words, pieces }
     }
 

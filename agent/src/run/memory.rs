@@ -149,7 +149,7 @@ fn take_back(state: &StateDir, dir: &StateDir) -> Vec<String> {
         match moved(&lent, dir) {
             Ok(()) => drop(std::fs::remove_dir_all(&place)),
             Err(error) => {
-                notes.push(format!("what is remembered in {} stays there: {error}", place.display()))
+                notes.push(format!("what is remembered in {} stays there: {error}", place.display()));
             }
         }
     }

@@ -76,7 +76,7 @@ impl StateDir {
     /// # Errors
     /// Where another process has it: which, and since when.
     pub fn take(&self, held: Held) -> Result<Lock, Error> {
-        let directory = self.open_directory(held).filter(|directory| is_lockable(directory));
+        let directory = self.open_directory(held).filter(is_lockable);
         let directory = directory.map(|directory| self.flock(directory, held)).transpose()?;
         let place = self.path.join(held.file());
         let is_odd = place.symlink_metadata().is_ok_and(|found| !found.is_file());
@@ -193,7 +193,8 @@ mod tests {
         let fifo = |path: &Path| {
             rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
         };
-        let odd: [(&str, &dyn Fn(&Path)); 3] = [
+        type Odd<'a> = (&'a str, &'a dyn Fn(&Path));
+        let odd: [Odd<'_>; 3] = [
             ("a FIFO", &fifo),
             ("a directory", &|path| std::fs::create_dir_all(path.join("x")).unwrap()),
             ("a link", &|path| symlink("/nowhere", path).unwrap()),

@@ -155,10 +155,10 @@ fn what_nothing_that_a_tenant_writes_would_cure_is_the_operators_at_a_first_comm
 fn what_comes_with_a_tenants_data_as_it_was_is_the_operators_wherever_it_stands() {
     let web = BASE[3].1;
     let narrow = web.replace("name = { type = \"String\"", "name = { type = \"Enum['Birch']\"");
-    assert_eq!(in_turn(&[&[], &[(WEB, &narrow)]])[1].0, false, "a good value that fits no more");
+    assert!(!in_turn(&[&[], &[(WEB, &narrow)]])[1].0, "a good value that fits no more");
     // with another of the tenant's values in the same commit
     let changed = "[profile.web]\nmode = \"0600\"\nname = \"Acme\"\n";
-    assert_eq!(in_turn(&[&[], &[(WEB, &narrow), (ACME, changed)]])[1].0, false);
+    assert!(!in_turn(&[&[], &[(WEB, &narrow), (ACME, changed)]])[1].0);
     // the tenant's own, beside what operators change
     let bad = "[profile.web]\nname = 1\n";
     assert_eq!(in_turn(&[&[], &[(ACME, bad), (WEB, &format!("{web}[file.\"/a\"]\n"))]])[1], taken(ACMES));

@@ -65,7 +65,10 @@ impl<'m> Debts<'m> {
         turns: &Turns<'_>,
     ) {
         // Each has its part, whether or not one before it brought news.
-        let is_news = off.fold(false, |news, index| self.add(index, subjects, turns) || news);
+        let mut is_news = false;
+        for index in off {
+            is_news |= self.add(index, subjects, turns);
+        }
         if is_news {
             self.memory.write_owed(&self.written);
         }

@@ -12,9 +12,9 @@ fn what_an_earlier_node_left_is_no_drift_of_the_next_one() {
     bench.run(Mode::Enforce);
     std::fs::write(bench.state().join("owed.json"), r#"{"version":2,"owed":{}}"#).unwrap();
     std::fs::write(bench.state().join("unended"), "2026-11-29T03:00:00Z\n").unwrap();
-    assert!(disown(&bench.state()).unwrap());
+    assert!(disown(bench.state()).unwrap());
     assert!(!bench.state().join("owed.json").exists() && !bench.state().join("unended").exists());
-    assert!(!disown(&bench.state()).unwrap(), "there is nothing left of it");
+    assert!(!disown(bench.state()).unwrap(), "there is nothing left of it");
     std::fs::write(bench.dir().join("a"), "by hand").unwrap();
     let findings = bench.run(Mode::Enforce);
     assert_eq!((findings.counts.changed, findings.counts.corrective), (1, 0), "{:?}", findings.events);
@@ -38,7 +38,7 @@ fn the_secrets_of_an_earlier_node_are_not_shown_to_the_next_one() {
         };
         bench.run(Mode::Enforce);
         assert!(bench.read("app.conf").unwrap().contains(SECRET));
-        disown(&bench.state()).unwrap();
+        disown(bench.state()).unwrap();
         bench.catalog.resources.clear();
         match is_line {
             true => bench.add("file_line", "another", &line("password=plain".into())),

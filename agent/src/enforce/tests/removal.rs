@@ -21,18 +21,18 @@ fn pairs() -> Vec<(Said, Said, &'static str)> {
     let home = [("home", Value::from("/srv/l/t1")), ("manage_home", true.into())];
     vec![
         (
-            gone("file", "/data/app", &[force.clone()]),
-            file("/srv/app/conf", &[mode.clone()]),
+            gone("file", "/data/app", std::slice::from_ref(&force)),
+            file("/srv/app/conf", std::slice::from_ref(&mode)),
             "`/srv/app` leads to `/data/app`",
         ),
         (
-            gone("archive", "/data/app", &[force.clone()]),
-            file("/srv/app/conf", &[mode.clone()]),
+            gone("archive", "/data/app", std::slice::from_ref(&force)),
+            file("/srv/app/conf", std::slice::from_ref(&mode)),
             "`/srv/app` leads to `/data/app`",
         ),
         (
             file("/data/app", &[("target", "/elsewhere".into()), force.clone()]),
-            file("/data/app/conf", &[mode.clone()]),
+            file("/data/app/conf", std::slice::from_ref(&mode)),
             "wants `/data/app/conf`;",
         ),
         (

@@ -286,7 +286,8 @@ fn what_others_manage_in_it_is_left_to_them_as_finely_as_they_manage_it() {
         "mkdir app-1/dir; echo c >app-1/conf; echo d >app-1/lines; echo g >app-1/gone; tar -czf a.tgz app-1";
     let mut bench = bench(&format!("{APP}; {pack}"));
     add(&mut bench, "a.tgz", &[("strip", 1.into()), ("owner", "1".into())]);
-    let managed: [(&str, &str, Vec<(&str, Value)>); 6] = [
+    type Managed<'a> = (&'a str, &'a str, Vec<(&'a str, Value)>);
+    let managed: [Managed<'_>; 6] = [
         ("file", "conf", vec![("content", "managed\n".into())]),
         ("file", "gone", vec![("ensure", "absent".into())]),
         ("file", "dir", vec![("ensure", "directory".into()), ("mode", "0700".into())]),

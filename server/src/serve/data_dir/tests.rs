@@ -75,7 +75,7 @@ impl Damaged {
         match damage {
             OtherOwner => chown(path, Some(1), Some(1)).unwrap(),
             OpenMode => fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap(),
-            _ => fs::set_permissions(path, Permissions::from_mode(0)).unwrap(),
+            _ => fs::set_permissions(path, Permissions::from_mode(0o0)).unwrap(),
         }
     }
 
