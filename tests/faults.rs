@@ -19,8 +19,12 @@ use holdfast_catalog::report::Status;
 
 const NODE: &str = "killed.acme.example";
 
-/// So many points take about a minute, and a command on a host may take no more than a quarter of an hour.
-const AT_ONCE: usize = 100;
+/// So many points take a few minutes, and a command on a host may take no more than a quarter of an hour.
+const AT_ONCE: usize = 50;
+
+/// A kill with the run after it takes three seconds, since a restarted service is watched: continuous integration tries so
+/// many, from the beginning of a run to its end, and `HOLDFAST_KILLS=all` all of them.
+const SAMPLE: usize = 150;
 
 /// Everything that runs on the host, as functions.
 const SCRIPT: &str = include_str!("faults/sweep.sh");
@@ -28,7 +32,7 @@ const SCRIPT: &str = include_str!("faults/sweep.sh");
 /// What the service reads when it starts.
 const CONFIG: &str = "/etc/holdfast-sample.conf";
 
-/// Fewer kills than this prove too little.
+/// A run with fewer points than this proves too little.
 const FEWEST: usize = 200;
 
 #[test]
@@ -45,6 +49,8 @@ fn killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest() {
     let new = files(&sweep(host, "look", ""));
     assert!(old != new && points.len() >= FEWEST, "{} points are too few: {points:#?}", points.len());
 
+    let every = if std::env::var_os("HOLDFAST_KILLS").is_some() { 1 } else { points.len().div_ceil(SAMPLE) };
+    let points: Vec<String> = points.into_iter().step_by(every).collect();
     let (mut killed, mut owed) = (0, 0);
     let mut broken = Vec::new();
     for some in points.chunks(AT_ONCE) {
@@ -62,11 +68,11 @@ fn killed_anywhere_every_file_is_whole_and_the_next_run_does_the_rest() {
     assert!(broken.is_empty(), "{} of {} kills did harm:\n{}", broken.len(), points.len(), broken.join("\n"));
     // Written past the capture of a passing test's output: the number is part of what is proven.
     let said = format!(
-        "the agent was killed at {killed} of {} mutating system calls, {owed} times with a restart owed",
+        "the agent was killed at {killed} of {} mutating system calls (one in {every}), {owed} times with a restart owed",
         points.len()
     );
     writeln!(std::io::stderr(), "{said}").unwrap();
-    assert!(killed >= FEWEST && owed > 0, "{said}");
+    assert!(10 * killed >= 9 * points.len() && owed > 0, "{said}");
 }
 
 #[test]
