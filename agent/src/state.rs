@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn open() -> (tempfile::TempDir, StateDir) {
+    pub(super) fn open() -> (tempfile::TempDir, StateDir) {
         let parent = tempfile::tempdir().unwrap();
         let state = StateDir::open(&parent.path().join("var/agent")).unwrap();
         (parent, state)

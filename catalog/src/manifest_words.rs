@@ -69,6 +69,9 @@ pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
 /// Their names.
 pub const METAPARAMETERS: &[&str] = &Keyword::names(ON_EVERY_RESOURCE);
 
+/// What `node` has in expressions.
+pub const NODE: &[&str] = &["certname", "customer", "environment", "labels", "reseller", "role", "stage"];
+
 /// Kept for later, and the names that expressions see.
 pub const RESERVED: &[&str] = &[
     "policy",

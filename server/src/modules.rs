@@ -6,6 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
+use holdfast_catalog::resource::definitions;
 
 use crate::language::manifest::{Manifest, ManifestKind, ManifestName};
 use crate::language::types::{Defines, Field, Need, Type};
@@ -67,6 +68,17 @@ impl Modules {
     /// A class by its full name.
     pub fn class(&self, name: &str) -> Option<&Arc<Manifest>> {
         self.get(name).filter(|manifest| manifest.kind == ManifestKind::Class)
+    }
+
+    /// A define by its full name.
+    pub fn define(&self, name: &str) -> Option<&Arc<Manifest>> {
+        self.get(name).filter(|manifest| manifest.kind == ManifestKind::Define)
+    }
+
+    /// What the first word of a block's header may be: all resource types, and all defines.
+    pub fn type_names(&self) -> impl Iterator<Item = &str> {
+        let defines = self.0.defines.keys().map(|name| &**name);
+        definitions().iter().map(|def| def.name).chain(defines)
     }
 
     /// All manifests, in the order of their names.

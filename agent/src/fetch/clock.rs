@@ -13,6 +13,10 @@ use crate::identity::now;
 /// Clocks that are so far apart are not right both: an answer takes less, and certificates begin so long before they are made.
 const APART: SignedDuration = SignedDuration::from_mins(30);
 
+/// How to tell whose clock it is.
+pub(super) const TELL: &str =
+    "run `date -u` on both, beside a clock that is right, and set the one that is off";
+
 /// What both clocks said at the last answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Clocks(Arc<Mutex<Option<Said>>>);
@@ -46,7 +50,7 @@ impl Said {
         (ahead.abs() > APART).then(|| {
             format!(
                 "the clock of this machine is {} {} that of the server (here it was {:.0}, and there {:.0}): what is said of \
-                 times goes by both; run `date -u` on both, beside a clock that is right, and set the one that is off",
+                 times goes by both; {TELL}",
                 state::span(ahead.abs()),
                 if ahead.is_positive() { "ahead of" } else { "behind" },
                 self.here,

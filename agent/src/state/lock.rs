@@ -135,13 +135,8 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::Path;
 
+    use super::super::tests::open;
     use super::*;
-
-    fn open() -> (tempfile::TempDir, StateDir) {
-        let parent = tempfile::tempdir().unwrap();
-        let state = StateDir::open(&parent.path().join("var/agent")).unwrap();
-        (parent, state)
-    }
 
     /// The words of whom a second one is kept out by.
     fn kept_out(state: &StateDir, held: Held) -> String {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::{TypeDef, definitions};
+use holdfast_catalog::resource::TypeDef;
 
 use crate::excerpt::Excerpts;
 use crate::inventory::Inventory;
@@ -209,10 +209,7 @@ impl Program {
 
     /// What the first word of a block's header names.
     pub(super) fn sort(&self, word: &str) -> Option<Sort<'_>> {
-        TypeDef::find(word).map(Sort::Type).or_else(|| {
-            let define = self.modules.get(word).filter(|manifest| manifest.kind == ManifestKind::Define);
-            define.map(Sort::Define)
-        })
+        TypeDef::find(word).map(Sort::Type).or_else(|| self.modules.define(word).map(Sort::Define))
     }
 
     /// A type that nobody knows.
@@ -226,11 +223,8 @@ impl Program {
         if manifest.is_some() {
             return problem.help(format!("include it: [class.\"{word}\"]"));
         }
-        let defines = self.modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Define);
-        let names =
-            definitions().iter().map(|def| def.name).chain(defines.map(|define| define.name.as_str()));
         let keys = ["parameters", "include", "class", "let", "defaults", "doc", "kind"];
-        problem.did_you_mean(word, names.chain(keys))
+        problem.did_you_mean(word, self.modules.type_names().chain(keys))
     }
 
     /// A class that nobody knows.

@@ -26,6 +26,10 @@ fn a_node_has_its_owners_by_the_path() {
     assert_eq!(node.stage, Stage::Test);
     assert_eq!(node.origin.to_string(), "inventory/alpinhost/acme.toml:1:2");
     let value = node.to_value("main");
+    assert_eq!(
+        value.as_map().unwrap().keys().map(|key| &**key).collect::<Vec<_>>(),
+        holdfast_catalog::manifest_words::NODE
+    );
     assert_eq!(value.at_path(["labels", "cluster"]).and_then(Value::as_str), Some("shop"));
 }
 

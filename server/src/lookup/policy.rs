@@ -7,10 +7,9 @@ use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::{ResourceRef, TypeDef, definitions};
+use holdfast_catalog::resource::{ResourceRef, TypeDef};
 
 use crate::language::document::{Entry, Item, unknown_key};
-use crate::language::manifest::ManifestKind;
 use crate::modules::Modules;
 
 /// The keys of `[holdfast]`.
@@ -180,21 +179,19 @@ fn read_one(
 /// A policy for a type that there is not is for nothing, whichever machine reads it.
 fn unknown_type(reference: &ResourceRef, modules: &Modules, origin: &Arc<Origin>) -> Option<Diagnostic> {
     let word = &*reference.type_name;
-    let is_define = |word: &str| modules.get(word).is_some_and(|of| of.kind == ManifestKind::Define);
-    if TypeDef::find(word).is_some() || is_define(word) {
+    let is_known = |word: &str| TypeDef::find(word).is_some() || modules.define(word).is_some();
+    if is_known(word) {
         return None;
     }
     let problem =
         Diagnostic::error("unknown-type", format!("there is no type `{word}`"), Origin::clone(origin));
     let lower = word.to_ascii_lowercase();
-    if TypeDef::find(&lower).is_some() || is_define(&lower) {
+    if is_known(&lower) {
         return Some(
             problem.help(format!("types are written in lower case: `{lower}[{}]`", reference.title)),
         );
     }
-    let defines = modules.manifests().filter(|manifest| manifest.kind == ManifestKind::Define);
-    let names = definitions().iter().map(|def| def.name).chain(defines.map(|define| define.name.as_str()));
-    Some(problem.did_you_mean(word, names))
+    Some(problem.did_you_mean(word, modules.type_names()))
 }
 
 fn read_word(

@@ -88,13 +88,13 @@ impl Walked {
 
     /// Counts an entry; false where it is one too many.
     pub(super) fn note(&mut self, path: &str) -> bool {
-        let entries = match part(path) {
-            Some(part) => self.parts.entry(part.to_owned()).or_default(),
-            None => &mut self.rest,
+        self.all += 1;
+        let (entries, most) = match part(path) {
+            Some(part) => (self.parts.entry(part.to_owned()).or_default(), self.limits.part.files),
+            None => (&mut self.rest, self.limits.rest.files),
         };
         *entries = if path.len() > MAX_PATH { u64::MAX } else { entries.saturating_add(1) };
-        self.all += 1;
-        !self.is_full(path)
+        *entries <= 2 * most && !self.is_over()
     }
 
     /// The parts that were left before their end.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::join::JoinString;
+use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use holdfast_catalog::wire::{self, CatalogAnswer, CatalogRequest, Refusal};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use rustls::pki_types::pem::PemObject as _;
@@ -32,6 +33,27 @@ const REPOSITORY: &[(&str, &str)] = &[
     ("modules/profile/files/web", "the web node's file\n"),
     ("modules/profile/files/mail", "the mail node's file\n"),
 ];
+
+/// What a run reports that changed nothing.
+pub fn report() -> Report {
+    Report {
+        run: uuid::Uuid::from_u128(7),
+        catalog: None,
+        commit: Some("c1".into()),
+        environment: None,
+        mode: Mode::Enforce,
+        source: Source::Server,
+        started: jiff::Timestamp::now(),
+        duration_ms: 5,
+        phases: Default::default(),
+        types: Default::default(),
+        counts: Counts { total: 1, unchanged: 1, ..Counts::default() },
+        events: Vec::new(),
+        error: None,
+        agent: "test".into(),
+        volatile: Default::default(),
+    }
+}
 
 /// A running server with its directories.
 pub struct Fixture {

@@ -1,10 +1,10 @@
 //! What `holdfast check` says of a commit, the server does: one table of faults, and who is told.
 
-use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::report::{Report, Source};
 use holdfast_catalog::state::State;
 use holdfast_catalog::wire::{CatalogAnswer, path};
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, report};
 use crate::admin::{Answer, Outcome, Request};
 use crate::check::check;
 use crate::compile::Program;
@@ -258,23 +258,7 @@ async fn state_of(fixture: &Fixture, name: &str) -> (State, String) {
 
 /// What a machine reports that was given no new catalog.
 fn went_by_the_cache(error: String) -> Report {
-    Report {
-        run: uuid::Uuid::from_u128(7),
-        catalog: None,
-        commit: Some("c1".into()),
-        environment: None,
-        mode: Mode::Enforce,
-        source: Source::Cache,
-        started: jiff::Timestamp::now(),
-        duration_ms: 5,
-        phases: Default::default(),
-        types: Default::default(),
-        counts: Counts { total: 1, unchanged: 1, ..Counts::default() },
-        events: Vec::new(),
-        error: Some(error),
-        agent: "test".into(),
-        volatile: Default::default(),
-    }
+    Report { source: Source::Cache, error: Some(error), ..report() }
 }
 
 #[actix_web::test]

@@ -4,10 +4,8 @@
 use holdfast_catalog::state;
 use jiff::Timestamp;
 
+use crate::fetch::clock::TELL;
 use crate::identity::Validity;
-
-/// How to tell whose clock it is.
-const TELL: &str = "run `date -u` on both, beside a clock that is right, and set the one that is off";
 
 /// The server's certificate begins later than it is here.
 pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> String {

@@ -1,34 +1,14 @@
 //! Polls, contents and reports of well-behaved nodes.
 
 use holdfast_catalog::facts::Facts;
-use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::report::{Counts, Report};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, MAX_REPORT, ReportAnswer, path};
 use reqwest::StatusCode;
 
 use crate::fleet::Inventory as _;
 use crate::live::Happening;
-use crate::serve::fixture::{Fixture, read};
+use crate::serve::fixture::{Fixture, read, report};
 use crate::store::commit::CommitStatus;
-
-fn report() -> Report {
-    Report {
-        run: uuid::Uuid::from_u128(7),
-        catalog: None,
-        commit: Some("c1".into()),
-        environment: None,
-        mode: Mode::Enforce,
-        source: Source::Server,
-        started: jiff::Timestamp::now(),
-        duration_ms: 5,
-        phases: Default::default(),
-        types: Default::default(),
-        counts: Counts { total: 1, unchanged: 1, ..Counts::default() },
-        events: Vec::new(),
-        error: None,
-        agent: "test".into(),
-        volatile: Default::default(),
-    }
-}
 
 #[actix_web::test]
 async fn what_did_not_change_is_not_sent_and_the_live_commit_still_arrives() {

@@ -9,7 +9,7 @@ use holdfast_catalog::value::Kind;
 use super::Hiding;
 use crate::excerpt::masked::{Hidden, Why};
 use crate::language::document::{Content, Document, Entry, Item};
-use crate::language::manifest::{Manifest, ManifestKind, TOP, may_be_secret};
+use crate::language::manifest::{Manifest, TOP, may_be_secret};
 use crate::language::types::Type;
 use crate::modules::Modules;
 
@@ -118,10 +118,9 @@ impl<'a> Hiding<'a> {
     }
 
     fn taker(&self, word: &str) -> Taker<'a> {
-        let define = || self.modules.get(word).filter(|manifest| manifest.kind == ManifestKind::Define);
         match TypeDef::find(word) {
             Some(def) => Taker::Resource(def),
-            None => define().map_or(Taker::Nobody, |define| Taker::Manifest(define)),
+            None => self.modules.define(word).map_or(Taker::Nobody, |define| Taker::Manifest(define)),
         }
     }
 

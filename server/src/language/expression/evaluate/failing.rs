@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use holdfast_catalog::manifest_words::NODE;
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::expression::function;
@@ -84,8 +85,7 @@ pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: 
 /// What there is instead of a name that nothing here has.
 fn known(name: &str, names: &[Arc<str>]) -> String {
     const MOST: usize = 12;
-    let of_node = ["certname", "customer", "reseller", "role", "stage", "environment", "labels"];
-    if of_node.contains(&name) && names.iter().any(|known| **known == *"node") {
+    if NODE.contains(&name) && names.iter().any(|known| **known == *"node") {
         return format!("of the node it is `node.{name}`");
     }
     let mut listed: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
