@@ -68,7 +68,9 @@ impl Memory {
 /// What is said of a doubt, by its mark.
 pub(super) fn words(mark: &str) -> String {
     let why = match mark {
-        PUT_BACK => "the server has reports of later runs than the agent's state, which was put back from an older copy".to_owned(),
+        PUT_BACK => "the server has reports of later runs than the agent's state knows of: it was put back from an older copy, or \
+                     could not be written until this machine was booted"
+            .to_owned(),
         began => format!(
             "an earlier run, begun {}, did not end: what it changed is in no report",
             to_the_second(began)
@@ -80,7 +82,9 @@ pub(super) fn words(mark: &str) -> String {
 /// What is said of a change that would be drift, were it not for the doubt.
 pub(super) fn of_a_change(mark: &str) -> String {
     match mark {
-        PUT_BACK => "perhaps drift: the agent's state was put back from an older copy, and a later run may have left it so".to_owned(),
+        PUT_BACK => "perhaps drift: the agent's state was put back from an older copy, or could not be kept, and a later run may \
+                     have left it so"
+            .to_owned(),
         began => {
             format!("perhaps drift: the run begun {} did not end, and may have put it off", to_the_second(began))
         }
