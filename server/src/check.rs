@@ -78,6 +78,11 @@ impl Checked {
         self.fatal.is_empty() && self.tenants.is_empty() && self.nodes.is_empty()
     }
 
+    /// Whether the compile of a node found anything to say.
+    fn tells_of(&self, certname: &Certname) -> bool {
+        self.nodes.contains_key(certname) || self.of_nodes.contains_key(certname)
+    }
+
     /// Adds a problem that shows without a compile.
     fn note(&mut self, program: &Program, problem: Diagnostic) {
         match (problem.severity, blame::is_in_tenants_file(program, &problem)) {

@@ -59,6 +59,11 @@ impl<'a> Change<'a> {
         self.before.inventory().get(&node.certname).is_some_and(|before| before.is_same(node))
     }
 
+    /// Whether the inventory declares a node elsewhere than before: what was said of it names the old place.
+    pub(super) fn moves(&self, node: &Node) -> bool {
+        self.before.inventory().get(&node.certname).is_none_or(|before| before.origin != node.origin)
+    }
+
     /// Whether a pattern leads this node to a file that changed.
     fn leads(&self, pattern: &PathPattern, node: &Node, facts: &Facts) -> bool {
         let leads = |profile: &str| match pattern.locate(node, facts, profile) {

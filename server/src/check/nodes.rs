@@ -80,6 +80,7 @@ fn outcome(
     };
     if let Some((before, change)) = change
         && !ran_short(before.checked.nodes.get(&node.certname))
+        && !(before.checked.tells_of(&node.certname) && change.moves(node))
         && !change.concerns(node, &facts)
     {
         return Outcome::Same;

@@ -271,6 +271,32 @@ fn a_node_that_fails_is_compiled_again_only_where_the_commit_concerns_it() {
 }
 
 #[test]
+fn what_is_still_said_of_a_node_names_its_place_in_this_commit() {
+    const INVENTORY: &str = "inventory/alpinhost/acme.toml";
+    // needs what nobody gives: beside that, the place of the machine is told
+    let role = "doc = \"Web.\"\n[parameters]\nname = { type = \"String\", doc = \"N.\" }\n";
+    let unmet = [("modules/role/manifests/web.toml", role)];
+    let base = BASE.iter().find(|(path, _)| *path == INVENTORY).unwrap().1;
+    let before = repository(&unmet);
+    let checked = check(&before);
+    let places = |checked: &Checked| {
+        let of_acme = checked.nodes.get(&ACMES[0].parse().unwrap()).unwrap();
+        let places = of_acme.iter().flat_map(|problem| &problem.related).map(|(place, _)| place.to_string());
+        places.filter(|place| place.starts_with(INVENTORY)).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&checked), ["inventory/alpinhost/acme.toml:1:2"], "{:?}", checked.nodes);
+    let lines = format!("# two lines\n# more\n{base}");
+    let shifted: Vec<_> = unmet.into_iter().chain([(INVENTORY, &*lines)]).collect();
+    let shifted = repository(&shifted);
+    let after = check_after(&shifted, Before { program: &before, checked: &checked });
+    assert_eq!(
+        (after.nodes.clone(), after.warnings.clone()),
+        (check(&shifted).nodes, check(&shifted).warnings)
+    );
+    assert_eq!(places(&after), ["inventory/alpinhost/acme.toml:3:2"]);
+}
+
+#[test]
 fn facts_for_all_that_are_taken_away_concern_all() {
     let reads = (WEB, "doc = \"Web.\"\n[file.\"/etc/name\"]\ncontent = \"${facts.virtual}\"\n");
     let plain = [(ACME, ""), ("hieradata/customers/birch.toml", ""), reads];
