@@ -92,12 +92,13 @@ impl Member {
         self.row.as_ref()?.node.seen_at
     }
 
-    /// The commit that it runs on, as it reported, among those that reached this server.
+    /// The commit that it runs on, as it reported, among those that this server knows.
     pub fn runs_on(&self) -> Option<&str> {
         self.row.as_ref().filter(|row| row.knows_commit)?.node.runs_on.as_deref()
     }
 
-    /// The commit that it says to run on, where that never reached this server: a machine may say anything.
+    /// The commit that it says to run on, where this server does not know that one: a machine may say anything, and a store
+    /// that was restored does not have what came since its backup.
     pub fn unknown_commit(&self) -> Option<&str> {
         self.row.as_ref().filter(|row| !row.knows_commit)?.node.runs_on.as_deref()
     }

@@ -163,7 +163,7 @@ pub struct NodeView {
     pub seen_at: Option<Timestamp>,
     /// The commit that it runs on, as it reported.
     pub commit: Option<String>,
-    /// What it says to run on, where no such commit ever reached the server.
+    /// What it says to run on, where the server does not know that commit.
     pub unknown_commit: Option<String>,
 }
 

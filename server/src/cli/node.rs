@@ -155,7 +155,10 @@ fn print_node(NodeDetail { node, certificates, reports, has_older_reports }: &No
     let commit = match (&node.commit, &node.unknown_commit) {
         (Some(commit), _) => harmless::line(commit).into_owned(),
         (None, Some(unknown)) => {
-            format!("unknown: it says `{}`, which never reached this server", harmless::line(unknown))
+            format!(
+                "unknown: it says `{}`, and this server does not know that commit",
+                harmless::line(unknown)
+            )
         }
         (None, None) => "none: no run that corrects was reported".into(),
     };

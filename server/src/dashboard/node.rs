@@ -173,7 +173,7 @@ pub struct Node {
     pub due: Option<When>,
     /// The commit that it runs on: of its last enforcing run, as it reported.
     pub commit: Option<Commit>,
-    /// What it says to run on, where no such commit ever reached this server.
+    /// What it says to run on, where this server does not know that commit.
     pub unknown_commit: Option<Shown>,
     /// The commit that its last run only looked at, if that is another.
     pub looked_at: Option<Commit>,

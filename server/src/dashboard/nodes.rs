@@ -74,7 +74,7 @@ pub struct NodeLine {
     pub seen: Option<When>,
     /// The commit that it runs on, as it reported.
     pub commit: Option<Commit>,
-    /// What it says to run on, where no such commit ever reached this server.
+    /// What it says to run on, where this server does not know that commit.
     pub unknown_commit: Option<Shown>,
     /// Until when its certificate is valid.
     pub certificate: Option<When>,

@@ -24,7 +24,7 @@ pub struct FleetRow {
     pub certificate_until: Option<Timestamp>,
     /// What last happened to it.
     pub lately: Lately,
-    /// Whether the commit that it says to run on ever reached this server.
+    /// Whether this server knows the commit that it says to run on.
     pub knows_commit: bool,
     /// When a certificate of it that has a successor was refused.
     pub refused: Option<Timestamp>,

@@ -172,7 +172,7 @@ async fn a_commit_runs_where_a_run_by_it_was_reported_and_nowhere_else() {
 }
 
 #[actix_web::test]
-async fn a_commit_that_never_reached_the_server_is_called_unknown() {
+async fn a_commit_that_the_server_does_not_know_is_called_unknown() {
     let seeded = seeded().await;
     let web = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
     let claimed = "c0ffee00".repeat(5);
@@ -185,7 +185,7 @@ async fn a_commit_that_never_reached_the_server_is_called_unknown() {
         (&serde_json::Value::Null, &claimed.as_str().into())
     );
     let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
-    assert!(page.contains("no such commit ever reached this server"), "{page}");
+    assert!(page.contains("and this server does not know that commit"), "{page}");
     assert_eq!(json(&seeded, "ana", &format!("/nodes?commit={claimed}")).await["count"], 0);
     assert_eq!(json(&seeded, "ana", &format!("/nodes?commit={GOOD}&q=web1.acme")).await["count"], 0);
 }
