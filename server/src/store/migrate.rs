@@ -25,6 +25,18 @@ pub fn up(connection: &Connection) -> Result<()> {
     apply(connection, MIGRATIONS)
 }
 
+/// As a program left it that knew this version and no newer one.
+#[cfg(test)]
+pub fn up_to(connection: &Connection, version: usize) -> Result<()> {
+    apply(connection, MIGRATIONS.get(..version).unwrap_or_default())
+}
+
+/// The version of this program.
+#[cfg(test)]
+pub fn newest() -> usize {
+    MIGRATIONS.len()
+}
+
 fn apply(connection: &Connection, migrations: &[&str]) -> Result<()> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, checksum BLOB NOT NULL) STRICT",

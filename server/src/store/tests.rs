@@ -15,6 +15,7 @@ use super::token::{Claim, NewToken};
 use super::*;
 
 mod certificates;
+mod migrated;
 mod people;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
