@@ -144,6 +144,14 @@ impl Cache {
         self.load_if(&|_| Ok(()))
     }
 
+    /// The same for who only looks: what is damaged stays where it is.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub fn look_whoever(&self) -> Result<Option<Cached>, Error> {
+        self.opened(&|_| Ok(()))?.map_err(Error::Unusable)
+    }
+
     /// The cached catalog for this node, for who only looks: what is damaged stays where it is.
     ///
     /// # Errors

@@ -257,11 +257,19 @@ mod tests {
     }
 
     #[test]
-    fn to_look_makes_no_state_directory() {
+    fn to_look_makes_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let given = ["holdfast-agent".into(), "status".into(), "--root".into(), root.path().into()];
-        assert_eq!(format!("{:?}", main(given)), format!("{:?}", ExitCode::FAILURE));
-        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+        let state = root.path().join("var/lib/holdfast/agent");
+        let looks = |made: usize| {
+            for command in ["status", "doctor", "facts", "reports"] {
+                main(["holdfast-agent".into(), command.into(), "--root".into(), root.path().into()]);
+                let holds = |at: &Path| std::fs::read_dir(at).map_or(0, Iterator::count);
+                assert_eq!((holds(root.path()), holds(&state)), (made, 0), "{command}");
+            }
+        };
+        looks(0);
+        crate::state::StateDir::open(&state).unwrap();
+        looks(1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::config::Place;
-use crate::identity::{Identity, now};
+use crate::identity::{self, Identity, now};
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};
@@ -48,8 +48,15 @@ pub fn examine(place: &Place) -> Vec<Finding> {
         findings.push(Finding { part, health, words });
     };
     note("facts", facts_of(place));
-    let state = match StateDir::open(&place.state_dir) {
-        Ok(state) => state,
+    let state = match StateDir::look(&place.state_dir) {
+        Ok(state) if state.is_there() => state,
+        // To look makes nothing.
+        Ok(state) => {
+            note("state", Ok((Health::Doubtful, missing(&state))));
+            note("daemon", daemon(&state, place));
+            note("identity", Err(identity::Error::NotEnrolled.to_string()));
+            return findings;
+        }
         Err(error) => {
             note("state", Err(error.to_string()));
             return findings;
@@ -81,6 +88,10 @@ fn facts_of(place: &Place) -> Judged {
         true => (Health::Good, "can be read".to_owned()),
         false => (Health::Doubtful, found.warnings.join("; ")),
     })
+}
+
+fn missing(state: &StateDir) -> String {
+    format!("{} is not there; `holdfast-agent enroll` makes it", state.path().display())
 }
 
 fn space(state: &StateDir) -> Judged {

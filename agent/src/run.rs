@@ -13,7 +13,7 @@ use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
-use crate::cache::{Cache, Cached};
+use crate::cache::{self, Cache, Cached};
 use crate::config::Place;
 use crate::content::ContentSource;
 use crate::contents::{Contents, Fetching};
@@ -136,7 +136,7 @@ fn alone(
     mut account: Account,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
-    let Some(cached) = last_known(state, &error) else { return Err(error.into()) };
+    let Some(cached) = last_known(state, &error, Cache::load_whoever) else { return Err(error.into()) };
     let certname = cached.catalog.certname.clone();
     let why = format!("{error}; until then no server is asked, and the last good catalog goes on");
     account.note(why.clone());
@@ -164,9 +164,13 @@ fn alone(
 }
 
 /// The cached catalog of a machine that cannot use its identity; none where it never had one or is not to use it.
-fn last_known(state: &StateDir, error: &identity::Error) -> Option<Cached> {
+fn last_known(
+    state: &StateDir,
+    error: &identity::Error,
+    read: impl FnOnce(&Cache) -> Result<Option<Cached>, cache::Error>,
+) -> Option<Cached> {
     let is_damaged = matches!(error, identity::Error::Damaged { .. } | identity::Error::Newer { .. });
-    is_damaged.then(|| Cache::open(state).ok()?.load_whoever().ok().flatten()).flatten()
+    is_damaged.then(|| read(&Cache::open(state).ok()?).ok().flatten()).flatten()
 }
 
 /// Who this machine is, as far as it can tell.
@@ -176,7 +180,10 @@ fn last_known(state: &StateDir, error: &identity::Error) -> Option<Cached> {
 pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
     match Identity::load(state) {
         Ok(identity) => Ok(identity.certname),
-        Err(error) => last_known(state, &error).map(|cached| cached.catalog.certname).ok_or(error),
+        Err(error) => {
+            let known = last_known(state, &error, Cache::look_whoever);
+            known.map(|cached| cached.catalog.certname).ok_or(error)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Not a door to the managed machine (that is [`crate::system`]): nothing here is wanted by a catalog.
 
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -19,7 +19,18 @@ pub(crate) use order::put_aside_noted;
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    dir: OwnedFd,
+    /// None where it is missing and is only looked at.
+    dir: Option<OwnedFd>,
+    purpose: Purpose,
+}
+
+/// What it was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To keep things in it: it and the directories in it are made.
+    Use,
+    /// To look: nothing is made, and what is missing is as good as empty.
+    Look,
 }
 
 /// Why state cannot be used.
@@ -86,23 +97,42 @@ impl StateDir {
     /// # Errors
     /// Where that fails, or it is not private.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        Self::opened(path, Purpose::Use)
+    }
+
+    /// Opens the directory for who only looks: nothing is made in it or of it, and what is missing is as good as empty.
+    ///
+    /// # Errors
+    /// Where it is there and cannot be opened, or is not private.
+    pub fn look(path: &Path) -> Result<Self, Error> {
+        Self::opened(path, Purpose::Look)
+    }
+
+    fn opened(path: &Path, purpose: Purpose) -> Result<Self, Error> {
         let failed = |action| move |error: io::Error| Error::Io { action, path: path.to_owned(), error };
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(failed("make the parent of"))?;
-        }
-        match rustix::fs::mkdir(path, Mode::RWXU) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(failed("make")(error.into())),
+        if purpose == Purpose::Use {
+            if let Some(parent) = path.parent() {
+                std::fs::create_dir_all(parent).map_err(failed("make the parent of"))?;
+            }
+            match rustix::fs::mkdir(path, Mode::RWXU) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(failed("make")(error.into())),
+            }
         }
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir =
-            rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| failed("open")(e.into()))?;
+        let dir = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(rustix::io::Errno::NOENT) if purpose == Purpose::Look => {
+                return Ok(Self { path: path.to_owned(), dir: None, purpose });
+            }
+            Err(error) => return Err(failed("open")(error.into())),
+        };
         let stat = rustix::fs::fstat(&dir).map_err(|e| failed("look at")(e.into()))?;
         if stat.st_mode & 0o077 != 0 || stat.st_uid != rustix::process::geteuid().as_raw() {
             let mode = stat.st_mode & 0o7777;
             return Err(Error::Open { path: path.to_owned(), mode, uid: stat.st_uid });
         }
-        Ok(Self { path: path.to_owned(), dir })
+        Ok(Self { path: path.to_owned(), dir: Some(dir), purpose })
     }
 
     /// Opens a directory that is there already and private; none where it is not.
@@ -110,12 +140,22 @@ impl StateDir {
         path.symlink_metadata().is_ok_and(|found| found.is_dir()).then(|| Self::open(path).ok()).flatten()
     }
 
-    /// A directory in it.
+    /// A directory in it, opened for the same purpose.
     ///
     /// # Errors
     /// As [`StateDir::open`].
     pub fn below(&self, name: &str) -> Result<Self, Error> {
-        Self::open(&self.path.join(name))
+        Self::opened(&self.path.join(name), self.purpose)
+    }
+
+    /// Whether it is there: one that is only looked at may be missing.
+    pub fn is_there(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    /// An error of one that is missing is that of every path in it.
+    fn fd(&self) -> rustix::io::Result<BorrowedFd<'_>> {
+        self.dir.as_ref().map(|dir| dir.as_fd()).ok_or(rustix::io::Errno::NOENT)
     }
 
     /// Whether a directory of that name is in it, and no link to one.
@@ -140,7 +180,8 @@ impl StateDir {
     pub fn file(&self, name: &str) -> Result<Option<std::fs::File>, Error> {
         // Who opens a pipe would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = match rustix::fs::openat(&self.dir, name, flags, Mode::empty()) {
+        let opened = self.fd().and_then(|dir| rustix::fs::openat(dir, name, flags, Mode::empty()));
+        let fd = match opened {
             Ok(fd) => fd,
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(error) => return Err(self.failed("open", name)(error)),
@@ -184,12 +225,13 @@ impl StateDir {
     /// Where it cannot be made.
     pub fn draft(&self, name: &str) -> Result<Draft<'_>, Error> {
         let temporary = format!(".{name}.new");
+        let dir = self.fd().map_err(self.failed("make", &temporary))?;
         // One writer at a time has the lock: what stands here was left by one that was interrupted.
-        let _ = rustix::fs::unlinkat(&self.dir, temporary.as_str(), AtFlags::empty());
+        let _ = rustix::fs::unlinkat(dir, temporary.as_str(), AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.dir, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
+        let fd = rustix::fs::openat(dir, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
             .map_err(self.failed("make", &temporary))?;
-        Ok(Draft { dir: self, file: fd.into(), temporary, name: name.to_owned() })
+        Ok(Draft { state: self, dir, file: fd.into(), temporary, name: name.to_owned() })
     }
 
     /// Removes a file; one that is not there is no error.
@@ -197,7 +239,7 @@ impl StateDir {
     /// # Errors
     /// Where it stays.
     pub fn remove(&self, name: &str) -> Result<(), Error> {
-        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+        match self.fd().and_then(|dir| rustix::fs::unlinkat(dir, name, AtFlags::empty())) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => Err(self.failed("remove", name)(error)),
         }
@@ -208,7 +250,7 @@ impl StateDir {
     /// # Errors
     /// Where it stays.
     pub fn discard(&self, name: &str) -> Result<(), Error> {
-        match rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()) {
+        match self.fd().and_then(|dir| rustix::fs::unlinkat(dir, name, AtFlags::empty())) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(rustix::io::Errno::ISDIR) => {
                 let path = self.path.join(name);
@@ -223,7 +265,8 @@ impl StateDir {
     /// # Errors
     /// Where it stays.
     pub fn hand_over(&self, name: &str, to: &Self) -> Result<(), Error> {
-        rustix::fs::renameat(&self.dir, name, &to.dir, name).map_err(self.failed("move", name))
+        let moved = self.fd().and_then(|from| rustix::fs::renameat(from, name, to.fd()?, name));
+        moved.map_err(self.failed("move", name))
     }
 
     /// The names in it, sorted; drafts are not among them.
@@ -232,7 +275,8 @@ impl StateDir {
     /// Where it cannot be read.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         let failed = self.failed("read", "");
-        let entries = rustix::fs::Dir::read_from(&self.dir).map_err(&failed)?;
+        let Ok(dir) = self.fd() else { return Ok(Vec::new()) };
+        let entries = rustix::fs::Dir::read_from(dir).map_err(&failed)?;
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry.map_err(&failed)?;
@@ -246,7 +290,8 @@ impl StateDir {
 /// New content of a file, which takes its place by [`Draft::commit`] and else leaves no trace.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    dir: &'a StateDir,
+    state: &'a StateDir,
+    dir: BorrowedFd<'a>,
     file: std::fs::File,
     temporary: String,
     name: String,
@@ -258,7 +303,7 @@ impl Draft<'_> {
     /// # Errors
     /// As when the disk is full.
     pub fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let path = || self.dir.path.join(&self.name);
+        let path = || self.state.path.join(&self.name);
         self.file.write_all(bytes).map_err(|error| Error::Io { action: "write", path: path(), error })
     }
 
@@ -267,18 +312,18 @@ impl Draft<'_> {
     /// # Errors
     /// Where a step fails; then the old file is still there.
     pub fn commit(self) -> Result<(), Error> {
-        let failed = |action| self.dir.failed(action, &self.name);
+        let failed = |action| self.state.failed(action, &self.name);
         rustix::fs::fsync(&self.file).map_err(failed("write"))?;
-        rustix::fs::renameat(&self.dir.dir, self.temporary.as_str(), &self.dir.dir, self.name.as_str())
+        rustix::fs::renameat(self.dir, self.temporary.as_str(), self.dir, self.name.as_str())
             .map_err(failed("replace"))?;
-        rustix::fs::fsync(&self.dir.dir).map_err(failed("write"))
+        rustix::fs::fsync(self.dir).map_err(failed("write"))
     }
 }
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         // After a commit nothing stands there any more.
-        let _ = rustix::fs::unlinkat(&self.dir.dir, self.temporary.as_str(), AtFlags::empty());
+        let _ = rustix::fs::unlinkat(self.dir, self.temporary.as_str(), AtFlags::empty());
     }
 }
 
@@ -319,6 +364,23 @@ mod tests {
         let (_parent, state) = open();
         std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         assert!(matches!(StateDir::open(state.path()), Err(Error::Open { mode: 0o755, .. })));
+    }
+
+    #[test]
+    fn to_look_makes_nothing_and_what_is_missing_is_as_good_as_empty() {
+        let parent = tempfile::tempdir().unwrap();
+        let missing = StateDir::look(&parent.path().join("var/agent")).unwrap();
+        let below = missing.below("spool").unwrap();
+        for state in [&missing, &below] {
+            assert!(!state.is_there() && state.names().unwrap().is_empty());
+            assert!(state.read("a", 9).unwrap().is_none() && state.replace("a", b"x").is_err());
+            state.discard("a").unwrap();
+        }
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0);
+        let (_parent, made) = open();
+        assert!(!StateDir::look(made.path()).unwrap().below("spool").unwrap().is_there());
+        assert!(made.names().unwrap().is_empty());
+        assert!(made.below("spool").unwrap().is_there());
     }
 
     #[test]

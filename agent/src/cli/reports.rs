@@ -23,7 +23,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
     anyhow::ensure!(place.state_dir.symlink_metadata().is_ok(), identity::Error::NotEnrolled);
-    let state = StateDir::open(&place.state_dir)?;
+    let changes = arguments.retry || arguments.clear;
+    let open = if changes { StateDir::open } else { StateDir::look };
+    let state = open(&place.state_dir)?;
     let spool = Spool::open(&state)?;
     if arguments.retry {
         let _lock = state.lock()?;

@@ -47,9 +47,7 @@ struct Shown {
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
-    // To look makes nothing.
-    anyhow::ensure!(place.state_dir.symlink_metadata().is_ok(), identity::Error::NotEnrolled);
-    let shown = look(&place, &StateDir::open(&place.state_dir)?)?;
+    let shown = look(&place, &StateDir::look(&place.state_dir)?)?;
     match common.format {
         Format::Json => super::print_json(&shown)?,
         Format::Text => super::print_text(&text(&shown, now(), Style::of(&std::io::stdout())))?,
@@ -60,7 +58,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
 /// What is printed for people.
 #[cfg(test)]
 pub(crate) fn status_of(place: &Place) -> anyhow::Result<String> {
-    Ok(text(&look(place, &StateDir::open(&place.state_dir)?)?, now(), Style::Plain))
+    Ok(text(&look(place, &StateDir::look(&place.state_dir)?)?, now(), Style::Plain))
 }
 
 /// Whatever is damaged is told beside the rest; only a machine that was never enrolled has nothing to show.

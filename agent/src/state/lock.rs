@@ -98,14 +98,15 @@ impl StateDir {
 
     fn open_directory(&self, held: Held) -> Option<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.dir, held.directory(), flags, Mode::empty()).ok()
+        rustix::fs::openat(self.fd().ok()?, held.directory(), flags, Mode::empty()).ok()
     }
 
     /// The file of a lock, made where it is missing; where nothing can be written, as it is.
     fn open_lock(&self, held: Held) -> rustix::io::Result<OwnedFd> {
         // Whoever opens a pipe would wait.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let open = |flags| rustix::fs::openat(&self.dir, held.file(), flags, Mode::RUSR | Mode::WUSR);
+        let dir = self.fd()?;
+        let open = |flags| rustix::fs::openat(dir, held.file(), flags, Mode::RUSR | Mode::WUSR);
         open(flags | OFlags::RDWR | OFlags::CREATE).or_else(|error| match error {
             Errno::ROFS | Errno::NOSPC | Errno::DQUOT => open(flags | OFlags::RDONLY),
             other => Err(other),

@@ -150,6 +150,40 @@ fn is_of(place: &Path, case: usize) -> &'static str {
     format!("{}{how}", place.display()).leak()
 }
 
+/// All that is below a directory, with what files hold.
+fn tree(at: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Option<Vec<u8>>> {
+    let mut all = std::collections::BTreeMap::new();
+    for entry in std::fs::read_dir(at).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(tree(&path));
+        }
+        let bytes = std::fs::read(&path).ok();
+        all.insert(path, bytes);
+    }
+    all
+}
+
+#[test]
+fn who_looks_changes_nothing_of_the_state() {
+    let looks = |scene: &Scene| {
+        let before = tree(&scene.place.state_dir);
+        crate::cli::status_of(&scene.place).unwrap();
+        assert!(!doctor::examine(&scene.place).is_empty());
+        assert_eq!(tree(&scene.place.state_dir), before);
+    };
+    let scene = scene();
+    scene.enroll();
+    looks(&scene);
+    let scene = settled();
+    looks(&scene);
+    // then the name is looked for in the cached catalog
+    for name in ["identity/identity.json", "cache/catalog.sealed"] {
+        garbage(&scene.place.state_dir.join(name));
+        looks(&scene);
+    }
+}
+
 #[test]
 fn f20_an_identity_of_another_kind_is_damaged_and_a_new_enrolment_is_its_cure() {
     let cases: [(&str, [Spoil; 3]); 2] =
