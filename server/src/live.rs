@@ -35,6 +35,9 @@ pub mod poll; // what a node is to be, or that nothing changed
 pub mod report; // what a node did
 pub mod slot; // when each node's turn is
 
+/// How often what waits in memory is written down.
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// What the running state is told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -232,6 +235,15 @@ impl Live {
     pub fn tell(&self, happening: Happening) {
         // Nobody listening is no error.
         let _ = self.happenings.send(happening);
+    }
+
+    /// Writes down what waits in memory now and then, for ever: who was seen, and what became of commits.
+    pub async fn keep_writing(&self) {
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            self.write_seen().await;
+            self.write_commits().await;
+        }
     }
 
     /// Looks at the repository at once, as after a push.

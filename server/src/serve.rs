@@ -165,7 +165,7 @@ impl Server {
         let tasks = vec![
             actix_web::rt::spawn(certificate.keep_fresh(identity.clone(), names)),
             actix_web::rt::spawn(live.clone().follow(follower)),
-            actix_web::rt::spawn(keep_writing_seen(live.clone())),
+            actix_web::rt::spawn(keep_writing(live.clone())),
             actix_web::rt::spawn(forget_what_is_past(store.clone())),
             actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
         ];
@@ -314,8 +314,8 @@ async fn put_in_force(
     Ok(follower)
 }
 
-async fn keep_writing_seen(live: Arc<Live>) {
-    live.keep_writing_seen().await;
+async fn keep_writing(live: Arc<Live>) {
+    live.keep_writing().await;
 }
 
 /// A few at a time, so that nobody waits for it.

@@ -253,18 +253,22 @@ impl Live {
     }
 
     /// Writes down what became of commits. What cannot be written, as on a full disk, is kept and tried again: else nobody
-    /// would ever hear of a commit that machines run.
+    /// would ever hear of a commit that machines run. One that the store never takes holds up no other.
     pub async fn write_commits(&self) {
         let _one = self.writing.lock().await;
-        loop {
-            let Some(row) = self.unwritten().front().cloned() else { return };
-            let commit = row.id.clone();
-            if let Err(error) = self.store.put_commit(row).await {
-                tracing::error!(%error, commit, "cannot note the commit; it is tried again");
-                return;
+        let rows: Vec<_> = self.unwritten().iter().cloned().collect();
+        let mut refused = None;
+        for row in rows {
+            let (commit, judged_at) = (row.id.clone(), row.seen_at);
+            match self.store.put_commit(row).await {
+                // What was said of it before is superseded.
+                Ok(()) => self.unwritten().retain(|row| row.id != commit || row.seen_at > judged_at),
+                Err(error) => refused = refused.or(Some((commit, error))),
             }
-            // It may have given way to newer ones meanwhile.
-            self.unwritten().pop_front_if(|row| row.id == commit);
+        }
+        if let Some((commit, error)) = refused {
+            let waiting = self.unwritten().len();
+            tracing::error!(%error, commit, waiting, "cannot note the commit; it is tried again");
         }
     }
 

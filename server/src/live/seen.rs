@@ -2,15 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Live;
 use crate::store::node::NodeId;
-
-/// How often it is written down.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// What is not written down yet.
 #[derive(Default)]
@@ -50,19 +46,12 @@ impl Live {
             tracing::error!(%error, "cannot note when nodes were last seen");
         }
     }
-
-    /// Writes down what was seen now and then, for ever, and what could not be written when it was to be.
-    pub async fn keep_writing_seen(&self) {
-        loop {
-            tokio::time::sleep(PAUSE).await;
-            self.write_seen().await;
-            self.write_commits().await;
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::identity::token::Key;
     use crate::store::Store;

@@ -365,3 +365,25 @@ async fn a_commit_that_cannot_be_written_down_is_told_all_the_same_and_written_l
     fixture.server.live.write_commits().await;
     assert_eq!(fixture.newest_commit().await.id, commit);
 }
+
+#[actix_web::test]
+async fn a_commit_that_the_store_never_takes_holds_up_no_other() {
+    let fixture = Fixture::start().await;
+    let store = rusqlite::Connection::open(fixture.data_dir().join("server.db")).unwrap();
+    store
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE INSERT ON commit_seen WHEN NEW.status = 'broken'
+             BEGIN SELECT RAISE(ABORT, 'never one of these'); END",
+        )
+        .unwrap();
+    let (bad, status) = fixture.commit_all(&[(WEB, Some("not TOML"))]).await;
+    assert_eq!(
+        (status, fixture.verdict(bad.clone()).await.outcome),
+        (CommitStatus::Broken, Outcome::Refused)
+    );
+    let (good, _) = fixture.commit_all(&[(WEB, Some(TAKES))]).await;
+    assert_eq!(fixture.newest_commit().await.id, good);
+    store.execute_batch("DROP TRIGGER refuse").unwrap();
+    fixture.server.live.write_commits().await;
+    assert!(!fixture.server.store.commit(bad).await.unwrap().is_empty(), "it is written when it can be");
+}
