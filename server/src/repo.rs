@@ -25,6 +25,7 @@ pub use directory::Directory;
 pub use error::RepoError;
 pub use follower::{Follower, Poke, Update};
 pub use git::GitRepository;
+pub use git::revision::HISTORY_REWRITTEN;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
 pub use kept::Kept;

@@ -293,7 +293,9 @@ async fn put_in_force(
     source: Source,
     kept: Kept,
 ) -> Result<Follower, StartError> {
-    let last_good = store.last_good_commit(live.environment().to_owned()).await?;
+    let environment = live.environment().to_owned();
+    let seen = store.commits(environment.clone(), 0, 1).await?;
+    let last_good = store.last_good_commit(environment).await?;
     let read = web::block(move || {
         let good = last_good.and_then(|id| source.last_good(&id, &kept));
         let newest = if good.is_none() { Some(source.snapshot()?) } else { None };
@@ -309,7 +311,7 @@ async fn put_in_force(
     {
         tracing::error!("no good commit is known: nodes get no catalog until one comes");
     }
-    let follower = Follower::start(source, last)?;
+    let follower = Follower::resume(source, last, seen.first().map(|commit| &*commit.id))?;
     follower.poke().poke();
     Ok(follower)
 }

@@ -271,6 +271,8 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "the git remote is away, or rewritten",
         By(&[
             "f39_a_remote_that_is_away_is_stood_for_by_its_own_mirror_until_it_is_back",
+            "f39_a_damaged_mirror_is_had_again_and_nothing_of_it_goes_before_there_is_another",
+            "f39_a_mirror_that_is_damaged_under_the_running_server_is_fetched_anew",
             "an_error_is_said_once_and_following_goes_on",
         ]),
     ),

@@ -12,7 +12,7 @@ use super::{Happening, InForce, Live};
 use crate::check::{Before, Checked, judge};
 use crate::compile::Program;
 use crate::language::problems::total;
-use crate::repo::Snapshot;
+use crate::repo::{HISTORY_REWRITTEN, Snapshot};
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 
@@ -234,9 +234,11 @@ impl Live {
         &self,
         snapshot: &Snapshot,
         status: CommitStatus,
-        diagnostics: Vec<Diagnostic>,
+        mut diagnostics: Vec<Diagnostic>,
         seen_at: Timestamp,
     ) {
+        // A restart judges it again, and knows no more how the branch came to it.
+        diagnostics.extend(self.said_of_its_coming(snapshot.commit().as_str()).await);
         let written = snapshot.written();
         let row = CommitRow {
             environment: self.config.environment.clone(),
@@ -250,6 +252,16 @@ impl Live {
         };
         self.unwritten().push_back(row);
         self.write_commits().await;
+    }
+
+    /// What was said of the branch when it came to its newest commit, where that is this one.
+    async fn said_of_its_coming(&self, commit: &str) -> Vec<Diagnostic> {
+        let newest = self.store.commits(self.config.environment.clone(), 0, 1).await;
+        if !newest.is_ok_and(|newest| newest.first().is_some_and(|newest| newest.id == commit)) {
+            return Vec::new();
+        }
+        let known = self.row_of(commit).await.ok().flatten().map(|row| row.diagnostics).unwrap_or_default();
+        known.into_iter().filter(|remark| remark.code == HISTORY_REWRITTEN).collect()
     }
 
     /// Writes down what became of commits. What cannot be written, as on a full disk, is kept and tried again: else nobody

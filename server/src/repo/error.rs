@@ -61,6 +61,26 @@ pub enum RepoError {
         /// What git says.
         reason: String,
     },
+    /// A mirror is another user's.
+    #[error(
+        "{path} is owned by the user {owner}, and the server runs as the user {us}: `chown -R {us} {path}`"
+    )]
+    Foreign {
+        /// Where it is.
+        path: String,
+        /// Whose it is.
+        owner: u32,
+        /// Who the server is.
+        us: u32,
+    },
+    /// What was fetched before is damaged, and cannot be had again just now.
+    #[error("{damage}; and it cannot be fetched anew: {error}")]
+    Damaged {
+        /// What is wrong with it.
+        damage: Box<Self>,
+        /// Why there is no other.
+        error: Box<Self>,
+    },
     /// The URL holds a password.
     #[error(
         "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \

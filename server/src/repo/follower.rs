@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::source::{History, Source};
+use super::source::{History, Known, Source};
 use super::watch::Watch;
 use super::{CommitId, RepoError, Snapshot};
 
@@ -67,6 +67,19 @@ impl Follower {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(source: Source, last: Option<CommitId>) -> std::io::Result<Self> {
+        Self::with(source, Known::taken(last))
+    }
+
+    /// The same after a restart: the branch was last seen `at` another commit, which did not come into force, say.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn resume(source: Source, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
+        let branch = at.map(|at| CommitId(at.into())).or_else(|| last.clone());
+        Self::with(source, Known { snapshot: last, branch })
+    }
+
+    fn with(source: Source, known: Known) -> std::io::Result<Self> {
         let (poke, signals) = channel();
         let (sender, updates) = mpsc::channel(1);
         let watch = match &source {
@@ -81,7 +94,7 @@ impl Follower {
         };
         let history = source.history();
         let looking = Looking::default();
-        let follow = Follow { source, last, error: None, watch, period, looking: looking.clone() };
+        let follow = Follow { source, known, error: None, watch, period, looking: looking.clone() };
         std::thread::Builder::new()
             .name("follow repository".into())
             .spawn(move || follow.run(&signals, &sender))?;
@@ -134,7 +147,7 @@ fn watch(root: &std::path::Path, signals: &Sender<Signal>) -> Option<Watch> {
 
 struct Follow {
     source: Source,
-    last: Option<CommitId>,
+    known: Known,
     error: Option<String>,
     watch: Option<Watch>,
     period: Duration,
@@ -167,11 +180,11 @@ impl Follow {
     }
 
     fn look(&mut self) -> Option<Update> {
-        match self.source.newer_than(self.last.as_ref()) {
+        match self.source.newer_than(&self.known) {
             Ok(None) => self.error.take().map(|_| Ok(None)),
             Ok(Some(snapshot)) => {
                 self.error = None;
-                self.last = Some(snapshot.commit().clone());
+                self.known = Known::taken(Some(snapshot.commit().clone()));
                 Some(Ok(Some(snapshot)))
             }
             Err(error) => {

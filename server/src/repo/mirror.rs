@@ -2,6 +2,7 @@
 //! and proxies work as administrators expect.
 
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,18 +53,57 @@ impl Mirror {
         &self.path
     }
 
-    /// Throws away what is no git repository: what it held is fetched again.
+    /// Adds what is missing to what is no git repository any more: nothing that was fetched goes, since that may be all
+    /// there is while the remote is away.
+    pub fn repair(&self) {
+        if !self.path.exists() || GitRepository::is_at(&self.path) {
+            return;
+        }
+        match self.init() {
+            Ok(()) => {
+                tracing::warn!(path = %self.path.display(), "parts of the mirror were missing, and were made again")
+            }
+            Err(error) => tracing::error!(%error, "the mirror is damaged"),
+        }
+    }
+
+    /// What is wrong with what was fetched; none where all of the branch's commit can be read.
+    pub fn damage(&self) -> Option<RepoError> {
+        let read =
+            GitRepository::follow(&self.path, &self.branch).and_then(|repository| repository.snapshot());
+        let damage = read.err()?.or_exhausted(&self.path);
+        // That passes, and says nothing of the mirror.
+        (!matches!(damage, RepoError::Files { .. })).then_some(damage)
+    }
+
+    /// Fetches all anew beside a damaged mirror, whose place it takes when it is whole: until then that one may hold what is
+    /// nowhere else. The damaged one is put aside.
     ///
     /// # Errors
-    /// It cannot be removed.
-    pub fn clear_unless_whole(&self) -> Result<(), RepoError> {
-        if !self.path.exists() || GitRepository::is_at(&self.path) {
-            return Ok(());
-        }
-        std::fs::remove_dir_all(&self.path)
-            .map_err(|source| RepoError::Io { path: self.path.display().to_string(), source })?;
-        tracing::warn!(path = %self.path.display(), "removed a damaged mirror: the repository is fetched anew");
+    /// As [`Mirror::fetch`]: then nothing is changed.
+    pub fn renew(&self, damage: RepoError) -> Result<(), RepoError> {
+        // It may lie elsewhere, where a link leads.
+        let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let (fresh, aside) = (place.with_extension("new"), place.with_extension("damaged"));
+        let failed = |path: &Path| {
+            let path = path.display().to_string();
+            move |source| RepoError::Io { path, source }
+        };
+        let fetched = remove(&fresh).map_err(failed(&fresh)).and_then(|()| {
+            let anew = Self { path: fresh.clone(), ..self.clone() };
+            anew.fetch()?;
+            anew.damage().map_or(Ok(()), Err)
+        });
+        fetched.map_err(|error| RepoError::Damaged { damage: Box::new(damage), error: Box::new(error) })?;
+        remove(&aside).and_then(|()| std::fs::rename(&place, &aside)).map_err(failed(&aside))?;
+        std::fs::rename(&fresh, &place).map_err(failed(&place))?;
+        let path = aside.display();
+        tracing::warn!(%path, "the mirror was damaged, and the repository was fetched anew; the damaged one was put aside");
         Ok(())
+    }
+
+    fn init(&self) -> Result<(), RepoError> {
+        self.git(Command::new("git").args(["init", "--quiet", "--bare", "--"]).arg(&self.path))
     }
 
     /// Brings the branch here, and nothing else.
@@ -72,8 +112,9 @@ impl Mirror {
     /// There is no `git`, or it fails, or takes too long; the remote has no such branch.
     pub fn fetch(&self) -> Result<(), RepoError> {
         if !self.path.join("HEAD").exists() {
-            self.git(Command::new("git").args(["init", "--quiet", "--bare", "--"]).arg(&self.path))?;
+            self.init()?;
         }
+        self.is_ours()?;
         let head = format!("+refs/heads/{0}:refs/heads/{0}", self.branch);
         let mut fetch = Command::new("git");
         fetch.arg("--git-dir").arg(&self.path).args(["fetch", "--quiet", "--no-tags", "--"]);
@@ -86,10 +127,24 @@ impl Mirror {
         Ok(())
     }
 
-    /// What was fetched from this very remote before, where it has the branch.
-    pub fn repository(&self) -> Option<GitRepository> {
-        let repository = GitRepository::follow(&self.path, &self.branch).ok().filter(|_| self.is_filled())?;
-        repository.head().is_ok().then_some(repository)
+    /// git uses no repository of another user.
+    fn is_ours(&self) -> Result<(), RepoError> {
+        let owner = std::fs::metadata(&self.path).map(|found| found.uid());
+        let us = rustix::process::geteuid().as_raw();
+        match owner {
+            Ok(owner) if owner != us => {
+                Err(RepoError::Foreign { path: self.path.display().to_string(), owner, us })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What was fetched from this very remote before, as it is here.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn repository(&self) -> Result<GitRepository, RepoError> {
+        GitRepository::follow(&self.path, &self.branch)
     }
 
     /// Whether it was fetched from this very remote before, and so can stand for it.
@@ -125,6 +180,14 @@ impl Mirror {
     fn failed(&self, reason: &str) -> RepoError {
         let url = without_credentials(&self.url);
         RepoError::Fetch { reason: reason.replace(&self.url, &url), url }
+    }
+}
+
+/// Removes a repository, if it is there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -177,6 +240,7 @@ mod tests {
     use super::*;
     use crate::repo::Source;
     use crate::repo::git::tests::Scratch;
+    use crate::repo::source::Known;
 
     #[test]
     fn urls_are_told_from_paths() {
@@ -208,18 +272,82 @@ mod tests {
         }
     }
 
+    type Spoil = fn(&Path, &Path);
+
+    /// The one pack of a mirror is cut, as by a disk that was full or power that went.
+    fn cut_pack(mirror: &Path, _: &Path) {
+        let packed = Command::new("git").arg("--git-dir").arg(mirror).args(["repack", "-adq"]).status();
+        assert!(packed.unwrap().success());
+        let packs =
+            std::fs::read_dir(mirror.join("objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+        let pack = packs.into_iter().find(|path| path.extension().is_some_and(|end| end == "pack")).unwrap();
+        let whole = std::fs::read(&pack).unwrap();
+        std::fs::remove_file(&pack).unwrap();
+        std::fs::write(&pack, &whole[..whole.len() / 2]).unwrap();
+    }
+
+    /// A part is missing.
+    fn without(part: &'static str) -> impl Fn(&Path, &Path) {
+        move |mirror, aside| std::fs::rename(mirror.join(part), aside.join(part)).unwrap()
+    }
+
     #[test]
-    fn a_damaged_mirror_is_fetched_anew() {
+    fn f39_a_damaged_mirror_is_had_again_and_nothing_of_it_goes_before_there_is_another() {
+        let spoils: [(&str, Spoil, bool); 4] = [
+            ("HEAD", |mirror, aside| without("HEAD")(mirror, aside), true),
+            ("objects", |mirror, aside| without("objects")(mirror, aside), false),
+            ("refs", |mirror, aside| without("refs")(mirror, aside), false),
+            ("a cut pack", cut_pack, false),
+        ];
+        for (damaged, spoil, can_do_without_the_remote) in spoils {
+            let remote = Scratch::new();
+            remote.commit("hieradata/common.toml", "a = 1\n");
+            let dir = tempfile::tempdir().unwrap();
+            let (here, away) = (remote.path().join(".git"), dir.path().join("away"));
+            let (url, path) = (format!("file://{}", here.display()), dir.path().join("m.git"));
+            let open = || Source::open(&url, "main", &path).and_then(|source| source.snapshot());
+            let whole = open().unwrap();
+            spoil(&path, dir.path());
+            std::fs::rename(&here, &away).unwrap();
+            let held = |at: &Path| {
+                let listed = Command::new("find").arg(at).args(["-type", "f"]).output().unwrap().stdout;
+                String::from_utf8(listed).unwrap().lines().filter(|file| file.contains("/objects/")).count()
+            };
+            let before = held(&path);
+            match open() {
+                Ok(found) => {
+                    assert!(can_do_without_the_remote && found.commit() == whole.commit(), "{damaged}")
+                }
+                Err(error) => assert!(!can_do_without_the_remote, "{damaged}: {error}"),
+            }
+            assert_eq!(held(&path), before, "{damaged}: what was fetched went before there was another");
+            std::fs::rename(&away, &here).unwrap();
+            assert_eq!(open().unwrap().commit(), whole.commit(), "{damaged}");
+            remote.commit("hieradata/common.toml", "a = 2\n");
+            let mut source = Source::open(&url, "main", &path).unwrap();
+            let known = Known::taken(Some(whole.commit().clone()));
+            assert!(source.newer_than(&known).unwrap().is_some(), "{damaged}: it goes on from there");
+        }
+    }
+
+    #[test]
+    fn f39_a_mirror_that_is_damaged_under_the_running_server_is_fetched_anew() {
         let remote = Scratch::new();
         remote.commit("hieradata/common.toml", "a = 1\n");
+        remote.commit("hieradata/other.toml", "b = 1\n");
         let dir = tempfile::tempdir().unwrap();
         let (url, path) = (format!("file://{}", remote.path().display()), dir.path().join("m.git"));
-        let open = || Source::open(&url, "main", &path).unwrap().snapshot().unwrap();
-        let whole = open();
-        for damaged in ["HEAD", "objects", "refs"] {
-            std::fs::rename(path.join(damaged), dir.path().join(damaged)).unwrap();
-            assert_eq!(open().commit(), whole.commit(), "{damaged}");
-        }
+        let mut source = Source::open(&url, "main", &path).unwrap();
+        let first = GitRepository::follow(&path, "main").unwrap().head().unwrap();
+        // git believes to have it, and asks for it never again
+        let find = ["rev-parse", "main:hieradata/other.toml"];
+        let blob = Command::new("git").arg("--git-dir").arg(&path).args(find).output().unwrap().stdout;
+        let (folder, name) = std::str::from_utf8(&blob).unwrap().trim().split_at(2);
+        std::fs::remove_file(path.join("objects").join(folder).join(name)).unwrap();
+        remote.commit("hieradata/common.toml", "a = 2\n");
+        let second = source.newer_than(&Known::taken(Some(first))).unwrap().unwrap();
+        assert_eq!(&**second.get("hieradata/common.toml").unwrap().bytes(), b"a = 2\n");
+        assert_eq!(&**second.get("hieradata/other.toml").unwrap().bytes(), b"b = 1\n");
     }
 
     #[test]

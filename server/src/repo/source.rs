@@ -17,6 +17,22 @@ pub enum Source {
     Remote(Mirror, GitRepository),
 }
 
+/// What is known of a source already.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    /// The snapshot that was taken last.
+    pub(super) snapshot: Option<CommitId>,
+    /// The commit at which the branch was last seen: another, where that was refused before a restart.
+    pub(super) branch: Option<CommitId>,
+}
+
+impl Known {
+    /// Nothing else than that this was taken.
+    pub(super) fn taken(commit: Option<CommitId>) -> Self {
+        Self { snapshot: commit.clone(), branch: commit }
+    }
+}
+
 /// How the commits of a repository follow one another.
 #[derive(Debug, Clone, Default)]
 pub struct History {
@@ -62,19 +78,22 @@ impl Source {
     fn find(repo: &str, branch: &str, mirror: &Path) -> Result<Self, RepoError> {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
-            mirror.clear_unless_whole()?;
-            // What was fetched before is served at once, and looked at again in a moment: a remote that takes a connection
-            // and says nothing holds up nobody's poll.
-            if let Some(repository) = mirror.repository() {
-                return Ok(Self::Remote(mirror, repository));
+            mirror.repair();
+            let is_filled = mirror.is_filled();
+            if !is_filled {
+                mirror.fetch()?;
             }
-            match mirror.fetch() {
-                Err(error) if mirror.is_filled() => tracing::error!(
-                    %error, "going on with the commits that were fetched before; it is fetched again every 30 s"
-                ),
-                fetched => fetched?,
+            // What was fetched before and can be read is served at once, and looked at again in a moment: a remote that
+            // takes a connection and says nothing holds up nobody's poll.
+            if let Some(damage) = mirror.damage() {
+                match mirror.renew(damage) {
+                    Err(error) if is_filled => tracing::error!(
+                        %error, "going on with what can be read of the commits that were fetched before"
+                    ),
+                    renewed => renewed?,
+                }
             }
-            let repository = GitRepository::follow(mirror.path(), branch)?;
+            let repository = mirror.repository()?;
             return Ok(Self::Remote(mirror, repository));
         }
         let path = Path::new(repo);
@@ -110,9 +129,22 @@ impl Source {
         }
     }
 
-    /// The snapshot of now, if it is another than `last`.
-    pub(super) fn newer_than(&self, last: Option<&CommitId>) -> Result<Option<Snapshot>, RepoError> {
-        self.look(last).map_err(|error| error.or_exhausted(self.path()))
+    /// The snapshot of now, if it is another than the one that is known.
+    pub(super) fn newer_than(&mut self, known: &Known) -> Result<Option<Snapshot>, RepoError> {
+        let looked = match self.look(known) {
+            Err(error) => self.look_anew(known, error),
+            looked => looked,
+        };
+        looked.map_err(|error| error.or_exhausted(self.path()))
+    }
+
+    /// Looks again where it was the mirror that failed: what is damaged there no fetch puts right.
+    fn look_anew(&mut self, known: &Known, error: RepoError) -> Result<Option<Snapshot>, RepoError> {
+        let Self::Remote(mirror, repository) = self else { return Err(error) };
+        let Some(damage) = mirror.damage() else { return Err(error) };
+        mirror.renew(damage)?;
+        *repository = mirror.repository()?;
+        self.look(known)
     }
 
     fn path(&self) -> &Path {
@@ -123,7 +155,8 @@ impl Source {
         }
     }
 
-    fn look(&self, last: Option<&CommitId>) -> Result<Option<Snapshot>, RepoError> {
+    fn look(&self, known: &Known) -> Result<Option<Snapshot>, RepoError> {
+        let last = known.snapshot.as_ref();
         if let Self::Remote(mirror, _) = self {
             mirror.fetch()?;
         }
@@ -133,7 +166,7 @@ impl Source {
             return Ok(None);
         }
         let snapshot = self.snapshot()?;
-        Ok((Some(snapshot.commit()) != last).then(|| self.remarked(snapshot, last)))
+        Ok((Some(snapshot.commit()) != last).then(|| self.remarked(snapshot, known.branch.as_ref())))
     }
 
     /// How commits follow one another, where there are commits.
@@ -148,12 +181,12 @@ impl Source {
         }
     }
 
-    /// A snapshot that follows another, with what is worth saying of that.
-    fn remarked(&self, snapshot: Snapshot, last: Option<&CommitId>) -> Snapshot {
+    /// A snapshot with what is worth saying of the way to it from where the branch was.
+    fn remarked(&self, snapshot: Snapshot, was: Option<&CommitId>) -> Snapshot {
         let history = match self {
             Self::Directory(_) => None,
             Self::Git(repository) | Self::Remote(_, repository) => {
-                last.and_then(|last| repository.history(last, &snapshot))
+                was.and_then(|was| repository.history(was, &snapshot))
             }
         };
         let tag = if let Self::Remote(mirror, _) = self { mirror.remark() } else { None };
@@ -184,19 +217,21 @@ mod tests {
         let open = |url: &str| Source::open(url, "main", &mirror);
         let first = open(&url).unwrap().snapshot().unwrap();
         std::fs::rename(remote.path().join(".git"), &away).unwrap();
-        let source = open(&url).unwrap();
+        let mut source = open(&url).unwrap();
         assert_eq!(source.snapshot().unwrap().commit(), first.commit());
         assert_eq!(
             source.history().whole_id(&first.commit().as_str()[..9]),
             Some(first.commit().to_string())
         );
         assert_eq!(source.history().whole_id("main"), None);
-        assert!(source.newer_than(Some(first.commit())).is_err(), "it is said, and tried again");
+        let known = Known::taken(Some(first.commit().clone()));
+        assert!(source.newer_than(&known).is_err(), "it is said, and tried again");
         assert!(open("file:///nowhere/at/all").is_err(), "another remote's mirror stands for nobody");
         std::fs::rename(&away, remote.path().join(".git")).unwrap();
         remote.commit("a", "2");
-        assert!(source.newer_than(Some(first.commit())).unwrap().is_some());
+        assert!(source.newer_than(&known).unwrap().is_some());
     }
+
     #[test]
     fn a_remote_that_takes_a_connection_and_says_nothing_holds_up_no_start() {
         let directory = tempfile::tempdir().unwrap();

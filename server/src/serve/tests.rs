@@ -243,6 +243,46 @@ async fn a_tag_named_like_the_branch_moves_nothing_and_a_forced_push_is_told() {
 }
 
 #[actix_web::test]
+async fn a_forced_push_is_told_once_and_of_the_commit_that_it_brought() {
+    let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
+    scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");
+    scratch.commit(FILE, GOOD);
+    let server = server_of(&scratch, &data).await;
+    let rewritten = async |server: &Server, commit: &str| {
+        let rows = server.store.commit(commit.to_owned()).await.unwrap();
+        let said = rows.into_iter().flat_map(|row| row.diagnostics);
+        said.filter(|remark| remark.code == "history-rewritten")
+            .map(|remark| remark.message)
+            .collect::<Vec<_>>()
+    };
+    let first = scratch.head();
+    // In the place of the first one, and broken.
+    std::fs::write(scratch.path().join(FILE), "not TOML").unwrap();
+    scratch.git(&["add", "-A"]);
+    scratch.git(&["commit", "--quiet", "--amend", "-m", "broken"]);
+    let broken = scratch.head();
+    assert_eq!(judged(&data, broken.clone()).await.outcome, Outcome::Refused);
+    let told = rewritten(&server, &broken).await;
+    assert!(told.len() == 1 && told[0].contains(&first[..10]), "{told:?}");
+    server.stop().await;
+    let server = server_of(&scratch, &data).await;
+    assert_eq!(judged(&data, broken.clone()).await.outcome, Outcome::Refused);
+    assert_eq!(
+        rewritten(&server, &broken).await,
+        told,
+        "it is judged again, and what was said of it is kept"
+    );
+    server.stop().await;
+    // What builds on it is pushed while the server is down.
+    scratch.commit(FILE, &format!("{GOOD}# good\n"));
+    let server = server_of(&scratch, &data).await;
+    assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);
+    assert_eq!(rewritten(&server, &scratch.head()).await, Vec::<String>::new());
+    server.stop().await;
+}
+
+#[actix_web::test]
 async fn a_directory_that_is_broken_at_a_restart_keeps_the_last_good_state() {
     let fixture = Fixture::start().await;
     let (agent, key) = fixture.enrolled("web1.acme.example").await;

@@ -144,9 +144,16 @@ pub(in super::super) fn builds_on(repository: &gix::Repository, newer: &str, old
     walk.take(FAR).map_while(Result::ok).skip(1).any(|commit| commit.id == older)
 }
 
+/// The code of what is said of a branch that was pushed with force.
+pub const HISTORY_REWRITTEN: &str = "history-rewritten";
+
 /// What is worth saying where a branch went from one commit to another that does not build on it.
 pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: ObjectId) -> Option<Diagnostic> {
     let before = ObjectId::from_hex(last.as_str().as_bytes()).ok()?;
+    if before == now {
+        return None;
+    }
+    let is_here = repository.has_object(before);
     let base = repository.merge_base(before, now).ok().flatten();
     if base.is_some_and(|base| base == before) {
         return None;
@@ -156,11 +163,14 @@ pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: Object
         Some(base) if base == now => {
             format!("the branch was set back: it was at commit {last}, which builds on this one")
         }
-        Some(_) => format!("the branch was rewritten: this commit does not build on {last}, where it was"),
-        None => {
+        // All that a commit builds on is here, and nothing more is known of what is not.
+        base if base.is_some() || !is_here => {
+            format!("the branch was rewritten: this commit does not build on {last}, where it was")
+        }
+        _ => {
             format!("the branch was replaced: this commit has no history in common with {last}, where it was")
         }
     };
     let help = "somebody pushed with force: see who, and protect the branch where that was not meant";
-    Some(Diagnostic::warning("history-rewritten", message, None).help(help))
+    Some(Diagnostic::warning(HISTORY_REWRITTEN, message, None).help(help))
 }
