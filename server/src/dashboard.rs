@@ -11,7 +11,7 @@ use actix_web::web::{self, ServiceConfig};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 mod asked; // who asks, for what form of answer
 mod assets; // the style, the script, the icon
@@ -107,6 +107,20 @@ impl State {
             work()
         };
         web::block(work).await.map_err(|_| page::Error::Busy)
+    }
+
+    /// The same with what the audit log says of earlier logins: whoever came in before a restart is still known.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn recalling(self) -> store::Result<Self> {
+        const ENTRIES: u32 = 100_000;
+        for (name, address, at) in self.store.logins(ENTRIES).await? {
+            if let Ok(address) = address.parse() {
+                self.attempts.came_in(address, &name, at);
+            }
+        }
+        Ok(self)
     }
 
     /// The same for a server that answers to these names alone.

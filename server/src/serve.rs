@@ -131,7 +131,7 @@ impl Server {
         let state =
             api::State { identity: identity.clone(), live: live.clone(), limits: api::Limits::default() };
         let pages = dashboard::State::new(store.clone(), live.clone(), live.interval()).called(names.clone());
-        let pages = pages.by(identity.authority().clock());
+        let pages = pages.by(identity.authority().clock()).recalling().await?;
         let shares = config.connections.unwrap_or_else(|| files::share(files::raise()));
         let doors = [Door::new(shares.nodes), Door::new(shares.people)];
         let for_nodes = Port {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::asked::Asked;
 use super::login::{self, CameBy};
 use super::page::{Error, Tab, View};
-use super::password::{self, Asker};
+use super::password::{self, Waiting};
 
 /// The page.
 #[derive(Debug, Serialize, Template)]
@@ -80,7 +80,7 @@ async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Resu
     }
     if asks_for_current(asked) {
         login::count_attempt(request, state, &user.name)?;
-        if !state.hashing.fits(Asker::Known, current, user.password.clone()).await? {
+        if !state.hashing.fits(Waiting::KNOWN, current, user.password.clone()).await? {
             return Err(Error::Wrong("the current password is another one".to_owned()));
         }
     }

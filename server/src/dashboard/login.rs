@@ -138,17 +138,19 @@ async fn check(
     password: Zeroizing<String>,
 ) -> Result<Option<UserRow>, Error> {
     from_our_page(request)?;
+    let asker = match state.attempts.is_owners(address(request), name) {
+        true => Asker::Known,
+        false => Asker::Stranger,
+    };
+    // First: what nobody looks at is no attempt.
+    let place = state.hashing.place(asker)?;
     count_attempt(request, state, name)?;
     if password.len() > password::LONGEST {
         return Ok(None);
     }
     let user = state.store.user(name.to_owned()).await?;
     let hash = user.as_ref().and_then(|user| user.password.clone());
-    let asker = match state.attempts.is_owners(address(request), name) {
-        true => Asker::Known,
-        false => Asker::Stranger,
-    };
-    if state.hashing.fits(asker, password, hash).await? {
+    if state.hashing.fits(place, password, hash).await? {
         state.attempts.came_in(address(request), name, Timestamp::now());
         return Ok(user);
     }

@@ -35,6 +35,26 @@ pub enum Tab {
     Elsewhere,
 }
 
+/// Seconds after which what many do at once is over.
+const MOMENT: u64 = 5;
+
+/// Seconds after which somebody may have seen to a store that fails.
+const WHILE: u64 = 30;
+
+/// Whole seconds, and from two minutes on whole minutes, as people are told it; never less than what is left.
+fn rounded(wait: &SignedDuration) -> u64 {
+    let seconds = u64::try_from(wait.as_millis()).unwrap_or_default().div_ceil(1000).max(1);
+    if seconds < 120 { seconds } else { seconds.next_multiple_of(60) }
+}
+
+fn words(seconds: u64) -> String {
+    match seconds {
+        1 => "1 second".to_owned(),
+        seconds if seconds < 120 => format!("{seconds} seconds"),
+        seconds => format!("{} minutes", seconds / 60),
+    }
+}
+
 /// Why there is no view.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -51,13 +71,16 @@ pub enum Error {
     #[error("{0}")]
     Wrong(String),
     /// Too many attempts.
-    #[error("too many attempts; wait {} minutes", (.0.as_secs() + 59) / 60)]
+    #[error("too many attempts; wait {}", words(rounded(.0)))]
     TooMany(SignedDuration),
     /// The server cannot at the moment.
-    #[error("the server is busy; try again in a moment")]
+    #[error("the server is busy; try again in {}", words(MOMENT))]
     Busy,
     /// The store failed; the log says how.
-    #[error("the server cannot read its store at the moment; its log says why")]
+    #[error(
+        "the server cannot use its store at the moment, and its log says why; try again in {}",
+        words(WHILE)
+    )]
     Store(#[source] store::Error),
     /// The request names a host that this server is not.
     #[error("this server is not called so; an operator adds names to `names` in its server.toml")]
@@ -92,6 +115,16 @@ impl Error {
             Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
+
+    /// How many seconds to wait, where another try may have another answer. The page says the same.
+    fn wait(&self) -> Option<u64> {
+        match self {
+            Self::TooMany(wait) => Some(rounded(wait)),
+            Self::Busy => Some(MOMENT),
+            Self::Store(_) => Some(WHILE),
+            Self::NotFound | Self::LoggedOut | Self::Foreign | Self::Wrong(_) | Self::OtherHost => None,
+        }
+    }
 }
 
 /// An error on its way to someone who wanted a format.
@@ -116,8 +149,8 @@ impl ResponseError for Problem {
             tracing::error!(%error, "a page could not be drawn");
         }
         let mut response = HttpResponse::build(self.error.status());
-        if let Error::TooMany(wait) = &self.error {
-            response.insert_header((header::RETRY_AFTER, wait.as_secs()));
+        if let Some(seconds) = self.error.wait() {
+            response.insert_header((header::RETRY_AFTER, seconds));
         }
         match (&self.error, self.format) {
             (Error::LoggedOut, Format::Html) => {
@@ -195,4 +228,29 @@ pub fn framed(content: &impl Template, title: &str, tab: Tab, user: Option<&User
         .and_then(|body| Frame { title, tab, user, version: assets::version(), body: &body }.render());
     // Templates fail only where a `Display` does, and none of ours does.
     drawn.unwrap_or_else(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_to_wait_reads_what_its_browser_is_told() {
+        let wait = |millis: i64| Error::TooMany(SignedDuration::from_millis(millis));
+        let store = Error::Store(store::Error::Closed);
+        for (error, seconds, words) in [
+            (wait(-1), "1", "wait 1 second"),
+            (wait(1_001), "2", "wait 2 seconds"),
+            (wait(119_000), "119", "wait 119 seconds"),
+            (wait(121_000), "180", "wait 3 minutes"),
+            (Error::Busy, "5", "try again in 5 seconds"),
+            (store, "30", "try again in 30 seconds"),
+        ] {
+            assert!(error.to_string().ends_with(words), "{error}");
+            let answer = Problem { error, format: Format::Html, wanted: String::new() }.error_response();
+            assert_eq!(answer.headers().get(header::RETRY_AFTER).unwrap(), seconds);
+        }
+        let gone = Problem { error: Error::NotFound, format: Format::Html, wanted: String::new() };
+        assert!(gone.error_response().headers().get(header::RETRY_AFTER).is_none());
+    }
 }

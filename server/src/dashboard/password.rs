@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use actix_web::web;
 use argon2::password_hash::{ParamsString, PasswordHash, Salt, SaltString};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use super::page::Error;
@@ -35,18 +35,53 @@ pub enum Asker {
     Stranger,
 }
 
+/// So many strangers wait at most, some seconds' work. Nobody waits behind a flood of guesses without an answer.
+const STRANGERS_WAITING: usize = 64;
+
 /// Hashes passwords, one at a time for each kind of asker, each in memory that is used again: what a thousand threads would
 /// each have once stays with the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hashing {
     known: Arc<Mutex<Memory>>,
     strangers: Arc<Mutex<Memory>>,
+    waiting: Arc<Semaphore>,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        let waiting = Arc::new(Semaphore::new(STRANGERS_WAITING));
+        Self { known: Arc::default(), strangers: Arc::default(), waiting }
+    }
+}
+
+/// A place among those who wait for their password to be looked at.
+#[derive(Debug)]
+pub struct Waiting {
+    asker: Asker,
+    _one_of_few: Option<OwnedSemaphorePermit>,
+}
+
+impl Waiting {
+    /// Somebody who is known waits for nobody but others who are.
+    pub const KNOWN: Self = Self { asker: Asker::Known, _one_of_few: None };
 }
 
 /// What hashing goes through; as long as the settings of a hash ask for.
 type Memory = Vec<Block>;
 
 impl Hashing {
+    /// A place for somebody.
+    ///
+    /// # Errors
+    /// Where too many strangers wait already.
+    pub fn place(&self, asker: Asker) -> Result<Waiting, Error> {
+        let one_of_few = match asker {
+            Asker::Known => None,
+            Asker::Stranger => Some(self.waiting.clone().try_acquire_owned().map_err(|_| Error::Busy)?),
+        };
+        Ok(Waiting { asker, _one_of_few: one_of_few })
+    }
+
     async fn turn(&self, asker: Asker) -> OwnedMutexGuard<Memory> {
         let memory = match asker {
             Asker::Known => &self.known,
@@ -70,11 +105,11 @@ impl Hashing {
     /// Where the work could not be done.
     pub async fn fits(
         &self,
-        asker: Asker,
+        place: Waiting,
         password: Zeroizing<String>,
         hash: Option<String>,
     ) -> Result<bool, Error> {
-        let mut memory = self.turn(asker).await;
+        let mut memory = self.turn(place.asker).await;
         let check = move || {
             let there = hash.is_some();
             let hash = hash.or_else(|| NOBODYS.clone()).ok_or(Error::Busy)?;
@@ -154,11 +189,20 @@ mod tests {
 
     /// A stranger's turn does not come: the one before is never given back.
     #[actix_web::test]
-    async fn whoever_is_known_never_waits_behind_strangers() {
+    async fn whoever_is_known_never_waits_behind_strangers_and_few_of_those_wait() {
         let hashing = Hashing::default();
-        let _stranger = hashing.turn(Asker::Stranger).await;
-        let hash = hashing.hash("a new password".to_owned().into()).await.unwrap();
-        let fits = hashing.fits(Asker::Known, "a new password".to_owned().into(), Some(hash)).await;
-        assert!(fits.unwrap());
+        let turn = hashing.turn(Asker::Stranger).await;
+        let strangers: Vec<_> = (0..STRANGERS_WAITING + 9).map(|_| hashing.place(Asker::Stranger)).collect();
+        assert_eq!(strangers.iter().filter(|place| matches!(place, Err(Error::Busy))).count(), 9);
+        let known = async {
+            let hash = hashing.hash("a new password".to_owned().into()).await.unwrap();
+            let place = hashing.place(Asker::Known).unwrap();
+            hashing.fits(place, "a new password".to_owned().into(), Some(hash)).await
+        };
+        let patience = std::time::Duration::from_secs(60);
+        assert!(tokio::time::timeout(patience, known).await.expect("it waits behind strangers").unwrap());
+        drop((strangers, turn));
+        let stranger = hashing.fits(hashing.place(Asker::Stranger).unwrap(), String::new().into(), None);
+        assert!(!tokio::time::timeout(patience, stranger).await.expect("there is room again").unwrap());
     }
 }

@@ -321,7 +321,23 @@ async fn a_password_lets_in_and_a_wrong_one_says_the_same_as_an_unknown_name() {
     }
     let closed = ask(&seeded, try_it("ana", password)).await;
     assert_eq!(closed.status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(!closed.header(actix_web::http::header::RETRY_AFTER).is_empty());
+    assert_eq!(closed.header(actix_web::http::header::RETRY_AFTER), "300");
+    assert!(closed.body.contains("wait 5 minutes"), "{}", closed.body);
+}
+
+#[actix_web::test]
+async fn whoever_came_in_before_a_restart_is_known_after_it() {
+    let seeded = seeded().await;
+    let password = "correct horse battery";
+    let hash = seeded.state.hashing.hash(password.to_owned().into()).await.unwrap();
+    let ana = seeded.store.user("ana".into()).await.unwrap().unwrap();
+    seeded.store.set_password(ana.id, hash, entry(seeded.now, "password-set")).await.unwrap();
+    let came = ask(&seeded, form("/login", &[("name", "ana"), ("password", password)])).await;
+    assert_eq!(came.status, StatusCode::SEE_OTHER, "{}", came.body);
+    let again = State::new(seeded.store.clone(), seeded.estate.clone(), Duration::from_secs(1));
+    let again = again.recalling().await.unwrap();
+    let address = std::net::Ipv4Addr::UNSPECIFIED.into();
+    assert!(again.attempts.is_owners(address, "ana") && !again.attempts.is_owners(address, "ben"));
 }
 
 #[actix_web::test]

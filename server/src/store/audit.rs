@@ -152,6 +152,25 @@ impl Store {
         .await
     }
 
+    /// Who logged in, from which address and when, among so many of the newest entries; the oldest first.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn logins(&self, among: u32) -> Result<Vec<(String, String, Timestamp)>> {
+        self.read(move |connection| {
+            let sql = "SELECT actor, object, at FROM (SELECT * FROM audit ORDER BY seq DESC LIMIT ?1)
+                       WHERE action = 'logged-in' ORDER BY seq";
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query([among])?;
+            let mut logins = Vec::new();
+            while let Some(row) = rows.next()? {
+                logins.push((row.get(0)?, row.get(1)?, time(row.get(2)?)?));
+            }
+            Ok(logins)
+        })
+        .await
+    }
+
     /// Checks the chain; the first entry that does not fit, if any.
     ///
     /// # Errors
