@@ -105,12 +105,16 @@ const KEPT: [(&str, Kind); 6] = [
     ("ca/token.key", Kind::File),
 ];
 
+/// The last good state of a followed directory. It can be made again for as long as the directory is good, which nobody knows
+/// yet: it may be all that is left.
+const LAST_GOOD: &str = "last-good";
+
 /// What the server makes again where it is not there.
 const MADE_AGAIN: [(&str, Kind); 6] = [
     ("server.db-shm", Kind::File),
     ("ca.new", Kind::Directory),
     ("mirror", Kind::Directory),
-    ("last-good", Kind::File),
+    (LAST_GOOD, Kind::File),
     ("last-good.new", Kind::File),
     (admin::SOCKET, Kind::Socket),
 ];
@@ -160,7 +164,12 @@ fn look(directory: &Path) -> Result<(), DataDirError> {
     for (part, kind) in KEPT {
         look_at_kept(&directory.join(part), kind)?;
     }
-    for (part, kind) in MADE_AGAIN {
+    let last_good = directory.join(LAST_GOOD);
+    if last_good.is_file() {
+        look_at_kept(&last_good, Kind::File)?;
+    }
+    for (part, kind) in MADE_AGAIN.into_iter().filter(|(part, _)| *part != LAST_GOOD || !last_good.is_file())
+    {
         clear(&directory.join(part), kind)?;
     }
     for (part, kind) in KEPT.into_iter().chain(MADE_AGAIN) {

@@ -94,11 +94,12 @@ impl Damaged {
 /// What the start must come to: the word that the error has beside the path; none where the server starts.
 fn cure(part: &str, kind: Kind, damage: Damage) -> Option<&'static str> {
     let is_kept = KEPT.iter().any(|(kept, _)| *kept == part);
+    let is_kept_while_whole = is_kept || part == LAST_GOOD;
     match damage {
         // A log of nothing is as good as none.
         EmptyFile if part == "server.db-wal" => None,
         OpenMode | NoMode => None,
-        OtherOwner => is_kept.then_some("chown 0"),
+        OtherOwner => is_kept_while_whole.then_some("chown 0"),
         _ if is_kept => Some("backup"),
         FullDirectory if kind != Kind::Directory => Some("move it away"),
         _ => None,
