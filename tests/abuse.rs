@@ -1,7 +1,11 @@
 //! The table of abuse tests, held against the tree; and what only the programs themselves show.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use harness::binaries::workspace;
 use harness::server::{SOON, Server};
@@ -53,28 +57,81 @@ fn every_test_of_the_table_is_in_the_tree() {
     assert!(lost.is_empty(), "tests of the table that are not there:\n  {}", lost.join("\n  "));
 }
 
-#[test]
-fn a27_where_no_file_can_be_opened_that_is_said_and_not_what_seems_to_follow() {
-    let folder = tempfile::tempdir().unwrap();
+/// A server in a folder, over a repository with a customer and no machine.
+fn server(folder: &Path) -> Server {
     let server = Server {
-        repo: folder.path().join("control"),
-        data_dir: folder.path().join("data"),
-        log_file: folder.path().join("server.log"),
+        repo: folder.join("control"),
+        data_dir: folder.join("data"),
+        log_file: folder.join("server.log"),
         listen: process::free_address().unwrap(),
         dashboard: process::free_address().unwrap(),
-    };
-    let git = |arguments: &[&str]| {
-        let mut command = Command::new("git");
-        command.current_dir(&server.repo);
-        command.args(["-c", "user.name=Otto", "-c", "user.email=otto@hosting.example"]);
-        process::run(command.args(arguments)).unwrap()
     };
     let customer = server.repo.join("inventory/hosting/acme.toml");
     std::fs::create_dir_all(customer.parent().unwrap()).unwrap();
     std::fs::write(customer, "# no machine yet\n").unwrap();
-    git(&["init", "--quiet", "--initial-branch=main"]);
-    git(&["add", "--all"]);
-    git(&["commit", "--quiet", "--message", "A customer"]);
+    git(&server, &["init", "--quiet", "--initial-branch=main"]);
+    git(&server, &["add", "--all"]);
+    git(&server, &["commit", "--quiet", "--message", "A customer"]);
+    server
+}
+
+fn git(server: &Server, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(&server.repo);
+    command.args(["-c", "user.name=Otto", "-c", "user.email=otto@hosting.example"]);
+    process::run(command.args(arguments)).unwrap()
+}
+
+/// What a stranger sends that is no request, once TLS stands; answered when this returns.
+fn send_what_is_none(server: &Server, address: std::net::SocketAddr) {
+    use rustls::pki_types::pem::PemObject as _;
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = server.data_dir.join("ca/ca.pem");
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+    let session = rustls::ClientConnection::new(Arc::new(config), address.ip().into()).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, TcpStream::connect(address).unwrap());
+    stream.write_all(b"\x01\x02 no request\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    // the server may end the connection without the farewell of TLS
+    let _ended = stream.read_to_end(&mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 400"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn a30_a_request_that_is_none_leaves_no_line_in_the_log() {
+    // Where somebody asks for such lines they come: else this would show nothing.
+    for (asked, leaves) in [(Some("info"), true), (None, false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = server(folder.path());
+        let mut command = Command::new(&binaries().server);
+        command.env_remove("RUST_LOG").envs(asked.map(|asked| ("RUST_LOG", asked)));
+        let _running = server.start(command, &[]).unwrap();
+        for address in [server.listen, server.dashboard] {
+            send_what_is_none(&server, address);
+        }
+        let said = |words: &str| match server.log() {
+            log if log.contains(words) => Ok(log),
+            log => Err(log),
+        };
+        if leaves {
+            wait::until("it is logged where that is asked for", SOON, || said("actix_http")).unwrap();
+            continue;
+        }
+        // What is logged later shows that nothing was logged before.
+        git(&server, &["commit", "--quiet", "--allow-empty", "--message", "Another"]);
+        let commit = git(&server, &["rev-parse", "HEAD"]);
+        let log = wait::until("the next commit is logged", SOON, || said(commit.trim())).unwrap();
+        assert!(!log.contains("ERROR") && !log.contains("actix") && !log.contains("no request"), "{log}");
+    }
+}
+
+#[test]
+fn a27_where_no_file_can_be_opened_that_is_said_and_not_what_seems_to_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
     let mut running = server.start(Command::new(&binaries().server), &[]).unwrap();
     let id = running.child().id().to_string();
     let limit = |files: &str| {
@@ -90,7 +147,7 @@ fn a27_where_no_file_can_be_opened_that_is_said_and_not_what_seems_to_follow() {
         wait::until("the server says it", SOON, || said("too many files are open, 5 is the limit")).unwrap();
     assert!(!log.contains("no branch") && !log.contains("is no commit"), "{log}");
     limit("1024");
-    git(&["commit", "--quiet", "--allow-empty", "--message", "Another"]);
-    let commit = git(&["rev-parse", "HEAD"]);
+    git(&server, &["commit", "--quiet", "--allow-empty", "--message", "Another"]);
+    let commit = git(&server, &["rev-parse", "HEAD"]);
     wait::until("it reads again", SOON, || server.holdfast(&["poke", "--commit", commit.trim()])).unwrap();
 }

@@ -17,20 +17,10 @@ const WITH_FAULTS: u8 = 2;
 )]
 pub struct Arguments {
     /// Wait until this commit is in force; where something is wrong with it, say what, and fail
-    #[arg(long, value_name = "COMMIT", value_parser = commit_id)]
+    #[arg(long, value_name = "COMMIT")]
     commit: Option<String>,
     #[command(flatten)]
     socket: Socket,
-}
-
-/// The server knows commits by their whole ids alone, and would wait for any other word in vain.
-fn commit_id(text: &str) -> Result<String, String> {
-    let hash = text.strip_prefix("dir-").unwrap_or(text);
-    let is_whole = matches!(hash.len(), 40 | 64) && hash.bytes().all(|b| b"0123456789abcdef".contains(&b));
-    match is_whole {
-        true => Ok(text.to_owned()),
-        false => Err("give a commit's whole id, as `git rev-parse HEAD` prints it".to_owned()),
-    }
 }
 
 /// Asks the server to look at the repository.
@@ -50,19 +40,4 @@ pub fn run(Arguments { commit, socket }: &Arguments) -> Result<ExitCode, Failed>
         (answer, _) => print_json(&answer)?,
     }
     Ok(code)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_commit_s_id_is_not_waited_for() {
-        let hash = "0123456789abcdef0123456789abcdef01234567";
-        assert_eq!(commit_id(hash).as_deref(), Ok(hash));
-        assert!(commit_id(&format!("dir-{hash}")).is_ok());
-        for bad in ["HEAD", "main", "0123456", "", "dir-x"] {
-            assert!(commit_id(bad).is_err_and(|why| why.contains("git rev-parse")), "{bad}");
-        }
-    }
 }

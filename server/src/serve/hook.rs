@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Our line: a hook with it is ours.
@@ -65,6 +65,26 @@ pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathB
     Ok(path)
 }
 
+/// Who may push to the repository of a hook: git takes a push of whoever may write there.
+pub fn who_pushes(hook: &Path) -> String {
+    let repository = hook.ancestors().nth(2).unwrap_or(hook);
+    let Ok(objects) = fs::metadata(repository.join("objects")) else {
+        return format!("who may push to {} cannot be seen", repository.display());
+    };
+    let owner = match objects.uid() {
+        0 => "root".to_owned(),
+        uid => format!("the user {uid}"),
+    };
+    let whose = repository.display();
+    match objects.mode() & 0o020 == 0 {
+        true => format!("{whose} is {owner}'s, and nobody else may push to it"),
+        false => format!(
+            "{owner} and the group {} may push to {whose}: the group's users where `safe.directory` of git names it",
+            objects.gid()
+        ),
+    }
+}
+
 /// Whether a repository has files checked out, and no word in its settings that a push may change the branch below them.
 fn refuses_pushes(repository: &Path) -> bool {
     let settings = fs::read_to_string(repository.join(".git/config"));
@@ -110,6 +130,20 @@ mod tests {
             panic!("it was overwritten")
         };
         assert!(refused.to_string().contains("poke --data-dir"), "{refused}");
+    }
+
+    #[test]
+    fn who_may_push_is_who_may_write_there() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let repository = tempfile::tempdir().unwrap();
+        let objects = repository.path().join("objects");
+        fs::create_dir(&objects).unwrap();
+        let said = |mode: u32| {
+            fs::set_permissions(&objects, fs::Permissions::from_mode(mode)).unwrap();
+            who_pushes(&repository.path().join("hooks/post-receive"))
+        };
+        assert!(said(0o755).ends_with("and nobody else may push to it"), "{}", said(0o755));
+        assert!(said(0o2775).contains("and the group ") && said(0o2775).contains("safe.directory"));
     }
 
     #[test]
