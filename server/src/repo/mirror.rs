@@ -147,6 +147,11 @@ impl Mirror {
         GitRepository::follow(&self.path, &self.branch)
     }
 
+    /// Whether the branch is here, with its commit.
+    pub fn has_branch(&self) -> bool {
+        self.repository().is_ok_and(|repository| repository.head().is_ok())
+    }
+
     /// Whether it was fetched from this very remote before, and so can stand for it.
     pub fn is_filled(&self) -> bool {
         std::fs::read_to_string(self.path.join(URL)).is_ok_and(|url| url == self.url)

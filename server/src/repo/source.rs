@@ -79,19 +79,16 @@ impl Source {
         if Mirror::is_url(repo) {
             let mirror = Mirror::new(repo, mirror, branch)?;
             mirror.repair();
-            let is_filled = mirror.is_filled();
-            if !is_filled {
-                mirror.fetch()?;
-            }
             // What was fetched before and can be read is served at once, and looked at again in a moment: a remote that
             // takes a connection and says nothing holds up nobody's poll.
-            if let Some(damage) = mirror.damage() {
-                match mirror.renew(damage) {
-                    Err(error) if is_filled => tracing::error!(
-                        %error, "going on with what can be read of the commits that were fetched before"
-                    ),
-                    renewed => renewed?,
-                }
+            let is_filled = mirror.is_filled();
+            let fetched = if is_filled && mirror.has_branch() { Ok(()) } else { mirror.fetch() };
+            let whole = fetched.and_then(|()| mirror.damage().map_or(Ok(()), |damage| mirror.renew(damage)));
+            match whole {
+                Err(error) if is_filled => tracing::error!(
+                    %error, "going on with what can be read of the commits that were fetched before"
+                ),
+                whole => whole?,
             }
             let repository = mirror.repository()?;
             return Ok(Self::Remote(mirror, repository));
