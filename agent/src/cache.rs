@@ -202,7 +202,7 @@ impl Cache {
         let file = self.dir.file(SEALED).ok().flatten();
         let stored = file.and_then(|file| file.metadata().and_then(|found| found.modified()).ok());
         let stored = stored.and_then(|time| Timestamp::try_from(time).ok());
-        stored.filter(|at| *at <= crate::identity::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+        stored.filter(|at| *at <= crate::clock::now()).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     fn confirmed(&self, id: &CatalogId) -> Option<Confirmed> {
@@ -303,7 +303,7 @@ mod tests {
                 cache.dir.remove(CONFIRMED).unwrap();
             }
             let cached = cache.load(&name("web1.acme.example")).unwrap().unwrap();
-            let age = crate::identity::now().duration_since(cached.confirmed);
+            let age = crate::clock::now().duration_since(cached.confirmed);
             assert!(age < jiff::SignedDuration::from_mins(10), "it is as old as its file: {age:?}");
         }
     }

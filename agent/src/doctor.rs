@@ -4,8 +4,9 @@ use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, path};
 use serde::Serialize;
 
 use crate::cache::Cache;
+use crate::clock::now;
 use crate::config::Place;
-use crate::identity::{self, Identity, now};
+use crate::identity::{self, Identity};
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};

@@ -27,6 +27,7 @@ use record::Record;
 mod check;
 mod claims;
 mod correct;
+mod ending;
 mod memory;
 mod record;
 mod redact;
@@ -130,11 +131,11 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     match run.mode {
         Mode::Enforce => {
             let ends: Vec<End> =
-                all.map(|(index, subject)| End::of(index, subject, &view, &record)).collect();
+                all.map(|(index, subject)| ending::of(index, subject, &view, &record)).collect();
             memory.remember(&subjects, &ends, |index| claims.stand(index), run.system);
         }
         Mode::Audit => {
-            let ends: Vec<End> = all.map(|(index, subject)| End::seen(index, subject, &view)).collect();
+            let ends: Vec<End> = all.map(|(index, subject)| ending::seen(index, subject, &view)).collect();
             memory.look_instead(&subjects, &ends, run.system);
         }
     }

@@ -16,8 +16,8 @@ use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::identity::trust::{self, ServerTrust};
-use crate::identity::{KeyPair, Validity};
+use crate::keypair::{KeyPair, Validity};
+use crate::trust::{self, ServerTrust};
 
 mod body;
 mod clock;

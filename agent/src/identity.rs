@@ -1,20 +1,18 @@
-//! Who this machine is: a key that never leaves it, the certificate for it, and the CA that it trusts.
+//! Who this machine is: its name, its key pair and the CA that it trusts, as the server gave them.
 //!
 //! All of it is one file that is replaced whole, so there is no half identity after any crash.
 
-use std::time::SystemTime;
-
 use holdfast_catalog::certname::Certname;
-use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::clock::now;
+use crate::keypair::KeyPair;
 use crate::state::{self, StateDir};
 
 pub mod enroll;
 pub mod owner;
 pub mod renew;
-pub mod trust;
 
 /// The directory of identities.
 const DIRECTORY: &str = "identity";
@@ -24,45 +22,6 @@ const FILE: &str = "identity.json";
 
 /// The most bytes of it.
 const LIMIT: u64 = 256 * 1024;
-
-/// A private key: PKCS#8 in PEM, wiped from memory when it goes.
-#[derive(Clone, Deserialize)]
-#[serde(from = "String")]
-pub struct PrivateKey(Zeroizing<String>);
-
-impl PrivateKey {
-    /// The key as PEM: for TLS and for the identity's file.
-    pub fn pem(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for PrivateKey {
-    fn from(pem: String) -> Self {
-        Self(pem.into())
-    }
-}
-
-impl Serialize for PrivateKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl std::fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PrivateKey")
-    }
-}
-
-/// A private key and the certificate for it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KeyPair {
-    /// The key.
-    pub key: PrivateKey,
-    /// The certificate in PEM.
-    pub certificate: String,
-}
 
 /// The version of the file that this agent writes. A newer one is refused; what it does not know in its own it keeps.
 const VERSION: u32 = 1;
@@ -97,15 +56,6 @@ pub struct Identity {
 
 fn first_version() -> u32 {
     VERSION
-}
-
-/// From when to when a certificate is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Validity {
-    /// The first moment.
-    pub from: Timestamp,
-    /// The last.
-    pub until: Timestamp,
 }
 
 /// Why there is no identity.
@@ -238,66 +188,9 @@ fn in_the_way(state: &StateDir) -> Option<std::path::PathBuf> {
     path.symlink_metadata().is_ok_and(|found| !found.is_dir()).then_some(path)
 }
 
-impl KeyPair {
-    /// Whether both can be used.
-    ///
-    /// # Errors
-    /// What is wrong with one of them.
-    fn usable(&self) -> Result<(), String> {
-        self.validity()?;
-        let key = rcgen::KeyPair::from_pem(self.key.pem());
-        key.map(|_| ()).map_err(|_| "its key is no key".to_owned())
-    }
-
-    /// From when to when its certificate is valid.
-    ///
-    /// # Errors
-    /// What is wrong with the certificate.
-    pub fn validity(&self) -> Result<Validity, String> {
-        let der = trust::one_certificate(&self.certificate)?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&der).map_err(|error| error.to_string())?;
-        let moment = |time: x509_parser::time::ASN1Time| {
-            Timestamp::from_second(time.timestamp()).map_err(|error| error.to_string())
-        };
-        Ok(Validity {
-            from: moment(parsed.validity().not_before)?,
-            until: moment(parsed.validity().not_after)?,
-        })
-    }
-}
-
-impl Validity {
-    /// What is left of it.
-    pub fn left(self, now: Timestamp) -> SignedDuration {
-        self.until.duration_since(now)
-    }
-
-    /// When it is renewed: at half its life, moved by up to a tenth of that. `lot` (0..=255) is the node's own, so that
-    /// nodes that were enrolled together do not renew together.
-    pub fn renewal(self, lot: u8) -> Timestamp {
-        let half = self.until.duration_since(self.from).as_secs() / 2;
-        let jitter = half / 10 * (i64::from(lot) * 2 - 255) / 255;
-        self.from.saturating_add(SignedDuration::from_secs(half + jitter)).unwrap_or(self.until)
-    }
-}
-
-/// The time as this machine has it.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn renewal_is_at_half_life_give_or_take_a_tenth() {
-        let from = Timestamp::UNIX_EPOCH;
-        let validity = Validity { from, until: from + SignedDuration::from_hours(200) };
-        let hours = |lot| validity.renewal(lot).duration_since(from).as_hours();
-        assert_eq!((hours(0), hours(255)), (90, 110));
-        assert!((99..=100).contains(&hours(127)), "{}", hours(127));
-    }
 
     #[test]
     fn a_machine_without_identity_is_told_what_to_do() {

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_catalog::claim::Claim;
 use holdfast_catalog::resource::Typed;
+use holdfast_catalog::resource::claim::Claim;
 
 use crate::content::ContentSource;
 use crate::system::{self, Inspect, Invocation, Output, System};

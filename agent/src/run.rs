@@ -367,7 +367,7 @@ const DELIVERY: Duration = Duration::from_secs(600);
 
 /// The days since the server last confirmed the catalog, where they are too many.
 fn stale_days(place: &Place, confirmed: Timestamp) -> Option<i64> {
-    let days = identity::now().duration_since(confirmed).as_hours() / 24;
+    let days = crate::clock::now().duration_since(confirmed).as_hours() / 24;
     (days >= i64::from(place.config.max_stale_days)).then_some(days)
 }
 

@@ -10,7 +10,7 @@ use holdfast_catalog::wire::Refusal;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::now;
+use crate::clock::now;
 use crate::state::{Error, StateDir};
 
 pub(crate) const FILE: &str = "status.json";

@@ -9,8 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Common, Format, Style};
+use crate::clock::now;
 use crate::config::Place;
-use crate::identity::{self, Identity, now};
+use crate::identity::{self, Identity};
 use crate::run::{self, unended};
 use crate::service::Service;
 use crate::spool::{Aside, Spool};

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
-use holdfast_catalog::claim::{Claim, Conflict, Hold, Thing, conflicts};
 use holdfast_catalog::resource::Typed;
 use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::claim::{Claim, Conflict, Hold, Thing, conflicts};
 
 use super::check::{self, Stand, Verdict};
 use super::{Subject, Times};

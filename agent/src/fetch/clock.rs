@@ -8,7 +8,7 @@ use holdfast_catalog::state;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap};
 
-use crate::identity::now;
+use crate::clock::now;
 
 /// Clocks that are so far apart are not right both: an answer takes less, and certificates begin so long before they are made.
 const APART: SignedDuration = SignedDuration::from_mins(30);

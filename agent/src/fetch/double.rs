@@ -14,7 +14,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde::de::DeserializeOwned;
 
 use super::provider;
-use crate::identity::trust::Pin;
+use crate::trust::Pin;
 
 /// A request as it came.
 #[derive(Debug, Clone)]

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
-use crate::identity::trust::WrongPin;
-use crate::identity::{Validity, now};
+use crate::clock::now;
+use crate::keypair::Validity;
+use crate::trust::WrongPin;
 
 mod clocks;
 

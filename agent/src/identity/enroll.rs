@@ -10,10 +10,11 @@ use rcgen::PublicKeyData as _;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::trust::{self, Pin, ServerTrust};
-use super::{Error, Identity, KeyPair, PrivateKey};
+use super::{Error, Identity};
 use crate::fetch::Client;
+use crate::keypair::{KeyPair, PrivateKey};
 use crate::state::StateDir;
+use crate::trust::{self, Pin, ServerTrust};
 
 /// What a server says of a node that it no longer knows by its certificate.
 const OVER: [&str; 3] = ["unknown-node", "revoked", "certificate-replaced"];

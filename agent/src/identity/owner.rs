@@ -6,7 +6,7 @@
 use holdfast_catalog::certname::Certname;
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, KeyPair, trust};
+use super::Identity;
 use crate::state::{self, StateDir};
 
 /// The file that says so.
@@ -57,20 +57,6 @@ impl Owner {
     /// Where that cannot be written.
     pub fn keep(&self, state: &StateDir) -> Result<(), state::Error> {
         state.replace(FILE, &serde_json::to_vec(self).unwrap_or_default())
-    }
-}
-
-impl KeyPair {
-    /// The name in its certificate, as the server wrote it.
-    fn uri(&self) -> Option<String> {
-        use x509_parser::extensions::GeneralName;
-        let der = trust::one_certificate(&self.certificate).ok()?;
-        let (_, parsed) = x509_parser::parse_x509_certificate(&der).ok()?;
-        let names = parsed.subject_alternative_name().ok()??;
-        names.value.general_names.iter().find_map(|name| match name {
-            GeneralName::URI(uri) => Some((*uri).to_owned()),
-            _ => None,
-        })
     }
 }
 

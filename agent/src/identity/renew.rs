@@ -4,11 +4,13 @@ use holdfast_catalog::wire::{self, RenewRequest, path};
 use jiff::Timestamp;
 
 use super::enroll::{Made, check_answer};
-use super::{Error, Identity, now};
+use super::{Error, Identity};
+use crate::clock::now;
 use crate::fetch::Client;
-use crate::identity::trust::ServerTrust;
+use crate::keypair::KeyPair;
 use crate::slot;
 use crate::state::StateDir;
+use crate::trust::ServerTrust;
 
 impl Identity {
     /// When the certificate is to be renewed.
@@ -68,7 +70,7 @@ impl Identity {
     /// # Errors
     /// Where that cannot be stored.
     pub fn fall_back(&mut self, state: &StateDir) -> Result<bool, Error> {
-        let valid = |pair: &super::KeyPair| pair.validity().is_ok_and(|validity| validity.until > now());
+        let valid = |pair: &KeyPair| pair.validity().is_ok_and(|validity| validity.until > now());
         let Some(previous) = self.previous.take_if(|pair| valid(pair)) else { return Ok(false) };
         self.current = previous;
         self.store(state)?;

@@ -5,9 +5,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use holdfast_catalog::claim::{Claim, Standing};
 use holdfast_catalog::resource::Alternatives;
 use holdfast_catalog::resource::alternatives::AlternativePath;
+use holdfast_catalog::resource::claim::{Claim, Standing};
 
 use super::{Alias, Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{self, FileKind, Inspect, Invocation, Liveness};

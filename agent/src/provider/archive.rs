@@ -12,6 +12,7 @@ use holdfast_catalog::resource::attribute::{Presence, SystemName};
 use super::{Applied, Error, Left, Provider, Reading, Spared, Writing, properties};
 use crate::system::{Accounts, Liveness};
 
+mod digest;
 pub(super) mod fetch;
 pub(super) mod friends;
 mod install;

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::claim::{Claim, Hold};
 use holdfast_catalog::resource::attribute::{Presence, SystemName};
+use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::{Group, User};
 
 use super::{Alias, Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};

@@ -14,6 +14,7 @@ use super::edit::{self, Lines, Texts};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 
 mod extent;
+mod line;
 mod section;
 #[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_catalog::claim::Claim;
 use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::claim::Claim;
 use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
 use super::edit::{self, Lines, Texts};
@@ -21,15 +21,18 @@ use crate::system::{FileKind, Inspect, Liveness};
 
 mod command;
 mod device;
+mod field;
 mod fstab;
 mod kernel;
+mod mounted;
 mod options;
 #[cfg(test)]
 mod tests;
 
+pub(super) use field::unescaped;
 use fstab::Entry;
-pub(super) use fstab::unescaped;
-use kernel::{Mounted, Table};
+use kernel::Table;
+use mounted::Mounted;
 use options::Meanings;
 
 const FSTAB: &str = "/etc/fstab";

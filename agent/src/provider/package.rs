@@ -7,14 +7,15 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use holdfast_catalog::claim::Claim;
 use holdfast_catalog::resource::Package;
+use holdfast_catalog::resource::claim::Claim;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::{Alias, Applied, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 
 mod apt;
+mod candidates;
 mod dpkg_status;
 mod holds;
 mod lists;
@@ -71,7 +72,7 @@ impl Provider for Packages {
         let latest = all.iter().filter(|want| want.ensure == PackageEnsure::State(PackageState::Latest));
         let names: Vec<&str> =
             latest.filter(|want| refusal(want).is_none()).map(|want| want.title.as_str()).collect();
-        let candidates = apt::candidates(reading.machine, &names)?;
+        let candidates = candidates::read(reading.machine, &names)?;
         let lists_age = if names.is_empty() { None } else { lists::stale(reading.machine)? };
         let virtual_by = provided::met(all, &status, reading.machine)?;
         let released = Released::read(reading.state_dir);

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use holdfast_catalog::claim::Hold;
 use holdfast_catalog::resource::Service;
+use holdfast_catalog::resource::claim::Hold;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
 
 use super::{

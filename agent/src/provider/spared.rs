@@ -5,9 +5,9 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use holdfast_catalog::claim::{Claim, Hold, Standing, Thing};
 use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
 
 use super::service::stands_for;
 use super::ways::{Ways, inside, split};

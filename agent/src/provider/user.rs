@@ -8,10 +8,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use holdfast_catalog::claim::{Claim, Hold};
 use holdfast_catalog::resource::User;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::attribute::SystemName;
+use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 

@@ -31,7 +31,7 @@ impl Account {
     pub(super) fn begin(mode: Mode, source: Source) -> Self {
         Self {
             run: uuid::Uuid::now_v7(),
-            started: crate::identity::now(),
+            started: crate::clock::now(),
             began: Instant::now(),
             mode,
             source,

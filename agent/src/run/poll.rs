@@ -9,9 +9,10 @@ use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
 use crate::VERSION;
 use crate::cache::{self, Cache, Cached};
+use crate::clock::now;
 use crate::config::Place;
 use crate::fetch::{self, Client};
-use crate::identity::{self, Identity, now};
+use crate::identity::{self, Identity};
 use crate::state::StateDir;
 
 /// The longest time to the next run that a server can ask for.

@@ -47,7 +47,7 @@ mod tests {
     use holdfast_catalog::certname::Certname;
 
     use super::*;
-    use crate::identity::KeyPair;
+    use crate::keypair::KeyPair;
 
     fn identity(enrolment: Option<u128>) -> Identity {
         let current = KeyPair { key: String::new().into(), certificate: String::new() };

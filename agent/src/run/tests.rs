@@ -433,7 +433,9 @@ fn an_old_catalog_is_audited_and_not_enforced() {
     let scene = scene();
     take_over(&scene.state(), &scene.enroll()).unwrap();
     let cache = Cache::open(&scene.state()).unwrap();
-    cache.store(&catalog(1, "hello\n"), identity::now() - jiff::SignedDuration::from_hours(31 * 24)).unwrap();
+    cache
+        .store(&catalog(1, "hello\n"), crate::clock::now() - jiff::SignedDuration::from_hours(31 * 24))
+        .unwrap();
     scene.server.answers(|_| Answer::Lost);
     let report = scene.run().report;
     assert_eq!((report.mode, report.counts.would_change), (Mode::Audit, 1));

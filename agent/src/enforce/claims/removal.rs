@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
-use holdfast_catalog::claim::{Claim, Hold, Standing, Thing};
+use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
 
 use super::super::Subject;
 use super::super::check::Verdict;

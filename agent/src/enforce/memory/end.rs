@@ -5,14 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use holdfast_catalog::catalog::Policy;
-
 use super::super::Subject;
-use super::super::check::{Stand, Verdict};
-use super::super::record::{Outcome, Record};
-use super::super::view::View;
+use super::super::check::Stand;
 use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
-use crate::provider::{Change, ChangeKind, Former};
+use crate::provider::Former;
 use crate::system::Inspect;
 
 /// Attributes that say how something is done, and nothing of what: no difference comes of them.
@@ -36,47 +32,6 @@ pub(in crate::enforce) enum End {
 }
 
 impl End {
-    /// By the last look at a resource, and what became of it.
-    pub(in crate::enforce) fn of(
-        index: usize,
-        subject: &Subject<'_>,
-        view: &View,
-        record: &Record<'_>,
-    ) -> Self {
-        let outcome = record.outcome(index);
-        if subject.policy != Policy::Enforce {
-            return Self::Untouched;
-        }
-        // A run that was interrupted has no last look.
-        if !view.is_fresh(index) {
-            let touched = matches!(outcome, Outcome::Changed | Outcome::Failed);
-            return if touched { Self::Unknown(None) } else { Self::Unreached };
-        }
-        if record.is_unreached(index) && !matches!(view.latest(index), Verdict::InSync(_)) {
-            return Self::Unreached;
-        }
-        let off = match view.latest(index) {
-            Verdict::InSync(_) => BTreeSet::new(),
-            Verdict::Changes(changes) => off(changes),
-            _ => return Self::Unknown(None),
-        };
-        match outcome {
-            _ if !off.is_empty() => Self::Off(off),
-            Outcome::Failed => Self::Unknown(record.why_failed(index)),
-            _ => Self::AsWanted,
-        }
-    }
-
-    /// By the look of a run that changes nothing.
-    pub(in crate::enforce) fn seen(index: usize, subject: &Subject<'_>, view: &View) -> Self {
-        match view.latest(index) {
-            _ if subject.resource.policy != Policy::Enforce => Self::Untouched,
-            Verdict::InSync(_) => Self::Seen(BTreeSet::new()),
-            Verdict::Changes(changes) => Self::Seen(off(changes)),
-            _ => Self::Unknown(None),
-        }
-    }
-
     fn is_as_wanted(&self) -> bool {
         match self {
             Self::AsWanted => true,
@@ -87,18 +42,6 @@ impl End {
 
     fn is_settled(&self) -> bool {
         self.is_as_wanted() || *self == Self::Untouched
-    }
-}
-
-/// The properties that differ.
-fn off(changes: &[Change]) -> BTreeSet<String> {
-    changes.iter().filter(|change| change.kind == ChangeKind::Differs).map(key).collect()
-}
-
-fn key(change: &Change) -> String {
-    match &change.path {
-        Some(path) => format!("{path}:{}", change.property),
-        None => change.property.to_string(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::rc::Rc;
 
-use holdfast_catalog::report::Cause;
+use holdfast_catalog::report::{Cause, Event};
 
 use super::super::Subject;
 use super::secrets::Secrets;
@@ -21,7 +21,7 @@ use crate::provider::{Change, Shown};
 pub(in crate::enforce) struct Past<'a> {
     pub(super) memory: &'a Memory,
     pub(super) subjects: &'a [Subject<'a>],
-    pub(super) secrets: OnceCell<Secrets>,
+    secrets: OnceCell<Secrets>,
     gone: OnceCell<BTreeSet<String>>,
     /// What is wanted now of each resource that was asked about: a tree asks for each of its paths.
     now: RefCell<BTreeMap<usize, Rc<Now>>>,
@@ -51,6 +51,17 @@ impl<'a> Past<'a> {
 
     pub(super) fn entry(&self, subject: &Subject<'_>) -> Option<&Entry> {
         self.memory.left().resources.get(&subject.resource.reference.to_string())
+    }
+
+    /// Takes from an event what the machine may have of an earlier run's secrets.
+    pub(in crate::enforce) fn mask(&self, index: usize, event: &mut Event) {
+        let none = event.is.is_none() && event.diff.is_none();
+        if none || !self.memory.header().is_some_and(|header| header.secrets) {
+            return;
+        }
+        let subject = &self.subjects[index];
+        let secrets = self.secrets.get_or_init(|| self.memory.secrets(self.subjects));
+        secrets.mask(self.memory, subject, self.entry(subject).map(|entry| &entry.secret), event);
     }
 
     /// Why a change is due that was due before this run did anything; and what is to be said where nobody can tell.

@@ -7,7 +7,6 @@ use holdfast_catalog::report::Event;
 use holdfast_catalog::value::MASK;
 
 use super::super::Subject;
-use super::past::Past;
 use super::{Left, Memory, Properties};
 
 /// What must not be shown of the machine.
@@ -19,18 +18,17 @@ pub(super) struct Secrets {
     values: BTreeSet<String>,
 }
 
-impl Past<'_> {
-    /// Takes from an event what the machine may have of an earlier run's secrets.
-    pub(in crate::enforce) fn mask(&self, index: usize, event: &mut Event) {
-        let none = event.is.is_none() && event.diff.is_none();
-        if none || !self.memory.header().is_some_and(|header| header.secrets) {
-            return;
-        }
-        let subject = &self.subjects[index];
-        let secrets = self.secrets.get_or_init(|| self.memory.secrets(self.subjects));
-        let flags = self.entry(subject).map(|entry| &entry.secret);
+impl Secrets {
+    /// Takes them from an event of a resource, of which the attributes in `flags` were secret.
+    pub(super) fn mask(
+        &self,
+        memory: &Memory,
+        subject: &Subject<'_>,
+        flags: Option<&BTreeSet<String>>,
+        event: &mut Event,
+    ) {
         let was_secret = |name: &str| flags.is_some_and(|flags| flags.contains(name));
-        let in_paths = shown_paths(subject, event).iter().any(|path| secrets.paths.contains(path));
+        let in_paths = shown_paths(subject, event).iter().any(|path| self.paths.contains(path));
         if in_paths || flags.is_some_and(|flags| !flags.is_empty()) {
             event.diff = None;
         }
@@ -38,7 +36,7 @@ impl Past<'_> {
         if let Some(is) = &mut event.is
             && (was_secret(property)
                 || (in_paths && property == "content")
-                || secrets.values.contains(&self.memory.fingerprint(is)))
+                || self.values.contains(&memory.fingerprint(is)))
         {
             let secret = std::mem::replace(is, MASK.to_owned());
             if !secret.is_empty() {

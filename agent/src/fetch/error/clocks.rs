@@ -5,7 +5,7 @@ use holdfast_catalog::state;
 use jiff::Timestamp;
 
 use crate::fetch::clock::TELL;
-use crate::identity::Validity;
+use crate::keypair::Validity;
 
 /// The server's certificate begins later than it is here.
 pub(super) fn server_is_early(server: &str, from: Timestamp, now: Timestamp) -> String {

@@ -1,12 +1,11 @@
 //! What stands at an archive's path, and what differs.
 
-use std::io;
 use std::path::Path;
 
 use holdfast_catalog::resource::Archive;
 use holdfast_catalog::resource::attribute::Mode;
-use sha2::{Digest as _, Sha256};
 
+use super::digest::hash_of;
 use super::friends::Friends;
 use super::known::Known;
 use super::marker::Marker;
@@ -14,7 +13,7 @@ use super::owners::Owners;
 use super::record::{Drift, Record};
 use super::{Change, Property, Seen};
 use crate::provider::{Error, Reading};
-use crate::system::{Accounts, FileKind, Inspect, Opened, Stat};
+use crate::system::{Accounts, FileKind, Inspect, Stat};
 
 /// How many paths are named.
 const NAMED: usize = 5;
@@ -168,18 +167,6 @@ fn of_file(want: &Archive, path: &Path, machine: &dyn Inspect) -> Result<Vec<Cha
     let Some(should) = &want.sha256 else { return Ok(Vec::new()) };
     let is = hash_of(path, machine)?.unwrap_or_default();
     Ok((is != should.as_str()).then(|| Change::new(Property::Sha256, is, should)).into_iter().collect())
-}
-
-/// The hash of a file's content; none where nothing stands there.
-pub(super) fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<String>, Error> {
-    machine.open(path)?.map(|opened| hash(opened, path)).transpose()
-}
-
-/// The hash of an open file, which is called `path`.
-pub(super) fn hash(mut opened: Opened, path: &Path) -> Result<String, Error> {
-    let mut digest = Sha256::new();
-    io::copy(&mut opened.file, &mut digest).map_err(|e| crate::system::Error::io("reading", path, e))?;
-    Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))
 }
 
 fn kind_word(kind: FileKind) -> &'static str {

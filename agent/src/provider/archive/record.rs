@@ -10,8 +10,8 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::Archive;
 use serde::{Deserialize, Serialize};
 
+use super::digest::{hash, hash_of};
 use super::friends::Friends;
-use super::look::hash_of;
 use crate::provider::Error;
 use crate::provider::glob::matches_any;
 use crate::system::{self, Access, FileKind, Inspect, Machine, Stat, System as _, Walk};
@@ -218,7 +218,7 @@ impl Member {
             (What::Directory, FileKind::Directory) => true,
             (What::Link(target), FileKind::Symlink) => machine.read_link(path)? == Path::new(target),
             (What::File { size, sha256, .. }, FileKind::File) => match opened {
-                Some(opened) => super::look::hash(opened, path)? == *sha256,
+                Some(opened) => hash(opened, path)? == *sha256,
                 None => stat.size == *size,
             },
             _ => return Ok(Err("is something else")),

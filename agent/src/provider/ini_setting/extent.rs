@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::section::{header, indent, is_comment};
+use super::line::{header, indent, is_comment};
 use crate::provider::edit::Lines;
 
 /// A key's line and all that may belong to its value.

@@ -7,6 +7,7 @@ use holdfast_catalog::resource::IniSetting;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::extent;
+use super::line::{header, indent, is_comment};
 use crate::provider::edit::Lines;
 
 /// A setting that stands in the file.
@@ -100,17 +101,6 @@ fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// The name in a section's header.
-pub(super) fn header(text: &str) -> Option<&str> {
-    let (name, rest) = text.trim().strip_prefix('[')?.rsplit_once(']')?;
-    let rest = rest.trim_start();
-    (rest.is_empty() || is_comment(rest)).then_some(name.trim())
-}
-
-pub(super) fn is_comment(text: &str) -> bool {
-    text.trim_start().starts_with(['#', ';'])
-}
-
 /// The setting of the key in a line; none where the line is anything else.
 fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<Setting<'a>> {
     if is_comment(text) {
@@ -149,10 +139,6 @@ fn changed(want: &IniSetting, setting: &Setting<'_>) -> String {
 
 fn written(want: &IniSetting, indent: &str) -> String {
     format!("{indent}{}{}{}", want.key, want.separator, want.text())
-}
-
-pub(super) fn indent(text: &str) -> &str {
-    &text[..text.len() - text.trim_start().len()]
 }
 
 /// Puts a new setting into the section, which is opened at the end where there is none.

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::KEPT;
 
-use super::kernel::Mounted;
+use super::mounted::Mounted;
 use crate::provider::Error;
 use crate::system::{FileKind, Inspect, Invocation};
 

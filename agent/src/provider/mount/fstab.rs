@@ -6,6 +6,7 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::device;
+use super::field::{escaped, unescaped};
 use super::{Change, Property};
 use crate::provider::Error;
 use crate::provider::edit::Lines;
@@ -159,45 +160,9 @@ fn changed(line: &str, entry: &Entry, wanted: &[String; FIELDS]) -> String {
     text + rest
 }
 
-/// A field as it is written: what would end it is given by its number.
-fn escaped(field: &str) -> Cow<'_, str> {
-    if !field.contains([' ', '\t', '\n', '\\']) {
-        return Cow::Borrowed(field);
-    }
-    let pairs = [("\\", "\\134"), (" ", "\\040"), ("\t", "\\011"), ("\n", "\\012")];
-    Cow::Owned(pairs.iter().fold(field.to_owned(), |text, (plain, code)| text.replace(plain, code)))
-}
-
-/// A field of /etc/fstab or of the kernel's tables as it is meant.
-pub(in crate::provider) fn unescaped(field: &str) -> String {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let code = tail.get(..3).filter(|_| *first == b'\\').and_then(octal);
-        bytes.push(code.unwrap_or(*first));
-        rest = if code.is_some() { &tail[3..] } else { tail };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn octal(digits: &[u8]) -> Option<u8> {
-    let text = std::str::from_utf8(digits).ok().filter(|text| text.bytes().all(|b| b.is_ascii_digit()))?;
-    u8::from_str_radix(text, 8).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn fields_hold_spaces_and_backslashes_by_their_numbers() {
-        for field in ["/srv/a b", "/a\\040b", "\tx\n", "/plain", "/ü \\"] {
-            assert_eq!(unescaped(&escaped(field)), field);
-            assert!(!escaped(field).contains([' ', '\t', '\n']));
-        }
-        assert_eq!(unescaped("/a\\0"), "/a\\0");
-        assert_eq!(unescaped("a\\040b\\999"), "a b\\999");
-    }
 
     #[test]
     fn comments_and_blank_lines_are_no_entries() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::resource::Mount;
 
-use super::kernel::Mounted;
+use super::mounted::Mounted;
 use crate::provider::Error;
 use crate::system::{Accounts, Inspect};
 
@@ -173,7 +173,6 @@ fn normal(key: &str, text: &str) -> Option<String> {
 mod tests {
     use holdfast_catalog::value::Value;
 
-    use super::super::kernel::mounted;
     use super::*;
     use crate::provider::trial::want;
 
@@ -184,7 +183,7 @@ mod tests {
     }
 
     fn in_force_on(fstype: &str, wanted: &str, shown: &str) -> bool {
-        let top = mounted(&format!("1 0 0:1 / /x {shown} - {fstype} x rw")).unwrap();
+        let top = Mounted::parse(&format!("1 0 0:1 / /x {shown} - {fstype} x rw")).unwrap();
         let accounts = Accounts::parse("www-data:x:33:33::/:\n", "").into();
         are_in_force(&tmpfs(wanted), &top, &Meanings { accounts, half_of_memory: Some(1 << 30) })
     }
@@ -223,7 +222,7 @@ mod tests {
     #[test]
     fn what_a_remount_may_not_have_brought_is_said() {
         let said = |wanted: &str, old: &str, shown: &str| {
-            let top = mounted(&format!("1 0 0:1 / /x {shown} - tmpfs x rw")).unwrap();
+            let top = Mounted::parse(&format!("1 0 0:1 / /x {shown} - tmpfs x rw")).unwrap();
             left_open(&tmpfs(wanted), old, &top).unwrap_or_default()
         };
         assert_eq!(said("noexec,nofail,x-mount.mkdir,noauto", "defaults", "rw,noexec"), "");

@@ -17,7 +17,7 @@ use super::dpkg_status::DpkgStatus;
 use super::holds::Released;
 use super::{asked_hold, difference, differences, is_text, provided, version};
 use crate::provider::{Applied, Error};
-use crate::system::{Inspect, Invocation, Output, System};
+use crate::system::{Invocation, Output, System};
 
 mod simulation;
 mod words;
@@ -44,41 +44,6 @@ const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
 const OUTPUT: usize = 4 * 1024 * 1024;
 
 static LISTS_FETCHED: Mutex<Option<Instant>> = Mutex::new(None);
-
-/// The newest versions on offer, by title, from the package lists as they are. One probe, and none for no names.
-pub fn candidates(machine: &dyn Inspect, titles: &[&str]) -> Result<HashMap<String, String>, Error> {
-    if titles.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let policy = ["apt-cache", "policy", "--"].into_iter().chain(titles.iter().copied());
-    let policy = Invocation::new(policy).limit(16 * 1024 * 1024);
-    let output = machine.probe(&policy)?;
-    if !output.succeeded() {
-        return Err(Error::command(&policy, &output));
-    }
-    let offered = read_policy(&output.text());
-    let of = |title: &&str| {
-        // apt leaves this machine's own architecture out.
-        let name = title.split(':').next().unwrap_or(title);
-        Some(((*title).to_owned(), offered.get(*title).or_else(|| offered.get(name))?.clone()))
-    };
-    Ok(titles.iter().filter_map(of).collect())
-}
-
-fn read_policy(text: &str) -> HashMap<String, String> {
-    let mut candidates = HashMap::new();
-    let mut name = "";
-    for line in text.lines() {
-        if let Some(candidate) = line.strip_prefix("  Candidate: ") {
-            if candidate != "(none)" {
-                candidates.insert(name.to_owned(), candidate.to_owned());
-            }
-        } else if !line.starts_with(' ') {
-            name = line.trim_end_matches(':');
-        }
-    }
-    candidates
-}
 
 /// Brings packages to what is wanted of them. Answers once for each, in their order.
 pub fn mend(

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::Package;
 use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
-use super::{Plan, apt};
+use super::{Plan, candidates};
 use crate::provider::{Error, Reading};
 use crate::system::{Inspect, Invocation, Output};
 
@@ -25,7 +25,7 @@ pub fn met(all: &[&Package], status: &DpkgStatus, machine: &dyn Inspect) -> Resu
     let mut providers = providers(&DpkgStatus::record(machine)?, &missing);
     let names: Vec<&str> = missing.into_iter().filter(|name| providers.contains_key(*name)).collect();
     // What is on offer by itself is meant itself.
-    for name in apt::candidates(machine, &names)?.keys() {
+    for name in candidates::read(machine, &names)?.keys() {
         providers.remove(name);
     }
     Ok(providers)

@@ -60,7 +60,7 @@ fn a_clock_that_is_far_from_the_server_s_is_told_in_the_report() {
                     interval: None,
                     reported: None,
                 };
-                let there = identity::now() + jiff::SignedDuration::from_hours(hours);
+                let there = crate::clock::now() + jiff::SignedDuration::from_hours(hours);
                 Answer::At(there, serde_json::to_string(&answer).unwrap())
             }
             _ => Answer::ok(&ReportAnswer { new: true }),

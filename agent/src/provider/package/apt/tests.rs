@@ -32,33 +32,6 @@ fn mend(machine: &Double, wants: &[&Package], catalog: &[&Package]) -> Vec<Resul
 /// How apt waits for the lock.
 const LOCK: &str = "DPkg::Lock::Timeout=300";
 
-const POLICY: &str = "\
-nginx:
-  Installed: 1.22.1-9
-  Candidate: 1.22.1-9+deb12u3
-  Version table:
-     1.22.1-9+deb12u3 500
-        500 http://deb.example.com/debian bookworm/main amd64 Packages
- *** 1.22.1-9 100
-        100 /var/lib/dpkg/status
-local-only:
-  Installed: (none)
-  Candidate: (none)
-  Version table:
-libc6:i386:
-  Installed: (none)
-  Candidate: 2.36-9
-  Version table:
-";
-
-#[test]
-fn candidates_are_read_by_name() {
-    let candidates = read_policy(POLICY);
-    assert_eq!(candidates["nginx"], "1.22.1-9+deb12u3");
-    assert_eq!(candidates["libc6:i386"], "2.36-9");
-    assert_eq!(candidates.len(), 2);
-}
-
 #[test]
 fn one_transaction_installs_changes_and_removes() {
     let wants = [want("nginx", "1.0-1"), want("htop", "present"), want("chrony", "absent")];

@@ -1,0 +1,60 @@
+//! How each resource stood when a run ended, by the last look at it and what became of it.
+
+use std::collections::BTreeSet;
+
+use holdfast_catalog::catalog::Policy;
+
+use super::Subject;
+use super::check::Verdict;
+use super::memory::End;
+use super::record::{Outcome, Record};
+use super::view::View;
+use crate::provider::{Change, ChangeKind};
+
+/// By the last look at a resource, and what became of it.
+pub(super) fn of(index: usize, subject: &Subject<'_>, view: &View, record: &Record<'_>) -> End {
+    let outcome = record.outcome(index);
+    if subject.policy != Policy::Enforce {
+        return End::Untouched;
+    }
+    // A run that was interrupted has no last look.
+    if !view.is_fresh(index) {
+        let touched = matches!(outcome, Outcome::Changed | Outcome::Failed);
+        return if touched { End::Unknown(None) } else { End::Unreached };
+    }
+    if record.is_unreached(index) && !matches!(view.latest(index), Verdict::InSync(_)) {
+        return End::Unreached;
+    }
+    let off = match view.latest(index) {
+        Verdict::InSync(_) => BTreeSet::new(),
+        Verdict::Changes(changes) => off(changes),
+        _ => return End::Unknown(None),
+    };
+    match outcome {
+        _ if !off.is_empty() => End::Off(off),
+        Outcome::Failed => End::Unknown(record.why_failed(index)),
+        _ => End::AsWanted,
+    }
+}
+
+/// By the look of a run that changes nothing.
+pub(super) fn seen(index: usize, subject: &Subject<'_>, view: &View) -> End {
+    match view.latest(index) {
+        _ if subject.resource.policy != Policy::Enforce => End::Untouched,
+        Verdict::InSync(_) => End::Seen(BTreeSet::new()),
+        Verdict::Changes(changes) => End::Seen(off(changes)),
+        _ => End::Unknown(None),
+    }
+}
+
+/// The properties that differ.
+fn off(changes: &[Change]) -> BTreeSet<String> {
+    changes.iter().filter(|change| change.kind == ChangeKind::Differs).map(key).collect()
+}
+
+fn key(change: &Change) -> String {
+    match &change.path {
+        Some(path) => format!("{path}:{}", change.property),
+        None => change.property.to_string(),
+    }
+}

@@ -1,0 +1,21 @@
+//! The SHA-256 of files that may be large.
+
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::provider::Error;
+use crate::system::{Inspect, Opened};
+
+/// The hash of a file's content; none where nothing stands there.
+pub(super) fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    machine.open(path)?.map(|opened| hash(opened, path)).transpose()
+}
+
+/// The hash of an open file, which is called `path`.
+pub(super) fn hash(mut opened: Opened, path: &Path) -> Result<String, Error> {
+    let mut digest = Sha256::new();
+    io::copy(&mut opened.file, &mut digest).map_err(|e| crate::system::Error::io("reading", path, e))?;
+    Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))
+}
