@@ -1,4 +1,4 @@
-//! What server and agent agree on, in the order in which data flows.
+//! What server and agent agree on, from the ground up: a module uses those above it alone.
 //!
 //! No I/O, no clock, no async: names, values, resource types, catalogs, reports and the wire are plain data here.
 
@@ -10,10 +10,9 @@ pub mod value; // what data is made of, secrets included
 pub mod diagnostic; // what is wrong, where, what to do
 pub mod facts; // what a node says about itself
 pub mod manifest_words; // reserved words of the language
+pub mod graph; // edges and order
 pub mod resource; // resource types and their registry
 pub mod synonym; // words of other tools, and what says it here
-pub mod claim; // what of a machine each resource manages
-pub mod graph; // edges and order
 pub mod catalog; // what a node is to be
 pub mod assembly; // files made of fragments
 pub mod report; // what a run found and did

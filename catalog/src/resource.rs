@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claim::Claim;
+use claim::Claim;
+
 use crate::value::Value;
 
 pub mod alternatives;
@@ -19,6 +20,7 @@ pub mod apt_repository;
 pub mod archive;
 pub mod attribute;
 pub mod authorized_key;
+pub mod claim; // what of a machine each resource manages
 pub mod cron;
 mod define;
 pub mod deployment;
@@ -432,7 +434,7 @@ mod tests {
         let mut files: Vec<String> = std::fs::read_dir(dir)
             .unwrap()
             .map(|e| e.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_owned())
-            .filter(|name| !["attribute", "define", "implied"].contains(&name.as_str()))
+            .filter(|name| !["attribute", "claim", "define", "implied"].contains(&name.as_str()))
             .collect();
         files.sort();
         // A type may have a file and a folder beside it.

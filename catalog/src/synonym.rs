@@ -3,7 +3,7 @@
 //! What is only misspelt has its own help, by the nearest name. A table's word is never one that its type has.
 
 use crate::manifest_words::METAPARAMETERS;
-use crate::resource::TypeDef;
+use crate::resource::{AttributeError, Attributes, TypeDef};
 use crate::value::Value;
 
 mod schedule;
@@ -73,8 +73,17 @@ pub fn find(def: &TypeDef, word: &str) -> Option<Here> {
     })
 }
 
+/// Errors of reading such attributes, with what is written here for values that are another tool's.
+pub fn help(def: &TypeDef, attributes: &Attributes, mut errors: Vec<AttributeError>) -> Vec<AttributeError> {
+    for error in errors.iter_mut().filter(|error| error.help.is_none()) {
+        let given = attributes.get(error.attribute);
+        error.help = given.and_then(|given| value(def, error.attribute, given));
+    }
+    errors
+}
+
 /// What is written here for a value that such an attribute takes elsewhere.
-pub fn value(def: &TypeDef, attribute: &str, value: &Value) -> Option<String> {
+fn value(def: &TypeDef, attribute: &str, value: &Value) -> Option<String> {
     if value.is_sensitive() {
         return None;
     }
@@ -93,10 +102,14 @@ pub fn value(def: &TypeDef, attribute: &str, value: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::{Attributes, definitions};
+    use crate::resource::definitions;
 
     fn def(name: &str) -> &'static TypeDef {
         TypeDef::find(name).unwrap()
+    }
+
+    fn refusal(def: &TypeDef, title: &str, attributes: &Attributes) -> Option<Vec<AttributeError>> {
+        (def.check)(title, attributes).err().map(|errors| help(def, attributes, errors))
     }
 
     #[test]
@@ -139,18 +152,19 @@ mod tests {
                 types.iter().flat_map(|def| other.values.iter().map(move |value| (def, *value)))
             {
                 let attributes = Attributes::from([(other.attribute.into(), text.into())]);
-                let Err(errors) = (def.check)("x", &attributes) else { continue };
+                let Some(errors) = refusal(def, "x", &attributes) else { continue };
                 let told = errors.iter().find(|error| error.attribute == other.attribute);
                 let told = told.map(|error| error.help.as_deref().unwrap_or_default());
                 assert!(told.is_none_or(|help| !help.is_empty()), "{} {text}: {told:?}", def.name);
             }
         }
-        let errors =
-            (def("package").check)("nginx", &[("ensure".into(), "installed".into())].into()).unwrap_err();
-        assert_eq!(errors[0].help.as_deref(), Some("write ensure = \"present\""));
-        let errors = (def("service").check)("nginx", &[("ensure".into(), true.into())].into()).unwrap_err();
-        assert_eq!(errors[0].help.as_deref(), Some("write ensure = \"running\""));
-        let errors = (def("user").check)("shop", &[("ensure".into(), "removed".into())].into()).unwrap_err();
-        assert_eq!(errors[0].help.as_deref(), Some("write ensure = \"absent\""));
+        for (name, given, here) in [
+            ("package", Value::from("installed"), "write ensure = \"present\""),
+            ("service", true.into(), "write ensure = \"running\""),
+            ("user", "removed".into(), "write ensure = \"absent\""),
+        ] {
+            let errors = refusal(def(name), "x", &[("ensure".into(), given)].into()).unwrap();
+            assert_eq!(errors[0].help.as_deref(), Some(here));
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! `alternatives`: which of several programs stands behind a common name.
 
 use super::attribute::{AbsolutePath, SystemName};
+use super::claim::{Claim, Standing};
 use super::define::resource_type;
 use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Standing};
 use crate::value::Value;
 
 /// Which alternative is wanted.

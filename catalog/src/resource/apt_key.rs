@@ -1,9 +1,9 @@
 //! `apt_key`: a key that signs repositories of apt.
 
 use super::attribute::{AptFiles, AptName, Content, Presence};
+use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold};
 
 /// Keyrings of repositories.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! `apt_pin`: which version of a package apt prefers.
 
 use super::attribute::{AptFiles, AptName, AptWord, Bounded, Presence};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// Files of preferences.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::apt_key::Keyrings;
 use super::attribute::{AbsolutePath, AptFiles, AptName, AptUri, AptWord, Presence, Secret, keywords};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
-use crate::claim::Claim;
 
 /// Files of sources in deb822 format.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::attribute::{
     AbsolutePath, Format, Mode, Presence, RelativePath, Seconds, Secret, Source, SystemName, header_error,
 };
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold, Standing};
 use crate::hash::ContentHash;
 
 /// More leading directories than any archive has.

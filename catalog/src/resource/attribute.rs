@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::synonym;
 use crate::value::{Kind, Value};
 
 use super::{AttributeError, Attributes, TypeDef};
@@ -264,10 +263,6 @@ impl<'a> Reader<'a> {
     /// Everything that was wrong.
     pub fn finish(self, def: &TypeDef) -> Result<(), Vec<AttributeError>> {
         let mut errors = self.errors;
-        for error in errors.iter_mut().filter(|error| error.help.is_none()) {
-            let value = self.attributes.get(error.attribute);
-            error.help = value.and_then(|value| synonym::value(def, error.attribute, value));
-        }
         for name in self.attributes.keys().filter(|name| def.attribute(name).is_none()) {
             let near = crate::diagnostic::nearest(name, def.attributes.iter().map(|a| a.name));
             errors.push(AttributeError {

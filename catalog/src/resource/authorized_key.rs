@@ -1,9 +1,9 @@
 //! `authorized_key`: a key that opens an account over SSH.
 
 use super::attribute::{AbsolutePath, KeyOption, KeyType, Presence, PublicKey, SystemName};
+use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
 use super::{AttributeError, Bond, Implied, ResourceRef, Rules};
-use crate::claim::{Claim, Hold, Piece};
 
 resource_type! {
     /// A key that opens an account over SSH: a line of the user's `authorized_keys`. The title is any name; it becomes the

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::resource::attribute::{Pattern, Presence, Secret};
+use super::attribute::{Pattern, Presence, Secret};
 
 mod clash;
 mod conflict;

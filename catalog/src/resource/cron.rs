@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::attribute::{CronSchedule, Presence, Secret, SystemName};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// Where cron reads jobs that name their user.

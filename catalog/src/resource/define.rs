@@ -123,7 +123,7 @@ macro_rules! registry {
             }
 
             /// What it manages.
-            pub fn claims(&self) -> Vec<$crate::claim::Claim> {
+            pub fn claims(&self) -> Vec<$crate::resource::claim::Claim> {
                 match self {
                     $( Self::$name(typed) => Rules::claims(typed), )+
                 }

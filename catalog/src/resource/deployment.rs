@@ -8,10 +8,10 @@ use super::attribute::{
     AbsolutePath, Attribute, AttributeKind, Command, Format, GitRemote, GitRevision, Mismatch, RelativePath,
     Seconds, Secret, Source, SystemName,
 };
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::git_checkout::{remote_errors, remote_implied};
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold, Standing};
 use crate::hash::ContentHash;
 use crate::value::Value;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::attribute::{AbsolutePath, Command, Seconds, Secret, SystemName};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::Claim;
 
 resource_type! {
     /// A command. It needs a guard (`creates`, `unless`, `only_if`, `refresh_only`), or `always = true`, which is reported as its own class and never as drift.

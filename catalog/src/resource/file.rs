@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, TreeEntry, keywords};
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::{AttributeError, Fragment, Implied, Rules};
-use crate::claim::{Claim, Hold, Standing};
 
 keywords! {
     /// What stands at the path.

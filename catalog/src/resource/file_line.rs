@@ -1,9 +1,9 @@
 //! `file_line`: one line of a file that others own.
 
 use super::attribute::{AbsolutePath, Pattern, Presence, Secret};
+use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold, Piece};
 
 resource_type! {
     /// One line of a text file whose other lines are somebody else's. The title is any name. The file itself must be there, and what else it holds stays as it is, its line ends too. Where a program reads a directory of drop-in files, a `file` there is better.

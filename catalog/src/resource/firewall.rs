@@ -1,9 +1,9 @@
 //! `firewall`: one rule of the machine's one ruleset.
 
 use super::attribute::{Bounded, Cidr, Ports, Presence, keywords};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 keywords! {

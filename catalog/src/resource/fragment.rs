@@ -1,9 +1,9 @@
 //! `fragment`: a part of a file to which several classes contribute.
 
 use super::attribute::{AbsolutePath, InlineContent, Order};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Implied, Rules};
-use crate::claim::Claim;
 
 resource_type! {
     /// A part of a file to which several classes contribute. The title is any name. The file is a `file` with `fragments = true` and the path that `target` names, in any class: it says mode, owner, `validate` and whom it notifies, and it is what is compared with the machine, so drift shows there. It holds the fragments by `order`, then by title, each ended by a line end. It is secret where one of them is, and only reported on where the policy of one is `audit` or `off`.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::attribute::{
     AbsolutePath, GitRemote, GitRevision, Presence, Seconds, Secret, SystemName, header_error,
 };
+use super::claim::{Claim, Standing};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Standing};
 
 resource_type! {
     /// A directory that holds one revision of a git repository. The title is its path. Git runs as `user`, asks nobody for a password, and runs no hook of the repository. The checkout stands at a commit and on no branch, so that nobody mistakes it for a place to work in.

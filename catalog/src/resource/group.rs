@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::attribute::{Presence, SystemName};
+use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::user::name_error;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold};
 
 resource_type! {
     /// A group of the machine. The title is its name.

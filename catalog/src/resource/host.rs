@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::attribute::{HostName, Presence};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// An address, IPv4 or IPv6.

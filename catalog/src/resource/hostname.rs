@@ -1,9 +1,9 @@
 //! `hostname`: the name that the machine gives itself.
 
 use super::attribute::{HostName, Presence};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::Claim;
 
 resource_type! {
     /// The name that the machine gives itself. The title is the name; a machine has one. `/etc/hosts` is the business of `host`.

@@ -1,9 +1,9 @@
 //! `ini_setting`: one setting of a file of sections, keys and values.
 
 use super::attribute::{AbsolutePath, Presence, Secret, Setting};
+use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold, Piece};
 use crate::value::Sensitive;
 
 resource_type! {

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::attribute::Presence;
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
 /// A module's name, and the files that are about it.

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::attribute::{Presence, Secret};
+use super::claim::{Claim, Hold, Piece};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Hold, Piece};
 use crate::value::Value;
 
 /// A locale's name, such as `de_CH.UTF-8`, in the parts that it has.

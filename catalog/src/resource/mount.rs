@@ -1,10 +1,10 @@
 //! `mount`: a file system in the machine's tree, by its line of /etc/fstab and in the kernel's table.
 
 use super::attribute::{AbsolutePath, Presence, keywords};
+use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::implied::ancestors;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Hold};
 use crate::value::Value;
 
 keywords! {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::attribute::database::is_name;
 use super::attribute::{Presence, Written, quoted};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules, mysql_user};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// A name of a database or table: no dot, since that stands between the two.

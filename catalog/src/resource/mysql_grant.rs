@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::attribute::Presence;
+use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::mysql_database::{MysqlDatabase, MysqlName};
 use super::mysql_user::{self, Account};
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Hold};
 use crate::value::Value;
 
 /// What privileges are on.

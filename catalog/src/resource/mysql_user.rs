@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::attribute::database::is_name;
 use super::attribute::{Presence, Secret};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// Who connects, and from where: `app@localhost`.

@@ -1,8 +1,8 @@
 //! `notify`: a message in the log and in the report.
 
 use super::Rules;
+use super::claim::Claim;
 use super::define::resource_type;
-use crate::claim::Claim;
 
 resource_type! {
     /// A message in the agent's log and in the report. It changes nothing and is never drift.

@@ -1,9 +1,9 @@
 //! `package`: software from the distribution's package manager.
 
 use super::attribute::{SystemName, Written, keywords, quoted};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 keywords! {

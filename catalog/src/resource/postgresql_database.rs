@@ -5,9 +5,9 @@ use std::fmt;
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName, is_name};
 use super::attribute::{Presence, SystemName, Written, quoted};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// A word that the server knows: an encoding or a locale.

@@ -3,9 +3,9 @@
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{Port, SqlName};
 use super::attribute::{Presence, SystemName, keywords};
+use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::{Claim, Hold};
 
 keywords! {
     /// What kind of object privileges are on.

@@ -3,10 +3,10 @@
 use super::attribute::cluster::Cluster;
 use super::attribute::database::{ConnectionLimit, Port, SqlName};
 use super::attribute::{Presence, Secret, SystemName};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::user::Membership;
 use super::{AttributeError, Implied, Rules};
-use crate::claim::Claim;
 
 resource_type! {
     /// A role of a PostgreSQL server: who connects, owns and is granted something. The title is its name.

@@ -1,9 +1,9 @@
 //! `service`: a unit of the init system.
 
 use super::attribute::{SystemName, Written, keywords, quoted};
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
-use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
 keywords! {

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::attribute::{Presence, SysctlKey};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// A value of a kernel setting: one line, with one space where there is white space.

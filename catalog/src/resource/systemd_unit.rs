@@ -1,9 +1,9 @@
 //! `systemd_unit`: a unit's definition, or a drop-in that changes one.
 
 use super::attribute::{Content, Presence};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Bond, Implied, Mismatch, ResourceRef, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 /// Where an administrator's units stand.

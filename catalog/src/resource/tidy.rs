@@ -1,9 +1,9 @@
 //! `tidy`: removes what has grown old or large below a directory.
 
 use super::attribute::{AbsolutePath, Bytes, Seconds, Written, keywords};
+use super::claim::Claim;
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::Claim;
 use crate::value::Value;
 
 keywords! {

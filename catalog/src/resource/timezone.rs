@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::attribute::keywords;
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::{Attribute, AttributeKind, Implied, Mismatch, Rules};
-use crate::claim::{Claim, Hold, Standing};
 use crate::value::Value;
 
 keywords! {

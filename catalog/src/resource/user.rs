@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::attribute::{AbsolutePath, PasswordHash, Presence, SystemName, keywords};
+use super::claim::{Claim, Hold, Standing};
 use super::define::resource_type;
 use super::implied::ancestors;
 use super::{AttributeError, AuthorizedKey, Bond, Implied, Rules};
-use crate::claim::{Claim, Hold, Standing};
 
 keywords! {
     /// How `groups` is meant.
