@@ -24,8 +24,10 @@ const AGENT_EXIT_CODES: &[(u8, &str)] = &[
 fn the_reference_is_what_the_definitions_say() {
     let folder = workspace().join("docs/src/reference");
     let agent = commands::page(&holdfast_agent::cli::command(), AGENT_EXIT_CODES);
-    let pages =
-        docs::pages().into_iter().map(|page| (page.path, page.text)).chain([("holdfast-agent.md", agent)]);
+    let pages = docs::pages(&holdfast_server::cli::command())
+        .into_iter()
+        .map(|page| (page.path, page.text))
+        .chain([("holdfast-agent.md", agent)]);
     compare(pages.map(|(path, text)| (folder.join(path), text)));
 }
 

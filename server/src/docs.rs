@@ -17,8 +17,8 @@ pub struct Page {
     pub text: String,
 }
 
-/// The pages of the reference, but for the agent's commands, which only the agent knows.
-pub fn pages() -> Vec<Page> {
+/// The pages of the reference, with the server's `command`, but for the agent's commands, which only the agent knows.
+pub fn pages(command: &clap::Command) -> Vec<Page> {
     let page = |path, text| Page { path, text };
     vec![
         page("types.md", types::page()),
@@ -26,7 +26,7 @@ pub fn pages() -> Vec<Page> {
         page("templates.md", language::templates()),
         page("parameters.md", language::parameters()),
         page("keys.md", language::keys()),
-        page("holdfast.md", commands::page(&crate::cli::command(), SERVER_EXIT_CODES)),
+        page("holdfast.md", commands::page(command, SERVER_EXIT_CODES)),
     ]
 }
 

@@ -20,6 +20,7 @@ use crate::repo::Snapshot;
 mod broken;
 mod masked;
 mod redact;
+mod token;
 #[cfg(test)]
 mod tests;
 mod typed;

@@ -2,7 +2,7 @@
 //!
 //! A node's place comes from here and never from its facts. Whether the store agrees is for whoever serves it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Map, Value};
 
 use crate::language::document::Document;
-use crate::lookup::hierarchy::Settings;
 use crate::repo::Snapshot;
 
 mod reader;
@@ -116,9 +115,10 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// Reads `inventory/RESELLER/CUSTOMER.toml`. A node with an error is not in the inventory.
-    pub fn read(snapshot: &Snapshot, settings: &Settings) -> (Self, Vec<Diagnostic>) {
-        let mut reader = reader::Reader::new(settings);
+    /// Reads `inventory/RESELLER/CUSTOMER.toml`; `labels` are those that nodes may have. A node with an error is not in the
+    /// inventory.
+    pub fn read(snapshot: &Snapshot, labels: &BTreeSet<Arc<str>>) -> (Self, Vec<Diagnostic>) {
+        let mut reader = reader::Reader::new(labels);
         for (path, file) in snapshot.under(FOLDER) {
             let (document, problems) = Document::parse(path, file.bytes(), None);
             reader.problems.extend(problems);

@@ -11,8 +11,10 @@ pub mod expression;
 pub mod fault;
 pub mod formula;
 pub mod interpolation;
+pub mod keyword; // keys of manifests
 pub mod manifest;
 pub mod merge;
+pub mod name; // of classes and defines
 pub mod problems;
 pub mod sample; // values that fit a type
 pub mod scope;

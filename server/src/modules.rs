@@ -8,7 +8,8 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::definitions;
 
-use crate::language::manifest::{Manifest, ManifestKind, ManifestName};
+use crate::language::manifest::{Manifest, ManifestKind};
+use crate::language::name::ManifestName;
 use crate::language::types::{Defines, Field, Need, Type};
 use crate::repo::Snapshot;
 

@@ -149,7 +149,7 @@ impl Repository {
 
 /// The class of a manifest, unless it is a role or the manifest is a define.
 fn class_of(snapshot: &Snapshot, path: &str) -> Option<String> {
-    let name = holdfast_server::language::manifest::ManifestName::of_path(path)?.ok()?;
+    let name = holdfast_server::language::name::ManifestName::of_path(path)?.ok()?;
     let text = String::from_utf8_lossy(snapshot.get(path)?.bytes()).into_owned();
     (name.module() != "role" && !text.contains("kind = \"define\"")).then(|| name.to_string())
 }

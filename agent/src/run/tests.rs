@@ -432,10 +432,8 @@ fn what_is_not_for_this_node_or_not_understood_is_refused_whole() {
 fn an_old_catalog_is_audited_and_not_enforced() {
     let scene = scene();
     take_over(&scene.state(), &scene.enroll()).unwrap();
-    let cache = Cache::open(&scene.state()).unwrap();
-    cache
-        .store(&catalog(1, "hello\n"), crate::clock::now() - jiff::SignedDuration::from_hours(31 * 24))
-        .unwrap();
+    let old = crate::clock::now() - jiff::SignedDuration::from_hours(31 * 24);
+    Cache::open(&scene.state()).unwrap().store(&catalog(1, "hello\n"), old).unwrap();
     scene.server.answers(|_| Answer::Lost);
     let report = scene.run().report;
     assert_eq!((report.mode, report.counts.would_change), (Mode::Audit, 1));

@@ -65,7 +65,7 @@ impl Program {
         let (settings, mut elsewhere) = Settings::read(snapshot);
         let settings = Arc::new(settings);
         let modules = Modules::read(snapshot, previous.map(|previous| &previous.modules));
-        let (inventory, problems) = Inventory::read(snapshot, &settings);
+        let (inventory, problems) = Inventory::read(snapshot, &settings.labels);
         elsewhere.extend(problems);
         let (data, problems) = Data::new(snapshot, settings, modules.clone());
         elsewhere.extend(problems);

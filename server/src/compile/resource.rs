@@ -9,6 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
+use holdfast_catalog::synonym;
 use holdfast_catalog::value::{Kind, Value};
 
 use crate::language::manifest::{Binding, Block};
@@ -229,7 +230,7 @@ impl Made {
     fn check(&self, frame: &Frame<'_, '_>, block: &Block, def: &TypeDef, title: &str) -> Known {
         let errors = match (def.check)(title, &self.attributes) {
             Ok(known) => return known,
-            Err(errors) => errors,
+            Err(errors) => synonym::help(def, &self.attributes, errors),
         };
         // What is missing because its word is another tool's has been said.
         let follows = |error: &&AttributeError| error.attribute == "title" && !block.meant.is_empty();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use holdfast_catalog::manifest_words::{Keyword, ON_EVERY_RESOURCE, RESERVED};
 
 use super::markdown::{code, sentence, table};
-use crate::language::{Chapter, Word, expression, manifest, merge, template, types};
+use crate::language::{Chapter, Word, expression, keyword, merge, template, types};
 use crate::lookup::{KEY_WORDS, POLICY_WORDS, hierarchy};
 use crate::{compile, inventory};
 
@@ -66,9 +66,9 @@ pub fn keys() -> String {
     add(
         "A manifest",
         "`modules/M/manifests/*.toml`. Any other key is a resource type or a define.",
-        manifest::TOP,
+        keyword::TOP,
     );
-    add("A parameter", "`[parameters]` of a manifest, each `name = { … }`.", manifest::PARAMETER);
+    add("A parameter", "`[parameters]` of a manifest, each `name = { … }`.", keyword::PARAMETER);
     add(
         "On every resource",
         "Metaparameters: no attribute and no parameter is named like one.",

@@ -12,33 +12,13 @@ use holdfast_catalog::resource::definitions;
 
 use super::Sort;
 use super::masked::{Hidden, Why};
-use crate::language::manifest::{PARAMETER, TOP, is_plain};
+use super::token::{Token, TokenSort, tokens};
+use crate::language::keyword::{PARAMETER, TOP, is_plain};
 use crate::language::types::Type;
 use crate::lookup::Data;
 
 /// The lines that a merge leaves where it could not decide.
 const CONFLICT: [&str; 4] = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
-
-/// A text or a remark.
-#[derive(Debug, PartialEq)]
-struct Token {
-    span: Range<usize>,
-    sort: TokenSort,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum TokenSort {
-    Text,
-    /// A text whose closing quote is missing.
-    Unclosed,
-    Comment,
-}
-
-/// The remarks of a file.
-pub(super) fn comments(text: &str) -> Vec<Range<usize>> {
-    let comments = tokens(text).into_iter().filter(|token| token.sort == TokenSort::Comment);
-    comments.map(|token| token.span).collect()
-}
 
 /// Everything of a broken file that may not be shown.
 pub(super) fn hidden(text: &str, sort: Sort, data: &Data) -> Vec<Hidden> {
@@ -225,76 +205,4 @@ fn fields<'a>(of: &'a Type, into: &mut BTreeSet<&'a str>) {
         into.extend(fields.iter().map(|field| &*field.name));
     }
     of.inner().for_each(|inner| fields(inner, into));
-}
-
-/// The texts and remarks of TOML, whether it can be read or not.
-fn tokens(text: &str) -> Vec<Token> {
-    let bytes = text.as_bytes();
-    let mut tokens = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let (end, sort) = match bytes[at] {
-            b'#' => (line_end(bytes, at), TokenSort::Comment),
-            quote @ (b'"' | b'\'') => quoted(bytes, at, quote),
-            _ => {
-                at += 1;
-                continue;
-            }
-        };
-        tokens.push(Token { span: at..end, sort });
-        at = end;
-    }
-    tokens
-}
-
-fn line_end(bytes: &[u8], at: usize) -> usize {
-    bytes[at..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |length| at + length)
-}
-
-/// Where the text ends that begins with a quote.
-fn quoted(bytes: &[u8], start: usize, quote: u8) -> (usize, TokenSort) {
-    let many = bytes[start..].starts_with(&[quote; 3]);
-    let length = if many { 3 } else { 1 };
-    let mut at = start + length;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if quote == b'"' => at += 2,
-            b'\n' if !many => return (at, TokenSort::Unclosed),
-            _ if bytes[at..].starts_with(&[quote; 3][..length]) => {
-                let more = bytes[at + length..].iter().take(2).take_while(|b| many && **b == quote).count();
-                return (at + length + more, TokenSort::Text);
-            }
-            _ => at += 1,
-        }
-    }
-    (bytes.len(), TokenSort::Unclosed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(text: &str) -> Vec<(&str, TokenSort)> {
-        tokens(text).into_iter().map(|token| (&text[token.span], token.sort)).collect()
-    }
-
-    #[test]
-    fn texts_and_remarks_are_told_apart() {
-        let text = "a = \"x # \\\" y\" # z\nb = 'q\\'\nc = \"\"\"m\n\"n\"\"\"\" # end";
-        let expected = [
-            ("\"x # \\\" y\"", TokenSort::Text),
-            ("# z", TokenSort::Comment),
-            ("'q\\'", TokenSort::Text),
-            ("\"\"\"m\n\"n\"\"\"\"", TokenSort::Text),
-            ("# end", TokenSort::Comment),
-        ];
-        assert_eq!(found(text), expected);
-    }
-
-    #[test]
-    fn a_missing_quote_ends_with_its_line_or_the_file() {
-        assert_eq!(found("a = \"x\nb = 1"), [("\"x", TokenSort::Unclosed)]);
-        assert_eq!(found("a = '''x\nb = 1"), [("'''x\nb = 1", TokenSort::Unclosed)]);
-        assert_eq!(found("a = \"x\\"), [("\"x\\", TokenSort::Unclosed)]);
-    }
 }

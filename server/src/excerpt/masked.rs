@@ -6,7 +6,7 @@ use std::sync::Arc;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::MASK;
 
-use super::broken::comments;
+use super::token::comments;
 
 /// What stands for a value of which nobody knows that it is no secret.
 const WITHHELD: &str = "…";

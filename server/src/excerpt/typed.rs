@@ -6,7 +6,7 @@ use holdfast_catalog::value::Kind;
 
 use super::masked::{Hidden, Why};
 use crate::language::document::{Content, Document, Entry, Form, Item, Table};
-use crate::language::manifest::is_segment;
+use crate::language::name::is_segment;
 use crate::language::types::{NoAlternative, Type};
 use crate::lookup::{Data, KEY_WORDS};
 use crate::modules::Modules;

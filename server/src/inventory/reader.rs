@@ -1,6 +1,6 @@
 //! Reads the inventory's files one after the other and finds what contradicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::certname::{Certname, Slug};
@@ -10,8 +10,7 @@ use holdfast_catalog::origin::Origin;
 
 use super::{Node, Stage};
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
-use crate::language::manifest::is_segment;
-use crate::lookup::hierarchy::Settings;
+use crate::language::name::is_segment;
 
 pub(super) const WORDS: &[Keyword; 3] = &[
     Keyword::new("role", "a name", "What the machine does: the class `role::NAME`."),
@@ -25,7 +24,8 @@ pub(super) const WORDS: &[Keyword; 3] = &[
 const KEYS: [&str; 3] = Keyword::names(WORDS);
 
 pub(super) struct Reader<'a> {
-    settings: &'a Settings,
+    /// Those that are declared.
+    labels: &'a BTreeSet<Arc<str>>,
     pub(super) nodes: BTreeMap<Certname, Arc<Node>>,
     /// Which reseller has a customer of this name: data is by customer, so a name belongs to one alone.
     customers: BTreeMap<Slug, (Slug, Origin)>,
@@ -33,8 +33,8 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(settings: &'a Settings) -> Self {
-        Self { settings, nodes: BTreeMap::new(), customers: BTreeMap::new(), problems: Vec::new() }
+    pub(super) fn new(labels: &'a BTreeSet<Arc<str>>) -> Self {
+        Self { labels, nodes: BTreeMap::new(), customers: BTreeMap::new(), problems: Vec::new() }
     }
 
     pub(super) fn file(&mut self, path: &str, document: &Document) {
@@ -174,8 +174,8 @@ impl<'a> Reader<'a> {
         };
         let mut labels = BTreeMap::new();
         for entry in &table.entries {
-            let known = || self.settings.labels.iter().map(|label| &**label);
-            if !self.settings.labels.contains(&entry.key) {
+            let known = || self.labels.iter().map(|label| &**label);
+            if !self.labels.contains(&entry.key) {
                 let message = format!("label `{}` is not declared", entry.key);
                 let problem = Diagnostic::error("unknown-label", message, Origin::clone(&entry.key_origin))
                     .help(format!("declare it in holdfast.toml: labels = [\"{}\"]", entry.key))

@@ -3,11 +3,8 @@
 use super::*;
 
 fn read(files: &[(&str, &str)]) -> (Inventory, String) {
-    let labels = ("holdfast.toml", "labels = [\"cluster\"]");
-    let snapshot =
-        Snapshot::of_files([labels].iter().chain(files).map(|(path, text)| (*path, text.as_bytes())));
-    let (settings, _) = Settings::read(&snapshot);
-    let (inventory, problems) = Inventory::read(&snapshot, &settings);
+    let snapshot = Snapshot::of_files(files.iter().map(|(path, text)| (*path, text.as_bytes())));
+    let (inventory, problems) = Inventory::read(&snapshot, &BTreeSet::from(["cluster".into()]));
     (inventory, problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 

@@ -1,9 +1,60 @@
-//! Which keys of a manifest may hold a secret.
+//! The keys of manifests that are no types, and which keys may hold a secret.
 
-use holdfast_catalog::manifest_words::METAPARAMETERS;
+use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS};
 use holdfast_catalog::resource::{AttributeKind, definitions};
 
-use super::{PARAMETER, TOP};
+/// The keys of a manifest.
+pub const TOP: &[Keyword; 7] = &[
+    Keyword::new("doc", "a string", "What the class or define is for, in a sentence."),
+    Keyword::new(
+        "kind",
+        "`\"class\"` or `\"define\"`",
+        "A class is declared once and has its parameters from data; a define is declared as often as wanted, \
+         like a resource. A class without it.",
+    ),
+    Keyword::new(
+        "parameters",
+        "parameters by name",
+        "What can be said about it: `[parameters]`, a line each.",
+    ),
+    Keyword::new(
+        "include",
+        "a list of classes",
+        "Classes that belong to it, with their parameters from data.",
+    ),
+    Keyword::new(
+        "class",
+        "`[class.NAME]`",
+        "The same for one class, with `when`, and with parameters that are given here and not by data.",
+    ),
+    Keyword::new(
+        "let",
+        "values by name",
+        "Names for values of this manifest; worked out when they are used.",
+    ),
+    Keyword::new(
+        "defaults",
+        "`[defaults.TYPE]`",
+        "Attributes of all resources of a type in this manifest, where they say nothing else.",
+    ),
+];
+/// Their names.
+pub const TOP_NAMES: [&str; 7] = Keyword::names(TOP);
+
+/// The keys of a parameter.
+pub const PARAMETER: &[Keyword; 4] = &[
+    Keyword::new("type", "a type", "What its values may be; see the types of parameters."),
+    Keyword::new(
+        "default",
+        "a value",
+        "What it is where neither data nor a declaration says it. May hold `${…}`. Never merged with data.",
+    ),
+    Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
+    Keyword::new("doc", "a string", "What it is for, in a sentence."),
+];
+
+/// Ways to give a type's content attribute.
+pub const CONTENT: [&str; 2] = ["template", "source"];
 
 /// Whether what stands under a key never is a secret, whatever table the key stands in.
 pub fn is_plain(key: &str) -> bool {
@@ -12,7 +63,7 @@ pub fn is_plain(key: &str) -> bool {
     }
     let of_manifests = TOP.iter().chain(PARAMETER).map(|word| word.name);
     let of_resources = METAPARAMETERS.iter().copied();
-    of_manifests.chain(of_resources).chain(["source", "template"]).any(|word| word == key) || {
+    of_manifests.chain(of_resources).chain(CONTENT).any(|word| word == key) || {
         let mut attributes = definitions().iter().filter_map(|def| def.attribute(key)).peekable();
         attributes.peek().is_some() && attributes.all(|attribute| !may_be_secret(attribute.kind))
     }

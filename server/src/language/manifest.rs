@@ -6,32 +6,24 @@
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
-use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use super::document::Document;
 use super::formula::Formula;
 use super::merge::Merge;
+use super::name::ManifestName;
 use super::types::Type;
 
-mod name;
 mod parameters;
-mod plain;
 mod reader;
+mod reading;
 mod resources;
 mod unknown;
 #[cfg(test)]
 mod tests;
 
-pub use name::{ManifestName, is_name, is_segment};
-pub use plain::{is_plain, may_be_secret};
-pub(crate) use reader::read_type;
+pub(crate) use reading::read_type;
 pub(crate) use unknown::cure;
-
-/// The keys of a manifest.
-pub const TOP: &[Keyword] = reader::TOP_WORDS;
-/// The keys of a parameter.
-pub const PARAMETER: &[Keyword] = parameters::WORDS;
 
 /// A class or a define, parsed.
 #[derive(Debug, Clone)]

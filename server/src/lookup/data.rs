@@ -8,13 +8,14 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
-use super::file::DataFile;
+use super::file::{DataFile, Known, over_limit};
 use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, Lookup, LookupError, part};
 use crate::language::formula::Formula;
-use crate::language::manifest::{Manifest, is_segment};
+use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;
+use crate::language::name::is_segment;
 use crate::language::problems::Problems;
 use crate::language::types::{Misfit, Type};
 use crate::modules::Modules;
@@ -181,7 +182,8 @@ impl Data {
         if let Some((_, file)) = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return file.clone();
         }
-        let file = Arc::new(DataFile::read(path, content, &self.settings.levels[level], self));
+        let known = Known { modules: &self.modules, keys: &self.keys };
+        let file = Arc::new(DataFile::read(path, content, &self.settings.levels[level], known));
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         files.entry(key).or_insert((content.hash().clone(), file)).1.clone()
     }
@@ -281,12 +283,6 @@ fn of_class(class: &Manifest) -> LookupError {
     let help = (!names.is_empty()).then(|| format!("it has {}", names.join(", ")));
     let message = format!("`{name}` is a class: name one of its parameters");
     LookupError::Undeclared { message, help }
-}
-
-/// A file, or the part of the data that begins with it, was not read.
-pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>) -> Diagnostic {
-    let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
-    Diagnostic::error("limit", reason, origin)
 }
 
 impl Declaration<'_> {

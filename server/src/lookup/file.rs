@@ -6,12 +6,13 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
-use super::data::{Data, over_limit};
 use super::hierarchy::{Level, Writer};
+use super::keys::Keys;
 use super::policy::{self, FilePolicies};
 use crate::language::document::{Document, Entry, Table, unknown_key};
 use crate::language::formula::Formula;
-use crate::language::manifest::{Manifest, ManifestKind, Parameter, is_segment};
+use crate::language::manifest::{Manifest, ManifestKind, Parameter};
+use crate::language::name::is_segment;
 use crate::language::problems::Problems;
 use crate::modules::Modules;
 use crate::repo::File;
@@ -30,8 +31,17 @@ pub(super) struct DataFile {
     pub problems: Vec<Diagnostic>,
 }
 
+/// What a file's keys may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Parameters of its classes.
+    pub modules: &'a Modules,
+    /// Keys that are declared.
+    pub keys: &'a Keys,
+}
+
 impl DataFile {
-    pub(super) fn read(path: &Arc<str>, content: &File, level: &Level, data: &Data) -> Self {
+    pub(super) fn read(path: &Arc<str>, content: &File, level: &Level, known: Known<'_>) -> Self {
         let mut problems = Problems::default();
         let (document, found) = Document::parse(path, content.bytes(), Some(&level.name));
         problems.extend(found);
@@ -44,7 +54,7 @@ impl DataFile {
             problems: Vec::new(),
         };
         let broken = problems.holds("syntax");
-        let mut reading = Reading { file, problems, data, writer: level.writer };
+        let mut reading = Reading { file, problems, known, writer: level.writer };
         if broken {
             // what else seems wrong with it follows from that
             return Self { problems: reading.problems.into_list(), ..reading.file };
@@ -59,18 +69,18 @@ impl DataFile {
 struct Reading<'a> {
     file: DataFile,
     problems: Problems,
-    data: &'a Data,
+    known: Known<'a>,
     writer: Writer,
 }
 
 impl Reading<'_> {
     fn top_level(&mut self, entry: &Entry) {
-        let modules = self.data.modules();
+        let modules = self.known.modules;
         if &*entry.key == SETTINGS {
             let mut problems = Vec::new();
             self.file.policies = policy::read(&entry.item, modules, &mut problems);
             self.problems.extend(problems);
-        } else if self.data.key(&entry.key).is_some() {
+        } else if self.known.keys.contains_key(&entry.key) {
             self.value(entry.key.clone(), entry);
         } else if modules.is_namespace(&entry.key) {
             match entry.item.as_table() {
@@ -80,13 +90,13 @@ impl Reading<'_> {
                 }
             }
         } else {
-            self.problems.note(|| unread_key(entry, self.data));
+            self.problems.note(|| unread_key(entry, self.known));
         }
     }
 
     /// The entries of a table that is a class, the beginning of classes' names, or both.
     fn namespace(&mut self, name: &str, table: &Table) {
-        let modules = self.data.modules();
+        let modules = self.known.modules;
         for entry in &table.entries {
             let below = format!("{name}::{}", entry.key);
             if is_segment(&entry.key) && modules.is_namespace(&below) {
@@ -101,7 +111,7 @@ impl Reading<'_> {
                 Some(class) if !class.complete => {} // the class's own problem is told
                 Some(class) => self.problems.note(|| {
                     let parameters = class.parameters.iter().map(|parameter| &*parameter.name);
-                    let outer: Vec<&str> = self.data.keys().map(|(name, _)| &**name).collect();
+                    let outer: Vec<&str> = self.known.keys.keys().map(|name| &**name).collect();
                     let problem = unknown_key(entry, &format!("class `{name}`"), parameters, &outer);
                     Diagnostic { code: "unread-key".to_owned(), ..problem }
                 }),
@@ -147,9 +157,15 @@ impl Reading<'_> {
     }
 }
 
-fn unread_key(entry: &Entry, data: &Data) -> Diagnostic {
+/// A file, or the part of the data that begins with it, was not read.
+pub(super) fn over_limit(path: &Arc<str>, reason: &str, level: Option<Arc<str>>) -> Diagnostic {
+    let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
+    Diagnostic::error("limit", reason, origin)
+}
+
+fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
     let parameter = entry.key.rsplit_once("::").filter(|(class, parameter)| {
-        data.modules().class(class).is_some_and(|class| class.parameter(parameter).is_some())
+        known.modules.class(class).is_some_and(|class| class.parameter(parameter).is_some())
     });
     if let Some((class, parameter)) = parameter {
         let message = format!("`{}` is a parameter, and stands under its class", entry.key);
@@ -157,8 +173,8 @@ fn unread_key(entry: &Entry, data: &Data) -> Diagnostic {
         let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
         return problem.label("a key of Hiera's").help(help);
     }
-    let declared = data.keys().map(|(name, _)| &**name);
-    let names: Vec<&str> = declared.chain(data.modules().manifests().map(|m| m.name.module())).collect();
+    let declared = known.keys.keys().map(|name| &**name);
+    let names: Vec<&str> = declared.chain(known.modules.manifests().map(|m| m.name.module())).collect();
     let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);
     let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
         .label("no such class or key");

@@ -8,8 +8,9 @@ use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use crate::language::document::{Document, Entry, unknown_key};
-use crate::language::manifest::{is_segment, read_type};
+use crate::language::manifest::read_type;
 use crate::language::merge::Merge;
+use crate::language::name::is_segment;
 use crate::language::types::Type;
 use crate::modules::Modules;
 use crate::repo::Snapshot;

@@ -48,7 +48,7 @@ impl Estate {
         let all = fixed.iter().chain(files).map(|(path, text)| (*path, text.as_bytes()));
         let snapshot = Snapshot::of_files(all);
         let (settings, mut problems) = Settings::read(&snapshot);
-        let (inventory, found) = Inventory::read(&snapshot, &settings);
+        let (inventory, found) = Inventory::read(&snapshot, &settings.labels);
         problems.extend(found);
         let modules = Modules::read(&snapshot, None);
         problems.extend(modules.problems());

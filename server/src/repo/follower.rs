@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::source::{History, Known, Source};
-use super::watch::Watch;
+use super::watch::{Signal, Watch};
 use super::{CommitId, RepoError, Snapshot};
 
 /// How long a directory must be quiet before it is read.
@@ -38,14 +38,6 @@ pub struct Poke {
 
 /// Since when the follower is looking, where it is: a remote may let it wait.
 type Looking = Arc<Mutex<Option<Instant>>>;
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Signal {
-    /// Something said so: look now.
-    Poked,
-    /// The directory is changing: look when it is quiet.
-    Changed,
-}
 
 impl Poke {
     /// Looks at once.

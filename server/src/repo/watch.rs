@@ -11,8 +11,16 @@ use std::sync::mpsc::Sender;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::directory::is_left_out;
-use super::follower::Signal;
 use super::shape;
+
+/// What wakes a follower.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Signal {
+    /// Something said so: look now.
+    Poked,
+    /// The directory is changing: look when it is quiet.
+    Changed,
+}
 
 pub(super) struct Watch {
     root: PathBuf,

@@ -6,7 +6,6 @@ use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::audit::{self, Entry};
-use super::token::{self, NewToken};
 use super::{Error, Result, Store, from_word, millis, parsed, time};
 
 /// One generation of one node, in the store.
@@ -159,39 +158,6 @@ impl Store {
         .await
     }
 
-    /// Adds a node, or its next generation, with the token of its join string. Tokens that it had are void.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn add_node(
-        &self,
-        certname: Certname,
-        place: Place,
-        present: Present,
-        token: NewToken,
-        entry: Entry,
-    ) -> Result<Added> {
-        self.write(move |connection| {
-            let node = match living(connection, &certname)? {
-                Some(node) if present == Present::Keep => {
-                    if node.state != NodeState::Added || node.place != place {
-                        return Ok(Added::Present(node));
-                    }
-                    node
-                }
-                Some(node) => {
-                    end(connection, node.id, NodeState::Gone, entry.at)?;
-                    insert(connection, &certname, &place, entry.at)?
-                }
-                None => insert(connection, &certname, &place, entry.at)?,
-            };
-            token::replace(connection, node.id, &token, &entry)?;
-            audit::append(connection, entry)?;
-            Ok(Added::Node(node))
-        })
-        .await
-    }
-
     /// Ends a node's rights: revoked, it stays in view; gone, its name is free for the next generation.
     ///
     /// Returns the node as it was, or none where no such name lives.
@@ -263,7 +229,12 @@ impl Store {
     }
 }
 
-fn insert(connection: &Connection, certname: &Certname, place: &Place, now: Timestamp) -> Result<NodeRow> {
+pub(super) fn insert(
+    connection: &Connection,
+    certname: &Certname,
+    place: &Place,
+    now: Timestamp,
+) -> Result<NodeRow> {
     connection
         .prepare_cached(
             "INSERT INTO node (certname, generation, reseller, customer, state, added_at)
@@ -275,7 +246,7 @@ fn insert(connection: &Connection, certname: &Certname, place: &Place, now: Time
         .ok_or_else(|| Error::Corrupt { what: "new node", value: certname.to_string() })
 }
 
-fn end(connection: &Connection, node: NodeId, state: NodeState, now: Timestamp) -> Result<()> {
+pub(super) fn end(connection: &Connection, node: NodeId, state: NodeState, now: Timestamp) -> Result<()> {
     let set = |sql| connection.prepare_cached(sql);
     set("UPDATE node SET state = ?2 WHERE id = ?1")?.execute(params![node.0, super::word(&state)])?;
     set("UPDATE certificate SET retired_at = ?2 WHERE node = ?1 AND retired_at IS NULL")?

@@ -1,11 +1,12 @@
 //! One-time tokens of join strings. The store has a keyed hash of the secret, never the secret.
 
+use holdfast_catalog::certname::Certname;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::audit::{self, Entry};
 use super::certificate::{self, NewCertificate};
-use super::node::{self, NodeRow, NodeState};
+use super::node::{self, Added, NodeRow, NodeState, Place, Present};
 use super::{Error, Result, Store, millis, time};
 
 /// A token to be stored with its node.
@@ -54,6 +55,39 @@ impl Store {
     /// Where the store fails.
     pub async fn token(&self, id: String) -> Result<Option<TokenRow>> {
         self.read(move |connection| find(connection, &id)).await
+    }
+
+    /// Adds a node, or its next generation, with the token of its join string. Tokens that it had are void.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn add_node(
+        &self,
+        certname: Certname,
+        place: Place,
+        present: Present,
+        token: NewToken,
+        entry: Entry,
+    ) -> Result<Added> {
+        self.write(move |connection| {
+            let node = match node::living(connection, &certname)? {
+                Some(node) if present == Present::Keep => {
+                    if node.state != NodeState::Added || node.place != place {
+                        return Ok(Added::Present(node));
+                    }
+                    node
+                }
+                Some(node) => {
+                    node::end(connection, node.id, NodeState::Gone, entry.at)?;
+                    node::insert(connection, &certname, &place, entry.at)?
+                }
+                None => node::insert(connection, &certname, &place, entry.at)?,
+            };
+            replace(connection, node.id, &token, &entry)?;
+            audit::append(connection, entry)?;
+            Ok(Added::Node(node))
+        })
+        .await
     }
 
     /// Uses a token up for a key and stores the certificate, in one transaction.

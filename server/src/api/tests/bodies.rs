@@ -71,8 +71,14 @@ async fn a28_what_is_refused_to_a_certificate_is_counted_by_it() {
     assert_eq!(agent.get("/v1/nothing").send().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
     fixture.server.identity.revoke("mail1.other.example".parse().unwrap(), "test").await.unwrap();
     let ask = async || revoked.post(path::CATALOG).body("{}").send().await.unwrap().status();
-    while ask().await == StatusCode::FORBIDDEN {}
-    assert_eq!(ask().await, StatusCode::TOO_MANY_REQUESTS);
+    let refused = loop {
+        match ask().await {
+            StatusCode::FORBIDDEN => {}
+            other => break other,
+        }
+    };
+    // On a busy machine a later one may find the allowance filled up again.
+    assert_eq!(refused, StatusCode::TOO_MANY_REQUESTS);
 }
 
 #[actix_web::test]

@@ -9,7 +9,8 @@ use holdfast_catalog::value::Kind;
 use super::Hiding;
 use crate::excerpt::masked::{Hidden, Why};
 use crate::language::document::{Content, Document, Entry, Item};
-use crate::language::manifest::{Manifest, TOP, may_be_secret};
+use crate::language::keyword::{TOP, may_be_secret};
+use crate::language::manifest::Manifest;
 use crate::language::types::Type;
 use crate::modules::Modules;
 

@@ -8,7 +8,8 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::Entry;
-use crate::language::manifest::{is_name, is_plain};
+use crate::language::keyword::is_plain;
+use crate::language::name::is_name;
 
 /// Whether a message may quote what stands under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,23 +6,15 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
 
-use super::reader::{Reading, TOP, read_type};
-use super::{ManifestKind, Parameter, is_segment};
+use super::reading::{Reading, read_type};
+use super::{ManifestKind, Parameter};
 use crate::language::document::{Entry, Table, unknown_key};
+use crate::language::keyword::{PARAMETER, TOP_NAMES};
 use crate::language::merge::Merge;
+use crate::language::name::is_segment;
 use crate::language::types::Type;
 
-pub(super) const WORDS: &[Keyword; 4] = &[
-    Keyword::new("type", "a type", "What its values may be; see the types of parameters."),
-    Keyword::new(
-        "default",
-        "a value",
-        "What it is where neither data nor a declaration says it. May hold `${…}`. Never merged with data.",
-    ),
-    Keyword::new("merge", "a strategy, or a table with options", "How values of several levels become one."),
-    Keyword::new("doc", "a string", "What it is for, in a sentence."),
-];
-const KEYS: [&str; 4] = Keyword::names(WORDS);
+const KEYS: [&str; 4] = Keyword::names(PARAMETER);
 const LATER: [&str; 4] = ["secret", "deprecated", "renamed_from", "set_by"];
 
 pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Vec<Parameter> {
@@ -33,7 +25,7 @@ pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind)
 fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Option<Parameter> {
     let Some(table) = entry.item.as_table() else {
         let problem = entry.item.not(&entry.key, "a parameter: { type = \"…\", doc = \"…\" }");
-        reading.problems.push(if TOP.contains(&&*entry.key) {
+        reading.problems.push(if TOP_NAMES.contains(&&*entry.key) {
             problem.help(format!(
                 "in TOML all that follows [parameters] belongs to it; move `{}` above the first header",
                 entry.key
@@ -48,7 +40,7 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
         if LATER.contains(&&*other.key) {
             reading.later(other);
         } else {
-            reading.problems.push(unknown_key(other, "a parameter", KEYS, &TOP));
+            reading.problems.push(unknown_key(other, "a parameter", KEYS, &TOP_NAMES));
         }
     }
     let merge = merge_of(reading, table, kind);

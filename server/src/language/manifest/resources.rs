@@ -6,12 +6,10 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
-use super::reader::Reading;
-use super::{Block, Relation, RelationWord, is_name, unknown};
+use super::reading::Reading;
+use super::{Block, Relation, RelationWord, unknown};
 use crate::language::document::{Content, Entry, Form, Table};
-
-/// Ways to give a type's content attribute.
-pub(super) const CONTENT_WORDS: [&str; 2] = ["template", "source"];
+use crate::language::name::is_name;
 
 pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
     if !check_type(reading, entry) {

@@ -6,9 +6,9 @@ use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::TypeDef;
 use holdfast_catalog::synonym::{self, Here, Part};
 
-use super::reader::{Reading, TOP};
-use super::resources::CONTENT_WORDS;
+use super::reading::Reading;
 use crate::language::document::{Document, Entry, unknown_key};
+use crate::language::keyword::{CONTENT, TOP_NAMES};
 
 /// What a word of no attribute leads to.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Cure {
 
 /// Every word that a type's block takes.
 fn words(def: &'static TypeDef) -> impl Iterator<Item = &'static str> {
-    let content = def.content_attribute().map_or(&[][..], |_| &CONTENT_WORDS);
+    let content = def.content_attribute().map_or(&[][..], |_| &CONTENT);
     let names = def.attributes.iter().map(|attribute| attribute.name);
     names.chain(content.iter().copied()).chain(METAPARAMETERS.iter().copied())
 }
@@ -84,7 +84,7 @@ pub(super) fn tell(
 }
 
 fn problem(entry: &Entry, def: &TypeDef, cure: Option<Cure>) -> Diagnostic {
-    let problem = unknown_key(entry, &format!("`{}`", def.name), [], &TOP);
+    let problem = unknown_key(entry, &format!("`{}`", def.name), [], &TOP_NAMES);
     let help = problem.help.or(cure.map(|cure| cure.help));
     Diagnostic { code: "unknown-attribute".to_owned(), help, ..problem }
 }

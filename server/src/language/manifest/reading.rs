@@ -1,0 +1,90 @@
+//! What reading a manifest has at hand, whichever part of it is read.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::Value;
+
+use super::Binding;
+use crate::language::document::{Document, Entry, Item, Table};
+use crate::language::fault::Fault;
+use crate::language::formula::Formula;
+use crate::language::types::Type;
+
+/// What is being read, and what was wrong so far.
+pub(super) struct Reading<'a> {
+    pub document: &'a Document,
+    pub problems: Vec<Diagnostic>,
+}
+
+impl Reading<'_> {
+    /// A name and its parsed value.
+    pub(super) fn binding(&mut self, entry: &Entry) -> Option<Binding> {
+        Some(Binding {
+            name: entry.key.clone(),
+            key_origin: entry.key_origin.clone(),
+            origin: entry.item.origin.clone(),
+            value: self.item(&entry.item)?,
+        })
+    }
+
+    /// A value as it is written.
+    pub(super) fn item(&mut self, item: &Item) -> Option<Formula> {
+        self.read(Formula::of_item(item))
+    }
+
+    pub(super) fn formula(&mut self, value: &Value) -> Option<Formula> {
+        self.read(Formula::parse(value))
+    }
+
+    fn read(&mut self, formula: Result<Formula, Vec<Fault>>) -> Option<Formula> {
+        let text = &self.document.text;
+        let problems = match formula {
+            Ok(formula) => return Some(formula),
+            Err(faults) => faults.into_iter().map(|fault| fault.diagnostic(Some(text))),
+        };
+        self.problems.extend(problems);
+        None
+    }
+
+    pub(super) fn table<'e>(&mut self, entry: &'e Entry, wanted: &str) -> Option<&'e Table> {
+        let table = entry.item.as_table();
+        if table.is_none() {
+            self.problems.push(entry.item.not(&entry.key, wanted));
+        }
+        table
+    }
+
+    pub(super) fn text(&mut self, entry: &Entry) -> Option<Arc<str>> {
+        let text = entry.item.as_str();
+        if text.is_none() {
+            self.problems.push(entry.item.not(&entry.key, "a string"));
+        }
+        text.cloned()
+    }
+
+    pub(super) fn later(&mut self, entry: &Entry) {
+        let message = format!("`{}` is not in this version", entry.key);
+        self.problems.push(Diagnostic::error("later", message, Origin::clone(&entry.key_origin)));
+    }
+}
+
+/// A type and its text, as it stands under `type`.
+pub(crate) fn read_type(
+    item: &Item,
+    document: &Document,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(Type, Arc<str>)> {
+    let Some(text) = item.as_str() else {
+        problems.push(item.not("type", "a string such as \"Integer[1, 10]\""));
+        return None;
+    };
+    match Type::parse(text) {
+        Ok(of) => Some((of, text.clone())),
+        Err(fault) => {
+            problems.push(fault.within(Some(&item.origin)).diagnostic(Some(&document.text)));
+            None
+        }
+    }
+}
