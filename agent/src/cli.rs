@@ -15,8 +15,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::at_hand;
 use crate::config::Place;
-use crate::enforce::{EVENTS, WORK};
+use crate::enforce::EVENTS;
 
 mod apply;
 mod doctor;
@@ -29,6 +30,7 @@ mod run;
 mod status;
 mod style;
 
+use progress::Progress;
 #[cfg(test)]
 pub(crate) use status::status_of;
 pub use style::Style;
@@ -129,10 +131,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Logs go to standard error, from warnings on, without the events of a run: those are in its own output.
-/// `HOLDFAST_LOG=info` shows them as they happen; without it, a terminal shows what is at hand.
+/// `HOLDFAST_LOG=info` shows them as they happen; without it, a terminal shows what is at hand. Elsewhere that is kept for the
+/// line that a long wait is worth.
 fn listen_to_logs() {
     let asked = std::env::var("HOLDFAST_LOG").ok();
-    let is_watched = asked.is_none() && std::io::stderr().is_terminal();
+    let shown = match (std::io::stderr().is_terminal(), &asked) {
+        (false, _) => Some(Progress::Kept),
+        (true, None) => Some(Progress::Shown),
+        (true, Some(_)) => None,
+    };
     let (filter, refused) = log_filter(asked);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| {
@@ -144,8 +151,9 @@ fn listen_to_logs() {
         .without_time();
     // A second listener is refused, as in tests that call this twice: the first one goes on.
     // A layer without a filter would have all that is logged looked at.
-    let work = if is_watched { LevelFilter::INFO } else { LevelFilter::OFF };
-    let progress = progress::Progress.with_filter(Targets::new().with_target(WORK, work));
+    let work = if shown.is_some() { LevelFilter::INFO } else { LevelFilter::OFF };
+    let progress = shown.unwrap_or(Progress::Shown);
+    let progress = progress.with_filter(Targets::new().with_target(at_hand::TARGET, work));
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).with(progress).try_init();
     if let Some(why) = refused {
         tracing::warn!("{why}");

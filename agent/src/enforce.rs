@@ -35,7 +35,7 @@ mod turns;
 mod view;
 
 pub(crate) use memory::{FILES as MEMORY_FILES, UNENDED, disown, faults as memory_faults};
-pub(crate) use record::{EVENTS, WORK};
+pub(crate) use record::EVENTS;
 
 /// What a run works with.
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! The agent: enforces a catalog on one machine and reports drift. A module uses those above it alone:
 
+pub mod regular; // files that are read whole
 pub mod config; // the agent's own settings
 pub mod state; // its own directory, and the lock of a run
 pub mod facts; // what the machine says about itself
@@ -10,6 +11,7 @@ pub mod fetch; // the way to the server
 pub mod cache; // the last good catalog, sealed
 mod slot; // the node's own place in time
 pub mod stop; // signals
+mod at_hand; // what a run is doing at the moment
 
 pub mod content; // file contents by their hash
 pub mod contents; // file contents on disk

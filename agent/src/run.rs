@@ -13,6 +13,7 @@ use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
 
+use crate::at_hand;
 use crate::cache::{self, Cache, Cached};
 use crate::config::Place;
 use crate::content::ContentSource;
@@ -210,6 +211,7 @@ fn with_server(
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let cache = Cache::open(state);
     let mut poll = poll::Poll { place, state, identity: &mut identity, cache: &cache };
+    at_hand::tell("asking the server");
     let work = account.timed("poll", || network.block_on(poll.work(&facts.facts)));
     let next_run = work.next_run.unwrap_or_else(|| match work.refused {
         Some(_) => fallback_wait(place, &identity.certname),
@@ -225,6 +227,7 @@ fn with_server(
 
     let report = account.end(place);
     memory::keep(state, report.run);
+    at_hand::tell("handing over the report");
     let delivery = deliver(place, state, &identity, &network, &report);
     let is_refused = refused.is_some();
     let next_run = soon_after_boot(&report).map_or(next_run, |soon| soon.min(next_run));
@@ -270,6 +273,7 @@ fn enforce_work(
     }
     let mut contents = Contents::open(state, fetching);
     if work.source == Source::Server {
+        at_hand::tell("fetching contents");
         account.timed("content", || contents.fetch(&found.catalog));
         contents.prune(&found.catalog);
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
 use holdfast_catalog::state::{self, Judgement, KeptBack, Known, LastRun, Standing};
 use holdfast_catalog::wire::Refusal;
 use jiff::{SignedDuration, Timestamp};
@@ -88,9 +88,9 @@ pub struct Aside {
 }
 
 impl Status {
-    /// Whether there was a catalog to look by.
+    /// Whether it took place.
     pub fn took_place(&self) -> bool {
-        self.commit.is_some() || self.counts.total > 0
+        took_place(self.commit.as_deref())
     }
 
     /// The status after a run, and after the one `before`.
@@ -154,6 +154,7 @@ impl Status {
             last: last.map(|last| LastRun {
                 at: ended(last),
                 source: last.source,
+                took_place: last.took_place(),
                 counts: last.counts,
                 error: last.error.clone(),
             }),

@@ -213,6 +213,19 @@ pub struct Report {
     pub volatile: BTreeMap<String, crate::value::Value>,
 }
 
+/// Whether a run took place: it had a catalog to look by, however small, and so reports a commit. Agent, command line, pages
+/// and states all go by this.
+pub fn took_place(commit: Option<&str>) -> bool {
+    commit.is_some()
+}
+
+impl Report {
+    /// Whether the run took place.
+    pub fn took_place(&self) -> bool {
+        took_place(self.commit.as_deref())
+    }
+}
+
 fn volatile<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, crate::value::Value>, D::Error> {

@@ -181,6 +181,8 @@ pub struct LastRun {
     pub at: Timestamp,
     /// Where the catalog came from.
     pub source: Source,
+    /// Whether it took place: [`crate::report::took_place`].
+    pub took_place: bool,
     /// How many resources ended how.
     pub counts: Counts,
     /// Why there was no run, why the catalog is an old one, or what else went wrong.
@@ -276,7 +278,10 @@ fn failed(last: &LastRun) -> Option<(State, String)> {
                 resources(counts.total)
             )
         }
-        Some(error) if counts.total == 0 => format!("the last run did not take place: {}", cut(error)),
+        why if !last.took_place => {
+            let why = why.as_deref().map(|why| format!(": {}", cut(why))).unwrap_or_default();
+            format!("the last run did not take place{why}")
+        }
         _ => return None,
     };
     Some((State::Failed, words))
@@ -287,7 +292,7 @@ fn kept_back(known: &Known) -> Option<(State, String)> {
         let state = if *broken { State::Broken } else { State::KeptBack };
         return Some((state, cut(why)));
     }
-    let last = known.last.as_ref().filter(|last| last.source == Source::Cache && last.counts.total > 0)?;
+    let last = known.last.as_ref().filter(|last| last.source == Source::Cache && last.took_place)?;
     let why = last.error.as_deref().map(|error| format!(": {}", cut(error))).unwrap_or_default();
     Some((State::KeptBack, format!("the last run went by the last good catalog{why}")))
 }
@@ -320,7 +325,7 @@ fn partly_off(counts: &Counts) -> Option<String> {
 
 /// What a run that took place says beside its resources, where no other state tells it.
 fn trouble(known: &Known, last: &LastRun) -> Option<(State, String)> {
-    let is_told = last.counts.total == 0 || (last.source == Source::Cache && known.kept_back.is_none());
+    let is_told = !last.took_place || (last.source == Source::Cache && known.kept_back.is_none());
     let error = last.error.as_deref().filter(|_| !is_told)?;
     Some((State::Trouble, format!("the last run said: {}", cut(error))))
 }

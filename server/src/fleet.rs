@@ -276,12 +276,16 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Know
             |error: &String| kept_back.is_some_and(|(kept_back, _)| error.contains(&kept_back.commit));
         let (source, error) = match error.filter(|error| !is_told(error)) {
             None if last.error.is_some() && is_mended => (Source::Server, None),
-            None if last.error.is_some() && last.counts.total == 0 => {
-                (last.source, Some(NO_CATALOG.to_owned()))
-            }
+            None if last.error.is_some() && !last.took_place() => (last.source, Some(NO_CATALOG.to_owned())),
             error => (last.source, error),
         };
-        state::LastRun { at: last.received_at, source, counts: last.counts, error }
+        state::LastRun {
+            at: last.received_at,
+            source,
+            took_place: last.took_place(),
+            counts: last.counts,
+            error,
+        }
     };
     Known {
         standing: match row.node.state {

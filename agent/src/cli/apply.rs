@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use holdfast_catalog::report::Mode;
 
-use super::{Common, outcome};
+use super::{Common, outcome, progress};
 use crate::run::{self, Given};
 use crate::state::StateDir;
 use crate::stop;
@@ -31,7 +31,11 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let state = StateDir::open(&place.state_dir)?;
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let stop = stop::on_signal()?;
-    let report = run::apply(&place, &state, &given, mode, &stop)?;
+    let begins = format!("a run of {} begins ({})", arguments.catalog.display(), outcome::mode(mode));
+    let watched = progress::watched(&begins);
+    let report = run::apply(&place, &state, &given, mode, &stop);
+    drop(watched);
+    let report = report?;
     // What was done is told first: it was done, whether or not the file can be written.
     let printed = outcome::print(&report, Some(given.certname()), common);
     if let Some(path) = &arguments.report {

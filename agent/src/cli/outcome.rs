@@ -28,7 +28,7 @@ pub(super) fn print(report: &Report, certname: Option<&Certname>, common: &Commo
 pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> ExitCode {
     let counts = &report.counts;
     // What a run skipped, since it was stopped or its time was over, is not done.
-    let failed = is_refused || counts.failed + counts.skipped > 0 || report.catalog.is_none();
+    let failed = is_refused || counts.failed + counts.skipped > 0 || !report.took_place();
     // A resource that was changed in part and failed in part counts as failed, and changed all the same.
     let in_part = report.events.iter().any(|event| event.status == Status::Changed);
     // A command that runs at every run changes nothing that is compared, and still notifies others.
@@ -71,14 +71,18 @@ fn text(report: &Report, certname: Option<&Certname>, style: Style) -> String {
     out
 }
 
-fn title(report: &Report, certname: Option<&Certname>) -> String {
-    let mode = match report.mode {
+/// What a run does, in a word or two.
+pub(super) fn mode(mode: Mode) -> &'static str {
+    match mode {
         Mode::Enforce => "enforce",
         Mode::Audit => "audit: nothing is changed",
-    };
+    }
+}
+
+fn title(report: &Report, certname: Option<&Certname>) -> String {
     let commit = report.commit.as_deref().map(|commit| format!("commit {}", harmless(short(commit))));
     let name = certname.map(ToString::to_string);
-    [name, commit, Some(mode.to_owned())].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    [name, commit, Some(mode(report.mode).to_owned())].into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
 fn short(commit: &str) -> &str {
@@ -206,7 +210,7 @@ fn place(origin: &Origin) -> String {
 /// `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, mend 1.1 s)`.
 fn summary(report: &Report, style: Style) -> String {
     let counts = &report.counts;
-    if report.catalog.is_none() {
+    if !report.took_place() {
         return style.bad("there was no run: nothing was looked at");
     }
     let corrective = |count| if count > 0 { format!(" ({count} corrective)") } else { String::new() };

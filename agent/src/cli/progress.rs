@@ -1,8 +1,13 @@
-//! What a run is doing at the moment: one line on a terminal, which the next one replaces, and which is gone at the end.
+//! What a run is doing at the moment: on a terminal one line, which the next one replaces, and which is gone at the end.
+//! Elsewhere, in a pipe, a journal or a mail of cron, a heading, and a line whenever nothing was said for a while.
 
 use std::fmt::Debug;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -13,24 +18,88 @@ use super::style::harmless;
 /// A longer line would not be replaced whole where a terminal is narrow.
 const WIDTH: usize = 70;
 
+/// The longest of the lines that stay, in characters.
+const LONGEST: usize = 200;
+
+/// How often something is said where there is no terminal: no silence is longer than ten seconds.
+const EVERY: Duration = Duration::from_secs(9);
+
 /// To the beginning of the line, and nothing on it.
 const CLEAR: &str = "\r\x1b[K";
 
 /// Whether there is such a line.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 
-/// Shows what is told on standard error, which is a terminal.
-pub(super) struct Progress;
+/// What was told last, where there is no terminal.
+static LATEST: Mutex<String> = Mutex::new(String::new());
+
+/// What becomes of what is told.
+pub(super) enum Progress {
+    /// It is shown on standard error, which is a terminal.
+    Shown,
+    /// It is kept until somebody waits for long.
+    Kept,
+}
 
 impl<S: Subscriber> Layer<S> for Progress {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut told = Told::default();
         event.record(&mut told);
-        SHOWN.store(true, Ordering::Relaxed);
-        let mut terminal = std::io::stderr().lock();
-        // Nobody may be looking, which is no reason to end a run.
-        let _ = write!(terminal, "{CLEAR}{}", line(&told.0)).and_then(|()| terminal.flush());
+        match self {
+            Self::Shown => {
+                SHOWN.store(true, Ordering::Relaxed);
+                let mut terminal = std::io::stderr().lock();
+                // Nobody may be looking, which is no reason to end a run.
+                let _ = write!(terminal, "{CLEAR}{}", line(&told.0)).and_then(|()| terminal.flush());
+            }
+            Self::Kept => *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = told.0,
+        }
     }
+}
+
+/// A run whose long waits are told, until this is dropped.
+pub(super) struct Watched {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Says that a run begins, and from then on what it waits for; none on a terminal, which shows that by itself.
+pub(super) fn watched(begins: &str) -> Option<Watched> {
+    if std::io::stderr().is_terminal() {
+        return None;
+    }
+    super::say(&harmless(begins));
+    Some(Watched::every(EVERY, |words| super::say(words)))
+}
+
+impl Watched {
+    fn every(pause: Duration, say: impl Fn(&str) + Send + 'static) -> Self {
+        let (end, ended) = mpsc::channel();
+        let began = Instant::now();
+        let tell = move || {
+            while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                let latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                say(&still(began.elapsed(), &latest));
+            }
+        };
+        // Where there is no thread to be had, the run is silent, and goes on.
+        let thread = std::thread::Builder::new().name("progress".to_owned()).spawn(tell).ok();
+        Self { end: Some(end), thread }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.end.take();
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// What is said of a long wait.
+fn still(passed: Duration, latest: &str) -> String {
+    let latest: String = harmless(latest).chars().take(LONGEST).collect();
+    let what = if latest.is_empty() { String::new() } else { format!(": {latest}") };
+    format!("still at it after {} s{what}", passed.as_secs())
 }
 
 /// Takes the line away, for whatever is to be printed.
@@ -62,6 +131,21 @@ impl Visit for Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_wait_is_told_again_and_again_with_what_is_waited_for() {
+        let (heard, told) = mpsc::channel();
+        let watched =
+            Watched::every(Duration::from_millis(5), move |words| drop(heard.send(words.to_owned())));
+        for _ in 0..3 {
+            assert!(told.recv_timeout(Duration::from_secs(60)).unwrap().starts_with("still at it after 0 s"));
+        }
+        drop(watched);
+        assert!(told.iter().count() < 1_000, "it has ended with the run");
+        let words = still(Duration::from_secs(18), &format!("exec[\u{1b}{}]", "x".repeat(500)));
+        assert!(words.starts_with("still at it after 18 s: exec[\\u{1b}x") && words.len() < 250, "{words}");
+        assert!(EVERY < Duration::from_secs(10));
+    }
 
     #[test]
     fn a_line_is_short_and_steers_nothing() {

@@ -9,7 +9,8 @@ use clap::Args;
 use holdfast_catalog::report::Mode;
 
 use super::style::harmless;
-use super::{Common, Style, outcome};
+use super::{Common, Style, outcome, progress};
+use crate::at_hand;
 use crate::run::Done;
 use crate::spool::Delivery;
 use crate::{daemon, run, state, stop};
@@ -35,7 +36,10 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     }
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let stop = stop::on_signal()?;
-    let done = in_turn(arguments.wait, &stop, || run::once(&place, mode, &stop))?;
+    let watched = progress::watched(&format!("a run begins ({})", outcome::mode(mode)));
+    let done = in_turn(arguments.wait, &stop, || run::once(&place, mode, &stop));
+    drop(watched);
+    let done = done?;
     outcome::print(&done.report, Some(&done.certname), common)?;
     tell_of(&done);
     Ok(outcome::exit_code(&done.report, done.is_refused, common))
@@ -53,6 +57,7 @@ fn in_turn<T>(
     loop {
         match run() {
             Err(run::Error::State(state::Error::Locked(..))) if wait && !stop.load(Ordering::Relaxed) => {
+                at_hand::tell("waiting for another run to end");
                 std::thread::sleep(TURN);
             }
             ended => return ended,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Subject, Times};
+use crate::at_hand;
 use crate::provider::{Alias, AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
 use crate::system::Liveness;
 
@@ -82,6 +83,7 @@ pub(super) fn look<'a>(
     for (type_name, members) in groups {
         let began = Instant::now();
         let group: Vec<&Subject<'a>> = members.iter().map(|index| &subjects[*index]).collect();
+        at_hand::tell(format_args!("looking at {type_name} ({})", members.len()));
         match observe(&group, reading) {
             Ok(seen) => {
                 let aliases = group.iter().map(|subject| aliases(subject, &seen, reading));
@@ -140,7 +142,13 @@ fn plan_all(group: &[&Subject<'_>], seen: &AnySeen, reading: Reading<'_>) -> Vec
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = if one_by_one { 1 } else { cores.min(MAX_THREADS).min(group.len() / WORTH_A_THREAD) };
     if threads < 2 {
-        return group.iter().map(|subject| plan(subject, seen, reading)).collect();
+        let one = |subject: &&Subject<'_>| {
+            if one_by_one {
+                at_hand::tell(format_args!("looking at {}", subject.resource.reference));
+            }
+            plan(subject, seen, reading)
+        };
+        return group.iter().map(one).collect();
     }
     let next = AtomicUsize::new(0);
     let done = Mutex::new(vec![Verdict::Off; group.len()]);

@@ -17,6 +17,7 @@ use super::record::{Record, Told, WORK};
 use super::turns::{Came, Turns};
 use super::view::View;
 use super::{Run, Subject};
+use crate::at_hand;
 use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
 use crate::stop::Why;
 
@@ -253,7 +254,7 @@ impl Correct<'_, '_, '_> {
     /// Says what is at hand, which may take its time.
     fn tell_of(&self, jobs: &[Job]) {
         let name = |job: &Job| self.subjects[job.index].resource.reference.to_string();
-        tracing::info!(target: WORK, "{}", jobs.iter().map(name).collect::<Vec<_>>().join(", "));
+        at_hand::tell(jobs.iter().map(name).collect::<Vec<_>>().join(", "));
     }
 
     /// In the second pass: what was just corrected is looked at before anybody else acts. What is off then was not undone: its

@@ -15,9 +15,6 @@ use crate::provider::{Change, ChangeKind};
 /// What events are logged as, so that they can be left out where the report itself is shown.
 pub(crate) const EVENTS: &str = "holdfast_agent::event";
 
-/// What is being corrected at the moment is logged as.
-pub(crate) const WORK: &str = "holdfast_agent::work";
-
 /// The most bytes of diffs in one report; later events go without.
 const MAX_DIFFS: usize = 4 * 1024 * 1024;
 

@@ -10,7 +10,11 @@ fn ago(minutes: i64) -> Timestamp {
 }
 
 fn ran(counts: Counts) -> LastRun {
-    LastRun { at: ago(4), source: Source::Server, counts, error: None }
+    LastRun { at: ago(4), source: Source::Server, took_place: true, counts, error: None }
+}
+
+fn no_run() -> LastRun {
+    LastRun { took_place: false, ..ran(Counts::default()) }
 }
 
 fn good() -> Counts {
@@ -57,9 +61,18 @@ fn each_state_has_what_makes_it_and_a_reason() {
         (with(Counts { failed: 2, skipped: 1, ..good() }), State::Failed, "2 of 64 resources failed"),
         (with(Counts { skipped: 3, ..good() }), State::Failed, "did not end: 3 of 64"),
         (
-            Known { last: Some(LastRun { error: error("no catalog"), ..ran(Counts::default()) }), ..known() },
+            Known { last: Some(LastRun { error: error("no catalog"), ..no_run() }), ..known() },
             State::Failed,
             "did not take place: no catalog",
+        ),
+        (Known { last: Some(no_run()), ..known() }, State::Failed, "did not take place"),
+        (
+            Known {
+                last: Some(LastRun { error: error("an old clock"), ..ran(Counts::default()) }),
+                ..known()
+            },
+            State::Trouble,
+            "the last run said: an old clock",
         ),
         (
             with(Counts { not_applicable: 1, ..good() }),
@@ -122,7 +135,7 @@ fn whatever_is_wrong_besides_stands_in_the_reason() {
 #[test]
 fn words_of_others_are_cut_to_a_line() {
     let error = Some(format!("{}\nsecond", "é".repeat(1_000)));
-    let known = Known { last: Some(LastRun { error, ..ran(Counts::default()) }), ..known() };
+    let known = Known { last: Some(LastRun { error, ..no_run() }), ..known() };
     let (_, reason) = judged(&known);
     assert!(reason.chars().count() < 300 && !reason.contains('\n'), "{reason}");
 }

@@ -76,9 +76,7 @@ impl Run {
 fn outcome(report: &ReportRow) -> State {
     let counts = &report.counts;
     match () {
-        () if counts.failed > 0 || counts.skipped > 0 || (report.error.is_some() && counts.total == 0) => {
-            State::Failed
-        }
+        () if counts.failed > 0 || counts.skipped > 0 || !report.took_place() => State::Failed,
         () if report.source == Source::Cache && report.error.is_some() => State::KeptBack,
         () if counts.not_applicable > 0 => State::NotApplicable,
         () if counts.would_change > 0 => State::Pending,
@@ -103,7 +101,7 @@ fn words(report: &ReportRow) -> String {
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let mut words = match said.is_empty() {
-        true if report.error.is_some() && counts.total == 0 => "no run".to_owned(),
+        _ if !report.took_place() => "no run".to_owned(),
         true if counts.off > 0 && counts.off == counts.total => "all switched off".to_owned(),
         true => "nothing to do".to_owned(),
         false => said.join(", "),

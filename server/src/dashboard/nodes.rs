@@ -128,7 +128,7 @@ fn last_words(run: &LastRun) -> String {
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     match said.join(", ") {
-        nothing if nothing.is_empty() && run.error.is_some() && counts.total == 0 => "no run".to_owned(),
+        _ if !run.took_place() => "no run".to_owned(),
         nothing if nothing.is_empty() && counts.off > 0 && counts.off == counts.total => {
             "all switched off".to_owned()
         }

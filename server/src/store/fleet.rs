@@ -2,7 +2,7 @@
 //! It reads no event and no history: what those say of a node is kept beside it when its report comes.
 
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
-use holdfast_catalog::report::{Counts, Mode, Source};
+use holdfast_catalog::report::{Counts, Mode, Source, took_place};
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
@@ -45,6 +45,13 @@ pub struct LastRun {
     pub counts: Counts,
     /// The beginning of why there was no run, or why the catalog is an old one.
     pub error: Option<String>,
+}
+
+impl LastRun {
+    /// Whether it took place.
+    pub fn took_place(&self) -> bool {
+        took_place(self.commit.as_deref())
+    }
 }
 
 /// The code of what the inventory does not have.

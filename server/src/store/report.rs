@@ -1,6 +1,6 @@
 //! Reports: what runs found and did. One that comes twice counts once.
 
-use holdfast_catalog::report::{Counts, Mode, Report, Source};
+use holdfast_catalog::report::{Counts, Mode, Report, Source, took_place};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
@@ -43,6 +43,13 @@ pub struct ReportRow {
     pub error: Option<String>,
     /// The agent's version.
     pub agent: String,
+}
+
+impl ReportRow {
+    /// Whether its run took place.
+    pub fn took_place(&self) -> bool {
+        took_place(self.commit.as_deref())
+    }
 }
 
 /// What becomes of a report.

@@ -96,7 +96,7 @@ fn long_values_are_cut_and_hashes_are_short() {
 #[test]
 fn a_run_that_was_none_does_not_look_like_a_good_one() {
     let mut none = report(Vec::new(), Counts::default());
-    none.catalog = None;
+    (none.catalog, none.commit, none.environment) = (None, None, None);
     none.error = Some("no catalog".into());
     assert_eq!(
         text(&none, None, Style::Plain),

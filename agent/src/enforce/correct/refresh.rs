@@ -8,6 +8,7 @@ use holdfast_catalog::report::Status;
 use super::super::check::{self, Verdict, contained};
 use super::super::turns::{Came, Notified};
 use super::{Correct, Pass};
+use crate::at_hand;
 use crate::provider::{Change, Refreshed};
 
 /// How what is said of a resource begins that a run would refresh.
@@ -40,6 +41,7 @@ impl Correct<'_, '_, '_> {
         let subject = &self.subjects[index];
         let writing = self.run.writing(self.reading.named);
         self.memory.begin();
+        at_hand::tell(format_args!("{}, notified by {}", subject.resource.reference, notified.by));
         let (result, took) = check::timed(|| {
             contained(|| subject.provider.refresh_one(subject.typed, notified.notice, mended, writing))
         });

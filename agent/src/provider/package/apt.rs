@@ -399,6 +399,7 @@ fn unlocked(machine: &dyn System, command: &Invocation, lock_is_held: &AtomicBoo
         if is_over || !lacks_apt_lock(&output) {
             return Ok(output);
         }
+        crate::at_hand::tell("waiting for a lock of apt that another program holds");
         std::thread::sleep(LOCK_PAUSE);
     }
 }

@@ -21,6 +21,7 @@ impl Bus {
                 if began.elapsed() >= patience {
                     return Ok(false);
                 }
+                crate::at_hand::tell("waiting for services that are starting");
                 tokio::time::sleep(EVERY).await;
             }
         })
