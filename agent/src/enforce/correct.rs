@@ -13,7 +13,7 @@ use holdfast_catalog::report::Status;
 use super::check::{self, Verdict, contained};
 use super::claims::Claims;
 use super::memory::Memory;
-use super::record::{Record, Told, WORK};
+use super::record::{Record, Told};
 use super::turns::{Came, Turns};
 use super::view::View;
 use super::{Run, Subject};
@@ -32,7 +32,7 @@ use debts::Debts;
 use last::{Made, made};
 pub(crate) use refresh::WOULD_BE_REFRESHED;
 pub(super) use rivals::First;
-use undone::{DID_NOT_LAST, ONCE_MORE, Suspects};
+use undone::{DID_NOT_LAST, ONCE_MORE, Spot, Suspects};
 
 /// Gives every resource its turn; answers with what is known of each at the end, and of what it claims.
 pub(super) fn all<'a, 's>(
@@ -61,6 +61,7 @@ pub(super) fn all<'a, 's>(
         debts: Debts::new(memory, owed),
         over: vec![false; subjects.len()],
         made: BTreeMap::new(),
+        worked: BTreeMap::new(),
         suspects: BTreeMap::new(),
     };
     correct.recall_owed();
@@ -97,6 +98,8 @@ struct Correct<'a, 'r, 's> {
     over: Vec<bool>,
     /// The changes that were made, by who made them.
     made: BTreeMap<usize, BTreeSet<Made>>,
+    /// What was worked on, by who did, whatever came of it.
+    worked: BTreeMap<usize, Vec<Spot>>,
     /// Who may have put a resource off when it was last found so.
     suspects: BTreeMap<usize, Suspects>,
 }
@@ -224,6 +227,7 @@ impl Correct<'_, '_, '_> {
     fn apply(&mut self, jobs: Vec<Job>) {
         for job in &jobs {
             self.debts.promise(job.index, self.subjects, &self.turns);
+            self.works_on(job.index, &job.changes);
         }
         let first = &self.subjects[jobs[0].index];
         let typed: Vec<_> =

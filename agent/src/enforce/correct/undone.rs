@@ -1,10 +1,10 @@
 //! Who put a resource off in this run, as far as it can be told.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::super::check::Verdict;
 use super::{Correct, Pass};
-use crate::provider::ChangeKind;
+use crate::provider::{Change, ChangeKind};
 
 /// So many are named.
 const NAMED: usize = 3;
@@ -12,20 +12,30 @@ const NAMED: usize = 3;
 pub(super) const DID_NOT_LAST: &str = "what was set in this run did not last";
 pub(super) const ONCE_MORE: &str = "corrected once more";
 
-/// Of these, nobody is to blame who works on something below the path.
+/// Sides of a path that are changed alone.
 const SIDES: [&str; 3] = ["mode", "owner", "group"];
 
 /// Who may have put a resource off.
 pub(super) struct Suspects {
     who: Vec<usize>,
-    /// They work on the same path, or may have done anything; otherwise they only acted.
-    may_do_it: bool,
+    evidence: Evidence,
 }
 
-/// A path that is off.
-struct Off {
+/// What speaks for it that it was one of the suspects.
+#[derive(Clone, Copy)]
+enum Evidence {
+    /// They changed what is off, and nobody else acted who may do anything.
+    Work,
+    /// One of them may do anything. Whatever else is on the machine may have done it at that time, too.
+    Chance,
+    /// They acted, and on other things.
+    Time,
+}
+
+/// A path that is off, or that was changed.
+pub(super) struct Spot {
     path: PathBuf,
-    /// Whether what stands below it may have put it off.
+    /// Whether all of it is, and not only its mode, owner or group.
     whole: bool,
 }
 
@@ -42,7 +52,7 @@ impl Correct<'_, '_, '_> {
         }
     }
 
-    /// `undone by package[a] in this run`; none where nobody acted since it was as wanted.
+    /// `undone by file[/a] in this run`; none where nobody acted since it was as wanted.
     pub(super) fn undone_by(&mut self, index: usize) -> Option<String> {
         self.find_suspects(index);
         self.suspects.get(&index).map(|suspects| self.undone(suspects))
@@ -60,48 +70,88 @@ impl Correct<'_, '_, '_> {
             who.retain(|other| was(*other) || anywhere(*other));
         }
         let off = self.off_at(index);
-        let may = |other: usize| anywhere(other) || works_on(&self.subjects[other].paths(), &off);
-        let may_do_it = who.iter().any(|other| may(*other));
-        who.retain(|other| !may_do_it || may(*other));
-        self.suspects.insert(index, Suspects { who, may_do_it });
+        let worked = |other: &usize| {
+            let worked = self.worked.get(other).into_iter().flatten();
+            worked.into_iter().any(|worked| off.iter().any(|off| worked.reaches(off)))
+        };
+        let evidence = match (who.iter().any(worked), who.iter().any(|other| anywhere(*other))) {
+            (true, false) => Evidence::Work,
+            (_, true) => Evidence::Chance,
+            (false, false) => Evidence::Time,
+        };
+        if !matches!(evidence, Evidence::Time) {
+            who.retain(|other| worked(other) || anywhere(*other));
+        }
+        self.suspects.insert(index, Suspects { who, evidence });
     }
 
-    /// The paths that are off by the latest look; all that the resource names, where nothing more is known.
-    fn off_at(&self, index: usize) -> Vec<Off> {
+    /// Takes down what a resource is about to change.
+    pub(super) fn works_on(&mut self, index: usize, changes: &[Change]) {
+        let spots = self.spots(index, changes);
+        self.worked.entry(index).or_default().extend(spots);
+    }
+
+    /// What is off by the latest look; all that the resource names, where nothing more is known.
+    fn off_at(&self, index: usize) -> Vec<Spot> {
         let paths = self.subjects[index].paths();
-        let all = |whole| paths.iter().map(move |path| Off { path: (*path).into(), whole });
-        let Verdict::Changes(changes) = self.view.latest(index) else { return all(true).collect() };
-        let to_do = changes.iter().filter(|change| change.kind != ChangeKind::Note);
-        to_do
-            .flat_map(|change| {
-                let whole = !SIDES.contains(&&*change.property);
-                all(whole).map(|mut off| {
-                    off.path.extend(change.path.as_deref());
-                    off
-                })
-            })
-            .collect()
+        match self.view.latest(index) {
+            Verdict::Changes(changes) => self.spots(index, changes),
+            _ => paths.iter().map(|path| Spot { path: (*path).into(), whole: true }).collect(),
+        }
     }
 
-    /// Who did it; where nobody is known to work on the same, only that somebody acted.
-    fn undone(&self, Suspects { who, may_do_it }: &Suspects) -> String {
+    /// What these changes of a resource are changes of.
+    fn spots(&self, index: usize, changes: &[Change]) -> Vec<Spot> {
+        let paths = self.subjects[index].paths();
+        let to_do = changes.iter().filter(|change| change.kind != ChangeKind::Note);
+        let spots = to_do.flat_map(|change| {
+            let whole = !SIDES.contains(&&*change.property);
+            paths.iter().map(move |path| {
+                let mut path = PathBuf::from(path);
+                path.extend(change.path.as_deref());
+                Spot { path, whole }
+            })
+        });
+        spots.collect()
+    }
+
+    /// Who did it, or may have, or only acted.
+    fn undone(&self, Suspects { who, evidence }: &Suspects) -> String {
         let names: Vec<_> =
             who.iter().take(NAMED).map(|i| self.subjects[*i].resource.reference.to_string()).collect();
-        match (&names[..], who.len()) {
-            (names, 1..=NAMED) if !may_do_it => {
+        let is_few = who.len() <= NAMED;
+        match (evidence, &names[..]) {
+            (Evidence::Work, [one]) => format!("undone by {one} in this run"),
+            (Evidence::Work, names) if is_few => format!("undone in this run by {}", names.join(" or ")),
+            (Evidence::Work, _) => {
+                format!("undone in this run by one of the {} resources that acted after it", who.len())
+            }
+            (Evidence::Chance, names) if is_few => {
+                format!("off again in this run; {}, which acted since, may have done it", names.join(" or "))
+            }
+            (Evidence::Chance, _) => {
+                format!(
+                    "off again in this run; one of the {} resources that acted since may have done it",
+                    who.len()
+                )
+            }
+            (Evidence::Time, names) if is_few => {
                 format!("off again once {} had acted in this run", names.join(" and "))
             }
-            (_, all) if !may_do_it => format!("off again once {all} other resources had acted in this run"),
-            ([one], 1) => format!("undone by {one} in this run"),
-            (names, 2..=NAMED) => format!("undone in this run by {}", names.join(" or ")),
-            (_, all) => format!("undone in this run by one of the {all} resources that acted after it"),
+            (Evidence::Time, _) => {
+                format!("off again once {} other resources had acted in this run", who.len())
+            }
         }
     }
 }
 
-/// Whether one who works on these paths may have put one of those off: it names it, or something around it, or, where that
-/// can matter, something in it.
-fn works_on(paths: &[&str], off: &[Off]) -> bool {
-    let mut pairs = off.iter().flat_map(|off| paths.iter().map(move |path| (off, Path::new(path))));
-    pairs.any(|(off, path)| off.path.starts_with(path) || off.whole && path.starts_with(&off.path))
+impl Spot {
+    /// Whether a change here may have put that off: it is the same or around it, or, where that can matter, in it. A mode,
+    /// owner or group is at most another mode, owner or group of the same.
+    fn reaches(&self, off: &Self) -> bool {
+        if self.path == off.path {
+            return self.whole || !off.whole;
+        }
+        self.whole && (off.path.starts_with(&self.path) || off.whole && self.path.starts_with(&off.path))
+    }
 }

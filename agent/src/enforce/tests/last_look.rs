@@ -53,8 +53,8 @@ fn exec(bench: &mut Bench, command: &str, attributes: &[(&'static str, Value)]) 
 #[test]
 fn what_a_command_undid_is_put_right_in_the_same_run_wherever_it_stands() {
     for (exec_first, pass) in [
-        (true, "undone by exec[rm] in this run"),
-        (false, "undone by exec[rm] in this run; corrected once more"),
+        (true, "off again in this run; exec[rm], which acted since, may have done it"),
+        (false, "off again in this run; exec[rm], which acted since, may have done it; corrected once more"),
     ] {
         let (mut bench, ran) = acting(&[("rm", remove_a)]);
         if !exec_first {
