@@ -4,7 +4,7 @@
 //! not tried again and again.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -28,10 +28,10 @@ mod unread;
 
 pub(super) use alias::stands_for;
 pub use systemd::{Bus, BusError};
-pub(super) use unread::told as unread_by_systemd;
+pub(super) use unread::{cannot_be_told, told as unread_by_systemd};
 
 use install::Links;
-use systemd::{Units, Verb};
+use systemd::Verb;
 use unit::{Activity, Definition, Enabling, Unit, is_template};
 use unread::Newer;
 
@@ -52,11 +52,11 @@ pub enum Seen {
     NotLive,
     /// Something else than systemd runs this machine.
     NoSystemd,
-    /// systemd cannot be asked now.
+    /// There is no bus to ask systemd over; a package may bring it yet.
     Unreachable(String),
     /// The units that were asked for, by the names that were used, and those that run by another definition than the one on
-    /// disk, with the files that make it another.
-    Units(Units, BTreeMap<String, Newer>),
+    /// disk, with the files that make it another; where that cannot be told of one, why.
+    Units(Units, BTreeMap<String, Result<Newer, Error>>),
 }
 
 properties! {
@@ -81,22 +81,16 @@ impl Provider for Services {
         }
         let names: Vec<String> =
             all.iter().filter(|want| is_unit_name(want)).map(|want| want.unit()).collect();
-        let asked = Bus::connect().map_err(Error::from).and_then(|bus| {
-            wait_for_those_that_start(&bus, all, reading)?;
-            let units = bus.units(names)?;
-            let newer = unread::of(units.values().flatten(), &bus, reading)?;
-            Ok((units, newer))
-        });
-        match asked {
-            Ok((mut units, newer)) => {
-                for unit in units.values_mut().flatten() {
-                    alias::look(unit, reading.machine, |name| Bus::connect()?.unit(name))?;
-                    script::look(unit, reading.machine)?;
-                }
-                Ok(Seen::Units(units, newer))
-            }
-            Err(error) => Ok(Seen::Unreachable(error.to_string())),
-        }
+        let bus = match Bus::connect() {
+            Ok(bus) => bus,
+            Err(error @ BusError::Unreachable(_)) => return Ok(Seen::Unreachable(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        wait_for_those_that_start(&bus, all, reading)?;
+        let asked = bus.units(names)?;
+        let newer = unread::of(asked.values().flatten(), &bus, reading)?;
+        let units = asked.into_iter().map(|(name, unit)| (name, looked_at(unit, reading.machine)));
+        Ok(Seen::Units(units.collect(), newer))
     }
 
     fn plan(&self, want: &Service, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -109,12 +103,14 @@ impl Provider for Services {
             Seen::Units(units, newer) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => {
                     let plan = difference(want, unit, links(want, unit, reading)?.as_ref())?;
-                    Ok(match (plan, newer.get(&unit.name)) {
-                        (Plan::InSync(said), Some(newer)) => {
-                            Plan::of(said.into_iter().chain([unread::change(want, unit, newer)]).collect())
+                    match (plan, newer.get(&unit.name)) {
+                        (Plan::InSync(_), Some(Err(why))) => Err(cannot_be_told(&unit.name, why)),
+                        (Plan::InSync(said), Some(Ok(newer))) => {
+                            let newer = unread::change(want, unit, newer);
+                            Ok(Plan::of(said.into_iter().chain([newer]).collect()))
                         }
-                        (plan, _) => plan,
-                    })
+                        (plan, _) => Ok(plan),
+                    }
                 }
                 Some(Err(error)) => Err(Error::Unsupported(error.to_string())),
                 None => Err(Error::Unsupported(format!("`{}` cannot be the name of a unit", want.title))),
@@ -184,7 +180,7 @@ impl Provider for Services {
                 if !output.succeeded() {
                     return Err(Error::command(&command, &output));
                 }
-                bus.is_up(&name).map_err(|error| with_last_words(error, writing.machine))?;
+                bus.comes_up(&name).map_err(|error| with_last_words(error, writing.machine))?;
                 Ok(Refreshed::Done(format!("`{}` was run", command.command)))
             }
             (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
@@ -221,6 +217,17 @@ impl Provider for Services {
         let enable = want.enable.map(|enable| ("enable".into(), Cow::Owned(enable.to_string())));
         ensure.into_iter().chain(enable).collect()
     }
+}
+
+/// Units by the names that were asked for, or why nothing can be said of one.
+type Units = HashMap<String, Result<Unit, Error>>;
+
+/// A unit with what the disk says of it beside systemd.
+fn looked_at(unit: Result<Unit, BusError>, machine: &dyn Inspect) -> Result<Unit, Error> {
+    let mut unit = unit?;
+    alias::look(&mut unit, machine, |name| Bus::connect()?.unit(name))?;
+    script::look(&mut unit, machine)?;
+    Ok(unit)
 }
 
 /// Services that are to run and are only starting are waited for: what stands on them is judged by what they will be.

@@ -9,7 +9,7 @@ use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
 use super::file::{Change, Plan, Property};
-use super::service::{Bus, unread_by_systemd};
+use super::service::{Bus, cannot_be_told, unread_by_systemd};
 use super::{Applied, ChangeKind, Error, Job, Left, Named, Provider, Reading, Taken, Writing};
 use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
@@ -37,7 +37,8 @@ impl Provider for SystemdUnits {
         let stale = asked.and_then(Result::ok).unwrap_or_default();
         let mut seen = Seen { unread: Unread::of(reading.machine)?, ..Seen::default() };
         for unit in stale {
-            seen.stale.insert(unit.unit.clone(), foreign(&unit.files(reading.machine)?, reading.named));
+            let files = unit.files(reading.machine).map(|files| foreign(&files, reading.named));
+            seen.stale.insert(unit.unit, files);
         }
         Ok(seen)
     }
@@ -50,13 +51,17 @@ impl Provider for SystemdUnits {
         if changes.is_empty() && !links::left_behind(want, reading.machine)?.is_empty() {
             return Ok(Plan::of(vec![Change::new(Property::Ensure, "linked still", want.ensure)]));
         }
-        let missed = || match seen.stale.get(want.title.unit()) {
+        if !changes.is_empty() {
+            return Ok(Plan::of(changes));
+        }
+        let missed = match seen.stale.get(want.title.unit()) {
             _ if seen.unread.holds(want.title.path()) => Some(unread_change(want)),
-            Some(foreign) if foreign.is_empty() => Some(unread_change(want)),
-            Some(foreign) => told_here(want, reading.named).then(|| unread_foreign(want, foreign)),
+            Some(Err(why)) => return Err(cannot_be_told(want.title.unit(), why)),
+            Some(Ok(foreign)) if foreign.is_empty() => Some(unread_change(want)),
+            Some(Ok(foreign)) => told_here(want, reading.named).then(|| unread_foreign(want, foreign)),
             None => None,
         };
-        Ok(Plan::of(if changes.is_empty() { missed().into_iter().collect() } else { changes }))
+        Ok(Plan::of(missed.into_iter().collect()))
     }
 
     fn apply(&self, want: &SystemdUnit, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
@@ -88,8 +93,8 @@ pub struct Seen {
     /// Definitions that this agent wrote.
     unread: Unread,
     /// Units that are another on disk, with the files that no resource has and that made them so; without any, one of the
-    /// catalog did.
-    stale: BTreeMap<String, Vec<String>>,
+    /// catalog did. Or why that cannot be told.
+    stale: BTreeMap<String, Result<Vec<String>, Error>>,
 }
 
 /// Of files, those that no resource has; none where one of them is a resource's: with that, all are read.

@@ -22,6 +22,7 @@ mod state;
 mod waiting;
 
 pub use job::Verb;
+pub use stale::Stale;
 use waiting::{connect, wait};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -82,6 +83,17 @@ pub enum BusError {
 /// Units by the names that were asked for.
 pub type Units = HashMap<String, Result<Unit, BusError>>;
 
+/// What systemd has read of a unit's drop-ins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropIns {
+    /// Their paths.
+    pub paths: Vec<String>,
+    /// Whether it has read a definition of the unit, to which they can belong.
+    pub is_loaded: bool,
+    /// When it last read all definitions, in microseconds since 1970.
+    pub at: Option<i64>,
+}
+
 /// A connection to systemd.
 pub struct Bus {
     runtime: tokio::runtime::Runtime,
@@ -113,9 +125,22 @@ impl Bus {
     }
 
     /// The drop-ins of a unit that systemd has read.
-    pub fn drop_ins(&self, unit: &Unit) -> Vec<String> {
-        let paths = async { Ok(self.property(&unit.object, UNIT_INTERFACE, "DropInPaths").await) };
-        wait(&self.runtime, paths).ok().flatten().unwrap_or_default()
+    pub fn drop_ins(&self, unit: &Unit) -> Result<DropIns, BusError> {
+        wait(&self.runtime, async {
+            let paths = self.property(&unit.object, UNIT_INTERFACE, "DropInPaths").await;
+            let load_state = self.property::<String>(&unit.object, UNIT_INTERFACE, "LoadState").await;
+            Ok(DropIns {
+                paths: paths.unwrap_or_default(),
+                is_loaded: load_state.is_some_and(|state| state == "loaded"),
+                at: self.read_at().await,
+            })
+        })
+    }
+
+    /// When definitions were last read, in microseconds since 1970.
+    async fn read_at(&self) -> Option<i64> {
+        let when = self.property::<u64>(MANAGER, MANAGER_INTERFACE, "UnitsLoadTimestamp").await;
+        when.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
     /// Says when a unit is to be started.
@@ -198,13 +223,17 @@ impl Bus {
         if is_template(name) {
             return self.template(name).await;
         }
-        let listed: Vec<Listed> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
-        let Some(listed) = listed.into_iter().next() else {
-            let source = zbus::Error::Failure("it is no name of a unit".to_owned());
-            return Err(BusError::Call { call: "ListUnitsByNames", unit: name.to_owned(), source });
-        };
+        let listed = self.listed(name).await?;
         let enabling = self.enabling(&listed.0).await?;
         Ok(read_unit(listed, enabling))
+    }
+
+    async fn listed(&self, name: &str) -> Result<Listed, BusError> {
+        let listed: Vec<Listed> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
+        listed.into_iter().next().ok_or_else(|| {
+            let source = zbus::Error::Failure("it is no name of a unit".to_owned());
+            BusError::Call { call: "ListUnitsByNames", unit: name.to_owned(), source }
+        })
     }
 
     /// Asked of the disk, not of what systemd remembers: links are made and removed by hand.

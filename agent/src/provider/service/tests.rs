@@ -3,6 +3,7 @@
 use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
 
+use super::unread::Systemd;
 use super::*;
 
 fn want(attributes: &[(&str, Value)]) -> Service {
@@ -144,7 +145,7 @@ fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
     let lost = BusError::Unreachable(zbus::Error::Failure("spoilt".to_owned()));
     let sound = Ok(unit("loaded", "active", "running", "enabled"));
     let seen = Seen::Units(
-        [("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(lost))].into(),
+        [("nginx.service".to_owned(), sound), ("w.service".to_owned(), Err(Error::from(lost)))].into(),
         BTreeMap::new(),
     );
     let double = crate::system::double::Double::new(|_| None);
@@ -186,9 +187,9 @@ fn names_that_systemd_would_not_take_are_told_before_it_is_asked() {
 fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
     let double = crate::system::double::Double::new(|_| None);
     let hand = Path::new("/etc/systemd/system/nginx.service.d/hand.conf");
-    let plan = |attributes: &[(&str, Value)], active: &str, is_read: bool| {
-        let newer = Newer { files: vec![hand.to_owned()], is_read };
-        let stale = [("nginx.service".to_owned(), newer)].into();
+    let plan = |attributes: &[(&str, Value)], active: &str, systemd: Systemd| {
+        let newer = Newer { files: vec![hand.to_owned()], systemd };
+        let stale = [("nginx.service".to_owned(), Ok(newer))].into();
         let unit = unit("loaded", active, "dead", "enabled");
         let seen = Seen::Units([("nginx.service".to_owned(), Ok(unit))].into(), stale);
         let named = crate::provider::Named::new(&[]);
@@ -196,10 +197,11 @@ fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
         Services.plan(&want(attributes), &seen, reading).unwrap()
     };
-    let planned = |attributes: &[(&str, Value)], active: &str| match plan(attributes, active, false) {
-        Plan::Changes(changes) => changes,
-        other => panic!("{other:?}"),
-    };
+    let planned =
+        |attributes: &[(&str, Value)], active: &str| match plan(attributes, active, Systemd::NotRead) {
+            Plan::Changes(changes) => changes,
+            other => panic!("{other:?}"),
+        };
     for attributes in [[("ensure", Value::from("running"))], [("enable", true.into())]] {
         let changes = planned(&attributes, "active");
         assert_eq!((changes.len(), changes[0].kind), (1, ChangeKind::Unread), "{changes:?}");
@@ -208,11 +210,45 @@ fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
     }
     let started = planned(&[("ensure", "running".into())], "inactive");
     assert_eq!((started.len(), started[0].kind), (1, ChangeKind::Differs), "a start reads it by itself");
-    let Plan::InSync(said) = plan(&[("ensure", "running".into())], "active", true) else {
-        panic!("what systemd has read is not read again")
-    };
-    assert!(
-        said[0].note.as_deref().unwrap().contains("was written after nginx.service was started"),
-        "{said:?}"
-    );
+    for (systemd, words) in [
+        (Systemd::Read, "was written after nginx.service was started"),
+        (Systemd::PassesOver, "does not take it for a part of nginx.service"),
+    ] {
+        let Plan::InSync(said) = plan(&[("ensure", "running".into())], "active", systemd) else {
+            panic!("what systemd has read is not read again")
+        };
+        assert!(said[0].note.as_deref().unwrap().contains(words), "{said:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
+    let double = crate::system::double::Double::new(|_| None);
+    let looped = || Error::System(double.stat(Path::new("/loop")).unwrap_err());
+    std::os::unix::fs::symlink("loop", double.root.path().join("loop")).unwrap();
+    let up = |name: &str| (name.to_owned(), Ok(unit("loaded", "active", "running", "enabled")));
+    let mut units: Units = [up("nginx.service")].into();
+    units.insert("w.service".into(), Ok(Unit { name: "w.service".into(), ..up("w").1.unwrap() }));
+    let gone = Error::Missing("it went in that very moment".to_owned());
+    for why in [looped(), gone] {
+        let told =
+            format!("whether systemd has read all of the definition of w.service cannot be told: {why}");
+        let seen = Seen::Units(std::mem::take(&mut units), [("w.service".to_owned(), Err(why))].into());
+        let named = crate::provider::Named::new(&[]);
+        let content = &crate::content::Nowhere;
+        let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+        let plan = |title: &str, ensure: &str| {
+            let attributes: Attributes = [("ensure".into(), ensure.into())].into();
+            Services.plan(&Service::read(title, &attributes).unwrap(), &seen, reading)
+        };
+        assert_eq!(plan("nginx", "running").unwrap(), Plan::IN_SYNC);
+        let failed = plan("w", "running").unwrap_err();
+        assert!(failed.to_string() == told && !failed.is_missing(), "{failed}");
+        assert!(
+            matches!(plan("w", "stopped").unwrap(), Plan::Changes(_)),
+            "what is off is put right all the same"
+        );
+        let Seen::Units(back, _) = seen else { unreachable!() };
+        units = back;
+    }
 }

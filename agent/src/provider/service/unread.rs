@@ -2,67 +2,96 @@
 //! again by hand is warned. systemd reads them again; a restart is for who asks for one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::{Service, SystemdUnit};
 
-use super::systemd::Bus;
+use super::systemd::{Bus, Stale};
 use super::unit::Unit;
 use super::{Activity, Change, Property, alias, definition, is_template};
 use crate::provider::{ChangeKind, Error, Reading};
-use crate::system::Inspect;
+use crate::system::{Inspect, Stat};
+
+/// By so much, in microseconds, a kernel may date a change too early.
+const TICK: i64 = 10_000;
 
 /// Files that make a unit's definition another than the one by which it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Newer {
     pub(super) files: Vec<PathBuf>,
-    /// Whether systemd has read them.
-    pub(super) is_read: bool,
+    pub(super) systemd: Systemd,
+}
+
+/// What systemd made of such files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Systemd {
+    /// It has not read them.
+    NotRead,
+    /// It has read them since the unit was started.
+    Read,
+    /// It has read all definitions since they were written, and does not take them for a part of this one.
+    PassesOver,
 }
 
 impl Newer {
-    fn unread(files: Vec<PathBuf>) -> Self {
-        Self { files, is_read: false }
+    fn some(files: Vec<PathBuf>, systemd: Systemd) -> Option<Self> {
+        (!files.is_empty()).then_some(Self { files, systemd })
     }
 }
 
-/// Those of these units whose definition on disk is another than the one by which they run, with the files that make it so. A
-/// unit of a `systemd_unit` says itself what was not read, but for what systemd does not see.
+/// Those of these units whose definition on disk is another than the one by which they run, with the files that make it so,
+/// or why that cannot be told of a unit. A unit of a `systemd_unit` says itself what was not read, but for what systemd does
+/// not see.
 pub(super) fn of<'a>(
     units: impl Iterator<Item = &'a Unit>,
     bus: &Bus,
     reading: Reading<'_>,
-) -> Result<BTreeMap<String, Newer>, Error> {
+) -> Result<BTreeMap<String, Result<Newer, Error>>, Error> {
     let units: Vec<&Unit> = units.collect();
-    let running: Vec<&Unit> =
-        units.iter().copied().filter(|unit| unit.activity == Activity::Running).collect();
-    let mut unread = BTreeMap::new();
-    for unit in units.iter().filter(|unit| !is_template(&unit.name)) {
-        if let Some(link) = alias::unread_link(unit, reading.machine)? {
-            unread.insert(unit.name.clone(), Newer::unread(vec![link]));
+    let running = units.iter().filter(|unit| unit.activity == Activity::Running);
+    let stale = bus.stale(running.map(|unit| &*unit.name))?;
+    let mut newer = BTreeMap::new();
+    for unit in units {
+        let stale = stale.iter().find(|stale| stale.unit == unit.name);
+        if let Some(of_it) = of_unit(unit, stale, bus, reading).transpose() {
+            newer.insert(unit.name.clone(), of_it);
         }
     }
-    for stale in bus.stale(running.iter().map(|unit| &*unit.name))? {
-        let says = |definition: &SystemdUnit| definition.title.unit() == stale.unit;
-        if !reading.named.of_type::<SystemdUnit>().any(says) {
-            unread.insert(stale.unit.clone(), Newer::unread(stale.files(reading.machine)?));
-        }
+    Ok(newer)
+}
+
+fn of_unit(
+    unit: &Unit,
+    stale: Option<&Stale>,
+    bus: &Bus,
+    reading: Reading<'_>,
+) -> Result<Option<Newer>, Error> {
+    let machine = reading.machine;
+    if !is_template(&unit.name)
+        && let Some(link) = alias::unread_link(unit, machine)?
+    {
+        return Ok(Newer::some(vec![link], Systemd::NotRead));
     }
-    for unit in running {
-        let new = new_drop_ins(bus, unit, reading.machine)?;
-        if !new.is_empty() {
-            unread.entry(unit.name.clone()).or_insert(Newer::unread(new));
-        }
-        if !unread.contains_key(&unit.name)
-            && let Some(started) = bus.started_at(unit)?
-        {
-            let files = started.newer(reading.machine)?;
-            if !files.is_empty() {
-                unread.insert(unit.name.clone(), Newer { files, is_read: true });
-            }
-        }
+    if unit.activity != Activity::Running {
+        return Ok(None);
     }
-    Ok(unread)
+    let says = |stale: &Stale| {
+        reading.named.of_type::<SystemdUnit>().any(|definition| definition.title.unit() == stale.unit)
+    };
+    if let Some(stale) = stale.filter(|stale| !says(stale)) {
+        return Ok(Some(Newer { files: stale.files(machine)?, systemd: Systemd::NotRead }));
+    }
+    let (passed_over, new) = new_drop_ins(bus, unit, machine)?;
+    let started = if new.is_empty() { bus.started_at(unit)? } else { None };
+    let written = started.map(|started| started.newer(machine)).transpose()?.unwrap_or_default();
+    Ok(Newer::some(new, Systemd::NotRead)
+        .or_else(|| Newer::some(written, Systemd::Read))
+        .or_else(|| Newer::some(passed_over, Systemd::PassesOver)))
+}
+
+/// Why it cannot be told of a unit whether it runs by its definition: nothing of the catalog would bring that about.
+pub(in crate::provider) fn cannot_be_told(unit: &str, why: &Error) -> Error {
+    Error::Refused(format!("whether systemd has read all of the definition of {unit} cannot be told: {why}"))
 }
 
 /// That systemd is to read a definition again, or that the unit does not run by what it has read. What others made of it is
@@ -73,10 +102,14 @@ pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
     let should = want.ensure.map_or_else(|| unit.activity.words().to_owned(), |ensure| ensure.to_string());
     let is = format!("{}, by an older definition", unit.activity.words());
     let change = Change::new(Property::Ensure, is, should);
-    match newer.is_read {
-        false => change.kind(ChangeKind::Unread).note(told(&files)),
-        true => change.kind(ChangeKind::Note).note(format!(
+    match newer.systemd {
+        Systemd::NotRead => change.kind(ChangeKind::Unread).note(told(&files)),
+        Systemd::Read => change.kind(ChangeKind::Note).note(format!(
             "{files} was written after {unit} was started: it takes that when it is next started (`systemctl restart {unit}`)",
+            unit = unit.name
+        )),
+        Systemd::PassesOver => change.kind(ChangeKind::Note).note(format!(
+            "systemd has read all definitions since {files} was written, and does not take it for a part of {unit}: see `systemctl cat {unit}`",
             unit = unit.name
         )),
     }
@@ -91,18 +124,68 @@ pub(in crate::provider) fn told(files: &str) -> String {
 
 /// Has systemd read drop-ins that it does not see.
 pub(super) fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<(), Error> {
-    if new_drop_ins(bus, unit, machine)?.is_empty() { Ok(()) } else { Ok(bus.reload_definitions()?) }
+    let (_, new) = new_drop_ins(bus, unit, machine)?;
+    if new.is_empty() { Ok(()) } else { Ok(bus.reload_definitions()?) }
 }
 
-/// systemd sees by itself that a definition changed that it has read, but not that a unit got its first drop-in: it
-/// remembers which directories there are.
-fn new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
+/// Drop-ins on disk that systemd does not have: those that it passes over, and those that it has not read. It sees by itself
+/// that a definition changed that it has read, but not that a unit got its first drop-in: it remembers which directories
+/// there are.
+fn new_drop_ins(
+    bus: &Bus,
+    unit: &Unit,
+    machine: &dyn Inspect,
+) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Error> {
     let mut on_disk = definition::drop_ins(&[&unit.name], machine)?;
-    if !on_disk.is_empty() {
-        let read = bus.drop_ins(unit);
-        let is_read =
-            |path: &PathBuf| read.iter().any(|read| PathBuf::from(read).file_name() == path.file_name());
-        on_disk.retain(|path| !is_read(path));
+    if on_disk.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
     }
-    Ok(on_disk)
+    let read = bus.drop_ins(unit)?;
+    on_disk.retain(|path| !read.paths.iter().any(|read| Path::new(read).file_name() == path.file_name()));
+    // Of what has no definition, or is masked, it takes no drop-ins, and need not.
+    if !read.is_loaded {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let mut new = Vec::new();
+    let mut passed_over = Vec::new();
+    for path in on_disk {
+        let is_older = was_there(&path, read.at, machine)?;
+        if is_older { passed_over.push(path) } else { new.push(path) }
+    }
+    Ok((passed_over, new))
+}
+
+/// Whether a drop-in was there, with its directory, when definitions were last read, in microseconds since 1970.
+fn was_there(path: &Path, read_at: Option<i64>, machine: &dyn Inspect) -> Result<bool, Error> {
+    let Some(read_at) = read_at else { return Ok(false) };
+    for path in [Some(path), path.parent()].into_iter().flatten() {
+        let stat = machine.lstat(path)?;
+        let changed =
+            |stat: Stat| stat.times.changed * 1_000_000 + i64::from(stat.times.changed_nanos) / 1_000;
+        if stat.is_none_or(|stat| changed(stat) + TICK > read_at) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::double::Double;
+
+    #[test]
+    fn a_drop_in_that_was_there_when_definitions_were_read_is_told_from_one_that_came_later() {
+        let double = Double::new(|_| None);
+        let path = Path::new("/etc/systemd/system/x.service.d/own.conf");
+        double.put(path.to_str().unwrap(), "");
+        let changed = double.lstat(path).unwrap().unwrap().times.changed * 1_000_000;
+        let later = changed + 60_000_000;
+        for (read_at, is_older) in [(later, true), (changed - 60_000_000, false)] {
+            assert_eq!(was_there(path, Some(read_at), &double).unwrap(), is_older);
+        }
+        assert!(
+            !was_there(Path::new("/etc/systemd/system/x.service.d/gone.conf"), Some(later), &double).unwrap()
+        );
+    }
 }

@@ -143,7 +143,7 @@ fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
     let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
     let planned = |files: &[&str]| {
         let files: Vec<_> = files.iter().map(PathBuf::from).collect();
-        let stale = [("r.service".to_owned(), foreign(&files, &named))].into();
+        let stale = [("r.service".to_owned(), Ok(foreign(&files, &named)))].into();
         let seen = Seen { stale, ..Seen::default() };
         wants.iter().map(|want| SystemdUnits.plan(want, &seen, reading).unwrap()).collect::<Vec<_>>()
     };

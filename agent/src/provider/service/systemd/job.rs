@@ -72,9 +72,9 @@ impl Bus {
         })
     }
 
-    /// Sees that a unit is up after something else than systemd has restarted it.
-    pub fn is_up(&self, name: &str) -> Result<(), BusError> {
-        wait(&self.runtime, self.stays_up(name, Verb::Restart))
+    /// Waits until a unit is up that something else than systemd has restarted, or is still restarting.
+    pub fn comes_up(&self, name: &str) -> Result<(), BusError> {
+        wait(&self.runtime, self.settles(name, Verb::Restart))
     }
 
     async fn job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
@@ -131,6 +131,28 @@ impl Bus {
             }
             tokio::time::sleep(EVERY).await;
             now = self.state(name).await?;
+        }
+    }
+
+    /// Waits until a unit has been up for a while in one run. Whoever restarts it by a command may leave that to the
+    /// background, so that what it is at first says little.
+    async fn settles(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+        let began = Instant::now();
+        let mut before = self.state(name).await?;
+        let mut since = began;
+        loop {
+            let now = self.state(name).await?;
+            if !now.is_settled(&before) && !now.has_ended_well() {
+                since = Instant::now();
+            }
+            if since.elapsed() >= WATCHED {
+                return Ok(());
+            }
+            if began.elapsed() >= now.patience() {
+                return Err(now.error(name, verb, now.not_up(verb)));
+            }
+            tokio::time::sleep(EVERY).await;
+            before = now;
         }
     }
 

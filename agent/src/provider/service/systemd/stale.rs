@@ -6,7 +6,7 @@ use zbus::OwnedObjectPath;
 
 use super::super::definition;
 use super::waiting::wait;
-use super::{Bus, BusError, MANAGER, MANAGER_INTERFACE, UNIT_INTERFACE};
+use super::{Bus, BusError, UNIT_INTERFACE};
 use crate::provider::Error;
 use crate::system::{Inspect, Stat};
 
@@ -28,8 +28,7 @@ impl Bus {
     pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<Stale>, BusError> {
         wait(&self.runtime, async {
             let mut stale = Vec::new();
-            let when = self.property::<u64>(MANAGER, MANAGER_INTERFACE, "UnitsLoadTimestamp").await;
-            let read_at = when.map_or(i64::MAX, |micros| i64::try_from(micros).unwrap_or(i64::MAX));
+            let read_at = self.read_at().await.unwrap_or(i64::MAX);
             for name in names {
                 // One that was never loaded is read when it is.
                 let Ok(object) = self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await else {

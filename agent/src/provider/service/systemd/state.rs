@@ -1,5 +1,7 @@
 //! How a unit is at a moment, and what that says of a job that was done just before.
 
+use std::time::Duration;
+
 use data_encoding::HEXLOWER;
 
 use super::super::unit::Activity;
@@ -9,6 +11,8 @@ use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, Verb};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct State {
     activity: Activity,
+    /// Whether something is under way with it: a job, a start or a stop.
+    is_moving: bool,
     /// The `Type=` of a service; empty of what is none.
     kind: String,
     /// Which run of it is the latest, as the journal names it.
@@ -25,13 +29,17 @@ pub(super) struct State {
 
 impl Bus {
     pub(super) async fn state(&self, name: &str) -> Result<State, BusError> {
-        let unit = self.unit_async(name).await?;
-        let of_service = |property| self.property::<String>(&unit.object, SERVICE_INTERFACE, property);
-        let run = self.property::<Vec<u8>>(&unit.object, UNIT_INTERFACE, "InvocationID").await;
-        let status = self.property::<i32>(&unit.object, SERVICE_INTERFACE, "ExecMainStatus").await;
-        let is_meant = self.property::<bool>(&unit.object, UNIT_INTERFACE, "ConditionResult").await;
+        let (_, _, _, active, sub, _, object, job, ..) = self.listed(name).await?;
+        let object = object.to_string();
+        let of_service = |property| self.property::<String>(&object, SERVICE_INTERFACE, property);
+        let run = self.property::<Vec<u8>>(&object, UNIT_INTERFACE, "InvocationID").await;
+        let status = self.property::<i32>(&object, SERVICE_INTERFACE, "ExecMainStatus").await;
+        let is_meant = self.property::<bool>(&object, UNIT_INTERFACE, "ConditionResult").await;
+        let activity = Activity::read(&active, &sub);
+        let moves = matches!(&*active, "activating" | "deactivating" | "reloading" | "refreshing");
         Ok(State {
-            activity: unit.activity,
+            activity,
+            is_moving: job != 0 || moves && activity != Activity::Restarting,
             kind: of_service("Type").await.unwrap_or_default(),
             run: run.filter(|run| !run.is_empty()).map(|run| HEXLOWER.encode(&run)),
             result: of_service("Result").await.unwrap_or_else(|| "failed".to_owned()),
@@ -42,9 +50,45 @@ impl Bus {
     }
 }
 
+/// How long a unit that a command restarts is waited for while systemd is at it.
+const UNDER_WAY: Duration = Duration::from_secs(90);
+
+/// How long it is waited for while it is down, or goes down again and again.
+const DOWN: Duration = Duration::from_secs(10);
+
 const SUCCESS: &str = "success";
 
 impl State {
+    /// Whether it is up, in the same run as a moment before, and nothing is under way with it.
+    pub(super) fn is_settled(&self, before: &Self) -> bool {
+        self.activity == Activity::Running && !self.is_moving && self.run == before.run
+    }
+
+    /// Whether it does something and ends, and did that well.
+    pub(super) fn has_ended_well(&self) -> bool {
+        let has_ended = self.activity == Activity::Stopped && !self.is_moving;
+        has_ended && self.kind == "oneshot" && self.result == SUCCESS && self.is_meant
+    }
+
+    /// How long a command that restarts it may take to have it up, after the command itself has ended: as long as systemd is
+    /// at it, and a while where it is not, since the rest of the command may be at work still.
+    pub(super) fn patience(&self) -> Duration {
+        if self.is_moving { UNDER_WAY } else { DOWN }
+    }
+
+    /// Why it is not up, though a command was to restart it.
+    pub(super) fn not_up(&self, verb: Verb) -> String {
+        let why = match self.activity {
+            Activity::Running if self.is_moving => "systemd is still at it".to_owned(),
+            Activity::Running => "it does not stay up, and systemd starts it again and again".to_owned(),
+            Activity::Failed => self.failure(verb),
+            Activity::Restarting => format!("{}, and systemd is to start it again", self.failure(verb)),
+            Activity::Stopped if self.is_moving => "systemd is still at it".to_owned(),
+            Activity::Stopped => "it does not run".to_owned(),
+        };
+        format!("{} s after its own command for that had ended: {why}", self.patience().as_secs())
+    }
+
     /// Whether it may be down a moment after its job is done. Of others, systemd waits until they say that they are up, or
     /// have gone into the background.
     pub(super) fn is_to_be_watched(&self, verb: Verb) -> bool {
@@ -102,6 +146,7 @@ mod tests {
     fn state(activity: Activity, kind: &str) -> State {
         State {
             activity,
+            is_moving: false,
             kind: kind.to_owned(),
             run: Some("1".to_owned()),
             result: SUCCESS.to_owned(),
@@ -138,6 +183,29 @@ mod tests {
             assert_eq!(said.is_some(), why.is_some(), "{now:?} {verb:?}: {said:?}");
             assert!(why.is_none_or(|why| said.as_ref().unwrap().contains(why)), "{said:?}");
         }
+    }
+
+    #[test]
+    fn what_a_command_is_still_restarting_is_neither_up_nor_down() {
+        let up = state(Activity::Running, "simple");
+        assert!(up.is_settled(&up));
+        let queued = State { is_moving: true, ..up.clone() };
+        let another = State { run: Some("2".to_owned()), ..up.clone() };
+        let stopping = State { is_moving: true, ..state(Activity::Stopped, "simple") };
+        for other in [&queued, &another, &stopping] {
+            assert!(!other.is_settled(&up) && !other.has_ended_well(), "{other:?}");
+        }
+        assert!(another.is_settled(&another), "the run that it was restarted for");
+        assert!(queued.patience() > up.patience());
+        let did_it = state(Activity::Stopped, "oneshot");
+        assert!(did_it.has_ended_well());
+        assert!(!State { is_moving: true, ..did_it.clone() }.has_ended_well());
+        assert!(!State { result: "exit-code".to_owned(), ..did_it }.has_ended_well());
+        let down = state(Activity::Stopped, "simple").not_up(Verb::Restart);
+        assert_eq!(down, "10 s after its own command for that had ended: it does not run");
+        let dead = State { result: "exit-code".to_owned(), status: 3, ..state(Activity::Failed, "simple") };
+        assert!(dead.not_up(Verb::Restart).ends_with("exit-code, status 3"));
+        assert!(stopping.not_up(Verb::Restart).starts_with("90 s after"));
     }
 
     #[test]
