@@ -20,7 +20,7 @@ mod known;
 mod look;
 mod marker;
 pub(super) mod owners;
-mod record;
+pub(super) mod record;
 mod restore;
 #[cfg(test)]
 mod tests;

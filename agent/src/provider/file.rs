@@ -11,6 +11,7 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
+use super::spared::Share;
 use super::{Applied, Error, Left, Named, Provider, Reading, Shown, Spared, Writing, properties};
 use crate::content::ContentSource;
 use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
@@ -117,6 +118,11 @@ struct Owners {
 }
 
 impl Owners {
+    /// Without what is others' to say.
+    fn without(&self, theirs: Share) -> Self {
+        Self { uid: self.uid.filter(|_| !theirs.owner), gid: self.gid.filter(|_| !theirs.group) }
+    }
+
     /// Finds them; where one is missing, says which.
     fn of(want: &File, accounts: &Accounts, named: &Named<'_>) -> Result<Self, String> {
         const CURE: &str = "; manage it too, or name another";

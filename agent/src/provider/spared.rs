@@ -39,6 +39,8 @@ struct Paths {
     whole: BTreeSet<Box<str>>,
     /// What is managed of each path.
     shares: BTreeMap<Box<str>, Share>,
+    /// What is managed of all that is below a path.
+    shares_below: BTreeMap<Box<str>, Share>,
     /// The directories of what is claimed.
     directories: BTreeSet<Box<str>>,
 }
@@ -72,6 +74,14 @@ impl Share {
         }
     }
 
+    /// Of all that is below the path.
+    fn below(hold: &Hold) -> Self {
+        match hold {
+            Hold::SideBelow(side) => Self::of(&Hold::Side(side)),
+            _ => Self::NONE,
+        }
+    }
+
     fn and(self, other: Self) -> Self {
         Self {
             content: self.content || other.content,
@@ -96,6 +106,7 @@ impl Claimed {
     fn add(&mut self, Claim { thing, hold }: Claim) {
         if let Thing::Path(path) = &thing {
             self.paths.share(path, Share::of(&hold));
+            self.paths.share_below(path, Share::below(&hold));
         }
         match (thing, hold) {
             (_, Hold::Piece(_, Presence::Absent)) => {}
@@ -154,6 +165,14 @@ impl Paths {
         }
     }
 
+    /// More of all that is below a path is managed.
+    fn share_below(&mut self, path: &str, share: Share) {
+        if share != Share::NONE {
+            let known = self.shares_below.entry(path.into()).or_default();
+            *known = known.and(share);
+        }
+    }
+
     fn add(&mut self, path: Box<str>) {
         self.there.insert(path.clone());
         self.add_exact(path);
@@ -200,6 +219,9 @@ impl Paths {
         self.add_exact(path.into());
         if let Some(share) = others.shares.get(called) {
             self.share(path, *share);
+        }
+        if let Some(share) = others.shares_below.get(called) {
+            self.share_below(path, *share);
         }
         let pairs = [
             (&mut self.there, &others.there),
@@ -255,6 +277,12 @@ impl Spared {
         self.paths().iter().any(|paths| paths.whole.contains(path))
     }
 
+    /// The directory around a path that another resource makes, and says what it holds.
+    pub fn whole_around<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let mut around = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+        around.find(|around| self.is_whole(around))
+    }
+
     /// Whether a resource claims something that is to be below this path.
     pub fn any_below(&self, path: &str) -> bool {
         let inside = format!("{}/", path.trim_end_matches('/'));
@@ -278,7 +306,18 @@ impl Spared {
             return Share::ALL;
         }
         let whole = inside(top, below);
+        let by_others = self.share_by_recursion(top, below);
         let found = self.paths().into_iter().filter_map(|paths| paths.shares.get(whole.as_str()));
+        found.fold(by_others, |all, share| all.and(*share))
+    }
+
+    /// What is managed of a path by others who say it of all that is below one of the directories in between.
+    pub fn share_by_recursion(&self, top: &str, below: &str) -> Share {
+        let ends = below.match_indices('/').map(|(end, _)| end);
+        let between: Vec<String> = ends.map(|end| inside(top, &below[..end])).collect();
+        let found = self.paths().into_iter().filter(|paths| !paths.shares_below.is_empty());
+        let found =
+            found.flat_map(|paths| between.iter().filter_map(|path| paths.shares_below.get(path.as_str())));
         found.fold(Share::NONE, |all, share| all.and(*share))
     }
 

@@ -34,7 +34,7 @@ resource_type! {
         property mode: Option<Mode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
         /// A path below the directory that the archive must hold, such as `bin/app`: where it is missing, it is fetched again.
         property creates: Option<RelativePath> => "none",
-        /// Replaces or removes what stands at the path though this resource did not make it.
+        /// Replaces or removes what stands at the path though this resource did not make it, with all that it holds. A directory in which another resource has something stays, and both fail.
         parameter force: bool = false,
         /// Names in it that are not compared with what was unpacked, at any depth, such as a file that the program writes itself; what other resources manage in it is left to them by itself: `*` stands for any run of characters, `?` for one. A new version replaces them all the same.
         parameter ignore: Vec<String>,

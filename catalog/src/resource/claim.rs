@@ -109,6 +109,8 @@ pub enum Hold {
     Whole,
     /// One side of it, as in "the mode of": others may hold its other sides.
     Side(&'static str),
+    /// One side of all that is below a path, as in "the owner of": whoever makes what is there leaves that side to this.
+    SideBelow(&'static str),
     /// What an object is said to be: who says the same is a friend.
     Said(String),
     /// As [`Hold::Said`], of a part of the object: two of these are friends.

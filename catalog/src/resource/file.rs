@@ -46,9 +46,9 @@ resource_type! {
         parameter validate: Option<Command>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,
-        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is no program in the source has none; otherwise owner, group and mode of what is there.
+        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is no program in the source has none; otherwise owner, group and mode of what is there, but for what another resource says of all below a directory in it. In an archive or a checkout, these are left to it.
         parameter recurse: bool = false,
-        /// Removes what a directory holds and no resource of the catalog claims. Archives, checkouts and deployments below it, homes of managed users, and the links by which managed units are enabled or masked stay with all that is in them.
+        /// Removes what a directory holds and no resource of the catalog claims. Archives, checkouts and deployments below it, homes of managed users, and the links by which managed units are enabled or masked stay with all that is in them. In an archive, a checkout or a deployment nothing can be purged.
         property purge: bool = false,
         /// Allows a directory to be removed or replaced with all that it holds.
         parameter force: bool = false,
@@ -182,6 +182,9 @@ impl Rules for File {
             }
             Some(_) => claims.push(Claim::path(path, self.held_content())),
             None if standing == Standing::Symlink => claims.push(Claim::path(path, Hold::Content)),
+            None if self.recurse => {
+                claims.extend(self.sides().map(|side| Claim::path(path, Hold::SideBelow(side))));
+            }
             None => {}
         }
         if self.fragments {

@@ -87,12 +87,19 @@ impl<'c> Names<'c> {
         Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
     }
 
-    /// The directories that a resource wants to be none, and that are there.
+    /// The directories that a resource wants to be none, or to be another one with all that it holds, and that are there.
     fn removals(&mut self, who: usize, subject: &Subject<'_>) -> Vec<Removal> {
-        let is_to_go =
-            |claim: &Claim| matches!(&claim.hold, Hold::Standing(is) if *is != Standing::Directory);
-        let claims = subject.typed.claims().into_iter().filter(is_to_go);
-        claims.filter_map(|claim| self.removal(who, &claim.thing)).collect()
+        let claims = subject.typed.claims();
+        let is_whole = |thing: &Thing| {
+            let holds = |hold: &Hold| claims.iter().any(|claim| claim.thing == *thing && claim.hold == *hold);
+            holds(&Hold::Tree) && holds(&Hold::Content)
+        };
+        let is_to_go = |claim: &&Claim| match &claim.hold {
+            Hold::Standing(Standing::Directory) => is_whole(&claim.thing),
+            Hold::Standing(_) => true,
+            _ => false,
+        };
+        claims.iter().filter(is_to_go).filter_map(|claim| self.removal(who, &claim.thing)).collect()
     }
 
     fn removal(&mut self, who: usize, thing: &Thing) -> Option<Removal> {

@@ -62,11 +62,18 @@ pub fn differences(
                 ]);
             }
             Some(known) => of_directory(want, path, known, machine)?,
-            None => return Ok(vec![foreign(want, "another directory")?]),
+            None => {
+                let change = foreign(want, "another directory")?;
+                return Ok(vec![change.note(all_that_goes(path, machine)?)]);
+            }
         },
         (false, FileKind::File) => of_file(want, path, machine)?,
         (false, FileKind::Directory) if known.is_some() => {
             return Ok(vec![Change::new(Property::Ensure, "an unpacked directory", "present")]);
+        }
+        (_, FileKind::Directory) => {
+            let change = foreign(want, kind_word(FileKind::Directory))?;
+            return Ok(vec![change.note(all_that_goes(path, machine)?)]);
         }
         (_, kind) => return Ok(vec![foreign(want, kind_word(kind))?]),
     };
@@ -135,6 +142,12 @@ fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
     Err(Error::Conflict(format!(
         "{path} is {is} that was not made by this archive, and is replaced only with force = true; look at what it is first"
     )))
+}
+
+/// What goes with a directory that is replaced.
+fn all_that_goes(path: &Path, machine: &dyn Inspect) -> Result<String, Error> {
+    let names: Vec<_> = machine.list(path)?.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+    Ok(format!("with all that it holds, which this archive did not make: {}", some(&names)))
 }
 
 fn of_directory(

@@ -3,7 +3,7 @@
 //!
 //! A file is hashed only where its size is right and it was touched since: the kernel sets that time, and nobody can set it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::hash::ContentHash;
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::{hash, hash_of};
 use super::friends::Friends;
-use crate::provider::Error;
 use crate::provider::glob::matches_any;
+use crate::provider::{Error, Reading, Ways, inside};
 use crate::system::{self, Access, FileKind, Inspect, Machine, Stat, System as _, Walk};
 
 const DIRECTORY: &str = "/archives";
@@ -75,6 +75,22 @@ pub struct Drift {
     pub owners: Vec<(String, u32)>,
     /// Members of other groups than the agent's own.
     pub groups: Vec<(String, u32)>,
+}
+
+/// What was unpacked below a directory that lies in an archive of the catalog, by where it really is.
+pub(in crate::provider) fn unpacked_in(place: &str, reading: Reading<'_>) -> BTreeSet<String> {
+    let mut ways = Ways::new(reading.machine);
+    let mut all = BTreeSet::new();
+    for want in reading.named.of_type::<Archive>() {
+        let top = ways.place(want.title.as_str());
+        if let Some(record) = Some(want)
+            .filter(|_| place.starts_with(&inside(&top, "")))
+            .and_then(|want| Record::read(want, reading.state_dir))
+        {
+            all.extend(record.members.into_keys().map(|member| inside(&top, &member)));
+        }
+    }
+    all
 }
 
 impl Record {

@@ -171,12 +171,70 @@ fn what_an_archive_did_not_make_stays_unless_it_is_forced() {
     assert_eq!(bench.read("app/data").as_deref(), Some("mine\n"));
     bench.set(index, "ensure", "present");
     bench.set(index, "force", true);
+    let audited = bench.run(Mode::Audit).events;
+    let told = "with all that it holds, which this archive did not make: data";
+    assert_eq!(audited[0].reason.as_deref(), Some(told), "{audited:?}");
     succeeds(&mut bench);
     assert!(!path(&bench, "app/data").exists());
     bench.set(index, "force", false);
     bench.set(index, "ensure", "absent");
     succeeds(&mut bench);
     assert!(!path(&bench, "app").exists());
+}
+
+#[test]
+fn what_another_resource_has_in_a_foreign_directory_is_not_replaced_by_force() {
+    let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1; mkdir app; echo mine >app/data"));
+    add(&mut bench, "a.tgz", &[("force", true.into())]);
+    let data = path(&bench, "app/data");
+    bench.add("file", data.to_str().unwrap(), &[("mode", "0600".into())].into());
+    let events = bench.run(Mode::Enforce).events;
+    assert!(events.len() == 2 && events.iter().all(|event| event.status == Status::Failed), "{events:?}");
+    let told: Vec<_> = events.iter().filter_map(|event| event.reason.as_deref()).collect();
+    assert!(told.iter().any(|told| told.contains("with all that it holds, in which `file[")), "{told:?}");
+    assert_eq!(bench.read("app/data").as_deref(), Some("mine\n"));
+}
+
+#[test]
+fn what_is_said_of_all_below_a_directory_of_it_is_left_to_who_says_it() {
+    let pack = format!("{APP}; mkdir app-1/data; echo d >app-1/data/d; tar -czf a.tgz app-1");
+    let mut bench = bench(&pack);
+    add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+    let data = path(&bench, "app/data").to_str().unwrap().to_owned();
+    let sides = [("ensure", "directory".into()), ("recurse", true.into()), ("mode", "0640".into())];
+    bench.add("file", &data, &sides.into());
+    let first = bench.run(Mode::Enforce);
+    assert_eq!((first.counts.failed, first.counts.changed), (0, 2), "{:?}", first.events);
+    let mode = |name: &str| std::fs::metadata(path(&bench, name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("app/data"), mode("app/data/d"), mode("app/bin/app")), (0o750, 0o640, 0o755));
+    assert_eq!(bench.run(Mode::Enforce).events, [], "neither undoes the other");
+    sh(&bench, "echo other >app/data/d");
+    let again = bench.run(Mode::Enforce);
+    assert_eq!(
+        (again.counts.failed, bench.read("app/data/d").as_deref()),
+        (0, Some("d\n")),
+        "{:?}",
+        again.events
+    );
+    assert_eq!(bench.run(Mode::Enforce).events, []);
+}
+
+#[test]
+fn a_tidy_in_it_takes_what_was_added_and_nothing_that_was_unpacked() {
+    let old = "touch -d '2001-01-01' app-1/cache/own app-1/cache";
+    let mut bench =
+        bench(&format!("{APP}; mkdir app-1/cache; echo o >app-1/cache/own; {old}; tar -czf a.tgz app-1"));
+    add(&mut bench, "a.tgz", &[("strip", 1.into())]);
+    succeeds(&mut bench);
+    sh(&bench, "echo added >app/cache/added; touch -d '2001-01-01' app/cache/added app/cache/own app/cache");
+    let cache = path(&bench, "app/cache").to_str().unwrap().to_owned();
+    let all = [("age", "1d".into()), ("recurse", true.into()), ("remove_dirs", true.into())];
+    bench.add("tidy", &cache, &all.into());
+    let findings = bench.run(Mode::Enforce);
+    assert_eq!((findings.counts.failed, findings.counts.changed), (0, 1), "{:?}", findings.events);
+    assert_eq!(bench.read("app/cache/own").as_deref(), Some("o\n"));
+    assert!(!path(&bench, "app/cache/added").exists());
+    assert_eq!(bench.run(Mode::Enforce).events, []);
 }
 
 #[test]

@@ -32,6 +32,29 @@ fn told(events: &[Event]) -> Vec<String> {
 }
 
 #[test]
+fn what_is_said_of_all_below_a_directory_holds_there_and_not_what_is_said_further_up() {
+    use crate::enforce::bench::Bench;
+    use holdfast_catalog::report::Mode as RunMode;
+    let mut bench = Bench::directory();
+    std::fs::create_dir_all(bench.dir().join("a/b")).unwrap();
+    for name in ["a/x", "a/b/y"] {
+        std::fs::write(bench.dir().join(name), "").unwrap();
+    }
+    for (title, mode) in [("/a", "0644"), ("/a/b", "0600")] {
+        let sides = [("ensure", "directory".into()), ("recurse", true.into()), ("mode", mode.into())];
+        bench.add("file", title, &sides.into());
+    }
+    let first = bench.run(RunMode::Enforce);
+    assert_eq!(first.counts.failed, 0, "{:?}", first.events);
+    let mode = |name: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(bench.dir().join(name)).unwrap().permissions().mode() & 0o7777
+    };
+    assert_eq!(["a", "a/x", "a/b", "a/b/y"].map(mode), [0o755, 0o644, 0o700, 0o600]);
+    assert_eq!(bench.run(RunMode::Enforce).events, [], "neither undoes the other");
+}
+
+#[test]
 fn a_tree_is_made_kept_and_mended_path_by_path() {
     let mut bench = Bench::directory();
     let content = tree(&mut bench, &[("a", "1"), ("sub/b", "2"), ("sub/deep/c", "3")]);

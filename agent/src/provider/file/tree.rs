@@ -147,8 +147,19 @@ pub(super) fn plan(
     let Seen { accounts, spared } = seen;
     let expected = expected(want);
     let place = Ways::new(reading.machine).place(want.title.as_str());
-    let mut look =
-        Look { want, place, owners, accounts, reading, spared, expected, changes: Vec::new(), diffs: 0 };
+    let purges = want.purge && spared.whole_around(&place).is_none();
+    let mut look = Look {
+        want,
+        place,
+        purges,
+        owners,
+        accounts,
+        reading,
+        spared,
+        expected,
+        changes: Vec::new(),
+        diffs: 0,
+    };
     let mut own = Vec::new();
     match reading.machine.lstat(path)? {
         None => own.push(Change::new(Property::Ensure, "absent", "directory")),
@@ -157,6 +168,11 @@ pub(super) fn plan(
         }
         Some(stat) => {
             access_changes(want, directory_mode(want), owners, accounts, &stat, &mut own);
+            if want.purge && !look.purges {
+                own.push(purge_kept(
+                    "nothing is purged: another resource says what is in a directory around it",
+                ));
+            }
             if (want.recurse || want.purge) && !look.is_anothers() {
                 reading.machine.walk(path, &mut |met| look.member(met?))?;
             }
@@ -173,6 +189,8 @@ struct Look<'a> {
     want: &'a File,
     /// Where the directory really is.
     place: String,
+    /// Whether what nobody claims goes: not from what another resource makes with all that it holds.
+    purges: bool,
     owners: &'a Owners,
     accounts: &'a Accounts,
     reading: Reading<'a>,
@@ -192,7 +210,7 @@ impl Look<'_> {
     fn member(&mut self, member: &Member<'_>) -> system::Result<Walk> {
         let Some(path) = member.path.to_str() else {
             let shown = member.path.to_string_lossy();
-            if self.want.purge {
+            if self.purges {
                 self.note(&shown, "kept: its name is no UTF-8; remove it by hand");
             }
             return Ok(Walk::Past);
@@ -260,7 +278,10 @@ impl Look<'_> {
 
     fn access(&mut self, path: &str, mode: Option<u32>, stat: &Stat) {
         let mut changes = Vec::new();
-        access_changes(self.want, mode, self.owners, self.accounts, stat, &mut changes);
+        let theirs = self.spared.share_by_recursion(&self.place, path);
+        let mode = mode.filter(|_| !theirs.mode);
+        let owners = self.owners.without(theirs);
+        access_changes(self.want, mode, &owners, self.accounts, stat, &mut changes);
         self.changes.extend(changes.into_iter().map(|change| change.below(path)));
     }
 
@@ -277,7 +298,7 @@ impl Look<'_> {
         {
             return Ok(deeper);
         }
-        if !self.want.purge {
+        if !self.purges {
             if self.want.content.is_some() {
                 return Ok(Walk::Past);
             }
@@ -325,8 +346,7 @@ impl Look<'_> {
     }
 
     fn note(&mut self, path: &str, words: &str) {
-        let note = Change::new(Property::Purge, "present", "absent").kind(ChangeKind::Note);
-        self.changes.push(note.below(path).note(words));
+        self.changes.push(purge_kept(words).below(path));
     }
 
     /// What the source has and the walk did not meet.
@@ -339,6 +359,11 @@ impl Look<'_> {
         let change = |source: Source<'_>| Change::new(Property::Ensure, "absent", kind_word(source.kind()));
         self.changes.extend(missing.map(|(path, source)| change(source).below(path)));
     }
+}
+
+/// What is said of what a purge leaves.
+fn purge_kept(words: &str) -> Change {
+    Change::new(Property::Purge, "present", "absent").kind(ChangeKind::Note).note(words)
 }
 
 /// Makes the changes, path by path: one that fails does not keep the others from being made.

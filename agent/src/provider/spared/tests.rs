@@ -187,6 +187,19 @@ fn what_is_claimed_by_another_name_is_spared_and_so_is_the_link_by_which_it_is_c
 }
 
 #[test]
+fn a_purge_in_what_another_makes_takes_nothing_by_whatever_way_it_is_led_there() {
+    let archive = [("source", Value::from("/a.tar")), ("sha256", sha())];
+    let machine = machine(&["/opt/app/conf/own", "/opt/apple/stray"]);
+    link(&machine, "/srv/way", "/opt/app");
+    for title in ["/opt/app/conf", "/srv/way/conf"] {
+        let all = taken(&machine, &[("file", title, &purge(true)), ("archive", "/opt/app", &archive)]);
+        assert!(all.is_empty(), "{title}: {all:?}");
+    }
+    let beside = [("file", "/opt/apple", &purge(true)[..]), ("archive", "/opt/app", &archive)];
+    assert_eq!(taken(&machine, &beside), ["stray"]);
+}
+
+#[test]
 fn links_of_a_unit_stay_that_is_managed_by_an_alias() {
     let machine = machine(&["/lib/systemd/system/ssh.service"]);
     link(&machine, "/etc/systemd/system/sshd.service", "/lib/systemd/system/ssh.service");

@@ -1,11 +1,13 @@
 //! The walk that finds what is to go: files as they are met, a directory when all that is in it goes.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use holdfast_catalog::resource::Tidy;
 
 use super::{Change, Property};
 use super::{age_of, is_due, is_old};
+use crate::provider::archive::record::unpacked_in;
 use crate::provider::glob::matches_any;
 use crate::provider::{ChangeKind, Error, Reading, Spared, Ways, inside};
 use crate::system::{FileKind, Member, Stat, Unread, Walk};
@@ -33,6 +35,8 @@ struct Look<'a> {
     place: String,
     reading: Reading<'a>,
     spared: &'a Spared,
+    /// What an archive around it was unpacked as: it would be unpacked again.
+    unpacked: BTreeSet<String>,
     now: i64,
     device: u64,
     most: usize,
@@ -63,9 +67,11 @@ pub(super) fn plan_at_most(
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let (now, device) = (reading.machine.now(), stat.id.0);
+    let place = Ways::new(reading.machine).place(want.directory());
     let mut look = Look {
         want,
-        place: Ways::new(reading.machine).place(want.directory()),
+        unpacked: unpacked_in(&place, reading),
+        place,
         reading,
         spared,
         now,
@@ -133,7 +139,7 @@ impl Look<'_> {
     fn file(&mut self, path: &str, stat: &Stat) -> Walk {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         let named = self.want.matches.is_empty() || matches_any(&self.want.matches, name);
-        if named && is_due(self.want, stat, self.now) && !self.spared.contains(&self.whole(path)) {
+        if named && is_due(self.want, stat, self.now) && !self.is_anothers(&self.whole(path)) {
             self.change(path, stat);
             return Walk::Past;
         }
@@ -149,7 +155,7 @@ impl Look<'_> {
         if self.spared.is_tree(&whole) {
             return self.keep();
         }
-        let named = self.spared.contains(&whole) || self.spared.any_below(&whole);
+        let named = self.is_anothers(&whole) || self.spared.any_below(&whole);
         let stays = named || !self.want.remove_dirs || !is_old(self.want, &stat, self.now);
         self.inside.push(Open { path: path.to_owned(), stat, stays, holds: false });
         Walk::Into
@@ -184,6 +190,10 @@ impl Look<'_> {
         let days = age_of(self.want, stat, self.now).max(0) / 86_400;
         let change = Change::new(Property::Matches, "present", "absent").kind(ChangeKind::Moved).below(path);
         self.changes.push(change.note(format!("{days} days old, {} bytes", stat.size)));
+    }
+
+    fn is_anothers(&self, whole: &str) -> bool {
+        self.spared.contains(whole) || self.unpacked.contains(whole)
     }
 
     fn whole(&self, path: &str) -> String {

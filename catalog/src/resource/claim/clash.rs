@@ -1,6 +1,7 @@
 //! When two holds of one thing are rivals, and how that is said.
 
 use super::{Hold, Piece, Standing, Thing};
+use crate::resource::File;
 use crate::resource::attribute::Presence;
 
 /// A rivalry, in words.
@@ -19,6 +20,7 @@ const STANDING: &str = "leave one of the two out: each run would undo what the o
 const BELOW: &str = "leave one of the two out, or move it elsewhere: only a directory holds anything";
 const CONTENT: &str =
     "let one resource say what the file holds: all of it, or only parts of it beside others";
+const WITHIN: &str = "leave `purge` out: each run would remove what the other puts there; `recurse` alone is for owner, group and mode";
 const PART: &str = "declare it once, with what both want";
 const LINES: &str = "write `match` so that it finds no line of the other, or make it one resource";
 const LIST: &str = "say it in one place: name the member in the whole list, or do not say the whole list";
@@ -74,7 +76,7 @@ fn is_denied(standing: Standing, hold: &Hold) -> bool {
     let needs_a_file = matches!(hold, Hold::Seed | Hold::Piece(_, Presence::Present) | Hold::Rest(_));
     match standing {
         Standing::File => false,
-        Standing::Directory | Standing::Symlink => needs_a_file && !matches!(hold, Hold::Rest("member")),
+        Standing::Directory | Standing::Symlink => needs_a_file && !is_purge(hold),
         Standing::Nothing => needs_a_file || matches!(hold, Hold::Content | Hold::Something),
     }
 }
@@ -91,6 +93,20 @@ pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
 /// That one thing is no directory, and another is to be in it.
 pub(super) fn below(thing: &Thing, is: &str, inner: &str) -> Clash {
     Clash { rank: 0, what: format!("what stands at {thing}: {is}, and `{inner}` in it"), help: BELOW }
+}
+
+/// Whether what no resource claims is removed from a directory.
+pub(super) fn is_purge(hold: &Hold) -> bool {
+    matches!(hold, Hold::Rest(kind) if *kind == File::MEMBER)
+}
+
+/// That one purges in what another makes with all that it holds.
+pub(super) fn within(thing: &Thing, top: &str) -> Clash {
+    Clash {
+        rank: 1,
+        what: format!("what {thing} holds: all that is in `{top}`, and that nothing else is there"),
+        help: WITHIN,
+    }
 }
 
 fn is_of(piece: &Piece, kind: &str) -> bool {

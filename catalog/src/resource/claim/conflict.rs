@@ -44,6 +44,7 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
         }
     }
     found.below(&by_thing);
+    found.within(&by_thing);
     let conflict = |((first, second), (thing, clash)): ((usize, usize), (Thing, Clash))| Conflict {
         first,
         second,
@@ -130,6 +131,37 @@ impl Found {
             if let Some((inner, other)) = rival {
                 let pair = (index.min(other), index.max(other));
                 self.0.entry(pair).or_insert_with(|| (thing.clone(), clash::below(thing, is, inner)));
+            }
+        }
+    }
+
+    /// Compares what one resource makes with all that is in it with purges in it: they would remove what it holds.
+    fn within(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
+        let whole: BTreeMap<&str, usize> = by_thing
+            .iter()
+            .filter_map(|(thing, held)| {
+                let Thing::Path(path) = thing else { return None };
+                let holds =
+                    |who: usize, hold: &Hold| held.iter().any(|(index, is)| *index == who && *is == hold);
+                let tree =
+                    held.iter().find(|(who, hold)| **hold == Hold::Tree && holds(*who, &Hold::Content));
+                tree.map(|(who, _)| (path.as_str(), *who))
+            })
+            .collect();
+        if whole.is_empty() {
+            return;
+        }
+        for (thing, held) in by_thing {
+            let Thing::Path(path) = thing else { continue };
+            let purge = held.iter().find(|(_, hold)| clash::is_purge(hold)).map(|(who, _)| *who);
+            let Some(purge) = purge else { continue };
+            let around = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+            let Some((top, who)) = around.filter_map(|top| whole.get_key_value(top)).next_back() else {
+                continue;
+            };
+            let pair = (purge.min(*who), purge.max(*who));
+            if purge != *who {
+                self.0.entry(pair).or_insert_with(|| (thing.clone(), clash::within(thing, top)));
             }
         }
     }

@@ -54,6 +54,15 @@ fn of_pair(pair: &str) -> Vec<Conflict> {
 const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJZTZYpbxf5B6S7xh0bZmyP1yAyuoVYuBQSyfDbYq0sG";
 
 const RIVALS: &[(&str, &str)] = &[
+    // A purge in what another makes with all that it holds.
+    (
+        "file /opt/app/conf ensure=directory purge=true | archive /opt/app source=/a.tar sha256=SHA",
+        "what `/opt/app/conf` holds: all that is in `/opt/app`",
+    ),
+    (
+        "file /srv/app/a/b ensure=directory recurse=true purge=true | git-checkout /srv/app remote=https://h/r.git revision=main",
+        "all that is in `/srv/app`",
+    ),
     // Whole files, by whichever type.
     ("file /etc/cron.d/x content=a | cron x command=b schedule=@daily", "what `/etc/cron.d/x` holds"),
     ("file /etc/cron.d/x mode=0600 | cron x command=b schedule=@daily", "the mode of `/etc/cron.d/x`"),
@@ -208,6 +217,10 @@ const RIVALS: &[(&str, &str)] = &[
 ];
 
 const FRIENDS: &[&str] = &[
+    "file /opt/app/conf ensure=directory recurse=true owner=www | archive /opt/app source=/a.tar sha256=SHA",
+    "file /opt ensure=directory purge=true | archive /opt/app source=/a.tar sha256=SHA",
+    "file /opt/apple ensure=directory purge=true | archive /opt/app source=/a.tar sha256=SHA",
+    "file /srv/a ensure=directory recurse=true mode=0750 | file /srv/a/b ensure=directory recurse=true mode=0700",
     "file /etc/x mode=0600 owner=root | ini-setting y path=/etc/x key=k value=v",
     "file /etc/x mode=0600 | file-line y path=/etc/x line=b",
     "file /etc/x content=a replace=false | file-line y path=/etc/x line=b",
