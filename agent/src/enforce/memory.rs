@@ -35,6 +35,8 @@ pub(super) use past::Past;
 const LEFT: &str = "/left.json";
 const KEY: &str = "/left.key";
 const OWED: &str = "/owed.json";
+/// Holds of packages that are released for a transaction, which the provider of packages writes and reads.
+const HOLDS: &str = "/holds.json";
 /// What one run leaves for the next, beside what can be had again.
 pub(crate) const FILES: [&str; 5] = ["left.key", "left.json", "owed.json", "unended", "holds.json"];
 const VERSION: u32 = 2;
@@ -171,6 +173,7 @@ impl Memory {
         };
         memory.mac = keyed(&memory.key()?);
         memory.in_doubt = memory.mark();
+        memory.judge_holds();
         if is_older {
             memory.put_back();
         }
@@ -302,6 +305,16 @@ impl Memory {
             Err(error) => format!("could not be put aside either ({error})"),
         };
         self.note(format!("{name} in the agent's memory cannot be used ({why}) and {done}: {so}"));
+    }
+
+    /// What packages were on hold is lost where that cannot be read, whoever comes to ask for it.
+    fn judge_holds(&self) {
+        let read = self.dir.read(Path::new(HOLDS), LIMIT).map_err(|error| error.to_string());
+        if let Err(why) = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| faults::holds(&bytes))) {
+            let so = "packages whose hold an earlier run released, and did not set again, are not on hold: `apt-mark showhold` says \
+                      which are";
+            self.put_aside(HOLDS, &why, so);
+        }
     }
 
     /// The key of the fingerprints, made at the first run.

@@ -18,7 +18,7 @@ enum Kind {
 }
 
 /// What a run uses, a directory before what is in it; and what it means where something else is there.
-const PLACES: [(&str, Kind, &str); 20] = [
+const PLACES: [(&str, Kind, &str); 21] = [
     ("owner.json", Kind::File, "the catalog that was cached is not used"),
     ("status.json", Kind::File, "how the last run went was not known"),
     ("lock", Kind::File, "nothing is lost by that"),
@@ -34,6 +34,7 @@ const PLACES: [(&str, Kind, &str); 20] = [
     ("memory/left.key", Kind::File, FORGOTTEN),
     ("memory/left.json", Kind::File, FORGOTTEN),
     ("memory/owed.json", Kind::File, "refreshes that earlier runs owed are not done"),
+    ("memory/holds.json", Kind::File, "holds of packages that an earlier run released are not set again"),
     ("memory/newest", Kind::File, "whether this state was put back from an older copy is not known"),
     ("memory/unended", Kind::File, "whether an earlier run ended is not known"),
     ("spool", Kind::Directory, "reports that waited are not delivered"),

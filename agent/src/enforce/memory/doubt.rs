@@ -16,14 +16,21 @@ pub(crate) const UNENDED: &str = "/unended";
 /// The mark of a memory that was put back: later runs than it knows of have changed the machine.
 const PUT_BACK: &str = "put back";
 
+/// The mark of a run that did not end, where the time is lost at which it began.
+const LOST: &str = "lost";
+
 /// The longest text of a mark.
 const MOST: u64 = 64;
 
 impl Memory {
     /// The mark of an earlier run that did not end, or of a memory that was put back; none where neither is so.
     pub(super) fn mark(&self) -> Option<String> {
-        let mark = self.dir.read(Path::new(UNENDED), MOST).ok()??;
-        Some(String::from_utf8_lossy(&mark).trim().to_owned())
+        match self.dir.read(Path::new(UNENDED), MOST) {
+            Ok(None) => None,
+            Ok(Some(mark)) => Some(read(&mark).unwrap_or_else(|| LOST.to_owned())),
+            // It is there, and that alone says that a run did not end.
+            Err(_) => Some(LOST.to_owned()),
+        }
     }
 
     /// Believes nothing of what it remembers, and says so on disk: no later run may believe it either.
@@ -65,9 +72,16 @@ impl Memory {
     }
 }
 
+/// A mark as it was written; none where it is damaged.
+pub(super) fn read(mark: &[u8]) -> Option<String> {
+    let mark = std::str::from_utf8(mark).ok()?.trim();
+    (mark == PUT_BACK || mark.parse::<jiff::Timestamp>().is_ok()).then(|| mark.to_owned())
+}
+
 /// What is said of a doubt, by its mark.
 pub(super) fn words(mark: &str) -> String {
     let why = match mark {
+        LOST => "an earlier run did not end, and when it began cannot be read: what it changed is in no report".to_owned(),
         PUT_BACK => "the server has reports of later runs than the agent's state knows of: it was put back from an older copy, or \
                      could not be written until this machine was booted"
             .to_owned(),
@@ -85,6 +99,7 @@ pub(super) fn of_a_change(mark: &str) -> String {
         PUT_BACK => "perhaps drift: the agent's state was put back from an older copy, or could not be kept, and a later run may \
                      have left it so"
             .to_owned(),
+        LOST => "perhaps drift: an earlier run did not end, and may have put it off".to_owned(),
         began => {
             format!("perhaps drift: the run begun {} did not end, and may have put it off", to_the_second(began))
         }

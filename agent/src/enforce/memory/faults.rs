@@ -1,8 +1,10 @@
 //! What of the memory the next run will not be able to use: for those who only look.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Header, KEY, LEFT, LIMIT, Left, OWED, OwedFile, VERSION};
+use super::doubt::{self, UNENDED};
+use super::{HOLDS, Header, KEY, LEFT, LIMIT, Left, OWED, OwedFile, VERSION};
 use crate::system::{Inspect as _, Machine};
 
 /// What is wrong with each of its files.
@@ -13,7 +15,9 @@ pub(crate) fn faults(path: &Path) -> Vec<String> {
         let judged = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| judge(&bytes)));
         judged.err().map(|why| format!("{}{name} cannot be used ({why})", path.display()))
     };
-    [judge(KEY, key), judge(LEFT, left), judge(OWED, owed)].into_iter().flatten().collect()
+    let all =
+        [judge(KEY, key), judge(LEFT, left), judge(OWED, owed), judge(HOLDS, holds), judge(UNENDED, unended)];
+    all.into_iter().flatten().collect()
 }
 
 fn key(bytes: &[u8]) -> Result<(), String> {
@@ -32,4 +36,14 @@ fn left(bytes: &[u8]) -> Result<(), String> {
 
 fn owed(bytes: &[u8]) -> Result<(), String> {
     serde_json::from_slice::<OwedFile>(bytes).map(drop).map_err(|error| error.to_string())
+}
+
+pub(super) fn holds(bytes: &[u8]) -> Result<(), String> {
+    serde_json::from_slice::<BTreeSet<String>>(bytes).map(drop).map_err(|error| error.to_string())
+}
+
+fn unended(bytes: &[u8]) -> Result<(), String> {
+    doubt::read(bytes)
+        .map(drop)
+        .ok_or_else(|| "an earlier run did not end, and when it began is lost".to_owned())
 }

@@ -63,7 +63,7 @@ const KINDS: [Spoil; 3] = [directory, fifo, link];
 type Said = [&'static str; 3];
 
 /// A file, what is said where its content is damaged, and where it is of another kind.
-const FILES: [(&str, Said, Said); 9] = [
+const FILES: [(&str, Said, Said); 13] = [
     ("status.json", ["status.json is damaged"; 3], ["status.json is", "status.json is", "status.json was"]),
     ("lock", [""; 3], ["/lock is", "/lock is", "/lock was"]),
     ("daemon", [""; 3], ["/daemon is", "/daemon is", "/daemon was"]),
@@ -77,12 +77,19 @@ const FILES: [(&str, Said, Said); 9] = [
     ("memory/left.key", ["left.key cannot", "left.key cannot", "left.key in"], KIND_OF_KEY),
     ("memory/left.json", ["left.json cannot", "left.json cannot", "left.json in"], KIND_OF_LEFT),
     ("memory/owed.json", ["owed.json cannot", "owed.json cannot", "owed.json in"], KIND_OF_OWED),
+    ("memory/holds.json", ["holds.json cannot", "holds.json cannot", "holds.json in"], KIND_OF_HOLDS),
+    ("memory/unended", ["unended cannot", "unended cannot", "an earlier run did not end"], KIND_OF_MARK),
+    ("memory/newest", [""; 3], ["newest is", "newest is", "newest was"]),
+    ("owner.json", [""; 3], ["owner.json is", "owner.json is", "owner.json was"]),
 ];
 
 const DAMAGED: &str = "cached catalog is damaged";
 const KIND_OF_KEY: Said = ["left.key is", "left.key is", "left.key was"];
 const KIND_OF_LEFT: Said = ["left.json is", "left.json is", "left.json was"];
 const KIND_OF_OWED: Said = ["owed.json is", "owed.json is", "owed.json was"];
+
+const KIND_OF_HOLDS: Said = ["holds.json is", "holds.json is", "holds.json was"];
+const KIND_OF_MARK: Said = ["unended is", "unended is", "unended was"];
 
 /// A machine that was enrolled and is as it should be.
 fn settled() -> Scene {
