@@ -3,14 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::report::Mode;
+use holdfast_catalog::settings::{Setting, Wrong};
 use jiff::SignedDuration;
 use serde::Deserialize;
+
+use crate::regular;
 
 /// Where settings stand, below the root.
 pub const PATH: &str = "etc/holdfast/agent.toml";
 
 /// Where state stands, below the root.
 const STATE_DIR: &str = "var/lib/holdfast/agent";
+
+/// More is no file of settings.
+const LIMIT: u64 = 1024 * 1024;
+
+/// What each setting takes.
+const SETTINGS: &[Setting] = &[
+    ("server", "the server's address with its port, such as \"holdfast.example.com:8140\""),
+    ("state_dir", "an absolute path"),
+    ("mode", "\"enforce\" or \"audit\""),
+    ("interval", "a time from 1m to 24h, such as \"30m\""),
+    ("run_timeout", "a time from 1m to 24h, such as \"1h\""),
+    ("max_stale_days", "a number of days from 1 to 3650"),
+];
 
 /// The settings of `agent.toml`; all may be missing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -56,19 +72,11 @@ pub enum Error {
     },
     /// What it says is wrong.
     #[error("the settings {path} cannot be used: {error}")]
-    Parse {
+    Wrong {
         /// The file.
         path: PathBuf,
         /// What and where.
-        error: Box<toml::de::Error>,
-    },
-    /// A value is out of its bounds.
-    #[error("the settings {path} cannot be used: {message}")]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// Which value.
-        message: String,
+        error: Wrong,
     },
 }
 
@@ -91,7 +99,7 @@ impl Place {
     pub fn find(root: &Path, config: Option<&Path>, state_dir: Option<&Path>) -> Result<Self, Error> {
         let default = root.join(PATH);
         let path = config.unwrap_or(&default);
-        let config = match std::fs::read_to_string(path) {
+        let config = match regular::text(path, LIMIT) {
             Ok(text) => Config::parse(path, &text)?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && config.is_none() => {
                 Config::default()
@@ -110,23 +118,34 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
-        let wrong = |message: &str| Error::Value { path: path.to_owned(), message: message.to_owned() };
+        let wrong = |error| Error::Wrong { path: path.to_owned(), error };
+        let at = |error: &toml::de::Error| error.span().map(|span| span.start);
+        let table = text.parse::<toml::Table>();
+        table.map_err(|error| wrong(Wrong::syntax(text, at(&error), error.message())))?;
         let config: Self = toml::from_str(text)
-            .map_err(|error| Error::Parse { path: path.to_owned(), error: Box::new(error) })?;
-        let bounds = SignedDuration::from_mins(1)..=SignedDuration::from_hours(24);
-        if !bounds.contains(&config.interval) {
-            return Err(wrong("`interval` is from 1m to 24h"));
+            .map_err(|error| wrong(Wrong::value(text, at(&error), error.message(), SETTINGS)))?;
+        match config.out_of_range() {
+            Some(name) => Err(wrong(Wrong::range(text, name, SETTINGS))),
+            None => Ok(config),
         }
-        if !bounds.contains(&config.run_timeout) {
-            return Err(wrong("`run_timeout` is from 1m to 24h"));
-        }
-        if config.max_stale_days == 0 {
-            return Err(wrong("`max_stale_days` is at least 1"));
-        }
-        if config.state_dir.as_deref().is_some_and(Path::is_relative) {
-            return Err(wrong("`state_dir` is an absolute path"));
-        }
-        Ok(config)
+    }
+
+    /// The first setting whose value it does not take.
+    fn out_of_range(&self) -> Option<&'static str> {
+        let times = SignedDuration::from_mins(1)..=SignedDuration::from_hours(24);
+        let has_port = |server: &str| {
+            server
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
+        let settings = [
+            ("server", self.server.as_deref().is_none_or(has_port)),
+            ("state_dir", self.state_dir.as_deref().is_none_or(Path::is_absolute)),
+            ("interval", times.contains(&self.interval)),
+            ("run_timeout", times.contains(&self.run_timeout)),
+            ("max_stale_days", (1..=3650).contains(&self.max_stale_days)),
+        ];
+        settings.into_iter().find(|(_, is_taken)| !is_taken).map(|(name, _)| name)
     }
 }
 
@@ -152,16 +171,49 @@ mod tests {
             error.contains("agent.toml") && error.contains("line 2") && error.contains("servre"),
             "{error}"
         );
-        for text in [
-            "interval = \"1s\"",
-            "run_timeout = \"0s\"",
-            "run_timeout = \"25h\"",
-            "max_stale_days = 0",
-            "state_dir = \"x\"",
-            "mode = \"off\"",
+        assert!(error.contains("did you mean `server`?"), "{error}");
+        for (line, takes) in [
+            ("interval = \"1s\"", "`interval` takes a time from 1m to 24h, such as \"30m\""),
+            ("interval = 1800", "`interval` takes a time from 1m to 24h, such as \"30m\""),
+            ("interval = \"-5m\"", "`interval` takes a time from 1m to 24h"),
+            ("interval = \"soon\"", "`interval` takes a time from 1m to 24h"),
+            ("interval = \"99999999999999999999h\"", "`interval` takes a time from 1m to 24h"),
+            ("run_timeout = \"0s\"", "`run_timeout` takes a time from 1m to 24h, such as \"1h\""),
+            ("run_timeout = \"25h\"", "`run_timeout` takes a time from 1m to 24h"),
+            ("max_stale_days = 0", "`max_stale_days` takes a number of days from 1 to 3650"),
+            ("max_stale_days = -1", "`max_stale_days` takes a number of days from 1 to 3650"),
+            ("max_stale_days = 70000", "`max_stale_days` takes a number of days from 1 to 3650"),
+            ("max_stale_days = 1.5", "`max_stale_days` takes a number of days from 1 to 3650"),
+            ("state_dir = \"x\"", "`state_dir` takes an absolute path"),
+            ("server = \"cfg.example.com\"", "`server` takes the server's address with its port"),
+            ("mode = \"off\"", "`mode` takes \"enforce\" or \"audit\""),
+            ("[agent]", "there is no setting `agent`; there are `server`, `state_dir`"),
         ] {
-            assert!(parse(text).is_err(), "{text}");
+            let error = parse(&format!("# settings\n{line}\n")).unwrap_err();
+            assert!(error.contains(&format!("agent.toml cannot be used: line 2: {takes}")), "{error}");
+            assert!(error.ends_with(&format!("\n  2 | {line}")), "{error}");
         }
+        let broken = parse("interval = \"5m\nmode = \"audit\"\n").unwrap_err();
+        assert!(broken.contains("line 1: ") && broken.contains("  1 | interval = \"5m"), "{broken}");
+    }
+
+    #[test]
+    fn each_setting_says_what_it_takes() {
+        let refused = toml::from_str::<Config>("unheard = 1").unwrap_err().to_string();
+        let (_, known) = refused.split_once("expected one of").unwrap();
+        let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+        assert_eq!(known, SETTINGS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_by_name_at_once() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("etc/holdfast")).unwrap();
+        let path = root.path().join(PATH);
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
+        let error = Place::find(root.path(), None, None).unwrap_err().to_string();
+        assert!(error.ends_with("etc/holdfast/agent.toml: it is a pipe, and no file"), "{error}");
     }
 
     #[test]

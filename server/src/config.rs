@@ -3,15 +3,38 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::settings::{Setting, Wrong};
 use serde::Deserialize;
 
 use crate::network::files::Shares;
+use crate::regular;
 
 /// Where the server keeps its state.
 pub const DATA_DIR: &str = "/var/lib/holdfast";
 
 /// Where its configuration is.
 pub const FILE: &str = "/etc/holdfast/server.toml";
+
+/// More is no file of settings.
+const LIMIT: u64 = 1024 * 1024;
+
+/// What each setting takes.
+const SETTINGS: &[Setting] = &[
+    ("repo", "a directory, a git repository, or the URL of one"),
+    ("branch", "the name of a branch"),
+    ("data_dir", "a path"),
+    ("listen", "an IP address with a port, such as \"[::]:8140\""),
+    ("dashboard", "an IP address with a port, such as \"[::]:8443\""),
+    ("name", "a name or an IP address alone, without `https://` and without a port"),
+    ("names", "a list of names and IP addresses, without `https://` and without a port"),
+    ("interval", INTERVAL),
+    ("certificate_lifetime", LIFETIME),
+    ("workers", WORKERS),
+];
+
+const INTERVAL: &str = "a number of seconds from 1 to 86400";
+const LIFETIME: &str = "a number of seconds from 1 to 315360000, which are ten years";
+const WORKERS: &str = "a number from 1 to 1024";
 
 /// What the server is told.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -78,7 +101,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// Where and what.
-        source: Box<toml::de::Error>,
+        source: Wrong,
     },
     /// Neither the file nor the command line names a repository.
     #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
@@ -89,8 +112,8 @@ pub enum ConfigError {
     )]
     Name(String),
     /// A number is out of its range.
-    #[error("`{0}` is 0: give at least 1")]
-    Zero(&'static str),
+    #[error("`{0}` takes {1}")]
+    Range(&'static str, &'static str),
 }
 
 impl Config {
@@ -100,15 +123,33 @@ impl Config {
     /// A named file that cannot be read, and anything in it that is unknown or of the wrong type.
     pub fn read(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.unwrap_or(Path::new(FILE));
-        let text = match std::fs::read_to_string(path) {
+        let text = match regular::text(path, LIMIT) {
             Ok(text) => text,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());
             }
             Err(source) => return Err(ConfigError::Unreadable { path: path.to_owned(), source }),
         };
-        let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source: Box::new(source) };
-        toml::from_str(&text).map_err(wrong)
+        let wrong = |source| ConfigError::Wrong { path: path.to_owned(), source };
+        let at = |error: &toml::de::Error| error.span().map(|span| span.start);
+        let table = text.parse::<toml::Table>();
+        table.map_err(|error| wrong(Wrong::syntax(&text, at(&error), error.message())))?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|error| wrong(Wrong::value(&text, at(&error), error.message(), SETTINGS)))?;
+        match config.out_of_range() {
+            Some((name, _)) => Err(wrong(Wrong::range(&text, name, SETTINGS))),
+            None => Ok(config),
+        }
+    }
+
+    /// The first number that is not taken, and what is.
+    fn out_of_range(&self) -> Option<(&'static str, &'static str)> {
+        let numbers = [
+            ("interval", INTERVAL, (1..=86_400).contains(&self.interval)),
+            ("certificate_lifetime", LIFETIME, (1..=315_360_000).contains(&self.certificate_lifetime)),
+            ("workers", WORKERS, (1..=1_024).contains(&self.workers)),
+        ];
+        numbers.into_iter().find(|(.., is_taken)| !is_taken).map(|(name, takes, _)| (name, takes))
     }
 
     /// Checks what can only be said of the whole.
@@ -122,13 +163,8 @@ impl Config {
         if let Some(name) = self.name.iter().chain(&self.names).find(|name| !is_name(name)) {
             return Err(ConfigError::Name(name.clone()));
         }
-        let numbers = [
-            ("interval", self.interval),
-            ("certificate_lifetime", self.certificate_lifetime),
-            ("workers", self.workers as u64),
-        ];
-        match numbers.into_iter().find(|(_, number)| *number == 0) {
-            Some((name, _)) => Err(ConfigError::Zero(name)),
+        match self.out_of_range() {
+            Some((name, takes)) => Err(ConfigError::Range(name, takes)),
             None => Ok(self),
         }
     }
@@ -186,10 +222,49 @@ mod tests {
     #[test]
     fn a_server_needs_a_repository_and_time() {
         assert!(matches!(read("").unwrap().checked(), Err(ConfigError::NoRepository)));
-        assert!(matches!(
-            read("repo='x'\ninterval=0").unwrap().checked(),
-            Err(ConfigError::Zero("interval"))
-        ));
+        let told = |config: Config| config.checked().unwrap_err().to_string();
+        let given = Config { repo: "x".into(), interval: 0, ..Config::default() };
+        assert_eq!(told(given), "`interval` takes a number of seconds from 1 to 86400");
+    }
+
+    #[test]
+    fn what_is_not_taken_is_shown_with_its_line_and_what_is() {
+        for (line, takes) in [
+            ("interval = 0", "`interval` takes a number of seconds from 1 to 86400"),
+            ("interval = -1", "`interval` takes a number of seconds from 1 to 86400"),
+            ("interval = \"30m\"", "`interval` takes a number of seconds from 1 to 86400"),
+            ("interval = 9000000000", "`interval` takes a number of seconds from 1 to 86400"),
+            (
+                "certificate_lifetime = 0",
+                "`certificate_lifetime` takes a number of seconds from 1 to 315360000",
+            ),
+            ("workers = 100000", "`workers` takes a number from 1 to 1024"),
+            ("listen = \"8140\"", "`listen` takes an IP address with a port, such as \"[::]:8140\""),
+            ("names = \"a\"", "`names` takes a list of names and IP addresses"),
+            ("intervall = 60", "there is no setting `intervall`; did you mean `interval`?"),
+        ] {
+            let error = read(&format!("repo = \"x\"\n{line}\n")).unwrap_err().to_string();
+            assert!(error.contains(&format!("server.toml: line 2: {takes}")), "{error}");
+            assert!(error.ends_with(&format!("\n  2 | {line}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_setting_says_what_it_takes() {
+        let refused = toml::from_str::<Config>("unheard = 1").unwrap_err().to_string();
+        let (_, known) = refused.split_once("expected one of").unwrap();
+        let known: Vec<_> = known.split('`').skip(1).step_by(2).collect();
+        assert_eq!(known, SETTINGS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_by_name_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("server.toml");
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
+        let error = Config::read(Some(&path)).unwrap_err().to_string();
+        assert!(error.ends_with("server.toml: it is a pipe, and no file"), "{error}");
     }
 
     #[test]

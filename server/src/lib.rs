@@ -1,5 +1,6 @@
 //! The server, from the ground up: a module uses those above it alone.
 
+pub mod regular; // files that are read whole
 pub mod repo; // git commit or directory -> immutable snapshot
 pub mod language; // types and expressions
 pub mod modules; // the manifests of a snapshot

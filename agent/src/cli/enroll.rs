@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
 fn read_file(path: &Path) -> anyhow::Result<Zeroizing<String>> {
     let failed = || format!("cannot read the join string from {}", path.display());
     let mut text = Zeroizing::new(String::new());
-    std::fs::File::open(path)
+    crate::regular::given(path)
         .with_context(failed)?
         .take(LIMIT)
         .read_to_string(&mut text)
@@ -106,7 +106,7 @@ fn note(words: &str) {
 
 /// A join string works wherever it is pasted: where the host calls itself otherwise, it may be another's.
 fn note_other_name(identity: &Identity, root: &Path) {
-    let Ok(name) = std::fs::read_to_string(root.join("etc/hostname")) else { return };
+    let Ok(name) = crate::regular::text(&root.join("etc/hostname"), LIMIT) else { return };
     if let Some(words) = other_name(identity.certname.as_str(), name.trim()) {
         note(&words);
     }

@@ -72,7 +72,7 @@ impl Given {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let failed = |error| Error::Read { path: path.to_owned(), error };
         let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(failed)?;
+        let file = crate::regular::given(path).map_err(failed)?;
         file.take(LIMIT).read_to_string(&mut text).map_err(failed)?;
         Self::parse(path, &text)
     }

@@ -9,6 +9,10 @@ use sha2::{Digest as _, Sha256};
 use super::limits::{Limits, Walked};
 use super::shape::{self, Shape};
 use super::{CommitId, File, Ignored, RepoError, Snapshot};
+use crate::regular;
+
+/// The most bytes of a list of submodules.
+const SUBMODULES: u64 = 1024 * 1024;
 
 /// A directory to take snapshots of.
 #[derive(Debug, Clone)]
@@ -35,7 +39,7 @@ impl Directory {
     pub fn snapshot(&self) -> Result<Snapshot, RepoError> {
         let mut listing = Listing { submodules: self.submodules(), ..Listing::default() };
         listing.folder(&self.root, "")?;
-        let read_one = |path: &str| std::fs::read(self.root.join(path)).ok();
+        let read_one = |path: &str| regular::read(&self.root.join(path), u64::MAX).ok();
         let sizes = listing.files.iter().map(|(path, size)| (&**path, *size));
         // A folder is on this disk already, where it is as large as it looks.
         let walked = Walked::new(Limits::default());
@@ -56,7 +60,7 @@ impl Directory {
 impl Directory {
     /// The submodules of a checkout: no commit of this repository holds their files, so no server would see them.
     fn submodules(&self) -> BTreeSet<String> {
-        let text = std::fs::read_to_string(self.root.join(".gitmodules")).unwrap_or_default();
+        let text = regular::text(&self.root.join(".gitmodules"), SUBMODULES).unwrap_or_default();
         let path = |line: &str| {
             let (key, value) = line.split_once('=')?;
             (key.trim() == "path").then(|| value.trim().trim_matches('"').trim_end_matches('/').to_owned())
@@ -145,7 +149,7 @@ impl Listing {
 }
 
 fn read(file: &Path) -> Result<Option<File>, RepoError> {
-    Ok(unless_gone(std::fs::read(file), file)?.map(File::new))
+    Ok(unless_gone(regular::read(file, u64::MAX), file)?.map(File::new))
 }
 
 /// An editor's temporary file may be gone again.

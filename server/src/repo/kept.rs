@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::shape::Shape;
 use super::{CommitId, File, Snapshot, directory};
+use crate::regular;
 
 const HEADER: &[u8] = b"holdfast snapshot 2\n";
 
@@ -61,7 +62,7 @@ impl Kept {
 
 /// What is damaged has another hash.
 fn read(path: &Path) -> Option<Snapshot> {
-    let bytes = zstd::bulk::decompress(&fs::read(path).ok()?, MOST).ok()?;
+    let bytes = zstd::bulk::decompress(&regular::read(path, MOST as u64).ok()?, MOST).ok()?;
     let mut rest = bytes.strip_prefix(HEADER)?;
     let (mut files, mut shape) = (BTreeMap::new(), Shape::default());
     while !rest.is_empty() {

@@ -11,9 +11,13 @@ use holdfast_catalog::diagnostic::Diagnostic;
 
 use super::git::revision::tag_of_that_name;
 use super::{GitRepository, RepoError};
+use crate::regular;
 
 /// The file that says what the mirror was last fetched from.
 const URL: &str = "holdfast-url";
+
+/// More is no URL.
+const LIMIT: u64 = 64 * 1024;
 
 /// How long one fetch may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -154,7 +158,7 @@ impl Mirror {
 
     /// Whether it was fetched from this very remote before, and so can stand for it.
     pub fn is_filled(&self) -> bool {
-        std::fs::read_to_string(self.path.join(URL)).is_ok_and(|url| url == self.url)
+        regular::text(&self.path.join(URL), LIMIT).is_ok_and(|url| url == self.url)
     }
 
     /// What is worth saying of the remote: a tag that is named like the branch.

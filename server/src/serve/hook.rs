@@ -6,6 +6,11 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::regular;
+
+/// More is no hook of ours, and no settings of a repository.
+const LIMIT: u64 = 1024 * 1024;
+
 /// Our line: a hook with it is ours.
 const MARK: &str = "# written by holdfast server --install-hook";
 
@@ -51,7 +56,11 @@ pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathB
     let folder = [repository.join("hooks"), repository.join(".git/hooks")].into_iter().find(|f| f.is_dir());
     let path = folder.ok_or_else(|| HookError::NoRepository(repository.to_owned()))?.join("post-receive");
     let line = line(data_dir, branch);
-    if fs::read_to_string(&path).is_ok_and(|there| !there.contains(MARK)) {
+    let is_free = match regular::text(&path, LIMIT) {
+        Ok(there) => there.contains(MARK),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if !is_free {
         return Err(HookError::Present { path, line });
     }
     let write = || {
@@ -87,7 +96,7 @@ pub fn who_pushes(hook: &Path) -> String {
 
 /// Whether a repository has files checked out, and no word in its settings that a push may change the branch below them.
 fn refuses_pushes(repository: &Path) -> bool {
-    let settings = fs::read_to_string(repository.join(".git/config"));
+    let settings = regular::text(&repository.join(".git/config"), LIMIT);
     settings.is_ok_and(|settings| !settings.to_ascii_lowercase().contains("denycurrentbranch"))
 }
 

@@ -9,10 +9,14 @@ use rcgen::KeyPair;
 use zeroize::Zeroizing;
 
 use super::AuthorityError;
+use crate::regular;
 
 pub const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "key.pem";
 const TOKEN_KEY: &str = "token.key";
+
+/// More is no key.
+const LIMIT: u64 = 64 * 1024;
 
 /// What the files hold.
 pub struct Files {
@@ -72,7 +76,7 @@ pub fn damaged(file: &Path) -> AuthorityError {
 }
 
 fn read_file(file: &Path) -> Result<Zeroizing<Vec<u8>>, AuthorityError> {
-    fs::read(file).map(Zeroizing::new).map_err(|error| match error.kind() {
+    regular::read(file, LIMIT).map(Zeroizing::new).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => AuthorityError::Missing(file.display().to_string()),
         _ => file_error(file)(error),
     })

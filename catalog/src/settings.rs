@@ -1,0 +1,126 @@
+//! What is wrong in a program's file of settings, said alike by server and agent: the line, as it stands there, and what
+//! the setting takes. What a parser says of its own types helps nobody.
+
+use std::fmt;
+
+use crate::diagnostic::nearest;
+use crate::harmless;
+
+/// A setting and what it takes, as a sentence goes on: `a time from 1m to 24h`.
+pub type Setting = (&'static str, &'static str);
+
+/// The longest line that is shown, in characters.
+const LONGEST: usize = 120;
+
+/// What is wrong in a file of settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Wrong {
+    message: String,
+    /// Its number, from 1, and what stands there.
+    line: Option<(usize, String)>,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((number, line)) = &self.line else { return f.write_str(&self.message) };
+        write!(f, "line {number}: {}\n  {number} | {line}", self.message)
+    }
+}
+
+impl Wrong {
+    /// The file is no TOML: what its parser says, at this byte.
+    pub fn syntax(text: &str, at: Option<usize>, said: &str) -> Self {
+        let number = at.map(|at| number(text, at));
+        Self::new(text, number, harmless::line(said.trim()).into_owned())
+    }
+
+    /// A key that is unknown, or a value of another type than its setting takes, as a parser says it of this byte.
+    pub fn value(text: &str, at: Option<usize>, said: &str, settings: &[Setting]) -> Self {
+        let number = at.map(|at| number(text, at));
+        let unknown = said.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let message = match (unknown, number.and_then(|number| takes(text, number, settings))) {
+            (Some(name), _) => unknown_setting(name, settings),
+            (None, Some((name, takes))) => format!("`{name}` takes {takes}"),
+            (None, None) => harmless::line(said.trim()).into_owned(),
+        };
+        Self::new(text, number, message)
+    }
+
+    /// A setting with a value of its type that it does not take.
+    pub fn range(text: &str, name: &str, settings: &[Setting]) -> Self {
+        let number = text.lines().position(|line| key(line) == Some(name)).map(|index| index + 1);
+        let takes =
+            settings.iter().find(|(known, _)| *known == name).map_or("something else", |(_, takes)| takes);
+        Self::new(text, number, format!("`{name}` takes {takes}"))
+    }
+
+    fn new(text: &str, number: Option<usize>, message: String) -> Self {
+        let shown = |number: usize| {
+            let line: String =
+                text.lines().nth(number - 1).unwrap_or_default().chars().take(LONGEST).collect();
+            (number, harmless::line(line.trim_end()).into_owned())
+        };
+        Self { message, line: number.map(shown) }
+    }
+}
+
+fn unknown_setting(name: &str, settings: &[Setting]) -> String {
+    let names = || settings.iter().map(|(name, _)| *name);
+    let near = nearest(name, names()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let all: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+    format!("there is no setting `{}`; {near}there are {}", harmless::line(name), all.join(", "))
+}
+
+/// The number of the line with this byte, from 1.
+fn number(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// The setting to which a line belongs: a list may go over several.
+fn takes(text: &str, number: usize, settings: &[Setting]) -> Option<Setting> {
+    let upwards = text.lines().take(number).collect::<Vec<_>>().into_iter().rev();
+    let name = upwards.into_iter().find_map(key)?;
+    settings.iter().find(|(known, _)| *known == name).copied()
+}
+
+/// The key that a line sets.
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.split_once('=')?;
+    let key = key.trim().trim_matches(['"', '\'']);
+    (!key.is_empty() && !key.starts_with('#')).then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: &[Setting] = &[("interval", "a time from 1m to 24h"), ("names", "a list of names")];
+
+    #[test]
+    fn what_is_wrong_is_shown_with_its_line_and_what_is_taken() {
+        let text = "# interval = 1\ninterval = 5\nnames = [\n  \"a\",\n  7,\n]\nintervall = 1\n";
+        let at = |part: &str| text.find(part);
+        let of = |part: &str, said: &str| Wrong::value(text, at(part), said, SETTINGS).to_string();
+        assert_eq!(
+            of("5", "invalid type: integer `5`, expected a string"),
+            "line 2: `interval` takes a time from 1m to 24h\n  2 | interval = 5"
+        );
+        assert_eq!(of("7", "invalid type"), "line 5: `names` takes a list of names\n  5 |   7,");
+        assert_eq!(
+            of("intervall", "unknown field `intervall`, expected `interval` or `names`"),
+            "line 7: there is no setting `intervall`; did you mean `interval`? there are `interval`, `names`\n  7 | intervall = 1"
+        );
+        assert_eq!(
+            Wrong::range(text, "interval", SETTINGS).to_string(),
+            "line 2: `interval` takes a time from 1m to 24h\n  2 | interval = 5"
+        );
+    }
+
+    #[test]
+    fn what_is_shown_of_a_file_does_nothing_to_a_terminal_and_is_short() {
+        let text = format!("x \u{1b}[2J{}", "y".repeat(500));
+        let told = Wrong::syntax(&text, Some(2), "no `=`\u{1b}").to_string();
+        assert!(!told.contains('\u{1b}') && told.len() < 300 && told.starts_with("line 1: no `=`"), "{told}");
+        assert_eq!(Wrong::syntax("", None, "nothing").to_string(), "nothing");
+    }
+}
