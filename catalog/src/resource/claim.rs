@@ -17,6 +17,9 @@ mod tests;
 
 pub use conflict::{Conflict, conflicts};
 
+/// What is in a directory that is purged, as [`Hold::Rest`] says it.
+pub const MEMBER: &str = "member";
+
 /// Something of a machine that can be managed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::attribute::{AbsolutePath, Command, Content, Mode, SystemName, TreeEntry, keywords};
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{self, Claim, Hold, Standing};
 use super::define::resource_type;
 use super::{AttributeError, Fragment, Implied, Rules};
 
@@ -59,7 +59,7 @@ resource_type! {
 
 impl File {
     /// What is in a directory that is purged, as a claim says it.
-    pub const MEMBER: &'static str = "member";
+    pub const MEMBER: &'static str = claim::MEMBER;
 
     /// What stands at the path, with the default resolved.
     pub fn ensured(&self) -> FileEnsure {

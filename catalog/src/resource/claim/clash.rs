@@ -1,7 +1,6 @@
 //! When two holds of one thing are rivals, and how that is said.
 
 use super::{Hold, Piece, Standing, Thing};
-use crate::resource::File;
 use crate::resource::attribute::Presence;
 
 /// A rivalry, in words.
@@ -97,7 +96,7 @@ pub(super) fn below(thing: &Thing, is: &str, inner: &str) -> Clash {
 
 /// Whether what no resource claims is removed from a directory.
 pub(super) fn is_purge(hold: &Hold) -> bool {
-    matches!(hold, Hold::Rest(kind) if *kind == File::MEMBER)
+    matches!(hold, Hold::Rest(kind) if *kind == super::MEMBER)
 }
 
 /// That one purges in what another makes with all that it holds.
