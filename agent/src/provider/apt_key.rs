@@ -72,8 +72,7 @@ impl Provider for AptKeys {
     }
 
     fn left<'a>(&self, want: &'a AptKey) -> Left<'a> {
-        let content = wanted(want).map(|content| ("content".into(), file::content_left(content).into()));
-        [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(content).collect()
+        whole_file::left(want.ensure, wanted(want))
     }
 }
 

@@ -32,7 +32,14 @@ impl Provider for AptPins {
         let found = whole_file::look(reading.machine, path(want))?;
         Ok(Plan::of(match want.ensure {
             Presence::Absent => deb822::absence(&found, Property::Ensure).into_iter().collect(),
-            Presence::Present => differences(want, &found),
+            Presence::Present => {
+                let not_own = whole_file::not_own(reading.machine, path(want))?;
+                let not_own = not_own.map(|is| Change::new(Property::Ensure, is, Presence::Present));
+                let differences = differences(want, &found);
+                // A file that apt does not read is replaced whole.
+                let is_told = differences.iter().any(|change| change.property == Property::Ensure);
+                not_own.into_iter().filter(|_| !is_told).chain(differences).collect()
+            }
         }))
     }
 
@@ -144,5 +151,17 @@ mod tests {
         assert_eq!(trial::said(&trial::changes(&AptPins, &double, &gone)), ["ensure: present -> absent"]);
         trial::mend(&AptPins, &double, &gone).unwrap();
         assert!(trial::changes(&AptPins, &double, &gone).is_empty());
+    }
+    #[test]
+    fn a_file_that_others_may_write_is_made_this_agents_own() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let double = Double::new(|_| None);
+        double.put("/etc/x", "");
+        trial::mend(&AptPins, &double, &pin()).unwrap();
+        let place = double.root.path().join(&PATH[1..]);
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o664)).unwrap();
+        assert!(said(&double)[0].contains("0664 -> present"), "{:?}", said(&double));
+        trial::mend(&AptPins, &double, &pin()).unwrap();
+        assert_eq!(said(&double), [""; 0]);
     }
 }

@@ -53,6 +53,8 @@ impl Provider for FirewallRules {
     fn observe(&self, all: &[&Firewall], reading: Reading<'_>) -> Result<Seen, Error> {
         let script = script(reading.named, all.iter().copied());
         let file = match whole_file::look(reading.machine, FILE)? {
+            // One that others may write is written anew.
+            Found::Text(_) if whole_file::not_own(reading.machine, FILE)?.is_some() => Some(String::new()),
             Found::Text(text) => Some(text),
             Found::Nothing | Found::Other(_) => None,
         };

@@ -82,8 +82,7 @@ impl Provider for SystemdUnits {
     }
 
     fn left<'a>(&self, want: &'a SystemdUnit) -> Left<'a> {
-        let content = content(want).map(|content| ("content".into(), file::content_left(content).into()));
-        [("ensure".into(), want.ensure.to_string().into())].into_iter().chain(content).collect()
+        whole_file::left(want.ensure, content(want))
     }
 }
 

@@ -4,12 +4,15 @@
 
 use std::path::Path;
 
-use holdfast_catalog::resource::attribute::{Content, Mode, Presence};
-use holdfast_catalog::resource::{Attributes, File, ResourceType as _};
+use holdfast_catalog::resource::attribute::{Content, Mode, Presence, SystemName};
+use holdfast_catalog::resource::{Attribute as _, Attributes, File, ResourceType as _};
 
-use super::file::{Change, Files, Plan, Property};
-use super::{Applied, Error, Provider as _, Reading, Shown, Writing};
+use super::file::{Change, Files, Plan, Property, content_left};
+use super::{Applied, Error, Left, Provider as _, Reading, Shown, Writing};
 use crate::system::{Access, FileKind, Inspect, System};
+
+/// The mode of a file that everybody may read.
+const TEXT_MODE: u32 = 0o644;
 
 /// A directory that everybody may look into.
 const DIRECTORY: Access = Access { mode: 0o755, uid: None, gid: None };
@@ -20,8 +23,37 @@ pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File 
     let attributes: Attributes = [("ensure".into(), ensure.into())].into();
     let file = File::read(path, &attributes).expect("a path that a type makes is absolute and normal");
     let secret = content.is_some_and(Content::is_sensitive);
-    let mode = content.map(|_| Mode(if secret { 0o600 } else { 0o644 }));
-    File { content: content.cloned(), mode, ..file }
+    let mode = content.map(|_| Mode(if secret { 0o600 } else { TEXT_MODE }));
+    let owner = content.and_then(|_| SystemName::read(&own_id().to_string().into()).ok());
+    File { content: content.cloned(), mode, owner, ..file }
+}
+
+/// What such a file is once it is in place, as [`Provider::left`](super::Provider::left) wants it.
+pub fn left(ensure: Presence, content: Option<&Content>) -> Left<'static> {
+    let mut left: Left<'static> = vec![("ensure".into(), ensure.to_string().into())];
+    if let Some(content) = content {
+        let file = as_file("/file", ensure, Some(content));
+        left.push(("content".into(), content_left(content).into()));
+        left.extend(file.mode.map(|mode| ("mode".into(), mode.to_string().into())));
+        left.extend(file.owner.map(|owner| ("owner".into(), owner.to_string().into())));
+    }
+    left
+}
+
+/// Whose such files are: the agent's own user, root on a machine.
+fn own_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// How a file of text is not the agent's own, in words: whoever owns it or may write it says what it holds. None where it is,
+/// and where no file stands there.
+pub fn not_own(machine: &dyn Inspect, path: &str) -> Result<Option<String>, Error> {
+    let stat = machine.lstat(Path::new(path))?.filter(|stat| stat.kind == FileKind::File);
+    let Some(stat) = stat.filter(|stat| stat.uid != own_id() || stat.mode != TEXT_MODE) else {
+        return Ok(None);
+    };
+    let owner = machine.accounts()?.user_name(stat.uid);
+    Ok(Some(format!("present, of {owner} and with the mode {:04o}", stat.mode)))
 }
 
 /// A file that holds this text, which is no secret.
@@ -37,8 +69,12 @@ pub fn plan(file: &File, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
         Plan::Pending(why) | Plan::NotApplicable(why) => return Err(Error::Refused(why)),
     };
     let present = |shown: Shown| if shown.text() == "file" { Shown::from(Presence::Present) } else { shown };
+    let accounts = reading.machine.accounts()?;
+    let named =
+        |shown: Shown| shown.text().parse().map(|uid| accounts.user_name(uid).into()).unwrap_or(shown);
     let in_words = |change: Change| match change.property {
         Property::Ensure => Change { is: present(change.is), should: present(change.should), ..change },
+        Property::Owner => Change { is: named(change.is), should: named(change.should), ..change },
         _ => change,
     };
     Ok(changes.into_iter().map(in_words).collect())
@@ -108,6 +144,45 @@ mod tests {
         });
         assert_eq!(std::fs::read_to_string(double.root.path().join("etc/a/b/file")).unwrap(), "text\n");
         assert!(!double.root.path().join("etc/c").exists());
+    }
+
+    #[test]
+    fn the_file_is_the_agents_own_and_what_left_it_says_so() {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+        let double = Double::new(|_| None);
+        double.put("/etc/passwd", "root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/sh\n");
+        let content = Content::Inline("text\n".into());
+        let file = as_file("/etc/x", Presence::Present, Some(&content));
+        trial::writing(&double, |writing| write("/etc/x", "text\n", writing).unwrap());
+        let place = double.root.path().join("etc/x");
+        let changes = |file: &File| {
+            let named = super::super::Named::new(&[]);
+            let content = &crate::content::Nowhere;
+            let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
+            plan(file, reading).unwrap()
+        };
+        assert_eq!((changes(&file), not_own(&double, "/etc/x").unwrap()), (vec![], None));
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let left = left(Presence::Present, Some(&content));
+        let said = trial::said(&changes(&file));
+        assert_eq!(said, ["mode: 0666 -> 0644"]);
+        assert!(left.contains(&("mode".into(), "0644".into())), "{left:?}");
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        chown(&place, Some(1), None).unwrap();
+        let found = changes(&file);
+        assert_eq!(trial::said(&found), ["mode: 0666 -> 0644", "owner: daemon -> root"]);
+        assert_eq!(
+            not_own(&double, "/etc/x").unwrap().as_deref(),
+            Some("present, of daemon and with the mode 0666")
+        );
+        trial::writing(&double, |writing| apply(&file, &found, writing).unwrap());
+        assert_eq!((changes(&file), std::fs::metadata(&place).unwrap().uid()), (vec![], 0));
+        chown(&place, Some(1), None).unwrap();
+        trial::writing(&double, |writing| write("/etc/x", "other\n", writing).unwrap());
+        assert_eq!(not_own(&double, "/etc/x").unwrap(), None);
+        assert!(left.contains(&("owner".into(), "0".into())), "{left:?}");
     }
 
     #[test]
