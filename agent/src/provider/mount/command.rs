@@ -6,6 +6,7 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::kernel::Table;
+use super::options::Meanings;
 use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
 use crate::provider::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Writing};
@@ -87,11 +88,15 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
         mount(want, writing)?;
         return Ok(Applied::default());
     }
+    let mut applied = Applied::default();
     let Some(position) = changes.iter().position(|change| change.property == Property::Options) else {
-        return Ok(Applied::default());
+        // It was mounted by another line, or by hand: what the kernel does not speak of may be in force, or not.
+        let new = changes.iter().position(|change| change.property == Property::Ensure);
+        let open = new.map(|at| Ok::<_, Error>((at, still_open(want, "", writing)?))).transpose()?;
+        applied.said.extend(open.and_then(|(at, words)| Some((at, words?))));
+        return Ok(applied);
     };
     writing.run(&remount(want))?;
-    let mut applied = Applied::default();
     if !differing(want, writing)?.is_empty() {
         let why = format!(
             "{FSTAB} says so now, but the kernel keeps an option of {} as it was when it was mounted: unmount it, and the next \
@@ -99,11 +104,18 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
             want.title.as_str()
         );
         applied.failed.push((position, Error::Refused(why)));
-    } else if let Some(top) = Table::read(writing.machine)?.top(want.title.as_str()) {
-        let open = options::left_open(want, changes[position].is.text(), top);
+    } else {
+        let open = still_open(want, changes[position].is.text(), writing)?;
         applied.said.extend(open.map(|words| (position, words)));
     }
     Ok(applied)
+}
+
+/// What may not be in force of what is mounted, in words; `old` is what /etc/fstab said.
+fn still_open(want: &Mount, old: &str, writing: Writing<'_>) -> Result<Option<String>, Error> {
+    let meanings = Meanings::read(writing.machine)?;
+    let table = Table::read(writing.machine)?;
+    Ok(table.top(want.title.as_str()).and_then(|top| options::left_open(want, old, top, &meanings)))
 }
 
 /// Swap space is turned off and on again for another priority, and for nothing else: what it holds must go somewhere.

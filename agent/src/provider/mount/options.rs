@@ -27,8 +27,38 @@ const FLAGS: &[(&str, &[&str])] = &[
 ];
 
 /// Options with values that are comparable with what the kernel shows.
-const VALUES: &[&str] =
-    &["size", "nr_inodes", "mode", "uid", "gid", "fmask", "dmask", "errors", "commit", "hidepid"];
+const VALUES: &[&str] = &[
+    "size",
+    "nr_inodes",
+    "mode",
+    "uid",
+    "gid",
+    "fmask",
+    "dmask",
+    "errors",
+    "commit",
+    "hidepid",
+    "subset",
+    "huge",
+];
+
+/// What a value is that the kernel does not show, by the file system; empty where nothing is in force then.
+const DEFAULTS: &[(&[&str], &[&str], &str)] = &[
+    (&["tmpfs"], &["mode"], "1777"),
+    (&["tmpfs"], &["huge"], "never"),
+    (&["tmpfs", "vfat", "msdos", "proc", "hugetlbfs", "debugfs", "tracefs"], &["uid", "gid"], "0"),
+    (&["ramfs", "hugetlbfs"], &["mode"], "755"),
+    (&["debugfs", "tracefs"], &["mode"], "700"),
+    (&["hugetlbfs"], &["size", "nr_inodes"], ""),
+    (&["devpts"], &["uid", "gid"], ""),
+    (&["proc"], &["hidepid"], "0"),
+    (&["proc"], &["subset"], ""),
+    (&["ext3", "ext4"], &["commit"], "5"),
+    (&["btrfs"], &["commit"], "30"),
+];
+
+/// The kernel's words for `hidepid`, by its number.
+const HIDDEN: &[(&str, &str)] = &[("off", "0"), ("noaccess", "1"), ("invisible", "2"), ("ptraceable", "4")];
 
 /// Options that are mount(8)'s and systemd's, of which the kernel knows nothing.
 const OTHERS: &[&str] = &[
@@ -56,10 +86,16 @@ impl Meanings {
     /// What a value is that the kernel does not show, since it is its default.
     fn unsaid(&self, fstype: &str, key: &str) -> Option<String> {
         match (fstype, key) {
-            ("tmpfs", "mode") => normal(key, "1777"),
             ("tmpfs", "size") => self.half_of_memory.map(|bytes| bytes.to_string()),
-            ("tmpfs" | "vfat" | "msdos", "uid" | "gid") => Some("0".to_owned()),
-            _ => None,
+            // One for each page of that.
+            ("tmpfs", "nr_inodes") => self.half_of_memory.map(|bytes| (bytes / 4096).to_string()),
+            _ => {
+                let of = |(systems, keys, _): &&(&[&str], &[&str], &str)| {
+                    systems.contains(&fstype) && keys.contains(&key)
+                };
+                let (_, _, default) = DEFAULTS.iter().find(of)?;
+                Some(normal(key, default).unwrap_or_default())
+            }
         }
     }
 
@@ -88,7 +124,7 @@ fn name(option: &str) -> &str {
 
 /// What a remount may not have brought, in words: options that were taken out and are in force still, and new ones of which
 /// the kernel does not speak. `old` is what stood in /etc/fstab.
-pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted) -> Option<String> {
+pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted, meanings: &Meanings) -> Option<String> {
     let shown = top.options(want);
     let wants = |key: &str| want.options().any(|option| name(option) == key);
     let shows = |key: &str| shown.iter().find(|option| name(option) == key);
@@ -96,8 +132,10 @@ pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted) -> Option<String
     let stale = old.split(',').filter(|option| option.contains('=') && !wants(name(option)));
     let stale: Vec<_> = stale.filter_map(|option| shows(name(option)).copied()).collect();
     let is_new = |option: &&str| !old.split(',').any(|other| other == *option);
-    let is_ours =
-        |key: &str| is_flag(key) || OTHERS.contains(&key) || key.starts_with("x-") || key == "comment";
+    let is_default = |key: &str| VALUES.contains(&key) && meanings.unsaid(&top.fstype, key).is_some();
+    let is_ours = |key: &str| {
+        is_flag(key) || is_default(key) || OTHERS.contains(&key) || key.starts_with("x-") || key == "comment"
+    };
     let unseen = want.options().filter(is_new);
     let unseen: Vec<_> =
         unseen.filter(|o| !is_ours(&name(o).to_ascii_lowercase()) && shows(name(o)).is_none()).collect();
@@ -123,20 +161,23 @@ pub(super) fn are_in_force(want: &Mount, top: &Mounted, meanings: &Meanings) -> 
             None => true,
         });
     let wanted: Vec<&str> = want.options().collect();
-    let values = VALUES.iter().all(|key| {
-        // The one mask stands for that of files and that of directories.
-        let both =
-            || matches!(*key, "fmask" | "dmask").then(|| value(wanted.iter().copied(), "umask")).flatten();
-        let wanted = value(wanted.iter().copied(), key).or_else(both);
-        let is = match value(shown.iter().copied(), key) {
-            Some(text) => normal(key, text),
-            None => meanings.unsaid(&top.fstype, key),
-        };
-        match (wanted.and_then(|text| meanings.wanted(key, text)), is) {
-            (Some(wanted), Some(is)) => wanted == is,
-            _ => true,
-        }
-    });
+    // A bind mount has no values of its own.
+    let values = want.is_bind()
+        || VALUES.iter().all(|key| {
+            // The one mask stands for that of files and that of directories.
+            let both = || {
+                matches!(*key, "fmask" | "dmask").then(|| value(wanted.iter().copied(), "umask")).flatten()
+            };
+            let wanted = value(wanted.iter().copied(), key).or_else(both);
+            let is = match value(shown.iter().copied(), key) {
+                Some(text) => normal(key, text),
+                None => meanings.unsaid(&top.fstype, key),
+            };
+            match (wanted.and_then(|text| meanings.wanted(key, text)), is) {
+                (Some(wanted), Some(is)) => wanted == is,
+                _ => true,
+            }
+        });
     flags && values
 }
 
@@ -164,7 +205,12 @@ fn normal(key: &str, text: &str) -> Option<String> {
             Some(whole.to_string())
         }
         "mode" | "fmask" | "dmask" => u32::from_str_radix(text, 8).ok().map(|mode| mode.to_string()),
-        "errors" => Some(text.to_owned()),
+        "errors" | "subset" | "huge" => Some(text.to_owned()),
+        // The file system's own default, whichever that is.
+        "commit" if text == "0" => None,
+        "hidepid" if text.bytes().any(|byte| !byte.is_ascii_digit()) => {
+            HIDDEN.iter().find(|(word, _)| *word == text).map(|(_, number)| (*number).to_owned())
+        }
         _ => text.parse::<u64>().ok().map(|number| number.to_string()),
     }
 }
@@ -204,6 +250,10 @@ mod tests {
             ("size=1M", "rw", false),
             ("size=50%", "rw", true),
             ("uid=nobody-known", "rw", true),
+            ("nr_inodes=100", "rw", false),
+            ("nr_inodes=256k", "rw", true),
+            ("huge=always", "rw", false),
+            ("huge=never", "rw", true),
         ] {
             assert_eq!(in_force(wanted, shown), is, "{wanted} by {shown}");
         }
@@ -216,6 +266,26 @@ mod tests {
         ] {
             assert_eq!(in_force_on("vfat", wanted, shown), is, "{wanted} by {shown}");
         }
+        for (wanted, shown, is) in [
+            ("hidepid=2", "rw", false),
+            ("hidepid=0", "rw", true),
+            ("hidepid=off", "rw", true),
+            ("hidepid=2", "rw,hidepid=invisible", true),
+            ("hidepid=2", "rw,hidepid=2", true),
+            ("hidepid=invisible", "rw,hidepid=noaccess", false),
+            ("hidepid=ptraceable", "rw,hidepid=ptraceable", true),
+            ("hidepid=2,gid=33", "rw,hidepid=invisible", false),
+            ("subset=pid", "rw", false),
+            ("subset=pid", "rw,subset=pid", true),
+        ] {
+            assert_eq!(in_force_on("proc", wanted, shown), is, "{wanted} by {shown}");
+        }
+        assert!(!in_force_on("devpts", "gid=5", "rw,mode=620"), "else each has its own group");
+        assert!(!in_force_on("ext4", "commit=60", "rw") && in_force_on("ext4", "commit=5", "rw"));
+        assert!(
+            in_force_on("ext4", "errors=remount-ro", "rw"),
+            "what stands in the file system is not shown"
+        );
         assert!(in_force_on("ext4", "uid=33", "rw"), "no option of that file system");
     }
 
@@ -223,8 +293,9 @@ mod tests {
     fn what_a_remount_may_not_have_brought_is_said() {
         let said = |wanted: &str, old: &str, shown: &str| {
             let top = Mounted::parse(&format!("1 0 0:1 / /x {shown} - tmpfs x rw")).unwrap();
-            left_open(&tmpfs(wanted), old, &top).unwrap_or_default()
+            left_open(&tmpfs(wanted), old, &top, &Meanings::default()).unwrap_or_default()
         };
+        assert_eq!(said("mode=1777", "defaults", "rw"), "", "it is the default, which is not shown");
         assert_eq!(said("noexec,nofail,x-mount.mkdir,noauto", "defaults", "rw,noexec"), "");
         assert_eq!(said("size=2M", "size=1M", "rw,size=2048k"), "");
         assert_eq!(

@@ -393,3 +393,28 @@ fn a_notification_mounts_it_anew() {
     assert!(matches!(refreshed.unwrap(), Refreshed::Done(_)));
     assert_eq!(double.ran(), ["mount -o remount -- /srv/data"]);
 }
+
+#[test]
+fn what_was_mounted_without_an_option_is_mounted_anew_though_its_line_is_new() {
+    let proc = |options: &str| format!("30 22 0:40 / /srv/data rw,nosuid - proc proc {options}\n");
+    let double =
+        machine("", &proc("rw"), "30 22 0:40 / /srv/data rw,nosuid - proc proc rw,hidepid=invisible\n");
+    let all = [("device", "proc".into()), ("fstype", "proc".into()), ("options", "nosuid,hidepid=2".into())];
+    let wanted = want("/srv/data", &all);
+    let (said, ran) = mended(&double, &wanted);
+    assert_eq!(
+        said,
+        ["ensure: mounted until the next boot -> mounted", "options: rw,nosuid -> nosuid,hidepid=2"]
+    );
+    assert_eq!(ran, [RELOAD, "mount -o remount -- /srv/data"]);
+    double.put("/proc/self/mountinfo", &format!("{ROOT}{}", proc("rw,hidepid=noaccess")));
+    assert_eq!(trial::said(&trial::changes(&Mounts, &double, &wanted)).len(), 1, "a hand's `hidepid=1`");
+}
+
+#[test]
+fn of_what_was_mounted_before_its_line_it_is_said_what_is_not_to_be_seen() {
+    let double = machine("", DATA, "");
+    let wanted = data(&[("options", "noatime,journal_checksum".into())]);
+    let applied = trial::mend(&Mounts, &double, &wanted).unwrap();
+    assert!(applied.said[0].1.contains("`journal_checksum`"), "{applied:?}");
+}
