@@ -1,5 +1,7 @@
 //! `host`: names of `/etc/hosts`, a line each. Every other line stays as it is, and so do comments.
 //!
+//! Other names that share a line with one that moves or goes keep their address, unless they are its `aliases`.
+//!
 //! A name with two addresses of one family means whichever stands first, so a name is left on one line of each family only.
 
 use std::borrow::Cow;
@@ -37,9 +39,12 @@ impl Provider for Hosts {
     fn plan(&self, want: &Host, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
         let table = Table::parse(texts.get(PATH)?.unwrap_or_default());
         let Some(ip) = want.ip.filter(|_| want.ensure == Presence::Present) else {
-            let gone = table
-                .has(want.title.as_str())
-                .then(|| Change::new(Property::Ensure, Presence::Present, Presence::Absent));
+            let title = want.title.as_str();
+            let gone = table.has(title).then(|| {
+                let fellows = table.fellows(title, None);
+                let gone = Change::new(Property::Ensure, Presence::Present, Presence::Absent);
+                kept(fellows.into_iter().filter(|name| !is_alias(want, name)), gone)
+            });
             return Ok(Plan::of(gone.into_iter().collect()));
         };
         if let Some(other) = reading.named.of_type::<Host>().find(|other| takes_name(other, want)) {
@@ -57,7 +62,9 @@ impl Provider for Hosts {
         let mut changes = Vec::new();
         if found.addresses != [ip.0] {
             let is: Vec<_> = found.addresses.iter().map(ToString::to_string).collect();
-            changes.push(Change::new(Property::Ip, is.join(", "), ip));
+            let fellows = table.fellows(want.title.as_str(), Some(ip.0));
+            let stay = fellows.into_iter().filter(|_| want.aliases.is_none());
+            changes.push(kept(stay, Change::new(Property::Ip, is.join(", "), ip)));
         }
         if let Some(aliases) = &want.aliases {
             let (is, should) = (sorted(own), names(aliases));
@@ -73,7 +80,10 @@ impl Provider for Hosts {
                 let aliases = aliases.map(|names| names.iter().map(HostName::as_str).collect());
                 table::with(text, want.title.as_str(), ip.0, aliases)
             }
-            _ => table::without(text, want.title.as_str()),
+            _ => {
+                let aliases: Vec<_> = want.aliases.iter().flatten().map(HostName::as_str).collect();
+                table::without(text, want.title.as_str(), &aliases)
+            }
         })?;
         Ok(Applied::default())
     }
@@ -103,6 +113,18 @@ fn takes_name(other: &Host, want: &Host) -> bool {
             .iter()
             .flatten()
             .any(|alias| alias.as_str().eq_ignore_ascii_case(want.title.as_str()))
+}
+
+fn is_alias(want: &Host, name: &str) -> bool {
+    want.aliases.iter().flatten().any(|alias| alias.as_str().eq_ignore_ascii_case(name))
+}
+
+/// Says which names stay where they are, though they shared the line.
+fn kept<'a>(names: impl Iterator<Item = &'a str>, change: Change) -> Change {
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    let note =
+        (!names.is_empty()).then(|| format!("{} on the same line keep their address", names.join(", ")));
+    note.into_iter().fold(change, Change::note)
 }
 
 fn names(aliases: &[HostName]) -> String {

@@ -34,9 +34,11 @@ resource_type! {
     /// A name and its address in `/etc/hosts`. The title is the name. What else the file says stays, comments too; an entry
     /// for the same name with an address of the other family (IPv4, IPv6) is another one, and stays as well.
     Host("host"), titled HostName {
-        /// Whether the name is there. Absent removes it wherever it stands.
+        /// Whether the name is there. Absent removes it wherever it stands, with its `aliases`; other names on its line keep
+        /// their address.
         property ensure: Presence = Presence::Present,
-        /// Its address. Other lines that give the name another address of the same family lose it.
+        /// Its address. Other lines that give the name another address of the same family lose it. Without `aliases`, other
+        /// names on its line keep the address that they have.
         property ip: Option<HostAddress> => "required, unless absent",
         /// Exactly its other names on that line.
         property aliases: Option<Vec<HostName>>,

@@ -32,6 +32,20 @@ impl<'a> Table<'a> {
         self.0.iter().any(|line| line.has(name))
     }
 
+    /// The other names of the name's own lines, as far as their address is not to be `ip`, each once.
+    pub(super) fn fellows(&self, name: &str, ip: Option<IpAddr>) -> Vec<&'a str> {
+        let is_own = |line: &&Line<'_>| line.names[0].eq_ignore_ascii_case(name);
+        let elsewhere = |line: &&Line<'_>| ip.is_none_or(|ip| same_family(line.ip, ip) && line.ip != ip);
+        let names = self.0.iter().filter(is_own).filter(elsewhere).flat_map(|line| &line.names);
+        let mut fellows = Vec::new();
+        for other in names.copied().filter(|other| !other.eq_ignore_ascii_case(name)) {
+            if !fellows.contains(&other) {
+                fellows.push(other);
+            }
+        }
+        fellows
+    }
+
     /// What it says of a name whose address is to be `ip`.
     pub(super) fn find(&self, name: &str, ip: IpAddr) -> Found<'a> {
         let with_name = self.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
@@ -68,6 +82,10 @@ impl<'a> Line<'a> {
         self.names.iter().any(|other| other.eq_ignore_ascii_case(name))
     }
 
+    fn has_others(&self, name: &str) -> bool {
+        self.names.iter().any(|other| !other.eq_ignore_ascii_case(name))
+    }
+
     fn text(&self) -> String {
         format!("{}\t{}{}\n", self.ip, self.names.join(" "), self.comment)
     }
@@ -84,21 +102,25 @@ pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
     a.is_ipv4() == b.is_ipv4()
 }
 
-/// The text with the name on one line of its own, and on no other of that family.
+/// The text with the name on one line of its own, and on no other of that family. Other names of a line keep their address,
+/// unless they are aliases that go with the name.
 pub(super) fn with(text: &str, name: &str, ip: IpAddr, aliases: Option<Vec<&str>>) -> String {
     let table = Table::parse(text);
     let family = table.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
     let own = own(family, name, ip);
-    let kept = || own.map(|line| line.names[1..].to_vec()).unwrap_or_default();
+    let leaves = aliases.is_none() && own.is_some_and(|line| line.ip != ip && line.has_others(name));
+    let stays = own.filter(|_| !leaves);
+    let kept = || stays.map(|line| line.names[1..].to_vec()).unwrap_or_default();
     let names = [name].into_iter().chain(aliases.unwrap_or_else(kept)).collect();
-    let new = Line { ip, names, comment: own.map_or("", |line| line.comment) };
+    let new = Line { ip, names, comment: stays.map_or("", |line| line.comment) };
     let mut placed = false;
     let mut edited = edit(text, |line| {
         if !line.has(name) || !same_family(line.ip, ip) {
             None
         } else if !placed && Some(&line) == own {
             placed = true;
-            Some(new.text())
+            let left = if leaves { line.without(name) } else { String::new() };
+            Some(left + &new.text())
         } else {
             Some(line.without(name))
         }
@@ -110,14 +132,15 @@ pub(super) fn with(text: &str, name: &str, ip: IpAddr, aliases: Option<Vec<&str>
     edited
 }
 
-/// The text without the name: its own lines go, other lines lose it.
-pub(super) fn without(text: &str, name: &str) -> String {
-    edit(text, |line| {
-        if line.names[0].eq_ignore_ascii_case(name) {
-            Some(String::new())
-        } else {
-            line.has(name).then(|| line.without(name))
-        }
+/// The text without the name, nor these aliases on its own lines. Other names keep their address.
+pub(super) fn without(text: &str, name: &str, aliases: &[&str]) -> String {
+    edit(text, |mut line| {
+        let is_own = line.names[0].eq_ignore_ascii_case(name);
+        let goes = |other: &&str| is_own && aliases.iter().any(|alias| other.eq_ignore_ascii_case(alias));
+        line.has(name).then(|| {
+            line.names.retain(|other| !goes(other));
+            line.without(name)
+        })
     })
 }
 
@@ -152,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_name_keeps_its_line_its_aliases_and_its_comment() {
-        let edited = with(TEXT, "web1.acme.example", ip("10.0.0.1"), None);
+        let alone = "10.0.0.9 db # kept\n";
+        assert_eq!(with(alone, "db", ip("10.0.0.1"), None), "10.0.0.1\tdb # kept\n");
+        let edited = with(TEXT, "web1.acme.example", ip("10.0.0.1"), Some(vec!["web1"]));
         assert_eq!(edited, TEXT.replace("127.0.1.1\tweb1.acme.example", "10.0.0.1\tweb1.acme.example"),);
         let edited = with(TEXT, "web1.acme.example", ip("127.0.1.1"), Some(vec!["www"]));
         assert_eq!(edited, TEXT.replace("example web1 ", "example www "));
@@ -171,6 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn other_names_of_a_line_keep_their_address() {
+        let hosts = "127.0.0.1   chef chef localhost localhost4 # all\n::1 chef localhost\n";
+        let edited = with(hosts, "chef", ip("192.168.3.10"), None);
+        assert_eq!(edited, "127.0.0.1\tlocalhost localhost4 # all\n192.168.3.10\tchef\n::1 chef localhost\n");
+        let two = with("10.0.0.1 db a\n10.0.0.2 db b\n", "db", ip("10.0.0.3"), None);
+        assert_eq!(two, "10.0.0.1\ta\n10.0.0.3\tdb\n10.0.0.2\tb\n");
+        assert_eq!(without(hosts, "chef", &["localhost4"]), "127.0.0.1\tlocalhost # all\n::1\tlocalhost\n");
+        let named = |text, name, to: Option<&str>| Table::parse(text).fellows(name, to.map(ip)).join(" ");
+        assert_eq!(named(hosts, "chef", None), "localhost localhost4");
+        assert_eq!(named(hosts, "chef", Some("::1")), "");
+    }
+
+    #[test]
     fn equal_lines_become_one() {
         let edited = with("10.0.0.1 a\n10.0.0.1 a\n", "a", ip("10.0.0.1"), None);
         assert_eq!(edited, "10.0.0.1\ta\n");
@@ -178,9 +216,9 @@ mod tests {
 
     #[test]
     fn a_name_that_goes_goes_everywhere() {
-        let edited = without(TEXT, "db");
+        let edited = without(TEXT, "db", &["primary"]);
         assert!(edited.ends_with("# 10.0.0.9 db\n"), "{edited}");
-        assert!(without(TEXT, "ip6-localhost").contains("\n::1\tlocalhost\n"));
-        assert!(!Table::parse(&without(TEXT, "localhost")).has("localhost"));
+        assert!(without(TEXT, "ip6-localhost", &[]).contains("\n::1\tlocalhost\n"));
+        assert!(!Table::parse(&without(TEXT, "localhost", &[])).has("localhost"));
     }
 }

@@ -47,7 +47,15 @@ fn what_is_as_wanted_needs_nothing() {
 fn each_property_is_seen_and_mended_by_itself() {
     let wanted = host("10.0.0.2", None);
     assert_eq!(changes(&machine(TEXT), &wanted), ["ip: 10.0.0.1 -> 10.0.0.2"]);
-    assert_eq!(mended(TEXT, &wanted), TEXT.replace("10.0.0.1", "10.0.0.2"));
+    assert_eq!(
+        mended(TEXT, &wanted),
+        "127.0.0.1 localhost\n10.0.0.1\tprimary db # the database\n10.0.0.2\tdb.acme.example\n"
+    );
+    let said = trial::changes(&Hosts, &machine(TEXT), &wanted);
+    assert_eq!(said[0].note.as_deref(), Some("`primary`, `db` on the same line keep their address"));
+    let wanted = host("10.0.0.2", Some(&["db", "primary"]));
+    assert_eq!(changes(&machine(TEXT), &wanted), ["ip: 10.0.0.1 -> 10.0.0.2"]);
+    assert_eq!(trial::changes(&Hosts, &machine(TEXT), &wanted)[0].note, None);
     let wanted = host("10.0.0.1", Some(&["db"]));
     assert_eq!(changes(&machine(TEXT), &wanted), ["aliases: db primary -> db"]);
     assert_eq!(mended(TEXT, &wanted), TEXT.replace("primary db", "db"));
@@ -65,6 +73,11 @@ fn a_name_comes_and_goes() {
     );
     let absent = want::<Host>("db.acme.example", &[("ensure", "absent".into())]);
     assert_eq!(changes(&machine(TEXT), &absent), ["ensure: present -> absent"]);
+    assert_eq!(mended(TEXT, &absent), "127.0.0.1 localhost\n10.0.0.1\tprimary db # the database\n");
+    let said = trial::changes(&Hosts, &machine(TEXT), &absent);
+    assert!(said[0].note.as_deref().unwrap().contains("`primary`, `db`"), "{said:?}");
+    let names = Value::from(vec![Value::from("db"), "primary".into()]);
+    let absent = want::<Host>("db.acme.example", &[("ensure", "absent".into()), ("aliases", names)]);
     assert_eq!(mended(TEXT, &absent), "127.0.0.1 localhost\n");
     let alias = want::<Host>("db", &[("ip", "10.0.0.5".into())]);
     assert_eq!(changes(&machine(TEXT), &alias), ["ensure: an alias, of 10.0.0.1 -> present"]);
