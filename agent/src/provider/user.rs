@@ -15,7 +15,9 @@ use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
-use super::{Alias, Applied, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties};
+use super::{
+    Alias, Applied, ChangeKind, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties,
+};
 use crate::system::accounts::{Account, GroupEntry};
 use crate::system::{Accounts, Inspect, Liveness};
 
@@ -269,6 +271,11 @@ fn differences(
     let strays = found.strays.get(&account.name).filter(|strays| !strays.is_empty());
     let stray = |strays: &Vec<String>| Change::new(Property::PurgeSshKeys, strays.join(", "), NO_KEYS);
     changes.extend(strays.map(|strays| stray(strays).unclaimed(authorized_key::givers(account, strays))));
+    if want.manage_home && changes.is_empty() {
+        let words = home::of_another(account, machine)?;
+        let said = |words| Change::new(Property::ManageHome, true, true).kind(ChangeKind::Note).note(words);
+        changes.extend(words.map(said));
+    }
     Ok(changes)
 }
 

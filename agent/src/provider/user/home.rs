@@ -19,12 +19,44 @@ pub(super) fn is_missing(account: &Account, machine: &dyn Inspect) -> Result<boo
     }
     match machine.lstat(Path::new(&account.home))?.map(|stat| stat.kind) {
         None => Ok(true),
-        Some(FileKind::Directory | FileKind::Symlink) => Ok(false),
+        Some(FileKind::Directory) => Ok(false),
+        Some(FileKind::Symlink) => refuse_dead_link(account, machine).map(|()| false),
         Some(FileKind::File | FileKind::Other) => Err(Error::Conflict(format!(
             "the home {} of {} is no directory; remove what is there, or name another `home`",
             account.home, account.name
         ))),
     }
+}
+
+/// Refuses a link in the place of the home that leads to no directory.
+fn refuse_dead_link(account: &Account, machine: &dyn Inspect) -> Result<(), Error> {
+    let path = Path::new(&account.home);
+    let found = machine.stat(path)?.map(|stat| stat.kind);
+    if found == Some(FileKind::Directory) {
+        return Ok(());
+    }
+    let (home, name, target) = (&account.home, &account.name, machine.read_link(path)?);
+    let is = if found.is_some() { "which is no directory" } else { "where there is nothing" };
+    Err(Error::Conflict(format!(
+        "the home {home} of {name} is a link to {}, {is}: make that directory, remove the link, or name another `home`",
+        target.display()
+    )))
+}
+
+/// That a home is another's, so that its user may not even enter it; one of root's that everybody may enter is not.
+pub(super) fn of_another(account: &Account, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    if !account.home.starts_with('/') || account.home == NOWHERE {
+        return Ok(None);
+    }
+    let stat = machine.stat(Path::new(&account.home))?.filter(|stat| stat.uid != account.uid);
+    let stat = stat.filter(|stat| stat.uid != 0 || stat.mode & 0o001 == 0);
+    Ok(stat.map(|stat| {
+        format!(
+            "the home {} belongs to the user id {} and has the mode {:04o}; {} has the id {}: give it to the account by \
+             hand, or leave `manage_home` out",
+            account.home, stat.uid, stat.mode, account.name, account.uid
+        )
+    }))
 }
 
 /// What is left of an account that is gone: its home, with an owner that nobody is.

@@ -359,3 +359,40 @@ fn a_group_that_is_not_there_may_still_come() {
     let plan = plan(&want("alice", &[("groups", vec![Value::from("later")].into())])).unwrap();
     assert_eq!(plan, Plan::Pending("there is no group `later`; manage it too, or name another".to_owned()));
 }
+
+#[test]
+fn a_home_that_is_a_link_to_nowhere_or_to_a_file_is_a_failure() {
+    let double = machine();
+    double.put("/srv/file", "");
+    double.put("/srv/dir/x", "");
+    std::fs::create_dir(double.root.path().join("home")).unwrap();
+    let link = double.root.path().join("home/deploy");
+    for (target, words) in [("/nowhere", "where there is nothing"), ("/srv/file", "which is no directory")] {
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let error = trial::plan(&Users, &double, &managed("/home/deploy")).unwrap_err().to_string();
+        assert!(error.contains(&format!("a link to {target}, {words}")), "{error}");
+        std::fs::remove_file(&link).unwrap();
+    }
+    std::os::unix::fs::symlink("/srv/dir", &link).unwrap();
+    assert_eq!(trial::changes(&Users, &double, &managed("/home/deploy")), []);
+}
+
+#[test]
+fn a_home_of_another_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let double = machine();
+    double.put("/home/deploy/x", "");
+    let home = double.root.path().join("home/deploy");
+    let told = |uid: u32| {
+        std::os::unix::fs::chown(&home, Some(uid), None).unwrap();
+        match trial::plan(&Users, &double, &managed("/home/deploy")).unwrap() {
+            Plan::InSync(said) => said.into_iter().filter_map(|change| change.note).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let said = told(4242);
+    assert!(said[0].contains("/home/deploy belongs to the user id 4242"), "{said:?}");
+    assert_eq!((told(1001), told(0)), (vec![], vec![]), "its own, or one of root's that everybody may enter");
+}
