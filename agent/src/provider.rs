@@ -20,6 +20,7 @@ mod apt_pin;
 mod apt_repository;
 mod archive;
 mod authorized_key;
+mod boot_files;
 mod change;
 #[cfg(test)]
 mod contract;

@@ -1,8 +1,12 @@
 //! `sysctl`: settings of the kernel, compared with `/proc/sys` and with the file that keeps each over a reboot.
 //!
+//! The boot reads a file each, in the order of their names, and has no look afterwards: where the kernel changes one setting with
+//! another, the file that is read later says both.
+//!
 //! A value is written by `tee`, which writes in place: a file of the kernel cannot be replaced by another.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::Sysctl;
@@ -10,8 +14,8 @@ use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use super::edit::{PUBLIC, Texts, put};
-use super::whole_file::make_parents;
-use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
+use super::whole_file::{self, make_parents};
+use super::{Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 
 mod boot;
@@ -49,7 +53,8 @@ impl Provider for Settings {
     }
 
     fn plan(&self, want: &Sysctl, Seen { texts, boot }: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
-        let same = |other: &&Sysctl| other.title.name() == want.title.name() && other.title != want.title;
+        let same =
+            |other: &&Sysctl| other.title.setting() == want.title.setting() && other.title != want.title;
         if let Some(other) = reading.named.of_type::<Sysctl>().find(same) {
             return Err(Error::Conflict(format!(
                 "sysctl[{}] is the same setting: name it once",
@@ -82,10 +87,21 @@ impl Provider for Settings {
             };
             changes.extend((!is.is_same(value)).then(|| Change::new(Property::Value, is, value)));
         }
-        let (is, should) = (kept(&want.title, file), should_be_kept(want));
-        let overruled = boot.overruling(&want.title, value).filter(|_| want.persist);
+        let followers = followers(want, reading.named);
+        let (is, should) = (kept(&want.title, file, &followers), should_be_kept(want));
+        let overruled = boot.overruling(&want.title, value, ours(reading.named)).filter(|_| want.persist);
         if is != should {
-            changes.push(Change::new(Property::Persist, is, should));
+            let change = Change::new(Property::Persist, is, should);
+            let own = file.filter(|file| alone(&want.title, file) == text(&want.title, value, &[]));
+            changes.push(match own.filter(|_| want.persist) {
+                // The catalog has other settings now, which nobody changed here.
+                Some(_) => {
+                    change.kind(ChangeKind::Moved).note("what the kernel sets with it is set after it")
+                }
+                None => change,
+            });
+        } else if let Some(not_own) = not_own(want, reading.machine)? {
+            changes.push(Change::new(Property::Persist, not_own, should));
         } else if let Some(word) = overruled {
             changes.push(Change::new(Property::Persist, word.value, should).note(by_another(&word.path)));
         } else if let Some(word) = boot.overruling_by_hand(&want.title, value).filter(|_| want.persist) {
@@ -198,7 +214,8 @@ fn keep(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
         Some(value) => {
             // A directory of the distribution, which an image may lack.
             make_parents(writing.machine, Path::new(want.title.file()))?;
-            put(writing, want.title.file(), PUBLIC, &text(&want.title, value))
+            let text = text(&want.title, value, &followers(want, writing.named));
+            put(writing, want.title.file(), PUBLIC, &text)
         }
         None => Ok(writing.machine.remove(Path::new(want.title.file()))?),
     }
@@ -209,7 +226,7 @@ fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     let Some(value) = want.value.as_ref().filter(|_| want.persist && want.ensure == Presence::Present) else {
         return Ok(());
     };
-    match Boot::read(writing.machine)?.overruling(&want.title, value) {
+    match Boot::read(writing.machine)?.overruling(&want.title, value, ours(writing.named)) {
         None => Ok(()),
         Some(Word { value: is, path }) => Err(Error::Conflict(format!(
             "the boot sets {is}, {}: take {} out of that file, give it this value, or let its name come before that of {}",
@@ -220,15 +237,47 @@ fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
+/// Whether a file is one of the catalog's own settings.
+fn ours<'a>(named: &Named<'a>) -> impl Fn(&Path) -> bool + use<'a> {
+    let files: BTreeSet<&'a Path> =
+        named.of_type::<Sysctl>().map(|other| Path::new(other.title.file())).collect();
+    move |path| files.contains(path)
+}
+
+/// How the file is not this agent's own, where one is to be there.
+fn not_own(want: &Sysctl, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    if want.persist { whole_file::not_own(machine, want.title.file()) } else { Ok(None) }
+}
+
+/// Other settings that the kernel changes as it is given this one, and whose files the boot reads before: they are set once
+/// more after it, with the value that each has.
+fn followers<'a>(want: &Sysctl, named: &Named<'a>) -> Vec<&'a Sysctl> {
+    let is_undone = |other: &&Sysctl| {
+        other.persist
+            && other.ensure == Presence::Present
+            && want.title.spreads_to(&other.title)
+            && other.title.file() < want.title.file()
+    };
+    let mut all: Vec<_> = named.of_type::<Sysctl>().filter(is_undone).collect();
+    all.sort_unstable_by_key(|other| other.title.name());
+    all
+}
+
+/// A file without the settings that the kernel changes with this one.
+fn alone(key: &SysctlKey, file: &str) -> String {
+    let is_followers = |line: &str| boot::setting(line).is_some_and(|(other, _)| key.spreads_to(&other));
+    file.split_inclusive('\n').filter(|line| !is_followers(line)).collect()
+}
+
 fn by_another(path: &Path) -> String {
     format!("by {}, which is read later", path.display())
 }
 
-fn text(key: &SysctlKey, value: &SysctlValue) -> String {
-    format!(
-        "# Written by holdfast for sysctl[{key}]; what is changed here is undone.\n{} = {value}\n",
-        key.name()
-    )
+fn text(key: &SysctlKey, value: &SysctlValue, followers: &[&Sysctl]) -> String {
+    let line = |key: &SysctlKey, value: &SysctlValue| format!("{} = {value}\n", key.name());
+    let head = format!("# Written by holdfast for sysctl[{key}]; what is changed here is undone.\n");
+    let more = followers.iter().filter_map(|other| Some(line(&other.title, other.value.as_ref()?)));
+    [head, line(key, value)].into_iter().chain(more).collect()
 }
 
 /// The value that is to be kept, or that none is.
@@ -237,15 +286,11 @@ fn should_be_kept(want: &Sysctl) -> Cow<'_, str> {
 }
 
 /// What a file keeps: the value of the key; where it says more, or something else, its lines.
-fn kept<'a>(key: &SysctlKey, file: Option<&'a str>) -> Cow<'a, str> {
+fn kept<'a>(key: &SysctlKey, file: Option<&'a str>, followers: &[&Sysctl]) -> Cow<'a, str> {
     let Some(file) = file else { return NOT_KEPT.into() };
-    let setting = |line: &str| {
-        let (name, value) = line.split_once('=')?;
-        let name = SysctlKey::parse(name.trim())?;
-        (name.name() == key.name()).then(|| SysctlValue::new(value))
-    };
-    match file.lines().find_map(setting) {
-        Some(value) if file == text(key, &value) => value.to_string().into(),
+    let own = file.lines().filter_map(boot::setting).find(|(name, _)| name.name() == key.name());
+    match own {
+        Some((_, value)) if file == text(key, &value, followers) => value.to_string().into(),
         _ => file.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("; ").into(),
     }
 }

@@ -80,6 +80,8 @@ resource_type! {
         property value: Option<SysctlValue> => "required, unless absent",
         /// Whether the value is set at each boot too, by the file `/etc/sysctl.d/99-zz-holdfast-KEY.conf`. Where another file
         /// that the boot reads later sets another value, such as `/etc/sysctl.d/local.conf`, that is a failure which names it.
+        /// Settings of this machine that the kernel changes with it, as `net.ipv4.ip_forward` changes those of each interface, are
+        /// set once more after it.
         property persist: bool = true,
     }
 }
@@ -98,7 +100,7 @@ impl Rules for Sysctl {
     }
 
     fn claims(&self) -> Vec<Claim> {
-        let mut claims = vec![Claim::whole("kernel setting", self.title.name())];
+        let mut claims = vec![Claim::whole("kernel setting", self.title.setting())];
         // Where it is not to be set at boot, the file is removed.
         let file = if self.persist { self.ensure } else { Presence::Absent };
         claims.extend(Claim::whole_file(self.title.file(), file));

@@ -1,14 +1,13 @@
 //! Which value the boot takes: files of all directories in the order of their names, the last one has the last word.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::attribute::SysctlKey;
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use crate::provider::Error;
-use crate::system::{FileKind, Inspect};
+use crate::provider::boot_files::{self, BootFiles};
+use crate::system::Inspect;
 
 /// In the order of systemd-sysctl: of two files of one name, the one in the first directory counts.
 const DIRECTORIES: [&str; 5] =
@@ -20,7 +19,7 @@ const LAST: &str = "/etc/sysctl.conf";
 /// What the boot reads, and what `sysctl --system` reads after that.
 #[derive(Debug, Default)]
 pub(super) struct Boot {
-    files: BTreeMap<OsString, (PathBuf, String)>,
+    files: BootFiles,
     last: String,
 }
 
@@ -32,32 +31,23 @@ pub(super) struct Word {
 }
 
 impl Boot {
-    /// Reads the files. What cannot be read says nothing: a link to `/dev/null` hides the file of its name.
+    /// Reads the files.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
-        let mut boot = Self::default();
-        for directory in DIRECTORIES.map(Path::new) {
-            if !machine.stat(directory)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
-                continue;
-            }
-            for name in machine.list(directory)? {
-                if !name.to_str().is_some_and(|name| name.ends_with(".conf"))
-                    || boot.files.contains_key(&name)
-                {
-                    continue;
-                }
-                let path = directory.join(&name);
-                let text = machine.read_text(&path).ok().flatten().unwrap_or_default();
-                boot.files.insert(name, (path, text));
-            }
-        }
-        boot.last = machine.read_text(Path::new(LAST)).ok().flatten().unwrap_or_default();
-        Ok(boot)
+        let files = boot_files::read(machine, &DIRECTORIES)?;
+        let last = machine.read_text(Path::new(LAST)).ok().flatten().unwrap_or_default();
+        Ok(Self { files, last })
     }
 
-    /// What a file that is read after the one that keeps the key says of it, if that is something else.
-    pub(super) fn overruling(&self, key: &SysctlKey, value: &SysctlValue) -> Option<Word> {
+    /// What a file that is read after the one that keeps the key says of it, if that is something else. What is `ours` is put
+    /// right by the resource that it is of.
+    pub(super) fn overruling(
+        &self,
+        key: &SysctlKey,
+        value: &SysctlValue,
+        ours: impl Fn(&Path) -> bool,
+    ) -> Option<Word> {
         let own = Path::new(key.file()).file_name()?;
-        let after = self.files.iter().filter(|(name, _)| name.as_os_str() > own);
+        let after = self.files.iter().filter(|(name, (path, _))| name.as_os_str() > own && !ours(path));
         let mut words =
             after.filter_map(|(_, (path, text))| Some(Word { value: last(key, text)?, path: path.clone() }));
         words.next_back().filter(|word| !word.value.is_same(value))
@@ -72,13 +62,17 @@ impl Boot {
 
 /// The last value that a text has for a key. A pattern counts only where no file names the key.
 fn last(key: &SysctlKey, text: &str) -> Option<SysctlValue> {
-    let setting = |line: &str| {
-        let line = line.trim();
-        let (name, value) = line.strip_prefix('-').unwrap_or(line).split_once('=')?;
-        let name = SysctlKey::parse(name.trim())?;
-        (name.name() == key.name()).then(|| SysctlValue::new(value))
-    };
-    text.lines().filter(|line| !line.trim_start().starts_with(['#', ';'])).filter_map(setting).next_back()
+    let settings = text.lines().filter_map(setting);
+    let mut own = settings.filter(|(name, _)| name.setting() == key.setting());
+    own.next_back().map(|(_, value)| value)
+}
+
+/// The setting of a line, if it has one.
+pub(super) fn setting(line: &str) -> Option<(SysctlKey, SysctlValue)> {
+    let line = line.trim();
+    let (name, value) = line.strip_prefix('-').unwrap_or(line).split_once('=')?;
+    let name = SysctlKey::parse(name.trim()).filter(|_| !line.starts_with(['#', ';']))?;
+    Some((name, SysctlValue::new(value)))
 }
 
 #[cfg(test)]
@@ -92,7 +86,7 @@ mod tests {
             double.put(path, text);
         }
         let key = SysctlKey::parse("net.ipv4.ip_forward").unwrap();
-        let word = Boot::read(&double).unwrap().overruling(&key, &SysctlValue::new("1"))?;
+        let word = Boot::read(&double).unwrap().overruling(&key, &SysctlValue::new("1"), |_| false)?;
         Some((word.path.display().to_string(), word.value.to_string()))
     }
 
@@ -107,6 +101,9 @@ mod tests {
         ] {
             assert_eq!(overruling(&[(path, off)]), Some((path.to_owned(), "0".to_owned())));
         }
+        let other_name = "/etc/sysctl.d/99-zzz-cis.conf";
+        let by_other_name = overruling(&[(other_name, "net.ipv4.conf.all.forwarding=0\n")]);
+        assert_eq!(by_other_name, Some((other_name.to_owned(), "0".to_owned())));
         assert_eq!(overruling(&[("/etc/sysctl.d/10-local.conf", off), ("/etc/sysctl.d/k8s.txt", off)]), None);
         for same in ["net/ipv4/ip_forward = 1", "#net.ipv4.ip_forward=0", "net.ipv4.conf.all.rp_filter=0"] {
             assert_eq!(overruling(&[("/etc/sysctl.d/k8s.conf", same)]), None, "{same}");

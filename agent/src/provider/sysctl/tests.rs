@@ -215,3 +215,82 @@ fn what_sysctl_system_would_set_is_said() {
         "{plan:?}"
     );
 }
+
+/// A plan among all of these.
+fn plan_among(machine: &Double, all: &[Typed], want: &Sysctl) -> Plan {
+    let named = Named::new(all);
+    let reading =
+        Reading { machine, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
+    Settings.plan(want, &Settings.observe(&[want], reading).unwrap(), reading).unwrap()
+}
+
+#[test]
+fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
+    let machine = Double::new(|_| Some(said("")));
+    machine.put("/proc/sys/net/ipv4/ip_forward", "1\n");
+    machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "0\n");
+    machine.put("/etc/sysctl.d/x", "");
+    let wide: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
+    trial::mend(&Settings, &machine, &wide).unwrap();
+    let eth0 = |value: i64| want::<Sysctl>("net.ipv4.conf.eth0.forwarding", &[("value", value.into())]);
+    let all = [Typed::Sysctl(eth0(0)), Typed::Sysctl(wide.clone())];
+    let mend = |all: &[Typed], want: &Sysctl| {
+        let Plan::Changes(changes) = plan_among(&machine, all, want) else { panic!("in sync") };
+        let named = Named::new(all);
+        let state_dir = machine.root.path();
+        let writing = Writing { machine: &machine, content: &content::Nowhere, named: &named, state_dir };
+        assert!(Settings.apply(want, &changes, writing).unwrap().failed.is_empty());
+        changes
+    };
+    let changes = mend(&all, &wide);
+    assert_eq!((changes.len(), changes[0].kind), (1, ChangeKind::Moved), "nobody's drift: {changes:?}");
+    let path = machine.root.path().join("etc/sysctl.d/99-zz-holdfast-net.ipv4.ip_forward.conf");
+    let text = || std::fs::read_to_string(&path).unwrap();
+    assert!(text().ends_with("\nnet/ipv4/ip_forward = 1\nnet/ipv4/conf/eth0/forwarding = 0\n"), "{}", text());
+    assert_eq!(plan_among(&machine, &all, &wide), Plan::IN_SYNC);
+    // A new value of the one: its own file does not fail for the other's old line, which is written anew.
+    let other = [Typed::Sysctl(eth0(1)), Typed::Sysctl(wide.clone())];
+    machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "1\n");
+    mend(&other, &eth0(1));
+    mend(&other, &wide);
+    assert!(text().ends_with("eth0/forwarding = 1\n"), "{}", text());
+    // A line that others wrote is their doing.
+    machine.put(
+        "/etc/sysctl.d/99-zz-holdfast-net.ipv4.ip_forward.conf",
+        &format!("{}vm.swappiness = 1\n", text()),
+    );
+    assert_eq!(mend(&other, &wide)[0].kind, ChangeKind::Differs);
+    // Without the other one there is one line.
+    machine.put("/etc/sysctl.d/99-zz-holdfast-net.ipv4.conf.eth0.forwarding.conf", "");
+    mend(&[Typed::Sysctl(wide.clone())], &wide);
+    assert!(text().ends_with("\nnet/ipv4/ip_forward = 1\n"), "{}", text());
+}
+
+#[test]
+fn two_names_of_one_setting_are_named_once() {
+    let machine = machine("", None);
+    let two: Sysctl = want("net.ipv4.conf.all.forwarding", &[("value", 0.into())]);
+    let one: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
+    let all = [Typed::Sysctl(one.clone()), Typed::Sysctl(two)];
+    let named = Named::new(&all);
+    let reading = Reading {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: Path::new("/none"),
+    };
+    let refused = Settings.plan(&one, &Settings.observe(&[&one], reading).unwrap(), reading).unwrap_err();
+    assert!(refused.to_string().contains("sysctl[net.ipv4.conf.all.forwarding]"), "{refused}");
+}
+
+#[test]
+fn a_file_that_others_may_write_is_made_this_agents_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = machine("4096 131072 6291456", Some(TEXT));
+    let place = machine.root.path().join(&FILE[1..]);
+    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let said = changes(&machine, &setting(&[]));
+    assert!(said[0].contains("with the mode 0666 -> 4096 131072 6291456"), "{said:?}");
+    trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+    assert_eq!(changes(&machine, &setting(&[])), [""; 0]);
+}

@@ -25,6 +25,34 @@ impl SysctlKey {
         self.path.strip_prefix("/proc/sys/").unwrap_or(&self.path)
     }
 
+    /// The setting itself: the kernel has two names for some.
+    pub fn setting(&self) -> &str {
+        match self.name() {
+            "net/ipv4/conf/all/forwarding" => "net/ipv4/ip_forward",
+            "net/nf_conntrack_max" => "net/netfilter/nf_conntrack_max",
+            "vm/nr_hugepages_mempolicy" => "vm/nr_hugepages",
+            name => name,
+        }
+    }
+
+    /// Whether the kernel changes another setting as it is given this one: of all interfaces, it gives it to each.
+    pub fn spreads_to(&self, other: &Self) -> bool {
+        let of = |family: &str, setting: &str| {
+            let inside = other.name().strip_prefix(family).and_then(|name| name.strip_prefix("/conf/"));
+            inside.and_then(|name| name.rsplit_once('/')).is_some_and(|(_, leaf)| leaf == setting)
+        };
+        let spreads = match self.setting() {
+            "net/ipv4/ip_forward" => {
+                of("net/ipv4", "forwarding") || other.name() == "net/ipv4/conf/all/accept_redirects"
+            }
+            "net/ipv6/conf/all/forwarding" => of("net/ipv6", "forwarding"),
+            "net/ipv6/conf/all/disable_ipv6" => of("net/ipv6", "disable_ipv6"),
+            "net/ipv6/conf/all/addr_gen_mode" => of("net/ipv6", "addr_gen_mode"),
+            _ => false,
+        };
+        spreads && self.setting() != other.setting()
+    }
+
     /// The file that keeps the value over a reboot. It is read after those that distributions and images bring, whose names
     /// begin with `99-` at most, and after `99-sysctl.conf`, which is `/etc/sysctl.conf`; a name that begins with a letter is
     /// read later still.
@@ -107,6 +135,29 @@ mod tests {
             "a.*",
         ] {
             assert!(SysctlKey::read(&bad.into()).unwrap_err().help.is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn some_settings_have_two_names_and_some_change_others() {
+        let of = |text: &str| key(text).setting().to_owned();
+        assert_eq!(of("net.ipv4.conf.all.forwarding"), of("net/ipv4/ip_forward"));
+        assert_ne!(of("net.ipv4.conf.eth0.forwarding"), of("net/ipv4/ip_forward"));
+        let spreads = |one: &str, other: &str| key(one).spreads_to(&key(other));
+        for (one, other) in [
+            ("net.ipv4.ip_forward", "net.ipv4.conf.eth0.forwarding"),
+            ("net.ipv4.conf.all.forwarding", "net.ipv4.conf.all.accept_redirects"),
+            ("net.ipv6.conf.all.forwarding", "net/ipv6/conf/eth0.1/forwarding"),
+            ("net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"),
+        ] {
+            assert!(spreads(one, other) && !spreads(other, one), "{one} and {other}");
+        }
+        for (one, other) in [
+            ("net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"),
+            ("net.ipv4.ip_forward", "net.ipv6.conf.eth0.forwarding"),
+            ("net.ipv4.conf.all.rp_filter", "net.ipv4.conf.eth0.rp_filter"),
+        ] {
+            assert!(!spreads(one, other), "{one} and {other}");
         }
     }
 }
