@@ -6,13 +6,15 @@ use holdfast_catalog::resource::KernelModule;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::edit::{PUBLIC, Texts, put};
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties, whole_file};
 use crate::system::{Inspect, Invocation};
 
 mod kernel;
+mod others;
 mod probe_file;
 
 use kernel::{Kernel, State};
+use others::Others;
 use probe_file::ProbeFile;
 
 /// Modules of the kernel.
@@ -22,6 +24,7 @@ pub struct Modules;
 pub struct Seen {
     texts: Texts,
     kernel: Option<Kernel>,
+    others: Others,
 }
 
 properties! {
@@ -38,7 +41,12 @@ impl Provider for Modules {
 
     fn observe(&self, all: &[&KernelModule], reading: Reading<'_>) -> Result<Seen, Error> {
         let files = all.iter().flat_map(|want| [want.title.load_file(), want.title.probe_file()]);
-        Ok(Seen { texts: Texts::read(reading.machine, files), kernel: Kernel::read(reading.machine)? })
+        let others = Others::read(reading.machine)?;
+        Ok(Seen {
+            texts: Texts::read(reading.machine, files),
+            kernel: Kernel::read(reading.machine)?,
+            others,
+        })
     }
 
     fn plan(&self, want: &KernelModule, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -48,10 +56,19 @@ impl Provider for Modules {
         }
         if let Some(should) = should_persist(want) {
             let is = persists(want, seen.texts.get(want.title.load_file())?);
-            changes.extend((is != should).then(|| Change::new(Property::Persist, is, should)));
+            let is = if is == should {
+                not_as_said(want, &seen.others, reading.machine)?
+            } else {
+                Some(is.to_owned())
+            };
+            changes.extend(is.map(|is| Change::new(Property::Persist, is, should)));
         }
         let text = seen.texts.get(want.title.probe_file())?.unwrap_or_default();
-        changes.extend(ProbeFile::parse(want, text).differences(want, text));
+        let differences = ProbeFile::parse(want, text).differences(want, text);
+        if differences.is_empty() {
+            changes.extend(not_in_force(want, &seen.others, reading.machine)?);
+        }
+        changes.extend(differences);
         let is_there = |path: &str| -> Result<bool, Error> {
             let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
             Ok(reading.machine.stat(folder)?.is_some())
@@ -73,8 +90,10 @@ impl Provider for Modules {
         for (i, change) in changes.iter().enumerate().rev() {
             let done = match change.property {
                 Property::Ensure => load(want, writing),
-                Property::Persist => write(writing, want.title.load_file(), &load_text(want)),
-                Property::Options | Property::Blacklist => configure(want, writing),
+                Property::Persist => write(writing, want.title.load_file(), &load_text(want))
+                    .and_then(|()| lasts(want, writing)),
+                Property::Options => configure(want, writing).and_then(|()| counts(want, writing)),
+                Property::Blacklist => configure(want, writing),
             };
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
@@ -120,6 +139,76 @@ fn should_persist(want: &KernelModule) -> Option<&'static str> {
         (Presence::Present, true) => Some("true"),
         (Presence::Present, false) | (Presence::Absent, true) => Some("false"),
         (Presence::Absent, false) => None,
+    }
+}
+
+/// What another file makes of a module at boot, against the wish.
+fn at_boot<'a>(want: &KernelModule, others: &'a Others) -> Option<&'a Path> {
+    match want.ensure {
+        // Nobody loads at boot what is blacklisted.
+        Presence::Absent if want.blacklist || others.blacklisting(&want.title).is_some() => None,
+        Presence::Absent => others.loading(&want.title),
+        Presence::Present => others.blacklisting(&want.title).filter(|_| want.persist),
+    }
+}
+
+/// How it stands with the boot, though the module's own file is as wanted.
+fn not_as_said(want: &KernelModule, others: &Others, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    let does = if want.ensure == Presence::Absent { "named in" } else { "blacklisted by" };
+    let other = at_boot(want, others).map(|path| format!("{does} {}", path.display()));
+    Ok(match other {
+        None if want.ensure == Presence::Present && want.persist => {
+            whole_file::not_own(machine, want.title.load_file())?
+        }
+        other => other,
+    })
+}
+
+/// What keeps the options from being in force, or lets others say what they are, though the module's own file is as wanted.
+fn not_in_force(
+    want: &KernelModule,
+    others: &Others,
+    machine: &dyn Inspect,
+) -> Result<Option<Change>, Error> {
+    let options = want.options.as_deref().filter(|options| !options.trim().is_empty());
+    let other = options.and_then(|options| others.overruling(&want.title, options));
+    if let Some((option, path)) = other {
+        let is = format!("{option} by {}, which is read later", path.display());
+        return Ok(Some(Change::new(Property::Options, is, options.unwrap_or_default().trim())));
+    }
+    let not_own = whole_file::not_own(machine, want.title.probe_file())?;
+    Ok(not_own.and_then(|is| match options {
+        Some(options) => Some(Change::new(Property::Options, is, options.trim())),
+        None => want.blacklist.then(|| Change::new(Property::Blacklist, is, true)),
+    }))
+}
+
+/// Fails where another file has the boot do otherwise.
+fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
+    let others = Others::read(writing.machine)?;
+    let Some(path) = at_boot(want, &others) else { return Ok(()) };
+    let (title, path) = (&want.title, path.display());
+    Err(Error::Conflict(match want.ensure {
+        Presence::Absent => format!(
+            "`{title}` is loaded at each boot, since {path} names it: take it out of that file, or say blacklist = true"
+        ),
+        Presence::Present => {
+            format!("`{title}` is not loaded at boot, since {path} blacklists it: take that line out")
+        }
+    }))
+}
+
+/// Fails where another file gives an option another value.
+fn counts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
+    let others = Others::read(writing.machine)?;
+    match others.overruling(&want.title, want.options.as_deref().unwrap_or_default()) {
+        None => Ok(()),
+        Some((option, path)) => Err(Error::Conflict(format!(
+            "`{}` is loaded with {option}, by {}, which is read after {}: take it out of that file, or give it this value",
+            want.title,
+            path.display(),
+            want.title.probe_file()
+        ))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::attribute::Presence;
-use super::claim::{Claim, Hold, Standing};
+use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
@@ -61,10 +61,11 @@ resource_type! {
     KernelModule("kernel_module"), titled ModuleName {
         /// Whether it is loaded.
         property ensure: Presence = Presence::Present,
-        /// Whether that is so after each boot too: a module that is wanted is named in `/etc/modules-load.d`, one that is absent is not.
+        /// Whether that is so after each boot too: a module that is wanted is named in `/etc/modules-load.d`, one that is absent is
+        /// not. Where another file has the boot do otherwise, that is a failure which names it.
         property persist: bool = true,
-        /// Its options, such as `"nested=1"`, in `/etc/modprobe.d`. They act when it is loaded the next time. Left alone without it;
-        /// `""` removes them.
+        /// Its options, such as `"nested=1"`, in `/etc/modprobe.d`. They act when it is loaded the next time. Where a file that is
+        /// read later gives one another value, that is a failure which names it. Left alone without it; `""` removes them.
         property options: Option<String>,
         /// Whether it is kept from being loaded by itself, when its hardware is found. Only for a module that is absent.
         property blacklist: bool = false,
@@ -111,7 +112,7 @@ impl Rules for KernelModule {
         // The line that keeps it from being loaded is there or is not, whatever is said of options.
         let has_options = self.options.as_deref().is_some_and(|options| !options.is_empty());
         match has_options || self.blacklist {
-            true => claims.extend(Claim::standing(self.title.probe_file(), Standing::File)),
+            true => claims.extend(Claim::whole_file(self.title.probe_file(), Presence::Present)),
             false => claims.push(Claim::path(self.title.probe_file(), Hold::Content)),
         }
         claims

@@ -155,3 +155,74 @@ fn without_kmod_it_waits() {
     let plan = trial::plan(&Modules, &Double::new(|_| None), &module(&[])).unwrap();
     assert!(matches!(&plan, Plan::Pending(why) if why.contains("kmod")), "{plan:?}");
 }
+
+/// What fails, by property.
+fn failures(machine: &Double, want: &KernelModule) -> Vec<String> {
+    trial::mend(&Modules, machine, want).unwrap().failed.iter().map(|(_, error)| error.to_string()).collect()
+}
+
+#[test]
+fn what_another_file_has_loaded_at_boot_is_not_absent() {
+    for (path, name) in [
+        ("/etc/modules-load.d/other.conf", "snd-usb-audio"),
+        ("/usr/lib/modules-load.d/v.conf", "  snd_usb_audio"),
+        ("/run/modules-load.d/r.conf", "loop\nsnd_usb_audio\n"),
+    ] {
+        let machine = machine(false);
+        machine.put(path, name);
+        let gone = module(&[("ensure", "absent".into())]);
+        for _ in 0..2 {
+            assert_eq!(changes(&machine, &gone), [format!("persist: named in {path} -> false")]);
+            assert!(failures(&machine, &gone)[0].contains(&format!("since {path} names it")));
+        }
+        let unloaded = module(&[("ensure", "absent".into()), ("persist", false.into())]);
+        assert_eq!(changes(&machine, &unloaded), [""; 0]);
+        // The boot passes over what is blacklisted.
+        let kept_out = module(&[("ensure", "absent".into()), ("blacklist", true.into())]);
+        assert_eq!(failures(&machine, &kept_out), [""; 0]);
+        assert_eq!(changes(&machine, &kept_out), [""; 0]);
+    }
+    let machine = machine(false);
+    machine.put("/etc/modules-load.d/other.conf", "# snd-usb-audio\nsnd-usb-audio-x\n");
+    assert_eq!(changes(&machine, &module(&[("ensure", "absent".into())])), [""; 0]);
+}
+
+#[test]
+fn what_another_file_blacklists_is_not_loaded_at_boot() {
+    let machine = machine(true);
+    machine.put("/lib/modprobe.d/vendor.conf", "blacklist snd_usb_audio\n");
+    for _ in 0..2 {
+        assert!(failures(&machine, &module(&[]))[0].contains("/lib/modprobe.d/vendor.conf blacklists it"));
+    }
+    assert_eq!(changes(&machine, &module(&[("persist", false.into())])), ["persist: true -> false"]);
+}
+
+#[test]
+fn an_option_that_a_later_file_gives_another_value_is_not_in_force() {
+    let machine = machine(true);
+    machine.put("/etc/modprobe.d/a.conf", "options snd-usb-audio index=9\n");
+    let want = module(&[("options", "index=2 nrpacks=1".into())]);
+    assert_eq!(failures(&machine, &want), [""; 0]);
+    assert_eq!(changes(&machine, &want), [""; 0], "an earlier file has not the last word");
+    machine.put("/etc/modprobe.d/kvm.conf", "options snd_usb_audio nrpacks=1 index=0\n");
+    for _ in 0..2 {
+        let is = "index=0 by /etc/modprobe.d/kvm.conf, which is read later";
+        assert_eq!(changes(&machine, &want), [format!("options: {is} -> index=2 nrpacks=1")]);
+        assert!(failures(&machine, &want)[0].contains("/etc/modprobe.d/kvm.conf"));
+    }
+}
+
+#[test]
+fn files_that_others_may_write_are_made_this_agents_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let machine = machine(true);
+    let want = module(&[("options", "index=2".into())]);
+    trial::mend(&Modules, &machine, &want).unwrap();
+    for path in [LOAD, PROBE] {
+        let place = machine.root.path().join(path);
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(changes(&machine, &want).len(), 1, "{path}");
+        assert_eq!(failures(&machine, &want), [""; 0]);
+        assert_eq!(changes(&machine, &want), [""; 0]);
+    }
+}

@@ -1,0 +1,94 @@
+//! What other files than a module's own say of it: they are read at boot, and by modprobe, all the same.
+
+use std::path::Path;
+
+use holdfast_catalog::resource::kernel_module::ModuleName;
+
+use crate::provider::Error;
+use crate::provider::boot_files::{self, BootFiles};
+use crate::system::Inspect;
+
+/// In the order of systemd-modules-load. Debian's `/etc/modules` is read by a link in the first of them.
+const LOAD: [&str; 5] = [
+    "/etc/modules-load.d",
+    "/run/modules-load.d",
+    "/usr/local/lib/modules-load.d",
+    "/usr/lib/modules-load.d",
+    "/lib/modules-load.d",
+];
+
+/// In the order of modprobe.
+const PROBE: [&str; 5] = [
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+];
+
+/// The files of all modules.
+#[derive(Debug, Default)]
+pub(super) struct Others {
+    load: BootFiles,
+    probe: BootFiles,
+}
+
+impl Others {
+    pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
+        Ok(Self { load: boot_files::read(machine, &LOAD)?, probe: boot_files::read(machine, &PROBE)? })
+    }
+
+    /// The file that has a module loaded at boot.
+    pub(super) fn loading(&self, module: &ModuleName) -> Option<&Path> {
+        let names = |line: &str| is_of(module, line.trim());
+        let mut files = self.load.values().filter(|(path, _)| path != Path::new(module.load_file()));
+        files.find(|(_, text)| text.lines().any(names)).map(|(path, _)| path.as_path())
+    }
+
+    /// The file that keeps a module from being loaded at boot.
+    pub(super) fn blacklisting(&self, module: &ModuleName) -> Option<&Path> {
+        let mut files = self.probe.values().filter(|(path, _)| path != Path::new(module.probe_file()));
+        let has = |text: &str| text.lines().any(|line| words_of(module, "blacklist", line).is_some());
+        files.find(|(_, text)| has(text)).map(|(path, _)| path.as_path())
+    }
+
+    /// An option of a module that a file gives another value, which is read after the module's own; of an option, the last
+    /// value counts.
+    pub(super) fn overruling<'a>(
+        &'a self,
+        module: &ModuleName,
+        options: &str,
+    ) -> Option<(&'a str, &'a Path)> {
+        let own = Path::new(module.probe_file()).file_name()?;
+        let after = self.probe.iter().filter(|(name, _)| name.as_os_str() > own);
+        let given = after.flat_map(|(_, (path, text))| {
+            let lines = text.lines().filter_map(move |line| words_of(module, "options", line));
+            lines.flatten().map(move |option| (option, path.as_path()))
+        });
+        let given: Vec<_> = given.collect();
+        options.split_ascii_whitespace().find_map(|wanted| {
+            let same = |(option, _): &&(&str, &Path)| parameter(option) == parameter(wanted);
+            given.iter().rev().find(same).filter(|(option, _)| *option != wanted).copied()
+        })
+    }
+}
+
+/// The parameter that an option is of.
+fn parameter(option: &str) -> String {
+    option.split('=').next().unwrap_or_default().replace('-', "_")
+}
+
+fn is_of(module: &ModuleName, name: &str) -> bool {
+    name.replace('-', "_") == module.normal()
+}
+
+/// The words of a line that gives this command about the module.
+fn words_of<'a>(
+    module: &ModuleName,
+    command: &str,
+    line: &'a str,
+) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+    let mut words = line.split_ascii_whitespace();
+    let is_it = words.next() == Some(command) && words.next().is_some_and(|name| is_of(module, name));
+    is_it.then_some(words)
+}
