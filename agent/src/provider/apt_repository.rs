@@ -72,7 +72,12 @@ impl Provider for AptRepositories {
             Presence::Present => Ok(match missing_key(want, reading.machine)? {
                 Some(key) => Plan::Pending(format!("there is no file {key} with the keys that sign it")),
                 None => {
-                    let changes = differences(want, &found);
+                    let mut changes = differences(want, &found);
+                    let not_own = whole_file::not_own(reading.machine, path(want))?;
+                    if changes.iter().all(|change| change.property != Property::Ensure) {
+                        let not_own = not_own.map(|is| Change::new(Property::Ensure, is, Presence::Present));
+                        changes.extend(not_own);
+                    }
                     let keys = if *seen == Seen::Apt { other_keys(want, reading.machine)? } else { None };
                     Plan::of(if changes.is_empty() { keys.into_iter().collect() } else { changes })
                 }
@@ -101,6 +106,13 @@ impl Provider for AptRepositories {
             Liveness::Live => fetch::lists(&sources, writing),
             Liveness::Directory => BTreeMap::new(),
         };
+        if writing.machine.liveness() == Liveness::Live {
+            let fetched: Vec<_> =
+                sources.into_iter().filter(|(name, _)| !refused.contains_key(*name)).collect();
+            let gone = jobs.iter().map(|job| job.want).filter(|want| want.ensure == Presence::Absent);
+            let gone: Vec<_> = gone.filter_map(|want| path(want).rsplit('/').next()).collect();
+            refused.append(&mut fetch::contradictions(&fetched, &gone, writing));
+        }
         jobs.iter().map(|job| settle(job.want, refused.remove(job.want.title.as_str()), writing)).collect()
     }
 

@@ -1,7 +1,8 @@
 //! Package lists of new sources, fetched by apt while their files do not stand in its directory yet.
 //!
 //! The lists of other sources are neither fetched nor removed, so that one that does not answer holds up nobody. Where some
-//! of the new ones fail together, each is tried alone.
+//! of the new ones fail together, each is tried alone. Then apt is asked whether it reads them beside all others: of two sources
+//! that contradict each other it reads none.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +10,19 @@ use std::time::Duration;
 
 use crate::provider::package::{quietly, run_unlocked};
 use crate::provider::{Error, Writing};
-use crate::system::{Access, Inspect as _, Invocation, Machine, System as _};
+use crate::system::{Access, FileKind, Inspect as _, Invocation, Machine, System as _};
 
 /// The program.
 pub const APT: &str = "/usr/bin/apt-get";
+
+/// Where apt looks for sources.
+const PARTS: &str = "/etc/apt/sources.list.d";
+
+/// The largest file of sources that is looked at, in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// As much as is kept of what apt says; all that it reads is listed, and not needed.
+const LIMIT_OF_ANSWER: usize = 64 * 1024;
 
 /// A mirror may be slow, and lists are long.
 const TIMEOUT: Duration = Duration::from_secs(900);
@@ -41,25 +51,89 @@ pub fn lists(sources: &Sources<'_>, writing: Writing<'_>) -> BTreeMap<String, Er
     failed
 }
 
+/// Of these sources, those with which apt would read none any more, and why; `gone` are names of files that go. Where it reads
+/// none without them, they are not to blame.
+pub fn contradictions(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> BTreeMap<String, Error> {
+    let mut refused = BTreeMap::new();
+    if sources.is_empty() || beside_others(sources, gone, writing).is_ok() {
+        return refused;
+    }
+    let mut taken: Vec<(&str, String)> = Vec::new();
+    for one in sources {
+        let with_one: Vec<_> = taken.iter().chain([one]).cloned().collect();
+        match beside_others(&with_one, gone, writing) {
+            Err(error) if beside_others(&taken, gone, writing).is_ok() => {
+                refused.insert(one.0.to_owned(), error);
+            }
+            _ => taken = with_one,
+        }
+    }
+    refused
+}
+
+/// Has apt read these sources and all others of the machine.
+fn beside_others(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> Result<(), Error> {
+    let machine = writing.machine;
+    let is_own = |name: &str| {
+        gone.contains(&name) || sources.iter().any(|(own, _)| name.strip_suffix(".sources") == Some(*own))
+    };
+    let mut files = own_files(sources);
+    if machine.stat(Path::new(PARTS))?.is_some() {
+        for name in machine.list(Path::new(PARTS))? {
+            let Some(name) = name.to_str().filter(|name| !is_own(name)) else { continue };
+            let path = Path::new(PARTS).join(name);
+            if machine.stat(&path)?.is_some_and(|stat| stat.kind == FileKind::File) {
+                let text = machine.read(&path, LIMIT)?.unwrap_or_default();
+                files.push((name.to_owned(), text));
+            }
+        }
+    }
+    staged(&files, writing, |place| {
+        let parts = format!("Dir::Etc::sourceparts={}", place.display());
+        let command = quietly(["apt-get", "-q", "-o", &parts, "indextargets"]).limit(LIMIT_OF_ANSWER);
+        let output = machine.probe(&command)?;
+        if output.succeeded() {
+            return Ok(());
+        }
+        let said = output.last_words();
+        Err(Error::Refused(format!(
+            "beside the other sources of this machine apt would read none, so it is not written: {said}"
+        )))
+    })
+}
+
+/// Names and texts of the files of these sources.
+fn own_files(sources: &Sources<'_>) -> Vec<(String, Vec<u8>)> {
+    sources.iter().map(|(name, text)| (format!("{name}.sources"), text.clone().into_bytes())).collect()
+}
+
 /// In one run of apt, which sees these sources and no others.
 fn together(sources: &Sources<'_>, writing: Writing<'_>) -> Result<(), Error> {
     if sources.is_empty() {
         return Ok(());
     }
+    staged(&own_files(sources), writing, |place| run_unlocked(writing.machine, &update(place)).map(|_| ()))
+}
+
+/// Puts files into a directory of their own for as long as something is done with them.
+fn staged(
+    files: &[(String, Vec<u8>)],
+    writing: Writing<'_>,
+    act: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<(), Error> {
     let state = Machine::open(writing.state_dir)?;
     let place = Path::new(DIRECTORY);
     if state.lstat(place)?.is_some() {
         state.remove_tree(place)?;
     }
     state.make_dir(place, PRIVATE)?;
-    for (name, text) in sources {
-        let path = place.join(format!("{name}.sources"));
+    for (name, text) in files {
         let access = Access { mode: 0o600, ..PRIVATE };
-        let _ = state.stage(&path, access, &mut text.as_bytes())?.commit()?;
+        let _ = state.stage(&place.join(name), access, &mut text.as_slice())?.commit()?;
     }
-    let fetched = run_unlocked(writing.machine, &update(&writing.state_dir.join(&DIRECTORY[1..])));
+    let done = act(&writing.state_dir.join(&DIRECTORY[1..]));
     state.remove_tree(place)?;
-    fetched.map(|_| ())
+    done
 }
 
 fn update(sources: &Path) -> Invocation {

@@ -174,3 +174,74 @@ fn below_another_root_nothing_is_fetched() {
     AptRepositories.apply(&want, &[], writing).unwrap();
     assert!(root.path().join("etc/apt/sources.list.d/example.sources").exists());
 }
+
+/// A machine whose apt reads no sources where two of all that it is shown say something else of their keys.
+fn contradicted() -> Double {
+    let double = Double::new(|invocation| {
+        let command = invocation.command.to_string();
+        if !command.ends_with(" indextargets") {
+            return Some(said(""));
+        }
+        let parts = command.split("sourceparts=").nth(1)?.split(' ').next()?;
+        let texts =
+            std::fs::read_dir(parts).ok()?.map(|entry| std::fs::read_to_string(entry.unwrap().path()));
+        let keys = texts.map(|text| text.unwrap().contains("Signed-By: /etc/other"));
+        let keys: Vec<bool> = keys.collect();
+        let is_one = keys.iter().all(|other| *other == keys[0]);
+        Some(if is_one { said("") } else { failed(100, "E: Conflicting values set for option Signed-By") })
+    });
+    for path in [fetch::APT, KEY, "/etc/other.asc", "/state/kept"] {
+        double.put(path, "");
+    }
+    double
+}
+
+#[test]
+fn a_source_that_contradicts_another_is_not_written() {
+    let double = contradicted();
+    double.put("/etc/apt/sources.list.d/foreign.sources", "Signed-By: /etc/keys.asc\n");
+    let other = repository("example", &[("signed_by", "/etc/other.asc".into())]);
+    for _ in 0..2 {
+        let error = trial::mend(&AptRepositories, &double, &other).unwrap_err().to_string();
+        assert!(error.contains("Conflicting values"), "{error}");
+        assert!(!place(&double, "example").exists());
+    }
+    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    // Its own old file is not in its way.
+    std::fs::remove_file(place(&double, "foreign")).unwrap();
+    trial::mend(&AptRepositories, &double, &other).unwrap();
+    assert_eq!(differs(&double, &other), [""; 0]);
+}
+
+#[test]
+fn of_two_sources_that_contradict_each_other_one_is_written() {
+    let double = contradicted();
+    let wants = [repository("one", &[]), repository("two", &[("signed_by", "/etc/other.asc".into())])];
+    let answers = trial::writing(&double, |writing| {
+        let jobs: Vec<_> = wants.iter().map(|want| Job { want, changes: &[] }).collect();
+        AptRepositories.apply_together(&jobs, writing)
+    });
+    assert!(answers[0].is_ok() && answers[1].is_err(), "{answers:?}");
+    assert!(place(&double, "one").exists() && !place(&double, "two").exists());
+}
+
+#[test]
+fn what_apt_does_not_read_already_is_no_new_sources_fault() {
+    let double = contradicted();
+    double.put("/etc/apt/sources.list.d/a.sources", "Signed-By: /etc/keys.asc\n");
+    double.put("/etc/apt/sources.list.d/b.sources", "Signed-By: /etc/other.asc\n");
+    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    assert!(place(&double, "example").exists());
+}
+
+#[test]
+fn a_file_of_sources_that_others_may_write_is_made_this_agents_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (double, example) = (machine(), repository("example", &[]));
+    trial::mend(&AptRepositories, &double, &example).unwrap();
+    std::fs::set_permissions(place(&double, "example"), std::fs::Permissions::from_mode(0o666)).unwrap();
+    let said = differs(&double, &example);
+    assert!(said[0].starts_with("ensure: present, of ") && said[0].contains("0666"), "{said:?}");
+    trial::mend(&AptRepositories, &double, &example).unwrap();
+    assert_eq!(differs(&double, &example), [""; 0]);
+}
