@@ -124,6 +124,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Whether it has capabilities, as a program may have for the network.
+    pub fn has_capabilities(&self) -> bool {
+        extended::has_capabilities(&self.file)
+    }
+
     /// Its bytes, at most `limit`; `path` is what it is called.
     ///
     /// # Errors

@@ -169,16 +169,27 @@ fn access_changes(
     let number = |name: &SystemName| name.as_str().bytes().all(|b| b.is_ascii_digit());
     if let (Some(owner), Some(_)) = (&want.owner, owners.uid.filter(|uid| *uid != stat.uid)) {
         let is = if number(owner) { stat.uid.to_string() } else { accounts.user_name(stat.uid) };
-        changes.push(Change::new(Property::Owner, is, owner));
+        changes.push(with_lost_bits(Change::new(Property::Owner, is, owner), mode, stat));
     }
     if let (Some(group), Some(_)) = (&want.group, owners.gid.filter(|gid| *gid != stat.gid)) {
         let is = if number(group) { stat.gid.to_string() } else { accounts.group_name(stat.gid) };
-        changes.push(Change::new(Property::Group, is, group));
+        changes.push(with_lost_bits(Change::new(Property::Group, is, group), mode, stat));
     }
 }
 
+/// Says that set-id bits which nobody declares go with the owner: the kernel takes them, since they would give what the old
+/// one put there the rights of the new one.
+fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
+    if mode.is_some() || stat.kind != FileKind::File || stat.mode & 0o6000 == 0 {
+        return change;
+    }
+    let is = Mode(stat.mode);
+    change.note(format!("its set-id bits go with that ({is} now): say `mode` where they are to be there"))
+}
+
 /// Sets owner, group and mode of what stands there, as far as they are in `properties`. A change of owner clears the
-/// set-id bits, so a declared mode is set again; what nobody declares is not, since who it was before may have set it.
+/// set-id bits, so a declared mode is set again; what nobody declares is not, since who it was before may have set it. That it
+/// goes is said by [`with_lost_bits`].
 fn apply_access(
     path: &Path,
     mode: Option<u32>,

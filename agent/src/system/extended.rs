@@ -103,6 +103,11 @@ fn set(file: impl AsFd, name: &CStr, value: &[u8]) -> rustix::io::Result<()> {
     rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())
 }
 
+/// Whether a file gives its program capabilities. What cannot be read has none.
+pub(super) fn has_capabilities(file: impl AsFd) -> bool {
+    value(file, c"security.capability").is_ok_and(|value| value.is_some())
+}
+
 /// The names of all attributes; none where the file system has no such thing.
 fn names(file: impl AsFd) -> rustix::io::Result<Vec<CString>> {
     let mut buffer = vec![0; MOST];

@@ -44,7 +44,19 @@ pub(super) fn plan(
         content_change(want, path, content, opened, reading, &mut changes)?;
     }
     access_changes(want, want.mode.map(|mode| mode.0), owners, accounts, &stat, &mut changes);
+    say_lost_capabilities(path, reading, &mut changes)?;
     Ok(changes)
+}
+
+/// The kernel takes capabilities with the owner, as it takes set-id bits, whatever mode is declared.
+fn say_lost_capabilities(path: &Path, reading: Reading<'_>, changes: &mut [Change]) -> Result<(), Error> {
+    let owned = |change: &&mut Change| matches!(change.property, Property::Owner | Property::Group);
+    let Some(change) = changes.iter_mut().find(owned) else { return Ok(()) };
+    if reading.machine.open(path)?.is_some_and(|opened| opened.has_capabilities()) {
+        let words = "its capabilities go with that: `setcap` gives them again";
+        change.note = Some(change.note.take().map_or(words.to_owned(), |note| format!("{note}; {words}")));
+    }
+    Ok(())
 }
 
 /// A link stands where a file is to be of which nothing says what it holds: in its place there would be an empty one.
