@@ -95,7 +95,16 @@ impl Provider for Keys {
         };
         let others = others(want, writing.named);
         match want.ensure {
-            Presence::Present => place.rewrite(writing, |text| lines::with(text, want, &others))?,
+            Presence::Present => {
+                place.rewrite(writing, |text| lines::with(text, want, &others))?;
+                if let Some(why) = place.home_refusal(writing.machine)? {
+                    let user = &want.user;
+                    return Err(Error::Refused(format!(
+                        "the key stands there, but sshd refuses it: {why}, so others could have written it; give it to \
+                         {user} or root, and take writing from others (`chmod go-w`)"
+                    )));
+                }
+            }
             Presence::Absent => place.rewrite(writing, |text| lines::without(text, want.key.material()))?,
         }
         Ok(Applied::default())

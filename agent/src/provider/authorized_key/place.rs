@@ -76,7 +76,25 @@ impl Place {
                 return Ok(Some(format!("{path} is of user id {} and mode {:04o}", stat.uid, stat.mode)));
             }
         }
-        Ok(None)
+        self.home_refusal(machine)
+    }
+
+    /// Why sshd would read nothing in the home: others can write it. That is not put right here, since a home may be so for a
+    /// reason.
+    pub(super) fn home_refusal(&self, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+        let Some(home) = self.own_dir.as_deref().and_then(|dir| Path::new(dir).parent()) else {
+            return Ok(None);
+        };
+        let refused = |stat: &Stat| {
+            // Debian's sshd lets a group of one's own write.
+            let group_writes = stat.mode & 0o020 != 0 && stat.gid != self.gid;
+            !matches!(stat.uid, uid if uid == 0 || uid == self.uid) || stat.mode & 0o002 != 0 || group_writes
+        };
+        let stat = machine.stat(home)?.filter(refused);
+        let said = |stat: Stat| {
+            format!("the home {} is of user id {} and mode {:04o}", home.display(), stat.uid, stat.mode)
+        };
+        Ok(stat.map(said))
     }
 
     /// Whether it is the user's, or root's and the user can read it.

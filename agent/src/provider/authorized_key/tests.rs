@@ -263,3 +263,25 @@ fn two_resources_do_not_contradict_each_other() {
     let refused = Keys.plan(&key(&[]), &seen, reading).unwrap_err().to_string();
     assert!(refused.contains("authorized_key[restricted]"), "{refused}");
 }
+
+#[test]
+fn a_home_that_others_can_write_is_a_failure_at_each_run() {
+    let Some(machine) = machine() else { return };
+    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    let home = at(&machine, "home/alice");
+    for (owner, group, mode) in [(ALICE, ALICE, 0o777), (4302, ALICE, 0o755), (ALICE, 33, 0o775)] {
+        lchown(&home, Some(owner), Some(group)).unwrap();
+        std::fs::set_permissions(&home, PermissionsExt::from_mode(mode)).unwrap();
+        for _ in 0..2 {
+            let said = changes(&machine, &key(&[]));
+            assert!(said[0].contains("sshd refuses it: the home /home/alice"), "{said:?}");
+            let error = trial::mend(&Keys, &machine, &key(&[])).unwrap_err().to_string();
+            assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
+        }
+    }
+    for (owner, mode) in [(ALICE, 0o775), (0, 0o755)] {
+        lchown(&home, Some(owner), Some(ALICE)).unwrap();
+        std::fs::set_permissions(&home, PermissionsExt::from_mode(mode)).unwrap();
+        assert_eq!(changes(&machine, &key(&[])), [""; 0], "{owner} {mode:o}");
+    }
+}
