@@ -186,6 +186,14 @@ impl Rules for PostgresqlGrant {
 
     fn validate(&self) -> Vec<AttributeError> {
         let mut errors: Vec<_> = self.wrong_privileges().into_iter().chain(self.wrong_object()).collect();
+        let role = self.role.as_str();
+        if role != "public" && role.eq_ignore_ascii_case("public") {
+            let message =
+                format!("`{role}` would be a role of that name, and every role there is is `public`");
+            errors.push(
+                AttributeError::new("role", message).help("write it in small letters: role = \"public\""),
+            );
+        }
         if self.with_grant_option && self.role.as_str() == "public" {
             let error = AttributeError::new("with_grant_option", "`public` cannot grant to others");
             errors.push(error.help("leave `with_grant_option` out, or name a role"));
@@ -258,7 +266,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_the_object_is_refused_with_what_to_do() {
-        let wrong: [&[(&str, &str)]; 8] = [
+        let wrong: [&[(&str, &str)]; 9] = [
+            &[("role", "PUBLIC")],
             &[("privileges", "SELECT")],
             &[("on", "table")],
             &[("on", "all_tables"), ("object", "orders")],

@@ -42,7 +42,37 @@ struct Database {
     owner: String,
     encoding: String,
     locale: String,
+    /// `LC_CTYPE`, which `createdb` may give by itself.
+    #[serde(default)]
+    ctype: Option<String>,
+    /// The locale of another provider than the C library, and that provider's letter.
+    #[serde(default)]
+    provider: Option<String>,
+    #[serde(default)]
+    provider_locale: Option<String>,
     connection_limit: i32,
+}
+
+impl Database {
+    /// The locale in words: one, where all of it is that one.
+    fn locale(&self) -> String {
+        let provider = match self.provider.as_deref() {
+            Some("i") => Some("ICU"),
+            Some("b") => Some("PostgreSQL itself"),
+            _ => None,
+        };
+        if let Some(provider) = provider {
+            return format!("{} by {provider}", self.provider_locale.as_deref().unwrap_or_default());
+        }
+        match self
+            .ctype
+            .as_deref()
+            .filter(|ctype| ServerWord::plain(ctype) != ServerWord::plain(&self.locale))
+        {
+            Some(ctype) => format!("{}, with LC_CTYPE {ctype}", self.locale),
+            None => self.locale.clone(),
+        }
+    }
 }
 
 properties! {
@@ -143,7 +173,9 @@ fn question(all: &[&PostgresqlDatabase]) -> String {
     format!(
         "SELECT json_build_object('databases', (SELECT coalesce(json_object_agg(d.datname, json_build_object(
     'owner', pg_get_userbyid(d.datdba), 'encoding', pg_encoding_to_char(d.encoding),
-    'locale', d.datcollate, 'connection_limit', d.datconnlimit)), '{{}}')
+    'locale', d.datcollate, 'ctype', d.datctype, 'provider', to_jsonb(d)->>'datlocprovider',
+    'provider_locale', coalesce(to_jsonb(d)->>'datlocale', to_jsonb(d)->>'daticulocale'),
+    'connection_limit', d.datconnlimit)), '{{}}')
   FROM pg_database d WHERE d.datname IN ({})),
  'roles', (SELECT coalesce(json_agg(r.rolname), '[]') FROM pg_roles r WHERE r.rolname IN ({})),
  'available', (SELECT coalesce(json_agg(e.name), '[]') FROM pg_available_extensions e WHERE e.name IN ({})));
@@ -194,7 +226,7 @@ fn differences(
         changes.extend((is != should).then(|| Change::new(Property::Extensions, is, should)));
     }
     changes.extend(fixed(Property::Encoding, &database.encoding, Some(&want.encoding)));
-    changes.extend(fixed(Property::Locale, &database.locale, want.locale.as_ref()));
+    changes.extend(fixed(Property::Locale, &database.locale(), want.locale.as_ref()));
     changes
 }
 

@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::postgresql_grant::{GrantObject, PostgresqlPrivilege};
 
 use super::super::server::joined;
-use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
+use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;
 use super::place::Place;
@@ -142,11 +142,21 @@ fn differences(want: &PostgresqlGrant, access: &Access) -> Vec<Change> {
     let wanted = want.each_privilege();
     let held = access.held_on_all(&wanted);
     if !access.objects.is_empty() && !access.holds_any(want) {
-        changes.push(Change::new(Property::Ensure, Presence::Absent, Presence::Present));
+        let change = Change::new(Property::Ensure, Presence::Absent, Presence::Present);
+        let is_new = want.on.is_many() && access.lacks_on_new_alone(&wanted);
+        changes.push(if is_new { change.kind(ChangeKind::Moved) } else { change });
         return changes;
     }
     if held != wanted {
-        let change = Change::new(Property::Privileges, words(&held), words(&wanted));
+        let is_new = want.on.is_many() && access.lacks_on_new_alone(&wanted);
+        let change = if is_new {
+            let held = Some(words(&access.held_on_old(&wanted))).filter(|held| !held.is_empty());
+            let is =
+                held.map_or("not on what is new".to_owned(), |held| format!("{held}, not on what is new"));
+            Change::new(Property::Privileges, is, words(&wanted)).kind(ChangeKind::Moved)
+        } else {
+            Change::new(Property::Privileges, words(&held), words(&wanted))
+        };
         changes.push(match access.lacking(&wanted) {
             Some(note) if want.on.is_many() => change.note(note),
             _ => change,

@@ -72,8 +72,18 @@ fn what_cannot_be_changed_is_said() {
     let Plan::InSync(notes) = plan(&Databases, &other.machine, &wanted).unwrap() else { panic!() };
     assert_eq!(said(&notes), ["encoding: LATIN1 -> UTF8", "locale: C -> de_CH.utf8"]);
     assert!(notes.iter().all(|note| note.note.is_some()));
-    let same = with(Some(json!({})), &[]);
-    assert_eq!(plan(&Databases, &same.machine, &wanted).unwrap(), Plan::IN_SYNC);
+    for same in [json!({}), json!({ "ctype": "de_CH.utf8", "provider": "c" })] {
+        let same = with(Some(same), &[]);
+        assert_eq!(plan(&Databases, &same.machine, &wanted).unwrap(), Plan::IN_SYNC);
+    }
+    for (other, is) in [
+        (json!({ "ctype": "C" }), "de_CH.UTF-8, with LC_CTYPE C"),
+        (json!({ "provider": "i", "provider_locale": "de-CH" }), "de-CH by ICU"),
+    ] {
+        let other = with(Some(other), &[]);
+        let Plan::InSync(notes) = plan(&Databases, &other.machine, &wanted).unwrap() else { panic!() };
+        assert_eq!(said(&notes), [format!("locale: {is} -> de_CH.utf8")]);
+    }
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub struct Access {
 #[derive(Debug, Deserialize)]
 pub struct Object {
     name: String,
+    /// Whether nobody ever granted or revoked anything on it, as on one that was just made.
+    #[serde(default)]
+    untouched: bool,
     held: Held,
 }
 
@@ -121,6 +124,21 @@ impl Access {
     /// The privileges that the role has on every object.
     pub fn held_on_all(&self, wanted: &[PostgresqlPrivilege]) -> Vec<PostgresqlPrivilege> {
         let on_all = |one: &PostgresqlPrivilege| self.objects.iter().all(|object| object.has(*one));
+        wanted.iter().copied().filter(on_all).collect()
+    }
+
+    /// Whether the role lacks privileges only on objects that came since anything was granted.
+    pub fn lacks_on_new_alone(&self, wanted: &[PostgresqlPrivilege]) -> bool {
+        let lacks = |object: &&Object| wanted.iter().any(|one| !object.has(*one));
+        self.objects.iter().filter(lacks).all(|object| object.untouched)
+    }
+
+    /// The privileges that the role has on every object that is not new.
+    pub fn held_on_old(&self, wanted: &[PostgresqlPrivilege]) -> Vec<PostgresqlPrivilege> {
+        let mut old = self.objects.iter().filter(|object| !object.untouched).peekable();
+        let any = old.peek().is_some();
+        let old: Vec<&Object> = old.collect();
+        let on_all = |one: &PostgresqlPrivilege| any && old.iter().all(|object| object.has(*one));
         wanted.iter().copied().filter(on_all).collect()
     }
 

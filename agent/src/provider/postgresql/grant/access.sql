@@ -3,15 +3,15 @@ WITH want(key, role, kind, schema, name) AS (VALUES
 ), asked AS (
   SELECT w.*, n.oid AS namespace, CASE WHEN w.role = 'public' THEN 0::oid ELSE r.oid END AS grantee
   FROM want w LEFT JOIN pg_roles r ON r.rolname = w.role LEFT JOIN pg_namespace n ON n.nspname = w.schema
-), object(key, grantee, name, owner, acl) AS (
-  SELECT a.key, a.grantee, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba))
+), object(key, grantee, name, owner, acl, untouched) AS (
+  SELECT a.key, a.grantee, d.datname, d.datdba, coalesce(d.datacl, acldefault('d', d.datdba)), d.datacl IS NULL
   FROM asked a JOIN pg_database d ON d.datname = a.name WHERE a.kind = 'database'
   UNION ALL
-  SELECT a.key, a.grantee, n.nspname, n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner))
+  SELECT a.key, a.grantee, n.nspname, n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner)), n.nspacl IS NULL
   FROM asked a JOIN pg_namespace n ON n.oid = a.namespace WHERE a.kind = 'schema'
   UNION ALL
   SELECT a.key, a.grantee, c.relname, c.relowner,
-    coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner))
+    coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)), c.relacl IS NULL
   FROM asked a JOIN pg_class c ON c.relnamespace = a.namespace
   WHERE (a.name IS NULL OR c.relname = a.name)
     AND (a.kind IN ('table', 'all_tables') AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -20,7 +20,7 @@ WITH want(key, role, kind, schema, name) AS (VALUES
 SELECT json_object_agg(a.key, json_build_object(
   'role', a.grantee IS NOT NULL,
   'schema', a.namespace IS NOT NULL,
-  'objects', (SELECT coalesce(json_agg(json_build_object('name', o.name, 'held',
+  'objects', (SELECT coalesce(json_agg(json_build_object('name', o.name, 'untouched', o.untouched, 'held',
       (SELECT coalesce(json_object_agg(p.privilege, json_build_object('grantable', p.grantable, 'other', p.other)), '{{}}')
        FROM (SELECT e.privilege_type, bool_or(e.is_grantable),
                min(pg_get_userbyid(e.grantor)::text) FILTER (WHERE e.grantor <> o.owner)

@@ -212,3 +212,18 @@ fn what_is_on_a_database_needs_no_session_in_it() {
     changes(&Grants, &server.machine, &on("schema", &["USAGE"]));
     assert_eq!(server.asked().last().unwrap().variable("PGDATABASE"), "shop");
 }
+
+#[test]
+fn what_came_since_the_last_run_is_nobodys_drift() {
+    let wanted = on("all_tables", &["SELECT", "INSERT"]);
+    let object = |name: &str, untouched: bool, held: &[&str]| json!({ "name": name, "untouched": untouched, "held": held_all(held) });
+    let change = |objects: Vec<serde_json::Value>| {
+        changes(&Grants, &with(json!({ "objects": objects })).machine, &wanted).remove(0)
+    };
+    let old = || object("a", false, &["SELECT", "INSERT"]);
+    let new = change(vec![old(), object("b", true, &[])]);
+    assert_eq!((new.kind, new.is.text()), (ChangeKind::Moved, "SELECT,INSERT, not on what is new"));
+    assert_eq!(new.note.as_deref(), Some("they lack on b"));
+    let revoked = change(vec![old(), object("b", false, &["SELECT"]), object("c", true, &[])]);
+    assert_eq!((revoked.kind, revoked.is.text()), (ChangeKind::Differs, ""), "somebody revoked one");
+}
