@@ -79,7 +79,10 @@ impl Provider for Choices {
             return Ok(Plan::Pending(format!("{path} is no alternative of `{name}`, which are: {known}")));
         }
         let chosen = group.chosen();
-        let link = link(group, name, reading.machine)?;
+        let link = match link(group, name, reading.machine)? {
+            None => astray(group, reading.machine)?,
+            link => link,
+        };
         let is_wanted = match (&want.path, &chosen) {
             (AlternativePath::Auto, Chosen::Best) => true,
             (AlternativePath::Path(path), Chosen::ByHand(is)) => path.as_str() == *is,
@@ -122,6 +125,30 @@ impl Provider for Choices {
     fn left<'a>(&self, want: &'a Alternatives) -> Left<'a> {
         vec![("path".into(), want.path.to_string().into())]
     }
+}
+
+/// What is wrong with a name that follows the choice. One whose file is not there, as a manual of a machine without manuals,
+/// is led nowhere; what is no link, update-alternatives leaves alone.
+fn astray(group: &Group, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    for (link, name, target) in group.following() {
+        if machine.stat(Path::new(target))?.is_none() {
+            continue;
+        }
+        let own = Path::new("/etc/alternatives").join(name);
+        for (at, to) in [(Path::new(link), own.as_path()), (own.as_path(), Path::new(target))] {
+            match machine.lstat(at)?.map(|stat| stat.kind) {
+                None => return Ok(Some(format!("{} is not there", at.display()))),
+                Some(FileKind::Symlink) => {
+                    let is = machine.read_link(at)?;
+                    if is != to {
+                        return Ok(Some(format!("{} leads to {}", at.display(), is.display())));
+                    }
+                }
+                Some(_) => break,
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// What is wrong with the common name itself, which should lead to the choice.

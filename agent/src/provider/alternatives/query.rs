@@ -16,6 +16,8 @@ pub struct Group {
     pub(super) followers: Vec<(String, String)>,
     /// What can be chosen.
     pub(super) paths: Vec<String>,
+    /// Of each choice, in their order, what the names that follow lead to.
+    led: Vec<Vec<(String, String)>>,
     is_auto: bool,
     best: String,
 }
@@ -42,7 +44,11 @@ impl fmt::Display for Chosen<'_> {
 
 impl Group {
     pub(super) fn parse(text: &str) -> Self {
-        let mut group = Self { followers: followers(text), ..Self::default() };
+        let mut blocks = text.split("\n\n");
+        let followers_of_all = followers(blocks.next().unwrap_or_default());
+        let mut group = Self { followers: followers_of_all, ..Self::default() };
+        group.led =
+            blocks.filter(|block| block.trim_start().starts_with("Alternative: ")).map(followers).collect();
         for (word, value) in text.lines().filter_map(|line| line.split_once(": ")) {
             let value = value.trim();
             match word {
@@ -61,6 +67,15 @@ impl Group {
         self.paths.iter().any(|other| other == path)
     }
 
+    /// The paths of the names that follow what is chosen, each with its name and what it is led to.
+    pub(super) fn following(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+        let chosen = self.paths.iter().zip(&self.led).find(|(path, _)| **path == self.value);
+        chosen.into_iter().flat_map(|(_, led)| led).filter_map(|(name, target)| {
+            let (_, link) = self.followers.iter().find(|(other, _)| other == name)?;
+            Some((link.as_str(), name.as_str(), target.as_str()))
+        })
+    }
+
     pub(super) fn chosen(&self) -> Chosen<'_> {
         match (self.is_auto, self.value == self.best) {
             (true, true) => Chosen::Best,
@@ -70,10 +85,9 @@ impl Group {
     }
 }
 
-/// The list of `Slaves:`, which stands again below each choice.
-fn followers(text: &str) -> Vec<(String, String)> {
-    let head = text.split("\n\n").next().unwrap_or_default();
-    let list = head.lines().skip_while(|line| *line != "Slaves:").skip(1);
+/// The list of `Slaves:` of one block: the first has their paths, that of each choice what they lead to.
+fn followers(block: &str) -> Vec<(String, String)> {
+    let list = block.lines().skip_while(|line| *line != "Slaves:").skip(1);
     let pairs = list.map_while(|line| line.strip_prefix(' ')?.split_once(' '));
     pairs.map(|(name, path)| (name.to_owned(), path.to_owned())).collect()
 }

@@ -100,3 +100,27 @@ fn what_no_package_has_brought_may_still_come() {
     assert!(pending("editor", "/usr/bin/emacs").contains("/bin/nano, /usr/bin/vim.tiny"));
     assert!(pending("nothing", "auto").contains("no alternatives `nothing`"));
 }
+
+#[test]
+fn a_name_that_follows_and_leads_elsewhere_is_drift() {
+    let machine = machine(QUERY);
+    let wanted = want("editor", &[("path", "auto".into())]);
+    let said = || trial::said(&trial::changes(&Choices, &machine, &wanted));
+    let page = "/usr/share/man/man1/nano.1.gz";
+    assert_eq!(said(), [""; 0], "there is no manual that it could lead to");
+    machine.put(page, "");
+    let link = machine.root.path().join("usr/share/man/man1/editor.1.gz");
+    let own = machine.root.path().join("etc/alternatives/editor.1.gz");
+    assert_eq!(said(), ["path: /usr/share/man/man1/editor.1.gz is not there -> auto"]);
+    std::os::unix::fs::symlink("/etc/alternatives/editor.1.gz", &link).unwrap();
+    assert_eq!(said(), ["path: /etc/alternatives/editor.1.gz is not there -> auto"]);
+    std::fs::create_dir_all(own.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/elsewhere", &own).unwrap();
+    assert_eq!(said(), ["path: /etc/alternatives/editor.1.gz leads to /elsewhere -> auto"]);
+    std::fs::remove_file(&own).unwrap();
+    std::os::unix::fs::symlink(page, &own).unwrap();
+    assert_eq!(said(), [""; 0]);
+    std::fs::remove_file(&link).unwrap();
+    std::fs::write(&link, "").unwrap();
+    assert_eq!(said(), [""; 0], "update-alternatives replaces no file");
+}
