@@ -1,8 +1,11 @@
 //! What one line of an INI file is by itself.
 
+/// A byte order mark, which some editors put before the first line and the programs that read it pass over.
+pub(super) const MARK: char = '\u{feff}';
+
 /// The name in a section's header.
 pub(super) fn header(text: &str) -> Option<&str> {
-    let (name, rest) = text.trim().strip_prefix('[')?.rsplit_once(']')?;
+    let (name, rest) = text.trim_start_matches(MARK).trim().strip_prefix('[')?.rsplit_once(']')?;
     let rest = rest.trim_start();
     (rest.is_empty() || is_comment(rest)).then_some(name.trim())
 }

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::IniSetting;
 use holdfast_catalog::resource::attribute::Presence;
 
 use super::extent;
-use super::line::{header, indent, is_comment};
+use super::line::{MARK, header, indent, is_comment};
 use crate::provider::edit::Lines;
 
 /// A setting that stands in the file.
@@ -114,7 +114,7 @@ fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<Setting<'a
 /// Where the value begins in a line that has the key. A key may stand alone: its value is empty.
 fn value_at(want: &IniSetting, text: &str) -> Option<usize> {
     let sign = want.separator.trim();
-    let body = text.trim_start();
+    let body = text.trim_start_matches(MARK).trim_start();
     let rest = body.strip_prefix(want.key.as_str())?;
     let after = rest.trim_start();
     let value = if sign.is_empty() {

@@ -225,3 +225,11 @@ fn a_directory_that_is_not_there_may_still_come() {
     assert!(matches!(plan("present"), Plan::Pending(_)));
     assert_eq!(plan("absent"), Plan::IN_SYNC);
 }
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    let a = [("section", Value::from("a")), ("key", "x".into()), ("value", 2.into())];
+    assert_eq!(text("\u{feff}[a]\nx=1\n", &a), "\u{feff}[a]\nx=2\n");
+    let first = [("key", Value::from("x")), ("value", 2.into())];
+    assert_eq!(text("\u{feff}x=1\n[a]\n", &first), "\u{feff}x=2\n[a]\n");
+}
