@@ -27,7 +27,7 @@ pub struct Invocation {
     pub command: Command,
     /// The working directory; `/` without it.
     pub cwd: Option<PathBuf>,
-    /// The user it runs as, with that user's groups; the agent's own without it.
+    /// The user it runs as, with that user's groups and without the agent's terminal; the agent's own without it.
     pub user: Option<String>,
     /// Variables beside `PATH`, `LANG=C.UTF-8` and `HOME`.
     pub environment: Vec<(String, Secret)>,

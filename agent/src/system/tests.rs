@@ -90,6 +90,23 @@ fn what_is_staged_and_dropped_leaves_no_trace() {
 }
 
 #[test]
+fn whoever_else_a_command_runs_as_has_a_session_without_a_terminal() {
+    if !am_root() {
+        return;
+    }
+    let machine = Machine::open(Path::new("/")).unwrap();
+    let session = |user: Option<&str>| {
+        let mut invocation = Invocation::new(["sh", "-c", "cut -d' ' -f5,6 /proc/$$/stat; echo $$"]);
+        invocation.user = user.map(ToOwned::to_owned);
+        machine.probe(&invocation).unwrap().text().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let own = session(None);
+    assert!(own[0] == own[2] && own[1] != own[2], "a group of its own, in the agent's session: {own:?}");
+    let theirs = session(Some("nobody"));
+    assert!(theirs[0] == theirs[2] && theirs[1] == theirs[2], "a session of its own: {theirs:?}");
+}
+
+#[test]
 fn what_a_killed_run_left_is_swept_and_nothing_else() {
     let (dir, machine) = root();
     for name in [".holdfast-0123456789abcdef", ".holdfast-notes", ".holdfast-0123456789abcdeg"] {
