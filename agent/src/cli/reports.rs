@@ -22,10 +22,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
-    anyhow::ensure!(place.state_dir.symlink_metadata().is_ok(), identity::Error::NotEnrolled);
+    // What may not be looked at may well be there.
+    let seen = StateDir::look(&place.state_dir)?;
+    anyhow::ensure!(seen.is_there(), identity::Error::NotEnrolled);
     let changes = arguments.retry || arguments.clear;
-    let open = if changes { StateDir::open } else { StateDir::look };
-    let state = open(&place.state_dir)?;
+    let state = if changes { StateDir::open(&place.state_dir)? } else { seen };
     let spool = Spool::open(&state)?;
     if arguments.retry {
         let _lock = state.lock()?;
