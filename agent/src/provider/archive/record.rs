@@ -1,7 +1,8 @@
 //! What was unpacked, kept in the agent's own state, where nobody else can write: each member with its kind, permission bits and
 //! content. By it the next run sees what was changed in place.
 //!
-//! A file is hashed only where its size is right and it was touched since: the kernel sets that time, and nobody can set it back.
+//! A file is hashed only where its size is right, and it was touched since or others than root can write it or its directory: the
+//! kernel sets that time, and nobody can set it back, but who maps a file into memory changes it and leaves the time as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -156,6 +157,7 @@ impl Record {
     /// What was changed in place since. What was added is not looked at, nor what others manage.
     pub fn drift(&self, want: &Archive, friends: &Friends<'_>, machine: &dyn Inspect) -> Drift {
         let mut drift = Drift::default();
+        let mut open = OpenDirectories::default();
         for (path, member) in &self.members {
             if is_ignored(want, path) {
                 continue;
@@ -166,7 +168,7 @@ impl Record {
                 let Ok(Some(stat)) = machine.lstat(&at) else { continue };
                 Ok(Ok(stat))
             } else {
-                member.look(&at, machine)
+                member.look(&at, open.has(path), machine)
             };
             let stat = match found {
                 Ok(Ok(stat)) => stat,
@@ -179,6 +181,7 @@ impl Record {
                     continue;
                 }
             };
+            open.note(path, &stat);
             let has_mode =
                 stat.kind != FileKind::Symlink && !theirs.mode && (want.mode.is_none() || !path.is_empty());
             if has_mode && stat.mode != member.mode {
@@ -198,7 +201,7 @@ impl Record {
     /// Notes when each file was last touched that is right now, so that it need not be read again until it is touched.
     pub fn refresh(&mut self, want: &Archive, machine: &dyn Inspect) {
         for (path, member) in &mut self.members {
-            let found = member.look(&below(want, path), machine);
+            let found = member.look(&below(want, path), true, machine);
             if let (What::File { touched, .. }, Ok(Ok(stat))) = (&mut member.what, found) {
                 *touched = Some((stat.times.changed, stat.times.changed_nanos));
             }
@@ -219,15 +222,22 @@ impl Member {
         Ok(Self { mode: stat.mode, what })
     }
 
-    /// What stands at its place, if it is this; else what is wrong, in words.
-    pub fn look(&self, path: &Path, machine: &dyn Inspect) -> Result<Result<Stat, &'static str>, Error> {
-        let is_touched = |stat: &Stat| match &self.what {
+    /// What stands at its place, if it is this; else what is wrong, in words. Whether others than root can write the directory
+    /// that it is in decides with what is known of the file whether it must be read.
+    fn look(
+        &self,
+        path: &Path,
+        is_open: bool,
+        machine: &dyn Inspect,
+    ) -> Result<Result<Stat, &'static str>, Error> {
+        let must_be_read = |stat: &Stat| match &self.what {
             What::File { size, touched, .. } => {
-                stat.size == *size && *touched != Some((stat.times.changed, stat.times.changed_nanos))
+                let was_touched = *touched != Some((stat.times.changed, stat.times.changed_nanos));
+                stat.size == *size && (was_touched || is_open || is_written_by_others(stat))
             }
             _ => false,
         };
-        let Some((stat, opened)) = machine.open_if(path, &is_touched)? else {
+        let Some((stat, opened)) = machine.open_if(path, &must_be_read)? else {
             return Ok(Err("is not there"));
         };
         let is_right = match (&self.what, stat.kind) {
@@ -241,6 +251,29 @@ impl Member {
         };
         Ok(if is_right { Ok(stat) } else { Err("differs") })
     }
+}
+
+/// Directories of an archive that others than root can write, met before what is in them.
+#[derive(Default)]
+struct OpenDirectories<'a>(BTreeSet<&'a str>);
+
+impl<'a> OpenDirectories<'a> {
+    fn note(&mut self, path: &'a str, stat: &Stat) {
+        if stat.kind == FileKind::Directory && is_written_by_others(stat) {
+            self.0.insert(path);
+        }
+    }
+
+    /// Whether a member stands in one.
+    fn has(&self, path: &str) -> bool {
+        let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+        self.0.contains(dir)
+    }
+}
+
+/// Whether others than the agent's own user can write it.
+fn is_written_by_others(stat: &Stat) -> bool {
+    stat.uid != own().0 || stat.mode & 0o022 != 0
 }
 
 /// The agent's own user and group, root on a machine.

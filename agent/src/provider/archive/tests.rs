@@ -1,6 +1,6 @@
 //! Archives on the machine that the tests run on, in directories of their own.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
 use holdfast_catalog::hash::ContentHash;
@@ -324,6 +324,31 @@ fn modes_and_owners_that_nobody_declares_are_those_of_the_archive_and_of_root() 
     let names: Vec<_> = said(&mut bench).into_iter().map(|(property, _)| property).collect();
     assert_eq!(names, ["mode", "owner", "group"]);
     sh(&bench, "test \"$(stat -c '%a %u %g' app app/bin app/bin/app | sort -u)\" = '755 0 0'");
+}
+
+#[test]
+fn files_that_others_can_write_are_read_at_each_run_whatever_their_times_say() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for (owner, is_seen) in [("0", false), ("1", true)] {
+        let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
+        add(&mut bench, "a.tgz", &[("strip", 1.into()), ("owner", owner.into())]);
+        succeeds(&mut bench);
+        sh(&bench, "printf 'evi\\n' >app/bin/app");
+        // A store through a mapping changes the bytes and leaves this time as it was.
+        let stat = std::fs::metadata(path(&bench, "app/bin/app")).unwrap();
+        let record =
+            std::fs::read_dir(bench.state().join("archives")).unwrap().next().unwrap().unwrap().path();
+        let mut json: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        let touched = &mut json["members"]["bin/app"]["what"]["file"]["touched"];
+        assert!(touched.is_array(), "{touched}");
+        *touched = serde_json::json!([stat.ctime(), stat.ctime_nsec()]);
+        std::fs::write(&record, json.to_string()).unwrap();
+        let said = said(&mut bench);
+        assert_eq!(!said.is_empty(), is_seen, "{owner}: {said:?}");
+        assert_eq!(bench.read("app/bin/app").as_deref() == Some("one\n"), is_seen, "{owner}");
+    }
 }
 
 #[test]
