@@ -18,19 +18,19 @@ resource_type! {
         property remote: Option<GitRemote> => "required, unless absent",
         /// The branch, tag or commit (its whole id) that is checked out. A branch is asked for at each run and followed as it moves; while the remote cannot be reached, the checkout stays as it is and the run says so. A tag or commit that is here needs no network.
         property revision: Option<GitRevision> => "required, unless absent",
-        /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own.
+        /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own. What is said of a checkout is what git says as this user, who can make it say anything: what they must not change is no checkout of theirs.
         parameter user: Option<SystemName> => "`\"root\"`",
         /// Fetches so many commits of history only.
         parameter depth: Option<u32> => "all history",
         /// Checks out submodules, too, as the revision names them.
         property submodules: bool = false,
-        /// Throws local changes of files that git knows away, as drift: those of submodules too where these are checked out, of execute bits, and of files that git was told to pass over (`--assume-unchanged`, `--skip-worktree`). Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.
+        /// Throws local changes of files that git knows away, as drift: those of submodules too where these are checked out, of execute bits, and of files that git was told to pass over (`--assume-unchanged`, `--skip-worktree`, a sparse checkout). Without it they are only said, and stop a change of revision that would overwrite them. Files that git does not know are left, but where the revision has one of that name.
         property force: bool = false,
         /// The private key for ssh, readable for `user`. The host's own key must be known already (`known_hosts`).
         parameter identity: Option<AbsolutePath>,
         /// Headers that are sent to the remote, such as `Authorization`; they may be secret, and go over https only.
         parameter headers: BTreeMap<String, Secret>,
-        /// How long one command of git may take; asking a remote what it has takes a minute at most.
+        /// How long one command of git may take; asking a remote what it has takes a minute at most, and so does a look at what is there.
         parameter timeout: Seconds = Seconds(600),
     }
 }

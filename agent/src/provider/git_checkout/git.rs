@@ -1,7 +1,8 @@
 //! The `git` of one repository: how it is called, and what it is asked.
 //!
-//! It runs as the user whose repository it is, asks nobody for a password, and runs no hook and no command that the
-//! repository names. What begins with `-` never reaches it; secrets go by its environment.
+//! It runs as the user whose repository it is, asks nobody for a password, and runs no hook that the repository names. By no
+//! setting of the repository another directory, other objects or fewer files are looked at than are meant. What begins with
+//! `-` never reaches it; secrets go by its environment.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,13 +12,19 @@ use holdfast_catalog::resource::attribute::{AbsolutePath, GitRemote, Secret, Sys
 use holdfast_catalog::value::Sensitive;
 
 use crate::provider::{Error, Reading, Writing};
-use crate::system::{Invocation, Output};
+use crate::system::{Exit, Invocation, Output};
 
 /// Settings that are stronger than those of the repository.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 15] = [
     "core.hooksPath=/dev/null",
     "core.fileMode=true",
     "core.fsmonitor=false",
+    "core.sparseCheckout=false",
+    "core.useReplaceRefs=false",
+    "core.commitGraph=false",
+    "core.ignoreStat=false",
+    "core.checkStat=default",
+    "core.trustctime=true",
     "protocol.ext.allow=never",
     "advice.detachedHead=false",
     "gc.autoDetach=false",
@@ -28,6 +35,18 @@ const SETTINGS: [&str; 9] = [
 
 /// How long a remote may take to say what its branches and tags are: one that is away must not hold up the run.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a look may take that reads the files of a checkout, and one that reads nothing but git's own. Whoever owns it
+/// can make git wait for ever, and the run with it.
+const FILES_TIMEOUT: Duration = Duration::from_secs(60);
+const OWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What reads the files of a checkout, or asks a remote.
+const SLOW: [&str; 4] = ["ls-files", "ls-remote", "status", "submodule"];
+
+/// The variables by which git takes the checkout for what it is, whatever its settings say: the repository is here, and so
+/// are the files.
+const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
 
 /// How a repository is reached, and as whom.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +101,7 @@ impl<'a> Git<'a> {
         let mut invocation = Invocation::new(words)
             .variable("GIT_TERMINAL_PROMPT", "0")
             .variable("GIT_CONFIG_NOSYSTEM", "1")
+            .variable("GIT_NO_REPLACE_OBJECTS", "1")
             .variable("GIT_SSH_COMMAND", &ssh(self.access.identity))
             .timeout(self.access.timeout)
             .stoppable()
@@ -89,6 +109,14 @@ impl<'a> Git<'a> {
         if matches!(self.may, May::Look(_)) {
             // A look must not even refresh the index.
             invocation = invocation.variable("GIT_OPTIONAL_LOCKS", "0");
+            let is_slow = arguments.first().is_some_and(|word| SLOW.contains(word));
+            let most = if is_slow { FILES_TIMEOUT } else { OWN_TIMEOUT };
+            invocation = invocation.timeout(self.access.timeout.min(most));
+        }
+        if arguments.first() != Some(&"init") {
+            for (name, value) in HERE {
+                invocation = invocation.variable(name, value);
+            }
         }
         let secret = self.secret_settings();
         invocation = invocation.variable("GIT_CONFIG_COUNT", &secret.len().to_string());
@@ -142,10 +170,14 @@ impl<'a> Git<'a> {
         hurried.run(&[&words, names].concat())
     }
 
-    /// What git printed; none where it failed.
+    /// What git printed; none where it says no. What it did not come to say is an error.
     pub fn ask(&self, arguments: &[&str]) -> Result<Option<String>, Error> {
         let output = self.try_run(arguments)?;
-        Ok(output.succeeded().then(|| output.text().trim_end().to_owned()))
+        match output.exit {
+            Exit::Code(0) => Ok(Some(output.text().trim_end().to_owned())),
+            Exit::Code(_) => Ok(None),
+            _ => Err(failed(arguments, &output)),
+        }
     }
 
     /// The commit that is checked out; none where there is none yet.
@@ -174,7 +206,8 @@ impl<'a> Git<'a> {
         if submodules {
             // The path of a submodule is the repository's word: it is printed, and never a part of a command.
             let each = format!(
-                "printf '\\0%s\\0' \"$displaypath\" && git status --porcelain -z {}",
+                "printf '\\0%s\\0' \"$displaypath\" && \
+                 GIT_NO_REPLACE_OBJECTS=1 GIT_WORK_TREE=. git status --porcelain -z {}",
                 quiet.join(" ")
             );
             let text = self.run(&["submodule", "--quiet", "foreach", "--recursive", &each])?;
@@ -183,11 +216,9 @@ impl<'a> Git<'a> {
         Ok(files)
     }
 
-    /// Files whose changes git was told to pass over. What a sparse checkout leaves out is no such file.
+    /// Files whose changes git was told to pass over. What a sparse checkout leaves out is among them: no resource asks for one.
     fn passed_over(&self) -> Result<Vec<String>, Error> {
-        let is_sparse = self.ask(&["config", "--type=bool", "--get", "core.sparseCheckout"])?;
-        let is_sparse = is_sparse.as_deref() == Some("true");
-        let is_hidden = |tag: u8| tag.is_ascii_lowercase() || tag == b'S' && !is_sparse;
+        let is_hidden = |tag: u8| tag.is_ascii_lowercase() || tag == b'S';
         let text = self.run(&["ls-files", "-v", "-z"])?;
         let entry = |entry: &str| {
             let path = entry.get(2..).filter(|_| is_hidden(entry.as_bytes()[0]))?;
@@ -323,6 +354,36 @@ mod tests {
         assert_eq!((variable("GIT_TERMINAL_PROMPT"), variable("GIT_CONFIG_COUNT")), ("0".into(), "2".into()));
         let command = invocation.command.to_string();
         assert!(command.contains("core.hooksPath=/dev/null") && command.ends_with(" fetch"), "{command}");
+    }
+
+    #[test]
+    fn a_look_is_over_soon_whatever_the_owner_of_a_checkout_does() {
+        let double = Double::new(|invocation| {
+            let exit = Exit::TimedOut(invocation.timeout);
+            Some(Output { exit, stdout: Vec::new(), stderr: Vec::new() })
+        });
+        let remote = GitRemote::read(&"https://h/x".into()).unwrap();
+        let headers = BTreeMap::new();
+        let access = Access { timeout: Duration::from_secs(600), ..Access::plain(&remote, &headers) };
+        let named = crate::provider::Named::new(&[]);
+        let reading = Reading {
+            machine: &double,
+            content: &crate::content::Nowhere,
+            named: &named,
+            state_dir: double.root.path(),
+        };
+        let git = Git::new(access, Path::new("/srv"), May::Look(reading));
+        let timeout = |words: &[&str]| git.invocation(words).timeout.as_secs();
+        assert_eq!((timeout(&["rev-parse", "HEAD"]), timeout(&["for-each-ref"])), (10, 10));
+        assert_eq!((timeout(&["status"]), timeout(&["submodule", "status"])), (60, 60));
+        // What was not said is no answer: another remote, no commit, no branch.
+        for asked in [git.remote(), git.head(), git.branch()] {
+            assert!(asked.unwrap_err().to_string().contains("timeout of 10 s"));
+        }
+        trial::writing(&double, |writing| {
+            let git = Git::new(access, Path::new("/srv"), May::Change(writing));
+            assert_eq!(git.invocation(&["checkout"]).timeout.as_secs(), 600);
+        });
     }
 
     #[test]

@@ -298,6 +298,22 @@ fn what_is_hidden_from_git_is_a_local_change() {
     sh(&bench, "chmod 755 app/file");
     changes(&mut bench, "force", Cause::Corrective);
     assert_eq!(sh(&bench, "stat -c %a app/file"), "644");
+    for hide in [
+        // Another tree in the name of the commit.
+        "echo evil >app/file; git -C app add file; \
+         git -C app replace HEAD $(git -C app -c user.name=e -c user.email=e@x commit-tree $(git -C app write-tree) -m e)",
+        // Left out by the checkout's own wish, there or not.
+        "mkdir -p app/.git/info; printf '/*\\n!/file\\n' >app/.git/info/sparse-checkout; \
+         git -C app config core.sparseCheckout true; git -C app update-index --skip-worktree file; echo evil >app/file",
+        "git -C app update-index --skip-worktree file; rm app/file",
+        // Another directory in the place of this one.
+        "mkdir pristine; cp app/file pristine; git -C app config core.worktree \"$PWD/pristine\"; echo evil >app/file",
+    ] {
+        sh(&bench, hide);
+        changes(&mut bench, "force", Cause::Corrective);
+        assert_eq!(bench.read("app/file").as_deref(), Some("one\n"), "{hide}");
+    }
+    assert_eq!(bench.read("pristine/file").as_deref(), Some("one\n"));
 }
 
 #[test]
