@@ -25,4 +25,5 @@ mod random;
 mod readme;
 mod reference;
 mod releases;
+mod scripts;
 mod tidy;

@@ -282,7 +282,7 @@ const DATABASE_PROBES: &[Probe] = &[
     probe(
         SQL,
         "the dump holds it, and the accounts",
-        "sh /etc/borg/before.d/mariadb && zcat /var/backups/mariadb/newsletter.sql.gz | grep 'Dump completed' && zcat /var/backups/mariadb/accounts.sql.gz | grep stats",
+        "sh /etc/borg/before.d/mariadb && zcat /var/backups/mariadb/newsletter.sql.gz | grep 'Dump completed' && grep stats /var/backups/mariadb/accounts.sql",
     ),
     probe(
         SQL,
@@ -291,7 +291,7 @@ const DATABASE_PROBES: &[Probe] = &[
          && before=$(mariadb -BNe \"select password from mysql.user where user = 'stats'\") && sh /etc/borg/before.d/mariadb \
          && mariadb newsletter -e 'drop table kept' && mariadb -e \"set password for 'stats'@'10.30.%' = password('y')\" \
          && zcat /var/backups/mariadb/newsletter.sql.gz | mariadb newsletter \
-         && zcat /var/backups/mariadb/accounts.sql.gz | sed -n 's/^CREATE USER /ALTER USER IF EXISTS /p' | mariadb --force \
+         && sed -n 's/^CREATE USER /ALTER USER IF EXISTS /p' /var/backups/mariadb/accounts.sql | mariadb --force \
          && mariadb newsletter -BNe 'select number from kept' | grep -x 7 \
          && [ \"$(mariadb -BNe \"select password from mysql.user where user = 'stats'\")\" = \"$before\" ]",
     ),
