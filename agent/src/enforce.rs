@@ -14,7 +14,7 @@ use holdfast_catalog::report::{Counts, Event, Mode, Status};
 use holdfast_catalog::resource::Typed;
 
 use crate::content::ContentSource;
-use crate::provider::{AnyProvider, Named, Reading, Writing, provider_of};
+use crate::provider::{AnyProvider, Named, Reading, Writing, forget_secrets, provider_of};
 use crate::system::System;
 
 use check::Verdict;
@@ -128,8 +128,12 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let (view, claims) = correct::all(run, reading, &subjects, first, &memory, &mut record);
     record.tell_the_rest();
     let all = subjects.iter().enumerate();
+    let mut notes = Vec::new();
     match run.mode {
         Mode::Enforce => {
+            notes.extend(forget_secrets(&typed, run.state_dir).err().map(|error| {
+                format!("a backup of what is secret, which lies in the clear, cannot be removed: {error}")
+            }));
             let ends: Vec<End> =
                 all.map(|(index, subject)| ending::of(index, subject, &view, &record)).collect();
             memory.remember(&subjects, &ends, |index| claims.stand(index), run.system);
@@ -145,7 +149,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
         events: record.events,
         phases: phases.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
         types: record.times.0.into_iter().map(|(name, time)| (name.to_owned(), milliseconds(time))).collect(),
-        notes: memory.notes(),
+        notes: notes.into_iter().chain(memory.notes()).collect(),
     })
 }
 

@@ -70,6 +70,18 @@ use property::properties;
 pub use spared::Spared;
 pub(crate) use ways::{Declared, Ways, inside, split};
 
+/// Removes what was kept in the clear of what resources now call secret.
+///
+/// # Errors
+/// Something of it is still there.
+pub(crate) fn forget_secrets(all: &[Typed], state_dir: &Path) -> system::Result<()> {
+    let files = all.iter().filter_map(|typed| match typed {
+        Typed::File(file) => Some(file),
+        _ => None,
+    });
+    file::forget_secrets(files, state_dir)
+}
+
 /// What planning may use: nothing of it can write.
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {

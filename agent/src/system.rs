@@ -23,11 +23,13 @@ mod replace;
 mod replace_tree;
 mod resolve;
 mod tree;
+mod way;
 
 pub use accounts::Accounts;
 pub use command::{Exit, Invocation, Output};
 pub use error::Error;
 pub use machine::Machine;
+pub use way::{PrivateCopy, Way};
 
 /// The result of every operation on the machine.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -265,6 +267,13 @@ pub trait Inspect: Sync {
     /// Users and groups of the managed root, read once and again when their files have changed.
     fn accounts(&self) -> Result<Arc<Accounts>>;
 
+    /// How a command reaches a directory, whatever is done to names on its way meanwhile; none where nobody but root can
+    /// do anything to them, and its path is enough.
+    fn way_into(&self, path: &Path) -> Result<Option<Way>>;
+
+    /// The same for the root of a mounted file system. Whoever holds it does not keep that from being unmounted.
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>>;
+
     /// Runs a command that only reads. Refused where the root is no running system.
     fn probe(&self, command: &Invocation) -> Result<Output>;
 
@@ -287,13 +296,16 @@ pub trait Inspect: Sync {
 ///
 /// Dropped without [`Staged::commit`] it is gone, and the old file was never touched.
 pub trait Staged {
-    /// Where it stands until then, on this machine: for validators.
+    /// Where it stands until then, on this machine.
     fn path(&self) -> &Path;
+
+    /// Whether nobody but root can write to it, or put something else at its path.
+    fn is_closed(&self) -> bool;
 
     /// Takes the old one's place. It lasts through a power cut only after [`System::settle`].
     ///
     /// # Errors
-    /// The rename failed; the old file still stands.
+    /// The rename failed, and the old file still stands; or somebody else put something in the new one's place.
     fn commit(self: Box<Self>) -> Result<Committed>;
 }
 

@@ -110,6 +110,8 @@ impl Provider for Files {
     }
 }
 
+pub(super) use backup::forget_secrets;
+
 /// Owner and group, found.
 #[derive(Debug, Clone, Copy)]
 struct Owners {

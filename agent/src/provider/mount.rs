@@ -117,7 +117,7 @@ impl Provider for Mounts {
         if !live || want.is_swap() || !mended.is_empty() {
             return Ok(Refreshed::NotNeeded("it is as it was just made, or not mounted".to_owned()));
         }
-        writing.run(&command::remount(want))?;
+        command::remount(want, writing)?;
         Ok(Refreshed::Done("mounted anew with its options".to_owned()))
     }
 

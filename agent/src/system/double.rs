@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::machine::lock;
 use super::{
     Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
-    Staged, StagedTree, Stat, System, Walk,
+    Staged, StagedTree, Stat, System, Walk, Way,
 };
 use crate::stop::{RunEnd, Why};
 
@@ -123,6 +123,13 @@ impl Inspect for Double {
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()
+    }
+    fn way_into(&self, path: &Path) -> Result<Option<Way>> {
+        self.machine.way_into(path)
+    }
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>> {
+        // What its commands mounted only looks as if it were.
+        self.machine.way_beside(path, |_| Ok(true))
     }
     fn probe(&self, command: &Invocation) -> Result<Output> {
         Ok((self.answer)(command).unwrap_or_else(|| failed(127, "not answered by the test")))

@@ -54,6 +54,12 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// Somebody put another file in place of the new one.
+    #[error(
+        "the new content of {} was swapped for something else before it took its place, which whoever can write the directory \
+         around it can do: look at what stands there, and at who did that", .0.display()
+    )]
+    Swapped(PathBuf),
     /// A device, a FIFO, a socket or a directory where a file was expected.
     #[error("{} is no regular file; remove it, or manage another path", .0.display())]
     NotAFile(PathBuf),

@@ -17,7 +17,7 @@ use super::command::child::{self, Bounds};
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
     Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Real, Result, Stat, Walk,
-    tree,
+    Way, tree, way,
 };
 use crate::stop::{RunEnd, Why};
 
@@ -164,6 +164,29 @@ impl Machine {
         lock(&self.swept).insert(id)
     }
 
+    /// Where `path` stands, if others than root could lead it elsewhere; none where it leads there for certain.
+    fn exposed(&self, path: &Path) -> Result<Option<Place>> {
+        if way::leads_where_root_says(&self.outer(path)) {
+            return Ok(None);
+        }
+        self.place(path, Last::Keep)?
+            .map_or_else(|| Err(Error::io("looking at", path, Errno::NOENT)), |place| Ok(Some(place)))
+    }
+
+    /// The way to a name of which `is_held` says that nobody can rename it.
+    pub(super) fn way_beside(
+        &self,
+        path: &Path,
+        is_held: impl FnOnce(&Place) -> rustix::io::Result<bool>,
+    ) -> Result<Option<Way>> {
+        let Some(place) = self.exposed(path)? else { return Ok(None) };
+        let failed = |errno: Errno| Error::io("looking at", path, errno);
+        if !is_held(&place).map_err(failed)? {
+            return Err(failed(Errno::STALE));
+        }
+        way::beside(&place, path).map(Some)
+    }
+
     fn open_dir(&self, path: &Path) -> Result<OwnedFd> {
         let missing = || Error::io("listing", path, Errno::NOENT);
         let place = self.root.place(path, Last::Follow)?.ok_or_else(missing)?;
@@ -276,6 +299,14 @@ impl Inspect for Machine {
         let accounts = Arc::new(Accounts::parse(&text("/etc/passwd")?, &text("/etc/group")?));
         *cached = Some((now, accounts.clone()));
         Ok(accounts)
+    }
+
+    fn way_into(&self, path: &Path) -> Result<Option<Way>> {
+        self.exposed(path)?.map(|place| way::into(&place, path)).transpose()
+    }
+
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>> {
+        self.way_beside(path, way::is_mount_point)
     }
 
     fn probe(&self, command: &Invocation) -> Result<Output> {

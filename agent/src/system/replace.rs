@@ -7,7 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use super::explain::explained;
 use super::extended::Extended;
 use super::machine::{Machine, READ};
 use super::resolve::{Place, stat_at, stat_of};
-use super::{Access, Committed, Error, FileKind, Result, Staged, Stat, tree};
+use super::{Access, Committed, Error, FileKind, Result, Staged, Stat, tree, way};
 
 const PREFIX: &str = ".holdfast-";
 
@@ -30,6 +30,8 @@ pub(super) struct StagedFile<'a> {
     temporary: Temporary,
     target: PathBuf,
     path: PathBuf,
+    /// It, open: the name may come to be another's.
+    file: File,
 }
 
 /// A temporary name, removed when dropped.
@@ -72,7 +74,7 @@ pub(super) fn stage<'a>(
         Error::io("writing", path, source).hint(|| hint)
     };
     let temporary = Temporary::new(place.dir.as_fd()).map_err(failed)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(&place.dir, &temporary.name, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|errno| failed(errno.into()))?;
     let mut file = File::from(fd);
@@ -84,12 +86,17 @@ pub(super) fn stage<'a>(
     rustix::fs::fchmod(&file, Mode::from_raw_mode(access.mode)).map_err(|errno| failed(errno.into()))?;
     rustix::fs::fsync(&file).map_err(|errno| failed(errno.into()))?;
     let outer = machine.outer(path).with_file_name(&temporary.name);
-    Ok(StagedFile { machine, place, temporary, target: path.to_owned(), path: outer })
+    Ok(StagedFile { machine, place, temporary, target: path.to_owned(), path: outer, file })
 }
 
 impl Staged for StagedFile<'_> {
     fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn is_closed(&self) -> bool {
+        let is_ours = stat_of(&self.file).is_ok_and(|stat| way::is_ours(&stat) && stat.mode & 0o022 == 0);
+        is_ours && way::leads_where_root_says(&self.path)
     }
 
     fn commit(self: Box<Self>) -> Result<Committed> {
@@ -100,6 +107,7 @@ impl Staged for StagedFile<'_> {
 impl StagedFile<'_> {
     fn put(&self) -> Result<Committed> {
         let Place { dir, name } = &self.place;
+        self.has_the_name(&self.temporary.name)?;
         let done = match rustix::fs::renameat(dir, &self.temporary.name, dir, name) {
             Ok(()) => Committed::Whole,
             Err(Errno::BUSY | Errno::XDEV) => {
@@ -109,21 +117,37 @@ impl StagedFile<'_> {
             Err(errno) => return Err(Error::io("replacing", &self.target, errno)),
         };
         self.machine.changed(dir, &self.target)?;
+        if done == Committed::Whole {
+            // A rename takes whatever has the name by then.
+            self.has_the_name(name)?;
+        }
         Ok(done)
+    }
+
+    /// Refuses a name that another put something else under.
+    fn has_the_name(&self, name: &OsStr) -> Result<()> {
+        let failed = |errno: Errno| Error::io("replacing", &self.target, errno);
+        let own = stat_of(&self.file).map_err(failed)?.id;
+        match stat_at(self.place.dir.as_fd(), name) {
+            Ok(stat) if stat.id == own => Ok(()),
+            Ok(_) | Err(Errno::NOENT) => Err(Error::Swapped(self.target.clone())),
+            Err(errno) => Err(failed(errno)),
+        }
     }
 
     /// Copies the finished file into one that cannot be replaced.
     fn in_place(&self) -> io::Result<()> {
         let Place { dir, name } = &self.place;
         only_name_of_a_file(stat_at(dir.as_fd(), name)?)?;
-        let mut from = File::from(rustix::fs::openat(dir, &self.temporary.name, READ, Mode::empty())?);
+        let mut from = &self.file;
+        from.rewind()?;
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut to = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
         // The name may have been given to another file since: the open one is judged before it is emptied.
         only_name_of_a_file(stat_of(&to)?)?;
         to.set_len(0)?;
         io::copy(&mut from, &mut to)?;
-        let wanted = stat_of(&from)?;
+        let wanted = stat_of(from)?;
         give(&to, Access { mode: wanted.mode, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
         to.sync_all()
     }
@@ -237,7 +261,51 @@ pub(super) fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    #[test]
+    fn what_another_put_in_place_of_the_new_content_is_told_and_stays_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join("a"), "old").unwrap();
+        let access = Access { mode: 0o644, uid: None, gid: None };
+        let stage = || Box::new(stage(&machine, Path::new("/a"), access, &mut &b"new"[..]).unwrap());
+        let link = |name: &OsStr| std::os::unix::fs::symlink("elsewhere", dir.path().join(name)).unwrap();
+        for swap in [true, false] {
+            let staged = stage();
+            let name = staged.temporary.name.clone();
+            std::fs::rename(dir.path().join(&name), dir.path().join("kept")).unwrap();
+            if swap {
+                link(&name);
+            }
+            let error = staged.commit().unwrap_err();
+            assert!(matches!(&error, Error::Swapped(path) if path == Path::new("/a")), "{error}");
+            assert_eq!(std::fs::read_to_string(dir.path().join("a")).unwrap(), "old");
+        }
+        // What comes after the first look is found by the second.
+        let staged = stage();
+        assert!(staged.has_the_name(&staged.temporary.name).is_ok());
+        assert!(staged.has_the_name("a".as_ref()).is_err());
+    }
+
+    #[test]
+    fn a_new_file_is_closed_where_only_root_can_touch_it_or_its_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        let is_closed = |mode: u32, uid: Option<u32>| {
+            let access = Access { mode, uid, gid: None };
+            stage(&machine, Path::new("/a"), access, &mut &b"new"[..]).unwrap().is_closed()
+        };
+        assert!(is_closed(0o644, None));
+        assert!(!is_closed(0o664, None) && !is_closed(0o646, None));
+        if rustix::process::geteuid().is_root() {
+            assert!(!is_closed(0o644, Some(65534)));
+        }
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(!is_closed(0o644, None));
+    }
 
     #[test]
     fn in_place_only_a_regular_file_with_one_name_is_written() {

@@ -6,14 +6,14 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use rustix::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use super::extended::Extended;
 use super::machine::Machine;
 use super::resolve::{Place, stat_at, stat_of};
-use super::{Access, Error, FileKind, Result, StagedTree, System, replace, tree};
+use super::{Access, Error, FileKind, Result, StagedTree, System, replace, tree, way};
 
 /// A directory that does not stand in its place yet.
 pub(super) struct Staged<'a> {
@@ -64,9 +64,7 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Re
         // Before it gets its mode, whose bits for the group may be the mask of a list.
         kept.give(&fd, 0o700, path)?;
     }
-    // By the process's number and not as `self`: commands enter it, too.
-    let outer = format!("/proc/{}/fd/{}", rustix::process::getpid().as_raw_nonzero(), fd.as_raw_fd());
-    let outer = PathBuf::from(outer);
+    let outer = way::by_handle(fd.as_fd());
     let inside = Machine::inside(fd, outer.clone());
     Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside, kept })
 }

@@ -107,6 +107,23 @@ fn whoever_else_a_command_runs_as_has_a_session_without_a_terminal() {
 }
 
 #[test]
+fn a_way_leads_to_the_directory_that_was_looked_at() {
+    let (dir, machine) = root();
+    std::fs::create_dir_all(dir.path().join("bob/scratch")).unwrap();
+    std::fs::create_dir(dir.path().join("victim")).unwrap();
+    assert!(machine.way_into(Path::new("/bob/scratch")).unwrap().is_none());
+    std::fs::set_permissions(dir.path().join("bob"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let way = machine.way_into(Path::new("/bob/scratch")).unwrap().unwrap();
+    std::fs::rename(dir.path().join("bob/scratch"), dir.path().join("bob/moved")).unwrap();
+    symlink(dir.path().join("victim"), dir.path().join("bob/scratch")).unwrap();
+    std::fs::write(way.path().join("x"), "").unwrap();
+    assert!(dir.path().join("bob/moved/x").exists());
+    assert!(machine.way_into(Path::new("/bob/scratch")).is_err(), "a link is no directory");
+    let error = machine.way_to_mounted(Path::new("/bob/moved")).unwrap_err();
+    assert!(error.to_string().contains("/bob/moved"), "nothing is mounted there: {error}");
+}
+
+#[test]
 fn what_a_killed_run_left_is_swept_and_nothing_else() {
     let (dir, machine) = root();
     for name in [".holdfast-0123456789abcdef", ".holdfast-notes", ".holdfast-0123456789abcdeg"] {

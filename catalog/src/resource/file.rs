@@ -40,9 +40,9 @@ resource_type! {
         property group: Option<SystemName> => "left alone; of what is new `\"root\"`",
         /// Whether existing content is replaced; `false` writes the file only where it is missing.
         parameter replace: bool = true,
-        /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back.
+        /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back. It lies there in the clear, so nothing is kept of a file whose content is secret.
         parameter backup: bool = false,
-        /// A command that must succeed before new content takes its place; `%` is the new file.
+        /// A command that must succeed before new content takes its place; `%` is the new file or, where others than root can write to it or to its directory, a copy of it that only root can read.
         parameter validate: Option<Command>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,

@@ -1,9 +1,12 @@
-//! What is replaced or removed, kept in the agent's state: each content once, and each place with what stood there.
+//! What is replaced or removed, kept in the agent's state: each content once, and each place with what stood there. It lies there
+//! in the clear, so what was secret is not kept.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::File;
+use holdfast_catalog::resource::attribute::Content;
 
 use super::{content, kind_word};
 use crate::provider::{Error, Writing};
@@ -19,7 +22,7 @@ const PLACE: usize = 16;
 /// Keeps what stands at a path, if the resource wants backups: a file's content as `backups/SHA256`, and of each file, link and
 /// directory, with all that is in it, `NAME.PLACE.json` that says where it stood and how.
 pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<(), Error> {
-    if !want.backup {
+    if !want.backup || is_secret(want) {
         return Ok(());
     }
     let machine = writing.machine;
@@ -40,6 +43,45 @@ pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<(),
         })?;
     }
     Ok(store.state.settle()?)
+}
+
+/// Whether a file holds what a backup would keep in the clear.
+pub(super) fn is_secret(want: &File) -> bool {
+    want.content.as_ref().is_some_and(Content::is_sensitive)
+}
+
+/// Removes what was kept of files that are secret, as agents before this one did, or before they were.
+pub(in crate::provider) fn forget_secrets<'a>(
+    files: impl Iterator<Item = &'a File>,
+    state_dir: &Path,
+) -> system::Result<()> {
+    let secret: BTreeSet<String> =
+        files.filter(|want| is_secret(want)).map(|want| place(Path::new(want.title.as_str()))).collect();
+    let state = Machine::open(state_dir)?;
+    if secret.is_empty() || state.lstat(Path::new(DIRECTORY))?.is_none() {
+        return Ok(());
+    }
+    let names = state.list(Path::new(DIRECTORY))?;
+    let about = |name: &'_ std::ffi::OsString| {
+        let (content, place) = name.to_str()?.strip_suffix(".json")?.rsplit_once('.')?;
+        Some((content.to_owned(), place.to_owned()))
+    };
+    let all = names.iter().filter_map(about);
+    let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(_, place)| secret.contains(place));
+    for (content, place) in &gone {
+        if kept.iter().all(|(other, _)| other != content) {
+            state.remove(&Path::new(DIRECTORY).join(content))?;
+        }
+        state.remove(&Path::new(DIRECTORY).join(format!("{content}.{place}.json")))?;
+    }
+    if gone.is_empty() { Ok(()) } else { state.settle() }
+}
+
+/// What tells a place from all others, as the name of what is known of it has it.
+fn place(path: &Path) -> String {
+    let mut hash = ContentHash::of(path.as_os_str().as_encoded_bytes()).to_string();
+    hash.truncate(PLACE);
+    hash
 }
 
 /// Where backups lie.
@@ -78,8 +120,7 @@ impl Store {
         if let Some(target) = target {
             about["target"] = target.display().to_string().into();
         }
-        let place = ContentHash::of(path.as_os_str().as_encoded_bytes());
-        let at = Path::new(DIRECTORY).join(format!("{name}.{}.json", &place.as_str()[..PLACE]));
+        let at = Path::new(DIRECTORY).join(format!("{name}.{}.json", place(path)));
         let _ = self.state.stage(&at, PRIVATE, &mut about.to_string().as_bytes())?.commit()?;
         Ok(())
     }

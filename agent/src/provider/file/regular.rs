@@ -11,11 +11,18 @@ use super::{
     text,
 };
 use crate::provider::{Applied, Error, Reading, Shown, Writing};
-use crate::system::{Accounts, Committed, FileKind, Invocation, Liveness, Opened, Staged, Stat};
+use crate::system::{Accounts, Committed, FileKind, Invocation, Liveness, Opened, PrivateCopy, Staged, Stat};
 
 /// The mode of a new file, unless one is given.
 const DEFAULT_MODE: u32 = 0o644;
 const DEFAULT_SECRET_MODE: u32 = 0o600;
+
+/// What is said of a file that is written in place.
+const IN_PLACE: &str = "written in place, since the file is a mount of its own: not atomic";
+
+/// What is said where a backup is wanted of a secret.
+const NOT_KEPT: &str =
+    "what stood there is not kept, though backup = true: it is secret, and a backup lies in the clear";
 
 /// What differs.
 pub(super) fn plan(
@@ -162,7 +169,8 @@ pub(super) fn replace(
     let mut stream = content::open(job.content, writing.content)?;
     let staged = writing.machine.stage(job.path, access, &mut stream)?;
     stream.verify()?;
-    let not_validated = validate(want, &*staged, writing)?;
+    let not_validated = validate(want, job, &*staged, writing)?;
+    let not_kept = (want.backup && backup::is_secret(want) && job.old.is_some()).then(|| NOT_KEPT.to_owned());
     if job.old.is_some_and(|old| matches!(old.kind, FileKind::File | FileKind::Symlink)) {
         backup::keep(want, job.path, writing)?;
     }
@@ -170,21 +178,31 @@ pub(super) fn replace(
         clear(want, job.path, writing)?;
     }
     Ok(match staged.commit()? {
-        Committed::Whole => not_validated,
-        Committed::InPlace => {
-            Some("written in place, since the file is a mount of its own: not atomic".to_owned())
-        }
+        Committed::Whole => joined([not_validated, not_kept]),
+        Committed::InPlace => joined([Some(IN_PLACE.to_owned()), not_kept]),
     })
 }
 
-/// Asks the validator about the new file; answers with why it could not be asked.
-fn validate(want: &File, staged: &dyn Staged, writing: Writing<'_>) -> Result<Option<String>, Error> {
+fn joined(words: [Option<String>; 2]) -> Option<String> {
+    let words: Vec<_> = words.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+/// Asks the validator about the new content; answers with why it could not be asked. It runs as root, so it is given what
+/// nobody else can change: the new file, or a copy where others could put another in its place or write to it.
+fn validate(
+    want: &File,
+    job: &Replacement<'_>,
+    staged: &dyn Staged,
+    writing: Writing<'_>,
+) -> Result<Option<String>, Error> {
     let Some(command) = &want.validate else { return Ok(None) };
     if writing.machine.liveness() == Liveness::Directory {
         return Ok(Some("not validated: commands are not run for a root that is not running".to_owned()));
     }
-    let invocation = Invocation::of(for_file(command, staged.path()));
-    let output = writing.machine.run(&invocation)?;
+    let copy = if staged.is_closed() { None } else { Some(copied(job, writing)?) };
+    let path = copy.as_ref().map_or(staged.path(), PrivateCopy::path);
+    let output = writing.machine.run(&Invocation::of(for_file(command, path)).detached())?;
     if output.succeeded() {
         return Ok(None);
     }
@@ -193,6 +211,15 @@ fn validate(want: &File, staged: &dyn Staged, writing: Writing<'_>) -> Result<Op
         "`{command}` refused the new content with {}, the old one stays: {said}",
         output.exit
     )))
+}
+
+/// The new content, read once more from where it came.
+fn copied(job: &Replacement<'_>, writing: Writing<'_>) -> Result<PrivateCopy, Error> {
+    let mut stream = content::open(job.content, writing.content)?;
+    let copy = PrivateCopy::of(&mut stream)
+        .map_err(|e| crate::system::Error::io("copying for the validator the new content of", job.path, e))?;
+    stream.verify()?;
+    Ok(copy)
 }
 
 /// The validator's command with the file's path for `%`.

@@ -11,6 +11,8 @@ use crate::enforce::bench::Bench;
 use crate::provider::trial;
 use crate::system::double::{Double, failed, said};
 
+mod others;
+
 fn tree(bench: &mut Bench, files: &[(&str, &str)]) -> Value {
     let entries =
         files.iter().map(|(path, text)| ((*path).into(), bench.contents.keep(text.as_bytes()))).collect();

@@ -10,7 +10,7 @@ use super::options::Meanings;
 use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
 use crate::provider::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Writing};
-use crate::system::{Invocation, Liveness};
+use crate::system::{Invocation, Liveness, Way};
 
 /// More layers over one mount point are not taken off in one run.
 const MAX_LAYERS: usize = 8;
@@ -56,7 +56,7 @@ pub(super) fn mend(
         return Ok(Applied::default());
     }
     let mended = put_in_force(job, writing);
-    let failed = matches!(mended, Err(Error::Command { .. } | Error::Missing(_)));
+    let failed = matches!(mended, Err(Error::Command { .. } | Error::Missing(_) | Error::Conflict(_)));
     if failed && job.want.ensure == MountEnsure::Mounted {
         rewrite(writing, |lines| super::fstab::put_back(job.want, before, lines, writing.machine))?;
     }
@@ -96,7 +96,7 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
         applied.said.extend(open.and_then(|(at, words)| Some((at, words?))));
         return Ok(applied);
     };
-    writing.run(&remount(want))?;
+    remount(want, writing)?;
     if !differing(want, writing)?.is_empty() {
         let why = format!(
             "{FSTAB} says so now, but the kernel keeps an option of {} as it was when it was mounted: unmount it, and the next \
@@ -155,9 +155,15 @@ fn live(want: &Mount, writing: Writing<'_>) -> Result<Vec<Change>, Error> {
 
 /// Mounts it, and looks whether the kernel has it then: what it calls otherwise would be mounted again by each run.
 fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
-    writing.run(&mounting(want))?;
     let title = want.title.as_str();
-    if !Table::read(writing.machine)?.has(want, writing.machine)? {
+    let way = if want.is_swap() { None } else { writing.machine.way_into(Path::new(title))? };
+    let before = Table::read(writing.machine)?;
+    writing.run(&mounting(want, way.as_ref()))?;
+    let table = Table::read(writing.machine)?;
+    if !table.has(want, writing.machine)? {
+        if let Some(point) = table.since(&before, want).filter(|_| way.is_some()) {
+            return Err(misled(title, point, writing));
+        }
         return Err(Error::Unexpected(format!("{title} is not mounted, though `mount` did not complain")));
     }
     match live(want, writing)?.first() {
@@ -170,37 +176,80 @@ fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     }
 }
 
+/// What is said where somebody moved the directory away while it was mounted on; it does not stay mounted there.
+fn misled(title: &str, point: &str, writing: Writing<'_>) -> Error {
+    let now = match take_off(point, writing) {
+        Ok(()) => "it was unmounted there again".to_owned(),
+        Err(error) => format!("it is still mounted there, since unmounting it failed: {error}"),
+    };
+    Error::Conflict(format!(
+        "somebody moved the directory {title} to {point} while it was mounted on, as whoever can write a directory on its way \
+         can; {now}"
+    ))
+}
+
 /// Unmounts it, layer by layer.
 fn unmount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     for _ in 0..MAX_LAYERS {
         if !Table::read(writing.machine)?.has(want, writing.machine)? {
             return Ok(());
         }
-        let command = if want.is_swap() {
-            ["swapoff", "--", want.device()]
-        } else {
-            ["umount", "--", want.title.as_str()]
-        };
-        writing.run(&Invocation::new(command))?;
+        match want.is_swap() {
+            true => writing.run(&Invocation::new(["swapoff", "--", want.device()])).map(drop)?,
+            false => take_off(want.title.as_str(), writing)?,
+        }
     }
     Err(Error::Refused(format!("{} has more than {MAX_LAYERS} mounts over each other", want.title.as_str())))
 }
 
-/// By /etc/fstab, which says all the rest.
-fn mounting(want: &Mount) -> Invocation {
+/// Unmounts what is mounted at a point, and nothing to which somebody leads its path.
+fn take_off(point: &str, writing: Writing<'_>) -> Result<(), Error> {
+    let way = writing.machine.way_to_mounted(Path::new(point))?;
+    let command = match &way {
+        Some(way) => Invocation::new(["umount", "--no-canonicalize", "--", &text(way)]),
+        None => Invocation::new(["umount", "--", point]),
+    };
+    writing.run(&command).map(drop)
+}
+
+/// By /etc/fstab, which says all the rest; or, where others could lead its path elsewhere, by a handle of the directory, by
+/// which nothing is found there.
+fn mounting(want: &Mount, way: Option<&Way>) -> Invocation {
     if want.is_swap() {
         // The value belongs to the option's own word: swapon(8) would take a word of its own for a device.
         return Invocation::new(["swapon", &format!("--options={}", want.options), "--", want.device()]);
     }
-    Invocation::new(["mount", "--", want.title.as_str()])
+    match way {
+        Some(way) => by_handle(want, &text(way), &want.options),
+        None => Invocation::new(["mount", "--", want.title.as_str()]),
+    }
+}
+
+/// With all that /etc/fstab says of it, and nothing noted of a path that is nobody's.
+fn by_handle(want: &Mount, way: &str, options: &str) -> Invocation {
+    let fstype = want.fstype.as_deref().unwrap_or("auto");
+    let named = ["--types", fstype, "--options", options, "--source", want.device(), "--target", way];
+    Invocation::new(["mount", "--no-canonicalize", "--no-mtab"].into_iter().chain(named))
+}
+
+fn text(way: &Way) -> String {
+    way.path().display().to_string()
 }
 
 /// With the options of /etc/fstab. Those of a bind mount are named, or the whole file system would get them.
-pub(super) fn remount(want: &Mount) -> Invocation {
+pub(super) fn remount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
+    let title = want.title.as_str();
+    let way = writing.machine.way_to_mounted(Path::new(title))?;
     let own = want.options().filter(|option| !matches!(*option, "bind" | "rbind"));
-    let options: Vec<&str> = match want.is_bind() {
-        true => ["remount", "bind"].into_iter().chain(own).collect(),
-        false => vec!["remount"],
+    let options = match want.is_bind() {
+        true => ["remount", "bind"].into_iter().chain(own).collect::<Vec<_>>().join(","),
+        // By a handle, nothing is found in /etc/fstab.
+        false if way.is_some() => ["remount"].into_iter().chain(own).collect::<Vec<_>>().join(","),
+        false => "remount".to_owned(),
     };
-    Invocation::new(["mount", "-o", &options.join(","), "--", want.title.as_str()])
+    let command = match &way {
+        Some(way) => by_handle(want, &text(way), &options),
+        None => Invocation::new(["mount", "-o", &options, "--", title]),
+    };
+    writing.run(&command).map(drop)
 }

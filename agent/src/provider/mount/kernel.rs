@@ -43,6 +43,14 @@ impl Table {
         self.mounts.iter().rfind(|mounted| mounted.point == point)
     }
 
+    /// Where this is mounted that was not mounted before.
+    pub(super) fn since(&self, before: &Self, want: &Mount) -> Option<&str> {
+        let is_new = |mounted: &&Mounted| before.mounts.iter().all(|known| known.id != mounted.id);
+        let is_meant =
+            |mounted: &&Mounted| is_fstype(want.fstype.as_deref().unwrap_or_default(), &mounted.fstype);
+        self.mounts.iter().filter(is_new).find(is_meant).map(|mounted| mounted.point.as_str())
+    }
+
     /// How many file systems are mounted over each other at a point; systemd's place holders are none.
     pub(super) fn layers(&self, point: &str) -> usize {
         self.mounts.iter().filter(|mounted| mounted.point == point && mounted.fstype != "autofs").count()

@@ -7,6 +7,8 @@ use super::field::unescaped;
 /// A file system that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mounted {
+    /// The kernel's number of this mount.
+    pub(super) id: String,
     pub(super) point: String,
     pub(super) fstype: String,
     pub(super) source: String,
@@ -22,12 +24,15 @@ impl Mounted {
     /// A line of mountinfo: `36 35 98:0 / /mnt rw,noatime master:1 - ext4 /dev/sda1 rw,errors=continue`.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let (mount, system) = line.split_once(" - ")?;
-        let mut mount = mount.split(' ').skip(3);
+        let mut mount = mount.split(' ');
+        let id = mount.next()?.to_owned();
+        let mut mount = mount.skip(2);
         let (root, point, own) = (mount.next()?, mount.next()?, mount.next()?);
         let mut system = system.split(' ');
         let (fstype, source, whole) = (system.next()?, system.next()?, system.next().unwrap_or_default());
         let options = |text: &str| text.split(',').filter(|o| !o.is_empty()).map(unescaped).collect();
         Some(Self {
+            id,
             point: unescaped(point),
             fstype: fstype.to_owned(),
             source: unescaped(source),

@@ -95,6 +95,47 @@ fn a_new_one_gets_a_line_and_is_mounted() {
     assert_eq!(fstab(&double), "# static\n/dev/vdb\t/srv/data\text4\tnoatime\t0\t2\n");
 }
 
+/// Lets everybody write the directory around the mount point.
+fn open_to_all(double: &Double) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let srv = double.root.path().join("srv");
+    std::fs::set_permissions(srv, std::fs::Permissions::from_mode(0o777)).unwrap();
+}
+
+#[test]
+fn where_others_can_rename_the_directory_it_is_mounted_by_a_handle_and_never_by_its_path() {
+    let double = machine("# static", "", DATA);
+    open_to_all(&double);
+    let (_, ran) = mended(&double, &data(&[]));
+    let by_handle =
+        "mount --no-canonicalize --no-mtab --types ext4 --options noatime --source /dev/vdb --target /proc/";
+    assert!(ran[1].starts_with(by_handle) && ran[1].ends_with("/.") && ran.len() == 2, "{ran:?}");
+    assert!(fstab(&double).contains("/srv/data\text4"));
+
+    let other = machine(LINES, &DATA.replace("noatime", "relatime"), DATA);
+    open_to_all(&other);
+    let ran = mended(&other, &data(&[])).1;
+    assert!(ran[0].contains("--options remount,noatime --source /dev/vdb --target /proc/"), "{ran:?}");
+
+    let gone = machine(LINES, DATA, "");
+    open_to_all(&gone);
+    let ran = mended(&gone, &data(&[("ensure", "unmounted".into())])).1;
+    assert!(ran[0].starts_with("umount --no-canonicalize -- /proc/") && ran[0].ends_with("/data"), "{ran:?}");
+}
+
+#[test]
+fn what_was_mounted_elsewhere_is_unmounted_again_and_said() {
+    let double = machine("# static", "", "30 22 252:16 / /srv/moved rw,noatime - ext4 /dev/vdb rw\n");
+    double.put("/srv/moved/.here", "");
+    open_to_all(&double);
+    let error = trial::mend(&Mounts, &double, &data(&[])).unwrap_err().to_string();
+    assert!(error.contains("moved the directory /srv/data to /srv/moved"), "{error}");
+    assert!(error.contains("it was unmounted there again"), "{error}");
+    let ran = double.ran();
+    assert!(ran.iter().any(|ran| ran.starts_with("umount ") && ran.ends_with("/moved")), "{ran:?}");
+    assert_eq!(fstab(&double).trim_end(), "# static", "nothing is mounted there at the next boot");
+}
+
 #[test]
 fn below_another_root_nothing_is_said_to_be_mounted() {
     let mut bench = crate::enforce::bench::Bench::directory();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::system::double::said;
 use crate::system::{
     Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
-    Staged, StagedTree, Stat, System, Walk,
+    Staged, StagedTree, Stat, System, Walk, Way,
 };
 
 /// So many steps are left; many, where it is not to die.
@@ -68,6 +68,12 @@ impl Inspect for Dying {
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()
+    }
+    fn way_into(&self, path: &Path) -> Result<Option<Way>> {
+        self.machine.way_into(path)
+    }
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>> {
+        self.machine.way_to_mounted(path)
     }
     fn probe(&self, command: &Invocation) -> Result<Output> {
         self.machine.probe(command)

@@ -1,0 +1,71 @@
+//! What others than root can neither change nor see.
+
+use super::*;
+
+#[test]
+fn a_validator_sees_nothing_that_others_could_change_and_a_swap_is_told() {
+    for (swap, access) in [(false, 0o777), (true, 0o777), (true, 0o775)] {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("bob");
+        std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join("app"), "old").unwrap();
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(access)).unwrap();
+        let bob = place.clone();
+        let mut bench = Bench::double(Double::at(root, move |invocation| {
+            let text = invocation.command.to_string();
+            let path = text.strip_prefix("check ")?;
+            // Whoever can write the directory has waited for this moment.
+            let staged = std::fs::read_dir(&bob).unwrap().map(|entry| entry.unwrap().path());
+            let staged = staged.filter(|path| path.to_string_lossy().contains(".holdfast-")).last().unwrap();
+            if swap {
+                std::fs::remove_file(&staged).unwrap();
+                std::fs::write(&staged, "evil").unwrap();
+            }
+            assert!(!Path::new(path).starts_with(&bob), "{path}");
+            assert_eq!(std::fs::read_to_string(path).unwrap(), "new");
+            assert!(invocation.detached);
+            Some(said(""))
+        }));
+        let check: Value = vec!["check".into(), "%".into()].into();
+        let content = bench.contents.keep(b"new");
+        bench.add("file", "/bob/app", &[("content", content), ("validate", check)].into());
+        let findings = bench.run(Mode::Enforce);
+        let now = std::fs::read_to_string(place.join("app")).unwrap();
+        if swap {
+            let reason = findings.events[0].reason.as_deref().unwrap();
+            assert!(findings.counts.failed == 1 && reason.contains("was swapped"), "{findings:?}");
+            assert_eq!(now, "old");
+        } else {
+            assert_eq!((findings.counts.changed, now.as_str()), (1, "new"), "{findings:?}");
+        }
+    }
+}
+
+#[test]
+fn of_a_secret_no_backup_lies_in_the_clear_and_what_was_kept_before_goes() {
+    let secret = |text: &str| Value::from(Kind::Sensitive(Sensitive::text(text)));
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("a"), "CANARY one").unwrap();
+    std::fs::write(bench.dir().join("b"), "shared").unwrap();
+    std::fs::write(bench.dir().join("c"), "shared").unwrap();
+    let a = bench.add("file", "/a", &[("content", "CANARY two".into()), ("backup", true.into())].into());
+    for path in ["/b", "/c"] {
+        bench.add("file", path, &[("content", "new".into()), ("backup", true.into())].into());
+    }
+    bench.run(Mode::Enforce);
+    assert_eq!(places(&bench), ["/a", "/b", "/c"]);
+    // From now on it is secret, and so is the other: whatever was kept of it goes, and what another shares with it stays.
+    bench.set(a, "content", secret("CANARY two"));
+    bench.set(1, "content", secret("new"));
+    bench.run(Mode::Audit);
+    assert_eq!(places(&bench), ["/a", "/b", "/c"], "an audit changes nothing");
+    bench.run(Mode::Enforce);
+    assert_eq!(places(&bench), ["/c"]);
+    bench.set(a, "content", secret("CANARY three"));
+    let event = &bench.run(Mode::Enforce).events[0];
+    assert!(format!("{event:?}").contains("is not kept, though backup = true"), "{event:?}");
+    let left = std::fs::read_dir(bench.state().join("backups")).unwrap().map(|entry| entry.unwrap().path());
+    for path in left {
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("CANARY"), "{}", path.display());
+    }
+}
