@@ -58,7 +58,25 @@ pub struct Context {
 
 /// Answers one request; `by` is who asks, for the audit log.
 pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
-    decide(context, request, by).await.unwrap_or_else(|refused| Answer::Refused(refused.to_string()))
+    let answer = match decide(context, request, by).await {
+        // Where no commit is in force, nobody knows which machines there are, or whose.
+        Ok(Answer::Nodes(nodes)) if nodes.is_empty() => nothing_in_force(context).map_or(Ok(Answer::Nodes(nodes)), Err),
+        Err(unknown @ (Refused::NotInInventory(..) | Refused::Nobody { .. })) => {
+            Err(nothing_in_force(context).unwrap_or(unknown))
+        }
+        answer => answer,
+    };
+    answer.unwrap_or_else(|refused| Answer::Refused(refused.to_string()))
+}
+
+/// That no commit is in force, and which one is broken; none where one is.
+fn nothing_in_force(context: &Context) -> Option<Refused> {
+    let since = |commit: String| format!(", since commit {commit} is broken");
+    context
+        .live
+        .in_force()
+        .is_none()
+        .then(|| Refused::NothingInForce(context.live.broken_commit().map(since).unwrap_or_default()))
 }
 
 /// Why a request was refused.
@@ -68,6 +86,8 @@ enum Refused {
         "`{0}` is not in the inventory in force: {1}add it to inventory/RESELLER/CUSTOMER.toml, and commit or save that"
     )]
     NotInInventory(Certname, String),
+    #[error("no commit is in force{0}, so which machines there are is not known; `holdfast check` says what is wrong with one")]
+    NothingInForce(String),
     #[error("there is no node `{0}`: {1}`holdfast node list` shows all")]
     Unknown(Certname, String),
     #[error(
@@ -107,7 +127,7 @@ enum Refused {
     #[error("commit {0} was not judged: commit {1} came meanwhile, and is judged in its place")]
     Overtaken(String, String),
     #[error(
-        "commit {0} is superseded by commit {1}, which builds on it: they came at once, and the newest alone is judged"
+        "commit {0} is superseded by commit {1}, which builds on it: of commits that the server has not seen yet, the newest alone is judged"
     )]
     Skipped(String, String),
     #[error("commit {0} {1}, and {2}")]

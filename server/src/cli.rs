@@ -3,7 +3,6 @@
 //! Data goes to standard output, talk to standard error. Exit codes: 0 done, 1 could not or errors, 64 wrong usage; `lookup` and
 //! `poke` have 2 for an error in the data.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -197,15 +196,46 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Prints a line in which others have a word. On a terminal it is wrapped here, so that only what the product itself says
+/// begins at the edge: a text of a machine that is as long as the terminal is wide could look like another machine's row.
+fn print_wrapped(line: &str) {
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    match size {
+        Some((terminal_size::Width(width), _)) => wrapped(line, width.into()).iter().for_each(print),
+        None => print(line),
+    }
+}
+
+/// A line as several of at most `width` columns; all but the first are indented.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    const INDENT: &str = "    ";
+    let width = width.max(2 * INDENT.len());
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for c in line.chars() {
+        // What is not ASCII may be two columns wide.
+        let columns = if c.is_ascii() { 1 } else { 2 };
+        if used + columns > width {
+            lines.push(INDENT.to_owned());
+            used = INDENT.len();
+        }
+        used += columns;
+        if let Some(last) = lines.last_mut() {
+            last.push(c);
+        }
+    }
+    lines
+}
+
 /// A table for people: columns as wide as they must be, and nothing in them that steers a terminal.
 fn print_table(heading: &[&str], rows: &[Vec<String>]) {
-    table(heading, rows).iter().for_each(print);
+    table(heading, rows).iter().for_each(|line| print_wrapped(line));
 }
 
 fn table(heading: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    let heading = heading.iter().map(|cell| Cow::Borrowed(*cell)).collect::<Vec<_>>();
-    let rows = rows.iter().map(|row| row.iter().map(|cell| harmless::line(cell)).collect());
-    let lines: Vec<Vec<Cow<'_, str>>> = std::iter::once(heading).chain(rows).collect();
+    let heading = heading.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
+    let rows = rows.iter().map(|row| row.iter().map(|cell| one_cell(cell)).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
     let width = |column: usize| {
         lines
             .iter()
@@ -215,11 +245,24 @@ fn table(heading: &[&str], rows: &[Vec<String>]) -> Vec<String> {
             .unwrap_or_default()
     };
     let widths: Vec<_> = (0..lines[0].len()).map(width).collect();
-    let padded = |line: &Vec<Cow<'_, str>>| {
+    let padded = |line: &Vec<String>| {
         let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     lines.iter().map(padded).collect()
+}
+
+/// The most characters of a cell: what is longer is whole in JSON and on pages.
+const MAX_CELL: usize = 300;
+
+/// A text of others for a table: without what steers, and without gaps that could push the rest of it to where another row
+/// begins.
+fn one_cell(text: &str) -> String {
+    let text = harmless::line(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(MAX_CELL) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// A time for people.
@@ -230,6 +273,22 @@ fn time(at: jiff::Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_of_others_is_no_row_and_no_more_than_a_cell() {
+        let row = |cell: &str| table(&["NODE", "WHY"], &[vec!["web1".to_owned(), cell.to_owned()]]);
+        assert_eq!(row(&format!("no answer{}db9  in order", " ".repeat(200)))[1], "web1  no answer db9 in order");
+        assert_eq!(row(&"x".repeat(70_000))[1].chars().count(), "web1  ".len() + MAX_CELL + 1);
+        assert!(row("a\u{1b}[2J\nb")[1].ends_with("a\\u{1b}[2J\\nb"));
+    }
+
+    #[test]
+    fn what_is_wider_than_the_terminal_goes_on_indented() {
+        assert_eq!(wrapped("web1  in order", 20), ["web1  in order"]);
+        let lines = wrapped(&format!("web1  {}db9  failed", "·".repeat(60)), 40);
+        assert!(lines.len() > 2 && lines[1..].iter().all(|line| line.starts_with("    ")), "{lines:?}");
+        assert_eq!(wrapped("äöüäöüäöü", 8), ["äöüä", "    öü", "    äö", "    ü"]);
+    }
 
     #[test]
     fn the_tree_of_commands_is_consistent() {

@@ -197,12 +197,13 @@ fn of_row(row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> 
     }
 }
 
-/// A node whose machine showed a certificate that has a successor, and has not been let in since.
+/// A node of which somebody showed a certificate that has a successor, while it has not been let in since. Who that was,
+/// nobody can know before the machine's own next poll.
 fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
     let ago = state::span(now.duration_since(at));
     let words = format!(
-        "refused {ago} ago: it showed a certificate that was replaced, as a machine does that was put back or cloned; \
-         it needs a new join string"
+        "a certificate of it that was replaced was shown {ago} ago, and refused: if it does not poll again by itself, it \
+         was put back from a copy and needs a new join string; if it does, somebody else has a copy of it"
     );
     match rest.state {
         State::InOrder => Judgement { state: State::KeptBack, reason: words },

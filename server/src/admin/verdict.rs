@@ -2,6 +2,7 @@
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
+use holdfast_catalog::harmless;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
@@ -17,6 +18,8 @@ pub struct Verdict {
     pub commit: String,
     /// Whether it is in force.
     pub outcome: Outcome,
+    /// Whether a commit is in force now, this one or the last good one.
+    pub stands: bool,
     /// The nodes that it does not reach.
     pub kept: Vec<Kept>,
     /// All errors and warnings.
@@ -34,7 +37,7 @@ pub enum Outcome {
     /// It is, and some nodes keep what they have: by errors in tenants' data, or since the inventory has them no more
     /// where they were added.
     InForceWithFaults,
-    /// It is not, because of operators' files: the last good one stays in force.
+    /// It is not, because of operators' files: the last good one stays in force, where there is one.
     Refused,
 }
 
@@ -64,7 +67,8 @@ pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> s
         CommitStatus::Good if has_errors || !kept.is_empty() => Outcome::InForceWithFaults,
         CommitStatus::Good => Outcome::InForce,
     };
-    Ok(Verdict { commit: judged.id, outcome, kept, problems: judged.diagnostics, shown })
+    let stands = context.live.in_force().is_some();
+    Ok(Verdict { commit: judged.id, outcome, stands, kept, problems: judged.diagnostics, shown })
 }
 
 async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
@@ -98,15 +102,16 @@ impl Verdict {
     pub fn text(&self) -> String {
         let commit = &self.commit;
         let first = match (self.outcome, &self.kept[..]) {
-            (Outcome::Refused, _) => {
+            (Outcome::Refused, _) if self.stands => {
                 format!("commit {commit} is broken, and the last good one stays in force")
             }
+            (Outcome::Refused, _) => format!("commit {commit} is broken, and no commit is in force"),
             (_, []) if self.outcome == Outcome::InForce => format!("{commit} is in force"),
             (_, []) => format!("{commit} is in force, with errors in tenants' data"),
             (_, [one]) => format!("{commit} is in force; {}", one.text()),
             (_, several) => {
                 let lines: String = several.iter().map(|kept| format!("\n  {}", kept.text())).collect();
-                format!("{commit} is in force; {} nodes keep an older one:{lines}", several.len())
+                format!("{commit} is in force; {} nodes do not get it:{lines}", several.len())
             }
         };
         match self.shown.is_empty() {
@@ -127,7 +132,8 @@ impl Kept {
         // No place says what to do.
         let help = first.filter(|first| first.origin.is_none()).and_then(|first| first.help.as_ref());
         let help = help.map(|help| format!("; {help}")).unwrap_or_default();
-        format!("{} {keeps}: {why}{help}", self.certname)
+        // A key of a tenant's data may hold anything: lines of other nodes, say, or what clears a terminal.
+        harmless::line(&format!("{} {keeps}: {why}{help}", self.certname)).into_owned()
     }
 }
 
@@ -135,4 +141,22 @@ impl Kept {
 fn short(commit: &str) -> &str {
     let length = if commit.starts_with("dir-") { 14 } else { 10 };
     commit.get(..length).unwrap_or(commit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_tenant_calls_a_key_is_one_line_about_one_node() {
+        let key = "x` is no key\n  web1.birch.example keeps commit 0000000000: y\u{1b}[2J\u{202e}";
+        let kept = Kept {
+            certname: "web1.acme.example".parse().unwrap(),
+            commit: None,
+            problems: vec![Diagnostic::error("unknown-key", format!("`{key}` is no key"), None)],
+        };
+        let text = kept.text();
+        assert!(text.starts_with("web1.acme.example has no catalog yet and gets none: "), "{text}");
+        assert!(!text.contains(harmless::steers), "{text}");
+    }
 }

@@ -15,6 +15,7 @@ use actix_web::{HttpRequest, web};
 use serde::de::DeserializeOwned;
 
 use super::State;
+use super::caller::admitted;
 use super::limits::{Held, Kind, Who};
 use super::refused::Refused;
 
@@ -69,11 +70,17 @@ impl Body {
             || Refused::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "the body took more than a minute");
         let collected = tokio::time::timeout(PATIENCE, collect(payload, self.limit)).await;
         let bytes = collected.map_err(|_| late())??;
-        match small(&bytes, encoding) {
-            Some(plain) => Ok((self.parse(&plain)?, held)),
-            None if self.limit <= SMALL => self.decode(&bytes, encoding).map(|value| (value, held)),
-            None => self.read_large(bytes, encoding, held).await,
+        let is_node = matches!(self.who, Who::Node(_));
+        let read = match small(&bytes, encoding) {
+            Some(plain) => (self.parse(&plain)?, held),
+            None if self.limit <= SMALL => (self.decode(&bytes, encoding)?, held),
+            None => self.read_large(bytes, encoding, held).await?,
+        };
+        if is_node {
+            // It was admitted by the head of its request, and may have been revoked while it sent the rest.
+            admitted(request).await?;
         }
+        Ok(read)
     }
 
     async fn read_large<T: DeserializeOwned + Send + 'static>(
@@ -87,14 +94,17 @@ impl Body {
             None => self.hold()?,
         };
         let permit = self.state.limits.decoder(PATIENCE).await?;
-        let failed = |_| Refused::bad_request("bad-body", "the body cannot be decoded");
+        // Nothing is wrong with the body where the server stops before its turn: it is to be sent again.
+        let stopped = |_| {
+            Refused::new(StatusCode::SERVICE_UNAVAILABLE, "server-stopping", "the server stops: ask again later")
+        };
         // Both go with the work: it ends when it ends, also where whoever asked has gone.
         let decode = move || {
             let value = self.decode(&bytes, encoding);
             drop(permit);
             value.map(|value| (value, Some(held)))
         };
-        web::block(decode).await.map_err(failed)?
+        web::block(decode).await.map_err(stopped)?
     }
 
     fn hold(&self) -> Result<Held, Refused> {

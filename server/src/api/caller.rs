@@ -35,17 +35,25 @@ impl FromRequest for AgentIdentity {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Refused>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let peer = peer_of(request);
-        let state = state_of(request);
+        let request = request.clone();
         let place = request.conn_data::<Arc<Place>>().cloned();
         Box::pin(async move {
-            let caller = state?.identity.admit(&peer?, Timestamp::now()).await?;
+            let caller = admitted(&request).await?;
             if let Some(place) = place {
                 place.belongs_to(caller.node.number());
             }
             Ok(Self(caller))
         })
     }
+}
+
+/// Holds the certificate of a request's connection against the state of its node, as it is at this moment.
+///
+/// # Errors
+/// There is none, or it is refused.
+pub async fn admitted(request: &HttpRequest) -> Result<Caller, Refused> {
+    let (peer, state) = (peer_of(request)?, state_of(request)?);
+    Ok(state.identity.admit(&peer, Timestamp::now()).await?)
 }
 
 /// The certificate of a connection, for renewal: it may have expired, and whether it is in force is for the renewal.

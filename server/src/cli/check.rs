@@ -98,10 +98,10 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
         }
         (false, _, 0) => "takes this as a commit: what is wrong stops no node".to_owned(),
         (false, _, 1) => {
-            "takes this as a commit: the node that does not compile keeps its last catalog".to_owned()
+            "takes this as a commit: the node that does not compile gets no new catalog".to_owned()
         }
         (false, _, many) => {
-            format!("takes this as a commit: the {many} nodes that do not compile keep their last catalogs")
+            format!("takes this as a commit: the {many} nodes that do not compile get no new catalogs")
         }
     };
     let more = match beside {

@@ -7,7 +7,7 @@ use holdfast_catalog::harmless;
 use holdfast_catalog::report::{Mode, Source};
 use holdfast_catalog::state::{IN_ORDER, State};
 
-use super::{Failed, Format, Socket, print, print_json, print_table, time};
+use super::{Failed, Format, Socket, one_cell, print, print_json, print_table, print_wrapped, time};
 use crate::admin::{Answer, NodeDetail, NodeFilter, NodeView, ReportView, Request};
 
 /// What to do with nodes.
@@ -149,8 +149,9 @@ fn print_node(NodeDetail { node, certificates, reports, has_older_reports }: &No
     );
     print(format!("node        {} ({generation})", node.certname));
     print(format!("customer    {}", node.place));
-    print(format!("role        {}", node.role.as_deref().unwrap_or("not in the inventory in force")));
-    print(format!("state       {}: {}", node.state.word(), harmless::line(&node.reason)));
+    let nowhere = || format!("none: the inventory in force does not have it as {}", node.place);
+    print(format!("role        {}", node.role.clone().unwrap_or_else(nowhere)));
+    print_wrapped(&format!("state       {}: {}", node.state.word(), one_cell(&node.reason)));
     print(format!("last heard  {}", node.seen_at.map_or_else(|| "never".into(), time)));
     let commit = match (&node.commit, &node.unknown_commit) {
         (Some(commit), _) => harmless::line(commit).into_owned(),

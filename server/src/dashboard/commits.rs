@@ -92,7 +92,7 @@ pub struct Entry {
     pub running: Tally,
     /// Errors in tenants' data that did not keep it from coming into force; for those who see everything.
     pub errors: usize,
-    /// Nodes that keep an older one, because their catalog does not compile at this one.
+    /// Nodes that do not get it, because their catalog does not compile at this one.
     pub kept: usize,
 }
 
@@ -101,8 +101,8 @@ impl Entry {
     fn but(&self) -> Option<String> {
         let kept = match self.kept {
             0 => String::new(),
-            1 => "1 node keeps an older one".to_owned(),
-            kept => format!("{} nodes keep an older one", text::grouped(kept)),
+            1 => "1 node does not get it".to_owned(),
+            kept => format!("{} nodes do not get it", text::grouped(kept)),
         };
         let errors = match self.errors {
             0 => String::new(),

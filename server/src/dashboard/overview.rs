@@ -167,8 +167,10 @@ pub struct Overview {
     pub wanting: Tally,
     /// Nodes by state; all of them add up.
     pub states: Vec<StateTally>,
-    /// Resources that policy switches off, as the last runs said: nobody looks at them.
+    /// Nodes with resources that policy switches off, as their last runs said: nobody looks at those.
     pub switched_off: usize,
+    /// Whose nodes are in view; none where all are.
+    pub of: Option<String>,
     /// What happened lately.
     pub activity: Vec<Activity>,
     /// Where the environment stands.
@@ -247,7 +249,8 @@ fn of(members: &[Member], head: Option<&Head>, asked: &Asked) -> Overview {
             ..tally(Filter::of_states(wanting()))
         },
         states: State::ALL.map(|state| StateTally { state, tally: tally(Filter::of_states([state])) }).into(),
-        switched_off: members.iter().filter_map(Member::last).map(|last| last.counts.off as usize).sum(),
+        switched_off: members.iter().filter_map(Member::last).filter(|last| last.counts.off > 0).count(),
+        of: (!asked.sees_everything()).then(|| asked.user.scope.to_string()),
         activity: activity.into(),
         environments: head.into_iter().map(|head| environment(head, asked, &tally)).collect(),
         silence: first(members, Member::seen, Sort::Silence, asked),

@@ -118,7 +118,7 @@ impl Change {
     /// Why it changed, in words.
     pub fn cause_words(&self) -> Option<&'static str> {
         self.cause.map(|cause| match cause {
-            Cause::Corrective => "drift: it was changed by others since the last run",
+            Cause::Corrective => "drift: it was changed by others since the last run that corrects",
             Cause::Intentional => {
                 "no drift: what is wanted is new, or the last run did not leave it in order"
             }

@@ -231,7 +231,7 @@ async fn drift_is_told_from_purpose_and_failures_come_first() {
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text} in {page}"));
     assert!(place("Unable to locate package") < place("worker_processes 8"));
     assert!(place("worker_processes 8") < place("which failed"));
-    assert!(page.contains("drift: it was changed by others since the last run"));
+    assert!(page.contains("drift: it was changed by others since the last run that corrects"));
     assert!(page.contains("<span class=\"removed\">-worker_processes 1;"));
     assert!(page.contains("<span class=\"added\">+worker_processes 8;"));
     assert!(page.contains("modules/profile/nginx.toml:14:3"));

@@ -75,7 +75,7 @@ impl Live {
             _ => tracing::warn!(
                 commit,
                 nodes = kept,
-                "the commit is in force; nodes keep an older one by faults of tenants' data"
+                "the commit is in force; some nodes do not get it, by faults in tenants' data"
             ),
         }
         let mended = InForce::mended(self.in_force().as_deref(), &program, &checked);
@@ -98,10 +98,18 @@ impl Live {
 
     async fn refuse(&self, snapshot: &Snapshot, problems: Vec<Diagnostic>) {
         let (commit, errors) = (snapshot.commit().to_string(), total(&problems));
-        tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force");
+        match self.in_force() {
+            Some(_) => tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force"),
+            None => tracing::warn!(commit, errors, "the commit is broken, and none is in force"),
+        }
         self.broken.store(Some(Arc::new(snapshot.clone())));
         self.record(snapshot, CommitStatus::Broken, problems, Timestamp::now()).await;
         self.tell(Happening::CommitBroken { commit });
+    }
+
+    /// The newest commit that was found broken, where none came into force since.
+    pub fn broken_commit(&self) -> Option<String> {
+        self.broken.load().as_ref().map(|snapshot| snapshot.commit().to_string())
     }
 
     /// The one judgement, which is also that of `holdfast check`; none where it was stopped.

@@ -51,9 +51,7 @@ impl GitRepository {
     }
 
     fn new(path: &Path, wanted: Wanted) -> Result<Self, RepoError> {
-        // isolated: no setting of the user or the machine decides what is read
-        let repository =
-            gix::open::Options::isolated().open(path).map_err(|error| broken(path, &error.to_string()))?;
+        let repository = options().open(path).map_err(|error| broken(path, &error.to_string()))?;
         Ok(Self { repository, path: path.to_owned(), wanted, blobs: Mutex::default() })
     }
 
@@ -69,7 +67,7 @@ impl GitRepository {
 
     /// Whether there is a git repository at `path` itself, not above it.
     pub fn is_at(path: &Path) -> bool {
-        gix::open::Options::isolated().open(path).is_ok()
+        options().open(path).is_ok()
     }
 
     /// The commit that the revision names now. Cheap: for polling.
@@ -319,6 +317,12 @@ fn first_line(message: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line.to_owned(),
     }
+}
+
+/// How repositories are opened: no setting of the user or the machine decides what is read, and a commit is what its id says.
+/// Whoever may push any ref could put another object in the place of a commit by one below `refs/replace/`.
+fn options() -> gix::open::Options {
+    gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"])
 }
 
 fn broken(path: &Path, reason: &str) -> RepoError {

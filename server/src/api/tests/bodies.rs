@@ -63,6 +63,36 @@ async fn a28_a_second_large_body_of_the_same_node_is_told_to_wait() {
 }
 
 #[actix_web::test]
+async fn a13_who_is_revoked_while_its_body_is_on_the_way_gets_no_catalog() {
+    let fixture = Fixture::start().await;
+    let (agent, key) = fixture.enrolled("web1.acme.example").await;
+    let body = format!("{{\"agent\":\"1\",\"facts_hash\":\"{}\"}}", "0".repeat(64));
+    let mut slow = fixture.connect(Some((&agent.certificate, &key)), &[]);
+    let head = format!(
+        "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n",
+        path::CATALOG,
+        body.len()
+    );
+    let begun = actix_web::web::block(move || {
+        slow.write_all(format!("{head}expect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+        let mut said = [0; 12];
+        slow.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100");
+        slow
+    });
+    let mut slow = begun.await.unwrap();
+    fixture.server.identity.revoke("web1.acme.example".parse().unwrap(), "test").await.unwrap();
+    let answer = actix_web::web::block(move || {
+        slow.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.contains("HTTP/1.1 403") && answer.contains("revoked"), "{answer}");
+}
+
+#[actix_web::test]
 async fn a28_what_is_refused_to_a_certificate_is_counted_by_it() {
     let fixture = Fixture::start().await;
     let (agent, _) = fixture.enrolled("web1.acme.example").await;

@@ -59,7 +59,10 @@ async fn the_overview_is_calm_only_where_nothing_is_wrong() {
     let overview = async || see(&seeded, "ana", "/").await.body;
     assert!(!overview().await.contains(CALM), "no commit is in force");
     seeded.good_commit(GOOD, 60).await;
-    assert!(overview().await.contains(CALM), "{}", overview().await);
+    assert!(overview().await.contains("every machine of the inventory that"), "{}", overview().await);
+    seeded.user("cleo", "alpinhost/acme").await;
+    let of_one = see(&seeded, "cleo", "/").await.body;
+    assert!(of_one.contains("Nothing: every machine of alpinhost/acme that"), "{of_one}");
     let why = "`main` is no commit of /srv/git/control.git".to_owned();
     *seeded.estate.unreadable.lock().unwrap() = Some(crate::live::Unreadable { since: seeded.ago(9), why });
     let page = overview().await;
@@ -95,9 +98,9 @@ async fn a_machine_whose_catalog_is_known_to_be_broken_is_broken_before_its_next
     let why = "no new catalog at commit 1111aaaa22: hieradata/customers/acme.toml: nobody reads";
     assert!(line["reason"].as_str().unwrap().contains(why), "{line}");
     let commits = see(&seeded, "ana", "/commits").await.body;
-    assert!(commits.contains("1 node keeps an older one"), "{commits}");
+    assert!(commits.contains("1 node does not get it"), "{commits}");
     let commit = see(&seeded, "ana", &format!("/commits/{OLDER}")).await.body;
-    assert!(commit.contains(why) && commit.contains("1 node keeps an older one"), "{commit}");
+    assert!(commit.contains(why) && commit.contains("1 node does not get it"), "{commit}");
     let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
     assert!(ask(&seeded, local).await.body.contains("holdfast_nodes{state=\"broken\"} 2\n"));
 }

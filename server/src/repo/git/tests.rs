@@ -66,6 +66,19 @@ fn a_commit_is_read_and_the_work_tree_is_not() {
 }
 
 #[test]
+fn a_commit_is_what_its_id_says_whatever_replaces_it() {
+    let scratch = Scratch::new();
+    scratch.commit("a", "replaced");
+    let other = scratch.answer(&["rev-parse", "HEAD"], "");
+    scratch.commit("a", "right");
+    let blob = |at: &str| scratch.answer(&["rev-parse", at], "");
+    scratch.git(&["replace", &blob("HEAD"), &other]);
+    scratch.git(&["replace", &blob("HEAD^{tree}"), &blob(&format!("{other}^{{tree}}"))]);
+    let snapshot = GitRepository::follow(scratch.path(), "main").unwrap().snapshot().unwrap();
+    assert_eq!(&**snapshot.get("a").unwrap().bytes(), b"right");
+}
+
+#[test]
 fn a_new_commit_shares_the_bytes_that_did_not_change() {
     let scratch = Scratch::new();
     scratch.commit("a", "same");
