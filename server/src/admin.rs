@@ -60,7 +60,9 @@ pub struct Context {
 pub async fn answer(context: &Context, request: Request, by: &str) -> Answer {
     let answer = match decide(context, request, by).await {
         // Where no commit is in force, nobody knows which machines there are, or whose.
-        Ok(Answer::Nodes(nodes)) if nodes.is_empty() => nothing_in_force(context).map_or(Ok(Answer::Nodes(nodes)), Err),
+        Ok(Answer::Nodes(nodes)) if nodes.is_empty() => {
+            nothing_in_force(context).map_or(Ok(Answer::Nodes(nodes)), Err)
+        }
         Err(unknown @ (Refused::NotInInventory(..) | Refused::Nobody { .. })) => {
             Err(nothing_in_force(context).unwrap_or(unknown))
         }
@@ -86,7 +88,9 @@ enum Refused {
         "`{0}` is not in the inventory in force: {1}add it to inventory/RESELLER/CUSTOMER.toml, and commit or save that"
     )]
     NotInInventory(Certname, String),
-    #[error("no commit is in force{0}, so which machines there are is not known; `holdfast check` says what is wrong with one")]
+    #[error(
+        "no commit is in force{0}, so which machines there are is not known; `holdfast check` says what is wrong with one"
+    )]
     NothingInForce(String),
     #[error("there is no node `{0}`: {1}`holdfast node list` shows all")]
     Unknown(Certname, String),

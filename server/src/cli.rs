@@ -277,7 +277,10 @@ mod tests {
     #[test]
     fn a_cell_of_others_is_no_row_and_no_more_than_a_cell() {
         let row = |cell: &str| table(&["NODE", "WHY"], &[vec!["web1".to_owned(), cell.to_owned()]]);
-        assert_eq!(row(&format!("no answer{}db9  in order", " ".repeat(200)))[1], "web1  no answer db9 in order");
+        assert_eq!(
+            row(&format!("no answer{}db9  in order", " ".repeat(200)))[1],
+            "web1  no answer db9 in order"
+        );
         assert_eq!(row(&"x".repeat(70_000))[1].chars().count(), "web1  ".len() + MAX_CELL + 1);
         assert!(row("a\u{1b}[2J\nb")[1].ends_with("a\\u{1b}[2J\\nb"));
     }

@@ -129,11 +129,8 @@ impl Kept {
         };
         let first = self.problems.first();
         let why = first.map_or_else(String::new, ToString::to_string);
-        // No place says what to do.
-        let help = first.filter(|first| first.origin.is_none()).and_then(|first| first.help.as_ref());
-        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
         // A key of a tenant's data may hold anything: lines of other nodes, say, or what clears a terminal.
-        harmless::line(&format!("{} {keeps}: {why}{help}", self.certname)).into_owned()
+        harmless::line(&format!("{} {keeps}: {why}", self.certname)).into_owned()
     }
 }
 

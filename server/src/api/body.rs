@@ -96,7 +96,11 @@ impl Body {
         let permit = self.state.limits.decoder(PATIENCE).await?;
         // Nothing is wrong with the body where the server stops before its turn: it is to be sent again.
         let stopped = |_| {
-            Refused::new(StatusCode::SERVICE_UNAVAILABLE, "server-stopping", "the server stops: ask again later")
+            Refused::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "server-stopping",
+                "the server stops: ask again later",
+            )
         };
         // Both go with the work: it ends when it ends, also where whoever asked has gone.
         let decode = move || {

@@ -99,7 +99,9 @@ impl Live {
     async fn refuse(&self, snapshot: &Snapshot, problems: Vec<Diagnostic>) {
         let (commit, errors) = (snapshot.commit().to_string(), total(&problems));
         match self.in_force() {
-            Some(_) => tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force"),
+            Some(_) => {
+                tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force")
+            }
             None => tracing::warn!(commit, errors, "the commit is broken, and none is in force"),
         }
         self.broken.store(Some(Arc::new(snapshot.clone())));

@@ -47,17 +47,26 @@ const WITHOUT_DIAGNOSTICS: &str = "environment, id, seen_at, committed_at, autho
 pub(super) fn last_of_environment() -> String {
     format!(
         "SELECT {WITHOUT_DIAGNOSTICS} FROM commit_seen WHERE environment = ?1
-         ORDER BY seen_at DESC LIMIT ?3 OFFSET ?2"
+         ORDER BY turn DESC LIMIT ?3 OFFSET ?2"
     )
 }
 
 pub(super) fn by_id() -> String {
-    format!("SELECT {COLUMNS} FROM commit_seen WHERE id = ?1 ORDER BY seen_at DESC")
+    format!("SELECT {COLUMNS} FROM commit_seen WHERE id = ?1 ORDER BY turn DESC")
 }
 
 pub(super) fn newest(columns: &str) -> String {
     format!(
-        "SELECT {columns} FROM commit_seen WHERE environment = ?1 AND status = ?2 ORDER BY seen_at DESC LIMIT 1"
+        "SELECT {columns} FROM commit_seen WHERE environment = ?1 AND status = ?2 ORDER BY turn DESC LIMIT 1"
+    )
+}
+
+/// The newest that is broken, where no good one came after it.
+fn newest_broken() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM commit_seen WHERE environment = ?1 AND status = 'broken'
+           AND turn > coalesce((SELECT max(turn) FROM commit_seen WHERE environment = ?1 AND status = 'good'), 0)
+         ORDER BY turn DESC LIMIT 1"
     )
 }
 
@@ -86,10 +95,11 @@ impl Store {
             connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO commit_seen
-                       (environment, id, seen_at, committed_at, author, subject, status, diagnostics)
-                     VALUES (?1, ?2, coalesce((SELECT newest.seen_at FROM (SELECT id, status, max(seen_at) AS seen_at
-                         FROM commit_seen WHERE environment = ?1) AS newest
-                       WHERE newest.id = ?2 AND newest.status = ?7), ?3), ?4, ?5, ?6, ?7, ?8)",
+                       (environment, id, seen_at, committed_at, author, subject, status, diagnostics, turn)
+                     SELECT ?1, ?2, coalesce(same.seen_at, ?3), ?4, ?5, ?6, ?7, ?8,
+                       (SELECT coalesce(max(turn), 0) + 1 FROM commit_seen)
+                     FROM (SELECT 1) LEFT JOIN (SELECT id, status, seen_at, max(turn)
+                       FROM commit_seen WHERE environment = ?1) AS same ON same.id = ?2 AND same.status = ?7",
                 )?
                 .execute(params![
                     commit.environment,
@@ -115,7 +125,7 @@ impl Store {
             Ok(connection
                 .prepare_cached(
                     "SELECT id FROM commit_seen WHERE environment = ?1 AND status = 'good'
-                     ORDER BY seen_at DESC LIMIT 1",
+                     ORDER BY turn DESC LIMIT 1",
                 )?
                 .query_row([environment], |row| row.get(0))
                 .optional()?)
@@ -178,16 +188,11 @@ impl Store {
     /// Where the store fails.
     pub async fn head(&self, environment: String) -> Result<Option<Head>> {
         self.read(move |connection| {
-            let find = |status: CommitStatus, columns: &str| -> Result<Option<CommitRow>> {
-                let mut statement = connection.prepare_cached(&newest(columns))?;
-                let mut rows = statement.query([&environment, &word(&status)])?;
-                rows.next()?.map(read).transpose()
-            };
-            let in_force = find(CommitStatus::Good, WITHOUT_DIAGNOSTICS)?;
-            let broken = find(CommitStatus::Broken, COLUMNS)?;
-            let newer =
-                |commit: &CommitRow| in_force.as_ref().is_none_or(|good| good.seen_at < commit.seen_at);
-            let broken = broken.filter(newer);
+            let mut good = connection.prepare_cached(&newest(WITHOUT_DIAGNOSTICS))?;
+            let mut rows = good.query([environment.as_str(), "good"])?;
+            let in_force = rows.next()?.map(read).transpose()?;
+            let mut newer = connection.prepare_cached(&newest_broken())?;
+            let broken = newer.query([&environment])?.next()?.map(read).transpose()?;
             Ok((in_force.is_some() || broken.is_some()).then_some(Head { environment, in_force, broken }))
         })
         .await

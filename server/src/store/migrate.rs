@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_last_run.sql"),
     include_str!("../../migrations/0009_past_certificates.sql"),
     include_str!("../../migrations/0010_refused.sql"),
+    include_str!("../../migrations/0011_commit_turns.sql"),
 ];
 
 /// Applies what is missing.

@@ -371,6 +371,14 @@ async fn a_commit_is_in_force_since_it_came_however_often_the_server_starts() {
     assert_eq!(put("b", Broken, 3).await, (in_force("a", 0), Some(at(2))), "a start");
     assert_eq!(put("a", Good, 4).await, (in_force("a", 4), None), "it was taken back");
     assert_eq!(put("b", Good, 5).await, (in_force("b", 5), None), "it was judged again");
+    assert_eq!(put("c", Good, 72).await, (in_force("c", 72), None), "a clock that is ahead");
+    assert_eq!(
+        put("d", Good, 6).await,
+        (in_force("d", 6), None),
+        "what came later is newer, whatever the clock says"
+    );
+    assert_eq!(put("e", Broken, 7).await, (in_force("d", 6), Some(at(7))));
+    assert_eq!(store.last_good_commit("main".into()).await.unwrap().as_deref(), Some("d"));
 }
 
 async fn serve(store: &Store, node: NodeId, id: char, contents: Vec<ContentHash>, at: Timestamp) {

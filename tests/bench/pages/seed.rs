@@ -165,7 +165,8 @@ async fn put_commits(store: &Store, now: Timestamp) -> Result<()> {
             Origin { file: "hieradata/common.toml".into(), start: 0, end: 1, line, column: 1, level: None };
         Diagnostic::error("unknown-key", format!("nobody reads `profile.base.key{line}`"), origin)
     };
-    for number in 1..=COMMITS {
+    // The newest last, as they came.
+    for number in (1..=COMMITS).rev() {
         let is_broken = number % 10 == 0;
         let at = now - SignedDuration::from_hours(number + 1);
         let row = CommitRow {

@@ -179,7 +179,10 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     };
     fixture.server.live.write_seen().await;
     let (is, why) = state().await;
-    assert!(is == State::KeptBack && why.contains("certificate of it that was replaced was shown"), "{is:?} {why}");
+    assert!(
+        is == State::KeptBack && why.contains("certificate of it that was replaced was shown"),
+        "{is:?} {why}"
+    );
     new.catalog().await;
     fixture.server.live.write_seen().await;
     let (is, why) = state().await;
