@@ -1,4 +1,5 @@
-//! What a tenant's data may cost that is written to cost much: one file of 1 to 8 MB, checked as a push is.
+//! What a tenant's data may cost that is written to cost much: one file of 1 to 8 MB, checked as a push is, and
+//! explained.
 
 use std::process::Command;
 
@@ -26,8 +27,13 @@ const SHAPES: [(&str, &str, &str, &str); 9] = [
     ("a list for merge `deep`", "[profile.bench]\ndeep=[", "\"n{n}\",", "]\n"),
 ];
 
+/// What `lookup --explain` is asked of such a list, and what a megabyte of it may take: each element is on three lines.
+const EXPLAINED: [&str; 3] = ["first", "unique", "deep"];
+const EXPLAINED_MILLISECONDS: f64 = 500.0;
+
 /// Parameters beside those of the repository, each with a list at another level too.
 const LISTS: &str = "[parameters]\n\
+    first = { type = \"Array[String]\", default = [], doc = \"L.\" }\n\
     unique = { type = \"Array[String]\", default = [], merge = \"unique\", doc = \"L.\" }\n\
     deep = { type = \"Array[String]\", default = [], merge = \"deep\", doc = \"L.\" }\n";
 
@@ -40,7 +46,10 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
     std::fs::write(&profile, text)?;
     let common = directory.path().join("hieradata/common.toml");
     let text = std::fs::read_to_string(&common)?;
-    std::fs::write(&common, format!("[profile.bench]\nunique = [\"x\"]\ndeep = [\"x\"]\n{text}"))?;
+    std::fs::write(
+        &common,
+        format!("[profile.bench]\nfirst = [\"x\"]\nunique = [\"x\"]\ndeep = [\"x\"]\n{text}"),
+    )?;
     let (base, _) = check(directory.path())?;
     let mut figures = Vec::new();
     for (name, before, again, after) in SHAPES {
@@ -61,7 +70,27 @@ pub fn measure() -> anyhow::Result<Vec<Figure>> {
             }
         }
     }
+    for merge in EXPLAINED {
+        for megabytes in [1, 2, 4, 8_usize] {
+            let before = format!("[profile.bench]\n{merge}=[");
+            let text = written(&before, "\"n{n}\",", "]\n", megabytes * 1_000_000);
+            std::fs::write(directory.path().join(FILE), text).context(FILE)?;
+            let taken = explained(directory.path(), merge)?;
+            let name = format!("lookup --explain of a list, merge `{merge}`, {megabytes} MB");
+            let most = EXPLAINED_MILLISECONDS * megabytes as f64;
+            figures.push(Figure::of(name, vec![taken], "ms").beside(most, "–"));
+        }
+    }
     Ok(figures)
+}
+
+/// CPU milliseconds of an explanation.
+fn explained(repository: &std::path::Path, merge: &str) -> anyhow::Result<f64> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$0\" lookup \"$1\" --node \"$2\" --repo \"$3\" --explain >/dev/null"]);
+    let key = format!("profile::bench::{merge}");
+    command.arg(&harness::binaries().server).args([&key, harness::synthetic::NODE]).arg(repository);
+    Ok(run(&command)?.cpu.as_secs_f64() * 1e3)
 }
 
 fn written(before: &str, again: &str, after: &str, bytes: usize) -> String {

@@ -12,6 +12,9 @@ use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::merge::merge;
 use crate::language::merge::Merge;
+use lists::Lists;
+
+mod lists;
 
 /// What became of a part of a value. Levels are named by their place among the values, the most specific is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,30 @@ pub enum Fate {
     Gone,
 }
 
+impl Fate {
+    /// The word that programs read, and that the sentence for people begins with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Used => "used",
+            Self::Overruled(_) => "overruled",
+            Self::Repeated(_) => "the-same",
+            Self::KnockedOut(_) => "knocked-out",
+            Self::Hidden(_) => "hidden",
+            Self::TakesAway => "takes-away",
+            Self::Null => "hides",
+            Self::Gone => "not-in-the-answer",
+        }
+    }
+
+    /// The other level that decided.
+    pub fn by(self) -> Option<usize> {
+        match self {
+            Self::Overruled(by) | Self::Repeated(by) | Self::KnockedOut(by) | Self::Hidden(by) => Some(by),
+            Self::Used | Self::TakesAway | Self::Null | Self::Gone => None,
+        }
+    }
+}
+
 /// A part of a value, as large as its fate is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -49,8 +76,8 @@ pub fn parts(how: &Merge, values: &[Value]) -> Option<Vec<Vec<Part>>> {
     let answer = merge(how, &numbered).ok()?;
     let mut used = BTreeSet::new();
     answer.iter().for_each(|answer| leaves(answer, &mut |leaf| used.extend(numbers(leaf))));
-    let search = Search { how, values: &numbered, answer: answer.as_ref(), used };
-    Some((0..values.len()).map(|level| search.told(&numbered[level], level, &mut Vec::new())).collect())
+    let search = Search { how, values: &numbered, answer: answer.as_ref(), used, lists: Lists::default() };
+    Some(numbered.iter().enumerate().map(|(level, value)| search.parts(level, value)).collect())
 }
 
 /// A value whose leaves have their level and their place in it instead of where they are written.
@@ -90,9 +117,12 @@ fn leaves<'v>(value: &'v Value, see: &mut dyn FnMut(&'v Value)) {
 
 /// The level whose leaf comes first in a part of the answer.
 fn level_of(part: &Value) -> Option<usize> {
-    let mut first = None;
-    leaves(part, &mut |leaf| first = first.or(numbers(leaf)));
-    first.map(|(level, _)| level)
+    let first = match &part.kind {
+        Kind::List(list) => list.first(),
+        Kind::Map(map) => map.values().next(),
+        _ => None,
+    };
+    first.map_or_else(|| numbers(part).map(|(level, _)| level), level_of)
 }
 
 /// A step into a value.
@@ -102,11 +132,25 @@ enum At<'v> {
     Item(usize, &'v Value),
 }
 
+/// What the answer has where a part of a value stands.
+#[derive(Clone, Copy)]
+enum There<'a> {
+    /// No answer.
+    Nothing,
+    /// This, in which the parts of the part are looked for.
+    Follow(&'a Value),
+    /// This, whatever the part is made of.
+    Whole(&'a Value),
+    /// Nothing that is like it, and this became of all of it.
+    Settled(Fate),
+}
+
 struct Search<'a> {
     how: &'a Merge,
     values: &'a [Value],
     answer: Option<&'a Value>,
     used: BTreeSet<(usize, u32)>,
+    lists: Lists<'a>,
 }
 
 impl<'a> Search<'a> {
@@ -121,25 +165,37 @@ impl<'a> Search<'a> {
         self.prefix().is_some_and(|prefix| text.starts_with(prefix))
     }
 
+    /// The parts of a level's value.
+    fn parts(&self, level: usize, value: &'a Value) -> Vec<Part> {
+        let there = match (self.answer, self.how) {
+            (None, _) => There::Nothing,
+            (Some(answer), Merge::First) => There::Settled(match level_of(answer) {
+                Some(other) if other != level && answer == value => Fate::Repeated(other),
+                Some(other) if other != level => Fate::Overruled(other),
+                _ => Fate::Gone,
+            }),
+            (Some(answer), _) => There::Follow(answer),
+        };
+        self.told(value, level, &mut Vec::new(), there)
+    }
+
     /// The parts of a value; where all parts of it share a fate, it is one.
-    fn told(&self, value: &'a Value, level: usize, path: &mut Vec<At<'a>>) -> Vec<Part> {
+    fn told(&self, value: &'a Value, level: usize, path: &mut Vec<At<'a>>, there: There<'a>) -> Vec<Part> {
         let mut parts = Vec::new();
+        let mut visit = |at: At<'a>, item: &'a Value, path: &mut Vec<At<'a>>| {
+            path.push(at);
+            let there = self.below(there, level, path);
+            parts.extend(self.told(item, level, path, there));
+            path.pop();
+        };
         match &value.kind {
             Kind::List(list) if !list.is_empty() => {
-                for (index, item) in list.iter().enumerate() {
-                    path.push(At::Item(index, item));
-                    parts.extend(self.told(item, level, path));
-                    path.pop();
-                }
+                list.iter().enumerate().for_each(|(index, item)| visit(At::Item(index, item), item, path));
             }
             Kind::Map(map) if !map.is_empty() => {
-                for (key, item) in map.iter() {
-                    path.push(At::Key(key));
-                    parts.extend(self.told(item, level, path));
-                    path.pop();
-                }
+                map.iter().for_each(|(key, item)| visit(At::Key(key), item, path));
             }
-            _ => return vec![Part { path: shown(path), fate: self.fate(value, level, path) }],
+            _ => return vec![Part { path: shown(path), fate: self.fate(value, level, path, there) }],
         }
         match parts.iter().all(|part| part.fate == parts[0].fate) {
             true => vec![Part { path: shown(path), fate: parts[0].fate }],
@@ -147,7 +203,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn fate(&self, leaf: &Value, level: usize, path: &[At<'a>]) -> Fate {
+    fn fate(&self, leaf: &'a Value, level: usize, path: &[At<'a>], there: There<'a>) -> Fate {
         let is_key = |at: &At<'_>| matches!(at, At::Key(key) if self.knocks(key));
         if path.iter().any(is_key) {
             // `"--key" = false` takes a knock-out back, and there is none
@@ -155,16 +211,18 @@ impl<'a> Search<'a> {
         }
         match () {
             () if leaf.as_str().is_some_and(|text| self.knocks(text)) => Fate::TakesAway,
-            () if leaf.is_null() && self.null_hides(level, path) => match self.why_not(leaf, level, path) {
-                Fate::Overruled(by) if by < level && self.is_decided(path) => Fate::Overruled(by),
-                _ => Fate::Null,
-            },
+            () if leaf.is_null() && self.null_hides(level, path) => {
+                match self.why_not(leaf, level, path, there) {
+                    Fate::Overruled(by) if by < level && self.is_decided(path) => Fate::Overruled(by),
+                    _ => Fate::Null,
+                }
+            }
             () if numbers(leaf).is_some_and(|number| self.used.contains(&number)) => Fate::Used,
             // as a level's whole value, it says nothing where only maps or lists are merged
             () if leaf.is_null() && path.is_empty() && matches!(self.how, Merge::Unique | Merge::Hash) => {
                 Fate::Gone
             }
-            () => self.why_not(leaf, level, path),
+            () => self.why_not(leaf, level, path, there),
         }
     }
 
@@ -189,38 +247,44 @@ impl<'a> Search<'a> {
     }
 
     /// Which level decided about a leaf that the answer does not hold.
-    fn why_not(&self, leaf: &Value, level: usize, path: &[At<'a>]) -> Fate {
-        let Some(mut answer) = self.answer else { return self.taken_by(level, path) };
-        if matches!(self.how, Merge::Unique) && !answer.is_null() {
-            let same = answer.as_list().and_then(|list| list.iter().find(|item| *item == leaf));
+    fn why_not(&self, leaf: &'a Value, level: usize, path: &[At<'a>], there: There<'a>) -> Fate {
+        let answer = match there {
+            There::Nothing => return self.taken_by(level, path),
+            There::Settled(fate) => return fate,
+            There::Follow(answer) | There::Whole(answer) => answer,
+        };
+        if let (Merge::Unique, Some(list)) = (self.how, answer.as_list()) {
+            let same = self.lists.like(list, leaf, None);
             return same.and_then(level_of).map_or(Fate::Gone, Fate::Repeated);
         }
-        let reach = match self.how {
-            Merge::First => 0,
-            Merge::Hash => 1,
-            _ => path.len(),
-        };
-        for (depth, at) in path.iter().enumerate().take(reach) {
-            let next = match at {
-                At::Key(key) => answer.get(key),
-                At::Item(index, item) => self.same_item(answer, *index, item),
-            };
-            match (next, at) {
-                (Some(next), At::Item(_, item)) if next == *item => {
-                    return level_of(next).map_or(Fate::Gone, Fate::Repeated);
-                }
-                (Some(next), _) => answer = next,
-                (None, _) if answer.is_null() => break,
-                (None, At::Key(_)) if answer.as_map().is_none() => break,
-                (None, _) => return self.taken_by(level, &path[..=depth]),
-            }
-        }
-        let whole = if reach == 0 { &self.values[level] } else { leaf };
         match level_of(answer).filter(|other| *other != level) {
-            Some(other) if answer == whole => Fate::Repeated(other),
-            Some(other) if answer.is_null() && reach > 0 => Fate::Hidden(other),
+            Some(other) if answer == leaf => Fate::Repeated(other),
+            Some(other) if answer.is_null() => Fate::Hidden(other),
             Some(other) => Fate::Overruled(other),
             None => Fate::Gone,
+        }
+    }
+
+    /// What the answer has where a path ends, of which all but the last step led `there`. Asked once a part and not once
+    /// a leaf, since a part is compared whole.
+    fn below(&self, there: There<'a>, level: usize, path: &[At<'a>]) -> There<'a> {
+        let (There::Follow(answer), Some(at)) = (there, path.last()) else { return there };
+        if matches!(self.how, Merge::Unique) && !answer.is_null() {
+            return there;
+        }
+        let next = match at {
+            At::Key(key) => answer.get(key),
+            At::Item(index, item) => self.same_item(answer, *index, item),
+        };
+        match (next, at) {
+            (Some(next), At::Item(_, item)) if next == *item => {
+                There::Settled(level_of(next).map_or(Fate::Gone, Fate::Repeated))
+            }
+            (Some(next), _) if matches!(self.how, Merge::Hash) => There::Whole(next),
+            (Some(next), _) => There::Follow(next),
+            (None, _) if answer.is_null() => There::Whole(answer),
+            (None, At::Key(_)) if answer.as_map().is_none() => There::Whole(answer),
+            (None, _) => There::Settled(self.taken_by(level, path)),
         }
     }
 
@@ -231,12 +295,10 @@ impl<'a> Search<'a> {
         let Merge::Deep(options) = self.how else { return None };
         let merged = match &options.maps_in_lists {
             MapsInLists::ByPosition if item.as_map().is_some() => list.get(index),
-            MapsInLists::ByKey(key) => {
-                item.get(key).and_then(|name| list.iter().find(|other| other.get(key) == Some(name)))
-            }
+            MapsInLists::ByKey(key) => item.get(key).and_then(|name| self.lists.like(list, name, Some(key))),
             _ => None,
         };
-        merged.or_else(|| list.iter().find(|other| *other == item))
+        merged.or_else(|| self.lists.like(list, item, None))
     }
 
     /// The more specific level that takes away what stands at a path.
@@ -249,7 +311,10 @@ impl<'a> Search<'a> {
                 }
                 let knocks = match at {
                     At::Key(key) => self.knocked_key(value, key),
-                    At::Item(_, item) => self.knocked_item(value, item),
+                    At::Item(_, item) => {
+                        let lists = (self.prefix(), value.as_list());
+                        matches!(lists, (Some(prefix), Some(list)) if self.lists.knocks_out(list, prefix, item))
+                    }
                 };
                 if knocks || value.as_str().is_some_and(|text| self.knocks(text)) {
                     return Fate::KnockedOut(other);
@@ -274,15 +339,6 @@ impl<'a> Search<'a> {
     fn knocked_key(&self, value: &Value, key: &str) -> bool {
         let marker = self.prefix().map(|prefix| format!("{prefix}{key}"));
         marker.is_some_and(|marker| value.get(&marker).is_some_and(|on| on.as_bool() != Some(false)))
-    }
-
-    fn knocked_item(&self, value: &Value, item: &Value) -> bool {
-        let (Some(prefix), Some(list)) = (self.prefix(), value.as_list()) else { return false };
-        let gone = |marker: &Value| {
-            let rest = marker.as_str().and_then(|text| text.strip_prefix(prefix));
-            rest.is_some_and(|rest| rest.is_empty() || item.scalar_text().is_some_and(|text| *text == *rest))
-        };
-        list.iter().any(gone)
     }
 }
 

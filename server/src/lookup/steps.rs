@@ -1,5 +1,6 @@
 //! What each file on a node's path says of a key, before anything is merged: for those who ask why a value is what it is.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -8,7 +9,6 @@ use holdfast_catalog::value::Value;
 use super::scope::DataScope;
 use super::source::{Source, State};
 use super::{Declaration, Lookup, LookupError};
-use crate::language::expression::Expression;
 use crate::language::scope::Scope as _;
 
 /// One file that could speak of a key.
@@ -86,32 +86,31 @@ impl Lookup<'_> {
         let formula = source.file().and_then(|file| file.values.get(key));
         let texts = formula.map(|formula| formula.texts()).unwrap_or_default();
         let scope = DataScope { lookup: self, writer: source.writer };
-        let mut reads = Vec::new();
+        let (mut asked, mut reads) = (HashSet::new(), Vec::new());
         for (expression, _) in texts.iter().flat_map(|(text, _)| text.expressions()) {
-            for read in named(expression, &scope).chain(self.looked_up(expression)) {
-                if !reads.contains(&read) {
-                    reads.push(read);
+            let uses = expression.uses();
+            for named in &uses.paths {
+                if asked.insert(named.path.to_string()) {
+                    reads.extend(at_path(&scope, &named.path));
+                }
+            }
+            for call in &uses.functions {
+                let Some(key) = &call.text else { continue };
+                let what = format!("{}('{key}')", call.name);
+                if asked.insert(what.clone()) {
+                    reads.extend(self.get_or_null(key).ok().map(|value| Read { what, value }));
                 }
             }
         }
         reads
     }
-
-    fn looked_up<'e>(&'e self, expression: &'e Expression) -> impl Iterator<Item = Read> + 'e {
-        expression.uses().functions.iter().filter_map(|call| {
-            let key = call.text.as_ref()?;
-            Some(Read { what: format!("{}('{key}')", call.name), value: self.get_or_null(key).ok()? })
-        })
-    }
 }
 
-/// The paths into `node` and `facts`.
-fn named<'e>(expression: &'e Expression, scope: &'e DataScope<'_, '_>) -> impl Iterator<Item = Read> + 'e {
-    expression.uses().paths.iter().filter_map(|named| {
-        let mut names = named.path.split('.');
-        let root = scope.resolve(names.next()?).ok().flatten()?;
-        // All that is known of the machine would not fit into a line.
-        let value = root.at_path(Some(names.next()?).into_iter().chain(names)).cloned();
-        Some(Read { what: named.path.to_string(), value })
-    })
+/// What a path into `node` and `facts` leads to.
+fn at_path(scope: &DataScope<'_, '_>, path: &str) -> Option<Read> {
+    let mut names = path.split('.');
+    let root = scope.resolve(names.next()?).ok().flatten()?;
+    // All that is known of the machine would not fit into a line.
+    let value = root.at_path(Some(names.next()?).into_iter().chain(names)).cloned();
+    Some(Read { what: path.to_owned(), value })
 }
