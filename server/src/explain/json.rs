@@ -32,6 +32,7 @@ impl Explanation {
             })).collect::<Vec<_>>(),
             "errors": self.answer.as_ref().err(),
             "default": self.absent.as_ref().and_then(Absent::json),
+            "is_required": matches!(self.absent, Some(Absent::Required)),
             "is_included": self.is_included,
             "given_by": self.givers.iter().map(|giver| json!({
                 "manifest": &*giver.manifest,
@@ -52,6 +53,7 @@ impl Explanation {
             "level": &*level.name,
             "path": &*level.path,
             "outcome": level.outcome(),
+            "by": level.fate().and_then(|fate| self.by(fate)),
             "why": why,
             "line": level.line(),
             "value": value.map(Value::to_json_masked),
@@ -63,32 +65,30 @@ impl Explanation {
     }
 
     fn part(&self, part: &Part) -> Json {
-        let (fate, by) = match part.fate {
-            Fate::Used => ("used", None),
-            Fate::Overruled(by) => ("overruled", Some(by)),
-            Fate::Repeated(by) => ("repeated", Some(by)),
-            Fate::KnockedOut(by) => ("knocked-out", Some(by)),
-            Fate::Hidden(by) => ("hidden", Some(by)),
-            Fate::TakesAway => ("takes-away", None),
-            Fate::Null => ("null", None),
-            Fate::Gone => ("gone", None),
-        };
-        json!({ "path": part.path, "fate": fate, "by": by.map(|by| self.deciding(by)) })
+        json!({ "path": part.path, "fate": part.fate.word(), "by": self.by(part.fate) })
+    }
+
+    /// The other level that decided.
+    fn by(&self, fate: Fate) -> Option<&str> {
+        fate.by().map(|by| self.deciding(by))
     }
 }
 
 impl Level {
-    /// In one word: a value is used where a part of it is, or where it takes something away.
+    /// What became of its value, where one thing became of all of it.
+    fn fate(&self) -> Option<Fate> {
+        if let Some([whole]) = self.parts.as_deref() { Some(whole.fate) } else { None }
+    }
+
+    /// In one word: that of the value's fate, or `mixed` where its parts have several.
     fn outcome(&self) -> &'static str {
-        let counts = |part: &Part| matches!(part.fate, Fate::Used | Fate::TakesAway | Fate::Null);
         match (&self.says, &self.parts) {
             (Says::NoKey, _) => "no-key",
             (Says::NoFile, _) => "no-file",
             (Says::Skipped(_), _) => "skipped",
             (Says::Wrong(_), _) => "failed",
             (Says::Value(_), None) => "undecided",
-            (Says::Value(_), Some(parts)) if parts.iter().any(counts) => "used",
-            (Says::Value(_), Some(_)) => "overruled",
+            (Says::Value(_), Some(_)) => self.fate().map_or("mixed", Fate::word),
         }
     }
 }

@@ -144,6 +144,40 @@ fn a_wrong_answer_still_says_which_level_decided_and_what_null_hides() {
 }
 
 #[test]
+fn programs_read_of_each_level_what_people_do() {
+    let files = [
+        (
+            "hieradata/nodes/web1.acme.example.toml",
+            "[m]\nport = 2\nnames = [\"a\"]\nsites = { \"--b\" = true, c = \"${null}\" }\n",
+        ),
+        ("hieradata/roles/web.toml", "[m]\nport = 2\nnames = [\"a\"]\nsites = { b = { root = \"/b\" } }\n"),
+        ("hieradata/resellers/alpin.toml", "[m]\nsites = { c = { root = \"/c\" } }\n"),
+        ("hieradata/common.toml", "[m]\nport = 1\nnames = [\"a\", \"b\"]\nsites = { \"--x\" = false }\n"),
+    ];
+    let expected = [
+        ("m::port", "node used; role the-same node; common overruled node"),
+        ("m::names", "node used; role the-same node; common mixed"),
+        ("m::sites", "node mixed; role knocked-out node; reseller hidden node; common not-in-the-answer"),
+    ];
+    for (key, outcomes) in expected {
+        let explanation = explained(&files, key, None);
+        let (json, text) = (explanation.json(), explanation.text());
+        let with_value = json["steps"].as_array().unwrap().iter().filter(|step| !step["value"].is_null());
+        let told = with_value.map(|step| {
+            let word = |name: &str| step[name].as_str().unwrap_or_default().to_owned();
+            let line = text.lines().find(|line| line.contains(&word("path"))).unwrap();
+            let said = format!(", {}", word("outcome").replace('-', " "));
+            assert_eq!(line.contains(&said), word("outcome") != "mixed", "{line}");
+            format!("{} {} {}", word("level"), word("outcome"), word("by")).trim_end().to_owned()
+        });
+        assert_eq!(told.collect::<Vec<_>>().join("; "), outcomes, "{text}");
+    }
+    let sites = explained(&files, "m::sites", None).json();
+    let fates = sites["steps"][0]["parts"].as_array().unwrap().iter().map(|part| part["fate"].clone());
+    assert_eq!(fates.collect::<Vec<_>>(), ["takes-away", "hides"], "{sites}");
+}
+
+#[test]
 fn secrets_and_what_they_read_are_masked() {
     let files = [
         (
@@ -175,7 +209,10 @@ fn what_holds_without_data_is_the_answer() {
             .text()
             .ends_with("the default (modules/m/manifests/init.toml:3): hieradata/common.toml:2 says null\n")
     );
-    let required = of(&[], Some(Absent::Required)).text();
+    let required = of(&[], Some(Absent::Required));
+    assert_eq!(required.json()["is_required"], true);
+    assert_eq!(explanation.json()["is_required"], false);
+    let required = required.text();
     assert!(
         required.ends_with("= not found: no level has the key, and the parameter has no default\n"),
         "{required}"

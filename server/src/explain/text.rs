@@ -56,7 +56,7 @@ impl Explanation {
         };
         let mut lines = match level.parts.as_deref() {
             None => vec![format!("{at}: {value}")],
-            Some([one]) => vec![format!("{at}: {value}, {}", self.word(one.fate))],
+            Some([one]) => vec![format!("{at}: {value}, {}", self.sentence(one.fate))],
             Some(parts) => {
                 let below = self.by_fate(parts);
                 std::iter::once(format!("{at}: {value}")).chain(below).collect()
@@ -80,22 +80,22 @@ impl Explanation {
         fates.sort_by_key(|fate| *fate != Fate::Used);
         let line = |fate: Fate| {
             let paths = parts.iter().filter(|part| part.fate == fate).map(|part| part.path.as_str());
-            format!("{}: {}", self.word(fate), paths.collect::<Vec<_>>().join(", "))
+            format!("{}: {}", self.sentence(fate), paths.collect::<Vec<_>>().join(", "))
         };
         fates.into_iter().map(line).collect()
     }
 
-    fn word(&self, fate: Fate) -> String {
-        match fate {
-            Fate::Used => "used".to_owned(),
-            Fate::Overruled(by) => format!("overruled by {}", self.deciding(by)),
-            Fate::Repeated(by) => format!("the same as {} says", self.deciding(by)),
-            Fate::KnockedOut(by) => format!("knocked out by {}", self.deciding(by)),
-            Fate::Hidden(by) => format!("hidden by the null of {}", self.deciding(by)),
-            Fate::TakesAway => "takes away what less specific levels say".to_owned(),
-            Fate::Null => "hides what less specific levels say".to_owned(),
-            Fate::Gone => "not in the answer".to_owned(),
-        }
+    /// What became of a part, beginning with the word that programs read.
+    fn sentence(&self, fate: Fate) -> String {
+        let by = fate.by().map_or("another level", |by| self.deciding(by));
+        let rest = match fate {
+            Fate::Used | Fate::Gone => String::new(),
+            Fate::Overruled(_) | Fate::KnockedOut(_) => format!(" by {by}"),
+            Fate::Repeated(_) => format!(" as {by} says"),
+            Fate::Hidden(_) => format!(" by the null of {by}"),
+            Fate::TakesAway | Fate::Null => " what less specific levels say".to_owned(),
+        };
+        format!("{}{rest}", fate.word().replace('-', " "))
     }
 
     fn ending(&self, out: &mut String) {
