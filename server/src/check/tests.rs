@@ -349,6 +349,19 @@ fn said(overlay: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_broken_hierarchy_is_told_itself_and_not_by_the_files_that_it_would_read() {
+    let data = ("hieradata/common.toml", "# nothing\n");
+    for hierarchy in ["hierarchy = 5\n", "hierarchi = []\n", "[[hierarchy]]\npaht = \"common.toml\"\n", "[["]
+    {
+        let said = said(&[data, ("holdfast.toml", hierarchy)]);
+        assert!(said.contains("holdfast.toml:1:") && !said.contains("no level of the hierarchy"), "{said}");
+    }
+    let elsewhere = "[[hierarchy]]\nname = \"x\"\npath = \"x.toml\"\n";
+    let said = said(&[data, ("holdfast.toml", elsewhere)]);
+    assert!(said.contains("no level of the hierarchy leads to `hieradata/common.toml`"), "{said}");
+}
+
+#[test]
 fn a_data_file_that_leads_nowhere_is_told_with_the_nearest_name() {
     let facts = (
         "facts/default.json",

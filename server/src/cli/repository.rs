@@ -124,6 +124,10 @@ impl Question {
 
 /// A directory as it is, or one of its commits. A directory inside a repository stands for the whole, as it does for git.
 pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot, String> {
+    // One that is not there is no place inside of a repository, though its path is.
+    if let Err(error) = std::fs::metadata(directory) {
+        return Err(format!("cannot read {}: {error}", directory.display()));
+    }
     let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let snapshot = match revision {
         Some(revision) => {

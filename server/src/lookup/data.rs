@@ -219,7 +219,10 @@ impl Data {
                     problems.extend(self.misfits(&file, snapshot));
                 }
                 // whose mistake it is, is by the level that it was meant for
-                None => problems.push(self.unread(path, level(&|pattern| pattern.begins(path)))),
+                None if self.settings.is_whole => {
+                    problems.push(self.unread(path, level(&|pattern| pattern.begins(path))));
+                }
+                None => {}
             }
         }
         problems

@@ -24,6 +24,8 @@ pub struct Settings {
     pub levels: Vec<Level>,
     /// The labels that nodes may have.
     pub labels: BTreeSet<Arc<str>>,
+    /// Whether each level could be read: of a file that none leads to, nobody knows otherwise whether it is read.
+    pub is_whole: bool,
 }
 
 /// A level of the hierarchy.
@@ -83,14 +85,17 @@ impl Settings {
         for entry in document.root.entries.iter().filter(|e| !KEYS.contains(&&*e.key)) {
             problems.push(unknown_key(entry, FILE, KEYS, &[]));
         }
+        // What cannot be read at all may have had levels.
+        let before = if document.root.get("hierarchy").is_some() { problems.len() } else { 0 };
         let levels = match document.root.get("hierarchy") {
             Some(entry) => read_levels(&entry.item, &mut problems),
             None => Self::default().levels,
         };
+        let is_whole = problems.len() == before;
         let labels = document.root.get("labels").map(|e| read_labels(e, &mut problems)).unwrap_or_default();
         let paths = levels.iter().flat_map(|level| &level.paths);
         problems.extend(paths.flat_map(|path| undeclared_labels(path, &labels)));
-        (Self { levels, labels }, problems)
+        (Self { levels, labels, is_whole }, problems)
     }
 }
 
@@ -111,7 +116,7 @@ impl Default for Settings {
     fn default() -> Self {
         let (document, mut problems) = Document::parse(&FILE.into(), DEFAULT.as_bytes(), None);
         let levels = document.root.get("hierarchy").map(|entry| read_levels(&entry.item, &mut problems));
-        Self { levels: levels.unwrap_or_default(), labels: BTreeSet::new() }
+        Self { levels: levels.unwrap_or_default(), labels: BTreeSet::new(), is_whole: true }
     }
 }
 
