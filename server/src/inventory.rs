@@ -15,9 +15,12 @@ use holdfast_catalog::value::{Map, Value};
 use crate::language::document::Document;
 use crate::repo::Snapshot;
 
+mod leaving; // who goes by a commit
 mod reader;
 #[cfg(test)]
 mod tests;
+
+pub use leaving::{Leaving, Moved};
 
 /// The keys of a node.
 pub const WORDS: &[Keyword] = reader::WORDS;

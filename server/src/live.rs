@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 use crate::check::{Checked, check};
 use crate::compile::Program;
 use crate::identity::{Caller, token};
+use crate::inventory::Leaving;
 use crate::repo::{History, Kept, Poke, Snapshot};
 use crate::store::Store;
 use crate::store::commit::CommitRow;
@@ -110,6 +111,8 @@ pub struct InForce {
     checked: OnceLock<Checked>,
     /// The nodes that an earlier one broke, each with the commit that mended it.
     mended: Mended,
+    /// Whose machines it took from the one before.
+    leaving: Leaving,
     /// Static files by hash, for nodes whose catalog was compiled before the server's last start.
     contents: HashMap<ContentHash, Arc<[u8]>>,
 }
@@ -118,10 +121,10 @@ pub struct InForce {
 type Mended = BTreeMap<Certname, String>;
 
 impl InForce {
-    fn new(program: Program, checked: OnceLock<Checked>, mended: Mended) -> Self {
+    fn new(program: Program, checked: OnceLock<Checked>, mended: Mended, leaving: Leaving) -> Self {
         let files = program.snapshot().under("modules");
         let contents = files.map(|(_, file)| (file.hash().clone(), file.bytes().clone())).collect();
-        Self { program, checked, mended, contents }
+        Self { program, checked, mended, leaving, contents }
     }
 
     /// What is wrong with it. Takes a compile of every node where nobody asked before: not for the threads that answer.
@@ -132,6 +135,11 @@ impl InForce {
     /// Its id.
     pub fn commit(&self) -> &str {
         self.program.snapshot().commit().as_str()
+    }
+
+    /// Whose machines it took from the one that was in force before; of one from before the server's last start, nobody knows.
+    pub fn leaving(&self) -> &Leaving {
+        &self.leaving
     }
 
     /// What it says.

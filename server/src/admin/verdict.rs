@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Context;
 use crate::fleet::Inventory as _;
+use crate::inventory::Leaving;
 use crate::store;
 use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::NodeState;
@@ -22,6 +23,8 @@ pub struct Verdict {
     pub stands: bool,
     /// The nodes that it does not reach.
     pub kept: Vec<Kept>,
+    /// The machines that it takes out of the inventory, and those that it gives to another customer, where it is in force.
+    pub leaving: Leaving,
     /// All errors and warnings.
     pub problems: Vec<Diagnostic>,
     /// The same with the lines in which they stand.
@@ -67,8 +70,11 @@ pub(super) async fn of(context: &Context, judged: CommitRow, shown: String) -> s
         CommitStatus::Good if has_errors || !kept.is_empty() => Outcome::InForceWithFaults,
         CommitStatus::Good => Outcome::InForce,
     };
-    let stands = context.live.in_force().is_some();
-    Ok(Verdict { commit: judged.id, outcome, stands, kept, problems: judged.diagnostics, shown })
+    let now = context.live.in_force();
+    let stands = now.is_some();
+    let in_force = now.filter(|in_force| in_force.commit() == judged.id);
+    let leaving = in_force.map(|in_force| in_force.leaving().clone()).unwrap_or_default();
+    Ok(Verdict { commit: judged.id, outcome, stands, kept, leaving, problems: judged.diagnostics, shown })
 }
 
 async fn kept(context: &Context, commit: &str) -> store::Result<Vec<Kept>> {
@@ -114,9 +120,10 @@ impl Verdict {
                 format!("{commit} is in force; {} nodes do not get it:{lines}", several.len())
             }
         };
+        let left: String = self.leaving.lines().iter().map(|line| format!("\n{line}")).collect();
         match self.shown.is_empty() {
-            true => first,
-            false => format!("{first}\n\n{}", self.shown),
+            true => first + &left,
+            false => format!("{first}{left}\n\n{}", self.shown),
         }
     }
 }

@@ -7,6 +7,7 @@ use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use crate::check::{Checked, check, judge};
 use crate::compile::Program;
 use crate::diagnose;
+use crate::inventory::Leaving;
 
 use super::{Ended, Format, repository};
 
@@ -55,6 +56,10 @@ pub(super) fn run(args: &Args) -> Ended {
         Some(summary) => say!("{summary}; {compiled} of {nodes} nodes compile{}", uncounted(&checked)),
         None if nodes == 1 => say!("nothing wrong: 1 node compiles"),
         None => say!("nothing wrong: {nodes} nodes compile"),
+    }
+    if !has_inventory_wrong(&checked) && snapshot.refusal().is_none() {
+        let leaving = beside::leaving(&args.directory, args.rev.as_deref(), &program);
+        leaving.iter().flat_map(left).for_each(|line| say!("{line}"));
     }
     if !checked.is_clean() {
         let beside = match &in_force {
@@ -115,13 +120,22 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
 
 /// Of an entry of the inventory that is wrong nobody knows what machine it is.
 fn uncounted(checked: &Checked) -> &'static str {
-    let is_of_inventory = |problem: &Diagnostic| {
-        problem.origin.as_ref().is_some_and(|origin| origin.file.starts_with("inventory/"))
-    };
-    match checked.fatal.iter().any(is_of_inventory) {
+    match has_inventory_wrong(checked) {
         true => "; those that the inventory has wrong are not counted",
         false => "",
     }
+}
+
+fn has_inventory_wrong(checked: &Checked) -> bool {
+    let is_of_inventory = |problem: &Diagnostic| {
+        problem.origin.as_ref().is_some_and(|origin| origin.file.starts_with("inventory/"))
+    };
+    checked.fatal.iter().any(is_of_inventory)
+}
+
+/// What an operator must see of a commit though nothing is wrong with it.
+fn left((leaving, name): &(Leaving, String)) -> Vec<String> {
+    leaving.lines().into_iter().map(|line| format!("beside {name}: {line}")).collect()
 }
 
 #[cfg(test)]

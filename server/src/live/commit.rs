@@ -11,6 +11,7 @@ use super::follow::Stop;
 use super::{Happening, InForce, Live};
 use crate::check::{Before, Checked, judge};
 use crate::compile::Program;
+use crate::inventory::Leaving;
 use crate::language::problems::total;
 use crate::repo::{HISTORY_REWRITTEN, Snapshot};
 use crate::store;
@@ -78,8 +79,15 @@ impl Live {
                 "the commit is in force; some nodes do not get it, by faults in tenants' data"
             ),
         }
-        let mended = InForce::mended(self.in_force().as_deref(), &program, &checked);
-        self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked), mended))));
+        let before = self.in_force();
+        let mended = InForce::mended(before.as_deref(), &program, &checked);
+        let leaving = match &before {
+            // It came twice, as by a poke and by itself.
+            Some(before) if before.commit() == commit => before.leaving().clone(),
+            Some(before) => Leaving::between(before.program().inventory(), program.inventory()),
+            None => Leaving::default(),
+        };
+        self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked), mended, leaving))));
         self.keep(&snapshot).await;
         self.record(&snapshot, CommitStatus::Good, all, now).await;
         self.tell(Happening::CommitTaken { commit });
@@ -234,7 +242,7 @@ impl Live {
     /// Puts a commit in force that was judged good before the server's last start.
     pub fn put_in_force(&self, snapshot: &Snapshot) {
         let program = Program::new(snapshot, None);
-        let in_force = Arc::new(InForce::new(program, OnceLock::new(), BTreeMap::new()));
+        let in_force = Arc::new(InForce::new(program, OnceLock::new(), BTreeMap::new(), Leaving::default()));
         self.in_force.store(Some(in_force.clone()));
         // What is wrong with it is wanted by the judgement of the next one.
         tokio::task::spawn_blocking(move || in_force.checked().is_clean());

@@ -8,6 +8,7 @@ use super::fixture::{Fixture, report};
 use crate::admin::{Answer, Outcome, Request};
 use crate::check::check;
 use crate::compile::Program;
+use crate::inventory::Leaving;
 use crate::repo::{Follower, Scratch, Snapshot};
 use crate::store::commit::CommitStatus;
 
@@ -268,17 +269,22 @@ async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_bac
     fixture.enrolled("web1.acme.example").await;
     fixture.enrolled("mail1.other.example").await;
     let moved = "[\"mail1.other.example\"]\nrole = \"mail\"\nstage = \"test\"\n                 [\"web1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
-    for (files, says) in [
+    for (files, says, leaving) in [
         (
             [(web, None), (other, Some(moved))],
             "was added for alpinhost/acme, and the inventory has it elsewhere",
+            "\n1 machine to another customer: web1.acme.example (alpinhost/acme to alpinhost/other)",
         ),
-        ([(web, Some("# nobody\n")), (other, None)], "`web1.acme.example` is not in the inventory"),
+        (
+            [(web, Some("# nobody\n")), (other, None)],
+            "`web1.acme.example` is not in the inventory",
+            "\n2 machines out of the inventory: mail1.other.example, web1.acme.example",
+        ),
     ] {
         let (commit, _) = fixture.commit_all(&files).await;
         let verdict = fixture.verdict(commit).await;
         assert_eq!(verdict.outcome, Outcome::InForceWithFaults);
-        assert!(verdict.text().contains(says), "{}", verdict.text());
+        assert!(verdict.text().contains(says) && verdict.text().contains(leaving), "{}", verdict.text());
         let (state, reason) = state_of(&fixture, "web1.acme.example").await;
         assert_eq!(state, State::KeptBack, "{reason}");
         assert!(reason.contains(says), "{reason}");
@@ -286,6 +292,21 @@ async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_bac
     let (commit, _) = fixture.restore(&[web, other]).await;
     assert_eq!(fixture.verdict(commit).await.outcome, Outcome::InForce);
     assert_ne!(state_of(&fixture, "web1.acme.example").await.0, State::KeptBack);
+}
+
+#[actix_web::test]
+async fn whoever_pushes_sees_which_machines_leave_though_nothing_is_wrong() {
+    let fixture = Fixture::start().await;
+    let other = "inventory/alpinhost/other.toml";
+    let (commit, _) = fixture.commit_all(&[(other, None)]).await;
+    let verdict = fixture.verdict(commit.clone()).await;
+    assert_eq!(verdict.outcome, Outcome::InForce, "nobody added it");
+    let said = format!("{commit} is in force\n1 machine out of the inventory: mail1.other.example");
+    assert!(verdict.text().starts_with(&said), "{}", verdict.text());
+    let (commit, _) = fixture.restore(&[other]).await;
+    let back = fixture.verdict(commit.clone()).await;
+    assert_eq!(back.text().lines().next(), Some(format!("{commit} is in force").as_str()));
+    assert_eq!(back.leaving, Leaving::default(), "{}", back.text());
 }
 
 #[actix_web::test]

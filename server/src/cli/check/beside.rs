@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crate::check::{Before, Checked, check, judge};
 use crate::compile::Program;
+use crate::inventory::{Inventory, Leaving};
+use crate::lookup::hierarchy::Settings;
 use crate::repo::{GitRepository, Snapshot};
 
 use super::super::repository;
@@ -40,6 +42,21 @@ pub(super) fn find(directory: &Path, revision: Option<&str>, now: &Snapshot) -> 
         }
     }
     found
+}
+
+/// Whose machines the files take away from the commit that is taken to be in force, and its name. Its inventory alone is
+/// read: nothing of it is judged for this.
+pub(super) fn leaving(
+    directory: &Path,
+    revision: Option<&str>,
+    program: &Program,
+) -> Option<(Leaving, String)> {
+    let root = repository::git_of(directory, revision)?;
+    let repository = GitRepository::open(&root, revision.unwrap_or("HEAD")).ok()?;
+    let name = name_of(&repository, revision, program.snapshot())?;
+    let before = repository.snapshot_of(&name).ok()?;
+    let (inventory, _) = Inventory::read(&before, &Settings::read(&before).0);
+    Some((Leaving::between(&inventory, program.inventory()), name))
 }
 
 /// A commit and those before it, up to one at which every node compiles: whether the server has one of the others hangs on

@@ -57,6 +57,42 @@ fn commit(scratch: &Scratch, files: &[(&str, &str)]) {
     scratch.git(&["commit", "--quiet", "-m", "next"]);
 }
 
+#[test]
+fn a_check_names_the_machines_that_leave_a_customer() {
+    let scratch = Scratch::new();
+    let acme = "[\"db1.acme.example\"]\nrole = \"web\"\nstage = \"test\"\n";
+    let both = format!("{}{acme}", INVENTORY.1);
+    commit(&scratch, &[(INVENTORY.0, both.as_str()), ROLE, (WEB, TAKES)]);
+    let said = |revision| {
+        let snapshot = repository::open(scratch.path(), revision).unwrap();
+        let program = Program::new(&snapshot, None);
+        let leaving = beside::leaving(scratch.path(), revision, &program);
+        leaving.iter().flat_map(left).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(said(None), "", "there is no commit before");
+    write(&scratch, &[(INVENTORY.0, acme), ("inventory/a/birch.toml", INVENTORY.1)]);
+    assert_eq!(
+        said(None),
+        "beside HEAD: 1 machine to another customer: web1.acme.example (a/acme to a/birch)"
+    );
+    commit(&scratch, &[(INVENTORY.0, ""), ("inventory/a/birch.toml", INVENTORY.1)]);
+    let gone = "1 machine out of the inventory: db1.acme.example";
+    assert!(said(None).starts_with(&format!("beside HEAD^: {gone}")), "{}", said(None));
+    assert!(said(Some("main")).starts_with(&format!("beside main^: {gone}")), "{}", said(Some("main")));
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_not_the_one_around_it() {
+    let scratch = Scratch::new();
+    commit(&scratch, &[INVENTORY, ROLE, (WEB, TAKES)]);
+    std::fs::create_dir(scratch.path().join("there")).unwrap();
+    for revision in [None, Some("main")] {
+        assert!(repository::open(&scratch.path().join("there"), revision).is_ok());
+        let why = repository::open(&scratch.path().join("nowhere"), revision).unwrap_err();
+        assert!(why.starts_with("cannot read ") && why.contains("nowhere: No such file"), "{why}");
+    }
+}
+
 /// Whether the server takes the files as they are, and beside what.
 fn judged(scratch: &Scratch, revision: Option<&str>) -> (bool, String) {
     let snapshot = repository::open(scratch.path(), revision).unwrap();
