@@ -1,13 +1,14 @@
 //! One's own account: who one is, what one sees, and the password.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::asked::Asked;
+use super::asked::{Asked, Format};
 use super::login::{self, CameBy};
-use super::page::{Error, Tab, View};
+use super::page::{Error, Tab, View, sentence};
 use super::password::{self, Waiting};
 
 /// The page.
@@ -19,6 +20,18 @@ pub struct Account {
     has_password: bool,
     asks_for_current: bool,
     shortest: usize,
+    /// What became of the form.
+    #[serde(skip)]
+    said: Option<Said>,
+}
+
+/// What became of the form.
+#[derive(Debug)]
+enum Said {
+    /// The password is set.
+    Set,
+    /// It is not, and why.
+    Wrong(String),
 }
 
 impl View for Account {
@@ -37,6 +50,7 @@ fn view(asked: &Asked) -> Account {
         has_password: asked.user.password.is_some(),
         asks_for_current: asks_for_current(asked),
         shortest: password::SHORTEST,
+        said: None,
     }
 }
 
@@ -45,9 +59,13 @@ fn asks_for_current(asked: &Asked) -> bool {
     asked.user.password.is_some() && asked.session.came_by() == CameBy::Password
 }
 
+/// Where a form leads that did what it should.
+const SET: &str = "/account?set";
+
 /// The page.
-pub async fn show(asked: Asked) -> HttpResponse {
-    let account = view(&asked);
+pub async fn show(request: HttpRequest, asked: Asked) -> HttpResponse {
+    let is_set = request.query_string() == "set" && asked.user.password.is_some();
+    let account = Account { said: is_set.then_some(Said::Set), ..view(&asked) };
     asked.answer(Ok(account)).await
 }
 
@@ -63,7 +81,14 @@ pub struct NewPassword {
 /// Sets the password; every session of the user ends but a new one for this browser.
 pub async fn set_password(request: HttpRequest, asked: Asked, form: web::Form<NewPassword>) -> HttpResponse {
     match change(&request, &asked, form.into_inner()).await {
-        Ok(cookie) => login::see_other("/account", cookie),
+        Ok(cookie) => login::see_other(SET, cookie),
+        // What can be written otherwise is said beside the form.
+        Err(Error::Wrong(why)) if asked.format == Format::Html => {
+            let account = Account { said: Some(Said::Wrong(sentence(&why))), ..view(&asked) };
+            let mut response = asked.answer(Ok(account)).await;
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        }
         Err(error) => asked.answer(Err::<Account, _>(error)).await,
     }
 }
@@ -75,8 +100,11 @@ async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Resu
     if new != again {
         return Err(Error::Wrong("the new password and its repetition differ".to_owned()));
     }
-    if new.chars().count() < password::SHORTEST || new.len() > password::LONGEST {
+    if new.chars().count() < password::SHORTEST {
         return Err(Error::Wrong(format!("a password has {} characters or more", password::SHORTEST)));
+    }
+    if new.len() > password::LONGEST {
+        return Err(Error::Wrong(format!("a password has {} bytes at most", password::LONGEST)));
     }
     if asks_for_current(asked) {
         login::count_attempt(request, state, &user.name)?;

@@ -55,7 +55,7 @@ impl Asked {
     async fn read(request: HttpRequest) -> Result<Self, Problem> {
         let format = Format::of(&request);
         let wanted = request.uri().to_string();
-        let problem = |error: Error| Problem { error, format, wanted: wanted.clone() };
+        let problem = |error: Error| Problem { error, format, wanted: wanted.clone(), user: None };
         let state = request.app_data::<web::Data<State>>().cloned().ok_or_else(|| problem(Error::Busy))?;
         let session = login::session_of(&request).ok_or_else(|| problem(Error::LoggedOut))?;
         let now = Timestamp::now();
@@ -103,14 +103,19 @@ impl Asked {
 
     /// The answer: the view, or why there is none.
     pub async fn answer(self, view: Result<impl View + Send + 'static, Error>) -> HttpResponse {
-        let (format, user) = (self.format, self.user);
+        let (format, user) = (self.format, Box::new(self.user));
+        let known = user.clone();
         let drawn = match view {
             Ok(view) => self.state.apart(move || page::draw(&view, format, &user)).await,
             Err(error) => Err(error),
         };
         match drawn {
             Ok(text) => page::of_format(format, text),
-            Err(error) => Problem { error, format, wanted: self.wanted }.error_response(),
+            Err(error) => {
+                // What is not there looks the same to everybody, at addresses that are none, too.
+                let user = (!matches!(error, Error::NotFound)).then_some(known);
+                Problem { error, format, wanted: self.wanted, user }.error_response()
+            }
         }
     }
 }

@@ -227,7 +227,7 @@ pub async fn view(asked: &Asked, which: Which) -> Result<Commits, Error> {
     Ok(Commits {
         commits: commits.await?,
         previous: (page > 1).then(|| address(page - 1)),
-        next: has_next.then(|| address(page + 1)),
+        next: (has_next && page < LAST_PAGE).then(|| address(page + 1)),
     })
 }
 

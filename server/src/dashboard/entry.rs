@@ -42,7 +42,7 @@ pub async fn enter(
         return next.call(request).await.map(ServiceResponse::map_into_left_body);
     };
     let (format, wanted) = (Format::of(request.request()), String::new());
-    let refusal = Problem { error, format, wanted }.error_response();
+    let refusal = Problem { error, format, wanted, user: None }.error_response();
     Ok(request.into_response(refusal).map_into_right_body())
 }
 

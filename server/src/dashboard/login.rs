@@ -123,7 +123,7 @@ pub async fn by_password(
     match check(&request, &state, &name, password.into()).await {
         Ok(Some(user)) => enter(&request, &state, &user, CameBy::Password, &to).await,
         Ok(None) => {
-            let form = Form { to: &to, message: Some("name and password do not fit together") };
+            let form = Form { to: &to, message: Some("Name and password do not fit together.") };
             let page = page::framed(&form, "Log in", Tab::Elsewhere, None);
             HttpResponse::Unauthorized().content_type("text/html; charset=utf-8").body(page)
         }
@@ -188,7 +188,7 @@ pub async fn by_link(
     match used.await {
         Ok(Some(user)) => enter(&request, &state, &user, CameBy::Link, "/").await,
         Ok(None) => {
-            let message = "this link was used or has expired; ask for a new one, or log in by password";
+            let message = "This link was used or has expired; ask for a new one, or log in by password.";
             let form = Form { to: "/", message: Some(message) };
             HttpResponse::Gone().content_type("text/html; charset=utf-8").body(page::framed(
                 &form,
@@ -250,7 +250,7 @@ pub fn see_other(to: &str, cookie: SetCookie) -> HttpResponse {
 }
 
 fn refuse(error: Error) -> HttpResponse {
-    Problem { error, format: Format::Html, wanted: String::new() }.error_response()
+    Problem { error, format: Format::Html, wanted: String::new(), user: None }.error_response()
 }
 
 /// What tells the browser to keep a session, or to forget it.

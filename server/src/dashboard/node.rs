@@ -193,6 +193,16 @@ pub struct Node {
     pub facts: Option<Facts>,
     #[serde(skip)]
     bars: Vec<Bar>,
+    /// Whether there are runs before those that are drawn, and events before those that are listed.
+    #[serde(skip)]
+    has_earlier: Earlier,
+}
+
+/// What of a node there is beyond its page.
+#[derive(Debug, Default)]
+struct Earlier {
+    runs: bool,
+    events: bool,
 }
 
 impl View for Node {
@@ -226,11 +236,6 @@ impl Node {
         self.bars.len().saturating_sub(listed)
     }
 
-    /// Whether there may be older events than those that are listed.
-    fn is_full(&self) -> bool {
-        self.events.len() >= EVENTS as usize
-    }
-
     /// How the drawn runs ended, each once, the worst first.
     fn outcomes(&self) -> Vec<State> {
         let is_drawn = |state: &State| self.bars.iter().any(|bar| bar.run.outcome == *state);
@@ -257,8 +262,12 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
         return not_added(asked, &certname).await;
     };
     let member = nodes::member(asked, node.id).await?;
-    let reports = store.reports_of(node.id, RUNS).await?;
-    let events = store.events_of(node.id, EVENTS).await?;
+    // One more than is shown tells whether there are earlier ones.
+    let mut reports = store.reports_of(node.id, RUNS + 1).await?;
+    let mut events = store.events_of(node.id, EVENTS + 1).await?;
+    let has_earlier = Earlier { runs: reports.len() > RUNS as usize, events: events.len() > EVENTS as usize };
+    reports.truncate(RUNS as usize);
+    events.truncate(EVENTS as usize);
     let certificates = store.certificates(node.id).await?;
     let runs: Vec<Run> = reports.iter().map(|report| Run::of(report, now)).collect();
     let looked_at = reports.first().and_then(|report| report.commit.clone());
@@ -278,6 +287,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
         events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
         certificates: certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
         facts: facts(asked, node.id).await?,
+        has_earlier,
         ..Node::of(member, now)
     })
 }
@@ -318,6 +328,7 @@ impl Node {
             certificates: Vec::new(),
             facts: None,
             bars: Vec::new(),
+            has_earlier: Earlier::default(),
         }
     }
 }

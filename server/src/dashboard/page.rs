@@ -87,6 +87,26 @@ pub enum Error {
     OtherHost,
 }
 
+/// An error's words as a sentence begins.
+pub fn sentence(words: &str) -> String {
+    let mut characters = words.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// What serde says of an address, in the words of whoever wrote it.
+fn in_words(why: &str) -> String {
+    let known = |rest: &str| rest.strip_prefix("one of ").unwrap_or(rest).to_owned();
+    let unknown = |kind: &str| why.strip_prefix(kind)?.split_once("`, expected ");
+    match (unknown("unknown field `"), unknown("unknown variant `")) {
+        (Some((name, rest)), _) => format!("it has `{name}`, and may have {}", known(rest)),
+        (_, Some((word, rest))) => format!("`{word}` is none of {}", known(rest)),
+        _ if why.contains("invalid digit") || why.contains("number too") => {
+            "where a number stands it is too large, or none".to_owned()
+        }
+        _ => why.to_owned(),
+    }
+}
+
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
@@ -101,7 +121,7 @@ impl Error {
     pub fn not_understood(error: &actix_web::Error) -> Self {
         let error = error.to_string();
         let why = error.strip_prefix("Query deserialize error: ").unwrap_or(&error);
-        Self::Wrong(format!("this address is not understood: {why}"))
+        Self::Wrong(format!("this address is not understood: {}", in_words(why)))
     }
 
     fn status(&self) -> StatusCode {
@@ -137,6 +157,8 @@ pub struct Problem {
     pub format: Format,
     /// The page that was wanted, to come back to after logging in.
     pub wanted: String,
+    /// Who wanted it, where somebody is logged in.
+    pub user: Option<Box<UserRow>>,
 }
 
 impl ResponseError for Problem {
@@ -159,14 +181,10 @@ impl ResponseError for Problem {
             }
             (error, Format::Json) => response.json(serde_json::json!({ "error": error.to_string() })),
             (error, Format::Html) => {
-                let message = error.to_string();
+                let message = sentence(&error.to_string());
                 let page = Apology { status: error.status().as_u16(), message: &message };
-                response.content_type("text/html; charset=utf-8").body(framed(
-                    &page,
-                    &message,
-                    Tab::Elsewhere,
-                    None,
-                ))
+                let page = framed(&page, &message, Tab::Elsewhere, self.user.as_deref());
+                response.content_type("text/html; charset=utf-8").body(page)
             }
         }
     }
@@ -181,8 +199,8 @@ struct Apology<'a> {
 
 /// The answer to every address that is none.
 pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
-    let problem = Problem { error: Error::NotFound, format: Format::of(&request), wanted: String::new() };
-    problem.error_response()
+    let (format, wanted) = (Format::of(&request), String::new());
+    Problem { error: Error::NotFound, format, wanted, user: None }.error_response()
 }
 
 /// A view as the caller wants it.
@@ -247,10 +265,12 @@ mod tests {
             (store, "30", "try again in 30 seconds"),
         ] {
             assert!(error.to_string().ends_with(words), "{error}");
-            let answer = Problem { error, format: Format::Html, wanted: String::new() }.error_response();
+            let answer =
+                Problem { error, format: Format::Html, wanted: String::new(), user: None }.error_response();
             assert_eq!(answer.headers().get(header::RETRY_AFTER).unwrap(), seconds);
         }
-        let gone = Problem { error: Error::NotFound, format: Format::Html, wanted: String::new() };
+        let gone =
+            Problem { error: Error::NotFound, format: Format::Html, wanted: String::new(), user: None };
         assert!(gone.error_response().headers().get(header::RETRY_AFTER).is_none());
     }
 }

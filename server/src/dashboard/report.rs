@@ -231,8 +231,10 @@ pub struct Report {
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by type of resource, the longest ones.
     pub types: BTreeMap<String, u64>,
-    /// How many phases and types took less than those.
-    pub more_times: usize,
+    /// How many phases are left out; none took longer than those.
+    pub more_phases: usize,
+    /// How many types are left out; none took longer than those.
+    pub more_types: usize,
     /// Which events were asked for.
     pub part: Part,
     /// How many those are.
@@ -316,10 +318,15 @@ impl Report {
         all.into_iter().take(SHOWN_TIMES).map(line).collect()
     }
 
-    /// How many phases and types are not shown.
-    fn faster(&self) -> usize {
-        let hidden = |of: &BTreeMap<String, u64>| of.len().saturating_sub(SHOWN_TIMES);
-        self.more_times + hidden(&self.phases) + hidden(&self.types)
+    /// How many phases or types are not shown, and how long each of them took at most: as long as the last that is.
+    fn quicker(of: &BTreeMap<String, u64>, left_out: &usize) -> Option<(usize, String)> {
+        let more = left_out + of.len().saturating_sub(SHOWN_TIMES);
+        let (_, most) = Self::slowest(of).pop().filter(|_| more > 0)?;
+        Some((more, most))
+    }
+
+    fn dropped(&self) -> usize {
+        self.counts.dropped as usize
     }
 }
 
@@ -404,7 +411,8 @@ pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> 
         agent: row.agent.into(),
         error: row.error.map(|error| size::short(&error, REASON).into()),
         counts: row.counts,
-        more_times: [&body.phases, &body.types].map(|of| of.len().saturating_sub(TIMES)).iter().sum(),
+        more_phases: body.phases.len().saturating_sub(TIMES),
+        more_types: body.types.len().saturating_sub(TIMES),
         phases: longest(body.phases),
         types: longest(body.types),
         count: changes.len(),

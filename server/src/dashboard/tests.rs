@@ -16,6 +16,7 @@ mod seed;
 mod sizes; // how large pages become
 mod states; // what pages say of nodes
 mod traffic; // how much goes out, and to whom
+mod words; // what pages call things
 use seed::{BROKEN, GOOD, OLDER, Seeded, empty, entry, seeded};
 
 struct Answer {
