@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 
+use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Map, Value};
 
 use super::CUSTOM_DIR;
@@ -30,12 +31,21 @@ pub(super) fn collect(tree: &Tree, facts: &mut Map) -> Vec<String> {
 fn read(tree: &Tree, path: &str) -> Result<Map, String> {
     let text = || tree.operators(path).map_err(|error| error.to_string());
     let json: serde_json::Value = match path.rsplit_once('.') {
-        Some((_, "toml")) => toml::from_str(&text()?).map_err(|error| error.to_string())?,
+        Some((_, "toml")) => {
+            let text = text()?;
+            toml::from_str(&text).map_err(|error| at_line(&text, error.message(), error.span()))?
+        }
         Some((_, "json")) => serde_json::from_str(&text()?).map_err(|error| error.to_string())?,
         _ => return Err("facts are .toml or .json files".to_owned()),
     };
     let value = Value::from_json(&json);
     value.as_map().cloned().ok_or_else(|| format!("it holds {}, not a map", value.noun()))
+}
+
+/// What the parser said, in a line.
+fn at_line(text: &str, said: &str, span: Option<std::ops::Range<usize>>) -> String {
+    let place = Origin::locate(&"".into(), text, span.unwrap_or_default());
+    format!("{} at line {} column {}", said.lines().next().unwrap_or_default(), place.line, place.column)
 }
 
 fn add(path: &str, entries: Map, facts: &mut Map, warnings: &mut Vec<String>) {
@@ -91,5 +101,7 @@ mod tests {
         assert_eq!(facts.keys().map(|k| &**k).collect::<Vec<_>>(), ["os"]);
         assert_eq!(facts["os"], "mine".into());
         assert_eq!(warnings.len(), 6, "{warnings:?}");
+        assert!(warnings.iter().all(|warning| !warning.contains('\n')), "{warnings:?}");
+        assert!(warnings[2].contains(" at line 1 column "), "{warnings:?}");
     }
 }
