@@ -303,8 +303,12 @@ impl<'a> Record<'a> {
     }
 }
 
-/// A diff, or that there is no room for it beside what the others took.
-fn fitting(diff: String, taken: &mut usize) -> String {
+/// A diff, of a line that is too long its beginning, or that there is no room for it beside what the others took.
+fn fitting(mut diff: String, taken: &mut usize) -> String {
+    if diff.len() > MAX_DIFF {
+        let begin = &diff[..diff.floor_char_boundary(MAX_DIFF - ROOM_FOR_MORE)];
+        diff = format!("{begin}… (and {} bytes)\n", diff.len() - begin.len());
+    }
     let room = MAX_DIFF.min(MAX_DIFFS.saturating_sub(*taken));
     if diff.len() > room {
         return format!("(a diff of {} bytes is left out: the report has no room for it)\n", diff.len());
@@ -354,7 +358,7 @@ fn log(event: &Event) {
 #[cfg(test)]
 mod tests {
     use holdfast_catalog::report::Mode;
-    use holdfast_catalog::value::Value;
+    use holdfast_catalog::value::{Kind, Sensitive, Value};
 
     use super::*;
     use crate::enforce::bench::Bench;
@@ -386,6 +390,19 @@ mod tests {
         }
         let said = "(a diff of 3 bytes is left out: the report has no room for it)\n";
         assert_eq!(fitting("+a\n".to_owned(), &mut taken), said);
+    }
+
+    #[test]
+    fn a47_where_a_long_line_is_cut_no_half_of_a_secret_is_left() {
+        let secret: String = (0..1_000).map(|n| format!("s{n:06}x")).collect();
+        let mut bench = Bench::directory();
+        let sensitive = Kind::Sensitive(Sensitive::text(secret.as_str()));
+        bench.add("file", "/app.key", &Value::from([("content", Value::from(sensitive))]));
+        bench.file("/long", &format!("{}{secret}{}\n", "a".repeat(12_000), "b".repeat(20_000)));
+        let findings = bench.run(Mode::Enforce);
+        let diff = findings.events.iter().find_map(|event| event.diff.as_deref()).unwrap();
+        assert!(diff.len() <= MAX_DIFF && !diff.contains("s000001x"), "{diff}");
+        assert!(diff.contains("aa[sensitive]bb") && diff.contains("b… (and "), "{diff}");
     }
 
     #[test]
