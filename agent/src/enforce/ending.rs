@@ -43,7 +43,7 @@ pub(super) fn seen(index: usize, subject: &Subject<'_>, view: &View) -> End {
         _ if subject.resource.policy != Policy::Enforce => End::Untouched,
         Verdict::InSync(_) => End::Seen(BTreeSet::new()),
         Verdict::Changes(changes) => End::Seen(off(changes)),
-        _ => End::Unknown(None),
+        _ => End::Unreached,
     }
 }
 

@@ -82,6 +82,9 @@ struct Entry {
     /// What is off may be so by a run that did not end: when that began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     doubt: Option<String>,
+    /// What was wanted and seen to be so before that run, and not since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    doubtful: Properties,
 }
 
 /// A refresh that is owed.

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use holdfast_catalog::catalog::Policy;
+
 use super::super::Subject;
 use super::super::check::Stand;
 use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
@@ -64,7 +66,8 @@ impl Memory {
         machine: &dyn Inspect,
     ) {
         let whole = ends.iter().all(End::is_settled);
-        let is_known = |header: &Header| header.catalog == self.catalog && header.whole;
+        // What failed half way was told now, and is to be told no more.
+        let is_known = |header: &Header| header.catalog == self.catalog && header.whole && !header.half;
         let is_kept = whole && self.in_doubt.is_none() && self.header().is_some_and(is_known);
         if !is_kept && !self.keep(subjects, ends, &stand, machine) {
             // The run did end: what an earlier one left is believed no more, and that is all.
@@ -134,33 +137,33 @@ impl Memory {
         }
         let title = &*subject.resource.reference.title;
         let names = subject.paths().into_iter().filter(|path| *path != title).map(str::to_owned).collect();
+        let known = old.cloned().unwrap_or_default();
         let (wanted, half) = match end {
             End::AsWanted => (self.wanted(subject), None),
             End::Off(off) => (without(self.wanted(subject), off), None),
-            End::Seen(off) => (without(self.wanted(subject), off), old.and_then(|old| old.half.clone())),
+            End::Seen(off) => (without(self.wanted(subject), off), known.half),
             End::Unknown(half) => (Properties::new(), half.clone()),
-            // What is only watched no run can have changed.
-            End::Unreached if self.in_doubt.is_some() => (Properties::new(), None),
-            End::Untouched | End::Unreached => {
-                (old.map(|old| old.wanted.clone()).unwrap_or_default(), old.and_then(|old| old.half.clone()))
-            }
+            End::Unreached if self.in_doubt.is_some() => (Properties::new(), known.half),
+            // What is only watched no run can have changed; what failed of it was told as it was looked at.
+            End::Untouched if subject.policy == Policy::Audit => (known.wanted.clone(), None),
+            End::Untouched | End::Unreached => (known.wanted.clone(), known.half),
         };
         let rules = match end {
-            End::Untouched | End::Unreached => old.and_then(|old| old.rules.clone()),
+            End::Untouched | End::Unreached => known.rules.clone(),
             _ => Some(self.rules(subject)),
         };
-        let doubt = match end {
-            End::Seen(off) => self.in_doubt.clone().filter(|_| self.was_left(subject, off, old)),
-            End::Untouched | End::Unreached => old.and_then(|old| old.doubt.clone()),
-            _ => None,
-        };
-        Entry { wanted, rules, secret, names, half, doubt, stood: Properties::new() }
-    }
-
-    /// Whether an earlier run left one of these properties as it is wanted now.
-    fn was_left(&self, subject: &Subject<'_>, off: &BTreeSet<String>, old: Option<&Entry>) -> bool {
-        let (Some(old), wanted) = (old, self.wanted(subject)) else { return false };
-        off.iter().any(|key| wanted.get(key).is_some_and(|value| old.wanted.get(key) == Some(value)))
+        let mut entry = Entry { wanted, rules, secret, names, half, ..Entry::default() };
+        let is_same_thing = known.rules.is_none() || known.rules == entry.rules;
+        match end {
+            End::Seen(_) | End::Unreached if self.in_doubt.is_some() && is_same_thing => {
+                entry.doubtful = known.doubtful.into_iter().chain(known.wanted).collect();
+                entry.doubtful.retain(|key, _| !entry.wanted.contains_key(key));
+                entry.doubt = self.in_doubt.clone().filter(|_| !entry.doubtful.is_empty());
+            }
+            End::Untouched | End::Unreached => (entry.doubt, entry.doubtful) = (known.doubt, known.doubtful),
+            _ => {}
+        }
+        entry
     }
 
     /// The fingerprints of what is wanted.

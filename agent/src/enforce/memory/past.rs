@@ -66,29 +66,24 @@ impl<'a> Past<'a> {
 
     /// Why a change is due that was due before this run did anything; and what is to be said where nobody can tell.
     pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> (Cause, Option<String>) {
-        let is_drift = self.is_drift(index, change);
-        match &self.memory.in_doubt {
-            Some(began) => (Cause::Intentional, is_drift.then(|| doubt::of_a_change(began))),
-            None if is_drift => (Cause::Corrective, None),
-            None => {
-                let entry = self.entry(&self.subjects[index]);
-                let unknown = entry.filter(|entry| find(&entry.wanted, change).is_none());
-                let began = unknown.and_then(|entry| entry.doubt.as_deref());
-                (Cause::Intentional, began.map(doubt::of_a_change))
-            }
-        }
+        let Some(entry) = self.entry(&self.subjects[index]) else { return (Cause::Intentional, None) };
+        let is_drift = self.is_drift(index, change, entry, &entry.wanted);
+        let began = match &self.memory.in_doubt {
+            None if is_drift => return (Cause::Corrective, None),
+            Some(began) if is_drift => Some(began),
+            _ => entry.doubt.as_ref().filter(|_| self.is_drift(index, change, entry, &entry.doubtful)),
+        };
+        (Cause::Intentional, began.map(|began| doubt::of_a_change(began)))
     }
 
-    /// Whether a change is due since others changed what the last run left.
-    fn is_drift(&self, index: usize, change: &Change) -> bool {
+    /// Whether a change is due since others changed what an earlier run left so.
+    fn is_drift(&self, index: usize, change: &Change, entry: &Entry, left: &Properties) -> bool {
         let subject = &self.subjects[index];
-        let Some(entry) = self.entry(subject) else { return false };
         let now = self.now(index);
         // The same property of another thing, or by another rule: a setting of another file, a key of another user.
         if entry.rules.as_ref().is_some_and(|rules| *rules != now.rules) {
             return false;
         }
-        let was_left = find(&entry.wanted, change);
         let is_as_left = |left: &String| {
             let is = match &change.is {
                 Shown::Plain(is) => Some(is),
@@ -96,9 +91,9 @@ impl<'a> Past<'a> {
             };
             change.also.iter().chain(is).any(|is| *left == self.memory.fingerprint(is))
         };
-        let drifted =
-            was_left.is_some_and(|left| Some(left) == find(&now.wanted, change) && !is_as_left(left));
-        drifted && !self.was_taken_away(subject, change, entry, &now.wanted)
+        let drifted = find(left, change)
+            .is_some_and(|left| Some(left) == find(&now.wanted, change) && !is_as_left(left));
+        drifted && !self.was_taken_away(subject, change, left, &now.wanted)
     }
 
     fn now(&self, index: usize) -> Rc<Now> {
@@ -125,14 +120,14 @@ impl<'a> Past<'a> {
         &self,
         subject: &Subject<'_>,
         change: &Change,
-        entry: &Entry,
+        left: &Properties,
         wanted: &Properties,
     ) -> bool {
         if !change.unclaimed.is_empty() {
             return change.unclaimed.iter().all(|former| self.memory.had(former));
         }
         let Some(path) = change.path.as_deref().filter(|_| change.property == "purge") else { return false };
-        if has_member(&entry.wanted, path) && !has_member(wanted, path) {
+        if has_member(left, path) && !has_member(wanted, path) {
             return true;
         }
         let gone = self.gone.get_or_init(|| self.memory.gone(self.subjects));

@@ -247,6 +247,30 @@ fn half_made(root: &Path) {
 }
 
 #[test]
+fn what_failed_half_way_is_told_once_by_who_corrects_whatever_came_between() {
+    for (is_audited, is_watched) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (mut bench, _) = answering(|_, root| {
+            half_made(root);
+            Some(failed(12, "cannot create directory /home/otto"))
+        });
+        std::fs::create_dir(bench.root().join("etc")).unwrap();
+        std::fs::write(bench.root().join("etc/passwd"), "").unwrap();
+        let user = bench.add("user", "otto", &Value::from([]));
+        event(&bench.run(Mode::Enforce), "user[otto]", Status::Failed);
+        if is_audited {
+            std::fs::write(bench.state().join("unended"), "2026-11-29T03:00:00Z\n").unwrap();
+            event(&bench.run(Mode::Audit), "user[otto]", Status::Info);
+        }
+        if is_watched {
+            bench.catalog.resources[user as usize].policy = Policy::Audit;
+        }
+        event(&bench.run(Mode::Enforce), "user[otto]", Status::Info);
+        let next = bench.run(Mode::Enforce);
+        assert!(next.events.is_empty(), "{is_audited}, {is_watched}: it is said once: {:#?}", next.events);
+    }
+}
+
+#[test]
 fn who_would_have_been_notified_by_what_failed_half_way_is_refreshed_by_the_next_run() {
     let (mut bench, ran) = answering(|command, root| {
         if command == "reload" {

@@ -110,6 +110,105 @@ fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
     assert_eq!((drifted.cause, &drifted.reason), (Some(Cause::Corrective), &None));
 }
 
+/// What happens to a machine after somebody put a file off.
+#[derive(Debug, Clone, Copy)]
+enum Then {
+    /// A run begins and does not end.
+    Killed,
+    /// A run is told to stop before its first turn.
+    Stopped,
+    /// A run only looks.
+    Looked,
+    /// A run only looks, and cannot see the file.
+    Blind,
+}
+
+/// A machine whose file was put off before all this.
+fn after(steps: &[Then]) -> Bench {
+    let mut bench = enforced();
+    std::fs::write(bench.dir().join("a"), "by whom?").unwrap();
+    for (number, step) in steps.iter().enumerate() {
+        match step {
+            Then::Killed => {
+                let began = format!("2026-11-29T0{number}:00:00Z\n");
+                std::fs::write(bench.state().join("unended"), began).unwrap();
+            }
+            Then::Stopped => {
+                bench.stop.store(true, Ordering::Relaxed);
+                bench.run(Mode::Enforce);
+                bench.stop.store(false, Ordering::Relaxed);
+            }
+            Then::Looked => drop(bench.run(Mode::Audit)),
+            Then::Blind => {
+                bench.set(0, "owner", "deploy");
+                assert_eq!(bench.run(Mode::Audit).counts.failed, 1, "there is no such account");
+                bench.catalog.resources[0].attributes.remove("owner");
+            }
+        }
+    }
+    bench
+}
+
+#[test]
+fn whatever_follows_a_run_that_did_not_end_what_is_off_is_perhaps_drift_until_it_is_corrected() {
+    use Then::{Blind, Killed, Looked, Stopped};
+    let cases: [&[Then]; 10] = [
+        &[Killed],
+        &[Killed, Looked],
+        &[Killed, Looked, Looked],
+        &[Killed, Stopped],
+        &[Killed, Stopped, Looked],
+        &[Killed, Stopped, Stopped],
+        &[Killed, Looked, Killed],
+        &[Killed, Looked, Killed, Looked],
+        &[Killed, Stopped, Killed, Looked],
+        &[Killed, Blind],
+    ];
+    for steps in cases {
+        for mode in [Mode::Audit, Mode::Enforce] {
+            let mut bench = after(steps);
+            let findings = bench.run(mode);
+            let [off] = &findings.events[..] else { panic!("{steps:?}: {:#?}", findings.events) };
+            assert_eq!(off.cause, Some(Cause::Intentional), "{steps:?}, {mode:?}");
+            let reason = off.reason.as_deref().unwrap_or_default();
+            assert!(reason.starts_with("perhaps drift: the run begun 2026-11-29T0"), "{steps:?}: {reason}");
+            bench.run(Mode::Enforce);
+            std::fs::write(bench.dir().join("a"), "by hand").unwrap();
+            let drift = bench.run(Mode::Enforce);
+            assert_eq!((drift.counts.corrective, &drift.events[0].reason), (1, &None), "{steps:?}");
+        }
+        let mut bench = after(steps);
+        bench.set(0, "content", "another wish");
+        let wish = bench.run(Mode::Enforce);
+        assert_eq!(wish.events[0].reason, None, "{steps:?}: what is new was left by nobody");
+    }
+}
+
+#[test]
+fn a_member_that_is_off_since_a_run_did_not_end_is_perhaps_drift_in_each_audit() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut bench = Bench::directory();
+    let entries = vec![(Arc::from("x"), bench.contents.keep(b"x"))];
+    let content = holdfast_catalog::resource::attribute::Content::tree_value(entries.into_iter().collect());
+    let attributes = [
+        ("ensure", "directory".into()),
+        ("content", content),
+        ("mode", "0750".into()),
+        ("recurse", true.into()),
+    ];
+    bench.add("file", "/srv", &attributes.into());
+    bench.run(Mode::Enforce);
+    std::fs::write(bench.state().join("unended"), "2026-11-29T03:00:00Z\n").unwrap();
+    let member = bench.dir().join("srv/x");
+    std::fs::set_permissions(&member, std::fs::Permissions::from_mode(0o600)).unwrap();
+    for audit in 0..3 {
+        let findings = bench.run(Mode::Audit);
+        let [off] = &findings.events[..] else { panic!("{audit}: {:#?}", findings.events) };
+        let reason = off.reason.as_deref().unwrap_or_default();
+        assert!(reason.contains("perhaps drift"), "{audit}: {off:#?}");
+    }
+}
+
 #[test]
 fn a_memory_that_was_put_back_is_believed_no_more() {
     let mut bench = enforced();
