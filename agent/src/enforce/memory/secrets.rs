@@ -9,6 +9,9 @@ use holdfast_catalog::value::MASK;
 use super::super::Subject;
 use super::{Left, Memory, Properties};
 
+/// Properties that hold nothing of what is in a file.
+const PLAIN: [&str; 4] = ["ensure", "mode", "owner", "group"];
+
 /// What must not be shown of the machine.
 #[derive(Default)]
 pub(super) struct Secrets {
@@ -35,7 +38,7 @@ impl Secrets {
         let property = event.property.as_deref().unwrap_or_default();
         if let Some(is) = &mut event.is
             && (was_secret(property)
-                || (in_paths && property == "content")
+                || (in_paths && !PLAIN.contains(&property))
                 || self.values.contains(&memory.fingerprint(is)))
         {
             let secret = std::mem::replace(is, MASK.to_owned());
@@ -70,7 +73,8 @@ impl Memory {
         let now: HashMap<String, &Subject<'_>> =
             subjects.iter().map(|subject| (subject.resource.reference.to_string(), subject)).collect();
         for (reference, entry) in left.resources.iter().filter(|(_, entry)| !entry.secret.is_empty()) {
-            let values = entry.wanted.iter().filter(|(name, _)| entry.secret.contains(*name));
+            let all = entry.wanted.iter().chain(&entry.doubtful);
+            let values = all.filter(|(name, _)| entry.secret.contains(*name));
             secrets.values.extend(values.map(|(_, value)| value.clone()));
             let is_known = now.get(reference).is_some_and(|subject| {
                 let wanted = self.wanted(subject);

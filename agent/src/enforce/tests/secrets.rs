@@ -9,12 +9,24 @@ fn secret(text: &str) -> Value {
 }
 
 /// Enforces the first catalog, then audits and enforces the second; no report holds the secret, and the machine has it no more.
+/// So it is where there were other catalogs in between, too.
 fn replaced(first: impl Fn(&mut Bench), second: impl Fn(&mut Bench)) {
+    for catalogs_between in [0, 2] {
+        replaced_after(catalogs_between, &first, &second);
+    }
+}
+
+fn replaced_after(catalogs_between: usize, first: impl Fn(&mut Bench), second: impl Fn(&mut Bench)) {
     let mut bench = Bench::directory();
     std::fs::write(bench.dir().join("app.conf"), "[main]\nport = 1\n").unwrap();
     first(&mut bench);
     let mut told = format!("{:?}", bench.run(Mode::Enforce));
     assert!(bench.read("app.conf").unwrap().contains(SECRET));
+    for other in 0..catalogs_between {
+        bench.catalog.resources.clear();
+        bench.file(&format!("/other{other}"), "x");
+        bench.run(Mode::Enforce);
+    }
     bench.catalog.resources.clear();
     second(&mut bench);
     for mode in [Mode::Audit, Mode::Enforce] {
