@@ -260,6 +260,22 @@ impl StateDir {
         }
     }
 
+    /// Copies a file to another directory, whole or not at all; where it is not there, it is not there either.
+    ///
+    /// # Errors
+    /// Where a step fails, or it is no file.
+    pub fn copy(&self, name: &str, to: &Self) -> Result<(), Error> {
+        let Some(mut file) = self.file(name)? else { return to.remove(name) };
+        let mut draft = to.draft(name)?;
+        let path = || to.path.join(name);
+        io::copy(&mut file, &mut draft.file).map_err(|error| Error::Io {
+            action: "write",
+            path: path(),
+            error,
+        })?;
+        draft.commit()
+    }
+
     /// Moves a file into another directory of the same state.
     ///
     /// # Errors

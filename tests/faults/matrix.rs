@@ -95,6 +95,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
             "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named",
             "f14_without_a_place_for_anything_the_run_enforces_and_reports",
             "f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_nothing_and_after",
+            "f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_the_rest",
         ]),
     ),
     (15, "no inodes are left", Not("the same error of the system as F13 and F14, from the same calls")),

@@ -10,6 +10,10 @@ use super::Error;
 use crate::enforce;
 use crate::state::{self, StateDir};
 
+mod elsewhere; // what lies there, and its way back
+
+use elsewhere::{lend, take_back};
+
 /// Where else a run can remember.
 const ELSEWHERE: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 
@@ -17,9 +21,6 @@ const NAME: &str = "memory";
 
 /// The newest run that this state knows of.
 const NEWEST: &str = "newest";
-
-/// The most bytes of a file that goes from one place to the other.
-const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// When a run began that changed the machine and did not end; also of one that is going on.
 pub fn unended(state: &StateDir) -> Option<Timestamp> {
@@ -50,10 +51,11 @@ pub(super) fn keep(state: &StateDir, run: Uuid) {
 }
 
 fn newest(state: &StateDir) -> Option<Uuid> {
-    let known = |memory: StateDir| -> Option<Uuid> {
-        String::from_utf8(memory.read(NEWEST, 64).ok()??).ok()?.parse().ok()
-    };
-    places(state).filter_map(known).max()
+    places(state).filter_map(|memory| newest_of(&memory)).max()
+}
+
+fn newest_of(memory: &StateDir) -> Option<Uuid> {
+    String::from_utf8(memory.read(NEWEST, 64).ok()??).ok()?.parse().ok()
 }
 
 /// Where there is a memory of this state.
@@ -106,7 +108,11 @@ pub(super) struct Memory {
 impl Memory {
     pub(super) fn open(state: &StateDir) -> Result<Self, Error> {
         match state.below(NAME).and_then(|memory| takes_something(&memory).map(|()| memory)) {
-            Ok(dir) => Ok(Self { notes: take_back(state, &dir), dir }),
+            Ok(dir) => match take_back(state, &dir) {
+                Ok(()) => Ok(Self { dir, notes: Vec::new() }),
+                // What is known best is what lies there still.
+                Err(error) => lend(state, error),
+            },
             Err(error @ state::Error::Io { .. }) => lend(state, error),
             Err(error) => Err(error.into()),
         }
@@ -120,52 +126,4 @@ impl Memory {
 /// An empty file has room on a full disk, too.
 fn takes_something(memory: &StateDir) -> Result<(), state::Error> {
     memory.draft("probe")?.write_all(&[0; 4096])
-}
-
-/// Another place, with what the state holds as far as that can be read, or with what an earlier run left there.
-fn lend(state: &StateDir, error: state::Error) -> Result<Memory, Error> {
-    let earlier = lent_places(state).find_map(|place| StateDir::existing(&place));
-    let is_new = earlier.is_none();
-    let Some(dir) = earlier.or_else(|| lent_places(state).find_map(|place| StateDir::open(&place).ok()))
-    else {
-        return Err(error.into());
-    };
-    let mut notes = vec![format!(
-        "what this run leaves is remembered in {} and until the next boot only, after which drift cannot be told from new \
-         wishes: {error}",
-        dir.path().display()
-    )];
-    if is_new && let Some(memory) = StateDir::existing(&state.path().join(NAME)) {
-        notes.extend(moved(&memory, &dir).err().map(|error| error.to_string()));
-    }
-    Ok(Memory { dir, notes })
-}
-
-/// What runs left elsewhere while the state took nothing goes back to it.
-fn take_back(state: &StateDir, dir: &StateDir) -> Vec<String> {
-    let mut notes = Vec::new();
-    for place in lent_places(state) {
-        let Some(lent) = StateDir::existing(&place) else { continue };
-        match moved(&lent, dir) {
-            Ok(()) => drop(std::fs::remove_dir_all(&place)),
-            Err(error) => {
-                notes.push(format!("what is remembered in {} stays there: {error}", place.display()));
-            }
-        }
-    }
-    notes
-}
-
-/// Puts the files of one memory in the place of those of another.
-fn moved(from: &StateDir, to: &StateDir) -> Result<(), state::Error> {
-    for name in enforce::MEMORY_FILES {
-        match from.read(name, LIMIT) {
-            Ok(Some(bytes)) => to.replace(name, &bytes)?,
-            Ok(None) => to.remove(name)?,
-            // What is no file is nothing to keep.
-            Err(state::Error::NotAFile(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

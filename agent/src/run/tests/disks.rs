@@ -1,6 +1,6 @@
 //! Real disks that are full, and mounts that are read-only, at each place that a run writes to; and what is damaged on them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
@@ -165,6 +165,55 @@ fn f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_noth
         drift(None);
         let lent = said.split("is remembered in ").nth(1).unwrap().split(' ').next().unwrap();
         assert!(!PathBuf::from(lent).exists(), "{lent} is taken back");
+    }
+}
+
+#[test]
+fn f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_the_rest() {
+    for (begin, end, words) in FAULTS {
+        let scene = scene();
+        drop(scene.state());
+        let Some(disk) = Disk::mount(scene.place.state_dir.clone()) else { return };
+        scene.enroll();
+        scene.serves(catalog(1, "hello\n"));
+        scene.run();
+        // Records as archives leave them.
+        let memory = StateDir::open(&scene.place.state_dir.join("memory")).unwrap();
+        let records = memory.below("archives").unwrap();
+        for name in ["changed.json", "removed.json", "same.json"] {
+            records.replace(name, b"v1").unwrap();
+        }
+        begin(&disk);
+        let mut next = catalog(2, "changed\n");
+        next.resources[0].attributes.insert("backup".into(), true.into());
+        scene.serves(next);
+        let said = scene.run().report.error.unwrap();
+        let lent = said.split("is remembered in ").nth(1).unwrap().split(' ').next().unwrap();
+        let lent = StateDir::open(Path::new(lent)).unwrap();
+        let meanwhile = lent.below("archives").unwrap();
+        assert_eq!(meanwhile.names().unwrap(), records.names().unwrap(), "{words}: they are known there");
+        meanwhile.replace("changed.json", b"v2").unwrap();
+        meanwhile.remove("removed.json").unwrap();
+        // More than the disk has room for: then nothing is lost, and what is known there stays in force.
+        let backups = lent.below("backups").unwrap();
+        backups.replace("large", &[0; 1024 * 1024]).unwrap();
+        end(&disk);
+        let said = scene.run().report.error.unwrap();
+        assert!(said.contains("is remembered in ") && said.contains("No space left"), "{said}");
+        assert_eq!(backups.names().unwrap().len(), 1, "{words}: what had room is moved");
+        std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+        assert_eq!(scene.run().report.counts.corrective, 1, "{words}");
+
+        backups.remove("large").unwrap();
+        std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+        let report = scene.run().report;
+        assert_eq!((report.counts.corrective, &report.error), (1, &None), "{words}: {:#?}", report.events);
+        assert!(!lent.path().exists(), "{words}");
+        assert_eq!(records.names().unwrap(), ["changed.json", "same.json"], "{words}");
+        assert_eq!(records.read("changed.json", 9).unwrap().unwrap(), b"v2", "{words}");
+        let kept = memory.below("backups").unwrap();
+        let stood = ContentHash::of(b"hello\n");
+        assert_eq!(kept.read(stood.as_str(), 9).unwrap().unwrap(), b"hello\n", "{words}");
     }
 }
 
