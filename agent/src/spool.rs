@@ -98,7 +98,7 @@ impl Spool {
     }
 
     /// Adds a report, after all that wait: names sort in the order of runs, whatever the clock said to each. It tells of
-    /// [`Spool::losses`], which are forgotten when it is on disk.
+    /// [`Spool::losses`], which are told when it is delivered.
     ///
     /// # Errors
     /// Where it cannot be written.
@@ -107,12 +107,12 @@ impl Spool {
         let number = reports(&self.waiting)?.last().map_or(0, |last| number_of(last)) + 1;
         let name = format!("n{number:010}-{}.json", report.run);
         self.waiting.replace(&name, &serde_json::to_vec(&kept).unwrap_or_default())?;
-        if let Err(error) = Losses::forget(&self.waiting) {
+        if let Err(error) = Losses::leave_to(&self.waiting, &name) {
             tracing::warn!("what was told of lost reports will be told again: {error}");
         }
         let over = shorten(&self.waiting, MAX_WAITING)?;
-        if over > 0 {
-            self.lose(over, format!("more than {MAX_WAITING} waited, and the oldest went"));
+        if !over.is_empty() {
+            self.lose(&over, &format!("more than {MAX_WAITING} waited, and the oldest went"));
         }
         Ok(())
     }
@@ -143,6 +143,8 @@ impl Spool {
             Found::Report(report) => Ok(*report),
             Found::Foreign(why) => {
                 self.put_aside(&self.earlier, name, why);
+                // What it was to tell is nothing to the node that this machine is now.
+                self.is_told(name);
                 Err(None)
             }
             Found::Damaged(why) => Err(Some(self.refuse(name, why))),
@@ -176,6 +178,7 @@ impl Spool {
             match client.post::<ReportAnswer>(path::REPORTS, &report).await {
                 Ok(_) => {
                     delivery.delivered += 1;
+                    self.is_told(&name);
                     if let Err(error) = self.waiting.remove(&name) {
                         // It is sent again by the next run, and counts once.
                         tracing::warn!("a report that was delivered stays on disk: {error}");
@@ -228,13 +231,19 @@ impl Spool {
     /// Puts a report aside that the server will not have, and answers with why.
     fn refuse(&self, name: &str, why: String) -> String {
         let why = self.put_aside(&self.refused, name, why);
-        self.lose(1, why.clone());
+        self.lose(&[name.to_owned()], &why);
         why
     }
 
-    fn lose(&self, count: usize, why: String) {
-        if let Err(error) = Losses::add(&self.waiting, count, why) {
+    fn lose(&self, lost: &[String], why: &str) {
+        if let Err(error) = Losses::add(&self.waiting, lost, why) {
             tracing::warn!("that a report is lost could not be written down for the server: {error}");
+        }
+    }
+
+    fn is_told(&self, name: &str) {
+        if let Err(error) = Losses::settle(&self.waiting, name) {
+            tracing::debug!("what a report told of others stays on disk: {error}");
         }
     }
 
@@ -262,11 +271,11 @@ fn number_of(name: &str) -> u64 {
     number.and_then(|(number, _)| number.parse().ok()).unwrap_or_default()
 }
 
-/// Removes the oldest over so many, with why they are where they are, and answers how many those were.
-fn shorten(dir: &StateDir, most: usize) -> Result<usize, state::Error> {
-    let names = reports(dir)?;
-    let over = names.len().saturating_sub(most);
-    for name in &names[..over] {
+/// Removes the oldest over so many, with why they are where they are, and answers which those were.
+fn shorten(dir: &StateDir, most: usize) -> Result<Vec<String>, state::Error> {
+    let mut over = reports(dir)?;
+    over.truncate(over.len().saturating_sub(most));
+    for name in &over {
         dir.discard(name)?;
         dir.discard(&format!("{name}{WHY}"))?;
     }

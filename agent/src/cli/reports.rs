@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let all = spool.list()?;
     match common.format {
         Format::Json => super::print_json(&all)?,
-        Format::Text if all.is_empty() => super::say("the server has all reports"),
+        Format::Text if all.is_empty() => super::say("no report waits or is put aside"),
         Format::Text => super::print_text(&all.iter().map(line).collect::<String>())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn what_is_put_aside_is_told_with_what_can_be_done() {
         let at = Timestamp::UNIX_EPOCH;
-        let aside = Aside { refused: 3, of_earlier_nodes: 1 };
+        let aside = Aside { refused: 3, of_earlier_nodes: 1, removed: 0 };
         let told = text(&Shown { reports_aside: Some(aside), ..shown(at, at) }, at, Style::Plain);
         assert!(told.contains("reports      3 reports were put aside"), "{told}");
         assert!(

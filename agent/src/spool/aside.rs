@@ -13,7 +13,10 @@ pub(super) const WHY: &str = ".why";
 const MOST_WHY: u64 = 64 * 1024;
 
 /// The most reports of each kind that are kept.
-const MAX_ASIDE: usize = MAX_WAITING;
+pub(super) const MAX_ASIDE: usize = MAX_WAITING;
+
+/// The file that says how many went since there were more.
+const REMOVED: &str = "removed";
 
 /// How many reports are put aside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +25,8 @@ pub struct Aside {
     pub refused: usize,
     /// Those of earlier nodes that this machine was.
     pub of_earlier_nodes: usize,
+    /// The oldest of both, which went since there were too many.
+    pub removed: usize,
 }
 
 /// A report in the spool, for people.
@@ -53,7 +58,15 @@ impl Aside {
                 were(self.of_earlier_nodes)
             )
         });
-        let all: Vec<_> = refused.into_iter().chain(earlier).collect();
+        let removed = (self.removed > 0).then(|| {
+            let older = if self.removed == 1 {
+                "1 older one".to_owned()
+            } else {
+                format!("{} older ones", self.removed)
+            };
+            format!("{older} went, since no more than {MAX_ASIDE} of a kind are kept")
+        });
+        let all: Vec<_> = refused.into_iter().chain(earlier).chain(removed).collect();
         (!all.is_empty()).then(|| {
             format!("{}; `holdfast-agent reports --clear` removes what is put aside", all.join("; "))
         })
@@ -70,7 +83,11 @@ impl Spool {
     /// # Errors
     /// Where a directory cannot be read.
     pub fn aside(&self) -> Result<Aside, state::Error> {
-        Ok(Aside { refused: reports(&self.refused)?.len(), of_earlier_nodes: reports(&self.earlier)?.len() })
+        Ok(Aside {
+            refused: reports(&self.refused)?.len(),
+            of_earlier_nodes: reports(&self.earlier)?.len(),
+            removed: removed(&self.refused) + removed(&self.earlier),
+        })
     }
 
     /// All reports, in the order of runs in each place.
@@ -121,7 +138,11 @@ impl Spool {
     pub(super) fn put_aside(&self, to: &StateDir, name: &str, why: String) -> String {
         let moved = self.waiting.hand_over(name, to).and_then(|()| {
             to.replace(&format!("{name}{WHY}"), why.as_bytes())?;
-            shorten(to, MAX_ASIDE).map(drop)
+            let over = shorten(to, MAX_ASIDE)?.len();
+            if over > 0 {
+                to.replace(REMOVED, (removed(to) + over).to_string().as_bytes())?;
+            }
+            Ok(())
         });
         match moved {
             Ok(()) => why,
@@ -136,4 +157,9 @@ fn listed(place: &'static str, dir: &StateDir, name: String) -> Listed {
     let why = read(&format!("{name}{WHY}"), MOST_WHY);
     let why = why.map(|why| String::from_utf8_lossy(&why).into_owned());
     Listed { place, began: kept.map(|kept| kept.report.started), name, why }
+}
+
+fn removed(dir: &StateDir) -> usize {
+    let count = dir.read(REMOVED, 64).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&count).trim().parse().unwrap_or_default()
 }

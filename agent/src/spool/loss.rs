@@ -8,6 +8,9 @@ use crate::state::{self, StateDir};
 /// The file, which is no report.
 const FILE: &str = "untold";
 
+/// What is added to the name of a report for the file that says what it tells: told is what is delivered.
+const TOLD: &str = ".told";
+
 /// The most bytes of it.
 const LIMIT: u64 = 64 * 1024;
 
@@ -34,18 +37,44 @@ impl Losses {
         }
     }
 
-    pub(super) fn add(dir: &StateDir, count: usize, why: String) -> Result<(), state::Error> {
+    /// Adds a loss, and what was to be told by those that are lost.
+    pub(super) fn add(dir: &StateDir, lost: &[String], why: &str) -> Result<(), state::Error> {
         let mut losses = Self::read(dir).unwrap_or_default();
-        losses.count += count;
-        if losses.why.len() < MOST && !losses.why.contains(&why) {
-            losses.why.push(why.chars().take(LONGEST).collect());
+        losses.count += lost.len();
+        losses.because(why);
+        for name in lost {
+            let told = Self::of_a_report(dir, name);
+            losses.count += told.count;
+            told.why.iter().for_each(|why| losses.because(why));
         }
         dir.discard(FILE)?;
-        dir.replace(FILE, &serde_json::to_vec(&losses).unwrap_or_default())
+        dir.replace(FILE, &serde_json::to_vec(&losses).unwrap_or_default())?;
+        lost.iter().try_for_each(|name| Self::settle(dir, name))
     }
 
-    pub(super) fn forget(dir: &StateDir) -> Result<(), state::Error> {
+    fn because(&mut self, why: &str) {
+        let why: String = why.chars().take(LONGEST).collect();
+        if self.why.len() < MOST && !self.why.contains(&why) {
+            self.why.push(why);
+        }
+    }
+
+    /// What a report tells that waits.
+    fn of_a_report(dir: &StateDir, name: &str) -> Self {
+        let told = dir.read(&told_by(name), LIMIT).ok().flatten();
+        told.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// A report tells all there is to tell: what comes of that comes of it.
+    pub(super) fn leave_to(dir: &StateDir, name: &str) -> Result<(), state::Error> {
+        let told = dir.read(FILE, LIMIT).ok().flatten();
+        told.iter().try_for_each(|bytes| dir.replace(&told_by(name), bytes))?;
         dir.discard(FILE)
+    }
+
+    /// What a report told is told, or is to be told by another.
+    pub(super) fn settle(dir: &StateDir, name: &str) -> Result<(), state::Error> {
+        dir.discard(&told_by(name))
     }
 
     pub(super) fn words(&self) -> String {
@@ -61,4 +90,8 @@ impl Losses {
         };
         format!("{reports} not delivered, and what they told is not known here{why}")
     }
+}
+
+fn told_by(name: &str) -> String {
+    format!("{name}{TOLD}")
 }

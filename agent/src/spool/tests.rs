@@ -3,6 +3,7 @@
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Counts, Mode, Source};
 
+use super::aside::MAX_ASIDE;
 use super::*;
 
 fn spool() -> (tempfile::TempDir, Spool) {
@@ -43,7 +44,7 @@ fn reports_wait_in_the_order_of_runs_and_are_bounded() {
     for id in &ids {
         spool.waiting.replace(&format!("{id}.json"), b"{}").unwrap();
     }
-    assert_eq!(shorten(&spool.waiting, MAX_WAITING).unwrap(), 3);
+    assert_eq!(shorten(&spool.waiting, MAX_WAITING).unwrap().len(), 3);
     let expected: Vec<_> = ids[3..].iter().map(|id| format!("{id}.json")).collect();
     assert_eq!(reports(&spool.waiting).unwrap(), expected);
     assert_eq!(spool.waiting().unwrap(), MAX_WAITING);
@@ -76,7 +77,7 @@ fn what_another_node_did_is_put_aside_and_told_to_no_server() {
     spool.add(Some(&owner(2)), &report(uuid::Uuid::from_u128(2))).unwrap();
     spool.sift(&owner(2)).unwrap();
     assert_eq!(spool.waiting().unwrap(), 1);
-    assert_eq!(spool.aside().unwrap(), Aside { refused: 0, of_earlier_nodes: 2 });
+    assert_eq!(spool.aside().unwrap(), Aside { refused: 0, of_earlier_nodes: 2, removed: 0 });
     assert_eq!(spool.losses(), None, "that is nothing to the one it belongs to now");
     assert_eq!(spool.retry().unwrap(), 0, "nor is it ever delivered");
     let listed = spool.list().unwrap();
@@ -101,6 +102,55 @@ fn damaged_reports_are_all_counted_told_and_kept_until_they_are_cleared() {
     assert_eq!(spool.clear().unwrap(), 5);
     assert_eq!((spool.aside().unwrap().words(), spool.waiting().unwrap()), (None, 1));
     assert_eq!(spool.refused.names().unwrap(), [""; 0]);
+}
+
+#[test]
+fn a_loss_is_told_until_a_report_that_tells_it_is_delivered() {
+    let (_parent, spool) = spool();
+    let add = |run| {
+        spool.add(Some(&owner(1)), &report(uuid::Uuid::from_u128(run))).unwrap();
+        reports(&spool.waiting).unwrap().pop().unwrap()
+    };
+    for name in ["1.json", "2.json"] {
+        spool.waiting.replace(name, b"").unwrap();
+    }
+    spool.sift(&owner(1)).unwrap();
+    let first = add(1);
+    assert_eq!(spool.losses(), None, "the first tells them");
+    spool.refuse(&first, "it is too large".into());
+    let told = spool.losses().unwrap();
+    assert!(told.starts_with("3 reports of earlier runs are not delivered"), "{told}");
+    assert!(told.contains("1.json is damaged") && told.contains("it is too large"), "{told}");
+    // The second one tells all of that, and is pushed out.
+    let second = add(2);
+    for number in 2..=MAX_WAITING {
+        std::fs::write(spool.waiting.path().join(format!("n{number:010}-x.json")), "{}").unwrap();
+    }
+    assert_eq!((spool.waiting().unwrap(), spool.losses()), (MAX_WAITING, None));
+    add(3);
+    assert!(spool.waiting.file(&second).unwrap().is_none());
+    assert!(spool.losses().unwrap().starts_with("4 reports of earlier runs are not delivered"));
+    let last = add(4);
+    spool.is_told(&last);
+    assert!(!spool.waiting.names().unwrap().iter().any(|name| name.ends_with(".told")));
+}
+
+#[test]
+fn what_is_put_aside_is_bounded_and_how_many_went_is_said() {
+    let (_parent, spool) = spool();
+    for number in 0..MAX_ASIDE {
+        std::fs::write(spool.refused.path().join(format!("{number:04}.json")), "{}").unwrap();
+    }
+    for name in ["1.json", "2.json"] {
+        spool.waiting.replace(name, b"{}").unwrap();
+        spool.refuse(name, "it is too large".into());
+    }
+    assert_eq!(spool.aside().unwrap(), Aside { refused: MAX_ASIDE, of_earlier_nodes: 0, removed: 2 });
+    assert_eq!(reports(&spool.refused).unwrap()[0], "0002.json");
+    let words = spool.aside().unwrap().words().unwrap();
+    assert!(words.contains("500 reports were put aside") && words.contains("2 older ones went"), "{words}");
+    spool.clear().unwrap();
+    assert_eq!(spool.aside().unwrap(), Aside::default());
 }
 
 #[test]
