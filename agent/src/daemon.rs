@@ -25,6 +25,9 @@ const SELF: &str = "/proc/self/exe";
 /// How long a run may take beyond `run_timeout`, for the server and its reports, before it is ended from outside.
 const BEYOND: Duration = Duration::from_secs(60 * 60);
 
+/// How long one that was ended so has to be gone.
+const GONE: Duration = Duration::from_secs(10);
+
 /// Why there is no daemon.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -154,8 +157,8 @@ impl Signals {
             }
             () = tokio::time::sleep(limit) => {
                 tracing::error!("the run did not end within {} s, and is ended", limit.as_secs());
-                child.kill().await?;
-                return Ok(Woken::Due);
+                child.start_kill()?;
+                return Ok(self.gone(child.wait(), GONE).await);
             }
             _ = self.terminate.recv() => {
                 if let Some(pid) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
@@ -166,9 +169,27 @@ impl Signals {
             // The terminal has told the run already, and a second signal would end it at once.
             _ = self.interrupt.recv() => {}
         }
-        // Told to stop, it stops, whatever became of the run.
-        let _ = child.wait().await;
+        // Told to stop, it stops, whatever becomes of the run; told twice, at once.
+        self.gone(child.wait(), limit).await;
         Ok(Woken::Stop)
+    }
+
+    /// Waits for the end of a run that was told to end, but neither for ever nor against a signal: what the kernel holds, not even
+    /// SIGKILL ends. Its lock is its own still, and the next run says so.
+    async fn gone(
+        &mut self,
+        end: impl Future<Output = std::io::Result<ExitStatus>>,
+        patience: Duration,
+    ) -> Woken {
+        tokio::select! {
+            _ = end => Woken::Due,
+            () = tokio::time::sleep(patience) => {
+                tracing::error!("it is there still after {} s, and is left to the kernel", patience.as_secs());
+                Woken::Due
+            }
+            _ = self.terminate.recv() => Woken::Stop,
+            _ = self.interrupt.recv() => Woken::Stop,
+        }
     }
 }
 
@@ -204,6 +225,11 @@ mod tests {
             // One that hangs does not hang the daemon.
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
             assert_eq!(signals.during(child, Duration::from_millis(1)).await.unwrap(), Woken::Due);
+            // Nor does one that not even SIGKILL ends.
+            let held = std::future::pending;
+            assert_eq!(signals.gone(held(), Duration::from_millis(1)).await, Woken::Due);
+            raise(Signal::TERM);
+            assert_eq!(signals.gone(held(), long).await, Woken::Stop);
             let child = Command::new("sleep").arg("3600").spawn().unwrap();
             raise(Signal::TERM);
             assert_eq!(signals.during(child, long).await.unwrap(), Woken::Stop);

@@ -46,12 +46,13 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     }
     let place = common.place()?;
     let state = StateDir::open(&place.state_dir)?;
-    let _lock = state.lock()?;
+    // Read first: whoever is asked may take all day, and no run is to wait for that.
     let text = match &arguments.join_file {
         Some(path) => read_file(path)?,
         None => read_stdin()?,
     };
     let join: JoinString = text.parse()?;
+    let _lock = state.lock()?;
     let earlier = if arguments.replace { Earlier::Replace } else { Earlier::Keep };
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
@@ -169,6 +170,33 @@ mod tests {
         };
         assert!(next(&common("/")).contains("`systemctl enable"));
         assert_eq!(next(&common("/srv/image")), "next: `holdfast-agent run --once --root /srv/image`");
+    }
+
+    #[test]
+    fn while_the_join_string_is_waited_for_no_run_is_held_up() {
+        let parent = tempfile::tempdir().unwrap();
+        let (fifo, state_dir) = (parent.path().join("join"), parent.path().join("agent"));
+        let may_use = rustix::fs::Mode::RWXU;
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, may_use, 0).unwrap();
+        let arguments = Arguments { join_file: Some(fifo.clone()), replace: false, stdin: None };
+        let common = Common {
+            config: None,
+            state_dir: Some(state_dir.clone()),
+            root: parent.path().to_owned(),
+            detailed_exitcodes: false,
+            format: Format::Text,
+        };
+        std::thread::scope(|scope| {
+            let enrolling = scope.spawn(|| run(&arguments, &common).unwrap_err().to_string());
+            // Opens when the other end does, which then waits for what comes.
+            let mut giving = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+            let lock = StateDir::open(&state_dir).unwrap().lock();
+            giving.write_all(b"no join string").unwrap();
+            drop(giving);
+            assert!(lock.is_ok(), "{lock:?}");
+            let error = enrolling.join().unwrap();
+            assert!(!error.contains("in progress"), "it failed for what it was given: {error}");
+        });
     }
 
     #[test]
