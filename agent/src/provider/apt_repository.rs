@@ -140,8 +140,8 @@ fn missing_key<'a>(want: &'a AptRepository, machine: &dyn Inspect) -> Result<Opt
     Ok(machine.stat(Path::new(key.as_str()))?.is_none().then(|| key.as_str()))
 }
 
-/// The file with the keys was changed after the file of sources was written, which is when the lists were last checked by
-/// them. Nobody can set these times back.
+/// The file with the keys was touched after the file of sources was written, which is when the lists were last checked by
+/// them. Nobody can set these times back; what was touched may still hold the same keys, and a check is cheap.
 fn other_keys(want: &AptRepository, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
     let Some(key) = &want.signed_by else { return Ok(None) };
     let changed = |path: &str| -> Result<Option<(i64, u32)>, Error> {
@@ -149,9 +149,9 @@ fn other_keys(want: &AptRepository, machine: &dyn Inspect) -> Result<Option<Chan
         Ok(stat.map(|stat| (stat.times.changed, stat.times.changed_nanos)))
     };
     let change = || {
-        Change::new(Property::SignedBy, format!("{key}, with other keys"), key)
+        Change::new(Property::SignedBy, format!("{key}, perhaps with other keys"), key)
             .kind(ChangeKind::Moved)
-            .note("its keys changed since its lists were last checked by them")
+            .note("the file was touched since the lists were last checked by its keys: they are fetched and checked again")
     };
     Ok((changed(key.as_str())? > changed(path(want))?).then(change))
 }
