@@ -155,6 +155,20 @@ mod tests {
     }
 
     #[test]
+    fn a_child_that_has_not_begun_yet_keeps_no_lock_that_is_given_back() {
+        let (_parent, state) = open();
+        state.below("identity").unwrap();
+        for held in [Held::Run, Held::Daemon] {
+            let lock = state.take(held).unwrap();
+            // As in a child between its fork and its program.
+            let theirs: Vec<_> = lock.held.iter().flatten().map(|fd| fd.try_clone().unwrap()).collect();
+            assert_eq!(theirs.len(), 2, "{held:?}");
+            drop(lock);
+            assert!(state.take(held).is_ok(), "{held:?}");
+        }
+    }
+
+    #[test]
     fn f21_whatever_becomes_of_the_file_of_a_lock_it_is_one_and_seen() {
         let spoils: [fn(&Path); 4] = [
             |path| drop(std::fs::remove_file(path)),

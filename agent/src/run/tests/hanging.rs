@@ -22,15 +22,33 @@ fn f02_a_content_that_never_comes_takes_no_more_than_its_part_of_the_run() {
     let client = scene.enroll().client(None).unwrap();
     scene.server.answers(|_| Answer::Silent);
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let fetching = Fetching { client: &client, network: &network, end: RunEnd::after(SOON) };
+    let end = RunEnd::after(Duration::from_secs(2));
+    let fetching = Fetching { client: &client, network: &network, end };
     let state = scene.state();
     let mut contents = Contents::open(&state, Some(fetching));
     let hash = ContentHash::of(b"x");
     let mut wanted = catalog(1, "");
     wanted.resources[0].attributes.insert("content".into(), Content::hash_value(&hash, 1));
     contents.fetch(&wanted);
+    assert!(!end.left().is_zero(), "the other half is the run's own");
     let Err(error) = contents.open(&hash, 1) else { panic!("nobody sent it") };
     assert!(error.to_string().contains("it was not there within"), "{error}");
+}
+
+#[test]
+fn who_closes_after_an_answer_does_not_refuse_the_certificate() {
+    let scene = scene();
+    let identity = scene.enroll();
+    let client = identity.client(None).unwrap();
+    let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = || network.block_on(client.post::<ReportAnswer>(path::REPORTS, &"x"));
+    scene.server.answers(|_| Answer::Lost);
+    assert!(ask().unwrap_err().to_string().contains("perhaps it refuses this node's certificate"));
+    scene.server.answers(|_| Answer::ok(&ReportAnswer { new: true }));
+    ask().unwrap();
+    scene.server.answers(|_| Answer::Lost);
+    let error = ask().unwrap_err().to_string();
+    assert!(error.contains("it answered other requests") && error.contains("large packets"), "{error}");
 }
 
 #[test]
