@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use harness::binaries::workspace as root;
 
+mod imports;
+
 /// Every Rust file of the workspace with its text, by path from the root.
 fn sources() -> Vec<(String, String)> {
     let mut files = Vec::new();

@@ -18,6 +18,7 @@ mod assets; // the style, the script, the icon
 mod attempts; // how often someone may try to log in
 mod census; // all machines, read once for all who ask
 mod compress; // what goes over the line
+mod count; // numbers for people
 mod entry; // what holds for every request
 mod diagnostics; // errors with line and caret
 mod history; // the last runs as a drawing
@@ -30,6 +31,7 @@ mod filter; // which nodes
 mod part; // which events of a report
 mod size; // how large a page becomes
 mod readiness; // whether polls and reports can be served now
+mod session; // what a browser holds
 mod reading; // large things, one at a time for each user
 mod text; // times, hostile texts, links
 

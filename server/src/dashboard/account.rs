@@ -6,10 +6,11 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::asked::{Asked, Format};
-use super::login::{self, CameBy};
-use super::page::{Error, Tab, View, sentence};
+use super::asked::Asked;
+use super::login;
+use super::page::{Error, Format, Tab, View, sentence};
 use super::password::{self, Waiting};
+use super::session::{CameBy, SetCookie};
 
 /// The page.
 #[derive(Debug, Serialize, Template)]
@@ -93,7 +94,7 @@ pub async fn set_password(request: HttpRequest, asked: Asked, form: web::Form<Ne
     }
 }
 
-async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Result<login::SetCookie, Error> {
+async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Result<SetCookie, Error> {
     login::from_our_page(request)?;
     let (state, user) = (&asked.state, &asked.user);
     let [current, new, again] = [form.current, form.new, form.again].map(Zeroizing::new);

@@ -5,35 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError as _, web};
 use jiff::Timestamp;
 
 use super::State;
-use super::login::{self, SessionToken};
-use super::page::{self, Error, Problem, View};
+use super::page::{self, Error, Format, Problem, View};
+use super::session::{self, SessionToken};
 use crate::network::door;
 use crate::store::commit::Head;
 use crate::store::node::{NodeRow, Place};
 use crate::store::user::UserRow;
-
-/// HTML for people, JSON for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// A page.
-    Html,
-    /// The view itself.
-    Json,
-}
-
-impl Format {
-    /// What a request wants: everything below `/api` is JSON, other pages where they are asked so.
-    pub fn of(request: &HttpRequest) -> Self {
-        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
-        let json = accept.is_some_and(|accept| accept.starts_with("application/json"));
-        if json || request.path().starts_with("/api/") { Self::Json } else { Self::Html }
-    }
-}
 
 /// A request of a user who is logged in.
 #[derive(Clone)]
@@ -57,7 +38,7 @@ impl Asked {
         let wanted = request.uri().to_string();
         let problem = |error: Error| Problem { error, format, wanted: wanted.clone(), user: None };
         let state = request.app_data::<web::Data<State>>().cloned().ok_or_else(|| problem(Error::Busy))?;
-        let session = login::session_of(&request).ok_or_else(|| problem(Error::LoggedOut))?;
+        let session = session::session_of(&request).ok_or_else(|| problem(Error::LoggedOut))?;
         let now = Timestamp::now();
         let user = state.store.session_user(session.hash(), now).await;
         let user = user.map_err(|error| problem(error.into()))?.ok_or_else(|| problem(Error::LoggedOut))?;
@@ -66,7 +47,8 @@ impl Asked {
         }
         // A page that renews itself is not a person at work.
         if !request.headers().contains_key("x-holdfast-renewal") {
-            let extended = state.store.extend_session(session.hash(), now, login::IDLE, login::MOST).await;
+            let extended =
+                state.store.extend_session(session.hash(), now, session::IDLE, session::MOST).await;
             // With a full disk pages are wanted most.
             if let Err(error) = extended {
                 tracing::error!(%error, "cannot note that a session goes on");

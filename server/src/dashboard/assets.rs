@@ -3,9 +3,7 @@
 use std::sync::LazyLock;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::{HttpRequest, HttpResponse, web};
-
-use super::page;
+use actix_web::{HttpResponse, web};
 
 const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/live.js");
@@ -24,12 +22,13 @@ pub fn version() -> &'static str {
 }
 
 /// One of them.
-pub async fn show(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
+pub async fn show(name: web::Path<String>) -> HttpResponse {
     let (kind, text) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "live.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "icon.svg" => ("image/svg+xml", ICON),
-        _ => return page::nothing_here(request).await,
+        // No page names another.
+        _ => return HttpResponse::NotFound().finish(),
     };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, kind))

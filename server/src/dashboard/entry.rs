@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, ResponseError as _, web};
 use jiff::SignedDuration;
 
 use super::State;
-use super::asked::Format;
+use super::page::Format;
 use super::page::{Error, Problem};
 use crate::network;
 use crate::network::allowance::{Allowance, Buckets};

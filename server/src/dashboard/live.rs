@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::State;
 use super::asked::Asked;
-use super::login::SessionToken;
+use super::session::SessionToken;
 use crate::live::Happening;
 use crate::store::user::Scope;
 

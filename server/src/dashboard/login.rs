@@ -6,77 +6,17 @@
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use askama::Template;
-use data_encoding::BASE64URL_NOPAD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::State;
-use super::asked::{Asked, Format};
-use super::page::{self, Error, Problem, Tab};
+use super::asked::Asked;
+use super::page::{self, Error, Format, Problem, Tab};
 use super::password::{self, Asker};
+use super::session::{CameBy, IDLE, SessionToken, SetCookie, hash_of, session_of};
 use crate::store::audit::Entry;
-use crate::store::session::TokenHash;
 use crate::store::user::UserRow;
-
-/// A session that nobody uses ends after this.
-pub const IDLE: SignedDuration = SignedDuration::from_hours(2);
-
-/// A session ends after this in any case.
-pub const MOST: SignedDuration = SignedDuration::from_hours(12);
-
-/// Bound to this host and to encrypted connections by its name.
-const COOKIE: &str = "__Host-holdfast";
-
-/// How a user came in; part of the token, so that nobody can change it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CameBy {
-    /// By a link that an operator gave out: the password may be forgotten.
-    Link,
-    /// By the password.
-    Password,
-}
-
-/// What a browser holds to be known again.
-#[derive(Clone)]
-pub struct SessionToken(Zeroizing<String>);
-
-impl SessionToken {
-    fn new(by: CameBy) -> Result<Self, Error> {
-        let mark = if by == CameBy::Link { 'l' } else { 'p' };
-        Ok(Self(Zeroizing::new(format!("{mark}{}", *random()?))))
-    }
-
-    /// What the store knows of it.
-    pub fn hash(&self) -> TokenHash {
-        hash_of(&self.0)
-    }
-
-    /// How the user came in.
-    pub fn came_by(&self) -> CameBy {
-        if self.0.starts_with('l') { CameBy::Link } else { CameBy::Password }
-    }
-}
-
-fn random() -> Result<Zeroizing<String>, Error> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|_| Error::Busy)?;
-    Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes)))
-}
-
-fn hash_of(token: &str) -> TokenHash {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-/// The token of the session that a request belongs to.
-pub fn session_of(request: &HttpRequest) -> Option<SessionToken> {
-    let headers = request.headers().get_all(header::COOKIE).filter_map(|value| value.to_str().ok());
-    let mut cookies =
-        headers.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, token) = cookies.find(|(name, _)| *name == COOKIE)?;
-    Some(SessionToken(Zeroizing::new(token.to_owned())))
-}
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -226,7 +166,7 @@ pub async fn new_session(
     let token = SessionToken::new(by)?;
     let entry = Entry::new(now, &user.name, "logged-in", &address(request).to_string());
     state.store.add_session(user.id, token.hash(), now + IDLE, entry).await?;
-    Ok(SetCookie::to(&token.0))
+    Ok(SetCookie::to(&token))
 }
 
 /// Ends the session.
@@ -251,22 +191,6 @@ pub fn see_other(to: &str, cookie: SetCookie) -> HttpResponse {
 
 fn refuse(error: Error) -> HttpResponse {
     Problem { error, format: Format::Html, wanted: String::new(), user: None }.error_response()
-}
-
-/// What tells the browser to keep a session, or to forget it.
-pub struct SetCookie(String);
-
-impl SetCookie {
-    /// No script sees it, and no request from elsewhere carries it.
-    const RULES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
-
-    fn to(token: &str) -> Self {
-        Self(format!("{COOKIE}={token}; {}", Self::RULES))
-    }
-
-    fn away() -> Self {
-        Self(format!("{COOKIE}=; Max-Age=0; {}", Self::RULES))
-    }
 }
 
 /// A path of this server, and nothing that a browser takes for another one.

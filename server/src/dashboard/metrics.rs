@@ -10,8 +10,8 @@ use holdfast_catalog::state::State as NodeState;
 use jiff::{SignedDuration, Timestamp};
 
 use super::State;
-use super::login;
 use super::page::{self, Error};
+use super::session;
 use crate::fleet::Member;
 use crate::store::commit::Head;
 use crate::store::user::Scope;
@@ -33,7 +33,7 @@ async fn allowed(request: &HttpRequest, state: &State) -> Result<bool, Error> {
     if request.peer_addr().is_some_and(|address| address.ip().to_canonical().is_loopback()) {
         return Ok(true);
     }
-    let Some(session) = login::session_of(request) else { return Ok(false) };
+    let Some(session) = session::session_of(request) else { return Ok(false) };
     let user = state.store.session_user(session.hash(), Timestamp::now()).await?;
     Ok(user.is_some_and(|user| user.scope == Scope::Everything))
 }

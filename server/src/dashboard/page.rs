@@ -7,7 +7,6 @@ use holdfast_catalog::harmless;
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use super::asked::Format;
 use super::{assets, text};
 use crate::store;
 use crate::store::user::UserRow;
@@ -52,6 +51,24 @@ fn words(seconds: u64) -> String {
         1 => "1 second".to_owned(),
         seconds if seconds < 120 => format!("{seconds} seconds"),
         seconds => format!("{} minutes", seconds / 60),
+    }
+}
+
+/// HTML for people, JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A page.
+    Html,
+    /// The view itself.
+    Json,
+}
+
+impl Format {
+    /// What a request wants: everything below `/api` is JSON, other pages where they are asked so.
+    pub fn of(request: &HttpRequest) -> Self {
+        let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+        let json = accept.is_some_and(|accept| accept.starts_with("application/json"));
+        if json || request.path().starts_with("/api/") { Self::Json } else { Self::Html }
     }
 }
 

@@ -1,7 +1,7 @@
 //! How large a page becomes: below 100 kB, whatever others write. Each text of others has a share of its page and is cut
 //! there, and lists end where theirs is used up. Cut in lists, a text is whole in what the list leads to.
 
-use super::text;
+use super::count::counted;
 
 /// The most that a page may be, in bytes before compression. What is cut is cut so that all of a page adds up to less.
 #[cfg(test)]
@@ -40,7 +40,7 @@ pub fn beginning(text: &str, most: usize) -> (&str, usize) {
 pub fn short(text: &str, most: usize) -> String {
     match beginning(text, most) {
         (whole, 0) => whole.to_owned(),
-        (beginning, more) => format!("{beginning}… (and {})", text::counted(more, "character", "characters")),
+        (beginning, more) => format!("{beginning}… (and {})", counted(more, "character", "characters")),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
     fn no_character_takes_more_than_is_reckoned() {
         for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
             let alone = String::from(c);
-            let shown = text::Shown::from(alone.as_str()).to_string();
+            let shown = crate::dashboard::text::Shown::from(alone.as_str()).to_string();
             let html = askama::filters::escape(shown, askama::filters::Html).unwrap().to_string();
             let json = serde_json::to_string(&alone).unwrap().len() - 2;
             assert!(html.len().max(json) <= cost(&alone), "{c:?}: {html}, {json}");

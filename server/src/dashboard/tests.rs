@@ -346,18 +346,18 @@ async fn a_session_ends_when_idle_and_in_any_case() {
     let seeded = seeded().await;
     let user = seeded.store.user("ana".into()).await.unwrap().unwrap();
     let (token, start) = ([7; 32], seeded.now);
-    seeded.store.add_session(user.id, token, start + login::IDLE, entry(start, "logged-in")).await.unwrap();
+    seeded.store.add_session(user.id, token, start + session::IDLE, entry(start, "logged-in")).await.unwrap();
     let mut now = start;
-    while now < start + login::MOST {
+    while now < start + session::MOST {
         assert!(seeded.store.session_user(token, now).await.unwrap().is_some(), "at {now}");
-        seeded.store.extend_session(token, now, login::IDLE, login::MOST).await.unwrap();
+        seeded.store.extend_session(token, now, session::IDLE, session::MOST).await.unwrap();
         now += SignedDuration::from_mins(100);
     }
-    assert!(seeded.store.session_user(token, start + login::MOST).await.unwrap().is_none());
+    assert!(seeded.store.session_user(token, start + session::MOST).await.unwrap().is_none());
     let token = [8; 32];
-    seeded.store.add_session(user.id, token, start + login::IDLE, entry(start, "logged-in")).await.unwrap();
-    let late = start + login::IDLE;
-    seeded.store.extend_session(token, late, login::IDLE, login::MOST).await.unwrap();
+    seeded.store.add_session(user.id, token, start + session::IDLE, entry(start, "logged-in")).await.unwrap();
+    let late = start + session::IDLE;
+    seeded.store.extend_session(token, late, session::IDLE, session::MOST).await.unwrap();
     assert!(seeded.store.session_user(token, late).await.unwrap().is_none(), "an ended session stays ended");
 }
 

@@ -1,6 +1,5 @@
 //! Times, texts of others and links, as pages write them. In JSON they are bare.
 
-use std::borrow::Borrow;
 use std::fmt::{self, Display, Formatter};
 
 use askama::filters::HtmlSafe;
@@ -9,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
+pub use super::count::{counted, grouped};
 use super::size;
 
 /// A time: how long ago for people, exactly in the title.
@@ -149,25 +149,6 @@ pub fn in_query(text: &str) -> String {
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// A number with its noun. Templates pass some numbers by reference.
-pub fn counted(count: impl Borrow<usize>, one: &str, many: &str) -> String {
-    let count = *count.borrow();
-    format!("{} {}", grouped(count), if count == 1 { one } else { many })
-}
-
-/// A number with thin gaps between thousands.
-pub fn grouped(count: impl Borrow<usize>) -> String {
-    let digits = count.borrow().to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push('\u{202f}');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,11 +189,5 @@ mod tests {
     #[test]
     fn queries_hold_any_text() {
         assert_eq!(in_query("a&b=ü \"x\""), "a%26b%3D%C3%BC%20%22x%22");
-    }
-
-    #[test]
-    fn thousands_are_kept_apart() {
-        assert_eq!(grouped(20_000), "20\u{202f}000");
-        assert_eq!(grouped(999), "999");
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn leaving(
     let repository = GitRepository::open(&root, revision.unwrap_or("HEAD")).ok()?;
     let name = name_of(&repository, revision, program.snapshot())?;
     let before = repository.snapshot_of(&name).ok()?;
-    let (inventory, _) = Inventory::read(&before, &Settings::read(&before).0);
+    let (inventory, _) = Inventory::read(&before, &Settings::read(&before).0.labels);
     Some((Leaving::between(&inventory, program.inventory()), name))
 }
 
