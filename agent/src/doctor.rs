@@ -6,12 +6,12 @@ use serde::Serialize;
 use crate::cache::Cache;
 use crate::clock::now;
 use crate::config::Place;
+use crate::identity::enroll::is_over_by;
 use crate::identity::{self, Identity};
 use crate::service::Service;
 use crate::spool::Spool;
 use crate::state::{Held, StateDir};
-use crate::status::Status;
-use crate::{facts, run};
+use crate::{facts, fetch, run};
 
 /// Less free space than this for state is told.
 const LOW_SPACE_MB: u64 = 64;
@@ -69,17 +69,22 @@ pub fn examine(place: &Place) -> Vec<Finding> {
     note("run", running(&state));
     note("last run", last_run(&state));
     note("memory", memory(&state));
-    note("reports", reports(&state));
-    let identity = match Identity::load(&state) {
-        Ok(identity) => identity,
-        Err(error) => {
-            note("identity", Err(error.to_string()));
+    let identity = Identity::load(&state);
+    let answer = identity.as_ref().ok().map(|identity| ask(place, identity));
+    note("reports", reports(&state, answer.as_ref()));
+    let (identity, answer) = match (identity, answer) {
+        (Ok(identity), Some(answer)) => (identity, answer),
+        (identity, _) => {
+            note("identity", Err(identity.err().map(|error| error.to_string()).unwrap_or_default()));
             return findings;
         }
     };
     note("identity", certificate(&identity));
-    note("cache", cache(&state, &identity));
-    note("server", server(place, &identity));
+    run::owner_fault(&state, &identity)
+        .into_iter()
+        .for_each(|odd| note("state", Ok((Health::Doubtful, odd))));
+    note("cache", cache(&state, &identity, &answer));
+    note("server", server(answer));
     findings
 }
 
@@ -130,10 +135,10 @@ fn running(state: &StateDir) -> Judged {
 }
 
 fn last_run(state: &StateDir) -> Judged {
-    Ok(match (Status::load(state), run::unended(state)) {
+    Ok(match (run::last_status(state), run::unended(state)) {
         (Err(error), _) => (Health::Doubtful, error.to_string()),
-        (Ok(_), Some(began)) if state.holder(Held::Run).is_none() => {
-            (Health::Doubtful, format!("the one begun {began:.0} did not end; the next one says so"))
+        (Ok(_), Some(unended)) if state.holder(Held::Run).is_none() => {
+            (Health::Doubtful, format!("{}; the next one says so", unended.words("the last one")))
         }
         (Ok(None), _) => (Health::Good, "none has ended yet".to_owned()),
         (Ok(Some(last)), _) => (Health::Good, format!("began at {:.0}", last.started)),
@@ -149,11 +154,14 @@ fn memory(state: &StateDir) -> Judged {
     })
 }
 
-fn reports(state: &StateDir) -> Judged {
+fn reports(state: &StateDir, answer: Option<&Answer>) -> Judged {
     let look = |spool: Spool| Ok((spool.waiting()?, spool.aside()?));
     let (waiting, aside) = Spool::open(state).and_then(look).map_err(|error| error.to_string())?;
     let waits = match waiting {
         0 => None,
+        n if matches!(answer, Some(Answer::NoNode(_))) => {
+            Some(format!("{n} wait, and the server takes none of this machine: {}", Spool::UNTIL_ENROLLED))
+        }
         n => Some(format!("{n} wait for the server; they go with the next run that reaches it")),
     };
     let words: Vec<_> = waits.into_iter().chain(aside.words()).collect();
@@ -195,10 +203,17 @@ fn certificate(identity: &Identity) -> Judged {
     })
 }
 
-fn cache(state: &StateDir, identity: &Identity) -> Judged {
+fn cache(state: &StateDir, identity: &Identity, answer: &Answer) -> Judged {
     let loaded = Cache::open(state).and_then(|cache| cache.look(&identity.certname));
     Ok(match loaded.map_err(|error| error.to_string())? {
-        None => (Health::Doubtful, "no catalog yet; the next run gets one".to_owned()),
+        None => {
+            let next = match answer {
+                Answer::Given => "the next run gets one",
+                Answer::Refused(_) | Answer::NoNode(_) => "the server gives none, see below",
+                Answer::Nothing(_) => "the next run that reaches the server asks for one",
+            };
+            (Health::Doubtful, format!("no catalog yet; {next}"))
+        }
         Some(cached) => (
             Health::Good,
             format!("{} resources, confirmed at {:.0}", cached.catalog.resources.len(), cached.confirmed),
@@ -206,18 +221,46 @@ fn cache(state: &StateDir, identity: &Identity) -> Judged {
     })
 }
 
+/// What a server says to a poll.
+enum Answer {
+    /// It has a catalog for this machine, or asks for facts to make one.
+    Given,
+    /// It gives none, and why.
+    Refused(String),
+    /// This machine is no node of its any more.
+    NoNode(String),
+    /// It was not reached, or not asked.
+    Nothing(String),
+}
+
 /// Asks as a poll does, without facts: an answer of any kind shows that name, TLS, certificate and clock are right.
-fn server(place: &Place, identity: &Identity) -> Judged {
-    let client = identity.client(place.config.server.as_deref()).map_err(|error| error.to_string())?;
-    let network = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let network = network.map_err(|error| error.to_string())?;
-    let request = CatalogRequest {
-        facts_hash: facts::stable(&place.root).map_err(|error| error.to_string())?.facts.hash(),
-        facts: None,
-        have: None,
-        agent: crate::VERSION.to_owned(),
+fn ask(place: &Place, identity: &Identity) -> Answer {
+    let asked = || -> Result<Result<CatalogAnswer, fetch::Error>, String> {
+        let client = identity.client(place.config.server.as_deref()).map_err(|error| error.to_string())?;
+        let network = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let network = network.map_err(|error| error.to_string())?;
+        let request = CatalogRequest {
+            facts_hash: facts::stable(&place.root).map_err(|error| error.to_string())?.facts.hash(),
+            facts: None,
+            have: None,
+            agent: crate::VERSION.to_owned(),
+        };
+        Ok(network.block_on(client.post::<CatalogAnswer>(path::CATALOG, &request)))
     };
-    let asked = network.block_on(client.post::<CatalogAnswer>(path::CATALOG, &request));
-    asked.map_err(|error| error.to_string())?;
-    Ok((Health::Good, "answers, and takes this node's certificate".to_owned()))
+    match asked() {
+        Ok(Ok(_)) => Answer::Given,
+        Ok(Err(error)) => match &error {
+            fetch::Error::Refused { refusal, .. } if is_over_by(refusal) => Answer::NoNode(error.to_string()),
+            fetch::Error::Refused { .. } => Answer::Refused(error.to_string()),
+            _ => Answer::Nothing(error.to_string()),
+        },
+        Err(why) => Answer::Nothing(why),
+    }
+}
+
+fn server(answer: Answer) -> Judged {
+    match answer {
+        Answer::Given => Ok((Health::Good, "answers, and takes this node's certificate".to_owned())),
+        Answer::Refused(why) | Answer::NoNode(why) | Answer::Nothing(why) => Err(why),
+    }
 }

@@ -34,7 +34,7 @@ mod redact;
 mod turns;
 mod view;
 
-pub(crate) use memory::{FILES as MEMORY_FILES, UNENDED, disown, faults as memory_faults};
+pub(crate) use memory::{FILES as MEMORY_FILES, PUT_BACK, UNENDED, disown, faults as memory_faults};
 pub(crate) use record::EVENTS;
 
 /// What a run works with.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use holdfast_catalog::catalog::Catalog;
+use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
@@ -39,8 +39,9 @@ mod takeover;
 use account::Account;
 pub use given::Given;
 use memory::Memory;
-pub use memory::{faults as memory_faults, unended};
+pub use memory::{Unended, faults as memory_faults, unended};
 use poll::Work;
+pub(crate) use takeover::fault as owner_fault;
 pub use takeover::take_over;
 
 /// Why there was no run.
@@ -98,9 +99,21 @@ pub fn apply(
     let lock = state.lock()?;
     let mut account = Account::begin(mode, Source::File);
     put_in_order(state, &lock, &mut account);
+    let enrolled = certname(state).ok();
+    if let Some(certname) = enrolled.as_ref().filter(|certname| *certname != given.certname()) {
+        account.note(format!(
+            "this machine is {certname}, and the catalog that was given is of {}",
+            given.certname()
+        ));
+    }
     mend(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
     memory::keep(state, report.run);
+    if let Some(certname) = enrolled {
+        let next_run = fallback_wait(place, &certname);
+        let aside = Aside { delivered: false, next_run, interval: None, refused: None };
+        keep_status(state, &report, &certname, &aside);
+    }
     Ok(report)
 }
 
@@ -122,7 +135,7 @@ pub fn once(place: &Place, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, E
 /// What of the state is not as it should be is put right first, so that whoever needs it finds it so.
 fn put_in_order(state: &StateDir, lock: &state::Lock, account: &mut Account) {
     let notes = lock.note.clone().into_iter().chain(state.put_in_order());
-    let damaged = Status::load(state).err().map(|error| error.to_string());
+    let damaged = last_status(state).err().map(|error| error.to_string());
     for note in notes.chain(damaged) {
         tracing::warn!("{note}");
         account.note(note);
@@ -190,7 +203,7 @@ pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
 
 fn keep_status(state: &StateDir, report: &Report, certname: &Certname, aside: &Aside) {
     // One that cannot be read counts as none: this one replaces it.
-    let before = Status::load(state).ok().flatten();
+    let before = Status::load_of(state, certname).ok().flatten();
     if let Err(error) = Status::of(report, certname, aside, before).store(state) {
         tracing::error!("how this run went could not be kept for `status`: {error}");
     }
@@ -205,7 +218,9 @@ fn with_server(
 ) -> Result<Done, Error> {
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     identity.note.take().into_iter().for_each(|note| account.note(note));
-    take_over(state, &identity)?.iter().for_each(|said| tracing::warn!("{said}"));
+    let taken = takeover::for_run(state, &identity)?;
+    taken.forgotten.iter().chain(&taken.note).for_each(|said| tracing::warn!("{said}"));
+    taken.note.into_iter().for_each(|note| account.note(note));
     lost_reports(state, &Owner::of(&identity)).into_iter().for_each(|lost| account.note(lost));
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -304,6 +319,9 @@ fn mend(
         })
     });
     let findings = findings?;
+    if is_only_watched(catalog) {
+        account.looked();
+    }
     findings.notes.iter().for_each(|note| account.note(note));
     account.found(catalog, findings);
     if too_long {
@@ -315,6 +333,14 @@ fn mend(
         account.note("the run was interrupted by a signal: what was not begun then was skipped");
     }
     Ok(())
+}
+
+/// Whether policy lets a run correct nothing of it: such a run only looks, or not even that, and the machine does not run on
+/// its commit.
+fn is_only_watched(catalog: &Catalog) -> bool {
+    let catalog = catalog.assembled();
+    let mut policies = catalog.resources.iter().map(|resource| resource.policy).peekable();
+    policies.peek().is_some() && policies.all(|policy| policy < Policy::Enforce)
 }
 
 /// What the server is to be told of reports that it will not have.
@@ -389,7 +415,7 @@ const SOONEST: Duration = Duration::from_secs(30);
 
 /// The time to the next run after a poll that had no answer: soon, and less and less soon.
 fn retry_wait(place: &Place, certname: &Certname) -> Duration {
-    let last = last_status(place);
+    let last = last_status_at(place);
     let interval = interval(place, last.as_ref());
     let missed = last.map_or(0, |last| last.missed);
     let soon = (interval / SOON).saturating_mul(2_u32.saturating_pow(missed));
@@ -398,7 +424,7 @@ fn retry_wait(place: &Place, certname: &Certname) -> Duration {
 
 /// The time to the node's own slot, where the server did not say when.
 pub(crate) fn fallback_wait(place: &Place, certname: &Certname) -> Duration {
-    in_slot(certname, interval(place, last_status(place).as_ref()))
+    in_slot(certname, interval(place, last_status_at(place).as_ref()))
 }
 
 /// A server that comes back meets no herd: each node has its own place in whatever time there is.
@@ -419,8 +445,19 @@ fn soon_after_boot(report: &Report) -> Option<Duration> {
     (report.counts.failed > 0 && uptime < BOOTING).then_some(AFTER_BOOT)
 }
 
-fn last_status(place: &Place) -> Option<Status> {
-    StateDir::open(&place.state_dir).and_then(|state| Status::load(&state)).ok().flatten()
+fn last_status_at(place: &Place) -> Option<Status> {
+    StateDir::open(&place.state_dir).and_then(|state| last_status(&state)).ok().flatten()
+}
+
+/// How the last run of this machine went; none before the first.
+///
+/// # Errors
+/// Where that cannot be read, or is of another machine.
+pub(crate) fn last_status(state: &StateDir) -> Result<Option<Status>, state::Error> {
+    match Identity::load(state) {
+        Ok(identity) => Status::load_of(state, &identity.certname),
+        Err(_) => Status::load(state),
+    }
 }
 
 /// Milliseconds since `began`.

@@ -86,6 +86,9 @@ impl Delivery {
 }
 
 impl Spool {
+    /// What becomes of the reports of a machine that the server knows no more.
+    pub(crate) const UNTIL_ENROLLED: &str = "they stay here, and are put aside once it is enrolled anew";
+
     /// Opens it.
     ///
     /// # Errors

@@ -93,7 +93,8 @@ impl Status {
         took_place(self.commit.as_deref())
     }
 
-    /// The status after a run, and after the one `before`.
+    /// The status after a run, and after the one `before`. What a person applies from a file says nothing of the server, and
+    /// moves no run that comes by itself.
     pub fn of(report: &Report, certname: &Certname, aside: &Aside, before: Option<Self>) -> Self {
         let wait = SignedDuration::try_from(aside.next_run).unwrap_or_default();
         let now = now();
@@ -103,6 +104,12 @@ impl Status {
         let ended = ended(report.started, report.duration_ms).min(now);
         let drift = (counts.corrective > 0).then_some(ended);
         let change = (counts.changed > counts.corrective).then_some(ended);
+        // A run of a clock that was behind makes nothing older, one of a clock that was ahead nothing younger than now.
+        let newest = |this: Option<Timestamp>, earlier: fn(&Self) -> Option<Timestamp>| {
+            this.max(before.as_ref().and_then(earlier).map(|at| at.min(now)))
+        };
+        let (drifted, changed) = (newest(drift, |last| last.drifted), newest(change, |last| last.changed));
+        let by_hand = before.as_ref().filter(|_| report.source == Source::File);
         let enforced = report.commit.clone().filter(|_| report.mode == Mode::Enforce);
         Self {
             certname: certname.clone(),
@@ -115,20 +122,22 @@ impl Status {
             runs_on: enforced.or_else(|| before.as_ref()?.runs_on.clone()),
             counts: report.counts,
             error: report.error.clone(),
-            refused: aside.refused.clone(),
+            refused: by_hand.map_or_else(|| aside.refused.clone(), |before| before.refused.clone()),
             interval_seconds: aside
                 .interval
                 .map(|interval| interval.as_secs())
                 .or_else(|| before.as_ref()?.interval_seconds),
             missed: match answered {
                 true => 0,
+                false if report.source == Source::File => before.as_ref().map_or(0, |before| before.missed),
                 false => before.as_ref().map_or(0, |before| before.missed).saturating_add(1),
             },
             heard: answered.then_some(now).or_else(|| before.as_ref()?.heard),
-            drifted: drift.or_else(|| before.as_ref()?.drifted),
-            changed: change.or_else(|| before.as_ref()?.changed),
+            drifted,
+            changed,
             delivered: aside.delivered,
-            next_run: now.saturating_add(wait).unwrap_or(Timestamp::MAX),
+            next_run: by_hand
+                .map_or_else(|| now.saturating_add(wait).unwrap_or(Timestamp::MAX), |before| before.next_run),
             next_run_seconds: aside.next_run.as_secs(),
         }
     }
@@ -172,6 +181,20 @@ impl Status {
         let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
         let damaged = |error: serde_json::Error| Error::Damaged(state.path().join(FILE), error.to_string());
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The same, where it is of the node that this machine is.
+    ///
+    /// # Errors
+    /// As [`Status::load`], or where it is of another: the next run replaces it.
+    pub fn load_of(state: &StateDir, certname: &Certname) -> Result<Option<Self>, Error> {
+        match Self::load(state)? {
+            Some(last) if last.certname != *certname => {
+                let why = format!("it is of {}", last.certname);
+                Err(Error::Damaged(state.path().join(FILE), why))
+            }
+            last => Ok(last),
+        }
     }
 
     /// Stores it.

@@ -346,10 +346,13 @@ fn lately(
     state: State,
 ) -> Option<(State, String)> {
     let passed = at.map(|at| now.duration_since(at)).filter(|passed| *passed <= window)?;
-    let ago = span(passed);
+    let when = match passed.is_negative() {
+        true => "at a time that has not come yet (a clock was set back)".to_owned(),
+        false => format!("{} ago", span(passed)),
+    };
     let words = match state {
-        State::Drifted => format!("something had been changed by others and was corrected {ago} ago"),
-        _ => format!("something was changed {ago} ago, and that was no drift"),
+        State::Drifted => format!("something had been changed by others and was corrected {when}"),
+        _ => format!("something was changed {when}, and that was no drift"),
     };
     Some((state, words))
 }

@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::{Common, Format, Style};
 use crate::clock::now;
 use crate::config::Place;
+use crate::identity::enroll::is_over_by;
 use crate::identity::{self, Identity};
-use crate::run::{self, unended};
+use crate::run::{self, Unended, unended};
 use crate::service::Service;
 use crate::spool::{Aside, Spool};
 use crate::state::{Held, StateDir};
@@ -68,7 +69,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
         Err(error @ identity::Error::NotEnrolled) => return Err(error.into()),
         loaded => loaded,
     };
-    let (last_run, unreadable) = match Status::load(state) {
+    let (last_run, unreadable) = match run::last_status(state) {
         Ok(last_run) => (last_run, None),
         Err(error) => (None, Some(error.to_string())),
     };
@@ -82,10 +83,9 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
         judgement = worse(judgement, State::Trouble, error.to_string());
     }
     if running.is_none()
-        && let Some(began) = unended(state)
-        && last_run.as_ref().is_none_or(|last| last.started < began)
+        && let Some(unended) = unended(state)
     {
-        judgement = cut_off(judgement, began);
+        judgement = cut_off(judgement, &unended);
     }
     let note = match &identity {
         Ok(identity) => identity.note.clone(),
@@ -94,7 +94,9 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     let waiting = Spool::open(state).and_then(|spool| spool.waiting());
     let aside = Spool::open(state).and_then(|spool| spool.aside());
     let service = Service::look(state, &place.root);
+    let owner = identity.as_ref().ok().and_then(|identity| run::owner_fault(state, identity));
     let trouble = state.unwritable().into_iter().chain(note).chain(unreadable).chain(state.oddities());
+    let trouble = trouble.chain(owner);
     let trouble =
         trouble.chain(run::memory_faults(state)).chain(waiting.as_ref().err().map(ToString::to_string));
     let certificate = identity.as_ref().ok().and_then(|identity| identity.current.validity().ok());
@@ -114,9 +116,9 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     })
 }
 
-/// How a machine is whose last run, begun then, left no status.
-fn cut_off(judgement: Judgement, began: Timestamp) -> Judgement {
-    let why = format!("the last run, begun {began:.0}, did not end: what it changed is in no report");
+/// How a machine is whose last run left no status.
+fn cut_off(judgement: Judgement, unended: &Unended) -> Judgement {
+    let why = format!("{}: what it changed is in no report", unended.words("the last run"));
     worse(judgement, State::Failed, why)
 }
 
@@ -147,7 +149,13 @@ fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
         Some(last) => of_last_run(&mut lines, shown, last, now, style),
     }
     if let Some(count) = shown.reports_waiting.filter(|count| *count > 0) {
-        let waiting = format!("{count} wait to be delivered");
+        let refusal = shown.last_run.as_ref().and_then(|last| last.refused.as_ref());
+        let waiting = match refusal.is_some_and(is_over_by) {
+            true => {
+                format!("{count} wait, and the server takes none of this machine: {}", Spool::UNTIL_ENROLLED)
+            }
+            false => format!("{count} wait to be delivered"),
+        };
         lines.push(("reports", style.warn(&waiting)));
     }
     lines.extend(shown.reports_aside.and_then(Aside::words).map(|words| ("reports", style.warn(&words))));
@@ -215,6 +223,9 @@ fn result(last: &Status, style: Style) -> String {
         "{} changed, {} would change, {} failed, {} skipped, {} unchanged",
         counts.changed, counts.would_change, counts.failed, counts.skipped, counts.unchanged
     );
+    if counts.refreshed > 0 {
+        words.push_str(&format!(", {} refreshed", counts.refreshed));
+    }
     if counts.not_applicable > 0 {
         words.push_str(&format!(", {} not applicable", counts.not_applicable));
     }
@@ -279,20 +290,10 @@ mod tests {
     #[test]
     fn a_run_that_did_not_end_is_no_success_of_the_one_before() {
         let was = |state, reason: &str| Judgement { state, reason: reason.to_owned() };
-        let cut = cut_off(
-            was(State::InOrder, "all as it should be"),
-            Timestamp::constant(1_795_921_200, 250_000_000),
-        );
-        assert_eq!(cut.state, State::Failed);
-        assert_eq!(
-            cut.reason,
-            "the last run, begun 2026-11-29T03:00:00Z, did not end: what it changed is in no report"
-        );
-        let cut = cut_off(
-            was(State::Late, "nothing was heard for 3 h"),
-            Timestamp::constant(1_795_921_200, 250_000_000),
-        );
-        assert_eq!((cut.state, cut.reason.ends_with("; nothing was heard for 3 h")), (State::Late, true));
+        let cut = worse(was(State::InOrder, "all as it should be"), State::Failed, "it did not end".into());
+        assert_eq!((cut.state, &*cut.reason), (State::Failed, "it did not end"));
+        let cut = worse(was(State::Late, "nothing was heard"), State::Failed, "it did not end".into());
+        assert_eq!((cut.state, &*cut.reason), (State::Late, "it did not end; nothing was heard"));
     }
 
     #[test]

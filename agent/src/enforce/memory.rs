@@ -27,7 +27,7 @@ mod past;
 mod secrets;
 
 pub(crate) use disown::disown;
-pub(crate) use doubt::UNENDED;
+pub(crate) use doubt::{PUT_BACK, UNENDED};
 pub(super) use end::End;
 pub(crate) use faults::faults;
 pub(super) use past::Past;

@@ -5,7 +5,7 @@
 
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::join::JoinString;
-use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Certificate, EnrollRequest, path};
+use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Certificate, EnrollRequest, Refusal, path};
 use rcgen::PublicKeyData as _;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -18,6 +18,11 @@ use crate::trust::{self, Pin, ServerTrust};
 
 /// What a server says of a node that it no longer knows by its certificate.
 const OVER: [&str; 3] = ["unknown-node", "revoked", "certificate-replaced"];
+
+/// Whether a server says that this machine is no node of its any more: only a new enrolment makes it one.
+pub(crate) fn is_over_by(refusal: &Refusal) -> bool {
+    OVER.contains(&refusal.code.as_str())
+}
 
 /// The key of an enrolment that has not ended.
 const PENDING: &str = "pending.json";
@@ -148,7 +153,7 @@ async fn is_over(identity: &Identity) -> Result<(), Error> {
         Err(error) => return keeps(format!("cannot be asked: {error}")),
     };
     match asked {
-        Err(crate::fetch::Error::Refused { refusal, .. }) if OVER.contains(&refusal.code.as_str()) => Ok(()),
+        Err(crate::fetch::Error::Refused { refusal, .. }) if is_over_by(&refusal) => Ok(()),
         Ok(_) => keeps("knows it".to_owned()),
         Err(error) => keeps(format!("does not say that this is over: {error}")),
     }

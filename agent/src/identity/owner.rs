@@ -40,7 +40,18 @@ impl Owner {
 
     /// Whose the state is, as far as that is written down.
     pub fn last(state: &StateDir) -> Option<Self> {
-        serde_json::from_slice(&state.read(FILE, LIMIT).ok()??).ok()
+        Self::load(state).ok().flatten()
+    }
+
+    /// Whose the state is; none where nobody wrote that down.
+    ///
+    /// # Errors
+    /// Where what was written down cannot be read.
+    pub fn load(state: &StateDir) -> Result<Option<Self>, state::Error> {
+        let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
+        let damaged =
+            |error: serde_json::Error| state::Error::Damaged(state.path().join(FILE), error.to_string());
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
     /// Whether what names `owner` is its own. What an older agent left names nobody, and belongs to whom that enrolled.
@@ -56,6 +67,9 @@ impl Owner {
     /// # Errors
     /// Where that cannot be written.
     pub fn keep(&self, state: &StateDir) -> Result<(), state::Error> {
+        if matches!(state.read(FILE, LIMIT), Err(state::Error::NotAFile(_))) {
+            state.discard(FILE)?;
+        }
         state.replace(FILE, &serde_json::to_vec(self).unwrap_or_default())
     }
 }

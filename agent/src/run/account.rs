@@ -78,6 +78,11 @@ impl Account {
         self.note(why);
     }
 
+    /// Says that the run has only looked.
+    pub(super) fn looked(&mut self) {
+        self.mode = Mode::Audit;
+    }
+
     pub(super) fn found(&mut self, catalog: &Catalog, findings: Findings) {
         self.catalog = Some((catalog.id.clone(), catalog.commit.clone(), catalog.environment.clone()));
         self.findings = findings;

@@ -22,13 +22,38 @@ const NAME: &str = "memory";
 /// The newest run that this state knows of.
 const NEWEST: &str = "newest";
 
-/// When a run began that changed the machine and did not end; also of one that is going on.
-pub fn unended(state: &StateDir) -> Option<Timestamp> {
-    let marked = |memory: StateDir| -> Option<Timestamp> {
-        let mark = memory.read(enforce::UNENDED.trim_start_matches('/'), 64).ok()??;
-        String::from_utf8_lossy(&mark).trim().parse().ok()
+/// A run that changed the machine and did not end; also one that is going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unended {
+    /// When it began, where its mark can be read.
+    began: Option<Timestamp>,
+}
+
+impl Unended {
+    /// What is said of it, after what it is called.
+    pub fn words(&self, run: &str) -> String {
+        match self.began {
+            Some(began) => format!("{run}, begun {began:.0}, did not end"),
+            None => format!("{run} did not end, and its mark does not say when it began"),
+        }
+    }
+}
+
+/// The run that did not end, by its mark alone: one that ends takes it away, whatever clocks say.
+pub fn unended(state: &StateDir) -> Option<Unended> {
+    // Where the state takes nothing, what it holds is of earlier runs.
+    let lent = lent_places(state).find_map(|place| StateDir::existing(&place));
+    let memory = lent.or_else(|| StateDir::existing(&state.path().join(NAME)))?;
+    let mark = match memory.read(enforce::UNENDED.trim_start_matches('/'), 64) {
+        Ok(mark) => mark?,
+        Err(state::Error::TooLarge(..)) => Vec::new(),
+        // It is told by itself.
+        Err(_) => return None,
     };
-    places(state).find_map(marked)
+    let mark = String::from_utf8_lossy(&mark);
+    // Of a state that was put back, no run has changed anything yet.
+    let is_put_back = mark.trim() == enforce::PUT_BACK;
+    (!is_put_back).then(|| Unended { began: mark.trim().parse().ok() })
 }
 
 /// Whether the state is older than a run that was reported, as after it was put back from a copy: what it remembers of the

@@ -1,19 +1,73 @@
 //! The state of a machine that is enrolled anew: nothing stays by which what it was before would go on, or be told.
 
 use super::memory;
-use crate::cache;
+use crate::cache::{self, Cache};
 use crate::identity::Identity;
 use crate::identity::owner::Owner;
 use crate::state::{self, StateDir};
 use crate::status;
 
-/// Makes the state that of the identity at hand. Answers with what is to be said of that to people at this machine alone:
-/// reports go to whoever the machine belongs to now. What becomes of the earlier one's reports is the spool's to say.
+/// What a run is to say of whose the state is.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct TakenOver {
+    /// For people at this machine alone: reports go to whoever the machine belongs to now. What becomes of the earlier one's
+    /// reports is the spool's to say.
+    pub(crate) forgotten: Option<String>,
+    /// For the report, too: what was damaged is this node's own.
+    pub(crate) note: Option<String>,
+}
+
+/// Makes the state that of an identity that was just given. Answers with what is to be said of that to people at this
+/// machine alone.
 ///
 /// # Errors
 /// Where something of an earlier one stays, and so could be used.
 pub fn take_over(state: &StateDir, identity: &Identity) -> Result<Option<String>, state::Error> {
     let (owner, before) = (Owner::of(identity), Owner::last(state));
+    taken(state, &owner, before)
+}
+
+/// The same for a run: where it cannot be read whose the state is, a cached catalog for this node tells that it is its own.
+///
+/// # Errors
+/// Where something of an earlier one stays, and so could be used.
+pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver, state::Error> {
+    let owner = Owner::of(identity);
+    match Owner::load(state) {
+        Ok(before) => Ok(TakenOver { forgotten: taken(state, &owner, before)?, ..TakenOver::default() }),
+        // That says nothing of the file.
+        Err(error) if error.is_shortage() => Err(error),
+        Err(error) => {
+            let is_own =
+                Cache::open(state).is_ok_and(|cache| matches!(cache.look(&identity.certname), Ok(Some(_))));
+            let (forgotten, so) = match is_own {
+                true => (None, "the cached catalog is for this node: it stays, and what runs remember"),
+                false => (
+                    taken(state, &owner, None)?,
+                    "no cached catalog tells that it is this node's: what runs remember is forgotten",
+                ),
+            };
+            keep(state, &owner);
+            Ok(TakenOver { forgotten, note: Some(format!("{error}; {so}")) })
+        }
+    }
+}
+
+/// What is wrong with whose the state is: for those who only look.
+pub(crate) fn fault(state: &StateDir, identity: &Identity) -> Option<String> {
+    let owner = Owner::of(identity);
+    match Owner::load(state) {
+        Ok(None) => None,
+        Ok(Some(before)) if owner.has(Some(&before)) => None,
+        Ok(Some(before)) => Some(format!(
+            "the agent's state is of another enrolment, of {}: the next run forgets it, its catalog and what its runs left",
+            before.certname
+        )),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn taken(state: &StateDir, owner: &Owner, before: Option<Owner>) -> Result<Option<String>, state::Error> {
     let is_own = owner.has(before.as_ref());
     if is_own && before.is_some() {
         return Ok(None);
@@ -24,11 +78,15 @@ pub fn take_over(state: &StateDir, identity: &Identity) -> Result<Option<String>
         had_some |= memory::disown(state)?;
         state.discard(status::FILE)?;
     }
+    keep(state, owner);
+    Ok(had_some.then(|| words(owner, before)))
+}
+
+/// Nothing of others is left. Where this cannot be written, the next run tries it again, and loses what this one remembers.
+fn keep(state: &StateDir, owner: &Owner) {
     if let Err(error) = owner.keep(state) {
-        // Nothing of others is left. The next run tries this again, and loses what this one remembers.
         tracing::warn!("whose the agent's state is could not be written down: {error}");
     }
-    Ok(had_some.then(|| words(&owner, before)))
 }
 
 fn words(owner: &Owner, before: Option<Owner>) -> String {

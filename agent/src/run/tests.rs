@@ -17,6 +17,7 @@ mod disks;
 mod earlier;
 mod hanging;
 mod put_back;
+mod told;
 
 /// A machine in a directory, and its server.
 struct Scene {

@@ -18,8 +18,7 @@ enum Kind {
 }
 
 /// What a run uses, a directory before what is in it; and what it means where something else is there.
-const PLACES: [(&str, Kind, &str); 21] = [
-    ("owner.json", Kind::File, "the catalog that was cached is not used"),
+const PLACES: [(&str, Kind, &str); 20] = [
     ("status.json", Kind::File, "how the last run went was not known"),
     ("lock", Kind::File, "nothing is lost by that"),
     ("daemon", Kind::File, "nothing is lost by that"),

@@ -14,7 +14,7 @@ use crate::system::{Inspect as _, System as _, write_durably};
 pub(crate) const UNENDED: &str = "/unended";
 
 /// The mark of a memory that was put back: later runs than it knows of have changed the machine.
-const PUT_BACK: &str = "put back";
+pub(crate) const PUT_BACK: &str = "put back";
 
 /// The mark of a run that did not end, where the time is lost at which it began.
 const LOST: &str = "lost";

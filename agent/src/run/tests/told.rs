@@ -1,0 +1,189 @@
+//! What `status` tells of the last run: of the run that was last, of this machine, and whatever clocks say.
+
+use holdfast_catalog::catalog::Policy;
+
+use super::*;
+use crate::doctor;
+
+fn settled() -> Scene {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    assert_eq!(scene.run().report.counts.changed, 1);
+    scene
+}
+
+impl Scene {
+    fn status(&self) -> String {
+        crate::cli::status_of(&self.place).unwrap()
+    }
+
+    fn kept(&self) -> Status {
+        Status::load(&self.state()).unwrap().unwrap()
+    }
+
+    fn doctor(&self, part: &str) -> String {
+        let found = doctor::examine(&self.place).into_iter().filter(|finding| finding.part == part);
+        found.map(|finding| finding.words + "\n").collect()
+    }
+}
+
+#[test]
+fn a_run_of_which_policy_lets_nothing_be_corrected_has_only_looked() {
+    for (policy, state) in [(Policy::Audit, "pending"), (Policy::Off, "switched off")] {
+        let scene = settled();
+        let mut stopped = catalog(2, "new\n");
+        stopped.resources[0].policy = policy;
+        scene.serves(stopped);
+        let report = scene.run().report;
+        assert_eq!((report.mode, &*scene.greeting()), (Mode::Audit, "hello\n"), "{policy:?}");
+        assert_eq!(scene.kept().runs_on.as_deref(), Some("c1"), "{policy:?}");
+        let status = scene.status();
+        assert!(status.contains("looked at    c2") && status.contains(", an audit"), "{status}");
+        assert!(status.contains(&format!("state        {state}")), "{status}");
+        scene.serves(catalog(3, "new\n"));
+        assert_eq!((scene.run().report.mode, scene.kept().runs_on.as_deref()), (Mode::Enforce, Some("c3")));
+    }
+}
+
+#[test]
+fn a_run_that_did_not_end_is_told_by_its_mark_alone() {
+    let scene = settled();
+    let ahead = crate::clock::now() + jiff::SignedDuration::from_mins(65);
+    Status { started: ahead, ..scene.kept() }.store(&scene.state()).unwrap();
+    let mark = scene.place.state_dir.join("memory/unended");
+    std::fs::write(&mark, "2026-11-29T03:00:00.25Z\n").unwrap();
+    let status = scene.status();
+    let words =
+        "failed: the last run, begun 2026-11-29T03:00:00Z, did not end: what it changed is in no report";
+    assert!(status.contains(words), "{status}");
+    assert!(scene.doctor("last run").contains("the last one, begun 2026-11-29T03:00:00Z, did not end"));
+
+    for damaged in ["", "yesterday", &"x".repeat(99)] {
+        std::fs::write(&mark, damaged).unwrap();
+        let status = scene.status();
+        assert!(status.contains("failed: the last run did not end, and its mark does not say"), "{status}");
+        assert!(scene.doctor("last run").contains("the last one did not end"), "{damaged}");
+        let said = scene.run().report.error.unwrap();
+        assert!(said.contains("an earlier run did not end"), "{said}");
+        assert!(!mark.exists() && !scene.status().contains("failed: the last run"), "{damaged}");
+    }
+}
+
+#[test]
+fn no_clock_makes_drift_older_than_it_is_or_younger_than_now() {
+    let scene = settled();
+    let now = crate::clock::now();
+    let apart = jiff::SignedDuration::from_hours(24 * 365);
+    Status { drifted: Some(now + apart), changed: None, ..scene.kept() }.store(&scene.state()).unwrap();
+    let status = scene.status();
+    assert!(status.contains("corrected at a time that has not come yet (a clock was set back)"), "{status}");
+    scene.run();
+    assert!(scene.kept().drifted.unwrap() <= crate::clock::now());
+
+    let mut report = scene.run().report;
+    report.started = now - apart;
+    report.counts.corrective = 1;
+    let aside = Aside { delivered: true, next_run: Duration::ZERO, interval: None, refused: None };
+    let before = Status { drifted: Some(now), ..scene.kept() };
+    let next = Status::of(&report, &before.certname.clone(), &aside, Some(before));
+    assert_eq!(next.drifted, Some(now));
+}
+
+#[test]
+fn the_status_of_another_machine_is_not_told_as_ones_own() {
+    let scene = settled();
+    let other = Certname::parse("web2.acme.example").unwrap();
+    let drifted = Some(crate::clock::now());
+    Status { certname: other, runs_on: Some("c9".into()), drifted, ..scene.kept() }
+        .store(&scene.state())
+        .unwrap();
+    let status = scene.status();
+    assert!(status.contains("it is of web2.acme.example") && !status.contains("c9"), "{status}");
+    assert!(scene.doctor("last run").contains("it is of web2.acme.example"));
+    let said = scene.run().report.error.unwrap();
+    assert!(said.contains("it is of web2.acme.example"), "{said}");
+    assert_eq!((scene.kept().drifted, scene.run().report.error), (None, None));
+}
+
+#[test]
+fn a_catalog_that_is_given_by_hand_is_the_last_run_and_moves_none_of_the_daemons() {
+    let scene = settled();
+    let before = scene.kept();
+    let by_hand = |name: &str, content: &str| {
+        let mut given = catalog(7, content);
+        given.certname = Certname::parse(name).unwrap();
+        let file = scene.root.path().join("bundle.json");
+        std::fs::write(&file, serde_json::to_vec(&given).unwrap()).unwrap();
+        let given = Given::read(&file).unwrap();
+        apply(&scene.place, &scene.state(), &given, Mode::Enforce, &Arc::default()).unwrap()
+    };
+    let report = by_hand("web1.acme.example", "by hand\n");
+    assert_eq!((report.counts.changed, report.error), (1, None));
+    let status = scene.status();
+    assert!(status.contains("by the catalog of a file"), "{status}");
+    assert!(status.contains("runs on      c7") && status.contains("1 changed"), "{status}");
+    let kept = scene.kept();
+    assert_eq!(
+        (kept.next_run, kept.missed, kept.heard, kept.interval_seconds),
+        (before.next_run, 0, before.heard, before.interval_seconds)
+    );
+    let said = by_hand("web2.acme.example", "of another\n").error.unwrap();
+    assert!(said.contains("this machine is web1.acme.example, and the catalog"), "{said}");
+}
+
+#[test]
+fn a_damaged_owner_costs_neither_catalog_nor_memory_where_they_are_this_nodes() {
+    let scene = settled();
+    let owner = scene.place.state_dir.join("owner.json");
+    let whole = std::fs::read(&owner).unwrap();
+    std::fs::write(&owner, "").unwrap();
+    assert!(scene.status().contains("owner.json is damaged"), "{}", scene.status());
+    assert!(scene.doctor("state").contains("owner.json is damaged"));
+    std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+    scene.server.answers(|_| Answer::Lost);
+    let report = scene.run().report;
+    assert_eq!((report.counts.corrective, &*scene.greeting()), (1, "hello\n"), "{:?}", report.events);
+    assert!(report.error.unwrap().contains("the cached catalog is for this node"));
+    assert_eq!(std::fs::read(&owner).unwrap(), whole);
+
+    std::fs::write(&owner, "").unwrap();
+    std::fs::remove_dir_all(scene.place.state_dir.join("cache")).unwrap();
+    let said = scene.run().report.error.unwrap();
+    assert!(said.contains("what runs remember is forgotten"), "{said}");
+
+    let text = String::from_utf8(whole).unwrap().replace("web1", "web2");
+    std::fs::write(&owner, text).unwrap();
+    assert!(scene.status().contains("of another enrolment, of web2.acme.example"), "{}", scene.status());
+}
+
+#[test]
+fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_reports_go() {
+    let scene = scene();
+    scene.enroll();
+    let refuses = |code: &str| {
+        let refusal = Refusal { code: code.into(), message: "no".into() };
+        scene.server.answers(move |_| Answer::Json(403, serde_json::to_string(&refusal).unwrap()));
+    };
+    refuses("catalog-broken");
+    scene.run();
+    assert!(
+        scene.doctor("cache").contains("no catalog yet; the server gives none"),
+        "{}",
+        scene.doctor("cache")
+    );
+    assert!(scene.doctor("reports").contains("they go with the next run that reaches it"));
+    for over in ["unknown-node", "revoked"] {
+        refuses(over);
+        scene.run();
+        for told in [scene.doctor("reports"), scene.status()] {
+            assert!(told.contains("put aside once it is enrolled anew"), "{over}: {told}");
+            assert!(!told.contains("go with the next run") && !told.contains("to be delivered"), "{told}");
+        }
+        assert!(scene.doctor("cache").contains("the server gives none"));
+    }
+    scene.server.answers(|_| Answer::Lost);
+    assert!(scene.doctor("cache").contains("the next run that reaches the server"));
+    scene.serves(catalog(1, "hello\n"));
+    assert!(scene.doctor("cache").contains("the next run gets one"));
+}
