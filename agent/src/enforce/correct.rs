@@ -3,8 +3,10 @@
 //! Each resource is judged at its turn by what is then. What is off at the last look is corrected once more, in a second
 //! pass; what is off after that has failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
@@ -20,6 +22,7 @@ use super::{Run, Subject};
 use crate::at_hand;
 use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
 use crate::stop::Why;
+use crate::system::FileKind;
 
 mod debts;
 mod held;
@@ -63,6 +66,7 @@ pub(super) fn all<'a, 's>(
         made: BTreeMap::new(),
         worked: BTreeMap::new(),
         suspects: BTreeMap::new(),
+        by_path: OnceCell::new(),
     };
     correct.recall_owed();
     correct.take_turns();
@@ -72,6 +76,9 @@ pub(super) fn all<'a, 's>(
     correct.settle_owed();
     (correct.view, correct.claims)
 }
+
+/// The type whose resources stand in directories that others make.
+const FILE: &str = "file";
 
 /// Which round of turns it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +109,8 @@ struct Correct<'a, 'r, 's> {
     worked: BTreeMap<usize, Vec<Spot>>,
     /// Who may have put a resource off when it was last found so.
     suspects: BTreeMap<usize, Suspects>,
+    /// Which resource names a path.
+    by_path: OnceCell<HashMap<&'s Path, usize>>,
 }
 
 /// A resource to be corrected.
@@ -125,7 +134,7 @@ impl From<&Error> for Failure {
     }
 }
 
-impl Correct<'_, '_, '_> {
+impl<'s> Correct<'_, '_, 's> {
     fn take_turns(&mut self) {
         while let Some(index) = self.turns.next() {
             self.turn(index);
@@ -332,7 +341,8 @@ impl Correct<'_, '_, '_> {
         came: &mut Came,
         took: Duration,
     ) {
-        match self.turns.reached(index).without.clone().filter(|_| failure.missing) {
+        let lacking = self.lacking(index, &failure.why).filter(|_| failure.missing);
+        match lacking {
             Some(name) => {
                 came.inapplicable = true;
                 self.tell(index, change, Status::NotApplicable, Some(without(&failure.why, &name)), took);
@@ -340,9 +350,24 @@ impl Correct<'_, '_, '_> {
             None => {
                 came.failed = true;
                 self.debts.failed(index);
-                self.tell(index, change, Status::Failed, Some(failure.why), took);
+                let why = match self.kept_back(index) {
+                    Some(by) => format!("{}; {by}", failure.why),
+                    None => failure.why,
+                };
+                self.tell(index, change, Status::Failed, Some(why), took);
             }
         }
+    }
+
+    /// What does not apply here and may have brought what a resource lacks, by what it says and where it stands.
+    fn lacking(&self, index: usize, why: &str) -> Option<Arc<str>> {
+        let reached = self.turns.reached(index);
+        if reached.without.is_empty() {
+            return None;
+        }
+        let text =
+            self.subjects[index].paths().into_iter().fold(why.to_owned(), |text, path| text + "\n" + path);
+        reached.lacking(&text).cloned()
     }
 
     fn tell(
@@ -407,13 +432,63 @@ impl Correct<'_, '_, '_> {
 
     /// What waits for something that does not apply to this root does not apply either; what is wrong in itself is.
     fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
-        match (verdict, &self.turns.reached(index).without) {
-            (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, name)),
-            (Verdict::Changes(_), Some(name)) if self.stands_nowhere(index) => {
-                Verdict::NotApplicable(without("its directory does not exist", name))
-            }
-            (verdict, _) => verdict,
+        const NOWHERE: &str = "its directory does not exist";
+        let lacking = match &verdict {
+            Verdict::Pending(why) => self.lacking(index, why),
+            Verdict::Changes(_) => self.lacking(index, NOWHERE).filter(|_| self.stands_nowhere(index)),
+            _ => None,
+        };
+        match (verdict, lacking) {
+            (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, &name)),
+            (Verdict::Changes(_), Some(name)) => Verdict::NotApplicable(without(NOWHERE, &name)),
+            (verdict, _) => match self.cannot_stand(index, &verdict) {
+                Some(why) => Verdict::Failed(why),
+                None => verdict,
+            },
         }
+    }
+
+    /// Why a file that is to change cannot be made, as far as a look can tell: a run that writes would find that.
+    fn cannot_stand(&self, index: usize, verdict: &Verdict) -> Option<String> {
+        let subject = &self.subjects[index];
+        let is_to_change = matches!(verdict, Verdict::Changes(_)) && subject.type_name() == FILE;
+        let path = subject.paths().into_iter().next().filter(|_| is_to_change)?;
+        let directory = Path::new(path).parent()?;
+        let kind = |at: &Path| self.run.system.stat(at).ok().flatten().map(|stat| stat.kind);
+        let (at, kind) = directory.ancestors().find_map(|at| Some((at, kind(at)?)))?;
+        if kind == FileKind::Directory {
+            return self.kept_back(index).map(|by| format!("its directory does not exist; {by}"));
+        }
+        let is_replaced = self.named(at).is_some_and(|other| self.is_as_bold(other, index));
+        (!is_replaced).then(|| format!("{} is no directory, and nothing can stand below it", at.display()))
+    }
+
+    /// That another resource would make the directory which this one lacks, were it not for policy.
+    fn kept_back(&self, index: usize) -> Option<String> {
+        let paths = self.subjects[index].paths();
+        let missing = |at: &&Path| self.run.system.stat(at).is_ok_and(|found| found.is_none());
+        let directories =
+            paths.iter().flat_map(|path| Path::new(path).ancestors().skip(1).take_while(missing));
+        let by = directories.filter_map(|at| self.named(at)).find(|other| !self.is_as_bold(*other, index))?;
+        let maker = &self.subjects[by].resource;
+        let policy = if maker.policy == Policy::Off { "switched off" } else { "only watched" };
+        Some(format!("{}, which makes it, is {policy} by policy", maker.reference))
+    }
+
+    /// Whether policy lets one resource do what another may.
+    fn is_as_bold(&self, one: usize, other: usize) -> bool {
+        self.subjects[one].resource.policy >= self.subjects[other].resource.policy
+    }
+
+    /// The resource that names a path.
+    fn named(&self, path: &Path) -> Option<usize> {
+        let by_path = self.by_path.get_or_init(|| {
+            let paths = |(index, subject): (usize, &Subject<'s>)| {
+                subject.paths().into_iter().map(Path::new).map(move |path| (path, index)).collect::<Vec<_>>()
+            };
+            self.subjects.iter().enumerate().flat_map(paths).collect()
+        });
+        by_path.get(path).copied()
     }
 
     /// Whether a path of it has no directory, and nothing of the catalog would make one: a run that writes would find that.

@@ -51,17 +51,44 @@ pub(super) struct Reached {
     pub(super) lacks: Option<Arc<str>>,
     /// Something before it would have changed.
     pub(super) anticipates: bool,
-    /// Something before it that does not apply to this machine: what that would have brought will not come.
-    pub(super) without: Option<Arc<str>>,
+    /// What of before it does not apply to this machine: what that would have brought will not come. All accounts, and the
+    /// first of everything else.
+    pub(super) without: Vec<Arc<str>>,
     /// A notification.
     pub(super) notified: Option<Notified>,
 }
 
 impl Reached {
+    /// What does not apply to this machine, of what may have brought that of which the text tells. An account brings nothing
+    /// but itself and its home.
+    pub(super) fn lacking(&self, text: &str) -> Option<&Arc<str>> {
+        self.without.iter().find(|name| match account(name) {
+            Some(title) => text.contains(title),
+            None => true,
+        })
+    }
+
+    /// Something does not apply to this machine.
+    fn lose(&mut self, name: &Arc<str>) {
+        let is_known = match account(name) {
+            Some(_) => self.without.contains(name),
+            None => self.without.iter().any(|other| account(other).is_none()),
+        };
+        if !is_known {
+            self.without.push(name.clone());
+        }
+    }
+
     /// The failure of something that it hangs on.
     pub(super) fn failed_base(&self) -> Option<&Arc<str>> {
         self.needs.as_ref().or(self.lacks.as_ref())
     }
+}
+
+/// The name of the account that a resource of this name is.
+fn account(name: &str) -> Option<&str> {
+    let (type_name, title) = name.split_once('[')?;
+    ["user", "group"].contains(&type_name).then(|| title.trim_end_matches(']'))
 }
 
 /// The graph while it is worked through.
@@ -194,8 +221,8 @@ impl<'a> Turns<'a> {
         let blocked = here.blocked.clone();
         let blocked = blocked.or_else(|| (came.failed && is_resource).then(|| name.clone()));
         let blocked = blocked.or_else(|| here.failed_base().filter(|_| came.skipped).cloned());
-        let without =
-            here.without.clone().or_else(|| (came.inapplicable && is_resource).then(|| name.clone()));
+        let without = here.without.iter().chain((came.inapplicable && is_resource).then_some(&name));
+        let without: Vec<_> = without.cloned().collect();
         for (to, kind) in std::mem::take(&mut self.after[node as usize]) {
             let passed = self.passed(node, kind, came, &here, &name);
             let next = &mut self.reached[to as usize];
@@ -211,9 +238,7 @@ impl<'a> Turns<'a> {
             if let Some(reason @ None) = reason {
                 reason.clone_from(&blocked);
             }
-            if next.without.is_none() {
-                next.without.clone_from(&without);
-            }
+            without.iter().for_each(|name| next.lose(name));
             if let Some(notified) = passed {
                 join(&mut next.notified, notified);
             }

@@ -13,7 +13,7 @@ use super::{Error, Result};
 /// With what is behind it, and what to do, where that is known.
 pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
     result.map_err(|error| {
-        let Error::Io { path, source, hint, .. } = &error else { return error };
+        let Error::Io { path, source, hint, doing } = &error else { return error };
         if !hint.is_empty() {
             return error;
         }
@@ -25,6 +25,10 @@ pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
             ),
             Some(Errno::DQUOT) => "; a disk quota is used up (`quota`, `repquota -a`): free space, or raise it".to_owned(),
             Some(Errno::NOSPC) => "; the file system is full (`df`, `df -i`): free space".to_owned(),
+            // Its directory is there, or that were said.
+            Some(Errno::NOENT) if *doing == "writing" => "; its file system takes no new file, with which the old one is replaced: \
+                what is in /proc and /sys is set by `sysctl`, or by an `exec`"
+                .to_owned(),
             Some(Errno::PERM) => fixed(machine, path).unwrap_or_default(),
             _ => String::new(),
         };

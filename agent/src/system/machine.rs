@@ -114,6 +114,13 @@ impl Machine {
     /// Where `path` stands; an error where its directory is missing.
     pub(super) fn place_to_write(&self, path: &Path) -> Result<Place> {
         self.root.place(path, Last::Keep)?.ok_or_else(|| {
+            let stat = |at: &Path| self.stat(at).ok().flatten().map(|stat| (at.to_owned(), stat.kind));
+            let stands = path.ancestors().skip(1).find_map(stat);
+            if let Some((at, _)) = stands.filter(|(_, kind)| *kind != FileKind::Directory) {
+                let blocked = Error::io("writing", path, Errno::NOTDIR);
+                return blocked
+                    .hint(|| format!("; {} is no directory, and nothing can stand below it", at.display()));
+            }
             let missing = Error::io("writing", path, Errno::NOENT);
             missing.hint(|| {
                 "; its directory does not exist: a `file` with ensure = \"directory\" makes it".to_owned()

@@ -63,3 +63,49 @@ fn no_type_calls_anything_not_applicable_on_a_machine() {
     let findings = bench.run(Mode::Enforce);
     assert_eq!((findings.counts.not_applicable, findings.counts.unchanged), (0, 0), "{:#?}", findings.events);
 }
+
+#[test]
+fn an_account_that_does_not_apply_here_excuses_only_what_is_its_own() {
+    let mut bench = Bench::directory();
+    let user = bench.add("user", "app", &[("ensure", "present".into())].into());
+    let job: Value = [("command", "/bin/true".into()), ("schedule", "@daily".into())].into();
+    let job = bench.add("cron", "job", &job);
+    bench.edge(user, job, EdgeKind::Order);
+    let line = bench.add("file_line", "z", &[("path", "/etc/none".into()), ("line", "A 1".into())].into());
+    bench.edge(user, line, EdgeKind::Order);
+    let home = bench.file("/home/app/.profile", "x");
+    bench.edge(user, home, EdgeKind::Order);
+    for mode in [Mode::Audit, Mode::Enforce] {
+        let findings = bench.run(mode);
+        let why = |name: &str, status| event(&findings, name, status).reason.clone().unwrap();
+        assert!(why("cron[job]", Status::Failed).contains("there is no /etc/cron.d"), "{mode:?}");
+        assert!(!why("file_line[z]", Status::Failed).contains("user[app]"), "{mode:?}");
+        assert!(why("file[/home/app/.profile]", Status::NotApplicable).contains("since user[app]"));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_made_says_why_and_an_audit_foretells_it() {
+    let mut bench = Bench::directory();
+    std::fs::write(bench.dir().join("passwd"), "x").unwrap();
+    bench.file("/passwd/x/y", "1");
+    let off = bench.add("file", "/a", &[("ensure", "directory".into())].into());
+    bench.file("/a/b", "1");
+    bench.add("file", "/c", &[("ensure", "directory".into())].into());
+    bench.file("/c/d", "1");
+    bench.catalog.resources[off as usize].policy = Policy::Off;
+    for mode in [Mode::Audit, Mode::Enforce] {
+        let findings = bench.run(mode);
+        let why = |name: &str| event(&findings, name, Status::Failed).reason.clone().unwrap();
+        assert!(
+            why("file[/passwd/x/y]").contains("/passwd is no directory"),
+            "{mode:?}: {}",
+            why("file[/passwd/x/y]")
+        );
+        assert!(!why("file[/passwd/x/y]").contains("ensure = \"directory\""), "{mode:?}");
+        let words = "file[/a], which makes it, is switched off by policy";
+        assert!(why("file[/a/b]").contains(words), "{mode:?}: {}", why("file[/a/b]"));
+        assert_eq!(findings.counts.failed, 2, "{mode:?}: {:#?}", findings.events);
+    }
+    assert_eq!(bench.read("c/d").as_deref(), Some("1"));
+}
