@@ -1,6 +1,7 @@
 //! `cron`: jobs of cron, each a file of `/etc/cron.d`, written whole and read back to be compared.
 //!
-//! Whatever else stands in such a file is seen too: cron would run it. So is an owner or a mode that cron refuses.
+//! Whatever else stands in such a file is seen too: cron would run it. So is an owner, a mode or a second name that cron refuses,
+//! and a user who has no account.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -10,11 +11,14 @@ use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::edit::{PRIVATE, PUBLIC, Texts, put};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
-use crate::system::{Access, FileKind, Inspect, Stat};
+use crate::system::{Access, FileKind, Inspect, Invocation, Liveness, Stat};
 
 mod crontab;
 
 use crontab::Crontab;
+
+/// Who has an account wherever there is cron.
+const ROOT: &str = "root";
 
 /// Jobs of cron.
 pub struct Jobs;
@@ -48,7 +52,10 @@ impl Provider for Jobs {
             (Presence::Absent, Some(_)) => {
                 Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
-            (Presence::Present, stat) => plan_present(want, stat, texts, reading.machine),
+            (Presence::Present, stat) => match plan_present(want, stat, texts, reading.machine)? {
+                pending @ Plan::Pending(_) => Ok(pending),
+                plan => Ok(without_user(want, reading)?.map_or(plan, Plan::Pending)),
+            },
         }
     }
 
@@ -78,6 +85,22 @@ impl Provider for Jobs {
         }
         left
     }
+}
+
+/// That who is to run a job has no account: cron passes over its whole file then, and says so to its log alone.
+fn without_user(want: &Cron, reading: Reading<'_>) -> Result<Option<String>, Error> {
+    const CURE: &str = "; manage it too, or name another";
+    let user = want.runs_as();
+    if user == ROOT || reading.machine.accounts()?.user(user).is_some() {
+        return Ok(None);
+    }
+    // Accounts may come from elsewhere than this machine's own files.
+    let ask = || reading.machine.probe(&Invocation::new(["getent", "passwd", user]));
+    if reading.machine.liveness() == Liveness::Live && ask().is_ok_and(|answer| answer.succeeded()) {
+        return Ok(None);
+    }
+    let cure = reading.named.unless_has_user(user, CURE);
+    Ok(Some(format!("the user `{user}` does not exist, and cron passes over the jobs of such a file{cure}")))
 }
 
 fn plan_present(
@@ -115,6 +138,9 @@ fn plan_present(
     // Between the modes for jobs with and without secrets a job changes by itself, together with its text.
     let is_own_mode =
         stat.mode == access(want).mode || (!same && [PUBLIC.mode, PRIVATE.mode].contains(&stat.mode));
+    if stat.links > 1 {
+        changes.push(ensure(format!("present, with {} hard links, so that cron passes over it", stat.links)));
+    }
     if stat.uid != 0 || !is_own_mode {
         changes.push(ensure(format!("present, of user id {} and mode {:04o}", stat.uid, stat.mode)));
     }

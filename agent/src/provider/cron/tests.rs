@@ -29,6 +29,7 @@ fn job(extra: &[(&str, Value)]) -> Cron {
 fn machine(text: Option<&str>) -> Double {
     let double = Double::new(|_| None);
     double.put("/etc/cron.d/.placeholder", "");
+    double.put("/etc/passwd", "backup:x:34:34::/var/backups:/usr/sbin/nologin\n");
     if let Some(text) = text {
         double.put("/etc/cron.d/backup", text);
     }
@@ -133,4 +134,35 @@ fn without_a_cron_it_waits_for_one() {
     let machine = Double::new(|_| None);
     let plan = trial::plan(&Jobs, &machine, &job(&[])).unwrap();
     assert!(matches!(&plan, Plan::Pending(why) if why.contains("/etc/cron.d")), "{plan:?}");
+}
+
+#[test]
+fn a_job_of_nobody_waits_for_the_account_and_one_of_another_directory_does_not() {
+    let machine = machine(None);
+    let ghost = job(&[("user", "ghost".into())]);
+    let Plan::Pending(why) = trial::plan(&Jobs, &machine, &ghost).unwrap() else { panic!("cron refuses it") };
+    assert!(why.contains("`ghost` does not exist") && why.contains("manage it too"), "{why}");
+    machine.put("/etc/passwd", "ghost:x:7:7:::\n");
+    assert_eq!(changes(&machine, &ghost), ["ensure: absent -> present"]);
+
+    let known = Double::new(|command| {
+        (command.command.to_string() == "getent passwd ghost").then(|| crate::system::double::said("ghost"))
+    });
+    known.put("/etc/cron.d/.placeholder", "");
+    assert_eq!(changes(&known, &ghost), ["ensure: absent -> present"]);
+    let gone = want("backup", &[("ensure", "absent".into())]);
+    assert_eq!(changes(&known, &gone), [""; 0]);
+}
+
+#[test]
+fn a_file_of_two_names_is_written_anew() {
+    let machine = machine(Some(TEXT));
+    let root = machine.root.path();
+    std::fs::set_permissions(root.join("etc/cron.d/backup"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::hard_link(root.join("etc/cron.d/backup"), root.join("copy")).unwrap();
+    let expected = "ensure: present, with 2 hard links, so that cron passes over it -> present";
+    assert_eq!(changes(&machine, &job(&[])), [expected]);
+    trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+    assert_eq!((changes(&machine, &job(&[])), file(&machine).0), (Vec::new(), TEXT.to_owned()));
+    assert_eq!(std::fs::metadata(root.join("copy")).unwrap().nlink(), 1);
 }
