@@ -23,7 +23,7 @@ mod simulation;
 mod words;
 
 use simulation::refuse_contradiction;
-use words::{failure, is_locked, lacks_apt_lock};
+use words::{failure, is_locked, lacks_lock};
 
 /// A large upgrade on a slow disk takes its time. What the end of the run cuts short, the next run has dpkg finish first.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -219,14 +219,27 @@ impl Apt<'_> {
         unlocked(self.machine, command, self.lock_is_held)
     }
 
+    /// Notes that a lock was waited for in vain, once for all that follows.
+    fn has_waited(&self, output: &Output) {
+        if is_locked(output) {
+            self.lock_is_held.store(true, Relaxed);
+        }
+    }
+
+    fn update(&self) -> Result<(Invocation, Output), Error> {
+        let update = quietly(["apt-get", "-q", "-o", &self.lock_timeout(), "update"]);
+        let output = self.unlocked(&update)?;
+        self.has_waited(&output);
+        Ok((update, output))
+    }
+
     /// Fetches the package lists, unless that was done a moment ago.
     fn fetch_lists(&mut self) -> Result<bool, Error> {
         let mut fetched = LISTS_FETCHED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if fetched.is_some_and(|at| at.elapsed() < LISTS_STAY_FRESH) {
             return Ok(false);
         }
-        let update = quietly(["apt-get", "-q", "-o", &self.lock_timeout(), "update"]);
-        let output = self.unlocked(&update)?;
+        let (update, output) = self.update()?;
         *fetched = Some(Instant::now());
         self.said.push(if output.succeeded() {
             "the package lists were fetched first".to_owned()
@@ -239,13 +252,18 @@ impl Apt<'_> {
     /// Finishes what an interrupted dpkg began.
     fn repair(&mut self) -> Result<(), Error> {
         let configure = quietly(["dpkg", "--force-confold", "--configure", "-a"]);
-        let output = self.machine.run(&configure)?;
+        let output = self.unlocked(&configure)?;
+        self.has_waited(&output);
         self.was_repaired = true;
-        self.said.push(if output.succeeded() {
-            "dpkg had been interrupted: `dpkg --configure -a` finished its work first".to_owned()
-        } else {
-            Error::command(&configure, &output).to_string()
-        });
+        if !output.succeeded() {
+            self.said.push(Error::command(&configure, &output).to_string());
+        } else if !self.status()?.is_interrupted() {
+            // What is half done still, such as a package whose script fails, is told by itself.
+            self.said.push(
+                "dpkg had been interrupted, or a script had failed: `dpkg --configure -a` finished its work first"
+                    .to_owned(),
+            );
+        }
         Ok(())
     }
 
@@ -293,7 +311,8 @@ impl Apt<'_> {
             return Ok(());
         }
         let mark = quietly(arguments);
-        let output = self.machine.run(&mark)?;
+        let output = self.unlocked(&mark)?;
+        self.has_waited(&output);
         if output.succeeded() { Ok(()) } else { Err(Error::command(&mark, &output)) }
     }
 
@@ -387,8 +406,8 @@ fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
     installed.is_some_and(|package| version::compare(wanted, &package.version) == Ordering::Less)
 }
 
-/// Runs apt, which waits for dpkg's locks by itself, and not for those of its lists and archives: these are waited for here,
-/// once in a run.
+/// Runs apt, which waits for dpkg's locks by itself, and not for those of its lists and archives, or dpkg, which waits for
+/// none: these are waited for here, once in a run.
 fn unlocked(machine: &dyn System, command: &Invocation, lock_is_held: &AtomicBool) -> Result<Output, Error> {
     let began = Instant::now();
     loop {
@@ -396,7 +415,7 @@ fn unlocked(machine: &dyn System, command: &Invocation, lock_is_held: &AtomicBoo
         let is_over = lock_is_held.load(Relaxed)
             || machine.stopping().is_some()
             || began.elapsed() >= machine.patience(LOCK_TIMEOUT);
-        if is_over || !lacks_apt_lock(&output) {
+        if is_over || !lacks_lock(&output) {
             return Ok(output);
         }
         crate::at_hand::tell("waiting for a lock of apt that another program holds");

@@ -76,6 +76,9 @@ fn machine_with_apt() -> Double {
         if command.contains("--simulate") {
             return Some(said(""));
         }
+        if command.ends_with("--configure -a") {
+            let _ = std::fs::remove_file(place.get()?.join("var/lib/dpkg/updates/0001"));
+        }
         let Some((_, names)) = command.split_once(" install -- ") else { return Some(said("")) };
         if names.split(' ').any(|name| name == "bad") {
             return Some(failed(100, "E: bad has no luck"));
@@ -126,6 +129,59 @@ fn an_interrupted_dpkg_is_put_in_order_first_and_that_is_said() {
     let answer = mend(&machine, &[&want], &[]).pop().unwrap().unwrap();
     assert_eq!(machine.ran()[0], "dpkg --force-confold --configure -a");
     assert!(answer.said[0].1.contains("interrupted"), "{answer:?}");
+}
+
+#[test]
+fn what_dpkg_cannot_finish_is_not_called_finished() {
+    let machine = machine_with_apt();
+    let half = STATUS.replacen("install ok installed", "deinstall ok half-installed", 1);
+    machine.put("/var/lib/dpkg/status", &half);
+    let want = want("a1", "present");
+    let answer = mend(&machine, &[&want], &[]).pop().unwrap().unwrap();
+    assert_eq!(machine.ran()[0], "dpkg --force-confold --configure -a");
+    assert!(answer.said.is_empty(), "{answer:?}");
+}
+
+#[test]
+fn a_lock_that_was_waited_for_by_the_lists_is_not_waited_for_again() {
+    let machine = Double::new(|_| {
+        Some(failed(100, "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 9 (x)"))
+    })
+    .until(crate::stop::RunEnd::after(Duration::ZERO));
+    let (lock_is_held, state) = (AtomicBool::new(false), tempfile::tempdir().unwrap());
+    let apt = Apt {
+        machine: &machine,
+        state_dir: state.path(),
+        catalog: &[],
+        said: Vec::new(),
+        was_repaired: false,
+        lock_is_held: &lock_is_held,
+    };
+    apt.has_waited(&said(""));
+    assert!(!lock_is_held.load(Relaxed));
+    assert!(!apt.update().unwrap().1.succeeded());
+    assert!(lock_is_held.load(Relaxed));
+    assert!(apt.lock_timeout().ends_with("=0"));
+}
+
+#[test]
+fn dpkg_s_own_lock_is_waited_for_before_a_hold_is_set() {
+    let held = "dpkg: error: dpkg frontend lock was locked by another process with pid 2173";
+    let machine =
+        Double::new(move |_| Some(failed(2, held))).until(crate::stop::RunEnd::after(Duration::ZERO));
+    let lock_is_held = AtomicBool::new(false);
+    let state = tempfile::tempdir().unwrap();
+    let apt = Apt {
+        machine: &machine,
+        state_dir: state.path(),
+        catalog: &[],
+        said: Vec::new(),
+        was_repaired: false,
+        lock_is_held: &lock_is_held,
+    };
+    assert!(apt.mark("hold", ["bash"].into_iter()).unwrap_err().to_string().contains("pid 2173"));
+    assert!(lock_is_held.load(Relaxed), "what comes later fails at once");
+    assert!(lacks_lock(&failed(2, held)) && is_locked(&failed(2, held)));
 }
 
 #[test]

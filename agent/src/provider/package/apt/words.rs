@@ -6,6 +6,9 @@ use crate::system::{Invocation, Output};
 /// So many lines of one package's script are told, the last ones.
 const LINES: usize = 12;
 
+/// What dpkg itself says of a lock that another has, with that one's process.
+const LOCKED_BY: &str = "was locked by another process";
+
 /// What dpkg says before a package's scripts can speak.
 const TURNS: [&str; 6] = [
     "Setting up ",
@@ -25,24 +28,36 @@ pub(super) fn failure(command: &Invocation, output: &Output) -> Error {
     let stdout = output.text();
     let scripts: Vec<String> = failed(output).iter().filter_map(|name| turn_of(name, &stdout)).collect();
     let said = if scripts.is_empty() { said } else { format!("{}\n{said}", scripts.join("\n")) };
+    let said = match holder(&stdout).filter(|holder| is_locked(output) && !said.contains(holder)) {
+        Some(holder) => format!("{said}\n{holder}"),
+        None => said,
+    };
     Error::Command { command, exit, said }
+}
+
+/// Who has the lock for which apt has waited: it says so while it waits, and not when it gives up.
+fn holder(stdout: &str) -> Option<&str> {
+    let rest = stdout.get(stdout.rfind("It is held by process ")?..)?;
+    rest.get(..=rest.find(')')?)
 }
 
 /// Whether another program has apt's or dpkg's lock.
 pub(super) fn is_locked(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
-    ["Could not get lock", "Unable to acquire the dpkg frontend lock", "Unable to lock"]
+    ["Could not get lock", "Unable to acquire the dpkg frontend lock", "Unable to lock", LOCKED_BY]
         .iter()
         .any(|sign| said.contains(sign))
 }
 
-/// Whether another program has one of the locks that are apt's own, of its lists or its archives.
-pub(super) fn lacks_apt_lock(output: &Output) -> bool {
+/// Whether another program has a lock for which nobody has waited: one of apt's own, of its lists or its archives, or one of
+/// dpkg's where it is dpkg itself that says so.
+pub(super) fn lacks_lock(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
-    let is_apt_s = |line: &str| {
-        is_refusal(line) && (line.contains("/apt/lists/lock") || line.contains("/apt/archives/lock"))
+    let is_not_waited_for = |line: &str| {
+        let of_apt = line.contains("/apt/lists/lock") || line.contains("/apt/archives/lock");
+        (is_refusal(line) && of_apt) || line.contains(LOCKED_BY)
     };
-    !output.succeeded() && said.lines().any(is_apt_s)
+    !output.succeeded() && said.lines().any(is_not_waited_for)
 }
 
 fn is_refusal(line: &str) -> bool {
@@ -140,6 +155,19 @@ E: Sub-process /usr/bin/dpkg returned an error code (1)
                       cannot copy: No space left on device\n";
         let error = failure(&Invocation::new(["apt-get"]), &output(stdout, stderr)).to_string();
         assert!(error.contains("half of it") && error.contains("No space left"), "{error}");
+    }
+
+    #[test]
+    fn who_holds_a_lock_of_dpkg_is_named_as_apt_named_it_while_it_waited() {
+        let waited = "Waiting for cache lock: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 542 (perl)...\r\n";
+        let stderr = "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?\n";
+        let error = failure(&Invocation::new(["apt-get"]), &output(waited, stderr)).to_string();
+        assert!(error.ends_with("is another process using it?\nIt is held by process 542 (perl)"), "{error}");
+        let named = format!("{stderr}E: It is held by process 542 (perl)\n");
+        let error = failure(&Invocation::new(["apt-get"]), &output(waited, &named)).to_string();
+        assert_eq!(error.matches("process 542").count(), 1, "{error}");
+        let error = failure(&Invocation::new(["apt-get"]), &output(waited, "E: no such thing\n")).to_string();
+        assert!(error.ends_with("E: no such thing"), "it waited, and got the lock: {error}");
     }
 
     #[test]
