@@ -44,6 +44,9 @@ const STARTING: Duration = Duration::from_secs(90);
 /// Whether this run has waited for services in vain.
 static DID_NOT_START: AtomicBool = AtomicBool::new(false);
 
+/// There where systemd runs: the test that its own programs use.
+const SYSTEMD_RUNS: &str = "/run/systemd/system";
+
 const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/systemd/system), and services of no other are managed";
 
 /// What systemd has.
@@ -75,8 +78,7 @@ impl Provider for Services {
         if reading.machine.liveness() != Liveness::Live {
             return Ok(Seen::NotLive);
         }
-        // The test that systemd's own programs use.
-        if reading.machine.stat(Path::new("/run/systemd/system"))?.is_none() {
+        if reading.machine.stat(Path::new(SYSTEMD_RUNS))?.is_none() {
             return Ok(Seen::NoSystemd);
         }
         let names: Vec<String> =
@@ -245,6 +247,23 @@ fn wait_for_those_that_start(bus: &Bus, all: &[&Service], reading: Reading<'_>) 
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+/// Waits for a server that was not reached while systemd is starting it, whoever manages that: a machine that boots is judged
+/// when it is up. Answers whether it is to be asked again.
+pub(super) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
+    let is_by_systemd = machine.stat(Path::new(SYSTEMD_RUNS)).is_ok_and(|found| found.is_some());
+    if !is_by_systemd || DID_NOT_START.load(Relaxed) {
+        return false;
+    }
+    match Bus::connect().and_then(|bus| bus.have_started(pattern, machine.patience(STARTING))) {
+        Ok(Some(true)) => true,
+        Ok(Some(false)) => {
+            DID_NOT_START.store(true, Relaxed);
+            false
+        }
+        Ok(None) | Err(_) => false,
+    }
 }
 
 /// Why a notification does not reach a unit that has failed, and that nobody says is to run.

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::super::server::{ANSWER_LIMIT, Seen, failed, words};
+use super::super::service::has_started;
 use super::super::{Error, Reading, Writing};
 use crate::system::{self, Exit, Invocation, Liveness, Output};
 
@@ -25,6 +26,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// `psql`'s codes for a server or database that it cannot connect to, and of whoever could not start `psql`.
 const NOT_CONNECTED: i32 = 2;
 const NOT_FOUND: i32 = 127;
+
+/// How systemd's units of the server are called.
+const UNITS: &str = "postgresql*.service";
 
 /// A database of a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,11 +48,18 @@ impl Place {
         }
     }
 
-    /// Asks for one JSON value.
+    /// Asks for one JSON value; once more where the server was only starting.
     pub fn ask<T: DeserializeOwned>(&self, reading: Reading<'_>, sql: &str) -> Result<Seen<T>, Error> {
         if reading.machine.liveness() != Liveness::Live {
             return Ok(Seen::NotLive);
         }
+        match self.ask_once(reading, sql)? {
+            Seen::Away(_) if has_started(UNITS, reading.machine) => self.ask_once(reading, sql),
+            seen => Ok(seen),
+        }
+    }
+
+    fn ask_once<T: DeserializeOwned>(&self, reading: Reading<'_>, sql: &str) -> Result<Seen<T>, Error> {
         let command = self.psql(sql).timeout(ANSWER_TIMEOUT).limit(ANSWER_LIMIT);
         let output = match reading.machine.probe(&command) {
             Err(system::Error::NoSuchUser { user, .. }) => {

@@ -252,3 +252,9 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
         units = back;
     }
 }
+
+#[test]
+fn nothing_is_waited_for_where_no_systemd_runs() {
+    let double = crate::system::double::Double::new(|_| None);
+    assert!(!has_started("postgresql*.service", &double));
+}

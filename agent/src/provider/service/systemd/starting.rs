@@ -28,6 +28,29 @@ impl Bus {
     }
 }
 
+impl Bus {
+    /// Waits while units whose names are like that are starting. Answers whether there was one, and none is any more.
+    pub fn have_started(&self, pattern: &str, patience: Duration) -> Result<Option<bool>, BusError> {
+        wait(&self.runtime, async {
+            let began = Instant::now();
+            let no_states: [&str; 0] = [];
+            let mut was_one = false;
+            loop {
+                let asked = (&no_states[..], &[pattern][..]);
+                let listed: Vec<Listed> = self.manager("ListUnitsByPatterns", pattern, &asked).await?;
+                if !listed.iter().any(|unit| is_starting(&unit.3, &unit.4, &unit.8)) {
+                    return Ok(was_one.then_some(true));
+                }
+                was_one = true;
+                if began.elapsed() >= patience {
+                    return Ok(Some(false));
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+        })
+    }
+}
+
 /// By `ActiveState`, `SubState` and the job that is queued: one that systemd starts again and again is not.
 fn is_starting(active: &str, sub: &str, job: &str) -> bool {
     match active {
