@@ -133,13 +133,8 @@ impl Config {
     /// The first setting whose value it does not take.
     fn out_of_range(&self) -> Option<&'static str> {
         let times = SignedDuration::from_mins(1)..=SignedDuration::from_hours(24);
-        let has_port = |server: &str| {
-            server
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-        };
         let settings = [
-            ("server", self.server.as_deref().is_none_or(has_port)),
+            ("server", self.server.as_deref().is_none_or(is_address)),
             ("state_dir", self.state_dir.as_deref().is_none_or(Path::is_absolute)),
             ("interval", times.contains(&self.interval)),
             ("run_timeout", times.contains(&self.run_timeout)),
@@ -149,9 +144,31 @@ impl Config {
     }
 }
 
+/// Whether something is `host:port`, with an address of IPv6 in brackets.
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)),
+    };
+    is_port && is_host
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_no_url() {
+        for server in ["server.acme.example:8140", "10.0.0.1:8140", "[::1]:8140", "cfg:1"] {
+            assert!(is_address(server), "{server}");
+        }
+        for server in ["server.acme.example", "https://s.example:8140", "s:port", "s:0", ":8140", "::1:8140"]
+        {
+            assert!(!is_address(server), "{server}");
+        }
+    }
 
     fn parse(text: &str) -> Result<Config, String> {
         Config::parse(Path::new("agent.toml"), text).map_err(|error| error.to_string())

@@ -18,16 +18,29 @@ pub struct Service {
     pub daemon: Option<String>,
     /// Whether this machine starts it at boot; none where no unit is installed.
     pub starts_at_boot: Option<bool>,
+    /// Whether it cannot be started at all.
+    pub is_masked: bool,
 }
 
 impl Service {
     /// How the daemon of this state is, on the machine below `root`.
     pub fn look(state: &StateDir, root: &Path) -> Self {
-        Self { daemon: state.holder(Held::Daemon), starts_at_boot: starts_at_boot(root) }
+        let is_masked = is_masked(root);
+        let starts_at_boot = starts_at_boot(root).map(|starts| starts && !is_masked);
+        Self { daemon: state.holder(Held::Daemon), starts_at_boot, is_masked }
     }
 
     /// What keeps runs from coming by themselves, and what to do about it.
     pub fn trouble(&self) -> Option<String> {
+        if self.is_masked {
+            const CURE: &str = "`systemctl unmask";
+            return Some(match &self.daemon {
+                Some(_) => format!("it is masked, and does not start at boot: {CURE} {UNIT}`"),
+                None => format!(
+                    "it is masked and does not run, and no run comes by itself: {CURE} {UNIT}`, then `systemctl enable --now {UNIT}`"
+                ),
+            });
+        }
         match (&self.daemon, self.starts_at_boot) {
             (Some(_), Some(true) | None) => None,
             (Some(_), Some(false)) => Some(format!("it does not start at boot: `systemctl enable {UNIT}`")),
@@ -43,6 +56,13 @@ impl Service {
             ),
         }
     }
+}
+
+/// Whether the unit that counts leads to nothing, for good or until the next boot.
+fn is_masked(root: &Path) -> bool {
+    let units = UNITS.iter().map(|folder| root.join(folder).join(UNIT));
+    let first = units.into_iter().find(|unit| unit.symlink_metadata().is_ok());
+    first.is_some_and(|unit| std::fs::read_link(unit).is_ok_and(|to| to == Path::new("/dev/null")))
 }
 
 /// By the links that systemd follows: it need not run here, and is not asked.
@@ -68,7 +88,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let state = StateDir::open(&root.path().join("state")).unwrap();
         let look = || Service::look(&state, root.path());
-        assert_eq!(look(), Service { daemon: None, starts_at_boot: None });
+        assert_eq!(look(), Service { daemon: None, starts_at_boot: None, is_masked: false });
         let units = root.path().join("lib/systemd/system");
         let wants = root.path().join("etc/systemd/system/multi-user.target.wants");
         std::fs::create_dir_all(&units).unwrap();
@@ -78,6 +98,14 @@ mod tests {
         assert!(look().trouble().unwrap().contains("enable --now"));
         std::os::unix::fs::symlink("/nowhere", wants.join(UNIT)).unwrap();
         assert!(look().trouble().unwrap().contains("systemctl start"));
+        for folder in ["etc/systemd/system", "run/systemd/system"] {
+            let mask = root.path().join(folder).join(UNIT);
+            std::fs::create_dir_all(mask.parent().unwrap()).unwrap();
+            std::os::unix::fs::symlink("/dev/null", &mask).unwrap();
+            assert_eq!(look().starts_at_boot, Some(false), "{folder}");
+            assert!(look().trouble().unwrap().contains("systemctl unmask"), "{folder}");
+            std::fs::remove_file(mask).unwrap();
+        }
         let _daemon = state.take(Held::Daemon).unwrap();
         assert_eq!((look().starts_at_boot, look().trouble()), (Some(true), None));
         std::fs::remove_file(wants.join(UNIT)).unwrap();
