@@ -26,6 +26,9 @@ pub struct Run {
     pub touched: u32,
     /// Runs before it that found nothing to do, up to the next that did.
     pub quiet_before: usize,
+    /// How many resources acted on a notification alone.
+    #[serde(skip)]
+    refreshed: u32,
 }
 
 /// A run as a bar of the drawing.
@@ -59,12 +62,13 @@ impl Run {
             duration_ms: report.duration_ms,
             touched: counts.changed.saturating_add(counts.would_change).saturating_add(counts.failed),
             quiet_before: 0,
+            refreshed: counts.refreshed,
         }
     }
 
     /// Whether it found nothing to do and worked as ever.
     fn is_quiet(&self) -> bool {
-        self.outcome == State::InOrder
+        self.outcome == State::InOrder && self.refreshed == 0
     }
 
     /// How long it took, for people.
@@ -97,6 +101,7 @@ fn words(report: &ReportRow) -> String {
         (counts.not_applicable, "not applicable"),
         (counts.corrective, "drifted and corrected"),
         (counts.changed.saturating_sub(counts.corrective), "changed, no drift"),
+        (counts.refreshed, "refreshed"),
     ];
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
@@ -136,4 +141,27 @@ pub fn folded(runs: &[Run]) -> Vec<Run> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_only_refreshed_is_not_folded_into_others() {
+        let now = Timestamp::UNIX_EPOCH;
+        let run = |report, refreshed| Run {
+            report,
+            received: When::seen(now, now),
+            outcome: State::InOrder,
+            words: String::new(),
+            duration_ms: 1,
+            touched: 0,
+            quiet_before: 0,
+            refreshed,
+        };
+        let lines = folded(&[run(1, 0), run(2, 1), run(3, 0)]);
+        let lines: Vec<_> = lines.iter().map(|run| (run.report, run.quiet_before)).collect();
+        assert_eq!(lines, [(1, 0), (2, 1)]);
+    }
 }

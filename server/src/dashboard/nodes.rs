@@ -124,6 +124,7 @@ fn last_words(run: &LastRun) -> String {
         (counts.not_applicable, "not applicable"),
         (counts.corrective, "corrected"),
         (on_purpose, "changed"),
+        (counts.refreshed, "refreshed"),
     ];
     let said: Vec<_> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
