@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Whether a character does something to the text around it instead of being seen: control characters, those that turn
-/// the direction of reading, and those that have no width.
+/// the direction of reading, and those that have no width, or no ink though they are no white space.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A text of one line: what steers is written as `\u{1b}`, `\n` or `\r`. Tabs stay.
@@ -69,6 +70,10 @@ mod tests {
             line("\u{9b}31m \u{7f} \u{2066} \u{200f} \u{61c}"),
             "\\u{9b}31m \\u{7f} \\u{2066} \\u{200f} \\u{61c}"
         );
+        let unseen =
+            "\u{34f}\u{115f}\u{1160}\u{17b4}\u{180b}\u{2800}\u{3164}\u{fe0f}\u{ffa0}\u{1d173}\u{e0100}";
+        assert!(unseen.chars().all(steers), "{}", unseen.escape_unicode());
+        assert_eq!(line("/etc/\u{3164}passwd"), "/etc/\\u{3164}passwd");
         assert_eq!(block("a\n\u{1b}c\r\n"), "a\n\\u{1b}c\\r\n");
         assert!(matches!(line("plain → ü ✓"), Cow::Borrowed(_)));
     }

@@ -170,6 +170,12 @@ impl Counts {
     }
 }
 
+/// What stands between the notes of a run in its `error`.
+pub const NOTES: &str = "; ";
+
+/// What is noted after why there was no new catalog, where the run went by the last good one.
+pub const GOES_ON: &str = "the last good catalog goes on";
+
 /// What a run found and did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -358,6 +358,9 @@ fn lately(
 }
 
 fn in_order(known: &Known) -> String {
+    if known.last.as_ref().is_some_and(|last| last.counts.total == 0) {
+        return "the catalog of the last run manages nothing".to_owned();
+    }
     match known.last.as_ref().and_then(|last| partly_off(&last.counts)) {
         None => IN_ORDER.to_owned(),
         Some(off) => format!("the last run saw the rest as it should be; {off}"),

@@ -73,6 +73,11 @@ pub fn find(def: &TypeDef, word: &str) -> Option<Here> {
     })
 }
 
+/// What says here what a resource type of this name says elsewhere.
+pub fn of_type(word: &str) -> Option<&'static str> {
+    table::TYPES.iter().find(|(words, _)| words.contains(&word)).map(|(_, advice)| *advice)
+}
+
 /// Errors of reading such attributes, with what is written here for values that are another tool's.
 pub fn help(def: &TypeDef, attributes: &Attributes, mut errors: Vec<AttributeError>) -> Vec<AttributeError> {
     for error in errors.iter_mut().filter(|error| error.help.is_none()) {
@@ -139,6 +144,18 @@ mod tests {
                 assert!(known >= expected, "`{word}` of {:?}", synonym.of);
             }
         }
+    }
+
+    #[test]
+    fn types_of_others_lead_to_types_that_there_are() {
+        for (words, advice) in table::TYPES {
+            for word in *words {
+                assert!(TypeDef::find(word).is_none() && of_type(word) == Some(*advice), "{word}");
+            }
+            let named = advice.split('`').skip(1).step_by(2).find(|name| TypeDef::find(name).is_some());
+            assert!(named.is_some(), "{advice}");
+        }
+        assert!(of_type("copy").unwrap().contains("`file`") && of_type("file").is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! decides what becomes of the commit: broken code is refused as a whole, while one tenant's bad value stops nothing but
 //! that tenant's own nodes.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use holdfast_catalog::certname::Certname;
@@ -19,6 +20,7 @@ mod blame;
 mod change;
 mod emptiness; // a tree that holds no machine
 mod facts;
+mod idle; // policies of what no node has
 mod keys;
 mod links;
 mod nodes;
@@ -27,6 +29,7 @@ mod stray;
 #[cfg(test)]
 mod tests;
 
+pub use emptiness::is_control_repository;
 pub use facts::{facts_of, read_facts};
 
 use blame::Court;
@@ -50,11 +53,13 @@ pub struct Checked {
     pub nodes: BTreeMap<Certname, Vec<Diagnostic>>,
     /// What is worth a look and stops nothing.
     pub warnings: Vec<Diagnostic>,
+    /// How many nodes compile; none where the repository was refused before any was compiled.
+    pub compiled: Option<usize>,
     /// Whether the operators' faults show without a compile.
     is_fatal_anyway: bool,
     /// The part of the warnings that came from the compile of one node.
     of_nodes: BTreeMap<Certname, Vec<Diagnostic>>,
-    /// For nodes that do not compile: the repository when they last did.
+    /// For nodes that do not compile: what tenants had written when they last did. Nodes of one commit share it.
     last_good: BTreeMap<Certname, Snapshot>,
 }
 
@@ -133,6 +138,8 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     checked.warnings.extend(before.and_then(|before| emptiness::of_inventory(program, before.program)));
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
+    // whose facts cannot be read is compiled as little as one that fails
+    checked.compiled = Some(program.inventory().nodes().count() - failed.len() - facts.len());
     checked.fatal.extend(facts);
     checked.warnings.extend(facts::missing(program));
     for problem in program.redacted(keys::check(program, &shelf)) {
@@ -154,8 +161,8 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
         checked.fatal.extend(court.of_operators(node, &facts, problems).into_iter().cloned());
     }
     checked.last_good = last_good(failed.keys(), before);
+    checked.warnings.extend(idle::of_all(program, &shelf, &failed, &warnings));
     checked.nodes = failed;
-    checked.warnings.extend(warnings.values().flatten().cloned());
     checked.of_nodes = warnings;
     checked.fatal = sorted(checked.fatal);
     checked.tenants = sorted(checked.tenants);
@@ -189,9 +196,14 @@ fn last_good<'n>(
     before: Option<Before<'_>>,
 ) -> BTreeMap<Certname, Snapshot> {
     let Some(before) = before else { return BTreeMap::new() };
+    let of_tenants = OnceCell::new();
+    let now = || {
+        let is_tenants = |path: &str| blame::is_tenants_file(before.program, path);
+        of_tenants.get_or_init(|| before.program.snapshot().with(is_tenants, None)).clone()
+    };
     let last = |certname: &Certname| match before.checked.nodes.contains_key(certname) {
         true => before.checked.last_good.get(certname).cloned(),
-        false => Some(before.program.snapshot().clone()),
+        false => Some(now()),
     };
     failed.filter_map(|certname| Some((certname.clone(), last(certname)?))).collect()
 }

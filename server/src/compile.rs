@@ -50,6 +50,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use assemble::{IDLE_POLICY, NOT_HERE};
 pub use given::parameter;
 pub use program::Program;
 pub(crate) use words::WORDS;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
-use holdfast_catalog::report::Source;
+use holdfast_catalog::report::{GOES_ON, NOTES, Source};
 use holdfast_catalog::state::{self, Judgement, Known, Standing, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -50,6 +50,9 @@ pub trait Inventory: Send + Sync {
 
     /// The environment that is followed.
     fn environment(&self) -> &str;
+
+    /// When a node was last heard, where the store does not have that yet.
+    fn heard(&self, node: NodeId) -> Option<Timestamp>;
 
     /// Why the commit in force has no catalog for a node, as the judgement of it found, or its inventory says.
     fn broken(&self, node: &NodeRow) -> Option<KeptBack>;
@@ -175,7 +178,8 @@ pub fn judged(rows: Vec<FleetRow>, inventory: &(impl Inventory + ?Sized), look: 
     members
 }
 
-fn of_row(row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> Member {
+fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look) -> Member {
+    row.node.seen_at = row.node.seen_at.max(inventory.heard(row.node.id));
     let kept_back = kept_back(&row, inventory);
     let since = kept_back.as_ref().and_then(|kept_back| inventory.since(&row.node, kept_back));
     let is_mended = since.as_ref().is_some_and(|since| since.mended_by.is_some());
@@ -271,12 +275,14 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Know
     let mended = |(_, since): &(_, Option<&Since>)| since.is_some_and(|since| since.mended_by.is_some());
     let is_mended = kept_back.as_ref().is_some_and(mended);
     let last = |last: &LastRun| {
-        let error = last.error.clone();
-        // The node's own words for what kept it back say nothing more.
-        let is_told =
-            |error: &String| kept_back.is_some_and(|(kept_back, _)| error.contains(&kept_back.commit));
-        let (source, error) = match error.filter(|error| !is_told(error)) {
-            None if last.error.is_some() && is_mended => (Source::Server, None),
+        let kept_back = kept_back.map(|(kept_back, _)| kept_back);
+        let error = last.error.as_deref().and_then(|error| untold(error, kept_back));
+        let is_told = error.as_ref() != last.error.as_ref();
+        let (source, error) = match error {
+            error if is_told && is_mended => (Source::Server, error),
+            Some(rest) if is_told && !last.took_place() => {
+                (last.source, Some(format!("{NO_CATALOG}{NOTES}{rest}")))
+            }
             None if last.error.is_some() && !last.took_place() => (last.source, Some(NO_CATALOG.to_owned())),
             error => (last.source, error),
         };
@@ -299,6 +305,17 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Know
         drifted: row.lately.drifted,
         changed: row.lately.changed,
     }
+}
+
+/// What a run noted beside what kept the node back: the node's own words for that say nothing more.
+fn untold(error: &str, kept_back: Option<&KeptBack>) -> Option<String> {
+    let is_told = |note: &&str| kept_back.is_some_and(|kept_back| note.contains(&kept_back.commit));
+    if !error.split(NOTES).any(|note| is_told(&note)) {
+        return Some(error.to_owned());
+    }
+    let rest = error.split(NOTES).filter(|note| !is_told(note) && *note != GOES_ON);
+    let rest = rest.collect::<Vec<_>>().join(NOTES);
+    (!rest.is_empty()).then_some(rest)
 }
 
 /// What the inventory says of a node's place is no error of its data.

@@ -36,6 +36,9 @@ pub const RENEWAL_GRACE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Certificates are valid from a little earlier: clocks differ.
 pub const BACKDATED: SignedDuration = SignedDuration::from_mins(10);
 
+/// How often it is noted at most that a replaced certificate of a node was refused.
+const NOTED: SignedDuration = SignedDuration::from_mins(1);
+
 /// What identity is told.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -217,7 +220,11 @@ impl Identity {
         };
         let object = format!("{} (generation {})", peer.name.certname, peer.name.generation);
         let detail = format!("serial {} from {}", peer.certificate.serial, peer.address);
-        if self.sound(action, object, detail, &peer.address, now).await && refusal == Refusal::Replaced {
+        // Its state tells of the last time, the audit log of the first in an hour.
+        let is_noted = refusal == Refusal::Replaced
+            && self.alarm.is_due_after(NOTED, "replaced-certificate-noted", &object, now);
+        self.sound(action, object, detail, &peer.address, now).await;
+        if is_noted {
             let (certname, generation) = (peer.name.certname.clone(), peer.name.generation);
             if let Err(error) = self.store.node_refused(certname, generation, now).await {
                 tracing::error!(%error, node = %peer.name.certname, "cannot note that it was refused");
@@ -225,23 +232,15 @@ impl Identity {
         }
     }
 
-    /// Writes down what an operator should look at, once an hour for each object. Whether it was time.
-    async fn sound(
-        &self,
-        action: &'static str,
-        object: String,
-        detail: String,
-        from: &str,
-        now: Timestamp,
-    ) -> bool {
+    /// Writes down what an operator should look at, once an hour for each object.
+    async fn sound(&self, action: &'static str, object: String, detail: String, from: &str, now: Timestamp) {
         if !self.alarm.is_due(action, &object, now) {
-            return false;
+            return;
         }
         tracing::warn!(action, %object, %detail, "refused");
         let entry = Entry { at: now, actor: from.to_owned(), action, object, commit: None, detail };
         if let Err(error) = self.store.audit(entry).await {
             tracing::error!(%error, "cannot write to the audit log");
         }
-        true
     }
 }

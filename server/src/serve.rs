@@ -59,6 +59,11 @@ pub enum StartError {
     /// The control repository cannot be read.
     #[error(transparent)]
     Repo(#[from] RepoError),
+    /// What is named is something else.
+    #[error(
+        "{0} is no control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one"
+    )]
+    NoControlRepository(String),
     /// The CA or the store is missing, damaged, or another's.
     #[error(transparent)]
     Foundation(#[from] FoundationError),
@@ -113,12 +118,15 @@ impl Server {
     /// The first thing that is in the way.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let lock = data_dir::take(&config.data_dir)?;
-        // First, and before anything is made: a mistyped repository must leave nothing behind.
+        // First, and before anything is made: a mistyped repository or address must leave nothing behind.
         let source = open_source(&config).await?;
-        let source =
-            if config.data_dir.join("server.db").exists() { source } else { readable(source).await? };
-        let (store, authority, key) = foundation::lay(&config.data_dir).await?;
+        let source = if config.data_dir.join("server.db").exists() {
+            source
+        } else {
+            readable(source, config.repo.clone()).await?
+        };
         let (for_nodes, for_people) = (listener(config.listen)?, listener(config.dashboard)?);
+        let (store, authority, key) = foundation::lay(&config.data_dir).await?;
         let (nodes, people) = (for_nodes.local_addr()?, for_people.local_addr()?);
         tell_of_the_clock(authority.clock(), &store).await?;
         let identity = Identity::load(identity_config(&config, nodes), store.clone(), authority, key.clone());
@@ -279,10 +287,17 @@ async fn open_source(config: &Config) -> Result<Source, StartError> {
     Ok(opened.map_err(std::io::Error::other)??)
 }
 
-/// A source that has something to be put in force, at a first start: a mistyped branch must leave nothing behind either.
-async fn readable(source: Source) -> Result<Source, StartError> {
-    let read = web::block(move || source.has_head().map(|()| source)).await;
-    Ok(read.map_err(std::io::Error::other)??)
+/// A source that has something to be put in force, at a first start: a mistyped branch must leave nothing behind either, nor
+/// the path of what is no control repository.
+async fn readable(source: Source, repo: String) -> Result<Source, StartError> {
+    let read = web::block(move || {
+        source.has_head()?;
+        let snapshot = source.snapshot()?;
+        let is_refused = snapshot.refusal().is_some();
+        Ok::<_, RepoError>((is_refused || check::is_control_repository(&snapshot)).then_some(source))
+    });
+    let source = read.await.map_err(std::io::Error::other)??;
+    source.ok_or(StartError::NoControlRepository(repo))
 }
 
 /// Puts the last good commit in force that the store knows and the repository still has, and has what came since looked at

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
-use holdfast_catalog::report::{Mode, Report, Source};
+use holdfast_catalog::report::{Mode, NOTES, Report, Source};
 use jiff::Timestamp;
 
 use super::elapsed_ms;
@@ -108,7 +108,7 @@ impl Account {
             types: self.findings.types,
             counts: self.findings.counts,
             events: self.findings.events,
-            error: (!self.notes.is_empty()).then(|| self.notes.join("; ")),
+            error: (!self.notes.is_empty()).then(|| self.notes.join(NOTES)),
             agent: VERSION.to_owned(),
             volatile: facts::volatile(&place.root),
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId};
 use holdfast_catalog::facts::Facts;
-use holdfast_catalog::report::Source;
+use holdfast_catalog::report::{GOES_ON, NOTES, Source};
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 
 use crate::VERSION;
@@ -88,11 +88,7 @@ impl Poll<'_> {
                 Work { catalog, source: Source::Server, next_run, interval, refused, reported, notes }
             }
             Err(why) => {
-                notes.push(if cached.is_some() {
-                    format!("{why}; the last good catalog goes on")
-                } else {
-                    why
-                });
+                notes.push(if cached.is_some() { format!("{why}{NOTES}{GOES_ON}") } else { why });
                 Work { catalog: cached, source: Source::Cache, next_run, interval, refused, reported, notes }
             }
         }

@@ -43,6 +43,7 @@ fn each_state_has_what_makes_it_and_a_reason() {
     let error = |error: &str| Some(error.to_owned());
     let cases = [
         (known(), State::InOrder, "the last run saw everything"),
+        (with(Counts::default()), State::InOrder, "the catalog of the last run manages nothing"),
         (
             with(Counts { off: 2, unchanged: 62, ..good() }),
             State::InOrder,

@@ -191,3 +191,37 @@ pub(super) const VALUES: &[OtherValue] = values! {
     [] "ensure" "exists" | "created" | "installed" | "enabled" | "true" => Value("\"present\"");
     [] "ensure" "removed" | "deleted" | "missing" | "purged" | "disabled" | "false" => Value("\"absent\"");
 };
+
+/// Types of others, or modules as Ansible calls them, with what says it here.
+pub(super) const TYPES: &[(&[&str], &str)] = &[
+    (&["copy", "template", "get_url"], "here that is `file`, with `content`, `template` or `source`"),
+    (
+        &["lineinfile", "replace", "line"],
+        "here that is `file_line`, for one line, or `file` for the whole file",
+    ),
+    (
+        &["blockinfile", "assemble", "concat", "concat_fragment"],
+        "here that is `fragment`, a part of a `file` with `fragments = true`",
+    ),
+    (&["ini_file", "ini_subsetting"], "here that is `ini_setting`"),
+    (
+        &["command", "shell", "script", "cmd"],
+        "here that is `exec`, with a guard such as `creates` or `unless`",
+    ),
+    (&["apt", "yum", "dnf", "pip", "gem"], "here that is `package`"),
+    (
+        &["yumrepo", "yum_repository", "zypprepo", "apt_repo"],
+        "here that is `apt_repository`: of other systems there are no repositories",
+    ),
+    (&["systemd", "systemd_service"], "here that is `service`, and `systemd_unit` for the unit's file"),
+    (&["systemd_file", "unit_file"], "here that is `systemd_unit`"),
+    (&["git", "vcsrepo"], "here that is `git_checkout`"),
+    (&["unarchive"], "here that is `archive`"),
+    (&["ssh_authorized_key"], "here that is `authorized_key`"),
+    (&["kernel_parameter", "sysctl_value"], "here that is `sysctl`"),
+    (&["modprobe", "kmod"], "here that is `kernel_module`"),
+    (&["crontab", "cronjob"], "here that is `cron`"),
+    (&["ufw", "iptables", "nftables"], "here that is `firewall`"),
+    (&["symlink", "link", "directory"], "here that is `file`, with `ensure`"),
+    (&["selboolean", "seboolean", "selinux"], "there is no type for it: an `exec` with a guard does it"),
+];

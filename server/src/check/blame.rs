@@ -24,6 +24,9 @@ use crate::repo::{CommitId, Snapshot};
 /// What is not looked for where something is missing: that it is not there then tells nothing.
 const HIDDEN: &str = "unknown-reference";
 
+/// So many earlier states are held at a time.
+const MOST: usize = 8;
+
 /// Decides for one commit.
 pub(super) struct Court<'a> {
     program: &'a Program,
@@ -172,6 +175,10 @@ impl<'a> Court<'a> {
             let is_operators = |path: &str| !is_tenants_file(program, path);
             Arc::new(Program::new(&program.snapshot().with(is_operators, Some(then)), Some(program)))
         };
+        // Each is as large as the repository: of many commits at which nodes broke, few are held at a time.
+        if self.earlier.len() >= MOST && !self.earlier.contains_key(then.commit()) {
+            self.earlier.clear();
+        }
         self.earlier.entry(then.commit().clone()).or_insert_with(make).clone()
     }
 }
@@ -198,7 +205,7 @@ fn is_tenants(program: &Program, origin: &Origin) -> bool {
 }
 
 /// Whether a file is of a level that tenants write.
-fn is_tenants_file(program: &Program, path: &str) -> bool {
+pub(super) fn is_tenants_file(program: &Program, path: &str) -> bool {
     program.data().level_of(path).is_some_and(|level| level.writer == Writer::Tenants)
 }
 

@@ -4,18 +4,23 @@
 use holdfast_catalog::diagnostic::Diagnostic;
 
 use crate::compile::Program;
+use crate::repo::Snapshot;
 
 /// The folder without which no machine is to be anything.
 const INVENTORY: &str = "inventory";
 
+/// Whether a tree has one of the parts of a control repository.
+pub fn is_control_repository(snapshot: &Snapshot) -> bool {
+    [INVENTORY, "modules", "hieradata"].into_iter().any(|part| snapshot.under(part).next().is_some())
+}
+
 /// Why there is nothing to be judged.
 pub(super) fn of(program: &Program) -> Option<Diagnostic> {
     let snapshot = program.snapshot();
-    let is_there = |part: &str| snapshot.under(part).next().is_some();
-    if is_there(INVENTORY) {
+    if snapshot.under(INVENTORY).next().is_some() {
         return None;
     }
-    let message = match is_there("modules") || is_there("hieradata") {
+    let message = match is_control_repository(snapshot) {
         true => "there is no inventory/: no machine would get a catalog any more",
         false => "this is no control repository: it has no inventory/, modules/ or hieradata/",
     };

@@ -104,6 +104,20 @@ fn what_a_tenant_takes_away_is_the_tenants_and_stays_so() {
 }
 
 #[test]
+fn of_the_commit_at_which_a_node_broke_what_tenants_wrote_is_kept() {
+    let good = repository(&[]);
+    let checked = check(&good);
+    let broken = repository(&[(ACME, "[profile.web]\nname = 5\n")]);
+    let mut found = check_after(&broken, Before { program: &good, checked: &checked });
+    for _ in 0..2 {
+        let kept: Vec<_> = found.last_good.values().collect();
+        assert_eq!(kept.len(), 1);
+        assert!(kept[0].get(ACME).is_some() && kept[0].get(WEB).is_none(), "{:?}", kept[0]);
+        found = check_after(&broken, Before { program: &broken, checked: &found });
+    }
+}
+
+#[test]
 fn what_operators_break_is_theirs_though_tenants_have_a_part_in_it() {
     let refused = |overlay: &[(&str, &str)]| {
         let results = in_turn(&[&[], overlay]);
@@ -359,6 +373,20 @@ fn a_broken_hierarchy_is_told_itself_and_not_by_the_files_that_it_would_read() {
     let elsewhere = "[[hierarchy]]\nname = \"x\"\npath = \"x.toml\"\n";
     let said = said(&[data, ("holdfast.toml", elsewhere)]);
     assert!(said.contains("no level of the hierarchy leads to `hieradata/common.toml`"), "{said}");
+}
+
+#[test]
+fn a_policy_is_idle_where_no_node_that_reads_it_has_what_it_is_for() {
+    let birch =
+        ("hieradata/customers/birch.toml", "[profile.web]\nname = \"Birch\"\nnames = { one = \"x\" }\n");
+    let policy = |title: &str| format!("[holdfast.policies]\n\"file[{title}]\" = \"audit\"\n");
+    let common = |title: &str| said(&[birch, ("hieradata/common.toml", &policy(title))]);
+    assert_eq!(common("/etc/x"), "", "one of the two has it");
+    let nobody = common("/etc/y");
+    assert_eq!(nobody.matches("which no node that reads this has").count(), 1, "{nobody}");
+    let acme = format!("[profile.web]\nname = \"Acme\"\n{}", policy("/etc/x"));
+    let alone = said(&[birch, (ACME, &acme)]);
+    assert!(alone.contains("customers/acme.toml") && alone.contains("which no node"), "{alone}");
 }
 
 #[test]

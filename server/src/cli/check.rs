@@ -51,9 +51,8 @@ pub(super) fn run(args: &Args) -> Ended {
     }
     repository::show(&snapshot, &problems, args.format);
     let nodes = program.inventory().nodes().count();
-    let compiled = nodes - checked.nodes.len();
     match diagnose::summary(&problems) {
-        Some(summary) => say!("{summary}; {compiled} of {nodes} nodes compile{}", uncounted(&checked)),
+        Some(summary) => say!("{summary}; {}{}", compiled(&checked, nodes), uncounted(&checked)),
         None if nodes == 1 => say!("nothing wrong: 1 node compiles"),
         None => say!("nothing wrong: {nodes} nodes compile"),
     }
@@ -116,6 +115,14 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
         Beside::Commit(_) | Beside::Whatever => "",
     };
     format!("{first}the server {what}{more}")
+}
+
+/// How many nodes compile.
+fn compiled(checked: &Checked, nodes: usize) -> String {
+    match checked.compiled {
+        Some(compiled) => format!("{compiled} of {nodes} nodes compile"),
+        None => "no node was compiled".to_owned(),
+    }
 }
 
 /// Of an entry of the inventory that is wrong nobody knows what machine it is.

@@ -40,7 +40,9 @@ pub(super) fn run(args: &Args) -> Ended {
         let path = format!("{}/{module}/{FILE}", modules::FOLDER);
         let is_current = snapshot.get(&path).is_some_and(|file| **file.bytes() == *text.as_bytes());
         if !is_current {
-            differing.push((path, text));
+            let what =
+                if snapshot.get(&path).is_some() { "differs from its manifests" } else { "is missing" };
+            differing.push(Stale { path, text, what });
         }
     }
     let whole = std::path::absolute(&args.directory).unwrap_or_else(|_| args.directory.clone());
@@ -48,9 +50,17 @@ pub(super) fn run(args: &Args) -> Ended {
     if args.check { tell(&differing) } else { write(root, &differing) }
 }
 
-fn tell(differing: &[(String, String)]) -> Ended {
-    for (path, _) in differing {
-        print(format!("{path} differs from its manifests; `holdfast docs` writes it anew"));
+/// A README that is not as the manifests say.
+struct Stale {
+    path: String,
+    text: String,
+    /// In which way.
+    what: &'static str,
+}
+
+fn tell(differing: &[Stale]) -> Ended {
+    for Stale { path, what, .. } in differing {
+        print(format!("{path} {what}; `holdfast docs` writes it"));
     }
     if !differing.is_empty() {
         return Ended::Badly;
@@ -59,8 +69,8 @@ fn tell(differing: &[(String, String)]) -> Ended {
     Ended::Well
 }
 
-fn write(directory: &Path, differing: &[(String, String)]) -> Ended {
-    for (path, text) in differing {
+fn write(directory: &Path, differing: &[Stale]) -> Ended {
+    for Stale { path, text, .. } in differing {
         if let Err(error) = replace(&directory.join(path), text) {
             say!("error: cannot write {path}: {error}");
             return Ended::Badly;

@@ -4,6 +4,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::docs::module::{FILE as README, readmes};
+use crate::modules::{self, Modules};
+use crate::repo::Directory;
+
 use super::Ended;
 
 /// Makes a control repository to start from.
@@ -70,6 +74,10 @@ fn write(directory: &Path) -> io::Result<()> {
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         std::fs::write(path, text)?;
     }
+    let modules = Modules::read(&Directory::new(directory).snapshot().map_err(io::Error::other)?, None);
+    for (module, text) in readmes(&modules) {
+        std::fs::write(directory.join(modules::FOLDER).join(&*module).join(README), text)?;
+    }
     Ok(())
 }
 
@@ -78,7 +86,7 @@ mod tests {
     use super::*;
     use crate::check::check;
     use crate::compile::Program;
-    use crate::repo::Directory;
+    use crate::docs::module::readmes;
 
     #[test]
     fn what_is_made_has_nothing_wrong_and_is_never_written_over() {
@@ -88,6 +96,10 @@ mod tests {
         let program = Program::new(&Directory::new(&directory).snapshot().unwrap(), None);
         assert_eq!(check(&program).all(), []);
         assert_eq!(program.inventory().nodes().count(), 1);
+        for (module, text) in readmes(program.modules()) {
+            let readme = std::fs::read_to_string(directory.join("modules").join(&*module).join(README));
+            assert_eq!(readme.unwrap(), text, "`docs --check` has something to say of {module}");
+        }
         let mut paths: Vec<_> =
             FILES.iter().map(|(path, _)| path).chain(STANDARD.iter().map(|(path, _)| path)).collect();
         paths.sort();

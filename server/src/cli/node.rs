@@ -181,7 +181,7 @@ fn print_reports(reports: &[ReportView]) {
         let counts = &report.counts;
         let by = match (report.mode, report.source) {
             (Mode::Audit, _) => "audit",
-            (Mode::Enforce, Source::Cache) => "cache",
+            (Mode::Enforce, Source::Cache) if report.commit.is_some() => "cache",
             (Mode::Enforce, _) => "",
         };
         let numbers = [

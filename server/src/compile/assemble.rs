@@ -64,6 +64,12 @@ fn policies_of_all(policies: &Policies, declared: &Declared<'_>) -> Vec<Policy> 
     declared.resources.iter().map(of).collect()
 }
 
+/// The code of a policy of something that the catalog does not have.
+pub const IDLE_POLICY: &str = "idle-policy";
+
+/// What such a warning says of the one node.
+pub const NOT_HERE: &str = "which this node does not have";
+
 /// Policies of something that the catalog does not have.
 pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec<Diagnostic> {
     let idle = |subject: &Subject| match subject {
@@ -72,10 +78,10 @@ pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec
     };
     let warning = |(subject, _, origin): (&Subject, Policy, &Arc<Origin>)| {
         let reference = idle(subject)?;
-        let message = format!("a policy is for `{reference}`, which this node does not have");
+        let message = format!("a policy is for `{reference}`, {NOT_HERE}");
         let of_type = declared.references().filter(|other| other.type_name == reference.type_name);
         let titles: Vec<&str> = of_type.map(|other| &*other.title).collect();
-        let problem = Diagnostic::warning("idle-policy", message, Origin::clone(origin));
+        let problem = Diagnostic::warning(IDLE_POLICY, message, Origin::clone(origin));
         Some(problem.did_you_mean(&reference.title, titles))
     };
     policies.subjects().filter_map(warning).collect()

@@ -250,7 +250,13 @@ impl<'d, 'a> Edges<'d, 'a> {
         let message = format!("`{target}` is declared nowhere for this node");
         let names: Vec<String> = self.declared.references().map(ToString::to_string).collect();
         let of_type = names.iter().filter(|name| name.starts_with(&format!("{}[", target.type_name)));
-        let near = nearest(&target.to_string(), of_type.map(String::as_str))
+        // `nginx.service` is the unit of what is declared as `nginx`
+        let stem = target.title.rsplit_once('.').map(|(stem, _)| format!("{}[{stem}]", target.type_name));
+        let near = names
+            .iter()
+            .find(|name| stem.as_ref() == Some(name))
+            .map(String::as_str)
+            .or_else(|| nearest(&target.to_string(), of_type.map(String::as_str)))
             .or_else(|| nearest(&target.to_string(), names.iter().map(String::as_str)));
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),

@@ -134,6 +134,9 @@ impl<'a> Pass<'a> {
         for misfit in misfits {
             let texts = |file: &str| self.program.snapshot.text(file);
             let problem = misfit.diagnostic(&subject, Some(fallback), &texts);
+            if self.has_problem_at(problem.origin.as_ref()) {
+                continue; // such as a number beyond 64 bits, in whose place stands another
+            }
             let elsewhere = problem.origin.as_ref() != Some(&*parameter.origin);
             self.report(match elsewhere {
                 true => problem.related(

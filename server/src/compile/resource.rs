@@ -10,9 +10,11 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
 use holdfast_catalog::synonym;
-use holdfast_catalog::value::{Kind, Value};
+use holdfast_catalog::value::{Kind, Map, Value};
 
+use crate::language::formula::Formula;
 use crate::language::manifest::{Binding, Block};
+use crate::language::name::is_name;
 
 use super::attribute::{Written, layered};
 use super::class::Walk;
@@ -57,12 +59,24 @@ impl Turns {
         };
         let message = format!("`{}[{title}]` is made of several elements of `for_each`", block.type_name);
         let place = block.title.as_ref().map_or(&block.origin, |title| &title.origin);
-        pass.report(
-            Diagnostic::error("one-of-many", message, Origin::clone(place))
-                .label("the same title for each of them")
-                .help(format!("give each a title of its own: title = \"${{{element}}}\"")),
-        );
+        let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
+        let (label, help) = match names_each(title) {
+            true => (
+                "two elements give the same",
+                "let the title hold what the elements differ in, or take one of them out".to_owned(),
+            ),
+            false => (
+                "the same title for each of them",
+                format!("give each a title of its own: title = \"${{{element}}}\""),
+            ),
+        };
+        pass.report(Diagnostic::error("one-of-many", message, Origin::clone(place)).label(label).help(help));
     }
+}
+
+/// Whether a title is made of the element already.
+fn names_each(title: &Formula) -> bool {
+    title.unknown(&Map::new()).iter().any(|fault| fault.message.ends_with("`each`"))
 }
 
 impl<'a> Walk<'_, 'a> {
@@ -280,8 +294,14 @@ impl Frame<'_, '_> {
             Kind::Sensitive(_) => secret("when", &when.origin),
             _ => {
                 let message = format!("`when` is {}, not true or false", described(&value));
-                Diagnostic::error("wrong-kind", message, Origin::clone(&when.origin))
-                    .help("compare it with something: \"${… == …}\"")
+                let help = match (&when.value, &value.kind) {
+                    (Formula::Constant(_), Kind::String(text)) if matches!(&**text, "true" | "false") => {
+                        "true and false stand without quotes"
+                    }
+                    (Formula::Constant(_), Kind::String(_)) => "an expression stands in `${…}`: \"${…}\"",
+                    _ => "compare it with something: \"${… == …}\"",
+                };
+                Diagnostic::error("wrong-kind", message, Origin::clone(&when.origin)).help(help)
             }
         };
         self.pass.report(problem);
@@ -307,8 +327,13 @@ impl Frame<'_, '_> {
             Kind::Sensitive(_) => secret("for_each", &for_each.origin),
             _ => {
                 let message = format!("`for_each` is {}, not a list or a map", described(&value));
-                Diagnostic::error("wrong-kind", message, Origin::clone(&for_each.origin))
-                    .help("for one entry, write a list of one: \"${[…]}\"")
+                let help = match (&for_each.value, &value.kind) {
+                    (Formula::Constant(_), Kind::String(text)) if is_name(text.trim_start_matches('$')) => {
+                        format!("did you mean \"${{{}}}\"?", text.trim_start_matches('$'))
+                    }
+                    _ => "for one entry, write a list of one: \"${[…]}\"".to_owned(),
+                };
+                Diagnostic::error("wrong-kind", message, Origin::clone(&for_each.origin)).help(help)
             }
         };
         self.pass.report(problem);

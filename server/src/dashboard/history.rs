@@ -108,13 +108,14 @@ fn words(report: &ReportRow) -> String {
     let mut words = match said.is_empty() {
         _ if !report.took_place() => "no run".to_owned(),
         true if counts.off > 0 && counts.off == counts.total => "all switched off".to_owned(),
+        true if counts.total == 0 => "nothing is managed".to_owned(),
         true => "nothing to do".to_owned(),
         false => said.join(", "),
     };
     if report.mode == Mode::Audit {
         words.push_str(" (audit)");
     }
-    if report.source == Source::Cache {
+    if report.source == Source::Cache && report.commit.is_some() {
         words.push_str(" (from the cache)");
     }
     words

@@ -5,6 +5,7 @@ use askama::Template;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Cause, Status as EventStatus};
 use holdfast_catalog::state::State;
+use holdfast_catalog::value::{Kind, Value};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -275,7 +276,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
         generation: Some(node.generation),
         added: Some(When::seen(node.added_at, now)),
         in_force: in_force(asked, node.runs_on.as_deref()).await?,
-        due: node.seen_at.map(|seen| When::seen(due(asked, &node.certname, seen), now)),
+        due: member.seen().map(|seen| When::seen(due(asked, &node.certname, seen), now)),
         looked_at: looked_at.filter(|commit| node.runs_on.as_ref() != Some(commit)).map(Commit::from),
         compile_errors: compile_errors(asked, &node, &member).await?,
         run_error: reports
@@ -381,30 +382,54 @@ async fn in_force(asked: &Asked, runs_on: Option<&str>) -> Result<Option<Commit>
 }
 
 async fn facts(asked: &Asked, node: crate::store::node::NodeId) -> Result<Option<Facts>, Error> {
+    // They may be large, and how large is known when they are read.
+    let _turn = asked.state.reading.turn(asked.user.id).await?;
     let Some(row) = asked.state.store.facts(node).await? else { return Ok(None) };
-    let mut all = Vec::new();
-    leaves(String::new(), &serde_json::to_value(row.facts.value()).unwrap_or_default(), &mut all);
-    let count = all.len();
-    let cost = |fact: &Fact| size::cost(fact.path.raw()) + size::cost(fact.value.raw()) + FACT_ROW;
-    let facts = size::fitting(all, FACTS, cost);
-    let more = count - facts.len();
-    Ok(Some(Facts { received: When::seen(row.received_at, asked.now), facts, more }))
+    let received = When::seen(row.received_at, asked.now);
+    // Off the threads that answer: a machine may have megabytes of them.
+    let listed = web::block(move || {
+        let mut listed = Listed::default();
+        listed.leaves("", row.facts.value());
+        listed
+    });
+    let Listed { facts, more, .. } = listed.await.map_err(|_| Error::Busy)?;
+    Ok(Some(Facts { received, facts, more }))
 }
 
-/// The facts below a path, flat.
-fn leaves(path: String, value: &serde_json::Value, into: &mut Vec<Fact>) {
-    use serde_json::Value;
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            map.iter().for_each(|(name, value)| leaves(below(name), value, into));
+/// Facts of a page: those that fit are made ready, and the rest is counted.
+#[derive(Default)]
+struct Listed {
+    facts: Vec<Fact>,
+    taken: usize,
+    more: usize,
+}
+
+impl Listed {
+    /// Takes the facts below a path, flat.
+    fn leaves(&mut self, path: &str, value: &Value) {
+        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        match &value.kind {
+            Kind::Map(map) if !map.is_empty() => {
+                map.iter().for_each(|(name, value)| self.leaves(&below(name), value));
+            }
+            Kind::List(list) if list.iter().any(|item| matches!(item.kind, Kind::Map(_) | Kind::List(_))) => {
+                list.iter()
+                    .enumerate()
+                    .for_each(|(index, value)| self.leaves(&below(&index.to_string()), value));
+            }
+            _ if self.more > 0 => self.more += 1,
+            _ => self.take(path, value),
         }
-        Value::Array(list) if list.iter().any(|item| item.is_object() || item.is_array()) => {
-            list.iter().enumerate().for_each(|(index, value)| leaves(below(&index.to_string()), value, into));
-        }
-        value => {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            into.push(Fact { path: Shown::from(path).short(FACT), value: Shown::from(text).short(FACT) });
+    }
+
+    fn take(&mut self, path: &str, value: &Value) {
+        let json = || serde_json::to_string(value).unwrap_or_default();
+        let text = if let Kind::String(text) = &value.kind { text.to_string() } else { json() };
+        let fact = Fact { path: Shown::from(path).short(FACT), value: Shown::from(text).short(FACT) };
+        self.taken += size::cost(fact.path.raw()) + size::cost(fact.value.raw()) + FACT_ROW;
+        match self.taken > FACTS && !self.facts.is_empty() {
+            true => self.more = 1,
+            false => self.facts.push(fact),
         }
     }
 }
@@ -413,4 +438,19 @@ fn leaves(path: String, value: &serde_json::Value, into: &mut Vec<Fact>) {
 pub async fn show(asked: Asked, node: web::Path<String>) -> HttpResponse {
     let view = view(&asked, &node).await;
     asked.answer(view).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a28_of_very_many_facts_those_that_fit_are_made_ready_and_the_rest_is_counted() {
+        let fact = |number: usize| (format!("fact{number:05}"), serde_json::Value::from("x".repeat(180)));
+        let many: serde_json::Map<_, _> = (0..19_000).map(fact).collect();
+        let mut listed = Listed::default();
+        listed.leaves("", &Value::from_json(&many.into()));
+        assert_eq!(listed.facts.len() + listed.more, 19_000);
+        assert!(listed.taken < FACTS + 2 * FACT + FACT_ROW, "{}", listed.taken);
+    }
 }

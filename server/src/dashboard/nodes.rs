@@ -133,6 +133,7 @@ fn last_words(run: &LastRun) -> String {
         nothing if nothing.is_empty() && counts.off > 0 && counts.off == counts.total => {
             "all switched off".to_owned()
         }
+        nothing if nothing.is_empty() && counts.total == 0 => "nothing is managed".to_owned(),
         nothing if nothing.is_empty() => "nothing to do".to_owned(),
         said => said,
     }

@@ -270,8 +270,9 @@ impl Report {
         self.mode == Mode::Audit
     }
 
+    /// Whether it went by the cache: one that had no catalog at all went by nothing.
     fn is_cached(&self) -> bool {
-        self.source == Source::Cache
+        self.source == Source::Cache && self.commit.is_some()
     }
 
     fn is_file(&self) -> bool {

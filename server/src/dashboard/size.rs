@@ -1,6 +1,8 @@
 //! How large a page becomes: below 100 kB, whatever others write. Each text of others has a share of its page and is cut
 //! there, and lists end where theirs is used up. Cut in lists, a text is whole in what the list leads to.
 
+use holdfast_catalog::harmless;
+
 use super::count::counted;
 
 /// The most that a page may be, in bytes before compression. What is cut is cut so that all of a page adds up to less.
@@ -17,7 +19,7 @@ fn cost_of(c: char) -> usize {
         '<' | '>' | '&' | '"' | '\'' => "&#60;".len(),
         '\n' | '\t' | '\\' => "\\n".len(),
         ' '..='~' => 1,
-        c if c.is_alphanumeric() => c.len_utf8(),
+        c if c.is_alphanumeric() && !harmless::steers(c) => c.len_utf8(),
         _ => "\\u{10ffff}".len(),
     }
 }

@@ -19,13 +19,24 @@ pub struct Alarm(Mutex<HashMap<&'static str, HashMap<String, Timestamp>>>);
 impl Alarm {
     /// Whether this alarm is to be sounded now; if so, it counts as sounded.
     pub fn is_due(&self, action: &'static str, object: &str, now: Timestamp) -> bool {
+        self.is_due_after(QUIET, action, object, now)
+    }
+
+    /// The same of one that covers another time: each action has its own.
+    pub fn is_due_after(
+        &self,
+        quiet: SignedDuration,
+        action: &'static str,
+        object: &str,
+        now: Timestamp,
+    ) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let sounded = all.entry(action).or_default();
-        if sounded.get(object).is_some_and(|last| now.duration_since(*last) < QUIET) {
+        if sounded.get(object).is_some_and(|last| now.duration_since(*last) < quiet) {
             return false;
         }
         if sounded.len() >= MOST {
-            sounded.retain(|_, last| now.duration_since(*last) < QUIET);
+            sounded.retain(|_, last| now.duration_since(*last) < quiet);
         }
         let due = sounded.len() < MOST;
         if due {

@@ -3,6 +3,7 @@
 //! It knows nothing of manifests, data or the inventory: those read the tree. Syntax errors are recovered from, so
 //! that one reading shows them all.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -214,6 +215,20 @@ impl Item {
         if let Content::Scalar(Kind::Bool(b)) = self.content { Some(b) } else { None }
     }
 
+    /// Whether something in it could not be read as it is written, such as a number beyond 64 bits, of which these are the
+    /// places: what else could be said of the value would be said of another.
+    pub fn holds_unread(&self, unread: &Unread) -> bool {
+        !unread.0.is_empty()
+            && (unread.0.contains(&*self.origin)
+                || match &self.content {
+                    Content::Scalar(_) => false,
+                    Content::List(items) => items.iter().any(|item| item.holds_unread(unread)),
+                    Content::Table(table, _) => {
+                        table.entries.iter().any(|entry| entry.item.holds_unread(unread))
+                    }
+                })
+    }
+
     /// The noun of its kind, for error texts.
     pub fn noun(&self) -> &'static str {
         match &self.content {
@@ -230,6 +245,17 @@ impl Item {
     pub fn not(&self, name: &str, wanted: &str) -> Diagnostic {
         let message = format!("`{name}` is {}, not {wanted}", self.noun());
         Diagnostic::error("wrong-kind", message, Origin::clone(&self.origin)).label(format!("not {wanted}"))
+    }
+}
+
+/// The places of values that a document could not read as they are written.
+#[derive(Debug, Default)]
+pub struct Unread(HashSet<Origin>);
+
+impl Unread {
+    /// Those that the problems of a document are about.
+    pub fn of(problems: &[Diagnostic]) -> Self {
+        Self(problems.iter().filter_map(|problem| problem.origin.clone()).collect())
     }
 }
 

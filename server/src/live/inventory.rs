@@ -2,13 +2,14 @@
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
+use jiff::Timestamp;
 
 use super::{InForce, Live, Mended, slot};
 use crate::check::Checked;
 use crate::compile::Program;
 use crate::fleet::{Function, Inventory, Since};
 use crate::store::fleet::{DISPLACED, KeptBack, NOT_IN_INVENTORY};
-use crate::store::node::{NodeRow, Place};
+use crate::store::node::{NodeId, NodeRow, Place};
 
 impl Inventory for Live {
     fn function(&self, node: &Certname, place: &Place) -> Option<Function> {
@@ -37,6 +38,10 @@ impl Inventory for Live {
 
     fn environment(&self) -> &str {
         self.environment()
+    }
+
+    fn heard(&self, node: NodeId) -> Option<Timestamp> {
+        self.seen.of(node)
     }
 
     fn broken(&self, node: &NodeRow) -> Option<KeptBack> {

@@ -1,4 +1,5 @@
-//! When nodes were last seen, collected in memory: an unchanged poll must not cost a write.
+//! When nodes were last seen, collected in memory: an unchanged poll must not cost a write. What is not written down yet, or
+//! cannot be, is known here all the same: a server whose disk is full still hears its machines.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -17,16 +18,23 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node, now);
     }
 
-    /// Puts back what could not be written, beside what came meanwhile.
-    fn put_back(&self, seen: Vec<(NodeId, Timestamp)>) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (node, at) in seen {
-            noted.entry(node).and_modify(|now| *now = at.max(*now)).or_insert(at);
-        }
+    /// When a node was last seen, where that is not written down yet.
+    pub fn of(&self, node: NodeId) -> Option<Timestamp> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&node).copied()
     }
 
-    fn take(&self) -> Vec<(NodeId, Timestamp)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+    fn all(&self) -> Vec<(NodeId, Timestamp)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|(node, at)| (*node, *at)).collect()
+    }
+
+    /// Forgets what is written down, but for what came meanwhile.
+    fn forget(&self, written: &[(NodeId, Timestamp)]) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (node, at) in written {
+            if noted.get(node) == Some(at) {
+                noted.remove(node);
+            }
+        }
     }
 }
 
@@ -38,12 +46,13 @@ impl Live {
 
     /// Writes down what was seen.
     pub async fn write_seen(&self) {
-        let seen = self.seen.take();
-        if !seen.is_empty()
-            && let Err(error) = self.store.nodes_seen(seen.clone()).await
-        {
-            self.seen.put_back(seen);
-            tracing::error!(%error, "cannot note when nodes were last seen");
+        let seen = self.seen.all();
+        if seen.is_empty() {
+            return;
+        }
+        match self.store.nodes_seen(seen.clone()).await {
+            Ok(()) => self.seen.forget(&seen),
+            Err(error) => tracing::error!(%error, "cannot note when nodes were last seen"),
         }
     }
 }
@@ -53,6 +62,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fleet::Inventory as _;
     use crate::identity::token::Key;
     use crate::store::Store;
 
@@ -73,9 +83,13 @@ mod tests {
         live.see(node, at);
         std::fs::rename(&file, directory.path().join("aside")).unwrap();
         live.write_seen().await;
-        assert_eq!(live.seen.take(), [(node, at)], "it waits for a store that can write");
-        live.see(node, at + Duration::from_secs(9));
-        live.seen.put_back(vec![(node, at)]);
-        assert_eq!(live.seen.take(), [(node, at + Duration::from_secs(9))], "the later one holds");
+        assert_eq!(live.seen.all(), [(node, at)], "it waits for a store that can write");
+        assert_eq!(live.heard(node), Some(at), "and is known meanwhile");
+        let later = at + Duration::from_secs(9);
+        live.see(node, later);
+        live.seen.forget(&[(node, at)]);
+        assert_eq!(live.seen.all(), [(node, later)], "what came meanwhile stays");
+        live.seen.forget(&[(node, later)]);
+        assert_eq!(live.heard(node), None);
     }
 }

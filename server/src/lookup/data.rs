@@ -266,7 +266,7 @@ impl Data {
             let level = self.settings.levels.iter().position(leads)?;
             Some(self.file(level, path, content))
         });
-        let keys = files.flat_map(|file| file.values.keys().cloned().collect::<Vec<_>>());
+        let keys = files.flat_map(|file| file.origins.keys().cloned().collect::<Vec<_>>());
         keys.filter(|key| self.keys.contains_key(key)).collect()
     }
 

@@ -9,7 +9,7 @@ use holdfast_catalog::origin::Origin;
 use super::hierarchy::{Level, Writer};
 use super::keys::Keys;
 use super::policy::{self, FilePolicies};
-use crate::language::document::{Document, Entry, Table, unknown_key};
+use crate::language::document::{Document, Entry, Table, Unread, unknown_key};
 use crate::language::formula::Formula;
 use crate::language::manifest::{Manifest, ManifestKind, Parameter};
 use crate::language::name::is_segment;
@@ -44,6 +44,7 @@ impl DataFile {
     pub(super) fn read(path: &Arc<str>, content: &File, level: &Level, known: Known<'_>) -> Self {
         let mut problems = Problems::default();
         let (document, found) = Document::parse(path, content.bytes(), Some(&level.name));
+        let unread = Unread::of(&found);
         problems.extend(found);
         problems.extend(content.refusal().map(|reason| over_limit(path, reason, Some(level.name.clone()))));
         let file = Self {
@@ -54,7 +55,7 @@ impl DataFile {
             problems: Vec::new(),
         };
         let broken = problems.holds("syntax");
-        let mut reading = Reading { file, problems, known, writer: level.writer };
+        let mut reading = Reading { file, problems, unread, known, writer: level.writer };
         if broken {
             // what else seems wrong with it follows from that
             return Self { problems: reading.problems.into_list(), ..reading.file };
@@ -69,6 +70,7 @@ impl DataFile {
 struct Reading<'a> {
     file: DataFile,
     problems: Problems,
+    unread: Unread,
     known: Known<'a>,
     writer: Writer,
 }
@@ -121,10 +123,13 @@ impl Reading<'_> {
     }
 
     fn value(&mut self, key: Arc<str>, entry: &Entry) {
+        self.file.origins.insert(key.clone(), entry.item.origin.clone());
+        if entry.item.holds_unread(&self.unread) {
+            return; // it is told, and nobody reads a file with problems
+        }
         match Formula::of_item(&entry.item) {
             Ok(formula) => {
                 self.restrict(&formula);
-                self.file.origins.insert(key.clone(), entry.item.origin.clone());
                 self.file.values.insert(key, formula);
             }
             Err(faults) => {

@@ -3,11 +3,14 @@
 
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::git::revision::tag_of_that_name;
 use super::{GitRepository, RepoError};
@@ -21,6 +24,17 @@ const LIMIT: u64 = 64 * 1024;
 
 /// How long one fetch may take.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long what git said is waited for when it has ended: another, such as a helper that stays for credentials, may hold its
+/// error output open.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// So much of it is kept, in bytes.
+const SAID: usize = 4096;
+
+/// How git calls ssh: it asks for nothing, and a remote that takes a connection and says nothing is given up.
+const SSH: &str =
+    "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4";
 
 /// A remote repository and where its mirror lies.
 #[derive(Debug, Clone)]
@@ -115,6 +129,16 @@ impl Mirror {
     /// # Errors
     /// There is no `git`, or it fails, or takes too long; the remote has no such branch.
     pub fn fetch(&self) -> Result<(), RepoError> {
+        let is_first = !self.path.exists();
+        self.fetch_into().inspect_err(|_| {
+            if is_first {
+                // A mistyped URL leaves nothing behind.
+                let _left = remove(&self.path);
+            }
+        })
+    }
+
+    fn fetch_into(&self) -> Result<(), RepoError> {
         if !self.path.join("HEAD").exists() {
             self.init()?;
         }
@@ -172,16 +196,21 @@ impl Mirror {
     fn git(&self, command: &mut Command) -> Result<(), RepoError> {
         let child = command
             .env("GIT_TERMINAL_PROMPT", "0")
-            .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+            .env("GIT_SSH_COMMAND", SSH)
+            // A byte a second is what a server that prepares an answer sends to be known to live.
+            .env("GIT_HTTP_LOW_SPEED_LIMIT", "1")
+            .env("GIT_HTTP_LOW_SPEED_TIME", "60")
             // no transport that runs a command of the url's
             .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh")
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            // Its ssh is of its group, and ends with it.
+            .process_group(0)
             .spawn();
         match child {
-            Ok(mut child) => wait(&mut child).map_err(|reason| self.failed(&reason)),
+            Ok(mut child) => wait(&mut child, PATIENCE).map_err(|reason| self.failed(&reason)),
             Err(error) => Err(self.failed(&format!("cannot run `git`: {error}; install it"))),
         }
     }
@@ -200,30 +229,51 @@ fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn wait(child: &mut Child) -> Result<(), String> {
-    // git closes its error output when it ends, so reading it cannot block longer than the child lives
-    let errors = child.stderr.take().map(|mut pipe| {
+fn wait(child: &mut Child, patience: Duration) -> Result<(), String> {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let (ended, end) = mpsc::channel();
+    if let Some(pipe) = child.stderr.take() {
+        let said = said.clone();
         std::thread::spawn(move || {
-            let mut text = Vec::new();
-            let read = pipe.by_ref().take(4096).read_to_end(&mut text);
-            let _rest = std::io::copy(&mut pipe, &mut std::io::sink());
-            read.map(|_| String::from_utf8_lossy(&text).trim().to_owned()).unwrap_or_default()
-        })
-    });
-    let deadline = Instant::now() + PATIENCE;
+            listen(pipe, &said);
+            let _nobody_waits = ended.send(());
+        });
+    }
+    let deadline = Instant::now() + patience;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
             Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
             Ok(None) => {
-                let _ended = child.kill().and_then(|()| child.wait());
-                return Err(format!("git took longer than {} seconds", PATIENCE.as_secs()));
+                end_group(child);
+                return Err(format!("git took longer than {} seconds", patience.as_secs()));
             }
             Err(error) => return Err(error.to_string()),
         }
     };
-    let text = errors.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    let _all_or_what_came = end.recv_timeout(LAST_WORDS);
+    let text =
+        String::from_utf8_lossy(&said.lock().unwrap_or_else(PoisonError::into_inner)).trim().to_owned();
     if status.success() { Ok(()) } else { Err(if text.is_empty() { status.to_string() } else { text }) }
+}
+
+/// Takes down the beginning of what is said, and reads to the end: else whoever says more would wait.
+fn listen(mut pipe: ChildStderr, said: &Mutex<Vec<u8>>) {
+    let mut part = [0; 1024];
+    while let Ok(length @ 1..) = pipe.read(&mut part) {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = SAID.saturating_sub(said.len()).min(length);
+        said.extend_from_slice(part.get(..room).unwrap_or_default());
+    }
+}
+
+/// Ends git with all that it has started: its ssh would hold the connection for as long as the remote does.
+fn end_group(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(group) = group {
+        let _ended = kill_process_group(group, Signal::KILL);
+    }
+    let _ended = child.kill().and_then(|()| child.wait());
 }
 
 fn has_password(url: &str) -> bool {
@@ -259,6 +309,40 @@ mod tests {
         for path in ["/srv/x.git", "./a:b", "ext::sh -c id", "-x"] {
             assert!(!Mirror::is_url(path), "{path}");
         }
+    }
+
+    fn group(script: &str) -> Child {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        shell.process_group(0).spawn().unwrap()
+    }
+
+    #[test]
+    fn what_git_started_ends_with_it_and_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        let started = |script: &str| group(&script.replace("FILE", &file.display().to_string()));
+        let mut hangs = started("sleep 600 & echo $! >FILE.new; mv FILE.new FILE; wait");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !file.exists() {
+            assert!(Instant::now() < deadline, "it did not start");
+            std::thread::yield_now();
+        }
+        let error = wait(&mut hangs, Duration::from_millis(50)).unwrap_err();
+        assert!(error.contains("took longer than"), "{error}");
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(&file).unwrap().trim());
+        let is_gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_gone() {
+            assert!(Instant::now() < deadline, "its child lives on");
+            std::thread::yield_now();
+        }
+        // Whoever stays and holds the output holds up nobody.
+        let mut leaves = started("sleep 600 & echo no such thing >&2; exit 3");
+        let before = Instant::now();
+        assert_eq!(wait(&mut leaves, Duration::from_secs(60)).unwrap_err(), "no such thing");
+        assert!(before.elapsed() < Duration::from_secs(30));
+        end_group(&mut leaves);
     }
 
     #[test]

@@ -253,5 +253,26 @@ mod tests {
         let error = super::super::Server::start(mistyped).await.err().expect("there is no such branch");
         assert!(error.to_string().contains("mian"), "{error}");
         assert!(!data.join("ca").exists() && !data.join("server.db").exists());
+        // What is there and something else, or a mount that is missing.
+        let (empty, part) = (directory.path().join("empty"), scratch.path().join("inventory"));
+        std::fs::create_dir(&empty).unwrap();
+        for repo in [&empty, &part] {
+            let repo = repo.display().to_string();
+            let config = crate::config::Config { repo, data_dir: data.clone(), ..Default::default() };
+            let error = super::super::Server::start(config).await.err().expect("it is no control repository");
+            assert!(error.to_string().contains("is no control repository"), "{error}");
+            assert!(!data.join("ca").exists() && !data.join("server.db").exists());
+        }
+        let url = format!("file://{}", directory.path().join("nowhere").display());
+        let config = crate::config::Config { repo: url, data_dir: data.clone(), ..Default::default() };
+        assert!(super::super::Server::start(config).await.is_err());
+        assert!(!data.join("mirror").exists(), "nothing was fetched into it");
+        let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let listen = taken.local_addr().unwrap();
+        let repo = scratch.path().display().to_string();
+        let config = crate::config::Config { repo, listen, data_dir: data.clone(), ..Default::default() };
+        let error = super::super::Server::start(config).await.err().expect("the address is taken");
+        assert!(error.to_string().contains("cannot listen on"), "{error}");
+        assert!(!data.join("ca").exists() && !data.join("server.db").exists());
     }
 }

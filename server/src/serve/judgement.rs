@@ -323,6 +323,18 @@ async fn what_a_commit_mended_is_pending_until_the_machine_polls_and_no_reason_i
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;
     assert_eq!(state, State::Broken, "{reason}");
     assert_eq!(reason.matches(&broken[..10]).count(), 1, "{reason}");
+    let notes = "; the last good catalog goes on; the certificate could not be renewed: no answer";
+    let report = Report {
+        run: uuid::Uuid::from_u128(77),
+        ..went_by_the_cache(format!("the server refused (broken): {}{notes}", refusal.message))
+    };
+    assert!(web.post(path::REPORTS).json(&report).send().await.unwrap().status().is_success());
+    let (state, reason) = state_of(&fixture, "web1.acme.example").await;
+    assert_eq!((state, reason.matches(&broken[..10]).count()), (State::Broken, 1), "{reason}");
+    assert!(
+        reason.contains("; the last run said: the certificate could not be renewed: no answer"),
+        "{reason}"
+    );
     let (mended, _) = fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
     // A later commit has mended nothing.
     fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
@@ -330,6 +342,7 @@ async fn what_a_commit_mended_is_pending_until_the_machine_polls_and_no_reason_i
     assert_eq!(state, State::Pending, "{reason}");
     let words = format!("mended by commit {}; its next poll is due in ", &mended[..10]);
     assert!(reason.starts_with(&words) && !reason.contains(&broken[..10]), "{reason}");
+    assert!(reason.contains("the certificate could not be renewed"), "{reason}");
     web.poll("{}", Some(has.id)).await.unwrap();
     assert!(!state_of(&fixture, "web1.acme.example").await.1.contains("mended by"));
 }
@@ -341,12 +354,6 @@ async fn a_tree_without_an_inventory_is_never_in_force_however_it_comes() {
     let nothing = Snapshot::of_files(Vec::<(&str, &[u8])>::new());
     assert_eq!(fixture.server.live.take(nothing).await, CommitStatus::Broken);
     assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
-    // a mount that is missing at the first start
-    let empty = Fixture::with(|config| {
-        config.repo = config.data_dir.with_file_name("empty").display().to_string();
-        std::fs::create_dir(&config.repo).unwrap();
-    });
-    assert!(empty.await.server.live.in_force().is_none());
 }
 
 #[actix_web::test]

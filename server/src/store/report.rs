@@ -217,6 +217,7 @@ fn note_at_node(
     let counts = &report.counts;
     // A report may have waited for the server: what it says happened then.
     let ended = millis(ended(report).min(now));
+    // one without a catalog did not take place, which counts as a failure
     let at = |count: u32| (count > 0).then_some(ended);
     let runs_on = report.commit.as_ref().filter(|_| report.mode == Mode::Enforce);
     connection
@@ -233,7 +234,7 @@ fn note_at_node(
             runs_on,
             at(counts.corrective),
             at(counts.changed.saturating_sub(counts.corrective)),
-            at(counts.failed),
+            at(counts.failed + u32::from(report.commit.is_none())),
             kept::weight(packed.unpacked)
         ])?;
     Ok(())

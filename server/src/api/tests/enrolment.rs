@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use holdfast_catalog::state::State;
 use holdfast_catalog::wire::path;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::admin::{Answer, Request};
@@ -187,6 +190,13 @@ async fn a20_the_first_use_of_a_new_certificate_ends_the_old_one() {
     fixture.server.live.write_seen().await;
     let (is, why) = state().await;
     assert!(is != State::KeptBack && !why.contains("replaced"), "{is:?} {why}");
+    // Shown again, it is no less news than the first time.
+    let der = CertificateDer::from_pem_slice(old.certificate.certificate.as_bytes()).unwrap();
+    let peer = tls::peer(&der, "203.0.113.9".to_owned()).unwrap();
+    let later = Timestamp::now() + SignedDuration::from_mins(5);
+    assert!(fixture.server.identity.admit(&peer, later).await.is_err());
+    let (is, why) = state().await;
+    assert!(is == State::KeptBack && why.contains("that was replaced was shown"), "{is:?} {why}");
 }
 
 #[actix_web::test]

@@ -39,6 +39,16 @@ fn a_check_says_what_the_server_does_with_the_commit() {
     assert!(uncounted(&wrong).contains("are not counted") && !wrong.depends_on_the_one_before());
 }
 
+#[test]
+fn a_check_counts_the_nodes_that_it_compiled() {
+    let of = |files: &[(&str, &str)]| compiled(&checked(files), 1);
+    assert_eq!(of(&[]), "1 of 1 nodes compile");
+    assert_eq!(of(&[(ACME, "[profile.web]\nport = 0\n")]), "0 of 1 nodes compile");
+    assert_eq!(of(&[("facts/web1.acme.example.json", "{")]), "0 of 1 nodes compile");
+    let nothing = check(&Program::new(&Snapshot::of_files(Vec::<(&str, &[u8])>::new()), None));
+    assert_eq!(compiled(&nothing, 0), "no node was compiled");
+}
+
 /// Writes files of a work tree, and removes those without a text.
 fn write(scratch: &Scratch, files: &[(&str, &str)]) {
     for (path, text) in files {

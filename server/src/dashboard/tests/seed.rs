@@ -72,6 +72,10 @@ impl Inventory for Double {
         "main"
     }
 
+    fn heard(&self, _: NodeId) -> Option<Timestamp> {
+        None
+    }
+
     fn broken(&self, node: &NodeRow) -> Option<KeptBack> {
         let (commit, problems) = self.problems_of(node)?;
         Some(KeptBack::of(&commit, &problems))

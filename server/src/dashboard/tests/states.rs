@@ -1,6 +1,6 @@
 //! What pages, lists and numbers say of nodes: what needs attention, what runs where, and when all is calm.
 
-use holdfast_catalog::report::{Mode, Report};
+use holdfast_catalog::report::{Counts, Mode, Report, Source};
 use jiff::Timestamp;
 
 use super::*;
@@ -221,4 +221,32 @@ async fn metrics_count_all_nodes_and_name_none() {
     assert!(text.contains("holdfast_nodes{state=\"failed\"} 1\n"), "{text}");
     assert!(text.contains("holdfast_commits_broken 1\n"), "{text}");
     assert!(!text.contains("acme") && !text.contains("script"), "{text}");
+}
+
+#[actix_web::test]
+async fn a_run_that_had_no_catalog_is_by_none_and_counts_as_failed() {
+    let seeded = empty();
+    seeded.user("ana", "everything").await;
+    let node = seeded.enrolled("web1.acme.example", "alpinhost/acme").await;
+    let ran = seeded.ran(seeded.ago(5), Vec::new(), Mode::Enforce);
+    let report = Report {
+        commit: None,
+        source: Source::Cache,
+        counts: Counts::default(),
+        error: Some("there is no catalog to enforce yet".to_owned()),
+        ..ran.clone()
+    };
+    seeded.store.put_report(node, report, seeded.ago(5)).await.unwrap();
+    let id = seeded.store.node_by_id(node).await.unwrap().unwrap().report.unwrap();
+    let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
+    assert!(page.contains("no run") && !page.contains("from the cache"), "{page}");
+    let page = see(&seeded, "ana", &format!("/reports/{id}")).await.body;
+    assert!(page.contains("no catalog to enforce") && !page.contains("last good catalog"), "{page}");
+    let failed = see(&seeded, "ana", "/nodes?did=failed&within=hour").await.body;
+    assert!(failed.contains("web1.acme.example"), "{failed}");
+    // One that manages nothing took place.
+    let nothing = Report { run: uuid::Uuid::now_v7(), counts: Counts::default(), ..ran };
+    seeded.store.put_report(node, nothing, seeded.ago(4)).await.unwrap();
+    let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
+    assert!(page.contains("nothing is managed"), "{page}");
 }

@@ -93,15 +93,19 @@ impl<'a> Places<'a> {
     pub(super) fn syntax_error(&self, error: &toml::de::Error) -> Diagnostic {
         let span = error.span().unwrap_or(0..0);
         let origin = self.origin(span.clone());
-        let diagnostic = Diagnostic::error("syntax", error.message(), Origin::clone(&origin));
-        let first = self.first_of(error.message(), &origin);
+        let message = match error.message() {
+            said if said.starts_with("missing escaped value") => traps::NO_ESCAPE,
+            said => said,
+        };
+        let diagnostic = Diagnostic::error("syntax", message, Origin::clone(&origin));
+        let first = self.first_of(message, &origin);
         let diagnostic = match first {
             Some(first) => diagnostic.related(Origin::clone(&first), "first here"),
             None => diagnostic,
         };
         let line = self.line_of(&origin);
         let quoting = Quoting::of(self.file, self.level, line);
-        match traps::cure(error.message(), line, self.text.get(span).unwrap_or_default(), quoting) {
+        match traps::cure(message, line, self.text.get(span).unwrap_or_default(), quoting) {
             Some(cure) => diagnostic.help(cure),
             None => diagnostic,
         }

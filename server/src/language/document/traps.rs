@@ -35,6 +35,11 @@ impl Quoting {
     }
 }
 
+/// A backslash that begins nothing, in our words: the parser lists the letters that may follow it, which are masked where
+/// one is a secret's.
+pub(super) const NO_ESCAPE: &str =
+    "a backslash in double quotes begins an escape, and there is none of this letter";
+
 /// The cure for a syntax error, by the parser's words and the line.
 pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> Option<String> {
     if message.contains("duplicate key") {
@@ -50,6 +55,11 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
     }
     if line.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
         return Some("these are typographic quotes; strings stand in straight ones, \" or '".to_owned());
+    }
+    if message == NO_ESCAPE {
+        return Some(
+            "write a backslash twice, or the text in single quotes, in which it stands for itself".to_owned(),
+        );
     }
     let Some((key, value)) = line.split_once('=') else { return colon(line) };
     let value = value.trim();
@@ -70,7 +80,10 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
         return Some(format!("expressions stand in strings{}", quoting.of_value(value)));
     }
     if value.starts_with('0') && value.len() > 1 && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(format!("permission bits are a string{}", quoting.of_value(value)));
+        return Some(leading_zero(key.trim(), value, quoting));
+    }
+    if matches!(value.trim_end_matches(','), "null" | "Null" | "NULL" | "None" | "nil" | "undef" | "~") {
+        return Some("TOML has no word for no value: leave the line out".to_owned());
     }
     if matches!(value, "True" | "False" | "yes" | "no" | "on" | "off") {
         return Some("booleans are `true` and `false`".to_owned());
@@ -91,6 +104,22 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
     let bare = |b: u8| b.is_ascii_alphanumeric() || b"_-./:".contains(&b);
     (!value.is_empty() && value.bytes().all(bare))
         .then(|| format!("strings are quoted{}", quoting.of_value(value)))
+}
+
+/// A number that begins with a zero: permission bits where it looks like them, and a number else.
+fn leading_zero(key: &str, value: &str, quoting: Quoting) -> String {
+    let is_octal = value.bytes().all(|b| b.is_ascii_digit() && b < b'8');
+    if is_octal && (key.contains("mode") || key.contains("umask") || value.len() == 4) {
+        return format!("permission bits are a string{}", quoting.of_value(value));
+    }
+    let number = value.trim_start_matches('0');
+    let written = match quoting {
+        Quoting::Allowed => format!(": {}", if number.is_empty() { "0" } else { number }),
+        Quoting::Withheld => String::new(),
+    };
+    format!(
+        "a number has no zeros in front{written}; what is a text, such as permission bits, has quotes around it"
+    )
 }
 
 /// YAML's colon.

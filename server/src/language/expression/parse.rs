@@ -76,13 +76,17 @@ impl Parser {
     fn unexpected(&self, wanted: &str) -> Fault {
         let found = self.peek().noun();
         let fault = Fault::new(Code::Syntax, format!("expected {wanted}, found {found}"), self.span());
-        match self.peek() {
-            Token::Name(name) => match &**name {
-                "and" => fault.help("`&&` is and"),
-                "or" => fault.help("`||` is or"),
-                "is" => fault.help("`==` compares"),
-                _ => fault,
-            },
+        let name = |at: Option<usize>| match at.and_then(|at| self.tokens.get(at)) {
+            Some((Token::Name(name), _)) => &**name,
+            _ => "",
+        };
+        let is_defined = ["defined", "none", "not"].contains(&name(Some(self.at + 1)));
+        match (name(self.at.checked_sub(1)), name(Some(self.at))) {
+            (_, "and") => fault.help("`&&` is and"),
+            (_, "or") => fault.help("`||` is or"),
+            (_, "is") if is_defined => fault.help("`x != null` asks for a value, and `has(a.b)` for a key"),
+            (_, "is") => fault.help("`==` compares"),
+            ("not", _) => fault.help("`!` is not"),
             _ => fault,
         }
     }

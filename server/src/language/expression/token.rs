@@ -91,9 +91,9 @@ fn one(rest: &str) -> Result<(Token, usize), Fault> {
         };
         return Ok((token, length));
     }
-    let word = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-    if word > 0 {
-        return Ok((Token::Name(rest[..word].into()), word));
+    let length = word(rest);
+    if length > 0 {
+        return Ok((Token::Name(rest[..length].into()), length));
     }
     if let Some(inner) = rest.strip_prefix('`') {
         let length = inner
@@ -107,12 +107,37 @@ fn one(rest: &str) -> Result<(Token, usize), Fault> {
     }
 }
 
+/// What comes after a pipe elsewhere, without brackets.
+const FILTERS: &[&str] = &[
+    "bool", "default", "first", "int", "join", "keys", "last", "length", "list", "lower", "sort", "string",
+    "to_json", "trim", "unique", "upper", "values",
+];
+
+/// How many bytes of a name come first.
+fn word(rest: &str) -> usize {
+    rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count()
+}
+
+/// Whether what follows a bar is a function, as after a pipe of Jinja's.
+fn piped(next: &str) -> bool {
+    let length = word(next);
+    (length > 0 && next[length..].starts_with('(')) || FILTERS.contains(&&next[..length])
+}
+
 fn stray(rest: &str) -> Fault {
     let c = rest.chars().next().unwrap_or(' ');
     let fault = Fault::new(Code::Syntax, format!("unexpected `{}`", c.escape_debug()), 0..c.len_utf8());
+    let next = rest[c.len_utf8()..].trim_start();
     match c {
+        '=' if rest.starts_with("=~") => fault.help("a pattern is compared with by `text.matches('…')`"),
         '=' => fault.help("`==` compares"),
         '&' => fault.help("`&&` is and"),
+        '|' if piped(next) => {
+            let name = &next[..word(next)];
+            fault.help(format!(
+                "there are no pipes: a function takes the value in its brackets, {name}(VALUE)"
+            ))
+        }
         '|' => fault.help("`||` is or"),
         '$' => fault.help("inside `${…}` names stand alone, without `$`"),
         '“' | '”' | '‘' | '’' => fault.help("strings stand in straight quotes: 'text'"),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{TypeDef, definitions};
+use holdfast_catalog::synonym;
 
 use super::reading::Reading;
 use super::{Binding, Defaults, Inclusion, Manifest, ManifestKind, parameters, resources, unknown};
@@ -19,7 +20,8 @@ pub(super) fn read(
     document: &Document,
     problems: Vec<Diagnostic>,
 ) -> (Manifest, Vec<Diagnostic>) {
-    let broken: Vec<_> = problems.iter().filter(|problem| problem.code == "syntax").cloned().collect();
+    // Such as a number beyond 64 bits, in whose place stands another.
+    let broken = problems.clone();
     let mut reading = Reading { document, problems };
     let kind = document.root.get("kind").map_or(ManifestKind::Class, |entry| kind(&mut reading, entry));
     let mut manifest = Manifest {
@@ -125,12 +127,14 @@ fn strayed(reading: &mut Reading<'_>, lets: &Table) {
 fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
     let message = format!("`{}` is no resource type and no key of a manifest", entry.key);
     let types = definitions().iter().map(|def| def.name);
-    reading.problems.push(
-        Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin))
-            .label("unknown type")
+    let problem =
+        Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin)).label("unknown type");
+    reading.problems.push(match synonym::of_type(&entry.key) {
+        Some(advice) => problem.help(advice),
+        None => problem
             .help("a define is named with its module: [\"nginx::vhost\".shop]")
             .did_you_mean(&entry.key, types.chain(TOP_NAMES)),
-    );
+    });
 }
 
 fn kind(reading: &mut Reading<'_>, entry: &Entry) -> ManifestKind {

@@ -4,6 +4,7 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
+use holdfast_catalog::synonym;
 use holdfast_catalog::value::{Kind, Value};
 
 use super::reading::Reading;
@@ -25,10 +26,11 @@ pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
     if !ok {
         let message = format!("`{}` is no resource type and no name of a define", entry.key);
         let types = holdfast_catalog::resource::definitions().iter().map(|def| def.name);
-        reading.problems.push(
-            Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin))
-                .did_you_mean(&entry.key, types),
-        );
+        let problem = Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin));
+        reading.problems.push(match synonym::of_type(&entry.key) {
+            Some(advice) => problem.help(advice),
+            None => problem.did_you_mean(&entry.key, types),
+        });
     }
     ok
 }

@@ -214,7 +214,8 @@ impl<'a> Inside<'a> {
         if matches!(self.peek(), None | Some(')')) {
             return value_or_path(name, span);
         }
-        let helper = Helper::find(name).ok_or_else(|| unknown_helper(name, &span))?;
+        let rest = self.source[self.at..self.end].trim();
+        let helper = Helper::find(name).ok_or_else(|| operated(name, rest, &span))?;
         let mut arguments = Vec::new();
         while !matches!(self.peek(), None | Some(')')) {
             arguments.push(self.argument()?);
@@ -334,6 +335,32 @@ impl<'a> Inside<'a> {
         }
         let indent = tag.indent.clone().map_or("", |range| &self.source[range]).into();
         Ok(Partial { name, name_span, context, given, indent })
+    }
+}
+
+/// A word that is no helper, before what may be an operator, a pipe or the bracket of a call.
+fn operated(name: &str, rest: &str, span: &Range<usize>) -> Fault {
+    let fault = || Fault::new(Code::Syntax, "templates have no operators", span.start..span.end);
+    let word =
+        |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    if let Some(piped) = rest.strip_prefix('|').filter(|rest| !rest.starts_with('|')) {
+        let helper = word(piped.trim_start());
+        return fault().help(format!("a helper stands first, then what it takes: {{{{{helper} {name} …}}}}"));
+    }
+    if rest.starts_with('(')
+        && let Some((value, helper)) = name.rsplit_once('.').filter(|(_, last)| Helper::find(last).is_some())
+    {
+        return fault()
+            .help(format!("a helper stands first, then what it takes: {{{{{helper} {value} …}}}}"));
+    }
+    let arithmetic = [("+", "add"), ("- ", "sub"), ("*", "mul"), ("/", "div"), ("%", "mod")];
+    let signs = INFIX.iter().chain(&arithmetic).find(|(sign, _)| rest.starts_with(sign));
+    match signs {
+        Some((_, helper)) if Helper::find(helper).is_some() => {
+            fault().help(format!("a helper does it: {{{{{helper} {name} …}}}}"))
+        }
+        Some(_) => fault().help("work it out in the manifest, as a name below `[let]`"),
+        None => unknown_helper(name, span),
     }
 }
 
