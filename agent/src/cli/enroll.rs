@@ -178,7 +178,10 @@ mod tests {
         let (fifo, state_dir) = (parent.path().join("join"), parent.path().join("agent"));
         let may_use = rustix::fs::Mode::RWXU;
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, may_use, 0).unwrap();
-        let arguments = Arguments { join_file: Some(fifo.clone()), replace: false, stdin: None };
+        // Named by its descriptor, as a shell hands over what it writes itself.
+        let handle = rustix::fs::open(&fifo, rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).unwrap();
+        let handed_over = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle));
+        let arguments = Arguments { join_file: Some(handed_over.into()), replace: false, stdin: None };
         let common = Common {
             config: None,
             state_dir: Some(state_dir.clone()),
