@@ -4,14 +4,15 @@
 //! not tried again and again.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::claim::Hold;
 use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure, ServiceRestart};
+use jiff::Timestamp;
 
 use super::{
     Alias, Applied, ChangeKind, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties,
@@ -38,11 +39,11 @@ use unread::Newer;
 /// Services of systemd.
 pub struct Services;
 
-/// How long services that are only starting are waited for, once in a run: a machine that boots is judged when it is up.
-const STARTING: Duration = Duration::from_secs(90);
+/// How long services that are only starting, or not yet down, are waited for: a machine that boots is judged when it is up.
+const ON_ITS_WAY: Duration = Duration::from_secs(90);
 
-/// Whether this run has waited for services in vain.
-static DID_NOT_START: AtomicBool = AtomicBool::new(false);
+/// Those for which this run has waited in vain, by their names or a pattern of these: once is enough.
+static IN_VAIN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// There where systemd runs: the test that its own programs use.
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
@@ -88,10 +89,13 @@ impl Provider for Services {
             Err(error @ BusError::Unreachable(_)) => return Ok(Seen::Unreachable(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        wait_for_those_that_start(&bus, all, reading)?;
-        let asked = bus.units(names)?;
-        let newer = unread::of(asked.values().flatten(), &bus, reading)?;
-        let units = asked.into_iter().map(|(name, unit)| (name, looked_at(unit, reading.machine)));
+        wait_for_those_on_their_way(&bus, all, reading)?;
+        let asked = bus.units(names)?.into_iter();
+        let mut units: Units = asked.map(|(name, unit)| (name, unit.map_err(Error::from))).collect();
+        let links = unread::aliases(units.values_mut(), &bus, reading.machine);
+        let mut newer = unread::of(units.values().flatten(), &bus, reading)?;
+        newer.extend(links);
+        let units = units.into_iter().map(|(name, unit)| (name, looked_at(unit, reading.machine)));
         Ok(Seen::Units(units.collect(), newer))
     }
 
@@ -133,7 +137,7 @@ impl Provider for Services {
             let done = match (changes[i].property, want.ensure, want.enable) {
                 _ if changes[i].kind == ChangeKind::Unread => Ok(bus.reload_definitions()?),
                 (Property::Ensure, Some(ServiceEnsure::Running), _) => {
-                    unread::read_new_drop_ins(&bus, &bus.unit(&name)?, writing.machine)?;
+                    unread::read_what_is_new(&bus, &bus.unit(&name)?, writing.machine)?;
                     job(&bus, &name, Verb::Start, writing)
                 }
                 (Property::Ensure, Some(ServiceEnsure::Stopped), _) => job(&bus, &name, Verb::Stop, writing),
@@ -166,10 +170,12 @@ impl Provider for Services {
         let unit = bus.unit(&name)?;
         match unit.activity {
             Activity::Failed if want.ensure.is_none() => return Err(Error::Refused(has_failed(&unit))),
-            Activity::Stopped | Activity::Failed => return not_needed("it is not running"),
-            Activity::Running | Activity::Restarting => {}
+            Activity::Stopped | Activity::Stopping | Activity::Failed => {
+                return not_needed("it is not running");
+            }
+            Activity::Running | Activity::Starting | Activity::Restarting => {}
         }
-        unread::read_new_drop_ins(&bus, &unit, writing.machine)?;
+        unread::read_what_is_new(&bus, &unit, writing.machine)?;
         match (notice, &want.restart) {
             (Notice::Refresh, ServiceRestart::Restart) => {
                 job(&bus, &name, Verb::Restart, writing)?;
@@ -178,11 +184,12 @@ impl Provider for Services {
             (Notice::Refresh, ServiceRestart::Command(command)) => {
                 let command =
                     Invocation::of(holdfast_catalog::resource::attribute::Command::Shell(command.clone()));
+                let began = crate::clock::now();
                 let output = writing.machine.run(&command)?;
                 if !output.succeeded() {
                     return Err(Error::command(&command, &output));
                 }
-                bus.comes_up(&name).map_err(|error| with_last_words(error, writing.machine))?;
+                bus.comes_up(&name).map_err(|error| with_last_words(error, began, writing.machine))?;
                 Ok(Refreshed::Done(format!("`{}` was run", command.command)))
             }
             (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
@@ -225,23 +232,31 @@ impl Provider for Services {
 type Units = HashMap<String, Result<Unit, Error>>;
 
 /// A unit with what the disk says of it beside systemd.
-fn looked_at(unit: Result<Unit, BusError>, machine: &dyn Inspect) -> Result<Unit, Error> {
+fn looked_at(unit: Result<Unit, Error>, machine: &dyn Inspect) -> Result<Unit, Error> {
     let mut unit = unit?;
     alias::look(&mut unit, machine, |name| Bus::connect()?.unit(name))?;
     script::look(&mut unit, machine)?;
     Ok(unit)
 }
 
-/// Services that are to run and are only starting are waited for: what stands on them is judged by what they will be.
-fn wait_for_those_that_start(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Result<(), BusError> {
-    let is_to_run = |want: &&&Service| want.ensure == Some(ServiceEnsure::Running) && is_unit_name(want);
-    let names: Vec<String> = all.iter().filter(is_to_run).map(|want| want.unit()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !is_template(name)).collect();
-    if names.is_empty() || DID_NOT_START.load(Relaxed) {
+/// Services that are to run and are only starting, or are to stop and are not yet down, are waited for: what stands on them
+/// is judged by what they will be.
+fn wait_for_those_on_their_way(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Result<(), BusError> {
+    let mut in_vain = IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = |ensure: ServiceEnsure| -> Vec<String> {
+        let wanted = all.iter().filter(|want| want.ensure == Some(ensure) && is_unit_name(want));
+        wanted.map(|want| want.unit()).filter(|name| !is_template(name) && !in_vain.contains(name)).collect()
+    };
+    let (to_run, to_stop) = (names(ServiceEnsure::Running), names(ServiceEnsure::Stopped));
+    if to_run.is_empty() && to_stop.is_empty() {
         return Ok(());
     }
-    match bus.started(&names, reading.machine.patience(STARTING)) {
-        Ok(in_time) => DID_NOT_START.store(!in_time, Relaxed),
+    let (to_run, to_stop) = (
+        Vec::from_iter(to_run.iter().map(|name| &**name)),
+        Vec::from_iter(to_stop.iter().map(|name| &**name)),
+    );
+    match bus.settled(&to_run, &to_stop, reading.machine.patience(ON_ITS_WAY)) {
+        Ok(still) => in_vain.extend(still),
         // Each name is asked for by itself then.
         Err(BusError::Call { .. }) => {}
         Err(error) => return Err(error),
@@ -253,17 +268,28 @@ fn wait_for_those_that_start(bus: &Bus, all: &[&Service], reading: Reading<'_>) 
 /// when it is up. Answers whether it is to be asked again.
 pub(super) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
     let is_by_systemd = machine.stat(Path::new(SYSTEMD_RUNS)).is_ok_and(|found| found.is_some());
-    if !is_by_systemd || DID_NOT_START.load(Relaxed) {
+    if !is_by_systemd {
         return false;
     }
-    match Bus::connect().and_then(|bus| bus.have_started(pattern, machine.patience(STARTING))) {
+    let mut in_vain = IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    if in_vain.iter().any(|name| is_like(name, pattern)) {
+        return false;
+    }
+    match Bus::connect().and_then(|bus| bus.have_started(pattern, machine.patience(ON_ITS_WAY))) {
         Ok(Some(true)) => true,
         Ok(Some(false)) => {
-            DID_NOT_START.store(true, Relaxed);
+            in_vain.insert(pattern.to_owned());
             false
         }
         Ok(None) | Err(_) => false,
     }
+}
+
+/// Whether a name, or the pattern itself, is like a pattern with one `*`.
+fn is_like(name: &str, pattern: &str) -> bool {
+    pattern
+        .split_once('*')
+        .map_or(name == pattern, |(start, end)| name.starts_with(start) && name.ends_with(end))
 }
 
 /// Why a notification does not reach a unit that has failed, and that nobody says is to run.
@@ -295,20 +321,24 @@ fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'
 }
 
 fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Error> {
-    bus.run_job(name, verb).map_err(|error| with_last_words(error, writing.machine))
+    let began = crate::clock::now();
+    bus.run_job(name, verb).map_err(|error| with_last_words(error, began, writing.machine))
 }
 
-/// With what the unit wrote before it failed, which is where the reason stands.
-fn with_last_words(error: BusError, machine: &dyn Inspect) -> Error {
-    let BusError::Job { unit, run, .. } = &error else { return error.into() };
+/// With what the unit wrote since then, before it failed, which is where the reason stands.
+fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> Error {
+    let BusError::Job { unit, run, by, .. } = &error else { return error.into() };
     // What is on its way to the journal must be there first; if it cannot be hurried, less is shown.
     let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]));
     // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
     // gone already the journal no longer knows the run.
-    let (own, about) = (format!("_SYSTEMD_UNIT={unit}"), format!("UNIT={unit}"));
+    let failed = by.as_ref().unwrap_or(unit);
+    let (own, about) = (format!("_SYSTEMD_UNIT={failed}"), format!("UNIT={failed}"));
+    let since = format!("--since=@{}.{:06}", began.as_second(), began.subsec_microsecond());
     let of_run = run.as_ref().and_then(|run| words(&[&own, "+", &format!("INVOCATION_ID={run}")], machine));
     // What systemd refused to start at all, such as a socket, has no run of its own.
-    match of_run.or_else(|| words(&["--since=-1min", &about], machine)) {
+    let since_then = || words(&[&since, &own, "+", &about], machine);
+    match of_run.or_else(since_then) {
         Some(said) => Error::Refused(format!("{error}\n{said}")),
         None => error.into(),
     }
@@ -371,8 +401,28 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
     }
     let enable =
         want.enable.and_then(|enable| enabling_differs(enable, unit)).or_else(|| links_differ(links?));
-    let ensure = want.ensure.and_then(|ensure| activity_differs(ensure, unit));
+    let ensure = match want.ensure.map(|ensure| (ensure, unit.activity)) {
+        Some((ServiceEnsure::Running, Activity::Starting) | (ServiceEnsure::Stopped, Activity::Stopping))
+            if enable.is_none() =>
+        {
+            return Err(Error::Refused(is_on_its_way(unit)));
+        }
+        ensure => ensure.and_then(|(ensure, _)| activity_differs(ensure, unit)),
+    };
     Ok(Plan::of(ensure.into_iter().chain(enable).collect()))
+}
+
+/// That a unit is not as it should be, though nothing is left to be done but to wait, which was done.
+fn is_on_its_way(unit: &Unit) -> String {
+    let what = match unit.activity {
+        Activity::Stopping => "its processes have not ended",
+        _ => "it has not said that it is up, or what it waits for has not come",
+    };
+    format!(
+        "{name} is still {is}: {what}; `systemctl status {name}` shows at what it is",
+        name = unit.name,
+        is = unit.activity.words()
+    )
 }
 
 /// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new

@@ -38,9 +38,27 @@ pub(in crate::provider) fn stands_for(name: &str, machine: &dyn Inspect) -> Opti
 
 /// The link by which a unit is another one, where systemd has it as a unit of its own: it has not read the link.
 pub(super) fn unread_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
+    if unit.definition == Definition::Bad {
+        return Ok(None);
+    }
+    alias_link(unit, machine)
+}
+
+/// The link by which a unit is another one, and that one's name, where systemd takes it for a broken one of its own: it has
+/// the other already, and cannot be both.
+pub(super) fn clashing_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<(PathBuf, String)>, Error> {
+    if unit.definition != Definition::Bad {
+        return Ok(None);
+    }
+    let link = alias_link(unit, machine)?;
+    Ok(link.and_then(|link| Some((link, led(&unit.name, machine)?))))
+}
+
+/// The link of systemd's own folder by which a unit is another one.
+fn alias_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
     let link = Path::new(OWN).join(&unit.name);
     // Of one that is masked, systemd never says that it is an alias.
-    if unit.definition == Definition::Bad || unit.enabling == Enabling::Masked {
+    if matches!(unit.enabling, Enabling::Masked | Enabling::MaskedForNow) {
         return Ok(None);
     }
     if machine.lstat(&link)?.is_none_or(|stat| stat.kind != FileKind::Symlink)
@@ -159,6 +177,9 @@ mod tests {
         let unread = |name: &str| {
             unread_link(&unit(&format!("{name}.service"), "not-found", "alias"), &double).unwrap()
         };
+        let clashing = |state: &str| clashing_link(&unit("alias.service", state, "alias"), &double).unwrap();
+        assert_eq!(clashing("error").unwrap().1, "real.service");
+        assert_eq!((clashing("loaded"), clashing("not-found")), (None, None));
         assert_eq!(unread("alias").as_deref(), Some(Path::new("/etc/systemd/system/alias.service")));
         assert_eq!(["own", "other", "lost", "real"].map(unread), [None, None, None, None]);
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::unit::template;
 use crate::provider::Error;
-use crate::system::Inspect;
+use crate::system::{FileKind, Inspect, Stat};
 
 /// Where links are made.
 pub(super) const OWN: &str = "/etc/systemd/system";
@@ -20,6 +21,9 @@ pub(super) const DIRECTORIES: [&str; 8] = [
     "/run/systemd/generator.early",
     "/run/systemd/generator.late",
 ];
+
+/// So many of them hold what people and packages write.
+const WRITTEN: usize = 5;
 
 /// How links of each kind are named, by the key that asks for them.
 const PULLS: [(&str, &str); 3] = [("WantedBy", "wants"), ("RequiredBy", "requires"), ("UpheldBy", "upholds")];
@@ -147,14 +151,57 @@ fn first<'a>(names: &[&'a str], machine: &dyn Inspect) -> Result<Option<(&'a str
     Ok(None)
 }
 
+/// The file or link that defines a unit on disk, where systemd has read another one, or the link when it led elsewhere: it
+/// looks at no file but the one that it has read, and of a link only at the times of what that leads to, which may be older.
+pub(super) fn replaced(
+    unit: &str,
+    fragment: &Path,
+    read_at: i64,
+    machine: &dyn Inspect,
+) -> Result<Option<PathBuf>, Error> {
+    // What programs make at boot stands elsewhere, and before or after all of these.
+    let rank =
+        |path: &Path| DIRECTORIES.iter().take(WRITTEN).position(|at| path.parent() == Some(Path::new(at)));
+    let of_template = template(unit).map(|(template, _)| template);
+    let names: Vec<&str> = std::iter::once(unit).chain(of_template.as_deref()).collect();
+    let Some((_, path)) = first(&names, machine)? else { return Ok(None) };
+    let (Some(is), Some(was)) = (rank(&path), rank(fragment)) else { return Ok(None) };
+    let is_link = machine.lstat(&path)?.is_some_and(|stat| stat.kind == FileKind::Symlink);
+    let is_off = match is_same(&path, fragment) {
+        true => is_link && is_newer(&path, read_at, machine)?,
+        false => is <= was,
+    };
+    // A link that leads nowhere defines nothing.
+    Ok(if is_off && machine.stat(&path)?.is_some() { Some(path) } else { None })
+}
+
+/// Whether what stands there itself, link or file, came or changed after then; what is gone counts so, too.
+pub(super) fn is_newer(path: &Path, read_at: i64, machine: &dyn Inspect) -> Result<bool, Error> {
+    let stat = machine.lstat(path)?;
+    let changed = |stat: &Stat| stat.times.changed * 1_000_000 + i64::from(stat.times.changed_nanos) / 1_000;
+    Ok(stat.is_none_or(|stat| changed(&stat) > read_at))
+}
+
+/// Whether two paths are one, `/lib` being `/usr/lib`.
+pub(super) fn is_same(one: &Path, other: &Path) -> bool {
+    let plain = |path: &Path| {
+        path.strip_prefix("/usr").map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest))
+    };
+    plain(one) == plain(other)
+}
+
+/// Where a file really is.
+pub(super) fn real(path: &Path, machine: &dyn Inspect) -> Result<PathBuf, Error> {
+    Ok(machine.real(path)?.map_or_else(|| path.to_owned(), |real| real.path))
+}
+
 /// The drop-ins of a unit, in the order of their names; of two of one name, the one in the first directory.
 pub(super) fn drop_ins(names: &[&str], machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
     let mut found = BTreeMap::new();
     for directory in DIRECTORIES {
         for name in names {
             let directory = Path::new(directory).join(format!("{name}.d"));
-            if !machine.stat(&directory)?.is_some_and(|stat| stat.kind == crate::system::FileKind::Directory)
-            {
+            if !machine.stat(&directory)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
                 continue;
             }
             for name in machine.list(&directory)? {
@@ -226,6 +273,35 @@ mod tests {
         double.put("/etc/systemd/system/x.service.d/1.conf", "[Install]\nWantedBy=\nRequiredBy=c.target\n");
         assert_eq!(pulls(&double, "x.service"), ["c.target.requires/x.service"]);
         assert_eq!(read("none.service", &double).unwrap(), None);
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_and_a_file_that_counts_more_are_another_definition() {
+        let double = Double::new(|_| None);
+        double.put("/opt/v/a.service", "");
+        double.put("/lib/systemd/system/p.service", "");
+        double.put("/etc/systemd/system/f.service", "");
+        let link = |name: &str, target: &str| {
+            let at = double.root.path().join("etc/systemd/system").join(name);
+            std::os::unix::fs::symlink(target, at).unwrap();
+        };
+        link("v.service", "/opt/v/a.service");
+        link("lost.service", "/opt/v/none.service");
+        let replaced = |unit: &str, fragment: &str, read_at: i64| {
+            let found = super::replaced(unit, Path::new(fragment), read_at, &double).unwrap();
+            found.map(|path| path.display().to_string())
+        };
+        let own = |unit: &str, read_at| replaced(unit, &format!("{OWN}/{unit}"), read_at);
+        assert_eq!(own("v.service", 0).as_deref(), Some("/etc/systemd/system/v.service"));
+        assert_eq!(own("v.service", i64::MAX), None, "the link was read as it is");
+        assert_eq!(own("f.service", 0), None, "of a file, systemd sees that by itself");
+        assert_eq!(own("lost.service", 0), None);
+        assert_eq!(replaced("p.service", "/usr/lib/systemd/system/p.service", 0), None, "they are one");
+        assert_eq!(replaced("p.service", "/etc/systemd/system/p.service", 0), None, "that is gone, and seen");
+        assert_eq!(replaced("v.service", "/run/systemd/generator/v.service", 0), None);
+        link("p.service", "/opt/v/a.service");
+        let over = replaced("p.service", "/lib/systemd/system/p.service", i64::MAX);
+        assert_eq!(over.as_deref(), Some("/etc/systemd/system/p.service"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! runtime, and each call is waited for on a thread of its own.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_catalog::resource::service::ServiceEnable;
@@ -77,6 +78,8 @@ pub enum BusError {
         said: String,
         /// The run of it that failed, as the journal names it.
         run: Option<String>,
+        /// The unit whose failure was the cause, where it is another one.
+        by: Option<String>,
     },
 }
 
@@ -132,13 +135,29 @@ impl Bus {
             Ok(DropIns {
                 paths: paths.unwrap_or_default(),
                 is_loaded: load_state.is_some_and(|state| state == "loaded"),
-                at: self.read_at().await,
+                at: self.read_at_async().await,
             })
         })
     }
 
-    /// When definitions were last read, in microseconds since 1970.
-    async fn read_at(&self) -> Option<i64> {
+    /// The file by which systemd has a unit; none where it has read none.
+    pub fn fragment(&self, unit: &Unit) -> Option<PathBuf> {
+        if unit.object.is_empty() {
+            return None;
+        }
+        let path = async { Ok(self.property::<String>(&unit.object, UNIT_INTERFACE, "FragmentPath").await) };
+        let path = wait(&self.runtime, path).ok().flatten()?;
+        Some(PathBuf::from(path)).filter(|path| path.is_absolute())
+    }
+
+    /// When all definitions were last read, in microseconds since 1970; where that is not known, as if just now.
+    pub fn read_at(&self) -> i64 {
+        let when = async { Ok(self.read_at_async().await) };
+        wait(&self.runtime, when).ok().flatten().unwrap_or(i64::MAX)
+    }
+
+    /// When all definitions were last read, in microseconds since 1970; none where that is not known.
+    async fn read_at_async(&self) -> Option<i64> {
         let when = self.property::<u64>(MANAGER, MANAGER_INTERFACE, "UnitsLoadTimestamp").await;
         when.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX))
     }

@@ -44,7 +44,6 @@ fn a_service_is_compared_by_what_it_does() {
         ("active", "running", None, Some("ensure running -> stopped")),
         ("active", "exited", None, Some("ensure running -> stopped")),
         ("reloading", "reload", None, Some("ensure running -> stopped")),
-        ("activating", "start-pre", None, Some("ensure running -> stopped")),
         (
             "activating",
             "auto-restart",
@@ -52,13 +51,59 @@ fn a_service_is_compared_by_what_it_does() {
             Some("ensure failing again and again -> stopped"),
         ),
         ("inactive", "dead", Some("ensure stopped -> running"), None),
-        ("deactivating", "stop-sigterm", Some("ensure stopped -> running"), None),
         ("failed", "failed", Some("ensure failed -> running"), None),
     ] {
         let unit = unit("loaded", active, sub, "enabled");
         assert_eq!(planned(&running, &unit), Vec::from_iter(to_run), "{active} {sub}");
         assert_eq!(planned(&stopped, &unit), Vec::from_iter(to_stop), "{active} {sub}");
     }
+}
+
+#[test]
+fn a_service_that_is_only_on_its_way_is_neither_running_nor_stopped() {
+    let running = want(&[("ensure", "running".into())]);
+    let stopped = want(&[("ensure", "stopped".into())]);
+    let refused = |want: &Service, unit: &Unit| difference(want, unit, None).unwrap_err().to_string();
+    let starting = unit("loaded", "activating", "start-pre", "enabled");
+    assert!(refused(&running, &starting).contains("nginx.service is still starting: it has not said"));
+    assert_eq!(planned(&stopped, &starting), ["ensure starting -> stopped"]);
+    let stopping = unit("loaded", "deactivating", "stop-sigterm", "enabled");
+    assert!(refused(&stopped, &stopping).contains("nginx.service is still stopping: its processes"));
+    assert_eq!(planned(&running, &stopping), ["ensure stopping -> running"]);
+    let nothing = want(&[("enable", true.into())]);
+    assert!(planned(&nothing, &starting).is_empty() && planned(&nothing, &stopping).is_empty());
+    let both = want(&[("ensure", "running".into()), ("enable", false.into())]);
+    assert_eq!(planned(&both, &starting), ["ensure starting -> running", "enable true -> false"]);
+}
+
+#[test]
+fn what_a_unit_failed_by_is_told_of_this_start_and_of_the_unit_that_failed() {
+    use crate::system::double::{Double, said};
+    let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let log = asked.clone();
+    let double = Double::new(move |command| {
+        let words = command.command.to_string();
+        log.lock().unwrap().push(words.clone());
+        Some(said(if words.contains("_SYSTEMD_UNIT=o1.service") { "o1 lacks its key\n" } else { "" }))
+    });
+    let error = |by: Option<&str>| BusError::Job {
+        unit: "d1.service".to_owned(),
+        wanted: "started",
+        said: "o1.service, which it requires, failed".to_owned(),
+        run: None,
+        by: by.map(str::to_owned),
+    };
+    let began = Timestamp::constant(1_795_921_200, 250_000_000);
+    let told = with_last_words(error(Some("o1.service")), began, &double).to_string();
+    assert!(told.contains("o1.service, which it requires, failed\no1 lacks its key"), "{told}");
+    let told = with_last_words(error(None), began, &double).to_string();
+    assert!(!told.contains("lacks"), "{told}");
+    let asked = asked.lock().unwrap().join("\n");
+    assert!(
+        asked.contains("--since=@1795921200.250000 _SYSTEMD_UNIT=o1.service + UNIT=o1.service"),
+        "{asked}"
+    );
+    assert!(!asked.contains("-1min"), "{asked}");
 }
 
 #[test]
@@ -257,4 +302,11 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
 fn nothing_is_waited_for_where_no_systemd_runs() {
     let double = crate::system::double::Double::new(|_| None);
     assert!(!has_started("postgresql*.service", &double));
+}
+
+#[test]
+fn a_server_whose_service_was_waited_for_in_vain_is_known_by_its_pattern() {
+    let like = |name: &str| is_like(name, "postgresql*.service");
+    assert!(like("postgresql.service") && like("postgresql@15-main.service") && like("postgresql*.service"));
+    assert!(!like("postgresql.socket") && !like("nginx.service"));
 }

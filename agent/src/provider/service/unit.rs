@@ -59,10 +59,14 @@ impl Definition {
 /// Whether a unit runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// It does, or is about to.
+    /// It does.
     Running,
+    /// It is about to, and has not said that it does.
+    Starting,
     /// It does not.
     Stopped,
+    /// It is about to end, and is there still.
+    Stopping,
     /// It does not, since it failed.
     Failed,
     /// It fails, and systemd starts it again and again.
@@ -74,7 +78,9 @@ impl Activity {
     pub fn read(active: &str, sub: &str) -> Self {
         match (active, sub) {
             ("activating", "auto-restart" | "auto-restart-queued") => Self::Restarting,
-            ("active" | "activating" | "reloading" | "refreshing", _) => Self::Running,
+            ("active" | "reloading" | "refreshing", _) => Self::Running,
+            ("activating", _) => Self::Starting,
+            ("deactivating", _) => Self::Stopping,
             ("failed", _) => Self::Failed,
             _ => Self::Stopped,
         }
@@ -84,6 +90,8 @@ impl Activity {
     pub fn words(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Starting => "starting",
+            Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Failed => "failed",
             Self::Restarting => "failing again and again",

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::{Service, SystemdUnit};
 
+use super::definition::is_newer;
 use super::systemd::{Bus, Stale};
-use super::unit::Unit;
+use super::unit::{Enabling, Unit};
 use super::{Activity, Change, Property, alias, definition, is_template};
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Inspect, Stat};
@@ -48,7 +49,7 @@ pub(super) fn of<'a>(
     reading: Reading<'_>,
 ) -> Result<BTreeMap<String, Result<Newer, Error>>, Error> {
     let units: Vec<&Unit> = units.collect();
-    let running = units.iter().filter(|unit| unit.activity == Activity::Running);
+    let running = units.iter().filter(|unit| is_there(unit));
     let stale = bus.stale(running.map(|unit| &*unit.name))?;
     let mut newer = BTreeMap::new();
     for unit in units {
@@ -58,6 +59,11 @@ pub(super) fn of<'a>(
         }
     }
     Ok(newer)
+}
+
+/// Whether a unit runs, or is about to, by a definition.
+fn is_there(unit: &Unit) -> bool {
+    matches!(unit.activity, Activity::Running | Activity::Starting)
 }
 
 fn of_unit(
@@ -72,8 +78,11 @@ fn of_unit(
     {
         return Ok(Newer::some(vec![link], Systemd::NotRead));
     }
-    if unit.activity != Activity::Running {
+    if !is_there(unit) {
         return Ok(None);
+    }
+    if let Some(path) = other_definition(bus, unit, machine)? {
+        return Ok(Newer::some(vec![path], Systemd::NotRead));
     }
     let says = |stale: &Stale| {
         reading.named.of_type::<SystemdUnit>().any(|definition| definition.title.unit() == stale.unit)
@@ -122,10 +131,59 @@ pub(in crate::provider) fn told(files: &str) -> String {
     )
 }
 
-/// Has systemd read drop-ins that it does not see.
-pub(super) fn read_new_drop_ins(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<(), Error> {
+/// Has systemd read what it does not see that it has not read.
+pub(super) fn read_what_is_new(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<(), Error> {
     let (_, new) = new_drop_ins(bus, unit, machine)?;
-    if new.is_empty() { Ok(()) } else { Ok(bus.reload_definitions()?) }
+    let is_new = !new.is_empty()
+        || other_definition(bus, unit, machine)?.is_some()
+        || clash(bus, unit, machine)?.is_some();
+    if is_new { Ok(bus.reload_definitions()?) } else { Ok(()) }
+}
+
+/// The definition on disk, where it is another file or link than the one that systemd has read.
+fn other_definition(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
+    if matches!(unit.enabling, Enabling::Masked | Enabling::MaskedForNow) {
+        return Ok(None);
+    }
+    match bus.fragment(unit) {
+        Some(fragment) => definition::replaced(&unit.name, &fragment, bus.read_at(), machine),
+        None => Ok(None),
+    }
+}
+
+/// The link by which a unit is another one and that one's name, where systemd knew that one before the link came.
+fn clash(bus: &Bus, unit: &Unit, machine: &dyn Inspect) -> Result<Option<(PathBuf, String)>, Error> {
+    let Some((link, own)) = alias::clashing_link(unit, machine)? else { return Ok(None) };
+    Ok(if is_newer(&link, bus.read_at(), machine)? { Some((link, own)) } else { None })
+}
+
+/// Puts the units that aliases stand for in the place of what systemd takes them for as long as it has not read their links.
+/// Answers with these links. Where that cannot be told of one, that one has an error.
+pub(super) fn aliases<'a>(
+    units: impl Iterator<Item = &'a mut Result<Unit, Error>>,
+    bus: &Bus,
+    machine: &dyn Inspect,
+) -> BTreeMap<String, Result<Newer, Error>> {
+    let mut links = BTreeMap::new();
+    for unit in units {
+        let Ok(alias) = unit else { continue };
+        match meant(bus, alias, machine) {
+            Ok(None) => {}
+            Ok(Some((link, own))) => {
+                let newer = Newer { files: vec![link], systemd: Systemd::NotRead };
+                links.insert(own.name.clone(), Ok(newer));
+                *unit = Ok(own);
+            }
+            Err(error) => *unit = Err(error),
+        }
+    }
+    links
+}
+
+/// The link that makes an alias of what systemd takes for a broken unit, and the unit that it stands for.
+fn meant(bus: &Bus, alias: &Unit, machine: &dyn Inspect) -> Result<Option<(PathBuf, Unit)>, Error> {
+    let Some((link, own)) = clash(bus, alias, machine)? else { return Ok(None) };
+    Ok(Some((link, bus.unit(&own)?)))
 }
 
 /// Drop-ins on disk that systemd does not have: those that it passes over, and those that it has not read. It sees by itself

@@ -3,6 +3,7 @@
 //! That a job is done says little of a service that counts as up as soon as its process is there: it may be gone a moment
 //! later. So a unit is looked at after each.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -22,6 +23,12 @@ const WATCHED: Duration = Duration::from_secs(1);
 
 /// How often it is looked at meanwhile.
 const EVERY: Duration = Duration::from_millis(50);
+
+/// The properties that name what a unit requires.
+const REQUIRED: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
+
+/// So many required units are looked at, at most.
+const MOST_REQUIRED: usize = 200;
 
 /// What is asked of a unit and ends as a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +105,7 @@ impl Bus {
         match &*result {
             // Skipped: it does not run, or one of its conditions does not hold.
             "done" | "skipped" => Ok(()),
-            "dependency" => Err(not_done(name, verb, "a unit that it requires failed")),
+            "dependency" => Err(self.of_a_requirement(name, verb).await),
             "assert" => {
                 Err(not_done(name, verb, "an assertion (`Assert…=`) of its definition does not hold"))
             }
@@ -156,6 +163,39 @@ impl Bus {
         }
     }
 
+    /// That a unit was not started since another one failed.
+    async fn of_a_requirement(&self, name: &str, verb: Verb) -> BusError {
+        let by = self.failed_requirement(name).await;
+        let which = by
+            .as_deref()
+            .map_or("a unit that it requires".to_owned(), |by| format!("{by}, which it requires,"));
+        let said = format!("{which} failed");
+        BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: None, by }
+    }
+
+    /// The unit that failed, of those that one requires and of those that these do.
+    async fn failed_requirement(&self, name: &str) -> Option<String> {
+        let mut seen = BTreeSet::from([name.to_owned()]);
+        let mut open = VecDeque::from([name.to_owned()]);
+        while let Some(name) = open.pop_front() {
+            let object = self.unit_async(&name).await.ok()?.object;
+            for kind in REQUIRED {
+                let all = self.property::<Vec<String>>(&object, UNIT_INTERFACE, kind).await;
+                for needed in all.unwrap_or_default() {
+                    if seen.len() >= MOST_REQUIRED || !seen.insert(needed.clone()) {
+                        continue;
+                    }
+                    match self.unit_async(&needed).await.map(|unit| unit.activity) {
+                        Ok(Activity::Failed | Activity::Restarting) => return Some(needed),
+                        Ok(Activity::Stopped) => open.push_back(needed),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        None
+    }
+
     /// What a unit failed with, as systemd has it.
     async fn failure(&self, name: &str, verb: Verb) -> BusError {
         match self.state(name).await {
@@ -166,7 +206,7 @@ impl Bus {
 }
 
 fn not_done(name: &str, verb: Verb, said: impl Into<String>) -> BusError {
-    BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None }
+    BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None, by: None }
 }
 
 /// Waits until a job has ended.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::waiting::wait;
 use super::{Bus, BusError, UNIT_INTERFACE, Unit};
 use crate::provider::Error;
-use crate::system::Inspect;
+use crate::system::{Inspect, Stat};
 
 /// Places of files that systemd or a program makes anew at any time, or puts in force as it writes them.
 const MADE: [&str; 2] = ["/run/systemd/", "/etc/systemd/system.control/"];
@@ -44,9 +44,11 @@ impl Started {
         let mut newer = Vec::new();
         for path in self.files.iter().filter(|path| !MADE.iter().any(|made| path.starts_with(made))) {
             let path = Path::new(path);
-            let stat = if path.is_absolute() { machine.stat(path)? } else { None };
-            // Times of files are whole seconds here: what was written in the second of the start came before it.
-            if stat.is_some_and(|stat| stat.times.modified * 1_000_000 > self.at) {
+            let is_newer =
+                |stat: Option<Stat>| stat.is_some_and(|stat| stat.times.modified * 1_000_000 > self.at);
+            // Times of files are whole seconds here: what was written in the second of the start came before it. A link has
+            // its own: what it leads to may be older, and was another before.
+            if path.is_absolute() && (is_newer(machine.stat(path)?) || is_newer(machine.lstat(path)?)) {
                 newer.push(path.to_owned());
             }
         }
@@ -69,5 +71,13 @@ mod tests {
         let started = |at| Started { at, files: files.clone() };
         assert_eq!(started(1_000_000).newer(&double).unwrap(), [Path::new(unit)]);
         assert!(started(i64::MAX).newer(&double).unwrap().is_empty());
+
+        let old = std::fs::File::options().write(true).open(double.root.path().join(&unit[1..])).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert!(started(1_000_000).newer(&double).unwrap().is_empty());
+        std::os::unix::fs::symlink(unit, double.root.path().join("etc/systemd/system/l.service")).unwrap();
+        let link = "/etc/systemd/system/l.service";
+        let switched = Started { at: 1_000_000, files: vec![link.to_owned()] };
+        assert_eq!(switched.newer(&double).unwrap(), [Path::new(link)], "what it leads to is old");
     }
 }

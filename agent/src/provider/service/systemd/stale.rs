@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use zbus::OwnedObjectPath;
 
-use super::super::definition;
+use super::super::definition::{self, is_newer, is_same};
 use super::waiting::wait;
 use super::{Bus, BusError, UNIT_INTERFACE};
 use crate::provider::Error;
-use crate::system::{Inspect, Stat};
+use crate::system::Inspect;
 
 /// A unit whose definition on disk is another than the one that systemd has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,7 +28,7 @@ impl Bus {
     pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<Stale>, BusError> {
         wait(&self.runtime, async {
             let mut stale = Vec::new();
-            let read_at = self.read_at().await.unwrap_or(i64::MAX);
+            let read_at = self.read_at_async().await.unwrap_or(i64::MAX);
             for name in names {
                 // One that was never loaded is read when it is.
                 let Ok(object) = self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await else {
@@ -51,45 +51,55 @@ impl Stale {
     /// The files: drop-ins that came or went, and whatever was written since.
     pub fn files(&self, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
         let on_disk = definition::drop_ins(&[self.unit.as_str()], machine)?;
-        let is_read = |path: &Path| self.drop_ins.iter().any(|read| is_same(Path::new(read), path));
-        let mut files = Vec::new();
+        // systemd names them by where they really are, where their directory is a link.
+        let mut really = Vec::new();
         for path in &on_disk {
-            if !is_read(path) || self.is_newer(path, machine)? {
+            really.push(definition::real(path, machine)?);
+        }
+        let is_at =
+            |read: &Path, (named, real): (&PathBuf, &PathBuf)| is_same(read, named) || is_same(read, real);
+        let mut files = Vec::new();
+        for (path, real) in on_disk.iter().zip(&really) {
+            let is_read = self.drop_ins.iter().any(|read| is_at(Path::new(read), (path, real)));
+            if !is_read || is_newer(path, self.read_at, machine)? {
                 files.push(path.clone());
             }
         }
-        for path in self.drop_ins.iter().map(Path::new) {
-            if !on_disk.iter().any(|there| is_same(there, path)) {
-                files.push(path.to_owned());
+        for read in self.drop_ins.iter().map(Path::new) {
+            if !on_disk.iter().zip(&really).any(|there| is_at(read, there)) {
+                files.push(read.to_owned());
             }
         }
         let fragment = Path::new(&self.fragment);
-        if fragment.is_absolute() && self.is_newer(fragment, machine)? {
+        if fragment.is_absolute() && is_newer(fragment, self.read_at, machine)? {
             files.push(fragment.to_owned());
         }
         Ok(files)
     }
-
-    fn is_newer(&self, path: &Path, machine: &dyn Inspect) -> Result<bool, Error> {
-        let stat = machine.lstat(path)?;
-        let changed =
-            |stat: &Stat| stat.times.changed * 1_000_000 + i64::from(stat.times.changed_nanos) / 1_000;
-        Ok(stat.is_none_or(|stat| changed(&stat) > self.read_at))
-    }
-}
-
-/// Whether two paths are one, `/lib` being `/usr/lib`.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let plain = |path: &Path| {
-        path.strip_prefix("/usr").map_or_else(|_| path.to_owned(), |rest| Path::new("/").join(rest))
-    };
-    plain(one) == plain(other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::system::double::Double;
+
+    #[test]
+    fn of_a_directory_that_is_a_link_the_drop_in_that_came_is_named_alone_and_once() {
+        let double = Double::new(|_| None);
+        double.put("/opt/u/d/x.conf", "");
+        double.put("/opt/u/d/y.conf", "");
+        double.put("/etc/systemd/system/other", "");
+        let folder = double.root.path().join("etc/systemd/system/x.service.d");
+        std::os::unix::fs::symlink("/opt/u/d", folder).unwrap();
+        let stale = Stale {
+            unit: "x.service".to_owned(),
+            drop_ins: vec!["/opt/u/d/x.conf".to_owned()],
+            read_at: i64::MAX,
+            ..Stale::default()
+        };
+        let hand = Path::new("/etc/systemd/system/x.service.d/y.conf");
+        assert_eq!(stale.files(&double).unwrap(), [hand]);
+    }
 
     #[test]
     fn the_files_that_are_new_or_gone_are_named() {

@@ -1,5 +1,7 @@
-//! Units that are only starting, as after a boot: they are waited for, since others stand on what they will be.
+//! Units that are only starting, as after a boot, or not yet down: they are waited for, since others stand on what they will
+//! be.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::waiting::wait;
@@ -9,19 +11,35 @@ use super::{Bus, BusError, Listed};
 const EVERY: Duration = Duration::from_millis(100);
 
 impl Bus {
-    /// Waits until none of these units is starting. Answers whether that was so in time.
-    pub fn started(&self, names: &[&str], patience: Duration) -> Result<bool, BusError> {
+    /// Waits until none of these units, of which some are to run and some to stop, is on its way there. Answers which are
+    /// on it still after `patience`.
+    pub fn settled(
+        &self,
+        to_run: &[&str],
+        to_stop: &[&str],
+        patience: Duration,
+    ) -> Result<BTreeSet<String>, BusError> {
         wait(&self.runtime, async {
             let began = Instant::now();
+            let names: Vec<&str> = to_run.iter().chain(to_stop).copied().collect();
             loop {
-                let listed: Vec<Listed> = self.manager("ListUnitsByNames", "all units", &(names,)).await?;
-                if !listed.iter().any(|unit| is_starting(&unit.3, &unit.4, &unit.8)) {
-                    return Ok(true);
+                let listed: Vec<Listed> = self.manager("ListUnitsByNames", "all units", &(&names,)).await?;
+                // One for each name and in their order.
+                let is_on_its_way = |at: usize, unit: &Listed| match at < to_run.len() {
+                    true => is_starting(&unit.3, &unit.4, &unit.8),
+                    false => is_stopping(&unit.3, &unit.8),
+                };
+                let still: BTreeSet<String> = names
+                    .iter()
+                    .zip(&listed)
+                    .enumerate()
+                    .filter(|(at, (_, unit))| is_on_its_way(*at, unit))
+                    .map(|(_, (name, _))| (*name).to_owned())
+                    .collect();
+                if still.is_empty() || began.elapsed() >= patience {
+                    return Ok(still);
                 }
-                if began.elapsed() >= patience {
-                    return Ok(false);
-                }
-                crate::at_hand::tell("waiting for services that are starting");
+                crate::at_hand::tell("waiting for services that are starting or stopping");
                 tokio::time::sleep(EVERY).await;
             }
         })
@@ -60,6 +78,11 @@ fn is_starting(active: &str, sub: &str, job: &str) -> bool {
     }
 }
 
+/// By `ActiveState` and the job that is queued.
+fn is_stopping(active: &str, job: &str) -> bool {
+    active == "deactivating" || (active == "active" && job == "stop")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +99,15 @@ mod tests {
             ("failed", "failed", ""),
         ] {
             assert!(!is_starting(active, sub, job), "{active} {sub} {job}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_still_is_not_stopped() {
+        assert!(is_stopping("deactivating", "stop") && is_stopping("deactivating", ""));
+        assert!(is_stopping("active", "stop"), "its turn has not come yet");
+        for (active, job) in [("active", ""), ("inactive", "stop"), ("failed", ""), ("activating", "start")] {
+            assert!(!is_stopping(active, job), "{active} {job}");
         }
     }
 }

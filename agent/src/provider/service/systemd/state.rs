@@ -79,11 +79,11 @@ impl State {
     /// Why it is not up, though a command was to restart it.
     pub(super) fn not_up(&self, verb: Verb) -> String {
         let why = match self.activity {
-            Activity::Running if self.is_moving => "systemd is still at it".to_owned(),
+            Activity::Starting | Activity::Stopping => "systemd is still at it".to_owned(),
+            Activity::Running | Activity::Stopped if self.is_moving => "systemd is still at it".to_owned(),
             Activity::Running => "it does not stay up, and systemd starts it again and again".to_owned(),
             Activity::Failed => self.failure(verb),
             Activity::Restarting => format!("{}, and systemd is to start it again", self.failure(verb)),
-            Activity::Stopped if self.is_moving => "systemd is still at it".to_owned(),
             Activity::Stopped => "it does not run".to_owned(),
         };
         format!("{} s after its own command for that had ended: {why}", self.patience().as_secs())
@@ -104,27 +104,30 @@ impl State {
     pub(super) fn is_down(&self, first: &Self, verb: Verb) -> Option<String> {
         let is_another = self.run.is_some() && first.run.is_some() && self.run != first.run;
         match self.activity {
-            Activity::Running if is_another => {
+            Activity::Running | Activity::Starting if is_another => {
                 Some("it did not stay up: systemd has started it again already".to_owned())
             }
-            Activity::Running => None,
+            Activity::Running | Activity::Starting => None,
             Activity::Failed | Activity::Restarting => Some(self.failure(verb)),
-            Activity::Stopped if !self.is_meant => Some(
+            Activity::Stopped | Activity::Stopping if !self.is_meant => Some(
                 "systemd skipped it, since a condition (`Condition…=`) of its definition does not hold".to_owned(),
             ),
-            Activity::Stopped if verb == Verb::Start => Some(
+            Activity::Stopped | Activity::Stopping if verb == Verb::Start => Some(
                 "it ended by itself at once; for a unit that does something and ends, leave `ensure` out, or give it \
                  RemainAfterExit=yes"
                     .to_owned(),
             ),
-            Activity::Stopped if self.kind == "oneshot" && self.result == SUCCESS => None,
-            Activity::Stopped => Some("it ended by itself at once, and does not run".to_owned()),
+            Activity::Stopped | Activity::Stopping if self.kind == "oneshot" && self.result == SUCCESS => None,
+            Activity::Stopped | Activity::Stopping => {
+                Some("it ended by itself at once, and does not run".to_owned())
+            }
         }
     }
 
     /// What it failed with.
     pub(super) fn failure(&self, verb: Verb) -> String {
-        if verb == Verb::Reload && self.activity == Activity::Running && self.reload != SUCCESS {
+        let runs = matches!(self.activity, Activity::Running | Activity::Starting);
+        if verb == Verb::Reload && runs && self.reload != SUCCESS {
             return format!("its reload ended with {}, and it runs on as it was", self.reload);
         }
         match self.status {
@@ -135,7 +138,7 @@ impl State {
 
     /// That a job of it did not come to what was wanted.
     pub(super) fn error(&self, name: &str, verb: Verb, said: String) -> BusError {
-        BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: self.run.clone() }
+        BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: self.run.clone(), by: None }
     }
 }
 
@@ -166,6 +169,9 @@ mod tests {
         let did_it = state(Activity::Stopped, "oneshot");
         let did_not = State { result: "exit-code".to_owned(), ..did_it.clone() };
         let skipped = State { is_meant: false, ..ended.clone() };
+        let starting = state(Activity::Starting, "notify");
+        let stopping = state(Activity::Stopping, "simple");
+        let cleans_up = state(Activity::Stopping, "oneshot");
         for (now, verb, why) in [
             (&up, Verb::Restart, None),
             (&another, Verb::Restart, Some("started it again already")),
@@ -173,6 +179,10 @@ mod tests {
             (&again, Verb::Start, Some("exit-code, status 3")),
             (&ended, Verb::Restart, Some("ended by itself at once, and does not run")),
             (&ended, Verb::Start, Some("leave `ensure` out")),
+            (&starting, Verb::Reload, None),
+            (&stopping, Verb::Restart, Some("ended by itself at once, and does not run")),
+            (&stopping, Verb::Start, Some("leave `ensure` out")),
+            (&cleans_up, Verb::Restart, None),
             (&did_it, Verb::Restart, None),
             (&did_it, Verb::Start, Some("leave `ensure` out")),
             (&did_not, Verb::Restart, Some("does not run")),
@@ -191,8 +201,10 @@ mod tests {
         assert!(up.is_settled(&up));
         let queued = State { is_moving: true, ..up.clone() };
         let another = State { run: Some("2".to_owned()), ..up.clone() };
-        let stopping = State { is_moving: true, ..state(Activity::Stopped, "simple") };
-        for other in [&queued, &another, &stopping] {
+        let stopping = State { is_moving: true, ..state(Activity::Stopping, "simple") };
+        let starting = State { is_moving: true, ..state(Activity::Starting, "simple") };
+        let waiting = State { is_moving: true, ..state(Activity::Stopped, "simple") };
+        for other in [&queued, &another, &stopping, &starting, &waiting] {
             assert!(!other.is_settled(&up) && !other.has_ended_well(), "{other:?}");
         }
         assert!(another.is_settled(&another), "the run that it was restarted for");
@@ -205,7 +217,10 @@ mod tests {
         assert_eq!(down, "10 s after its own command for that had ended: it does not run");
         let dead = State { result: "exit-code".to_owned(), status: 3, ..state(Activity::Failed, "simple") };
         assert!(dead.not_up(Verb::Restart).ends_with("exit-code, status 3"));
-        assert!(stopping.not_up(Verb::Restart).starts_with("90 s after"));
+        for still in [&stopping, &starting, &waiting] {
+            let said = still.not_up(Verb::Restart);
+            assert!(said.starts_with("90 s after") && said.ends_with("still at it"), "{said}");
+        }
     }
 
     #[test]
