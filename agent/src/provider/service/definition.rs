@@ -288,7 +288,7 @@ mod tests {
         link("v.service", "/opt/v/a.service");
         link("lost.service", "/opt/v/none.service");
         let replaced = |unit: &str, fragment: &str, read_at: i64| {
-            let found = super::replaced(unit, Path::new(fragment), read_at, &double).unwrap();
+            let found = replaced(unit, Path::new(fragment), read_at, &double).unwrap();
             found.map(|path| path.display().to_string())
         };
         let own = |unit: &str, read_at| replaced(unit, &format!("{OWN}/{unit}"), read_at);
