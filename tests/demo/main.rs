@@ -195,7 +195,9 @@ fn stay(scene: &Scene, machines: &[Machine]) -> Result<()> {
     let minutes = lab::time_to_live().as_secs() / 60;
     match machines.iter().any(|machine| machine.host().is_some()) {
         true => {
-            println!("Control-C ends everything; after {minutes} minutes the machines are taken down anyway.")
+            println!(
+                "Control-C ends everything; after {minutes} minutes the machines are taken down anyway."
+            );
         }
         false => println!("Control-C ends everything."),
     }

@@ -69,7 +69,7 @@ pub(super) fn watched(begins: &str) -> Option<Watched> {
         return None;
     }
     super::say(&harmless(begins));
-    Some(Watched::every(EVERY, |words| super::say(words)))
+    Some(Watched::every(EVERY, super::say))
 }
 
 impl Watched {

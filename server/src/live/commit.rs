@@ -108,7 +108,7 @@ impl Live {
         let (commit, errors) = (snapshot.commit().to_string(), total(&problems));
         match self.in_force() {
             Some(_) => {
-                tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force")
+                tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force");
             }
             None => tracing::warn!(commit, errors, "the commit is broken, and none is in force"),
         }

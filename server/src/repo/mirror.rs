@@ -79,7 +79,7 @@ impl Mirror {
         }
         match self.init() {
             Ok(()) => {
-                tracing::warn!(path = %self.path.display(), "parts of the mirror were missing, and were made again")
+                tracing::warn!(path = %self.path.display(), "parts of the mirror were missing, and were made again");
             }
             Err(error) => tracing::error!(%error, "the mirror is damaged"),
         }
@@ -409,7 +409,7 @@ mod tests {
             let before = held(&path);
             match open() {
                 Ok(found) => {
-                    assert!(can_do_without_the_remote && found.commit() == whole.commit(), "{damaged}")
+                    assert!(can_do_without_the_remote && found.commit() == whole.commit(), "{damaged}");
                 }
                 Err(error) => assert!(!can_do_without_the_remote, "{damaged}: {error}"),
             }
