@@ -22,11 +22,11 @@ use super::{Run, Subject};
 use crate::at_hand;
 use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
 use crate::stop::Why;
-use crate::system::FileKind;
 
 mod debts;
 mod held;
 mod last;
+mod nowhere;
 mod refresh;
 mod rivals;
 mod undone;
@@ -76,9 +76,6 @@ pub(super) fn all<'a, 's>(
     correct.settle_owed();
     (correct.view, correct.claims)
 }
-
-/// The type whose resources stand in directories that others make.
-const FILE: &str = "file";
 
 /// Which round of turns it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -446,59 +443,6 @@ impl<'s> Correct<'_, '_, 's> {
                 None => verdict,
             },
         }
-    }
-
-    /// Why a file that is to change cannot be made, as far as a look can tell: a run that writes would find that.
-    fn cannot_stand(&self, index: usize, verdict: &Verdict) -> Option<String> {
-        let subject = &self.subjects[index];
-        let is_to_change = matches!(verdict, Verdict::Changes(_)) && subject.type_name() == FILE;
-        let path = subject.paths().into_iter().next().filter(|_| is_to_change)?;
-        let directory = Path::new(path).parent()?;
-        let kind = |at: &Path| self.run.system.stat(at).ok().flatten().map(|stat| stat.kind);
-        let (at, kind) = directory.ancestors().find_map(|at| Some((at, kind(at)?)))?;
-        if kind == FileKind::Directory {
-            return self.kept_back(index).map(|by| format!("its directory does not exist; {by}"));
-        }
-        let is_replaced = self.named(at).is_some_and(|other| self.is_as_bold(other, index));
-        (!is_replaced).then(|| format!("{} is no directory, and nothing can stand below it", at.display()))
-    }
-
-    /// That another resource would make the directory which this one lacks, were it not for policy.
-    fn kept_back(&self, index: usize) -> Option<String> {
-        let paths = self.subjects[index].paths();
-        let missing = |at: &&Path| self.run.system.stat(at).is_ok_and(|found| found.is_none());
-        let directories =
-            paths.iter().flat_map(|path| Path::new(path).ancestors().skip(1).take_while(missing));
-        let by = directories.filter_map(|at| self.named(at)).find(|other| !self.is_as_bold(*other, index))?;
-        let maker = &self.subjects[by].resource;
-        let policy = if maker.policy == Policy::Off { "switched off" } else { "only watched" };
-        Some(format!("{}, which makes it, is {policy} by policy", maker.reference))
-    }
-
-    /// Whether policy lets one resource do what another may.
-    fn is_as_bold(&self, one: usize, other: usize) -> bool {
-        self.subjects[one].resource.policy >= self.subjects[other].resource.policy
-    }
-
-    /// The resource that names a path.
-    fn named(&self, path: &Path) -> Option<usize> {
-        let by_path = self.by_path.get_or_init(|| {
-            let paths = |(index, subject): (usize, &Subject<'s>)| {
-                subject.paths().into_iter().map(Path::new).map(move |path| (path, index)).collect::<Vec<_>>()
-            };
-            self.subjects.iter().enumerate().flat_map(paths).collect()
-        });
-        by_path.get(path).copied()
-    }
-
-    /// Whether a path of it has no directory, and nothing of the catalog would make one: a run that writes would find that.
-    fn stands_nowhere(&self, index: usize) -> bool {
-        let is_named = |path: &Path| {
-            self.subjects.iter().any(|subject| subject.paths().iter().any(|other| Path::new(other) == path))
-        };
-        let is_missing = |path: &Path| self.run.system.stat(path).is_ok_and(|found| found.is_none());
-        let paths = self.subjects[index].paths();
-        paths.iter().filter_map(|path| Path::new(path).parent()).any(|at| is_missing(at) && !is_named(at))
     }
 
     /// Makes all changes last, each directory synced once: only what lasts is reported as done, or owed no more.

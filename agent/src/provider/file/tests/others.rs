@@ -69,3 +69,46 @@ fn of_a_secret_no_backup_lies_in_the_clear_and_what_was_kept_before_goes() {
         assert!(!std::fs::read_to_string(&path).unwrap().contains("CANARY"), "{}", path.display());
     }
 }
+
+#[test]
+fn what_goes_with_the_owner_is_said() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let double = Double::new(|_| None);
+    double.put("/srv/su1", "");
+    let place = double.root.path().join("srv/su1");
+    let put = || {
+        chown(&place, Some(1), Some(1)).unwrap();
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o4755)).unwrap();
+    };
+    put();
+    let mut attributes = vec![("owner", Value::from("0"))];
+    let alone: File = trial::want("/srv/su1", &attributes);
+    let changes = trial::changes(&Files, &double, &alone);
+    assert!(
+        changes[0].note.as_deref().unwrap().contains("set-id bits go with that (4755 now)"),
+        "{changes:?}"
+    );
+    trial::mend(&Files, &double, &alone).unwrap();
+    assert_eq!(
+        std::fs::metadata(&place).unwrap().mode() & 0o7777,
+        0o755,
+        "who it was before may have set them"
+    );
+    put();
+    attributes.push(("mode", "4755".into()));
+    let whole: File = trial::want("/srv/su1", &attributes);
+    let changes = trial::changes(&Files, &double, &whole);
+    assert_eq!(changes[0].note, None, "they are set again");
+    trial::mend(&Files, &double, &whole).unwrap();
+    assert_eq!(std::fs::metadata(&place).unwrap().mode() & 0o7777, 0o4755);
+    let capability = [&0x0200_0001_u32.to_le_bytes()[..], &[0, 4], &[0; 14]].concat();
+    let flags = rustix::fs::XattrFlags::empty();
+    chown(&place, Some(1), Some(1)).unwrap();
+    rustix::fs::setxattr(&place, "security.capability", &capability, flags).unwrap();
+    let changes = trial::changes(&Files, &double, &whole);
+    let owner = changes.iter().find(|change| change.property == Property::Owner).unwrap();
+    assert!(owner.note.as_deref().unwrap().contains("capabilities go with that"), "{changes:?}");
+}
