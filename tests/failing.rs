@@ -156,41 +156,6 @@ fn what_is_down_after_its_restart_has_failed_and_says_why() {
 }
 
 #[test]
-fn a_restart_of_ones_own_that_goes_on_in_the_background_is_waited_for() {
-    let Some(lab) = lab::shared() else { return };
-    let host = &lab.boot(&["background.acme.example"]).expect("a host boots")[0];
-    let unit = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 1\n";
-    host.sh(&format!("printf '{unit}' >/etc/systemd/system/own.service; systemctl daemon-reload")).unwrap();
-    let status = |command: &str| {
-        host.sh("systemctl restart own").unwrap();
-        let before = host.sh("systemctl show -P InvocationID own").unwrap();
-        let resources = json!([
-            ["notify[news]", {}],
-            ["service[own]", { "ensure": "running", "restart": command }],
-        ]);
-        let edges = json!([{ "from": 0, "to": 1, "kind": "notify" }]);
-        let report = apply(host, &resources, &edges);
-        let event = event(&report, "service[own]").clone();
-        (event.status, event.reason.unwrap_or_default(), before)
-    };
-    for command in [
-        "systemctl --no-block restart own",
-        "(sleep 0.5; systemctl restart own) >/dev/null 2>&1 &",
-        "systemctl stop own; (sleep 2; systemctl start own) >/dev/null 2>&1 &",
-    ] {
-        let (status, reason, before) = status(command);
-        assert_eq!(status, Status::Info, "{command}: {reason}");
-        assert_ne!(
-            host.sh("systemctl show -P InvocationID own").unwrap(),
-            before,
-            "{command}: it was waited for"
-        );
-    }
-    let (status, reason, _) = status("systemctl --no-block stop own");
-    assert!(status == Status::Failed && reason.contains("it does not run"), "{reason}");
-}
-
-#[test]
 fn a_drop_in_that_is_not_taken_and_one_that_cannot_be_read_concern_their_unit_alone() {
     let Some(lab) = lab::shared() else { return };
     let host = &lab.boot(&["dropins.acme.example"]).expect("a host boots")[0];
