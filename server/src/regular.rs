@@ -33,24 +33,13 @@ pub fn text(path: &Path, limit: u64) -> io::Result<String> {
 ///
 /// # Errors
 /// Where it cannot be opened, or is something else.
-pub fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path) -> io::Result<File> {
     // Before it is opened, since that alone does something to many a device.
     refuse(std::fs::metadata(path)?.file_type())?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file: File = rustix::fs::open(path, flags, Mode::empty())?.into();
     refuse(file.metadata()?.file_type())?;
     Ok(file)
-}
-
-/// Opens what an operator names on the command line. What a shell hands over by its descriptor, `<(…)`, may be a pipe: its
-/// writer is there.
-///
-/// # Errors
-/// As [`open`].
-pub fn given(path: &Path) -> io::Result<File> {
-    let is_handed_over =
-        ["/dev/fd", "/dev/stdin", "/proc/self/fd"].iter().any(|handed| path.starts_with(handed));
-    if is_handed_over { File::open(path) } else { open(path) }
 }
 
 fn refuse(found: FileType) -> io::Result<()> {
@@ -85,9 +74,7 @@ mod tests {
             (directory.path(), "a directory"),
             (Path::new("/dev/null"), "a device"),
         ] {
-            for refused in [read(path, 9).unwrap_err(), given(path).unwrap_err()] {
-                assert_eq!(refused.to_string(), format!("it is {what}, and no file"));
-            }
+            assert_eq!(read(path, 9).unwrap_err().to_string(), format!("it is {what}, and no file"));
         }
     }
 
