@@ -31,7 +31,7 @@ impl<'s> Correct<'_, '_, 's> {
     /// That another resource would make the directory which this one lacks, were it not for policy.
     pub(super) fn kept_back(&self, index: usize) -> Option<String> {
         let paths = self.subjects[index].paths();
-        let missing = |at: &&Path| self.run.system.stat(at).is_ok_and(|found| found.is_none());
+        let missing = |at: &&Path| self.is_missing(at);
         let directories =
             paths.iter().flat_map(|path| Path::new(path).ancestors().skip(1).take_while(missing));
         let by = directories.filter_map(|at| self.named(at)).find(|other| !self.is_as_bold(*other, index))?;
@@ -58,11 +58,12 @@ impl<'s> Correct<'_, '_, 's> {
 
     /// Whether a path of it has no directory, and nothing of the catalog would make one: a run that writes would find that.
     pub(super) fn stands_nowhere(&self, index: usize) -> bool {
-        let is_named = |path: &Path| {
-            self.subjects.iter().any(|subject| subject.paths().iter().any(|other| Path::new(other) == path))
-        };
-        let is_missing = |path: &Path| self.run.system.stat(path).is_ok_and(|found| found.is_none());
         let paths = self.subjects[index].paths();
-        paths.iter().filter_map(|path| Path::new(path).parent()).any(|at| is_missing(at) && !is_named(at))
+        let mut directories = paths.iter().filter_map(|path| Path::new(path).parent());
+        directories.any(|at| self.is_missing(at) && self.named(at).is_none())
+    }
+
+    fn is_missing(&self, path: &Path) -> bool {
+        self.run.system.stat(path).is_ok_and(|found| found.is_none())
     }
 }
