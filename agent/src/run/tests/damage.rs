@@ -92,7 +92,7 @@ const KIND_OF_HOLDS: Said = ["holds.json is", "holds.json is", "holds.json was"]
 const KIND_OF_MARK: Said = ["unended is", "unended is", "unended was"];
 
 /// A machine that was enrolled and is as it should be.
-fn settled() -> Scene {
+pub(super) fn settled() -> Scene {
     let scene = scene();
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));

@@ -141,15 +141,21 @@ fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mend
     }
 }
 
+/// A machine after its first run, with its state on a disk of its own; none where no disk can be mounted.
+fn on_a_disk() -> Option<(Scene, Disk)> {
+    let scene = scene();
+    drop(scene.state());
+    let disk = Disk::mount(scene.place.state_dir.clone())?;
+    scene.enroll();
+    scene.serves(catalog(1, "hello\n"));
+    scene.run();
+    Some((scene, disk))
+}
+
 #[test]
 fn f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_nothing_and_after() {
     for (begin, end, words) in FAULTS {
-        let scene = scene();
-        drop(scene.state());
-        let Some(disk) = Disk::mount(scene.place.state_dir.clone()) else { return };
-        scene.enroll();
-        scene.serves(catalog(1, "hello\n"));
-        scene.run();
+        let Some((scene, disk)) = on_a_disk() else { return };
         begin(&disk);
         scene.serves(catalog(2, "changed\n"));
         let said = scene.run().report.error.unwrap();
@@ -171,12 +177,7 @@ fn f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_noth
 #[test]
 fn f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_the_rest() {
     for (begin, end, words) in FAULTS {
-        let scene = scene();
-        drop(scene.state());
-        let Some(disk) = Disk::mount(scene.place.state_dir.clone()) else { return };
-        scene.enroll();
-        scene.serves(catalog(1, "hello\n"));
-        scene.run();
+        let Some((scene, disk)) = on_a_disk() else { return };
         // Records as archives leave them.
         let memory = StateDir::open(&scene.place.state_dir.join("memory")).unwrap();
         let records = memory.below("archives").unwrap();

@@ -2,16 +2,9 @@
 
 use holdfast_catalog::catalog::Policy;
 
+use super::damage::settled;
 use super::*;
 use crate::doctor;
-
-fn settled() -> Scene {
-    let scene = scene();
-    scene.enroll();
-    scene.serves(catalog(1, "hello\n"));
-    assert_eq!(scene.run().report.counts.changed, 1);
-    scene
-}
 
 impl Scene {
     fn status(&self) -> String {

@@ -142,6 +142,10 @@ fn what_dpkg_cannot_finish_is_not_called_finished() {
     assert!(answer.said.is_empty(), "{answer:?}");
 }
 
+fn apt<'a>(machine: &'a Double, state_dir: &'a Path, lock_is_held: &'a AtomicBool) -> Apt<'a> {
+    Apt { machine, state_dir, catalog: &[], said: Vec::new(), was_repaired: false, lock_is_held }
+}
+
 #[test]
 fn a_lock_that_was_waited_for_by_the_lists_is_not_waited_for_again() {
     let machine = Double::new(|_| {
@@ -149,14 +153,7 @@ fn a_lock_that_was_waited_for_by_the_lists_is_not_waited_for_again() {
     })
     .until(crate::stop::RunEnd::after(Duration::ZERO));
     let (lock_is_held, state) = (AtomicBool::new(false), tempfile::tempdir().unwrap());
-    let apt = Apt {
-        machine: &machine,
-        state_dir: state.path(),
-        catalog: &[],
-        said: Vec::new(),
-        was_repaired: false,
-        lock_is_held: &lock_is_held,
-    };
+    let apt = apt(&machine, state.path(), &lock_is_held);
     apt.has_waited(&said(""));
     assert!(!lock_is_held.load(Relaxed));
     assert!(!apt.update().unwrap().1.succeeded());
@@ -171,14 +168,7 @@ fn dpkg_s_own_lock_is_waited_for_before_a_hold_is_set() {
         Double::new(move |_| Some(failed(2, held))).until(crate::stop::RunEnd::after(Duration::ZERO));
     let lock_is_held = AtomicBool::new(false);
     let state = tempfile::tempdir().unwrap();
-    let apt = Apt {
-        machine: &machine,
-        state_dir: state.path(),
-        catalog: &[],
-        said: Vec::new(),
-        was_repaired: false,
-        lock_is_held: &lock_is_held,
-    };
+    let apt = apt(&machine, state.path(), &lock_is_held);
     assert!(apt.mark("hold", ["bash"].into_iter()).unwrap_err().to_string().contains("pid 2173"));
     assert!(lock_is_held.load(Relaxed), "what comes later fails at once");
     assert!(lacks_lock(&failed(2, held)) && is_locked(&failed(2, held)));
