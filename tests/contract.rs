@@ -1,5 +1,5 @@
 //! The contract of every resource type, on a booted host: what is altered from outside is seen, alone and as drift;
-//! an audit leaves the machine untouched; enforcing mends exactly that, and then nothing is left to do.
+//! an audit leaves the machine untouched; enforcing corrects exactly that, and then nothing is left to do.
 //!
 //! The types come from the registry, the alterations from `agent/contract/<type>.toml`, where the agent's own tests look
 //! that no property lacks one.
@@ -62,13 +62,13 @@ struct Alteration {
     /// A script that alters it.
     by: String,
     /// A script that succeeds only where it is as wanted: the machine's word, not the agent's.
-    mended: String,
+    corrected: String,
     /// What the report must say that the machine had.
     is: Option<String>,
 }
 
 #[test]
-fn what_is_altered_is_seen_alone_and_mended_alone() {
+fn what_is_altered_is_seen_alone_and_corrected_alone() {
     let Some(lab) = lab::shared() else { return };
     let host = &lab.boot(&["contract.acme.example"]).expect("a host boots")[0];
     let mut broken = Vec::new();
@@ -136,9 +136,9 @@ impl Trial<'_> {
     }
 
     fn alter(&self, alteration: &Alteration) -> Outcome {
-        self.sh(&alteration.mended).map_err(|why| format!("was not as wanted before: {why}"))?;
+        self.sh(&alteration.corrected).map_err(|why| format!("was not as wanted before: {why}"))?;
         self.sh(&alteration.by)?;
-        if self.sh(&alteration.mended).is_ok() {
+        if self.sh(&alteration.corrected).is_ok() {
             return Err("altered nothing".to_owned());
         }
         self.sh(&format!("{{ {LOOK} }} >/run/before"))?;
@@ -149,10 +149,10 @@ impl Trial<'_> {
             return Err(format!("the audit touched the machine:\n{touched}"));
         }
         self.expect(&audited, alteration, Status::WouldChange)?;
-        let mended = self.apply(&[])?;
-        self.expect(&mended, alteration, Status::Changed)?;
-        self.sh(&alteration.mended).map_err(|why| format!("was not mended: {why}"))?;
-        self.expect_nothing_to_do("after it was mended")
+        let corrected = self.apply(&[])?;
+        self.expect(&corrected, alteration, Status::Changed)?;
+        self.sh(&alteration.corrected).map_err(|why| format!("was not corrected: {why}"))?;
+        self.expect_nothing_to_do("after it was corrected")
     }
 
     fn expect_nothing_to_do(&self, when: &str) -> Outcome {

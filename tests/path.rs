@@ -63,11 +63,11 @@ fn a_broken_commit_leaves_the_last_good_in_force_and_says_where() {
     let run = machines[0].run_once().unwrap();
     assert_eq!((run.code, run.report().unwrap().commit), (0, good));
 
-    let (mended, _) = scene.commit(manifest, "tempalte", "template", "Mend it").unwrap();
-    wait::until("the mended commit is in force", Duration::from_secs(20), || {
+    let (corrected, _) = scene.commit(manifest, "tempalte", "template", "Correct it").unwrap();
+    wait::until("the corrected commit is in force", Duration::from_secs(20), || {
         let commit =
             machines[0].run_once().and_then(|run| run.report()).map_err(|error| error.to_string())?.commit;
-        if commit.as_deref() == Some(mended.as_str()) { Ok(()) } else { Err(format!("{commit:?}")) }
+        if commit.as_deref() == Some(corrected.as_str()) { Ok(()) } else { Err(format!("{commit:?}")) }
     })
     .unwrap();
 }

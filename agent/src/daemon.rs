@@ -197,7 +197,7 @@ impl Signals {
 fn tell(ended: ExitStatus) {
     use std::os::unix::process::ExitStatusExt as _;
     if let Some(signal) = ended.signal() {
-        tracing::error!("the run was ended by signal {signal}; the next one mends what it left");
+        tracing::error!("the run was ended by signal {signal}; the next one corrects what it left");
     }
 }
 

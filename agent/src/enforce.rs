@@ -63,7 +63,7 @@ pub struct Findings {
     pub counts: Counts,
     /// What changed, would change, failed or was skipped.
     pub events: Vec<Event>,
-    /// Milliseconds by phase: `check`, `mend`.
+    /// Milliseconds by phase: `check`, `apply`.
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by resource type.
     pub types: BTreeMap<String, u64>,
@@ -143,7 +143,7 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
             memory.look_instead(&subjects, &ends, run.system);
         }
     }
-    let phases = [("check", check), ("mend", began.elapsed().saturating_sub(check))];
+    let phases = [("check", check), ("apply", began.elapsed().saturating_sub(check))];
     Ok(Findings {
         counts: record.counts(),
         events: record.events,

@@ -18,7 +18,7 @@ pub mod contents; // file contents on disk
 pub mod system; // the only door to the machine
 pub mod download; // files of the network, for providers
 pub mod provider; // one file or folder a resource type
-pub mod enforce; // check all, mend what is off
+pub mod enforce; // check all, correct what is off
 
 pub mod status; // what the last run left to be told
 pub mod identity; // who it is

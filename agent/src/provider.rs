@@ -1,7 +1,7 @@
 //! Providers: one file or folder a resource type, and the one match over all types.
 //!
-//! A provider answers four questions and knows no others: what is there ([`Provider::observe`]), what would mend it
-//! ([`Provider::plan`]), mend it ([`Provider::apply`]), and what a notification means ([`Provider::refresh`]). Policy,
+//! A provider answers four questions and knows no others: what is there ([`Provider::observe`]), what would correct it
+//! ([`Provider::plan`]), correct it ([`Provider::apply`]), and what a notification means ([`Provider::refresh`]). Policy,
 //! events, redaction, timing, order and failure are [`crate::enforce`]'s.
 
 use std::borrow::Cow;
@@ -136,7 +136,7 @@ impl Reading<'_> {
     }
 }
 
-/// What would mend a resource.
+/// What would correct a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan<P = Cow<'static, str>> {
     /// Nothing; perhaps with something to say ([`ChangeKind::Note`]).
@@ -170,7 +170,7 @@ pub struct Applied {
     pub said: Vec<(usize, String)>,
 }
 
-/// A resource of a batch, and what would mend it.
+/// A resource of a batch, and what would correct it.
 #[derive(Debug)]
 pub struct Job<'a, W, P> {
     /// What is wanted.
@@ -257,7 +257,7 @@ pub trait Provider: Sync {
     /// Whether it runs programs that may change whatever they like: an operator's command, a package's script, a service.
     const ACTS_ANYWHERE: bool = false;
 
-    /// Reads what the machine has, once for all resources of the type. Called again before mending, when something was
+    /// Reads what the machine has, once for all resources of the type. Called again before correcting, when something was
     /// changed since: then with the resources at hand alone.
     ///
     /// # Errors
@@ -296,7 +296,7 @@ pub trait Provider: Sync {
         jobs.iter().map(|job| self.apply(job.want, job.changes, writing)).collect()
     }
 
-    /// Acts on a notification, after the resource's own turn, which made the changes `mended` (none if it was in sync).
+    /// Acts on a notification, after the resource's own turn, which made the changes `corrected` (none if it was in sync).
     ///
     /// # Errors
     /// It could not be acted on; it stays owed and is tried at the next run.
@@ -304,7 +304,7 @@ pub trait Provider: Sync {
         &self,
         _want: &Self::Want,
         _notice: Notice,
-        _mended: &[Change<Self::Property>],
+        _corrected: &[Change<Self::Property>],
         _writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))

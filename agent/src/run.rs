@@ -106,7 +106,7 @@ pub fn apply(
             given.certname()
         ));
     }
-    mend(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
+    correct(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
     memory::keep(state, report.run);
     if let Some(certname) = enrolled {
@@ -292,10 +292,10 @@ fn enforce_work(
         account.timed("content", || contents.fetch(&found.catalog));
         contents.prune(&found.catalog);
     }
-    mend(place, state, &found.catalog, &contents, account, bounds)
+    correct(place, state, &found.catalog, &contents, account, bounds)
 }
 
-fn mend(
+fn correct(
     place: &Place,
     state: &StateDir,
     catalog: &Catalog,

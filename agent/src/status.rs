@@ -35,7 +35,7 @@ pub struct Status {
     pub started: Timestamp,
     /// How long it took.
     pub duration_ms: u64,
-    /// Whether it mended.
+    /// Whether it corrected.
     pub mode: Mode,
     /// Where its catalog came from.
     pub source: Source,

@@ -39,7 +39,7 @@ pub enum Policy {
     Off,
     /// What would change is reported.
     Audit,
-    /// It is mended.
+    /// It is corrected.
     #[default]
     Enforce,
 }

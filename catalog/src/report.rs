@@ -22,13 +22,13 @@ pub const MAX_SOURCES: usize = 256;
 /// The most phases, and the most types, whose times a report tells.
 pub const MAX_TIMES: usize = 128;
 
-/// Whether a run mends.
+/// Whether a run corrects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// It mends.
+    /// It corrects.
     Enforce,
-    /// It only says what it would mend.
+    /// It only says what it would correct.
     Audit,
 }
 
@@ -129,7 +129,7 @@ pub struct Counts {
     pub total: u32,
     /// Nothing to do.
     pub unchanged: u32,
-    /// Mended.
+    /// Corrected.
     pub changed: u32,
     /// Of those: with a corrective event, so that what others had changed is as it should be again. What drifted and is
     /// left alone, or could not be corrected, has the cause in its events.
@@ -189,7 +189,7 @@ pub struct Report {
     pub commit: Option<String>,
     /// The commit's environment.
     pub environment: Option<String>,
-    /// Whether it mended.
+    /// Whether it corrected.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
@@ -198,7 +198,7 @@ pub struct Report {
     pub started: jiff::Timestamp,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Milliseconds by phase: `facts`, `poll`, `check`, `mend`.
+    /// Milliseconds by phase: `facts`, `poll`, `check`, `apply`.
     #[serde(default, deserialize_with = "bounded::map::<_, _, MAX_TIMES>")]
     pub phases: BTreeMap<String, u64>,
     /// Milliseconds by resource type.

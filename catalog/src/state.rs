@@ -24,7 +24,7 @@ pub enum State {
     KeptBack,
     /// Resources do not apply to the root that it works on.
     NotApplicable,
-    /// It is only watched, and something differs; or what kept it back is mended, and it has not polled since.
+    /// It is only watched, and something differs; or what kept it back is corrected, and it has not polled since.
     Pending,
     /// All of its resources are switched off by policy: nothing of it is looked at.
     SwitchedOff,
@@ -122,7 +122,7 @@ impl State {
             Self::KeptBack => "the last run went by an older catalog: no new one was had",
             Self::NotApplicable => "resources do not apply to the root that it works on",
             Self::Pending => {
-                "something differs and is left alone, or what kept it back is mended and its poll is waited for"
+                "something differs and is left alone, or what kept it back is corrected and its poll is waited for"
             }
             Self::SwitchedOff => "all of its resources are switched off by policy: nothing was looked at",
             Self::Trouble => "the last run met trouble beside its resources",

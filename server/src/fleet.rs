@@ -33,8 +33,8 @@ pub struct Function {
 pub struct Since {
     /// The commit in force.
     pub commit: String,
-    /// The commit that mended it, where one is known to have.
-    pub mended_by: Option<String>,
+    /// The commit that corrected it, where one is known to have.
+    pub corrected_by: Option<String>,
     /// When the node's next poll is due.
     pub next_poll: Option<Timestamp>,
 }
@@ -182,7 +182,7 @@ fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look)
     row.node.seen_at = row.node.seen_at.max(inventory.heard(row.node.id));
     let kept_back = kept_back(&row, inventory);
     let since = kept_back.as_ref().and_then(|kept_back| inventory.since(&row.node, kept_back));
-    let is_mended = since.as_ref().is_some_and(|since| since.mended_by.is_some());
+    let is_corrected = since.as_ref().is_some_and(|since| since.corrected_by.is_some());
     let refused = row.refused.filter(|refused| row.node.seen_at.is_none_or(|seen| seen < *refused));
     let refused = refused.filter(|_| row.node.state == NodeState::Enrolled);
     let known = known(&row, kept_back.as_ref().map(|kept_back| (kept_back, since.as_ref())));
@@ -193,10 +193,10 @@ fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look)
         place: row.node.place.clone(),
         function: inventory.function(&row.node.certname, &row.node.place),
         judgement: match &since {
-            Some(since) if is_mended => waiting(since, judgement, look.now),
+            Some(since) if is_corrected => waiting(since, judgement, look.now),
             _ => judgement,
         },
-        kept_back: kept_back.filter(|_| !is_mended),
+        kept_back: kept_back.filter(|_| !is_corrected),
         row: Some(row),
     }
 }
@@ -220,12 +220,12 @@ fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
 
 /// A node that nothing keeps back any more, and that has not polled since.
 fn waiting(since: &Since, rest: Judgement, now: Timestamp) -> Judgement {
-    let commit = short(since.mended_by.as_ref().unwrap_or(&since.commit));
+    let commit = short(since.corrected_by.as_ref().unwrap_or(&since.commit));
     let due = match since.next_poll {
         Some(at) if at > now => format!("due in {}", state::span(at.duration_since(now))),
         _ => "due now".to_owned(),
     };
-    let words = format!("mended by commit {commit}; its next poll is {due}");
+    let words = format!("corrected by commit {commit}; its next poll is {due}");
     match rest.state {
         State::InOrder => Judgement { state: State::Pending, reason: words },
         state if state > State::Pending => {
@@ -272,14 +272,15 @@ fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<Ke
 }
 
 fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Known {
-    let mended = |(_, since): &(_, Option<&Since>)| since.is_some_and(|since| since.mended_by.is_some());
-    let is_mended = kept_back.as_ref().is_some_and(mended);
+    let corrected =
+        |(_, since): &(_, Option<&Since>)| since.is_some_and(|since| since.corrected_by.is_some());
+    let is_corrected = kept_back.as_ref().is_some_and(corrected);
     let last = |last: &LastRun| {
         let kept_back = kept_back.map(|(kept_back, _)| kept_back);
         let error = last.error.as_deref().and_then(|error| untold(error, kept_back));
         let is_told = error.as_ref() != last.error.as_ref();
         let (source, error) = match error {
-            error if is_told && is_mended => (Source::Server, error),
+            error if is_told && is_corrected => (Source::Server, error),
             Some(rest) if is_told && !last.took_place() => {
                 (last.source, Some(format!("{NO_CATALOG}{NOTES}{rest}")))
             }
@@ -300,7 +301,7 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Know
             NodeState::Added | NodeState::Enrolled | NodeState::Gone => Standing::Added,
         },
         heard: row.node.seen_at,
-        kept_back: kept_back.filter(|kept| !mended(kept)).map(|(kept_back, since)| why(kept_back, since)),
+        kept_back: kept_back.filter(|kept| !corrected(kept)).map(|(kept_back, since)| why(kept_back, since)),
         last: row.last.as_ref().map(last),
         drifted: row.lately.drifted,
         changed: row.lately.changed,

@@ -109,8 +109,8 @@ pub struct InForce {
     program: Program,
     /// What is wrong with it: found before it came into force, or when it is first asked for.
     checked: OnceLock<Checked>,
-    /// The nodes that an earlier one broke, each with the commit that mended it.
-    mended: Mended,
+    /// The nodes that an earlier one broke, each with the commit that corrected it.
+    corrected: Corrected,
     /// Whose machines it took from the one before.
     leaving: Leaving,
     /// Static files by hash, for nodes whose catalog was compiled before the server's last start.
@@ -118,13 +118,13 @@ pub struct InForce {
 }
 
 /// Nodes that compile again, each with the commit since which they do.
-type Mended = BTreeMap<Certname, String>;
+type Corrected = BTreeMap<Certname, String>;
 
 impl InForce {
-    fn new(program: Program, checked: OnceLock<Checked>, mended: Mended, leaving: Leaving) -> Self {
+    fn new(program: Program, checked: OnceLock<Checked>, corrected: Corrected, leaving: Leaving) -> Self {
         let files = program.snapshot().under("modules");
         let contents = files.map(|(_, file)| (file.hash().clone(), file.bytes().clone())).collect();
-        Self { program, checked, mended, leaving, contents }
+        Self { program, checked, corrected, leaving, contents }
     }
 
     /// What is wrong with it. Takes a compile of every node where nobody asked before: not for the threads that answer.

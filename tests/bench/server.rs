@@ -268,7 +268,7 @@ fn report(number: u64, events: usize) -> Value {
     json!({
         "run": format!("00000000-0000-7000-8000-{number:012x}"), "catalog": "0".repeat(64), "commit": "0".repeat(40),
         "environment": "main", "mode": "enforce", "source": "server", "started": "2026-01-01T00:00:00Z",
-        "duration_ms": 210, "phases": { "facts": 9, "poll": 14, "check": 120, "mend": 67 },
+        "duration_ms": 210, "phases": { "facts": 9, "poll": 14, "check": 120, "apply": 67 },
         "types": { "file": 180 }, "agent": "bench", "volatile": { "uptime": 86_400 },
         "counts": counts,
         "events": (0..events).map(event).collect::<Vec<_>>(),

@@ -100,8 +100,8 @@ fn changed(machine: &Machine) -> Result<Report> {
     run.report()
 }
 
-/// The one event of a run that mended a drift.
-fn mended(machine: &Machine, resource: &str) -> Result<Event> {
+/// The one event of a run that corrected a drift.
+fn corrected(machine: &Machine, resource: &str) -> Result<Event> {
     let events = changed(machine)?.events;
     let drifts =
         events.into_iter().filter(|event| event.cause == Some(Cause::Corrective)).collect::<Vec<_>>();
@@ -159,19 +159,19 @@ fn commit(scene: &Scene, web: &Machine, database: &Machine, foreign: &Machine) -
 fn drift_of_a_file(scene: &Scene, web: &Machine) -> Result<()> {
     let good = web.read("/etc/motd")?;
     web.write("/etc/motd", format!("{good}Somebody was here.\n").as_bytes())?;
-    let diff = mended(web, "file[/etc/motd]")?.diff.unwrap_or_default();
+    let diff = corrected(web, "file[/etc/motd]")?.diff.unwrap_or_default();
     ensure!(diff.contains("-Somebody was here."), "the diff is {diff:?}");
     ensure!(web.read("/etc/motd")? == good, "/etc/motd is not as it was");
     let counts = last_counts(scene, web)?;
     ensure!(counts["corrective"] == 1, "the report counts {counts}");
-    say("a line written into /etc/motd by hand was reported as corrective, with a diff, and mended");
+    say("a line written into /etc/motd by hand was reported as corrective, with a diff, and corrected");
     Ok(())
 }
 
 fn drift_of_a_service(scene: &Scene, web: &Machine) -> Result<()> {
     let host = web.host().context("a booted host")?;
     host.sh("systemctl stop nginx")?;
-    mended(web, "service[nginx]")?;
+    corrected(web, "service[nginx]")?;
     ensure!(host.sh("systemctl is-active nginx")? == "active", "nginx does not run");
     let counts = last_counts(scene, web)?;
     ensure!(counts["corrective"] == 1, "the report counts {counts}");

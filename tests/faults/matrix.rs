@@ -18,7 +18,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
     (
         1,
         "the server is down",
-        By(&["with_the_server_away_drift_is_mended_and_reported_later_once_and_in_order"]),
+        By(&["with_the_server_away_drift_is_corrected_and_reported_later_once_and_in_order"]),
     ),
     (
         2,
@@ -92,7 +92,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "the disk of the state is full",
         By(&[
             "f14_a_report_that_no_disk_takes_goes_from_memory",
-            "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named",
+            "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_corrected_and_is_named",
             "f14_without_a_place_for_anything_the_run_enforces_and_reports",
             "f14_f16_what_a_run_leaves_is_known_to_the_next_ones_while_the_disk_takes_nothing_and_after",
             "f14_f16_what_was_backed_up_and_what_was_unpacked_meanwhile_comes_back_with_the_rest",
@@ -105,7 +105,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         By(&[
             "f16_where_nothing_can_be_written_a_run_still_has_its_lock",
             "f13_f16_a_managed_file_whose_disk_is_full_or_read_only_fails_with_that_and_comes_about_later",
-            "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named",
+            "f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_corrected_and_is_named",
             "an_attribute_that_keeps_root_out_is_named",
         ]),
     ),

@@ -207,7 +207,7 @@ fn place(origin: &Origin) -> String {
     harmless(&format!("{}:{}{level}", origin.file, origin.line))
 }
 
-/// `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, mend 1.1 s)`.
+/// `2 changed (1 corrective), 1 failed, 40 unchanged in 1.2 s (check 60 ms, apply 1.1 s)`.
 fn summary(report: &Report, style: Style) -> String {
     let counts = &report.counts;
     if !report.took_place() {

@@ -27,7 +27,7 @@ pub(super) enum Verdict {
     Off,
     /// Nothing to do; perhaps something to say.
     InSync(Vec<Change>),
-    /// These changes would mend it.
+    /// These changes would correct it.
     Changes(Vec<Change>),
     /// It cannot be known yet, and why.
     Pending(String),

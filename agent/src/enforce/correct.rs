@@ -256,8 +256,8 @@ impl<'s> Correct<'_, '_, 's> {
                 Err(Failure { why, missing: false })
             };
             let index = job.index;
-            let (came, mended) = self.applied(job, &result.unwrap_or_else(none), took);
-            self.finish(index, came, &mended);
+            let (came, corrected) = self.applied(job, &result.unwrap_or_else(none), took);
+            self.finish(index, came, &corrected);
         }
     }
 
@@ -295,7 +295,7 @@ impl<'s> Correct<'_, '_, 's> {
         took: Duration,
     ) -> (Came, Vec<Change>) {
         let mut came = Came::default();
-        let mut mended = Vec::new();
+        let mut corrected = Vec::new();
         for (position, change) in job.changes.into_iter().enumerate() {
             let failure = match result {
                 Err(failure) => Some(Failure { why: failure.why.clone(), missing: failure.missing }),
@@ -315,7 +315,7 @@ impl<'s> Correct<'_, '_, 's> {
                         said.into_iter().chain(job.why.as_deref().filter(|_| to_do)).collect();
                     let reason = (!words.is_empty()).then(|| words.join("; "));
                     self.tell(job.index, &change, Status::Changed, reason, took);
-                    mended.push(change);
+                    corrected.push(change);
                 }
             }
         }
@@ -325,8 +325,8 @@ impl<'s> Correct<'_, '_, 's> {
         } else if !came.failed && !came.inapplicable && self.pass == Pass::First {
             self.view.put_right(job.index);
         }
-        self.made.entry(job.index).or_default().extend(mended.iter().map(made));
-        (came, mended)
+        self.made.entry(job.index).or_default().extend(corrected.iter().map(made));
+        (came, corrected)
     }
 
     /// Records a change that could not be made.

@@ -234,9 +234,12 @@ fn drift_of_a_secret_is_told_without_keeping_it() {
     bench.run(Mode::Enforce);
     std::fs::write(bench.dir().join("a"), "by hand").unwrap();
     let drift = bench.run(Mode::Enforce);
-    let mended = event(&drift, "file[/a]", Status::Changed);
-    assert_eq!((mended.cause, mended.diff.as_ref()), (Some(Cause::Corrective), None));
-    assert_eq!((mended.is.as_deref(), mended.should.as_deref()), (Some("[sensitive]"), Some("[sensitive]")));
+    let corrected = event(&drift, "file[/a]", Status::Changed);
+    assert_eq!((corrected.cause, corrected.diff.as_ref()), (Some(Cause::Corrective), None));
+    assert_eq!(
+        (corrected.is.as_deref(), corrected.should.as_deref()),
+        (Some("[sensitive]"), Some("[sensitive]"))
+    );
     bench.set(file, "content", secret("hunter2-second"));
     let wish = bench.run(Mode::Enforce);
     assert_eq!(event(&wish, "file[/a]", Status::Changed).cause, Some(Cause::Intentional));
@@ -313,7 +316,7 @@ fn what_comes_after_a_change_is_looked_at_again() {
     let inside = bench.file("/dir/a", "x");
     bench.edge(link, inside, EdgeKind::Order);
     let findings = bench.run(Mode::Enforce);
-    assert_eq!(findings.counts.changed, 2, "in sync at first, and missing once the link was mended");
+    assert_eq!(findings.counts.changed, 2, "in sync at first, and missing once the link was corrected");
     assert_eq!(bench.read("other/a").as_deref(), Some("x"));
 }
 

@@ -137,7 +137,7 @@ mod tests {
     fn armored_text_is_an_asc_and_drift_is_seen() {
         let double = machine();
         assert_eq!(said(&double, &armored()), ["ensure: absent -> present"]);
-        trial::mend(&AptKeys, &double, &armored()).unwrap();
+        trial::correct(&AptKeys, &double, &armored()).unwrap();
         assert_eq!(std::fs::read_to_string(double.root.path().join(&ASC[1..])).unwrap(), TEXT);
         assert_eq!(said(&double, &armored()), [""; 0]);
         double.put(ASC, "another key");
@@ -154,11 +154,11 @@ mod tests {
         double.put(GPG, "\u{1}");
         let changes = said(&double, &armored());
         assert!(changes[0].starts_with(&format!("content: the key in {GPG} -> sha256:")), "{changes:?}");
-        trial::mend(&AptKeys, &double, &armored()).unwrap();
+        trial::correct(&AptKeys, &double, &armored()).unwrap();
         assert!(exists(&double, ASC) && !exists(&double, GPG));
         double.put(GPG, "\u{1}");
         assert_eq!(said(&double, &armored()), [format!("ensure: present, and in {GPG} too -> present")]);
-        trial::mend(&AptKeys, &double, &armored()).unwrap();
+        trial::correct(&AptKeys, &double, &armored()).unwrap();
         assert!(exists(&double, ASC) && !exists(&double, GPG));
     }
 
@@ -192,7 +192,7 @@ mod tests {
         double.put(GPG, "x");
         let gone: AptKey = trial::want("example", &[("ensure", "absent".into())]);
         assert_eq!(said(&double, &gone), ["ensure: present -> absent"]);
-        trial::mend(&AptKeys, &double, &gone).unwrap();
+        trial::correct(&AptKeys, &double, &gone).unwrap();
         assert!(!exists(&double, ASC) && !exists(&double, GPG));
     }
 }

@@ -120,7 +120,7 @@ mod tests {
         let double = Double::new(|_| None);
         double.put("/etc/x", "");
         assert_eq!(said(&double), ["ensure: absent -> present"]);
-        trial::mend(&AptPins, &double, &pin()).unwrap();
+        trial::correct(&AptPins, &double, &pin()).unwrap();
         let place = double.root.path().join(&PATH[1..]);
         let text = std::fs::read_to_string(&place).unwrap();
         assert!(
@@ -149,7 +149,7 @@ mod tests {
         double.put(PATH, "Package: x\n");
         let gone: AptPin = want("nginx", &[("ensure", "absent".into())]);
         assert_eq!(trial::said(&trial::changes(&AptPins, &double, &gone)), ["ensure: present -> absent"]);
-        trial::mend(&AptPins, &double, &gone).unwrap();
+        trial::correct(&AptPins, &double, &gone).unwrap();
         assert!(trial::changes(&AptPins, &double, &gone).is_empty());
     }
     #[test]
@@ -157,11 +157,11 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let double = Double::new(|_| None);
         double.put("/etc/x", "");
-        trial::mend(&AptPins, &double, &pin()).unwrap();
+        trial::correct(&AptPins, &double, &pin()).unwrap();
         let place = double.root.path().join(&PATH[1..]);
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o664)).unwrap();
         assert!(said(&double)[0].contains("0664 -> present"), "{:?}", said(&double));
-        trial::mend(&AptPins, &double, &pin()).unwrap();
+        trial::correct(&AptPins, &double, &pin()).unwrap();
         assert_eq!(said(&double), [""; 0]);
     }
 }

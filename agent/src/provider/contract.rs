@@ -1,7 +1,7 @@
 //! The contract that every provider passes, from the cases under `agent/contract/`.
 //!
-//! An audit writes nothing, a run mends, the next one finds nothing to do, and whatever property is altered from outside is
-//! reported as drift, alone, and mended. Cases are data, so that the same ones run here on a temporary root and on
+//! An audit writes nothing, a run corrects, the next one finds nothing to do, and whatever property is altered from outside is
+//! reported as drift, alone, and corrected. Cases are data, so that the same ones run here on a temporary root and on
 //! the lab's hosts with the real program; a property without a case fails here.
 
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ struct Alteration {
     property: String,
     by: String,
     /// Succeeds only where the property is as wanted.
-    mended: String,
+    corrected: String,
     /// What the report must say that the machine had.
     is: Option<String>,
 }
@@ -133,7 +133,7 @@ fn pass(type_name: &str, case: &Case) {
     let off = bench.run(Mode::Audit).counts.would_change;
     assert!((1..=total).contains(&off), "{what}: an audit says what is off");
     assert_eq!(snapshot(&dir), before, "{what}: an audit writes nothing");
-    assert_eq!(bench.run(Mode::Enforce).counts.changed, off, "{what}: a run mends");
+    assert_eq!(bench.run(Mode::Enforce).counts.changed, off, "{what}: a run corrects");
     let converged = snapshot(&dir);
     let again = bench.run(Mode::Enforce);
     assert_eq!(
@@ -142,8 +142,8 @@ fn pass(type_name: &str, case: &Case) {
         "{what}: the next run finds nothing to do"
     );
     assert_eq!(snapshot(&dir), converged, "{what}: and writes nothing");
-    for Alteration { property, by, mended, is } in &case.alter {
-        assert!(holds(by) && !holds(mended), "{what}: `{by}` alters nothing");
+    for Alteration { property, by, corrected, is } in &case.alter {
+        assert!(holds(by) && !holds(corrected), "{what}: `{by}` alters nothing");
         for (mode, status) in [(Mode::Audit, Status::WouldChange), (Mode::Enforce, Status::Changed)] {
             let events = bench.run(mode).events;
             let [event] = &events[..] else {
@@ -153,7 +153,7 @@ fn pass(type_name: &str, case: &Case) {
             assert_eq!((event.status, event.cause), (status, Some(Cause::Corrective)), "{what}: {event:?}");
             assert!(is.is_none() || event.is == *is, "{what}: {event:?}");
         }
-        assert!(holds(mended), "{what}: `{property}` is mended");
+        assert!(holds(corrected), "{what}: `{property}` is corrected");
         assert!(bench.run(Mode::Enforce).events.is_empty(), "{what}: `{property}` is in sync again");
     }
 }

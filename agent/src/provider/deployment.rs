@@ -87,10 +87,10 @@ impl Provider for Deployments {
         &self,
         want: &Deployment,
         _: Notice,
-        mended: &[Change],
+        corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
-        if mended.iter().any(|change| change.property == Property::Version) {
+        if corrected.iter().any(|change| change.property == Property::Version) {
             return Ok(Refreshed::NotNeeded("it was activated in its own turn".to_owned()));
         }
         if want.activate.is_none() {

@@ -30,7 +30,7 @@ pub trait AnyProvider: Sync {
         &self,
         want: &Typed,
         notice: Notice,
-        mended: &[Change],
+        corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error>;
     fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str>;
@@ -116,10 +116,10 @@ impl<P: Provider> AnyProvider for P {
         &self,
         want: &Typed,
         notice: Notice,
-        mended: &[Change],
+        corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
-        self.refresh(own(want), notice, &typed::<P::Property>(mended), writing)
+        self.refresh(own(want), notice, &typed::<P::Property>(corrected), writing)
     }
 
     fn names_of<'a>(&self, want: &'a Typed) -> Vec<&'a str> {

@@ -74,10 +74,10 @@ impl Provider for Commands {
         &self,
         want: &Exec,
         _: Notice,
-        mended: &[Change],
+        corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
-        if !mended.is_empty() {
+        if !corrected.is_empty() {
             return Ok(Refreshed::NotNeeded("it ran in its own turn".to_owned()));
         }
         if !want.refresh_only || matches!(guards(want, writing.machine)?, Guards::NothingToDo) {

@@ -92,7 +92,7 @@ impl Provider for Checkouts {
         if changes.iter().any(|change| change.property == Property::Ensure) {
             change::make(want, remote, revision, writing)?;
         } else {
-            change::mend(want, remote, revision, changes, writing)?;
+            change::correct(want, remote, revision, changes, writing)?;
         }
         Ok(Applied::default())
     }

@@ -63,7 +63,7 @@ impl Provider for Groups {
         let mut applied = Applied::default();
         let accounts = writing.machine.accounts()?;
         for (i, change) in changes.iter().enumerate() {
-            for command in mending(want, change.property, &accounts) {
+            for command in correcting(want, change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
                     break;
@@ -148,8 +148,8 @@ fn joined<'a>(members: impl IntoIterator<Item = &'a SystemName>) -> String {
     Vec::from_iter(members.into_iter().map(SystemName::as_str).collect::<BTreeSet<_>>()).join(",")
 }
 
-/// What mends one property.
-fn mending(want: &Group, property: Property, accounts: &Accounts) -> Vec<Invocation> {
+/// What corrects one property.
+fn correcting(want: &Group, property: Property, accounts: &Accounts) -> Vec<Invocation> {
     let name = want.title.to_string();
     let members = joined(possible(want, accounts));
     let gid = want.gid.map(|gid| ["--gid".to_owned(), gid.to_string()]).into_iter().flatten();

@@ -119,15 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn both_are_mended_and_one_that_fails_fails_alone() {
+    fn both_are_corrected_and_one_that_fails_fails_alone() {
         let machine = machine("old\n", "old\n");
-        trial::mend(&Names, &machine, &want("web1", &[])).unwrap();
+        trial::correct(&Names, &machine, &want("web1", &[])).unwrap();
         assert_eq!(machine.ran(), ["hostname -- web1"]);
         assert_eq!(std::fs::read_to_string(machine.root.path().join("etc/hostname")).unwrap(), "web1\n");
         let refusing = Double::new(|_| Some(failed(1, "hostname: you must be root")));
         refusing.put(RUNNING, "old\n");
         refusing.put(STATIC, "old\n");
-        let applied = trial::mend(&Names, &refusing, &want("web1", &[])).unwrap();
+        let applied = trial::correct(&Names, &refusing, &want("web1", &[])).unwrap();
         assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1]);
     }
 

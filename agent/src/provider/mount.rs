@@ -98,7 +98,7 @@ impl Provider for Mounts {
         writing: Writing<'_>,
     ) -> Vec<Result<Applied, Error>> {
         match command::write(jobs, writing) {
-            Ok(before) => jobs.iter().map(|job| command::mend(job, &before, writing)).collect(),
+            Ok(before) => jobs.iter().map(|job| command::correct(job, &before, writing)).collect(),
             Err(error) => {
                 let error = Arc::new(error);
                 jobs.iter().map(|_| Err(error.clone().into())).collect()
@@ -110,11 +110,11 @@ impl Provider for Mounts {
         &self,
         want: &Mount,
         _: Notice,
-        mended: &[Change],
+        corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         let live = writing.machine.liveness() == Liveness::Live && want.ensure == MountEnsure::Mounted;
-        if !live || want.is_swap() || !mended.is_empty() {
+        if !live || want.is_swap() || !corrected.is_empty() {
             return Ok(Refreshed::NotNeeded("it is as it was just made, or not mounted".to_owned()));
         }
         command::remount(want, writing)?;

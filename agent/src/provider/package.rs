@@ -126,7 +126,7 @@ impl Provider for Packages {
     ) -> Vec<Result<Applied, Error>> {
         let wants: Vec<&Package> = jobs.iter().map(|job| job.want).collect();
         let catalog: Vec<&Package> = writing.named.of_type::<Package>().collect();
-        apt::mend(writing.machine, writing.state_dir, &wants, &catalog)
+        apt::correct(writing.machine, writing.state_dir, &wants, &catalog)
     }
 
     fn aliases(&self, want: &Package, seen: &Seen, reading: Reading<'_>) -> Vec<Alias> {

@@ -153,7 +153,7 @@ impl Provider for Services {
         &self,
         want: &Service,
         notice: Notice,
-        mended: &[Change],
+        corrected: &[Change],
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         let not_needed = |why: &str| Ok(Refreshed::NotNeeded(why.to_owned()));
@@ -162,7 +162,7 @@ impl Provider for Services {
         }
         let is_made =
             |change: &Change| change.kind == ChangeKind::Differs && change.property == Property::Ensure;
-        if mended.iter().any(is_made) {
+        if corrected.iter().any(is_made) {
             return not_needed("it was started or stopped in this run");
         }
         let bus = Bus::connect()?;

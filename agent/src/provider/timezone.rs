@@ -175,7 +175,7 @@ mod tests {
         ] {
             std::process::Command::new("sh").args(["-ec", spoil]).current_dir(&etc).status().unwrap();
             assert_eq!(changes(&machine), [format!("ensure: {is} -> Europe/Zurich")]);
-            trial::mend(&Zones, &machine, &want("Europe/Zurich", &[])).unwrap();
+            trial::correct(&Zones, &machine, &want("Europe/Zurich", &[])).unwrap();
             assert_eq!(changes(&machine), [""; 0]);
         }
         let target = std::fs::read_link(etc.join("localtime")).unwrap();

@@ -49,7 +49,7 @@ pub(crate) fn said<P: Property>(changes: &[Change<P>]) -> Vec<String> {
 }
 
 /// Plans, and makes the changes.
-pub(crate) fn mend<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Applied, Error> {
+pub(crate) fn correct<P: Provider>(provider: &P, machine: &Double, want: &P::Want) -> Result<Applied, Error> {
     let changes = changes(provider, machine, want);
     writing(machine, |writing| provider.apply(want, &changes, writing))
 }

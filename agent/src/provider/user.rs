@@ -119,7 +119,7 @@ impl Provider for Users {
                 _ => Ok(()),
             };
             applied.failed.extend(by_itself.err().map(|error| (i, error)));
-            for command in command::mending(want, change.property, &accounts) {
+            for command in command::correcting(want, change.property, &accounts) {
                 if let Err(error) = writing.run(&command) {
                     applied.failed.push((i, error));
                     break;

@@ -174,7 +174,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Caches it. A full disk must not keep the machine from being mended.
+    /// Caches it. A full disk must not keep the machine from being corrected.
     fn keep(&self, catalog: Catalog, notes: &mut Vec<String>) -> Cached {
         let confirmed = now();
         if let Ok(cache) = self.cache

@@ -190,7 +190,7 @@ fn a_machine_that_is_enrolled_anew_has_had_no_run_yet() {
 }
 
 #[test]
-fn with_the_server_away_drift_is_mended_and_reported_later_once_and_in_order() {
+fn with_the_server_away_drift_is_corrected_and_reported_later_once_and_in_order() {
     let scene = scene();
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));

@@ -344,7 +344,7 @@ impl Certificate {
 async fn compile_errors(asked: &Asked, node: &NodeRow, member: &Member) -> Result<Vec<CompileError>, Error> {
     let environment = asked.state.estate.environment();
     let mut rows = asked.state.store.compile_errors(node.id).await?;
-    // What is mended is no error any more.
+    // What is corrected is no error any more.
     rows.retain(|row| row.environment == environment && member.kept_back.is_some());
     let error = |row: CompileErrorRow| {
         let faults = Fault::all(&row.diagnostics, &row.commit, asked);

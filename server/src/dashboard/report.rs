@@ -213,7 +213,7 @@ pub struct Report {
     pub started: When,
     /// How long it took.
     pub duration_ms: i64,
-    /// Whether it mended.
+    /// Whether it corrected.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,

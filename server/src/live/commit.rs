@@ -80,14 +80,19 @@ impl Live {
             ),
         }
         let before = self.in_force();
-        let mended = InForce::mended(before.as_deref(), &program, &checked);
+        let corrected = InForce::corrected(before.as_deref(), &program, &checked);
         let leaving = match &before {
             // It came twice, as by a poke and by itself.
             Some(before) if before.commit() == commit => before.leaving().clone(),
             Some(before) => Leaving::between(before.program().inventory(), program.inventory()),
             None => Leaving::default(),
         };
-        self.in_force.store(Some(Arc::new(InForce::new(program, OnceLock::from(checked), mended, leaving))));
+        self.in_force.store(Some(Arc::new(InForce::new(
+            program,
+            OnceLock::from(checked),
+            corrected,
+            leaving,
+        ))));
         self.keep(&snapshot).await;
         self.record(&snapshot, CommitStatus::Good, all, now).await;
         self.tell(Happening::CommitTaken { commit });

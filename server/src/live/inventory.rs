@@ -4,7 +4,7 @@ use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 
-use super::{InForce, Live, Mended, slot};
+use super::{Corrected, InForce, Live, slot};
 use crate::check::Checked;
 use crate::compile::Program;
 use crate::fleet::{Function, Inventory, Since};
@@ -66,9 +66,9 @@ impl Inventory for Live {
             None if kept_back.is_of_place() => Some(in_force.commit().to_owned()),
             _ => None,
         };
-        let mended_by = in_force.mended.get(&node.certname).cloned().or_else(by_inventory);
+        let corrected_by = in_force.corrected.get(&node.certname).cloned().or_else(by_inventory);
         let wait = node.seen_at.map(|seen| seen + slot::next_run(&node.certname, self.interval(), seen));
-        Some(Since { commit: in_force.commit().to_owned(), mended_by, next_poll: wait })
+        Some(Since { commit: in_force.commit().to_owned(), corrected_by, next_poll: wait })
     }
 }
 
@@ -94,17 +94,17 @@ pub(super) fn not_in_inventory(certname: &Certname, place: &Place) -> Diagnostic
 
 impl InForce {
     /// The nodes that did not compile in the commit before and do in this one, beside those of which that was so already:
-    /// each with the commit that mended it.
-    pub(super) fn mended(before: Option<&Self>, program: &Program, checked: &Checked) -> Mended {
-        let Some(before) = before else { return Mended::new() };
+    /// each with the commit that corrected it.
+    pub(super) fn corrected(before: Option<&Self>, program: &Program, checked: &Checked) -> Corrected {
+        let Some(before) = before else { return Corrected::new() };
         let was_broken = before.checked.get().into_iter().flat_map(|checked| checked.nodes.keys());
         let commit = program.snapshot().commit().to_string();
         let now = was_broken.map(|certname| (certname.clone(), commit.clone()));
-        let mut mended: Mended = before.mended.clone().into_iter().chain(now).collect();
-        mended.retain(|certname, _| {
+        let mut corrected: Corrected = before.corrected.clone().into_iter().chain(now).collect();
+        corrected.retain(|certname, _| {
             !checked.nodes.contains_key(certname) && program.inventory().get(certname).is_some()
         });
-        mended
+        corrected
     }
 }
 

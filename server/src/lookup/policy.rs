@@ -17,7 +17,7 @@ pub const POLICY_WORDS: &[Keyword; 2] = &[
     Keyword::new(
         "policy",
         "`\"enforce\"`, `\"audit\"` or `\"off\"`",
-        "What is done on the machines of this level: mend, only say what would be mended, or nothing.",
+        "What is done on the machines of this level: correct, only say what would be corrected, or nothing.",
     ),
     Keyword::new(
         "policies",

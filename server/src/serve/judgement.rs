@@ -310,7 +310,7 @@ async fn whoever_pushes_sees_which_machines_leave_though_nothing_is_wrong() {
 }
 
 #[actix_web::test]
-async fn what_a_commit_mended_is_pending_until_the_machine_polls_and_no_reason_is_said_twice() {
+async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reason_is_said_twice() {
     let fixture = Fixture::start().await;
     let (web, _) = fixture.enrolled("web1.acme.example").await;
     fixture.commit_all(&[(WEB, Some(TAKES))]).await;
@@ -335,16 +335,16 @@ async fn what_a_commit_mended_is_pending_until_the_machine_polls_and_no_reason_i
         reason.contains("; the last run said: the certificate could not be renewed: no answer"),
         "{reason}"
     );
-    let (mended, _) = fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
-    // A later commit has mended nothing.
+    let (corrected, _) = fixture.commit_all(&[(ACME, Some("[profile.web]\nport = 81\n"))]).await;
+    // A later commit has corrected nothing.
     fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;
     assert_eq!(state, State::Pending, "{reason}");
-    let words = format!("mended by commit {}; its next poll is due in ", &mended[..10]);
+    let words = format!("corrected by commit {}; its next poll is due in ", &corrected[..10]);
     assert!(reason.starts_with(&words) && !reason.contains(&broken[..10]), "{reason}");
     assert!(reason.contains("the certificate could not be renewed"), "{reason}");
     web.poll("{}", Some(has.id)).await.unwrap();
-    assert!(!state_of(&fixture, "web1.acme.example").await.1.contains("mended by"));
+    assert!(!state_of(&fixture, "web1.acme.example").await.1.contains("corrected by"));
 }
 
 #[actix_web::test]

@@ -189,7 +189,7 @@ async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_
         good,
         "the newest is broken, the last good one known"
     );
-    scratch.commit(FILE, &format!("{GOOD}# mended\n"));
+    scratch.commit(FILE, &format!("{GOOD}# corrected\n"));
     assert_eq!(judged(&data, scratch.head()).await.outcome, Outcome::InForce);
     assert_eq!(server.live.in_force().unwrap().commit(), scratch.head());
     server.stop().await;

@@ -169,7 +169,7 @@ impl Store {
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn compile_mended(&self, node: NodeId) -> Result<()> {
+    pub async fn compile_corrected(&self, node: NodeId) -> Result<()> {
         self.write(move |connection| {
             connection.prepare_cached("DELETE FROM compile_error WHERE node = ?1")?.execute([node.0])?;
             Ok(())

@@ -35,7 +35,7 @@ pub struct FleetRow {
 pub struct LastRun {
     /// When its report came.
     pub received_at: Timestamp,
-    /// Whether it mended.
+    /// Whether it corrected.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,

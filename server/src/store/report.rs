@@ -33,7 +33,7 @@ pub struct ReportRow {
     pub commit: Option<String>,
     /// The environment.
     pub environment: Option<String>,
-    /// Whether it mended.
+    /// Whether it corrected.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,

@@ -280,7 +280,7 @@ impl Filler<'_> {
             source: Source::Server,
             started: received - SignedDuration::from_secs(3),
             duration_ms: 1_240 + number % 700,
-            phases: [("facts", 80), ("poll", 30), ("check", 900), ("mend", 230)]
+            phases: [("facts", 80), ("poll", 30), ("check", 900), ("apply", 230)]
                 .map(|(name, took)| (name.into(), took))
                 .into(),
             types: [("package", 410), ("file", 220), ("service", 90)]

@@ -16,7 +16,7 @@ pub(crate) const WOULD_BE_REFRESHED: &str = "would be refreshed";
 
 impl Correct<'_, '_, '_> {
     /// Acts on a notification, if there is one, and ends the turn.
-    pub(super) fn finish(&mut self, index: usize, mut came: Came, mended: &[Change]) {
+    pub(super) fn finish(&mut self, index: usize, mut came: Came, corrected: &[Change]) {
         if let Some(notified) = self.turns.reached(index).notified.clone().filter(|_| !came.failed) {
             let is_real = notified.real && self.subjects[index].policy == Policy::Enforce;
             match self.pass {
@@ -25,7 +25,7 @@ impl Correct<'_, '_, '_> {
                     let text = format!("its refresh, notified by {by} once more, is left to the next run");
                     self.record.whole(index, Status::Info, text, Duration::ZERO);
                 }
-                _ if is_real => self.refresh(index, &notified, mended, &mut came),
+                _ if is_real => self.refresh(index, &notified, corrected, &mut came),
                 Pass::First => {
                     came.would = true;
                     let text = format!("{WOULD_BE_REFRESHED}, notified by {}", notified.by);
@@ -37,13 +37,13 @@ impl Correct<'_, '_, '_> {
         self.turns.finish(index, came);
     }
 
-    fn refresh(&mut self, index: usize, notified: &Notified, mended: &[Change], came: &mut Came) {
+    fn refresh(&mut self, index: usize, notified: &Notified, corrected: &[Change], came: &mut Came) {
         let subject = &self.subjects[index];
         let writing = self.run.writing(self.reading.named);
         self.memory.begin();
         at_hand::tell(format_args!("{}, notified by {}", subject.resource.reference, notified.by));
         let (result, took) = check::timed(|| {
-            contained(|| subject.provider.refresh_one(subject.typed, notified.notice, mended, writing))
+            contained(|| subject.provider.refresh_one(subject.typed, notified.notice, corrected, writing))
         });
         self.record.times.add(subject.type_name(), took);
         match result {

@@ -60,7 +60,7 @@ fn what_is_chosen_is_compared_and_so_is_who_chose() {
 fn it_is_chosen_by_the_systems_own_command() {
     let ran = |answer: &str, path: &str| {
         let machine = machine(answer);
-        trial::mend(&Choices, &machine, &want("editor", &[("path", path.into())])).unwrap();
+        trial::correct(&Choices, &machine, &want("editor", &[("path", path.into())])).unwrap();
         machine.ran()
     };
     let set = "update-alternatives --set editor /usr/bin/vim.tiny";

@@ -51,7 +51,7 @@ fn differs(double: &Double, want: &AptRepository) -> Vec<String> {
 fn a_file_is_written_whole_and_read_back_field_by_field() {
     let (double, example) = (machine(), repository("example", &[]));
     assert_eq!(differs(&double, &example), ["ensure: absent -> present"]);
-    trial::mend(&AptRepositories, &double, &example).unwrap();
+    trial::correct(&AptRepositories, &double, &example).unwrap();
     let text = std::fs::read_to_string(place(&double, "example")).unwrap();
     assert_eq!(
         text,
@@ -83,7 +83,7 @@ fn a_file_is_written_whole_and_read_back_field_by_field() {
 #[test]
 fn lists_are_fetched_first_and_of_new_sources_alone() {
     let double = machine();
-    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    trial::correct(&AptRepositories, &double, &repository("example", &[])).unwrap();
     let [update] = &double.ran()[..] else { panic!("{:?}", double.ran()) };
     let parts = double.root.path().join("state/apt-sources");
     assert_eq!(
@@ -115,10 +115,10 @@ fn a_repository_that_cannot_be_fetched_fails_alone_and_is_tried_again() {
 #[test]
 fn an_altered_repository_that_cannot_be_fetched_stays_as_it_is() {
     let double = machine();
-    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    trial::correct(&AptRepositories, &double, &repository("example", &[])).unwrap();
     let before = std::fs::read(place(&double, "example")).unwrap();
     let moved = repository("example", &[("uris", "https://bad.example.com".into())]);
-    assert!(trial::mend(&AptRepositories, &double, &moved).is_err());
+    assert!(trial::correct(&AptRepositories, &double, &moved).is_err());
     assert_eq!(std::fs::read(place(&double, "example")).unwrap(), before);
 }
 
@@ -133,7 +133,7 @@ fn keys_that_are_not_there_may_still_come() {
 #[test]
 fn other_keys_under_the_same_name_are_tried_before_they_are_believed() {
     let (double, example) = (machine(), repository("example", &[]));
-    trial::mend(&AptRepositories, &double, &example).unwrap();
+    trial::correct(&AptRepositories, &double, &example).unwrap();
     assert_eq!(differs(&double, &example), [""; 0]);
     let changed = |path: &str| {
         use std::os::unix::fs::MetadataExt;
@@ -156,7 +156,7 @@ fn other_keys_under_the_same_name_are_tried_before_they_are_believed() {
         let said = format!("signed_by: {KEY}, perhaps with other keys -> {KEY}");
         assert_eq!(differs(&double, &example), [said]);
         assert_eq!(trial::changes(&AptRepositories, &double, &example)[0].kind, ChangeKind::Moved);
-        trial::mend(&AptRepositories, &double, &example).unwrap();
+        trial::correct(&AptRepositories, &double, &example).unwrap();
         assert_eq!((double.ran().len(), differs(&double, &example)), (2 + round, Vec::new()));
     }
 }
@@ -166,7 +166,7 @@ fn removing_needs_no_fetching() {
     let double = machine();
     double.put("/etc/apt/sources.list.d/example.sources", "Types: deb\n");
     let gone = want("example", &[("ensure", "absent".into())]);
-    trial::mend(&AptRepositories, &double, &gone).unwrap();
+    trial::correct(&AptRepositories, &double, &gone).unwrap();
     assert!(!place(&double, "example").exists() && double.ran().is_empty());
 }
 
@@ -211,14 +211,14 @@ fn a_source_that_contradicts_another_is_not_written() {
     double.put("/etc/apt/sources.list.d/foreign.sources", "Signed-By: /etc/keys.asc\n");
     let other = repository("example", &[("signed_by", "/etc/other.asc".into())]);
     for _ in 0..2 {
-        let error = trial::mend(&AptRepositories, &double, &other).unwrap_err().to_string();
+        let error = trial::correct(&AptRepositories, &double, &other).unwrap_err().to_string();
         assert!(error.contains("Conflicting values"), "{error}");
         assert!(!place(&double, "example").exists());
     }
-    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    trial::correct(&AptRepositories, &double, &repository("example", &[])).unwrap();
     // Its own old file is not in its way.
     std::fs::remove_file(place(&double, "foreign")).unwrap();
-    trial::mend(&AptRepositories, &double, &other).unwrap();
+    trial::correct(&AptRepositories, &double, &other).unwrap();
     assert_eq!(differs(&double, &other), [""; 0]);
 }
 
@@ -239,7 +239,7 @@ fn what_apt_does_not_read_already_is_no_new_sources_fault() {
     let double = contradicted();
     double.put("/etc/apt/sources.list.d/a.sources", "Signed-By: /etc/keys.asc\n");
     double.put("/etc/apt/sources.list.d/b.sources", "Signed-By: /etc/other.asc\n");
-    trial::mend(&AptRepositories, &double, &repository("example", &[])).unwrap();
+    trial::correct(&AptRepositories, &double, &repository("example", &[])).unwrap();
     assert!(place(&double, "example").exists());
 }
 
@@ -247,10 +247,10 @@ fn what_apt_does_not_read_already_is_no_new_sources_fault() {
 fn a_file_of_sources_that_others_may_write_is_made_this_agents_own() {
     use std::os::unix::fs::PermissionsExt as _;
     let (double, example) = (machine(), repository("example", &[]));
-    trial::mend(&AptRepositories, &double, &example).unwrap();
+    trial::correct(&AptRepositories, &double, &example).unwrap();
     std::fs::set_permissions(place(&double, "example"), std::fs::Permissions::from_mode(0o666)).unwrap();
     let said = differs(&double, &example);
     assert!(said[0].starts_with("ensure: present, of ") && said[0].contains("0666"), "{said:?}");
-    trial::mend(&AptRepositories, &double, &example).unwrap();
+    trial::correct(&AptRepositories, &double, &example).unwrap();
     assert_eq!(differs(&double, &example), [""; 0]);
 }

@@ -69,7 +69,7 @@ fn changes(machine: &Double, want: &AuthorizedKey) -> Vec<String> {
 fn a_first_key_brings_a_directory_and_a_file_that_sshd_takes() {
     let Some(machine) = machine() else { return };
     assert_eq!(changes(&machine, &key(&[])), ["ensure: absent -> present"]);
-    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&Keys, &machine, &key(&[])).unwrap();
     assert_eq!(file(&machine), "ssh-ed25519 $A laptop\n");
     for (path, mode) in [("home/alice/.ssh", 0o40700), ("home/alice/.ssh/authorized_keys", 0o100_600)] {
         let meta = std::fs::metadata(at(&machine, path)).unwrap();
@@ -97,14 +97,14 @@ fn each_property_is_seen_by_itself_and_other_keys_stay() {
     ] {
         put(&machine, &format!("# hers\nssh-rsa AAAA other\n{text}\n"));
         assert_eq!(changes(&machine, &key(&options)), [change]);
-        trial::mend(&Keys, &machine, &key(&options)).unwrap();
+        trial::correct(&Keys, &machine, &key(&options)).unwrap();
         let wanted = "# hers\nssh-rsa AAAA other\nno-pty,from=\"::1\" ssh-ed25519 $A laptop\n";
         assert_eq!(file(&machine), wanted);
         assert_eq!(changes(&machine, &key(&options)), [""; 0]);
     }
     let absent = key(&[("ensure", "absent".into())]);
     assert_eq!(changes(&machine, &absent), ["ensure: present -> absent"]);
-    trial::mend(&Keys, &machine, &absent).unwrap();
+    trial::correct(&Keys, &machine, &absent).unwrap();
     assert_eq!(file(&machine), "# hers\nssh-rsa AAAA other\n");
 }
 
@@ -116,11 +116,11 @@ fn a_rotated_key_opens_nothing_whatever_comments_the_two_came_with() {
     let old = key(&[line(A, "alice@old")]);
     let fingerprint = fingerprint(A.as_bytes());
     assert_eq!(changes(&machine, &old), [format!("key: {fingerprint}, called `alice@old` -> {fingerprint}")]);
-    trial::mend(&Keys, &machine, &old).unwrap();
+    trial::correct(&Keys, &machine, &old).unwrap();
     assert_eq!(file(&machine), "ssh-ed25519 $A laptop\n");
     assert_eq!(changes(&machine, &old), [""; 0]);
     let new = key(&[line(B, "alice@new")]);
-    trial::mend(&Keys, &machine, &new).unwrap();
+    trial::correct(&Keys, &machine, &new).unwrap();
     assert_eq!(file(&machine), "ssh-ed25519 $B laptop\n");
     assert_eq!(changes(&machine, &new), [""; 0]);
 }
@@ -129,7 +129,7 @@ fn a_rotated_key_opens_nothing_whatever_comments_the_two_came_with() {
 fn a_key_that_two_give_is_called_by_either_title() {
     let Some(machine) = machine() else { return };
     let second: AuthorizedKey = want("second", &[("user", "alice".into()), ("key", A.into())]);
-    trial::mend(&Keys, &machine, &second).unwrap();
+    trial::correct(&Keys, &machine, &second).unwrap();
     let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(second)];
     let named = Named::new(&all);
     let reading = Reading {
@@ -143,7 +143,7 @@ fn a_key_that_two_give_is_called_by_either_title() {
 }
 
 #[test]
-fn what_sshd_would_refuse_is_mended() {
+fn what_sshd_would_refuse_is_corrected() {
     let Some(machine) = machine() else { return };
     for (path, mode, uid) in [
         ("home/alice/.ssh", 0o777, ALICE),
@@ -159,7 +159,7 @@ fn what_sshd_would_refuse_is_mended() {
             said,
             [format!("ensure: sshd refuses it: /{path} is of user id {uid} and mode {mode:04o} -> present")]
         );
-        trial::mend(&Keys, &machine, &key(&[])).unwrap();
+        trial::correct(&Keys, &machine, &key(&[])).unwrap();
         assert_eq!(changes(&machine, &key(&[])), [""; 0]);
     }
 }
@@ -194,7 +194,7 @@ fn a_planted_link_leads_nowhere() {
 
     std::fs::remove_file(&planted).unwrap();
     std::fs::hard_link(at(&machine, "etc/shadow"), &planted).unwrap();
-    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&Keys, &machine, &key(&[])).unwrap();
     untouched("a hard link");
     assert!(!std::fs::read_to_string(&planted).unwrap().contains("secret"));
 }
@@ -208,13 +208,13 @@ fn what_is_not_the_users_is_not_given_to_them_wherever_they_move_it() {
     };
     put(&machine, "the machine's secret\n");
     private("home/alice/.ssh/authorized_keys", 0o600);
-    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&Keys, &machine, &key(&[])).unwrap();
     let text = std::fs::read_to_string(at(&machine, "home/alice/.ssh/authorized_keys")).unwrap();
     assert!(text.contains(A) && !text.contains("secret"), "{text}");
 
     machine.put("/home/alice/.ssh/dump", "the machine's secret\n");
     private("home/alice/.ssh", 0o700);
-    let error = trial::mend(&Keys, &machine, &key(&[])).unwrap_err().to_string();
+    let error = trial::correct(&Keys, &machine, &key(&[])).unwrap_err().to_string();
     assert!(error.contains("look at what it holds"), "{error}");
     assert_eq!(std::fs::metadata(at(&machine, "home/alice/.ssh")).unwrap().uid(), 0);
 }
@@ -226,7 +226,7 @@ fn a_target_elsewhere_is_roots_and_readable() {
     let plan = trial::plan(&Keys, &machine, &want).unwrap();
     assert_eq!(plan, Plan::Pending("there is no directory /etc/ssh/keys".to_owned()));
     std::fs::create_dir_all(at(&machine, "etc/ssh/keys")).unwrap();
-    trial::mend(&Keys, &machine, &want).unwrap();
+    trial::correct(&Keys, &machine, &want).unwrap();
     let meta = std::fs::metadata(at(&machine, "etc/ssh/keys/alice")).unwrap();
     assert_eq!((meta.mode() & 0o7777, meta.uid()), (0o644, 0));
     assert_eq!(changes(&machine, &want), [""; 0]);
@@ -267,7 +267,7 @@ fn two_resources_do_not_contradict_each_other() {
 #[test]
 fn a_home_that_others_can_write_is_a_failure_at_each_run() {
     let Some(machine) = machine() else { return };
-    trial::mend(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&Keys, &machine, &key(&[])).unwrap();
     let home = at(&machine, "home/alice");
     for (owner, group, mode) in [(ALICE, ALICE, 0o777), (4302, ALICE, 0o755), (ALICE, 33, 0o775)] {
         lchown(&home, Some(owner), Some(group)).unwrap();
@@ -275,7 +275,7 @@ fn a_home_that_others_can_write_is_a_failure_at_each_run() {
         for _ in 0..2 {
             let said = changes(&machine, &key(&[]));
             assert!(said[0].contains("sshd refuses it: the home /home/alice"), "{said:?}");
-            let error = trial::mend(&Keys, &machine, &key(&[])).unwrap_err().to_string();
+            let error = trial::correct(&Keys, &machine, &key(&[])).unwrap_err().to_string();
             assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
         }
     }

@@ -49,12 +49,12 @@ fn file(machine: &Double) -> (String, u32) {
 fn a_job_is_a_file_and_then_in_sync() {
     let machine = machine(None);
     assert_eq!(changes(&machine, &job(&[])), ["ensure: absent -> present"]);
-    trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+    trial::correct(&Jobs, &machine, &job(&[])).unwrap();
     assert_eq!(file(&machine), (TEXT.to_owned(), 0o644));
     assert_eq!(changes(&machine, &job(&[])), [""; 0]);
     let absent = want("backup", &[("ensure", "absent".into())]);
     assert_eq!(changes(&machine, &absent), ["ensure: present -> absent"]);
-    trial::mend(&Jobs, &machine, &absent).unwrap();
+    trial::correct(&Jobs, &machine, &absent).unwrap();
     assert_eq!(changes(&machine, &absent), [""; 0]);
 }
 
@@ -72,7 +72,7 @@ fn each_property_is_seen_by_itself() {
     ] {
         let machine = machine(Some(&TEXT.replace(from, to)));
         assert_eq!(changes(&machine, &job(&[])), [change]);
-        trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+        trial::correct(&Jobs, &machine, &job(&[])).unwrap();
         assert_eq!(file(&machine).0, TEXT);
     }
 }
@@ -86,7 +86,7 @@ fn other_lines_are_seen_and_removed() {
         let machine = machine(Some(&format!("{TEXT}{added}")));
         let said = changes(&machine, &job(&[]));
         assert!(said.len() == 1 && said[0].starts_with(shown), "{said:?}");
-        trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+        trial::correct(&Jobs, &machine, &job(&[])).unwrap();
         assert_eq!(file(&machine).0, TEXT);
     }
     let machine = machine(Some(""));
@@ -102,7 +102,7 @@ fn what_cron_refuses_is_no_job() {
     std::fs::remove_file(&path).unwrap();
     symlink("/etc/passwd", &path).unwrap();
     assert_eq!(changes(&machine, &job(&[])), ["ensure: no regular file -> present"]);
-    trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+    trial::correct(&Jobs, &machine, &job(&[])).unwrap();
     assert_eq!(file(&machine), (TEXT.to_owned(), 0o644));
 }
 
@@ -111,7 +111,7 @@ fn secret_variables_are_read_by_root_alone_and_never_shown() {
     let secret = |text: &str| -> Value { Kind::Sensitive(Sensitive::text(text)).into() };
     let with = |text: &str| job(&[("environment", [("TOKEN", secret(text))].into())]);
     let machine = machine(None);
-    trial::mend(&Jobs, &machine, &with("old-secret")).unwrap();
+    trial::correct(&Jobs, &machine, &with("old-secret")).unwrap();
     assert_eq!(file(&machine).1, 0o600);
     assert!(file(&machine).0.contains("TOKEN=old-secret\n"));
     assert_eq!(changes(&machine, &with("new-secret")), ["environment: [sensitive] -> [sensitive]"]);
@@ -162,7 +162,7 @@ fn a_file_of_two_names_is_written_anew() {
     std::fs::hard_link(root.join("etc/cron.d/backup"), root.join("copy")).unwrap();
     let expected = "ensure: present, with 2 hard links, so that cron passes over it -> present";
     assert_eq!(changes(&machine, &job(&[])), [expected]);
-    trial::mend(&Jobs, &machine, &job(&[])).unwrap();
+    trial::correct(&Jobs, &machine, &job(&[])).unwrap();
     assert_eq!((changes(&machine, &job(&[])), file(&machine).0), (Vec::new(), TEXT.to_owned()));
     assert_eq!(std::fs::metadata(root.join("copy")).unwrap().nlink(), 1);
 }

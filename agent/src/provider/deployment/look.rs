@@ -1,4 +1,4 @@
-//! What a deployment's directory has, and what would mend it.
+//! What a deployment's directory has, and what would correct it.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::{Place, attempt, release, shared};
 use crate::provider::{ChangeKind, Error};
 use crate::system::Inspect;
 
-/// What would mend it.
+/// What would correct it.
 pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
     let version = place.version();
     let live = place.layout.live(machine)?;

@@ -58,7 +58,7 @@ fn what_is_said_of_all_below_a_directory_holds_there_and_not_what_is_said_furthe
 }
 
 #[test]
-fn a_tree_is_made_kept_and_mended_path_by_path() {
+fn a_tree_is_made_kept_and_corrected_path_by_path() {
     let mut bench = Bench::directory();
     let content = tree(&mut bench, &[("a", "1"), ("sub/b", "2"), ("sub/deep/c", "3")]);
     let attributes = [
@@ -86,10 +86,10 @@ fn a_tree_is_made_kept_and_mended_path_by_path() {
     std::fs::write(bench.dir().join("t/sub/b"), "drift").unwrap();
     std::fs::remove_dir_all(bench.dir().join("t/sub/deep")).unwrap();
     std::fs::write(bench.dir().join("t/foreign"), "left alone").unwrap();
-    let mended = bench.run(Mode::Enforce);
+    let corrected = bench.run(Mode::Enforce);
     let expected = ["sub/b content Changed", "sub/deep ensure Changed", "sub/deep/c ensure Changed"];
-    assert_eq!(told(&mended.events), expected);
-    assert!(mended.events.iter().all(|e| e.cause == Some(Cause::Corrective)));
+    assert_eq!(told(&corrected.events), expected);
+    assert!(corrected.events.iter().all(|e| e.cause == Some(Cause::Corrective)));
     assert_eq!(bench.read("t/sub/b").as_deref(), Some("2"));
 
     bench.set(tree, "content", self::tree(&mut Bench::directory(), &[]));
@@ -171,9 +171,9 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
     std::fs::remove_file(bench.dir().join("t/bin/link")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", bench.dir().join("t/bin/link")).unwrap();
     std::fs::remove_dir(bench.dir().join("t/spool/empty")).unwrap();
-    let mended = bench.run(Mode::Enforce).events;
+    let corrected = bench.run(Mode::Enforce).events;
     assert_eq!(
-        told(&mended),
+        told(&corrected),
         [
             "bin/data mode Changed",
             "bin/link target Changed",
@@ -181,7 +181,7 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
             "spool/empty ensure Changed"
         ]
     );
-    assert!(mended.iter().all(|event| event.cause == Some(Cause::Corrective)), "{mended:#?}");
+    assert!(corrected.iter().all(|event| event.cause == Some(Cause::Corrective)), "{corrected:#?}");
     assert_eq!(target(&bench), Path::new("../bin/run"));
     assert_eq!(mode(&bench, "t/bin/run"), 0o750, "who reads it may run it");
     assert_eq!(mode(&bench, "t/bin/data"), 0o644, "what is no program in the source is none here");

@@ -18,7 +18,7 @@ use crate::provider::glob::matches_any;
 use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Spared, Ways, Writing, inside};
 use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
 
-/// So many paths of one directory are mended in a run; the next run goes on.
+/// So many paths of one directory are corrected in a run; the next run goes on.
 const MAX_CHANGES: usize = 20_000;
 
 /// So many diffs of one directory are shown.

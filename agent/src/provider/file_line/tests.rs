@@ -9,20 +9,20 @@ use crate::provider::trial::{self, want};
 use crate::system::double::Double;
 
 /// The text after a run, which must leave nothing to do; and what was said of the change.
-fn mended(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
+fn corrected(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
     let double = Double::new(|_| None);
     double.put("/etc/x", text);
     let mut all = vec![("path", Value::from("/etc/x"))];
     all.extend(attributes.iter().cloned());
     let want = want::<FileLine>("x", &all);
     let said = trial::said(&trial::changes(&FileLines, &double, &want));
-    trial::mend(&FileLines, &double, &want).unwrap();
+    trial::correct(&FileLines, &double, &want).unwrap();
     assert_eq!(trial::changes(&FileLines, &double, &want), [], "{text:?} with {attributes:?}");
     (std::fs::read_to_string(double.root.path().join("etc/x")).unwrap(), said)
 }
 
 fn text(text: &str, attributes: &[(&str, Value)]) -> String {
-    mended(text, attributes).0
+    corrected(text, attributes).0
 }
 
 fn refused(text: &str, attributes: &[(&str, Value)]) -> String {
@@ -36,8 +36,8 @@ fn refused(text: &str, attributes: &[(&str, Value)]) -> String {
 #[test]
 fn a_line_is_added_once_and_the_rest_stays() {
     let line = [("line", Value::from("new"))];
-    assert_eq!(mended("a\nb\n", &line), ("a\nb\nnew\n".into(), vec!["line:  -> new".into()]));
-    assert_eq!(mended("a\nnew\nb", &line), ("a\nnew\nb".into(), vec![]));
+    assert_eq!(corrected("a\nb\n", &line), ("a\nb\nnew\n".into(), vec!["line:  -> new".into()]));
+    assert_eq!(corrected("a\nnew\nb", &line), ("a\nnew\nb".into(), vec![]));
     assert_eq!(text("a", &line), "a\nnew\n");
     assert_eq!(text("a\r\nb\r\n", &line), "a\r\nb\r\nnew\r\n");
     assert_eq!(text("", &line), "new\n");
@@ -47,7 +47,7 @@ fn a_line_is_added_once_and_the_rest_stays() {
 #[test]
 fn what_match_finds_becomes_the_line() {
     let port = [("line", Value::from("Port 22")), ("match", "^#?Port ".into())];
-    let (text_after, said) = mended("a\r\n#Port 99\r\nb", &port);
+    let (text_after, said) = corrected("a\r\n#Port 99\r\nb", &port);
     assert_eq!(text_after, "a\r\nPort 22\r\nb");
     assert_eq!(said, ["line: #Port 99 -> Port 22"]);
     assert_eq!(text("a\n", &port), "a\nPort 22\n");
@@ -62,7 +62,7 @@ fn what_match_finds_becomes_the_line() {
 #[test]
 fn with_multiple_all_that_is_found_becomes_the_line() {
     let all = [("line", Value::from("Port 22")), ("match", "^#?Port ".into()), ("multiple", true.into())];
-    let (text, said) = mended("#Port 1\na\nPort 22\nPort 3", &all);
+    let (text, said) = corrected("#Port 1\na\nPort 22\nPort 3", &all);
     assert_eq!(text, "Port 22\na\nPort 22\nPort 22");
     assert_eq!(said, ["line: #Port 1 -> Port 22"]);
 }
@@ -88,7 +88,7 @@ fn nothing_is_added_where_only_what_is_there_is_wanted_otherwise() {
 #[test]
 fn an_absent_line_goes_wherever_it_is() {
     let absent = ("ensure", Value::from("absent"));
-    let (text_after, said) = mended("a\nb\na", &[absent.clone(), ("line", "a".into())]);
+    let (text_after, said) = corrected("a\nb\na", &[absent.clone(), ("line", "a".into())]);
     assert_eq!((text_after.as_str(), &said[..]), ("b\n", &["ensure: present -> absent".to_owned()][..]));
     assert_eq!(text("a1\nb\na2\n", &[absent.clone(), ("match", "^a".into())]), "b\n");
     assert_eq!(text("b\n", &[absent, ("line", "a".into())]), "b\n");
@@ -111,7 +111,7 @@ fn a_file_that_is_not_there_may_still_come_and_a_link_is_not_edited() {
 #[test]
 fn a_secret_line_and_the_one_it_replaces_are_not_shown() {
     let secret = Value::from(Kind::Sensitive(Sensitive::text("password=hunter2")));
-    let (text, said) = mended("password=old\n", &[("line", secret), ("match", "^password=".into())]);
+    let (text, said) = corrected("password=old\n", &[("line", secret), ("match", "^password=".into())]);
     assert_eq!(text, "password=hunter2\n");
     assert_eq!(said, ["line: [sensitive] -> [sensitive]"]);
 }

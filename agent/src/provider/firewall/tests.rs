@@ -110,13 +110,13 @@ impl Bench {
         off
     }
 
-    fn mend(&self) {
+    fn correct(&self) {
         let named = Named::new(&self.rules);
         let state_dir = self.double.root.path();
         let writing = Writing { machine: &self.double, content: &content::Nowhere, named: &named, state_dir };
         let jobs: Vec<_> = named.of_type::<Firewall>().map(|want| Job { want, changes: &[] }).collect();
         assert!(FirewallRules.apply_together(&jobs, writing).iter().all(Result::is_ok));
-        assert_eq!(self.off(), [""; 0], "what was mended is in sync");
+        assert_eq!(self.off(), [""; 0], "what was corrected is in sync");
     }
 
     fn file(&self) -> String {
@@ -139,7 +139,7 @@ fn tcp(port: i64) -> [(&'static str, Value); 2] {
 fn three() -> Bench {
     let bench = Bench::new(&[("ssh", &tcp(22)), ("http", &tcp(80)), ("rest", &[("order", 999.into())])]);
     assert_eq!(bench.off(), ["ssh: absent", "http: absent", "rest: absent"]);
-    bench.mend();
+    bench.correct();
     bench
 }
 
@@ -172,7 +172,7 @@ fn what_is_done_to_the_table_is_one_event_of_the_right_rule() {
         let bench = three();
         bench.alter(from, &to);
         assert_eq!(bench.off(), [event]);
-        bench.mend();
+        bench.correct();
     }
 }
 
@@ -181,7 +181,7 @@ fn a_flushed_table_is_every_rule_gone_and_nothing_else() {
     let bench = three();
     *bench.table.lock().unwrap() = None;
     assert_eq!(bench.off(), ["ssh: absent", "http: absent", "rest: absent"]);
-    bench.mend();
+    bench.correct();
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn what_is_done_to_the_file_is_one_event_of_the_right_rule() {
         let bench = three();
         bench.double.put(FILE, &bench.file().replace(from, &to));
         assert_eq!(bench.off(), [event]);
-        bench.mend();
+        bench.correct();
     }
     let bench = three();
     std::fs::remove_file(bench.double.root.path().join(&FILE[1..])).unwrap();

@@ -48,7 +48,7 @@ pub fn get(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<
 }
 
 /// Makes the changes that were planned.
-pub fn mend(
+pub fn correct(
     want: &GitCheckout,
     remote: &GitRemote,
     revision: &GitRevision,

@@ -19,11 +19,11 @@ fn plan(want: &Group) -> Result<Plan, Error> {
     trial::plan(&Groups, &machine(), want)
 }
 
-/// What differs, and the commands that mend it.
-fn mended(title: &str, attributes: &[(&str, Value)]) -> (Vec<String>, Vec<String>) {
+/// What differs, and the commands that correct it.
+fn corrected(title: &str, attributes: &[(&str, Value)]) -> (Vec<String>, Vec<String>) {
     let (machine, want) = (machine(), want(title, attributes));
     let changes = trial::said(&trial::changes(&Groups, &machine, &want));
-    assert!(trial::mend(&Groups, &machine, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&Groups, &machine, &want).unwrap().failed.is_empty());
     (changes, machine.ran())
 }
 
@@ -34,13 +34,13 @@ fn list(names: &[&str]) -> Value {
 #[test]
 fn a_group_as_wanted_needs_nothing_in_whatever_order() {
     let nothing = (Vec::new(), Vec::new());
-    assert_eq!(mended("ops", &[("gid", 50.into()), ("members", list(&["alice", "bob"]))]), nothing);
-    assert_eq!(mended("ops", &[]), nothing);
-    assert_eq!(mended("gone", &[("ensure", "absent".into())]), nothing);
+    assert_eq!(corrected("ops", &[("gid", 50.into()), ("members", list(&["alice", "bob"]))]), nothing);
+    assert_eq!(corrected("ops", &[]), nothing);
+    assert_eq!(corrected("gone", &[("ensure", "absent".into())]), nothing);
 }
 
 #[test]
-fn each_property_is_mended_by_itself() {
+fn each_property_is_corrected_by_itself() {
     for (title, attributes, change, commands) in [
         ("ops", vec![("gid", 51.into())], "gid: 50 -> 51", vec!["groupmod --gid 51 -- ops"]),
         (
@@ -59,7 +59,7 @@ fn each_property_is_mended_by_itself() {
         ),
     ] {
         let commands = commands.into_iter().map(str::to_owned).collect();
-        assert_eq!(mended(title, &attributes), (vec![change.to_owned()], commands));
+        assert_eq!(corrected(title, &attributes), (vec![change.to_owned()], commands));
     }
 }
 

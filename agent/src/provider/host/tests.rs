@@ -27,9 +27,9 @@ fn changes(machine: &Double, want: &Host) -> Vec<String> {
     trial::said(&trial::changes(&Hosts, machine, want))
 }
 
-fn mended(text: &str, want: &Host) -> String {
+fn corrected(text: &str, want: &Host) -> String {
     let machine = machine(text);
-    trial::mend(&Hosts, &machine, want).unwrap();
+    trial::correct(&Hosts, &machine, want).unwrap();
     assert_eq!(changes(&machine, want), [""; 0]);
     std::fs::read_to_string(machine.root.path().join("etc/hosts")).unwrap()
 }
@@ -44,11 +44,11 @@ fn what_is_as_wanted_needs_nothing() {
 }
 
 #[test]
-fn each_property_is_seen_and_mended_by_itself() {
+fn each_property_is_seen_and_corrected_by_itself() {
     let wanted = host("10.0.0.2", None);
     assert_eq!(changes(&machine(TEXT), &wanted), ["ip: 10.0.0.1 -> 10.0.0.2"]);
     assert_eq!(
-        mended(TEXT, &wanted),
+        corrected(TEXT, &wanted),
         "127.0.0.1 localhost\n10.0.0.1\tprimary db # the database\n10.0.0.2\tdb.acme.example\n"
     );
     let said = trial::changes(&Hosts, &machine(TEXT), &wanted);
@@ -58,33 +58,33 @@ fn each_property_is_seen_and_mended_by_itself() {
     assert_eq!(trial::changes(&Hosts, &machine(TEXT), &wanted)[0].note, None);
     let wanted = host("10.0.0.1", Some(&["db"]));
     assert_eq!(changes(&machine(TEXT), &wanted), ["aliases: db primary -> db"]);
-    assert_eq!(mended(TEXT, &wanted), TEXT.replace("primary db", "db"));
+    assert_eq!(corrected(TEXT, &wanted), TEXT.replace("primary db", "db"));
     let twice = format!("{TEXT}10.0.0.7 db.acme.example\n");
     let wanted = host("10.0.0.1", None);
     assert_eq!(changes(&machine(&twice), &wanted), ["ip: 10.0.0.1, 10.0.0.7 -> 10.0.0.1"]);
-    assert_eq!(mended(&twice, &wanted), TEXT);
+    assert_eq!(corrected(&twice, &wanted), TEXT);
 }
 
 #[test]
 fn a_name_comes_and_goes() {
     assert_eq!(
-        mended("127.0.0.1 localhost", &host("fd00::1", Some(&["db"]))),
+        corrected("127.0.0.1 localhost", &host("fd00::1", Some(&["db"]))),
         "127.0.0.1 localhost\nfd00::1\tdb.acme.example db\n"
     );
     let absent = want::<Host>("db.acme.example", &[("ensure", "absent".into())]);
     assert_eq!(changes(&machine(TEXT), &absent), ["ensure: present -> absent"]);
-    assert_eq!(mended(TEXT, &absent), "127.0.0.1 localhost\n10.0.0.1\tprimary db # the database\n");
+    assert_eq!(corrected(TEXT, &absent), "127.0.0.1 localhost\n10.0.0.1\tprimary db # the database\n");
     let said = trial::changes(&Hosts, &machine(TEXT), &absent);
     assert!(said[0].note.as_deref().unwrap().contains("`primary`, `db`"), "{said:?}");
     let names = Value::from(vec![Value::from("db"), "primary".into()]);
     let absent = want::<Host>("db.acme.example", &[("ensure", "absent".into()), ("aliases", names)]);
-    assert_eq!(mended(TEXT, &absent), "127.0.0.1 localhost\n");
+    assert_eq!(corrected(TEXT, &absent), "127.0.0.1 localhost\n");
     let alias = want::<Host>("db", &[("ip", "10.0.0.5".into())]);
     assert_eq!(changes(&machine(TEXT), &alias), ["ensure: an alias, of 10.0.0.1 -> present"]);
     // Without the file, it is made.
     let bare = Double::new(|_| None);
     bare.put("/etc/hostname", "");
-    trial::mend(&Hosts, &bare, &alias).unwrap();
+    trial::correct(&Hosts, &bare, &alias).unwrap();
     assert_eq!(std::fs::read_to_string(bare.root.path().join("etc/hosts")).unwrap(), "10.0.0.5\tdb\n");
 }
 

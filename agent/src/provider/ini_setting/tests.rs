@@ -9,20 +9,20 @@ use crate::provider::trial::{self, want};
 use crate::system::double::Double;
 
 /// The text after a run, which must leave nothing to do; and what was said of the change.
-fn mended(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
+fn corrected(text: &str, attributes: &[(&str, Value)]) -> (String, Vec<String>) {
     let double = Double::new(|_| None);
     double.put("/etc/x.ini", text);
     let mut all = vec![("path", Value::from("/etc/x.ini"))];
     all.extend(attributes.iter().cloned());
     let want = want::<IniSetting>("x", &all);
     let said = trial::said(&trial::changes(&Settings, &double, &want));
-    trial::mend(&Settings, &double, &want).unwrap();
+    trial::correct(&Settings, &double, &want).unwrap();
     assert_eq!(trial::changes(&Settings, &double, &want), [], "{text:?} with {attributes:?}");
     (std::fs::read_to_string(double.root.path().join("etc/x.ini")).unwrap(), said)
 }
 
 fn text(text: &str, attributes: &[(&str, Value)]) -> String {
-    mended(text, attributes).0
+    corrected(text, attributes).0
 }
 
 fn php(value: impl Into<Value>) -> [(&'static str, Value); 3] {
@@ -32,7 +32,7 @@ fn php(value: impl Into<Value>) -> [(&'static str, Value); 3] {
 #[test]
 fn a_value_is_changed_where_it_stands_and_the_rest_stays() {
     let before = "; php\r\n[PHP]\r\n  memory_limit  =128M  \r\nother = 1\r\n[CLI]\r\nmemory_limit = 1";
-    let (after, said) = mended(before, &php("256M"));
+    let (after, said) = corrected(before, &php("256M"));
     assert_eq!(after, "; php\r\n[PHP]\r\n  memory_limit  =256M\r\nother = 1\r\n[CLI]\r\nmemory_limit = 1");
     assert_eq!(said, ["value: 128M -> 256M"]);
     assert_eq!(text(before, &php("128M")), before);
@@ -91,7 +91,7 @@ fn a_value_over_several_lines_is_refused() {
 
 #[test]
 fn a_new_setting_stands_with_those_of_its_section() {
-    let (after, said) = mended("[PHP]\n\ta = 1\n\n# of the next\n[CLI]\n", &php("1M"));
+    let (after, said) = corrected("[PHP]\n\ta = 1\n\n# of the next\n[CLI]\n", &php("1M"));
     assert_eq!(after, "[PHP]\n\ta = 1\n\tmemory_limit = 1M\n\n# of the next\n[CLI]\n");
     assert_eq!(said, ["ensure: absent -> present"]);
     assert_eq!(
@@ -190,7 +190,7 @@ fn an_empty_value_and_a_key_alone_are_settings() {
 #[test]
 fn an_absent_setting_goes_and_its_section_stays() {
     let absent = [("section", "a".into()), ("key", "k".into()), ("ensure", "absent".into())];
-    let (after, said) = mended("[a]\nk = 1\n#k = 2\n[b]\nk = 3\n[a]\nk=4", &absent);
+    let (after, said) = corrected("[a]\nk = 1\n#k = 2\n[b]\nk = 3\n[a]\nk=4", &absent);
     assert_eq!(after, "[a]\n#k = 2\n[b]\nk = 3\n[a]\n");
     assert_eq!(said, ["ensure: present -> absent"]);
     assert_eq!(text("[b]\n", &absent), "[b]\n");
@@ -199,13 +199,13 @@ fn an_absent_setting_goes_and_its_section_stays() {
 #[test]
 fn a_secret_is_shown_nowhere_and_its_new_file_is_roots_alone() {
     let secret = Value::from(Kind::Sensitive(Sensitive::text("hunter2")));
-    let (after, said) = mended("[PHP]\nmemory_limit = old\n", &php(secret.clone()));
+    let (after, said) = corrected("[PHP]\nmemory_limit = old\n", &php(secret.clone()));
     assert_eq!(after, "[PHP]\nmemory_limit = hunter2\n");
     assert_eq!(said, ["value: [sensitive] -> [sensitive]"]);
     let double = Double::new(|_| None);
     let mut all = php(secret).to_vec();
     all.push(("path", "/new.ini".into()));
-    trial::mend(&Settings, &double, &want("x", &all)).unwrap();
+    trial::correct(&Settings, &double, &want("x", &all)).unwrap();
     let mode = std::fs::metadata(double.root.path().join("new.ini")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

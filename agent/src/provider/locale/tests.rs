@@ -63,7 +63,7 @@ fn a_locale_is_listed_and_generated() {
         let change = is.map(|is| format!("ensure: {is} -> present"));
         let want = locale("de_CH.UTF-8", &[]);
         assert_eq!(changes(&machine, &want), Vec::from_iter(change));
-        assert!(trial::mend(&Locales, &machine, &want).unwrap().failed.is_empty());
+        assert!(trial::correct(&Locales, &machine, &want).unwrap().failed.is_empty());
         assert_eq!(changes(&machine, &want), [""; 0]);
         assert!(file(&machine, GENERATED).starts_with("de_CH.UTF-8 UTF-8\n"));
     }
@@ -102,7 +102,7 @@ fn a_command_that_fails_fails_what_needs_it() {
     machine.put(SUPPORTED, "de_CH.UTF-8 UTF-8\n");
     machine.put("/etc/default/locale", "");
     let applied =
-        trial::mend(&Locales, &machine, &locale("de_CH.UTF-8", &[("default", true.into())])).unwrap();
+        trial::correct(&Locales, &machine, &locale("de_CH.UTF-8", &[("default", true.into())])).unwrap();
     let failed: Vec<_> = applied.failed.iter().map(|(i, error)| (*i, error.to_string())).collect();
     assert!(failed.len() == 2 && failed[0].1.contains("locale-gen"), "{failed:?}");
     assert_eq!(file(&machine, "/etc/default/locale"), "", "the default is one that programs can use");

@@ -47,7 +47,7 @@ fn rewrite(
 
 /// Brings one into the state that is wanted; its line is written already, and goes back to what it was `before` where nothing
 /// can be mounted by it.
-pub(super) fn mend(
+pub(super) fn correct(
     job: &Job<'_, Mount, Property>,
     before: &str,
     writing: Writing<'_>,
@@ -55,12 +55,12 @@ pub(super) fn mend(
     if writing.machine.liveness() != Liveness::Live {
         return Ok(Applied::default());
     }
-    let mended = put_in_force(job, writing);
-    let failed = matches!(mended, Err(Error::Command { .. } | Error::Missing(_) | Error::Conflict(_)));
+    let corrected = put_in_force(job, writing);
+    let failed = matches!(corrected, Err(Error::Command { .. } | Error::Missing(_) | Error::Conflict(_)));
     if failed && job.want.ensure == MountEnsure::Mounted {
         rewrite(writing, |lines| super::fstab::put_back(job.want, before, lines, writing.machine))?;
     }
-    mended
+    corrected
 }
 
 fn put_in_force(job: &Job<'_, Mount, Property>, writing: Writing<'_>) -> Result<Applied, Error> {

@@ -71,9 +71,9 @@ fn fstab(double: &Double) -> String {
 }
 
 /// What is said of the changes and what is run; then there must be nothing left to do.
-fn mended(double: &Double, want: &Mount) -> (Vec<String>, Vec<String>) {
+fn corrected(double: &Double, want: &Mount) -> (Vec<String>, Vec<String>) {
     let said = trial::said(&trial::changes(&Mounts, double, want));
-    let applied = trial::mend(&Mounts, double, want).unwrap();
+    let applied = trial::correct(&Mounts, double, want).unwrap();
     assert!(applied.failed.is_empty(), "{applied:?}");
     assert_eq!(trial::changes(&Mounts, double, want), []);
     (said, double.ran())
@@ -83,13 +83,13 @@ const RELOAD: &str = "systemctl daemon-reload";
 
 #[test]
 fn a_file_system_as_wanted_needs_nothing() {
-    assert_eq!(mended(&machine(LINES, DATA, ""), &data(&[])), (vec![], vec![]));
+    assert_eq!(corrected(&machine(LINES, DATA, ""), &data(&[])), (vec![], vec![]));
 }
 
 #[test]
 fn a_new_one_gets_a_line_and_is_mounted() {
     let double = machine("# static", "", DATA);
-    let (said, ran) = mended(&double, &data(&[]));
+    let (said, ran) = corrected(&double, &data(&[]));
     assert_eq!(said, ["ensure: absent -> mounted"]);
     assert_eq!(ran, [RELOAD, "mount -- /srv/data"]);
     assert_eq!(fstab(&double), "# static\n/dev/vdb\t/srv/data\text4\tnoatime\t0\t2\n");
@@ -106,7 +106,7 @@ fn open_to_all(double: &Double) {
 fn where_others_can_rename_the_directory_it_is_mounted_by_a_handle_and_never_by_its_path() {
     let double = machine("# static", "", DATA);
     open_to_all(&double);
-    let (_, ran) = mended(&double, &data(&[]));
+    let (_, ran) = corrected(&double, &data(&[]));
     let by_handle =
         "mount --no-canonicalize --no-mtab --types ext4 --options noatime --source /dev/vdb --target /proc/";
     assert!(ran[1].starts_with(by_handle) && ran[1].ends_with("/.") && ran.len() == 2, "{ran:?}");
@@ -114,12 +114,12 @@ fn where_others_can_rename_the_directory_it_is_mounted_by_a_handle_and_never_by_
 
     let other = machine(LINES, &DATA.replace("noatime", "relatime"), DATA);
     open_to_all(&other);
-    let ran = mended(&other, &data(&[])).1;
+    let ran = corrected(&other, &data(&[])).1;
     assert!(ran[0].contains("--options remount,noatime --source /dev/vdb --target /proc/"), "{ran:?}");
 
     let gone = machine(LINES, DATA, "");
     open_to_all(&gone);
-    let ran = mended(&gone, &data(&[("ensure", "unmounted".into())])).1;
+    let ran = corrected(&gone, &data(&[("ensure", "unmounted".into())])).1;
     assert!(ran[0].starts_with("umount --no-canonicalize -- /proc/") && ran[0].ends_with("/data"), "{ran:?}");
 }
 
@@ -128,7 +128,7 @@ fn what_was_mounted_elsewhere_is_unmounted_again_and_said() {
     let double = machine("# static", "", "30 22 252:16 / /srv/moved rw,noatime - ext4 /dev/vdb rw\n");
     double.put("/srv/moved/.here", "");
     open_to_all(&double);
-    let error = trial::mend(&Mounts, &double, &data(&[])).unwrap_err().to_string();
+    let error = trial::correct(&Mounts, &double, &data(&[])).unwrap_err().to_string();
     assert!(error.contains("moved the directory /srv/data to /srv/moved"), "{error}");
     assert!(error.contains("it was unmounted there again"), "{error}");
     let ran = double.ran();
@@ -165,7 +165,7 @@ fn each_field_is_changed_alone_and_the_rest_of_the_file_stays() {
     let changed = |name: &str, value: Value, line: &str| {
         let double = machine(LINES, "", DATA);
         let present = data(&[("ensure", "present".into()), (name, value)]);
-        let (said, ran) = mended(&double, &present);
+        let (said, ran) = corrected(&double, &present);
         assert_eq!(ran, [RELOAD]);
         let before = LINES.rsplit_once('\n').unwrap().0;
         assert_eq!(fstab(&double), format!("{before}\n{line}"));
@@ -192,18 +192,18 @@ fn fields_that_a_line_does_not_have_are_added() {
         trial::said(&trial::changes(&Mounts, &double, &data(&[("options", "defaults".into())]))),
         ["pass: 0 -> 2"]
     );
-    mended(&double, &data(&[("options", "defaults".into())]));
+    corrected(&double, &data(&[("options", "defaults".into())]));
     assert_eq!(fstab(&double), "/dev/vdb /srv/data ext4\tdefaults\t0\t2");
 }
 
 #[test]
 fn other_options_are_put_in_force_without_unmounting() {
     let double = machine(LINES, DATA, "30 22 252:16 / /srv/data rw,noexec,noatime - ext4 /dev/vdb rw\n");
-    let (said, ran) = mended(&double, &data(&[("options", "noatime,noexec".into())]));
+    let (said, ran) = corrected(&double, &data(&[("options", "noatime,noexec".into())]));
     assert_eq!(said, ["options: noatime -> noatime,noexec"]);
     assert_eq!(ran, [RELOAD, "mount -o remount -- /srv/data"]);
     let double = machine(LINES, &DATA.replace("noatime", "relatime"), DATA);
-    let (said, ran) = mended(&double, &data(&[]));
+    let (said, ran) = corrected(&double, &data(&[]));
     assert_eq!(said, ["options: rw,relatime -> noatime"], "somebody else mounted it anew");
     assert_eq!(ran, ["mount -o remount -- /srv/data"]);
 }
@@ -212,7 +212,7 @@ fn other_options_are_put_in_force_without_unmounting() {
 fn an_option_that_the_kernel_does_not_take_is_a_failure() {
     let double = machine(LINES, DATA, DATA);
     let wanted = data(&[("options", "noatime,noexec".into())]);
-    let applied = trial::mend(&Mounts, &double, &wanted).unwrap();
+    let applied = trial::correct(&Mounts, &double, &wanted).unwrap();
     assert!(applied.failed[0].1.to_string().contains("unmount it"), "{applied:?}");
 }
 
@@ -227,7 +227,7 @@ fn a_line_by_which_nothing_can_be_mounted_does_not_stay() {
         double.put("/proc/self/mountinfo", ROOT);
         double.put("/srv/data/.here", "");
         let wanted = data(&[("device", "UUID=mistyped".into())]);
-        let error = trial::mend(&Mounts, &double, &wanted).unwrap_err().to_string();
+        let error = trial::correct(&Mounts, &double, &wanted).unwrap_err().to_string();
         assert!(error.contains("wrong fs type"), "{error}");
         assert_eq!(fstab(&double), before);
     }
@@ -254,14 +254,14 @@ fn a_mount_point_behind_a_link_is_refused() {
 #[test]
 fn what_the_kernel_has_otherwise_after_mounting_is_a_failure() {
     let double = machine(LINES, "", "30 22 0:50 / /srv/data rw,noatime - ext4 /dev/vdc rw\n");
-    let error = trial::mend(&Mounts, &double, &data(&[])).unwrap_err().to_string();
+    let error = trial::correct(&Mounts, &double, &data(&[])).unwrap_err().to_string();
     assert!(error.contains("with the device `/dev/vdc` and not `/dev/vdb`"), "{error}");
 }
 
 #[test]
 fn another_device_is_mounted_in_the_place_of_one() {
     let double = machine(LINES, &DATA.replace("/dev/vdb", "/dev/vdc"), DATA);
-    let (said, ran) = mended(&double, &data(&[]));
+    let (said, ran) = corrected(&double, &data(&[]));
     assert_eq!(said, ["device: /dev/vdc -> /dev/vdb"]);
     assert_eq!(ran, ["umount -- /srv/data", "mount -- /srv/data"]);
 }
@@ -270,7 +270,7 @@ fn another_device_is_mounted_in_the_place_of_one() {
 fn what_is_mounted_stays_where_the_other_device_is_not_there() {
     let double = machine(LINES, DATA, "");
     let mistyped = data(&[("device", "/dev/vdz".into())]);
-    let error = trial::mend(&Mounts, &double, &mistyped).unwrap_err().to_string();
+    let error = trial::correct(&Mounts, &double, &mistyped).unwrap_err().to_string();
     assert_eq!(error, "there is no /dev/vdz: what is mounted on /srv/data stays");
     assert_eq!(double.ran().iter().filter(|command| command.contains("mount")).count(), 0);
     assert_eq!(std::fs::read_to_string(double.root.path().join("etc/fstab")).unwrap(), LINES);
@@ -292,7 +292,7 @@ fn a_bind_mount_is_known_by_what_it_shows_and_has_options_of_its_own() {
     let other = want("/srv/shown", &[("device", "/dev".into()), all[1].clone(), ("options", "bind".into())]);
     let said = trial::said(&trial::changes(&Mounts, &double, &other));
     assert_eq!(said[0], "device: /srv/data -> /dev", "what /etc/fstab says");
-    trial::mend(&Mounts, &double, &bind).unwrap();
+    trial::correct(&Mounts, &double, &bind).unwrap();
     assert_eq!(double.ran(), ["mount -o remount,bind,ro -- /srv/shown"]);
 }
 
@@ -304,7 +304,7 @@ fn what_is_on_no_device_may_have_any_name() {
         "",
     );
     let all = [("device", "tmpfs".into()), ("fstype", "tmpfs".into()), ("options", "size=1M".into())];
-    assert_eq!(mended(&double, &want("/srv/data", &all)).0, [""; 0], "what it holds would be lost");
+    assert_eq!(corrected(&double, &want("/srv/data", &all)).0, [""; 0], "what it holds would be lost");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn devices_have_many_names() {
     let by_uuid = double.root.path().join("dev/disk/by-uuid");
     std::fs::create_dir_all(&by_uuid).unwrap();
     symlink("../../vdb", by_uuid.join("1-b")).unwrap();
-    assert_eq!(mended(&double, &data(&[("device", "UUID=1-b".into())])).0, [""; 0]);
+    assert_eq!(corrected(&double, &data(&[("device", "UUID=1-b".into())])).0, [""; 0]);
     std::fs::remove_file(by_uuid.join("1-b")).unwrap();
     symlink("../../vdc", by_uuid.join("1-b")).unwrap();
     let said = trial::said(&trial::changes(&Mounts, &double, &data(&[("device", "UUID=1-b".into())])));
@@ -327,18 +327,18 @@ fn devices_have_many_names() {
 #[test]
 fn what_is_unmounted_or_absent_is_taken_off_layer_by_layer() {
     let double = machine(LINES, &format!("{DATA}{DATA}"), "");
-    let (said, ran) = mended(&double, &data(&[("ensure", "unmounted".into())]));
+    let (said, ran) = corrected(&double, &data(&[("ensure", "unmounted".into())]));
     assert_eq!(said, ["ensure: mounted -> unmounted"]);
     assert_eq!(ran, ["umount -- /srv/data", "umount -- /srv/data"]);
     let double = machine(LINES, DATA, "");
-    let (said, ran) = mended(&double, &want("/srv/data", &[("ensure", "absent".into())]));
+    let (said, ran) = corrected(&double, &want("/srv/data", &[("ensure", "absent".into())]));
     assert_eq!(
         (said, ran),
         (vec!["ensure: mounted -> absent".into()], vec![RELOAD.into(), "umount -- /srv/data".into()])
     );
     assert!(!fstab(&double).contains("/srv/data") && fstab(&double).contains("UUID=1-a  /      ext4"));
     let double = machine("", DATA, "");
-    assert_eq!(mended(&double, &data(&[])).0, ["ensure: mounted until the next boot -> mounted"]);
+    assert_eq!(corrected(&double, &data(&[])).0, ["ensure: mounted until the next boot -> mounted"]);
 }
 
 #[test]
@@ -371,11 +371,11 @@ fn swap_space_is_known_by_its_device() {
         )
     };
     let double = machine("/dev/vdd none swap sw 0 0\n", "", "");
-    let (said, ran) = mended(&double, &swap("mounted"));
+    let (said, ran) = corrected(&double, &swap("mounted"));
     assert_eq!(said, ["ensure: absent -> mounted"]);
     assert_eq!(ran, [RELOAD, "swapon --options=defaults -- /dev/vdc"]);
     assert_eq!(fstab(&double), "/dev/vdd none swap sw 0 0\n/dev/vdc\tnone\tswap\tdefaults\t0\t0\n");
-    let (said, ran) = mended(&double, &swap("absent"));
+    let (said, ran) = corrected(&double, &swap("absent"));
     assert_eq!(said, ["ensure: mounted -> absent"]);
     assert_eq!(ran[2..], [RELOAD, "swapoff -- /dev/vdc"]);
     assert_eq!(fstab(&double), "/dev/vdd none swap sw 0 0\n");
@@ -390,12 +390,12 @@ fn swap_space_is_used_with_the_priority_that_is_wanted() {
     // The double's kernel uses it with -2 whatever is asked.
     let double = machine("/dev/vdc none swap pri=-2 0 0\n", "", "");
     double.put("/proc/swaps", "Filename Type Size Used Priority\n/dev/vdc partition 1 0 7\n");
-    let (said, ran) = mended(&double, &swap("pri=-2"));
+    let (said, ran) = corrected(&double, &swap("pri=-2"));
     assert_eq!(said, ["options: pri=7 -> pri=-2"]);
     assert_eq!(ran, ["swapoff -- /dev/vdc", "swapon --options=pri=-2 -- /dev/vdc"]);
-    let error = trial::mend(&Mounts, &double, &swap("pri=9")).unwrap_err().to_string();
+    let error = trial::correct(&Mounts, &double, &swap("pri=9")).unwrap_err().to_string();
     assert!(error.contains("pri=-2"), "{error}");
-    let applied = trial::mend(&Mounts, &double, &swap("pri=-2,discard")).unwrap();
+    let applied = trial::correct(&Mounts, &double, &swap("pri=-2,discard")).unwrap();
     assert!(applied.said[0].1.contains("next turned on"), "{applied:?}");
     assert_eq!(trial::changes(&Mounts, &double, &swap("pri=-2,discard")), []);
 }
@@ -407,7 +407,7 @@ fn a_mode_that_a_remount_does_not_bring_is_a_failure_at_each_run() {
     let all = [("device", "tmpfs".into()), ("fstype", "tmpfs".into()), ("options", "mode=0700".into())];
     let wanted = want("/srv/data", &all);
     for _ in 0..2 {
-        let failed = trial::mend(&Mounts, &double, &wanted).unwrap().failed;
+        let failed = trial::correct(&Mounts, &double, &wanted).unwrap().failed;
         assert!(failed[0].1.to_string().contains("unmount it"), "{failed:?}");
         double.put("/proc/self/mountinfo", &format!("{ROOT}{tmpfs}"));
     }
@@ -442,7 +442,7 @@ fn what_was_mounted_without_an_option_is_mounted_anew_though_its_line_is_new() {
         machine("", &proc("rw"), "30 22 0:40 / /srv/data rw,nosuid - proc proc rw,hidepid=invisible\n");
     let all = [("device", "proc".into()), ("fstype", "proc".into()), ("options", "nosuid,hidepid=2".into())];
     let wanted = want("/srv/data", &all);
-    let (said, ran) = mended(&double, &wanted);
+    let (said, ran) = corrected(&double, &wanted);
     assert_eq!(
         said,
         ["ensure: mounted until the next boot -> mounted", "options: rw,nosuid -> nosuid,hidepid=2"]
@@ -456,6 +456,6 @@ fn what_was_mounted_without_an_option_is_mounted_anew_though_its_line_is_new() {
 fn of_what_was_mounted_before_its_line_it_is_said_what_is_not_to_be_seen() {
     let double = machine("", DATA, "");
     let wanted = data(&[("options", "noatime,journal_checksum".into())]);
-    let applied = trial::mend(&Mounts, &double, &wanted).unwrap();
+    let applied = trial::correct(&Mounts, &double, &wanted).unwrap();
     assert!(applied.said[0].1.contains("`journal_checksum`"), "{applied:?}");
 }

@@ -62,7 +62,7 @@ impl Provider for Databases {
     ) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let done = client::tell(writing, &mending(want, change.property), None);
+            let done = client::tell(writing, &correcting(want, change.property), None);
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
         Ok(applied)
@@ -93,8 +93,8 @@ fn difference(want: &MysqlDatabase, database: &Database) -> Option<Change> {
     Some(Change::new(Property::Collate, &database.collate, collate))
 }
 
-/// The statement that mends one property.
-fn mending(want: &MysqlDatabase, property: Property) -> String {
+/// The statement that corrects one property.
+fn correcting(want: &MysqlDatabase, property: Property) -> String {
     let name = identifier(want.title.as_str());
     let collate = want.collate.as_ref().map(Charset::as_str).map(|collate| format!(" COLLATE {collate}"));
     let charset = format!("CHARACTER SET {}{}", want.charset, collate.unwrap_or_default());

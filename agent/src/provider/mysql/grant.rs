@@ -66,7 +66,7 @@ impl Provider for Grants {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
             let done =
-                mending(want, change.property, writing).and_then(|sql| client::tell(writing, &sql, None));
+                correcting(want, change.property, writing).and_then(|sql| client::tell(writing, &sql, None));
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
         Ok(applied)
@@ -129,8 +129,8 @@ fn differences(want: &MysqlGrant, held: &Held) -> Vec<Change> {
     changes
 }
 
-/// The statements that mend one property.
-fn mending(want: &MysqlGrant, property: Property, writing: Writing<'_>) -> Result<String, Error> {
+/// The statements that correct one property.
+fn correcting(want: &MysqlGrant, property: Property, writing: Writing<'_>) -> Result<String, Error> {
     let (who, privileges) = (account(&want.user), listed(&wanted(want)));
     let place = object(&want.on, &places(&want.on)[0]);
     let may_grant = want.grant_option == Some(true);

@@ -75,7 +75,7 @@ impl Provider for Users {
         let hash = hash.as_deref();
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let sql = mending(want, change.property, hash);
+            let sql = correcting(want, change.property, hash);
             let done = client::tell(writing, &sql, hash);
             applied.failed.extend(done.err().map(|error| (i, error)));
         }
@@ -152,8 +152,8 @@ fn hash_of(password: &Secret) -> String {
     as_hash(&password).unwrap_or_else(|| hash::of(&password))
 }
 
-/// The statement that mends one property.
-fn mending(want: &MysqlUser, property: Property, hash: Option<&str>) -> String {
+/// The statement that corrects one property.
+fn correcting(want: &MysqlUser, property: Property, hash: Option<&str>) -> String {
     let who = account(&want.title);
     let most = want.max_connections.map(|most| format!(" WITH MAX_USER_CONNECTIONS {most}"));
     let tls = want.require_tls.map(|tls| if tls { " REQUIRE SSL" } else { " REQUIRE NONE" });

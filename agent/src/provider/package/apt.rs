@@ -46,16 +46,16 @@ const OUTPUT: usize = 4 * 1024 * 1024;
 static LISTS_FETCHED: Mutex<Option<Instant>> = Mutex::new(None);
 
 /// Brings packages to what is wanted of them. Answers once for each, in their order.
-pub fn mend(
+pub fn correct(
     machine: &dyn System,
     state_dir: &Path,
     wants: &[&Package],
     catalog: &[&Package],
 ) -> Vec<Result<Applied, Error>> {
-    mend_unless(&LOCK_IS_HELD, machine, state_dir, wants, catalog)
+    correct_unless(&LOCK_IS_HELD, machine, state_dir, wants, catalog)
 }
 
-fn mend_unless(
+fn correct_unless(
     lock_is_held: &AtomicBool,
     machine: &dyn System,
     state_dir: &Path,

@@ -137,7 +137,7 @@ impl Provider for Databases {
     ) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            applied.failed.extend(mend(want, change.property, writing).err().map(|error| (i, error)));
+            applied.failed.extend(correct(want, change.property, writing).err().map(|error| (i, error)));
         }
         Ok(applied)
     }
@@ -243,8 +243,8 @@ fn names(list: &[SqlName]) -> BTreeSet<&str> {
     list.iter().map(SqlName::as_str).collect()
 }
 
-/// Mends one property.
-fn mend(want: &PostgresqlDatabase, property: Property, writing: Writing<'_>) -> Result<(), Error> {
+/// Corrects one property.
+fn correct(want: &PostgresqlDatabase, property: Property, writing: Writing<'_>) -> Result<(), Error> {
     let name = identifier(want.title.as_str());
     let tell = |sql: String| server(want).tell(writing, &sql, None);
     match (property, want.ensure) {

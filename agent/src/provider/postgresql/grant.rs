@@ -85,7 +85,7 @@ impl Provider for Grants {
     ) -> Result<Applied, Error> {
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let sql = statement::mending(want, change.property);
+            let sql = statement::correcting(want, change.property);
             let done = place(want).tell(writing, &sql, None);
             applied.failed.extend(done.err().map(|error| (i, error)));
         }

@@ -107,7 +107,7 @@ impl Provider for Roles {
         let kept = kept.as_ref().map(|kept| kept.as_str());
         let mut applied = Applied::default();
         for (i, change) in changes.iter().enumerate() {
-            let done = mending(want, change.property, kept, writing).and_then(|sql| {
+            let done = correcting(want, change.property, kept, writing).and_then(|sql| {
                 let secret = kept.filter(|kept| sql.contains(*kept));
                 place(want).tell(writing, &sql, secret)
             });
@@ -231,8 +231,8 @@ fn kept_as(password: &Secret) -> Result<Zeroizing<String>, Error> {
     verifier::for_server(&password.expose()).map_err(failed)
 }
 
-/// The SQL that mends one property; whole or not at all.
-fn mending(
+/// The SQL that corrects one property; whole or not at all.
+fn correcting(
     want: &PostgresqlRole,
     property: Property,
     kept: Option<&str>,

@@ -63,7 +63,7 @@ fn a_list_of_ports_is_as_wanted_as_the_kernel_joins_it() {
     machine.put("/proc/sys/net/ipv4/ip_local_reserved_ports", "\n");
     machine.put("/etc/sysctl.d/x", "");
     let ports = want("net.ipv4.ip_local_reserved_ports", &[("value", "8081,8080".into())]);
-    assert!(trial::mend(&Settings, &machine, &ports).unwrap().failed.is_empty());
+    assert!(trial::correct(&Settings, &machine, &ports).unwrap().failed.is_empty());
     assert_eq!(changes(&machine, &ports), [""; 0]);
 }
 
@@ -71,7 +71,7 @@ fn a_list_of_ports_is_as_wanted_as_the_kernel_joins_it() {
 fn the_directory_of_the_settings_is_made_where_an_image_lacks_it() {
     let double = Double::new(|_| Some(said("")));
     double.put("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n");
-    assert!(trial::mend(&Settings, &double, &setting(&[])).unwrap().failed.is_empty());
+    assert!(trial::correct(&Settings, &double, &setting(&[])).unwrap().failed.is_empty());
     assert_eq!(changes(&double, &setting(&[])), [""; 0]);
 }
 
@@ -94,7 +94,7 @@ fn the_kernel_and_the_file_are_seen_by_themselves() {
     ] {
         let machine = machine(right, file.as_deref());
         assert_eq!(changes(&machine, &setting(&[])), [format!("persist: {shown} -> {right}")]);
-        trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+        trial::correct(&Settings, &machine, &setting(&[])).unwrap();
         assert_eq!(std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap(), TEXT);
         assert!(machine.ran().is_empty(), "the kernel is left alone");
     }
@@ -105,7 +105,7 @@ fn a_value_is_written_in_place_by_standard_input() {
     let machine = taking(|given| given);
     machine.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
     let want = want("net/ipv4/conf/eth0.1/rp_filter", &[("value", 2.into()), ("persist", false.into())]);
-    assert!(trial::mend(&Settings, &machine, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&Settings, &machine, &want).unwrap().failed.is_empty());
     assert_eq!(machine.ran(), ["tee -- /proc/sys/net/ipv4/conf/eth0.1/rp_filter"]);
     let place = machine.root.path().join("proc/sys/net/ipv4/conf/eth0.1/rp_filter");
     assert_eq!(std::fs::read_to_string(place).unwrap(), "2\n");
@@ -117,7 +117,7 @@ fn a_value_that_the_kernel_made_another_of_is_no_change() {
     let machine = taking(|_| "4096\n");
     machine.put("/proc/sys/kernel/sem", "250\n");
     let want = want("kernel.sem", &[("value", 4000.into()), ("persist", false.into())]);
-    let applied = trial::mend(&Settings, &machine, &want).unwrap();
+    let applied = trial::correct(&Settings, &machine, &want).unwrap();
     let error = applied.failed[0].1.to_string();
     assert!(error.contains("the kernel has `4096` in place of `4000`"), "{error}");
 }
@@ -130,7 +130,7 @@ fn what_the_kernel_refuses_is_not_written_down() {
     });
     machine.put("/proc/sys/net/ipv4/tcp_rmem", "1 2 3\n");
     machine.put("/etc/sysctl.d/x", "");
-    let applied = trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+    let applied = trial::correct(&Settings, &machine, &setting(&[])).unwrap();
     assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(
         applied.failed[0].1.to_string(),
@@ -142,7 +142,7 @@ fn what_the_kernel_refuses_is_not_written_down() {
     machine.put("/proc/sys/vm/swappiness", "60\n");
     machine.put("/etc/sysctl.d/x", "");
     let hexadecimal = want("vm.swappiness", &[("value", "0x1e".into())]);
-    assert_eq!(trial::mend(&Settings, &machine, &hexadecimal).unwrap().failed.len(), 2);
+    assert_eq!(trial::correct(&Settings, &machine, &hexadecimal).unwrap().failed.len(), 2);
     assert_eq!(std::fs::read_dir(machine.root.path().join("etc/sysctl.d")).unwrap().count(), 1);
 }
 
@@ -155,7 +155,7 @@ fn what_is_not_to_be_kept_has_no_file() {
         let machine = machine("4096 131072 6291456", Some(TEXT));
         let want = setting(&attributes);
         assert_eq!(changes(&machine, &want), [change]);
-        trial::mend(&Settings, &machine, &want).unwrap();
+        trial::correct(&Settings, &machine, &want).unwrap();
         assert!(!machine.root.path().join(&FILE[1..]).exists());
         assert_eq!(changes(&machine, &want), [""; 0]);
     }
@@ -192,7 +192,7 @@ fn a_file_that_the_boot_reads_later_is_a_failure_that_names_it() {
     let machine = machine("4096 131072 6291456", None);
     machine.put("/etc/sysctl.d/k8s.conf", "net.ipv4.tcp_rmem = 1 2 3\n");
     for persisted in [false, true] {
-        let applied = trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+        let applied = trial::correct(&Settings, &machine, &setting(&[])).unwrap();
         let error = applied.failed[0].1.to_string();
         assert!(error.contains("1 2 3") && error.contains("/etc/sysctl.d/k8s.conf"), "{persisted}: {error}");
     }
@@ -231,10 +231,10 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "0\n");
     machine.put("/etc/sysctl.d/x", "");
     let wide: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
-    trial::mend(&Settings, &machine, &wide).unwrap();
+    trial::correct(&Settings, &machine, &wide).unwrap();
     let eth0 = |value: i64| want::<Sysctl>("net.ipv4.conf.eth0.forwarding", &[("value", value.into())]);
     let all = [Typed::Sysctl(eth0(0)), Typed::Sysctl(wide.clone())];
-    let mend = |all: &[Typed], want: &Sysctl| {
+    let correct = |all: &[Typed], want: &Sysctl| {
         let Plan::Changes(changes) = plan_among(&machine, all, want) else { panic!("in sync") };
         let named = Named::new(all);
         let state_dir = machine.root.path();
@@ -242,7 +242,7 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
         assert!(Settings.apply(want, &changes, writing).unwrap().failed.is_empty());
         changes
     };
-    let changes = mend(&all, &wide);
+    let changes = correct(&all, &wide);
     assert_eq!((changes.len(), changes[0].kind), (1, ChangeKind::Moved), "nobody's drift: {changes:?}");
     let path = machine.root.path().join("etc/sysctl.d/99-zz-holdfast-net.ipv4.ip_forward.conf");
     let text = || std::fs::read_to_string(&path).unwrap();
@@ -251,18 +251,18 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     // A new value of the one: its own file does not fail for the other's old line, which is written anew.
     let other = [Typed::Sysctl(eth0(1)), Typed::Sysctl(wide.clone())];
     machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "1\n");
-    mend(&other, &eth0(1));
-    mend(&other, &wide);
+    correct(&other, &eth0(1));
+    correct(&other, &wide);
     assert!(text().ends_with("eth0/forwarding = 1\n"), "{}", text());
     // A line that others wrote is their doing.
     machine.put(
         "/etc/sysctl.d/99-zz-holdfast-net.ipv4.ip_forward.conf",
         &format!("{}vm.swappiness = 1\n", text()),
     );
-    assert_eq!(mend(&other, &wide)[0].kind, ChangeKind::Differs);
+    assert_eq!(correct(&other, &wide)[0].kind, ChangeKind::Differs);
     // Without the other one there is one line.
     machine.put("/etc/sysctl.d/99-zz-holdfast-net.ipv4.conf.eth0.forwarding.conf", "");
-    mend(&[Typed::Sysctl(wide.clone())], &wide);
+    correct(&[Typed::Sysctl(wide.clone())], &wide);
     assert!(text().ends_with("\nnet/ipv4/ip_forward = 1\n"), "{}", text());
 }
 
@@ -291,6 +291,6 @@ fn a_file_that_others_may_write_is_made_this_agents_own() {
     std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();
     let said = changes(&machine, &setting(&[]));
     assert!(said[0].contains("with the mode 0666 -> 4096 131072 6291456"), "{said:?}");
-    trial::mend(&Settings, &machine, &setting(&[])).unwrap();
+    trial::correct(&Settings, &machine, &setting(&[])).unwrap();
     assert_eq!(changes(&machine, &setting(&[])), [""; 0]);
 }

@@ -22,8 +22,8 @@ fn said(double: &Double, want: &SystemdUnit) -> Vec<String> {
     trial::said(&trial::changes(&SystemdUnits, double, want))
 }
 
-/// Mends these together; `reload` answers for systemd. Answers with how often it was asked.
-fn mend(
+/// Corrects these together; `reload` answers for systemd. Answers with how often it was asked.
+fn correct(
     double: &Double,
     wants: &[SystemdUnit],
     reload: Result<(), &str>,
@@ -46,7 +46,7 @@ fn definitions_are_written_and_read_once_for_all() {
     let double = machine();
     let wants = [unit("backup.timer", "[Timer]\n"), unit("nginx.service.d/limits.conf", "[Service]\n")];
     assert_eq!(said(&double, &wants[0]), ["ensure: absent -> present"]);
-    let (asked, answers) = mend(&double, &wants, Ok(()));
+    let (asked, answers) = correct(&double, &wants, Ok(()));
     assert_eq!((asked, answers), (1, vec![Ok(()), Ok(())]));
     let place = double.root.path().join("etc/systemd/system/nginx.service.d/limits.conf");
     assert_eq!(std::fs::read_to_string(place).unwrap(), "[Service]\n");
@@ -60,12 +60,12 @@ fn definitions_are_written_and_read_once_for_all() {
 fn what_systemd_did_not_read_is_a_failure_and_asked_for_again() {
     let double = machine();
     let wants = [unit("backup.timer", "[Timer]\n")];
-    let (_, answers) = mend(&double, &wants, Err("no answer"));
+    let (_, answers) = correct(&double, &wants, Err("no answer"));
     assert!(answers[0].as_ref().unwrap_err().contains("no answer"), "{answers:?}");
     let changes = said(&double, &wants[0]);
     assert!(changes[0].starts_with("content: not read by systemd yet ->"), "{changes:?}");
     assert_eq!(said(&double, &unit("other.timer", "[Timer]\n")), ["ensure: absent -> present"]);
-    assert_eq!(mend(&double, &wants, Ok(())).1, [Ok(())]);
+    assert_eq!(correct(&double, &wants, Ok(())).1, [Ok(())]);
     assert_eq!(said(&double, &wants[0]), [""; 0]);
 }
 
@@ -75,10 +75,10 @@ fn a_definition_that_goes_is_forgotten_by_systemd_too() {
     double.put(TIMER, "[Timer]\n");
     let gone = [want("backup.timer", &[("ensure", "absent".into())])];
     assert_eq!(said(&double, &gone[0]), ["ensure: present -> absent"]);
-    assert!(mend(&double, &gone, Err("no answer")).1[0].is_err());
+    assert!(correct(&double, &gone, Err("no answer")).1[0].is_err());
     assert!(!double.root.path().join(&TIMER[1..]).exists());
     assert_eq!(said(&double, &gone[0]), ["ensure: known to systemd still -> absent"]);
-    assert_eq!(mend(&double, &gone, Ok(())), (1, vec![Ok(())]));
+    assert_eq!(correct(&double, &gone, Ok(())), (1, vec![Ok(())]));
     assert_eq!(said(&double, &gone[0]), [""; 0]);
 }
 
@@ -95,7 +95,7 @@ fn a_definition_that_goes_takes_the_links_along_by_which_it_was_started() {
     std::fs::remove_file(at("backup.timer")).unwrap();
     assert_eq!(said(&double, &gone[0]), ["ensure: linked still -> absent"]);
     double.put(TIMER, "[Timer]\n");
-    assert_eq!(mend(&double, &gone, Ok(())).1, [Ok(())]);
+    assert_eq!(correct(&double, &gone, Ok(())).1, [Ok(())]);
     for path in ["backup.timer", "timers.target.wants/backup.timer", "nightly.timer"] {
         assert!(std::fs::symlink_metadata(at(path)).is_err(), "{path}");
     }
@@ -125,7 +125,7 @@ fn without_systemd_they_are_files() {
     let double = Double::new(|_| None);
     double.put("/etc/x", "");
     assert_eq!(
-        mend(&double, &[unit("backup.timer", "[Timer]\n")], Err("not to be asked")),
+        correct(&double, &[unit("backup.timer", "[Timer]\n")], Err("not to be asked")),
         (0, vec![Ok(())])
     );
     assert!(!double.root.path().join("run").exists());
@@ -136,7 +136,7 @@ fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
     use holdfast_catalog::resource::Typed;
     let double = machine();
     let wants = [unit("r.service", "[Unit]\n"), unit("r.service.d/limit.conf", "[Service]\n")];
-    mend(&double, &wants, Ok(()));
+    correct(&double, &wants, Ok(()));
     let all: Vec<_> = wants.iter().cloned().map(Typed::SystemdUnit).collect();
     let named = Named::new(&all);
     let content = &crate::content::Nowhere;

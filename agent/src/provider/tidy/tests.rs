@@ -32,7 +32,7 @@ fn put(double: &Double, path: &str, days: u64) {
 /// What is left below `spool` after a run, which must leave nothing to do.
 fn left(double: &Double, attributes: &[(&str, Value)]) -> BTreeSet<String> {
     let want = want::<Tidy>("/spool", attributes);
-    let applied = trial::mend(&Tidying, double, &want).unwrap();
+    let applied = trial::correct(&Tidying, double, &want).unwrap();
     assert!(applied.failed.is_empty() && applied.said.is_empty(), "{applied:?}");
     assert_eq!(trial::changes(&Tidying, double, &want), []);
     let mut left = BTreeSet::new();
@@ -224,7 +224,7 @@ fn what_somebody_made_too_deep_stays_and_stops_nothing() {
         double.pass(30 * 86_400);
         let all = [("age", Value::from("14d")), ("recurse", true.into()), ("remove_dirs", true.into())];
         let want = want::<Tidy>("/spool", &all);
-        let applied = trial::mend(&Tidying, &double, &want).unwrap();
+        let applied = trial::correct(&Tidying, &double, &want).unwrap();
         assert!(applied.failed.is_empty(), "{:?}", applied.failed);
         let Plan::InSync(notes) = trial::plan(&Tidying, &double, &want).unwrap() else { panic!("{name}") };
         assert!(notes[0].note.as_deref().unwrap().starts_with("1 paths stay"), "{notes:?}");

@@ -1,4 +1,4 @@
-//! The commands that mend a user. Each is whole by itself; none holds a secret in its arguments.
+//! The commands that correct a user. Each is whole by itself; none holds a secret in its arguments.
 
 use holdfast_catalog::resource::User;
 use holdfast_catalog::resource::attribute::Presence;
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use super::{Property, joined, names};
 use crate::system::{Accounts, Invocation};
 
-/// What mends one property.
-pub fn mending(want: &User, property: Property, accounts: &Accounts) -> Vec<Invocation> {
+/// What corrects one property.
+pub fn correcting(want: &User, property: Property, accounts: &Accounts) -> Vec<Invocation> {
     let set = |option: &str, value: &str| vec![usermod(want, &[option, value])];
     let text = |value: Option<String>| value.unwrap_or_default();
     match property {

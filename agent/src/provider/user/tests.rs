@@ -39,10 +39,10 @@ fn changes(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
     trial::said(&trial::changes(&Users, &machine(), &want(title, attributes)))
 }
 
-/// The commands that mend all that was planned.
+/// The commands that correct all that was planned.
 fn commands(title: &str, attributes: &[(&str, Value)]) -> Vec<String> {
     let machine = machine();
-    assert!(trial::mend(&Users, &machine, &want(title, attributes)).unwrap().failed.is_empty());
+    assert!(trial::correct(&Users, &machine, &want(title, attributes)).unwrap().failed.is_empty());
     machine.ran()
 }
 
@@ -63,7 +63,7 @@ fn an_account_as_wanted_needs_nothing() {
 }
 
 #[test]
-fn each_property_is_compared_and_mended_by_itself() {
+fn each_property_is_compared_and_corrected_by_itself() {
     for (name, value, change, command) in [
         ("uid", 2000.into(), "uid: 1001 -> 2000", "usermod --uid 2000 -- deploy"),
         ("gid", "ops".into(), "gid: deploy -> ops", "usermod --gid ops -- deploy"),
@@ -223,7 +223,7 @@ fn a_home_that_is_missing_is_made_from_the_skeleton_for_its_user() {
     double.put("/etc/login.defs", "UMASK\t022\n#HOME_MODE 0777\nHOME_MODE\t0750\n");
     let want = managed("/home/deploy");
     assert_eq!(trial::said(&trial::changes(&Users, &double, &want)), ["manage_home: no directory -> true"]);
-    assert!(trial::mend(&Users, &double, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&Users, &double, &want).unwrap().failed.is_empty());
     assert_eq!(trial::changes(&Users, &double, &want), [], "and then it is there");
     let home = double.root.path().join("home/deploy");
     for (path, mode) in
@@ -248,14 +248,14 @@ fn a_home_moves_with_its_user_and_never_over_something_else() {
         trial::said(&trial::changes(&Users, &double, &want)),
         ["home: /home/deploy -> /srv/homes/deploy"]
     );
-    assert!(trial::mend(&Users, &double, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&Users, &double, &want).unwrap().failed.is_empty());
     assert!(double.root.path().join("srv/homes/deploy/notes").exists());
     assert_eq!(trial::changes(&Users, &double, &want), []);
 
     let double = machine_that_moves(false);
     own_home(&double);
     double.put("/srv/homes/deploy/theirs", "");
-    let refused = trial::mend(&Users, &double, &want).unwrap().failed;
+    let refused = trial::correct(&Users, &double, &want).unwrap().failed;
     assert!(refused[0].1.to_string().contains("is there already"), "{refused:?}");
     assert_eq!((home_of(&double).as_str(), double.ran().len()), ("/home/deploy", 0));
 }
@@ -269,7 +269,7 @@ fn a_home_moves_with_a_user_whose_id_changes_too() {
     own_home(&double);
     let attributes = [("uid", 2001.into()), ("home", "/srv/deploy".into()), ("manage_home", true.into())];
     let want = want("deploy", &attributes);
-    assert!(trial::mend(&Users, &double, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&Users, &double, &want).unwrap().failed.is_empty());
     let home = double.root.path().join("srv/deploy");
     assert!(home.join("notes").exists(), "its files came with it");
     assert_eq!(std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(home).unwrap()), 2001);
@@ -284,7 +284,7 @@ fn a_move_that_fails_leaves_the_account_where_its_files_are() {
     let double = machine_that_moves(true);
     own_home(&double);
     for _ in 0..2 {
-        let failed = trial::mend(&Users, &double, &managed("/srv/deploy")).unwrap().failed;
+        let failed = trial::correct(&Users, &double, &managed("/srv/deploy")).unwrap().failed;
         assert!(failed[0].1.to_string().contains("No space left"), "{failed:?}");
         assert_eq!(home_of(&double), "/home/deploy");
     }
@@ -298,7 +298,7 @@ fn a_directory_that_is_not_the_users_own_is_not_moved() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
-    assert!(trial::mend(&Users, &double, &managed("/srv/deploy")).unwrap().failed.is_empty());
+    assert!(trial::correct(&Users, &double, &managed("/srv/deploy")).unwrap().failed.is_empty());
     assert!(double.root.path().join("home/deploy/system").exists());
     assert!(double.root.path().join("srv/deploy").is_dir(), "a new one is made");
 }

@@ -128,7 +128,7 @@ fn f13_f16_a_managed_file_whose_disk_is_full_or_read_only_fails_with_that_and_co
 }
 
 #[test]
-fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_mended_and_is_named() {
+fn f14_f16_a_state_whose_disk_is_full_or_read_only_keeps_no_file_from_being_corrected_and_is_named() {
     for place in ["", "spool", "cache"] {
         let below = format!("var/lib/holdfast/agent/{place}");
         for fault in FAULTS {

@@ -274,7 +274,7 @@ impl Seeded {
             source: Source::Server,
             started: at - SignedDuration::from_secs(4),
             duration_ms: 1_240,
-            phases: [("facts", 80), ("poll", 30), ("check", 900), ("mend", 230)]
+            phases: [("facts", 80), ("poll", 30), ("check", 900), ("apply", 230)]
                 .map(|(k, v)| (k.into(), v))
                 .into(),
             types: [("package", 410), ("file", 220)].map(|(k, v)| (k.into(), v)).into(),

@@ -91,7 +91,7 @@ fn what_goes_with_the_owner_is_said() {
         changes[0].note.as_deref().unwrap().contains("set-id bits go with that (4755 now)"),
         "{changes:?}"
     );
-    trial::mend(&Files, &double, &alone).unwrap();
+    trial::correct(&Files, &double, &alone).unwrap();
     assert_eq!(
         std::fs::metadata(&place).unwrap().mode() & 0o7777,
         0o755,
@@ -102,7 +102,7 @@ fn what_goes_with_the_owner_is_said() {
     let whole: File = trial::want("/srv/su1", &attributes);
     let changes = trial::changes(&Files, &double, &whole);
     assert_eq!(changes[0].note, None, "they are set again");
-    trial::mend(&Files, &double, &whole).unwrap();
+    trial::correct(&Files, &double, &whole).unwrap();
     assert_eq!(std::fs::metadata(&place).unwrap().mode() & 0o7777, 0o4755);
     let capability = [&0x0200_0001_u32.to_le_bytes()[..], &[0, 4], &[0; 14]].concat();
     let flags = rustix::fs::XattrFlags::empty();

@@ -40,7 +40,7 @@ fn slashes_at_the_end_and_quotes_make_no_other_device() {
 fn a_share_of_a_server_is_no_path_of_this_machine() {
     let share = data(&[("device", "//host/share".into()), ("fstype", "cifs".into()), ("pass", 0.into())]);
     let mounted = "30 22 0:40 / /srv/data rw,noatime - cifs //host/share rw\n";
-    assert_eq!(mended(&machine("", "", mounted), &share).0, ["ensure: absent -> mounted"]);
+    assert_eq!(corrected(&machine("", "", mounted), &share).0, ["ensure: absent -> mounted"]);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn where_udev_keeps_no_link_the_device_is_found_by_its_property() {
     let by_uuid = |uuid: &str| data(&[("device", uuid.into())]);
     assert_eq!(trial::said(&trial::changes(&Mounts, &double, &by_uuid("UUID=1-b"))), [""; 0]);
     // A name of nothing: what is mounted stays.
-    let error = trial::mend(&Mounts, &double, &by_uuid("UUID=mistyped")).unwrap_err().to_string();
+    let error = trial::correct(&Mounts, &double, &by_uuid("UUID=mistyped")).unwrap_err().to_string();
     assert!(error.contains("there is no UUID=mistyped: what is mounted on /srv/data stays"), "{error}");
     assert!(!double.ran().iter().any(|command| command.starts_with("umount")), "{:?}", double.ran());
 }

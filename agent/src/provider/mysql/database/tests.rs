@@ -1,11 +1,11 @@
-//! Databases of MariaDB: what differs, and the statements that mend it.
+//! Databases of MariaDB: what differs, and the statements that correct it.
 
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
 use crate::provider::server::trial::Server;
-use crate::provider::trial::{changes, mend, said, want};
+use crate::provider::trial::{changes, correct, said, want};
 
 /// What the question holds, and no statement.
 const MARK: &str = "JSON_OBJECT";
@@ -24,12 +24,12 @@ fn shop() -> MysqlDatabase {
 }
 
 fn told(server: &Server, want: &MysqlDatabase) -> String {
-    assert!(mend(&Databases, &server.machine, want).unwrap().failed.is_empty());
+    assert!(correct(&Databases, &server.machine, want).unwrap().failed.is_empty());
     server.told(MARK).concat().lines().last().unwrap_or_default().to_owned()
 }
 
 #[test]
-fn what_is_altered_is_reported_alone_and_mended() {
+fn what_is_altered_is_reported_alone_and_corrected() {
     assert!(changes(&Databases, &with("utf8mb4", "utf8mb4_unicode_ci").machine, &shop()).is_empty());
     for (server, should) in [
         (with("latin1", "latin1_swedish_ci"), "charset: latin1 -> utf8mb4"),

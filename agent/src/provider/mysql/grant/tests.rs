@@ -8,7 +8,7 @@ use super::*;
 use crate::content;
 use crate::provider::Named;
 use crate::provider::server::trial::Server;
-use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.
 const MARK: &str = "JSON_OBJECT";
@@ -38,7 +38,7 @@ fn grant(on: &str, privileges: &[&str], more: &[(&str, Value)]) -> MysqlGrant {
 }
 
 fn told(server: &Server, want: &MysqlGrant) -> String {
-    assert!(mend(&Grants, &server.machine, want).unwrap().failed.is_empty());
+    assert!(correct(&Grants, &server.machine, want).unwrap().failed.is_empty());
     let sql = server.told(MARK).concat();
     sql.lines().filter(|line| !line.starts_with("SET ")).collect::<Vec<_>>().join("\n")
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::provider::server::trial::Server;
-use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.
 const MARK: &str = "JSON_OBJECT";
@@ -72,7 +72,7 @@ fn another_plugin_comes_with_the_password() {
         said(&changes(&Users, &server.machine, &both)),
         ["plugin: unix_socket -> mysql_native_password"]
     );
-    mend(&Users, &server.machine, &both).unwrap();
+    correct(&Users, &server.machine, &both).unwrap();
     let told = server.told(MARK).concat();
     let statement = format!("ALTER USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}';");
     assert!(told.contains(&statement), "{told}");
@@ -84,7 +84,7 @@ fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
     assert!(changes(&Users, &with(json!({})).machine, &plugin).is_empty());
     for two in [json!([{}, { "plugin": "unix_socket" }]), json!([{ "plugin": "ed25519" }, {}])] {
         let server = with(json!({ "auth_or": two }));
-        assert!(mend(&Users, &server.machine, &plugin).unwrap().failed.is_empty());
+        assert!(correct(&Users, &server.machine, &plugin).unwrap().failed.is_empty());
         let told = server.told(MARK).concat();
         let statement =
             format!("ALTER USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}';\n");
@@ -102,7 +102,7 @@ fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
 #[test]
 fn a_new_account_is_made_whole_and_only_a_hash_of_its_password_is_sent() {
     let server = answering(&[]);
-    mend(&Users, &server.machine, &app()).unwrap();
+    correct(&Users, &server.machine, &app()).unwrap();
     let told = server.told(MARK).concat();
     let statement = format!(
         "CREATE USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}' REQUIRE NONE \
@@ -115,19 +115,19 @@ fn a_new_account_is_made_whole_and_only_a_hash_of_its_password_is_sent() {
 #[test]
 fn an_account_without_password_lets_nobody_in() {
     let server = answering(&[]);
-    mend(&Users, &server.machine, &want("app@%", &[])).unwrap();
+    correct(&Users, &server.machine, &want("app@%", &[])).unwrap();
     let told = server.told(MARK).concat();
     assert!(told.ends_with("VIA mysql_native_password USING 'invalid';\n"), "{told}");
 }
 
 #[test]
-fn each_property_is_mended_by_its_own_statement() {
+fn each_property_is_corrected_by_its_own_statement() {
     for (differing, statement) in [
         (json!({ "max_user_connections": 3 }), "ALTER USER 'app'@'%' WITH MAX_USER_CONNECTIONS 5;\n"),
         (json!({ "ssl_type": 1 }), "ALTER USER 'app'@'%' REQUIRE NONE;\n"),
     ] {
         let server = with(differing);
-        mend(&Users, &server.machine, &app()).unwrap();
+        correct(&Users, &server.machine, &app()).unwrap();
         let told = server.told(MARK);
         assert!(told.len() == 1 && told[0].ends_with(statement), "{told:?}");
     }
@@ -160,6 +160,6 @@ fn a_role_is_no_account() {
     let gone = want("app@%", &[("ensure", "absent".into())]);
     assert!(changes(&Users, &role.machine, &gone).is_empty());
     let server = with(json!({}));
-    mend(&Users, &server.machine, &gone).unwrap();
+    correct(&Users, &server.machine, &gone).unwrap();
     assert!(server.told(MARK).concat().ends_with("DROP USER 'app'@'%';\n"));
 }

@@ -24,9 +24,9 @@ Version: 4.3-2
 ";
 
 /// On a machine with a state directory of its own.
-fn mend(machine: &Double, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
+fn correct(machine: &Double, wants: &[&Package], catalog: &[&Package]) -> Vec<Result<Applied, Error>> {
     let state = tempfile::tempdir().unwrap();
-    super::mend(machine, state.path(), wants, catalog)
+    super::correct(machine, state.path(), wants, catalog)
 }
 
 /// How apt waits for the lock.
@@ -106,7 +106,7 @@ fn transactions(double: &Double) -> Vec<String> {
 fn many_packages_are_one_transaction() {
     let machine = machine_with_apt();
     let wants = [want("a1", "present"), want("b1", "present"), want("nginx", "present")];
-    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
+    let answers = correct(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(transactions(&machine), ["a1 b1"]);
 }
@@ -115,7 +115,7 @@ fn many_packages_are_one_transaction() {
 fn a_bad_package_fails_alone_and_says_why() {
     let machine = machine_with_apt();
     let wants = [want("a1", "present"), want("bad", "present"), want("b1", "present")];
-    let answers = mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
+    let answers = correct(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     assert!(answers[0].is_ok() && answers[2].is_ok(), "{answers:?}");
     assert!(answers[1].as_ref().unwrap_err().to_string().contains("bad has no luck"));
     assert_eq!(transactions(&machine), ["a1 bad b1", "a1", "bad", "b1"]);
@@ -126,7 +126,7 @@ fn an_interrupted_dpkg_is_put_in_order_first_and_that_is_said() {
     let machine = machine_with_apt();
     machine.put("/var/lib/dpkg/updates/0001", "");
     let want = want("a1", "present");
-    let answer = mend(&machine, &[&want], &[]).pop().unwrap().unwrap();
+    let answer = correct(&machine, &[&want], &[]).pop().unwrap().unwrap();
     assert_eq!(machine.ran()[0], "dpkg --force-confold --configure -a");
     assert!(answer.said[0].1.contains("interrupted"), "{answer:?}");
 }
@@ -137,7 +137,7 @@ fn what_dpkg_cannot_finish_is_not_called_finished() {
     let half = STATUS.replacen("install ok installed", "deinstall ok half-installed", 1);
     machine.put("/var/lib/dpkg/status", &half);
     let want = want("a1", "present");
-    let answer = mend(&machine, &[&want], &[]).pop().unwrap().unwrap();
+    let answer = correct(&machine, &[&want], &[]).pop().unwrap().unwrap();
     assert_eq!(machine.ran()[0], "dpkg --force-confold --configure -a");
     assert!(answer.said.is_empty(), "{answer:?}");
 }
@@ -178,7 +178,7 @@ fn dpkg_s_own_lock_is_waited_for_before_a_hold_is_set() {
 fn a_hold_is_released_for_a_version_that_the_data_asks_for_and_set_for_held() {
     let machine = machine_with_apt();
     let wants = [want("chrony", "absent"), want("nginx", "held")];
-    mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
+    correct(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
     assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony nginx"]);
 }
@@ -193,7 +193,7 @@ fn a_hold_that_nobody_manages_stays_whatever_comes_of_it() {
             Some(if command.contains(" install ") { apt.clone() } else { said("") })
         });
         machine.put("/var/lib/dpkg/status", STATUS);
-        mend(&machine, &[&want("chrony", ensure)], &[]);
+        correct(&machine, &[&want("chrony", ensure)], &[]);
         let marks: Vec<_> =
             machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
         assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony"], "{ensure}");
@@ -214,7 +214,7 @@ fn f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again() {
     });
     machine.put("/var/lib/dpkg/status", STATUS);
     let wants = [want("chrony", "9.9")];
-    super::mend(&machine, state.path(), &[&wants[0]], &[]);
+    super::correct(&machine, state.path(), &[&wants[0]], &[]);
     assert!(!state.path().join("holds.json").exists(), "it was set again");
 
     // The next run, of a catalog that says nothing of a hold.
@@ -225,7 +225,7 @@ fn f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again() {
     assert_eq!(crate::provider::trial::said(&changes), ["hold: false -> true"]);
     assert!(changes[0].note.as_deref().unwrap().contains("was on hold"));
     let before = machine.ran().len();
-    crate::provider::trial::mend(&Packages, &machine, &present).unwrap();
+    crate::provider::trial::correct(&Packages, &machine, &present).unwrap();
     assert_eq!(machine.ran()[before..], ["apt-mark hold -- chrony"]);
     machine.put("/var/lib/dpkg/status", STATUS);
     for other in [held("chrony", "present", false), want("nginx", "present")] {
@@ -243,7 +243,7 @@ fn a_transaction_that_undoes_another_wish_is_not_run() {
     });
     machine.put("/var/lib/dpkg/status", STATUS);
     let (gone, stays) = (want("chrony", "absent"), want("nginx", "present"));
-    let error = mend(&machine, &[&gone], &[&gone, &stays]).pop().unwrap().unwrap_err().to_string();
+    let error = correct(&machine, &[&gone], &[&gone, &stays]).pop().unwrap().unwrap_err().to_string();
     assert!(error.contains("package[nginx] wants installed"), "{error}");
     assert!(machine.ran().iter().all(|command| !command.starts_with("apt-get")), "{:?}", machine.ran());
 }
@@ -277,7 +277,7 @@ fn a_name_that_an_installed_package_provides_is_met_by_it() {
         assert_eq!(planned, Plan::IN_SYNC, "what provides it is wanted");
     }
     // And so after apt took the one that provides it.
-    let answer = mend(&machine, &[&wants[0]], &[]).pop().unwrap().unwrap();
+    let answer = correct(&machine, &[&wants[0]], &[]).pop().unwrap().unwrap();
     assert_eq!(answer.said, [(0, "`hfprov` provides it".to_owned())]);
 }
 
@@ -301,12 +301,12 @@ fn the_newest_is_looked_for_in_lists_of_today() {
 fn a_hold_is_released_for_another_version_and_set_again_where_it_is_asked_for() {
     let machine = machine_with_apt();
     let wants = [held("chrony", "5.0", true), held("nginx", "present", true)];
-    mend(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
+    correct(&machine, &wants.iter().collect::<Vec<_>>(), &[]);
     let marks: Vec<_> = machine.ran().into_iter().filter(|command| command.starts_with("apt-mark")).collect();
     assert_eq!(marks, ["apt-mark unhold -- chrony", "apt-mark hold -- chrony nginx"]);
     assert!(transactions(&machine).iter().all(|names| !names.contains("nginx")), "a hold alone is not apt's");
     let machine = machine_with_apt();
-    mend(&machine, &[&held("chrony", "present", false)], &[]);
+    correct(&machine, &[&held("chrony", "present", false)], &[]);
     assert_eq!(machine.ran(), ["apt-mark unhold -- chrony"]);
 }
 
@@ -315,7 +315,7 @@ fn what_apt_did_not_do_without_a_word_is_a_failure() {
     let machine = Double::new(|_| Some(said("")));
     machine.put("/var/lib/dpkg/status", STATUS);
     let want = want("htop", "present");
-    let error = mend(&machine, &[&want], &[]).pop().unwrap().unwrap_err().to_string();
+    let error = correct(&machine, &[&want], &[]).pop().unwrap().unwrap_err().to_string();
     assert_eq!(error, "apt said nothing wrong, but `htop` is absent");
 }
 
@@ -355,7 +355,7 @@ fn what_apt_only_finished_for_dpkg_is_done_in_the_same_run() {
     });
     root.set(machine.root.path().to_owned()).unwrap();
     machine.put("/var/lib/dpkg/status", &interrupted);
-    mend(&machine, &[&want("nginx", "purged")], &[]).pop().unwrap().unwrap();
+    correct(&machine, &[&want("nginx", "purged")], &[]).pop().unwrap().unwrap();
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn f23_a_lock_that_others_hold_is_waited_for_once_and_all_fail_with_who_holds_it
     let wants: Vec<&Package> = wants.iter().collect();
     let held = AtomicBool::new(false);
     for _ in 0..2 {
-        for outcome in mend_unless(&held, &machine, machine.root.path(), &wants[..2], &[]) {
+        for outcome in correct_unless(&held, &machine, machine.root.path(), &wants[..2], &[]) {
             let error = outcome.err().unwrap().to_string();
             assert!(error.contains("held by process 905 (apt)"), "{error}");
         }

@@ -1,11 +1,11 @@
-//! Databases of PostgreSQL: what differs, and the statements that mend it.
+//! Databases of PostgreSQL: what differs, and the statements that correct it.
 
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
 use crate::provider::server::trial::Server;
-use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 
 /// What questions hold, and no statement.
@@ -90,7 +90,7 @@ fn what_cannot_be_changed_is_said() {
 fn a_new_database_is_made_with_all_that_is_wanted() {
     let server = with(None, &[]);
     let wanted = shop(&[extensions(), ("locale", "de_CH.UTF-8".into()), ("connection_limit", 7.into())]);
-    assert!(mend(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
+    assert!(correct(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
     assert_eq!(
         server.told(MARK),
         [
@@ -107,20 +107,20 @@ fn a_new_database_is_made_with_all_that_is_wanted() {
 
 #[test]
 fn where_others_may_plant_functions_an_extension_is_made_as_the_owner_or_not_at_all() {
-    let mended = |owner: &str, is_superuser: bool, extension: &str| {
+    let corrected = |owner: &str, is_superuser: bool, extension: &str| {
         let open = json!({ "owner": owner, "is_superuser": is_superuser, "is_open": true });
         let server = standing(open, Some(json!({})), &[]);
         let wanted = shop(&[("extensions", extension.into())]);
-        let applied = mend(&Databases, &server.machine, &wanted).unwrap();
+        let applied = correct(&Databases, &server.machine, &wanted).unwrap();
         (applied.failed.first().map(|(_, error)| error.to_string()), server.told(MARK))
     };
-    let (failed, told) = mended("app", false, "citext");
+    let (failed, told) = corrected("app", false, "citext");
     assert_eq!(failed, None);
     assert!(told[0].starts_with("SET ROLE \"app\";\nSET search_path = public;\n"), "{told:?}");
-    let (failed, _) = mended("app", false, "postgis");
+    let (failed, _) = corrected("app", false, "postgis");
     let failed = failed.unwrap();
     assert!(failed.contains("permission denied") && failed.contains("REVOKE CREATE"), "{failed}");
-    let (failed, told) = mended("postgres", true, "citext");
+    let (failed, told) = corrected("postgres", true, "citext");
     assert!(failed.is_some() && told.is_empty(), "{told:?}");
 }
 
@@ -129,19 +129,19 @@ fn a_copy_of_a_database_of_others_is_looked_at_like_one() {
     let open = json!({ "owner": "app", "is_superuser": false, "is_open": true });
     let server = standing(open, None, &[]);
     let wanted = shop(&[("extensions", "citext".into()), ("template", "template1".into())]);
-    assert!(mend(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
+    assert!(correct(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
     assert!(server.told(MARK)[1].starts_with("SET ROLE \"app\";\n"));
 }
 
 #[test]
-fn each_property_is_mended_by_its_own_statement() {
+fn each_property_is_corrected_by_its_own_statement() {
     for (database, has, statement) in [
         (json!({ "owner": "x" }), &["citext", "postgis"][..], "ALTER DATABASE \"shop\" OWNER TO \"app\";"),
         (json!({ "connection_limit": 3 }), &["citext", "postgis"], "WITH CONNECTION LIMIT -1;"),
         (json!({}), &[], "CREATE EXTENSION IF NOT EXISTS \"citext\" CASCADE;"),
     ] {
         let server = with(Some(database), has);
-        assert!(mend(&Databases, &server.machine, &shop(&[extensions()])).unwrap().failed.is_empty());
+        assert!(correct(&Databases, &server.machine, &shop(&[extensions()])).unwrap().failed.is_empty());
         let told = server.told(MARK);
         assert!(told.len() == 1 && told[0].contains(statement), "{told:?}");
     }
@@ -169,7 +169,7 @@ fn an_absent_database_is_dropped_and_by_force_only_where_that_is_said() {
     {
         let server = with(Some(json!({})), &[]);
         let gone = want("shop", &[("ensure", "absent".into()), ("force", force.into())]);
-        mend(&Databases, &server.machine, &gone).unwrap();
+        correct(&Databases, &server.machine, &gone).unwrap();
         assert_eq!(server.told(MARK), [statement]);
     }
 }

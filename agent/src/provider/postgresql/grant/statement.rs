@@ -8,8 +8,8 @@ use holdfast_catalog::resource::postgresql_grant::GrantObject;
 use super::super::quoting::identifier;
 use super::Property;
 
-/// What mends one property; whole or not at all.
-pub fn mending(want: &PostgresqlGrant, property: Property) -> String {
+/// What corrects one property; whole or not at all.
+pub fn correcting(want: &PostgresqlGrant, property: Property) -> String {
     let (privileges, object, role) = (privileges(want), object(want), grantee(want));
     let statements = match (property, want.ensure) {
         (Property::Ensure, Presence::Absent) => {

@@ -1,11 +1,11 @@
-//! Privileges in PostgreSQL: what lacks on which object, and the statements that mend it.
+//! Privileges in PostgreSQL: what lacks on which object, and the statements that correct it.
 
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
 use crate::provider::server::trial::Server;
-use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 
 /// What questions hold, and no statement.
@@ -82,7 +82,7 @@ fn the_right_to_grant_is_given_and_taken() {
         said(&changes(&Grants, &server.machine, &orders(false))),
         ["with_grant_option: true -> false"]
     );
-    mend(&Grants, &server.machine, &orders(false)).unwrap();
+    correct(&Grants, &server.machine, &orders(false)).unwrap();
     let revoke = "REVOKE GRANT OPTION FOR SELECT ON TABLE \"public\".\"orders\" FROM \"app\";\n";
     assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
     let server = with(objects(&[("orders", &["SELECT"])]));
@@ -119,7 +119,7 @@ fn each_kind_of_object_is_named_in_its_own_way() {
         ),
     ] {
         let server = with(objects(&[("one", &[])]));
-        mend(&Grants, &server.machine, &grant(&attributes)).unwrap();
+        correct(&Grants, &server.machine, &grant(&attributes)).unwrap();
         let told = server.told(MARK).concat();
         assert!(told.contains(statement), "{told}");
     }
@@ -140,7 +140,7 @@ fn what_is_made_later_is_granted_as_it_is_made() {
         said(&changes(&Grants, &server.machine, &wanted)),
         ["default_privileges: other -> maker,other"]
     );
-    mend(&Grants, &server.machine, &wanted).unwrap();
+    correct(&Grants, &server.machine, &wanted).unwrap();
     let told = server.told(MARK).concat();
     let statement =
         "ALTER DEFAULT PRIVILEGES FOR ROLE \"maker\" IN SCHEMA \"public\" GRANT SELECT ON TABLES TO \"app\";";
@@ -162,7 +162,7 @@ fn exactly_these_privileges_are_taken_away() {
     assert!(changes(&Grants, &with(objects(&[("a", &["DELETE"])])).machine, &gone).is_empty());
     let server = with(objects(&[("a", &["SELECT", "DELETE"])]));
     assert_eq!(said(&changes(&Grants, &server.machine, &gone)), ["ensure: present -> absent"]);
-    mend(&Grants, &server.machine, &gone).unwrap();
+    correct(&Grants, &server.machine, &gone).unwrap();
     let revoke = "REVOKE SELECT, INSERT ON ALL TABLES IN SCHEMA \"public\" FROM \"app\";\n";
     assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::provider::server::trial::Server;
-use crate::provider::trial::{changes, mend, plan, said, want};
+use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.
 const MARK: &str = "json_build_object";
@@ -71,7 +71,7 @@ fn what_is_not_said_of_a_password_or_of_groups_is_left_alone() {
 #[test]
 fn a_new_role_is_made_whole_and_only_a_verifier_of_its_password_is_sent() {
     let server = without();
-    assert!(mend(&Roles, &server.machine, &app()).unwrap().failed.is_empty());
+    assert!(correct(&Roles, &server.machine, &app()).unwrap().failed.is_empty());
     let told = server.told(MARK).concat();
     let made = "CREATE ROLE \"app\" WITH LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION INHERIT \
                 CONNECTION LIMIT -1 PASSWORD 'SCRAM-SHA-256$4096:";
@@ -83,7 +83,7 @@ fn a_new_role_is_made_whole_and_only_a_verifier_of_its_password_is_sent() {
 }
 
 #[test]
-fn each_property_is_mended_by_its_own_statement() {
+fn each_property_is_corrected_by_its_own_statement() {
     for (differing, statement) in [
         (json!({ "login": false }), "ALTER ROLE \"app\" WITH LOGIN;"),
         (json!({ "superuser": true }), "ALTER ROLE \"app\" WITH NOSUPERUSER;"),
@@ -92,7 +92,7 @@ fn each_property_is_mended_by_its_own_statement() {
         (json!({ "kept": null }), "ALTER ROLE \"app\" WITH PASSWORD 'SCRAM-SHA-256$4096:"),
     ] {
         let server = with(differing);
-        assert!(mend(&Roles, &server.machine, &app()).unwrap().failed.is_empty());
+        assert!(correct(&Roles, &server.machine, &app()).unwrap().failed.is_empty());
         let told = server.told(MARK);
         assert!(told.len() == 1 && told[0].contains(statement), "{told:?}");
     }
@@ -106,7 +106,7 @@ fn the_whole_membership_leaves_groups_whatever_their_names() {
         want("app", &[("member_of", "shops".into()), ("membership", "inclusive".into())]);
     let changes = changes(&Roles, &server.machine, &whole);
     assert_eq!(said(&changes), [format!("member_of: shops,{hostile} -> shops")]);
-    mend(&Roles, &server.machine, &whole).unwrap();
+    correct(&Roles, &server.machine, &whole).unwrap();
     let told = server.told(MARK).concat();
     assert!(told.contains("REVOKE \"x\"\"; DROP ROLE app; --\" FROM \"app\";"), "{told}");
 }
@@ -138,7 +138,7 @@ fn an_absent_role_is_dropped() {
     let gone = want("app", &[("ensure", "absent".into())]);
     assert!(changes(&Roles, &without().machine, &gone).is_empty());
     let server = with(json!({}));
-    mend(&Roles, &server.machine, &gone).unwrap();
+    correct(&Roles, &server.machine, &gone).unwrap();
     assert_eq!(server.told(MARK), ["BEGIN;\nDROP ROLE \"app\";\nCOMMIT;\n"]);
 }
 
