@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::io::Read as _;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use actix_web::http::{StatusCode, header};
@@ -104,7 +105,7 @@ impl Body {
         };
         // Both go with the work: it ends when it ends, also where whoever asked has gone.
         let decode = move || {
-            let value = self.decode(&bytes, encoding);
+            let value = contained(|| self.decode(&bytes, encoding));
             drop(permit);
             value.map(|value| (value, Some(held)))
         };
@@ -140,6 +141,12 @@ impl Body {
     fn pay(&self, bytes: usize) {
         self.state.limits.charge(self.who.clone(), self.kind, bytes / TOKEN);
     }
+}
+
+/// What decoding gives; what makes it panic is refused, as whoever sends it would send it for ever.
+fn contained<T>(decode: impl FnOnce() -> Result<T, Refused>) -> Result<T, Refused> {
+    let unreadable = |_| Err(Refused::bad_request("bad-body", "the body cannot be read"));
+    std::panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(unreadable)
 }
 
 /// A body that is small as it came and as it is; none of others, and of what cannot be unpacked.
@@ -202,7 +209,15 @@ fn too_large(limit: usize) -> Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     use actix_web::ResponseError as _;
+
+    #[test]
+    fn what_makes_decoding_panic_is_refused_and_not_asked_for_again() {
+        let refused = contained::<()>(|| panic!("a fault of ours")).unwrap_err();
+        assert_eq!(refused.status_code(), StatusCode::BAD_REQUEST);
+        assert_eq!(contained(|| Ok(1)).unwrap(), 1);
+    }
 
     fn unpacked(bytes: &[u8], limit: usize) -> u16 {
         let outcome = decompress(bytes, limit, &mut Vec::new());

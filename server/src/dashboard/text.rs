@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter};
 use askama::filters::HtmlSafe;
 use holdfast_catalog::harmless;
 use jiff::{SignedDuration, Timestamp};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
@@ -143,10 +144,13 @@ impl Display for Commit {
 
 impl HtmlSafe for Commit {}
 
-/// A value for a query, with what is not plain as percent signs.
+/// What a value for a query holds as it is: RFC 3986's unreserved characters, and two that a query may hold.
+const PLAIN_IN_QUERY: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':');
+
+/// A value for a query.
 pub fn in_query(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/:".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    utf8_percent_encode(text, PLAIN_IN_QUERY).to_string()
 }
 
 #[cfg(test)]

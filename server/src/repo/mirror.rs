@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::git::revision::tag_of_that_name;
@@ -102,7 +104,7 @@ impl Mirror {
     pub fn renew(&self, damage: RepoError) -> Result<(), RepoError> {
         // It may lie elsewhere, where a link leads.
         let place = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-        let (fresh, aside) = (place.with_extension("new"), place.with_extension("damaged"));
+        let (fresh, aside) = (beside(&place, ".holdfast-new"), beside(&place, ".holdfast-damaged"));
         let failed = |path: &Path| {
             let path = path.display().to_string();
             move |source| RepoError::Io { path, source }
@@ -113,8 +115,9 @@ impl Mirror {
             anew.damage().map_or(Ok(()), Err)
         });
         fetched.map_err(|error| RepoError::Damaged { damage: Box::new(damage), error: Box::new(error) })?;
-        remove(&aside).and_then(|()| std::fs::rename(&place, &aside)).map_err(failed(&aside))?;
-        std::fs::rename(&fresh, &place).map_err(failed(&place))?;
+        remove(&aside).map_err(failed(&aside))?;
+        exchange(&fresh, &place).map_err(failed(&place))?;
+        std::fs::rename(&fresh, &aside).map_err(failed(&aside))?;
         let path = aside.display();
         tracing::warn!(%path, "the mirror was damaged, and the repository was fetched anew; the damaged one was put aside");
         Ok(())
@@ -218,6 +221,28 @@ impl Mirror {
     fn failed(&self, reason: &str) -> RepoError {
         let url = without_credentials(&self.url);
         RepoError::Fetch { reason: reason.replace(&self.url, &url), url }
+    }
+}
+
+/// A name beside a path that nobody else gives to anything: what has it may be removed.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Two paths change places at once, so that there is a mirror at every moment; one after the other on file systems that
+/// cannot do that, such as NFS.
+fn exchange(fresh: &Path, place: &Path) -> std::io::Result<()> {
+    match rustix::fs::renameat_with(CWD, fresh, CWD, place, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            let between = beside(place, ".holdfast-old");
+            remove(&between)?;
+            std::fs::rename(place, &between)?;
+            std::fs::rename(fresh, place)?;
+            std::fs::rename(between, fresh)
+        }
+        exchanged => Ok(exchanged?),
     }
 }
 
@@ -397,6 +422,10 @@ mod tests {
             remote.commit("hieradata/common.toml", "a = 1\n");
             let dir = tempfile::tempdir().unwrap();
             let (here, away) = (remote.path().join(".git"), dir.path().join("away"));
+            // Of somebody else, and beside it by name.
+            let others =
+                ["m.new", "m.damaged", "m.git.new", "m.git.damaged"].map(|name| dir.path().join(name));
+            others.iter().for_each(|other| std::fs::create_dir(other).unwrap());
             let (url, path) = (format!("file://{}", here.display()), dir.path().join("m.git"));
             let open = || Source::open(&url, "main", &path).and_then(|source| source.snapshot());
             let whole = open().unwrap();
@@ -416,6 +445,8 @@ mod tests {
             assert_eq!(held(&path), before, "{damaged}: what was fetched went before there was another");
             std::fs::rename(&away, &here).unwrap();
             assert_eq!(open().unwrap().commit(), whole.commit(), "{damaged}");
+            assert!(others.iter().all(|other| other.is_dir()), "{damaged}: only what is its own goes");
+            assert!(!beside(&path, ".holdfast-new").exists(), "{damaged}");
             remote.commit("hieradata/common.toml", "a = 2\n");
             let mut source = Source::open(&url, "main", &path).unwrap();
             let known = Known::taken(Some(whole.commit().clone()));

@@ -85,9 +85,10 @@ pub fn who_pushes(hook: &Path) -> String {
         uid => format!("the user {uid}"),
     };
     let whose = repository.display();
-    match objects.mode() & 0o020 == 0 {
-        true => format!("{whose} is {owner}'s, and nobody else may push to it"),
-        false => format!(
+    match (objects.mode() & 0o020 != 0, objects.mode() & 0o002 != 0) {
+        (_, true) => format!("every user of this machine may push to {whose}, which is {owner}'s"),
+        (false, _) => format!("{whose} is {owner}'s, and nobody else may push to it"),
+        (true, _) => format!(
             "{owner} and the group {} may push to {whose}: the group's users where `safe.directory` of git names it",
             objects.gid()
         ),
@@ -153,6 +154,8 @@ mod tests {
         };
         assert!(said(0o755).ends_with("and nobody else may push to it"), "{}", said(0o755));
         assert!(said(0o2775).contains("and the group ") && said(0o2775).contains("safe.directory"));
+        assert!(said(0o2777).starts_with("every user of this machine may push"), "{}", said(0o2777));
+        assert!(said(0o757).starts_with("every user of this machine may push"), "{}", said(0o757));
     }
 
     #[test]

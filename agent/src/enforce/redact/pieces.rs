@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER};
 use holdfast_catalog::value::MASK;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The longest stretch that is compared; a shorter secret is known by about half of it.
 const LONGEST: usize = 8;
@@ -83,16 +84,16 @@ impl Pieces {
     }
 }
 
+/// What a percent-encoded text holds as it is (RFC 3986, section 2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// A secret as tools encode it. In base64 three texts are possible, by how many bytes stand before it.
 fn encoded(secret: &str) -> Vec<String> {
     let bytes = secret.as_bytes();
-    let percent = |byte: &u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(*byte).to_string(),
-        _ => format!("%{byte:02x}"),
-    };
+    let percent = utf8_percent_encode(secret, UNRESERVED).to_string();
     let json = serde_json::to_string(secret).unwrap_or_default();
     let json = json.trim_start_matches('"').strip_suffix('"').unwrap_or_default().to_owned();
-    let mut forms = vec![HEXLOWER.encode(bytes), bytes.iter().map(percent).collect(), in_ascii(&json), json];
+    let mut forms = vec![HEXLOWER.encode(bytes), percent, in_ascii(&json), json];
     for before in 0..3_usize {
         // Of six bits each, those that hang on no neighbour.
         let own = (8 * before).div_ceil(6)..8 * (before + bytes.len()) / 6;
