@@ -40,6 +40,7 @@ mod group;
 mod host;
 mod hostname;
 mod ini_setting;
+mod kept_out;
 mod kernel_module;
 mod locale;
 mod mount;
@@ -121,7 +122,11 @@ impl<'a> Writing<'a> {
     /// It could not be run, or failed: with its last words.
     pub fn run(&self, command: &Invocation) -> Result<Output, Error> {
         let output = self.machine.run(command)?;
-        if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output)) }
+        if output.succeeded() {
+            Ok(output)
+        } else {
+            Err(Error::command(command, &output).explained(self.machine))
+        }
     }
 }
 
@@ -471,5 +476,16 @@ impl Error {
             exit: output.exit,
             said: output.last_words(),
         }
+    }
+
+    /// Of a command that could not write, or get a lock, which many tools call another program's: with what keeps everybody out.
+    #[must_use]
+    pub fn explained(mut self, machine: &dyn Inspect) -> Self {
+        if let Self::Command { said, .. } = &mut self
+            && let Some(words) = kept_out::of_words(said, |path| machine.kept_out(path))
+        {
+            said.push_str(&words);
+        }
+        self
     }
 }

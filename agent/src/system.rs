@@ -18,6 +18,7 @@ mod changes;
 mod error;
 mod explain;
 mod extended;
+mod kept_out;
 mod machine;
 mod replace;
 mod replace_tree;
@@ -234,6 +235,12 @@ pub trait Inspect: Sync {
     /// Looks, and opens what it sees if it is a regular file and `wanted`; a last link is not followed. None where nothing
     /// stands there.
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>>;
+
+    /// What keeps even root from making or changing a name in the directory of a path, in words that follow an error: its file
+    /// system is mounted read-only, or an attribute.
+    fn kept_out(&self, _path: &Path) -> Option<String> {
+        None
+    }
 
     /// Where a path really is, a last link followed too; none where no link is on the way. What is not there yet keeps its
     /// name.

@@ -132,7 +132,7 @@ fn guards(want: &Exec, machine: &dyn Inspect) -> Result<Guards, Error> {
 }
 
 /// Exit codes of shells, and of what becomes a user, for a command that is not there or cannot be run.
-const NOT_RUN: [i32; 2] = [126, 127];
+pub(super) const NOT_RUN: [i32; 2] = [126, 127];
 
 /// Whether something was not run at all: its program, user or directory is missing.
 fn is_missing(error: &Error) -> bool {

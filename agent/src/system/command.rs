@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::stop::Why;
 
 pub(super) mod child;
+mod group;
 
 /// The PATH of every command.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -100,6 +100,9 @@ impl Inspect for Double {
         self.looks.fetch_add(1, Ordering::Relaxed);
         self.machine.open_if(path, wanted)
     }
+    fn kept_out(&self, path: &Path) -> Option<String> {
+        self.machine.kept_out(path)
+    }
     fn real(&self, path: &Path) -> Result<Option<Real>> {
         self.machine.real(path)
     }

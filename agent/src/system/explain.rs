@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use rustix::fd::AsFd as _;
-use rustix::fs::{IFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::machine::{Machine, READ};
+use super::machine::Machine;
 use super::resolve::Last;
-use super::{Error, Result};
+use super::{Error, Result, kept_out};
 
 /// With what is behind it, and what to do, where that is known.
 pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
@@ -18,17 +16,17 @@ pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
             return error;
         }
         let words = match source.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::ROFS) => format!(
-                "; the file system is mounted read-only (`findmnt --target {}`): mount it for writing, or look in `dmesg` for \
-                 why the kernel did that",
-                path.display()
-            ),
-            Some(Errno::DQUOT) => "; a disk quota is used up (`quota`, `repquota -a`): free space, or raise it".to_owned(),
+            Some(Errno::ROFS) => kept_out::read_only(path),
+            Some(Errno::DQUOT) => {
+                "; a disk quota is used up (`quota`, `repquota -a`): free space, or raise it".to_owned()
+            }
             Some(Errno::NOSPC) => "; the file system is full (`df`, `df -i`): free space".to_owned(),
             // Its directory is there, or that were said.
-            Some(Errno::NOENT) if *doing == "writing" => "; its file system takes no new file, with which the old one is replaced: \
+            Some(Errno::NOENT) if *doing == "writing" => {
+                "; its file system takes no new file, with which the old one is replaced: \
                 what is in /proc and /sys is set by `sysctl`, or by an `exec`"
-                .to_owned(),
+                    .to_owned()
+            }
             Some(Errno::PERM) => fixed(machine, path).unwrap_or_default(),
             _ => String::new(),
         };
@@ -36,30 +34,15 @@ pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
     })
 }
 
-/// The attribute by which a file or its directory is kept from changes, even by root.
+/// The attribute by which a file or its directory is kept from changes.
 fn fixed(machine: &Machine, path: &Path) -> Option<String> {
-    let place = machine.place(path, Last::Keep).ok()??;
-    let flags_of = |name: &std::ffi::OsStr| {
-        let open = rustix::fs::openat(place.dir.as_fd(), name, READ | OFlags::CLOEXEC, Mode::empty()).ok()?;
-        rustix::fs::ioctl_getflags(&open).ok()
-    };
-    let word = |flags: IFlags| match flags {
-        flags if flags.contains(IFlags::IMMUTABLE) => Some(("immutable", 'i')),
-        flags if flags.contains(IFlags::APPEND) => Some(("append-only", 'a')),
-        _ => None,
-    };
-    let own = flags_of(&place.name).and_then(word).map(|found| (found, path));
-    let directory = || flags_of(".".as_ref()).and_then(word).zip(path.parent());
-    let ((word, letter), path) = own.or_else(directory)?;
-    let path = path.display();
-    Some(format!(
-        "; {path} has the attribute {word} (`lsattr -d {path}`), which keeps root out too: take it away with \
-         `chattr -{letter} {path}`, or leave this to whoever set it"
-    ))
+    kept_out::by_attribute(&machine.place(path, Last::Keep).ok()??, path)
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::IFlags;
+
     use super::*;
     use crate::system::{Access, System as _};
 

@@ -17,7 +17,7 @@ use super::command::child::{self, Bounds};
 use super::resolve::{Last, Place, Root, stat_at, stat_of};
 use super::{
     Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Real, Result, Stat, Walk,
-    Way, tree, way,
+    Way, kept_out, tree, way,
 };
 use crate::stop::{RunEnd, Why};
 
@@ -260,6 +260,17 @@ impl Inspect for Machine {
             }
             seen => Ok(seen.map(|stat| (stat, None))),
         }
+    }
+
+    fn kept_out(&self, path: &Path) -> Option<String> {
+        let is_directory =
+            |at: &&Path| self.stat(at).ok().flatten().is_some_and(|stat| stat.kind == FileKind::Directory);
+        let directory = path.ancestors().find(is_directory)?;
+        let place = self.place(&directory.join("lock"), Last::Keep).ok()??;
+        if kept_out::is_read_only(&place) {
+            return Some(kept_out::read_only(directory));
+        }
+        kept_out::by_attribute(&self.place(path, Last::Keep).ok()??, path)
     }
 
     fn real(&self, path: &Path) -> Result<Option<Real>> {

@@ -344,6 +344,38 @@ fn a_command_that_takes_too_long_ends_with_its_children() {
     assert!(began.elapsed() < Duration::from_secs(20));
 }
 
+#[test]
+fn what_does_not_end_with_the_command_that_began_it_is_made_to() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("pid");
+    let script = format!("(trap '' TERM; exec sleep 3600) & echo $! >{}; wait", file.display());
+    let quick = Duration::from_millis(500);
+    let output = here(&Invocation::new(["sh", "-c", &*script]).timeout(quick));
+    assert_eq!(output.exit, Exit::TimedOut(quick));
+    let pid = std::fs::read_to_string(&file).unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let is_gone = || stat().rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'));
+    let began = Instant::now();
+    while !is_gone() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", stat());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_program_that_is_missing_is_named_whoever_it_is_to_run_as() {
+    let named = |invocation: &Invocation| {
+        let error = Machine::open(Path::new("/")).unwrap().run(invocation).unwrap_err().to_string();
+        assert!(error.starts_with("`nosuch-program` could not be started: No such file"), "{error}");
+    };
+    let missing = Invocation::new(["nosuch-program", "-v"]);
+    named(&missing);
+    named(&missing.clone().detached());
+    if rustix::process::geteuid().is_root() {
+        named(&Invocation { user: Some("daemon".to_owned()), ..missing });
+    }
+}
+
 /// Runs a shell script until it has made a file, then sets the flag by which its run is to stop.
 fn told_to_stop(script: &str, stoppable: bool) -> Output {
     let place = tempfile::tempdir().unwrap();

@@ -10,8 +10,11 @@ use super::{
     Owners, access_changes, apply_access, backup, clear, content, plan_replacing, properties, shown_content,
     text,
 };
+use crate::provider::exec::NOT_RUN;
 use crate::provider::{Applied, Error, Reading, Shown, Writing};
-use crate::system::{Accounts, Committed, FileKind, Invocation, Liveness, Opened, PrivateCopy, Staged, Stat};
+use crate::system::{
+    self, Accounts, Committed, Exit, FileKind, Invocation, Liveness, Opened, PrivateCopy, Staged, Stat,
+};
 
 /// The mode of a new file, unless one is given.
 const DEFAULT_MODE: u32 = 0o644;
@@ -96,7 +99,7 @@ fn content_change(
 
 /// Whether a file of the right size holds the content.
 fn same(content: &Content, opened: &mut Opened, path: &Path) -> Result<bool, Error> {
-    content::is_same(content, opened).map_err(|e| crate::system::Error::io("reading", path, e).into())
+    content::is_same(content, opened).map_err(|e| system::Error::io("reading", path, e).into())
 }
 
 /// The change of a content that differs, with its diff.
@@ -106,7 +109,7 @@ fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) 
         _ if content.is_sensitive() => Shown::Masked,
         Some(opened) => {
             let hash = content::hash_of(&mut opened.file);
-            let hash = hash.map_err(|e| crate::system::Error::io("reading", path, e))?;
+            let hash = hash.map_err(|e| system::Error::io("reading", path, e))?;
             Shown::Plain(content::shown(&hash))
         }
         None => Shown::Plain(String::new()),
@@ -202,22 +205,37 @@ fn validate(
     }
     let copy = if staged.is_closed() { None } else { Some(copied(job, writing)?) };
     let path = copy.as_ref().map_or(staged.path(), PrivateCopy::path);
-    let output = writing.machine.run(&Invocation::of(for_file(command, path)).detached())?;
-    if output.succeeded() {
-        return Ok(None);
-    }
+    let output = match writing.machine.run(&Invocation::of(for_file(command, path)).detached()) {
+        Err(error @ system::Error::Spawn { .. }) => return Err(Error::Missing(not_judged(&error))),
+        output => output?,
+    };
     let said = output.last_words();
-    Err(Error::Refused(format!(
-        "`{command}` refused the new content with {}, the old one stays: {said}",
-        output.exit
-    )))
+    Err(match output.exit {
+        Exit::Code(0) => return Ok(None),
+        Exit::Code(code) if matches!(command, Command::Shell(_)) && NOT_RUN.contains(&code) => {
+            Error::Missing(not_judged(&format_args!(
+                "`{command}` could not be run, with exit code {code}: {said}"
+            )))
+        }
+        Exit::Code(code) => Error::Refused(format!(
+            "`{command}` refused the new content with exit code {code}, the old one stays: {said}"
+        )),
+        Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) => {
+            Error::Refused(not_judged(&Error::command(&Invocation::of(command.clone()), &output)))
+        }
+    })
+}
+
+/// What is said where the validator came to no answer.
+fn not_judged(why: &dyn std::fmt::Display) -> String {
+    format!("the new content could not be judged by `validate`, and the old one stays: {why}")
 }
 
 /// The new content, read once more from where it came.
 fn copied(job: &Replacement<'_>, writing: Writing<'_>) -> Result<PrivateCopy, Error> {
     let mut stream = content::open(job.content, writing.content)?;
     let copy = PrivateCopy::of(&mut stream)
-        .map_err(|e| crate::system::Error::io("copying for the validator the new content of", job.path, e))?;
+        .map_err(|e| system::Error::io("copying for the validator the new content of", job.path, e))?;
     stream.verify()?;
     Ok(copy)
 }

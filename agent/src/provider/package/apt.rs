@@ -204,7 +204,7 @@ impl Apt<'_> {
         match provided::refusal(&output) {
             _ if output.succeeded() => Ok(()),
             Some(why) => Err(Error::Refused(why)),
-            None => Err(failure(&command, &output)),
+            None => Err(failure(&command, &output).explained(self.machine)),
         }
     }
 
@@ -244,7 +244,7 @@ impl Apt<'_> {
         self.said.push(if output.succeeded() {
             "the package lists were fetched first".to_owned()
         } else {
-            Error::command(&update, &output).to_string()
+            Error::command(&update, &output).explained(self.machine).to_string()
         });
         Ok(true)
     }
@@ -256,7 +256,7 @@ impl Apt<'_> {
         self.has_waited(&output);
         self.was_repaired = true;
         if !output.succeeded() {
-            self.said.push(Error::command(&configure, &output).to_string());
+            self.said.push(Error::command(&configure, &output).explained(self.machine).to_string());
         } else if !self.status()?.is_interrupted() {
             // What is half done still, such as a package whose script fails, is told by itself.
             self.said.push(
@@ -313,7 +313,7 @@ impl Apt<'_> {
         let mark = quietly(arguments);
         let output = self.unlocked(&mark)?;
         self.has_waited(&output);
-        if output.succeeded() { Ok(()) } else { Err(Error::command(&mark, &output)) }
+        if output.succeeded() { Ok(()) } else { Err(Error::command(&mark, &output).explained(self.machine)) }
     }
 
     /// Says of each package whether it is now as wanted.
@@ -429,7 +429,7 @@ pub fn run_unlocked(machine: &dyn System, command: &Invocation) -> Result<Output
     if is_locked(&output) {
         LOCK_IS_HELD.store(true, Relaxed);
     }
-    if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output)) }
+    if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output).explained(machine)) }
 }
 
 /// A command that asks nobody anything.

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,9 +12,10 @@ use holdfast_catalog::resource::attribute::Command;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::{Exit, Invocation, Output, PATH};
+use super::{Exit, Invocation, Output, PATH, group};
 use crate::stop::{RunEnd, Why};
 use crate::system::accounts::{Account, Accounts};
 use crate::system::{Error, Result};
@@ -72,6 +74,9 @@ pub(in crate::system) fn run(
             directory: cwd.to_owned(),
         });
     }
+    if let Some(source) = missing_program(&command, invocation) {
+        return Err(failed(source));
+    }
     let mut child = command.spawn().map_err(failed)?;
     watch(&mut child, invocation, bounds).map_err(failed)
 }
@@ -81,6 +86,25 @@ fn command_name(command: &Command) -> &str {
         Command::Arguments(list) => list.first().map_or("", String::as_str),
         Command::Shell(_) => "/bin/sh",
     }
+}
+
+/// Whether the program is not there, where it is not the kernel that would say so but what starts it for another user, or in a
+/// session of its own: in words of its own, with an exit code that the program could have as well.
+fn missing_program(command: &std::process::Command, invocation: &Invocation) -> Option<io::Error> {
+    let program = command_name(&invocation.command);
+    if command.get_program() == program {
+        return None;
+    }
+    let is_missing = |at: &Path| at.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let path =
+        invocation.environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.expose());
+    let path = path.as_deref().unwrap_or(PATH);
+    let is_missing = if program.contains('/') {
+        is_missing(&invocation.cwd.as_deref().unwrap_or("/".as_ref()).join(program))
+    } else {
+        path.split(':').all(|directory| is_missing(&Path::new(directory).join(program)))
+    };
+    is_missing.then(|| io::Error::from_raw_os_error(Errno::NOENT.raw_os_error()))
 }
 
 fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process::Command> {
@@ -150,8 +174,12 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
     let mut deadline = Deadline::new(invocation.timeout, bounds);
     let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break Some(status);
+        // What was asked to end, and is at it still, has its time for that, though who began it is gone.
+        let has_ended = group::has_ended(pid);
+        if has_ended && !(deadline.is_asking() && group::has_others(pid)) {
+            if let Some(status) = child.try_wait()? {
+                break Some(status);
+            }
         }
         if let Some(why) = bounds.stopping().filter(|_| bounds.stop.is_some()) {
             deadline.stop(why);
@@ -165,7 +193,7 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
             None => {}
         }
         let left = if bounds.stop.is_some() { deadline.left().min(HEED) } else { deadline.left() };
-        wait(pidfd.as_ref(), [&stdout, &stderr], left)?;
+        wait(pidfd.as_ref().filter(|_| !has_ended), [&stdout, &stderr], left)?;
         stdout.take_all()?;
         stderr.take_all()?;
     };
@@ -183,7 +211,7 @@ fn wait(pidfd: Option<&OwnedFd>, streams: [&Stream; 2], left: Duration) -> io::R
     let left = if pidfd.is_some() { left } else { left.min(TICK) };
     let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
     match rustix::event::poll(&mut fds, Some(&timeout)) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -219,6 +247,11 @@ impl Deadline {
             self.stopped = Some(why);
             self.next = Instant::now();
         }
+    }
+
+    /// Whether it was asked to end, and not made to yet.
+    fn is_asking(&self) -> bool {
+        self.sent == 1
     }
 
     fn left(&self) -> Duration {
@@ -281,8 +314,8 @@ impl Stream {
             match rustix::io::read(fd, &mut buffer) {
                 Ok(0) => self.fd = None,
                 Ok(length) => self.add(&buffer[..length]),
-                Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }

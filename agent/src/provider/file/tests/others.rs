@@ -42,6 +42,36 @@ fn a_validator_sees_nothing_that_others_could_change_and_a_swap_is_told() {
 }
 
 #[test]
+fn a_validator_that_is_not_there_has_refused_nothing_and_is_named() {
+    let mut bench = Bench::live();
+    let at = bench.dir().join("app").to_str().unwrap().to_owned();
+    std::fs::write(&at, "old").unwrap();
+    let check: Value = vec!["nosuch-check".into(), "%".into()].into();
+    let file = bench.add("file", &at, &[("content", "new".into()), ("validate", check)].into());
+    for (check, words) in [
+        (None, "`nosuch-check` could not be started: No such file or directory"),
+        (Some("nosuch-check %"), "`nosuch-check %` could not be run, with exit code 127"),
+        (Some("kill -KILL $$"), "`kill -KILL $$` was ended by signal 9"),
+    ] {
+        check.into_iter().for_each(|check| bench.set(file, "validate", check));
+        let findings = bench.run(Mode::Enforce);
+        let reason = findings.events[0].reason.as_deref().unwrap();
+        assert!(
+            reason.starts_with("the new content could not be judged by `validate`, and the old one stays"),
+            "{reason}"
+        );
+        assert!(reason.contains(words) && !reason.contains("setsid"), "{reason}");
+    }
+    bench.set(file, "validate", "echo no; exit 3");
+    let findings = bench.run(Mode::Enforce);
+    assert!(
+        findings.events[0].reason.as_deref().unwrap().contains("refused the new content with exit code 3"),
+        "{findings:?}"
+    );
+    assert_eq!(bench.read("app").as_deref(), Some("old"));
+}
+
+#[test]
 fn of_a_secret_no_backup_lies_in_the_clear_and_what_was_kept_before_goes() {
     let secret = |text: &str| Value::from(Kind::Sensitive(Sensitive::text(text)));
     let mut bench = Bench::directory();

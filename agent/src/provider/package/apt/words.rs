@@ -9,6 +9,9 @@ const LINES: usize = 12;
 /// What dpkg itself says of a lock that another has, with that one's process.
 const LOCKED_BY: &str = "was locked by another process";
 
+/// What apt says of a lock that nobody could have: its file system is read-only, or full.
+const NOT_OPENED: &str = "Could not open lock";
+
 /// What dpkg says before a package's scripts can speak.
 const TURNS: [&str; 6] = [
     "Setting up ",
@@ -44,6 +47,9 @@ fn holder(stdout: &str) -> Option<&str> {
 /// Whether another program has apt's or dpkg's lock.
 pub(super) fn is_locked(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains(NOT_OPENED) {
+        return false;
+    }
     ["Could not get lock", "Unable to acquire the dpkg frontend lock", "Unable to lock", LOCKED_BY]
         .iter()
         .any(|sign| said.contains(sign))
@@ -55,13 +61,9 @@ pub(super) fn lacks_lock(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);
     let is_not_waited_for = |line: &str| {
         let of_apt = line.contains("/apt/lists/lock") || line.contains("/apt/archives/lock");
-        (is_refusal(line) && of_apt) || line.contains(LOCKED_BY)
+        (line.contains("Could not get lock") && of_apt) || line.contains(LOCKED_BY)
     };
     !output.succeeded() && said.lines().any(is_not_waited_for)
-}
-
-fn is_refusal(line: &str) -> bool {
-    ["Could not get lock", "Could not open lock"].iter().any(|sign| line.contains(sign))
 }
 
 /// The packages that dpkg names as failed, at most three.
@@ -131,6 +133,17 @@ E: Sub-process /usr/bin/dpkg returned an error code (1)
 
     fn output(stdout: &str, stderr: &str) -> Output {
         Output { exit: Exit::Code(100), stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_no_other_programs() {
+        for why in ["30: Read-only file system", "28: No space left on device"] {
+            let said = format!(
+                "E: Could not open lock file /var/lib/apt/lists/lock - open ({why})\nE: Unable to lock directory /var/lib/apt/lists/"
+            );
+            let output = output("", &said);
+            assert!(!is_locked(&output) && !lacks_lock(&output), "{said}");
+        }
     }
 
     #[test]
