@@ -4,7 +4,7 @@
 //! then; and where anything was changed, looks at everything again. Policy, events, redaction, timing, refresh and failure
 //! are here and in no provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use holdfast_catalog::catalog::{Catalog, InvalidCatalog, Policy, Resource};
 use holdfast_catalog::report::{Counts, Event, Mode, Status};
 use holdfast_catalog::resource::Typed;
+use jiff::tz::TimeZone;
 
+use crate::clock;
 use crate::content::ContentSource;
-use crate::provider::{AnyProvider, Named, Reading, Writing, forget_secrets, provider_of};
+use crate::provider::{AnyProvider, Named, Reading, Writing, forget_secrets, let_go, provider_of};
 use crate::system::System;
 
 use check::Verdict;
@@ -134,6 +136,10 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
             notes.extend(forget_secrets(&typed, run.state_dir).err().map(|error| {
                 format!("a backup of what is secret, which lies in the clear, cannot be removed: {error}")
             }));
+            let today = clock::now().to_zoned(TimeZone::UTC).date();
+            if let Err(error) = let_go(&typed, run.state_dir, today) {
+                tracing::warn!(%error, "what is kept of resources that are gone was not looked through");
+            }
             let ends: Vec<End> =
                 all.map(|(index, subject)| ending::of(index, subject, &view, &record)).collect();
             memory.remember(&subjects, &ends, |index| claims.stand(index), run.system);
@@ -184,8 +190,12 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 impl<'a> Run<'a> {
-    fn writing(&self, named: &'a Named<'a>) -> Writing<'a> {
-        Writing { machine: self.system, content: self.content, named, state_dir: self.state_dir }
+    fn writing<'w>(&self, named: &'w Named<'w>, once_secret: &'w BTreeSet<String>) -> Writing<'w>
+    where
+        'a: 'w,
+    {
+        let Self { system: machine, content, state_dir, .. } = *self;
+        Writing { machine, content, named, state_dir, once_secret }
     }
 
     fn stopped(&self) -> bool {

@@ -5,6 +5,7 @@
 //! events, redaction, timing, order and failure are [`crate::enforce`]'s.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ mod group;
 mod host;
 mod hostname;
 mod ini_setting;
+mod kept;
 mod kept_out;
 mod kernel_module;
 mod locale;
@@ -65,6 +67,7 @@ mod whole_file;
 
 pub use change::{Change, ChangeKind, Former, Shown};
 pub use erased::{AnyProvider, AnySeen};
+pub(crate) use kept::let_go;
 pub use named::Named;
 pub use property::Property;
 use property::properties;
@@ -107,12 +110,14 @@ pub struct Writing<'a> {
     pub named: &'a Named<'a>,
     /// The agent's state directory, of this machine and never of another root: backups are kept in it.
     pub state_dir: &'a Path,
+    /// Paths where an earlier catalog put a secret that the machine may still have.
+    pub once_secret: &'a BTreeSet<String>,
 }
 
 impl<'a> Writing<'a> {
     /// What reading may use, for who looks again while applying.
     pub fn reading(self) -> Reading<'a> {
-        let Self { machine, content, named, state_dir } = self;
+        let Self { machine, content, named, state_dir, .. } = self;
         Reading { machine, content, named, state_dir }
     }
 

@@ -238,7 +238,7 @@ impl<'s> Correct<'_, '_, 's> {
         let first = &self.subjects[jobs[0].index];
         let typed: Vec<_> =
             jobs.iter().map(|job| (self.subjects[job.index].typed, job.changes.as_slice())).collect();
-        let writing = self.run.writing(self.reading.named);
+        let writing = self.run.writing(self.reading.named, self.memory.once_secret());
         self.memory.begin();
         self.tell_of(&jobs);
         self.view.act(jobs.iter().map(|job| job.index).collect());

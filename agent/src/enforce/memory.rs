@@ -145,6 +145,7 @@ pub(super) struct Memory {
     catalog: CatalogId,
     header: OnceCell<Option<Header>>,
     left: OnceCell<Left>,
+    once_secret: OnceCell<BTreeSet<String>>,
     notes: RefCell<Vec<String>>,
     /// The mark of a run before this one that did not end, or of later ones that this does not know.
     in_doubt: Option<String>,
@@ -170,6 +171,7 @@ impl Memory {
             catalog: catalog.clone(),
             header: OnceCell::new(),
             left: OnceCell::new(),
+            once_secret: OnceCell::new(),
             notes: RefCell::default(),
             in_doubt: None,
             begun: Cell::new(false),

@@ -75,10 +75,7 @@ impl Provider for Files {
         let owners = Owners::of(want, &accounts, writing.named).map_err(Error::Missing)?;
         let path = Path::new(want.title.as_str());
         match want.ensured() {
-            FileEnsure::Absent => {
-                clear(want, path, writing)?;
-                Ok(Applied::default())
-            }
+            FileEnsure::Absent => Ok(also_said(0, clear(want, path, writing)?)),
             FileEnsure::File => regular::apply(want, &owners, changes, writing),
             FileEnsure::Symlink => apply_symlink(want, path, &owners, changes, writing),
             FileEnsure::Directory => tree::apply(want, &owners, changes, writing),
@@ -110,7 +107,7 @@ impl Provider for Files {
     }
 }
 
-pub(super) use backup::forget_secrets;
+pub(super) use backup::{forget as forget_backups, forget_secrets, places as backed_up};
 
 /// Owner and group, found.
 #[derive(Debug, Clone, Copy)]
@@ -250,15 +247,20 @@ fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Ch
     Ok(vec![Change::new(Property::Ensure, kind_word(stat.kind), "absent")])
 }
 
-/// Removes what stands in the way, with a backup where one is wanted.
-fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<(), Error> {
-    let Some(stat) = writing.machine.lstat(path)? else { return Ok(()) };
-    backup::keep(want, path, writing)?;
+/// Removes what stands in the way, with a backup where one is wanted; answers with what of it is not kept.
+fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String>, Error> {
+    let Some(stat) = writing.machine.lstat(path)? else { return Ok(None) };
+    let not_kept = backup::keep(want, path, writing)?;
     match stat.kind {
         FileKind::Directory if want.force => writing.machine.remove_tree(path)?,
         _ => writing.machine.remove(path)?,
     }
-    Ok(())
+    Ok(not_kept)
+}
+
+/// All was done, with words for the change at a position.
+fn also_said(position: usize, words: Option<String>) -> Applied {
+    Applied { said: words.map(|words| (position, words)).into_iter().collect(), failed: Vec::new() }
 }
 
 fn plan_symlink(
@@ -298,13 +300,14 @@ fn apply_symlink(
         apply_access(path, None, owners, &properties, writing)?;
         return Ok(Applied::default());
     }
-    match writing.machine.lstat(path)?.map(|stat| stat.kind) {
+    let not_kept = match writing.machine.lstat(path)?.map(|stat| stat.kind) {
         Some(FileKind::Directory | FileKind::Other) => clear(want, path, writing)?,
         Some(FileKind::File | FileKind::Symlink) => backup::keep(want, path, writing)?,
-        None => {}
-    }
+        None => None,
+    };
     writing.machine.make_symlink(path, Path::new(target), owners.access(0o777, None))?;
-    Ok(Applied::default())
+    let is_replaced = |property: &Property| matches!(property, Property::Ensure | Property::Target);
+    Ok(also_said(properties.iter().position(is_replaced).unwrap_or_default(), not_kept))
 }
 
 /// What a content is once it is in place, as [`Provider::left`] wants it.

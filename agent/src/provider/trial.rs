@@ -1,5 +1,6 @@
 //! A provider tried on a double of the machine: what it plans for one resource, and what it does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use holdfast_catalog::resource::{Attributes, ResourceType};
@@ -8,6 +9,9 @@ use holdfast_catalog::value::Value;
 use super::{Applied, Change, Error, Named, Plan, Property, Provider, Reading, Writing};
 use crate::content;
 use crate::system::double::Double;
+
+/// No path ever held a secret.
+pub(crate) static NO_SECRETS: BTreeSet<String> = BTreeSet::new();
 
 /// A resource as its attributes say.
 pub(crate) fn want<W: ResourceType>(title: &str, attributes: &[(&str, Value)]) -> W {
@@ -58,5 +62,11 @@ pub(crate) fn correct<P: Provider>(provider: &P, machine: &Double, want: &P::Wan
 pub(crate) fn writing<T>(machine: &Double, act: impl FnOnce(Writing<'_>) -> T) -> T {
     let named = Named::new(&[]);
     let state_dir = machine.root.path().join("state");
-    act(Writing { machine, content: &content::Nowhere, named: &named, state_dir: Path::new(&state_dir) })
+    act(Writing {
+        machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: Path::new(&state_dir),
+        once_secret: &NO_SECRETS,
+    })
 }

@@ -40,7 +40,7 @@ resource_type! {
         property group: Option<SystemName> => "left alone; of what is new `\"root\"`",
         /// Whether existing content is replaced; `false` writes the file only where it is missing.
         parameter replace: bool = true,
-        /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back. It lies there in the clear, so nothing is kept of a file whose content is secret.
+        /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back. It lies there in the clear, so nothing is kept of what is secret, or was so by an earlier catalog. What is kept goes 90 days after the catalog no longer has the file.
         parameter backup: bool = false,
         /// A command that must succeed before new content takes its place; `%` is the new file or, where others than root can write to it or to its directory, a copy of it that only root can read.
         parameter validate: Option<Command>,

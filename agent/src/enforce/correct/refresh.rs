@@ -39,7 +39,7 @@ impl Correct<'_, '_, '_> {
 
     fn refresh(&mut self, index: usize, notified: &Notified, corrected: &[Change], came: &mut Came) {
         let subject = &self.subjects[index];
-        let writing = self.run.writing(self.reading.named);
+        let writing = self.run.writing(self.reading.named, self.memory.once_secret());
         self.memory.begin();
         at_hand::tell(format_args!("{}, notified by {}", subject.resource.reference, notified.by));
         let (result, took) = check::timed(|| {

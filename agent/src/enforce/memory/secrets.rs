@@ -88,7 +88,17 @@ impl Memory {
         secrets
     }
 
-    /// Paths whose secret is still there when the run ends: of resources that the catalog no longer has, as far as nobody has
+    /// All paths where an earlier run put a secret, whether this catalog knows it or not.
+    pub(in crate::enforce) fn once_secret(&self) -> &BTreeSet<String> {
+        self.once_secret.get_or_init(|| {
+            let left = self.left();
+            let with_secrets = left.resources.iter().filter(|(_, entry)| !entry.secret.is_empty());
+            let named = with_secrets.flat_map(|(reference, entry)| entry.paths(reference));
+            named.chain(left.secret.iter().cloned()).collect()
+        })
+    }
+
+    /// Paths whose secret is still there when the run ends: those that the catalog no longer has it at, as far as nobody has
     /// put other content in their place.
     pub(super) fn secret_paths(
         &self,
@@ -98,11 +108,14 @@ impl Memory {
         still_there: impl Fn(&str) -> bool,
     ) -> BTreeSet<String> {
         let mut paths = old.secret.clone();
-        let now: BTreeSet<String> =
-            subjects.iter().map(|subject| subject.resource.reference.to_string()).collect();
-        let gone =
-            old.resources.iter().filter(|(name, entry)| !entry.secret.is_empty() && !now.contains(*name));
-        paths.extend(gone.flat_map(|(name, entry)| entry.paths(name)));
+        let now: HashMap<String, Vec<&str>> = subjects
+            .iter()
+            .map(|subject| (subject.resource.reference.to_string(), subject.paths()))
+            .collect();
+        for (name, entry) in old.resources.iter().filter(|(_, entry)| !entry.secret.is_empty()) {
+            let still = now.get(name).map_or(&[][..], Vec::as_slice);
+            paths.extend(entry.paths(name).filter(|path| !still.contains(&path.as_str())));
+        }
         if paths.is_empty() {
             return paths;
         }

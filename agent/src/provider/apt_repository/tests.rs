@@ -179,7 +179,13 @@ fn below_another_root_nothing_is_fetched() {
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
     assert_eq!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly);
-    let writing = Writing { machine: &machine, content, named: &named, state_dir: root.path() };
+    let writing = Writing {
+        machine: &machine,
+        content,
+        named: &named,
+        state_dir: root.path(),
+        once_secret: &trial::NO_SECRETS,
+    };
     AptRepositories.apply(&want, &[], writing).unwrap();
     assert!(root.path().join("etc/apt/sources.list.d/example.sources").exists());
 }

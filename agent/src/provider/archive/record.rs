@@ -293,6 +293,24 @@ fn is_ignored(want: &Archive, path: &str) -> bool {
 }
 
 fn place(want: &Archive) -> PathBuf {
-    let name = ContentHash::of(want.title.as_str().as_bytes());
-    Path::new(DIRECTORY).join(format!("{name}.json"))
+    Path::new(DIRECTORY).join(name(want))
+}
+
+/// The name of an archive's record.
+pub(in crate::provider) fn name(want: &Archive) -> String {
+    format!("{}.json", ContentHash::of(want.title.as_str().as_bytes()))
+}
+
+/// The names of all records.
+pub(in crate::provider) fn names(state: &Machine) -> system::Result<Vec<String>> {
+    if state.lstat(Path::new(DIRECTORY))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let names = state.list(Path::new(DIRECTORY))?.into_iter();
+    Ok(names.filter_map(|name| name.into_string().ok()).filter(|name| name.ends_with(".json")).collect())
+}
+
+/// Removes a record by its name.
+pub(in crate::provider) fn forget(name: &str, state: &Machine) -> system::Result<()> {
+    state.remove(&Path::new(DIRECTORY).join(name))
 }

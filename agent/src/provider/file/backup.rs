@@ -1,7 +1,8 @@
 //! What is replaced or removed, kept in the agent's state: each content once, and each place with what stood there. It lies there
-//! in the clear, so what was secret is not kept.
+//! in the clear, so nothing is kept of what is secret, or was so by an earlier catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::hash::ContentHash;
@@ -16,33 +17,58 @@ const DIRECTORY: &str = "/backups";
 
 const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
 
+/// More than is ever said of one.
+const ABOUT_LIMIT: u64 = 64 * 1024;
+
 /// So much of a place's hash tells it from all others.
 const PLACE: usize = 16;
 
+/// What is said where a backup is wanted of a secret.
+const NOT_KEPT: &str =
+    "what stood there is not kept, though backup = true: it is or was secret, and a backup lies in the clear";
+
 /// Keeps what stands at a path, if the resource wants backups: a file's content as `backups/SHA256`, and of each file, link and
-/// directory, with all that is in it, `NAME.PLACE.json` that says where it stood and how.
-pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<(), Error> {
-    if !want.backup || is_secret(want) {
-        return Ok(());
-    }
+/// directory, with all that is in it, `NAME.PLACE.json` that says where it stood and how. Answers with what of it is not kept.
+pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let machine = writing.machine;
-    let Some(stat) = machine.lstat(path)? else { return Ok(()) };
+    let Some(stat) = machine.lstat(path)?.filter(|_| want.backup) else { return Ok(None) };
+    let holds_secrets = |path: &Path| is_secret(want) || was_secret(path, writing);
+    if holds_secrets(path) {
+        return Ok(Some(NOT_KEPT.to_owned()));
+    }
     let store = Store::open(writing.state_dir)?;
     let target = |path: &Path, stat: &Stat| -> system::Result<Option<PathBuf>> {
         (stat.kind == FileKind::Symlink).then(|| machine.read_link(path)).transpose()
     };
     let opened = if stat.kind == FileKind::File { machine.open(path)? } else { None };
     store.keep(path, &stat, opened, target(path, &stat)?)?;
+    let mut left_out = Vec::new();
     if stat.kind == FileKind::Directory {
         machine.walk(path, &mut |met| {
             let member = met?;
             let at = path.join(member.path);
+            if holds_secrets(&at) {
+                left_out.push(at.display().to_string());
+                return Ok(Walk::Past);
+            }
             let opened = (member.stat.kind == FileKind::File).then(|| member.open()).transpose()?;
             store.keep(&at, &member.stat, opened, target(&at, &member.stat)?)?;
             Ok(Walk::Into)
         })?;
     }
-    Ok(store.state.settle()?)
+    store.state.settle()?;
+    let words = |left_out: Vec<String>| {
+        let all = left_out.join(", ");
+        format!(
+            "of what stood there, {all} is not kept, though backup = true: it was secret, and a backup lies in the clear"
+        )
+    };
+    Ok(Some(left_out).filter(|left_out| !left_out.is_empty()).map(words))
+}
+
+/// Whether an earlier catalog put a secret at a path, or in what it lies in.
+fn was_secret(path: &Path, writing: Writing<'_>) -> bool {
+    path.ancestors().filter_map(Path::to_str).any(|at| writing.once_secret.contains(at))
 }
 
 /// Whether a file holds what a backup would keep in the clear.
@@ -57,24 +83,63 @@ pub(in crate::provider) fn forget_secrets<'a>(
 ) -> system::Result<()> {
     let secret: BTreeSet<String> =
         files.filter(|want| is_secret(want)).map(|want| place(Path::new(want.title.as_str()))).collect();
-    let state = Machine::open(state_dir)?;
-    if secret.is_empty() || state.lstat(Path::new(DIRECTORY))?.is_none() {
+    forget(&secret, &Machine::open(state_dir)?)
+}
+
+/// Removes what was kept of these places; what others share with them stays.
+pub(in crate::provider) fn forget(places: &BTreeSet<String>, state: &Machine) -> system::Result<()> {
+    if places.is_empty() {
         return Ok(());
     }
-    let names = state.list(Path::new(DIRECTORY))?;
-    let about = |name: &'_ std::ffi::OsString| {
-        let (content, place) = name.to_str()?.strip_suffix(".json")?.rsplit_once('.')?;
-        Some((content.to_owned(), place.to_owned()))
-    };
-    let all = names.iter().filter_map(about);
-    let (gone, kept): (Vec<_>, Vec<_>) = all.partition(|(_, place)| secret.contains(place));
-    for (content, place) in &gone {
-        if kept.iter().all(|(other, _)| other != content) {
-            state.remove(&Path::new(DIRECTORY).join(content))?;
+    let (gone, kept): (Vec<_>, Vec<_>) =
+        all(state)?.into_iter().partition(|kept| places.contains(&kept.place));
+    let still: HashSet<&str> = kept.iter().map(|kept| kept.content.as_str()).collect();
+    for gone in &gone {
+        if !still.contains(gone.content.as_str()) {
+            state.remove(&Path::new(DIRECTORY).join(&gone.content))?;
         }
-        state.remove(&Path::new(DIRECTORY).join(format!("{content}.{place}.json")))?;
+        state.remove(&gone.about())?;
     }
     if gone.is_empty() { Ok(()) } else { state.settle() }
+}
+
+/// The places of which something is kept, each with its path as far as that can be read.
+pub(in crate::provider) fn places(state: &Machine) -> system::Result<BTreeMap<String, Option<String>>> {
+    let mut places = BTreeMap::new();
+    for kept in all(state)? {
+        if !places.contains_key(&kept.place) {
+            let about = state.read(&kept.about(), ABOUT_LIMIT)?.unwrap_or_default();
+            let about: Option<serde_json::Value> = serde_json::from_slice(&about).ok();
+            let path = about.and_then(|about| about["path"].as_str().map(str::to_owned));
+            places.insert(kept.place, path);
+        }
+    }
+    Ok(places)
+}
+
+/// What is known of a backup by its name.
+struct Kept {
+    content: String,
+    place: String,
+}
+
+impl Kept {
+    /// The file that tells where it stood.
+    fn about(&self) -> PathBuf {
+        Path::new(DIRECTORY).join(format!("{}.{}.json", self.content, self.place))
+    }
+}
+
+/// All that is kept.
+fn all(state: &Machine) -> system::Result<Vec<Kept>> {
+    if state.lstat(Path::new(DIRECTORY))?.is_none() {
+        return Ok(Vec::new());
+    }
+    let about = |name: &OsString| {
+        let (content, place) = name.to_str()?.strip_suffix(".json")?.rsplit_once('.')?;
+        Some(Kept { content: content.to_owned(), place: place.to_owned() })
+    };
+    Ok(state.list(Path::new(DIRECTORY))?.iter().filter_map(about).collect())
 }
 
 /// What tells a place from all others, as the name of what is known of it has it.

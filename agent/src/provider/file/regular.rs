@@ -7,8 +7,8 @@ use holdfast_catalog::resource::attribute::{Command, Content};
 
 use super::{Change, Property};
 use super::{
-    Owners, access_changes, apply_access, backup, clear, content, plan_replacing, properties, shown_content,
-    text,
+    Owners, access_changes, also_said, apply_access, backup, clear, content, plan_replacing, properties,
+    shown_content, text,
 };
 use crate::provider::exec::NOT_RUN;
 use crate::provider::{Applied, Error, Reading, Shown, Writing};
@@ -22,10 +22,6 @@ const DEFAULT_SECRET_MODE: u32 = 0o600;
 
 /// What is said of a file that is written in place.
 const IN_PLACE: &str = "written in place, since the file is a mount of its own: not atomic";
-
-/// What is said where a backup is wanted of a secret.
-const NOT_KEPT: &str =
-    "what stood there is not kept, though backup = true: it is secret, and a backup lies in the clear";
 
 /// What differs.
 pub(super) fn plan(
@@ -142,7 +138,7 @@ pub(super) fn apply(
     let mode = want.mode.map_or_else(|| default_mode(want, old), |mode| mode.0);
     let job = Replacement { path, content: want.content.as_ref(), mode, old };
     let said = replace(want, owners, &job, writing)?;
-    Ok(Applied { said: said.map(|words| (position, words)).into_iter().collect(), failed: Vec::new() })
+    Ok(also_said(position, said))
 }
 
 fn default_mode(want: &File, old: Option<Stat>) -> u32 {
@@ -173,20 +169,18 @@ pub(super) fn replace(
     let staged = writing.machine.stage(job.path, access, &mut stream)?;
     stream.verify()?;
     let not_validated = validate(want, job, &*staged, writing)?;
-    let not_kept = (want.backup && backup::is_secret(want) && job.old.is_some()).then(|| NOT_KEPT.to_owned());
-    if job.old.is_some_and(|old| matches!(old.kind, FileKind::File | FileKind::Symlink)) {
-        backup::keep(want, job.path, writing)?;
-    }
-    if blocked {
-        clear(want, job.path, writing)?;
-    }
+    let not_kept = match job.old {
+        Some(_) if blocked => clear(want, job.path, writing)?,
+        Some(_) => backup::keep(want, job.path, writing)?,
+        None => None,
+    };
     Ok(match staged.commit()? {
-        Committed::Whole => joined([not_validated, not_kept]),
-        Committed::InPlace => joined([Some(IN_PLACE.to_owned()), not_kept]),
+        Committed::Whole => joined([None, not_validated, not_kept]),
+        Committed::InPlace => joined([Some(IN_PLACE.to_owned()), not_validated, not_kept]),
     })
 }
 
-fn joined(words: [Option<String>; 2]) -> Option<String> {
+fn joined(words: [Option<String>; 3]) -> Option<String> {
     let words: Vec<_> = words.into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join("; "))
 }

@@ -385,32 +385,38 @@ pub(super) fn apply(
         }
         let properties = properties(group);
         let Some(below) = group.first().and_then(|change| change.path.as_deref()) else {
-            apply_own(want, path, owners, &properties, writing)?;
+            let not_kept = apply_own(want, path, owners, &properties, writing)?;
+            applied.said.extend(not_kept.map(|words| (first, words)));
             continue;
         };
         let job = Job { want, owners, path: &path.join(below), source: expected.get(below).copied() };
-        if let Err(error) = job.apply(&properties, writing) {
-            let error = Arc::new(error);
-            applied.failed.extend((first..position).map(|at| (at, error.clone().into())));
+        match job.apply(&properties, writing) {
+            Ok(words) => applied.said.extend(words.map(|words| (first, words))),
+            Err(error) => {
+                let error = Arc::new(error);
+                applied.failed.extend((first..position).map(|at| (at, error.clone().into())));
+            }
         }
     }
     Ok(applied)
 }
 
-/// The directory itself.
+/// The directory itself; answers with what of what it replaces is not kept.
 fn apply_own(
     want: &File,
     path: &Path,
     owners: &Owners,
     properties: &[Property],
     writing: Writing<'_>,
-) -> Result<(), Error> {
+) -> Result<Option<String>, Error> {
     if !properties.contains(&Property::Ensure) {
-        return apply_access(path, directory_mode(want), owners, properties, writing);
+        apply_access(path, directory_mode(want), owners, properties, writing)?;
+        return Ok(None);
     }
-    clear(want, path, writing)?;
+    let not_kept = clear(want, path, writing)?;
     let mode = directory_mode(want).unwrap_or(DEFAULT_DIRECTORY_MODE);
-    Ok(writing.machine.make_dir(path, owners.access(mode, None))?)
+    writing.machine.make_dir(path, owners.access(mode, None))?;
+    Ok(not_kept)
 }
 
 /// One path of the tree.
@@ -422,7 +428,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn apply(&self, properties: &[Property], writing: Writing<'_>) -> Result<(), Error> {
+    /// Makes what is off as it is wanted; answers with what more is to be said of it.
+    fn apply(&self, properties: &[Property], writing: Writing<'_>) -> Result<Option<String>, Error> {
         let old = writing.machine.lstat(self.path)?;
         if properties.contains(&Property::Purge) {
             return self.purge(old, writing);
@@ -436,7 +443,7 @@ impl Job<'_> {
         let is_made = |p: &Property| matches!(p, Property::Ensure | Property::Content | Property::Target);
         match self.source {
             Some(source) if properties.iter().any(is_made) => self.make(source, mode, old, writing),
-            _ => apply_access(self.path, mode, self.owners, properties, writing),
+            _ => apply_access(self.path, mode, self.owners, properties, writing).map(|()| None),
         }
     }
 
@@ -446,7 +453,7 @@ impl Job<'_> {
         mode: Option<u32>,
         old: Option<Stat>,
         writing: Writing<'_>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<String>, Error> {
         let in_the_way = old.filter(|old| old.kind != source.kind());
         let loses = in_the_way.is_some_and(|old| {
             source.kind() == FileKind::Directory || matches!(old.kind, FileKind::Directory | FileKind::Other)
@@ -456,32 +463,33 @@ impl Job<'_> {
             return Err(Error::Conflict(format!("{path} is replaced by a {should} only with force = true")));
         }
         if let Source::Link(target) = source {
-            if in_the_way.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other)) {
-                clear(self.want, self.path, writing)?;
-            } else {
-                backup::keep(self.want, self.path, writing)?;
-            }
+            let is_blocked =
+                in_the_way.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other));
+            let keep = if is_blocked { clear } else { backup::keep };
+            let not_kept = keep(self.want, self.path, writing)?;
             let access = self.owners.access(0o777, None);
-            return Ok(writing.machine.make_symlink(self.path, Path::new(target), access)?);
+            writing.machine.make_symlink(self.path, Path::new(target), access)?;
+            return Ok(not_kept);
         }
         match source.content() {
             Some(content) => {
                 let kept = old.filter(|_| in_the_way.is_none()).map(|old| old.permissions());
                 let mode = mode.or(kept).unwrap_or(0o644);
                 let job = Replacement { path: self.path, content: Some(&content), mode, old };
-                replace(self.want, self.owners, &job, writing).map(|_| ())
+                replace(self.want, self.owners, &job, writing)
             }
             None => {
-                clear(self.want, self.path, writing)?;
+                let not_kept = clear(self.want, self.path, writing)?;
                 let access = self.owners.access(mode.unwrap_or(DEFAULT_DIRECTORY_MODE), None);
-                Ok(writing.machine.make_dir(self.path, access)?)
+                writing.machine.make_dir(self.path, access)?;
+                Ok(not_kept)
             }
         }
     }
 
-    fn purge(&self, old: Option<Stat>, writing: Writing<'_>) -> Result<(), Error> {
+    fn purge(&self, old: Option<Stat>, writing: Writing<'_>) -> Result<Option<String>, Error> {
         match old.map(|old| old.kind) {
-            None => Ok(()),
+            None => Ok(None),
             Some(FileKind::Directory) if !self.want.force => {
                 let path = self.path.display();
                 Err(Error::Conflict(format!("{path} is a directory, and is removed only with force = true")))

@@ -341,7 +341,13 @@ fn keys_that_no_resource_gives_are_removed() {
     let shell = "shell: /bin/sh -> /bin/bash";
     assert_eq!(trial::said(&planned()), [shell, "purge_ssh_keys: damaged stray -> none"]);
     let state_dir = machine.root.path();
-    let writing = Writing { machine: &machine, content: &content::Nowhere, named: &named, state_dir };
+    let writing = Writing {
+        machine: &machine,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir,
+        once_secret: &trial::NO_SECRETS,
+    };
     assert!(Users.apply(&purging, &planned(), writing).unwrap().failed.is_empty());
     let text = std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap();
     assert_eq!(text, format!("# kept\nssh-ed25519 {KEY} laptop\n"));

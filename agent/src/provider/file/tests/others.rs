@@ -101,6 +101,69 @@ fn of_a_secret_no_backup_lies_in_the_clear_and_what_was_kept_before_goes() {
 }
 
 #[test]
+fn of_what_an_earlier_catalog_had_as_a_secret_no_backup_lies_in_the_clear() {
+    let secret = || Value::from(Kind::Sensitive(Sensitive::text("CANARY one")));
+    let kept = |kind: &'static str| {
+        move |bench: &mut Bench| {
+            let attributes = [("ensure", kind.into()), ("backup", true.into()), ("force", true.into())];
+            let at = bench.add("file", "/d/a", &attributes.into());
+            match kind {
+                "file" => bench.set(at, "content", "plain"),
+                "symlink" => bench.set(at, "target", "/x"),
+                _ => {}
+            }
+        }
+    };
+    let above = |attributes: &'static [(&'static str, &'static str)]| {
+        move |bench: &mut Bench| {
+            let at = bench.add("file", "/d", &[("backup", true.into()), ("force", true.into())].into());
+            for (name, value) in attributes {
+                bench.set(at, name, if *value == "true" { Value::from(true) } else { Value::from(*value) });
+            }
+        }
+    };
+    let file = |bench: &mut Bench| {
+        bench.add("file", "/d/a", &[("content", secret())].into());
+    };
+    let line = |bench: &mut Bench| {
+        bench.add("file_line", "password", &[("path", "/d/a".into()), ("line", secret())].into());
+    };
+    let seconds: [&dyn Fn(&mut Bench); 5] = [
+        &kept("file"),
+        &kept("absent"),
+        &kept("symlink"),
+        &above(&[("ensure", "absent")]),
+        &above(&[("ensure", "directory"), ("purge", "true")]),
+    ];
+    for (first, second) in [&file as &dyn Fn(&mut Bench), &line]
+        .into_iter()
+        .flat_map(|first| seconds.iter().map(move |second| (first, second)))
+    {
+        let mut bench = Bench::directory();
+        std::fs::create_dir(bench.dir().join("d")).unwrap();
+        std::fs::write(bench.dir().join("d/a"), "theirs\n").unwrap();
+        std::fs::write(bench.dir().join("d/b"), "theirs too\n").unwrap();
+        first(&mut bench);
+        assert_eq!(bench.run(Mode::Enforce).counts.failed, 0);
+        bench.catalog.resources.clear();
+        second(&mut bench);
+        let findings = bench.run(Mode::Enforce);
+        assert!(format!("{findings:?}").contains("kept, though backup = true"), "{findings:?}");
+        assert!(bench.read("d/a").is_none_or(|text| !text.contains("CANARY")));
+        let all = std::fs::read_dir(bench.state().join("backups"));
+        for path in all.into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            assert!(!std::fs::read_to_string(&path).unwrap().contains("CANARY"), "{}", path.display());
+        }
+        if bench.read("d/a").as_deref() == Some("plain") {
+            // What is plain now is kept again.
+            bench.set(0, "content", "plainer");
+            bench.run(Mode::Enforce);
+            assert_eq!(places(&bench), ["/d/a"]);
+        }
+    }
+}
+
+#[test]
 fn what_goes_with_the_owner_is_said() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
     if !rustix::process::geteuid().is_root() {
