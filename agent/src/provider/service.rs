@@ -42,6 +42,9 @@ pub struct Services;
 /// How long services that are only starting, or not yet down, are waited for: a machine that boots is judged when it is up.
 const ON_ITS_WAY: Duration = Duration::from_secs(90);
 
+/// How long the journal may take to answer: its words explain a failure, and one that hangs must not hold up the run.
+const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Those for which this run has waited in vain, by their names or a pattern of these: once is enough.
 static IN_VAIN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
@@ -108,15 +111,8 @@ impl Provider for Services {
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
             Seen::Units(units, newer) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => {
-                    let plan = difference(want, unit, links(want, unit, reading)?.as_ref())?;
-                    match (plan, newer.get(&unit.name)) {
-                        (Plan::InSync(_), Some(Err(why))) => Err(cannot_be_told(&unit.name, why)),
-                        (Plan::InSync(said), Some(Ok(newer))) => {
-                            let newer = unread::change(want, unit, newer);
-                            Ok(Plan::of(said.into_iter().chain([newer]).collect()))
-                        }
-                        (plan, _) => Ok(plan),
-                    }
+                    let plan = difference(want, unit, links(want, unit, reading)?.as_ref());
+                    unread::judged(want, unit, plan, newer.get(&unit.name))
                 }
                 Some(Err(error)) => Err(Error::Unsupported(error.to_string())),
                 None => Err(Error::Unsupported(format!("`{}` cannot be the name of a unit", want.title))),
@@ -184,13 +180,14 @@ impl Provider for Services {
             (Notice::Refresh, ServiceRestart::Command(command)) => {
                 let command =
                     Invocation::of(holdfast_catalog::resource::attribute::Command::Shell(command.clone()));
-                let began = crate::clock::now();
+                let (began, before) = (crate::clock::now(), bus.run_of(&name)?);
                 let output = writing.machine.run(&command)?;
                 if !output.succeeded() {
                     return Err(Error::command(&command, &output));
                 }
                 bus.comes_up(&name).map_err(|error| with_last_words(error, began, writing.machine))?;
-                Ok(Refreshed::Done(format!("`{}` was run", command.command)))
+                let is_same = before.is_some() && before == bus.run_of(&name)?;
+                Ok(Refreshed::Done(was_run(&command.command.to_string(), &unit.name, is_same)))
             }
             (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
                 job(&bus, &name, Verb::Reload, writing)?;
@@ -292,6 +289,17 @@ fn is_like(name: &str, pattern: &str) -> bool {
         .map_or(name == pattern, |(start, end)| name.starts_with(start) && name.ends_with(end))
 }
 
+/// What is said of a command that reaches a unit in the place of a restart. It may be meant to have the unit read its
+/// settings again, or restart it later than anybody waits for: the run of the unit tells.
+fn was_run(command: &str, unit: &str, is_same: bool) -> String {
+    match is_same {
+        true => format!(
+            "`{command}` was run, and {unit} is in the same run as before: it was not restarted by now"
+        ),
+        false => format!("`{command}` was run, and {unit} is up in a new run"),
+    }
+}
+
 /// Why a notification does not reach a unit that has failed, and that nobody says is to run.
 fn has_failed(unit: &Unit) -> String {
     format!(
@@ -329,7 +337,7 @@ fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Er
 fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> Error {
     let BusError::Job { unit, run, by, .. } = &error else { return error.into() };
     // What is on its way to the journal must be there first; if it cannot be hurried, less is shown.
-    let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]));
+    let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]).timeout(JOURNAL_TIMEOUT));
     // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
     // gone already the journal no longer knows the run.
     let failed = by.as_ref().unwrap_or(unit);
@@ -347,7 +355,7 @@ fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> 
 /// The last words of the journal that fit; none where there are none.
 fn words(which: &[&str], machine: &dyn Inspect) -> Option<String> {
     let journal = ["journalctl", "-q", "--no-pager", "-o", "cat", "-n", "6"];
-    let journal = Invocation::new(journal.iter().chain(which).copied());
+    let journal = Invocation::new(journal.iter().chain(which).copied()).timeout(JOURNAL_TIMEOUT);
     let said = machine.probe(&journal).ok()?.text().trim_end().to_owned();
     (!said.trim().is_empty()).then_some(said)
 }

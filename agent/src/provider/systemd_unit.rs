@@ -9,7 +9,7 @@ use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
 use super::file::{Change, Plan, Property};
-use super::service::{Bus, cannot_be_told, unread_by_systemd};
+use super::service::{Bus, BusError, cannot_be_told, unread_by_systemd};
 use super::{Applied, ChangeKind, Error, Job, Left, Named, Provider, Reading, Taken, Writing};
 use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
@@ -32,10 +32,18 @@ impl Provider for SystemdUnits {
 
     fn observe(&self, all: &[&SystemdUnit], reading: Reading<'_>) -> Result<Seen, Error> {
         let units: BTreeSet<&str> = all.iter().map(|want| want.title.unit()).collect();
-        let asked = has_systemd(reading.machine).then(|| Bus::connect()?.stale(units.into_iter()));
-        // Where systemd cannot be asked, files are put in their places all the same.
-        let stale = asked.and_then(Result::ok).unwrap_or_default();
         let mut seen = Seen { unread: Unread::of(reading.machine)?, ..Seen::default() };
+        if !has_systemd(reading.machine) {
+            return Ok(seen);
+        }
+        // Where systemd cannot be asked, files are put in their places all the same.
+        let stale = match Bus::connect().and_then(|bus| bus.stale(units.into_iter())) {
+            Ok(stale) => stale,
+            Err(error) => {
+                seen.unasked = Some(error);
+                return Ok(seen);
+            }
+        };
         for unit in stale {
             let files = unit.files(reading.machine).map(|files| foreign(&files, reading.named));
             seen.stale.insert(unit.unit, files);
@@ -56,6 +64,11 @@ impl Provider for SystemdUnits {
         }
         let missed = match seen.stale.get(want.title.unit()) {
             _ if seen.unread.holds(want.title.path()) => Some(unread_change(want)),
+            // A package may bring the bus yet.
+            _ if matches!(seen.unasked, Some(BusError::Unreachable(_))) => {
+                return Ok(Plan::Pending(not_asked(seen.unasked.as_ref())));
+            }
+            _ if seen.unasked.is_some() => return Err(Error::Refused(not_asked(seen.unasked.as_ref()))),
             Some(Err(why)) => return Err(cannot_be_told(want.title.unit(), why)),
             Some(Ok(foreign)) if foreign.is_empty() => Some(unread_change(want)),
             Some(Ok(foreign)) => told_here(want, reading.named).then(|| unread_foreign(want, foreign)),
@@ -94,6 +107,14 @@ pub struct Seen {
     /// Units that are another on disk, with the files that no resource has and that made them so; without any, one of the
     /// catalog did. Or why that cannot be told.
     stale: BTreeMap<String, Result<Vec<String>, Error>>,
+    /// Why systemd could not be asked.
+    unasked: Option<BusError>,
+}
+
+/// That nobody knows by what definition systemd goes.
+fn not_asked(why: Option<&BusError>) -> String {
+    let why = why.map(ToString::to_string).unwrap_or_default();
+    format!("its file is as wanted, and whether systemd goes by it cannot be told: {why}")
 }
 
 /// Of files, those that no resource has; none where one of them is a resource's: with that, all are read.

@@ -89,7 +89,7 @@ resource_type! {
         property ensure: Option<ServiceEnsure>,
         /// Whether it is started at boot: by the links that the `[Install]` of its file asks for now (`WantedBy=`, `RequiredBy=`, `UpheldBy=`, `Alias=`, and the units of `Also=`), and by no others; a link to it in a `.wants` directory that nothing asks for is removed, unless a `file` makes it. A unit that nothing enables fails with `true`. `"mask"` keeps it from being started at all. Of an alias, it is the unit that the alias stands for; a script of /etc/init.d is enabled as `systemctl` does it.
         property enable: Option<ServiceEnable>,
-        /// How a notification reaches it. Where it is not up after that, it has failed; a command of one's own may go on in the background, and the unit is waited for.
+        /// How a notification reaches it. Where it is not up after that, it has failed. A command of one's own may go on in the background: the unit is waited for until it is up and stays so, and it is said whether it is in a new run.
         parameter restart: ServiceRestart = ServiceRestart::Restart,
     }
 }

@@ -83,6 +83,14 @@ pub enum BusError {
     },
 }
 
+impl BusError {
+    /// Whether systemd says that it has no such unit.
+    fn is_no_such_unit(&self) -> bool {
+        let Self::Call { source: zbus::Error::MethodError(error, ..), .. } = self else { return false };
+        error.as_str() == "org.freedesktop.systemd1.NoSuchUnit"
+    }
+}
+
 /// Units by the names that were asked for.
 pub type Units = HashMap<String, Result<Unit, BusError>>;
 
@@ -264,11 +272,7 @@ impl Bus {
             {
                 Ok(Enabling::Unknown)
             }
-            Err(BusError::Call { source: zbus::Error::MethodError(error, ..), .. })
-                if error.as_str() == "org.freedesktop.systemd1.NoSuchUnit" =>
-            {
-                Ok(Enabling::Unknown)
-            }
+            Err(error) if error.is_no_such_unit() => Ok(Enabling::Unknown),
             Err(error) => Err(error),
         }
     }

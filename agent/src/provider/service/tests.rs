@@ -77,6 +77,35 @@ fn a_service_that_is_only_on_its_way_is_neither_running_nor_stopped() {
 }
 
 #[test]
+fn what_is_not_read_yet_is_read_before_a_unit_that_is_only_starting_is_judged() {
+    let running = want(&[("ensure", "running".into())]);
+    let starting = unit("loaded", "activating", "start", "enabled");
+    let newer = |systemd| {
+        let files = vec!["/etc/systemd/system/nginx.service".into()];
+        Ok(Newer { files, systemd })
+    };
+    let judged = |newer: Option<&Result<Newer, Error>>| {
+        unread::judged(&running, &starting, difference(&running, &starting, None), newer)
+    };
+    let Ok(Plan::Changes(changes)) = judged(Some(&newer(Systemd::NotRead))) else {
+        panic!("it is to be read")
+    };
+    assert_eq!((changes.len(), changes[0].kind), (1, ChangeKind::Unread), "{changes:?}");
+    for read in [None, Some(&newer(Systemd::Read)), Some(&Err(Error::Refused("unknown".to_owned())))] {
+        assert!(judged(read).unwrap_err().to_string().contains("is still starting"));
+    }
+}
+
+#[test]
+fn of_a_command_in_the_place_of_a_restart_only_what_is_seen_is_said() {
+    assert!(
+        was_run("x reload", "x.service", true)
+            .ends_with("in the same run as before: it was not restarted by now")
+    );
+    assert!(was_run("x restart", "x.service", false).ends_with("x.service is up in a new run"));
+}
+
+#[test]
 fn what_a_unit_failed_by_is_told_of_this_start_and_of_the_unit_that_failed() {
     use crate::system::double::{Double, said};
     let asked = std::sync::Arc::new(Mutex::new(Vec::new()));

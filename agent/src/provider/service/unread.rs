@@ -9,7 +9,7 @@ use holdfast_catalog::resource::{Service, SystemdUnit};
 use super::definition::is_newer;
 use super::systemd::{Bus, Stale};
 use super::unit::{Enabling, Unit};
-use super::{Activity, Change, Property, alias, definition, is_template};
+use super::{Activity, Change, Plan, Property, alias, definition, is_template};
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Inspect, Stat};
 
@@ -101,6 +101,28 @@ fn of_unit(
 /// Why it cannot be told of a unit whether it runs by its definition: nothing of the catalog would bring that about.
 pub(in crate::provider) fn cannot_be_told(unit: &str, why: &Error) -> Error {
     Error::Refused(format!("whether systemd has read all of the definition of {unit} cannot be told: {why}"))
+}
+
+/// What is planned for a unit, with what is newer on disk than the definition by which it runs, or is starting. One that does
+/// not come up may hang by what its definition no longer says: that is read first, and the unit is judged again then.
+pub(super) fn judged(
+    want: &Service,
+    unit: &Unit,
+    plan: Result<Plan, Error>,
+    newer: Option<&Result<Newer, Error>>,
+) -> Result<Plan, Error> {
+    match (plan, newer) {
+        (Err(_), Some(Ok(newer)))
+            if unit.activity == Activity::Starting && newer.systemd == Systemd::NotRead =>
+        {
+            Ok(Plan::of(vec![change(want, unit, newer)]))
+        }
+        (Ok(Plan::InSync(_)), Some(Err(why))) => Err(cannot_be_told(&unit.name, why)),
+        (Ok(Plan::InSync(said)), Some(Ok(newer))) => {
+            Ok(Plan::of(said.into_iter().chain([change(want, unit, newer)]).collect()))
+        }
+        (plan, _) => plan,
+    }
 }
 
 /// That systemd is to read a definition again, or that the unit does not run by what it has read. What others made of it is

@@ -18,8 +18,25 @@ fn unit(title: &str, content: &str) -> SystemdUnit {
     want(title, &[("content", content.into())])
 }
 
+/// What is planned with a systemd that has read all but what is on record.
+fn changes(double: &Double, want: &SystemdUnit) -> Vec<Change> {
+    match planned(double, want, None) {
+        Ok(Plan::Changes(changes)) => changes,
+        Ok(Plan::InSync(_)) => Vec::new(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn planned(double: &Double, want: &SystemdUnit, unasked: Option<BusError>) -> Result<Plan, Error> {
+    let named = Named::new(&[]);
+    let content = &crate::content::Nowhere;
+    let reading = Reading { machine: double, content, named: &named, state_dir: Path::new("/none") };
+    let seen = Seen { unread: Unread::of(double)?, unasked, ..Seen::default() };
+    SystemdUnits.plan(want, &seen, reading)
+}
+
 fn said(double: &Double, want: &SystemdUnit) -> Vec<String> {
-    trial::said(&trial::changes(&SystemdUnits, double, want))
+    trial::said(&changes(double, want))
 }
 
 /// Corrects these together; `reload` answers for systemd. Answers with how often it was asked.
@@ -29,7 +46,7 @@ fn correct(
     reload: Result<(), &str>,
 ) -> (usize, Vec<Result<(), String>>) {
     let asked = Cell::new(0);
-    let changes: Vec<_> = wants.iter().map(|want| trial::changes(&SystemdUnits, double, want)).collect();
+    let changes: Vec<_> = wants.iter().map(|want| changes(double, want)).collect();
     let jobs: Vec<_> = wants.iter().zip(&changes).map(|(want, changes)| Job { want, changes }).collect();
     let answers = trial::writing(double, |writing| {
         write_and_reload(&jobs, writing, || {
@@ -155,4 +172,23 @@ fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
     assert_eq!(plans[1], Plan::IN_SYNC, "it is said once");
     let plans = planned(&[hand, "/etc/systemd/system/r.service"]);
     assert!(plans.iter().all(|plan| matches!(plan, Plan::Changes(_))), "{plans:?}");
+}
+
+#[test]
+fn where_systemd_cannot_be_asked_nothing_is_said_to_be_as_wanted() {
+    let double = machine();
+    let want = unit("backup.timer", "[Timer]\n");
+    let planned = |unasked| planned(&double, &want, unasked);
+    let silent = || Some(BusError::Silent(std::time::Duration::from_secs(20)));
+    assert!(matches!(planned(silent()), Ok(Plan::Changes(_))), "its file is put in its place all the same");
+    double.put(TIMER, "[Timer]\n");
+    assert!(matches!(planned(None), Ok(Plan::InSync(_))));
+    let error = planned(silent()).unwrap_err().to_string();
+    assert!(
+        error.contains("cannot be told: systemd cannot be asked: the bus did not answer within 20 s"),
+        "{error}"
+    );
+    let unreachable = BusError::Unreachable(zbus::Error::Failure("no socket".to_owned()));
+    let Ok(Plan::Pending(why)) = planned(Some(unreachable)) else { panic!("a package may bring the bus") };
+    assert!(why.contains("cannot be told: systemd cannot be asked over D-Bus: no socket"), "{why}");
 }

@@ -84,6 +84,11 @@ impl Bus {
         wait(&self.runtime, self.settles(name, Verb::Restart))
     }
 
+    /// Which run of a unit is the latest, as the journal names it.
+    pub fn run_of(&self, name: &str) -> Result<Option<String>, BusError> {
+        wait(&self.runtime, async { Ok(self.state(name).await?.run().map(str::to_owned)) })
+    }
+
     async fn job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
         let unit = self.unit_async(name).await?;
         if self.property::<bool>(&unit.object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {

@@ -30,9 +30,10 @@ impl Bus {
             let mut stale = Vec::new();
             let read_at = self.read_at_async().await.unwrap_or(i64::MAX);
             for name in names {
-                // One that was never loaded is read when it is.
-                let Ok(object) = self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await else {
-                    continue;
+                let object = match self.manager::<_, OwnedObjectPath>("GetUnit", name, &(name,)).await {
+                    // One that was never loaded is read when it is.
+                    Err(error) if error.is_no_such_unit() => continue,
+                    object => object?,
                 };
                 if self.property::<bool>(&object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
                     let fragment = self.property::<String>(&object, UNIT_INTERFACE, "FragmentPath").await;

@@ -64,6 +64,11 @@ impl State {
         self.activity == Activity::Running && !self.is_moving && self.run == before.run
     }
 
+    /// Which run of it is the latest.
+    pub(super) fn run(&self) -> Option<&str> {
+        self.run.as_deref()
+    }
+
     /// Whether it does something and ends, and did that well.
     pub(super) fn has_ended_well(&self) -> bool {
         let has_ended = self.activity == Activity::Stopped && !self.is_moving;
