@@ -4,12 +4,13 @@
 //! rename, between two writings of what is going on: a run that is killed anywhere leaves the old or the new release
 //! live, and the next one goes on from there. A release that fails is taken back, and remembered.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::Deployment;
 
 use super::archive::owners::Owners;
-use super::{Applied, Error, Left, Notice, Provider, Reading, Refreshed, Writing, properties};
+use super::{Applied, Error, Left, Notice, Provider, Reading, Refreshed, Ways, Writing, inside, properties};
 use crate::system::{Accounts, Liveness};
 
 mod attempt;
@@ -28,6 +29,15 @@ use layout::Layout;
 
 /// The provider of `deployment`.
 pub struct Deployments;
+
+/// Whether a directory, by where it really is, holds releases of a deployment of the catalog, or is in one.
+pub(super) fn holds_releases(place: &str, reading: Reading<'_>) -> bool {
+    let mut ways = Ways::new(reading.machine);
+    reading.named.of_type::<Deployment>().any(|want| {
+        let releases = inside(&ways.place(want.title.as_str()), layout::RELEASES);
+        Path::new(place).starts_with(releases)
+    })
+}
 
 /// A deployment on this machine.
 #[derive(Clone, Copy)]

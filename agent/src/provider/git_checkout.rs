@@ -19,6 +19,7 @@ pub(super) mod change;
 pub(super) mod git;
 mod look;
 mod revision;
+pub(super) mod tracked;
 #[cfg(test)]
 mod tests;
 

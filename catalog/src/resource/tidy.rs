@@ -61,7 +61,7 @@ impl Attribute for Recurse {
 }
 
 resource_type! {
-    /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory, or any name beside a `path`: so one directory can have several, with other names and ages. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what another resource of the catalog claims stays, with all that is in it. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
+    /// Removes files that have grown old or large from a directory, such as sessions, spools and dumps. The title is the directory, or any name beside a `path`: so one directory can have several, with other names and ages. Only regular files go, and with `remove_dirs` empty directories; links are neither followed nor removed, other file systems below are not entered, and what another resource of the catalog claims stays, with all that is in it: in an archive what was unpacked, in a checkout what git knows, and all of the releases of a deployment. What cannot be looked at stays too, and is told. Each removed path is an event, up to 200; how many more there were is said in one. It is never drift: nobody did it but time.
     Tidy("tidy"), titled String {
         /// The directory.
         parameter path: Option<AbsolutePath> => "the title",

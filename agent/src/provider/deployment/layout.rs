@@ -7,7 +7,8 @@ use holdfast_catalog::resource::Deployment;
 use crate::provider::Error;
 use crate::system::{Access, FileKind, Inspect, System};
 
-const RELEASES: &str = "releases";
+/// The directory of all releases, in that of the deployment.
+pub(super) const RELEASES: &str = "releases";
 
 /// Directories that are the agent's own: who owns a release cannot move what leads to it.
 const OWN: Access = Access { mode: 0o755, uid: None, gid: None };

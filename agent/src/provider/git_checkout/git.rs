@@ -44,6 +44,10 @@ const OWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// What reads the files of a checkout, or asks a remote.
 const SLOW: [&str; 4] = ["ls-files", "ls-remote", "status", "submodule"];
 
+/// So much of what git says is read; and so much of a list of all files, of which none may be left out.
+const LIMIT: usize = 4 * 1024 * 1024;
+const TRACKED_LIMIT: usize = 512 * 1024 * 1024;
+
 /// The variables by which git takes the checkout for what it is, whatever its settings say: the repository is here, and so
 /// are the files.
 const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
@@ -104,8 +108,7 @@ impl<'a> Git<'a> {
             .variable("GIT_NO_REPLACE_OBJECTS", "1")
             .variable("GIT_SSH_COMMAND", &ssh(self.access.identity))
             .timeout(self.access.timeout)
-            .stoppable()
-            .limit(4 * 1024 * 1024);
+            .stoppable();
         if matches!(self.may, May::Look(_)) {
             // A look must not even refresh the index.
             invocation = invocation.variable("GIT_OPTIONAL_LOCKS", "0");
@@ -144,8 +147,8 @@ impl<'a> Git<'a> {
     }
 
     /// Runs git to whatever end.
-    fn try_run(&self, arguments: &[&str]) -> Result<Output, Error> {
-        let invocation = self.invocation(arguments);
+    fn try_run(&self, limit: usize, arguments: &[&str]) -> Result<Output, Error> {
+        let invocation = self.invocation(arguments).limit(limit);
         Ok(match self.may {
             May::Look(reading) => reading.machine.probe(&invocation)?,
             May::Change(writing) => writing.machine.run(&invocation)?,
@@ -154,7 +157,12 @@ impl<'a> Git<'a> {
 
     /// Runs git, which must succeed; answers with what it printed.
     pub fn run(&self, arguments: &[&str]) -> Result<String, Error> {
-        let output = self.try_run(arguments)?;
+        self.run_within(LIMIT, arguments)
+    }
+
+    /// The same, of which so many bytes are read.
+    fn run_within(&self, limit: usize, arguments: &[&str]) -> Result<String, Error> {
+        let output = self.try_run(limit, arguments)?;
         if output.succeeded() {
             Ok(output.text().trim_end().to_owned())
         } else {
@@ -172,7 +180,7 @@ impl<'a> Git<'a> {
 
     /// What git printed; none where it says no. What it did not come to say is an error.
     pub fn ask(&self, arguments: &[&str]) -> Result<Option<String>, Error> {
-        let output = self.try_run(arguments)?;
+        let output = self.try_run(LIMIT, arguments)?;
         match output.exit {
             Exit::Code(0) => Ok(Some(output.text().trim_end().to_owned())),
             Exit::Code(_) => Ok(None),
@@ -199,7 +207,8 @@ impl<'a> Git<'a> {
     /// told to pass over, changed or not.
     pub fn changed_files(&self, submodules: bool) -> Result<Vec<String>, Error> {
         let quiet = ["--untracked-files=no", "--no-renames", "--ignore-submodules=all"];
-        let text = self.run(&["status", "--porcelain", "-z", quiet[0], quiet[1], quiet[2]])?;
+        let status = ["status", "--porcelain", "-z", quiet[0], quiet[1], quiet[2]];
+        let text = self.run_within(TRACKED_LIMIT, &status)?;
         let entry = |entry: &str| entry.get(3..).map(str::to_owned);
         let mut files: Vec<_> = text.split('\0').filter_map(entry).collect();
         files.extend(self.passed_over()?.iter().map(|path| format!("{path} (hidden from git)")));
@@ -219,12 +228,20 @@ impl<'a> Git<'a> {
     /// Files whose changes git was told to pass over. What a sparse checkout leaves out is among them: no resource asks for one.
     fn passed_over(&self) -> Result<Vec<String>, Error> {
         let is_hidden = |tag: u8| tag.is_ascii_lowercase() || tag == b'S';
-        let text = self.run(&["ls-files", "-v", "-z"])?;
+        let text = self.run_within(TRACKED_LIMIT, &["ls-files", "-v", "-z"])?;
         let entry = |entry: &str| {
             let path = entry.get(2..).filter(|_| is_hidden(entry.as_bytes()[0]))?;
             Some(path.to_owned())
         };
         Ok(text.split('\0').filter_map(entry).collect())
+    }
+
+    /// All files that git knows, those of submodules too if these are managed.
+    pub fn tracked(&self, submodules: bool) -> Result<Vec<String>, Error> {
+        let also = submodules.then_some("--recurse-submodules");
+        let arguments: Vec<&str> = ["ls-files", "-z", "--cached"].into_iter().chain(also).collect();
+        let text = self.run_within(TRACKED_LIMIT, &arguments)?;
+        Ok(text.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect())
     }
 
     /// Has git look again at files that it was told to pass over.

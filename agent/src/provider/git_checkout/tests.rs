@@ -360,3 +360,38 @@ fn a_branch_that_somebody_checked_out_is_left_again() {
     changes(&mut bench, "revision", Cause::Corrective);
     assert_eq!(sh(&bench, "git -C app symbolic-ref -q HEAD || echo none"), "none");
 }
+
+#[test]
+fn a_tidy_in_a_checkout_takes_nothing_that_git_knows() {
+    let Some((mut bench, _)) = bench("v1", &[("submodules", true.into())]) else { return };
+    sh(
+        &bench,
+        &format!(
+            "{COMMIT} mkdir -p logs/deep; echo a >logs/kept.log; echo a >'logs/deep/ä b.log'; git add .; git commit -qm logs; git tag v3"
+        ),
+    );
+    bench.set(0, "revision", "v3");
+    assert_eq!(bench.run(Mode::Enforce).counts.failed, 0);
+    sh(
+        &bench,
+        "echo mine >app/logs/mine.log; echo mine >app/logs/deep/mine.log; touch -d '40 days ago' app/logs/*.log app/logs/deep/*.log",
+    );
+    sh(&bench, "find app/.git -type f -exec touch -d '40 days ago' {} +; ln -s app/logs way");
+    for (at, goes) in [("app", 0), ("app/.git", 0), ("way", 2)] {
+        let all = [("age", Value::from("30d")), ("recurse", true.into()), ("remove_dirs", true.into())];
+        let title = path(&bench, at).to_str().unwrap().to_owned();
+        bench.add("tidy", &title, &all.into());
+        let findings = bench.run(Mode::Enforce);
+        assert_eq!(
+            (findings.counts.failed, findings.counts.changed),
+            (0, u32::from(goes > 0)),
+            "{at}: {findings:?}"
+        );
+        let gone = findings.events.iter().filter(|event| event.status == Status::Changed).count();
+        assert_eq!(gone, goes, "{at}: {findings:?}");
+    }
+    assert_eq!(
+        sh(&bench, "git -C app status --porcelain; ls app/logs app/logs/deep"),
+        "app/logs:\ndeep\nkept.log\n\napp/logs/deep:\nä b.log"
+    );
+}

@@ -8,6 +8,8 @@ use holdfast_catalog::resource::Tidy;
 use super::{Change, Property};
 use super::{age_of, is_due, is_old};
 use crate::provider::archive::record::unpacked_in;
+use crate::provider::deployment::holds_releases;
+use crate::provider::git_checkout::tracked::{Tracked, tracked_in};
 use crate::provider::glob::matches_any;
 use crate::provider::{ChangeKind, Error, Reading, Spared, Ways, inside};
 use crate::system::{FileKind, Member, Stat, Unread, Walk};
@@ -35,8 +37,9 @@ struct Look<'a> {
     place: String,
     reading: Reading<'a>,
     spared: &'a Spared,
-    /// What an archive around it was unpacked as: it would be unpacked again.
-    unpacked: BTreeSet<String>,
+    /// What an archive around it was unpacked as, which would be unpacked again, and what the git of a checkout around it knows,
+    /// which it would miss.
+    kept: BTreeSet<String>,
     now: i64,
     device: u64,
     most: usize,
@@ -68,9 +71,26 @@ pub(super) fn plan_at_most(
 ) -> Result<Vec<Change>, Error> {
     let (now, device) = (reading.machine.now(), stat.id.0);
     let place = Ways::new(reading.machine).place(want.directory());
+    let nothing = |why: &str| {
+        let kept = format!("nothing is removed: {why}");
+        Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)])
+    };
+    if spared.is_whole(&place) {
+        return nothing("another resource says what the directory holds");
+    }
+    if holds_releases(&place, reading) {
+        return nothing(
+            "the releases of a deployment are its own, and what is kept over them is in its `shared`",
+        );
+    }
+    let mut kept = unpacked_in(&place, reading);
+    match tracked_in(&place, reading)? {
+        Tracked::All => return nothing("it is git's own directory in a checkout"),
+        Tracked::Files(files) => kept.extend(files),
+    }
     let mut look = Look {
         want,
-        unpacked: unpacked_in(&place, reading),
+        kept,
         place,
         reading,
         spared,
@@ -83,10 +103,6 @@ pub(super) fn plan_at_most(
         unread: 0,
         first_unread: None,
     };
-    if spared.is_whole(&look.place) {
-        let kept = "nothing is removed: another resource says what the directory holds";
-        return Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)]);
-    }
     reading.machine.walk(Path::new(want.directory()), &mut |met| {
         Ok(match met {
             Ok(member) => look.member(member),
@@ -193,7 +209,7 @@ impl Look<'_> {
     }
 
     fn is_anothers(&self, whole: &str) -> bool {
-        self.spared.contains(whole) || self.unpacked.contains(whole)
+        self.spared.contains(whole) || self.kept.contains(whole)
     }
 
     fn whole(&self, path: &str) -> String {

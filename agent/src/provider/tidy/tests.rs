@@ -240,3 +240,41 @@ fn no_directory_is_nothing_to_do_and_a_file_is_refused() {
     double.put("spool", "x");
     assert!(trial::plan(&Tidying, &double, &want).unwrap_err().to_string().contains("no directory"));
 }
+
+#[test]
+fn the_releases_of_a_deployment_stay() {
+    use holdfast_catalog::resource::Deployment;
+    let double = Double::new(|_| None);
+    for path in ["shop/releases/.1.finished", "shop/releases/1/app", "shop/shared/log/x"] {
+        put(&double, path, 40);
+    }
+    let deployment = [
+        ("version", Value::from("1")),
+        ("source", "/srv/a.tar".into()),
+        ("sha256", "ab".repeat(32).as_str().into()),
+    ];
+    let all = [Typed::Deployment(want::<Deployment>("/shop", &deployment))];
+    let named = Named::new(&all);
+    let reading = Reading {
+        machine: &double,
+        content: &content::Nowhere,
+        named: &named,
+        state_dir: double.root.path(),
+    };
+    for (directory, goes) in
+        [("/shop", 0), ("/shop/releases", 0), ("/shop/releases/1", 0), ("/shop/shared", 1)]
+    {
+        let want = want::<Tidy>(directory, &[("age", "30d".into()), ("recurse", true.into())]);
+        let seen = Tidying.observe(&[&want], reading).unwrap();
+        let (Plan::Changes(changes) | Plan::InSync(changes)) = Tidying.plan(&want, &seen, reading).unwrap()
+        else {
+            panic!("{directory}")
+        };
+        assert_eq!(
+            changes.iter().filter(|change| change.kind != ChangeKind::Note).count(),
+            goes,
+            "{directory}: {changes:?}"
+        );
+        assert_eq!(changes.len(), 1, "{directory}: {changes:?}");
+    }
+}
