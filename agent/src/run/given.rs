@@ -1,7 +1,7 @@
 //! A catalog that a person gives as a file: a bundle, or a catalog alone.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::catalog::{Bundle, Catalog, InvalidCatalog};
@@ -10,6 +10,8 @@ use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::value::MASKED;
 
 use crate::content::{self, ContentSource};
+
+mod unread;
 
 /// The most bytes of a bundle.
 const LIMIT: u64 = 512 * 1024 * 1024;
@@ -33,13 +35,16 @@ pub enum Error {
         error: std::io::Error,
     },
     /// It is no catalog.
-    #[error("{path} is neither a catalog nor a bundle: {error}")]
+    #[error("{path} {words}")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Why.
-        error: serde_json::Error,
+        /// What it is not, where, and what to do.
+        words: String,
     },
+    /// It is no text.
+    #[error("{0} is not text, and so not JSON: a packed file is to be unpacked first")]
+    NotText(PathBuf),
     /// Its secrets are masked.
     #[error(
         "{0} holds masked secrets: it was made to be looked at; `holdfast compile --bundle FILE --with-secrets` makes what \
@@ -73,7 +78,10 @@ impl Given {
         let failed = |error| Error::Read { path: path.to_owned(), error };
         let mut text = String::new();
         let file = crate::regular::given(path).map_err(failed)?;
-        file.take(LIMIT).read_to_string(&mut text).map_err(failed)?;
+        file.take(LIMIT).read_to_string(&mut text).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData => Error::NotText(path.to_owned()),
+            _ => failed(error),
+        })?;
         Self::parse(path, &text)
     }
 
@@ -86,7 +94,7 @@ impl Given {
         };
         let bundle = parsed.map_err(|error| match error.to_string().starts_with(MASKED) {
             true => Error::Masked(path.to_owned()),
-            false => Error::Parse { path: path.to_owned(), error },
+            false => Error::Parse { path: path.to_owned(), words: unread::words(text, &error) },
         })?;
         bundle.catalog.validate().map_err(|error| Error::Invalid { path: path.to_owned(), error })?;
         let contents = bundle.contents.into_iter().map(|(name, base64)| {
@@ -161,6 +169,9 @@ mod tests {
     fn what_cannot_be_enforced_is_refused_whole() {
         let unknown = catalog("{}").replace("notify[x]", "quux[x]");
         assert!(parse(&unknown).unwrap_err().contains("upgrade the agent"));
-        assert!(parse("{}").unwrap_err().contains("c.json"));
+        assert!(parse("{}").unwrap_err().starts_with("c.json is JSON, and neither a catalog nor a bundle"));
+        let packed = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(packed.path(), [0x28, 0xb5, 0x2f, 0xfd]).unwrap();
+        assert!(Given::read(packed.path()).unwrap_err().to_string().contains("is not text"));
     }
 }
