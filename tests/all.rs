@@ -27,3 +27,4 @@ mod reference;
 mod releases;
 mod scripts;
 mod tidy;
+mod unheard;

@@ -15,7 +15,7 @@ use holdfast_server::config::Config;
 use holdfast_server::serve::Server;
 use holdfast_server::store::node::Present;
 
-const NODE: &str = "web1.acme.example";
+pub(crate) const NODE: &str = "web1.acme.example";
 
 /// One node of one customer, with a file from `files/` and one that is rendered.
 const REPOSITORY: &[(&str, &str)] = &[
@@ -28,13 +28,13 @@ const REPOSITORY: &[(&str, &str)] = &[
     ("modules/profile/files/motd", "welcome\n"),
 ];
 
-struct Scene {
+pub(crate) struct Scene {
     directory: tempfile::TempDir,
-    place: Place,
+    pub(crate) place: Place,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         for (path, text) in REPOSITORY {
             let file = directory.path().join("repo").join(path);
@@ -47,7 +47,7 @@ impl Scene {
         Self { directory, place }
     }
 
-    async fn server(&self, listen: SocketAddr) -> Server {
+    pub(crate) async fn server(&self, listen: SocketAddr) -> Server {
         let config = Config {
             repo: self.directory.path().join("repo").display().to_string(),
             data_dir: self.directory.path().join("data"),
@@ -70,7 +70,7 @@ impl Scene {
         actix_web::web::block(once).await.unwrap()
     }
 
-    async fn enroll(&self, server: &Server) {
+    pub(crate) async fn enroll(&self, server: &Server) {
         let certname: Certname = NODE.parse().unwrap();
         let place = server.live.in_force().unwrap().place(&certname).unwrap();
         let lifetime = Duration::from_secs(900);

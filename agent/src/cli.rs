@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -18,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::at_hand;
 use crate::config::Place;
 use crate::enforce::EVENTS;
+use crate::talk;
 
 mod apply;
 mod doctor;
@@ -144,7 +146,7 @@ fn listen_to_logs() {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| {
             progress::clear();
-            std::io::stderr()
+            Log
         })
         .with_ansi(Style::of(&std::io::stderr()) == Style::Terminal)
         .with_target(false)
@@ -157,6 +159,20 @@ fn listen_to_logs() {
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).with(progress).try_init();
     if let Some(why) = refused {
         tracing::warn!("{why}");
+    }
+}
+
+/// Standard error, for one line of the log at a time.
+struct Log;
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        talk::error(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
@@ -211,8 +227,16 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print_text(&(harmless::json(&serde_json::to_string_pretty(value)?) + "\n"))
 }
 
-/// Data, on standard output. A reader that has seen enough, such as `head`, is no error; a full disk is.
+/// Set where nobody waits for what is printed: the journal of the daemon.
+static UNATTENDED: AtomicBool = AtomicBool::new(false);
+
+/// Data, on standard output. A reader that has seen enough, such as `head`, is no error; a full disk is. Who reads page by page is
+/// waited for.
 fn print_text(text: &str) -> anyhow::Result<()> {
+    if UNATTENDED.load(Ordering::Relaxed) {
+        talk::output(text.as_bytes());
+        return Ok(());
+    }
     write_to(std::io::stdout().lock(), text)
 }
 
@@ -228,9 +252,8 @@ fn write_to(mut out: impl std::io::Write, text: &str) -> anyhow::Result<()> {
 
 /// Talk, on standard error: nobody may be listening, which is no reason to die.
 fn say(words: &str) {
-    use std::io::Write as _;
     progress::clear();
-    let _ = writeln!(std::io::stderr(), "{words}");
+    talk::error(format!("{words}\n").as_bytes());
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Elsewhere, in a pipe, a journal or a mail of cron, a heading, and a line whenever nothing was said for a while.
 
 use std::fmt::Debug;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +14,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::style::harmless;
+use crate::talk;
 
 /// A longer line would not be replaced whole where a terminal is narrow.
 const WIDTH: usize = 70;
@@ -48,9 +49,7 @@ impl<S: Subscriber> Layer<S> for Progress {
         match self {
             Self::Shown => {
                 SHOWN.store(true, Ordering::Relaxed);
-                let mut terminal = std::io::stderr().lock();
-                // Nobody may be looking, which is no reason to end a run.
-                let _ = write!(terminal, "{CLEAR}{}", line(&told.0)).and_then(|()| terminal.flush());
+                talk::error(format!("{CLEAR}{}", line(&told.0)).as_bytes());
             }
             Self::Kept => *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = told.0,
         }
@@ -105,7 +104,7 @@ fn still(passed: Duration, latest: &str) -> String {
 /// Takes the line away, for whatever is to be printed.
 pub(super) fn clear() {
     if SHOWN.swap(false, Ordering::Relaxed) {
-        let _ = write!(std::io::stderr().lock(), "{CLEAR}");
+        talk::error(CLEAR.as_bytes());
     }
 }
 

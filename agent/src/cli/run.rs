@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// Where another run is in progress, wait for its end and run then
     #[arg(long, requires = "once")]
     wait: bool,
+    /// Nobody waits for what is printed, as with the daemon's own runs
+    #[arg(long, requires = "once", hide = true)]
+    unattended: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
@@ -34,6 +37,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
         daemon::run(&place, &once(arguments, common))?;
         return Ok(ExitCode::SUCCESS);
     }
+    super::UNATTENDED.store(arguments.unattended, Ordering::Relaxed);
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let stop = stop::on_signal()?;
     let watched = progress::watched(&format!("a run begins ({})", outcome::mode(mode)));
@@ -83,7 +87,8 @@ fn tell_of(done: &Done) {
 /// The command line of one run with the daemon's own settings. A run that someone started by hand is waited for: who asks
 /// for one gets one.
 fn once(arguments: &Arguments, common: &Common) -> Vec<OsString> {
-    let mut line: Vec<OsString> = vec!["run".into(), "--once".into(), "--wait".into()];
+    let mut line: Vec<OsString> =
+        ["run", "--once", "--wait", "--unattended"].into_iter().map(OsString::from).collect();
     if arguments.audit {
         line.push("--audit".into());
     }
@@ -102,7 +107,7 @@ mod tests {
     /// Who asks the daemon for a run while another is in progress gets one.
     #[test]
     fn the_daemons_run_waits_for_one_that_is_going_on() {
-        let arguments = Arguments { once: false, audit: false, wait: false };
+        let arguments = Arguments { once: false, audit: false, wait: false, unattended: false };
         let common = Common {
             config: None,
             state_dir: None,
@@ -110,7 +115,8 @@ mod tests {
             detailed_exitcodes: false,
             format: crate::cli::Format::Text,
         };
-        assert!(once(&arguments, &common).contains(&"--wait".into()));
+        let line = once(&arguments, &common);
+        assert!(line.contains(&"--wait".into()) && line.contains(&"--unattended".into()), "{line:?}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::VERSION;
 use crate::config::Place;
 use crate::enforce::Findings;
 use crate::facts;
+use crate::talk;
 
 /// A run's account of itself.
 pub(super) struct Account {
@@ -51,6 +52,10 @@ impl Account {
         done
     }
 
+    pub(super) fn run(&self) -> uuid::Uuid {
+        self.run
+    }
+
     pub(super) fn mode(&self) -> Mode {
         self.mode
     }
@@ -88,7 +93,8 @@ impl Account {
         self.findings = findings;
     }
 
-    pub(super) fn end(self, place: &Place) -> Report {
+    pub(super) fn end(mut self, place: &Place) -> Report {
+        self.notes.extend(talk::trouble());
         let (catalog, commit, environment) = match self.catalog {
             Some((catalog, commit, environment)) => (Some(catalog), Some(commit), Some(environment)),
             None => (None, None, None),
