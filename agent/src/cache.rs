@@ -162,13 +162,28 @@ impl Cache {
 
     fn load_if(&self, is_ours: &IsOurs<'_>) -> Result<Option<Cached>, Error> {
         match self.opened(is_ours)? {
-            Ok(cached) => Ok(cached),
+            Ok(cached) => {
+                cached.iter().for_each(|cached| self.date_anew(cached));
+                Ok(cached)
+            }
             Err(why) => {
                 let aside = self.dir.below("damaged")?;
                 aside.discard(SEALED)?;
                 self.dir.hand_over(SEALED, &aside)?;
                 Err(Error::Damaged(why))
             }
+        }
+    }
+
+    /// A confirmation of a time that is yet to come, as a clock that was ahead has made it, counts from now on: how old it is nobody
+    /// knows, and it is to grow old.
+    fn date_anew(&self, Cached { catalog, confirmed }: &Cached) {
+        if self.confirmed(&catalog.id).is_some_and(|known| known.at > *confirmed)
+            && let Err(error) = self.confirm(&catalog.id, &catalog.commit, *confirmed)
+        {
+            tracing::warn!(
+                "when the catalog was confirmed lies in the future, and could not be set right: {error}"
+            );
         }
     }
 
@@ -193,7 +208,8 @@ impl Cache {
             }
             // Without a note it is as old as its file: it came from the server then.
             let confirmed = confirmed.map_or_else(|| self.stored_at(), |confirmed| confirmed.at);
-            Some(Cached { catalog, confirmed })
+            // Of a clock that was ahead, it does not make the catalog good for longer than any other is.
+            Some(Cached { catalog, confirmed: confirmed.min(crate::clock::now()) })
         }))
     }
 
@@ -306,6 +322,18 @@ mod tests {
             let age = crate::clock::now().duration_since(cached.confirmed);
             assert!(age < jiff::SignedDuration::from_mins(10), "it is as old as its file: {age:?}");
         }
+    }
+
+    #[test]
+    fn a_confirmation_by_a_clock_that_was_ahead_grows_old_from_when_it_is_seen() {
+        let (_parent, cache) = cache();
+        cache.store(&catalog(), Timestamp::UNIX_EPOCH).unwrap();
+        let ahead = crate::clock::now() + jiff::SignedDuration::from_hours(365 * 24);
+        cache.confirm(&catalog().id, "c2", ahead).unwrap();
+        let seen = || cache.load(&name("web1.acme.example")).unwrap().unwrap();
+        let first = seen();
+        assert!(first.confirmed <= crate::clock::now() && first.catalog.commit == "c2");
+        assert_eq!(seen().confirmed, first.confirmed, "it is dated anew once");
     }
 
     #[test]

@@ -108,7 +108,7 @@ pub fn apply(
     }
     correct(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
-    memory::keep(state, report.run);
+    memory::keep(state, report.run, None);
     if let Some(certname) = enrolled {
         let next_run = fallback_wait(place, &certname);
         let aside = Aside { delivered: false, next_run, interval: None, refused: None };
@@ -167,7 +167,7 @@ fn alone(
     };
     enforce_work(place, state, None, work, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
-    memory::keep(state, report.run);
+    memory::keep(state, report.run, None);
     let kept = spool.and_then(|spool| spool.add(Owner::last(state).as_ref(), &report));
     let delivery =
         Delivery { lost: kept.err().map(|error| error.to_string()), waits: Some(why), ..Delivery::default() };
@@ -232,7 +232,7 @@ fn with_server(
         Some(_) => fallback_wait(place, &identity.certname),
         None => retry_wait(place, &identity.certname),
     });
-    let (interval, refused) = (work.interval, work.refused.clone());
+    let (interval, refused, reported) = (work.interval, work.refused.clone(), work.reported);
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
     let client = if work.source == Source::Server { client.map(Client::taken) } else { client };
@@ -240,8 +240,9 @@ fn with_server(
     let fetching = client.as_ref().map(|client| Fetching { client, network: &network, end: bounds.end });
     enforce_work(place, state, fetching, work, &mut account, bounds)?;
 
+    let doubted = reported.filter(|_| account.is_put_back());
     let report = account.end(place);
-    memory::keep(state, report.run);
+    memory::keep(state, report.run, doubted);
     at_hand::tell("handing over the report");
     let delivery = deliver(place, state, &identity, &network, &report);
     let is_refused = refused.is_some();
@@ -279,7 +280,7 @@ fn enforce_work(
         return Ok(());
     };
     account.source(work.source);
-    account.put_back(memory::is_older(state, work.reported));
+    account.put_back(memory::is_older(state, work.reported, account.run()));
     if let Some(days) = stale_days(place, found.confirmed) {
         account.audit_only(format!(
             "the catalog was last confirmed by a server {days} days ago, more than max_stale_days = {}: it is audited and not enforced",

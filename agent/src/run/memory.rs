@@ -10,17 +10,16 @@ use super::Error;
 use crate::enforce;
 use crate::state::{self, StateDir};
 
+mod runs;
 mod elsewhere; // what lies there, and its way back
 
 use elsewhere::{lend, take_back};
+use runs::Runs;
 
 /// Where else a run can remember.
 const ELSEWHERE: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 
 const NAME: &str = "memory";
-
-/// The newest run that this state knows of.
-const NEWEST: &str = "newest";
 
 /// A run that changed the machine and did not end; also one that is going on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,30 +56,25 @@ pub fn unended(state: &StateDir) -> Option<Unended> {
 }
 
 /// Whether the state is older than a run that was reported, as after it was put back from a copy: what it remembers of the
-/// machine is not so any more. A state that knows of no run at all is not older.
-pub(super) fn is_older(state: &StateDir, reported: Option<Uuid>) -> bool {
-    match (newest(state), reported) {
-        (Some(newest), Some(reported)) => newest < reported,
-        _ => false,
-    }
+/// machine is not so any more. A state that knows of no run at all is not older. `now` is the run at hand.
+pub(super) fn is_older(state: &StateDir, reported: Option<Uuid>, now: Uuid) -> bool {
+    reported.is_some_and(|reported| known(state).lack(reported, now))
 }
 
-/// Writes down that there was this run, before anybody hears of it.
-pub(super) fn keep(state: &StateDir, run: Uuid) {
-    // A clock that was set back makes no run older.
-    let newest = newest(state).map_or(run, |newest| newest.max(run)).to_string();
-    let is_kept = |memory: StateDir| memory.replace(NEWEST, newest.as_bytes()).is_ok();
+/// Writes down that there was this run, before anybody hears of it; and the one that was `reported`, where the state was found
+/// to be older than that, which is said once.
+pub(super) fn keep(state: &StateDir, run: Uuid, reported: Option<Uuid>) {
+    let mut known = known(state);
+    reported.into_iter().chain([run]).for_each(|run| known.add(run));
+    let is_kept = |memory: StateDir| known.write(&memory).is_ok();
     if !places(state).any(is_kept) {
         tracing::debug!("which run was the newest could not be kept");
     }
 }
 
-fn newest(state: &StateDir) -> Option<Uuid> {
-    places(state).filter_map(|memory| newest_of(&memory)).max()
-}
-
-fn newest_of(memory: &StateDir) -> Option<Uuid> {
-    String::from_utf8(memory.read(NEWEST, 64).ok()??).ok()?.parse().ok()
+/// The newest runs that a state knows of.
+fn known(state: &StateDir) -> Runs {
+    places(state).fold(Runs::default(), |known, memory| known.and(&Runs::of(&memory)))
 }
 
 /// Where there is a memory of this state.

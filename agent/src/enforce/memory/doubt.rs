@@ -82,7 +82,7 @@ pub(super) fn read(mark: &[u8]) -> Option<String> {
 pub(super) fn words(mark: &str) -> String {
     let why = match mark {
         LOST => "an earlier run did not end, and when it began cannot be read: what it changed is in no report".to_owned(),
-        PUT_BACK => "the server has reports of later runs than the agent's state knows of: it was put back from an older copy, or \
+        PUT_BACK => "the server has reports of runs that the agent's state does not know of: it was put back from an older copy, or \
                      could not be written until this machine was booted"
             .to_owned(),
         began => format!(

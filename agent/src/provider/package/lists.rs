@@ -11,17 +11,26 @@ const PLACES: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/l
 /// Older ones may know nothing of what has been on offer for a day.
 const FRESH: i64 = 24 * 3600;
 
-/// How many seconds ago the lists changed, where that is longer than they are fresh.
+/// So far ahead a time may lie that is as good as now.
+const AHEAD: i64 = 3600;
+
+/// How many seconds ago the lists changed, where that is longer than they are fresh. Of lists that a clock made which was ahead
+/// nobody knows, and they are not fresh.
 pub fn stale(machine: &dyn Inspect) -> system::Result<Option<i64>> {
-    let mut newest = None;
+    let mut ages = Vec::new();
     for place in PLACES {
-        newest = newest.max(machine.stat(Path::new(place))?.map(|stat| stat.times.modified));
+        ages.extend(machine.stat(Path::new(place))?.map(|stat| machine.now() - stat.times.modified));
     }
-    Ok(newest.map(|newest| machine.now() - newest).filter(|age| *age > FRESH))
+    let known = ages.iter().copied().filter(|age| *age >= -AHEAD).min();
+    Ok(known.or(ages.into_iter().max()).filter(|age| *age > FRESH || *age < -AHEAD))
 }
 
 /// What is said of a package that is the newest by such lists.
 pub fn note(age: i64) -> String {
+    if age < 0 {
+        return "by package lists whose time is yet to come, so that nobody knows how old they are; `apt-get update` fetches new ones"
+            .to_owned();
+    }
     let (count, unit) = if age >= 2 * FRESH { (age / FRESH, "days") } else { (age / 3600, "hours") };
     format!("by package lists that last changed {count} {unit} ago; `apt-get update` fetches newer ones")
 }
@@ -52,5 +61,8 @@ mod tests {
         let lists = std::fs::File::open(double.root.path().join("var/lib/apt/lists")).unwrap();
         lists.set_modified(std::time::SystemTime::now()).unwrap();
         assert!(note(stale(&double).unwrap().unwrap()).contains("5 days"));
+        let ahead = std::time::SystemTime::now() + std::time::Duration::from_secs(365 * 24 * 3600);
+        lists.set_modified(ahead).unwrap();
+        assert!(note(stale(&double).unwrap().unwrap()).contains("yet to come"));
     }
 }

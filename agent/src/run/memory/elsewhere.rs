@@ -1,7 +1,7 @@
 //! What runs remember elsewhere while the state takes nothing, and how it comes back: all that a run reads of earlier ones, and
 //! what was put aside for people. Nothing is removed there before it lies in the state again.
 
-use super::{Error, Memory, NAME, NEWEST, lent_places, newest_of};
+use super::{Error, Memory, NAME, Runs, lent_places};
 use crate::enforce;
 use crate::state::{self, StateDir};
 
@@ -62,9 +62,7 @@ fn copy(from: &StateDir, to: &StateDir) -> Result<(), state::Error> {
             done => done?,
         }
     }
-    if let Some(newest) = newest_of(from).max(newest_of(to)) {
-        to.replace(NEWEST, newest.to_string().as_bytes())?;
-    }
+    Runs::of(to).and(&Runs::of(from)).write(to)?;
     if from.has_directory(ARCHIVES) {
         let (from, to) = (from.below(ARCHIVES)?, to.below(ARCHIVES)?);
         from.names()?.iter().try_for_each(|name| from.copy(name, &to))?;

@@ -46,6 +46,59 @@ fn reports_that_the_server_lacks_or_lost_make_no_state_an_old_one() {
     assert_eq!((report.counts.corrective, &report.error), (1, &None));
 }
 
+/// A run of so many days from now, by a clock that is ahead.
+fn ahead(days: i64) -> uuid::Uuid {
+    let at = crate::clock::now() + jiff::SignedDuration::from_hours(24 * days);
+    let seconds = u64::try_from(at.as_second()).unwrap();
+    uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, 0))
+}
+
+#[test]
+fn a_state_that_was_put_back_is_told_though_the_clock_was_ahead_for_a_while() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "one"));
+    scene.run();
+    let future = ahead(365);
+    memory::keep(&scene.state(), future, None);
+    scene.serves_and_knows(catalog(2, "two"), Some(future));
+    scene.run();
+    let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
+    copied(&state, &copy);
+    scene.serves(catalog(3, "three"));
+    let last = scene.run().report.run;
+    std::fs::remove_dir_all(&state).unwrap();
+    copied(&copy, &state);
+    scene.serves_and_knows(catalog(4, "two"), Some(last));
+    let report = scene.run().report;
+    assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
+    assert!(report.error.as_deref().unwrap().contains("put back from an older copy"), "{:?}", report.error);
+}
+
+#[test]
+fn a_clock_that_was_ahead_and_is_right_again_makes_no_state_an_old_one() {
+    let scene = scene();
+    scene.enroll();
+    scene.serves(catalog(1, "one"));
+    scene.run();
+    let future = ahead(365);
+    memory::keep(&scene.state(), future, None);
+    let mut reported = future;
+    for (which, text) in [(2, "two"), (3, "three")] {
+        scene.serves_and_knows(catalog(which, text), Some(reported));
+        std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
+        let report = scene.run().report;
+        assert_eq!(report.error, None);
+        reported = report.run;
+    }
+    // What the server knows of, and this state does not, is said once, though its time is yet to come.
+    let unknown = ahead(400);
+    for (which, is_said) in [(4, true), (5, false)] {
+        scene.serves_and_knows(catalog(which, "four"), Some(unknown));
+        assert_eq!(scene.run().report.error.is_some(), is_said, "{which}");
+    }
+}
+
 #[test]
 fn a_clock_that_is_far_from_the_server_s_is_told_in_the_report() {
     let scene = scene();

@@ -1,0 +1,104 @@
+//! The newest runs that a state knows of: by them one that was put back from an older copy is told from one that is as the last run
+//! left it.
+
+use uuid::Uuid;
+
+use crate::state::{self, StateDir};
+
+/// Where they stand, one a line, the last one last.
+const NAME: &str = "newest";
+
+/// So many are known.
+const MOST: usize = 100;
+
+/// As many bytes as these have at most, and more.
+const LIMIT: u64 = 8 * 1024;
+
+/// Runs in the order in which they took place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Runs(Vec<Uuid>);
+
+impl Runs {
+    /// Those that a memory has; none where it cannot be read.
+    pub(super) fn of(memory: &StateDir) -> Self {
+        let text = memory.read(NAME, LIMIT).ok().flatten().and_then(|bytes| String::from_utf8(bytes).ok());
+        Self(text.unwrap_or_default().lines().filter_map(|line| line.trim().parse().ok()).collect())
+    }
+
+    /// With those that another memory has.
+    pub(super) fn and(mut self, others: &Self) -> Self {
+        others.0.iter().for_each(|run| self.add(*run));
+        self
+    }
+
+    /// With one that took place just now.
+    pub(super) fn add(&mut self, run: Uuid) {
+        if !self.0.contains(&run) {
+            self.0.push(run);
+            self.0.drain(..self.0.len().saturating_sub(MOST));
+        }
+    }
+
+    pub(super) fn write(&self, memory: &StateDir) -> Result<(), state::Error> {
+        let text: String = self.0.iter().map(|run| format!("{run}\n")).collect();
+        if self.0.is_empty() { Ok(()) } else { memory.replace(NAME, text.as_bytes()) }
+    }
+
+    /// Whether a run that was reported is a later one than these. `now` is the run at hand.
+    ///
+    /// The number of a run begins with its time, so one that is older than all of these is one of before: the server lacks or lost
+    /// later reports. One among them in time that is not one of them was not known when this state was copied. Where these are
+    /// numbered by a clock that was ahead, their time says nothing.
+    pub(super) fn lack(&self, reported: Uuid, now: Uuid) -> bool {
+        if self.0.is_empty() || self.0.contains(&reported) {
+            return false;
+        }
+        let oldest = self.0.iter().filter(|run| **run <= now).min();
+        oldest.is_none_or(|oldest| reported > *oldest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(times: &[u128]) -> Runs {
+        Runs(times.iter().map(|time| Uuid::from_u128(*time)).collect())
+    }
+
+    fn lack(times: &[u128], reported: u128, now: u128) -> bool {
+        runs(times).lack(Uuid::from_u128(reported), Uuid::from_u128(now))
+    }
+
+    #[test]
+    fn a_later_run_is_told_from_an_earlier_one_whatever_the_clock_did() {
+        assert!(!lack(&[], 5, 9), "a state that knows of no run is no older one");
+        assert!(!lack(&[3, 4, 5], 5, 9) && !lack(&[3, 4, 5], 3, 9), "the server may lack reports");
+        assert!(!lack(&[3, 4, 5], 1, 9), "or have lost all that this knows of");
+        assert!(lack(&[3, 4, 5], 7, 9));
+        // The clock was ahead at the second of these.
+        assert!(!lack(&[3, 1_000, 4], 1_000, 9) && !lack(&[3, 1_000, 4], 4, 9));
+        assert!(lack(&[3, 1_000, 4], 6, 9), "later than the last, and numbered before another");
+        assert!(lack(&[3, 4], 1_000, 9), "a copy of before that");
+        assert!(lack(&[1_000, 1_001], 6, 9), "a copy of that time");
+        assert!(!lack(&[3, 1_000, 4], 1, 9));
+    }
+
+    #[test]
+    fn so_many_are_kept_and_each_once() {
+        let mut all = runs(&[]);
+        (1..=150).chain([150, 149]).for_each(|time| all.add(Uuid::from_u128(time)));
+        assert_eq!(all, runs(&Vec::from_iter(51..=150)));
+        let parent = tempfile::tempdir().unwrap();
+        let memory = StateDir::open(&parent.path().join("memory")).unwrap();
+        assert_eq!(Runs::of(&memory), Runs::default());
+        all.write(&memory).unwrap();
+        assert_eq!(Runs::of(&memory), all);
+        memory.replace(NAME, Uuid::from_u128(7).to_string().as_bytes()).unwrap();
+        assert_eq!(
+            Runs::of(&memory).and(&runs(&[7, 8])),
+            runs(&[7, 8]),
+            "as agents before this one wrote it"
+        );
+    }
+}
