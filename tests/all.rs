@@ -14,6 +14,7 @@ mod docs;
 mod estate;
 mod failing;
 mod faults;
+mod fuzz;
 mod implied;
 mod lab;
 mod modules;

@@ -1,0 +1,7 @@
+//! Facts of machines.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::facts(bytes));
