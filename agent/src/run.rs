@@ -100,6 +100,7 @@ pub fn apply(
     let mut account = Account::begin(mode, Source::File);
     put_in_order(state, &lock, &mut account);
     let enrolled = certname(state).ok();
+    at_hand::begins();
     if let Some(certname) = enrolled.as_ref().filter(|certname| *certname != given.certname()) {
         account.note(format!(
             "this machine is {certname}, and the catalog that was given is of {}",
@@ -151,6 +152,7 @@ fn alone(
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
     let Some(cached) = last_known(state, &error, Cache::load_whoever) else { return Err(error.into()) };
+    at_hand::begins();
     let certname = cached.catalog.certname.clone();
     let why = format!("{error}; until then no server is asked, and the last good catalog goes on");
     account.note(why.clone());
@@ -216,6 +218,7 @@ fn with_server(
     mut account: Account,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
+    at_hand::begins();
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     identity.note.take().into_iter().for_each(|note| account.note(note));
     let taken = takeover::for_run(state, &identity)?;

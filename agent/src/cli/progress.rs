@@ -14,6 +14,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::style::harmless;
+use crate::at_hand;
 use crate::talk;
 
 /// A longer line would not be replaced whole where a terminal is narrow.
@@ -34,6 +35,9 @@ static SHOWN: AtomicBool = AtomicBool::new(false);
 /// What was told last, where there is no terminal.
 static LATEST: Mutex<String> = Mutex::new(String::new());
 
+/// What is said when a run begins, where there is no terminal.
+static HEADING: Mutex<Option<String>> = Mutex::new(None);
+
 /// What becomes of what is told.
 pub(super) enum Progress {
     /// It is shown on standard error, which is a terminal.
@@ -44,6 +48,10 @@ pub(super) enum Progress {
 
 impl<S: Subscriber> Layer<S> for Progress {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == at_hand::BEGINS {
+            heading().iter().for_each(|words| super::say(words));
+            return;
+        }
         let mut told = Told::default();
         event.record(&mut told);
         match self {
@@ -62,13 +70,18 @@ pub(super) struct Watched {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Says that a run begins, and from then on what it waits for; none on a terminal, which shows that by itself.
+/// Says that a run begins, once it does, and from now on what is waited for; none on a terminal, which shows that by itself.
 pub(super) fn watched(begins: &str) -> Option<Watched> {
     if std::io::stderr().is_terminal() {
         return None;
     }
-    super::say(&harmless(begins));
+    *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(harmless(begins).into());
     Some(Watched::every(EVERY, super::say))
+}
+
+/// What is to be said now that a run begins: once.
+fn heading() -> Option<String> {
+    HEADING.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl Watched {
