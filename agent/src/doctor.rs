@@ -136,7 +136,7 @@ fn running(state: &StateDir) -> Judged {
 
 fn last_run(state: &StateDir) -> Judged {
     Ok(match (run::last_status(state), run::unended(state)) {
-        (Err(error), _) => (Health::Doubtful, error.to_string()),
+        (Err(error), _) => (Health::Doubtful, error.for_people_here()),
         (Ok(_), Some(unended)) if state.holder(Held::Run).is_none() => {
             (Health::Doubtful, format!("{}; the next one says so", unended.words("the last one")))
         }

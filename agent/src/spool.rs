@@ -26,6 +26,9 @@ const MAX_WAITING: usize = 500;
 /// The most bytes of a report on disk.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Its name in the state.
+pub(crate) const DIRECTORY: &str = "spool";
+
 /// The directory of reports.
 #[derive(Debug)]
 pub struct Spool {
@@ -94,7 +97,7 @@ impl Spool {
     /// # Errors
     /// Where it cannot be made or is not private.
     pub fn open(state: &StateDir) -> Result<Self, state::Error> {
-        let waiting = state.below("spool")?;
+        let waiting = state.below(DIRECTORY)?;
         let refused = waiting.below("failed")?;
         let earlier = waiting.below("earlier")?;
         Ok(Self { waiting, refused, earlier })
@@ -138,6 +141,24 @@ impl Spool {
             drop(self.sifted(&name, owner)?);
         }
         Ok(())
+    }
+
+    /// Puts aside all that waits and is not this owner's, and forgets what was to be told of reports that are lost: the
+    /// machine was another node when these came about, and not even their number is for the next one's server.
+    ///
+    /// # Errors
+    /// Where the spool itself cannot be used.
+    pub(crate) fn disown(&self, owner: &Owner) -> Result<(), state::Error> {
+        for name in reports(&self.waiting)? {
+            let why = match self.look_at(&name, owner)? {
+                Found::Report(_) => continue,
+                Found::Foreign(why) => why,
+                Found::Damaged(why) => format!("the run was an earlier node's, and {why}"),
+            };
+            self.put_aside(&self.earlier, &name, why);
+            self.is_told(&name);
+        }
+        Losses::forget(&self.waiting)
     }
 
     /// A report that is to be delivered; else it is put aside, with the answer why.
@@ -219,7 +240,7 @@ impl Spool {
         };
         let kept = match read(&bytes) {
             Ok(kept) => kept,
-            Err(error) => return Ok(Found::Damaged(format!("{name} is damaged: {error}"))),
+            Err(error) => return Ok(Found::Damaged(format!("{name} is damaged: {}", state::unfit(&error)))),
         };
         if owner.has(kept.owner.as_ref()) {
             return Ok(Found::Report(Box::new(kept.report)));

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::certname::Certname;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 mod holder; // who holds a lock
@@ -68,6 +69,15 @@ pub enum Error {
     /// It is there and makes no sense.
     #[error("{0} is damaged or of another version ({1}); the next run writes it anew")]
     Damaged(PathBuf, String),
+    /// It tells of another machine, which this one was before. Which one is for people at this machine alone: a report, where
+    /// this is shown too, goes to whoever the machine belongs to now.
+    #[error("{path} is of another machine; the next run writes it anew")]
+    Foreign {
+        /// What.
+        path: PathBuf,
+        /// Whose it is.
+        certname: Certname,
+    },
     /// Another process does it.
     #[error("another {0} is in progress: {1}")]
     Locked(&'static str, String),
@@ -82,12 +92,38 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
+/// What is wrong with a JSON text, and where, without a word of it.
+pub(crate) fn unfit(error: &serde_json::Error) -> String {
+    use serde_json::error::Category;
+    match error.classify() {
+        // These name what was expected, and the place.
+        Category::Syntax | Category::Eof | Category::Io => error.to_string(),
+        Category::Data => {
+            format!("not what is expected there, at line {} column {}", error.line(), error.column())
+        }
+    }
+}
+
 impl Error {
     /// Whether the system is short of descriptors or memory just now, which says nothing of the file.
     pub(crate) fn is_shortage(&self) -> bool {
         use rustix::io::Errno;
         let Self::Io { error, .. } = self else { return false };
         matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::AGAIN))
+    }
+
+    /// For people at this machine: with the name of the other one, where it is of another.
+    pub(crate) fn for_people_here(&self) -> String {
+        match self {
+            Self::Foreign { certname, .. } => format!("{self} (it is of {certname})"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// That a file of the state does not hold what it should. Nothing of what it does hold is shown: whose that is, is not
+    /// known.
+    pub(crate) fn damaged(path: PathBuf, error: &serde_json::Error) -> Self {
+        Self::Damaged(path, unfit(error))
     }
 }
 

@@ -179,7 +179,7 @@ impl Status {
     /// Where it cannot be read or is damaged: the next run replaces it.
     pub fn load(state: &StateDir) -> Result<Option<Self>, Error> {
         let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
-        let damaged = |error: serde_json::Error| Error::Damaged(state.path().join(FILE), error.to_string());
+        let damaged = |error: serde_json::Error| Error::damaged(state.path().join(FILE), &error);
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 
@@ -190,8 +190,7 @@ impl Status {
     pub fn load_of(state: &StateDir, certname: &Certname) -> Result<Option<Self>, Error> {
         match Self::load(state)? {
             Some(last) if last.certname != *certname => {
-                let why = format!("it is of {}", last.certname);
-                Err(Error::Damaged(state.path().join(FILE), why))
+                Err(Error::Foreign { path: state.path().join(FILE), certname: last.certname })
             }
             last => Ok(last),
         }

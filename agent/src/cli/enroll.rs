@@ -56,9 +56,12 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let earlier = if arguments.replace { Earlier::Replace } else { Earlier::Keep };
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
-    tell(&identity, common)?;
+    // Before anything is told, which may fail: what the machine was before ends whether or not anybody hears of it.
+    let before = end_what_was_before(&identity, &state);
+    let told = tell(&identity, common);
     note_other_name(&identity, &place.root);
-    note_what_was_before(&identity, &state);
+    before.iter().for_each(|words| note(words));
+    told?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -86,18 +89,17 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// What this machine was before ends here, and what its runs left to be delivered is said to be delivered to nobody.
-fn note_what_was_before(identity: &Identity, state: &StateDir) {
+/// What this machine was before ends here. Answers with what is to be said of that: what its runs left to be delivered is
+/// delivered to nobody.
+fn end_what_was_before(identity: &Identity, state: &StateDir) -> Vec<String> {
     let owner = Owner::of(identity);
-    let forgotten = run::take_over(state, identity).unwrap_or_else(|error| Some(error.to_string()));
+    let forgotten = run::take_over(state, identity).unwrap_or_else(|error| Some(error.for_people_here()));
     let sifted = Spool::open(state).and_then(|spool| {
         spool.sift(&owner)?;
         spool.aside()
     });
     let aside = sifted.map_or_else(|error| Some(error.to_string()), Aside::words);
-    for words in forgotten.into_iter().chain(aside) {
-        note(&words);
-    }
+    forgotten.into_iter().chain(aside).collect()
 }
 
 fn note(words: &str) {

@@ -71,7 +71,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     };
     let (last_run, unreadable) = match run::last_status(state) {
         Ok(last_run) => (last_run, None),
-        Err(error) => (None, Some(error.to_string())),
+        Err(error) => (None, Some(error.for_people_here())),
     };
     let running = state.holder(Held::Run);
     let mut judgement = Status::judge(last_run.as_ref(), now(), place.config.interval.try_into()?);

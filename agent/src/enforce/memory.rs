@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use crate::provider::Notice;
+use crate::state::unfit;
 use crate::system::{Access, Inspect as _, Machine, System as _, write_durably};
 
 mod disown;
@@ -213,7 +214,7 @@ impl Memory {
         let read = || -> Result<Owed, String> {
             let bytes = self.dir.read(Path::new(OWED), LIMIT).map_err(|error| error.to_string())?;
             let Some(bytes) = bytes else { return Ok(Owed::new()) };
-            let file: OwedFile = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+            let file: OwedFile = serde_json::from_slice(&bytes).map_err(|error| unfit(&error))?;
             Ok(file.owed)
         };
         read().unwrap_or_else(|why| {
@@ -257,7 +258,7 @@ impl Memory {
         let Some(opened) = opened else { return Ok(Left::default()) };
         let mut file = BufReader::new(opened.file.take(LIMIT));
         file.skip_until(b'\n').map_err(|e| e.to_string())?;
-        serde_json::from_reader(file).map_err(|e| e.to_string())
+        serde_json::from_reader(file).map_err(|e| unfit(&e))
     }
 
     fn header(&self) -> Option<&Header> {
@@ -266,7 +267,7 @@ impl Memory {
             let Some(opened) = opened else { return Ok(None) };
             let mut line = String::new();
             BufReader::new(opened.file.take(4096)).read_line(&mut line).map_err(|e| e.to_string())?;
-            let header: Header = serde_json::from_str(&line).map_err(|e| e.to_string())?;
+            let header: Header = serde_json::from_str(&line).map_err(|e| unfit(&e))?;
             if header.version == VERSION {
                 Ok(Some(header))
             } else {

@@ -49,8 +49,7 @@ impl Owner {
     /// Where what was written down cannot be read.
     pub fn load(state: &StateDir) -> Result<Option<Self>, state::Error> {
         let Some(bytes) = state.read(FILE, LIMIT)? else { return Ok(None) };
-        let damaged =
-            |error: serde_json::Error| state::Error::Damaged(state.path().join(FILE), error.to_string());
+        let damaged = |error: serde_json::Error| state::Error::damaged(state.path().join(FILE), &error);
         serde_json::from_slice(&bytes).map(Some).map_err(damaged)
     }
 

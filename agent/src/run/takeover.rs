@@ -4,6 +4,7 @@ use super::memory;
 use crate::cache::{self, Cache};
 use crate::identity::Identity;
 use crate::identity::owner::Owner;
+use crate::spool::{self, Spool};
 use crate::state::{self, StateDir};
 use crate::status;
 
@@ -77,6 +78,9 @@ fn taken(state: &StateDir, owner: &Owner, before: Option<Owner>) -> Result<Optio
         had_some = cache::forget(state)?;
         had_some |= memory::disown(state)?;
         state.discard(status::FILE)?;
+        if state.has_directory(spool::DIRECTORY) {
+            Spool::open(state)?.disown(owner)?;
+        }
     }
     keep(state, owner);
     Ok(had_some.then(|| words(owner, before)))

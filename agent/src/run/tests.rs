@@ -62,6 +62,11 @@ impl Scene {
         block_on(enroll(&self.server.join(), &self.state(), Earlier::Keep)).unwrap()
     }
 
+    /// Enrols the machine, as the command does: what it was before ends there.
+    fn enroll_whole(&self) {
+        take_over(&self.state(), &self.enroll()).unwrap();
+    }
+
     /// A server that has this catalog, asks for facts at first, and takes reports.
     fn serves(&self, catalog: Catalog) {
         self.serves_and_knows(catalog, None);
@@ -268,7 +273,7 @@ fn a_refused_report_does_not_hold_up_the_next_one() {
 #[test]
 fn a_report_that_cannot_be_read_is_put_aside_once_and_holds_nobody_up() {
     let scene = scene();
-    scene.enroll();
+    scene.enroll_whole();
     scene.serves(catalog(1, "hello\n"));
     Spool::open(&scene.state()).unwrap();
     let spool = scene.place.state_dir.join("spool");

@@ -52,6 +52,11 @@ impl Losses {
         lost.iter().try_for_each(|name| Self::settle(dir, name))
     }
 
+    /// Nobody is to be told of them any more.
+    pub(super) fn forget(dir: &StateDir) -> Result<(), state::Error> {
+        dir.discard(FILE)
+    }
+
     fn because(&mut self, why: &str) {
         let why: String = why.chars().take(LONGEST).collect();
         if self.why.len() < MOST && !self.why.contains(&why) {

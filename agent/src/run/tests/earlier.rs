@@ -37,6 +37,34 @@ fn what_a_machine_was_before_is_neither_delivered_nor_enforced_nor_told_as_the_n
 }
 
 #[test]
+fn the_next_node_s_server_hears_of_none_of_the_reports_that_the_earlier_one_lost() {
+    let scene = scene();
+    scene.enroll_whole();
+    scene.server.answers(|_| Answer::Lost);
+    let damaged = r#"{"owner": {"certname": "canary web1"}, "report": "canary"}"#;
+    let damage =
+        |name: &str| std::fs::write(scene.place.state_dir.join("spool").join(name), damaged).unwrap();
+    drop(Spool::open(&scene.state()).unwrap());
+    damage("n0000000001-a.json");
+    let said = scene.run().report.error.unwrap();
+    assert!(
+        said.contains("1-a.json is damaged") && !said.contains("canary"),
+        "whose it was is not known: {said}"
+    );
+    // One that nobody has looked at yet, and a loss that no report tells yet.
+    damage("n0000000009-b.json");
+    std::fs::write(scene.place.state_dir.join("spool/untold"), r#"{"count": 3, "why": ["canary"]}"#).unwrap();
+
+    enrolled_anew(&scene);
+    let before = scene.reports().len();
+    scene.serves(catalog(1, "hello\n"));
+    let done = scene.run();
+    let told = format!("{:?}", &scene.reports()[before..]);
+    assert!(!told.contains("not delivered") && !told.contains("canary"), "{told}");
+    assert_eq!((done.report.error, done.aside.of_earlier_nodes, done.aside.refused), (None, 2, 1));
+}
+
+#[test]
 fn what_is_no_server_is_not_reached_and_judges_no_report() {
     let scene = scene();
     scene.enroll();
@@ -60,7 +88,7 @@ fn what_is_no_server_is_not_reached_and_judges_no_report() {
 #[test]
 fn the_server_is_told_of_reports_that_are_lost_once() {
     let scene = scene();
-    scene.enroll();
+    scene.enroll_whole();
     scene.serves(catalog(1, "hello\n"));
     drop(Spool::open(&scene.state()).unwrap());
     for name in ["n0000000001-a.json", "n0000000002-b.json"] {

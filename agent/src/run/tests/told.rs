@@ -1,5 +1,7 @@
 //! What `status` tells of the last run: of the run that was last, of this machine, and whatever clocks say.
 
+use std::sync::atomic::AtomicUsize;
+
 use holdfast_catalog::catalog::Policy;
 
 use super::damage::settled;
@@ -83,6 +85,35 @@ fn no_clock_makes_drift_older_than_it_is_or_younger_than_now() {
     assert_eq!(next.drifted, Some(now));
 }
 
+/// Counts what is told of runs that begin.
+struct Begun(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Begun {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let is_it = event.metadata().target() == at_hand::BEGINS;
+        self.0.fetch_add(usize::from(is_it), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_run_is_not_said_to_begin_where_none_does() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let count = Arc::new(AtomicUsize::new(0));
+    let _listening =
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(Begun(count.clone())));
+    let begun = || count.swap(0, Ordering::Relaxed);
+    let scene = scene();
+    let run = || once(&scene.place, Mode::Enforce, &Arc::default());
+    assert!(run().is_err() && begun() == 0, "nobody has enrolled it");
+    scene.enroll();
+    let state = scene.state();
+    let lock = state.lock().unwrap();
+    assert!(run().is_err() && begun() == 0, "another run is going on");
+    drop(lock);
+    scene.serves(catalog(1, "hello\n"));
+    assert!(run().is_ok() && begun() == 1);
+}
+
 #[test]
 fn the_status_of_another_machine_is_not_told_as_ones_own() {
     let scene = settled();
@@ -95,7 +126,7 @@ fn the_status_of_another_machine_is_not_told_as_ones_own() {
     assert!(status.contains("it is of web2.acme.example") && !status.contains("c9"), "{status}");
     assert!(scene.doctor("last run").contains("it is of web2.acme.example"));
     let said = scene.run().report.error.unwrap();
-    assert!(said.contains("it is of web2.acme.example"), "{said}");
+    assert!(said.contains("status.json is of another machine") && !said.contains("web2"), "{said}");
     assert_eq!((scene.kept().drifted, scene.run().report.error), (None, None));
 }
 
