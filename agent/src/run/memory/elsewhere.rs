@@ -1,6 +1,8 @@
 //! What runs remember elsewhere while the state takes nothing, and how it comes back: all that a run reads of earlier ones, and
 //! what was put aside for people. Nothing is removed there before it lies in the state again.
 
+use std::path::{Path, PathBuf};
+
 use super::{Error, Memory, NAME, Runs, lent_places};
 use crate::enforce;
 use crate::state::{self, StateDir};
@@ -28,51 +30,96 @@ pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<Memory, Erro
         dir.path().display()
     )];
     if is_new && let Some(memory) = StateDir::existing(&state.path().join(NAME)) {
-        let copied = copy(&memory, &dir).and_then(|()| dir.replace(WHOLE, b""));
-        notes.extend(copied.err().map(|error| error.to_string()));
+        notes.extend(copy_what_can_be_read(&memory, &dir).iter().map(ToString::to_string));
     }
     Ok(Memory { dir, notes })
+}
+
+/// Copies all that a run reads of earlier ones, as far as it can be read and has room. Only where that was all of it, what is
+/// lacking there later was removed by a run. Answers with what could not be copied, and why.
+fn copy_what_can_be_read(memory: &StateDir, dir: &StateDir) -> Vec<state::Error> {
+    let mut errors = copy(memory, dir);
+    if errors.is_empty() {
+        errors.extend(dir.replace(WHOLE, b"").err());
+    }
+    errors
 }
 
 /// What runs left elsewhere while the state took nothing goes back to it; on an error all of it that is not there yet, and all
 /// that a run reads, still lies where it was.
 pub(super) fn take_back(state: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     for place in lent_places(state) {
+        clear(&place);
         let Some(lent) = StateDir::existing(&place) else { continue };
         for_people(&lent, dir)?;
-        copy(&lent, dir)?;
+        copy(&lent, dir).into_iter().next().map_or(Ok(()), Err)?;
         if lent.file(WHOLE)?.is_some() {
             forget_removed(&lent, dir)?;
         }
-        std::fs::remove_dir_all(&place).map_err(|error| state::Error::Io {
+        // It goes as a whole: of one that is half removed, the next run would not know what it lacks.
+        std::fs::rename(&place, returned(&place)).map_err(|error| state::Error::Io {
             action: "remove",
-            path: place,
+            path: place.clone(),
             error,
         })?;
+        clear(&place);
     }
     Ok(())
 }
 
-/// Copies what a run reads of earlier ones.
-fn copy(from: &StateDir, to: &StateDir) -> Result<(), state::Error> {
-    for name in enforce::MEMORY_FILES {
-        match from.copy(name, to) {
-            // What is no file is nothing to keep.
-            Err(state::Error::NotAFile(_)) => {}
-            done => done?,
+/// The name of a place from which everything is back, until it is removed. No run looks there.
+fn returned(place: &Path) -> PathBuf {
+    place.with_extension("returned")
+}
+
+/// Removes what is back. What stays is removed by the next run.
+fn clear(place: &Path) {
+    let place = returned(place);
+    if StateDir::existing(&place).is_some()
+        && let Err(error) = std::fs::remove_dir_all(&place)
+    {
+        tracing::debug!("{} stays until the next run: {error}", place.display());
+    }
+}
+
+/// Copies what a run reads of earlier ones, each by itself. What is not there stays at the target. Answers with what could not
+/// be copied, and why.
+fn copy(from: &StateDir, to: &StateDir) -> Vec<state::Error> {
+    let mut errors: Vec<_> =
+        enforce::MEMORY_FILES.iter().filter_map(|name| copy_file(from, name, to).err()).collect();
+    errors.extend(Runs::of(to).and(&Runs::of(from)).write(to).err());
+    if from.has_directory(ARCHIVES) {
+        match copy_archives(from, to) {
+            Ok(stayed) => errors.extend(stayed),
+            Err(error) => errors.push(error),
         }
     }
-    Runs::of(to).and(&Runs::of(from)).write(to)?;
-    if from.has_directory(ARCHIVES) {
-        let (from, to) = (from.below(ARCHIVES)?, to.below(ARCHIVES)?);
-        from.names()?.iter().try_for_each(|name| from.copy(name, &to))?;
-    }
-    Ok(())
+    errors
 }
 
-/// Records that a run removed from a copy of all are removed.
+fn copy_file(from: &StateDir, name: &str, to: &StateDir) -> Result<(), state::Error> {
+    match from.file(name) {
+        // What is no file is nothing to keep.
+        Ok(None) | Err(state::Error::NotAFile(_)) => Ok(()),
+        Ok(Some(_)) => from.copy(name, to),
+        Err(error) => Err(error),
+    }
+}
+
+fn copy_archives(from: &StateDir, to: &StateDir) -> Result<Vec<state::Error>, state::Error> {
+    let (from, to) = (from.below(ARCHIVES)?, to.below(ARCHIVES)?);
+    Ok(from.names()?.iter().filter_map(|name| from.copy(name, &to).err()).collect())
+}
+
+/// What a run removed from a copy of all is removed: files, and records of what was unpacked.
 fn forget_removed(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
-    if !dir.has_directory(ARCHIVES) {
+    for name in enforce::MEMORY_FILES {
+        if matches!(lent.file(name), Ok(None)) {
+            dir.remove(name)?;
+        }
+    }
+    // Where it had none, there were none to be removed.
+    if !lent.has_directory(ARCHIVES) || !dir.has_directory(ARCHIVES) {
         return Ok(());
     }
     let (lent, dir) = (lent.below(ARCHIVES)?, dir.below(ARCHIVES)?);
@@ -97,4 +144,91 @@ fn for_people(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state with a memory, and the first place where that can be lent. What stands there goes at the end.
+    struct Lent {
+        state: StateDir,
+        memory: StateDir,
+        dir: StateDir,
+        _parent: tempfile::TempDir,
+    }
+
+    impl Lent {
+        fn new() -> Self {
+            let parent = tempfile::tempdir().unwrap();
+            let state = StateDir::open(&parent.path().join("agent")).unwrap();
+            let memory = state.below(NAME).unwrap();
+            for (name, text) in [("left.json", "left"), ("owed.json", "owed"), ("holds.json", "holds")] {
+                memory.replace(name, text.as_bytes()).unwrap();
+            }
+            memory.below(ARCHIVES).unwrap().replace("record.json", b"1").unwrap();
+            let dir = lent_places(&state).find_map(|place| StateDir::open(&place).ok()).unwrap();
+            Self { state, memory, dir, _parent: parent }
+        }
+
+        fn kept(&self, name: &str) -> Option<String> {
+            let bytes = self.memory.read(name, 99).unwrap();
+            bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+        }
+
+        fn archives(&self) -> Vec<String> {
+            self.memory.below(ARCHIVES).unwrap().names().unwrap()
+        }
+    }
+
+    impl Drop for Lent {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(self.dir.path());
+            let _ = std::fs::remove_dir_all(returned(self.dir.path()));
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_copied_there_is_still_in_the_state_when_the_rest_comes_back() {
+        let lent = Lent::new();
+        // A link cannot be opened, as a file on a bad sector cannot be read.
+        lent.memory.remove("left.json").unwrap();
+        std::os::unix::fs::symlink("/nowhere", lent.memory.path().join("left.json")).unwrap();
+        assert_eq!(copy_what_can_be_read(&lent.memory, &lent.dir).len(), 1);
+        assert_eq!(lent.dir.read("owed.json", 9).unwrap().unwrap(), b"owed", "each is copied by itself");
+        assert!(lent.dir.file(WHOLE).unwrap().is_none());
+        lent.memory.remove("left.json").unwrap();
+        lent.memory.replace("left.json", b"left").unwrap();
+        lent.dir.remove("holds.json").unwrap();
+        std::fs::remove_dir_all(lent.dir.path().join(ARCHIVES)).unwrap();
+        take_back(&lent.state, &lent.memory).unwrap();
+        assert_eq!(lent.kept("left.json").as_deref(), Some("left"));
+        assert_eq!(lent.kept("holds.json").as_deref(), Some("holds"));
+        assert_eq!(lent.archives(), ["record.json"]);
+        assert!(!lent.dir.path().exists());
+    }
+
+    #[test]
+    fn what_a_run_removed_from_a_whole_copy_is_removed() {
+        let lent = Lent::new();
+        assert!(copy_what_can_be_read(&lent.memory, &lent.dir).is_empty());
+        lent.dir.remove("owed.json").unwrap();
+        lent.dir.below(ARCHIVES).unwrap().remove("record.json").unwrap();
+        take_back(&lent.state, &lent.memory).unwrap();
+        assert_eq!((lent.kept("owed.json"), lent.kept("left.json").as_deref()), (None, Some("left")));
+        assert!(lent.archives().is_empty());
+    }
+
+    #[test]
+    fn a_place_that_was_left_half_removed_takes_nothing_from_the_state() {
+        let lent = Lent::new();
+        assert!(copy_what_can_be_read(&lent.memory, &lent.dir).is_empty());
+        // As a run leaves it that is ended while it removes the place.
+        std::fs::rename(lent.dir.path(), returned(lent.dir.path())).unwrap();
+        std::fs::remove_file(returned(lent.dir.path()).join("left.json")).unwrap();
+        take_back(&lent.state, &lent.memory).unwrap();
+        assert_eq!(lent.kept("left.json").as_deref(), Some("left"));
+        assert_eq!(lent.archives(), ["record.json"]);
+        assert!(!returned(lent.dir.path()).exists(), "the next run removes the rest");
+    }
 }
