@@ -185,7 +185,8 @@ impl Provider for Services {
                 if !output.succeeded() {
                     return Err(Error::command(&command, &output));
                 }
-                bus.comes_up(&name).map_err(|error| with_last_words(error, began, writing.machine))?;
+                bus.comes_up(&name, &|| writing.machine.stopping())
+                    .map_err(|error| with_last_words(error, began, writing.machine))?;
                 let is_same = before.is_some() && before == bus.run_of(&name)?;
                 Ok(Refreshed::Done(was_run(&command.command.to_string(), &unit.name, is_same)))
             }
@@ -252,7 +253,8 @@ fn wait_for_those_on_their_way(bus: &Bus, all: &[&Service], reading: Reading<'_>
         Vec::from_iter(to_run.iter().map(|name| &**name)),
         Vec::from_iter(to_stop.iter().map(|name| &**name)),
     );
-    match bus.settled(&to_run, &to_stop, reading.machine.patience(ON_ITS_WAY)) {
+    match bus.settled(&to_run, &to_stop, reading.machine.patience(ON_ITS_WAY), &|| reading.machine.stopping())
+    {
         Ok(still) => in_vain.extend(still),
         // Each name is asked for by itself then.
         Err(BusError::Call { .. }) => {}
@@ -272,7 +274,9 @@ pub(super) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
     if in_vain.iter().any(|name| is_like(name, pattern)) {
         return false;
     }
-    match Bus::connect().and_then(|bus| bus.have_started(pattern, machine.patience(ON_ITS_WAY))) {
+    match Bus::connect()
+        .and_then(|bus| bus.have_started(pattern, machine.patience(ON_ITS_WAY), &|| machine.stopping()))
+    {
         Ok(Some(true)) => true,
         Ok(Some(false)) => {
             in_vain.insert(pattern.to_owned());

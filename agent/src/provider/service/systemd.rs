@@ -17,6 +17,7 @@ use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
 mod job;
 mod older;
+mod settling;
 mod stale;
 mod starting;
 mod state;

@@ -12,14 +12,12 @@ use zbus::export::futures_core::Stream;
 use zbus::{MatchRule, MessageStream, OwnedObjectPath};
 
 use super::super::unit::Activity;
-use super::waiting::wait;
+use super::settling::{Came, Settling, WATCHED};
+use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, MANAGER_INTERFACE, SYSTEMD, UNIT_INTERFACE};
 
 /// How long a start or a stop is waited for. systemd ends most by itself after 90 s.
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// How long a service is watched of which systemd does not know by itself that it is up.
-const WATCHED: Duration = Duration::from_secs(1);
 
 /// How often it is looked at meanwhile.
 const EVERY: Duration = Duration::from_millis(50);
@@ -79,9 +77,10 @@ impl Bus {
         })
     }
 
-    /// Waits until a unit is up that something else than systemd has restarted, or is still restarting.
-    pub fn comes_up(&self, name: &str) -> Result<(), BusError> {
-        wait(&self.runtime, self.settles(name, Verb::Restart))
+    /// Waits until a unit is up that something else than systemd has restarted, or is still restarting; not after the run is
+    /// to stop.
+    pub fn comes_up(&self, name: &str, stopping: &Stopping<'_>) -> Result<(), BusError> {
+        wait(&self.runtime, self.settles(name, stopping))
     }
 
     /// Which run of a unit is the latest, as the journal names it.
@@ -146,25 +145,27 @@ impl Bus {
         }
     }
 
-    /// Waits until a unit has been up for a while in one run. Whoever restarts it by a command may leave that to the
-    /// background, so that what it is at first says little.
-    async fn settles(&self, name: &str, verb: Verb) -> Result<(), BusError> {
-        let began = Instant::now();
-        let mut before = self.state(name).await?;
-        let mut since = began;
+    /// Watches a unit that a command restarts until it is known what came of that, or nothing is to be waited for any more.
+    async fn settles(&self, name: &str, stopping: &Stopping<'_>) -> Result<(), BusError> {
+        let (began, mut settling) = (Instant::now(), Settling::default());
         loop {
             let now = self.state(name).await?;
-            if !now.is_settled(&before) && !now.has_ended_well() {
-                since = Instant::now();
+            let after = began.elapsed();
+            match settling.look(after, &now) {
+                Some(Came::Up) => return Ok(()),
+                Some(Came::NotUp) => {
+                    return Err(now.error(name, Verb::Restart, now.not_up(Verb::Restart, after)));
+                }
+                None => {}
             }
-            if since.elapsed() >= WATCHED {
-                return Ok(());
-            }
-            if began.elapsed() >= now.patience() {
-                return Err(now.error(name, verb, now.not_up(verb)));
+            if let Some(why) = stopping() {
+                return Err(not_done(
+                    name,
+                    Verb::Restart,
+                    format!("whether it comes up is not known, since {why}"),
+                ));
             }
             tokio::time::sleep(EVERY).await;
-            before = now;
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::waiting::wait;
+use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, Listed};
 
 /// How often they are looked at meanwhile.
@@ -12,12 +12,13 @@ const EVERY: Duration = Duration::from_millis(100);
 
 impl Bus {
     /// Waits until none of these units, of which some are to run and some to stop, is on its way there. Answers which are
-    /// on it still after `patience`.
+    /// on it still after `patience`, or when the run is to stop.
     pub fn settled(
         &self,
         to_run: &[&str],
         to_stop: &[&str],
         patience: Duration,
+        stopping: &Stopping<'_>,
     ) -> Result<BTreeSet<String>, BusError> {
         wait(&self.runtime, async {
             let began = Instant::now();
@@ -36,7 +37,7 @@ impl Bus {
                     .filter(|(at, (_, unit))| is_on_its_way(*at, unit))
                     .map(|(_, (name, _))| (*name).to_owned())
                     .collect();
-                if still.is_empty() || began.elapsed() >= patience {
+                if still.is_empty() || began.elapsed() >= patience || stopping().is_some() {
                     return Ok(still);
                 }
                 crate::at_hand::tell("waiting for services that are starting or stopping");
@@ -47,8 +48,14 @@ impl Bus {
 }
 
 impl Bus {
-    /// Waits while units whose names are like that are starting. Answers whether there was one, and none is any more.
-    pub fn have_started(&self, pattern: &str, patience: Duration) -> Result<Option<bool>, BusError> {
+    /// Waits while units whose names are like that are starting, for as long as `patience` and until the run is to stop.
+    /// Answers whether there was one, and none is any more.
+    pub fn have_started(
+        &self,
+        pattern: &str,
+        patience: Duration,
+        stopping: &Stopping<'_>,
+    ) -> Result<Option<bool>, BusError> {
         wait(&self.runtime, async {
             let began = Instant::now();
             let no_states: [&str; 0] = [];
@@ -60,7 +67,7 @@ impl Bus {
                     return Ok(was_one.then_some(true));
                 }
                 was_one = true;
-                if began.elapsed() >= patience {
+                if began.elapsed() >= patience || stopping().is_some() {
                     return Ok(Some(false));
                 }
                 tokio::time::sleep(EVERY).await;

@@ -12,11 +12,11 @@ use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, Verb};
 pub(super) struct State {
     activity: Activity,
     /// Whether something is under way with it: a job, a start or a stop.
-    is_moving: bool,
+    pub(super) is_moving: bool,
     /// The `Type=` of a service; empty of what is none.
     kind: String,
     /// Which run of it is the latest, as the journal names it.
-    run: Option<String>,
+    pub(super) run: Option<String>,
     /// What its latest run came to.
     result: String,
     /// What its main process ended with, or is to end with yet.
@@ -50,13 +50,24 @@ impl Bus {
     }
 }
 
-/// How long a unit that a command restarts is waited for while systemd is at it.
-const UNDER_WAY: Duration = Duration::from_secs(90);
-
-/// How long it is waited for while it is down, or goes down again and again.
-const DOWN: Duration = Duration::from_secs(10);
-
 const SUCCESS: &str = "success";
+
+#[cfg(test)]
+impl State {
+    /// One of which nothing is wrong.
+    pub(super) fn example(activity: Activity, kind: &str) -> Self {
+        Self {
+            activity,
+            is_moving: false,
+            kind: kind.to_owned(),
+            run: Some("1".to_owned()),
+            result: SUCCESS.to_owned(),
+            status: 0,
+            reload: SUCCESS.to_owned(),
+            is_meant: true,
+        }
+    }
+}
 
 impl State {
     /// Whether it is up, in the same run as a moment before, and nothing is under way with it.
@@ -75,14 +86,8 @@ impl State {
         has_ended && self.kind == "oneshot" && self.result == SUCCESS && self.is_meant
     }
 
-    /// How long a command that restarts it may take to have it up, after the command itself has ended: as long as systemd is
-    /// at it, and a while where it is not, since the rest of the command may be at work still.
-    pub(super) fn patience(&self) -> Duration {
-        if self.is_moving { UNDER_WAY } else { DOWN }
-    }
-
-    /// Why it is not up, though a command was to restart it.
-    pub(super) fn not_up(&self, verb: Verb) -> String {
+    /// Why it is not up, so long after a command that was to restart it had ended.
+    pub(super) fn not_up(&self, verb: Verb, after: Duration) -> String {
         let why = match self.activity {
             Activity::Starting | Activity::Stopping => "systemd is still at it".to_owned(),
             Activity::Running | Activity::Stopped if self.is_moving => "systemd is still at it".to_owned(),
@@ -91,7 +96,7 @@ impl State {
             Activity::Restarting => format!("{}, and systemd is to start it again", self.failure(verb)),
             Activity::Stopped => "it does not run".to_owned(),
         };
-        format!("{} s after its own command for that had ended: {why}", self.patience().as_secs())
+        format!("{} s after its own command for that had ended: {why}", after.as_secs())
     }
 
     /// Whether it may be down a moment after its job is done. Of others, systemd waits until they say that they are up, or
@@ -152,16 +157,7 @@ mod tests {
     use super::*;
 
     fn state(activity: Activity, kind: &str) -> State {
-        State {
-            activity,
-            is_moving: false,
-            kind: kind.to_owned(),
-            run: Some("1".to_owned()),
-            result: SUCCESS.to_owned(),
-            status: 0,
-            reload: SUCCESS.to_owned(),
-            is_meant: true,
-        }
+        State::example(activity, kind)
     }
 
     #[test]
@@ -213,17 +209,16 @@ mod tests {
             assert!(!other.is_settled(&up) && !other.has_ended_well(), "{other:?}");
         }
         assert!(another.is_settled(&another), "the run that it was restarted for");
-        assert!(queued.patience() > up.patience());
         let did_it = state(Activity::Stopped, "oneshot");
         assert!(did_it.has_ended_well());
         assert!(!State { is_moving: true, ..did_it.clone() }.has_ended_well());
         assert!(!State { result: "exit-code".to_owned(), ..did_it }.has_ended_well());
-        let down = state(Activity::Stopped, "simple").not_up(Verb::Restart);
-        assert_eq!(down, "10 s after its own command for that had ended: it does not run");
+        let down = state(Activity::Stopped, "simple").not_up(Verb::Restart, Duration::from_secs(12));
+        assert_eq!(down, "12 s after its own command for that had ended: it does not run");
         let dead = State { result: "exit-code".to_owned(), status: 3, ..state(Activity::Failed, "simple") };
-        assert!(dead.not_up(Verb::Restart).ends_with("exit-code, status 3"));
+        assert!(dead.not_up(Verb::Restart, Duration::ZERO).ends_with("exit-code, status 3"));
         for still in [&stopping, &starting, &waiting] {
-            let said = still.not_up(Verb::Restart);
+            let said = still.not_up(Verb::Restart, Duration::from_secs(90));
             assert!(said.starts_with("90 s after") && said.ends_with("still at it"), "{said}");
         }
     }
