@@ -100,8 +100,8 @@ impl Provider for Keys {
                 if let Some(why) = place.home_refusal(writing.machine)? {
                     let user = &want.user;
                     return Err(Error::Refused(format!(
-                        "the key stands there, but sshd refuses it: {why}, so others could have written it; give it to \
-                         {user} or root, and take writing from others (`chmod go-w`)"
+                        "the key stands there, but sshd refuses it, unless its StrictModes is off: {why}, so others could have \
+                         written it; give it to {user} or root, and take writing from others (`chmod go-w`)"
                     )));
                 }
             }

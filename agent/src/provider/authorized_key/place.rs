@@ -85,16 +85,31 @@ impl Place {
         let Some(home) = self.own_dir.as_deref().and_then(|dir| Path::new(dir).parent()) else {
             return Ok(None);
         };
-        let refused = |stat: &Stat| {
-            // Debian's sshd lets a group of one's own write.
-            let group_writes = stat.mode & 0o020 != 0 && stat.gid != self.gid;
-            !matches!(stat.uid, uid if uid == 0 || uid == self.uid) || stat.mode & 0o002 != 0 || group_writes
+        let Some(stat) = machine.stat(home)? else { return Ok(None) };
+        let said =
+            format!("the home {} is of user id {} and mode {:04o}", home.display(), stat.uid, stat.mode);
+        if !matches!(stat.uid, uid if uid == 0 || uid == self.uid) || stat.mode & 0o002 != 0 {
+            return Ok(Some(said));
+        }
+        let accounts = machine.accounts()?;
+        let is_shared = stat.mode & 0o020 != 0 && !self.is_alone_in(stat, &accounts);
+        let group = || accounts.group_name(stat.gid);
+        Ok(is_shared
+            .then(|| format!("{said}, which its group `{}` can write, and not the user alone", group())))
+    }
+
+    /// Whether the group of what stands there is the user's alone, as Debian's sshd asks of a group that can write: nobody
+    /// else has it as the primary one, and who is listed in it is the owner alone.
+    fn is_alone_in(&self, stat: Stat, accounts: &Accounts) -> bool {
+        let Some(group) = accounts.groups().iter().find(|group| group.gid == stat.gid) else { return false };
+        let mut primary = accounts.users().iter().filter(|user| user.gid == stat.gid).peekable();
+        let has_some = primary.peek().is_some() || !group.members.is_empty();
+        let is_listed_alone = match &group.members[..] {
+            [] => true,
+            [one] => *one == accounts.user_name(stat.uid),
+            _ => false,
         };
-        let stat = machine.stat(home)?.filter(refused);
-        let said = |stat: Stat| {
-            format!("the home {} is of user id {} and mode {:04o}", home.display(), stat.uid, stat.mode)
-        };
-        Ok(stat.map(said))
+        has_some && is_listed_alone && primary.all(|user| user.uid == self.uid)
     }
 
     /// Whether it is the user's, or root's and the user can read it.

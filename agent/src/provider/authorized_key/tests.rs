@@ -279,9 +279,34 @@ fn a_home_that_others_can_write_is_a_failure_at_each_run() {
             assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
         }
     }
+    machine.put("/etc/group", "alice:x:4301:\n");
     for (owner, mode) in [(ALICE, 0o775), (0, 0o755)] {
         lchown(&home, Some(owner), Some(ALICE)).unwrap();
         std::fs::set_permissions(&home, PermissionsExt::from_mode(mode)).unwrap();
         assert_eq!(changes(&machine, &key(&[])), [""; 0], "{owner} {mode:o}");
+    }
+}
+
+#[test]
+fn a_home_that_its_group_can_write_is_the_users_where_nobody_else_is_in_that() {
+    let Some(machine) = machine() else { return };
+    trial::correct(&Keys, &machine, &key(&[])).unwrap();
+    let home = at(&machine, "home/alice");
+    lchown(&home, Some(ALICE), Some(ALICE)).unwrap();
+    std::fs::set_permissions(&home, PermissionsExt::from_mode(0o775)).unwrap();
+    let passwd = |of_bob: u32| format!("alice:x:4301:4301::/home/alice:/bin/sh\nbob:x:4302:{of_bob}:::\n");
+    for (group, of_bob, is_taken) in [
+        ("users:x:4301:\n", 4302, true),
+        ("users:x:4301:alice\n", 4302, true),
+        ("users:x:4301:\n", ALICE, false),
+        ("users:x:4301:bob\n", 4302, false),
+        ("users:x:4301:alice,bob\n", 4302, false),
+        ("other:x:7:\n", 4302, false),
+    ] {
+        machine.put("/etc/group", group);
+        machine.put("/etc/passwd", &passwd(of_bob));
+        let said = changes(&machine, &key(&[]));
+        assert_eq!(said.is_empty(), is_taken, "{group} {of_bob}: {said:?}");
+        assert!(is_taken || said[0].contains("can write, and not the user alone"), "{said:?}");
     }
 }
