@@ -375,6 +375,9 @@ pub trait System: Inspect {
     /// Runs a command. Refused where the root is no running system.
     fn run(&self, command: &Invocation) -> Result<Output>;
 
+    /// How often something was changed, or may have been, up to now: where that stays the same, nothing was touched.
+    fn acts(&self) -> u64;
+
     /// Makes all changes up to now last through a power cut: only after it may they be called done.
     fn settle(&self) -> Result<()>;
 }

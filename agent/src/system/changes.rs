@@ -2,13 +2,14 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::command::child;
-use super::explain::explained;
+use super::explain::{explained, of_a_new_file};
 use super::machine::{Machine, READ};
 use super::resolve::{Last, Place, stat_at, stat_of};
 use super::{
@@ -18,52 +19,72 @@ use super::{
 
 impl System for Machine {
     fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
-        let staged = explained(self, replace::stage(self, path, access, content));
+        let staged = of_a_new_file(self, replace::stage(self, path, access, content));
+        self.acted(staged.is_ok());
         staged.map(|staged| Box::new(staged) as Box<dyn Staged>)
     }
 
     fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
-        let staged = explained(self, replace_tree::stage(self, path, access));
+        let staged = of_a_new_file(self, replace_tree::stage(self, path, access));
+        self.acted(staged.is_ok());
         staged.map(|staged| Box::new(staged) as Box<dyn StagedTree>)
     }
 
     fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+        self.acted(true);
         explained(self, replace::symlink(self, path, target, access))
     }
 
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        self.acted(true);
         explained(self, make_dir(self, path, access))
     }
 
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {
+        self.acted(true);
         explained(self, set_mode(self, path, mode))
     }
 
     fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()> {
+        self.acted(true);
         explained(self, set_owner(self, path, uid, gid))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
+        self.acted(true);
         explained(self, remove(self, path))
     }
 
     fn remove_tree(&self, path: &Path) -> Result<()> {
         let Some(place) = self.place(path, Last::Keep)? else { return Ok(()) };
+        self.acted(true);
         explained(self, tree::remove(place.dir.as_fd(), &place.name, path))?;
         self.changed(&place.dir, path)
     }
 
     fn run(&self, command: &Invocation) -> Result<Output> {
         self.only_live(command)?;
+        self.acted(true);
         let output = child::run(command, &*self.accounts()?, self.bounds());
         self.forget();
         output
+    }
+
+    fn acts(&self) -> u64 {
+        self.acts.load(Ordering::Relaxed)
     }
 
     fn settle(&self) -> Result<()> {
         // What others did through this machine's services comes before the next look, too.
         self.forget();
         explained(self, self.sync_directories())
+    }
+}
+
+impl Machine {
+    /// Something is changed, or may be; where it is known that it was not, nothing is counted.
+    fn acted(&self, may_have: bool) {
+        self.acts.fetch_add(u64::from(may_have), Ordering::Relaxed);
     }
 }
 

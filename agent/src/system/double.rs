@@ -165,8 +165,12 @@ impl System for Double {
         self.machine.remove_tree(path)
     }
     fn run(&self, command: &Invocation) -> Result<Output> {
+        self.machine.acts.fetch_add(1, Ordering::Relaxed);
         lock(&self.ran).push(command.command.to_string());
         self.probe(command)
+    }
+    fn acts(&self) -> u64 {
+        self.machine.acts()
     }
     fn settle(&self) -> Result<()> {
         self.machine.settle()

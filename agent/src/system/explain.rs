@@ -11,7 +11,7 @@ use super::{Error, Result, kept_out};
 /// With what is behind it, and what to do, where that is known.
 pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
     result.map_err(|error| {
-        let Error::Io { path, source, hint, doing } = &error else { return error };
+        let Error::Io { path, source, hint, .. } = &error else { return error };
         if !hint.is_empty() {
             return error;
         }
@@ -21,16 +21,30 @@ pub(super) fn explained<T>(machine: &Machine, result: Result<T>) -> Result<T> {
                 "; a disk quota is used up (`quota`, `repquota -a`): free space, or raise it".to_owned()
             }
             Some(Errno::NOSPC) => "; the file system is full (`df`, `df -i`): free space".to_owned(),
-            // Its directory is there, or that were said.
-            Some(Errno::NOENT) if *doing == "writing" => {
-                "; its file system takes no new file, with which the old one is replaced: \
-                what is in /proc and /sys is set by `sysctl`, or by an `exec`"
-                    .to_owned()
-            }
             Some(Errno::PERM) => fixed(machine, path).unwrap_or_default(),
             _ => String::new(),
         };
         error.hint(|| words)
+    })
+}
+
+/// With why no new file could be made, where its directory was there a moment before.
+pub(super) fn of_a_new_file<T>(machine: &Machine, result: Result<T>) -> Result<T> {
+    explained(machine, result).map_err(|error| {
+        let Error::Io { path, source, hint, .. } = &error else { return error };
+        let is_it = source.kind() == std::io::ErrorKind::NotFound && hint.is_empty();
+        if !is_it {
+            return error;
+        }
+        let is_there = machine.place(path, Last::Keep).ok().flatten().is_some_and(|place| {
+            rustix::fs::fstat(&place.dir).is_ok_and(|stat| stat.st_nlink > 0)
+        });
+        error.hint(|| match is_there {
+            true => "; its file system takes no new file, with which the old one is replaced: what is in /proc and /sys is set \
+                     by `sysctl`, or by an `exec`"
+                .to_owned(),
+            false => "; its directory has just gone".to_owned(),
+        })
     })
 }
 
@@ -95,5 +109,18 @@ mod tests {
         }
         let known = Error::io("writing", Path::new("/a"), Errno::NOSPC).hint(|| "; 7 bytes left".to_owned());
         assert!(explained::<()>(&machine, Err(known)).unwrap_err().to_string().ends_with("7 bytes left"));
+    }
+
+    #[test]
+    fn why_no_new_file_can_be_made_is_told_by_what_is_there() {
+        let (_dir, machine) = root();
+        for (path, words) in [("/a", "takes no new file"), ("/gone/a", "its directory has just gone")] {
+            let error = Error::io("any words", Path::new(path), Errno::NOENT);
+            let said = of_a_new_file::<()>(&machine, Err(error)).unwrap_err().to_string();
+            assert!(said.contains(words), "{said}");
+            let error = Error::io("writing", Path::new(path), Errno::NOENT);
+            let said = explained::<()>(&machine, Err(error)).unwrap_err().to_string();
+            assert!(!said.contains(';'), "{said}");
+        }
     }
 }

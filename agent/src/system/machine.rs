@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Machine {
     accounts: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
     unsynced: Mutex<HashMap<(u64, u64), OwnedFd>>,
     swept: Mutex<HashSet<(u64, u64)>>,
+    /// How often something was changed, or may have been.
+    pub(super) acts: AtomicU64,
     /// Set when the run is to stop.
     stop: Option<Arc<AtomicBool>>,
     /// When the run is over.
@@ -63,6 +65,7 @@ impl Machine {
             accounts: Mutex::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
+            acts: AtomicU64::default(),
             stop: None,
             end: None,
         })
@@ -96,6 +99,7 @@ impl Machine {
             accounts: Mutex::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
+            acts: AtomicU64::default(),
             stop: None,
             end: None,
         }

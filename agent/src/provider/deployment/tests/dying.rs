@@ -118,6 +118,9 @@ impl System for Dying {
         let is_sync = command.command.to_string().starts_with("sync ");
         if is_sync { Ok(said("")) } else { self.machine.run(command) }
     }
+    fn acts(&self) -> u64 {
+        self.machine.acts()
+    }
     fn settle(&self) -> Result<()> {
         self.step()
     }
