@@ -6,7 +6,6 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
@@ -25,6 +24,7 @@ use crate::stop::Why;
 
 mod debts;
 mod held;
+mod lacking;
 mod last;
 mod nowhere;
 mod refresh;
@@ -102,7 +102,7 @@ struct Correct<'a, 'r, 's> {
     over: Vec<bool>,
     /// The changes that were made, by who made them.
     made: BTreeMap<usize, BTreeSet<Made>>,
-    /// What was worked on, by who did, whatever came of it.
+    /// What was worked on, or may have been, by who did, whatever came of it.
     worked: BTreeMap<usize, Vec<Spot>>,
     /// Who may have put a resource off when it was last found so.
     suspects: BTreeMap<usize, Suspects>,
@@ -233,7 +233,6 @@ impl<'s> Correct<'_, '_, 's> {
     fn apply(&mut self, jobs: Vec<Job>) {
         for job in &jobs {
             self.debts.promise(job.index, self.subjects, &self.turns);
-            self.works_on(job.index, &job.changes);
         }
         let first = &self.subjects[jobs[0].index];
         let typed: Vec<_> =
@@ -242,7 +241,14 @@ impl<'s> Correct<'_, '_, 's> {
         self.memory.begin();
         self.tell_of(&jobs);
         self.view.act(jobs.iter().map(|job| job.index).collect());
+        let before = self.run.system.acts();
         let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
+        if self.run.system.acts() == before && !first.provider.acts_anywhere() {
+            // Whoever failed before it touched anything put nothing off.
+            self.view.did_nothing();
+        } else {
+            jobs.iter().for_each(|job| self.works_on(job.index, &job.changes));
+        }
         self.record.times.add(first.type_name(), took);
         let mut results = results.map(Vec::into_iter);
         let jobs = self.seen_again(jobs);
@@ -356,17 +362,6 @@ impl<'s> Correct<'_, '_, 's> {
         }
     }
 
-    /// What does not apply here and may have brought what a resource lacks, by what it says and where it stands.
-    fn lacking(&self, index: usize, why: &str) -> Option<Arc<str>> {
-        let reached = self.turns.reached(index);
-        if reached.without.is_empty() {
-            return None;
-        }
-        let text =
-            self.subjects[index].paths().into_iter().fold(why.to_owned(), |text, path| text + "\n" + path);
-        reached.lacking(&text).cloned()
-    }
-
     fn tell(
         &mut self,
         index: usize,
@@ -439,6 +434,8 @@ impl<'s> Correct<'_, '_, 's> {
             (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, &name)),
             (Verdict::Changes(_), Some(name)) => Verdict::NotApplicable(without(NOWHERE, &name)),
             (verdict, _) => match self.cannot_stand(index, &verdict) {
+                // What comes before it may make the place.
+                Some(why) if self.turns.reached(index).awaits => Verdict::Pending(why),
                 Some(why) => Verdict::Failed(why),
                 None => verdict,
             },

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use holdfast_catalog::catalog::Catalog;
+use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::graph::{EdgeKind, NodeIndex};
 
 use crate::provider::Notice;
@@ -51,6 +51,8 @@ pub(super) struct Reached {
     pub(super) lacks: Option<Arc<str>>,
     /// Something before it would have changed.
     pub(super) anticipates: bool,
+    /// The same of what policy lets a run correct: it will have changed by then.
+    pub(super) awaits: bool,
     /// What of before it does not apply to this machine: what that would have brought will not come. All accounts, and the
     /// first of everything else.
     pub(super) without: Vec<Arc<str>>,
@@ -59,15 +61,6 @@ pub(super) struct Reached {
 }
 
 impl Reached {
-    /// What does not apply to this machine, of what may have brought that of which the text tells. An account brings nothing
-    /// but itself and its home.
-    pub(super) fn lacking(&self, text: &str) -> Option<&Arc<str>> {
-        self.without.iter().find(|name| match account(name) {
-            Some(title) => text.contains(title),
-            None => true,
-        })
-    }
-
     /// Something does not apply to this machine.
     fn lose(&mut self, name: &Arc<str>) {
         let is_known = match account(name) {
@@ -86,7 +79,7 @@ impl Reached {
 }
 
 /// The name of the account that a resource of this name is.
-fn account(name: &str) -> Option<&str> {
+pub(super) fn account(name: &str) -> Option<&str> {
     let (type_name, title) = name.split_once('[')?;
     ["user", "group"].contains(&type_name).then(|| title.trim_end_matches(']'))
 }
@@ -217,7 +210,9 @@ impl<'a> Turns<'a> {
     fn finish_node(&mut self, node: NodeIndex, came: Came) {
         let here = self.reached[node as usize].clone();
         let name: Arc<str> = self.catalog.node_name(node).into();
-        let is_resource = (node as usize) < self.catalog.resources.len();
+        let resource = self.catalog.resources.get(node as usize);
+        let is_resource = resource.is_some();
+        let will = came.would && resource.is_some_and(|resource| resource.policy == Policy::Enforce);
         let blocked = here.blocked.clone();
         let blocked = blocked.or_else(|| (came.failed && is_resource).then(|| name.clone()));
         let blocked = blocked.or_else(|| here.failed_base().filter(|_| came.skipped).cloned());
@@ -227,6 +222,7 @@ impl<'a> Turns<'a> {
             let passed = self.passed(node, kind, came, &here, &name);
             let next = &mut self.reached[to as usize];
             next.anticipates |= here.anticipates || came.would;
+            next.awaits |= here.awaits || will;
             let reason = match kind {
                 EdgeKind::After => None,
                 EdgeKind::Provide => Some(&mut next.lacks),

@@ -91,6 +91,11 @@ impl View {
         self.acts.push(Act { at: self.now, who });
     }
 
+    /// Whoever acted last touched nothing, and so put nothing off.
+    pub(super) fn did_nothing(&mut self) {
+        self.acts.pop();
+    }
+
     /// A resource was just put right, as its provider says.
     pub(super) fn put_right(&mut self, index: usize) {
         self.fine[index] = Some(self.now);

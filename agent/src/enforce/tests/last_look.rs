@@ -121,6 +121,23 @@ fn who_works_on_something_else_is_not_called_the_one_who_undid_it() {
 }
 
 #[test]
+fn who_failed_before_it_touched_anything_has_undone_nothing() {
+    let mut bench = Bench::directory();
+    let a = bench.file("/a", "x");
+    // Of a content that is nowhere.
+    let content = bench::Contents::default().keep(b"y");
+    let b = bench.add("file", "/b", &[("content", content)].into());
+    bench.edge(a, b, EdgeKind::Order);
+    let root = bench.dir().to_owned();
+    bench.contents.on_open(move || drop(std::fs::remove_file(root.join("a"))));
+    let findings = bench.run(Mode::Enforce);
+    event(&findings, "file[/b]", Status::Failed);
+    let reasons = findings.events.iter().filter(|event| event.resource.to_string() == "file[/a]");
+    let reasons: Vec<_> = reasons.filter_map(|event| event.reason.as_deref()).collect();
+    assert_eq!(reasons, ["what was set in this run did not last; corrected once more"]);
+}
+
+#[test]
 fn a_command_whose_guard_still_asks_for_it_has_failed_and_ran_once() {
     let (mut bench, ran) = acting(&[("make", nothing)]);
     let file = bench.file("/a", "x");

@@ -75,11 +75,15 @@ fn an_account_that_does_not_apply_here_excuses_only_what_is_its_own() {
     bench.edge(user, line, EdgeKind::Order);
     let home = bench.file("/home/app/.profile", "x");
     bench.edge(user, home, EdgeKind::Order);
+    let other = bench.add("file_line", "y", &[("path", "/srv/apply".into()), ("line", "A 1".into())].into());
+    bench.edge(user, other, EdgeKind::Order);
     for mode in [Mode::Audit, Mode::Enforce] {
         let findings = bench.run(mode);
         let why = |name: &str, status| event(&findings, name, status).reason.clone().unwrap();
         assert!(why("cron[job]", Status::Failed).contains("there is no /etc/cron.d"), "{mode:?}");
-        assert!(!why("file_line[z]", Status::Failed).contains("user[app]"), "{mode:?}");
+        for other in ["file_line[z]", "file_line[y]"] {
+            assert!(!why(other, Status::Failed).contains("user[app]"), "{mode:?}");
+        }
         assert!(why("file[/home/app/.profile]", Status::NotApplicable).contains("since user[app]"));
     }
 }
@@ -108,4 +112,27 @@ fn a_file_that_cannot_be_made_says_why_and_an_audit_foretells_it() {
         assert_eq!(findings.counts.failed, 2, "{mode:?}: {:#?}", findings.events);
     }
     assert_eq!(bench.read("c/d").as_deref(), Some("1"));
+}
+
+#[test]
+fn an_audit_foretells_no_failure_where_what_comes_before_may_make_the_place() {
+    let mut bench = Bench::of(Double::new(|_| Some(said(""))));
+    // Whatever it is, a run that writes brings it about first.
+    let brings = bench.file("/brings", "x");
+    let held = bench.add("file", "/conf.d", &[("ensure", "directory".into())].into());
+    bench.catalog.resources[held as usize].policy = Policy::Audit;
+    let config = bench.file("/conf.d/s.conf", "x");
+    let after = bench.file("/after", "x");
+    for (from, to) in [(brings, held), (held, config), (config, after)] {
+        bench.edge(from, to, EdgeKind::Order);
+    }
+    let findings = bench.run(Mode::Audit);
+    let why = event(&findings, "file[/conf.d/s.conf]", Status::WouldChange).reason.clone().unwrap();
+    assert!(why.starts_with("not known yet: its directory does not exist"), "{why}");
+    event(&findings, "file[/after]", Status::WouldChange);
+    assert_eq!(findings.counts.failed, 0);
+
+    // Without that, it is known.
+    bench.catalog.resources[brings as usize].policy = Policy::Audit;
+    event(&bench.run(Mode::Audit), "file[/conf.d/s.conf]", Status::Failed);
 }
