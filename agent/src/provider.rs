@@ -146,6 +146,20 @@ impl Reading<'_> {
     }
 }
 
+/// Runs a command that only reads, and whose exit code is a part of its answer.
+///
+/// # Errors
+/// It could not be run, or was ended before it had answered: that is no answer, and no `no`.
+fn answer(machine: &dyn Inspect, command: &Invocation) -> Result<Output, Error> {
+    let output = machine.probe(command)?;
+    match output.exit {
+        system::Exit::Code(_) => Ok(output),
+        system::Exit::Signal(_) | system::Exit::TimedOut(_) | system::Exit::Stopped(_) => {
+            Err(Error::command(command, &output))
+        }
+    }
+}
+
 /// What would correct a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Plan<P = Cow<'static, str>> {

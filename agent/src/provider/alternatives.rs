@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::Alternatives;
 use holdfast_catalog::resource::alternatives::AlternativePath;
 use holdfast_catalog::resource::claim::{Claim, Standing};
 
-use super::{Alias, Applied, Error, Left, Provider, Reading, Writing, properties};
+use super::{Alias, Applied, Error, Left, Provider, Reading, Writing, answer, properties};
 use crate::system::{self, FileKind, Inspect, Invocation, Liveness};
 
 mod query;
@@ -21,10 +22,13 @@ use query::{Chosen, Group};
 /// The provider of `alternatives`.
 pub struct Choices;
 
+/// There where `update-alternatives` keeps what can be chosen, by name.
+const RECORDS: &str = "/var/lib/dpkg/alternatives";
+
 /// What can be chosen and what is, by name; or why nothing can be known.
 pub enum Seen {
     /// What there is.
-    Groups(HashMap<String, Group>),
+    Groups(HashMap<String, Result<Group, Arc<Error>>>),
     /// Why this machine has none.
     NotHere(&'static str),
 }
@@ -46,17 +50,19 @@ impl Provider for Choices {
         for want in all {
             let name = want.title.as_str();
             let query = Invocation::new(["update-alternatives", "--query", name]).limit(query::LIMIT);
-            let output = match reading.machine.probe(&query) {
-                Err(system::Error::Spawn { .. }) => {
+            let output = match answer(reading.machine, &query) {
+                Err(Error::System(system::Error::Spawn { .. })) => {
                     return Ok(Seen::NotHere(
                         "this machine has no update-alternatives, which comes with dpkg on Debian and its relatives",
                     ));
                 }
                 output => output?,
             };
-            // It fails where there are none of that name.
+            // It fails where there are none of that name, and for other reasons.
             if output.succeeded() {
-                groups.insert(name.to_owned(), Group::parse(&output.text()));
+                groups.insert(name.to_owned(), Ok(Group::parse(&output.text())));
+            } else if reading.machine.lstat(&Path::new(RECORDS).join(name))?.is_some() {
+                groups.insert(name.to_owned(), Err(Arc::new(Error::command(&query, &output))));
             }
         }
         Ok(Seen::Groups(groups))
@@ -72,6 +78,7 @@ impl Provider for Choices {
             let why = format!("there are no alternatives `{name}`: a package that brings one is missing");
             return Ok(Plan::Pending(why));
         };
+        let group = group.as_ref().map_err(|error| Error::from(error.clone()))?;
         if let AlternativePath::Path(path) = &want.path
             && !group.has(path.as_str())
         {
@@ -110,7 +117,7 @@ impl Provider for Choices {
     fn aliases(&self, want: &Alternatives, seen: &Seen, _: Reading<'_>) -> Vec<Alias> {
         let name = want.title.as_str();
         let Seen::Groups(groups) = seen else { return Vec::new() };
-        let Some(group) = groups.get(name) else { return Vec::new() };
+        let Some(Ok(group)) = groups.get(name) else { return Vec::new() };
         let followers = group.followers.iter().flat_map(|(name, path)| {
             [Path::new("/etc/alternatives").join(name).display().to_string(), path.clone()]
         });

@@ -11,14 +11,19 @@ use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::edit::{PRIVATE, PUBLIC, Texts, put};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
-use crate::system::{Access, FileKind, Inspect, Invocation, Liveness, Stat};
+use crate::system::{Access, FileKind, Inspect, Stat};
 
+mod accounts;
 mod crontab;
 
+use accounts::Users;
 use crontab::Crontab;
 
-/// Who has an account wherever there is cron.
-const ROOT: &str = "root";
+/// What is there of jobs.
+pub struct Seen {
+    texts: Texts,
+    users: Users,
+}
 
 /// Jobs of cron.
 pub struct Jobs;
@@ -33,28 +38,31 @@ properties! {
 
 impl Provider for Jobs {
     type Want = Cron;
-    type Seen = Texts;
+    type Seen = Seen;
     type Property = Property;
 
-    fn observe(&self, all: &[&Cron], reading: Reading<'_>) -> Result<Texts, Error> {
+    fn observe(&self, all: &[&Cron], reading: Reading<'_>) -> Result<Seen, Error> {
         let files = all.iter().map(|want| want.title.path());
         let is_file = |path: &&str| {
             let stat = reading.machine.lstat(Path::new(path));
             stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == FileKind::File))
         };
-        Ok(Texts::read(reading.machine, files.filter(is_file)))
+        Ok(Seen {
+            texts: Texts::read(reading.machine, files.filter(is_file)),
+            users: accounts::look(all, reading.machine)?,
+        })
     }
 
-    fn plan(&self, want: &Cron, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &Cron, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let stat = reading.machine.lstat(Path::new(want.title.path()))?;
         match (want.ensure, stat) {
             (Presence::Absent, None) => Ok(Plan::IN_SYNC),
             (Presence::Absent, Some(_)) => {
                 Ok(Plan::of(vec![Change::new(Property::Ensure, Presence::Present, Presence::Absent)]))
             }
-            (Presence::Present, stat) => match plan_present(want, stat, texts, reading.machine)? {
+            (Presence::Present, stat) => match plan_present(want, stat, &seen.texts, reading.machine)? {
                 pending @ Plan::Pending(_) => Ok(pending),
-                plan => Ok(without_user(want, reading)?.map_or(plan, Plan::Pending)),
+                plan => Ok(without_user(want, &seen.users, reading)?.map_or(plan, Plan::Pending)),
             },
         }
     }
@@ -88,19 +96,21 @@ impl Provider for Jobs {
 }
 
 /// That who is to run a job has no account: cron passes over its whole file then, and says so to its log alone.
-fn without_user(want: &Cron, reading: Reading<'_>) -> Result<Option<String>, Error> {
+fn without_user(want: &Cron, users: &Users, reading: Reading<'_>) -> Result<Option<String>, Error> {
     const CURE: &str = "; manage it too, or name another";
     let user = want.runs_as();
-    if user == ROOT || reading.machine.accounts()?.user(user).is_some() {
-        return Ok(None);
+    match users.get(user) {
+        None | Some(Ok(true)) => Ok(None),
+        Some(Err(why)) => {
+            Err(Error::Unexpected(format!("whether the user `{user}` exists cannot be told: {why}")))
+        }
+        Some(Ok(false)) => {
+            let cure = reading.named.unless_has_user(user, CURE);
+            Ok(Some(format!(
+                "the user `{user}` does not exist, and cron passes over the jobs of such a file{cure}"
+            )))
+        }
     }
-    // Accounts may come from elsewhere than this machine's own files.
-    let ask = || reading.machine.probe(&Invocation::new(["getent", "passwd", user]));
-    if reading.machine.liveness() == Liveness::Live && ask().is_ok_and(|answer| answer.succeeded()) {
-        return Ok(None);
-    }
-    let cure = reading.named.unless_has_user(user, CURE);
-    Ok(Some(format!("the user `{user}` does not exist, and cron passes over the jobs of such a file{cure}")))
 }
 
 fn plan_present(

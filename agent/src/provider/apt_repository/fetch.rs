@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::provider::package::{quietly, run_unlocked};
-use crate::provider::{Error, Writing};
+use crate::provider::{Error, Writing, answer};
 use crate::system::{Access, FileKind, Inspect as _, Invocation, Machine, System as _};
 
 /// The program.
@@ -91,7 +91,7 @@ fn beside_others(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> 
     staged(&files, writing, |place| {
         let parts = format!("Dir::Etc::sourceparts={}", place.display());
         let command = quietly(["apt-get", "-q", "-o", &parts, "indextargets"]).limit(LIMIT_OF_ANSWER);
-        let output = machine.probe(&command)?;
+        let output = answer(machine, &command)?;
         if output.succeeded() {
             return Ok(());
         }

@@ -6,7 +6,8 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
 use crate::provider::trial::{self, want};
-use crate::system::double::Double;
+use crate::system::double::{Double, failed, said};
+use crate::system::{Exit, Output};
 
 const TEXT: &str = "\
 # Written by holdfast for cron[backup]; what is changed here is undone.
@@ -26,8 +27,13 @@ fn job(extra: &[(&str, Value)]) -> Cron {
     want("backup", &attributes)
 }
 
+/// A machine whose `getent` answers so.
+fn asked(answer: impl Fn() -> Output + Send + Sync + 'static) -> Double {
+    Double::new(move |command| command.command.to_string().starts_with("getent passwd ").then(&answer))
+}
+
 fn machine(text: Option<&str>) -> Double {
-    let double = Double::new(|_| None);
+    let double = asked(|| failed(2, ""));
     double.put("/etc/cron.d/.placeholder", "");
     double.put("/etc/passwd", "backup:x:34:34::/var/backups:/usr/sbin/nologin\n");
     if let Some(text) = text {
@@ -145,13 +151,33 @@ fn a_job_of_nobody_waits_for_the_account_and_one_of_another_directory_does_not()
     machine.put("/etc/passwd", "ghost:x:7:7:::\n");
     assert_eq!(changes(&machine, &ghost), ["ensure: absent -> present"]);
 
-    let known = Double::new(|command| {
-        (command.command.to_string() == "getent passwd ghost").then(|| crate::system::double::said("ghost"))
-    });
+    let known = asked(|| said("ghost"));
     known.put("/etc/cron.d/.placeholder", "");
     assert_eq!(changes(&known, &ghost), ["ensure: absent -> present"]);
     let gone = want("backup", &[("ensure", "absent".into())]);
     assert_eq!(changes(&known, &gone), [""; 0]);
+}
+
+#[test]
+fn a_user_of_whom_nobody_could_say_is_not_said_to_be_missing_and_each_is_asked_for_once() {
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = count.clone();
+    let hanging = asked(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Output { exit: Exit::TimedOut(std::time::Duration::from_secs(10)), ..said("") }
+    });
+    hanging.put("/etc/cron.d/.placeholder", "");
+    let ghost = job(&[("user", "ghost".into())]);
+    let seen = |error: Error| error.to_string();
+    let error = trial::plan(&Jobs, &hanging, &ghost).map_err(seen).unwrap_err();
+    assert!(error.contains("whether the user `ghost` exists cannot be told: `getent"), "{error}");
+    accounts::look(&[&ghost, &ghost], &hanging).unwrap();
+    assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 2);
+    for broken in [1, 3, 127] {
+        let machine = asked(move || failed(broken, "no such service"));
+        machine.put("/etc/cron.d/.placeholder", "");
+        assert!(trial::plan(&Jobs, &machine, &ghost).is_err(), "{broken}");
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::KEPT;
 
 use super::mounted::Mounted;
-use crate::provider::Error;
-use crate::system::{FileKind, Inspect, Invocation};
+use crate::provider::{Error, answer};
+use crate::system::{self, FileKind, Inspect, Invocation};
 
 /// More links than any name of a device has.
 const MAX_LINKS: usize = 8;
@@ -91,7 +91,7 @@ pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Err
     let mut path = match tagged {
         Some((dir, value)) => {
             let link = PathBuf::from(format!("{dir}{}", encoded(value.trim_matches('"'))));
-            if machine.lstat(&link)?.is_none() { found(name, machine).unwrap_or(link) } else { link }
+            if machine.lstat(&link)?.is_none() { found(name, machine)?.unwrap_or(link) } else { link }
         }
         None => PathBuf::from(name),
     };
@@ -110,10 +110,14 @@ pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Err
 }
 
 /// A device by one of its names, looked for by mount(8)'s own means: not every machine has udev, and not every name a link.
-fn found(name: &str, machine: &dyn Inspect) -> Option<PathBuf> {
-    let output = machine.probe(&Invocation::new(["findfs", &name.replace('"', "")])).ok()?;
+fn found(name: &str, machine: &dyn Inspect) -> Result<Option<PathBuf>, Error> {
+    let output = match answer(machine, &Invocation::new(["findfs", &name.replace('"', "")])) {
+        // There is no such tool, or this root does not run.
+        Err(Error::System(system::Error::Spawn { .. } | system::Error::NotLive(_))) => return Ok(None),
+        output => output?,
+    };
     let path = output.text().trim().to_owned();
-    (output.succeeded() && path.starts_with('/')).then(|| path.into())
+    Ok((output.succeeded() && path.starts_with('/')).then(|| path.into()))
 }
 
 /// A path without `.` and `..`, by its words alone: links in /dev lead to devices and not to directories.

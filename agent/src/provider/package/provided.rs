@@ -7,7 +7,7 @@ use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
 use super::{Plan, candidates};
-use crate::provider::{Error, Reading};
+use crate::provider::{Error, Reading, answer};
 use crate::system::{Inspect, Invocation, Output};
 
 /// Installed packages by what they provide.
@@ -75,7 +75,7 @@ pub fn unwanted<'p>(
         return Ok(&[]);
     }
     let show = Invocation::new(["apt-cache", "showpkg", "--", want.title.as_str()]).limit(1024 * 1024);
-    let text = reading.machine.probe(&show)?.text().into_owned();
+    let text = answer(reading.machine, &show)?.text().into_owned();
     let offered = text.split_once("\nReverse Provides:").map_or("", |(_, list)| list);
     let is_wanted = |name: &str| {
         catalog()

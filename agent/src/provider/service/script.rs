@@ -6,7 +6,7 @@ use std::path::Path;
 use holdfast_catalog::resource::service::ServiceEnable;
 
 use super::unit::{Enabling, Unit};
-use crate::provider::{Error, Writing};
+use crate::provider::{Error, Writing, answer};
 use crate::system::{Inspect, Invocation};
 
 /// Finds out whether a unit that was generated stands for a script, and whether that is started at boot.
@@ -18,7 +18,7 @@ pub(super) fn look(unit: &mut Unit, machine: &dyn Inspect) -> Result<(), Error> 
     if machine.stat(&Path::new("/etc/init.d").join(name))?.is_none() {
         return Ok(());
     }
-    let output = machine.probe(&Invocation::new(["systemctl", "is-enabled", "--", &unit.name]))?;
+    let output = answer(machine, &Invocation::new(["systemctl", "is-enabled", "--", &unit.name]))?;
     let enabling = match output.text().lines().last() {
         Some("enabled") => Enabling::Enabled,
         Some("disabled") => Enabling::Disabled,

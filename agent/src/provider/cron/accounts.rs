@@ -1,0 +1,45 @@
+//! Whether those who are to run jobs have accounts, which may come from elsewhere than this machine's own files.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use holdfast_catalog::resource::Cron;
+use holdfast_catalog::resource::attribute::Presence;
+
+use crate::provider::{Error, answer};
+use crate::system::{Exit, Inspect, Invocation, Liveness};
+
+/// Who has an account wherever there is cron.
+const ROOT: &str = "root";
+
+/// How long a directory of accounts, such as LDAP, may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What `getent` ends with where there is no such entry. All else says nothing of that.
+const NO_SUCH_ENTRY: i32 = 2;
+
+/// Whether users have accounts, or why that is not known; of those who are to run jobs and are not in the machine's own files.
+pub type Users = HashMap<String, Result<bool, Error>>;
+
+/// Looks for all who are to run jobs, for each once.
+pub fn look(all: &[&Cron], machine: &dyn Inspect) -> Result<Users, Error> {
+    let accounts = machine.accounts()?;
+    let present = all.iter().filter(|want| want.ensure == Presence::Present).map(|want| want.runs_as());
+    let unknown: BTreeSet<&str> =
+        present.filter(|user| *user != ROOT && accounts.user(user).is_none()).collect();
+    let has = |user: &str| match machine.liveness() {
+        Liveness::Live => is_known_elsewhere(user, machine),
+        Liveness::Directory => Ok(false),
+    };
+    Ok(unknown.into_iter().map(|user| (user.to_owned(), has(user))).collect())
+}
+
+fn is_known_elsewhere(user: &str, machine: &dyn Inspect) -> Result<bool, Error> {
+    let command = Invocation::new(["getent", "passwd", user]).timeout(PATIENCE);
+    let output = answer(machine, &command)?;
+    match output.exit {
+        Exit::Code(0) => Ok(true),
+        Exit::Code(NO_SUCH_ENTRY) => Ok(false),
+        _ => Err(Error::command(&command, &output)),
+    }
+}
