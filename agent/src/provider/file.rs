@@ -179,12 +179,24 @@ fn access_changes(
 /// Says that set-id bits which nobody declares go with the owner: the kernel takes them, since they would give what the old
 /// one put there the rights of the new one.
 fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
-    if mode.is_some() || stat.kind != FileKind::File || stat.mode & 0o6000 == 0 {
+    if mode.is_some() || stat.kind != FileKind::File {
         return change;
     }
+    let lost = match (stat.mode & SET_UID != 0, stat.mode & SET_GID == SET_GID) {
+        (true, true) => "its set-id bits go",
+        (true, false) => "its set-user-id bit goes",
+        (false, true) => "its set-group-id bit goes",
+        (false, false) => return change,
+    };
     let is = Mode(stat.mode);
-    change.note(format!("its set-id bits go with that ({is} now): say `mode` where they are to be there"))
+    change.note(format!("{lost} with that ({is} now): say `mode` where that is to be there"))
 }
+
+/// The bit by which a program runs as its owner.
+const SET_UID: u32 = 0o4000;
+
+/// The bits by which a program runs as its group. The first of them alone is no right, and the kernel leaves it.
+const SET_GID: u32 = 0o2010;
 
 /// Sets owner, group and mode of what stands there, as far as they are in `properties`. A change of owner clears the
 /// set-id bits, so a declared mode is set again; what nobody declares is not, since who it was before may have set it. That it

@@ -68,14 +68,20 @@ impl Others {
         let given: Vec<_> = given.collect();
         options.split_ascii_whitespace().find_map(|wanted| {
             let same = |(option, _): &&(&str, &Path)| parameter(option) == parameter(wanted);
-            given.iter().rev().find(same).filter(|(option, _)| *option != wanted).copied()
+            let differs = |(option, _): &&(&str, &Path)| value(option) != value(wanted);
+            given.iter().rev().find(same).filter(differs).copied()
         })
     }
 }
 
-/// The parameter that an option is of.
+/// The parameter that an option is of, in which `-` and `_` are the same.
 fn parameter(option: &str) -> String {
     option.split('=').next().unwrap_or_default().replace('-', "_")
+}
+
+/// What an option sets its parameter to; none of a flag.
+fn value(option: &str) -> Option<&str> {
+    option.split_once('=').map(|(_, value)| value)
 }
 
 fn is_of(module: &ModuleName, name: &str) -> bool {
@@ -91,4 +97,30 @@ fn words_of<'a>(
     let mut words = line.split_ascii_whitespace();
     let is_it = words.next() == Some(command) && words.next().is_some_and(|name| is_of(module, name));
     is_it.then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_catalog::resource::KernelModule;
+
+    use super::*;
+    use crate::provider::trial;
+    use crate::system::double::Double;
+
+    #[test]
+    fn an_option_that_is_the_same_in_other_letters_overrules_nothing() {
+        let module: KernelModule = trial::want("loop", &[]);
+        for (later, wanted, is_other) in [
+            ("max-loop=8", "max_loop=8", false),
+            ("max_loop=8", "max-loop=8", false),
+            ("max-loop=9", "max_loop=8", true),
+            ("max_loop=a-b", "max_loop=a_b", true),
+            ("max_loop", "max_loop=1", true),
+        ] {
+            let double = Double::new(|_| None);
+            double.put("/etc/modprobe.d/zz.conf", &format!("options loop {later}\n"));
+            let others = Others::read(&double).unwrap();
+            assert_eq!(others.overruling(&module.title, wanted).is_some(), is_other, "{later} {wanted}");
+        }
+    }
 }

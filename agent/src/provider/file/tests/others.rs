@@ -181,7 +181,7 @@ fn what_goes_with_the_owner_is_said() {
     let alone: File = trial::want("/srv/su1", &attributes);
     let changes = trial::changes(&Files, &double, &alone);
     assert!(
-        changes[0].note.as_deref().unwrap().contains("set-id bits go with that (4755 now)"),
+        changes[0].note.as_deref().unwrap().contains("its set-user-id bit goes with that (4755 now)"),
         "{changes:?}"
     );
     trial::correct(&Files, &double, &alone).unwrap();
@@ -190,6 +190,15 @@ fn what_goes_with_the_owner_is_said() {
         0o755,
         "who it was before may have set them"
     );
+    // Without a group that may run it, the second bit stays.
+    for (mode, is_lost, stays) in [(0o2755, true, 0o755), (0o2644, false, 0o2644), (0o6744, true, 0o2744)] {
+        chown(&place, Some(1), Some(1)).unwrap();
+        std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode)).unwrap();
+        let changes = trial::changes(&Files, &double, &alone);
+        assert_eq!(changes[0].note.is_some(), is_lost, "{mode:o}: {changes:?}");
+        trial::correct(&Files, &double, &alone).unwrap();
+        assert_eq!(std::fs::metadata(&place).unwrap().mode() & 0o7777, stays, "{mode:o}");
+    }
     put();
     attributes.push(("mode", "4755".into()));
     let whole: File = trial::want("/srv/su1", &attributes);
