@@ -22,7 +22,7 @@ const NAME: &str = "/gone.json";
 const LIMIT: u64 = 64 * 1024 * 1024;
 
 /// What is kept of whom the catalog no longer has, and for how many days it has not.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Gone {
     /// The day that was counted last.
@@ -33,18 +33,19 @@ struct Gone {
     archives: BTreeMap<String, u32>,
 }
 
-/// Counts the day, once, and removes what was kept for long enough.
+/// Counts the day, once, and removes what was kept for long enough. Whatever the catalog of any run has is not counted: somebody may
+/// apply others in between.
 pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Result<()> {
     let state = Machine::open(state_dir)?;
     let bytes = state.read(Path::new(NAME), LIMIT)?.unwrap_or_default();
     // What cannot be read is counted anew.
-    let mut gone: Gone = serde_json::from_slice(&bytes).unwrap_or_default();
-    if gone.counted == Some(today) {
+    let before: Gone = serde_json::from_slice(&bytes).unwrap_or_default();
+    if before.counted == Some(today) && before.backups.is_empty() && before.archives.is_empty() {
         return Ok(());
     }
     // A clock that was set back adds no day.
-    let day = u32::from(gone.counted.is_none_or(|counted| counted < today));
-    gone.counted = Some(today);
+    let day = u32::from(before.counted.is_none_or(|counted| counted < today));
+    let mut gone = Gone { counted: Some(today), ..before.clone() };
     let over = count(&mut gone.backups, backups_without(all, &state)?, day);
     file::forget_backups(&over, &state)?;
     let over_archives = count(&mut gone.archives, records_without(all, &state)?, day);
@@ -55,6 +56,9 @@ pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Re
             archives = over_archives.len(),
             "removed what was kept of resources that the catalog has not had for {DAYS} days"
         );
+    }
+    if gone == before {
+        return Ok(());
     }
     let bytes = serde_json::to_vec(&gone).unwrap_or_default();
     let access = Access { mode: 0o600, uid: None, gid: None };
@@ -146,6 +150,18 @@ mod tests {
                 .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
                 .any(|text| text == "same")
         );
+    }
+
+    #[test]
+    fn what_another_catalog_lacks_that_is_applied_in_between_stays() {
+        let bench = bench();
+        let mut today = FIRST;
+        for _ in 0..2 * DAYS {
+            day(&bench, &[], today);
+            day(&bench, &[0, 1, 2], today);
+            today = today.saturating_add(1.day());
+        }
+        assert_eq!(kept(&bench), 5, "all but the record, which neither has");
     }
 
     #[test]
