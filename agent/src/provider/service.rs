@@ -426,15 +426,15 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
 
 /// That a unit is not as it should be, though nothing is left to be done but to wait, which was done.
 fn is_on_its_way(unit: &Unit) -> String {
-    let what = match unit.activity {
-        Activity::Stopping => "its processes have not ended",
-        _ => "it has not said that it is up, or what it waits for has not come",
+    let (name, is) = (&unit.name, unit.activity.words());
+    let (what, anew) = match unit.activity {
+        Activity::Stopping => ("its processes have not ended", String::new()),
+        _ => (
+            "it has not said that it is up, or what it waits for has not come",
+            format!(", and `systemctl restart {name}` has it begin anew, by its definition as it is now"),
+        ),
     };
-    format!(
-        "{name} is still {is}: {what}; `systemctl status {name}` shows at what it is",
-        name = unit.name,
-        is = unit.activity.words()
-    )
+    format!("{name} is still {is}: {what}; `systemctl status {name}` shows at what it is{anew}")
 }
 
 /// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new

@@ -15,23 +15,23 @@ pub(super) fn words(text: &str, error: &serde_json::Error) -> String {
         return format!("is empty, and no catalog: {CURE}");
     }
     let place = format!("line {}, column {}", error.line(), error.column());
-    match (serde_json::from_str::<Value>(text), error.classify()) {
-        (Err(broken), _) if broken.classify() == Category::Eof => {
+    match serde_json::from_str::<Value>(text) {
+        Err(broken) if broken.classify() == Category::Eof => {
             format!(
                 "is cut short: it ends at line {}, in the middle of its JSON; write it again ({CURE})",
                 broken.line()
             )
         }
-        (Err(broken), _) => format!(
+        Err(broken) => format!(
             "is not JSON, at line {}, column {}: {}; {CURE}",
             broken.line(),
             broken.column(),
             bare(&broken)
         ),
-        (Ok(value), _) if !is_meant(&value) => {
+        Ok(value) if !is_meant(&value) => {
             format!("is JSON, and neither a catalog nor a bundle: {}; {CURE}", what(&value))
         }
-        (Ok(_), _) => format!(
+        Ok(_) => format!(
             "is a catalog that this agent ({}) cannot read, at {place}: {}; where a newer `holdfast` wrote it, upgrade the agent, and \
              where an older one did, write it again ({CURE})",
             env!("CARGO_PKG_VERSION"),

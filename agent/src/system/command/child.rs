@@ -176,10 +176,11 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
     let status = loop {
         // What was asked to end, and is at it still, has its time for that, though who began it is gone.
         let has_ended = group::has_ended(pid);
-        if has_ended && !(deadline.is_asking() && group::has_others(pid)) {
-            if let Some(status) = child.try_wait()? {
-                break Some(status);
-            }
+        if has_ended
+            && !(deadline.is_asking() && group::has_others(pid))
+            && let Some(status) = child.try_wait()?
+        {
+            break Some(status);
         }
         if let Some(why) = bounds.stopping().filter(|_| bounds.stop.is_some()) {
             deadline.stop(why);
