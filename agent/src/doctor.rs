@@ -1,5 +1,6 @@
 //! What keeps an agent from working, and what to do about it: every part looked at on its own.
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, path};
 use serde::Serialize;
 
@@ -216,7 +217,11 @@ fn cache(state: &StateDir, identity: &Identity, answer: &Answer) -> Judged {
         }
         Some(cached) => (
             Health::Good,
-            format!("{} resources, confirmed at {:.0}", cached.catalog.resources.len(), cached.confirmed),
+            format!(
+                "{}, confirmed at {:.0}",
+                counted(cached.catalog.resources.len(), "resource", "resources"),
+                cached.confirmed
+            ),
         ),
     })
 }

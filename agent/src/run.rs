@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::count::counted;
 use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
 use tokio::runtime::Runtime;
@@ -286,7 +287,8 @@ fn enforce_work(
     account.put_back(memory::is_older(state, work.reported, account.run()));
     if let Some(days) = stale_days(place, found.confirmed) {
         account.audit_only(format!(
-            "the catalog was last confirmed by a server {days} days ago, more than max_stale_days = {}: it is audited and not enforced",
+            "the catalog was last confirmed by a server {} ago, more than max_stale_days = {}: it is audited and not enforced",
+            counted(days, "day", "days"),
             place.config.max_stale_days
         ));
     }

@@ -160,6 +160,7 @@ impl Status {
                 broken: refused.code == CATALOG_BROKEN,
                 why: format!("no new catalog: {}", refused.message),
             }),
+            corrected: None,
             last: last.map(|last| LastRun {
                 at: ended(last),
                 source: last.source,

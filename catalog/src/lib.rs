@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no async: names, values, resource types, catalogs, reports and the wire are plain data here.
 
+pub mod count; // numbers with their nouns
 pub mod certname; // names, parsed once
 pub mod hash; // content by SHA-256
 pub mod origin; // where a value stands

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::count::counted;
 use crate::report::{Counts, Source};
 
 /// How a machine is. What an operator looks at first at three in the morning comes first: a machine that is silent may be
@@ -174,6 +175,15 @@ pub struct KeptBack {
     pub why: String,
 }
 
+/// That what kept a machine back is corrected, for as long as it has not polled since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corrected {
+    /// By what, and when its next poll is due.
+    pub words: String,
+    /// Whether it was why the last run went by an older catalog, or did not take place.
+    pub explains_last: bool,
+}
+
 /// How a machine's last run went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
@@ -198,12 +208,21 @@ pub struct Known {
     pub heard: Option<Timestamp>,
     /// Why it has no new catalog.
     pub kept_back: Option<KeptBack>,
+    /// That what kept it back is corrected, and its poll is waited for.
+    pub corrected: Option<Corrected>,
     /// How its last run went.
     pub last: Option<LastRun>,
     /// When something had last drifted and was corrected.
     pub drifted: Option<Timestamp>,
     /// When something was last changed that was no drift.
     pub changed: Option<Timestamp>,
+}
+
+impl Known {
+    /// Whether the last run lacked a catalog for a reason that is corrected.
+    fn is_excused(&self) -> bool {
+        self.corrected.as_ref().is_some_and(|corrected| corrected.explains_last)
+    }
 }
 
 /// How a machine is, and everything that speaks against calling it in order.
@@ -222,9 +241,10 @@ pub fn judge(known: &Known, now: Timestamp, interval: Duration) -> Judgement {
         Standing::Revoked => vec![(State::Revoked, State::Revoked.meaning().to_owned())],
         Standing::Added => [
             late(known, now, interval),
-            known.last.as_ref().and_then(failed),
+            known.last.as_ref().filter(|last| last.took_place || !known.is_excused()).and_then(failed),
             kept_back(known),
             known.last.as_ref().and_then(|last| share(&last.counts, State::NotApplicable)),
+            known.corrected.as_ref().map(|corrected| (State::Pending, corrected.words.clone())),
             known.last.as_ref().and_then(|last| share(&last.counts, State::Pending)),
             known.last.as_ref().and_then(|last| switched_off(&last.counts)),
             known.last.as_ref().and_then(|last| trouble(known, last)),
@@ -267,13 +287,14 @@ fn failed(last: &LastRun) -> Option<(State, String)> {
         _ if counts.failed > 0 => {
             let skipped = match counts.skipped {
                 0 => String::new(),
-                skipped => format!(" and {skipped} were skipped"),
+                skipped => format!(" and {}", counted(skipped, "was skipped", "were skipped")),
             };
             format!("{} of {} failed in the last run{skipped}", counts.failed, resources(counts.total))
         }
         _ if counts.skipped > 0 => {
+            let were = if counts.skipped == 1 { "was" } else { "were" };
             format!(
-                "the last run did not end: {} of {} were skipped",
+                "the last run did not end: {} of {} {were} skipped",
                 counts.skipped,
                 resources(counts.total)
             )
@@ -292,15 +313,18 @@ fn kept_back(known: &Known) -> Option<(State, String)> {
         let state = if *broken { State::Broken } else { State::KeptBack };
         return Some((state, cut(why)));
     }
-    let last = known.last.as_ref().filter(|last| last.source == Source::Cache && last.took_place)?;
+    let by_cache = |last: &&LastRun| last.source == Source::Cache && last.took_place;
+    let last = known.last.as_ref().filter(by_cache).filter(|_| !known.is_excused())?;
     let why = last.error.as_deref().map(|error| format!(": {}", cut(error))).unwrap_or_default();
     Some((State::KeptBack, format!("the last run went by the last good catalog{why}")))
 }
 
 /// How many resources of the last run are what a state says.
 fn share(counts: &Counts, state: State) -> Option<(State, String)> {
-    let (count, words) = match state {
-        State::Pending => (counts.would_change, "differ and are left alone"),
+    let (count, words) = match (state, counts) {
+        (State::Pending, Counts { would_change: 1, .. }) => (1, "differs and is left alone"),
+        (State::Pending, _) => (counts.would_change, "differ and are left alone"),
+        (_, Counts { not_applicable: 1, .. }) => (1, "does not apply here"),
         _ => (counts.not_applicable, "do not apply here"),
     };
     (count > 0).then(|| (state, format!("{count} of {} {words}", resources(counts.total))))
@@ -309,23 +333,26 @@ fn share(counts: &Counts, state: State) -> Option<(State, String)> {
 fn switched_off(counts: &Counts) -> Option<(State, String)> {
     let is_all = counts.off > 0 && counts.off == counts.total;
     is_all.then(|| {
-        let (off, all) = (counts.off, resources(counts.total));
-        (State::SwitchedOff, format!("{off} of {all} are switched off by policy: nothing was looked at"))
+        let words = off_by_policy(counts);
+        (State::SwitchedOff, format!("{words}: nothing was looked at"))
     })
 }
 
 /// What nobody looked at, beside others that were.
 fn partly_off(counts: &Counts) -> Option<String> {
     let is_part = counts.off > 0 && counts.off < counts.total;
-    is_part.then(|| {
-        let are = if counts.off == 1 { "is" } else { "are" };
-        format!("{} of {} {are} switched off by policy", counts.off, resources(counts.total))
-    })
+    is_part.then(|| off_by_policy(counts))
+}
+
+fn off_by_policy(counts: &Counts) -> String {
+    let are = if counts.off == 1 { "is" } else { "are" };
+    format!("{} of {} {are} switched off by policy", counts.off, resources(counts.total))
 }
 
 /// What a run that took place says beside its resources, where no other state tells it.
 fn trouble(known: &Known, last: &LastRun) -> Option<(State, String)> {
-    let is_told = !last.took_place || (last.source == Source::Cache && known.kept_back.is_none());
+    let is_by_another = !last.took_place || (last.source == Source::Cache && known.kept_back.is_none());
+    let is_told = is_by_another && !known.is_excused();
     let error = last.error.as_deref().filter(|_| !is_told)?;
     Some((State::Trouble, format!("the last run said: {}", cut(error))))
 }
@@ -368,7 +395,7 @@ fn in_order(known: &Known) -> String {
 }
 
 fn resources(count: u32) -> String {
-    format!("{count} {}", if count == 1 { "resource" } else { "resources" })
+    counted(count, "resource", "resources")
 }
 
 fn cut(words: &str) -> String {

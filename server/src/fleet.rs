@@ -7,7 +7,7 @@ use std::time::Duration;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::report::{GOES_ON, NOTES, Source};
-use holdfast_catalog::state::{self, Judgement, Known, Standing, State};
+use holdfast_catalog::state::{self, Corrected, Judgement, Known, Standing, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -185,16 +185,15 @@ fn of_row(mut row: FleetRow, inventory: &(impl Inventory + ?Sized), look: &Look)
     let is_corrected = since.as_ref().is_some_and(|since| since.corrected_by.is_some());
     let refused = row.refused.filter(|refused| row.node.seen_at.is_none_or(|seen| seen < *refused));
     let refused = refused.filter(|_| row.node.state == NodeState::Enrolled);
-    let known = known(&row, kept_back.as_ref().map(|kept_back| (kept_back, since.as_ref())));
+    let known = known(&row, kept_back.as_ref().map(|kept_back| (kept_back, since.as_ref())), look.now);
     let judgement = state::judge(&known, look.now, look.interval);
-    let judgement = refused.map_or_else(|| judgement.clone(), |at| of_refused(at, &judgement, look.now));
     Member {
         certname: row.node.certname.clone(),
         place: row.node.place.clone(),
         function: inventory.function(&row.node.certname, &row.node.place),
-        judgement: match &since {
-            Some(since) if is_corrected => waiting(since, judgement, look.now),
-            _ => judgement,
+        judgement: match refused {
+            Some(at) => of_refused(at, &judgement, look.now),
+            None => judgement,
         },
         kept_back: kept_back.filter(|_| !is_corrected),
         row: Some(row),
@@ -218,21 +217,14 @@ fn of_refused(at: Timestamp, rest: &Judgement, now: Timestamp) -> Judgement {
     }
 }
 
-/// A node that nothing keeps back any more, and that has not polled since.
-fn waiting(since: &Since, rest: Judgement, now: Timestamp) -> Judgement {
-    let commit = short(since.corrected_by.as_ref().unwrap_or(&since.commit));
+/// That nothing keeps a node back any more, where that is so, and that it has not polled since.
+fn waiting(since: &Since, now: Timestamp) -> Option<String> {
+    let commit = short(since.corrected_by.as_ref()?);
     let due = match since.next_poll {
         Some(at) if at > now => format!("due in {}", state::span(at.duration_since(now))),
         _ => "due now".to_owned(),
     };
-    let words = format!("corrected by commit {commit}; its next poll is {due}");
-    match rest.state {
-        State::InOrder => Judgement { state: State::Pending, reason: words },
-        state if state > State::Pending => {
-            Judgement { state: State::Pending, reason: format!("{words}; {}", rest.reason) }
-        }
-        state => Judgement { state, reason: format!("{}; {words}", rest.reason) },
-    }
+    Some(format!("corrected by commit {commit}; its next poll is {due}"))
 }
 
 fn nobody_added(
@@ -245,6 +237,7 @@ fn nobody_added(
         standing: Standing::NotAdded,
         heard: None,
         kept_back: None,
+        corrected: None,
         last: None,
         drifted: None,
         changed: None,
@@ -271,25 +264,26 @@ fn kept_back(row: &FleetRow, inventory: &(impl Inventory + ?Sized)) -> Option<Ke
     inventory.broken(&row.node).filter(is_newer).or_else(|| row.kept_back.clone())
 }
 
-fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Known {
-    let corrected =
-        |(_, since): &(_, Option<&Since>)| since.is_some_and(|since| since.corrected_by.is_some());
-    let is_corrected = kept_back.as_ref().is_some_and(corrected);
+fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>, now: Timestamp) -> Known {
+    let waiting = kept_back.and_then(|(_, since)| waiting(since?, now));
+    let told = |last: &LastRun| {
+        let error = last.error.as_deref();
+        let rest = error.and_then(|error| untold(error, kept_back.map(|(kept_back, _)| kept_back)));
+        (rest.as_deref() != error, rest)
+    };
+    let explains_last = row.last.as_ref().is_some_and(|last| told(last).0);
     let last = |last: &LastRun| {
-        let kept_back = kept_back.map(|(kept_back, _)| kept_back);
-        let error = last.error.as_deref().and_then(|error| untold(error, kept_back));
-        let is_told = error.as_ref() != last.error.as_ref();
-        let (source, error) = match error {
-            error if is_told && is_corrected => (Source::Server, error),
-            Some(rest) if is_told && !last.took_place() => {
-                (last.source, Some(format!("{NO_CATALOG}{NOTES}{rest}")))
-            }
-            None if last.error.is_some() && !last.took_place() => (last.source, Some(NO_CATALOG.to_owned())),
-            error => (last.source, error),
+        let error = match told(last) {
+            // Why there was none is said beside it, and then there is one again.
+            (true, rest) if waiting.is_none() && !last.took_place() => Some(match rest {
+                Some(rest) => format!("{NO_CATALOG}{NOTES}{rest}"),
+                None => NO_CATALOG.to_owned(),
+            }),
+            (_, rest) => rest,
         };
         state::LastRun {
             at: last.received_at,
-            source,
+            source: last.source,
             took_place: last.took_place(),
             counts: last.counts,
             error,
@@ -301,8 +295,9 @@ fn known(row: &FleetRow, kept_back: Option<(&KeptBack, Option<&Since>)>) -> Know
             NodeState::Added | NodeState::Enrolled | NodeState::Gone => Standing::Added,
         },
         heard: row.node.seen_at,
-        kept_back: kept_back.filter(|kept| !corrected(kept)).map(|(kept_back, since)| why(kept_back, since)),
+        kept_back: kept_back.filter(|_| waiting.is_none()).map(|(kept_back, since)| why(kept_back, since)),
         last: row.last.as_ref().map(last),
+        corrected: waiting.map(|words| Corrected { words, explains_last }),
         drifted: row.lately.drifted,
         changed: row.lately.changed,
     }

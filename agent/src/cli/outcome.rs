@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::count::counted;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Event, Mode, Report, Status};
 
@@ -172,7 +173,10 @@ fn value(text: &str) -> String {
     let text = harmless(text);
     match text.char_indices().nth(most) {
         Some((end, _)) if most < MAX_VALUE => format!("{}…", &text[..end]),
-        Some((end, _)) => format!("{}… (and {} characters)", &text[..end], text[end..].chars().count()),
+        Some((end, _)) => {
+            let more = counted(text[end..].chars().count(), "character", "characters");
+            format!("{}… (and {more})", &text[..end])
+        }
         None => text,
     }
 }
@@ -230,7 +234,10 @@ fn summary(report: &Report, style: Style) -> String {
     let phases = if phases.is_empty() { String::new() } else { format!(" ({})", phases.join(", ")) };
     let dropped = match counts.dropped {
         0 => String::new(),
-        dropped => format!("; {}", style.warn(&format!("{dropped} events left out of the report"))),
+        dropped => {
+            let left_out = format!("{} left out of the report", counted(dropped, "event", "events"));
+            format!("; {}", style.warn(&left_out))
+        }
     };
     format!("{} in {}{}{dropped}", words.join(", "), duration(report.duration_ms), style.faint(&phases))
 }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use holdfast_catalog::count::counted;
 
 use super::style::harmless;
 use super::{Common, Format};
@@ -49,11 +50,11 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
 }
 
 fn reports(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "report" } else { "reports" })
+    counted(count, "report", "reports")
 }
 
 fn wait(count: usize) -> String {
-    format!("{} {}", reports(count), if count == 1 { "waits" } else { "wait" })
+    counted(count, "report waits", "reports wait")
 }
 
 fn line(report: &Listed) -> String {

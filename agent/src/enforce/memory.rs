@@ -10,6 +10,7 @@ use std::path::Path;
 
 use hmac::{Hmac, Mac as _};
 use holdfast_catalog::catalog::CatalogId;
+use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::ResourceRef;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -328,7 +329,10 @@ impl Memory {
         match self.dir.read(Path::new(KEY), 32) {
             Ok(Some(key)) if key.len() == 32 => return Ok(Zeroizing::new(key)),
             Ok(None) => {}
-            Ok(Some(key)) => self.put_aside(KEY, &format!("it has {} bytes", key.len()), "a new one is made"),
+            Ok(Some(key)) => {
+                let size = counted(key.len(), "byte", "bytes");
+                self.put_aside(KEY, &format!("it has {size}"), "a new one is made");
+            }
             Err(error) => self.put_aside(KEY, &error.to_string(), "a new one is made"),
         }
         let mut key = Zeroizing::new(vec![0; 32]);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
+use holdfast_catalog::count::counted;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_DIFF, MAX_EVENTS, Status};
 
 use super::memory::Past;
@@ -174,7 +175,8 @@ impl<'a> Record<'a> {
         for index in 0..self.ended.len() {
             let over = self.ended[index].members.over();
             if over > 0 {
-                self.whole(index, Status::Info, format!("and {over} more paths"), Duration::ZERO);
+                let more = format!("and {}", counted(over, "more path", "more paths"));
+                self.whole(index, Status::Info, more, Duration::ZERO);
             }
         }
     }
@@ -307,11 +309,12 @@ impl<'a> Record<'a> {
 fn fitting(mut diff: String, taken: &mut usize) -> String {
     if diff.len() > MAX_DIFF {
         let begin = &diff[..diff.floor_char_boundary(MAX_DIFF - ROOM_FOR_MORE)];
-        diff = format!("{begin}… (and {} bytes)\n", diff.len() - begin.len());
+        diff = format!("{begin}… (and {})\n", counted(diff.len() - begin.len(), "byte", "bytes"));
     }
     let room = MAX_DIFF.min(MAX_DIFFS.saturating_sub(*taken));
     if diff.len() > room {
-        return format!("(a diff of {} bytes is left out: the report has no room for it)\n", diff.len());
+        let size = counted(diff.len(), "byte", "bytes");
+        return format!("(a diff of {size} is left out: the report has no room for it)\n");
     }
     *taken += diff.len();
     diff
@@ -323,7 +326,7 @@ fn cut(text: String) -> String {
         return text;
     }
     let begin = &text[..text.floor_char_boundary(MAX_TEXT - ROOM_FOR_MORE)];
-    format!("{begin}… (and {} bytes)", text.len() - begin.len())
+    format!("{begin}… (and {})", counted(text.len() - begin.len(), "byte", "bytes"))
 }
 
 /// One line in the log for each event.

@@ -1,5 +1,6 @@
 //! Reports that are not to be delivered any more: kept for people, and told until somebody clears them.
 
+use holdfast_catalog::count::counted;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -59,11 +60,7 @@ impl Aside {
             )
         });
         let removed = (self.removed > 0).then(|| {
-            let older = if self.removed == 1 {
-                "1 older one".to_owned()
-            } else {
-                format!("{} older ones", self.removed)
-            };
+            let older = counted(self.removed, "older one", "older ones");
             format!("{older} went, since no more than {MAX_ASIDE} of a kind are kept")
         });
         let all: Vec<_> = refused.into_iter().chain(earlier).chain(removed).collect();
@@ -74,7 +71,7 @@ impl Aside {
 }
 
 fn were(count: usize) -> String {
-    if count == 1 { "1 report was".to_owned() } else { format!("{count} reports were") }
+    counted(count, "report was", "reports were")
 }
 
 impl Spool {

@@ -1,6 +1,7 @@
 //! What the server is to be told of reports that it will not have: a machine whose report is lost is not said to be in order
 //! as if nothing had been in it.
 
+use holdfast_catalog::count::counted;
 use serde::{Deserialize, Serialize};
 
 use crate::state::{self, StateDir};
@@ -86,8 +87,7 @@ impl Losses {
         let reports = match self.count {
             // What was written down of them cannot be read.
             0 => "some reports of earlier runs are".to_owned(),
-            1 => "1 report of an earlier run is".to_owned(),
-            count => format!("{count} reports of earlier runs are"),
+            count => counted(count, "report of an earlier run is", "reports of earlier runs are"),
         };
         let why = match self.why.is_empty() {
             true => String::new(),

@@ -11,6 +11,7 @@ use std::io::{self, Read, Seek as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::count::counted;
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -254,7 +255,10 @@ pub(super) fn space_left(dir: &OwnedFd, error: &io::Error) -> String {
         Ok(left) if left.f_favail == 0 && left.f_files > 0 => {
             "; the file system has no inodes left".to_owned()
         }
-        Ok(left) => format!("; the file system has {} bytes left", left.f_bavail * left.f_frsize),
+        Ok(left) => {
+            let bytes = counted(left.f_bavail * left.f_frsize, "byte", "bytes");
+            format!("; the file system has {bytes} left")
+        }
         Err(_) => String::new(),
     }
 }

@@ -26,6 +26,7 @@ fn known() -> Known {
         standing: Standing::Added,
         heard: Some(ago(5)),
         kept_back: None,
+        corrected: None,
         last: Some(ran(good())),
         drifted: None,
         changed: None,
@@ -60,7 +61,23 @@ fn each_state_has_what_makes_it_and_a_reason() {
             "the last run said: no new certificate",
         ),
         (with(Counts { failed: 2, skipped: 1, ..good() }), State::Failed, "2 of 64 resources failed"),
-        (with(Counts { skipped: 3, ..good() }), State::Failed, "did not end: 3 of 64"),
+        (
+            with(Counts { failed: 1, skipped: 1, ..good() }),
+            State::Failed,
+            "failed in the last run and 1 was skipped",
+        ),
+        (with(Counts { skipped: 3, ..good() }), State::Failed, "did not end: 3 of 64 resources were skipped"),
+        (with(Counts { skipped: 1, ..good() }), State::Failed, "did not end: 1 of 64 resources was skipped"),
+        (
+            with(Counts { off: 1, unchanged: 0, total: 1, ..good() }),
+            State::SwitchedOff,
+            "1 of 1 resource is switched off by policy: nothing was looked at",
+        ),
+        (
+            with(Counts { would_change: 1, total: 1, ..good() }),
+            State::Pending,
+            "1 of 1 resource differs and is left alone",
+        ),
         (
             Known { last: Some(LastRun { error: error("no catalog"), ..no_run() }), ..known() },
             State::Failed,
@@ -78,7 +95,7 @@ fn each_state_has_what_makes_it_and_a_reason() {
         (
             with(Counts { not_applicable: 1, ..good() }),
             State::NotApplicable,
-            "1 of 64 resources do not apply",
+            "1 of 64 resources does not apply",
         ),
         (with(Counts { would_change: 5, ..good() }), State::Pending, "5 of 64 resources differ"),
         (Known { heard: Some(ago(61)), ..known() }, State::Late, "nothing was heard for 61 min"),
@@ -118,6 +135,44 @@ fn an_older_catalog_is_never_in_order() {
     let (state, reason) = judged(&Known { last: Some(cached), ..known() });
     assert_eq!(state, State::KeptBack);
     assert!(reason.contains("refused whole"), "{reason}");
+}
+
+#[test]
+fn what_is_corrected_is_pending_until_the_poll_and_excuses_the_run_that_lacked_a_catalog() {
+    let words = "corrected by commit abc; its next poll is due in 5 min";
+    let corrected = |explains_last| Some(Corrected { words: words.to_owned(), explains_last });
+    let cached = LastRun { source: Source::Cache, ..ran(good()) };
+    let late = LastRun { error: Some("the clock is 9 min off".into()), ..no_run() };
+    let cases = [
+        (Known { corrected: corrected(true), last: Some(no_run()), ..known() }, State::Pending, words),
+        (Known { corrected: corrected(true), last: Some(cached.clone()), ..known() }, State::Pending, words),
+        (
+            Known { corrected: corrected(true), last: Some(late.clone()), ..known() },
+            State::Pending,
+            "due in 5 min; the last run said: the clock is 9 min off",
+        ),
+        (
+            Known { corrected: corrected(false), last: Some(late), ..known() },
+            State::Failed,
+            "the last run did not take place: the clock is 9 min off; corrected by commit abc",
+        ),
+        (Known { corrected: corrected(false), last: Some(cached), ..known() }, State::KeptBack, words),
+        (
+            Known { corrected: corrected(true), last: Some(ran(Counts { failed: 2, ..good() })), ..known() },
+            State::Failed,
+            "2 of 64 resources failed in the last run; corrected by",
+        ),
+        (
+            Known { corrected: corrected(true), standing: Standing::Revoked, ..known() },
+            State::Revoked,
+            State::Revoked.meaning(),
+        ),
+    ];
+    for (known, state, reason) in cases {
+        let (found, said) = judged(&known);
+        assert_eq!(found, state, "{known:?}");
+        assert!(said.contains(reason), "{said} holds no `{reason}`");
+    }
 }
 
 #[test]

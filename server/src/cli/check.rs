@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 
 use crate::check::{Checked, check, judge};
@@ -53,8 +54,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let nodes = program.inventory().nodes().count();
     match diagnose::summary(&problems) {
         Some(summary) => say!("{summary}; {}{}", compiled(&checked, nodes), uncounted(&checked)),
-        None if nodes == 1 => say!("nothing wrong: 1 node compiles"),
-        None => say!("nothing wrong: {nodes} nodes compile"),
+        None => say!("nothing wrong: {}", counted(nodes, "node compiles", "nodes compile")),
     }
     if !has_inventory_wrong(&checked) && snapshot.refusal().is_none() {
         let leaving = beside::leaving(&args.directory, args.rev.as_deref(), &program);
@@ -120,7 +120,7 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
 /// How many nodes compile.
 fn compiled(checked: &Checked, nodes: usize) -> String {
     match checked.compiled {
-        Some(compiled) => format!("{compiled} of {nodes} nodes compile"),
+        Some(compiled) => format!("{compiled} of {}", counted(nodes, "node compiles", "nodes compile")),
         None => "no node was compiled".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 //! another. Nothing is wrong with that, and nothing else of a commit is as hard to take back.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::count::counted;
 use serde::{Deserialize, Serialize};
 
 use super::{Inventory, Node};
@@ -53,8 +54,7 @@ impl Leaving {
             [("out of the inventory", removed.collect::<Vec<_>>()), ("to another customer", moved.collect())];
         let told = told.into_iter().filter(|(_, names)| !names.is_empty());
         told.map(|(whither, names)| {
-            let machines = if names.len() == 1 { "machine" } else { "machines" };
-            format!("{} {machines} {whither}: {}", names.len(), listed(&names))
+            format!("{} {whither}: {}", counted(names.len(), "machine", "machines"), listed(&names))
         })
         .collect()
     }

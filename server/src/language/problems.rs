@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use holdfast_catalog::count;
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
@@ -52,11 +53,8 @@ impl Problems {
 
 /// Says how many are not shown, the worst of which is so bad.
 pub fn more(count: usize, whence: &str, origin: Option<Origin>, worst: Severity) -> Diagnostic {
-    let noun = if count == 1 { "problem" } else { "problems" };
-    Diagnostic {
-        severity: worst,
-        ..Diagnostic::error(MORE, format!("and {count} more {noun} {whence}"), origin)
-    }
+    let problems = count::counted(count, "more problem", "more problems");
+    Diagnostic { severity: worst, ..Diagnostic::error(MORE, format!("and {problems} {whence}"), origin) }
 }
 
 /// Problems in the order of their places, each once.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest};
@@ -42,7 +43,8 @@ pub enum PollError {
     },
     /// The catalog does not compile.
     #[error(
-        "this node's catalog does not compile at commit {commit} ({errors} errors): its operator sees them"
+        "this node's catalog does not compile at commit {commit} ({}): its operator sees more",
+        counted(*errors, "error", "errors")
     )]
     Broken {
         /// The commit in force.

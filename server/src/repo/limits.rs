@@ -9,6 +9,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use holdfast_catalog::count::counted;
+
 use super::File;
 
 /// The folder whose parts are tenants'.
@@ -168,11 +170,14 @@ impl Owner {
         let Amount { files, bytes } = amount;
         match self {
             Self::Nobody => {
-                format!("those of machines that the inventory does not have ({bytes} bytes) go first")
+                let bytes = counted(bytes, "byte", "bytes");
+                format!("those of machines that the inventory does not have ({bytes}) go first")
             }
             Self::Customer(name) => {
                 format!(
-                    "customer `{name}` and its machines have {files} files and {bytes} bytes of it, the most of all"
+                    "customer `{name}` and its machines have {} and {} of it, the most of all",
+                    counted(files, "file", "files"),
+                    counted(bytes, "byte", "bytes")
                 )
             }
             Self::Operators(_) => {

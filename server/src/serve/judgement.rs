@@ -1,6 +1,6 @@
 //! What `holdfast check` says of a commit, the server does: one table of faults, and who is told.
 
-use holdfast_catalog::report::{Report, Source};
+use holdfast_catalog::report::{Counts, Report, Source};
 use holdfast_catalog::state::State;
 use holdfast_catalog::wire::{CatalogAnswer, path};
 
@@ -343,6 +343,16 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
     let words = format!("corrected by commit {}; its next poll is due in ", &corrected[..10]);
     assert!(reason.starts_with(&words) && !reason.contains(&broken[..10]), "{reason}");
     assert!(reason.contains("the certificate could not be renewed"), "{reason}");
+    // One that had no catalog at all has not failed by anything that is still so.
+    let none = Report {
+        run: uuid::Uuid::from_u128(78),
+        commit: None,
+        counts: Counts::default(),
+        ..went_by_the_cache(format!("the server refused (broken): {}", refusal.message))
+    };
+    assert!(web.post(path::REPORTS).json(&none).send().await.unwrap().status().is_success());
+    let (state, reason) = state_of(&fixture, "web1.acme.example").await;
+    assert!(state == State::Pending && reason.starts_with(&words), "{state:?}: {reason}");
     web.poll("{}", Some(has.id)).await.unwrap();
     assert!(!state_of(&fixture, "web1.acme.example").await.1.contains("corrected by"));
 }

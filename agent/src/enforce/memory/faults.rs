@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use holdfast_catalog::count::counted;
+
 use super::doubt::{self, UNENDED};
 use super::{HOLDS, Header, KEY, LEFT, LIMIT, Left, OWED, OwedFile, VERSION};
 use crate::system::{Inspect as _, Machine};
@@ -21,7 +23,8 @@ pub(crate) fn faults(path: &Path) -> Vec<String> {
 }
 
 fn key(bytes: &[u8]) -> Result<(), String> {
-    (bytes.len() == 32).then_some(()).ok_or_else(|| format!("it has {} bytes", bytes.len()))
+    let size = || counted(bytes.len(), "byte", "bytes");
+    (bytes.len() == 32).then_some(()).ok_or_else(|| format!("it has {}", size()))
 }
 
 fn left(bytes: &[u8]) -> Result<(), String> {

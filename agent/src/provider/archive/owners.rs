@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::attribute::SystemName;
 
 use super::friends::Friends;
@@ -140,7 +141,9 @@ impl Others {
             ("", 1) => change,
             ("", count) => change.note(format!("of {count} paths")),
             (below, 1) => change.note(format!("of {below}")),
-            (below, count) => change.note(format!("of {below} and {} others", count - 1)),
+            (below, count) => {
+                change.note(format!("of {below} and {}", counted(count - 1, "other", "others")))
+            }
         })
     }
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::attribute::Format;
 
 use super::fetch::Parcel;
@@ -115,9 +116,9 @@ fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
         }
         let [dir] = dirs.as_slice() else {
             return Err(Error::Refused(format!(
-                "strip = {strip} leaves no one directory: {} of the archive holds {} directories",
+                "strip = {strip} leaves no one directory: {} of the archive holds {}",
                 if at == Path::new("/") { "the top".to_owned() } else { at.display().to_string() },
-                dirs.len()
+                counted(dirs.len(), "directory", "directories")
             )));
         };
         at.push(dir);

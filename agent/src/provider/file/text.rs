@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::report::MAX_DIFF;
 use holdfast_catalog::resource::attribute::Content;
 use similar::TextDiff;
@@ -61,7 +62,7 @@ fn unified(old: &str, new: &str) -> String {
     match text[..end].rfind('\n') {
         Some(newline) if newline > 0 && text[..newline].lines().count() > HEADER => {
             let (shown, rest) = text.split_at(newline + 1);
-            format!("{shown}… (and {} lines)\n", rest.lines().count())
+            format!("{shown}… (and {})\n", counted(rest.lines().count(), "line", "lines"))
         }
         // A line is cut where the report takes it, once secrets are out of it: half of one would not be known for one.
         _ => text,

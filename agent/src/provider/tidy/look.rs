@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::Tidy;
 
 use super::{Change, Property};
@@ -205,7 +206,8 @@ impl Look<'_> {
     fn change(&mut self, path: &str, stat: &Stat) {
         let days = age_of(self.want, stat, self.now).max(0) / 86_400;
         let change = Change::new(Property::Matches, "present", "absent").kind(ChangeKind::Moved).below(path);
-        self.changes.push(change.note(format!("{days} days old, {} bytes", stat.size)));
+        let (age, size) = (counted(days, "day", "days"), counted(stat.size, "byte", "bytes"));
+        self.changes.push(change.note(format!("{age} old, {size}")));
     }
 
     fn is_anothers(&self, whole: &str) -> bool {
@@ -218,15 +220,18 @@ impl Look<'_> {
 
     fn finish(mut self) -> Vec<Change> {
         let is_full = self.changes.len() >= self.most;
-        let nameless = (self.nameless > 0)
-            .then(|| format!("{} files stay whose names are no UTF-8; remove them by hand", self.nameless));
-        let unread = self.first_unread.take().map(|why| {
-            format!(
-                "{} paths stay that cannot be looked at; the first: {why}; look at who made it",
-                self.unread
-            )
+        let nameless = (self.nameless > 0).then(|| {
+            let stay = counted(self.nameless, "file stays whose name is", "files stay whose names are");
+            format!("{stay} not UTF-8: remove by hand")
         });
-        let more = is_full.then(|| format!("{} paths go in one run; the next one looks for more", self.most));
+        let unread = self.first_unread.take().map(|why| {
+            let stay = counted(self.unread, "path stays", "paths stay");
+            format!("{stay} that cannot be looked at; the first: {why}; look at who made it")
+        });
+        let more = is_full.then(|| {
+            let go = counted(self.most, "path goes", "paths go");
+            format!("{go} in one run; the next one looks for more")
+        });
         let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
         self.changes.extend(nameless.into_iter().chain(unread).chain(more).map(note));
         self.changes

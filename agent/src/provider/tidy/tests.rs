@@ -205,7 +205,9 @@ fn names_that_are_no_text_stay_and_are_told() {
     std::fs::write(double.root.path().join("spool").join(name), "x").unwrap();
     let want = want::<Tidy>("/spool", &[("age", "14d".into())]);
     let changes = trial::changes(&Tidying, &double, &want);
-    assert!(changes.last().unwrap().note.as_deref().unwrap().starts_with("1 files stay"));
+    assert!(
+        changes.last().unwrap().note.as_deref().unwrap().starts_with("1 file stays whose name is not UTF-8")
+    );
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn what_somebody_made_too_deep_stays_and_stops_nothing() {
         let applied = trial::correct(&Tidying, &double, &want).unwrap();
         assert!(applied.failed.is_empty(), "{:?}", applied.failed);
         let Plan::InSync(notes) = trial::plan(&Tidying, &double, &want).unwrap() else { panic!("{name}") };
-        assert!(notes[0].note.as_deref().unwrap().starts_with("1 paths stay"), "{notes:?}");
+        assert!(notes[0].note.as_deref().unwrap().starts_with("1 path stays"), "{notes:?}");
         assert_eq!(std::fs::read_dir(top).unwrap().count(), 1);
     }
 }

@@ -65,7 +65,10 @@ impl Attribute for CronSchedule {
                 }
             }
             _ => {
-                let why = format!("these are {} fields, not 5", fields.len());
+                let why = match fields.len() {
+                    1 => "this is 1 field, not 5".to_owned(),
+                    many => format!("these are {many} fields, not 5"),
+                };
                 let help = "write minute, hour, day of the month, month and day of the week, or a word such as `@daily`";
                 return Err(refused(why).help(help));
             }

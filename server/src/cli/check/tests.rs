@@ -42,9 +42,9 @@ fn a_check_says_what_the_server_does_with_the_commit() {
 #[test]
 fn a_check_counts_the_nodes_that_it_compiled() {
     let of = |files: &[(&str, &str)]| compiled(&checked(files), 1);
-    assert_eq!(of(&[]), "1 of 1 nodes compile");
-    assert_eq!(of(&[(ACME, "[profile.web]\nport = 0\n")]), "0 of 1 nodes compile");
-    assert_eq!(of(&[("facts/web1.acme.example.json", "{")]), "0 of 1 nodes compile");
+    assert_eq!(of(&[]), "1 of 1 node compiles");
+    assert_eq!(of(&[(ACME, "[profile.web]\nport = 0\n")]), "0 of 1 node compiles");
+    assert_eq!(of(&[("facts/web1.acme.example.json", "{")]), "0 of 1 node compiles");
     let nothing = check(&Program::new(&Snapshot::of_files(Vec::<(&str, &[u8])>::new()), None));
     assert_eq!(compiled(&nothing, 0), "no node was compiled");
 }

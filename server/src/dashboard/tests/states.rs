@@ -37,9 +37,9 @@ async fn what_needs_attention_comes_first_with_its_reason_and_nothing_is_said_of
     assert_eq!(named, ["late", "failed", "broken", "pending", "never-seen", "not-added"]);
     for (line, reason) in lines.iter().zip([
         "nothing was heard for 9 h",
-        "1 of 64 resources failed in the last run and 1 were skipped",
+        "1 of 64 resources failed in the last run and 1 was skipped",
         "no new catalog at commit 9ab12cd4e5: hieradata/customers/acme.toml: nobody reads `nginx.worker_proceses`",
-        "1 of 64 resources differ",
+        "1 of 64 resources differs",
         "never heard from",
         "nobody added it",
     ]) {

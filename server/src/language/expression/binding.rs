@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use holdfast_catalog::count::counted;
+
 use super::function::{self, Builtin};
 use super::tree::{Ast, Call, Form, Macro, Node, Select};
 use super::{Called, Named, Uses};
@@ -108,7 +110,8 @@ fn arity(call: &Call, builtin: &Builtin) -> Result<(), Fault> {
     if builtin.takes.contains(&call.arguments.len()) {
         return Ok(());
     }
-    let message = format!("`{}` does not take {} arguments", call.name, call.arguments.len());
+    let given = counted(call.arguments.len(), "argument", "arguments");
+    let message = format!("`{}` does not take {given}", call.name);
     Err(Fault::new(Code::Syntax, message, call.name_span.clone()).help(format!("it is {}", builtin.usage)))
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::diagnostic::nearest;
 
 use super::function::{self, Helper};
@@ -221,7 +222,8 @@ impl<'a> Inside<'a> {
             arguments.push(self.argument()?);
         }
         if !helper.takes(arguments.len()) {
-            let message = format!("`{name}` does not take {} arguments", arguments.len());
+            let given = counted(arguments.len(), "argument", "arguments");
+            let message = format!("`{name}` does not take {given}");
             return Err(Fault::new(Code::Syntax, message, span));
         }
         Ok(Argument { span: span.start..self.at, kind: ArgumentKind::Call { helper, arguments } })

@@ -1,5 +1,7 @@
 //! What apt says when it fails: whose script it was, in that script's own words.
 
+use holdfast_catalog::count::counted;
+
 use crate::provider::Error;
 use crate::system::{Invocation, Output};
 
@@ -101,8 +103,7 @@ fn turn_of(name: &str, stdout: &str) -> Option<String> {
     }
     let left_out = match said.len().saturating_sub(LINES) {
         0 => String::new(),
-        1 => "[1 line left out]\n".to_owned(),
-        many => format!("[{many} lines left out]\n"),
+        count => format!("[{} left out]\n", counted(count, "line", "lines")),
     };
     let last = &said[said.len().saturating_sub(LINES)..];
     Some(format!("{}\n{left_out}{}", lines[start], last.join("\n")))

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::value::Value;
 use regex::{Regex, RegexBuilder};
 
@@ -140,7 +141,8 @@ fn byte_of(text: &str, index: i64) -> Option<usize> {
 fn position(a: &Arguments, at: usize, default: i64) -> Result<usize, Fault> {
     let (text, index) = (a.text(0)?, a.int_or(at, default)?);
     byte_of(text, index).ok_or_else(|| {
-        a.bad(format!("cannot go to index {index} of a string of {} characters", text.chars().count()))
+        let length = counted(text.chars().count(), "character", "characters");
+        a.bad(format!("cannot go to index {index} of a string of {length}"))
     })
 }
 

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use holdfast_catalog::count::counted;
+
 use super::node;
 use crate::language::expression::function;
 use crate::language::expression::tree::{Ast, Call, Form, Macro, Name, Node};
@@ -70,7 +72,8 @@ fn comprehension(
     span: Range<usize>,
 ) -> Result<Node, Fault> {
     let Some((sort, count)) = Macro::shape(name, arguments.len()) else {
-        let message = format!("`{name}` does not take {} arguments", arguments.len());
+        let given = counted(arguments.len(), "argument", "arguments");
+        let message = format!("`{name}` does not take {given}");
         return Err(Fault::new(Code::Syntax, message, name_span).help(format!("such as list.{name}(x, …)")));
     };
     let depth = arguments.iter().map(|a| a.depth).max().unwrap_or(0).max(range.depth);
