@@ -7,6 +7,12 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthChar as _;
+
+/// So many marks may stand on one character: scripts that are written with marks need no more, and each one above them
+/// would be painted over the lines around.
+const MOST_MARKS: usize = 4;
+
 /// Whether a character does something to the text around it instead of being seen: control characters, those that turn
 /// the direction of reading, and those that have no width, or no ink though they are no white space.
 pub fn steers(c: char) -> bool {
@@ -15,48 +21,70 @@ pub fn steers(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
             | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{13440}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A text of one line: what steers is written as `\u{1b}`, `\n` or `\r`. Tabs stay.
+/// Whether a character is painted on the one before it and takes no room of its own.
+pub fn is_mark(c: char) -> bool {
+    !c.is_ascii() && c.width() == Some(0)
+}
+
+/// A text of one line: what steers is written as `\u{1b}`, `\n` or `\r`, and so are marks that stand on nothing, or on more
+/// than a few others. Tabs stay.
 pub fn line(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| steers(c) && c != '\t')
+    escaped(text, &['\t'], |out, c| out.extend(c.escape_default()))
 }
 
 /// A text of several lines: as [`line`], and the ends of its lines stay.
 pub fn block(text: &str) -> Cow<'_, str> {
-    escaped(text, |c| steers(c) && !matches!(c, '\t' | '\n'))
+    escaped(text, &['\t', '\n'], |out, c| out.extend(c.escape_default()))
 }
 
-/// JSON as it is printed: the same value for a program, with what steers written as `\u202e`.
+/// JSON as it is printed: the same value for a program, with what steers or is piled up written as `\u202e`.
 pub fn json(text: &str) -> Cow<'_, str> {
-    let unseen = |c: char| steers(c) && c != '\n';
-    if !text.contains(unseen) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            // These stand only in strings: what is between them is laid out with spaces and ends of lines.
-            c if unseen(c) => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "\\u{unit:04x}");
-            }),
-            c => out.push(c),
+    // These stand only in strings: what is between them is laid out with spaces and ends of lines.
+    escaped(text, &['\n'], |out, c| {
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    })
+}
+
+fn escaped<'a>(text: &'a str, stays: &[char], escape: impl Fn(&mut String, char)) -> Cow<'a, str> {
+    let (mut base, mut out) = (Base::default(), None::<String>);
+    for (at, c) in text.char_indices() {
+        match (base.takes(c, stays), &mut out) {
+            (true, None) => {}
+            (true, Some(out)) => out.push(c),
+            (false, out) => escape(out.get_or_insert_with(|| text[..at].to_owned()), c),
         }
     }
-    Cow::Owned(out)
+    out.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-fn escaped(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.contains(&is_bad) {
-        return Cow::Borrowed(text);
+/// What the next mark would stand on: how many it has room for.
+#[derive(Default)]
+struct Base {
+    room: usize,
+}
+
+impl Base {
+    /// Whether a character can be printed as it is, after those before it.
+    fn takes(&mut self, c: char, stays: &[char]) -> bool {
+        if stays.contains(&c) {
+            self.room = 0;
+            return true;
+        }
+        if is_mark(c) && !steers(c) {
+            let has_room = self.room > 0;
+            self.room = self.room.saturating_sub(1);
+            return has_room;
+        }
+        self.room = MOST_MARKS;
+        !steers(c)
     }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_bad(c) { out.extend(c.escape_default()) } else { out.push(c) }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -76,6 +104,45 @@ mod tests {
         assert_eq!(line("/etc/\u{3164}passwd"), "/etc/\\u{3164}passwd");
         assert_eq!(block("a\n\u{1b}c\r\n"), "a\n\\u{1b}c\\r\n");
         assert!(matches!(line("plain → ü ✓"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn marks_are_not_piled_up_on_the_lines_around() {
+        // Vietnamese taken apart, Thai, Hebrew with its points, a stack of Tibetan, and two that enclose.
+        for written in ["e\u{302}\u{301}", "ที่ น้ำ", "בְּרֵאשִׁ֖ית", "སྒྲུབ", "1\u{20e3}\u{20de}"]
+        {
+            assert_eq!(line(written), written);
+            assert_eq!(json(written), written);
+        }
+        let pile = format!("a{}b", "\u{301}".repeat(9));
+        assert_eq!(line(&pile), format!("a{}{}b", "\u{301}".repeat(4), "\\u{301}".repeat(5)));
+        assert_eq!(line("\u{338}x"), "\\u{338}x", "it would stand on our own words");
+        assert_eq!(block("a\n\u{338}\u{301}x\u{301}"), "a\n\\u{338}\\u{301}x\u{301}");
+        let thai = format!("ก{}", "\u{e49}".repeat(200));
+        assert!(!line(&thai).contains(&"\u{e49}".repeat(5)) && thai.chars().skip(1).all(is_mark));
+        let value = serde_json::json!({ "a": pile });
+        let printed = json(&value.to_string()).into_owned();
+        assert!(printed.contains("\\u0301\\u0301") && printed.matches('\u{301}').count() == 4, "{printed}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+    }
+
+    #[test]
+    fn what_is_never_painted_hides_nothing() {
+        // All that Unicode lets a program ignore, and more that has no ink.
+        let unseen = [
+            "\u{fff0}",
+            "\u{fff9}\u{fffa}\u{fffb}",
+            "\u{1bca0}",
+            "\u{13431}",
+            "\u{16fe4}",
+            "\u{1d159}",
+            "\u{e0041}",
+            "\u{e01ef}",
+        ];
+        for text in unseen {
+            assert!(text.chars().all(steers), "{}", text.escape_unicode());
+            assert!(line(&format!("a{text}")).is_ascii());
+        }
     }
 
     #[test]

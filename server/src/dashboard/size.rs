@@ -19,7 +19,7 @@ fn cost_of(c: char) -> usize {
         '<' | '>' | '&' | '"' | '\'' => "&#60;".len(),
         '\n' | '\t' | '\\' => "\\n".len(),
         ' '..='~' => 1,
-        c if c.is_alphanumeric() && !harmless::steers(c) => c.len_utf8(),
+        c if c.is_alphanumeric() && !harmless::steers(c) && !harmless::is_mark(c) => c.len_utf8(),
         _ => "\\u{10ffff}".len(),
     }
 }
