@@ -8,17 +8,24 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::limits::Refused;
 use super::shape::Shape;
-use super::{CommitId, File, Snapshot, directory};
+use super::{File, Snapshot, directory};
 use crate::regular;
 
 const HEADER: &[u8] = b"holdfast snapshot 2\n";
 
-/// The kind of what is a file; the others are those of a shape.
+/// The kind of what is a file.
 const FILE: &str = "file";
 
-/// More than a repository may hold is no snapshot.
-const MOST: usize = 512 * 1024 * 1024;
+/// The kind of a file of the data that is beyond its limit: why it was not read.
+const REFUSED_FILE: &str = "refused file";
+
+/// The kind of a part of the data that is beyond its limit: the first of its files, and then why.
+const REFUSED_PART: &str = "refused part";
+
+/// More than the files that a repository may hold, with their paths, is no snapshot.
+const MOST: usize = 640 * 1024 * 1024;
 
 /// Where it is kept.
 #[derive(Debug, Clone)]
@@ -35,16 +42,7 @@ impl Kept {
     /// # Errors
     /// It cannot be written.
     pub fn put(&self, snapshot: &Snapshot) -> io::Result<()> {
-        let mut bytes = HEADER.to_vec();
-        let files = snapshot.files().map(|(path, file)| (FILE, &**path, &**file.bytes()));
-        let shape = snapshot.0.shape.parts().map(|(kind, path, more)| (kind, path, more.as_bytes()));
-        for (kind, path, content) in files.chain(shape) {
-            for part in [kind.as_bytes(), path.as_bytes(), content] {
-                bytes.extend((part.len() as u64).to_le_bytes());
-                bytes.extend(part);
-            }
-        }
-        let packed = zstd::bulk::compress(&bytes, 1)?;
+        let packed = zstd::bulk::compress(&written(snapshot), 1)?;
         let fresh = self.0.with_extension("new");
         let mut file =
             fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
@@ -60,25 +58,59 @@ impl Kept {
     }
 }
 
+/// All of a snapshot, one part after another, each with its length before it.
+fn written(snapshot: &Snapshot) -> Vec<u8> {
+    let mut bytes = HEADER.to_vec();
+    let mut add = |parts: &[&[u8]]| {
+        for part in parts {
+            bytes.extend((part.len() as u64).to_le_bytes());
+            bytes.extend(*part);
+        }
+    };
+    for (path, file) in snapshot.files().filter(|(_, file)| file.refusal().is_none()) {
+        add(&[FILE.as_bytes(), path.as_bytes(), file.bytes()]);
+    }
+    for (kind, path, more) in snapshot.0.shape.parts() {
+        add(&[kind.as_bytes(), path.as_bytes(), more.as_bytes()]);
+    }
+    for (path, reason) in &snapshot.0.refused.files {
+        add(&[REFUSED_FILE.as_bytes(), path.as_bytes(), reason.as_bytes()]);
+    }
+    for (path, (first, reason)) in &snapshot.0.refused.parts {
+        add(&[REFUSED_PART.as_bytes(), path.as_bytes(), first.as_bytes(), reason.as_bytes()]);
+    }
+    bytes
+}
+
 /// What is damaged has another hash.
 fn read(path: &Path) -> Option<Snapshot> {
     let bytes = zstd::bulk::decompress(&regular::read(path, MOST as u64).ok()?, MOST).ok()?;
     let mut rest = bytes.strip_prefix(HEADER)?;
-    let (mut files, mut shape) = (BTreeMap::new(), Shape::default());
+    let (mut files, mut shape, mut refused) = (BTreeMap::new(), Shape::default(), Refused::default());
     while !rest.is_empty() {
         let (kind, after) = part(rest)?;
         let (path, after) = part(after)?;
         let (content, after) = part(after)?;
-        let (kind, path) = (std::str::from_utf8(kind).ok()?, std::str::from_utf8(path).ok()?);
-        if kind == FILE {
-            files.insert(Arc::from(path), File::new(content));
-        } else {
-            shape.take(kind, path, std::str::from_utf8(content).ok()?)?;
-        }
+        let (kind, path) = (text(kind)?, text(path)?);
         rest = after;
+        match kind {
+            FILE => drop(files.insert(Arc::from(path), File::new(content))),
+            REFUSED_FILE => drop(refused.files.insert(path.into(), text(content)?.into())),
+            REFUSED_PART => {
+                let (reason, after) = part(rest)?;
+                refused.parts.insert(path.into(), (text(content)?.into(), text(reason)?.into()));
+                rest = after;
+            }
+            kind => shape.take(kind, path, text(content)?)?,
+        }
     }
-    let commit: CommitId = shape.id(directory::commit_of(&files));
-    Some(Snapshot::new(commit, None, files, Vec::new()).shaped(shape))
+    let left_out = refused.placeholders();
+    let commit = shape.id(directory::commit_of(files.iter().chain(&left_out)));
+    Some(Snapshot::within_limits(commit, None, files, Vec::new(), refused).shaped(shape))
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -112,9 +144,33 @@ mod tests {
         assert_eq!(back.files().count(), 2);
         assert!(back.has_shape_of(&snapshot) && back.links_under("modules/a/files/t").count() == 1);
         assert!(kept.get("dir-0").is_none());
+        // What one tenant has too much of is left out of it, and so it is found as it was.
+        for number in 0..=2_000 {
+            write(&source, &format!("hieradata/customers/acme/{number}.toml"), "");
+        }
+        write(&source, "hieradata/customers/birch.toml", &"#".repeat(8 * 1024 * 1024 + 1));
+        let cut = crate::repo::Directory::new(&source).snapshot().unwrap();
+        kept.put(&cut).unwrap();
+        let back = kept.get(cut.commit().as_str()).unwrap();
+        assert!(back.has_shape_of(&cut) && back.files().count() == cut.files().count());
+        let parts = |snapshot: &Snapshot| {
+            let parts = snapshot.refused_parts().map(|part| format!("{part:?}"));
+            parts.collect::<Vec<_>>()
+        };
+        assert_eq!((parts(&back), parts(&back).len()), (parts(&cut), 1));
+        for path in ["hieradata/customers/acme/7.toml", "hieradata/customers/birch.toml"] {
+            assert!(back.get(path).unwrap().refusal().is_some(), "{path}");
+            assert_eq!(back.get(path).unwrap().refusal(), cut.get(path).unwrap().refusal());
+        }
         let mut bytes = fs::read(&path).unwrap();
         bytes.truncate(bytes.len() / 2);
         fs::write(&path, bytes).unwrap();
-        assert!(kept.get(id).is_none());
+        assert!(kept.get(cut.commit().as_str()).is_none());
+    }
+
+    fn write(source: &Path, path: &str, text: &str) {
+        let path = source.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 }

@@ -296,3 +296,18 @@ async fn a_directory_that_is_broken_at_a_restart_keeps_the_last_good_state() {
     let (commit, status) = fixture.restore(&["modules/role/manifests/web.toml"]).await;
     assert_eq!((commit, status), (good, crate::store::commit::CommitStatus::Good));
 }
+
+#[actix_web::test]
+async fn a_directory_of_which_a_tenant_has_too_much_keeps_its_last_good_state_over_a_restart() {
+    let fixture = Fixture::start().await;
+    let (agent, key) = fixture.enrolled("web1.acme.example").await;
+    let catalog = agent.catalog().await;
+    let large = "#".repeat(8 * 1024 * 1024 + 1);
+    let (good, status) = fixture.commit_all(&[("hieradata/customers/other.toml", Some(&large))]).await;
+    assert_eq!(status, crate::store::commit::CommitStatus::Good, "it is the tenant's own affair");
+    fixture.commit("modules/role/manifests/web.toml", "include = [\"profile::nobody\"]\n").await;
+    let fixture = fixture.restart().await;
+    assert_eq!(fixture.server.live.in_force().unwrap().commit(), good);
+    let agent = fixture.agent(agent.certificate, &key);
+    assert_eq!(agent.catalog().await.id, catalog.id, "nodes get their catalogs as before");
+}
