@@ -108,7 +108,7 @@ impl State {
             let _turn = turn;
             work()
         };
-        web::block(work).await.map_err(|_| page::Error::Busy)
+        web::block(work).await.map_err(|_| page::Error::Unforeseen)
     }
 
     /// The same with what the audit log says of earlier logins: whoever came in before a restart is still known.
@@ -152,7 +152,7 @@ pub fn configure(app: &mut ServiceConfig) {
             .wrap(from_fn(entry::enter))
             .wrap(headers)
             .wrap(from_fn(compress::pack))
-            .app_data(web::FormConfig::default().limit(8 * 1024))
+            .app_data(web::FormConfig::default().limit(8 * 1024).error_handler(page::form_not_understood))
             .route("/", get().to(overview::show))
             .route("/nodes", get().to(nodes::show))
             .route("/nodes/{node}", get().to(node::show))

@@ -37,7 +37,8 @@ impl Asked {
         let format = Format::of(&request);
         let wanted = request.uri().to_string();
         let problem = |error: Error| Problem { error, format, wanted: wanted.clone(), user: None };
-        let state = request.app_data::<web::Data<State>>().cloned().ok_or_else(|| problem(Error::Busy))?;
+        let state =
+            request.app_data::<web::Data<State>>().cloned().ok_or_else(|| problem(Error::Unforeseen))?;
         let session = session::session_of(&request).ok_or_else(|| problem(Error::LoggedOut))?;
         let now = Timestamp::now();
         let user = state.store.session_user(session.hash(), now).await;

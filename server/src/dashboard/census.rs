@@ -99,6 +99,6 @@ impl Census {
         let estate = self.estate.clone();
         let rows = self.store.fleet(scope.clone(), None, estate.environment().to_owned()).await?;
         let judged = actix_web::web::block(move || fleet::judged(rows, &*estate, &look)).await;
-        Ok(Arc::new(judged.map_err(|_| Error::Busy)?))
+        Ok(Arc::new(judged.map_err(|_| Error::Unforeseen)?))
     }
 }

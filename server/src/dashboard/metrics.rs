@@ -98,9 +98,13 @@ pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Polls and reports can be served now.
-pub async fn ready(state: web::Data<State>) -> HttpResponse {
-    match state.readiness.look().await {
+/// Whether polls and reports can be served now: a line for programs, and a page where a browser asks.
+pub async fn ready(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    let readiness = state.readiness.look().await;
+    if page::is_browsers(&request) {
+        return page::readiness(readiness);
+    }
+    match readiness {
         Ok(()) => HttpResponse::Ok().body("ok\n"),
         Err(reason) => HttpResponse::ServiceUnavailable().body(format!("{reason}\n")),
     }

@@ -392,7 +392,7 @@ async fn facts(asked: &Asked, node: crate::store::node::NodeId) -> Result<Option
         listed.leaves("", row.facts.value());
         listed
     });
-    let Listed { facts, more, .. } = listed.await.map_err(|_| Error::Busy)?;
+    let Listed { facts, more, .. } = listed.await.map_err(|_| Error::Unforeseen)?;
     Ok(Some(Facts { received, facts, more }))
 }
 

@@ -1,5 +1,6 @@
 //! A view and its two renderings; what is answered where there is no view; and the frame around every page.
 
+use actix_web::error::UrlencodedError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
@@ -99,6 +100,9 @@ pub enum Error {
         words(WHILE)
     )]
     Store(#[source] store::Error),
+    /// Something that must not happen; the log says more.
+    #[error("the server failed in an unforeseen way, and its log says more")]
+    Unforeseen,
     /// The request names a host that this server is not.
     #[error("this server is not called so; an operator adds names to `names` in its server.toml")]
     OtherHost,
@@ -150,7 +154,41 @@ impl Error {
             Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unforeseen => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+
+    /// What happened, in two words.
+    fn heading(&self) -> &'static str {
+        match self {
+            Self::NotFound => "Not found",
+            Self::LoggedOut => "Not logged in",
+            Self::Foreign => "Form refused",
+            Self::Wrong(_) => "Not understood",
+            Self::TooMany(_) => "Too many attempts",
+            Self::Busy => "Server busy",
+            Self::Store(_) => "Store unavailable",
+            Self::Unforeseen => "Server error",
+            Self::OtherHost => "Another server",
+        }
+    }
+
+    /// What to do, beside what the error itself says of it.
+    fn next(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFound => Some("It may be gone, or it is not yours to see."),
+            Self::Foreign => Some("Nothing was changed. Open the page again, and send the form from there."),
+            Self::Busy | Self::Store(_) => Some("Machines keep what they have, and go on by it."),
+            Self::Unforeseen => Some(
+                "Try again; where it happens again, an operator finds the cause in the log of the server's unit.",
+            ),
+            Self::LoggedOut | Self::Wrong(_) | Self::TooMany(_) | Self::OtherHost => None,
+        }
+    }
+
+    /// Whether another try may have another answer.
+    fn may_pass(&self) -> bool {
+        self.wait().is_some() || matches!(self, Self::Unforeseen)
     }
 
     /// How many seconds to wait, where another try may have another answer. The page says the same.
@@ -159,7 +197,12 @@ impl Error {
             Self::TooMany(wait) => Some(rounded(wait)),
             Self::Busy => Some(MOMENT),
             Self::Store(_) => Some(WHILE),
-            Self::NotFound | Self::LoggedOut | Self::Foreign | Self::Wrong(_) | Self::OtherHost => None,
+            Self::NotFound
+            | Self::LoggedOut
+            | Self::Foreign
+            | Self::Wrong(_)
+            | Self::Unforeseen
+            | Self::OtherHost => None,
         }
     }
 }
@@ -198,9 +241,14 @@ impl ResponseError for Problem {
             }
             (error, Format::Json) => response.json(serde_json::json!({ "error": error.to_string() })),
             (error, Format::Html) => {
-                let message = sentence(&error.to_string());
-                let page = Apology { status: error.status().as_u16(), message: &message };
-                let page = framed(&page, &message, Tab::Elsewhere, self.user.as_deref());
+                let page = Apology {
+                    status: error.status().as_u16(),
+                    heading: error.heading(),
+                    message: &sentence(&error.to_string()),
+                    next: error.next(),
+                    again: Some(&*self.wanted).filter(|wanted| error.may_pass() && !wanted.is_empty()),
+                };
+                let page = framed(&page, error.heading(), Tab::Elsewhere, self.user.as_deref());
                 response.content_type("text/html; charset=utf-8").body(page)
             }
         }
@@ -211,7 +259,44 @@ impl ResponseError for Problem {
 #[template(path = "apology.html")]
 struct Apology<'a> {
     status: u16,
+    heading: &'a str,
     message: &'a str,
+    next: Option<&'a str>,
+    /// The page to try again, where another try may have another answer.
+    again: Option<&'a str>,
+}
+
+/// Whether a person looks, and not a program that takes whatever comes.
+pub fn is_browsers(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.split([',', ';']).any(|kind| kind.trim() == "text/html"))
+}
+
+/// Whether the server can serve nodes, as a page.
+pub fn readiness(readiness: Result<(), String>) -> HttpResponse {
+    let (status, heading, message, next) = match &readiness {
+        Ok(()) => (StatusCode::OK, "Ready", "Polls and reports are served".to_owned(), None),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, "Not ready", sentence(why), NOT_READY),
+    };
+    let again = readiness.is_err().then_some("/readyz");
+    let page = Apology { status: status.as_u16(), heading, message: &message, next, again };
+    let page = framed(&page, heading, Tab::Elsewhere, None);
+    let mut response = HttpResponse::build(status);
+    if readiness.is_err() {
+        response.insert_header((header::RETRY_AFTER, WHILE));
+    }
+    response.content_type("text/html; charset=utf-8").body(page)
+}
+
+/// What to do about a server that is not ready.
+const NOT_READY: Option<&str> = Some(
+    "Machines keep the catalogs that they have. An operator sees more with `holdfast check` and in the log of the server's unit.",
+);
+
+/// The answer to a form that is none of this server's pages.
+pub fn form_not_understood(_: UrlencodedError, request: &HttpRequest) -> actix_web::Error {
+    let error = Error::Wrong("this form lacks a field, or is larger than any of this server's".to_owned());
+    Problem { error, format: Format::of(request), wanted: String::new(), user: None }.into()
 }
 
 /// The answer to every address that is none.

@@ -96,7 +96,7 @@ impl Hashing {
     /// Where the system gives no random bytes.
     pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, Error> {
         let mut memory = self.turn(Asker::Known).await;
-        web::block(move || hash_now(password.as_bytes(), &mut memory)).await.map_err(|_| Error::Busy)?
+        web::block(move || hash_now(password.as_bytes(), &mut memory)).await.map_err(|_| Error::Unforeseen)?
     }
 
     /// Whether a password fits a hash; never where there is none, after the same work.
@@ -112,11 +112,11 @@ impl Hashing {
         let mut memory = self.turn(place.asker).await;
         let check = move || {
             let there = hash.is_some();
-            let hash = hash.or_else(|| NOBODYS.clone()).ok_or(Error::Busy)?;
-            let parsed = PasswordHash::new(&hash).map_err(|_| Error::Busy)?;
-            Ok(fits_now(password.as_bytes(), &parsed, &mut memory).ok_or(Error::Busy)? && there)
+            let hash = hash.or_else(|| NOBODYS.clone()).ok_or(Error::Unforeseen)?;
+            let parsed = PasswordHash::new(&hash).map_err(|_| Error::Unforeseen)?;
+            Ok(fits_now(password.as_bytes(), &parsed, &mut memory).ok_or(Error::Unforeseen)? && there)
         };
-        web::block(check).await.map_err(|_| Error::Busy)?
+        web::block(check).await.map_err(|_| Error::Unforeseen)?
     }
 }
 
@@ -136,8 +136,8 @@ fn fits_now(password: &[u8], hash: &PasswordHash<'_>, memory: &mut Memory) -> Op
 
 fn hash_now(password: &[u8], memory: &mut Memory) -> Result<String, Error> {
     let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|_| Error::Busy)?;
-    phc(password, &salt, memory).ok_or(Error::Busy)
+    getrandom::fill(&mut salt).map_err(|_| Error::Unforeseen)?;
+    phc(password, &salt, memory).ok_or(Error::Unforeseen)
 }
 
 fn phc(password: &[u8], salt: &[u8], memory: &mut Memory) -> Option<String> {

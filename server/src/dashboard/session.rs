@@ -55,7 +55,7 @@ impl SessionToken {
 
 fn random() -> Result<Zeroizing<String>, Error> {
     let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes).map_err(|_| Error::Busy)?;
+    getrandom::fill(&mut *bytes).map_err(|_| Error::Unforeseen)?;
     Ok(Zeroizing::new(BASE64URL_NOPAD.encode(&*bytes)))
 }
 

@@ -11,6 +11,7 @@ use super::*;
 use crate::live::Happening;
 use crate::store;
 
+mod apologies; // pages where there is no view
 mod cuts; // what is not shown is said
 mod seed;
 mod sizes; // how large pages become

@@ -1,0 +1,98 @@
+//! Pages where there is no view: each has the frame, says what happened and what to do, and gives nothing away.
+
+use super::page::{Error, Format, Problem};
+use super::*;
+
+/// A page of the frame that all share.
+fn is_framed(page: &str) -> bool {
+    ["<!doctype html>", "<header class=\"top\">", "<main id=\"main\"", "/assets/style.css?"]
+        .iter()
+        .all(|part| page.contains(part))
+}
+
+async fn page_of(error: Error) -> (StatusCode, String) {
+    let wanted = "/nodes?state=failed".to_owned();
+    let answer = actix_web::ResponseError::error_response(&Problem {
+        error,
+        format: Format::Html,
+        wanted,
+        user: None,
+    });
+    let status = answer.status();
+    let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[actix_web::test]
+async fn each_is_framed_and_says_what_happened_and_what_to_do() {
+    let inside = rusqlite::Error::InvalidPath("/var/lib/holdfast/server.db".into());
+    let wrong = "`page` is no number".to_owned();
+    for (error, status, heading, says, does_again) in [
+        (Error::NotFound, 404, "Not found", "There is nothing here.", false),
+        (Error::Foreign, 403, "Form refused", "Open the page again, and send the form from there.", false),
+        (Error::Wrong(wrong), 400, "Not understood", "`page` is no number.", false),
+        (Error::TooMany(SignedDuration::from_secs(9)), 429, "Too many attempts", "wait 9 seconds.", true),
+        (Error::Busy, 503, "Server busy", "try again in 5 seconds.", true),
+        (Error::Store(inside.into()), 503, "Store unavailable", "its log says why; try again in 30", true),
+        (Error::Unforeseen, 500, "Server error", "an operator finds the cause in the log", true),
+        (Error::OtherHost, 421, "Another server", "an operator adds names to `names`", false),
+    ] {
+        let (found, page) = page_of(error).await;
+        let again = page.contains("<a href=\"/nodes?state&#61;failed\">Try again</a>")
+            || page.contains("<a href=\"/nodes?state=failed\">Try again</a>");
+        assert_eq!((found.as_u16(), again), (status, does_again), "{page}");
+        let title = format!("<title>{heading} · Holdfast</title>");
+        let heading = format!("<h1>{heading} <small>{status}</small></h1>");
+        for part in [&*title, &*heading, says, "<a href=\"/\">To the overview</a>"] {
+            assert!(is_framed(&page) && page.contains(part), "no {part} in {page}");
+        }
+        assert!(!page.contains("/var/lib") && !page.contains("server.db"), "{page}");
+    }
+}
+
+#[actix_web::test]
+async fn a_form_of_another_site_or_with_a_field_too_few_is_refused_on_a_page() {
+    let seeded = empty();
+    let foreign = TestRequest::post()
+        .uri("/login")
+        .insert_header(("host", "holdfast.example:8443"))
+        .insert_header(("origin", "https://evil.example"))
+        .set_form([("name", "ana"), ("password", "x"), ("to", "/")]);
+    let answer = ask(&seeded, foreign).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert!(is_framed(&answer.body) && answer.body.contains("Form refused"), "{}", answer.body);
+    seeded.user("ana", "everything").await;
+    see(&seeded, "ana", "/").await;
+    let cookie = ("cookie", "__Host-holdfast=pana".to_owned());
+    let answer = ask(&seeded, form("/account", &[("new", "x")]).insert_header(cookie)).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(is_framed(&answer.body) && answer.body.contains("lacks a field"), "{}", answer.body);
+}
+
+#[actix_web::test]
+async fn a_page_that_has_a_defect_is_an_error_of_the_server_and_not_called_busy() {
+    let seeded = empty();
+    let defect: fn() = || panic!("a secret of the inside");
+    let drawn = seeded.state.apart(defect).await;
+    let Err(error) = drawn else { panic!("nothing was drawn") };
+    let (status, page) = page_of(error).await;
+    assert!(status == StatusCode::INTERNAL_SERVER_ERROR && !page.contains("secret"), "{page}");
+}
+
+#[actix_web::test]
+async fn a_server_that_is_not_ready_says_why_to_programs_on_a_line_and_to_people_on_a_page() {
+    let seeded = empty();
+    let line = ask(&seeded, TestRequest::get().uri("/readyz").insert_header(("accept", "*/*"))).await;
+    assert_eq!(line.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(line.body, "no good commit is in force: nodes get no catalog until one comes\n");
+    let browser = ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+    let page = ask(&seeded, TestRequest::get().uri("/readyz").insert_header(browser)).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
+    for part in ["Not ready <small>503</small>", "No good commit is in force", "holdfast check", "Try again"]
+    {
+        assert!(is_framed(&page.body) && page.body.contains(part), "{}", page.body);
+    }
+    let seeded = super::seeded().await;
+    let page = ask(&seeded, TestRequest::get().uri("/readyz").insert_header(browser)).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Ready <small>200</small>"), "{}", page.body);
+}
