@@ -3,11 +3,12 @@
 //! Nothing else of the agent touches the managed root. What plans has an `Inspect` and so cannot write. The real
 //! implementation is [`Machine`]; providers' tests use `double::Double`, which answers commands from fixtures.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::stop::Why;
@@ -270,6 +271,9 @@ pub trait Inspect: Sync {
     fn patience(&self, own: Duration) -> Duration {
         own
     }
+
+    /// What this run has waited for in vain, by name or pattern: once is enough.
+    fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>>;
 
     /// Users and groups of the managed root, read once and again when their files have changed.
     fn accounts(&self) -> Result<Arc<Accounts>>;

@@ -4,9 +4,8 @@
 //! not tried again and again.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_catalog::resource::Service;
@@ -22,12 +21,14 @@ use crate::system::{Inspect, Invocation, Liveness};
 mod alias;
 mod definition;
 mod install;
+mod on_its_way;
 mod script;
 mod systemd;
 mod unit;
 mod unread;
 
 pub(super) use alias::stands_for;
+pub(super) use on_its_way::has_started;
 pub use systemd::{Bus, BusError};
 pub(super) use unread::{cannot_be_told, told as unread_by_systemd};
 
@@ -39,14 +40,8 @@ use unread::Newer;
 /// Services of systemd.
 pub struct Services;
 
-/// How long services that are only starting, or not yet down, are waited for: a machine that boots is judged when it is up.
-const ON_ITS_WAY: Duration = Duration::from_secs(90);
-
 /// How long the journal may take to answer: its words explain a failure, and one that hangs must not hold up the run.
 const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Those for which this run has waited in vain, by their names or a pattern of these: once is enough.
-static IN_VAIN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// There where systemd runs: the test that its own programs use.
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
@@ -92,7 +87,7 @@ impl Provider for Services {
             Err(error @ BusError::Unreachable(_)) => return Ok(Seen::Unreachable(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        wait_for_those_on_their_way(&bus, all, reading)?;
+        on_its_way::wait_for(&bus, all, reading)?;
         let asked = bus.units(names)?.into_iter();
         let mut units: Units = asked.map(|(name, unit)| (name, unit.map_err(Error::from))).collect();
         let links = unread::aliases(units.values_mut(), &bus, reading.machine);
@@ -235,62 +230,6 @@ fn looked_at(unit: Result<Unit, Error>, machine: &dyn Inspect) -> Result<Unit, E
     alias::look(&mut unit, machine, |name| Bus::connect()?.unit(name))?;
     script::look(&mut unit, machine)?;
     Ok(unit)
-}
-
-/// Services that are to run and are only starting, or are to stop and are not yet down, are waited for: what stands on them
-/// is judged by what they will be.
-fn wait_for_those_on_their_way(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Result<(), BusError> {
-    let mut in_vain = IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = |ensure: ServiceEnsure| -> Vec<String> {
-        let wanted = all.iter().filter(|want| want.ensure == Some(ensure) && is_unit_name(want));
-        wanted.map(|want| want.unit()).filter(|name| !is_template(name) && !in_vain.contains(name)).collect()
-    };
-    let (to_run, to_stop) = (names(ServiceEnsure::Running), names(ServiceEnsure::Stopped));
-    if to_run.is_empty() && to_stop.is_empty() {
-        return Ok(());
-    }
-    let (to_run, to_stop) = (
-        Vec::from_iter(to_run.iter().map(|name| &**name)),
-        Vec::from_iter(to_stop.iter().map(|name| &**name)),
-    );
-    match bus.settled(&to_run, &to_stop, reading.machine.patience(ON_ITS_WAY), &|| reading.machine.stopping())
-    {
-        Ok(still) => in_vain.extend(still),
-        // Each name is asked for by itself then.
-        Err(BusError::Call { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    Ok(())
-}
-
-/// Waits for a server that was not reached while systemd is starting it, whoever manages that: a machine that boots is judged
-/// when it is up. Answers whether it is to be asked again.
-pub(super) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
-    let is_by_systemd = machine.stat(Path::new(SYSTEMD_RUNS)).is_ok_and(|found| found.is_some());
-    if !is_by_systemd {
-        return false;
-    }
-    let mut in_vain = IN_VAIN.lock().unwrap_or_else(PoisonError::into_inner);
-    if in_vain.iter().any(|name| is_like(name, pattern)) {
-        return false;
-    }
-    match Bus::connect()
-        .and_then(|bus| bus.have_started(pattern, machine.patience(ON_ITS_WAY), &|| machine.stopping()))
-    {
-        Ok(Some(true)) => true,
-        Ok(Some(false)) => {
-            in_vain.insert(pattern.to_owned());
-            false
-        }
-        Ok(None) | Err(_) => false,
-    }
-}
-
-/// Whether a name, or the pattern itself, is like a pattern with one `*`.
-fn is_like(name: &str, pattern: &str) -> bool {
-    pattern
-        .split_once('*')
-        .map_or(name == pattern, |(start, end)| name.starts_with(start) && name.ends_with(end))
 }
 
 /// What is said of a command that reaches a unit in the place of a restart. It may be meant to have the unit read its

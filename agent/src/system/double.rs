@@ -1,10 +1,11 @@
 //! A machine for providers' tests: a temporary root that says it is live, whose commands are answered by the test.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::machine::lock;
@@ -126,6 +127,9 @@ impl Inspect for Double {
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()
+    }
+    fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.machine.in_vain()
     }
     fn way_into(&self, path: &Path) -> Result<Option<Way>> {
         self.machine.way_into(path)

@@ -1,6 +1,6 @@
 //! The real machine below a root directory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt as _;
@@ -39,6 +39,8 @@ pub struct Machine {
     accounts: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
     unsynced: Mutex<HashMap<(u64, u64), OwnedFd>>,
     swept: Mutex<HashSet<(u64, u64)>>,
+    /// What was waited for in vain.
+    in_vain: Mutex<BTreeSet<String>>,
     /// How often something was changed, or may have been.
     pub(super) acts: AtomicU64,
     /// Set when the run is to stop.
@@ -65,6 +67,7 @@ impl Machine {
             accounts: Mutex::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
+            in_vain: Mutex::default(),
             acts: AtomicU64::default(),
             stop: None,
             end: None,
@@ -99,6 +102,7 @@ impl Machine {
             accounts: Mutex::default(),
             unsynced: Mutex::default(),
             swept: Mutex::default(),
+            in_vain: Mutex::default(),
             acts: AtomicU64::default(),
             stop: None,
             end: None,
@@ -307,6 +311,10 @@ impl Inspect for Machine {
 
     fn patience(&self, own: Duration) -> Duration {
         self.bounds().patience(own)
+    }
+
+    fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        lock(&self.in_vain)
     }
 
     fn accounts(&self) -> Result<Arc<Accounts>> {

@@ -124,3 +124,20 @@ fn a_name_that_follows_and_leads_elsewhere_is_drift() {
     std::fs::write(&link, "").unwrap();
     assert_eq!(said(), [""; 0], "update-alternatives replaces no file");
 }
+
+#[test]
+fn what_could_not_be_asked_is_not_said_to_be_missing() {
+    let plan = |machine: &Double| {
+        trial::plan(&Choices, machine, &want("nothing", &[("path", "auto".into())]))
+            .map_err(|e| e.to_string())
+    };
+    let known = machine(QUERY);
+    assert!(matches!(plan(&known), Ok(Plan::Pending(_))));
+    known.put("/var/lib/dpkg/alternatives/nothing", "cut short");
+    assert!(plan(&known).unwrap_err().contains("no alternatives for nothing"), "it stands on disk");
+    let hangs = Double::new(|_| {
+        let exit = system::Exit::TimedOut(std::time::Duration::from_secs(300));
+        Some(system::Output { exit, ..said("") })
+    });
+    assert!(plan(&hangs).unwrap_err().contains("after its timeout"));
+}

@@ -108,7 +108,7 @@ fn of_a_command_in_the_place_of_a_restart_only_what_is_seen_is_said() {
 #[test]
 fn what_a_unit_failed_by_is_told_of_this_start_and_of_the_unit_that_failed() {
     use crate::system::double::{Double, said};
-    let asked = std::sync::Arc::new(Mutex::new(Vec::new()));
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let log = asked.clone();
     let double = Double::new(move |command| {
         let words = command.command.to_string();
@@ -325,17 +325,4 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
         let Seen::Units(back, _) = seen else { unreachable!() };
         units = back;
     }
-}
-
-#[test]
-fn nothing_is_waited_for_where_no_systemd_runs() {
-    let double = crate::system::double::Double::new(|_| None);
-    assert!(!has_started("postgresql*.service", &double));
-}
-
-#[test]
-fn a_server_whose_service_was_waited_for_in_vain_is_known_by_its_pattern() {
-    let like = |name: &str| is_like(name, "postgresql*.service");
-    assert!(like("postgresql.service") && like("postgresql@15-main.service") && like("postgresql*.service"));
-    assert!(!like("postgresql.socket") && !like("nginx.service"));
 }

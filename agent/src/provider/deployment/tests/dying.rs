@@ -1,11 +1,12 @@
 //! A machine on which an agent dies: after so many steps nothing more can be changed. It is no power cut, so that
 //! nothing needs to reach the disk.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use crate::system::double::said;
 use crate::system::{
@@ -68,6 +69,9 @@ impl Inspect for Dying {
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
         self.machine.accounts()
+    }
+    fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.machine.in_vain()
     }
     fn way_into(&self, path: &Path) -> Result<Option<Way>> {
         self.machine.way_into(path)
