@@ -315,6 +315,8 @@ impl Scene {
             ("user list", &[]),
             ("user link", &["olga"]),
             ("ca show", &[]),
+            ("audit", &[]),
+            ("audit", &["--verify"]),
             ("node move", &[NODE]),
             ("node revoke", &[NODE]),
             ("node remove", &[NODE]),

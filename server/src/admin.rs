@@ -30,7 +30,8 @@ mod nodes; // operators look at nodes
 mod verdict; // what became of a commit
 
 pub use message::{
-    Answer, CertificateView, Link, NodeDetail, NodeFilter, NodeView, ReportView, Request, UserView,
+    Answer, AuditCheck, AuditEntry, CertificateView, Link, NodeDetail, NodeFilter, NodeView, ReportView,
+    Request, UserView,
 };
 pub use verdict::{Kept, Outcome, Verdict};
 
@@ -42,6 +43,9 @@ pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long a poke waits for its commit.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// So many entries of the audit log are in one answer.
+const AUDIT_AT_ONCE: u32 = 1_000;
 
 /// What requests are answered from.
 #[derive(Clone)]
@@ -192,6 +196,14 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
             roots: identity.authority().pem().to_owned(),
             pin: data_encoding::HEXLOWER.encode(identity.authority().pin()),
         }),
+        Request::Audit { since, after } => {
+            let rows = store.audit_after(since, after, AUDIT_AT_ONCE).await?;
+            Ok(Answer::Audit(rows.into_iter().map(AuditEntry::from).collect()))
+        }
+        Request::AuditCheck { head } => {
+            let checked = store.audit_checked(head.clone()).await?;
+            Ok(Answer::AuditChecked(AuditCheck::of(checked, head)))
+        }
         Request::Poke { commit } => poke(context, commit).await,
     }
 }

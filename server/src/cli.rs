@@ -17,6 +17,7 @@ macro_rules! say {
     }};
 }
 
+mod audit;
 mod ca;
 mod check;
 mod compile;
@@ -63,6 +64,8 @@ enum Command {
     /// Look at the server's certificate authority
     #[command(subcommand)]
     Ca(ca::Command),
+    /// Show who did what on the server, or check that nothing in this log was changed
+    Audit(audit::Arguments),
     /// Have the server look at the repository now, as a git hook does
     Poke(poke::Arguments),
     /// Print completions for a shell
@@ -151,6 +154,7 @@ impl Command {
             Self::Node(command) => command.run(),
             Self::User(command) => command.run(),
             Self::Ca(command) => command.run(),
+            Self::Audit(arguments) => audit::run(&arguments),
             Self::Poke(arguments) => match poke::run(&arguments) {
                 Ok(code) => return code,
                 Err(error) => Err(error),

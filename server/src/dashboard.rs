@@ -36,6 +36,7 @@ mod reading; // large things, one at a time for each user
 mod text; // times, hostile texts, links
 
 mod account; // one's own password
+mod audit; // who did what
 mod commits; // commits, good and broken
 mod estate; // what the dashboard asks of the running server
 mod live; // happenings, pushed to open pages
@@ -159,6 +160,7 @@ pub fn configure(app: &mut ServiceConfig) {
             .route("/reports/{report}", get().to(report::show))
             .route("/commits", get().to(commits::show))
             .route("/commits/{commit}", get().to(commits::show_one))
+            .route("/audit", get().to(audit::show))
             .service(
                 web::scope("/api")
                     .route("/openapi.json", get().to(openapi::show))
@@ -168,6 +170,7 @@ pub fn configure(app: &mut ServiceConfig) {
                     .route("/v1/reports/{report}", get().to(report::show))
                     .route("/v1/commits", get().to(commits::show))
                     .route("/v1/commits/{commit}", get().to(commits::show_one))
+                    .route("/v1/audit", get().to(audit::show))
                     .default_service(web::to(page::nothing_here)),
             )
             .route("/live", get().to(live::listen))

@@ -23,6 +23,7 @@ use crate::store::user::{Role, Scope};
 use crate::store::{self, Store};
 use crate::{admin, api, check, dashboard};
 
+mod audit_head; // where the audit log stands, told to the journal
 mod data_dir; // one server's alone, with what was made in it
 mod foundation; // the CA and the store, made once
 
@@ -175,6 +176,7 @@ impl Server {
             actix_web::rt::spawn(live.clone().follow(follower)),
             actix_web::rt::spawn(keep_writing(live.clone())),
             actix_web::rt::spawn(forget_what_is_past(store.clone())),
+            actix_web::rt::spawn(audit_head::keep_telling(store.clone())),
             actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
         ];
         Ok(Self { store, identity, live, operators, nodes, people, doors, handles, tasks, _lock: lock })

@@ -1,6 +1,7 @@
 //! What is said over the operators' socket: one request and one answer a connection.
 
 use holdfast_catalog::certname::Certname;
+use holdfast_catalog::count::counted;
 use holdfast_catalog::report::{Counts, Mode, Source};
 use holdfast_catalog::state::State;
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Verdict;
 use crate::store;
+use crate::store::audit::{AuditRow, Checked};
 use crate::store::node::Place;
 use crate::store::user::{Role, Scope};
 
@@ -72,6 +74,18 @@ pub enum Request {
     },
     /// The CA.
     CaShow,
+    /// A part of the audit log.
+    Audit {
+        /// From when on.
+        since: Option<Timestamp>,
+        /// Those after this place.
+        after: i64,
+    },
+    /// Check the audit log.
+    AuditCheck {
+        /// The hash of an entry that must be in it, in hex.
+        head: Option<String>,
+    },
     /// Look at the repository now.
     Poke {
         /// Answer when this commit has been judged.
@@ -123,6 +137,10 @@ pub enum Answer {
         /// SHA-256 of the key that nodes pin, in hex.
         pin: String,
     },
+    /// Entries of the audit log, the oldest first; none after the last.
+    Audit(Vec<AuditEntry>),
+    /// What a check of the audit log came to.
+    AuditChecked(AuditCheck),
     /// What became of a commit.
     Judged(Box<Verdict>),
     /// It was done.
@@ -205,6 +223,101 @@ pub struct ReportView {
     pub counts: Counts,
     /// Why there was no run, or why on an old catalog.
     pub error: Option<String>,
+}
+
+/// An entry of the audit log, for people and scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Its place in the log, from 1.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What.
+    pub action: String,
+    /// To what.
+    pub object: String,
+    /// The commit that it happened under.
+    pub commit: Option<String>,
+    /// The rest.
+    pub detail: String,
+    /// Covers it and all entries before it, in hex.
+    pub hash: String,
+}
+
+impl From<AuditRow> for AuditEntry {
+    fn from(row: AuditRow) -> Self {
+        Self {
+            hash: row.hash(),
+            seq: row.seq,
+            at: row.at,
+            actor: row.actor,
+            action: row.action,
+            object: row.object,
+            commit: row.commit,
+            detail: row.detail,
+        }
+    }
+}
+
+/// What a check of the audit log came to, for people and scripts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditCheck {
+    /// How many entries fit together, from the first on.
+    pub entries: i64,
+    /// The hash of the last of those, in hex.
+    pub head: Option<String>,
+    /// The first place whose entry was changed, or is missing.
+    pub broken_at: Option<i64>,
+    /// The hash that had to be among them.
+    pub sought: Option<String>,
+    /// The place of the entry that has it.
+    pub found_at: Option<i64>,
+}
+
+impl AuditCheck {
+    /// Of a check, and of the hash that was sought.
+    pub fn of(checked: Checked, sought: Option<String>) -> Self {
+        let Checked { head, broken_at, found } = checked;
+        Self {
+            entries: head.as_ref().map_or(0, |head| head.seq),
+            head: head.map(|head| head.hash),
+            broken_at,
+            sought,
+            found_at: found,
+        }
+    }
+
+    /// What is wrong with the log; none where nothing is.
+    pub fn fault(&self) -> Option<String> {
+        if let Some(place) = self.broken_at {
+            return Some(format!(
+                "the audit log is broken at entry {place}: that entry, or one before it, was changed or removed since it was \
+                 written"
+            ));
+        }
+        let sought = self.sought.as_ref().filter(|_| self.found_at.is_none())?;
+        let entries = counted(self.entries, "entry fits", "entries fit");
+        Some(format!(
+            "no entry of the audit log has the hash {sought}: its {entries} together, and so its end was cut off, or all of it \
+             was written anew"
+        ))
+    }
+
+    /// That nothing is wrong, in words.
+    pub fn words(&self) -> String {
+        let Some(head) = &self.head else { return "the audit log has no entry".to_owned() };
+        let entries = counted(self.entries, "entry fits", "entries fit");
+        let since = match self.found_at.map(|place| self.entries - place) {
+            None => String::new(),
+            Some(0) => "; it is the one that was given".to_owned(),
+            Some(more) => {
+                format!("; {} after the one that was given", counted(more, "entry came", "entries came"))
+            }
+        };
+        format!("{entries} together; the last has the hash {head}{since}")
+    }
 }
 
 /// A user, for people and scripts.

@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use super::{commits, filter, node, nodes, overview, part, report};
+use super::{audit, commits, filter, node, nodes, overview, part, report};
 
 /// The description.
 pub async fn show(_asked: Asked) -> HttpResponse {
@@ -33,6 +33,7 @@ pub fn describe() -> Value {
     let filter = schemas.root_schema_for::<filter::Filter>().to_value();
     let part = schemas.root_schema_for::<part::Part>().to_value();
     let which = schemas.root_schema_for::<commits::Which>().to_value();
+    let of_audit = schemas.root_schema_for::<audit::Which>().to_value();
     let of_report = std::iter::once(in_path("report")).chain(queries(&part)).collect();
     let paths = json!({
         "/api/v1/overview":
@@ -43,6 +44,7 @@ pub fn describe() -> Value {
         "/api/v1/reports/{report}":
             get("A run", of_report, schemas.subschema_for::<report::Report>().to_value()),
         "/api/v1/commits": get("Commits", queries(&which), schemas.subschema_for::<commits::Commits>().to_value()),
+        "/api/v1/audit": get("The audit log", queries(&of_audit), schemas.subschema_for::<audit::Audit>().to_value()),
         "/api/v1/commits/{commit}":
             get("A commit", vec![in_path("commit")], schemas.subschema_for::<commits::CommitPage>().to_value()),
     });

@@ -29,6 +29,8 @@ pub enum Tab {
     Nodes,
     /// The commits.
     Commits,
+    /// The audit log.
+    Audit,
     /// One's own account.
     Account,
     /// None of them.

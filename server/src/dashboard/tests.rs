@@ -12,6 +12,7 @@ use crate::live::Happening;
 use crate::store;
 
 mod apologies; // pages where there is no view
+mod audit; // the audit log
 mod cuts; // what is not shown is said
 mod seed;
 mod sizes; // how large pages become

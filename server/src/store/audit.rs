@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, Result, Store, millis, time};
+use super::{Result, Store, millis, time};
 
 /// What is written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,38 @@ pub struct AuditRow {
     hash: Vec<u8>,
 }
 
+/// An entry's place in the log, and the hash that covers it and all before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its place, which is the number of entries.
+    pub seq: i64,
+    /// Its hash in hex.
+    pub hash: String,
+}
+
+impl Head {
+    fn of(seq: i64, hash: &[u8]) -> Self {
+        Self { seq, hash: data_encoding::HEXLOWER.encode(hash) }
+    }
+}
+
+/// What a check of the chain came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// The last entry that fits; none where there is none.
+    pub head: Option<Head>,
+    /// The first place whose entry was changed, or is missing.
+    pub broken_at: Option<i64>,
+    /// The place of the entry with the hash that was looked for, among those that fit.
+    pub found: Option<i64>,
+}
+
 impl AuditRow {
+    /// Its hash in hex.
+    pub fn hash(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.hash)
+    }
+
     /// Covers every field and the entry before; lengths keep neighbouring fields apart.
     fn hash_after(&self, previous: &[u8]) -> Vec<u8> {
         let mut hash = Sha256::new();
@@ -171,23 +202,81 @@ impl Store {
         .await
     }
 
-    /// Checks the chain; the first entry that does not fit, if any.
+    /// Entries from a time on, the oldest first: those after a place, and so many of them.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn audit_broken_at(&self) -> Result<Option<i64>> {
+    pub async fn audit_after(
+        &self,
+        since: Option<Timestamp>,
+        place: i64,
+        limit: u32,
+    ) -> Result<Vec<AuditRow>> {
+        let since = since.map_or(i64::MIN, millis);
+        self.read(move |connection| {
+            let sql =
+                format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 AND at >= ?2 ORDER BY seq LIMIT ?3");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![place, since, limit], AuditRow::read)?;
+            rows.map(|row| AuditRow::dated(row?)).collect()
+        })
+        .await
+    }
+
+    /// Entries before a place, the newest first, and so many of them.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn audit_before(&self, place: i64, limit: u32) -> Result<Vec<AuditRow>> {
+        self.read(move |connection| {
+            let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let rows = statement.query_map(params![place, limit], AuditRow::read)?;
+            rows.map(|row| AuditRow::dated(row?)).collect()
+        })
+        .await
+    }
+
+    /// The newest entry; none where there is none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn audit_head(&self) -> Result<Option<Head>> {
         self.read(|connection| {
+            let head = connection
+                .prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?
+                .query_row([], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?)))
+                .optional()?;
+            Ok(head.map(|(seq, hash)| Head::of(seq, &hash)))
+        })
+        .await
+    }
+
+    /// Checks the chain from its beginning, and looks for the entry with this hash in hex.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn audit_checked(&self, sought: Option<String>) -> Result<Checked> {
+        self.read(move |connection| {
             let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq");
             let mut statement = connection.prepare(&sql)?;
-            let (mut expected, mut previous) = (1, Vec::new());
+            let (mut at, mut previous) = (0, Vec::new());
+            let (mut broken_at, mut found) = (None, None);
             for row in statement.query_map([], AuditRow::read)? {
                 let row = AuditRow::dated(row?)?;
-                if row.seq != expected || row.hash != row.hash_after(&previous) {
-                    return Ok::<_, Error>(Some(expected));
+                if row.seq != at + 1 || row.hash != row.hash_after(&previous) {
+                    broken_at = Some(at + 1);
+                    break;
                 }
-                (expected, previous) = (expected + 1, row.hash);
+                (at, previous) = (row.seq, row.hash);
+                if found.is_none()
+                    && sought.as_deref().is_some_and(|hash| hash == Head::of(at, &previous).hash)
+                {
+                    found = Some(at);
+                }
             }
-            Ok(None)
+            let head = (at > 0).then(|| Head::of(at, &previous));
+            Ok(Checked { head, broken_at, found })
         })
         .await
     }

@@ -84,6 +84,13 @@ pub struct UserRow {
     pub created_at: Timestamp,
 }
 
+impl UserRow {
+    /// Whether the audit log is this user's to see: it names all tenants, and what operators do.
+    pub fn sees_the_audit_log(&self) -> bool {
+        self.role == Role::Operator && self.scope == Scope::Everything
+    }
+}
+
 /// The columns of [`read`], for queries of other files.
 pub(super) const COLUMNS: &str =
     "user.id, user.name, user.role, user.reseller, user.customer, user.password, user.created_at";

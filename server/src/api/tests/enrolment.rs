@@ -156,7 +156,7 @@ async fn a13_a_revoked_node_is_refused_on_the_connection_that_it_has() {
     let fixture = fixture.restart().await;
     let log = actions(&fixture).await;
     assert!(log.contains(&"node-revoked".to_owned()), "{log:?}");
-    assert_eq!(fixture.server.store.audit_broken_at().await.unwrap(), None);
+    assert_eq!(fixture.server.store.audit_checked(None).await.unwrap().broken_at, None);
 }
 
 #[actix_web::test]

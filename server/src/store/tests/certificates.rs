@@ -48,7 +48,7 @@ async fn certificates_that_ended_and_were_replaced_are_forgotten_and_still_known
     store.end_node(node.certname, NodeState::Revoked, entry("node-revoked")).await.unwrap();
     assert_eq!(store.forget_past_certificates(hours(9_999), 9).await.unwrap(), 0, "the newest stays");
     assert!(store.knows_certificate(node.id, second).await.unwrap());
-    assert_eq!(store.audit_broken_at().await.unwrap(), None);
+    assert_eq!(store.audit_checked(None).await.unwrap().broken_at, None);
 }
 
 #[actix_web::test]
