@@ -43,6 +43,7 @@ pub struct State {
 pub fn configure(config: &mut web::ServiceConfig) {
     let routes = web::scope("")
         .wrap(from_fn(entry::enter))
+        .wrap(from_fn(entry::count))
         .service(web::resource(path::ENROLL).route(web::post().to(enroll::enroll)))
         .service(web::resource(path::RENEW).route(web::post().to(enroll::renew)))
         .service(web::resource(path::CATALOG).route(web::post().to(catalog::poll)))

@@ -151,6 +151,7 @@ pub fn configure(app: &mut ServiceConfig) {
     app.service(
         web::scope("")
             .wrap(from_fn(entry::enter))
+            .wrap(from_fn(entry::count))
             .wrap(headers)
             .wrap(from_fn(compress::pack))
             .app_data(web::FormConfig::default().limit(8 * 1024).error_handler(page::form_not_understood))

@@ -19,6 +19,7 @@ pub mod docs; // what definitions say, for people
 pub mod clock; // whether the time can be right
 pub mod identity; // who is who
 
+pub mod measure; // what is counted for monitoring
 pub mod live; // which commit is in force, what nodes were given
 pub mod api; // what nodes may ask
 pub mod dashboard; // what people see

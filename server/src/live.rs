@@ -18,7 +18,8 @@ use crate::check::{Checked, check};
 use crate::compile::Program;
 use crate::identity::{Caller, token};
 use crate::inventory::Leaving;
-use crate::repo::{History, Kept, Poke, Snapshot};
+use crate::measure::Measures;
+use crate::repo::{History, Kept, Looks, Poke, Snapshot};
 use crate::store::Store;
 use crate::store::commit::CommitRow;
 use crate::store::node::{NodeId, Place};
@@ -181,6 +182,7 @@ pub struct Live {
     poke: OnceLock<Poke>,
     /// How the commits follow one another.
     history: OnceLock<History>,
+    measures: Arc<Measures>,
 }
 
 impl Live {
@@ -204,7 +206,18 @@ impl Live {
             happenings: broadcast::channel(1024).0,
             poke: OnceLock::new(),
             history: OnceLock::new(),
+            measures: Arc::default(),
         })
+    }
+
+    /// What is counted of the server's work.
+    pub fn measures(&self) -> &Arc<Measures> {
+        &self.measures
+    }
+
+    /// How looking at the repository went so far.
+    pub fn looks(&self) -> Looks {
+        self.poke.get().map(Poke::looks).unwrap_or_default()
     }
 
     /// The commit in force.

@@ -23,7 +23,7 @@ mod watch;
 
 pub use directory::Directory;
 pub use error::RepoError;
-pub use follower::{Follower, Poke, Update};
+pub use follower::{Follower, Looks, Poke, Update};
 pub use git::GitRepository;
 pub use git::revision::HISTORY_REWRITTEN;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What holds for every request, whatever it asks for.
 
+use std::time::Instant;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{ConnectionType, StatusCode};
@@ -10,6 +12,7 @@ use super::caller;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
 use crate::identity::Peer;
+use crate::measure::Side;
 use crate::network;
 
 /// What a refusal costs the certificate that was shown, in tokens of [`Kind::Nothing`]: whoever has no rights here has
@@ -20,6 +23,24 @@ fn cost(status: StatusCode) -> usize {
         StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 1,
         _ => 0,
     }
+}
+
+/// Counts requests, by their routes and what they came to.
+///
+/// # Errors
+/// Those of the routes.
+pub async fn count(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let (began, measures) = (Instant::now(), caller::state_of(request.request())?.live.measures().clone());
+    let answer = next.call(request).await;
+    let (route, status) = match &answer {
+        Ok(answer) => (answer.request().match_pattern(), answer.status()),
+        Err(error) => (None, error.as_response_error().status_code()),
+    };
+    measures.answered(Side::Nodes, route, status.as_u16(), began.elapsed());
+    answer
 }
 
 /// No route takes a query, so none is ignored; strangers are counted, and keep no connection; and of each certificate

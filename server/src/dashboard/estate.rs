@@ -1,11 +1,15 @@
 //! What the dashboard asks of the running server beyond the store: the machines and the files of the commit in force,
 //! whether the repository can be read, and what happens.
 
+use std::sync::Arc;
+
 use tokio::sync::broadcast;
 
 use crate::excerpt::Excerpts;
 pub use crate::fleet::Inventory;
 use crate::live::{Happening, Live, Unreadable};
+use crate::measure::Measures;
+use crate::repo::Looks;
 
 /// The running server, as far as pages show it.
 pub trait Estate: Inventory {
@@ -17,6 +21,12 @@ pub trait Estate: Inventory {
 
     /// Why the repository cannot be read, where that is so: commits do not come into force.
     fn unreadable(&self) -> Option<Unreadable>;
+
+    /// How looking at the repository went so far.
+    fn looks(&self) -> Looks;
+
+    /// What is counted of the server's work.
+    fn measures(&self) -> Arc<Measures>;
 
     /// What happens from now on.
     fn happenings(&self) -> broadcast::Receiver<Happening>;
@@ -35,6 +45,14 @@ impl Estate for Live {
 
     fn unreadable(&self) -> Option<Unreadable> {
         self.unreadable()
+    }
+
+    fn looks(&self) -> Looks {
+        self.looks()
+    }
+
+    fn measures(&self) -> Arc<Measures> {
+        self.measures().clone()
     }
 
     fn happenings(&self) -> broadcast::Receiver<Happening> {

@@ -1,20 +1,31 @@
-//! For monitoring: numbers in Prometheus' text format, and whether the server is alive and ready.
+//! For monitoring: numbers in the format of OpenMetrics, which Prometheus reads, and whether the server is alive and ready.
 //!
 //! No label takes its value from facts or reports, and none names a tenant. Who may read: this machine itself, and
 //! users who see everything.
 
-use std::fmt::Write as _;
+use std::sync::atomic::AtomicU64;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use holdfast_catalog::state::State as NodeState;
 use jiff::{SignedDuration, Timestamp};
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
 
-use super::State;
 use super::page::{self, Error};
 use super::session;
+use super::{Estate, State};
 use crate::fleet::Member;
+use crate::measure::{Labels, Measures, process};
+use crate::store::Store;
 use crate::store::commit::Head;
 use crate::store::user::Scope;
+
+/// The format, as scrapers know it.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The numbers.
 pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
@@ -24,7 +35,7 @@ pub async fn show(request: HttpRequest, state: web::Data<State>) -> HttpResponse
         Err(error) => return unavailable(&error),
     }
     match text(&state, Timestamp::now()).await {
-        Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
+        Ok(text) => HttpResponse::Ok().content_type(OPEN_METRICS).body(text),
         Err(error) => unavailable(&error),
     }
 }
@@ -49,48 +60,112 @@ fn unavailable(error: &Error) -> HttpResponse {
 pub async fn text(state: &State, now: Timestamp) -> Result<String, Error> {
     let members = state.census.members(&Scope::Everything).await?;
     let head = state.store.head(state.estate.environment().to_owned()).await?;
-    let unreadable = state.estate.unreadable().is_some();
-    state.apart(move || of(&members, head, unreadable, now)).await
+    let (estate, store) = (state.estate.clone(), state.store.clone());
+    let drawn = move || {
+        let mut page = Page::default();
+        page.nodes(&members, now);
+        page.commits(head, estate.as_ref(), now);
+        page.store(&store);
+        page.process();
+        page.text(&estate.measures())
+    };
+    state.apart(drawn).await?.map_err(|_| Error::Unforeseen)
 }
 
-fn of(members: &[Member], head: Option<Head>, unreadable: bool, now: Timestamp) -> String {
-    let mut out = String::new();
-    family(&mut out, "holdfast_nodes", "Nodes by how they are.");
-    for of in NodeState::ALL {
-        let count = members.iter().filter(|member| member.state() == of).count();
-        line(&mut out, &format!("holdfast_nodes{{state=\"{}\"}}", of.slug()), count);
+/// Numbers that are looked up when somebody asks.
+#[derive(Default)]
+struct Page(Registry);
+
+impl Page {
+    fn gauge(&mut self, name: &str, help: &str, value: i64) {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(value);
+        self.0.register(name, help, gauge);
     }
-    let is_broken = head.as_ref().is_some_and(|head| head.broken.is_some());
-    family(&mut out, "holdfast_commits_broken", "Whether the newest commit did not come into force.");
-    line(&mut out, "holdfast_commits_broken", u8::from(is_broken));
-    family(&mut out, "holdfast_repository_unreadable", "Whether the repository cannot be read.");
-    line(&mut out, "holdfast_repository_unreadable", u8::from(unreadable));
-    family(&mut out, "holdfast_commit_age_seconds", "Since the commit in force reached the server.");
-    let commit = head.and_then(|head| head.in_force);
-    seconds(&mut out, "holdfast_commit_age_seconds", commit.map(|commit| now.duration_since(commit.seen_at)));
-    let in_service = || members.iter().filter(|member| member.is_in_service());
-    family(&mut out, "holdfast_node_silence_seconds", "Since the node silent longest was heard.");
-    let silence = |member: &Member| member.seen().map(|at| now.duration_since(at));
-    seconds(&mut out, "holdfast_node_silence_seconds", in_service().filter_map(silence).max());
-    family(&mut out, "holdfast_certificate_expiry_seconds", "Until the node's certificate that ends first.");
-    let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));
-    seconds(&mut out, "holdfast_certificate_expiry_seconds", in_service().filter_map(left).min());
-    out
-}
 
-fn family(out: &mut String, name: &str, help: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
-}
-
-fn line(out: &mut String, name: &str, value: impl std::fmt::Display) {
-    let _ = writeln!(out, "{name} {value}");
-}
-
-fn seconds(out: &mut String, name: &str, value: Option<SignedDuration>) {
-    if let Some(value) = value {
-        line(out, name, value.as_secs());
+    fn seconds(&mut self, name: &str, help: &str, value: Option<SignedDuration>) {
+        if let Some(value) = value {
+            self.gauge(name, help, value.as_secs());
+        }
     }
+
+    fn nodes(&mut self, members: &[Member], now: Timestamp) {
+        let nodes = Family::<Labels<1>, Gauge>::default();
+        for of in NodeState::ALL {
+            let count = members.iter().filter(|member| member.state() == of).count();
+            nodes.get_or_create(&[("state", of.slug().to_owned())]).set(whole(count));
+        }
+        self.0.register("holdfast_nodes", "Nodes by how they are", nodes);
+        let in_service = || members.iter().filter(|member| member.is_in_service());
+        let silence = |member: &Member| member.seen().map(|at| now.duration_since(at));
+        self.seconds(
+            "holdfast_node_silence_seconds",
+            "Since the node silent longest was heard",
+            in_service().filter_map(silence).max(),
+        );
+        let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));
+        self.seconds(
+            "holdfast_certificate_expiry_seconds",
+            "Until the node's certificate that ends first",
+            in_service().filter_map(left).min(),
+        );
+    }
+
+    fn commits(&mut self, head: Option<Head>, estate: &dyn Estate, now: Timestamp) {
+        let is_broken = head.as_ref().is_some_and(|head| head.broken.is_some());
+        let help = "Whether the newest commit did not come into force";
+        self.gauge("holdfast_commits_broken", help, is_broken.into());
+        let help = "Whether the repository cannot be read";
+        self.gauge("holdfast_repository_unreadable", help, estate.unreadable().is_some().into());
+        let age = head.and_then(|head| head.in_force).map(|commit| now.duration_since(commit.seen_at));
+        self.seconds("holdfast_commit_age_seconds", "Since the commit in force reached the server", age);
+        let looks = estate.looks();
+        if let Some(last) = looks.last {
+            let help = "When the repository was last read, fetched where it is a remote one";
+            self.gauge("holdfast_repository_read_timestamp_seconds", help, last.as_second());
+        }
+        let family = Family::<Labels<1>, Counter>::default();
+        for (outcome, count) in [("read", looks.read), ("failed", looks.failed)] {
+            family.get_or_create(&[("outcome", outcome.to_owned())]).inc_by(count);
+        }
+        self.0.register("holdfast_repository_looks", "Looks at the repository, by what they came to", family);
+    }
+
+    fn store(&mut self, store: &Store) {
+        let size = i64::try_from(store.size()).unwrap_or(i64::MAX);
+        self.gauge("holdfast_store_size_bytes", "The database, with its log", size);
+        let help = "Pieces of work that wait to be written to the database";
+        self.gauge("holdfast_store_waiting", help, whole(store.waiting()));
+    }
+
+    fn process(&mut self) {
+        let version = env!("CARGO_PKG_VERSION");
+        let build = Info::new([("version", version)]);
+        self.0.register("holdfast_build", "The program that runs", build);
+        let Some(now) = process::now() else { return };
+        let cpu: Counter<f64, AtomicU64> = Counter::default();
+        cpu.inc_by(now.cpu_seconds);
+        self.0.register("process_cpu_seconds", "User and system time", cpu);
+        let resident = i64::try_from(now.resident_bytes).unwrap_or(i64::MAX);
+        self.gauge("process_resident_memory_bytes", "Memory that the process has", resident);
+        let open = i64::try_from(now.open_files).unwrap_or(i64::MAX);
+        self.gauge("process_open_fds", "Open files and connections", open);
+        let started: Gauge<f64, AtomicU64> = Gauge::default();
+        started.set(now.started);
+        self.0.register("process_start_time_seconds", "When the process began, since 1970", started);
+    }
+
+    fn text(&self, measures: &Measures) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        encode_registry(&mut out, &self.0)?;
+        encode_registry(&mut out, measures.registry())?;
+        encode_eof(&mut out)?;
+        Ok(out)
+    }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// The process answers.

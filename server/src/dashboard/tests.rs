@@ -14,6 +14,7 @@ use crate::store;
 mod apologies; // pages where there is no view
 mod audit; // the audit log
 mod cuts; // what is not shown is said
+mod metrics; // what monitoring reads
 mod seed;
 mod sizes; // how large pages become
 mod states; // what pages say of nodes

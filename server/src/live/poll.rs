@@ -1,6 +1,7 @@
 //! The poll: what a node is to be, or that nothing changed. In the common case it is answered from memory.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use holdfast_catalog::count::counted;
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -15,6 +16,7 @@ use crate::compile::{Compiled, compile};
 use crate::identity::Caller;
 use crate::inventory::Node;
 use crate::language::problems::total;
+use crate::measure::Polled;
 use crate::store;
 use crate::store::catalog::{CompileErrorRow, ServedCatalog};
 
@@ -66,6 +68,19 @@ impl Live {
     /// # Errors
     /// Where the node gets no catalog; it keeps the one that it has.
     pub async fn poll(&self, caller: &Caller, request: CatalogRequest) -> Result<CatalogAnswer, PollError> {
+        let answer = self.answer(caller, request).await;
+        self.measures.polled(match &answer {
+            Ok(CatalogAnswer::Catalog { .. }) => Polled::Catalog,
+            Ok(CatalogAnswer::Unchanged { .. }) => Polled::Unchanged,
+            Ok(CatalogAnswer::FactsWanted) => Polled::FactsWanted,
+            Err(PollError::Broken { .. }) => Polled::Broken,
+            Err(PollError::Panicked | PollError::Store(_)) => Polled::Failed,
+            Err(_) => Polled::Refused,
+        });
+        answer
+    }
+
+    async fn answer(&self, caller: &Caller, request: CatalogRequest) -> Result<CatalogAnswer, PollError> {
         let now = Timestamp::now();
         let in_force = self.in_force().ok_or(PollError::NothingInForce)?;
         self.see(caller.node, now);
@@ -174,10 +189,12 @@ impl Live {
         let turn = self.turn(caller.node).lock_owned().await;
         let permit = self.compiles.take(&caller.place).await.ok_or(PollError::Panicked)?;
         let (in_force, key) = (in_force.clone(), self.catalog_key(caller));
-        let environment = self.config.environment.clone();
+        let (environment, measures) = (self.config.environment.clone(), self.measures.clone());
         tokio::task::spawn_blocking(move || {
-            let _held = (turn, permit);
-            compile(in_force.program(), &node, &facts, &environment, &key)
+            let (_held, began) = ((turn, permit), Instant::now());
+            let compiled = compile(in_force.program(), &node, &facts, &environment, &key);
+            measures.compiled(began.elapsed());
+            compiled
         })
         .await
         .map_err(|_| PollError::Panicked)

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{Happening, Live};
 use crate::identity::Caller;
+use crate::measure::Reported;
 use crate::store::{self, report::Stored};
 
 /// The longest commit, environment or version that a report may name.
@@ -33,6 +34,16 @@ impl Live {
     /// # Errors
     /// Where it is over a limit, or the store fails.
     pub async fn report(&self, caller: &Caller, report: Report) -> Result<bool, ReportError> {
+        let taken = self.take_report(caller, report).await;
+        self.measures.reported(match &taken {
+            Ok(true) => Reported::Stored,
+            Ok(false) => Reported::Known,
+            Err(_) => Reported::Refused,
+        });
+        taken
+    }
+
+    async fn take_report(&self, caller: &Caller, report: Report) -> Result<bool, ReportError> {
         check(&report)?;
         let now = Timestamp::now();
         self.see(caller.node, now);

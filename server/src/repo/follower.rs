@@ -1,9 +1,10 @@
 //! Follows a source: a thread that looks when it is poked, when a directory changes, and now and then anyway.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::source::{History, Known, Source};
@@ -36,8 +37,19 @@ pub struct Poke {
     looking: Looking,
 }
 
-/// Since when the follower is looking, where it is: a remote may let it wait.
-type Looking = Arc<Mutex<Option<Instant>>>;
+/// Since when the follower is looking, where it is, as a remote may let it wait; and how it went before.
+type Looking = Arc<Mutex<(Option<Instant>, Looks)>>;
+
+/// How looking at a source went so far, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looks {
+    /// When it was last read whole.
+    pub last: Option<Timestamp>,
+    /// How often it was.
+    pub read: u64,
+    /// How often it could not be.
+    pub failed: u64,
+}
 
 impl Poke {
     /// Looks at once.
@@ -48,8 +60,13 @@ impl Poke {
 
     /// For how long the source has been looked at without an answer, where it is.
     pub fn looking_for(&self) -> Option<Duration> {
-        let since = *self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, _) = *self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         since.map(|since| since.elapsed())
+    }
+
+    /// How looking went so far.
+    pub fn looks(&self) -> Looks {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }
 
@@ -108,7 +125,7 @@ impl Follower {
     #[cfg(test)]
     pub(crate) fn that_hangs() -> Poke {
         let looking = Looking::default();
-        *looking.lock().unwrap() = Instant::now().checked_sub(Duration::from_secs(60));
+        looking.lock().unwrap().0 = Instant::now().checked_sub(Duration::from_secs(60));
         Poke { signals: channel().0, looking }
     }
 
@@ -157,9 +174,9 @@ impl Follow {
                 tracing::warn!(%error, "cannot watch all of the repository: looking again in 2 seconds");
                 period = UNWATCHED;
             }
-            self.note(Some(Instant::now()));
+            self.looking().0 = Some(Instant::now());
             let update = self.look();
-            self.note(None);
+            self.looking().0 = None;
             let Some(update) = update else { continue };
             if updates.blocking_send(update).is_err() {
                 return;
@@ -167,12 +184,28 @@ impl Follow {
         }
     }
 
-    fn note(&self, looking: Option<Instant>) {
-        *self.looking.lock().unwrap_or_else(PoisonError::into_inner) = looking;
+    fn looking(&self) -> MutexGuard<'_, (Option<Instant>, Looks)> {
+        self.looking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn look(&mut self) -> Option<Update> {
-        match self.source.newer_than(&self.known) {
+        let looked = self.source.newer_than(&self.known);
+        self.noted(looked.is_ok());
+        self.update(looked)
+    }
+
+    fn noted(&self, was_read: bool) {
+        let looks = &mut self.looking().1;
+        if was_read {
+            looks.last = Some(Timestamp::now());
+            looks.read += 1;
+        } else {
+            looks.failed += 1;
+        }
+    }
+
+    fn update(&mut self, looked: Update) -> Option<Update> {
+        match looked {
             Ok(None) => self.error.take().map(|_| Ok(None)),
             Ok(Some(snapshot)) => {
                 self.error = None;
@@ -245,6 +278,8 @@ mod tests {
         assert_eq!(&**next_snapshot(&mut follower).await.get("a").unwrap().bytes(), b"2");
         scratch.commit("a", "3");
         assert_eq!(&**next_snapshot(&mut follower).await.get("a").unwrap().bytes(), b"3");
+        let looks = follower.poke().looks();
+        assert!(looks.last.is_some() && looks.read >= 2 && looks.failed == 0, "{looks:?}");
     }
 
     #[tokio::test]

@@ -32,6 +32,18 @@ impl Place {
 }
 
 impl Store {
+    /// The bytes of the database, with what is written and not yet in its file.
+    pub fn size(&self) -> u64 {
+        let of = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+        let file = &self.shared.place.file;
+        of(file) + of(&file.with_extension("db-wal"))
+    }
+
+    /// How many pieces of work wait to be written, or are being written.
+    pub fn waiting(&self) -> usize {
+        self.shared.writer.waiting()
+    }
+
     /// Whether a file is a store with its tables. It changes nothing.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! answer is given only after the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,26 @@ enum Order {
 }
 
 /// The handle to the thread.
-pub struct Writer(mpsc::SyncSender<Order>);
+pub struct Writer {
+    orders: mpsc::SyncSender<Order>,
+    waiting: AtomicUsize,
+}
+
+/// Somebody who waits, for as long as that is so.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn among(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Writer {
     /// Starts the thread; it ends when it is closed, or when the handle is dropped and all work is done.
@@ -42,13 +62,18 @@ impl Writer {
             .name("store-writer".to_owned())
             .spawn(move || serve(&connection, &place, &receiver))
             .expect("the system starts a thread");
-        Self(sender)
+        Self { orders: sender, waiting: AtomicUsize::new(0) }
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Ends the thread after what waits, and brings all that was written into the database file.
     pub async fn close(&self) {
         let (sender, receiver) = oneshot::channel();
-        let channel = self.0.clone();
+        let channel = self.orders.clone();
         // One that was closed before is closed.
         let _ = tokio::task::spawn_blocking(move || channel.send(Order::Close(sender))).await;
         let _ = receiver.await;
@@ -59,6 +84,7 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let _waits = Waits::among(&self.waiting);
         let (sender, receiver) = oneshot::channel();
         let work = Order::Work(Box::new(move |connection| {
             let outcome = in_savepoint(connection, work);
@@ -71,7 +97,7 @@ impl Writer {
                 let _ = sender.send(outcome);
             })
         }));
-        let channel = self.0.clone();
+        let channel = self.orders.clone();
         if let Err(mpsc::TrySendError::Full(work)) = channel.try_send(work) {
             tokio::task::spawn_blocking(move || channel.send(work))
                 .await

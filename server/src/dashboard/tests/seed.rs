@@ -18,7 +18,8 @@ use super::{Estate, Happening, State, store};
 use crate::excerpt::Excerpts;
 use crate::fleet::{Function, Inventory, Since};
 use crate::live::Unreadable;
-use crate::repo::Snapshot;
+use crate::measure::Measures;
+use crate::repo::{Looks, Snapshot};
 use store::Store;
 use store::audit::Entry;
 use store::catalog::CompileErrorRow;
@@ -50,6 +51,7 @@ pub struct Double {
     pub broken: Mutex<BTreeMap<Certname, (String, Vec<Diagnostic>)>>,
     /// Why the repository cannot be read.
     pub unreadable: Mutex<Option<Unreadable>>,
+    measures: Arc<Measures>,
 }
 
 impl Inventory for Double {
@@ -105,6 +107,14 @@ impl Estate for Double {
         self.has_commit.load(Ordering::Relaxed)
     }
 
+    fn looks(&self) -> Looks {
+        Looks { last: Some(Timestamp::UNIX_EPOCH), read: 7, failed: 2 }
+    }
+
+    fn measures(&self) -> Arc<Measures> {
+        self.measures.clone()
+    }
+
     fn happenings(&self) -> broadcast::Receiver<Happening> {
         self.happenings.subscribe()
     }
@@ -137,6 +147,7 @@ fn with_machines(machines: &[(&str, &str)]) -> Seeded {
     let machines = machines.iter().map(|(name, place)| (name.parse().unwrap(), place.parse().unwrap()));
     let estate = Arc::new(Double {
         happenings: happenings.clone(),
+        measures: Arc::default(),
         has_commit: AtomicBool::new(false),
         machines: machines.collect(),
         broken: Mutex::default(),

@@ -1,0 +1,96 @@
+//! What monitoring reads: in the format that it takes, with bounded labels, and of the server's work as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::*;
+use crate::measure::{Polled, Reported, Side};
+
+/// The samples, each by its name and labels; every line is of the format.
+fn read(text: &str) -> BTreeMap<String, f64> {
+    let (mut types, mut samples) = (BTreeMap::new(), BTreeMap::new());
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for line in text.lines() {
+        match line.split(' ').collect::<Vec<_>>()[..] {
+            ["#", "HELP" | "UNIT", _, ..] | ["#", "EOF"] => {}
+            ["#", "TYPE", name, sort] => {
+                assert!(types.insert(name.to_owned(), sort).is_none(), "{name} twice")
+            }
+            [ref sample @ .., value] => {
+                let sample = sample.join(" ");
+                let name = sample.split('{').next().unwrap();
+                let family = types
+                    .keys()
+                    .filter(|family| name.starts_with(family.as_str()))
+                    .max_by_key(|family| family.len());
+                let family = family.unwrap_or_else(|| panic!("no type of {name}"));
+                let end = &name[family.len()..];
+                let ends: &[&str] = match types[family] {
+                    "counter" => &["_total"],
+                    "histogram" => &["_bucket", "_sum", "_count"],
+                    "info" => &["_info"],
+                    _ => &[""],
+                };
+                assert!(ends.contains(&end), "{line}");
+                let value = value.parse().unwrap_or_else(|_| panic!("{line}"));
+                assert!(samples.insert(sample, value).is_none(), "{line} twice");
+            }
+            _ => panic!("{line}"),
+        }
+    }
+    samples
+}
+
+#[actix_web::test]
+async fn numbers_are_in_the_format_of_monitoring_and_count_what_was_done() {
+    let seeded = seeded().await;
+    for _ in 0..3 {
+        see(&seeded, "ana", "/nodes/web1.acme.example").await;
+    }
+    see(&seeded, "ana", "/nosuch").await;
+    let measures = Estate::measures(&*seeded.estate);
+    measures.polled(Polled::Unchanged);
+    measures.reported(Reported::Stored);
+    measures.compiled(Duration::from_millis(3));
+    measures.answered(Side::Nodes, Some("/v1/catalog".to_owned()), 200, Duration::from_millis(2));
+    let local = TestRequest::get().uri("/metrics").peer_addr("[::1]:1".parse().unwrap());
+    let answer = ask(&seeded, local).await;
+    assert!(answer.header(actix_web::http::header::CONTENT_TYPE).starts_with("application/openmetrics-text"));
+    let samples = read(&answer.body);
+    let requests = |port: &str, route: &str, status: u16| {
+        format!("holdfast_http_requests_total{{port=\"{port}\",route=\"{route}\",status=\"{status}\"}}")
+    };
+    for (sample, value) in [
+        (requests("dashboard", "/nodes/{node}", 200), 3.0),
+        (requests("dashboard", "none", 404), 1.0),
+        (requests("nodes", "/v1/catalog", 200), 1.0),
+        ("holdfast_polls_total{answer=\"unchanged\"}".to_owned(), 1.0),
+        ("holdfast_polls_total{answer=\"broken\"}".to_owned(), 0.0),
+        ("holdfast_reports_total{outcome=\"stored\"}".to_owned(), 1.0),
+        ("holdfast_compile_duration_seconds_count".to_owned(), 1.0),
+        ("holdfast_repository_looks_total{outcome=\"failed\"}".to_owned(), 2.0),
+        ("holdfast_repository_read_timestamp_seconds".to_owned(), 0.0),
+        (format!("holdfast_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0),
+    ] {
+        assert_eq!(samples.get(&sample), Some(&value), "{sample} in {samples:#?}");
+    }
+    let buckets =
+        samples.keys().filter(|sample| sample.starts_with("holdfast_compile_duration_seconds_bucket"));
+    assert_eq!(buckets.count(), 12);
+    for gauge in [
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "holdfast_store_size_bytes",
+    ] {
+        assert!(samples[gauge] > 0.0, "{gauge}");
+    }
+    assert!(samples["process_start_time_seconds"] > 1e9 && samples.contains_key("holdfast_store_waiting"));
+    // Whatever is asked for, no label is of a node, a customer or a path.
+    assert!(!answer.body.contains("acme") && !answer.body.contains("nosuch"), "{}", answer.body);
+    let names: BTreeSet<_> = samples.keys().map(|sample| sample.split('{').next().unwrap()).collect();
+    assert!(
+        names.iter().all(|name| name.starts_with("holdfast_") || name.starts_with("process_")),
+        "{names:?}"
+    );
+}
