@@ -19,6 +19,9 @@ mod place;
 use lines::{KeyLine, fingerprint};
 use place::Place;
 
+/// What others could have written counts for nothing by sshd's own setting, which it may have otherwise.
+const REFUSES: &str = "sshd refuses it, unless its StrictModes is off";
+
 /// Keys that open accounts.
 pub struct Keys;
 
@@ -80,10 +83,7 @@ impl Provider for Keys {
         let mut changes = differences(want, text, reading.named);
         if let Some(why) = place.refusal(reading.machine)? {
             changes.retain(|change| change.property != Property::Ensure);
-            changes.insert(
-                0,
-                Change::new(Property::Ensure, format!("sshd refuses it: {why}"), Presence::Present),
-            );
+            changes.insert(0, Change::new(Property::Ensure, format!("{REFUSES}: {why}"), Presence::Present));
         }
         Ok(Plan::of(changes))
     }
@@ -100,7 +100,7 @@ impl Provider for Keys {
                 if let Some(why) = place.home_refusal(writing.machine)? {
                     let user = &want.user;
                     return Err(Error::Refused(format!(
-                        "the key stands there, but sshd refuses it, unless its StrictModes is off: {why}, so others could have \
+                        "the key stands there, but {REFUSES}: {why}, so others could have \
                          written it; give it to {user} or root, and take writing from others (`chmod go-w`)"
                     )));
                 }

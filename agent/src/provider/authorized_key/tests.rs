@@ -157,7 +157,7 @@ fn what_sshd_would_refuse_is_corrected() {
         let said = changes(&machine, &key(&[]));
         assert_eq!(
             said,
-            [format!("ensure: sshd refuses it: /{path} is of user id {uid} and mode {mode:04o} -> present")]
+            [format!("ensure: {REFUSES}: /{path} is of user id {uid} and mode {mode:04o} -> present")]
         );
         trial::correct(&Keys, &machine, &key(&[])).unwrap();
         assert_eq!(changes(&machine, &key(&[])), [""; 0]);
@@ -274,7 +274,7 @@ fn a_home_that_others_can_write_is_a_failure_at_each_run() {
         std::fs::set_permissions(&home, PermissionsExt::from_mode(mode)).unwrap();
         for _ in 0..2 {
             let said = changes(&machine, &key(&[]));
-            assert!(said[0].contains("sshd refuses it: the home /home/alice"), "{said:?}");
+            assert!(said[0].contains("StrictModes is off: the home /home/alice"), "{said:?}");
             let error = trial::correct(&Keys, &machine, &key(&[])).unwrap_err().to_string();
             assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
         }
