@@ -62,11 +62,6 @@ impl Scene {
         block_on(enroll(&self.server.join(), &self.state(), Earlier::Keep)).unwrap()
     }
 
-    /// Enrols the machine, as the command does: what it was before ends there.
-    fn enroll_whole(&self) {
-        take_over(&self.state(), &self.enroll()).unwrap();
-    }
-
     /// A server that has this catalog, asks for facts at first, and takes reports.
     fn serves(&self, catalog: Catalog) {
         self.serves_and_knows(catalog, None);

@@ -2,6 +2,13 @@
 
 use super::*;
 
+impl Scene {
+    /// Enrols the machine, as the command does: what it was before ends there.
+    pub(super) fn enroll_whole(&self) {
+        take_over(&self.state(), &self.enroll()).unwrap();
+    }
+}
+
 /// The machine as another node: its identity is lost, and it is enrolled again.
 fn enrolled_anew(scene: &Scene) {
     std::fs::remove_dir_all(scene.place.state_dir.join("identity")).unwrap();
