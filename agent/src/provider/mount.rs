@@ -71,8 +71,12 @@ impl Provider for Mounts {
     fn plan(&self, want: &Mount, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         let machine = reading.machine;
         edit::refuse_link(machine, FSTAB)?;
-        refuse_way_of_links(want, machine)?;
         let lines = Lines::of(seen.fstab.get(FSTAB)?.unwrap_or_default());
+        if want.ensure != MountEnsure::Absent
+            || is_behind_a_link(want, &lines, seen.kernel.as_ref(), machine)?
+        {
+            refuse_way_of_links(want, machine)?;
+        }
         let entries = fstab::find(want, &lines, machine)?;
         if let (true, [_, second, ..]) = (want.ensure != MountEnsure::Absent, &entries[..]) {
             let (title, number) = (&want.title.as_str(), second.at + 1);
@@ -247,9 +251,25 @@ impl State<'_> {
     }
 }
 
+/// Whether the way to a mount point leads through a link to a place where something is mounted, or that /etc/fstab names. Where
+/// there is neither, nothing is to be taken off.
+fn is_behind_a_link(
+    want: &Mount,
+    lines: &Lines<'_>,
+    kernel: Option<&Table>,
+    machine: &dyn Inspect,
+) -> Result<bool, Error> {
+    if want.is_swap() {
+        return Ok(false);
+    }
+    let Some(real) = machine.real(Path::new(want.title.as_str()))? else { return Ok(false) };
+    let Some(point) = real.path.to_str() else { return Ok(true) };
+    Ok(kernel.is_some_and(|kernel| kernel.top(point).is_some()) || fstab::names(point, lines))
+}
+
 /// Refuses a mount point on whose way there is a link: the kernel knows it by another name.
 fn refuse_way_of_links(want: &Mount, machine: &dyn Inspect) -> Result<(), Error> {
-    if want.is_swap() || want.ensure == MountEnsure::Absent {
+    if want.is_swap() {
         return Ok(());
     }
     let title = want.title.as_str();

@@ -95,6 +95,12 @@ pub(super) fn find(want: &Mount, lines: &Lines<'_>, machine: &dyn Inspect) -> Re
     Ok(found)
 }
 
+/// Whether a line is of this mount point.
+pub(super) fn names(point: &str, lines: &Lines<'_>) -> bool {
+    let mut entries = lines.iter().enumerate().filter_map(|(at, line)| Entry::parse(at, line));
+    entries.any(|entry| trimmed(&entry.fields[1]) == point)
+}
+
 fn trimmed(point: &str) -> &str {
     if point.len() > 1 { point.trim_end_matches('/') } else { point }
 }

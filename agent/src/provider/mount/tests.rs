@@ -252,6 +252,34 @@ fn a_mount_point_behind_a_link_is_refused() {
 }
 
 #[test]
+fn what_is_mounted_behind_a_link_is_not_said_to_be_absent() {
+    let absent = |double: &Double, title: &str| {
+        let plan = trial::plan(&Mounts, double, &want(title, &[("ensure", "absent".into())]));
+        plan.map_err(|error| error.to_string())
+    };
+    let led = |fstab: &str, table: &str| {
+        let double = machine(fstab, table, "");
+        symlink("srv", double.root.path().join("link")).unwrap();
+        symlink("data", double.root.path().join("srv/last")).unwrap();
+        double
+    };
+    for (fstab, table) in [("", DATA), (LINES, ""), (LINES, DATA), ("/dev/vdb /srv/data/ ext4\n", "")] {
+        let double = led(fstab, table);
+        for (title, link) in [
+            ("/link/data", "/link is a symbolic link to srv"),
+            ("/srv/last", "/srv/last is a symbolic link to data"),
+        ] {
+            let error = absent(&double, title).unwrap_err();
+            assert!(error.contains(link) && error.ends_with("name that"), "{title}: {error}");
+        }
+    }
+    let double = led("# nothing\n/dev/vdb /link/data ext4\n", "");
+    assert_eq!(absent(&double, "/srv/last"), Ok(Plan::IN_SYNC), "nothing is there, and nothing says so");
+    assert!(matches!(absent(&double, "/link/data"), Ok(Plan::Changes(_))), "its own line goes");
+    assert_eq!(absent(&double, "/srv/data"), Ok(Plan::IN_SYNC));
+}
+
+#[test]
 fn what_the_kernel_has_otherwise_after_mounting_is_a_failure() {
     let double = machine(LINES, "", "30 22 0:50 / /srv/data rw,noatime - ext4 /dev/vdc rw\n");
     let error = trial::correct(&Mounts, &double, &data(&[])).unwrap_err().to_string();
