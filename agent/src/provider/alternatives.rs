@@ -135,7 +135,10 @@ impl Provider for Choices {
 }
 
 /// What is wrong with a name that follows the choice. One whose file is not there, as a manual of a machine without manuals,
-/// is led nowhere; what is no link, update-alternatives leaves alone.
+/// is led nowhere.
+///
+/// # Errors
+/// Something else stands in the place of such a name: update-alternatives would leave it there.
 fn astray(group: &Group, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     for (link, name, target) in group.following() {
         if machine.stat(Path::new(target))?.is_none() {
@@ -151,11 +154,23 @@ fn astray(group: &Group, machine: &dyn Inspect) -> Result<Option<String>, Error>
                         return Ok(Some(format!("{} leads to {}", at.display(), is.display())));
                     }
                 }
-                Some(_) => break,
+                // A file in its own directory is replaced by it, one of a public name is not.
+                Some(FileKind::File) if at == own => {
+                    return Ok(Some(format!("{} is a file and not a link", at.display())));
+                }
+                Some(_) => return Err(not_replaced(at)),
             }
         }
     }
     Ok(None)
+}
+
+/// That something else than a link has a name that update-alternatives should lead.
+fn not_replaced(at: &Path) -> Error {
+    Error::Conflict(format!(
+        "{} is not a link, and update-alternatives does not replace it; look at what it is, and move it away",
+        at.display()
+    ))
 }
 
 /// What is wrong with the common name itself, which should lead to the choice.
@@ -171,9 +186,6 @@ fn link(group: &Group, name: &str, machine: &dyn Inspect) -> Result<Option<Strin
             let is_ours = target == Path::new("/etc/alternatives").join(name);
             Ok((!is_ours).then(|| format!("{} leads to {}", group.link, target.display())))
         }
-        Some(_) => Err(Error::Conflict(format!(
-            "{} is no link, and update-alternatives does not replace it; look at what it is, and move it away",
-            group.link
-        ))),
+        Some(_) => Err(not_replaced(path)),
     }
 }

@@ -81,7 +81,7 @@ fn a_common_name_that_leads_elsewhere_is_drift() {
     assert_eq!(said, ["path: /usr/bin/editor leads to /bin/ed -> auto"]);
     std::fs::remove_file(&link).unwrap();
     std::fs::write(&link, "").unwrap();
-    assert!(trial::plan(&Choices, &machine, &wanted).unwrap_err().to_string().contains("no link"));
+    assert!(trial::plan(&Choices, &machine, &wanted).unwrap_err().to_string().contains("is not a link"));
 }
 
 #[test]
@@ -120,9 +120,25 @@ fn a_name_that_follows_and_leads_elsewhere_is_drift() {
     std::fs::remove_file(&own).unwrap();
     std::os::unix::fs::symlink(page, &own).unwrap();
     assert_eq!(said(), [""; 0]);
-    std::fs::remove_file(&link).unwrap();
+    std::fs::remove_file(&own).unwrap();
+    std::fs::write(&own, "").unwrap();
+    assert_eq!(said(), ["path: /etc/alternatives/editor.1.gz is a file and not a link -> auto"]);
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_name_that_follows_is_not_as_wanted() {
+    let machine = machine(QUERY);
+    machine.put("/usr/share/man/man1/nano.1.gz", "");
+    let link = machine.root.path().join("usr/share/man/man1/editor.1.gz");
+    let refused = || {
+        let plan = trial::plan(&Choices, &machine, &want("editor", &[("path", "auto".into())]));
+        plan.unwrap_err().to_string()
+    };
     std::fs::write(&link, "").unwrap();
-    assert_eq!(said(), [""; 0], "update-alternatives replaces no file");
+    assert!(refused().starts_with("/usr/share/man/man1/editor.1.gz is not a link, and"), "{}", refused());
+    std::fs::remove_file(&link).unwrap();
+    std::fs::create_dir(&link).unwrap();
+    assert!(refused().starts_with("/usr/share/man/man1/editor.1.gz is not a link, and"), "{}", refused());
 }
 
 #[test]
