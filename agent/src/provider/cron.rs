@@ -1,7 +1,7 @@
 //! `cron`: jobs of cron, each a file of `/etc/cron.d`, written whole and read back to be compared.
 //!
 //! Whatever else stands in such a file is seen too: cron would run it. So is an owner, a mode or a second name that cron refuses,
-//! and a user who has no account.
+//! and a user who has no account, or one that has expired.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -15,14 +15,17 @@ use crate::system::{Access, FileKind, Inspect, Stat};
 
 mod accounts;
 mod crontab;
+mod expiry;
 
 use accounts::Users;
 use crontab::Crontab;
+use expiry::Expiries;
 
 /// What is there of jobs.
 pub struct Seen {
     texts: Texts,
     users: Users,
+    expiries: Expiries,
 }
 
 /// Jobs of cron.
@@ -50,6 +53,7 @@ impl Provider for Jobs {
         Ok(Seen {
             texts: Texts::read(reading.machine, files.filter(is_file)),
             users: accounts::look(all, reading.machine)?,
+            expiries: Expiries::look(all, reading.machine)?,
         })
     }
 
@@ -62,7 +66,10 @@ impl Provider for Jobs {
             }
             (Presence::Present, stat) => match plan_present(want, stat, &seen.texts, reading.machine)? {
                 pending @ Plan::Pending(_) => Ok(pending),
-                plan => Ok(without_user(want, &seen.users, reading)?.map_or(plan, Plan::Pending)),
+                plan => {
+                    let why = without_user(want, &seen.users, reading)?;
+                    Ok(why.or_else(|| seen.expiries.why(want)).map_or(plan, Plan::Pending))
+                }
             },
         }
     }

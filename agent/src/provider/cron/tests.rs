@@ -181,6 +181,21 @@ fn a_user_of_whom_nobody_could_say_is_not_said_to_be_missing_and_each_is_asked_f
 }
 
 #[test]
+fn a_job_of_an_expired_account_is_not_as_wanted() {
+    let machine = machine(Some(TEXT));
+    let access = PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(machine.root.path().join("etc/cron.d/backup"), access).unwrap();
+    machine.put("/etc/shadow", "other:!:19000:0:99999:7::1:\nbackup:!:19000:0:99999:7:::\n");
+    assert_eq!(changes(&machine, &job(&[])), [""; 0], "a locked password does not stop cron");
+    machine.put("/etc/shadow", "backup:!:19000:0:99999:7::1:\n");
+    let Plan::Pending(why) = trial::plan(&Jobs, &machine, &job(&[])).unwrap() else {
+        panic!("it never runs")
+    };
+    assert!(why.contains("`backup` has expired, and cron runs nothing"), "{why}");
+    assert_eq!(changes(&machine, &want("backup", &[("ensure", "absent".into())])).len(), 1);
+}
+
+#[test]
 fn a_file_of_two_names_is_written_anew() {
     let machine = machine(Some(TEXT));
     let root = machine.root.path();
