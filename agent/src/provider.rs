@@ -458,6 +458,9 @@ pub enum Error {
     /// A tool or the kernel said that it was done, and it was not; or answered with something else than an answer.
     #[error("{0}")]
     Unexpected(String),
+    /// It failed by itself, and goes on to: nobody else put it off.
+    #[error("{0}")]
+    ByItself(String),
     /// A mistake in the agent itself.
     #[error("{0}")]
     Defect(String),
@@ -484,6 +487,15 @@ impl Error {
             Self::Missing(_) => true,
             Self::System(error) => error.kind() == Some(std::io::ErrorKind::NotFound),
             Self::Shared(error) => error.is_missing(),
+            _ => false,
+        }
+    }
+
+    /// Whether what is wrong came about by itself.
+    pub fn is_by_itself(&self) -> bool {
+        match self {
+            Self::ByItself(_) => true,
+            Self::Shared(error) => error.is_by_itself(),
             _ => false,
         }
     }

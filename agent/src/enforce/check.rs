@@ -35,6 +35,8 @@ pub(super) enum Verdict {
     NotApplicable(String),
     /// It could not be looked at, and why.
     Failed(String),
+    /// It fails by itself, and how: nobody put it off.
+    Down(String),
 }
 
 impl Verdict {
@@ -44,6 +46,18 @@ impl Verdict {
             Self::InSync(_) => true,
             Self::Changes(changes) => {
                 changes.iter().all(|change| matches!(change.kind, ChangeKind::Always | ChangeKind::Note))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the machine came to it by itself, and nobody is to be named as its cause.
+    pub(super) fn is_by_itself(&self) -> bool {
+        match self {
+            Self::Down(_) => true,
+            Self::Changes(changes) => {
+                let mut to_do = changes.iter().filter(|change| change.kind != ChangeKind::Note).peekable();
+                to_do.peek().is_some() && to_do.all(|change| change.by_itself)
             }
             _ => false,
         }
@@ -123,18 +137,18 @@ fn observe(group: &[&Subject<'_>], reading: Reading<'_>) -> Result<AnySeen, Verd
 fn plan(subject: &Subject<'_>, seen: &AnySeen, reading: Reading<'_>) -> Verdict {
     let planned = contained(|| match subject.provider.plan_one(subject.typed, seen, reading) {
         // What is missing may come yet: then this is known no more than what a provider calls pending.
-        Err(error) if error.is_missing() => Ok(Plan::Pending(error.to_string())),
-        planned => planned,
+        Err(error) if error.is_missing() => Ok(Verdict::Pending(error.to_string())),
+        Err(error) if error.is_by_itself() => Ok(Verdict::Down(error.to_string())),
+        planned => Ok(match planned? {
+            Plan::InSync(notes) => Verdict::InSync(notes),
+            Plan::Changes(changes) => Verdict::Changes(changes),
+            Plan::Pending(why) => Verdict::Pending(why),
+            // Only another root may lack what a machine has: a machine that lacks it is not as it was asked to be.
+            Plan::NotApplicable(why) if reading.machine.liveness() == Liveness::Live => Verdict::Failed(why),
+            Plan::NotApplicable(why) => Verdict::NotApplicable(why),
+        }),
     });
-    match planned {
-        Ok(Plan::InSync(notes)) => Verdict::InSync(notes),
-        Ok(Plan::Changes(changes)) => Verdict::Changes(changes),
-        Ok(Plan::Pending(why)) => Verdict::Pending(why),
-        // Only another root may lack what a machine has: a machine that lacks it is not as it was asked to be.
-        Ok(Plan::NotApplicable(why)) if reading.machine.liveness() == Liveness::Live => Verdict::Failed(why),
-        Ok(Plan::NotApplicable(why)) => Verdict::NotApplicable(why),
-        Err(why) => Verdict::Failed(why),
-    }
+    planned.unwrap_or_else(Verdict::Failed)
 }
 
 fn plan_all(group: &[&Subject<'_>], seen: &AnySeen, reading: Reading<'_>) -> Vec<Verdict> {
@@ -194,4 +208,20 @@ pub(super) fn timed<T>(call: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let value = call();
     (value, began.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_about_by_itself_is_told_from_what_others_may_have_done() {
+        let change = || Change::new("ensure".into(), "failed", "running");
+        let note = change().kind(ChangeKind::Note);
+        assert!(Verdict::Down("it fails".to_owned()).is_by_itself());
+        assert!(Verdict::Changes(vec![change().by_itself(), note.clone()]).is_by_itself());
+        assert!(!Verdict::Changes(vec![change().by_itself(), change()]).is_by_itself());
+        assert!(!Verdict::Changes(vec![note]).is_by_itself());
+        assert!(!Verdict::Failed("it fails".to_owned()).is_by_itself());
+    }
 }

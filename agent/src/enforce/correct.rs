@@ -413,7 +413,7 @@ impl<'s> Correct<'_, '_, 's> {
                 came.inapplicable = true;
                 self.record.whole(index, Status::NotApplicable, why, Duration::ZERO);
             }
-            Verdict::Failed(why) | Verdict::Pending(why) => {
+            Verdict::Failed(why) | Verdict::Pending(why) | Verdict::Down(why) => {
                 came.failed = true;
                 let why = self.undone_by(index).map_or_else(|| why.clone(), |by| format!("{why}; {by}"));
                 self.record.whole(index, Status::Failed, why, Duration::ZERO);

@@ -125,7 +125,7 @@ impl View {
                     is_whole || (other.property == change.property && other.path == change.path)
                 })
             }
-            Verdict::Pending(_) | Verdict::NotApplicable(_) | Verdict::Failed(_) => true,
+            Verdict::Pending(_) | Verdict::NotApplicable(_) | Verdict::Failed(_) | Verdict::Down(_) => true,
         }
     }
 

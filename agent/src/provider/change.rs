@@ -95,6 +95,8 @@ pub struct Change<P = Cow<'static, str>> {
     pub diff: Option<String>,
     /// What more is to be said.
     pub note: Option<String>,
+    /// Whether the machine came to this by itself, as a service does that fails: nobody is to blame for it.
+    pub by_itself: bool,
 }
 
 impl<P> Change<P> {
@@ -110,6 +112,7 @@ impl<P> Change<P> {
             unclaimed: Vec::new(),
             diff: None,
             note: None,
+            by_itself: false,
         }
     }
 
@@ -131,6 +134,13 @@ impl<P> Change<P> {
     #[must_use]
     pub fn unclaimed(mut self, formers: Vec<Former>) -> Self {
         self.unclaimed = formers;
+        self
+    }
+
+    /// Of what the machine came to by itself.
+    #[must_use]
+    pub fn by_itself(mut self) -> Self {
+        self.by_itself = true;
         self
     }
 
@@ -157,7 +167,7 @@ impl<P> Change<P> {
 
     /// The same change of a property of another kind.
     pub fn of<Q>(self, property: impl FnOnce(P) -> Q) -> Change<Q> {
-        let Self { kind, property: own, path, is, also, should, unclaimed, diff, note } = self;
-        Change { kind, property: property(own), path, is, also, should, unclaimed, diff, note }
+        let Self { kind, property: own, path, is, also, should, unclaimed, diff, note, by_itself } = self;
+        Change { kind, property: property(own), path, is, also, should, unclaimed, diff, note, by_itself }
     }
 }

@@ -70,7 +70,7 @@ impl Correct<'_, '_, '_> {
                 && match self.view.latest(*index) {
                     Verdict::Changes(changes) => changes.iter().any(|change| self.is_off(*index, change)),
                     Verdict::Pending(_) => outcome != Outcome::WouldChange,
-                    Verdict::Failed(_) => true,
+                    Verdict::Failed(_) | Verdict::Down(_) => true,
                     Verdict::Off | Verdict::InSync(_) | Verdict::NotApplicable(_) => false,
                 }
         };
@@ -144,7 +144,7 @@ impl Correct<'_, '_, '_> {
     /// In the second pass: what cannot be corrected has failed; all else was told.
     pub(super) fn told_again(&mut self, index: usize, verdict: &Verdict) -> Came {
         match verdict {
-            Verdict::Pending(_) | Verdict::Failed(_) => {
+            Verdict::Pending(_) | Verdict::Failed(_) | Verdict::Down(_) => {
                 self.fail(index);
                 Came { failed: true, ..Came::default() }
             }
@@ -165,7 +165,7 @@ impl Correct<'_, '_, '_> {
                     self.tell(index, change, Status::Failed, Some(why), Duration::ZERO);
                 }
             }
-            Verdict::Pending(why) | Verdict::Failed(why) => {
+            Verdict::Pending(why) | Verdict::Failed(why) | Verdict::Down(why) => {
                 let why = undone.map_or_else(|| why.clone(), |undone| format!("{why}; {undone}"));
                 self.record.whole(index, Status::Failed, why, Duration::ZERO);
             }

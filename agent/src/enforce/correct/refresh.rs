@@ -72,7 +72,10 @@ impl Correct<'_, '_, '_> {
         let is_off = |index: &usize| {
             let verdict = self.view.latest(*index);
             self.subjects[*index].policy == Policy::Enforce
-                && matches!(verdict, Verdict::Changes(_) | Verdict::Pending(_) | Verdict::Failed(_))
+                && matches!(
+                    verdict,
+                    Verdict::Changes(_) | Verdict::Pending(_) | Verdict::Failed(_) | Verdict::Down(_)
+                )
         };
         let off: Vec<_> = (0..self.subjects.len()).filter(is_off).collect();
         self.debts.promise_all(off.into_iter(), self.subjects, &self.turns);

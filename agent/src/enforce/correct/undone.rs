@@ -61,6 +61,9 @@ impl Correct<'_, '_, '_> {
     /// Finds who may have put a resource off since it was last as wanted.
     fn find_suspects(&mut self, index: usize) {
         let before = self.suspects.remove(&index);
+        if self.view.latest(index).is_by_itself() {
+            return;
+        }
         let Some(mut who) = self.view.acted_since(index).filter(|who| !who.is_empty()) else { return };
         // Who can do anything is a suspect whenever it acted, whoever works on the same path.
         let anywhere = |other: usize| self.subjects[other].provider.acts_anywhere();

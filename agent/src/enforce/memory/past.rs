@@ -66,7 +66,9 @@ impl<'a> Past<'a> {
 
     /// Why a change is due that was due before this run did anything; and what is to be said where nobody can tell.
     pub(in crate::enforce) fn cause(&self, index: usize, change: &Change) -> (Cause, Option<String>) {
-        let Some(entry) = self.entry(&self.subjects[index]) else { return (Cause::Intentional, None) };
+        let Some(entry) = self.entry(&self.subjects[index]).filter(|_| !change.by_itself) else {
+            return (Cause::Intentional, None);
+        };
         let is_drift = self.is_drift(index, change, entry, &entry.wanted);
         let began = match &self.memory.in_doubt {
             None if is_drift => return (Cause::Corrective, None),
