@@ -20,9 +20,11 @@ use crate::system::{Inspect, Invocation, Liveness};
 
 mod alias;
 mod definition;
+mod fall;
 mod install;
 mod on_its_way;
 mod script;
+mod socket;
 mod systemd;
 mod unit;
 mod unread;
@@ -33,8 +35,8 @@ pub use systemd::{Bus, BusError};
 pub(super) use unread::{cannot_be_told, told as unread_by_systemd};
 
 use install::Links;
-use systemd::Verb;
-use unit::{Activity, Definition, Enabling, Unit, is_template};
+use systemd::{Beside, Verb, Watch};
+use unit::{Activity, Definition, Enabling, Fall, Unit, is_template};
 use unread::Newer;
 
 /// Services of systemd.
@@ -94,7 +96,10 @@ impl Provider for Services {
         let mut newer = unread::of(units.values().flatten(), &bus, reading)?;
         newer.extend(links);
         let units = units.into_iter().map(|(name, unit)| (name, looked_at(unit, reading.machine)));
-        Ok(Seen::Units(units.collect(), newer))
+        let mut units: Units = units.collect();
+        fall::look(&bus, all, &mut units, reading)?;
+        fall::look_up(&bus, all, &mut units)?;
+        Ok(Seen::Units(units, newer))
     }
 
     fn plan(&self, want: &Service, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -106,6 +111,9 @@ impl Provider for Services {
             Seen::Unreachable(why) => Ok(Plan::Pending(why.clone())),
             Seen::Units(units, newer) => match units.get(&want.unit()) {
                 Some(Ok(unit)) => {
+                    if let Some(why) = alias::dangling(want, unit, reading.machine)? {
+                        return Ok(Plan::Pending(why));
+                    }
                     let plan = difference(want, unit, links(want, unit, reading)?.as_ref());
                     unread::judged(want, unit, plan, newer.get(&unit.name))
                 }
@@ -129,9 +137,10 @@ impl Provider for Services {
                 _ if changes[i].kind == ChangeKind::Unread => Ok(bus.reload_definitions()?),
                 (Property::Ensure, Some(ServiceEnsure::Running), _) => {
                     unread::read_what_is_new(&bus, &bus.unit(&name)?, writing.machine)?;
-                    job(&bus, &name, Verb::Start, writing)
+                    let watch = if changes[i].by_itself { Watch::Longer } else { Watch::Shortly };
+                    job(&bus, &name, Verb::Start, watch, writing)
                 }
-                (Property::Ensure, Some(ServiceEnsure::Stopped), _) => job(&bus, &name, Verb::Stop, writing),
+                (Property::Ensure, Some(ServiceEnsure::Stopped), _) => stop(&bus, &name, writing),
                 (Property::Enable, _, Some(enable)) => set_enabling(&bus, &name, enable, writing),
                 _ => Ok(()),
             };
@@ -168,8 +177,13 @@ impl Provider for Services {
         }
         unread::read_what_is_new(&bus, &unit, writing.machine)?;
         match (notice, &want.restart) {
+            (_, ServiceRestart::Restart | ServiceRestart::Reload) | (Notice::Reload, _)
+                if socket::is_one(&unit) =>
+            {
+                Ok(Refreshed::Done(socket::restart(&bus, &unit.name, writing)?))
+            }
             (Notice::Refresh, ServiceRestart::Restart) => {
-                job(&bus, &name, Verb::Restart, writing)?;
+                job(&bus, &name, Verb::Restart, Watch::Shortly, writing)?;
                 Ok(Refreshed::Done("restarted".to_owned()))
             }
             (Notice::Refresh, ServiceRestart::Command(command)) => {
@@ -186,7 +200,7 @@ impl Provider for Services {
                 Ok(Refreshed::Done(was_run(&command.command.to_string(), &unit.name, is_same)))
             }
             (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
-                job(&bus, &name, Verb::Reload, writing)?;
+                job(&bus, &name, Verb::Reload, Watch::Shortly, writing)?;
                 Ok(Refreshed::Done("reloaded".to_owned()))
             }
         }
@@ -271,28 +285,56 @@ fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'
     }
 }
 
-fn job(bus: &Bus, name: &str, verb: Verb, writing: Writing<'_>) -> Result<(), Error> {
+fn job(bus: &Bus, name: &str, verb: Verb, watch: Watch, writing: Writing<'_>) -> Result<(), Error> {
     let began = crate::clock::now();
-    bus.run_job(name, verb).map_err(|error| with_last_words(error, began, writing.machine))
+    bus.run_job(name, verb, watch).map_err(|error| {
+        if let BusError::StillAtIt { unit, .. } = &error {
+            // It had its time in this run.
+            writing.machine.in_vain().insert(unit.clone());
+        }
+        with_last_words(error, began, writing.machine)
+    })
+}
+
+/// Stops a unit, and sees that it is not started again at once by another that is up: stopping it once more would not help.
+fn stop(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<(), Error> {
+    let is_stopped = |other: &String| {
+        let mut all = writing.named.of_type::<Service>();
+        all.any(|want| want.unit() == *other && want.ensure == Some(ServiceEnsure::Stopped))
+    };
+    job(bus, name, Verb::Stop, Watch::Shortly, writing)?;
+    let starters = bus.up_beside(name, Beside::StartedBy)?;
+    if starters.is_empty() || starters.iter().all(is_stopped) || bus.stays_down(name)? {
+        return Ok(());
+    }
+    Err(Error::Refused(fall::started_again(name, &starters)))
 }
 
 /// With what the unit wrote since then, before it failed, which is where the reason stands.
 fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> Error {
-    let BusError::Job { unit, run, by, .. } = &error else { return error.into() };
-    // What is on its way to the journal must be there first; if it cannot be hurried, less is shown.
-    let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]).timeout(JOURNAL_TIMEOUT));
+    let (unit, run, by) = match &error {
+        BusError::Job { unit, run, by, .. } => (unit, run.as_ref(), by.as_ref()),
+        BusError::StillAtIt { unit, .. } => (unit, None, None),
+        _ => return error.into(),
+    };
+    hurry_journal(machine);
     // What the unit wrote itself, and what systemd wrote about it. The first is found by the unit: of a process that is
     // gone already the journal no longer knows the run.
-    let failed = by.as_ref().unwrap_or(unit);
+    let failed = by.unwrap_or(unit);
     let (own, about) = (format!("_SYSTEMD_UNIT={failed}"), format!("UNIT={failed}"));
     let since = format!("--since=@{}.{:06}", began.as_second(), began.subsec_microsecond());
-    let of_run = run.as_ref().and_then(|run| words(&[&own, "+", &format!("INVOCATION_ID={run}")], machine));
+    let of_run = run.and_then(|run| words(&[&own, "+", &format!("INVOCATION_ID={run}")], machine));
     // What systemd refused to start at all, such as a socket, has no run of its own.
     let since_then = || words(&[&since, &own, "+", &about], machine);
     match of_run.or_else(since_then) {
         Some(said) => Error::Refused(format!("{error}\n{said}")),
         None => error.into(),
     }
+}
+
+/// Has what is on its way to the journal be there; if it cannot be hurried, less is shown.
+fn hurry_journal(machine: &dyn Inspect) {
+    let _ = machine.probe(&Invocation::new(["journalctl", "--sync"]).timeout(JOURNAL_TIMEOUT));
 }
 
 /// The last words of the journal that fit; none where there are none.
@@ -353,6 +395,9 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
     let enable =
         want.enable.and_then(|enable| enabling_differs(enable, unit)).or_else(|| links_differ(links?));
     let ensure = match want.ensure.map(|ensure| (ensure, unit.activity)) {
+        Some((ServiceEnsure::Running, _)) if enable.is_none() && unit.fails_again().is_some() => {
+            return Err(Error::ByItself(unit.fails_again().unwrap_or_default().to_owned()));
+        }
         Some((ServiceEnsure::Running, Activity::Starting) | (ServiceEnsure::Stopped, Activity::Stopping))
             if enable.is_none() =>
         {
@@ -395,7 +440,12 @@ fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
         ServiceEnsure::Stopped => matches!(unit.activity, Activity::Stopped | Activity::Failed),
     };
     let also = (unit.activity == Activity::Failed).then_some("stopped");
-    (!in_sync).then(|| Change::new(Property::Ensure, unit.activity.words(), ensure).also(also))
+    let change =
+        (!in_sync).then(|| Change::new(Property::Ensure, unit.activity.words(), ensure).also(also))?;
+    Some(match &unit.fall {
+        Some(Fall::Down(how) | Fall::Up(how)) => change.by_itself().note(how),
+        _ => change,
+    })
 }
 
 fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {

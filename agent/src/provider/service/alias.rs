@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use holdfast_catalog::resource::Service;
+use holdfast_catalog::resource::service::{ServiceEnable, ServiceEnsure};
+
 use super::systemd::BusError;
 use super::unit::{Definition, Enabling, Unit, instance, template};
 use crate::provider::Error;
@@ -52,6 +55,33 @@ pub(super) fn clashing_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option
     }
     let link = alias_link(unit, machine)?;
     Ok(link.and_then(|link| Some((link, led(&unit.name, machine)?))))
+}
+
+/// That the definition of a unit that is to run, or to be enabled, is a link that leads nowhere: systemd may go on with what it
+/// read while there was something.
+pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+    let is_needed =
+        want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
+    if !is_needed || (unit.definition == Definition::Found && unit.enabling != Enabling::Unknown) {
+        return Ok(None);
+    }
+    for name in [Some(unit.name.clone()), template(&unit.name).map(|(name, _)| name)].into_iter().flatten() {
+        let link = Path::new(OWN).join(&name);
+        let is_link = machine.lstat(&link)?.is_some_and(|stat| stat.kind == FileKind::Symlink);
+        if !is_link || machine.stat(&link)?.is_some() {
+            continue;
+        }
+        let (at, target) = (link.display(), machine.read_link(&link)?);
+        // A mask, wherever there is no such device.
+        if target == Path::new("/dev/null") {
+            continue;
+        }
+        return Ok(Some(format!(
+            "its definition {at} is a symbolic link to {}, and there is nothing; bring that back, or remove the link",
+            target.display()
+        )));
+    }
+    Ok(None)
 }
 
 /// The link of systemd's own folder by which a unit is another one.
@@ -146,7 +176,34 @@ mod tests {
             activity: Activity::Stopped,
             enabling: Enabling::read(file_state),
             by_script: false,
+            fall: None,
         }
+    }
+
+    #[test]
+    fn a_definition_that_leads_nowhere_is_named() {
+        let double = Double::new(|_| None);
+        double.put("/etc/systemd/system/x", "");
+        let link = double.root.path().join("etc/systemd/system/sshd.service");
+        std::os::unix::fs::symlink("/opt/app/sshd.service", &link).unwrap();
+        let wanted = |name: &str, value: holdfast_catalog::value::Value| {
+            use holdfast_catalog::resource::ResourceType as _;
+            Service::read("sshd", &[(name.into(), value)].into()).unwrap()
+        };
+        let said = |want: &Service, load_state: &str, file_state: &str| {
+            dangling(want, &unit("sshd.service", load_state, file_state), &double).unwrap()
+        };
+        let on = wanted("enable", true.into());
+        let why = said(&on, "loaded", "").unwrap();
+        assert!(why.contains("/etc/systemd/system/sshd.service is a symbolic link to /opt/app"), "{why}");
+        assert_eq!(said(&wanted("ensure", "running".into()), "not-found", ""), Some(why));
+        assert_eq!(said(&on, "loaded", "enabled"), None);
+        assert_eq!(said(&wanted("ensure", "stopped".into()), "not-found", ""), None);
+        double.put("/opt/app/sshd.service", "");
+        assert_eq!(said(&on, "not-found", ""), None, "there is something");
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        assert_eq!(said(&on, "masked", ""), None);
     }
 
     /// The name of the unit that is meant by `sshd.service`, which systemd describes so.

@@ -53,6 +53,7 @@ mod tests {
             activity: Activity::Running,
             enabling: Enabling::read(file_state),
             by_script: false,
+            fall: None,
         }
     }
 

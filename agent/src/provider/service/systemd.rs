@@ -17,14 +17,17 @@ use super::unit::{Activity, Definition, Enabling, Unit, is_template};
 
 mod job;
 mod older;
+mod relapse;
 mod settling;
 mod stale;
 mod starting;
 mod state;
+mod triggers;
 mod waiting;
 
-pub use job::Verb;
+pub use job::{Verb, Watch};
 pub use stale::Stale;
+pub use triggers::Beside;
 use waiting::{connect, wait};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -68,6 +71,16 @@ pub enum BusError {
         /// What it said.
         source: zbus::Error,
     },
+    /// A job did not end in time, and may yet.
+    #[error("{unit} could not be {wanted}: still at it after {} s, and systemd goes on trying", .after.as_secs())]
+    StillAtIt {
+        /// The unit.
+        unit: String,
+        /// What was wanted, such as `started`.
+        wanted: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// A job did not end well.
     #[error("{unit} could not be {wanted}: {said}")]
     Job {
@@ -87,8 +100,17 @@ pub enum BusError {
 impl BusError {
     /// Whether systemd says that it has no such unit.
     fn is_no_such_unit(&self) -> bool {
+        self.is_called("org.freedesktop.systemd1.NoSuchUnit")
+    }
+
+    /// Whether systemd says that it tells this connection of jobs already.
+    fn is_already_subscribed(&self) -> bool {
+        self.is_called("org.freedesktop.systemd1.AlreadySubscribed")
+    }
+
+    fn is_called(&self, name: &str) -> bool {
         let Self::Call { source: zbus::Error::MethodError(error, ..), .. } = self else { return false };
-        error.as_str() == "org.freedesktop.systemd1.NoSuchUnit"
+        error.as_str() == name
     }
 }
 
@@ -244,6 +266,7 @@ impl Bus {
             activity,
             enabling,
             by_script: false,
+            fall: None,
         })
     }
 
@@ -320,5 +343,6 @@ fn read_unit((name, _, load, active, sub, _, object, ..): Listed, enabling: Enab
         activity: Activity::read(&active, &sub),
         enabling,
         by_script: false,
+        fall: None,
     }
 }

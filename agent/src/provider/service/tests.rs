@@ -21,6 +21,7 @@ fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
         activity: Activity::read(active, sub),
         enabling: Enabling::read(file),
         by_script: false,
+        fall: None,
     }
 }
 
@@ -324,5 +325,25 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
         );
         let Seen::Units(back, _) = seen else { unreachable!() };
         units = back;
+    }
+}
+
+#[test]
+fn what_a_service_came_to_by_itself_is_nobodys_drift_and_fails_where_it_goes_on() {
+    let running = want(&[("ensure", "running".into())]);
+    let failed = Unit {
+        fall: Some(Fall::Down("it had failed".into())),
+        ..unit("loaded", "failed", "failed", "enabled")
+    };
+    let Plan::Changes(changes) = difference(&running, &failed, None).unwrap() else { panic!("it is to run") };
+    assert!(changes[0].by_itself && changes[0].note.as_deref() == Some("it had failed"), "{changes:?}");
+    let killed = difference(&running, &Unit { fall: None, ..failed }, None).unwrap();
+    assert!(matches!(&killed, Plan::Changes(changes) if !changes[0].by_itself), "{killed:?}");
+    for (active, sub) in [("active", "running"), ("activating", "auto-restart")] {
+        let again =
+            Unit { fall: Some(Fall::Again("again".into())), ..unit("loaded", active, sub, "enabled") };
+        let error = difference(&running, &again, None).unwrap_err();
+        assert!(error.is_by_itself() && error.to_string() == "again", "{error}");
+        assert!(difference(&want(&[("enable", true.into())]), &again, None).is_ok());
     }
 }

@@ -15,6 +15,29 @@ pub struct Unit {
     pub enabling: Enabling,
     /// Whether it stands for a script of /etc/init.d, whose links say when it is started.
     pub by_script: bool,
+    /// What it came to by itself.
+    pub fall: Option<Fall>,
+}
+
+impl Unit {
+    /// How it fails again and again, where it does.
+    pub fn fails_again(&self) -> Option<&str> {
+        match &self.fall {
+            Some(Fall::Again(how)) => Some(how),
+            _ => None,
+        }
+    }
+}
+
+/// What a unit came to that nobody stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fall {
+    /// It does not run, since it failed or ended: how.
+    Down(String),
+    /// It runs, and others that are up start it: which.
+    Up(String),
+    /// It fails again and again, however often systemd starts it: how.
+    Again(String),
 }
 
 /// Whether a name is that of a template, which stands for units and is none.
@@ -84,6 +107,11 @@ impl Activity {
             ("failed", _) => Self::Failed,
             _ => Self::Stopped,
         }
+    }
+
+    /// Whether it runs, or is about to.
+    pub fn is_up(self) -> bool {
+        matches!(self, Self::Running | Self::Starting | Self::Restarting)
     }
 
     /// In the words of the attribute `ensure`.

@@ -13,6 +13,7 @@ use zbus::{MatchRule, MessageStream, OwnedObjectPath};
 
 use super::super::unit::Activity;
 use super::settling::{Came, Settling, WATCHED};
+use super::state::State;
 use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, MANAGER_INTERFACE, SYSTEMD, UNIT_INTERFACE};
 
@@ -41,6 +42,29 @@ pub enum Verb {
     Reload,
 }
 
+/// How long a unit is watched after a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// For as long as a process takes that ends at once.
+    Shortly,
+    /// So long that what failed by itself before has time to do so again.
+    Longer,
+}
+
+/// How long a unit is watched that failed by itself before.
+const LONGER: Duration = Duration::from_secs(10);
+
+impl Watch {
+    /// For how long a unit is watched that was so just after its job.
+    fn of(self, first: &State, verb: Verb) -> Duration {
+        match self {
+            Self::Longer if first.is_of_a_process() => LONGER,
+            _ if first.is_to_be_watched(verb) => WATCHED,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
 impl Verb {
     fn method(self) -> &'static str {
         match self {
@@ -64,7 +88,7 @@ impl Verb {
 impl Bus {
     /// Has a unit do something, with its definition as it is on disk, waits until that has ended, and sees that the unit is up
     /// then where it is to be.
-    pub fn run_job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+    pub fn run_job(&self, name: &str, verb: Verb, watch: Watch) -> Result<(), BusError> {
         wait(&self.runtime, async {
             // Else what became of one that ended may be forgotten before it is asked for.
             let _ = self.manager::<_, ()>("RefUnit", name, &(name,)).await;
@@ -73,7 +97,7 @@ impl Bus {
                 self.manager::<_, ()>("ResetFailedUnit", name, &(name,)).await?;
             }
             self.job(name, verb).await?;
-            if verb == Verb::Stop { Ok(()) } else { self.stays_up(name, verb).await }
+            if verb == Verb::Stop { Ok(()) } else { self.stays_up(name, verb, watch).await }
         })
     }
 
@@ -81,6 +105,14 @@ impl Bus {
     /// to stop.
     pub fn comes_up(&self, name: &str, stopping: &Stopping<'_>) -> Result<(), BusError> {
         wait(&self.runtime, self.settles(name, stopping))
+    }
+
+    /// How a unit failed that nobody killed; none where it did not, or somebody may have.
+    pub fn failed_by_itself(&self, name: &str) -> Result<Option<String>, BusError> {
+        wait(&self.runtime, async {
+            let state = self.state(name).await?;
+            Ok((!state.may_have_been_killed()).then(|| state.failure(Verb::Start)))
+        })
     }
 
     /// Which run of a unit is the latest, as the journal names it.
@@ -94,16 +126,22 @@ impl Bus {
             self.manager::<_, ()>("Reload", name, &()).await?;
         }
         let failed = |source| BusError::Call { call: "Subscribe", unit: name.to_owned(), source };
-        self.manager::<_, ()>("Subscribe", name, &()).await?;
+        match self.manager::<_, ()>("Subscribe", name, &()).await {
+            // By a job before, on the same connection.
+            Err(error) if error.is_already_subscribed() => {}
+            subscribed => subscribed?,
+        }
         // Before the call, so that a job that ends at once is not missed.
         let mut ended = self.jobs_that_end().await.map_err(failed)?;
         let job: OwnedObjectPath = self.manager(verb.method(), name, &(name, "replace")).await?;
         let result = match tokio::time::timeout(JOB_TIMEOUT, result_of(&mut ended, &job)).await {
             Ok(result) => result.map_err(failed)?,
             Err(_) => {
-                let why =
-                    format!("still at it after {} s, and systemd goes on trying", JOB_TIMEOUT.as_secs());
-                return Err(not_done(name, verb, why));
+                return Err(BusError::StillAtIt {
+                    unit: name.to_owned(),
+                    wanted: verb.done(),
+                    after: JOB_TIMEOUT,
+                });
             }
         };
         match &*result {
@@ -129,15 +167,16 @@ impl Bus {
     }
 
     /// Watches a unit for as long as it may be down without systemd having said so.
-    async fn stays_up(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+    async fn stays_up(&self, name: &str, verb: Verb, watch: Watch) -> Result<(), BusError> {
         let first = self.state(name).await?;
+        let watched = watch.of(&first, verb);
         let began = Instant::now();
         let mut now = first.clone();
         loop {
             if let Some(said) = now.is_down(&first, verb) {
                 return Err(now.error(name, verb, said));
             }
-            if !first.is_to_be_watched(verb) || began.elapsed() >= WATCHED {
+            if began.elapsed() >= watched {
                 return Ok(());
             }
             tokio::time::sleep(EVERY).await;

@@ -52,6 +52,10 @@ impl Bus {
 
 const SUCCESS: &str = "success";
 
+/// Signals that the kernel sends a process which makes a mistake, or that it sends itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS,
+/// SIGFPE, SIGSEGV, SIGSYS.
+const OF_A_FAULT: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
+
 #[cfg(test)]
 impl State {
     /// One of which nothing is wrong.
@@ -108,6 +112,16 @@ impl State {
             // A reload is done when the signal was sent, or the command for it has ended.
             _ => verb == Verb::Reload,
         }
+    }
+
+    /// Whether it is up as long as a process is, and not as long as nobody takes back what it did.
+    pub(super) fn is_of_a_process(&self) -> bool {
+        !matches!(self.kind.as_str(), "" | "oneshot")
+    }
+
+    /// Whether its process was ended by a signal that others send, and not by one that a fault of its own brings.
+    pub(super) fn may_have_been_killed(&self) -> bool {
+        self.result == SUCCESS || self.result == "signal" && !OF_A_FAULT.contains(&self.status)
     }
 
     /// Why it is not up, though its job was done; none where it is. `first` is how it was just after that.
@@ -220,6 +234,27 @@ mod tests {
         for still in [&stopping, &starting, &waiting] {
             let said = still.not_up(Verb::Restart, Duration::from_secs(90));
             assert!(said.starts_with("90 s after") && said.ends_with("still at it"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_failed_by_itself_is_told_from_what_was_killed() {
+        let ended = |result: &str, status| State {
+            result: result.to_owned(),
+            status,
+            ..state(Activity::Failed, "simple")
+        };
+        for (result, status, killed) in [
+            ("exit-code", 3, false),
+            ("signal", 9, true),
+            ("signal", 15, true),
+            ("signal", 11, false),
+            ("core-dump", 6, false),
+            ("oom-kill", 9, false),
+            ("start-limit-hit", 0, false),
+            ("success", 0, true),
+        ] {
+            assert_eq!(ended(result, status).may_have_been_killed(), killed, "{result} {status}");
         }
     }
 

@@ -1,0 +1,70 @@
+//! Units that start each other: a socket, a path or a timer, and the services that it starts.
+
+use std::time::Instant;
+
+use super::settling::WATCHED;
+use super::waiting::wait;
+use super::{Bus, BusError, UNIT_INTERFACE};
+use crate::provider::service::unit::Activity;
+
+const SOCKET_INTERFACE: &str = "org.freedesktop.systemd1.Socket";
+
+/// How often a unit is looked at that is to stay down.
+const EVERY: std::time::Duration = std::time::Duration::from_millis(50);
+
+/// Which units are meant, seen from one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Those that it starts.
+    Starts,
+    /// Those by which it is started.
+    StartedBy,
+}
+
+impl Beside {
+    fn property(self) -> &'static str {
+        match self {
+            Self::Starts => "Triggers",
+            Self::StartedBy => "TriggeredBy",
+        }
+    }
+}
+
+impl Bus {
+    /// Those units that are up.
+    pub fn up_beside(&self, name: &str, beside: Beside) -> Result<Vec<String>, BusError> {
+        wait(&self.runtime, async {
+            let object = self.unit_async(name).await?.object;
+            let names = self.property::<Vec<String>>(&object, UNIT_INTERFACE, beside.property()).await;
+            let mut up = Vec::new();
+            for name in names.unwrap_or_default() {
+                if self.unit_async(&name).await?.activity.is_up() {
+                    up.push(name);
+                }
+            }
+            Ok(up)
+        })
+    }
+
+    /// Whether a socket starts one service for each connection, and none that must be down for it.
+    pub fn starts_many(&self, socket: &str) -> Result<bool, BusError> {
+        wait(&self.runtime, async {
+            let object = self.unit_async(socket).await?.object;
+            Ok(self.property::<bool>(&object, SOCKET_INTERFACE, "Accept").await == Some(true))
+        })
+    }
+
+    /// Whether a unit that was stopped is down, and still is a moment later.
+    pub fn stays_down(&self, name: &str) -> Result<bool, BusError> {
+        wait(&self.runtime, async {
+            let began = Instant::now();
+            while began.elapsed() < WATCHED {
+                if matches!(self.unit_async(name).await?.activity, Activity::Running | Activity::Starting) {
+                    return Ok(false);
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+            Ok(true)
+        })
+    }
+}
