@@ -100,13 +100,18 @@ impl Rules for AptRepository {
         // Without the key, apt would refuse every list there is.
         let keys = keys.map(|key| Implied::On(vec![ResourceRef::new("apt_key", key)], Bond::Part));
         let key_files = signed_by.map(Implied::on_path);
-        path.chain(keys).chain(key_files).chain([Implied::OnAll("apt_key")]).collect()
+        // apt reads all sources or none: what contradicts this one is to be gone before.
+        let others = ["file", "file_line", "ini_setting"].map(|of| Implied::OnAllAt(of, &SOURCES));
+        path.chain(keys).chain(key_files).chain([Implied::OnAll("apt_key")]).chain(others).collect()
     }
 
     fn claims(&self) -> Vec<Claim> {
         self.title.paths().iter().flat_map(|path| Claim::whole_file(path, self.ensure)).collect()
     }
 }
+
+/// Where apt looks for sources.
+const SOURCES: [&str; 2] = ["/etc/apt/sources.list", "/etc/apt/sources.list.d"];
 
 impl AptRepository {
     fn validate_options(&self) -> Vec<AttributeError> {
@@ -201,6 +206,7 @@ mod tests {
     fn it_comes_after_the_keys() {
         let implied = read(&[("signed_by", "/etc/apt/keyrings/x.asc".into())]).unwrap().implied();
         assert!(implied.contains(&Implied::OnAll("apt_key")));
+        assert!(implied.contains(&Implied::OnAllAt("file", &SOURCES)), "and after other sources");
         assert!(implied.contains(&Implied::on_path("/etc/apt/keyrings/x.asc")));
     }
 }

@@ -16,6 +16,8 @@ pub enum Implied {
     On(Vec<ResourceRef>, Bond),
     /// It hangs on every resource of this type, which orders alone.
     OnAll(&'static str),
+    /// It comes after every resource of this type that is at one of these paths or below it, by its `path` or its title.
+    OnAllAt(&'static str, &'static [&'static str]),
     /// That one hangs on it.
     Under(ResourceRef, Bond),
     /// It comes after every resource of this type, whatever is asked of that one.
@@ -111,6 +113,14 @@ impl Implied {
     }
 }
 
+/// Whether a resource is at one of these paths, or below it.
+pub fn is_at(title: &str, attributes: &Attributes, places: &[&str]) -> bool {
+    let path = attributes.get("path").and_then(Value::as_str).unwrap_or(title);
+    let below =
+        |place: &&str| path.strip_prefix(*place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    places.iter().any(below)
+}
+
 /// Whether something is to go: to be absent, stopped, unmounted.
 pub fn goes(attributes: &Attributes) -> bool {
     let ensure = attributes.get("ensure").and_then(Value::as_str);
@@ -174,6 +184,18 @@ mod tests {
         ] {
             assert_eq!(bond.edge(base, dependent), edge, "{bond:?}, {base}, {dependent}");
         }
+    }
+
+    #[test]
+    fn what_is_at_a_place_is_known_by_its_path_or_its_title() {
+        let places = ["/etc/a.list", "/etc/a.d"];
+        let by = |title: &str, path: Option<&str>| {
+            let attributes = path.map(|path| ("path".into(), Value::from(path)));
+            is_at(title, &attributes.into_iter().collect(), &places)
+        };
+        assert!(by("/etc/a.list", None) && by("/etc/a.d", None) && by("/etc/a.d/x", None));
+        assert!(by("x", Some("/etc/a.d/x")) && !by("/etc/a.d/x", Some("/srv/x")));
+        assert!(!by("/etc/a.list2", None) && !by("/etc", None) && !by("x", None));
     }
 
     #[test]

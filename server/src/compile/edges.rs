@@ -7,7 +7,7 @@ use std::sync::Arc;
 use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::graph::{Cycle, Edge, EdgeKind, Graph, NodeIndex};
 use holdfast_catalog::origin::Origin;
-use holdfast_catalog::resource::implied::{First, goes};
+use holdfast_catalog::resource::implied::{First, goes, is_at};
 use holdfast_catalog::resource::{Bond, Implied, ResourceRef};
 use holdfast_catalog::value::Value;
 
@@ -87,6 +87,13 @@ impl<'d, 'a> Edges<'d, 'a> {
             }
             Implied::OnAll(type_name) => {
                 all_of(type_name).map(|base| self.hang(base, index, Bond::Order)).collect()
+            }
+            Implied::OnAllAt(type_name, places) => {
+                let is_there = |base: &NodeIndex| {
+                    let base = &self.declared.resources[*base as usize];
+                    is_at(&base.reference.title, &base.attributes, places)
+                };
+                all_of(type_name).filter(is_there).map(|base| self.hang(base, index, Bond::Order)).collect()
             }
             Implied::Under(reference, bond) => {
                 find(reference).map(|other| self.hang(index, other, *bond)).into_iter().collect()
