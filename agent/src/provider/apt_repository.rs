@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use holdfast_catalog::resource::AptRepository;
 use holdfast_catalog::resource::apt_repository::SourceType;
@@ -25,14 +26,14 @@ mod fetch;
 pub struct AptRepositories;
 
 /// Whether there is an apt to fetch with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Seen {
     /// This root is no running system: files only.
     FilesOnly,
     /// There is none.
     NoApt,
-    /// There is.
-    Apt,
+    /// There is; and why it reads no sources, where that is so.
+    Apt(Option<Arc<Error>>),
 }
 
 properties! {
@@ -53,16 +54,17 @@ impl Provider for AptRepositories {
 
     const TAKEN: Taken = Taken::Together;
 
-    fn observe(&self, _: &[&AptRepository], reading: Reading<'_>) -> Result<Seen, Error> {
+    fn observe(&self, all: &[&AptRepository], reading: Reading<'_>) -> Result<Seen, Error> {
+        let own = || all.iter().filter(|want| want.ensure == Presence::Present).map(|want| path(want));
         Ok(match reading.machine.liveness() {
             Liveness::Directory => Seen::FilesOnly,
             Liveness::Live if reading.machine.stat(Path::new(fetch::APT))?.is_none() => Seen::NoApt,
-            Liveness::Live => Seen::Apt,
+            Liveness::Live => Seen::Apt(fetch::unread(own().collect(), reading.machine)?.map(Arc::new)),
         })
     }
 
     fn plan(&self, want: &AptRepository, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
-        if *seen == Seen::NoApt && want.ensure == Presence::Present {
+        if matches!(seen, Seen::NoApt) && want.ensure == Presence::Present {
             let why = format!("this machine has no {}: apt comes with Debian and its relatives", fetch::APT);
             return Ok(Plan::NotApplicable(why));
         }
@@ -78,8 +80,13 @@ impl Provider for AptRepositories {
                         let not_own = not_own.map(|is| Change::new(Property::Ensure, is, Presence::Present));
                         changes.extend(not_own);
                     }
-                    let keys = if *seen == Seen::Apt { other_keys(want, reading.machine)? } else { None };
-                    Plan::of(if changes.is_empty() { keys.into_iter().collect() } else { changes })
+                    if let (Seen::Apt(why), true) = (seen, changes.is_empty()) {
+                        changes.extend(other_keys(want, reading.machine)?);
+                        if let Some(why) = why {
+                            return Err(why.clone().into());
+                        }
+                    }
+                    Plan::of(changes)
                 }
             }),
         }

@@ -5,15 +5,18 @@
 //! that contradict each other it reads none.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::provider::package::{quietly, run_unlocked};
 use crate::provider::{Error, Writing, answer};
-use crate::system::{Access, FileKind, Inspect as _, Invocation, Machine, System as _};
+use crate::system::{Access, FileKind, Inspect, Invocation, Machine, System as _};
 
 /// The program.
 pub const APT: &str = "/usr/bin/apt-get";
+
+/// The file of sources that was before there were more.
+const LIST: &str = "/etc/apt/sources.list";
 
 /// Where apt looks for sources.
 const PARTS: &str = "/etc/apt/sources.list.d";
@@ -49,6 +52,36 @@ pub fn lists(sources: &Sources<'_>, writing: Writing<'_>) -> BTreeMap<String, Er
         }
     }
     failed
+}
+
+/// Why apt reads no sources at all, though each of these files was checked beside all others when it was written. That is asked
+/// only where others were written since.
+pub fn unread(own: Vec<&str>, machine: &dyn Inspect) -> Result<Option<Error>, Error> {
+    let changed = |path: &Path| -> Result<Option<(i64, u32)>, Error> {
+        let stat = machine.stat(path)?.filter(|stat| stat.kind == FileKind::File);
+        Ok(stat.map(|stat| (stat.times.changed, stat.times.changed_nanos)))
+    };
+    let mut checked = None;
+    for path in &own {
+        let one = changed(Path::new(path))?;
+        checked = if checked.is_none() { one } else { checked.min(one.or(checked)) };
+    }
+    let Some(checked) = checked else { return Ok(None) };
+    let mut others = vec![PathBuf::from(LIST)];
+    if machine.stat(Path::new(PARTS))?.is_some() {
+        others.extend(machine.list(Path::new(PARTS))?.into_iter().map(|name| Path::new(PARTS).join(name)));
+    }
+    let mut is_new = false;
+    for path in others.iter().filter(|path| !own.iter().any(|own| Path::new(own) == **path)) {
+        is_new |= changed(path)?.is_some_and(|changed| changed > checked);
+    }
+    if !is_new {
+        return Ok(None);
+    }
+    let command = quietly(["apt-get", "-q", "indextargets"]).limit(LIMIT_OF_ANSWER);
+    let output = answer(machine, &command)?;
+    let said = || format!("apt reads no sources at all, and so not this one: {}", output.last_words());
+    Ok((!output.succeeded()).then(|| Error::Refused(said())))
 }
 
 /// Of these sources, those with which apt would read none any more, and why; `gone` are names of files that go. Where it reads

@@ -20,6 +20,9 @@ fn place(double: &Double, name: &str) -> PathBuf {
 fn machine() -> Double {
     let double = Double::new(|invocation| {
         let command = invocation.command.to_string();
+        if command.ends_with("-q indextargets") && !command.contains("sourceparts=") {
+            return Some(said(""));
+        }
         let parts = command.split("sourceparts=").nth(1)?.split(' ').next()?;
         let texts =
             std::fs::read_dir(parts).ok()?.map(|entry| std::fs::read_to_string(entry.unwrap().path()));
@@ -178,7 +181,7 @@ fn below_another_root_nothing_is_fetched() {
     let named = Named::new(&[]);
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
-    assert_eq!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly);
+    assert!(matches!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly));
     let writing = Writing {
         machine: &machine,
         content,
@@ -258,5 +261,35 @@ fn a_file_of_sources_that_others_may_write_is_made_this_agents_own() {
     let said = differs(&double, &example);
     assert!(said[0].starts_with("ensure: present, of ") && said[0].contains("0666"), "{said:?}");
     trial::correct(&AptRepositories, &double, &example).unwrap();
+    assert_eq!(differs(&double, &example), [""; 0]);
+}
+
+#[test]
+fn what_apt_no_longer_reads_is_not_as_wanted() {
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    let double = Double::new(move |invocation| {
+        let command = invocation.command.to_string();
+        if command.ends_with("-q indextargets") && !command.contains("sourceparts=") {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            return Some(failed(100, "E: Conflicting values set for option Signed-By"));
+        }
+        Some(said(""))
+    });
+    for path in [fetch::APT, KEY, "/state/kept", "/etc/apt/sources.list.d/kept"] {
+        double.put(path, "");
+    }
+    let example = repository("example", &[]);
+    trial::correct(&AptRepositories, &double, &example).unwrap();
+    assert_eq!(differs(&double, &example), [""; 0]);
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 0, "nothing was written since");
+    // The clock of a file system goes in steps.
+    while trial::plan(&AptRepositories, &double, &example).is_ok() {
+        double
+            .put("/etc/apt/sources.list.d/hand.list", "deb https://example.example.com/debian bookworm main");
+    }
+    let error = trial::plan(&AptRepositories, &double, &example).unwrap_err().to_string();
+    assert!(error.contains("apt reads no sources at all") && error.contains("Conflicting values"), "{error}");
+    std::fs::remove_file(double.root.path().join("etc/apt/sources.list.d/hand.list")).unwrap();
     assert_eq!(differs(&double, &example), [""; 0]);
 }
