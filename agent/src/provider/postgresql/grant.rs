@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use holdfast_catalog::resource::PostgresqlGrant;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::postgresql_grant::{GrantObject, PostgresqlPrivilege};
+use holdfast_catalog::resource::{PostgresqlDatabase, PostgresqlGrant};
 
 use super::super::server::joined;
 use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
@@ -56,12 +56,12 @@ impl Provider for Grants {
         Ok(Seen { servers, access })
     }
 
-    fn plan(&self, want: &PostgresqlGrant, seen: &Seen, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &PostgresqlGrant, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         seen.servers.plan(&server(want), |databases| {
             if !databases.contains(want.database.as_str()) {
                 return Ok(match want.ensure {
-                    Presence::Absent => Plan::IN_SYNC,
-                    Presence::Present => Plan::Pending(format!("there is no database `{}`", want.database)),
+                    Presence::Absent if !is_to_come(want, reading) => Plan::IN_SYNC,
+                    _ => Plan::Pending(format!("there is no database `{}`", want.database)),
                 });
             }
             seen.access.plan(&place(want), |found| match (want.ensure, found.of(want)) {
@@ -102,6 +102,16 @@ impl Provider for Grants {
         left.extend(defaults.map(|roles: Cow<'_, str>| ("default_privileges".into(), roles)));
         left
     }
+}
+
+/// Whether the catalog makes the database, which comes with privileges: PostgreSQL lets everyone connect to a new one.
+fn is_to_come(want: &PostgresqlGrant, reading: Reading<'_>) -> bool {
+    let mut all = reading.named.of_type::<PostgresqlDatabase>();
+    all.any(|database| {
+        database.ensure == Presence::Present
+            && database.title == want.database
+            && database.cluster() == want.cluster()
+    })
 }
 
 fn server(want: &PostgresqlGrant) -> Place {

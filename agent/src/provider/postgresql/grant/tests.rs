@@ -1,9 +1,11 @@
 //! Privileges in PostgreSQL: what lacks on which object, and the statements that correct it.
 
+use holdfast_catalog::resource::Typed;
 use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
+use crate::provider::Named;
 use crate::provider::server::trial::Server;
 use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
@@ -202,6 +204,31 @@ fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
     };
     assert_eq!(elsewhere("present"), Plan::Pending("there is no database `none`".to_owned()));
     assert_eq!(elsewhere("absent"), Plan::IN_SYNC);
+}
+
+#[test]
+fn what_a_database_comes_with_is_not_known_before_the_catalog_has_made_it() {
+    let read = |type_name, title, attributes: &[(&str, Value)]| {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).into(), value.clone())).collect();
+        Typed::read(type_name, title, &attributes).unwrap().unwrap()
+    };
+    let absent =
+        grant(&[("ensure", "absent".into()), ("database", "none".into()), ("privileges", "CONNECT".into())]);
+    let server = with(json!({}));
+    let planned = |all: &[Typed]| {
+        let (named, state_dir) = (Named::new(all), server.machine.root.path());
+        let reading =
+            Reading { machine: &server.machine, content: &crate::content::Nowhere, named: &named, state_dir };
+        Grants.plan(&absent, &Grants.observe(&[&absent], reading).unwrap(), reading).unwrap()
+    };
+    let none = Plan::Pending("there is no database `none`".to_owned());
+    assert_eq!(planned(&[read("postgresql_database", "none", &[])]), none);
+    assert_eq!(
+        planned(&[read("postgresql_database", "none", &[("ensure", "absent".into())])]),
+        Plan::IN_SYNC
+    );
+    assert_eq!(planned(&[read("postgresql_database", "none", &[("port", 5433.into())])]), Plan::IN_SYNC);
+    assert_eq!(planned(&[read("postgresql_database", "other", &[])]), Plan::IN_SYNC);
 }
 
 #[test]
