@@ -313,6 +313,15 @@ pub trait Staged {
     /// Whether nobody but root can write to it, or put something else at its path.
     fn is_closed(&self) -> bool;
 
+    /// Gives its name the extension of the one that it is to take, for tools that judge by it.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    fn take_extension(&mut self) -> Result<()>;
+
+    /// Whether it still stands there.
+    fn is_there(&self) -> bool;
+
     /// Takes the old one's place. It lasts through a power cut only after [`System::settle`].
     ///
     /// # Errors

@@ -100,6 +100,23 @@ impl Staged for StagedFile<'_> {
         is_ours && way::leads_where_root_says(&self.path)
     }
 
+    fn take_extension(&mut self) -> Result<()> {
+        let Some(extension) = self.target.extension() else { return Ok(()) };
+        let mut name = self.temporary.name.clone();
+        name.push(".");
+        name.push(extension);
+        let dir = &self.place.dir;
+        rustix::fs::renameat(dir, &self.temporary.name, dir, &name)
+            .map_err(|errno| Error::io("renaming the new content of", &self.target, errno))?;
+        self.path.set_file_name(&name);
+        self.temporary.name = name;
+        Ok(())
+    }
+
+    fn is_there(&self) -> bool {
+        self.has_the_name(&self.temporary.name).is_ok()
+    }
+
     fn commit(self: Box<Self>) -> Result<Committed> {
         explained(self.machine, self.put())
     }
@@ -225,11 +242,11 @@ pub(super) fn sweep(machine: &Machine, place: &Place, path: &Path) -> Result<()>
     Ok(())
 }
 
-/// Whether a name is one of this module's.
+/// Whether a name is one of this module's, perhaps with an extension.
 fn is_temporary(name: &OsStr) -> bool {
-    name.as_bytes()
-        .strip_prefix(PREFIX.as_bytes())
-        .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
+    let Some(rest) = name.as_bytes().strip_prefix(PREFIX.as_bytes()) else { return false };
+    let random = rest.split(|b| *b == b'.').next().unwrap_or_default();
+    random.len() == 16 && random.iter().all(u8::is_ascii_hexdigit)
 }
 
 impl Machine {
@@ -292,6 +309,31 @@ mod tests {
         let staged = stage();
         assert!(staged.has_the_name(&staged.temporary.name).is_ok());
         assert!(staged.has_the_name("a".as_ref()).is_err());
+    }
+
+    #[test]
+    fn a_new_file_can_be_called_by_the_extension_and_is_swept_by_that_name_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine::open(dir.path()).unwrap();
+        let access = Access { mode: 0o644, uid: None, gid: None };
+        let stage = |path: &str| stage(&machine, Path::new(path), access, &mut &b"new"[..]).unwrap();
+        let mut staged = stage("/a.tar.conf");
+        staged.take_extension().unwrap();
+        assert_eq!(staged.path().extension(), Some(OsStr::new("conf")));
+        assert!(is_temporary(staged.path().file_name().unwrap()) && staged.path().exists());
+        assert!(staged.is_there());
+        std::fs::remove_file(staged.path()).unwrap();
+        assert!(!staged.is_there());
+
+        let mut staged = Box::new(stage("/b.conf"));
+        staged.take_extension().unwrap();
+        let path = staged.path().to_owned();
+        let _ = staged.commit().unwrap();
+        assert!(dir.path().join("b.conf").exists() && !path.exists());
+        let mut dropped = stage("/none");
+        dropped.take_extension().unwrap();
+        assert_eq!(dropped.path().extension(), None);
+        assert!(!is_temporary(OsStr::new(".holdfast-0123456789abcdeg.conf")));
     }
 
     #[test]

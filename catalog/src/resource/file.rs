@@ -42,7 +42,7 @@ resource_type! {
         parameter replace: bool = true,
         /// Keeps what is replaced or removed, links and whole directories too, beside the agent's state, so that it can be brought back. It lies there in the clear, so nothing is kept of what is secret, or was so by an earlier catalog. What is kept goes 90 days after the catalog no longer has the file.
         parameter backup: bool = false,
-        /// A command that must succeed before new content takes its place; `%` is the new file or, where others than root can write to it or to its directory, a copy of it that only root can read.
+        /// A command that must succeed before new content takes its place; `%` is the new file or, where others than root can write to it or to its directory, a copy of it that only root can read. Its name is another one, with the same extension; the validator must leave it where it is.
         parameter validate: Option<Command>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,

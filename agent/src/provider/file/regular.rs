@@ -1,5 +1,6 @@
 //! A regular file: compared as cheaply as it can be, replaced in one go.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use holdfast_catalog::resource::File;
@@ -13,12 +14,16 @@ use super::{
 use crate::provider::exec::NOT_RUN;
 use crate::provider::{Applied, Error, Reading, Shown, Writing};
 use crate::system::{
-    self, Accounts, Committed, Exit, FileKind, Invocation, Liveness, Opened, PrivateCopy, Staged, Stat,
+    self, Access, Accounts, Committed, Exit, FileKind, Inspect as _, Invocation, Liveness, Machine, Opened,
+    PrivateCopy, Staged, Stat, System as _,
 };
 
 /// The mode of a new file, unless one is given.
 const DEFAULT_MODE: u32 = 0o644;
 const DEFAULT_SECRET_MODE: u32 = 0o600;
+
+/// Below the agent's state: what a validator is given that must not read what others can write to.
+const JUDGED: &str = "/judged";
 
 /// What is said of a file that is written in place.
 const IN_PLACE: &str = "written in place, since the file is a mount of its own: not atomic";
@@ -166,9 +171,9 @@ pub(super) fn replace(
     let access = owners.access(job.mode, old_file);
     let blocked = job.old.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other));
     let mut stream = content::open(job.content, writing.content)?;
-    let staged = writing.machine.stage(job.path, access, &mut stream)?;
+    let mut staged = writing.machine.stage(job.path, access, &mut stream)?;
     stream.verify()?;
-    let not_validated = validate(want, job, &*staged, writing)?;
+    let not_validated = validate(want, job, &mut *staged, writing)?;
     let not_kept = match job.old {
         Some(_) if blocked => clear(want, job.path, writing)?,
         Some(_) => backup::keep(want, job.path, writing)?,
@@ -190,21 +195,32 @@ fn joined(words: [Option<String>; 3]) -> Option<String> {
 fn validate(
     want: &File,
     job: &Replacement<'_>,
-    staged: &dyn Staged,
+    staged: &mut dyn Staged,
     writing: Writing<'_>,
 ) -> Result<Option<String>, Error> {
     let Some(command) = &want.validate else { return Ok(None) };
     if writing.machine.liveness() == Liveness::Directory {
         return Ok(Some("not validated: commands are not run for a root that is not running".to_owned()));
     }
-    let copy = if staged.is_closed() { None } else { Some(copied(job, writing)?) };
-    let path = copy.as_ref().map_or(staged.path(), PrivateCopy::path);
-    let output = match writing.machine.run(&Invocation::of(for_file(command, path)).detached()) {
+    let run = |path: &Path| writing.machine.run(&Invocation::of(for_file(command, path)).detached());
+    let is_closed = staged.is_closed();
+    let output = if is_closed {
+        staged.take_extension()?;
+        run(staged.path())
+    } else {
+        let copy = copied(job, writing)?;
+        called(copy.path(), job.path.extension(), writing.state_dir, run)?
+    };
+    let output = match output {
         Err(error @ system::Error::Spawn { .. }) => return Err(Error::Missing(not_judged(&error))),
         output => output?,
     };
     let said = output.last_words();
     Err(match output.exit {
+        Exit::Code(0) if is_closed && !staged.is_there() => Error::Refused(format!(
+            "`{command}` removed or replaced the file that it was to judge (`%`), and the old content stays: it must only \
+             read it"
+        )),
         Exit::Code(0) => return Ok(None),
         Exit::Code(code) if matches!(command, Command::Shell(_)) && NOT_RUN.contains(&code) => {
             Error::Missing(not_judged(&format_args!(
@@ -223,6 +239,27 @@ fn validate(
 /// What is said where the validator came to no answer.
 fn not_judged(why: &dyn std::fmt::Display) -> String {
     format!("the new content could not be judged by `validate`, and the old one stays: {why}")
+}
+
+/// Does something with a copy by a name of this extension, in a directory that is root's: the copy itself has no name.
+fn called<T>(
+    copy: &Path,
+    extension: Option<&OsStr>,
+    state_dir: &Path,
+    act: impl FnOnce(&Path) -> T,
+) -> Result<T, Error> {
+    let Some(extension) = extension else { return Ok(act(copy)) };
+    let state = Machine::open(state_dir)?;
+    if state.lstat(Path::new(JUDGED))?.is_some() {
+        state.remove_tree(Path::new(JUDGED))?;
+    }
+    state.make_dir(Path::new(JUDGED), Access { mode: 0o700, uid: None, gid: None })?;
+    let name = Path::new(JUDGED).join("new").with_extension(extension);
+    let access = Access { mode: 0o777, uid: None, gid: None };
+    state.make_symlink(&name, copy, access)?;
+    let done = act(&state_dir.join(name.strip_prefix("/").unwrap_or(&name)));
+    state.remove_tree(Path::new(JUDGED))?;
+    Ok(done)
 }
 
 /// The new content, read once more from where it came.

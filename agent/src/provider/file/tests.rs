@@ -310,6 +310,31 @@ fn a_validator_sees_the_new_file_and_can_refuse_it() {
 }
 
 #[test]
+fn a_validator_sees_the_extension_and_must_leave_the_file_where_it_is() {
+    let bench_of = |removes: bool| {
+        let mut bench = Bench::double(Double::new(move |invocation| {
+            let text = invocation.command.to_string();
+            let path = text.strip_prefix("check ").unwrap();
+            assert!(path.ends_with(".conf"), "{path}");
+            if removes {
+                std::fs::remove_file(path).unwrap();
+            }
+            Some(said(""))
+        }));
+        let check: Value = vec!["check".into(), "%".into()].into();
+        bench.add("file", "/a.conf", &[("content", "new".into()), ("validate", check)].into());
+        let findings = bench.run(Mode::Enforce);
+        let is_there = bench.root().join("a.conf").exists();
+        (findings, is_there)
+    };
+    let (findings, is_there) = bench_of(false);
+    assert!(findings.counts.changed == 1 && is_there, "{findings:?}");
+    let (findings, is_there) = bench_of(true);
+    let reason = findings.events[0].reason.clone().unwrap();
+    assert!(reason.contains("`check %` removed or replaced the file") && !is_there, "{reason}");
+}
+
+#[test]
 fn content_that_is_not_what_the_catalog_names_is_never_written() {
     let mut bench = Bench::directory();
     let content = bench.contents.keep(b"good");

@@ -8,7 +8,7 @@ fn a_validator_sees_nothing_that_others_could_change_and_a_swap_is_told() {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("bob");
         std::fs::create_dir(&place).unwrap();
-        std::fs::write(place.join("app"), "old").unwrap();
+        std::fs::write(place.join("app.conf"), "old").unwrap();
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(access)).unwrap();
         let bob = place.clone();
         let mut bench = Bench::double(Double::at(root, move |invocation| {
@@ -21,16 +21,16 @@ fn a_validator_sees_nothing_that_others_could_change_and_a_swap_is_told() {
                 std::fs::remove_file(&staged).unwrap();
                 std::fs::write(&staged, "evil").unwrap();
             }
-            assert!(!Path::new(path).starts_with(&bob), "{path}");
+            assert!(!Path::new(path).starts_with(&bob) && path.ends_with(".conf"), "{path}");
             assert_eq!(std::fs::read_to_string(path).unwrap(), "new");
             assert!(invocation.detached);
             Some(said(""))
         }));
         let check: Value = vec!["check".into(), "%".into()].into();
         let content = bench.contents.keep(b"new");
-        bench.add("file", "/bob/app", &[("content", content), ("validate", check)].into());
+        bench.add("file", "/bob/app.conf", &[("content", content), ("validate", check)].into());
         let findings = bench.run(Mode::Enforce);
-        let now = std::fs::read_to_string(place.join("app")).unwrap();
+        let now = std::fs::read_to_string(place.join("app.conf")).unwrap();
         if swap {
             let reason = findings.events[0].reason.as_deref().unwrap();
             assert!(findings.counts.failed == 1 && reason.contains("was swapped"), "{findings:?}");
