@@ -18,7 +18,7 @@ struct Line<'a> {
 pub(super) struct Found<'a> {
     /// The other names of its own line, where it has one.
     pub(super) own: Option<Vec<&'a str>>,
-    /// All addresses that it has, those of its own line first.
+    /// All addresses that it has, each once, that of its own line first.
     pub(super) addresses: Vec<IpAddr>,
 }
 
@@ -51,10 +51,13 @@ impl<'a> Table<'a> {
         let with_name = self.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
         let own = own(with_name.clone(), name, ip);
         let others = with_name.filter(|line| own.is_none_or(|own| !std::ptr::eq(own, *line)));
-        Found {
-            own: own.map(|line| line.names[1..].to_vec()),
-            addresses: own.into_iter().chain(others).map(|line| line.ip).collect(),
+        let mut addresses: Vec<IpAddr> = Vec::new();
+        for line in own.into_iter().chain(others) {
+            if !addresses.contains(&line.ip) {
+                addresses.push(line.ip);
+            }
         }
+        Found { own: own.map(|line| line.names[1..].to_vec()), addresses }
     }
 }
 

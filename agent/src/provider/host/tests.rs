@@ -44,6 +44,14 @@ fn what_is_as_wanted_needs_nothing() {
 }
 
 #[test]
+fn one_address_on_two_lines_is_one_address() {
+    let doubled = "10.0.0.1 db.acme.example db\n10.0.0.1 db.acme.example\n";
+    assert_eq!(changes(&machine(doubled), &host("10.0.0.1", None)), [""; 0]);
+    let said = changes(&machine(&format!("{doubled}10.0.0.3 db.acme.example\n")), &host("10.0.0.1", None));
+    assert_eq!(said, ["ip: 10.0.0.1, 10.0.0.3 -> 10.0.0.1"]);
+}
+
+#[test]
 fn each_property_is_seen_and_corrected_by_itself() {
     let wanted = host("10.0.0.2", None);
     assert_eq!(changes(&machine(TEXT), &wanted), ["ip: 10.0.0.1 -> 10.0.0.2"]);
