@@ -110,7 +110,7 @@ impl From<EnrollError> for Refused {
     fn from(error: EnrollError) -> Self {
         let (status, code) = match &error {
             EnrollError::Token => (StatusCode::FORBIDDEN, "token-invalid"),
-            EnrollError::TokenUsed => (StatusCode::FORBIDDEN, "token-used"),
+            EnrollError::TokenUsed { .. } => (StatusCode::FORBIDDEN, "token-used"),
             EnrollError::Request(_) => (StatusCode::BAD_REQUEST, "bad-csr"),
             EnrollError::TooLate => (StatusCode::FORBIDDEN, "certificate-expired"),
             EnrollError::KeyUsedBefore => (StatusCode::BAD_REQUEST, "key-used"),

@@ -3,6 +3,7 @@
 //! A reply that is lost burns nothing: the same key gets the same certificate again. Another key is refused, and an
 //! operator learns of it.
 
+use holdfast_catalog::certname::Certname;
 use holdfast_catalog::wire;
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +15,7 @@ use crate::store;
 use crate::store::audit::Entry;
 use crate::store::certificate::{NewCertificate, Renewal};
 use crate::store::node::{NodeRow, NodeState};
-use crate::store::token::{Claim, TokenRow};
+use crate::store::token::{Claim, TokenRow, Used};
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +25,15 @@ pub enum EnrollError {
     Token,
     /// Another key was first.
     #[error(
-        "the join string has been used by another machine: make a new one; the server's journal says who came with it, and the other is refused by `holdfast node move`"
+        "the join string of {certname} has been used already, with another key, {how}; if that was this machine (its identity was moved away, or replaced by `--replace`), make a new join string with `holdfast node move {certname}`; if it was none of yours, the same command refuses it from then on, and `holdfast node show {certname}` shows what it has reported",
+        how = in_words(how)
     )]
-    TokenUsed,
+    TokenUsed {
+        /// Whose it is.
+        certname: Certname,
+        /// When that was, and from where.
+        how: Used,
+    },
     /// The signing request is unusable.
     #[error(transparent)]
     Request(#[from] InvalidRequest),
@@ -67,10 +74,8 @@ impl Identity {
             self.alarm_revoked(&token, from, now).await;
             return Err(Refusal::Revoked.into());
         }
-        let again = token.used_key.as_ref() == Some(&key.hash);
-        if token.used_key.is_some() && !again {
-            self.alarm_reuse(&token, from, now).await;
-            return Err(EnrollError::TokenUsed);
+        if let Some(how) = token.used.clone().filter(|used| used.key != key.hash) {
+            return Err(self.used(&token, how, from, now).await);
         }
         let certificate = self.signed(&token.node, key, now).await?;
         let entry = entry(now, from, "node-enrolled", &token.node, &certificate);
@@ -79,10 +84,7 @@ impl Identity {
                 self.put_in_force(&token.node).await?;
                 Ok(self.answer(pem, &token.node))
             }
-            Claim::UsedByAnother => {
-                self.alarm_reuse(&token, from, now).await;
-                Err(EnrollError::TokenUsed)
-            }
+            Claim::UsedByAnother(how) => Err(self.used(&token, how, from, now).await),
             Claim::Revoked => {
                 self.alarm_revoked(&token, from, now).await;
                 Err(Refusal::Revoked.into())
@@ -143,9 +145,13 @@ impl Identity {
         Ok(token)
     }
 
-    async fn alarm_reuse(&self, token: &TokenRow, from: &str, now: Timestamp) {
-        let detail = format!("token {} came again with another key", token.id);
-        self.sound("token-reuse-refused", token.node.certname.to_string(), detail, from, now).await;
+    /// Alarms that a token came again with another key. Whether the same machine brought it, nobody knows.
+    async fn used(&self, token: &TokenRow, how: Used, from: &str, now: Timestamp) -> EnrollError {
+        let certname = token.node.certname.clone();
+        let detail =
+            format!("token {} came again with another key; it was used {}", token.id, in_words(&how));
+        self.sound("token-reuse-refused", certname.to_string(), detail, from, now).await;
+        EnrollError::TokenUsed { certname, how }
     }
 
     async fn alarm_revoked(&self, token: &TokenRow, from: &str, now: Timestamp) {
@@ -188,6 +194,12 @@ impl Identity {
             certname: node.certname.clone(),
         }
     }
+}
+
+/// When a token was used, and from where.
+fn in_words(used: &Used) -> String {
+    let at = used.at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    used.from.as_ref().map_or_else(|| format!("at {at}"), |from| format!("at {at} from {from}"))
 }
 
 fn entry(

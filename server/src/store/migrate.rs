@@ -19,6 +19,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0009_past_certificates.sql"),
     include_str!("../../migrations/0010_refused.sql"),
     include_str!("../../migrations/0011_commit_turns.sql"),
+    include_str!("../../migrations/0012_token_used_from.sql"),
 ];
 
 /// Applies what is missing.

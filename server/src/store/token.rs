@@ -29,10 +29,21 @@ pub struct TokenRow {
     pub secret_mac: Vec<u8>,
     /// Until when it may be used.
     pub expires_at: Timestamp,
-    /// SHA-256 of the key that used it.
-    pub used_key: Option<Vec<u8>>,
+    /// How it was used, if it was.
+    pub used: Option<Used>,
     /// The node.
     pub node: NodeRow,
+}
+
+/// How a token was used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// SHA-256 of the key that used it.
+    pub key: Vec<u8>,
+    /// When.
+    pub at: Timestamp,
+    /// From which address; servers before this one did not keep it.
+    pub from: Option<String>,
 }
 
 /// What became of a claim on a token.
@@ -41,7 +52,7 @@ pub enum Claim {
     /// The certificate, in PEM: the one that was handed in, or the one that the same key got before.
     Granted(String),
     /// Another key was first.
-    UsedByAnother,
+    UsedByAnother(Used),
     /// The node has been revoked, whoever asks for it.
     Revoked,
     /// The token is void, or its node no longer waits for it.
@@ -97,19 +108,19 @@ impl Store {
     pub async fn claim_token(&self, id: String, certificate: NewCertificate, entry: Entry) -> Result<Claim> {
         self.write(move |connection| {
             let Some(token) = find(connection, &id)? else { return Ok(Claim::Void) };
-            match &token.used_key {
+            match token.used {
                 _ if token.node.state == NodeState::Revoked => return Ok(Claim::Revoked),
-                Some(key) if *key == certificate.public_key => {
-                    let earlier = certificate::of_key(connection, token.node.id, key)?;
+                Some(used) if used.key == certificate.public_key => {
+                    let earlier = certificate::of_key(connection, token.node.id, &used.key)?;
                     return Ok(earlier.map_or(Claim::Void, Claim::Granted));
                 }
-                Some(_) => return Ok(Claim::UsedByAnother),
+                Some(used) => return Ok(Claim::UsedByAnother(used)),
                 None if token.node.state != NodeState::Added => return Ok(Claim::Void),
                 None => {}
             }
             connection
-                .prepare_cached("UPDATE token SET used_at = ?2, used_key = ?3 WHERE id = ?1")?
-                .execute(params![id, millis(entry.at), certificate.public_key])?;
+                .prepare_cached("UPDATE token SET used_at = ?2, used_key = ?3, used_from = ?4 WHERE id = ?1")?
+                .execute(params![id, millis(entry.at), certificate.public_key, entry.actor])?;
             connection
                 .prepare_cached(
                     "UPDATE node SET state = 'enrolled', enrolled_at = ?2, seen_at = ?2 WHERE id = ?1",
@@ -148,17 +159,21 @@ pub(super) fn replace(
 }
 
 fn find(connection: &Connection, id: &str) -> Result<Option<TokenRow>> {
-    let mut statement = connection
-        .prepare_cached("SELECT id, secret_mac, expires_at, used_key, node FROM token WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT id, secret_mac, expires_at, node, used_key, used_at, used_from FROM token WHERE id = ?1",
+    )?;
     let mut rows = statement.query([id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let node = node::by_id(connection, node::NodeId(row.get(4)?))?
+    let node = node::by_id(connection, node::NodeId(row.get(3)?))?
         .ok_or_else(|| Error::Corrupt { what: "token without node", value: id.to_owned() })?;
     Ok(Some(TokenRow {
         id: row.get(0)?,
         secret_mac: row.get(1)?,
         expires_at: time(row.get(2)?)?,
-        used_key: row.get(3)?,
+        used: match (row.get(4)?, row.get(5)?) {
+            (Some(key), Some(at)) => Some(Used { key, at: time(at)?, from: row.get(6)? }),
+            _ => None,
+        },
         node,
     }))
 }
