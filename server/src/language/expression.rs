@@ -49,12 +49,25 @@ struct Parsed {
 }
 
 /// What an expression refers to in its scope, found without evaluating it.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq)]
 pub struct Uses {
     /// Names of the scope, each with what is selected from it; names bound by a macro are not among them.
     pub paths: Vec<Named>,
     /// Functions of the scope; those that are built in are not among them.
     pub functions: Vec<Called>,
+    /// Paths that are compared with a literal, by `==` or `!=`.
+    pub compared: Vec<Compared>,
+}
+
+/// A comparison such as `port == 80`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// The dotted path.
+    pub path: Arc<str>,
+    /// The literal.
+    pub value: Value,
+    /// Where the comparison stands in the expression.
+    pub span: Range<usize>,
 }
 
 /// A path such as `facts.os.family`.

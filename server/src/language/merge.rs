@@ -8,6 +8,7 @@ use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use super::document::{Item, unknown_key};
+use super::types::{Shape, Type};
 
 /// How values of several levels become one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -152,6 +153,25 @@ impl Merge {
                 other
             }
         }
+    }
+
+    /// That what it makes of the levels' values can never be of a type; `origin` is where the merge is written.
+    pub fn misfit(&self, of: &Type, origin: &Origin) -> Option<Diagnostic> {
+        let (list, map) = (of.has_shape(Shape::List), of.has_shape(Shape::Map));
+        let (fits, gives) = match self {
+            Self::First => return None,
+            Self::Unique => (list, "a list"),
+            Self::Hash => (map, "a map"),
+            Self::Deep(_) => (list || map, "a map or a list"),
+        };
+        let message = format!("merge `{}` gives {gives}, which is not of the type {of}", self.name());
+        let other = match (list, map) {
+            (true, _) => "lists are merged by `unique`",
+            (_, true) => "maps are merged by `hash` or `deep`",
+            _ => "leave it out: of a single value, the most specific level decides",
+        };
+        let problem = || Diagnostic::error("bad-value", message, origin.clone()).help(other);
+        (!fits).then(problem)
     }
 
     fn read_name(name: &str, item: &Item, problems: &mut Vec<Diagnostic>) -> Self {

@@ -99,5 +99,6 @@ fn read_key(
     let origin = &of.item.origin;
     let (of, _) = read_type(&of.item, document, problems)?;
     problems.extend(modules.unknown_defines(&of, origin));
+    problems.extend(table.get("merge").and_then(|written| merge.misfit(&of, &written.item.origin)));
     Some(Key { of, merge, doc, origin: entry.key_origin.clone() })
 }

@@ -1,13 +1,15 @@
 //! What names and functions of a tree refer to, settled once: variables of macros, paths into the scope, functions
 //! that are built in. Answers with what remains for the scope.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use holdfast_catalog::count::counted;
 
 use super::function::{self, Builtin};
+use super::operator::Binary;
 use super::tree::{Ast, Call, Form, Macro, Node, Select};
-use super::{Called, Named, Uses};
+use super::{Called, Compared, Named, Uses};
 use crate::language::fault::{Code, Fault};
 
 /// Binds a tree.
@@ -49,10 +51,27 @@ impl Binder {
                 self.node(index)
             }
             Ast::Not(operand) | Ast::Negate(operand) => self.node(operand),
-            Ast::Binary(_, operands) | Ast::Logic(_, operands) => self.all(&mut **operands),
+            Ast::Binary(operator, operands) => {
+                self.compared(*operator, &**operands, &node.span);
+                self.all(&mut **operands)
+            }
+            Ast::Logic(_, operands) => self.all(&mut **operands),
             Ast::Choose(parts) => self.all(&mut **parts),
             Ast::Call(call) => self.call(call),
             Ast::Macro(inner) => self.comprehension(inner),
+        }
+    }
+
+    /// Notes a path that is compared with a literal.
+    fn compared(&mut self, operator: Binary, operands: &[Node; 2], span: &Range<usize>) {
+        if !matches!(operator, Binary::Equal | Binary::Unequal) {
+            return;
+        }
+        let [left, right] = operands;
+        for (path, literal) in [(left, right), (right, left)] {
+            if let (Some(path), Ast::Literal(value)) = (self.path(path), &literal.ast) {
+                self.uses.compared.push(Compared { path, value: value.clone(), span: span.clone() });
+            }
         }
     }
 

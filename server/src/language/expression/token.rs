@@ -61,6 +61,9 @@ pub(super) fn tokens(source: &str) -> Result<Vec<(Token, Range<usize>)>, Fault> 
             tokens.push((Token::End, at..at));
             return Ok(tokens);
         }
+        if source[at..].starts_with("::") {
+            return Err(scoped(source, at));
+        }
         let (token, length) = one(&source[at..]).map_err(|fault| fault.shifted(at))?;
         tokens.push((token, at..at + length));
         at += length;
@@ -104,6 +107,38 @@ fn one(rest: &str) -> Result<(Token, usize), Fault> {
     match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
         Some(sign) => Ok((Token::Sign(sign), sign.len())),
         None => Err(stray(rest)),
+    }
+}
+
+/// Names of facts elsewhere, and what they are here.
+const FACTS: &[(&str, &str)] = &[
+    ("fqdn", "facts.networking.fqdn"),
+    ("hostname", "facts.networking.hostname"),
+    ("domain", "facts.networking.domain"),
+    ("ipaddress", "facts.networking.ip"),
+    ("osfamily", "facts.os.family"),
+    ("operatingsystem", "facts.os.name"),
+    ("lsbdistcodename", "facts.os.release.codename"),
+];
+
+/// A name with its module, as Puppet has them; `at` is its first `::`.
+fn scoped(source: &str, at: usize) -> Fault {
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b':';
+    let start = at - source[..at].bytes().rev().take_while(|b| is_part(b)).count();
+    let end = at + source[at..].bytes().take_while(is_part).count();
+    let name = &source[start..end];
+    let fault = Fault::new(Code::Syntax, format!("`{name}` is not a name in expressions"), start..end);
+    let global = name.strip_prefix("::");
+    let fact = FACTS.iter().find(|(other, _)| global == Some(*other));
+    match (fact, global) {
+        (Some((_, fact)), _) => fault.help(format!("that fact is `{fact}`")),
+        (None, Some(global)) => {
+            fault.help(format!("a fact is `facts.{global}`, and a parameter is its name alone"))
+        }
+        _ if source[end..].starts_with('(') => {
+            fault.help("functions have no module: `::` is no part of their names")
+        }
+        _ => fault.help(format!("a value of another class is `lookup('{name}')`")),
     }
 }
 

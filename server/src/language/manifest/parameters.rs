@@ -47,6 +47,9 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
     let doc = table.get("doc").and_then(|doc| reading.text(doc));
     let default = table.get("default").map(|default| reading.item(&default.item));
     let (of, type_text) = type_of(reading, entry, table);
+    if let Some(written) = table.get("merge").filter(|_| kind == ManifestKind::Class) {
+        reading.problems.extend(merge.misfit(&of, &written.item.origin));
+    }
     let (name, origin) = (entry.key.clone(), entry.key_origin.clone());
     Some(Parameter { name, origin, of, type_text, default: default.flatten(), merge, doc })
 }

@@ -103,7 +103,7 @@ const OWN: &[Own] = &[
         "has",
         Helper::Has,
         "(has a.b)",
-        "Whether it is there.",
+        "Whether it is there, and not null.",
         ["{{#if (has site.port)}}yes{{else}}no{{/if}}", "no"],
     ),
     (

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
 use super::tree::{Argument, Block, BlockSort, Part, Partial};
@@ -36,8 +37,12 @@ pub(super) fn render(
         partial_depth: 0,
         budget: Budget::new(scope.allowance()),
         errors: Vec::new(),
+        exhausted: None,
     };
     render.parts(&template.parts);
+    if let Some(Exhausted { told, fault, .. }) = render.exhausted.take() {
+        render.errors.push(told.unwrap_or_else(|| template.diagnostic(&fault)));
+    }
     if render.errors.is_empty() { Ok(render.text.finish()) } else { Err(render.errors) }
 }
 
@@ -54,6 +59,17 @@ struct Render<'a> {
     partial_depth: usize,
     budget: Budget,
     errors: Vec<Diagnostic>,
+    /// That nothing more may be done, wherever that was noticed.
+    exhausted: Option<Exhausted>,
+}
+
+/// That the steps or the text of a template came to their end. It is the longest loop's, and not of the place where the last
+/// step was taken.
+struct Exhausted {
+    fault: Fault,
+    /// The longest loop around, told at its own place, and how many elements it has.
+    told: Option<Diagnostic>,
+    elements: usize,
 }
 
 /// What a block or a partial brings into view.
@@ -70,12 +86,21 @@ impl Render<'_> {
     fn parts(&mut self, parts: &[Part]) {
         for part in parts {
             let result = self.budget.spend(1).and_then(|()| self.part(part));
-            if let Err(fault) = result {
-                let ends = fault.code == Code::Limit;
-                self.error(&fault);
-                if ends || self.errors.len() >= MAX_ERRORS {
-                    return;
+            match result {
+                Err(fault) if fault.code == Code::Limit && fault.span.is_empty() => {
+                    self.exhausted.get_or_insert(Exhausted { fault, told: None, elements: 0 });
                 }
+                Err(fault) => {
+                    let ends = fault.code == Code::Limit;
+                    self.error(&fault);
+                    if ends || self.errors.len() >= MAX_ERRORS {
+                        return;
+                    }
+                }
+                Ok(()) => {}
+            }
+            if self.exhausted.is_some() {
+                return;
             }
         }
     }
@@ -171,19 +196,40 @@ impl Render<'_> {
         // How many parts a secret was split into says something about it.
         let is_secret = matches!(&value.kind, Kind::List(list) if list.iter().all(is_all_secret));
         for (at, (key, item)) in items.into_iter().enumerate() {
-            self.budget.spend(1)?;
+            if let Err(fault) = self.budget.spend(1) {
+                self.exhausted.get_or_insert(Exhausted { fault, told: None, elements: 0 });
+                break;
+            }
             let named = block.names.iter().cloned().zip([item.clone(), key.clone()]).collect();
             // A block that names its elements leaves `this` as it is in view, but `this` is still the element.
             let context = Context { this: Some(item), names: named, position: Some((key, at, count)) };
             self.inside(context, &block.body);
-            if self.errors.len() >= MAX_ERRORS {
+            if self.errors.len() >= MAX_ERRORS || self.exhausted.is_some() {
                 break;
             }
         }
+        self.blame(block, &value, count);
         if is_secret {
             self.text.seal_from(start);
         }
         Ok(())
+    }
+
+    /// Where the loop had no end, names it, unless one inside of it is longer.
+    fn blame(&mut self, block: &Block, value: &Value, count: usize) {
+        let written = written(self.template, &block.argument);
+        let template = self.template;
+        let Some(exhausted) = self.exhausted.as_mut().filter(|exhausted| count > exhausted.elements) else {
+            return;
+        };
+        let message = format!("`{{{{#each {written}}}}}` over {count} elements: {}", exhausted.fault.message);
+        let fault = Fault { message, span: block.argument.span.clone(), ..exhausted.fault.clone() };
+        let told = template.diagnostic(&fault);
+        exhausted.told = Some(match &value.origin {
+            Some(origin) => told.related(Origin::clone(origin), "the elements stand here"),
+            None => told,
+        });
+        exhausted.elements = count;
     }
 
     fn with(&mut self, block: &Block) -> Result<(), Fault> {
@@ -238,12 +284,14 @@ impl Render<'_> {
             partial_depth: self.partial_depth + 1,
             budget: std::mem::replace(&mut self.budget, Budget::new(self.scope.allowance())),
             errors: std::mem::take(&mut self.errors),
+            exhausted: self.exhausted.take(),
         };
         inner.inside(context, &template.parts);
         self.contexts = inner.contexts;
         self.text = inner.text;
         self.budget = inner.budget;
         self.errors = inner.errors;
+        self.exhausted = inner.exhausted;
         self.line_begins = true;
     }
 }
@@ -256,7 +304,9 @@ fn no_text(value: &Value, written: &str, span: &Range<usize>) -> Fault {
     let message = format!("`{written}` is {open}, which is no text");
     let fault = Fault::new(Code::WrongType, message, span.clone());
     match open {
-        "null" => fault.help(format!("{{{{default {written} \"…\"}}}} stands in for null")),
+        "null" => fault.help(format!(
+            "{{{{default {written} \"…\"}}}} stands in for null, and {{{{#if (has {written})}}}} asks first"
+        )),
         "a list" => fault.help(format!("write {{{{join {written} \", \"}}}} or {{{{#each {written}}}}}")),
         _ => fault.help(format!("write {{{{#each {written}}}}} or {{{{json {written}}}}}")),
     }

@@ -122,6 +122,7 @@ fn helpers_are_the_functions_and_a_few_operators() {
     gives("{{#if (or off none (ne facts.os.family 'debian'))}}y{{else}}n{{/if}}", "n");
     gives("{{default none 'x'}}{{default facts.cloud.region 'y'}}{{default port 1}}", "xy80");
     gives("{{#if (has facts.os)}}y{{/if}}{{#if (has facts.cloud)}}n{{/if}}", "y");
+    gives("{{#if (has title)}}y{{/if}}{{#if (has none)}}n{{/if}}", "y"); // null is no value
     gives("{{get sites.b 'root'}} {{math.greatest port 90}} {{add port 1}}", "/b 90 81");
 }
 
@@ -270,5 +271,33 @@ proptest! {
             let shown = format!("{:?}", errors);
             prop_assert!(!shown.contains("hunter2"), "{}", shown);
         }
+    }
+}
+
+#[test]
+fn a_loop_without_end_is_named_with_what_it_goes_over() {
+    use holdfast_catalog::origin::Origin;
+    let place: Arc<Origin> =
+        Origin::locate(&"hieradata/customers/acme.toml".into(), "limits = []", 9..11).into();
+    let limits = Value::from(vec![Value::from(1); 400_000]).at(place);
+    let few = Value::from(vec![Value::from(1); 3]);
+    let scope: Map =
+        [("limits", limits), ("few", few)].map(|(name, value)| (name.into(), value)).into_iter().collect();
+    for source in [
+        "{{! a comment }}\n{{#each limits}}{{this}} {{/each}}",
+        "{{! a comment }}\n{{#each limits}}{{#each few}}{{this}} {{/each}}{{/each}}",
+        "{{#each few}}\n{{#each limits}}{{this}} {{/each}}{{/each}}",
+        "\n{{> part}}",
+    ] {
+        let part = Texts(vec![("part", "\n{{#each limits}}{{this}} {{/each}}")]);
+        let errors = compile("a.hbs", source).unwrap().render(&scope, &part).unwrap_err();
+        let [error] = &errors[..] else { panic!("{errors:?}") };
+        let origin = error.origin.as_ref().unwrap();
+        assert_eq!((origin.line, origin.column), (2, 9), "{source}: {error}");
+        assert!(
+            error.message.starts_with("`{{#each limits}}` over 400000 elements: too many steps"),
+            "{error}"
+        );
+        assert_eq!(&*error.related[0].0.file, "hieradata/customers/acme.toml");
     }
 }

@@ -167,7 +167,10 @@ impl Render<'_> {
                 let truth = self.truth(&arguments[0], "not")?;
                 sealed_if(truth.secret, (!truth.holds).into())
             }
-            Helper::Has => self.given(&arguments[0]).map(|found| found.is_some().into()),
+            // null is no value
+            Helper::Has => {
+                self.given(&arguments[0]).map(|found| found.is_some_and(|value| !value.is_null()).into())
+            }
             Helper::Default => match self.given(&arguments[0])? {
                 Some(value) if !value.is_null() => Ok(value),
                 _ => self.value(&arguments[1]),

@@ -171,6 +171,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// The type of a name with what stands in its brackets.
 pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments>) -> Result<Type, Fault> {
+    if name.contains("::") && name.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Err(of_a_library(name, span));
+    }
     if name.contains("::") {
         return without(Type::Define(name.into()), name, span, arguments);
     }
@@ -241,6 +244,41 @@ fn unknown(name: &str, span: &Range<usize>) -> Fault {
         Some(known) => fault.help(format!("did you mean `{known}`?")),
         None if function::find(name).is_some() => fault.help("this is a function, not a type"),
         None => fault.did_you_mean(name, names()),
+    }
+}
+
+/// Types of Puppet's library, without its name and in lower case, by how they begin.
+const OF_PUPPET: &[(&str, &str)] = &[
+    ("port", "Port"),
+    ("absolutepath", "AbsolutePath"),
+    ("unixpath", "AbsolutePath"),
+    ("fqdn", "Host"),
+    ("dns", "Host"),
+    ("host", "Host"),
+    ("ip::address::v4::cidr", "Cidr"),
+    ("ip::address::v6::cidr", "Cidr"),
+    ("ip::address::v4", "Ipv4"),
+    ("ip::address::v6", "Ipv6"),
+    ("ip::", "Ip"),
+    ("ensure::service", "Enum[running, stopped]"),
+    ("ensure::", "Enum[present, absent]"),
+    ("filemode", "Pattern['^[0-7]{4}$']"),
+    ("filesource", "String[1]"),
+    ("http", "Url"),
+    ("email", "Email"),
+    ("datasize", "Size"),
+    ("yes_no", "Enum[yes, no]"),
+    ("base64", "String[1]"),
+];
+
+/// A type of a library of another tool: a define, which has `::` too, begins with a small letter.
+fn of_a_library(name: &str, span: &Range<usize>) -> Fault {
+    let fault = Fault::new(Code::UnknownName, format!("unknown type `{name}`"), span.clone());
+    let own = name.split_once("::").map(|(_, own)| own.to_ascii_lowercase()).unwrap_or_default();
+    match OF_PUPPET.iter().find(|(begin, _)| own.starts_with(begin)) {
+        Some((_, known)) => fault.help(format!("here that is `{known}`")),
+        None => fault
+            .help("there are no types of libraries: a type is one of the language, or the name of a define"),
     }
 }
 
