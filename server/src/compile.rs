@@ -33,6 +33,7 @@ mod content;
 mod declared;
 mod define;
 mod edges;
+mod element;
 mod given;
 mod order;
 mod parameter;
@@ -41,6 +42,7 @@ mod program;
 mod reference;
 mod resource;
 mod scope;
+mod standing;
 mod unit;
 mod unknown;
 mod waits;
@@ -53,6 +55,7 @@ mod tests;
 pub use assemble::{IDLE_POLICY, NOT_HERE};
 pub use given::parameter;
 pub use program::Program;
+pub use standing::{Gift, Standing};
 pub(crate) use words::WORDS;
 
 use class::{Seeds, Walk};
@@ -121,7 +124,7 @@ pub fn compile_within(
     let lookup = lookup.within(allowance);
     let policies = lookup.policies().map_err(told)?;
     let pass = Pass::new(program, facts, node.to_value(environment), &reader, &lookup);
-    let mut declared = walk(&pass, node);
+    let (mut declared, _) = walk(&pass, node);
     claims::check(&mut declared, &pass);
     let edges = Edges::explicit(&declared, &pass).with_implied(&pass);
     let mut problems = pass.take_problems();
@@ -140,8 +143,9 @@ pub fn compile_within(
 }
 
 /// Declares all that a node has. Once, but where a class was given something too late: what classes give each other is
-/// found out before they are filled, and only what comes from within them needs another walk.
-fn walk<'a>(pass: &Pass<'a>, node: &Node) -> declared::Declared<'a> {
+/// found out before they are filled, and only what comes from within them needs another walk. With it, what classes are
+/// given.
+fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declared<'a>, Seeds) {
     let role = Arc::from(format!("role::{}", node.role));
     let mut seeds = Seeds::new();
     let (mut openings, mut walks) = (1, 1);
@@ -168,6 +172,6 @@ fn walk<'a>(pass: &Pass<'a>, node: &Node) -> declared::Declared<'a> {
             pass.report(problem.help("a class's `when` must not depend on what that class gives"));
         }
         walk.declared.settle();
-        return walk.declared;
+        return walk.into_declared();
     }
 }

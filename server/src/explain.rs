@@ -78,6 +78,8 @@ pub struct Giver {
     pub manifest: Arc<str>,
     /// Where it does.
     pub origin: Origin,
+    /// What it gives the machine; none where that cannot be told.
+    pub value: Option<Value>,
 }
 
 impl Explanation {

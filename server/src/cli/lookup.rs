@@ -2,18 +2,18 @@
 
 use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::harmless;
-use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
-use crate::compile::parameter as parameter_of;
+use crate::compile::{Standing, parameter as parameter_of};
 use crate::excerpt::Excerpts;
-use crate::explain::{Absent, Explanation, Giver};
-use crate::language::manifest::Manifest;
+use crate::explain::{Absent, Explanation};
 use crate::language::merge::Merge;
 use crate::lookup::{Found, KEYS_FILE, Lookup, LookupError, hierarchy};
 
 use super::repository::{Asked, Question, Refused, show_on_stderr};
 use super::{Ended, Format, print};
+
+mod note; // what is said beside the answer
 
 /// Looks up a key of the data for one machine.
 #[derive(Debug, clap::Args)]
@@ -92,32 +92,30 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     let absent = has_nothing.then(|| absent(asked, &args.key, has_null));
     // Of a key that nobody declares there is nothing to tell but that, which programs read as well.
     let is_declared = !matches!(found, Err(LookupError::Undeclared { .. }));
+    let standing = if is_declared { note::standing(asked, &args.key) } else { None };
     if args.explain && (is_declared || args.format == Format::Json) {
-        explain(args, asked, &lookup, absent.clone());
+        explain(args, asked, &lookup, absent.clone(), standing.as_ref());
     }
-    told(args, asked, &found, absent.as_ref())
+    told(args, asked, &found, absent.as_ref(), standing.as_ref())
 }
 
-fn explain(args: &Args, asked: &Asked, lookup: &Lookup<'_>, absent: Option<Absent>) {
+fn explain(
+    args: &Args,
+    asked: &Asked,
+    lookup: &Lookup<'_>,
+    absent: Option<Absent>,
+    standing: Option<&Standing>,
+) {
     let excerpts = Excerpts::new(asked.program.snapshot(), Some(asked.program.modules()));
-    let giver = |(manifest, origin): (&Manifest, &Origin)| Giver {
-        manifest: manifest.name.as_str().into(),
-        origin: origin.clone(),
-    };
-    let givers = givers(asked, &args.key).map(giver).collect();
+    let givers = note::givers(asked, &args.key, standing);
     let merge = args.merge.map(Strategy::merge);
     let explanation = Explanation::of(lookup, &args.key, merge.as_ref(), &excerpts)
         .or(absent, &excerpts)
-        .on(givers, is_included(asked, &args.key));
+        .on(givers, note::is_included(asked, &args.key, standing));
     match args.format {
         Format::Text => print(harmless::block(explanation.text().trim_end_matches('\n'))),
         Format::Json => print(harmless::json(&explanation.json().to_string())),
     }
-}
-
-/// Whether the machine's role leads to the class of a parameter; of other keys, that is so.
-fn is_included(asked: &Asked, key: &str) -> bool {
-    key.rsplit_once("::").is_none_or(|(class, _)| asked.program.leads_to(&asked.node.role, class))
 }
 
 /// Says what was found, and the value where nobody asked for more.
@@ -126,21 +124,10 @@ fn told(
     asked: &Asked,
     found: &Result<Option<Found>, LookupError>,
     absent: Option<&Absent>,
+    standing: Option<&Standing>,
 ) -> Ended {
-    for (manifest, origin) in givers(asked, &args.key) {
-        say!(
-            "note: `{name}` gives this itself ({file}:{line}), which goes before the data on a machine that has `{name}`",
-            name = manifest.name,
-            file = origin.file,
-            line = origin.line
-        );
-    }
-    if !matches!(found, Err(LookupError::Undeclared { .. })) && !is_included(asked, &args.key) {
-        let (class, _) = args.key.rsplit_once("::").unwrap_or_default();
-        say!(
-            "note: the role `{}` does not include `{class}`: this machine does not use the value",
-            asked.node.role
-        );
+    if !matches!(found, Err(LookupError::Undeclared { .. })) {
+        note::all(asked, &args.key, standing).iter().for_each(|note| say!("note: {note}"));
     }
     let snapshot = asked.program.snapshot();
     match found {
@@ -244,13 +231,6 @@ fn without_data(args: &Args, asked: &Asked, null: Option<&Found>, absent: &Absen
         show_value(value, args.format);
     }
     Ended::Well
-}
-
-/// What a value of the data does not reach: manifests that give the class this parameter themselves.
-fn givers<'a>(asked: &'a Asked, key: &'a str) -> impl Iterator<Item = (&'a Manifest, &'a Origin)> {
-    let whole = key.split('.').next().unwrap_or(key);
-    let parts = whole.rsplit_once("::").into_iter();
-    parts.flat_map(|(class, parameter)| asked.program.modules().givers(class, parameter))
 }
 
 fn show_value(value: &Value, format: Format) {

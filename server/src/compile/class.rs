@@ -75,6 +75,11 @@ impl<'p, 'a> Walk<'p, 'a> {
         self.given
     }
 
+    /// What was declared, and what classes were given.
+    pub(super) fn into_declared(self) -> (Declared<'a>, Seeds) {
+        (self.declared, self.given)
+    }
+
     /// What is known before the classes are filled: what they were given so far, and what an earlier walk found in them.
     pub(super) fn into_more_seeds(self) -> Seeds {
         let mut seeds = self.seeds.clone();

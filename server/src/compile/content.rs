@@ -179,12 +179,40 @@ impl Program {
             Some(Ok(template)) => Ok(template),
             Some(Err(problem)) => Err(Box::new(problem.clone())),
             None => {
-                let prefix = format!("{folder}/");
-                let names = self.templates.keys().filter_map(|path| path.strip_prefix(&*prefix));
                 let problem = Diagnostic::error("template", format!("there is no {path}"), None);
-                Err(Box::new(problem.did_you_mean(name, names)))
+                Err(Box::new(self.template_meant(module, name, problem)))
             }
         }
+    }
+}
+
+/// Endings of other tools' templates.
+const OTHER_TEMPLATES: [&str; 4] = [".erb", ".epp", ".j2", ".hbs"];
+
+impl Program {
+    /// What a name that no template of a module has may have meant.
+    fn template_meant(&self, module: &str, name: &str, problem: Diagnostic) -> Diagnostic {
+        let folder = format!("modules/{module}/templates/");
+        let has = |name: &str| self.templates.contains_key(&*format!("{folder}{name}"));
+        let stem = OTHER_TEMPLATES.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        let whole = format!("{stem}.hbs");
+        if whole != name && has(&whole) {
+            return problem.help(format!("did you mean `{whole}`?"));
+        }
+        if let Some((first, _)) = name.split_once('/')
+            && self.modules.is_namespace(first)
+        {
+            let own = whole.trim_start_matches(&*format!("{first}/")).to_owned();
+            return problem.help(match first == module {
+                true => format!("a template of the module itself is named without the module: `{own}`"),
+                false => format!(
+                    "a manifest uses the templates of its own module alone: copy it to {folder}{own}, or let a class \
+                     of `{first}` manage the file"
+                ),
+            });
+        }
+        let names = self.templates.keys().filter_map(|path| path.strip_prefix(&*folder));
+        problem.did_you_mean(name, names)
     }
 }
 

@@ -72,6 +72,7 @@ impl<'a> Pass<'a> {
 
     fn parameter(&self, unit: &Unit<'a>, parameter: &'a Parameter) -> Option<Traced> {
         let given = unit.given.borrow().get(&parameter.name).cloned();
+        let mut null = None;
         if let Some(given) = given {
             let mut traced = given.traced?;
             if traced.sources.is_empty()
@@ -82,6 +83,7 @@ impl<'a> Pass<'a> {
             if !traced.value.is_null() {
                 return self.fits(unit, parameter, traced, &given.origin);
             }
+            null = (unit.manifest.kind == ManifestKind::Define).then_some(given.origin);
         }
         if unit.manifest.kind == ManifestKind::Class {
             match self.parameter_from_data(unit, parameter) {
@@ -93,7 +95,7 @@ impl<'a> Pass<'a> {
                     let traced = Traced { value, sources: Vec::new() };
                     return self.fits(unit, parameter, traced, &parameter.origin);
                 }
-                Ok(_) => {}
+                Ok(value) => null = value.and_then(|value| value.origin),
             }
         }
         if let Some(default) = &parameter.default {
@@ -107,7 +109,7 @@ impl<'a> Pass<'a> {
             let traced = Traced { value, sources: Vec::new() };
             return self.fits(unit, parameter, traced, &parameter.origin);
         }
-        self.report(missing(unit, parameter));
+        self.report(missing(unit, parameter, null.as_ref()));
         None
     }
 
@@ -150,7 +152,8 @@ impl<'a> Pass<'a> {
     }
 }
 
-fn missing(unit: &Unit<'_>, parameter: &Parameter) -> Diagnostic {
+/// That a parameter has no value; `null` is where it is given none.
+fn missing(unit: &Unit<'_>, parameter: &Parameter, null: Option<&Arc<Origin>>) -> Diagnostic {
     let name = &unit.manifest.name;
     let (place, help) = match unit.manifest.kind {
         ManifestKind::Class => {
@@ -166,6 +169,21 @@ fn missing(unit: &Unit<'_>, parameter: &Parameter) -> Diagnostic {
         }
     };
     let message = format!("parameter `{}` of `{}` has no value", parameter.name, unit.name());
+    if let Some(null) = null {
+        return Diagnostic::error(
+            "missing-parameter",
+            format!("{message}: it is null here"),
+            Origin::clone(null),
+        )
+        .label("null is no value")
+        .help(match unit.manifest.kind {
+            ManifestKind::Class => {
+                "less specific levels are not asked beyond a null: give a value here, or remove the line"
+            }
+            ManifestKind::Define => "give a value, or give the parameter a default",
+        })
+        .related(Origin::clone(&parameter.origin), format!("its type is {}", parameter.type_text));
+    }
     let problem = Diagnostic::error("missing-parameter", message, Origin::clone(place)).help(help);
     match unit.manifest.kind {
         ManifestKind::Class => problem.related(Origin::clone(&unit.origin), "declared here"),

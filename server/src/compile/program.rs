@@ -20,6 +20,7 @@ use crate::lookup::hierarchy::Settings;
 use crate::modules::{self, Modules};
 use crate::repo::{File, Snapshot};
 
+mod compared;
 mod names;
 
 /// A control repository at one commit, ready to be compiled for any node.
@@ -165,7 +166,8 @@ impl Program {
             let origin = Origin::locate(path, text, at..at);
             Some(Diagnostic::warning("crlf", message, origin).help("write it with line ends of Unix"))
         };
-        self.snapshot.under(modules::FOLDER).filter_map(crlf).collect()
+        let compared = self.modules.manifests().flat_map(|manifest| compared::check(self, manifest));
+        self.snapshot.under(modules::FOLDER).filter_map(crlf).chain(compared).collect()
     }
 
     /// Files of modules that hold both sides of a merge.
@@ -205,6 +207,11 @@ impl Program {
     pub fn leads_to(&self, role: &str, class: &str) -> bool {
         let role = self.modules.class(&format!("role::{role}"));
         role.is_some_and(|role| led_to(&self.modules, role).contains(class))
+    }
+
+    /// The classes that a class leads to by what is written, itself among them; none where there is no such class.
+    pub fn led_to(&self, class: &str) -> BTreeSet<&str> {
+        self.modules.class(class).map(|class| led_to(&self.modules, class)).unwrap_or_default()
     }
 
     /// What the first word of a block's header names.

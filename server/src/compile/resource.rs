@@ -19,6 +19,7 @@ use crate::language::name::is_name;
 use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::declared::{Declarer, Relation, Resource, Target};
+use super::element::{self, described};
 use super::pass::{ATTRIBUTE, Pass};
 use super::program::Sort;
 use super::reference::read_reference;
@@ -249,6 +250,16 @@ impl Made {
         // What is missing because its word is another tool's has been said.
         let follows = |error: &&AttributeError| error.attribute == "title" && !block.meant.is_empty();
         for error in errors.iter().filter(|error| !self.failed.contains(error.attribute) && !follows(error)) {
+            let parts =
+                self.attributes.get(error.attribute).map(|value| element::wrong(def, title, error, value));
+            let parts = parts.unwrap_or_default();
+            if !parts.is_empty() {
+                for (part, error) in parts {
+                    let problem = self.problem(block, title, &error);
+                    frame.pass.report(at_part(problem, part));
+                }
+                continue;
+            }
             let problem = self.problem(block, title, error);
             if !frame.pass.has_problem_at(problem.origin.as_ref()) {
                 frame.pass.report(problem);
@@ -273,6 +284,24 @@ impl Made {
         }
         problem
     }
+}
+
+/// The same at a part of the value: there, where the manifest has it, else beside the place of the whole.
+fn at_part(problem: Diagnostic, part: &Value) -> Diagnostic {
+    let Some(place) = part.origin.as_deref() else { return problem };
+    let is_here = problem.origin.as_ref().is_some_and(|origin| origin.file == place.file);
+    match is_here {
+        true => Diagnostic { origin: Some(place.clone()), ..problem },
+        false => {
+            let related = problem.related.into_iter().filter(|(other, _)| !covers(other, place)).collect();
+            Diagnostic { related, ..problem }.related(place.clone(), "this is from here")
+        }
+    }
+}
+
+/// Whether a place holds another.
+fn covers(place: &Origin, inner: &Origin) -> bool {
+    place.file == inner.file && place.start <= inner.start && inner.end <= place.end
 }
 
 fn two_ways(name: &str, other: &str, origin: &Arc<Origin>, first: Option<&Vec<Origin>>) -> Diagnostic {
@@ -404,15 +433,6 @@ impl Frame<'_, '_> {
             }
         }
         words
-    }
-}
-
-fn described(value: &Value) -> String {
-    let shown = value.shown();
-    match &value.kind {
-        Kind::List(_) | Kind::Map(_) | Kind::Null => value.noun().to_owned(),
-        _ if shown.chars().count() > 60 => value.noun().to_owned(),
-        _ => shown,
     }
 }
 

@@ -38,6 +38,7 @@ impl Explanation {
                 "manifest": &*giver.manifest,
                 "path": &*giver.origin.file,
                 "line": giver.origin.line,
+                "value": giver.value.as_ref().map(Value::to_json_masked),
             })).collect::<Vec<_>>(),
         })
     }

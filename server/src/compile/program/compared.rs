@@ -1,0 +1,94 @@
+//! Comparisons that are never true, by what is written: a parameter beside a literal that none of its values is, such as an
+//! integer beside a string, or a word that its `Enum` does not have. CEL has them false, and says nothing.
+
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::{Diagnostic, Severity};
+use holdfast_catalog::origin::Origin;
+use holdfast_catalog::value::{Kind, Value};
+
+use crate::inventory::Stage;
+use crate::language::expression::Compared;
+use crate::language::manifest::{Binding, Manifest};
+use crate::language::{Code, Fault, Formula, Interpolation, Type};
+
+use super::Program;
+
+/// The warnings about a manifest.
+pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
+    let texts = formulas(manifest).into_iter().flat_map(Formula::texts);
+    let told = |(text, origin): (&Interpolation, Option<&Arc<Origin>>)| {
+        let expressions = text.expressions();
+        let of_one = |(compared, offset): (Compared, usize)| {
+            let of = type_of(manifest, &compared.path)?;
+            let problem = never(program, &of, &compared)?;
+            let fault = Fault::new(Code::WrongType, problem.message, compared.span.clone());
+            let placed = fault.shifted(offset).within(origin).diagnostic(Some(&manifest.text));
+            let (code, severity) = ("never-true".to_owned(), Severity::Warning);
+            Some(Diagnostic { code, severity, help: problem.help, ..placed })
+        };
+        let all = expressions.flat_map(|(expression, offset)| {
+            expression.uses().compared.iter().map(move |compared| (compared.clone(), offset))
+        });
+        all.filter_map(of_one).collect::<Vec<_>>()
+    };
+    texts.flat_map(told).collect()
+}
+
+/// The type of a name, where it is known before any value is.
+fn type_of(manifest: &Manifest, path: &str) -> Option<Type> {
+    match path {
+        "node.stage" => Some(Type::Enum(Stage::NAMES.iter().map(|name| Arc::from(*name)).collect())),
+        _ => manifest.parameter(path).map(|parameter| parameter.of.clone()),
+    }
+}
+
+/// That no value of a type equals a literal; the place is not set.
+fn never(program: &Program, of: &Type, compared: &Compared) -> Option<Diagnostic> {
+    let literal = &compared.value;
+    // null is asked for also where it cannot be; a secret's type says nothing of the text
+    if literal.is_null() || of.names_secrets() {
+        return None;
+    }
+    let fits = |value: &Value| of.check(value, program.modules()).is_empty();
+    // numbers are equal by what they say, whatever their type
+    let other = match literal.kind {
+        Kind::Float(float) if float.fract() == 0.0 => Some(Value::from(float as i64)),
+        Kind::Int(int) => Some(Value::from(int as f64)),
+        _ => None,
+    };
+    if fits(literal) || other.as_ref().is_some_and(fits) {
+        return None;
+    }
+    let (path, shown) = (&compared.path, literal.shown());
+    let message = format!("`{path}` is of the type {of}, so it never equals {shown}");
+    let problem = Diagnostic::warning("never-true", message, None);
+    let number =
+        literal.as_str().and_then(|text| text.parse::<i64>().ok()).filter(|number| fits(&(*number).into()));
+    match (number, of, literal.as_str()) {
+        (Some(number), ..) => Some(problem.help(format!("a number stands without quotes: {number}"))),
+        (None, Type::Enum(words), Some(text)) => {
+            Some(problem.did_you_mean(text, words.iter().map(|word| &**word)))
+        }
+        _ => Some(problem),
+    }
+}
+
+/// All that a manifest computes.
+fn formulas(manifest: &Manifest) -> Vec<&Formula> {
+    let mut all: Vec<&Formula> =
+        manifest.parameters.iter().filter_map(|parameter| parameter.default.as_ref()).collect();
+    let mut bindings: Vec<&Binding> = manifest.lets.iter().collect();
+    for inclusion in &manifest.inclusions {
+        bindings.extend(inclusion.when.iter().chain(&inclusion.parameters));
+    }
+    bindings.extend(manifest.defaults.iter().flat_map(|defaults| &defaults.attributes));
+    for block in &manifest.blocks {
+        let own = [&block.title, &block.when, &block.for_each, &block.splat, &block.tag];
+        bindings.extend(own.into_iter().flatten().chain(&block.attributes));
+        bindings.extend(block.relations.iter().map(|relation| &relation.to));
+        all.push(&block.name_formula);
+    }
+    all.extend(bindings.into_iter().map(|binding| &binding.value));
+    all
+}
