@@ -22,12 +22,14 @@ mod emptiness; // a tree that holds no machine
 mod facts;
 mod idle; // policies of what no node has
 mod keys;
+mod layout; // files that nobody reads
 mod links;
 mod nodes;
 mod steps; // of one judgement, by customer
 mod stray;
 #[cfg(test)]
 mod tests;
+mod unreached; // values of classes that no reader has
 
 pub use emptiness::is_control_repository;
 pub use facts::{facts_of, read_facts};
@@ -173,12 +175,16 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
 /// What does not take a compile.
 fn check_sources(program: &Program) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
+    if checked.fatal.is_empty() {
+        checked.warnings.extend(unreached::find(program));
+    }
     let data = program.data();
     let of_data = data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot()));
     for problem in program.redacted(of_data.collect()) {
         checked.note(program, problem);
     }
     checked.warnings.extend(stray::find(program));
+    checked.warnings.extend(layout::find(program));
     checked.warnings.extend(program.snapshot().remarks().iter().cloned());
     for ignored in program.snapshot().ignored() {
         let message = format!("{} is {}, and is left out", ignored.path, ignored.what);

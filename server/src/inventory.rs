@@ -16,11 +16,13 @@ use crate::language::document::Document;
 use crate::repo::Snapshot;
 
 mod leaving; // who goes by a commit
+mod mention; // names in entries with errors
 mod reader;
 #[cfg(test)]
 mod tests;
 
 pub use leaving::{Leaving, Moved};
+pub use mention::Mentions;
 
 /// The keys of a node.
 pub const WORDS: &[Keyword] = reader::WORDS;
@@ -115,6 +117,7 @@ impl Node {
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
     nodes: BTreeMap<Certname, Arc<Node>>,
+    mentions: Arc<Mentions>,
 }
 
 impl Inventory {
@@ -127,12 +130,17 @@ impl Inventory {
             reader.problems.extend(problems);
             reader.file(path, &document);
         }
-        (Self { nodes: reader.nodes }, reader.problems)
+        (Self { nodes: reader.nodes, mentions: Arc::new(reader.mentions) }, reader.problems)
     }
 
     /// A node by its name.
     pub fn get(&self, certname: &Certname) -> Option<&Arc<Node>> {
         self.nodes.get(certname)
+    }
+
+    /// What entries with errors name: no node, but no slip either.
+    pub fn mentions(&self) -> &Mentions {
+        &self.mentions
     }
 
     /// All nodes, in the order of their names.

@@ -58,20 +58,45 @@ fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Di
 
 /// The declared keys that are named nowhere; none where some key is only known when it is looked up.
 fn unread(program: &Program) -> BTreeSet<Arc<str>> {
-    let manifests = program.modules().manifests().map(|manifest| manifest.text.to_string());
-    let data = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
-    let data = data.map(|(_, file)| String::from_utf8_lossy(file.bytes()).into_owned());
-    let texts: Vec<String> = manifests.chain(data).filter(|text| text.contains("lookup")).collect();
-    let is_computed = |text: &String| {
-        let mut calls = text.split("lookup(").skip(1).map(|rest| rest.trim_start().trim_start_matches('\\'));
-        calls.any(|rest| !rest.starts_with(['\'', '"']))
-    };
-    if texts.iter().any(is_computed) {
-        return BTreeSet::new();
-    }
-    let names = |text: &String, key: &str| {
-        ["'", "\"", "\\\""].iter().any(|quote| text.contains(&format!("{quote}{key}{quote}")))
-    };
+    let lookups = Lookups::of(program);
     let keys = program.data().keys().map(|(name, _)| name);
-    keys.filter(|key| !texts.iter().any(|text| names(text, key))).cloned().collect()
+    keys.filter(|key| !lookups.names_key(key)).cloned().collect()
+}
+
+/// What manifests and data look up by name.
+pub(super) struct Lookups {
+    /// Those in which something is looked up.
+    texts: Vec<String>,
+    /// Whether some key is only known when it is looked up.
+    is_computed: bool,
+}
+
+/// How a string of an expression may begin.
+const QUOTES: [&str; 3] = ["'", "\"", "\\\""];
+
+impl Lookups {
+    pub(super) fn of(program: &Program) -> Self {
+        let manifests = program.modules().manifests().map(|manifest| manifest.text.to_string());
+        let data = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
+        let data = data.map(|(_, file)| String::from_utf8_lossy(file.bytes()).into_owned());
+        let texts: Vec<String> = manifests.chain(data).filter(|text| text.contains("lookup")).collect();
+        let is_computed = |text: &String| {
+            let calls = text.split("lookup(").skip(1);
+            let mut calls = calls.map(|rest| rest.trim_start().trim_start_matches('\\'));
+            calls.any(|rest| !rest.starts_with(['\'', '"']))
+        };
+        Self { is_computed: texts.iter().any(is_computed), texts }
+    }
+
+    /// Whether a key may be looked up.
+    fn names_key(&self, key: &str) -> bool {
+        let has = |text: &String| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{key}{quote}")));
+        self.is_computed || self.texts.iter().any(has)
+    }
+
+    /// Whether a parameter of a class may be looked up.
+    pub(super) fn names_class(&self, class: &str) -> bool {
+        let has = |text: &String| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{class}::")));
+        self.is_computed || self.texts.iter().any(has)
+    }
 }

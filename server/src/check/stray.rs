@@ -31,10 +31,10 @@ pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
 const COMPARED: usize = 100;
 
 /// The values that a name in a path can have, as far as the repository tells.
-struct Known(BTreeMap<String, BTreeSet<String>>);
+pub(super) struct Known(BTreeMap<String, BTreeSet<String>>);
 
 impl Known {
-    fn of(program: &Program) -> Self {
+    pub(super) fn of(program: &Program) -> Self {
         let mut known = BTreeMap::<String, BTreeSet<String>>::new();
         let mut add = |name: &str, value: &str| {
             known.entry(name.to_owned()).or_default().insert(value.to_owned());
@@ -54,6 +54,8 @@ impl Known {
         }
         for node in program.inventory().nodes() {
             add("node.certname", node.certname.as_str());
+            // one that is no class is told where it stands
+            add("node.role", &node.role);
             for (label, value) in &node.labels {
                 add(&format!("node.labels.{label}"), value);
             }
@@ -72,7 +74,15 @@ impl Known {
                 leaves("facts", facts.value(), &mut add);
             }
         }
+        mentioned(program, &mut known);
         Self(known)
+    }
+
+    /// The ways in which a path is one that some machine reads.
+    pub(super) fn readings(&self, program: &Program, path: &str) -> Vec<Reading> {
+        let patterns = program.data().settings().levels.iter().flat_map(|level| &level.paths);
+        let readings = patterns.flat_map(|pattern| pattern.readings(path));
+        readings.filter(|reading| reading.iter().all(|(name, value)| self.has(name, value))).collect()
     }
 
     fn stray(&self, program: &Program, path: &str, compares: bool) -> Option<Diagnostic> {
@@ -137,6 +147,27 @@ impl Known {
             1..=12 => problem.help(format!("there are {}", known.join(", "))),
             _ => problem,
         }
+    }
+}
+
+/// Adds what entries of the inventory with errors name: they are told, and what follows from them is not.
+fn mentioned(program: &Program, known: &mut BTreeMap<String, BTreeSet<String>>) {
+    let mentions = program.inventory().mentions();
+    let mut add = |name: &str, values: &BTreeSet<String>| {
+        known.entry(name.to_owned()).or_default().extend(values.iter().cloned());
+    };
+    add("node.certname", &mentions.nodes);
+    add("node.role", &mentions.roles);
+    add("node.reseller", &mentions.owners);
+    add("node.customer", &mentions.owners);
+    for label in &program.data().settings().labels {
+        let name = format!("node.labels.{label}");
+        add(&name, &mentions.any_label);
+        mentions.labels.get(&**label).iter().for_each(|values| add(&name, values));
+    }
+    if mentions.is_open {
+        // of what cannot be read, nobody knows what it names
+        known.retain(|name, _| !(name == "node.certname" || name.starts_with("node.labels.")));
     }
 }
 

@@ -8,6 +8,7 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
+use super::mention::Mentions;
 use super::{Node, Stage};
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::language::name::is_segment;
@@ -29,18 +30,28 @@ pub(super) struct Reader<'a> {
     pub(super) nodes: BTreeMap<Certname, Arc<Node>>,
     /// Which reseller has a customer of this name: data is by customer, so a name belongs to one alone.
     customers: BTreeMap<Slug, (Slug, Origin)>,
+    /// What entries with errors name.
+    pub(super) mentions: Mentions,
     pub(super) problems: Vec<Diagnostic>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(labels: &'a BTreeSet<Arc<str>>) -> Self {
-        Self { labels, nodes: BTreeMap::new(), customers: BTreeMap::new(), problems: Vec::new() }
+        let (nodes, customers) = (BTreeMap::new(), BTreeMap::new());
+        Self { labels, nodes, customers, mentions: Mentions::default(), problems: Vec::new() }
     }
 
     pub(super) fn file(&mut self, path: &str, document: &Document) {
-        let Some((reseller, customer)) = self.owners(path, document) else { return };
+        self.mentions.is_open |= !document.is_whole;
+        let Some((reseller, customer)) = self.owners(path, document) else {
+            self.mentions.file(path);
+            return self.mentions.document(document, self.labels);
+        };
         for entry in &document.root.entries {
-            let Some(node) = self.node(entry, &reseller, &customer) else { continue };
+            let Some(node) = self.node(entry, &reseller, &customer) else {
+                self.mentions.entry(&entry.key, &entry.item, self.labels);
+                continue;
+            };
             match self.nodes.get(&node.certname) {
                 None => drop(self.nodes.insert(node.certname.clone(), Arc::new(node))),
                 Some(first) => {
@@ -198,7 +209,7 @@ impl<'a> Reader<'a> {
 }
 
 /// `[web1.acme.example]` without quotes: tables in tables that have no header of their own.
-fn is_dotted(item: &Item) -> bool {
+pub(super) fn is_dotted(item: &Item) -> bool {
     use crate::language::document::{Content, Form};
     matches!(&item.content, Content::Table(table, Form::Dotted)
         if table.entries.iter().all(|entry| entry.item.as_table().is_some()))

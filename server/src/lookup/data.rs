@@ -259,6 +259,14 @@ impl Data {
         problems.into_list()
     }
 
+    /// The classes that a file of the data gives parameters, with the place where each is first named.
+    pub fn classes_in(&self, path: &Arc<str>, content: &File) -> Vec<(Arc<str>, Arc<Origin>)> {
+        let leads = |level: &Level| level.paths.iter().any(|pattern| pattern.could_be(path));
+        let Some(level) = self.settings.levels.iter().position(leads) else { return Vec::new() };
+        let file = self.file(level, path, content);
+        file.classes.iter().map(|(class, origin)| (class.clone(), origin.clone())).collect()
+    }
+
     /// The declared keys that some file of the data gives a value to.
     pub fn keys_with_data(&self, snapshot: &Snapshot) -> BTreeSet<Arc<str>> {
         let files = snapshot.under(FOLDER).filter_map(|(path, content)| {

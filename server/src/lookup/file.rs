@@ -1,6 +1,6 @@
 //! One file of the data: its keys, resolved against the classes and the declared keys of the repository.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -27,6 +27,8 @@ pub(super) struct DataFile {
     pub values: HashMap<Arc<str>, Formula>,
     /// Where each key stands.
     pub origins: HashMap<Arc<str>, Arc<Origin>>,
+    /// The classes that it gives parameters, and where each is first named.
+    pub classes: BTreeMap<Arc<str>, Arc<Origin>>,
     pub policies: FilePolicies,
     pub problems: Vec<Diagnostic>,
 }
@@ -51,6 +53,7 @@ impl DataFile {
             text: document.text.clone(),
             values: HashMap::new(),
             origins: HashMap::new(),
+            classes: BTreeMap::new(),
             policies: FilePolicies::default(),
             problems: Vec::new(),
         };
@@ -86,7 +89,7 @@ impl Reading<'_> {
             self.value(entry.key.clone(), entry);
         } else if modules.is_namespace(&entry.key) {
             match entry.item.as_table() {
-                Some(table) => self.namespace(&entry.key, table),
+                Some(table) => self.namespace(&entry.key, &entry.key_origin, table),
                 None => {
                     self.problems.note(|| entry.item.not(&entry.key, "a table of the class's parameters"));
                 }
@@ -97,19 +100,22 @@ impl Reading<'_> {
     }
 
     /// The entries of a table that is a class, the beginning of classes' names, or both.
-    fn namespace(&mut self, name: &str, table: &Table) {
+    fn namespace(&mut self, name: &str, origin: &Arc<Origin>, table: &Table) {
         let modules = self.known.modules;
         for entry in &table.entries {
             let below = format!("{name}::{}", entry.key);
             if is_segment(&entry.key) && modules.is_namespace(&below) {
                 match entry.item.as_table() {
-                    Some(table) => self.namespace(&below, table),
+                    Some(table) => self.namespace(&below, &entry.key_origin, table),
                     None => self.problems.note(|| entry.item.not(&entry.key, "a table: it is a class")),
                 }
                 continue;
             }
             match modules.class(name) {
-                Some(class) if class.parameter(&entry.key).is_some() => self.value(below.into(), entry),
+                Some(class) if class.parameter(&entry.key).is_some() => {
+                    self.file.classes.entry(name.into()).or_insert_with(|| origin.clone());
+                    self.value(below.into(), entry);
+                }
                 Some(class) if !class.complete => {} // the class's own problem is told
                 Some(class) => self.problems.note(|| {
                     let parameters = class.parameters.iter().map(|parameter| &*parameter.name);

@@ -1,0 +1,243 @@
+//! Files that nobody reads in the folders that are read: a manifest beside `manifests/`, a template of another tool, facts of
+//! no machine. A slip in a folder's name or a file's ending would otherwise be silence.
+//!
+//! What people write for people stays silent: READMEs, licences, docs, examples, tests. So does all below `files/`, which
+//! goes to machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_catalog::diagnostic::{Diagnostic, Severity, nearest};
+use holdfast_catalog::origin::Origin;
+
+use super::facts::{self, read_facts};
+use crate::compile::Program;
+use crate::lookup::hierarchy;
+use crate::{inventory, modules};
+
+/// The folders of a module.
+const FOLDERS: [&str; 3] = ["manifests", "templates", "files"];
+
+/// Folders that are for people.
+const FOR_PEOPLE: [&str; 13] = [
+    "doc",
+    "docs",
+    "documentation",
+    "example",
+    "examples",
+    "test",
+    "tests",
+    "spec",
+    "script",
+    "scripts",
+    "tools",
+    "images",
+    "ci",
+];
+
+/// How the names of files for people begin.
+const DOCUMENTS: [&str; 14] = [
+    "readme",
+    "license",
+    "licence",
+    "copying",
+    "copyright",
+    "notice",
+    "changelog",
+    "changes",
+    "contributing",
+    "authors",
+    "maintainers",
+    "codeowners",
+    "security",
+    "makefile",
+];
+
+/// How they end.
+const PROSE: [&str; 10] =
+    [".md", ".txt", ".rst", ".adoc", ".html", ".pdf", ".png", ".svg", ".jpg", ".license"];
+
+/// Folders of other tools, with what there is instead.
+const OF_OTHERS: [(&[&str], &str); 3] = [
+    (
+        &["tasks", "handlers", "plans", "roles", "playbooks", "states"],
+        "what a machine is made of stands in `manifests/*.toml`",
+    ),
+    (
+        &["vars", "defaults", "data", "hieradata", "group_vars", "host_vars", "pillar"],
+        "values stand in `hieradata/`, and defaults beside the parameters, in `manifests/*.toml`",
+    ),
+    (
+        &["lib", "functions", "types", "facts.d", "library", "filter_plugins", "meta"],
+        "a module has no code, and says what it is in its manifests",
+    ),
+];
+
+/// What is told of an entry of a module: the place, and what to do.
+type Told = (Arc<str>, String);
+
+/// The warnings about them.
+pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
+    let mut found = of_modules(program);
+    found.extend(of_facts(program));
+    found.extend(beside(program));
+    found
+}
+
+fn of_modules(program: &Program) -> Vec<Diagnostic> {
+    // of a folder that nobody reads, the first file alone
+    let mut told: BTreeMap<&str, Told> = BTreeMap::new();
+    for (path, _) in program.snapshot().under(modules::FOLDER) {
+        if let Some((unread, help)) = unread(program, path) {
+            told.entry(unread).or_insert_with(|| (path.clone(), help));
+        }
+    }
+    let problem = |(unread, (path, help)): (&str, Told)| nobody_reads(unread, &path).help(help);
+    told.into_iter().map(problem).collect()
+}
+
+fn nobody_reads(what: &str, path: &Arc<str>) -> Diagnostic {
+    let slash = if what.len() < path.len() { "/" } else { "" };
+    let origin = Origin::locate(path, "", 0..0);
+    Diagnostic::warning("unread-file", format!("nobody reads `{what}{slash}`"), origin)
+}
+
+/// What nobody reads of a path below `modules/`: itself, or a folder of it. With what to do.
+fn unread<'p>(program: &Program, path: &'p str) -> Option<(&'p str, String)> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let name = parts.last()?;
+    if is_for_people(name) {
+        return None;
+    }
+    match parts[..] {
+        [_, file] => Some((path, in_no_module(file))),
+        [_, module, file] => Some((path, in_no_folder(module, file))),
+        [_, _, "files", ..] => None,
+        [_, _, "manifests", ..] => (!name.ends_with(".toml")).then(|| (path, no_manifest(name))),
+        [_, _, "templates", ..] => {
+            let (_, inner) = path.split_once("/templates/")?;
+            let is_read = name.ends_with(".hbs") || is_named(program, inner);
+            (!is_read).then(|| (path, no_template(name)))
+        }
+        [_, module, folder, ..] if !FOR_PEOPLE.contains(&folder) && !folder.starts_with('.') => Some((
+            &path[..modules::FOLDER.len() + module.len() + folder.len() + 2],
+            no_folder(module, folder),
+        )),
+        _ => None,
+    }
+}
+
+/// Whether a file is for people, or of a tool such as git.
+fn is_for_people(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with('.')
+        || DOCUMENTS.iter().any(|begin| name.starts_with(begin))
+        || PROSE.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether some manifest names a template.
+fn is_named(program: &Program, template: &str) -> bool {
+    program.modules().manifests().any(|manifest| manifest.text.contains(template))
+}
+
+fn in_no_module(file: &str) -> String {
+    match file.strip_suffix(".toml") {
+        Some(name) => format!("did you mean `modules/{name}/manifests/init.toml`?"),
+        None => "a module is a folder: `modules/NAME/`".to_owned(),
+    }
+}
+
+fn in_no_folder(module: &str, file: &str) -> String {
+    match file.rsplit_once('.') {
+        Some((_, "toml")) => format!("did you mean `modules/{module}/manifests/{file}`?"),
+        Some((_, "hbs")) => format!("did you mean `modules/{module}/templates/{file}`?"),
+        _ => "a module has the folders `manifests/`, `templates/` and `files/`".to_owned(),
+    }
+}
+
+fn no_manifest(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, "pp" | "yaml" | "yml" | "json")) => {
+            format!("a manifest is a file of TOML: `{stem}.toml`")
+        }
+        Some((stem, _)) if stem.ends_with(".toml") => {
+            "remove the copy: a manifest ends in `.toml`".to_owned()
+        }
+        _ => "a manifest ends in `.toml`".to_owned(),
+    }
+}
+
+fn no_template(name: &str) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, "erb" | "epp" | "j2" | "jinja" | "jinja2" | "tmpl" | "tpl" | "mustache")) => {
+            format!("a template is Handlebars: `{}.hbs`", stem.trim_end_matches(".hbs"))
+        }
+        _ => "a template ends in `.hbs`; what goes to machines as it is stands in `files/`".to_owned(),
+    }
+}
+
+fn no_folder(module: &str, folder: &str) -> String {
+    if let Some(right) = nearest(folder, FOLDERS) {
+        return format!("did you mean `modules/{module}/{right}/`?");
+    }
+    let instead = OF_OTHERS.iter().find(|(names, _)| names.contains(&folder));
+    let folders = "a module has the folders `manifests/`, `templates/` and `files/`";
+    instead.map_or(folders, |(_, instead)| instead).to_owned()
+}
+
+fn of_facts(program: &Program) -> Vec<Diagnostic> {
+    let mentions = program.inventory().mentions();
+    let mut names: BTreeSet<&str> = program.inventory().nodes().map(|node| node.certname.as_str()).collect();
+    names.extend(mentions.nodes.iter().map(String::as_str));
+    names.insert("default");
+    let mut found = Vec::new();
+    for (path, file) in program.snapshot().under(facts::FOLDER) {
+        let name = path.strip_prefix("facts/").unwrap_or(path);
+        let problem = match name.strip_suffix(".json") {
+            Some(name) if names.contains(name) || mentions.is_open => continue,
+            Some(name) if !name.contains('/') => {
+                let problem = Diagnostic::warning(
+                    "leads-nowhere",
+                    format!("no machine has the facts of `{path}`: the inventory has no `{name}`"),
+                    Origin::locate(path, "", 0..0),
+                );
+                // what the file itself is shows whose it was to be, but not before it has the right name
+                found.extend(read_facts(path, file.bytes()).err().map(as_warning));
+                match nearest(name, names.iter().copied()) {
+                    Some(near) => problem.help(format!("did you mean `facts/{near}.json`?")),
+                    None => problem,
+                }
+            }
+            _ if is_for_people(name.rsplit('/').next().unwrap_or(name)) => continue,
+            _ => nobody_reads(path, path).help("facts are `facts/CERTNAME.json`, or `facts/default.json`"),
+        };
+        found.push(problem);
+    }
+    found
+}
+
+fn as_warning(problem: Diagnostic) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..problem }
+}
+
+/// Folders at the top whose names are nearly those that are read, and which hold what would stand there.
+fn beside(program: &Program) -> Vec<Diagnostic> {
+    let read = [modules::FOLDER, hierarchy::FOLDER, inventory::FOLDER, facts::FOLDER];
+    let mut told: BTreeMap<&str, Diagnostic> = BTreeMap::new();
+    for (path, _) in program.snapshot().files() {
+        let Some((folder, inner)) = path.split_once('/') else { continue };
+        if read.contains(&folder) || told.contains_key(folder) {
+            continue;
+        }
+        let Some(right) = nearest(folder, read) else { continue };
+        let fits = match right {
+            modules::FOLDER => inner.contains("/manifests/") && inner.ends_with(".toml"),
+            facts::FOLDER => inner.ends_with(".json"),
+            _ => inner.ends_with(".toml"),
+        };
+        if fits {
+            told.insert(folder, nobody_reads(folder, path).help(format!("did you mean `{right}/`?")));
+        }
+    }
+    told.into_values().collect()
+}

@@ -1,0 +1,100 @@
+//! Values for a class that no machine has which reads the file: the file of a role, a profile or a machine that leads to that
+//! class by no way. They would otherwise be silence: right in name and type, and never read.
+//!
+//! By what is written alone: a class that a `when` switches off is led to all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_catalog::certname::Certname;
+use holdfast_catalog::diagnostic::Diagnostic;
+use holdfast_catalog::origin::Origin;
+
+use super::keys::Lookups;
+use super::stray::Known;
+use crate::compile::Program;
+use crate::lookup::hierarchy::{self, Reading};
+
+/// So many profiles that lead to a class are named.
+const NAMED: usize = 3;
+
+/// The warnings about them. What is wrong with manifests comes first: nobody knows what they lead to.
+pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
+    let mut search =
+        Search { program, known: Known::of(program), lookups: Lookups::of(program), led_to: BTreeMap::new() };
+    let files = program.snapshot().under(hierarchy::FOLDER);
+    let found = files.flat_map(|(path, content)| {
+        let readings = search.known.readings(program, path);
+        let classes = if readings.is_empty() { Vec::new() } else { program.data().classes_in(path, content) };
+        let told: Vec<_> =
+            classes.iter().filter_map(|(class, origin)| search.problem(&readings, class, origin)).collect();
+        told
+    });
+    found.collect()
+}
+
+struct Search<'a> {
+    program: &'a Program,
+    known: Known,
+    lookups: Lookups,
+    /// The classes that a manifest leads to, by its name.
+    led_to: BTreeMap<String, BTreeSet<&'a str>>,
+}
+
+impl Search<'_> {
+    /// That no reading of a file's path leads to a class.
+    fn problem(&mut self, readings: &[Reading], class: &str, origin: &Arc<Origin>) -> Option<Diagnostic> {
+        let why: Option<Vec<String>> = readings.iter().map(|reading| self.why_not(reading, class)).collect();
+        let message = format!("no machine reads `{class}` here: {}", why?.into_iter().next()?);
+        let problem = Diagnostic::warning("leads-nowhere", message, Origin::clone(origin));
+        Some(problem.help(self.cure(class)))
+    }
+
+    /// Why who reads a file by this reading never reads this class in it; none where somebody may.
+    fn why_not(&mut self, reading: &Reading, class: &str) -> Option<String> {
+        let value = |wanted: &str| reading.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        if let Some(profile) = value("profile") {
+            let profile = format!("profile::{}", profile.replace('/', "::"));
+            if !self.leads(&profile, class) {
+                return Some(format!("`{profile}` does not include the class, nor does what it includes"));
+            }
+        }
+        if self.lookups.names_class(class) {
+            return None; // who looks a value up need not have its class
+        }
+        if let Some(role) = value("node.role")
+            && !self.leads(&format!("role::{role}"), class)
+        {
+            return Some(format!("no machine with the role `{role}` has the class"));
+        }
+        let certname = value("node.certname").and_then(|name| Certname::parse(name).ok())?;
+        let role = self.program.inventory().get(&certname)?.role.clone();
+        let is_lacking = !self.leads(&format!("role::{role}"), class);
+        is_lacking.then(|| format!("`{certname}` has the role `{role}`, which does not include the class"))
+    }
+
+    fn leads(&mut self, manifest: &str, class: &str) -> bool {
+        if !self.led_to.contains_key(manifest) {
+            self.led_to.insert(manifest.to_owned(), self.program.led_to(manifest));
+        }
+        // what is no class is told elsewhere
+        self.led_to[manifest].is_empty() || self.led_to[manifest].contains(class)
+    }
+
+    fn cure(&mut self, class: &str) -> String {
+        let profiles: Vec<String> = self.program.modules().manifests().map(|m| m.name.to_string()).collect();
+        let profiles = profiles.into_iter().filter(|name| name.starts_with("profile::"));
+        let by: Vec<_> = profiles
+            .filter(|name| self.leads(name, class))
+            .map(|name| format!("`{name}`"))
+            .take(NAMED)
+            .collect();
+        match by[..] {
+            [] => format!("no profile includes `{class}`: include it, or remove these values"),
+            _ => format!(
+                "move these values to a file that machines with `{class}` read, or include it here; {} leads to it",
+                by.join(" or ")
+            ),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Names that stand in the inventory in entries with errors: what is wrong there is told, and no data file of such a machine
+//! leads nowhere for that.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::reader::is_dotted;
+use crate::language::document::{Document, Item, Table};
+
+/// What the inventory names beside its nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mentions {
+    /// What stands where a node's name does.
+    pub nodes: BTreeSet<String>,
+    /// Roles.
+    pub roles: BTreeSet<String>,
+    /// Values of labels.
+    pub labels: BTreeMap<String, BTreeSet<String>>,
+    /// Values of what is no label; nobody knows which one was meant.
+    pub any_label: BTreeSet<String>,
+    /// Folders and files, by the words of their paths.
+    pub owners: BTreeSet<String>,
+    /// Whether some of it cannot be read at all, so that it may name anything.
+    pub is_open: bool,
+}
+
+impl Mentions {
+    /// Notes a file that is not in its place.
+    pub(super) fn file(&mut self, path: &str) {
+        let words = path.split('/').skip(1).map(|part| part.split('.').next().unwrap_or(part));
+        self.owners.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+    }
+
+    /// Notes what stands in a whole file.
+    pub(super) fn document(&mut self, document: &Document, declared: &BTreeSet<Arc<str>>) {
+        document.root.entries.iter().for_each(|entry| self.entry(&entry.key, &entry.item, declared));
+    }
+
+    /// Notes what stands in the entry of a node.
+    pub(super) fn entry(&mut self, name: &str, item: &Item, declared: &BTreeSet<Arc<str>>) {
+        self.nodes.insert(name.to_owned());
+        let Some(table) = item.as_table() else { return };
+        if is_dotted(item) {
+            // a name without quotes, which is several tables
+            for inner in &table.entries {
+                self.entry(&format!("{name}.{}", inner.key), &inner.item, declared);
+            }
+            return;
+        }
+        for entry in &table.entries {
+            // by what it holds: its key may be misspelt
+            match entry.item.as_table() {
+                Some(labels) => self.labels(labels, declared),
+                None => {
+                    self.roles.extend(scalar(&entry.item));
+                    self.any_label.extend(scalar(&entry.item));
+                }
+            }
+        }
+    }
+
+    fn labels(&mut self, table: &Table, declared: &BTreeSet<Arc<str>>) {
+        for entry in &table.entries {
+            let Some(value) = scalar(&entry.item) else { continue };
+            match declared.contains(&entry.key) {
+                true => drop(self.labels.entry(entry.key.to_string()).or_default().insert(value)),
+                false => drop(self.any_label.insert(value)),
+            }
+        }
+    }
+}
+
+/// A value as the text that a path would have of it.
+fn scalar(item: &Item) -> Option<String> {
+    item.to_value().scalar_text().map(|text| text.to_string())
+}
