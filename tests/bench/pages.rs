@@ -101,7 +101,7 @@ fn end(process: &mut Owned) -> Result<()> {
 fn paths(seeded: &seed::Seeded, overview: &str) -> Result<Vec<String>> {
     let overview: serde_json::Value = serde_json::from_str(overview)?;
     let commit = overview["environments"][0]["in_force"]["id"].as_str().context("no commit is in force")?;
-    let (node, report) = (&seeded.node, seeded.report);
+    let (node, report) = (&seeded.node, &seeded.report);
     let pages = [
         "/".to_owned(),
         "/nodes".to_owned(),
@@ -180,7 +180,7 @@ impl Person {
         }
         let size = if plain > KILOBYTES { format!("**{plain:.1} kB**") } else { format!("{plain:.1} kB") };
         let packed = packed.map(|sent| format!(", {sent:.1} kB compressed")).unwrap_or_default();
-        // A report's number differs from one take to the next.
+        // A run's id differs from one take to the next.
         Ok(Figure::of(format!("`{path}`: {size}{packed}"), times, "ms").beside(MILLISECONDS, "–"))
     }
 }

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 /// A run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Run {
-    /// Its report.
-    pub report: i64,
+    /// The agent's id of it.
+    pub run: String,
     /// When its report came.
     pub received: When,
     /// How it ended, as a state that a node could have.
@@ -55,7 +55,7 @@ impl Run {
     pub fn of(report: &ReportRow, now: Timestamp) -> Self {
         let counts = &report.counts;
         Self {
-            report: report.id,
+            run: report.run.clone(),
             received: When::seen(report.received_at, now),
             outcome: outcome(report),
             words: words(report),
@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn a_run_that_only_refreshed_is_not_folded_into_others() {
         let now = Timestamp::UNIX_EPOCH;
-        let run = |report, refreshed| Run {
-            report,
+        let run = |run: &str, refreshed| Run {
+            run: run.to_owned(),
             received: When::seen(now, now),
             outcome: State::InOrder,
             words: String::new(),
@@ -161,8 +161,8 @@ mod tests {
             quiet_before: 0,
             refreshed,
         };
-        let lines = folded(&[run(1, 0), run(2, 1), run(3, 0)]);
-        let lines: Vec<_> = lines.iter().map(|run| (run.report, run.quiet_before)).collect();
-        assert_eq!(lines, [(1, 0), (2, 1)]);
+        let lines = folded(&[run("1", 0), run("2", 1), run("3", 0)]);
+        let lines: Vec<_> = lines.iter().map(|run| (run.run.as_str(), run.quiet_before)).collect();
+        assert_eq!(lines, [("1", 0), ("2", 1)]);
     }
 }

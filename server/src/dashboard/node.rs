@@ -49,8 +49,8 @@ const FACT_ROW: usize = 50;
 /// Something that happened to the node.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Happened {
-    /// The report that tells it.
-    pub report: i64,
+    /// The run whose report tells it.
+    pub run: String,
     /// Its place in the report, from 0.
     pub position: u32,
     /// When.
@@ -92,7 +92,7 @@ impl Happened {
             (property, path) => property.or(path),
         };
         Self {
-            report: row.report,
+            run: row.run,
             position: row.position,
             at: When::seen(row.received_at, now),
             resource: Shown::from(row.resource).short(NAME),

@@ -78,8 +78,8 @@ pub struct NodeLine {
     pub unknown_commit: Option<Shown>,
     /// Until when its certificate is valid.
     pub certificate: Option<When>,
-    /// Its last report.
-    pub report: Option<i64>,
+    /// The agent's id of its last run.
+    pub run: Option<String>,
     /// How that run ended, in a few words.
     pub last: Option<String>,
     /// Whether somebody added it; else only the inventory has it.
@@ -102,7 +102,7 @@ impl NodeLine {
             commit: member.runs_on().map(Commit::from),
             unknown_commit: member.unknown_commit().map(|commit| Shown::from(commit).short(COMMIT)),
             certificate: member.certificate_until().map(|at| When::seen(at, now)),
-            report: member.row.as_ref().and_then(|row| row.node.report),
+            run: member.last().and_then(|run| run.run.clone()),
             last: member.last().map(last_words),
             is_added: member.row.is_some(),
         }

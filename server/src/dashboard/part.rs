@@ -97,7 +97,7 @@ impl Part {
     }
 
     /// Its address.
-    pub fn address(self, report: i64) -> String {
+    pub fn address(self, report: &str) -> String {
         let only = self.only.map(|only| format!("only={}", only.slug()));
         let page = self.page.map(|page| format!("page={page}"));
         let pairs: Vec<_> = only.into_iter().chain(page).collect();

@@ -201,8 +201,6 @@ pub struct Group {
 #[derive(Debug, Serialize, JsonSchema, Template)]
 #[template(path = "report.html")]
 pub struct Report {
-    /// Its number.
-    pub report: i64,
     /// The node.
     pub node: String,
     /// The agent's id of the run.
@@ -306,7 +304,7 @@ impl Report {
 
     /// The address of all events, or of those of one kind.
     fn address(&self, only: Option<&Only>) -> String {
-        Part { only: only.copied(), ..Part::default() }.address(self.report)
+        Part { only: only.copied(), ..Part::default() }.address(&self.run)
     }
 
     /// The longest phases and types first; they are few, and the rest is small.
@@ -380,10 +378,16 @@ fn longest(times: BTreeMap<String, u64>) -> BTreeMap<String, u64> {
 /// # Errors
 /// Where it does not exist or is not theirs, or the store fails.
 pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> {
-    let id: i64 = id.parse().map_err(|_| Error::NotFound)?;
+    let run = id.parse().map_err(|_| Error::NotFound)?;
     // Whose it is comes first: what others may not see is not read for them, and takes no longer than what is not there.
-    let owner = asked.state.store.report_of(id).await?.ok_or(Error::NotFound)?;
-    let node = asked.theirs(asked.state.store.node_by_id(owner).await?)?;
+    let mut found = Err(Error::NotFound);
+    for (id, owner) in asked.state.store.reports_of_run(run).await? {
+        found = asked.theirs(asked.state.store.node_by_id(owner).await?).map(|node| (id, node));
+        if found.is_ok() {
+            break;
+        }
+    }
+    let (id, node) = found?;
     let _turn = asked.state.reading.turn(asked.user.id).await?;
     let (row, body) = asked.state.store.report(id).await?.ok_or(Error::NotFound)?;
     let tallies = Only::ALL.map(|only| {
@@ -397,11 +401,10 @@ pub async fn view(asked: &Asked, id: &str, part: Part) -> Result<Report, Error> 
     let pages = size::pages(&costs, PAGE, BUDGET);
     let page = part.page_of(&pages, |event| changes.iter().position(|change| change.position == event));
     let range = pages.get(page - 1).cloned().unwrap_or_default();
-    let address = |page| part.at(page).address(row.id);
+    let address = |page| part.at(page).address(&row.run);
     Ok(Report {
-        report: row.id,
         node: node.certname.to_string(),
-        run: row.run,
+        run: row.run.clone(),
         received: When::seen(row.received_at, asked.now),
         started: When::seen(row.started_at, asked.now),
         duration_ms: row.duration_ms,

@@ -79,7 +79,9 @@ async fn all_pages(seeded: &Seeded) -> Vec<String> {
     pages.extend([GOOD, BROKEN].map(|id| format!("/commits/{id}")));
     for row in seeded.store.nodes().await.unwrap() {
         pages.push(format!("/nodes/{}", row.certname));
-        pages.extend(row.report.map(|report| format!("/reports/{report}")));
+        if row.report.is_some() {
+            pages.push(format!("/reports/{}", seeded.last_run(row.id).await));
+        }
     }
     pages
 }
@@ -153,7 +155,12 @@ fn sorted(headers: &HeaderMap) -> Vec<String> {
 async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
     let seeded = seeded().await;
     let theirs = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
-    let report = theirs.report.unwrap();
+    let report = seeded.last_run(theirs.id).await;
+    // No number, by which one would see how many reports others send.
+    let page = see(&seeded, "cleo", "/nodes/web1.acme.example").await.body;
+    let number = format!("/reports/{}", theirs.report.unwrap());
+    assert!(page.contains(&format!("/reports/{report}")) && !page.contains(&format!("{number}\"")), "{page}");
+    assert_eq!(see(&seeded, "cleo", &number).await.status, StatusCode::NOT_FOUND);
     assert_eq!(see(&seeded, "ana", "/nodes/web1.acme.example").await.status, StatusCode::OK);
     assert_eq!(see(&seeded, "cleo", &format!("/reports/{report}")).await.status, StatusCode::OK);
     for prefix in ["", "/api/v1"] {
@@ -162,7 +169,7 @@ async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
         for path in [
             "/nodes/web1.acme.example".to_owned(),
             format!("/reports/{report}"),
-            "/reports/999999".to_owned(),
+            format!("/reports/{}", uuid::Uuid::nil()),
             "/reports/x".to_owned(),
             "/nodes/UPPER".to_owned(),
             "/commits/0000000000".to_owned(),
@@ -179,8 +186,8 @@ async fn another_tenants_object_is_a_404_like_one_that_is_not_there() {
 async fn a08_what_a_report_says_is_not_read_for_whom_it_is_not() {
     let seeded = seeded().await;
     let theirs = seeded.store.node("web1.acme.example".parse().unwrap()).await.unwrap().unwrap();
-    let report = theirs.report.unwrap();
-    seeded.store.spoil_report(report).await;
+    let report = seeded.last_run(theirs.id).await;
+    seeded.store.spoil_report(theirs.report.unwrap()).await;
     for path in [format!("/reports/{report}"), format!("/api/v1/reports/{report}")] {
         assert_eq!(see(&seeded, "ben", &path).await.status, StatusCode::NOT_FOUND);
         assert!(see(&seeded, "cleo", &path).await.status.is_server_error(), "it was read");
@@ -231,7 +238,7 @@ async fn hostile_texts_are_text_everywhere() {
 async fn drift_is_told_from_purpose_and_failures_come_first() {
     let seeded = seeded().await;
     let node = seeded.store.node("web1.birch.example".parse().unwrap()).await.unwrap().unwrap();
-    let page = see(&seeded, "ben", &format!("/reports/{}", node.report.unwrap())).await.body;
+    let page = see(&seeded, "ben", &format!("/reports/{}", seeded.last_run(node.id).await)).await.body;
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text} in {page}"));
     assert!(place("Unable to locate package") < place("worker_processes 8"));
     assert!(place("worker_processes 8") < place("which failed"));
@@ -441,12 +448,12 @@ async fn nodes_and_readiness_never_wait_behind_pages() {
 async fn the_description_of_the_api_is_true() {
     let seeded = seeded().await;
     let description = openapi::describe();
-    let report =
-        seeded.store.node("db1.acme.example".parse().unwrap()).await.unwrap().unwrap().report.unwrap();
+    let node = seeded.store.node("db1.acme.example".parse().unwrap()).await.unwrap().unwrap();
+    let report = seeded.last_run(node.id).await;
     for (path, methods) in description["paths"].as_object().unwrap() {
         let concrete = path
             .replace("{node}", "web1.acme.example")
-            .replace("{report}", &report.to_string())
+            .replace("{report}", &report)
             .replace("{commit}", GOOD);
         let answer = see(&seeded, "ana", &concrete).await;
         assert_eq!(answer.status, StatusCode::OK, "{concrete}");

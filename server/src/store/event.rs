@@ -11,8 +11,8 @@ use super::{Result, Store, from_word, millis, time, word};
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
-    /// Its report's number.
-    pub report: i64,
+    /// The run of its report.
+    pub run: String,
     /// Its place in the report's events.
     pub position: u32,
     /// The node.
@@ -34,13 +34,13 @@ pub struct EventRow {
 }
 
 /// The columns of [`read`], for queries of other files.
-pub(super) const COLUMNS: &str = "event.report, event.position, event.node, event.received_at, event.resource, \
+pub(super) const COLUMNS: &str = "(SELECT run FROM report WHERE report.id = event.report), event.position, event.node, event.received_at, event.resource, \
      event.property, event.path, event.status, event.cause, event.reason";
 
 /// Reads [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>) -> Result<EventRow> {
     Ok(EventRow {
-        report: row.get(0)?,
+        run: row.get(0)?,
         position: row.get(1)?,
         node: NodeId(row.get(2)?),
         received_at: time(row.get(3)?)?,

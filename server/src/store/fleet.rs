@@ -33,6 +33,8 @@ pub struct FleetRow {
 /// How a node's last run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
+    /// The agent's id of it; its report is found by that.
+    pub run: Option<String>,
     /// When its report came.
     pub received_at: Timestamp,
     /// Whether it corrected.
@@ -113,7 +115,7 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
    compile_error.commit_id, compile_error.code, compile_error.message, compile_error.errors,
    (SELECT max(not_after) FROM certificate WHERE certificate.node = node.id AND certificate.retired_at IS NULL),
    node.drifted_at, node.changed_at, node.failed_at, compile_error.file,
-   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at";
+   EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at, last_run.run";
 
 /// Each condition stands there where it is meant: one that may be open would be tried on all nodes. All of them are read
 /// as they lie in the table, with their last runs in the same order, and sorted afterwards: by the index of names, each is far
@@ -186,6 +188,7 @@ fn read(row: &Row<'_>) -> Result<FleetRow> {
 fn last_run(row: &Row<'_>, received_at: Timestamp) -> Result<LastRun> {
     let count = |index: usize| row.get::<_, u32>(FIRST + index);
     Ok(LastRun {
+        run: row.get(FIRST + 27)?,
         received_at,
         mode: from_word("report's mode", row.get(FIRST + 1)?)?,
         source: from_word("report's source", row.get(FIRST + 2)?)?,

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_refused.sql"),
     include_str!("../../migrations/0011_commit_turns.sql"),
     include_str!("../../migrations/0012_token_used_from.sql"),
+    include_str!("../../migrations/0013_runs_by_id.sql"),
 ];
 
 /// Applies what is missing.

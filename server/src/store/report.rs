@@ -12,6 +12,9 @@ mod kept; // for how long
 
 pub use kept::{DAYS, MOST_BYTES, MOST_QUIET};
 
+/// So many reports of one run are looked at: each node makes its own ids.
+const MOST_OF_A_RUN: u32 = 64;
+
 /// A report without its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportRow {
@@ -146,14 +149,19 @@ impl Store {
         .await
     }
 
-    /// Whose a report is, by its number; nothing of what it says is read.
+    /// The numbers of the reports of a run, and whose they are; nothing of what they say is read. Agents make these ids, so that
+    /// several nodes may have the same one.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn report_of(&self, id: i64) -> Result<Option<NodeId>> {
+    pub async fn reports_of_run(&self, run: uuid::Uuid) -> Result<Vec<(i64, NodeId)>> {
         self.read(move |connection| {
-            let mut statement = connection.prepare_cached("SELECT node FROM report WHERE id = ?1")?;
-            Ok(statement.query_row([id], |row| row.get(0).map(NodeId)).optional()?)
+            let sql = "SELECT id, node FROM report WHERE run = ?1 ORDER BY id LIMIT ?2";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map(params![run.to_string(), MOST_OF_A_RUN], |row| {
+                Ok((row.get(0)?, NodeId(row.get(1)?)))
+            })?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await
     }
@@ -247,7 +255,7 @@ fn note_last_run(connection: &Connection, report: i64) -> Result<()> {
             "INSERT OR REPLACE INTO last_run
              SELECT node, received_at, mode, source, commit_id, total, unchanged, changed, corrective, would_change, failed,
                skipped, not_applicable, \"off\", refreshed, dropped,
-               CASE WHEN length(error) > 300 THEN substr(error, 1, 300) || '…' ELSE error END FROM report WHERE id = ?1",
+               CASE WHEN length(error) > 300 THEN substr(error, 1, 300) || '…' ELSE error END, run FROM report WHERE id = ?1",
         )?
         .execute([report])?;
     Ok(())

@@ -58,8 +58,8 @@ const LARGE: u64 = 0xffff_ffff_ffff;
 pub struct Seeded {
     /// A node that has all the runs that are kept.
     pub node: String,
-    /// The report that is as large as a report may be.
-    pub report: i64,
+    /// The run whose report is as large as a report may be.
+    pub report: String,
 }
 
 /// How a node is made to be.
@@ -304,7 +304,7 @@ impl Filler<'_> {
     }
 
     /// A report with as many events as there may be, each with a diff.
-    async fn put_large(&self, node: NodeId) -> Result<i64> {
+    async fn put_large(&self, node: NodeId) -> Result<String> {
         let status = |number| match number % 10 {
             0 => (Status::Failed, Cause::Intentional),
             1 | 2 => (Status::Changed, Cause::Corrective),
@@ -312,8 +312,9 @@ impl Filler<'_> {
         };
         let event = |number| event(number, status(number).0, status(number).1);
         let report = self.report_of((0..MAX_EVENTS).map(event).collect(), Mode::Enforce, LARGE, self.now)?;
+        let run = report.run.to_string();
         match self.store.put_report(node, report, self.now).await? {
-            Stored::New(number) => Ok(number),
+            Stored::New(_) => Ok(run),
             Stored::Twice => bail!("the report was there"),
         }
     }

@@ -15,7 +15,7 @@ async fn a_report_says_what_it_cuts() {
     long.diff = Some(format!("+{}\n+more\n", "x".repeat(20_500)));
     long.sources = (1..=12).map(|line| Origin { line, ..long.sources[0].clone() }).collect();
     seeded.report(node, seeded.now, vec![long], Mode::Enforce).await;
-    let report = seeded.store.node_by_id(node).await.unwrap().unwrap().report.unwrap();
+    let report = seeded.last_run(node).await;
     let page = see(&seeded, "ana", &format!("/reports/{report}")).await.body;
     assert!(page.contains("x… (and 501 characters)\n</span>"), "the line says what is missing");
     assert!(page.contains("and 1 line more") && page.contains("and from 4 more places"), "{page}");
@@ -81,7 +81,7 @@ async fn a_report_says_how_long_took_what_it_does_not_name() {
         ran.counts.dropped = u32::try_from(many % 8).unwrap();
         let dropped = ran.counts.dropped;
         seeded.store.put_report(node, ran, seeded.now).await.unwrap();
-        let report = seeded.store.node_by_id(node).await.unwrap().unwrap().report.unwrap();
+        let report = seeded.last_run(node).await;
         let page = see(&seeded, "ana", &format!("/reports/{report}")).await.body;
         match said {
             Some((phases, types)) => assert!(page.contains(phases) && page.contains(types), "{page}"),

@@ -217,6 +217,11 @@ pub async fn seeded() -> Seeded {
 }
 
 impl Seeded {
+    /// The id of the run that a node reported last.
+    pub async fn last_run(&self, node: NodeId) -> String {
+        self.store.run_reported_last(node).await.unwrap().expect("a report").to_string()
+    }
+
     pub fn ago(&self, minutes: i64) -> Timestamp {
         self.now - SignedDuration::from_mins(minutes)
     }

@@ -91,7 +91,7 @@ fn swollen_event(number: usize) -> Event {
 async fn each_page_is_small_whatever_nodes_and_operators_write() {
     let (seeded, node) = swollen().await;
     let node = seeded.store.node_by_id(node).await.unwrap().unwrap();
-    let report = node.report.unwrap();
+    let report = seeded.last_run(node.id).await;
     let paths = [
         "/".to_owned(),
         "/nodes".to_owned(),
@@ -123,7 +123,7 @@ async fn each_page_is_small_whatever_nodes_and_operators_write() {
 }
 
 /// A report of as many events as there may be, each with a diff.
-async fn long_report(seeded: &Seeded) -> i64 {
+async fn long_report(seeded: &Seeded) -> String {
     seeded.user("ana", "everything").await;
     let node = seeded.enrolled("web1.acme.example", "alpinhost/acme").await;
     let events = (0..MAX_EVENTS).map(|number| {
@@ -136,7 +136,7 @@ async fn long_report(seeded: &Seeded) -> i64 {
         Event { diff: Some(diff), ..event(&format!("file[/srv/{number}]"), status, cause) }
     });
     seeded.report(node, seeded.now, events.collect(), Mode::Enforce).await;
-    seeded.store.node_by_id(node).await.unwrap().unwrap().report.unwrap()
+    seeded.last_run(node).await
 }
 
 #[actix_web::test]

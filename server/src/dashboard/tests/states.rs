@@ -132,7 +132,7 @@ async fn what_policy_switches_off_is_not_called_as_it_should_be() {
     let reason = part_off["reason"].as_str().unwrap();
     assert!(reason.ends_with("3 of 64 resources are switched off by policy"), "{reason}");
     let page = async |node: &serde_json::Value| {
-        let report = node["runs"][0]["report"].clone();
+        let report = node["runs"][0]["run"].as_str().unwrap().to_owned();
         see(&seeded, "ana", &format!("/reports/{report}")).await.body
     };
     assert!(page(&all_off).await.contains("Nothing was looked at: all resources are switched off"));
@@ -237,7 +237,7 @@ async fn a_run_that_had_no_catalog_is_by_none_and_counts_as_failed() {
         ..ran.clone()
     };
     seeded.store.put_report(node, report, seeded.ago(5)).await.unwrap();
-    let id = seeded.store.node_by_id(node).await.unwrap().unwrap().report.unwrap();
+    let id = seeded.last_run(node).await;
     let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
     assert!(page.contains("no run") && !page.contains("from the cache"), "{page}");
     let page = see(&seeded, "ana", &format!("/reports/{id}")).await.body;
