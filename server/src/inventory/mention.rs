@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::reader::is_dotted;
 use crate::language::document::{Document, Item, Table};
 
 /// What the inventory names beside its nodes.
@@ -73,4 +72,11 @@ impl Mentions {
 /// A value as the text that a path would have of it.
 fn scalar(item: &Item) -> Option<String> {
     item.to_value().scalar_text().map(|text| text.to_string())
+}
+
+/// `[web1.acme.example]` without quotes: tables in tables that have no header of their own.
+pub(super) fn is_dotted(item: &Item) -> bool {
+    use crate::language::document::{Content, Form};
+    matches!(&item.content, Content::Table(table, Form::Dotted)
+        if table.entries.iter().all(|entry| entry.item.as_table().is_some()))
 }

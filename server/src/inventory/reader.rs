@@ -8,7 +8,7 @@ use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
-use super::mention::Mentions;
+use super::mention::{Mentions, is_dotted};
 use super::{Node, Stage};
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::language::name::is_segment;
@@ -206,11 +206,4 @@ impl<'a> Reader<'a> {
         }
         labels
     }
-}
-
-/// `[web1.acme.example]` without quotes: tables in tables that have no header of their own.
-pub(super) fn is_dotted(item: &Item) -> bool {
-    use crate::language::document::{Content, Form};
-    matches!(&item.content, Content::Table(table, Form::Dotted)
-        if table.entries.iter().all(|entry| entry.item.as_table().is_some()))
 }
