@@ -1,5 +1,7 @@
 //! Which elements of a list, or entries of a map, keep an attribute from being read: each is tried alone.
 
+use std::sync::Arc;
+
 use holdfast_catalog::resource::{AttributeError, AttributeKind, Attributes, TypeDef};
 use holdfast_catalog::value::{Kind, Map, Value};
 
@@ -8,17 +10,23 @@ const TRIED: usize = 1_000;
 /// So many are told.
 const TOLD: usize = 5;
 
-/// The elements that are wrong by themselves, each with what is wrong with it; none where only the whole is.
+/// The elements that are wrong by themselves in the way in which the whole is, each with what is wrong with it; none where
+/// only the whole is.
 pub(super) fn wrong<'v>(
     def: &TypeDef,
     title: &str,
     error: &AttributeError,
     value: &'v Value,
 ) -> Vec<(&'v Value, AttributeError)> {
+    // Alone, an element lacks what else the resource says: that is told of the whole, or not at all.
+    let is_same = |other: &AttributeError| match is_of_kind(error) {
+        true => is_of_kind(other),
+        false => other.message == error.message,
+    };
     let tried = |one: Value| {
         let attributes: Attributes = [(error.attribute.into(), one)].into_iter().collect();
         let errors = (def.check)(title, &attributes).err()?;
-        errors.into_iter().find(|other| other.attribute == error.attribute)
+        errors.into_iter().find(|other| other.attribute == error.attribute && is_same(other))
     };
     match &value.kind {
         Kind::List(list) if list.len() <= TRIED => {
@@ -26,7 +34,7 @@ pub(super) fn wrong<'v>(
             wrong.map(|(item, error)| (item, of_element(def, item, error))).take(TOLD).collect()
         }
         Kind::Map(map) if map.len() <= TRIED => {
-            let alone = |key: &std::sync::Arc<str>, item: &Value| {
+            let alone = |key: &Arc<str>, item: &Value| {
                 tried([(key.clone(), item.clone())].into_iter().collect::<Map>().into())
             };
             map.iter().filter_map(|(key, item)| Some((item, alone(key, item)?))).take(TOLD).collect()
@@ -35,18 +43,23 @@ pub(super) fn wrong<'v>(
     }
 }
 
+/// Whether an error says no more than that a list is not what the attribute takes.
+fn is_of_kind(error: &AttributeError) -> bool {
+    error.message.starts_with(&format!("`{}` is a list, not ", error.attribute))
+}
+
 /// What is wrong with one element, where the words are of the list around it.
 fn of_element(def: &TypeDef, item: &Value, error: AttributeError) -> AttributeError {
     let kind = def.attributes.iter().find(|attribute| attribute.name == error.attribute);
-    match kind.map(|attribute| attribute.kind) {
-        Some(AttributeKind::List(inner))
-            if error.message.starts_with(&format!("`{}` is a list", error.attribute)) =>
-        {
-            let message = format!("`{}` has {}, which is not {inner}", error.attribute, described(item));
-            AttributeError { message, ..error }
-        }
-        _ => error,
-    }
+    let Some(kind) = kind.map(|attribute| attribute.kind).filter(|_| is_of_kind(&error)) else {
+        return error;
+    };
+    let item = described(item);
+    let message = match kind {
+        AttributeKind::List(inner) => format!("`{}` has {item}, which is not {inner}", error.attribute),
+        _ => format!("`{}` has {item}, and takes {kind}", error.attribute),
+    };
+    AttributeError { message, ..error }
 }
 
 /// A value in an error text: itself where it is short, else what it is.

@@ -286,17 +286,18 @@ impl Made {
     }
 }
 
-/// The same at a part of the value: there, where the manifest has it, else beside the place of the whole.
+/// The same at a part of the value: there, where it stands in the attribute itself; beside it, where data gives it.
 fn at_part(problem: Diagnostic, part: &Value) -> Diagnostic {
     let Some(place) = part.origin.as_deref() else { return problem };
-    let is_here = problem.origin.as_ref().is_some_and(|origin| origin.file == place.file);
-    match is_here {
-        true => Diagnostic { origin: Some(place.clone()), ..problem },
-        false => {
-            let related = problem.related.into_iter().filter(|(other, _)| !covers(other, place)).collect();
-            Diagnostic { related, ..problem }.related(place.clone(), "this is from here")
-        }
+    if problem.origin.as_ref().is_some_and(|whole| covers(whole, place)) {
+        return Diagnostic { origin: Some(place.clone()), ..problem };
     }
+    if place.level.is_none() {
+        return problem;
+    }
+    // the other elements are from there too
+    let related = problem.related.into_iter().filter(|(other, _)| other.file != place.file).collect();
+    Diagnostic { related, ..problem }.related(place.clone(), "the value is from here")
 }
 
 /// Whether a place holds another.

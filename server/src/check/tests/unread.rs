@@ -144,7 +144,7 @@ fn files_that_nobody_reads_are_told_with_where_they_belong() {
 fn comparisons_that_are_never_true_are_told() {
     let web = |expression: &str| {
         let parameters = "port = { type = \"Optional[Port]\", doc = \"Port.\" }\n\
-                          mode = { type = \"Enum[fast, slow]\", default = \"slow\", doc = \"Mode.\" }\n";
+                          speed = { type = \"Enum[fast, slow]\", default = \"slow\", doc = \"Mode.\" }\n";
         let text = BASE[3].1.replace(
             "[file.\"/etc/name\"]",
             &format!("{parameters}[file.\"/etc/name\"]\nwhen = \"${{{expression}}}\""),
@@ -155,14 +155,15 @@ fn comparisons_that_are_never_true_are_told() {
         ("port == '8080'", "a number stands without quotes: 8080"),
         ("!('80' != port)", "a number stands without quotes: 80"),
         ("port == 99999", "`port` is of the type Optional[Port]"),
-        ("mode == 'fsat'", "did you mean `fast`?"),
+        ("speed == 'fsat'", "did you mean `fast`?"),
         ("node.stage == 'prodution'", "did you mean `production`?"),
         ("name == 5 || true", "`name` is of the type String"),
     ] {
         let all = web(expression);
         assert!(all.contains(&format!("{WEB}:")) && all.contains(help), "{expression}: {all}");
     }
-    for expression in ["port == 80", "port != null", "port == 80.0", "mode == 'fast'", "node.stage != 'test'"]
+    for expression in
+        ["port == 80", "port != null", "port == 80.0", "speed == 'fast'", "node.stage != 'test'"]
     {
         assert_eq!(web(expression), "", "{expression}");
     }
