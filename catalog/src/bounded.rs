@@ -1,7 +1,7 @@
 //! Lists and maps of strangers, read no further than anybody wants them: what is over is skipped and not kept, so that a
 //! body of a few megabytes does not become hundreds.
 //!
-//! One entry beyond the limit is kept, and by it whoever checks the whole sees that there were more.
+//! One entry beyond the limit is kept, and by it anyone who checks the whole sees that there were more.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 /// A list of `MOST` elements, or the first of a longer one and one more.
 ///
 /// # Errors
-/// Where it is no list of such elements.
+/// Where it is not a list of such elements.
 pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
@@ -23,7 +23,7 @@ pub fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
 /// A map of `MOST` entries, or the first of a larger one and one more.
 ///
 /// # Errors
-/// Where it is no map of such values.
+/// Where it is not a map of such values.
 pub fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: usize>(
     deserializer: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {

@@ -111,10 +111,10 @@ pub enum InvalidCatalog {
     #[error("the catalog holds {0} resources, more than {MAX_RESOURCES}")]
     TooLarge(usize),
     /// An index points nowhere.
-    #[error("an edge or container of the catalog points to node {0}, which is not there")]
+    #[error("an edge or container of the catalog points to node {0}, which does not exist")]
     Dangling(u32),
     /// Two resources have one name.
-    #[error("`{0}` stands twice in the catalog")]
+    #[error("`{0}` is listed twice in the catalog")]
     Twice(ResourceRef),
     /// A type that this program does not know.
     #[error("`{0}` is of a type that this agent does not know; upgrade the agent")]
@@ -319,7 +319,7 @@ mod tests {
         ordered.edges = vec![Edge { from: 0, to: 1, kind: EdgeKind::Need }];
         let json = serde_json::to_string(&ordered).unwrap();
         assert_eq!(serde_json::from_str::<Catalog>(&json).unwrap(), ordered);
-        // An edge that this program does not know is none that it may take for another.
+        // This program must not take an edge that it does not know for another.
         assert!(serde_json::from_str::<Catalog>(&json.replace("\"need\"", "\"newer\"")).is_err());
     }
 

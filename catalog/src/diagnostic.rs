@@ -102,7 +102,7 @@ impl std::fmt::Display for Diagnostic {
 const LONGEST: usize = 200;
 
 /// The same word in another case, else the candidate with the fewest edits, where they are at most a third of the word; the
-/// first of equals by name. Never the word itself: whoever typed it needs another.
+/// first of equals by name. Never the word itself: anyone who typed it needs another.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > LONGEST {
@@ -143,6 +143,6 @@ mod tests {
         assert_eq!(nearest("OWNER", names), Some("owner"));
         let long = "a".repeat(10_000_000);
         assert_eq!(nearest(&long, [&*long]), None, "what costs too much to compare is not compared");
-        assert_eq!(nearest("owner", names), None, "what was typed is no advice");
+        assert_eq!(nearest("owner", names), None, "what was typed is not advice");
     }
 }

@@ -41,7 +41,7 @@ impl Facts {
     /// Facts from a value.
     ///
     /// # Errors
-    /// Where it is no map, too large, or holds a secret.
+    /// Where it is not a map, too large, or holds a secret.
     pub fn new(value: Value) -> Result<Self, InvalidFacts> {
         if value.as_map().is_none() {
             return Err(InvalidFacts::NotAMap(value.noun()));
@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Facts {
 /// Reads a value of no more than [`MAX_VALUES`], and nothing after the first one beyond.
 ///
 /// # Errors
-/// Where there are more, or it is no value.
+/// Where there are more, or it is not a value.
 pub fn limited<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     let left = Cell::new(MAX_VALUES);
     LimitedValue { depth: MAX_DEPTH, left: &left }.deserialize(deserializer)

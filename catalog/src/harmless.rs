@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// So many marks may stand on one character: scripts that are written with marks need no more, and each one above them
+/// So many marks may depend on one character: scripts that are written with marks need no more, and each one above them
 /// would be painted over the lines around.
 const MOST_MARKS: usize = 4;
 
 /// Whether a character does something to the text around it instead of being seen: control characters, those that turn
-/// the direction of reading, and those that have no width, or no ink though they are no white space.
+/// the direction of reading, and those that have no width, or no ink though they are not white space.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -30,7 +30,7 @@ pub fn is_mark(c: char) -> bool {
     !c.is_ascii() && c.width() == Some(0)
 }
 
-/// A text of one line: what steers is written as `\u{1b}`, `\n` or `\r`, and so are marks that stand on nothing, or on more
+/// A text of one line: what steers is written as `\u{1b}`, `\n` or `\r`, and so are marks that depend on nothing, or on more
 /// than a few others. Tabs stay.
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, &['\t'], |out, c| out.extend(c.escape_default()))
@@ -64,7 +64,7 @@ fn escaped<'a>(text: &'a str, stays: &[char], escape: impl Fn(&mut String, char)
     out.map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// What the next mark would stand on: how many it has room for.
+/// What the next mark would depend on: how many it has room for.
 #[derive(Default)]
 struct Base {
     room: usize,
@@ -116,7 +116,7 @@ mod tests {
         }
         let pile = format!("a{}b", "\u{301}".repeat(9));
         assert_eq!(line(&pile), format!("a{}{}b", "\u{301}".repeat(4), "\\u{301}".repeat(5)));
-        assert_eq!(line("\u{338}x"), "\\u{338}x", "it would stand on our own words");
+        assert_eq!(line("\u{338}x"), "\\u{338}x", "it would depend on our own words");
         assert_eq!(block("a\n\u{338}\u{301}x\u{301}"), "a\n\\u{338}\\u{301}x\u{301}");
         let thai = format!("ก{}", "\u{e49}".repeat(200));
         assert!(!line(&thai).contains(&"\u{e49}".repeat(5)) && thai.chars().skip(1).all(is_mark));

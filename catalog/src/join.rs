@@ -22,16 +22,16 @@ pub struct JoinString {
     secret: Zeroizing<String>,
 }
 
-/// Why a text is no join string. It never repeats the text, which may hold a secret.
+/// Why a text is not a join string. It never repeats the text, which may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidJoin {
     /// It has another shape.
     #[error("this is not a join string: it begins with `{VERSION}.` and has no spaces; copy it whole")]
     Shape,
     /// A character is missing or wrong.
-    #[error("the join string has a slip in it: its check characters do not fit; copy it again")]
+    #[error("the join string has a typing error: its check characters do not match; copy it again")]
     Check,
-    /// The server's address is none.
+    /// The server's address is not valid.
     #[error("the join string names no server as host:port; make it again with `holdfast node add`")]
     Server,
 }
@@ -40,7 +40,7 @@ impl JoinString {
     /// Puts one together.
     ///
     /// # Errors
-    /// Where `server` is no `host:port`, or the token's parts are not lower-case letters and digits.
+    /// Where `server` is not a `host:port`, or the token's parts are not lower-case letters and digits.
     pub fn new(server: &str, pin: [u8; 32], token: &str, secret: &str) -> Result<Self, InvalidJoin> {
         let plain = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())

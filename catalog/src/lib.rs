@@ -5,7 +5,7 @@
 pub mod count; // numbers with their nouns
 pub mod certname; // names, parsed once
 pub mod hash; // content by SHA-256
-pub mod origin; // where a value stands
+pub mod origin; // where a value is
 pub mod bounded; // lists and maps of strangers
 pub mod value; // what data is made of, secrets included
 pub mod diagnostic; // what is wrong, where, what to do

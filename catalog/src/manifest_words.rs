@@ -5,7 +5,7 @@
 pub struct Keyword {
     /// The key.
     pub name: &'static str,
-    /// What stands under it.
+    /// What is under it.
     pub takes: &'static str,
     /// What it does.
     pub doc: &'static str,
@@ -29,13 +29,13 @@ impl Keyword {
     }
 }
 
-/// What stands on every resource (`language.md`, metaparameters); no attribute is named like one either.
+/// What is on every resource (`language.md`, metaparameters); no attribute is named like one either.
 pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
     Keyword::new("title", "a string", "The resource's title, where the block's name is not it."),
     Keyword::new(
         "require",
         "references",
-        "What comes before this resource; where it failed, this one is skipped.",
+        "What comes before this resource; if that fails, this one is skipped.",
     ),
     Keyword::new("before", "references", "What comes after this resource."),
     Keyword::new(
@@ -56,7 +56,7 @@ pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
     Keyword::new(
         "for_each",
         "a list or a map",
-        "One resource for each: `each.value` with `each.index` or `each.key`. Null is none.",
+        "One resource for each: `each.value` with `each.index` or `each.key`. Null means none.",
     ),
     Keyword::new(
         "*",

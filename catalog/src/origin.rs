@@ -1,4 +1,4 @@
-//! Where a value, an attribute or an error stands.
+//! Where a value, an attribute or an error is.
 
 use std::sync::Arc;
 

@@ -72,7 +72,7 @@ pub enum Status {
 pub enum Cause {
     /// Someone changed what the last run left: drift.
     Corrective,
-    /// It is no drift: what is wanted is new, the last run did not leave it in order, or it changes by itself, such as
+    /// It is not drift: what is wanted is new, the last run did not leave it in order, or it changes by itself, such as
     /// old files that a `tidy` removes.
     Intentional,
 }
@@ -170,11 +170,11 @@ impl Counts {
     }
 }
 
-/// What stands between the notes of a run in its `error`.
+/// What is between the notes of a run in its `error`.
 pub const NOTES: &str = "; ";
 
 /// What is noted after why there was no new catalog, where the run went by the last good one.
-pub const GOES_ON: &str = "the last good catalog goes on";
+pub const GOES_ON: &str = "the last good catalog stays in force";
 
 /// What a run found and did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

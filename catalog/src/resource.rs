@@ -322,7 +322,7 @@ impl TypeDef {
 pub struct AttributeError {
     /// The attribute, or `title`.
     pub attribute: &'static str,
-    /// What is wrong, with the value where it is no secret.
+    /// What is wrong, with the value where it is not a secret.
     pub message: String,
     /// What to do.
     pub help: Option<String>,

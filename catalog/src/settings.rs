@@ -1,4 +1,4 @@
-//! What is wrong in a program's file of settings, said alike by server and agent: the line, as it stands there, and what
+//! What is wrong in a program's file of settings, said alike by server and agent: the line, as it is there, and what
 //! the setting takes. What a parser says of its own types helps nobody.
 
 use std::fmt;
@@ -16,7 +16,7 @@ const LONGEST: usize = 120;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Wrong {
     message: String,
-    /// Its number, from 1, and what stands there.
+    /// Its number, from 1, and what is there.
     line: Option<(usize, String)>,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Wrong {
 }
 
 impl Wrong {
-    /// The file is no TOML: what its parser says, at this byte.
+    /// The file is not TOML: what its parser says, at this byte.
     pub fn syntax(text: &str, at: Option<usize>, said: &str) -> Self {
         let number = at.map(|at| number(text, at));
         Self::new(text, number, harmless::line(said.trim()).into_owned())

@@ -39,7 +39,7 @@ pub enum State {
     NotAdded,
     /// Something had drifted within the last day, and was corrected.
     Drifted,
-    /// Something was changed within the last hour, and that was no drift.
+    /// Something was changed within the last hour, and that was not drift.
     Changed,
     /// Its certificates are refused.
     Revoked,
@@ -53,10 +53,10 @@ pub const IN_ORDER: &str = "the last run saw everything as it should be";
 /// Drift stays in view so long.
 pub const DRIFT_SHOWS: SignedDuration = SignedDuration::from_hours(24);
 
-/// A change that is no drift stays in view so long.
+/// A change that is not drift stays in view so long.
 pub const CHANGE_SHOWS: SignedDuration = SignedDuration::from_hours(1);
 
-/// The longest text of others that stands in a reason, in characters.
+/// The longest text of others that is in a reason, in characters.
 const MOST_WORDS: usize = 240;
 
 impl State {
@@ -79,7 +79,7 @@ impl State {
         Self::InOrder,
     ];
 
-    /// As it stands in addresses, options, metrics, the API and the style.
+    /// As it is in addresses, options, metrics, the API and the style.
     pub fn slug(self) -> &'static str {
         match self {
             Self::Late => "late",
@@ -128,10 +128,10 @@ impl State {
             Self::SwitchedOff => "all of its resources are switched off by policy: nothing was looked at",
             Self::Trouble => "the last run met trouble beside its resources",
             Self::NoRun => "it spoke, and no run has been reported yet",
-            Self::NeverSeen => "added, and never heard from",
+            Self::NeverSeen => "added, but never heard from",
             Self::NotAdded => "in the inventory, and nobody added it",
-            Self::Drifted => "something had been changed by others within the last day, and was corrected",
-            Self::Changed => "something was changed within the last hour, and that was no drift",
+            Self::Drifted => "something was changed outside Holdfast within the last day, and was corrected",
+            Self::Changed => "something was changed within the last hour, and it was not drift",
             Self::Revoked => "its certificates are refused",
             Self::InOrder => "the last run saw everything that is not switched off as it should be",
         }
@@ -150,7 +150,7 @@ impl std::str::FromStr for State {
         Self::ALL.into_iter().find(|state| state.slug() == text).ok_or_else(|| {
             let near = crate::diagnostic::nearest(text, slugs());
             let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            format!("`{text}` is no state; {near}the states are {}", slugs().join(", "))
+            format!("`{text}` is not a state; {near}the states are {}", slugs().join(", "))
         })
     }
 }
@@ -214,7 +214,7 @@ pub struct Known {
     pub last: Option<LastRun>,
     /// When something had last drifted and was corrected.
     pub drifted: Option<Timestamp>,
-    /// When something was last changed that was no drift.
+    /// When something was last changed that was not drift.
     pub changed: Option<Timestamp>,
 }
 
@@ -379,7 +379,7 @@ fn lately(
     };
     let words = match state {
         State::Drifted => format!("something had been changed by others and was corrected {when}"),
-        _ => format!("something was changed {when}, and that was no drift"),
+        _ => format!("something was changed {when}, and that was not drift"),
     };
     Some((state, words))
 }

@@ -25,7 +25,7 @@ pub type Map = BTreeMap<Arc<str>, Value>;
 pub struct Value {
     /// What it is.
     pub kind: Kind,
-    /// Where it stands, unless it was computed.
+    /// Where it is, unless it was computed.
     pub origin: Option<Arc<Origin>>,
 }
 
@@ -91,7 +91,7 @@ impl Value {
         if let Kind::Map(m) = &self.kind { Some(m) } else { None }
     }
 
-    /// The entry of a map, or none where it is no map or has no such key.
+    /// The entry of a map, or none where it is not a map or has no such key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key)
     }

@@ -32,7 +32,7 @@ impl CatalogId {
         ContentHash::parse(text).map(Self)
     }
 
-    /// What stands in a catalog until [`Catalog::compute_id`] has been asked; the id of no catalog.
+    /// What is in a catalog until [`Catalog::compute_id`] has been asked; the id of no catalog.
     pub fn unknown() -> Self {
         Self(ContentHash::of(b""))
     }

@@ -1,4 +1,4 @@
-//! `alternatives`: which of several programs stands behind a common name.
+//! `alternatives`: which of several programs is behind a common name.
 
 use super::attribute::{AbsolutePath, SystemName};
 use super::claim::{Claim, Standing};
@@ -36,7 +36,7 @@ impl Attribute for AlternativePath {
 }
 
 resource_type! {
-    /// Which program stands behind a common name, such as `editor`, by the alternatives system of Debian. The title is the name of the alternatives; what can be chosen comes from packages, which come before.
+    /// Which program is behind a common name, such as `editor`, by the alternatives system of Debian. The title is the name of the alternatives; what can be chosen comes from packages, which come before.
     Alternatives("alternatives"), titled SystemName {
         /// The path of the alternative, chosen by hand and kept when packages change; or `"auto"` for the one with the highest priority.
         property path: AlternativePath,

@@ -46,10 +46,10 @@ impl Rules for AptKey {
             Some(Content::Tree(_)) => refuse("the source is a directory", "name one file of it"),
             Some(Content::Inline(text)) => {
                 if text.is_sensitive() {
-                    refuse("the key is sensitive", "apt needs the public half alone, which is no secret")
+                    refuse("the key is sensitive", "apt needs only the public key, which is not secret")
                 } else if !text.expose().starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
                     let help = "export it with `gpg --armor --export`, or give its file by `source`";
-                    refuse("the text is no armored public key", help)
+                    refuse("the text is not an armored public key", help)
                 } else {
                     Vec::new()
                 }

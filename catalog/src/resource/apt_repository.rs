@@ -88,7 +88,7 @@ impl Rules for AptRepository {
         let plain = |b: u8| b.is_ascii_graphic() && b != b',';
         if self.signed_by.as_ref().is_some_and(|path| !path.as_str().bytes().all(plain)) {
             let help = "name the file with letters, digits, `-`, `_` and `.`";
-            refuse("signed_by", "apt reads no path with a space or a comma", help);
+            refuse("signed_by", "apt does not read paths with a space or a comma", help);
         }
         errors
     }
@@ -129,7 +129,7 @@ impl AptRepository {
                 return wrong(format!("`options` names `{name}`"), &format!("use the attribute `{own}`"));
             }
             if value.is_sensitive() {
-                let help = "the file is readable by all; secrets belong in /etc/apt/auth.conf.d";
+                let help = "everyone can read the file; secrets belong in /etc/apt/auth.conf.d";
                 return wrong(format!("option `{name}` is sensitive"), help);
             }
             let text = value.expose();

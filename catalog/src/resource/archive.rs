@@ -24,7 +24,7 @@ resource_type! {
         property sha256: Option<ContentHash> => "required, unless absent",
         /// Whether it is unpacked. Without it, what ends in `.tar`, `.tar.gz`, `.tgz`, `.tar.xz`, `.tar.zst`, `.tar.bz2` or `.zip` is, and anything else is put there as the file that it is.
         parameter extract: Option<bool> => "by the source's name",
-        /// So many leading directories of the archive are left out; what stands beside them is dropped.
+        /// So many leading directories of the archive are left out; what is beside them is dropped.
         parameter strip: u32 = 0,
         /// The owner of it and of all that is in it, what was added too; where nobody is declared, root of all that was unpacked.
         property owner: Option<SystemName> => "`\"root\"`",
@@ -34,7 +34,7 @@ resource_type! {
         property mode: Option<Mode> => "`\"0755\"` for a new directory, `\"0644\"` for a new file",
         /// A path below the directory that the archive must hold, such as `bin/app`: where it is missing, it is fetched again.
         property creates: Option<RelativePath> => "none",
-        /// Replaces or removes what stands at the path though this resource did not make it, with all that it holds. A directory in which another resource has something stays, and both fail.
+        /// Replaces or removes what is at the path though this resource did not make it, with all that it holds. A directory in which another resource has something stays, and both fail.
         parameter force: bool = false,
         /// Names in it that are not compared with what was unpacked, at any depth, such as a file that the program writes itself; what other resources manage in it is left to them by itself: `*` stands for any run of characters, `?` for one. A new version replaces them all the same.
         parameter ignore: Vec<String>,
@@ -90,7 +90,7 @@ impl Rules for Archive {
             errors.push(AttributeError::new(attribute, message).help(help));
         };
         if self.title.as_str() == "/" {
-            refuse("title", "the root of the machine is no archive", "name a directory below it");
+            refuse("title", "the root directory is not an archive", "name a directory below it");
         }
         if self.ensure == Presence::Absent {
             return errors;

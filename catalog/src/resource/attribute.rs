@@ -92,7 +92,7 @@ pub enum AttributeKind {
     Path,
     /// Text of a file, given inline, by template or by source.
     Content,
-    /// Text that stands in the catalog itself, given inline, by template or by source.
+    /// Text that is in the catalog itself, given inline, by template or by source.
     InlineContent,
     /// Permission bits as octal text.
     Mode,

@@ -36,7 +36,7 @@ impl AuthorizedKey {
         self.title.trim()
     }
 
-    /// Its options as they stand in the line.
+    /// Its options as they are in the line.
     pub fn options_text(&self) -> String {
         self.options.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }

@@ -53,7 +53,7 @@ impl fmt::Display for Thing {
     }
 }
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// A regular file.
@@ -89,7 +89,7 @@ pub enum Piece {
     },
     /// A setting of an INI file.
     Setting {
-        /// Its section; empty for what stands before the first.
+        /// Its section; empty for what is before the first.
         section: String,
         /// Its key.
         key: String,
@@ -112,15 +112,15 @@ pub enum Hold {
     Whole,
     /// One side of it, as in "the mode of": others may hold its other sides.
     Side(&'static str),
-    /// One side of all that is below a path, as in "the owner of": whoever makes what is there leaves that side to this.
+    /// One side of all that is below a path, as in "the owner of": anyone who makes what is there leaves that side to this.
     SideBelow(&'static str),
     /// What an object is said to be: who says the same is a friend.
     Said(String),
     /// As [`Hold::Said`], of a part of the object: two of these are friends.
     SaidOfPart(String),
-    /// What stands at a path.
+    /// What is at a path.
     Standing(Standing),
-    /// Something stands at a path, whatever it is.
+    /// Something is at a path, whatever it is.
     Something,
     /// All that a file, a link or a directory holds.
     Content,
@@ -191,7 +191,7 @@ impl Claim {
         Self::path(path, Hold::Piece(Piece::Entry { of, name: name.into() }, there))
     }
 
-    /// Of what stands at a path, and what it holds.
+    /// Of what is at a path, and what it holds.
     pub fn standing(path: &str, standing: Standing) -> Vec<Self> {
         let content = (standing != Standing::Nothing).then(|| Self::path(path, Hold::Content));
         std::iter::once(Self::path(path, Hold::Standing(standing))).chain(content).collect()

@@ -40,9 +40,8 @@ impl Attribute for CronName {
         if (1..=200).contains(&text.len()) && text.bytes().all(character) && !text.starts_with('-') {
             return Ok(Self(format!("{FOLDER}{text}")));
         }
-        let why = format!("is `{}`, which is no name of a job", text.escape_debug());
-        Err(Mismatch::because(why)
-            .help("use letters, digits, `-` and `_`: cron passes over files with a dot"))
+        let why = format!("is `{}`, which is not a valid job name", text.escape_debug());
+        Err(Mismatch::because(why).help("use letters, digits, `-` and `_`: cron ignores files with a dot"))
     }
 }
 
@@ -145,9 +144,9 @@ fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
     } else if command.len() > LONGEST {
         Some(("is longer than 998 bytes, which cron does not read", script))
     } else if command.contains("\\\\") {
-        Some(("has two backslashes in a row, of which some crons take one away", script))
+        Some(("has two backslashes in a row, and some crons remove one", script))
     } else if command.contains("\\%") {
-        Some(("has a backslash before `%`", "write `%` alone: it is escaped for cron by itself"))
+        Some(("has a backslash before `%`", "write only `%`: it is escaped for cron automatically"))
     } else {
         None
     }
@@ -156,7 +155,7 @@ fn wrong_command(command: &str) -> Option<(&'static str, &'static str)> {
 /// What cron would not read back as it is, and what to do.
 fn wrong_variable(name: &str, value: &str) -> Option<(&'static str, &'static str)> {
     if !is_variable(name) {
-        Some(("which is no name of a variable", "use letters, digits and `_`"))
+        Some(("which is not a valid variable name", "use letters, digits and `_`"))
     } else if value.contains(|c: char| c.is_control() && c != '\t') {
         Some(("whose value holds a line break or another control character", "give it by a file"))
     } else if value.len() + name.len() > LONGEST {

@@ -56,7 +56,7 @@ resource_type! {
         parameter source: Option<Source> => "this or `remote` is required",
         /// The SHA-256 of the archive in hex, checked before anything is unpacked.
         parameter sha256: Option<ContentHash> => "required with `source`",
-        /// So many leading directories of the archive are left out; what stands beside them is dropped.
+        /// So many leading directories of the archive are left out; what is beside them is dropped.
         parameter strip: u32 = 0,
         /// The git repository that the release is taken from: see `git_checkout`. The release holds its files, and the commit's id as `REVISION`, but no `.git`.
         parameter remote: Option<GitRemote> => "this or `source` is required",
@@ -102,7 +102,7 @@ impl Deployment {
     }
 }
 
-/// A shared path that stands in another one, or twice.
+/// A shared path that is in another one, or twice.
 fn nested(shared: &[RelativePath]) -> Option<(&RelativePath, &RelativePath)> {
     let inside = |a: &RelativePath, b: &RelativePath| {
         a.as_str().strip_prefix(b.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -125,7 +125,7 @@ impl Rules for Deployment {
             errors.push(AttributeError::new(attribute, message).help(help));
         };
         if self.title.as_str() == "/" {
-            refuse("title", "the root of the machine is no deployment", "name a directory below it");
+            refuse("title", "the root directory is not a deployment", "name a directory below it");
         }
         if self.source.is_some() == self.remote.is_some() {
             let help = "give an archive as `source` with `sha256`, or a git repository as `remote`";
@@ -149,7 +149,7 @@ impl Rules for Deployment {
             refuse("keep", "`keep` is 0, but the live release is always kept", "use at least 1");
         }
         if let Some((inner, outer)) = nested(&self.shared) {
-            let message = format!("the shared path `{inner}` stands in `{outer}`, which is shared already");
+            let message = format!("the shared path `{inner}` is in `{outer}`, which is shared already");
             refuse("shared", &message, "leave the inner one out");
         }
         errors

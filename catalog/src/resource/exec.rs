@@ -20,7 +20,7 @@ resource_type! {
         property only_if: Option<Command> => "none",
         /// Runs only when something notifies it.
         parameter refresh_only: bool = false,
-        /// Runs at every run; shown as such, never as drift.
+        /// Runs in every run; shown as such, never as drift.
         parameter always: bool = false,
         /// The working directory.
         parameter cwd: Option<AbsolutePath> => "`\"/\"`",
@@ -54,16 +54,16 @@ impl Rules for Exec {
             self.creates.is_some() || self.unless.is_some() || self.only_if.is_some() || self.refresh_only;
         let mut errors = Vec::new();
         if !guarded && !self.always {
-            let error = AttributeError::new("title", "an exec without a guard would run at every run");
+            let error = AttributeError::new("title", "an exec without a guard would run every time");
             errors
                 .push(error.help(
-                    "give it `creates`, `unless`, `only_if` or `refresh_only`, or say `always = true`",
+                    "give it `creates`, `unless`, `only_if` or `refresh_only`, or set `always = true`",
                 ));
         }
         if self.always && (self.creates.is_some() || self.refresh_only) {
             errors.push(
-                AttributeError::new("always", "`always` cannot stand beside `creates` or `refresh_only`")
-                    .help("leave one of them out"),
+                AttributeError::new("always", "`always` cannot be beside `creates` or `refresh_only`")
+                    .help("remove one of them"),
             );
         }
         if self.tries == 0 {

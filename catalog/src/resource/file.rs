@@ -8,7 +8,7 @@ use super::define::resource_type;
 use super::{AttributeError, Fragment, Implied, Rules};
 
 keywords! {
-    /// What stands at the path.
+    /// What is at the path.
     FileEnsure {
         /// A regular file.
         File = "file",
@@ -24,11 +24,11 @@ keywords! {
 resource_type! {
     /// A file, a directory or a symbolic link. The title is its path.
     File("file"), titled AbsolutePath {
-        /// What stands at the path.
+        /// What is at the path.
         property ensure: Option<FileEnsure> => "`\"symlink\"` with a `target`, else `\"file\"`",
         /// What the file holds: inline, by `template` or by `source`.
         property content: Option<Content> => "left alone; a new file is empty",
-        /// Whether the file holds the `fragment`s of the catalog that have it as their `target`, by their `order`, then by title: so that several classes contribute to one file. Everything else about the file is said here. Cannot stand beside `content`.
+        /// Whether the file holds the `fragment`s of the catalog that have it as their `target`, by their `order`, then by title: so that several classes contribute to one file. Everything else about the file is said here. Cannot be beside `content`.
         parameter fragments: bool = false,
         /// What a symbolic link points to; may be relative to the link.
         property target: Option<String> => "none",
@@ -46,7 +46,7 @@ resource_type! {
         parameter validate: Option<Command>,
         /// Whether the report shows a diff; never for sensitive content.
         parameter show_diff: bool = true,
-        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is no program in the source has none; otherwise owner, group and mode of what is there, but for what another resource says of all below a directory in it. In an archive or a checkout, these are left to it.
+        /// Manages a whole directory: with `source`, everything in it, empty folders, links that stay in it and the execute bits of programs too: what is not a program in the source gets none; otherwise owner, group and mode of what is there, but for what another resource says of all below a directory in it. In an archive or a checkout, these are left to it.
         parameter recurse: bool = false,
         /// Removes what a directory holds and no resource of the catalog claims. Archives, checkouts and deployments below it, homes of managed users, and the links by which managed units are enabled or masked stay with all that is in them. In an archive, a checkout or a deployment nothing can be purged.
         property purge: bool = false,
@@ -61,7 +61,7 @@ impl File {
     /// What is in a directory that is purged, as a claim says it.
     pub const MEMBER: &'static str = claim::MEMBER;
 
-    /// What stands at the path, with the default resolved.
+    /// What is at the path, with the default resolved.
     pub fn ensured(&self) -> FileEnsure {
         self.ensure.unwrap_or(if self.target.is_some() { FileEnsure::Symlink } else { FileEnsure::File })
     }
@@ -81,7 +81,7 @@ impl File {
         if self.replace { Hold::Content } else { Hold::Seed }
     }
 
-    /// Of what a directory's source has, and of the directories that this stands in.
+    /// Of what a directory's source has, and of the directories that this is in.
     fn claims_of_source(&self, top: &str, entries: &BTreeMap<String, TreeEntry>) -> Vec<Claim> {
         let mut standing: BTreeMap<&str, Standing> = BTreeMap::new();
         for (below, entry) in entries {

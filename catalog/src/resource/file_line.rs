@@ -37,7 +37,7 @@ impl Rules for FileLine {
                 refuse(
                     "line",
                     "attribute `line` is missing",
-                    "write the line that what `match` finds becomes",
+                    "write the line that replaces what `match` finds",
                 );
             }
             (Some(line), _) if line.expose().contains(['\n', '\r']) => {
@@ -51,14 +51,10 @@ impl Rules for FileLine {
             _ => {}
         }
         if self.ensure == Presence::Absent && self.after.is_some() {
-            refuse("after", "a line that is removed comes after none", "leave `after` out");
+            refuse("after", "a removed line has no position", "leave `after` out");
         }
         if self.r#match.is_none() && !self.append_on_no_match {
-            refuse(
-                "append_on_no_match",
-                "there is no `match` to find nothing",
-                "leave it out, or give `match`",
-            );
+            refuse("append_on_no_match", "this needs a `match`", "leave it out, or give `match`");
         }
         errors
     }

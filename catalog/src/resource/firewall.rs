@@ -112,7 +112,7 @@ impl Attribute for Interface {
         let name = text.strip_suffix('*').unwrap_or(text);
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.:@".contains(&b);
         if name.is_empty() || text.len() > 15 || !name.bytes().all(plain) {
-            let why = format!("is `{}`, which is no interface", text.escape_debug());
+            let why = format!("is `{}`, which is not an interface", text.escape_debug());
             return Err(Mismatch::because(why).help("write it as eth0, or eth* for all that begin so"));
         }
         Ok(Self(text.to_owned()))
@@ -195,7 +195,7 @@ impl Rules for Firewall {
         if let Some(rule) = &self.rule {
             if self.has_conditions() || self.action.is_some() || self.log {
                 let help = "say all of it in `rule`, or leave `rule` out";
-                refuse("rule", "`rule` stands in place of conditions, `action` and `log`".to_owned(), help);
+                refuse("rule", "`rule` replaces conditions, `action` and `log`".to_owned(), help);
             }
             if let Err(why) = is_one_rule(rule) {
                 refuse(
@@ -220,16 +220,16 @@ impl Rules for Firewall {
             _ => {}
         }
         if self.chain == FirewallChain::Input && self.out_interface.is_some() {
-            let why = "what is for this machine goes out nowhere".to_owned();
+            let why = "a packet for this machine has no outgoing interface".to_owned();
             refuse("out_interface", why, "use `interface`, or another `chain`");
         }
         if self.chain == FirewallChain::Output && self.interface.is_some() {
-            let why = "what this machine sends came in nowhere".to_owned();
+            let why = "a packet from this machine has no incoming interface".to_owned();
             refuse("interface", why, "use `out_interface`, or another `chain`");
         }
         if !self.matches_family(true) && !self.matches_family(false) {
             let why = "`source` and `destination` have no version of IP in common".to_owned();
-            refuse("destination", why, "a packet has both addresses of one version");
+            refuse("destination", why, "both addresses of a packet have the same version");
         }
         errors
     }

@@ -10,7 +10,7 @@ use super::define::resource_type;
 use super::{AttributeError, Implied, Rules};
 
 resource_type! {
-    /// A directory that holds one revision of a git repository. The title is its path. Git runs as `user`, asks nobody for a password, and runs no hook of the repository. The checkout stands at a commit and on no branch, so that nobody mistakes it for a place to work in.
+    /// A directory that holds one revision of a git repository. The title is its path. Git runs as `user`, asks nobody for a password, and runs no hook of the repository. The checkout is at a commit and on no branch, so that nobody mistakes it for a place to work in.
     GitCheckout("git_checkout"), titled AbsolutePath {
         /// Whether it is there. With `absent`, the directory is removed with all that is in it, if it is a checkout.
         property ensure: Presence = Presence::Present,
@@ -18,7 +18,7 @@ resource_type! {
         property remote: Option<GitRemote> => "required, unless absent",
         /// The branch, tag or commit (its whole id) that is checked out. A branch is asked for at each run and followed as it moves; while the remote cannot be reached, the checkout stays as it is and the run says so. A tag or commit that is here needs no network.
         property revision: Option<GitRevision> => "required, unless absent",
-        /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own. What is said of a checkout is what git says as this user, who can make it say anything: what they must not change is no checkout of theirs.
+        /// The user whose checkout it is: git runs as this user, with its keys, and all files are its own. What is said of a checkout is what git says as this user, who can make it say anything: what they must not change is not their checkout.
         parameter user: Option<SystemName> => "`\"root\"`",
         /// Fetches so many commits of history only.
         parameter depth: Option<u32> => "all history",
@@ -67,7 +67,7 @@ impl Rules for GitCheckout {
             errors.push(AttributeError::new(attribute, message).help(help));
         };
         if self.title.as_str() == "/" {
-            refuse("title", "the root of the machine is no checkout", "name a directory below it");
+            refuse("title", "the root directory is not a checkout", "name a directory below it");
         }
         if self.depth == Some(0) {
             refuse("depth", "`depth` is 0: nothing would be fetched", "use at least 1, or leave it out");

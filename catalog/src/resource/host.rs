@@ -24,7 +24,7 @@ impl Attribute for HostAddress {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         text.parse().map(Self).map_err(|_| {
-            let why = format!("is `{}`, which is no address", text.escape_debug());
+            let why = format!("is `{}`, which is not an address", text.escape_debug());
             Mismatch::because(why).help("write an IPv4 or IPv6 address, without a prefix length")
         })
     }
@@ -34,7 +34,7 @@ resource_type! {
     /// A name and its address in `/etc/hosts`. The title is the name. What else the file says stays, comments too; an entry
     /// for the same name with an address of the other family (IPv4, IPv6) is another one, and stays as well.
     Host("host"), titled HostName {
-        /// Whether the name is there. Absent removes it wherever it stands, with its `aliases`; other names on its line keep
+        /// Whether the name is there. Absent removes it wherever it is, with its `aliases`; other names on its line keep
         /// their address.
         property ensure: Presence = Presence::Present,
         /// Its address. Other lines that give the name another address of the same family lose it. Without `aliases`, other
@@ -57,7 +57,7 @@ impl Rules for Host {
         let aliases = self.aliases.as_deref().unwrap_or_default();
         let twice = |(i, name): (usize, &HostName)| *name == self.title || aliases[..i].contains(name);
         if aliases.iter().enumerate().any(twice) {
-            let error = AttributeError::new("aliases", "`aliases` names something twice");
+            let error = AttributeError::new("aliases", "`aliases` lists a name twice");
             errors.push(error.help("name each once, and leave the title out"));
         }
         errors

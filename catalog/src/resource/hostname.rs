@@ -26,7 +26,7 @@ impl Rules for Hostname {
         if !self.r#static && !self.running {
             let error =
                 AttributeError::new("static", "with neither `static` nor `running` there is nothing to do");
-            errors.push(error.help("leave one of them out"));
+            errors.push(error.help("remove one of them"));
         }
         errors
     }

@@ -9,7 +9,7 @@ use super::{Attributes, ResourceRef};
 use crate::graph::EdgeKind;
 use crate::value::Value;
 
-/// What a resource says of its order. It is none where the other end is not in the catalog, or where it would close a cycle.
+/// What a resource says of its order. It has no effect where the other end is not in the catalog, or where it would close a cycle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Implied {
     /// It hangs on the first of these that the catalog holds.

@@ -7,7 +7,7 @@ use super::{AttributeError, Implied, Rules};
 use crate::value::Sensitive;
 
 resource_type! {
-    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that stands there as a comment is followed by the setting. It goes after the whole of the value above it, with the indent of that key. What else the file holds stays as it is; a value that goes on over several lines is refused: by a backslash at the end of a line, by lines that are indented further than the key, or by a quote that a later line closes.
+    /// One setting of an INI file whose other settings are somebody else's: `key = value` in a section. The title is any name. A file that is not there is made; a key that is there as a comment is followed by the setting. It goes after the whole of the value above it, with the indent of that key. What else the file holds stays as it is; a value that goes on over several lines is refused: by a backslash at the end of a line, by lines that are indented further than the key, or by a quote that a later line closes.
     IniSetting("ini_setting"), titled String {
         /// The file.
         parameter path: AbsolutePath,
@@ -21,7 +21,7 @@ resource_type! {
         property value: Option<Setting> => "required, unless absent",
         /// Whether the key may be set several times, all of which get the value. Without it, a key that is set more than once is refused with the lines: it may be a list, such as `Environment=` of a unit, of which each line counts.
         parameter multiple: bool = false,
-        /// What stands between key and value of a new setting. A setting that is there keeps its spaces.
+        /// What is between key and value of a new setting. A setting that is there keeps its spaces.
         parameter separator: String = " = ".to_owned(),
     }
 }
@@ -40,7 +40,8 @@ impl Rules for IniSetting {
             errors.push(AttributeError::new(attribute, message).help(help));
         };
         if !is_plain(&self.section) || self.section.contains(']') {
-            let message = format!("`section` is `{}`, which is no name of one", self.section.escape_debug());
+            let message =
+                format!("`section` is `{}`, which is not a valid section name", self.section.escape_debug());
             refuse("section", message, "write it without brackets, and without space around it");
         }
         let sign = self.separator.trim();
@@ -48,7 +49,8 @@ impl Rules for IniSetting {
             if sign.is_empty() { self.key.contains([' ', '\t']) } else { self.key.contains(sign) };
         if self.key.is_empty() || !is_plain(&self.key) || self.key.starts_with(['[', '#', ';']) || holds_sign
         {
-            let message = format!("`key` is `{}`, which is no name of a setting", self.key.escape_debug());
+            let message =
+                format!("`key` is `{}`, which is not a valid setting name", self.key.escape_debug());
             refuse("key", message, "one word or more, without the separator and without space around it");
         }
         if self.separator.is_empty() || self.separator.contains(['\n', '\r', '#', ';', '[', ']']) {

@@ -51,7 +51,7 @@ impl Attribute for ModuleName {
                 probe_file: format!("/etc/modprobe.d/holdfast-{text}.conf"),
             });
         }
-        let why = format!("is `{}`, which is no name of a module", text.escape_debug());
+        let why = format!("is `{}`, which is not a valid module name", text.escape_debug());
         Err(Mismatch::because(why).help("use its name as `modinfo` has it, without `.ko`"))
     }
 }
@@ -82,7 +82,7 @@ impl Rules for KernelModule {
             errors.push(error.help("write one line: options = \"nested=1 ept=1\""));
         }
         if self.blacklist && self.ensure == Presence::Present {
-            let message = "a module that is blacklisted is not loaded at boot, whatever else is said";
+            let message = "a blacklisted module is never loaded at boot";
             let error = AttributeError::new("blacklist", message);
             errors.push(error.help("use ensure = \"absent\" with it, or leave `blacklist` out"));
         }

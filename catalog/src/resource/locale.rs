@@ -66,7 +66,7 @@ impl Attribute for LocaleName {
         if is_right && text.len() <= 100 {
             return Ok(Self(text.to_owned()));
         }
-        let why = format!("is `{}`, which is no name of a locale", text.escape_debug());
+        let why = format!("is `{}`, which is not a valid locale name", text.escape_debug());
         Err(Mismatch::because(why).help("write language, country and charset: de_CH.UTF-8"))
     }
 }

@@ -10,11 +10,11 @@ use crate::value::Value;
 keywords! {
     /// Whether a file system is in the tree, now and from boot.
     MountEnsure {
-        /// It stands in /etc/fstab, and is mounted.
+        /// It is in /etc/fstab, and is mounted.
         Mounted = "mounted",
-        /// It stands in /etc/fstab, and is not mounted.
+        /// It is in /etc/fstab, and is not mounted.
         Unmounted = "unmounted",
-        /// It stands in /etc/fstab, mounted or not.
+        /// It is in /etc/fstab, mounted or not.
         Present = "present",
         /// It stands not in /etc/fstab, and is not mounted.
         Absent = "absent",
@@ -119,14 +119,14 @@ impl Rules for Mount {
         if self.device.as_deref().is_some_and(|device| {
             device.is_empty() || device.starts_with(['#', '-']) || device.contains(char::is_control)
         }) {
-            let message = format!("`device` is `{}`, which is none", self.device().escape_debug());
+            let message = format!("`device` is `{}`, which is not a device", self.device().escape_debug());
             refuse("device", message, "use a path, UUID=…, LABEL=…, host:/path or a word");
         }
         let word = |text: &str| {
             text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) && !text.starts_with('-')
         };
         if self.fstype.as_deref().is_some_and(|fstype| fstype.is_empty() || !word(fstype)) {
-            refuse("fstype", "`fstype` is no type of a file system".to_owned(), "use one such as \"ext4\"");
+            refuse("fstype", "`fstype` is not a file system type".to_owned(), "use one such as \"ext4\"");
         }
         if self.options.is_empty() || self.options.contains(|c: char| c.is_whitespace() || c.is_control()) {
             let help = "write them with commas and no space between: \"noatime,nofail\"";

@@ -9,7 +9,7 @@ use super::define::resource_type;
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules, mysql_user};
 use crate::value::Value;
 
-/// A name of a database or table: no dot, since that stands between the two.
+/// A name of a database or table: no dot, since that is between the two.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MysqlName(String);
 
@@ -72,14 +72,14 @@ impl Attribute for Charset {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         if text == "utf8" || text.starts_with("utf8_") {
-            let why = format!("is `{text}`, which means one thing or another by the server's settings");
-            return Err(Mismatch::because(why).help("write `utf8mb4`, or `utf8mb3` for what it was of old"));
+            let why = format!("is `{text}`, which means different things depending on the server's settings");
+            return Err(Mismatch::because(why).help("write `utf8mb4`, or `utf8mb3` for the old meaning"));
         }
         let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
         if !text.is_empty() && text.len() <= 64 && text.bytes().all(small) {
             return Ok(Self(text.to_owned()));
         }
-        let why = format!("is `{}`, which is no character set and no collation", text.escape_debug());
+        let why = format!("is `{}`, which is neither a character set nor a collation", text.escape_debug());
         Err(Mismatch::because(why)
             .help("write it as the server does, such as `utf8mb4` or `utf8mb4_unicode_ci`"))
     }
@@ -115,7 +115,7 @@ impl Rules for MysqlDatabase {
             && collate != &self.charset
             && !collate.as_str().starts_with(&format!("{}_", self.charset))
         {
-            let message = format!("`{collate}` is no collation of the character set `{}`", self.charset);
+            let message = format!("`{collate}` is not a collation of the character set `{}`", self.charset);
             let help = format!("its collations begin with `{}_`", self.charset);
             errors.push(AttributeError::new("collate", message).help(help));
         }

@@ -51,7 +51,7 @@ impl Attribute for Level {
             (database, table) => Some(Self::Table(MysqlName::parse(database)?, MysqlName::parse(table)?)),
         };
         parse().ok_or_else(|| {
-            let why = format!("is `{}`, which privileges cannot be on", text.escape_debug());
+            let why = format!("is `{}`, which cannot have privileges", text.escape_debug());
             Mismatch::because(why)
                 .help("write `*.*`, `database.*` or `database.table`; no patterns, no quotes")
         })
@@ -155,9 +155,9 @@ impl Attribute for MysqlPrivilege {
             return Ok(Self::ALL);
         }
         Self::named(word).ok_or_else(|| {
-            let why = Mismatch::because(format!("is `{}`, which is no privilege", text.escape_debug()));
+            let why = Mismatch::because(format!("is `{}`, which is not a privilege", text.escape_debug()));
             match text.to_ascii_uppercase().as_str() {
-                "USAGE" => why.help("USAGE is no privilege but the lack of any: leave it out"),
+                "USAGE" => why.help("USAGE means no privileges: leave it out"),
                 "GRANT OPTION" => why.help("use grant_option = true"),
                 upper => {
                     let all = Self::at(&Level::Global).map(Self::as_str).chain(["ALL"]);
@@ -214,7 +214,7 @@ impl Rules for MysqlGrant {
         let mut errors = Vec::from_iter(self.wrong_privileges());
         if let Some(own) = self.on.database().filter(|name| name.as_str() == MysqlDatabase::NEEDED[0]) {
             let error = AttributeError::new("on", format!("there are no privileges on `{own}`"));
-            errors.push(error.help("everyone sees in it what is theirs"));
+            errors.push(error.help("everyone can see their own part of it"));
         }
         errors
     }

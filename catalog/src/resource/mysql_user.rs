@@ -28,7 +28,7 @@ impl Attribute for Account {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
-        let why = || Mismatch::because(format!("is `{}`, which is no account", text.escape_debug()));
+        let why = || Mismatch::because(format!("is `{}`, which is not an account", text.escape_debug()));
         let Some((user, host)) = text.rsplit_once('@') else {
             return Err(why().help("write user@host, such as `app@localhost` or `app@%`"));
         };
@@ -72,7 +72,7 @@ impl Attribute for AuthPlugin {
         if is_name(text, b"_", 64) && !text.bytes().any(|b| b.is_ascii_uppercase()) {
             return Ok(Self(text.to_owned()));
         }
-        let why = format!("is `{}`, which is no plugin", text.escape_debug());
+        let why = format!("is `{}`, which is not a plugin", text.escape_debug());
         Err(Mismatch::because(why).help("such as `unix_socket` or `mysql_native_password`"))
     }
 }
@@ -108,7 +108,7 @@ impl Rules for MysqlUser {
         {
             let error = AttributeError::new("password", format!("`{plugin}` takes no `password` from here"));
             errors.push(
-                error.help(format!("leave one of the two out, or use plugin = \"{}\"", AuthPlugin::PASSWORD)),
+                error.help(format!("remove one of the two, or use plugin = \"{}\"", AuthPlugin::PASSWORD)),
             );
         }
         errors
@@ -127,7 +127,7 @@ impl Rules for MysqlUser {
 fn wrong_password(password: &str) -> Option<AttributeError> {
     if password.is_empty() {
         let error = AttributeError::new("password", "`password` is empty");
-        return Some(error.help("with an empty password anyone could connect; leave it out, or give one"));
+        return Some(error.help("anyone could connect with an empty password; leave it out, or set one"));
     }
     None
 }

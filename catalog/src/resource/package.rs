@@ -96,7 +96,7 @@ impl Rules for Package {
         let refuse = |why: &str, help: &str| vec![AttributeError::new("hold", why).help(help)];
         match (self.hold, &self.ensure) {
             (Some(true), _) if self.is_unwanted() => {
-                refuse("what is not installed cannot be held", "leave `hold` out")
+                refuse("a package that is not installed cannot be held", "leave `hold` out")
             }
             (Some(false), PackageEnsure::State(PackageState::Held)) => {
                 refuse("ensure = \"held\" means hold = true", "use ensure = \"present\" with hold = false")

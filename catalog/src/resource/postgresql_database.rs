@@ -45,7 +45,7 @@ impl Attribute for ServerWord {
         if is_name(text, b"_-.@", 63) {
             return Ok(Self(text.to_owned()));
         }
-        let why = format!("is `{}`, which is no encoding and no locale", text.escape_debug());
+        let why = format!("is `{}`, which is neither an encoding nor a locale", text.escape_debug());
         Err(Mismatch::because(why).help("write it as the server does, such as `UTF8` or `de_CH.UTF-8`"))
     }
 }
@@ -71,7 +71,7 @@ resource_type! {
         /// `public`, only those that PostgreSQL trusts an owner with are made, as the owner: anything else could call what was
         /// planted there.
         property extensions: Option<Vec<SqlName>>,
-        /// How many connections it takes at a time; -1 is no limit.
+        /// How many connections it takes at a time; -1 means no limit.
         property connection_limit: ConnectionLimit = ConnectionLimit::NONE,
         /// Whether it is dropped even while someone is connected, whose connection is ended then.
         parameter force: bool = false,

@@ -190,9 +190,8 @@ impl Rules for PostgresqlGrant {
         if role != "public" && role.eq_ignore_ascii_case("public") {
             let message =
                 format!("`{role}` would be a role of that name, and every role there is is `public`");
-            errors.push(
-                AttributeError::new("role", message).help("write it in small letters: role = \"public\""),
-            );
+            errors
+                .push(AttributeError::new("role", message).help("write it in lower case: role = \"public\""));
         }
         if self.with_grant_option && self.role.as_str() == "public" {
             let error = AttributeError::new("with_grant_option", "`public` cannot grant to others");

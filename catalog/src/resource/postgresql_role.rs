@@ -32,7 +32,7 @@ resource_type! {
         property replication: bool = false,
         /// Whether it has the privileges of the roles that it is a member of without asking for them.
         property inherit: bool = true,
-        /// How many connections it may have at a time; -1 is no limit.
+        /// How many connections it may have at a time; -1 means no limit.
         property connection_limit: ConnectionLimit = ConnectionLimit::NONE,
         /// Roles that it is a member of.
         property member_of: Option<Vec<SqlName>>,
@@ -88,14 +88,14 @@ fn wrong_password(password: &str) -> Option<AttributeError> {
     let error = |message: &str, help: &str| Some(AttributeError::new("password", message).help(help));
     let hex = |text: &str| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
     if password.is_empty() {
-        return error("`password` is empty", "an empty password is none: leave it out");
+        return error("`password` is empty", "an empty password is not a password: leave it out");
     }
     if password.strip_prefix("md5").is_some_and(hex) {
         return error("`password` is an MD5 hash", "give the password itself, or a SCRAM-SHA-256 verifier");
     }
     if password.starts_with("SCRAM-SHA-256$") && !is_verifier(password) {
         return error(
-            "`password` begins like a SCRAM-SHA-256 verifier and is none",
+            "`password` begins like a SCRAM-SHA-256 verifier but is not one",
             "it is SCRAM-SHA-256$ITERATIONS:SALT$STORED:SERVER, the last three in Base64; as `pg_authid` has it",
         );
     }

@@ -27,7 +27,7 @@ impl UnitFile {
         &self.path[DIRECTORY.len()..]
     }
 
-    /// Where the file stands.
+    /// Where the file is.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -66,12 +66,12 @@ impl Attribute for UnitFile {
             None => text,
             Some((directory, file)) => match (directory.strip_suffix(".d"), file.strip_suffix(".conf")) {
                 (Some(unit), Some(name)) if is_word(name) => unit,
-                _ => return Err(wrong("which is no drop-in", "name it as nginx.service.d/limits.conf")),
+                _ => return Err(wrong("which is not a drop-in", "name it as nginx.service.d/limits.conf")),
             },
         };
         if !is_unit(unit, unit.len() < text.len()) {
             let help = format!("name it as backup.service; kinds are {}", DEFINED.join(", "));
-            return Err(wrong("which is no name of a unit with a file", &help));
+            return Err(wrong("which is not a valid name for a unit with a file", &help));
         }
         Ok(Self { path: format!("{DIRECTORY}{text}"), unit: DIRECTORY.len() + unit.len() })
     }
@@ -107,7 +107,7 @@ resource_type! {
 }
 
 impl SystemdUnit {
-    /// Titles of the services that stand on it.
+    /// Titles of the services that depend on it.
     fn services(&self) -> Vec<String> {
         let unit = self.title.unit();
         let Some((stem, kind)) = unit.rsplit_once('.').filter(|_| !self.title.is_of_many()) else {

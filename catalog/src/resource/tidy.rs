@@ -120,7 +120,7 @@ impl Rules for Tidy {
         let directory = self.directory();
         let named_by = if self.path.is_some() { "path" } else { "title" };
         if AbsolutePath::read(&directory.into()).is_err() {
-            let message = format!("`{}` is no path of a directory", directory.escape_debug());
+            let message = format!("`{}` is not a path of a directory", directory.escape_debug());
             refuse(named_by, message, "the title is an absolute path, or there is a `path` beside it");
         }
         if KEPT.contains(&directory) || ["/proc/", "/sys/"].iter().any(|dir| directory.starts_with(dir)) {

@@ -43,7 +43,7 @@ impl Attribute for ZoneName {
         if text.len() <= 200 && text.split('/').all(is_part) {
             return Ok(Self(text.to_owned()));
         }
-        let why = format!("is `{}`, which is no name of a time zone", text.escape_debug());
+        let why = format!("is `{}`, which is not a valid name for a time zone", text.escape_debug());
         Err(Mismatch::because(why)
             .help("write it as `timedatectl list-timezones` does: Europe/Zurich, Etc/UTC"))
     }

@@ -112,7 +112,7 @@ fn each_state_has_what_makes_it_and_a_reason() {
         (
             Known { changed: Some(ago(30)), ..known() },
             State::Changed,
-            "changed 30 min ago, and that was no drift",
+            "changed 30 min ago, and that was not drift",
         ),
         (Known { changed: Some(ago(90)), ..known() }, State::InOrder, ""),
     ];

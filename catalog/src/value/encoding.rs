@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Map, Piece, Sensitive, Value};
 
-/// How deep lists and maps may stand in each other, when read from outside.
+/// How deep lists and maps may be in each other, when read from outside.
 pub const MAX_DEPTH: usize = 32;
 
 const TAG: &str = "$sensitive";
@@ -166,7 +166,7 @@ impl<'de> Visitor<'de> for LimitedValue<'_> {
     fn visit_u64<E: serde::de::Error>(self, u: u64) -> Result<Value, E> {
         i64::try_from(u)
             .map(Value::from)
-            .map_err(|_| E::custom(format!("integer {u} is beyond 64 bits signed")))
+            .map_err(|_| E::custom(format!("integer {u} does not fit in a signed 64-bit integer")))
     }
 
     fn visit_f64<E>(self, x: f64) -> Result<Value, E> {
@@ -199,7 +199,7 @@ impl<'de> Visitor<'de> for LimitedValue<'_> {
             }
             let key: Arc<str> = key.into();
             if map.insert(key.clone(), access.next_value_seed(inner)?).is_some() {
-                return Err(A::Error::custom(format!("key `{key}` stands twice")));
+                return Err(A::Error::custom(format!("key `{key}` is listed twice")));
             }
         }
         Ok(map.into())
@@ -280,7 +280,7 @@ mod tests {
             serde_json::from_str::<Value>(r#"{"a":1,"a":2}"#)
                 .unwrap_err()
                 .to_string()
-                .contains("stands twice")
+                .contains("is listed twice")
         );
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Kind, Value};
 
-/// What stands where a secret stood.
+/// What is where a secret stood.
 pub const MASK: &str = "[sensitive]";
 
 /// A stretch of a text.
@@ -47,7 +47,7 @@ impl Sensitive {
         Self(Inner::Text(Arc::new(joined)))
     }
 
-    /// What was computed from a secret and is no text: a boolean or a number.
+    /// What was computed from a secret and is not text: a boolean or a number.
     pub fn scalar(kind: Kind) -> Self {
         match kind {
             Kind::String(text) => Self::text(text),

@@ -47,7 +47,7 @@ impl<F: AptFiles> Attribute for AptName<F> {
         let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
         let rest = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
         if !first || name.len() > 200 || !name.bytes().all(rest) {
-            let why = format!("is `{}`, and apt would pass a file of that name over", name.escape_debug());
+            let why = format!("is `{}`, and apt would ignore a file of that name", name.escape_debug());
             return Err(Mismatch::because(why).help("use letters, digits, `_`, `-` and `.`"));
         }
         let paths = F::SUFFIXES.iter().map(|suffix| format!("{}/{name}{suffix}", F::DIRECTORY)).collect();
@@ -78,7 +78,7 @@ impl Attribute for AptWord {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         let plain = |b: u8| b.is_ascii_graphic() && b != b',' && b != b'#';
         if text.is_empty() || text.starts_with('-') || !text.bytes().all(plain) {
-            let why = format!("is `{}`, which is no single word", text.escape_debug());
+            let why = format!("is `{}`, which is not a single word", text.escape_debug());
             let help = "write each word as an item of the list, without spaces and commas";
             return Err(Mismatch::because(why).help(help));
         }
@@ -112,13 +112,13 @@ impl Attribute for AptUri {
             !scheme.is_empty() && scheme.bytes().all(plain) && rest.len() > 1
         });
         let Some((_, rest)) = scheme.filter(|_| text.bytes().all(|b| b.is_ascii_graphic())) else {
-            let why = format!("is `{}`, which is no URI", text.escape_debug());
+            let why = format!("is `{}`, which is not a URI", text.escape_debug());
             return Err(Mismatch::because(why).help("write it as https://deb.example.com/debian"));
         };
         let authority = rest.strip_prefix("//").and_then(|rest| rest.split('/').next());
         if authority.is_some_and(|authority| authority.contains('@')) {
             // The value itself is not shown: it holds the password.
-            let why = "names a user or a password, and the file that it would stand in is readable by all";
+            let why = "contains a user or a password, but everyone can read the file that it would be in";
             let help = "put them into a file of /etc/apt/auth.conf.d with mode 0600";
             return Err(Mismatch::because(why).help(help));
         }

@@ -92,13 +92,13 @@ impl Field {
                 part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
             let is_step = |step: &str| number(step).is_some_and(|step| (1..=self.greatest).contains(&step));
             if step.is_some_and(|step| !is_step(step)) {
-                return Err(format!("`{part}` is no step of the {}", self.name));
+                return Err(format!("`{part}` is not a step of the {}", self.name));
             }
             if range == "*" {
                 return Ok(());
             }
             let (from, to) = range.split_once('-').map_or((range, None), |(from, to)| (from, Some(to)));
-            let bad = || format!("`{part}` is no {}", self.name);
+            let bad = || format!("`{part}` is not a value for the {}", self.name);
             let from = self.value(from).ok_or_else(bad)?;
             match to.map(|to| self.value(to).ok_or_else(bad)).transpose()? {
                 Some(to) if to < from => Err(format!("`{part}` runs backwards")),
@@ -139,21 +139,21 @@ mod tests {
     #[test]
     fn what_cron_would_not_read_is_refused_with_the_cure() {
         for (bad, why) in [
-            ("60 * * * *", "no minute"),
-            ("* 24 * * *", "no hour"),
-            ("* * 0 * *", "no day of the month"),
-            ("* * * 13 *", "no month"),
-            ("* * * * 8", "no day of the week"),
+            ("60 * * * *", "not a value for the minute"),
+            ("* 24 * * *", "not a value for the hour"),
+            ("* * 0 * *", "not a value for the day of the month"),
+            ("* * * 13 *", "not a value for the month"),
+            ("* * * * 8", "not a value for the day of the week"),
             ("30-10 * * * *", "backwards"),
             ("5/10 * * * *", "no range"),
-            ("*/0 * * * *", "no step"),
+            ("*/0 * * * *", "not a step"),
             ("* * * *", "4 fields"),
             ("* * * * * root", "6 fields"),
             ("", "0 fields"),
             ("@dayly", "no such word"),
             ("* * * * *\n* * * * *", "fields"),
-            ("1,, * * * *", "no minute"),
-            ("*\n * * * *", "no minute"),
+            ("1,, * * * *", "not a value for the minute"),
+            ("*\n * * * *", "not a value for the minute"),
         ] {
             let error = read(bad).unwrap_err();
             assert!(error.why.as_ref().is_some_and(|said| said.contains(why)), "{bad}: {error:?}");

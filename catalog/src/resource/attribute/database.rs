@@ -29,7 +29,7 @@ impl Attribute for Port {
     }
 }
 
-/// How many connections there may be at a time; -1 is no limit.
+/// How many connections there may be at a time; -1 means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimit(pub i32);
 

@@ -48,7 +48,7 @@ impl Attribute for GitRemote {
                 .split_once('@')
                 .is_some_and(|(user, host)| user.contains(':') || host.starts_with('-'))
             {
-                return Err(Mismatch::because("holds a password, which everybody would see")
+                return Err(Mismatch::because("holds a password, which everyone would see")
                     .help("use a key: give its path as `identity`"));
             }
             return plain(text);
@@ -77,7 +77,7 @@ fn scp_like(text: &str, host: &str, path: &str) -> Result<GitRemote, Mismatch> {
 }
 
 fn no_remote(text: &str) -> Mismatch {
-    let why = format!("is `{}`, which is not where a repository can be", text.escape_debug());
+    let why = format!("is `{}`, which is not the address of a repository", text.escape_debug());
     Mismatch::because(why).help("give https://, ssh:// or file:///, user@host:path, or an absolute path")
 }
 

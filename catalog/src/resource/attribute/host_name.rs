@@ -29,7 +29,7 @@ impl Attribute for HostName {
         if text.len() <= 253 && text.split('.').all(is_label) {
             return Ok(Self(text.to_owned()));
         }
-        let why = format!("is `{}`, which is no host name", text.escape_debug());
+        let why = format!("is `{}`, which is not a host name", text.escape_debug());
         let help = "use letters, digits, `-` and `_`, with dots between labels of at most 63 characters";
         Err(Mismatch::because(why).help(help))
     }

@@ -1,4 +1,4 @@
-//! What stands in the place of a password in the shadow file.
+//! What is in the place of a password in the shadow file.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ impl Attribute for PasswordHash {
         let secret = Secret::read(value)?;
         let text = secret.expose();
         if text.is_empty() {
-            let why = "is empty, which would open the account to everybody without a password";
+            let why = "is empty, which would open the account to everyone without a password";
             return Err(Mismatch::because(why).help(CURE));
         }
         if !is_lock(&text) && !is_hash(text.trim_start_matches('!')) {
-            let why = "is not a hash as crypt(5) has them (it is not shown), so no password would fit";
+            let why = "is not a crypt(5) hash (it is not shown), so no password would match";
             return Err(Mismatch::because(why).help(CURE));
         }
         Ok(Self(secret))

@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use super::{Attribute, AttributeKind, Mismatch};
 use crate::value::Value;
 
-/// A regular expression over one line. The time it takes grows with the line alone, whoever wrote the line.
+/// A regular expression over one line. The time it takes grows with the line alone, no matter who wrote the line.
 #[derive(Clone)]
 pub struct Pattern(Regex);
 
@@ -40,14 +40,14 @@ impl Attribute for Pattern {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         if text.is_empty() {
-            return Err(Mismatch::because("is empty, and would be found in every line"));
+            return Err(Mismatch::because("is empty, and would match every line"));
         }
         Regex::new(text).map(Self).map_err(|error| {
             Mismatch::because(format!(
-                "is `{}`, which is no regular expression: {error}",
+                "is `{}`, which is not a regular expression: {error}",
                 text.escape_debug()
             ))
-            .help("a character with a meaning of its own is written with a backslash, as in '\\.'")
+            .help("escape a special character with a backslash, as in '\\.'")
         })
     }
 }
@@ -61,7 +61,7 @@ mod tests {
         assert!(Pattern::read(&"^#?Port\\s".into()).unwrap().finds("#Port 22"));
         assert!(!Pattern::read(&"^Port$".into()).unwrap().finds("Port 22"));
         let why = Pattern::read(&"^(Port".into()).unwrap_err().why.unwrap();
-        assert!(why.contains("^(Port") && why.contains("no regular expression"), "{why}");
+        assert!(why.contains("^(Port") && why.contains("not a regular expression"), "{why}");
         assert!(Pattern::read(&"".into()).is_err());
         assert_eq!(Pattern::read(&"a".into()).unwrap(), Pattern::read(&"a".into()).unwrap());
     }

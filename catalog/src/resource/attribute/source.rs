@@ -110,13 +110,13 @@ impl Attribute for Source {
 pub(super) fn url<'a>(text: &'a str, schemes: &[&str]) -> Result<&'a str, Mismatch> {
     let named = || schemes.join(", ");
     let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
-        let why = format!("is `{}`, which is none of {}", text.escape_debug(), named());
+        let why = format!("is `{}`, which is not one of {}", text.escape_debug(), named());
         return Err(Mismatch::because(why).help("give a URL or an absolute path"));
     };
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') && schemes != ["ssh://"] {
         // Not quoted: it may be a password.
-        return Err(Mismatch::because("holds credentials, which everybody would see")
+        return Err(Mismatch::because("holds credentials, which everyone would see")
             .help("take them out of the URL and give them as `headers`"));
     }
     let plain = |b: u8| b.is_ascii_graphic() && !b"\"'<>\\^`{|}#".contains(&b);
@@ -133,13 +133,14 @@ pub fn header_error(headers: &BTreeMap<String, Secret>, url: Option<&str>) -> Op
     let value = |value: &Secret| value.expose().bytes().all(|b| b == b' ' || b.is_ascii_graphic());
     let wrong = headers.iter().find(|(key, text)| !name(key) || !value(text));
     if let Some((key, _)) = wrong {
-        let message = format!("the header `{}` has a name or a value that no header has", key.escape_debug());
+        let message = format!("the header `{}` has a name or a value that is not valid", key.escape_debug());
         return Some(AttributeError::new("headers", message).help("use letters, digits and `-` in the name"));
     }
     if headers.is_empty() || url.is_some_and(|url| url.starts_with("https://")) {
         return None;
     }
-    let error = AttributeError::new("headers", "headers are sent over https alone: others could read them");
+    let error =
+        AttributeError::new("headers", "headers are sent only over https: otherwise others could read them");
     Some(error.help("use an https:// URL, or leave `headers` out"))
 }
 
@@ -148,7 +149,7 @@ impl Attribute for ContentHash {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         Self::parse(&text.to_ascii_lowercase()).ok_or_else(|| {
-            Mismatch::because(format!("is `{}`, which is no SHA-256", text.escape_debug()))
+            Mismatch::because(format!("is `{}`, which is not an SHA-256", text.escape_debug()))
                 .help("give the 64 hex digits that `sha256sum FILE` prints")
         })
     }

@@ -27,7 +27,7 @@ keywords! {
     }
 }
 
-/// A public key: its type and its material. The comment that it came with is none of it.
+/// A public key: its type and its material. The comment that it came with is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
     kind: KeyType,
@@ -61,7 +61,7 @@ fn fields(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
 /// The type that a key's material names.
 fn type_of(material: &str) -> Result<KeyType, Mismatch> {
     let cut = || {
-        Mismatch::because("is no whole public key: its base64 is damaged or cut short")
+        Mismatch::because("is not a complete public key: its base64 is damaged or cut short")
             .help("give the text of the `.pub` file, as one line")
     };
     let bytes = BASE64.decode(material.as_bytes()).map_err(|_| cut())?;
@@ -86,8 +86,8 @@ impl Attribute for PublicKey {
         let (first, rest) = split(text.trim());
         let Ok(written) = KeyType::read(&first.into()) else {
             if !rest.is_empty() {
-                let why = format!("begins with `{}`, which is no type of a key", first.escape_debug());
-                return Err(Mismatch::because(why).help("options of a key are given by `options`"));
+                let why = format!("begins with `{}`, which is not a key type", first.escape_debug());
+                return Err(Mismatch::because(why).help("set the options of a key with `options`"));
             }
             return Ok(Self { kind: type_of(first)?, material: first.to_owned() });
         };
@@ -165,7 +165,7 @@ mod tests {
         for (bad, why) in [
             (ED25519[..60].to_owned(), "cut short"),
             (format!("ssh-rsa {ED25519}"), "its material is of the type"),
-            (format!("no-pty ssh-ed25519 {ED25519}"), "no type of a key"),
+            (format!("no-pty ssh-ed25519 {ED25519}"), "not a key type"),
             (format!("{ED25519}\nssh-ed25519 {ED25519}"), "line break"),
             ("-----BEGIN OPENSSH PRIVATE KEY-----".to_owned(), "private"),
             (dsa, "`ssh-dss`"),

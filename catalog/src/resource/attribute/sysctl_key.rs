@@ -92,7 +92,7 @@ impl Attribute for SysctlKey {
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
         Self::parse(text).ok_or_else(|| {
-            let why = format!("is `{}`, which is no key of a kernel setting", text.escape_debug());
+            let why = format!("is `{}`, which is not a key of a kernel setting", text.escape_debug());
             let help = "write it as `net.ipv4.ip_forward`, or as `net/ipv4/conf/eth0.1/rp_filter` where a part has dots";
             Mismatch::because(why).help(help)
         })

@@ -15,16 +15,15 @@ pub(super) struct Clash {
 }
 
 const ONCE: &str = "declare it once";
-const STANDING: &str = "leave one of the two out: each run would undo what the other did";
-const BELOW: &str = "leave one of the two out, or move it elsewhere: only a directory holds anything";
-const CONTENT: &str =
-    "let one resource say what the file holds: all of it, or only parts of it beside others";
-const WITHIN: &str = "leave `purge` out: each run would remove what the other puts there; `recurse` alone is for owner, group and mode";
-const PART: &str = "declare it once, with what both want";
+const STANDING: &str = "remove one of the two: each run would undo what the other did";
+const BELOW: &str = "remove one of the two, or move it: only a directory can contain something";
+const CONTENT: &str = "manage the file with one resource, or manage only parts of it";
+const WITHIN: &str = "remove `purge`: each run would remove what the other puts there; use only `recurse` for owner, group and mode";
+const PART: &str = "declare it once, with the settings of both";
 const LINES: &str = "write `match` so that it finds no line of the other, or make it one resource";
-const LIST: &str = "say it in one place: name the member in the whole list, or do not say the whole list";
-const TAKEN: &str = "give one of the two another, or say of both which they are to have";
-const SAID: &str = "leave one of the two out, or let both say the same";
+const LIST: &str = "set it in one place: name the member in the list, or do not manage the whole list";
+const TAKEN: &str = "change one of the two, or set it for both";
+const SAID: &str = "remove one of the two, or give both the same value";
 
 /// How two holds of a thing are rivals; none where they are friends. They are the same whichever comes first.
 pub(super) fn clash(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
@@ -35,23 +34,23 @@ fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
     let clash = |rank, what: String, help| Some(Clash { rank, what, help });
     match (one, other) {
         (Hold::Standing(a), Hold::Standing(b)) if a != b => {
-            clash(0, format!("what stands at {thing}: {a}, and {b}"), STANDING)
+            clash(0, format!("what is at {thing}: {a}, and {b}"), STANDING)
         }
         (Hold::Standing(a), other) if is_denied(*a, other) => {
             let b = if matches!(other, Hold::Something) { "something" } else { "a file" };
-            clash(0, format!("what stands at {thing}: {a}, and {b}"), STANDING)
+            clash(0, format!("what is at {thing}: {a}, and {b}"), STANDING)
         }
         (Hold::Content | Hold::Seed, Hold::Content | Hold::Seed) => {
-            clash(1, format!("what {thing} holds"), CONTENT)
+            clash(1, format!("the content of {thing}"), CONTENT)
         }
         (Hold::Content, Hold::Piece(piece, _)) => {
-            clash(1, format!("what {thing} holds: all of it, and {}", words(piece)), CONTENT)
+            clash(1, format!("the content of {thing}: all of it, and {}", words(piece)), CONTENT)
         }
         (Hold::Rest(_), Hold::Content | Hold::Seed | Hold::Rest(_)) => {
-            clash(1, format!("what {thing} holds"), CONTENT)
+            clash(1, format!("the content of {thing}"), CONTENT)
         }
         (Hold::Rest(kind), Hold::Piece(piece, _)) if !is_of(piece, kind) => {
-            clash(1, format!("what {thing} holds: all of it, and {}", words(piece)), CONTENT)
+            clash(1, format!("the content of {thing}: all of it, and {}", words(piece)), CONTENT)
         }
         (Hold::Piece(a, there), Hold::Piece(b, other)) => piece_clash(thing, (a, *there), (b, *other)),
         (Hold::Side(a), Hold::Side(b)) if a == b => clash(4, format!("the {a} of {thing}"), ONCE),
@@ -70,7 +69,7 @@ fn one_way(thing: &Thing, one: &Hold, other: &Hold) -> Option<Clash> {
     }
 }
 
-/// Whether what stands at a path leaves no room for a hold of what is in it.
+/// Whether what is at a path leaves no room for a hold of what is in it.
 fn is_denied(standing: Standing, hold: &Hold) -> bool {
     let needs_a_file = matches!(hold, Hold::Seed | Hold::Piece(_, Presence::Present) | Hold::Rest(_));
     match standing {
@@ -80,7 +79,7 @@ fn is_denied(standing: Standing, hold: &Hold) -> bool {
     }
 }
 
-/// Whether nothing can stand below a path, by a hold of it; and what that says is there.
+/// Whether nothing can be below a path, by a hold of it; and what that says is there.
 pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
     match hold {
         Hold::Standing(Standing::Nothing) => Some("nothing"),
@@ -89,9 +88,9 @@ pub(super) fn holds_nothing(hold: &Hold) -> Option<&'static str> {
     }
 }
 
-/// That one thing is no directory, and another is to be in it.
+/// That one thing is not a directory, and another is to be in it.
 pub(super) fn below(thing: &Thing, is: &str, inner: &str) -> Clash {
-    Clash { rank: 0, what: format!("what stands at {thing}: {is}, and `{inner}` in it"), help: BELOW }
+    Clash { rank: 0, what: format!("what is at {thing}: {is}, and `{inner}` in it"), help: BELOW }
 }
 
 /// Whether what no resource claims is removed from a directory.
@@ -103,7 +102,7 @@ pub(super) fn is_purge(hold: &Hold) -> bool {
 pub(super) fn within(thing: &Thing, top: &str) -> Clash {
     Clash {
         rank: 1,
-        what: format!("what {thing} holds: all that is in `{top}`, and that nothing else is there"),
+        what: format!("the content of {thing}: everything in `{top}`, and nothing else"),
         help: WITHIN,
     }
 }

@@ -108,7 +108,7 @@ impl Found {
         self.pieces(thing, &parts);
     }
 
-    /// Compares what is to be no directory with what others want below it. One rival of each is enough.
+    /// Compares what must not be a directory with what others want below it. One rival of each is enough.
     fn below(&mut self, by_thing: &BTreeMap<Thing, Held<'_>>) {
         let wanted: BTreeMap<&str, Vec<usize>> = by_thing
             .iter()

@@ -57,39 +57,39 @@ const RIVALS: &[(&str, &str)] = &[
     // A purge in what another makes with all that it holds.
     (
         "file /opt/app/conf ensure=directory purge=true | archive /opt/app source=/a.tar sha256=SHA",
-        "what `/opt/app/conf` holds: all that is in `/opt/app`",
+        "the content of `/opt/app/conf`: everything in `/opt/app`",
     ),
     (
         "file /srv/app/a/b ensure=directory recurse=true purge=true | git-checkout /srv/app remote=https://h/r.git revision=main",
-        "all that is in `/srv/app`",
+        "everything in `/srv/app`",
     ),
     // Whole files, by whichever type.
-    ("file /etc/cron.d/x content=a | cron x command=b schedule=@daily", "what `/etc/cron.d/x` holds"),
+    ("file /etc/cron.d/x content=a | cron x command=b schedule=@daily", "the content of `/etc/cron.d/x`"),
     ("file /etc/cron.d/x mode=0600 | cron x command=b schedule=@daily", "the mode of `/etc/cron.d/x`"),
     (
         "file /etc/cron.d/x content=a | cron x ensure=absent",
-        "what stands at `/etc/cron.d/x`: a file, and nothing",
+        "what is at `/etc/cron.d/x`: a file, and nothing",
     ),
-    ("file /etc/systemd/system/a.service content=x | systemd-unit a.service content=y", "holds"),
+    ("file /etc/systemd/system/a.service content=x | systemd-unit a.service content=y", "the content of"),
     ("file /etc/systemd/system/a.service content=x | service a enable=mask", "a symbolic link"),
-    ("systemd-unit a.service content=x | service a enable=mask", "what stands at"),
+    ("systemd-unit a.service content=x | service a enable=mask", "what is at"),
     (
         "file /etc/sysctl.d/99-zz-holdfast-vm.swappiness.conf ensure=absent | sysctl vm.swappiness value=1",
         "nothing",
     ),
-    ("file /etc/apt/sources.list.d/x.sources content=a | apt-repository x ensure=absent", "what stands at"),
+    ("file /etc/apt/sources.list.d/x.sources content=a | apt-repository x ensure=absent", "what is at"),
     (
         "file /etc/apt/preferences.d/x.pref content=a | apt-pin x packages=[a] pin=version~1 priority=1",
-        "holds",
+        "the content of",
     ),
-    ("file /etc/modules-load.d/holdfast-dummy.conf content=a | kernel-module dummy", "holds"),
-    ("file /etc/hostname content=a | hostname web1", "holds"),
-    ("file /etc/localtime target=/x | timezone Europe/Zurich", "holds"),
-    ("file /etc/alternatives/editor target=/x | alternatives editor path=/usr/bin/vim", "holds"),
+    ("file /etc/modules-load.d/holdfast-dummy.conf content=a | kernel-module dummy", "the content of"),
+    ("file /etc/hostname content=a | hostname web1", "the content of"),
+    ("file /etc/localtime target=/x | timezone Europe/Zurich", "the content of"),
+    ("file /etc/alternatives/editor target=/x | alternatives editor path=/usr/bin/vim", "the content of"),
     ("file /srv/a ensure=directory | archive /srv/a ensure=absent", "a directory, and nothing"),
     (
         "file /srv/a ensure=directory recurse=true content=TREE | file /srv/a/f content=x",
-        "what `/srv/a/f` holds",
+        "the content of `/srv/a/f`",
     ),
     (
         "file /srv/a ensure=directory recurse=true mode=0644 content=TREE | file /srv/a/conf ensure=directory mode=0700",
@@ -104,17 +104,20 @@ const RIVALS: &[(&str, &str)] = &[
         "a symbolic link, and a directory",
     ),
     ("file /etc/modules-load.d/holdfast-dummy.conf content=a | kernel-module dummy persist=false", "nothing"),
-    ("file /etc/modprobe.d/holdfast-dummy.conf content=a | kernel-module dummy", "holds"),
+    ("file /etc/modprobe.d/holdfast-dummy.conf content=a | kernel-module dummy", "the content of"),
     (
         "file /etc/sysctl.d/99-zz-holdfast-vm.swappiness.conf content=a | sysctl vm.swappiness value=1 persist=false",
         "nothing",
     ),
     ("file /srv/a content=x | archive /srv/a source=/a.tar sha256=SHA", "a directory"),
-    ("archive /srv/a source=/a.tar sha256=SHA | git-checkout /srv/a remote=/r revision=main", "holds"),
+    (
+        "archive /srv/a source=/a.tar sha256=SHA | git-checkout /srv/a remote=/r revision=main",
+        "the content of",
+    ),
     ("archive /srv/a source=/a.tar sha256=SHA | file /srv/a ensure=directory owner=www", "the owner of"),
-    ("archive /srv/a source=/a.tar sha256=SHA | file /srv/a ensure=directory purge=true", "holds"),
-    ("deployment /srv/a version=v1 remote=/r | file /srv/a ensure=directory purge=true", "holds"),
-    ("deployment /srv/a version=v1 remote=/r | file /srv/a/current target=/x", "holds"),
+    ("archive /srv/a source=/a.tar sha256=SHA | file /srv/a ensure=directory purge=true", "the content of"),
+    ("deployment /srv/a version=v1 remote=/r | file /srv/a ensure=directory purge=true", "the content of"),
+    ("deployment /srv/a version=v1 remote=/r | file /srv/a/current target=/x", "the content of"),
     // Parts of files against the whole.
     ("file /etc/fstab content=a | mount /srv device=/dev/sda1 fstype=ext4", "the mount point `/srv`"),
     ("file /etc/fstab content=a | mount /srv ensure=absent", "the mount point `/srv`"),
@@ -136,7 +139,7 @@ const RIVALS: &[(&str, &str)] = &[
         "file /etc/keys content=a | authorized-key k user=root target=/etc/keys key=KEY",
         "all of it, and the key",
     ),
-    ("file /home/dave/.ssh/authorized_keys content=a | user dave purge-ssh-keys=true", "holds"),
+    ("file /home/dave/.ssh/authorized_keys content=a | user dave purge-ssh-keys=true", "the content of"),
     // Parts of files against each other.
     (
         "ini-setting a path=/etc/x section=s key=k value=1 | ini-setting b path=/etc/x section=s key=k value=2",
@@ -202,7 +205,7 @@ const RIVALS: &[(&str, &str)] = &[
         "a directory, and nothing",
     ),
     ("file /h ensure=absent | user dave home=/h manage-home=true", "nothing, and a directory"),
-    // What is no directory holds nothing.
+    // What is not a directory holds nothing.
     (
         "file /srv/a ensure=absent force=true | file /srv/a/b/c mode=0600",
         "`/srv/a`: nothing, and `/srv/a/b/c` in it",
