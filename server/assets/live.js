@@ -112,7 +112,7 @@ function end(words) {
   say("ended", words);
 }
 
-// Whoever comes back to the page, or to the network, does not wait for the next attempt.
+// Anyone who comes back to the page, or to the network, does not wait for the next attempt.
 function comeBack() {
   if (!document.hidden && !source && sign.dataset.state !== "ended") connect();
 }

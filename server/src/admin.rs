@@ -25,7 +25,7 @@ pub mod client; // the commands' side
 pub mod listener; // the server's side
 mod commit; // which one is meant
 mod message; // what they say
-mod named; // names that nobody has
+mod named; // unknown names
 mod nodes; // operators look at nodes
 mod verdict; // what became of a commit
 
@@ -92,17 +92,15 @@ enum Refused {
         "`{0}` is not in the inventory in force: {1}add it to inventory/RESELLER/CUSTOMER.toml, and commit or save that"
     )]
     NotInInventory(Certname, String),
-    #[error(
-        "no commit is in force{0}, so which machines there are is not known; `holdfast check` says what is wrong with one"
-    )]
+    #[error("no commit is in force{0}, so the machines are not known; `holdfast check` says what is wrong")]
     NothingInForce(String),
     #[error("there is no node `{0}`: {1}`holdfast node list` shows all")]
     Unknown(Certname, String),
     #[error(
-        "`{0}` was never added, so there is nothing to take from it: it stands in the inventory alone, and goes with a commit that takes it out"
+        "`{0}` was never added, so there is nothing to remove: it is only in the inventory; remove it there with a commit"
     )]
     NotAdded(Certname),
-    #[error("there is a user `{0}` already; `holdfast user link {0}` makes another login link")]
+    #[error("user `{0}` already exists; `holdfast user link {0}` makes another login link")]
     UserThere(String),
     #[error("there is no user `{0}`{1}; `holdfast user list` shows all")]
     NoUser(String, String),
@@ -121,21 +119,21 @@ enum Refused {
         "commit {0} has not reached the server: is it pushed, and to the branch that the server follows?"
     )]
     NotJudged(String),
-    #[error("commit {0} has not come: {1}")]
+    #[error("commit {0} has not arrived: {1}")]
     NoneComes(String, String),
-    #[error("`{0}` is no commit's id: give the id, $(git rev-parse '{0}')")]
+    #[error("`{0}` is not a commit's id: give the id, $(git rev-parse '{0}')")]
     NoId(String),
-    #[error("`{0}` is no id of one commit that is known here: give all 40 digits, $(git rev-parse '{0}')")]
+    #[error("`{0}` is not the id of a commit that is known here: give all 40 digits, $(git rev-parse '{0}')")]
     Short(String),
     #[error(
         "the server follows a directory without git, which has no commits: `holdfast poke` alone has it looked at, and \
          `holdfast check` says what becomes of it"
     )]
     NoCommits,
-    #[error("commit {0} was not judged: commit {1} came meanwhile, and is judged in its place")]
+    #[error("commit {0} was not judged: commit {1} arrived in the meantime, and is judged instead")]
     Overtaken(String, String),
     #[error(
-        "commit {0} is superseded by commit {1}, which builds on it: of commits that the server has not seen yet, the newest alone is judged"
+        "commit {0} is superseded by commit {1}, which builds on it: of new commits, the server judges only the newest"
     )]
     Skipped(String, String),
     #[error("commit {0} {1}, and {2}")]
@@ -212,7 +210,7 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
 async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refused> {
     context.live.poke();
     let Some(commit) = commit else {
-        return Ok(Answer::Done("the repository is looked at now".into()));
+        return Ok(Answer::Done("the server reads the repository now".into()));
     };
     let commit = commit::meant(context, &commit).await?;
     let judged = context.live.judged(&commit, PATIENCE).await?;
@@ -233,10 +231,12 @@ async fn poke(context: &Context, commit: Option<String>) -> Result<Answer, Refus
 fn past(commit: String, status: CommitStatus, in_force: Option<String>) -> Refused {
     let was = match status {
         CommitStatus::Good => "was in force before",
-        CommitStatus::Broken => "was found broken when it came",
+        CommitStatus::Broken => "was broken when it arrived",
     };
-    let now = in_force
-        .map_or_else(|| "none is in force now".to_owned(), |now| format!("commit {now} is in force now"));
+    let now = in_force.map_or_else(
+        || "no commit is in force now".to_owned(),
+        |now| format!("commit {now} is in force now"),
+    );
     Refused::Past(commit, was, now)
 }
 

@@ -187,7 +187,7 @@ fn check_sources(program: &Program) -> Checked {
     checked.warnings.extend(layout::find(program));
     checked.warnings.extend(program.snapshot().remarks().iter().cloned());
     for ignored in program.snapshot().ignored() {
-        let message = format!("{} is {}, and is left out", ignored.path, ignored.what);
+        let message = format!("{} is {}, and is ignored", ignored.path, ignored.what);
         // With its place, so that what a tenant has a thousand of counts as that tenant's.
         let origin = Origin::locate(&ignored.path.as_str().into(), "", 0..0);
         checked.warnings.push(Diagnostic::warning("ignored", message, origin));

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use holdfast_catalog::harmless;
 
-/// Talk, on standard error, as `format!` takes it: nobody may be listening, which is no reason to die.
+/// Talk, on standard error, as `format!` takes it: there may be no listener, which must not end the program.
 macro_rules! say {
     ($($words:tt)*) => {{
         use std::io::Write as _;
@@ -43,11 +43,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a control repository to start from
+    /// Create a control repository to start from
     Init(init::Args),
-    /// Show everything that is wrong with a control repository
+    /// Check a control repository and show every problem
     Check(check::Args),
-    /// Look up a value of the data, as one machine sees it
+    /// Look up a value in the data, as one machine sees it
     Lookup(lookup::Args),
     /// Compile the catalog of one machine
     Compile(compile::Args),
@@ -55,18 +55,18 @@ enum Command {
     Docs(docs::Args),
     /// Run the server
     Server(server::Arguments),
-    /// Add nodes, look at them, take them off
+    /// Add, list, show and remove nodes
     #[command(subcommand)]
     Node(node::Command),
-    /// Say who may log in to the dashboard
+    /// Manage the users of the dashboard
     #[command(subcommand)]
     User(user::Command),
-    /// Look at the server's certificate authority
+    /// Show the server's certificate authority
     #[command(subcommand)]
     Ca(ca::Command),
     /// Show who did what on the server, or check that nothing in this log was changed
     Audit(audit::Arguments),
-    /// Have the server look at the repository now, as a git hook does
+    /// Make the server read the repository now, as a git hook does
     Poke(poke::Arguments),
     /// Print completions for a shell
     Completions {
@@ -88,9 +88,9 @@ pub enum Format {
 /// How a command on a control repository ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    /// Found, nothing wrong.
+    /// Found, no problems.
     Well,
-    /// Not found, errors in the repository, could not.
+    /// Not found, errors in the repository, failed.
     Badly,
     /// `lookup`: an error in the data.
     Wrongly,
@@ -177,7 +177,7 @@ impl Command {
     }
 }
 
-/// Prints a line, or several. A reader that has seen enough, such as `head`, is no error; anything else is.
+/// Prints a line, or several. A reader that has seen enough, such as `head`, is not an error; anything else is.
 fn print(text: impl std::fmt::Display) {
     print_bytes(Ok(format!("{text}\n").into_bytes()));
 }

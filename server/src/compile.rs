@@ -167,7 +167,7 @@ fn walk<'a>(pass: &Pass<'a>, node: &Node) -> (declared::Declared<'a>, Seeds) {
             continue;
         }
         if !settled {
-            let message = "parameters that classes are given here depend on each other";
+            let message = "the parameters that are given to these classes depend on each other";
             let problem = Diagnostic::error("conflict", message, Origin::clone(&node.origin));
             pass.report(problem.help("a class's `when` must not depend on what that class gives"));
         }

@@ -15,7 +15,7 @@ pub const DATA_DIR: &str = "/var/lib/holdfast";
 /// Where its configuration is.
 pub const FILE: &str = "/etc/holdfast/server.toml";
 
-/// More is no file of settings.
+/// More is not a file of settings.
 const LIMIT: u64 = 1024 * 1024;
 
 /// What each setting takes.
@@ -25,15 +25,15 @@ const SETTINGS: &[Setting] = &[
     ("data_dir", "a path"),
     ("listen", "an IP address with a port, such as \"[::]:8140\""),
     ("dashboard", "an IP address with a port, such as \"[::]:8443\""),
-    ("name", "a name or an IP address alone, without `https://` and without a port"),
-    ("names", "a list of names and IP addresses, without `https://` and without a port"),
+    ("name", "only a name or an IP address, without `https://` and a port"),
+    ("names", "a list of names and IP addresses, without `https://` and ports"),
     ("interval", INTERVAL),
     ("certificate_lifetime", LIFETIME),
     ("workers", WORKERS),
 ];
 
 const INTERVAL: &str = "a number of seconds from 1 to 86400";
-const LIFETIME: &str = "a number of seconds from 1 to 315360000, which are ten years";
+const LIFETIME: &str = "a number of seconds from 1 to 315360000 (ten years)";
 const WORKERS: &str = "a number from 1 to 1024";
 
 /// What the server is told.
@@ -50,7 +50,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the dashboard is.
     pub dashboard: SocketAddr,
-    /// The name or address by which nodes and browsers reach the server; the machine's own name without it.
+    /// The name or address at which nodes and browsers reach the server; the machine's own name without it.
     pub name: Option<String>,
     /// Other names and addresses for the server's certificate.
     pub names: Vec<String>,
@@ -108,7 +108,7 @@ pub enum ConfigError {
     NoRepository,
     /// A name that is an address of something else.
     #[error(
-        "`{0}` is no name of a machine: give the name or the IP address alone, without `https://` and without a port"
+        "`{0}` is not a valid machine name: give only the name or the IP address, without `https://` and a port"
     )]
     Name(String),
     /// A number is out of its range.
@@ -264,7 +264,7 @@ mod tests {
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
         let error = Config::read(Some(&path)).unwrap_err().to_string();
-        assert!(error.ends_with("server.toml: it is a pipe, and no file"), "{error}");
+        assert!(error.ends_with("server.toml: it is a pipe, not a file"), "{error}");
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod report; // one run
 pub use entry::remember_place;
 pub use estate::Estate;
 
-/// What the pages stand on.
+/// What the pages depend on.
 pub struct State {
     store: Store,
     estate: Arc<dyn Estate>,
@@ -95,10 +95,10 @@ impl State {
     }
 
     /// Does work that goes through many machines or long texts on a thread of its own, so that those that answer, and with
-    /// them whoever asks whether the server is ready, never wait for it.
+    /// them anyone who asks whether the server is ready, never wait for it.
     ///
     /// # Errors
-    /// Where the work fails in an unforeseen way.
+    /// Where the work fails with an internal error.
     async fn apart<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -112,7 +112,7 @@ impl State {
         web::block(work).await.map_err(|_| page::Error::Unforeseen)
     }
 
-    /// The same with what the audit log says of earlier logins: whoever came in before a restart is still known.
+    /// The same with what the audit log says of earlier logins: anyone who came in before a restart is still known.
     ///
     /// # Errors
     /// Where the store fails.

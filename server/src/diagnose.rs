@@ -100,7 +100,7 @@ fn place<'a>(origin: &'a Origin, label: &str, kind: AnnotationKind, line: Option
     snippet.path(path).annotation(annotation).into()
 }
 
-/// The renderer counts columns in the line as it is shown; what is meant is the file's.
+/// The renderer counts columns in the line as it is shown; the column to show is the file's.
 fn with_the_files_column(rendered: String, origin: &Origin, line: Option<&Excerpt>) -> String {
     let Some(before) = line.and_then(|line| line.text.get(..line.marked.start)) else { return rendered };
     let shown = before.chars().count() + 1;
@@ -111,12 +111,12 @@ fn with_the_files_column(rendered: String, origin: &Origin, line: Option<&Excerp
     rendered.replacen(&place(shown), &place(origin.column as usize), 1)
 }
 
-/// Data is no terminal control: what quotes it is escaped.
+/// Data is not terminal control: what quotes it is escaped.
 fn printable(text: &str) -> String {
     harmless::line(text).into_owned()
 }
 
-/// The same for a line: what is meant of it moves with what stands before.
+/// The same for a line: the part to show moves with what is before.
 fn without_controls(line: Excerpt) -> Excerpt {
     let part = |from: usize, to: usize| printable(line.text.get(from..to).unwrap_or_default());
     let (start, end) = (line.marked.start, line.marked.end);

@@ -40,7 +40,7 @@ pub struct Excerpts {
 enum Sort {
     Data,
     Manifest,
-    /// Declared keys: what stands beside the words of a declaration may be a value in the wrong place.
+    /// Declared keys: what is beside the words of a declaration may be a value in the wrong place.
     Keys,
     /// The inventory, settings, templates: no values that a type calls secret.
     Open,

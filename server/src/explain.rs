@@ -58,7 +58,7 @@ pub enum Absent {
     Default {
         /// What it is.
         value: Value,
-        /// Where it stands.
+        /// Where it is.
         origin: Arc<Origin>,
     },
     /// The parameter's default has errors.
@@ -173,7 +173,7 @@ impl Declared {
 }
 
 impl Level {
-    /// The line of its value, where it stands in the level's own file.
+    /// The line of its value, where it is in the level's own file.
     fn line(&self) -> Option<u32> {
         let Says::Value(value) = &self.says else { return None };
         value.origin.as_ref().filter(|origin| origin.file == self.path).map(|origin| origin.line)

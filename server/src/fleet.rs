@@ -42,7 +42,7 @@ pub struct Since {
 /// What the commit in force says of machines.
 pub trait Inventory: Send + Sync {
     /// What a node of this place is for; none where the commit in force does not have it there: what another customer
-    /// makes of the name is no affair of those who see this place.
+    /// makes of the name is not the affair of those who see this place.
     fn function(&self, node: &Certname, place: &Place) -> Option<Function>;
 
     /// All machines of the commit in force, with whose they are.
@@ -65,7 +65,7 @@ pub trait Inventory: Send + Sync {
 }
 
 /// What a run says that had no catalog, where why is said beside it.
-const NO_CATALOG: &str = "no catalog was had";
+const NO_CATALOG: &str = "no catalog was available";
 
 /// A machine with what it is for and how it is.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl Member {
         self.row.as_ref()?.certificate_until
     }
 
-    /// Whether it has certificates in force: silence of any other is no news.
+    /// Whether it has certificates in force: silence of any other does not matter.
     pub fn is_in_service(&self) -> bool {
         self.row.as_ref().is_some_and(|row| row.node.state == NodeState::Enrolled)
     }
@@ -314,7 +314,7 @@ fn untold(error: &str, kept_back: Option<&KeptBack>) -> Option<String> {
     (!rest.is_empty()).then_some(rest)
 }
 
-/// What the inventory says of a node's place is no error of its data.
+/// What the inventory says of a node's place is not an error of its data.
 fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
     let commit = short(&row.commit);
     let file = row.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
@@ -323,7 +323,7 @@ fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
         more => format!(" (and {more} more)"),
     };
     let later = since.map(|since| {
-        format!("commit {} is in force since, and its next poll tells more; ", short(&since.commit))
+        format!("commit {} is in force since then, and the next poll shows more; ", short(&since.commit))
     });
     state::KeptBack {
         broken: !row.is_of_place(),

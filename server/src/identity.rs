@@ -66,7 +66,7 @@ pub struct Identity {
 pub enum NodeError {
     /// A node of this name is there.
     #[error(
-        "`{}` is there already ({:?}, {}): `holdfast node move` makes it anew, for a rebuilt machine or another customer",
+        "`{}` already exists ({:?}, {}): `holdfast node move` adds it again, for a rebuilt machine or another customer",
         .0.certname, .0.state, .0.place
     )]
     Present(Box<NodeRow>),
@@ -74,7 +74,7 @@ pub enum NodeError {
     #[error("there is no node `{0}`; `holdfast node list` shows all")]
     Unknown(Certname),
     /// The server's own address is unusable.
-    #[error("the server's address `{0}` does not fit into a join string: {1}")]
+    #[error("the server's address `{0}` cannot be put into a join string: {1}")]
     Address(String, InvalidJoin),
     /// The store failed.
     #[error(transparent)]
@@ -200,7 +200,7 @@ impl Identity {
                     self.store.confirm_certificate(caller.node, peer.certificate.serial.clone(), now).await;
                 if let Err(error) = confirmed {
                     // It stays unconfirmed in the store: the next start asks again.
-                    tracing::error!(%error, node = %caller.certname, "cannot note the first use of a certificate");
+                    tracing::error!(%error, node = %caller.certname, "cannot record the first use of a certificate");
                 }
                 Ok(caller)
             }
@@ -227,7 +227,7 @@ impl Identity {
         if is_noted {
             let (certname, generation) = (peer.name.certname.clone(), peer.name.generation);
             if let Err(error) = self.store.node_refused(certname, generation, now).await {
-                tracing::error!(%error, node = %peer.name.certname, "cannot note that it was refused");
+                tracing::error!(%error, node = %peer.name.certname, "cannot record that it was refused");
             }
         }
     }

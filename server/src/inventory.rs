@@ -1,6 +1,6 @@
 //! The inventory: which machines there are and what they are. One file for each customer, written by operators.
 //!
-//! A node's place comes from here and never from its facts. Whether the store agrees is for whoever serves it.
+//! A node's place comes from here and never from its facts. Whether the store agrees is for anyone who serves it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! The language: text to values, and nothing else. No I/O, no clock, no knowledge of nodes or manifests.
 //!
 //! In the order in which things are built on each other:
-//! a [`Fault`] is what is wrong with a text; a [`Scope`] is what names mean; an [`Expression`] is what stands in
+//! a [`Fault`] is what is wrong with a text; a [`Scope`] is what names mean; an [`Expression`] is what is in
 //! `${…}`; an [`Interpolation`] is a string that holds some; a [`Formula`] is a whole value whose strings may; a
 //! [`Type`] says what a value may be; a [`Template`] is a Handlebars file.
 

@@ -169,7 +169,7 @@ pub struct Live {
     overtaken: Mutex<VecDeque<(String, String)>>,
     /// What became of commits, until it is written down.
     unwritten: Mutex<VecDeque<CommitRow>>,
-    /// Held by whoever writes it down.
+    /// Held by anyone who writes it down.
     writing: tokio::sync::Mutex<()>,
     /// Why the repository cannot be read, for as long as that is so.
     unreadable: ArcSwapOption<Unreadable>,
@@ -247,14 +247,14 @@ impl Live {
         self.config.interval
     }
 
-    /// What happens from now on. Whoever is too slow misses some, and is told how many.
+    /// What happens from now on. Anyone who is too slow misses some, and is told how many.
     pub fn happenings(&self) -> broadcast::Receiver<Happening> {
         self.happenings.subscribe()
     }
 
-    /// Tells whoever listens.
+    /// Tells anyone who listens.
     pub fn tell(&self, happening: Happening) {
-        // Nobody listening is no error.
+        // Nobody listening is not an error.
         let _ = self.happenings.send(happening);
     }
 

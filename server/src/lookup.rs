@@ -253,7 +253,7 @@ impl<'a> Lookup<'a> {
         self.sources.with_profiles(self.data, self.reader, (self.node, self.facts), &(self.profiles)(class))
     }
 
-    /// What one file says of a key, whoever asks.
+    /// What one file says of a key, no matter who asks.
     fn evaluate_alone(&self, source: &Source, key: &str) -> Result<Option<Value>, Vec<Diagnostic>> {
         self.enter(key).map_err(|problem| vec![problem])?;
         let value = self.evaluate(source, key);
@@ -285,7 +285,7 @@ impl<'a> Lookup<'a> {
 /// The whole chain, each link with its place.
 fn recursion(key: &str, chain: &[Asking]) -> Diagnostic {
     let keys = chain.iter().map(|asking| format!("`{}`", asking.key)).chain([format!("`{key}`")]);
-    let message = format!("keys need each other: {}", keys.collect::<Vec<_>>().join(" → "));
+    let message = format!("keys depend on each other: {}", keys.collect::<Vec<_>>().join(" → "));
     let mut places =
         chain.iter().filter_map(|asking| Some((Origin::clone(asking.at.as_ref()?), &asking.key)));
     let first = places.next().map(|(origin, _)| origin);
@@ -294,5 +294,5 @@ fn recursion(key: &str, chain: &[Asking]) -> Diagnostic {
     for (origin, key) in places {
         problem = problem.related(origin, format!("`{key}` is computed here"));
     }
-    problem.help("give one of them a value of its own")
+    problem.help("give one of them a fixed value")
 }

@@ -157,9 +157,9 @@ impl Inner {
                 .chain(role.parameters.iter().map(|parameter| &parameter.origin))
                 .chain(role.lets.iter().map(|binding| &binding.key_origin));
             self.problems.extend(places.map(|origin| {
-                let message = format!("`{}` holds more than profiles", role.name);
+                let message = format!("`{}` contains more than profiles", role.name);
                 Diagnostic::error("role-of-more", message, Origin::clone(origin))
-                    .help("a role is a list of profiles and nothing else: move this to a profile")
+                    .help("a role only lists profiles: move this to a profile")
             }));
         }
     }
@@ -172,10 +172,10 @@ impl Inner {
                 if !self.namespaces.contains(&*below) {
                     continue;
                 }
-                let message = format!("parameter `{}` is named like `{below}`", parameter.name);
+                let message = format!("parameter `{}` has the same name as `{below}`", parameter.name);
                 self.problems.push(
                     Diagnostic::error("ambiguous-parameter", message, Origin::clone(&parameter.origin))
-                        .help("a key of the data could mean either: rename one of the two"),
+                        .help("a key in the data could mean either: rename one of the two"),
                 );
             }
         }
@@ -191,7 +191,7 @@ fn unknown_defines<'a>(
 ) -> Vec<Diagnostic> {
     let unknown = of.defines().into_iter().filter(|name| !known(name));
     let problem = |name: Arc<str>| {
-        let message = format!("`{name}` is no type and no define");
+        let message = format!("`{name}` is neither a type nor a define");
         Diagnostic::error("unknown-type", message, origin.clone())
             .did_you_mean(&name, names.clone().map(|name| &**name))
     };

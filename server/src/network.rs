@@ -8,7 +8,7 @@ pub mod files; // how many the system lets the process hold
 pub mod port; // a port with TLS and a door
 pub mod stream; // a connection that can be told to make room
 
-/// What is counted as one: an IPv4 address, but of IPv6 the network of 2⁶⁴ that whoever has one address has.
+/// What is counted as one: an IPv4 address, but of IPv6 the network of 2⁶⁴ that anyone who has one address has.
 pub fn of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),

@@ -73,7 +73,7 @@ impl File {
         Self { hash: ContentHash::of(&bytes), bytes, refusal: None }
     }
 
-    /// Stands for a file that is beyond a limit: it has no content, and whoever needs it fails with this reason.
+    /// Stands for a file that is beyond a limit: it has no content, and anyone who needs it fails with this reason.
     pub fn refused(reason: Arc<str>) -> Self {
         let hash = ContentHash::of(format!("refused: {reason}").as_bytes());
         Self { bytes: Arc::default(), hash, refusal: Some(reason) }
@@ -259,7 +259,7 @@ impl Snapshot {
         folders.filter(move |path| path.starts_with(&prefix)).filter(is_empty)
     }
 
-    /// Whether a module's file is a program: executable where it stands.
+    /// Whether a module's file is a program: executable where it is.
     pub fn is_program(&self, path: &str) -> bool {
         self.0.shape.programs.contains(path)
     }

@@ -62,7 +62,7 @@ pub enum StartError {
     Repo(#[from] RepoError),
     /// What is named is something else.
     #[error(
-        "{0} is no control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one"
+        "{0} is not a control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one"
     )]
     NoControlRepository(String),
     /// The CA or the store is missing, damaged, or another's.
@@ -78,7 +78,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The operating system refuses something.
-    #[error("the operating system refuses: {0}")]
+    #[error("the operating system refused: {0}")]
     System(#[from] std::io::Error),
 }
 
@@ -290,7 +290,7 @@ async fn open_source(config: &Config) -> Result<Source, StartError> {
 }
 
 /// A source that has something to be put in force, at a first start: a mistyped branch must leave nothing behind either, nor
-/// the path of what is no control repository.
+/// the path of what is not a control repository.
 async fn readable(source: Source, repo: String) -> Result<Source, StartError> {
     let read = web::block(move || {
         source.has_head()?;
@@ -326,7 +326,7 @@ async fn put_in_force(
     if let Some(newest) = newest
         && live.take(newest).await == CommitStatus::Broken
     {
-        tracing::error!("no good commit is known: nodes get no catalog until one comes");
+        tracing::error!("no good commit is known: nodes get no catalogs until there is one");
     }
     let follower = Follower::resume(source, last, seen.first().map(|commit| &*commit.id))?;
     follower.poke().poke();
@@ -345,7 +345,7 @@ async fn forget_what_is_past(store: Store) {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(Duration::from_secs(3600)).await,
             Err(error) => {
-                tracing::error!(%error, "cannot forget what is past");
+                tracing::error!(%error, "cannot remove expired data");
                 tokio::time::sleep(Duration::from_secs(3600)).await;
             }
         }

@@ -1,7 +1,7 @@
 //! What the server remembers: SQLite behind async functions, one file a table.
 //!
 //! One thread writes and takes what waits together into one transaction; readers have connections of their own that
-//! cannot write. No type of the driver stands in a signature outside this folder, so that another database can stand
+//! cannot write. No type of the driver is in a signature outside this folder, so that another database can stand
 //! beside this one. It knows nothing of HTTP and decides nothing about rights.
 
 use std::path::Path;
@@ -37,20 +37,20 @@ pub enum Error {
     #[error("the store: {0}")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store did not take the work, or has been closed.
-    #[error("the store does not take work; its log says why")]
+    #[error("the store does not accept work; see the log")]
     Closed,
     /// Too many pages wait for the store already.
     #[error("too many pages are being read at the moment; try again")]
     Busy,
     /// The work has a bug; what it did is taken back.
-    #[error("the store's work failed in an unforeseen way; the log says where")]
+    #[error("internal error in the store; see the log")]
     Panicked,
     /// A row holds what this program never wrote.
     #[error("the store holds `{value}` as a {what}: it was changed by something else")]
     Corrupt {
         /// The kind of value.
         what: &'static str,
-        /// What stands there.
+        /// What is there.
         value: String,
     },
     /// The file is not the one that was opened.
@@ -94,7 +94,7 @@ pub struct Store {
     lane: Lane,
 }
 
-/// Who reads: pages have readers of their own, so that nodes and whoever asks whether the server is ready never wait
+/// Who reads: pages have readers of their own, so that nodes and anyone who asks whether the server is ready never wait
 /// behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {

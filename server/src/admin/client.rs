@@ -21,7 +21,7 @@ pub enum ClientError {
         hint: &'static str,
     },
     /// It broke off.
-    #[error("the server broke off: {0}; its log says why")]
+    #[error("the server closed the connection: {0}; see its log")]
     Broken(#[from] io::Error),
     /// It said no.
     #[error("{0}")]
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_pushes_without_being_root_hears_that_the_push_is_taken_all_the_same() {
+    fn a_pusher_who_is_not_root_hears_that_the_push_is_taken_all_the_same() {
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let poke = |commit: Option<&str>| Request::Poke { commit: commit.map(str::to_owned) };
         assert!(

@@ -1,4 +1,4 @@
-//! Which commit is meant by what was typed: a whole id, the first digits of one, or something that is none.
+//! Which commit is meant by what was typed: a whole id, the first digits of one, or something that is not one.
 
 use holdfast_catalog::harmless;
 

@@ -39,12 +39,12 @@ pub async fn serve(listener: UnixListener, context: Context) {
                 let context = context.clone();
                 tokio::spawn(async move {
                     if let Err(error) = converse(stream, &context).await {
-                        tracing::warn!(%error, "an operator's command was cut off");
+                        tracing::warn!(%error, "an operator's command was interrupted");
                     }
                 });
             }
             Err(error) => {
-                tracing::error!(%error, "the operators' socket does not accept");
+                tracing::error!(%error, "the operators' socket cannot accept connections");
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
@@ -60,8 +60,8 @@ async fn converse(mut stream: UnixStream, context: &Context) -> io::Result<()> {
             Err(_) => return Ok(()),
         }
     } else {
-        tracing::warn!(uid, "a user who is not root asked at the operators' socket");
-        Answer::Refused("only root may ask".into())
+        tracing::warn!(uid, "a user other than root connected to the operators' socket");
+        Answer::Refused("only root may use this socket".into())
     };
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');

@@ -1,4 +1,4 @@
-//! Names that operators type, held against those that there are: one that nobody has is refused, with the nearest.
+//! Names that operators type, held against those that there are: an unknown one is refused, with the nearest.
 
 use std::collections::BTreeSet;
 

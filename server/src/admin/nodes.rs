@@ -18,7 +18,7 @@ const SUGGESTED: usize = 3;
 /// So many reports of a machine are shown, the newest.
 const REPORTS: u32 = 20;
 
-/// All machines, what wants attention first.
+/// All machines, what needs attention first.
 pub(super) async fn members(context: &Context) -> store::Result<Vec<Member>> {
     let look = Look {
         scope: Scope::Everything,

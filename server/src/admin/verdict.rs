@@ -1,4 +1,4 @@
-//! What became of a commit, for whoever pushed it: in force, in force but for some nodes, or refused.
+//! What became of a commit, for the person who pushed it: in force, in force but for some nodes, or refused.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::diagnostic::{Diagnostic, Severity};
@@ -132,7 +132,7 @@ impl Kept {
     fn text(&self) -> String {
         let keeps = match &self.commit {
             Some(commit) => format!("keeps commit {}", short(commit)),
-            None => "has no catalog yet and gets none".to_owned(),
+            None => "has no catalog yet".to_owned(),
         };
         let first = self.problems.first();
         let why = first.map_or_else(String::new, ToString::to_string);
@@ -153,14 +153,14 @@ mod tests {
 
     #[test]
     fn what_a_tenant_calls_a_key_is_one_line_about_one_node() {
-        let key = "x` is no key\n  web1.birch.example keeps commit 0000000000: y\u{1b}[2J\u{202e}";
+        let key = "x` is not a key\n  web1.birch.example keeps commit 0000000000: y\u{1b}[2J\u{202e}";
         let kept = Kept {
             certname: "web1.acme.example".parse().unwrap(),
             commit: None,
-            problems: vec![Diagnostic::error("unknown-key", format!("`{key}` is no key"), None)],
+            problems: vec![Diagnostic::error("unknown-key", format!("`{key}` is not a key"), None)],
         };
         let text = kept.text();
-        assert!(text.starts_with("web1.acme.example has no catalog yet and gets none: "), "{text}");
+        assert!(text.starts_with("web1.acme.example has no catalog yet: "), "{text}");
         assert!(!text.contains(harmless::steers), "{text}");
     }
 }

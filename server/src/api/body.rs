@@ -100,10 +100,10 @@ impl Body {
             Refused::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "server-stopping",
-                "the server stops: ask again later",
+                "the server is stopping: try again later",
             )
         };
-        // Both go with the work: it ends when it ends, also where whoever asked has gone.
+        // Both go with the work: it ends when it ends, also where anyone who asked has gone.
         let decode = move || {
             let value = contained(|| self.decode(&bytes, encoding));
             drop(permit);
@@ -123,7 +123,7 @@ impl Body {
                 let mut plain = Vec::new();
                 let unpacked = decompress(bytes, self.limit, &mut plain);
                 if let Err(refused) = unpacked {
-                    // What is no body has made as much work.
+                    // What is not a body has made as much work.
                     self.pay(plain.len());
                     return Err(refused);
                 }
@@ -143,7 +143,7 @@ impl Body {
     }
 }
 
-/// What decoding gives; what makes it panic is refused, as whoever sends it would send it for ever.
+/// What decoding gives; what makes it panic is refused, as anyone who sends it would send it for ever.
 fn contained<T>(decode: impl FnOnce() -> Result<T, Refused>) -> Result<T, Refused> {
     let unreadable = |_| Err(Refused::bad_request("bad-body", "the body cannot be read"));
     std::panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(unreadable)
@@ -174,13 +174,13 @@ fn encoding(request: &HttpRequest) -> Result<Encoding, Refused> {
         Some(_) => Err(Refused::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "bad-encoding",
-            "a body is plain or compressed by zstd",
+            "a body is plain or compressed with zstd",
         )),
     }
 }
 
 async fn collect(payload: Payload, limit: usize) -> Result<Bytes, Refused> {
-    let broken = |_| Refused::bad_request("bad-body", "the body broke off");
+    let broken = |_| Refused::bad_request("bad-body", "the body is incomplete");
     payload.to_bytes_limited(limit).await.map_err(|_| too_large(limit))?.map_err(broken)
 }
 

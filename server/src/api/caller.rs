@@ -15,7 +15,7 @@ use crate::identity::{Caller, Peer, tls};
 use crate::network::door::Place;
 use crate::network::port::Connection;
 
-/// Keeps a connection's certificate for its requests. Where it is no node's, nothing is kept, and routes refuse.
+/// Keeps a connection's certificate for its requests. Where it is not a node's, nothing is kept, and routes refuse.
 pub fn remember_peer(connection: &Connection, extensions: &mut Extensions) {
     let (stream, session) = connection.get_ref();
     extensions.insert(stream.place().clone());
@@ -77,7 +77,7 @@ pub fn state_of(request: &HttpRequest) -> Result<web::Data<State>, Refused> {
 
 fn peer_of(request: &HttpRequest) -> Result<Peer, Refused> {
     let missing = || {
-        let message = "this needs a node's certificate: enrol first with `holdfast-agent enroll`";
+        let message = "this needs a node's certificate: first enrol with `holdfast-agent enroll`";
         Refused::new(StatusCode::UNAUTHORIZED, "certificate-needed", message)
     };
     request.conn_data::<Peer>().cloned().ok_or_else(missing)

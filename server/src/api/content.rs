@@ -10,7 +10,7 @@ use super::caller::AgentIdentity;
 use super::limits::{Kind, Who};
 use super::refused::Refused;
 
-/// Another's content, one that nobody has, and what is no hash: one and the same answer.
+/// Another's content, an unknown one, and what is not a hash: one and the same answer.
 pub async fn content(
     AgentIdentity(caller): AgentIdentity,
     state: Data<State>,

@@ -15,7 +15,7 @@ use crate::identity::Peer;
 use crate::measure::Side;
 use crate::network;
 
-/// What a refusal costs the certificate that was shown, in tokens of [`Kind::Nothing`]: whoever has no rights here has
+/// What a refusal costs the certificate that was shown, in tokens of [`Kind::Nothing`]: anyone who has no rights here has
 /// nothing to ask again for.
 fn cost(status: StatusCode) -> usize {
     match status {

@@ -50,7 +50,7 @@ impl Kind {
 pub enum Who {
     /// A node.
     Node(NodeId),
-    /// Whoever holds a certificate of this name, in force or not: strangers behind the same address cost it nothing.
+    /// Anyone who holds a certificate of this name, in force or not: strangers behind the same address cost it nothing.
     Named(Certname),
     /// One certificate, by its serial number: what was revoked costs its successor of the same name nothing.
     Certificate(String),
@@ -104,12 +104,12 @@ impl Limits {
         self.buckets.look(&(who, kind), Instant::now()).map_err(Refused::too_many)
     }
 
-    /// Takes more tokens for what turned out large. They may be missing: then whoever asked waits until they are there.
+    /// Takes more tokens for what turned out large. They may be missing: then anyone who asked waits until they are there.
     pub fn charge(&self, who: Who, kind: Kind, tokens: usize) {
         self.buckets.charge(&(who, kind), tokens);
     }
 
-    /// Charges also whoever never took a token.
+    /// Charges also anyone who never took a token.
     pub fn pay(&self, who: Who, kind: Kind, tokens: usize) {
         // It is paid for whether or not there is one.
         if tokens > 0 && self.take(who.clone(), kind).is_ok() {

@@ -46,13 +46,13 @@ impl Refused {
     /// The server's own fault: the log says what.
     fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
-        let message = "the server failed: its log says why; try again later";
+        let message = "internal error: see the server's log; try again later";
         let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "server-failed", message);
         Self { retry_after: Some(30), ..refused }
     }
 }
 
-/// The answer to whatever is no route.
+/// The answer to whatever is not a route.
 pub async fn no_such_route() -> Refused {
     Refused::not_found()
 }
@@ -81,7 +81,7 @@ impl ResponseError for Refused {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
         if self.status == StatusCode::FORBIDDEN {
-            // Whoever has no rights keeps no connection either.
+            // Anyone who has no rights keeps no connection either.
             response.force_close();
         }
         response.json(&self.refusal)

@@ -1,7 +1,7 @@
 //! Whose fault it is that a node does not compile: its tenant's, or the operators'. The rule is in
 //! `docs/decisions/0012-whose-fault-it-is.md`.
 //!
-//! What comes with tenants' data as it was when the node last compiled is the operators'. Else a problem that stands in a
+//! What comes with tenants' data as it was when the node last compiled is the operators'. Else a problem that is in a
 //! tenant's file is that tenant's, and any other is the operators', unless it is there because of what the tenant wrote:
 //! that is tried, not guessed, by compiling the node without its tenant's data, with samples of what the tenant must
 //! give, and with the tenant's data of the commit in force.
@@ -39,7 +39,7 @@ pub(super) struct Court<'a> {
     earlier: HashMap<CommitId, Arc<Program>>,
     /// What was found to be the operators', wherever else it shows.
     operators: HashSet<Place>,
-    /// What stands in tenants' files, and was found to be theirs.
+    /// What is in tenants' files, and was found to be theirs.
     tenants: HashSet<Place>,
 }
 
@@ -192,7 +192,7 @@ fn is_same(one: &Diagnostic, other: &Diagnostic) -> bool {
     one.code == other.code && one.message == other.message
 }
 
-/// Whether a problem stands in a file that tenants write.
+/// Whether a problem is in a file that tenants write.
 pub(super) fn is_in_tenants_file(program: &Program, problem: &Diagnostic) -> bool {
     problem.origin.as_ref().is_some_and(|origin| is_tenants(program, origin))
 }

@@ -1,4 +1,4 @@
-//! A tree that is no control repository, as an empty folder or a mount that is missing: in force, it would take its catalog
+//! A tree that is not a control repository, as an empty folder or a mount that is missing: in force, it would take its catalog
 //! from every machine.
 
 use holdfast_catalog::diagnostic::Diagnostic;
@@ -21,11 +21,11 @@ pub(super) fn of(program: &Program) -> Option<Diagnostic> {
         return None;
     }
     let message = match is_control_repository(snapshot) {
-        true => "there is no inventory/: no machine would get a catalog any more",
-        false => "this is no control repository: it has no inventory/, modules/ or hieradata/",
+        true => "there is no inventory/: no machine would get a catalog",
+        false => "this is not a control repository: it has no inventory/, modules/ or hieradata/",
     };
     let help =
-        "machines stand in inventory/RESELLER/CUSTOMER.toml; was a folder renamed, or is a mount missing?";
+        "machines are in inventory/RESELLER/CUSTOMER.toml; was a folder renamed, or is a mount missing?";
     Some(Diagnostic::error("no-inventory", message, None).help(help))
 }
 
@@ -33,8 +33,8 @@ pub(super) fn of(program: &Program) -> Option<Diagnostic> {
 pub(super) fn of_inventory(program: &Program, before: &Program) -> Option<Diagnostic> {
     let (now, then) = (program.inventory().nodes().count(), before.inventory().nodes().count());
     (now == 0 && then > 0).then(|| {
-        let message = format!("the inventory has no machine any more; in the commit in force it has {then}");
+        let message = format!("the inventory has no machines; in the commit in force it has {then}");
         Diagnostic::warning("no-machine", message, None)
-            .help("a machine that was added keeps what it has, and gets nothing new")
+            .help("added machines keep their catalogs, and get no new ones")
     })
 }

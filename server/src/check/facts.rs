@@ -1,6 +1,6 @@
 //! The facts that a repository keeps for work without a server: `facts/NAME.json`, else `facts/default.json`.
 //!
-//! A commit is judged by these and by no others: what a machine says of itself must not stop a commit for all.
+//! A commit is judged by these and by no others: what a machine says about itself must not stop a commit for all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +30,7 @@ pub(super) fn file_of(snapshot: &Snapshot, certname: &Certname) -> Option<Arc<st
 /// A node's facts as the repository keeps them; none where it keeps none.
 ///
 /// # Errors
-/// The file is no JSON, or not facts.
+/// The file is not JSON, or not facts.
 pub fn facts_of(snapshot: &Snapshot, certname: &Certname) -> Result<Option<Facts>, Diagnostic> {
     let Some(path) = file_of(snapshot, certname) else { return Ok(None) };
     let Some(file) = snapshot.get(&path) else { return Ok(None) };
@@ -40,7 +40,7 @@ pub fn facts_of(snapshot: &Snapshot, certname: &Certname) -> Result<Option<Facts
 /// Reads facts from JSON.
 ///
 /// # Errors
-/// The text is no JSON, or not facts.
+/// The text is not JSON, or not facts.
 pub fn read_facts(path: &str, bytes: &[u8]) -> Result<Facts, Diagnostic> {
     let text = String::from_utf8_lossy(bytes);
     let problem = |message: String, at: usize| {
@@ -66,10 +66,10 @@ pub(super) fn missing(program: &Program) -> Vec<Diagnostic> {
     let is_skipped = |path: &&Arc<str>| by_fact.iter().any(|pattern| pattern.could_be(path));
     let first = snapshot.under(hierarchy::FOLDER).map(|(path, _)| path).find(is_skipped);
     let warning = |path: &Arc<str>| {
-        let message = "the repository keeps no facts, so that a check skips all levels whose path holds one";
+        let message = "the repository has no facts, so a check skips every level whose path contains one";
         Diagnostic::warning("no-facts", message, Origin::locate(path, "", 0..0))
             .label("no node reads this here")
-            .help(format!("give the facts that most machines have in {DEFAULT}"))
+            .help(format!("put the facts that most machines have into {DEFAULT}"))
     };
     first.map(warning).into_iter().collect()
 }

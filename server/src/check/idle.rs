@@ -12,7 +12,7 @@ use crate::compile::{IDLE_POLICY, NOT_HERE, Program};
 use crate::inventory::Node;
 use crate::lookup::hierarchy::Location;
 
-/// What stands there of the nodes together.
+/// What is there of the nodes together.
 const NOWHERE: &str = "which no node that reads this has";
 
 /// By node, as its compile tells.

@@ -19,14 +19,14 @@ pub(super) fn check(program: &Program, shelf: &Shelf<'_>) -> Vec<Diagnostic> {
     for (name, key) in program.data().keys() {
         let origin = Origin::clone(&key.origin);
         if unread.contains(name) {
-            let message = format!("nobody reads `{name}`: no manifest and no data looks it up");
+            let message = format!("`{name}` is not used: no manifest and no data looks it up");
             problems.push(Diagnostic::warning("unread-key", message, origin.clone()));
         }
         if !given.contains(name) && !key.of.takes_null() {
-            let message = format!("no file of the data gives `{name}` a value");
+            let message = format!("no data file sets `{name}`");
             let problem = Diagnostic::warning("no-data", message, origin);
             problems.push(
-                problem.help("give it one, for example in hieradata/common.toml, or make its type Optional"),
+                problem.help("set it, for example in hieradata/common.toml, or make its type Optional"),
             );
         }
     }

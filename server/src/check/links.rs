@@ -14,9 +14,9 @@ pub(super) fn that_lead_out(snapshot: &Snapshot) -> Vec<Diagnostic> {
         !Content::stays_inside(inner, target)
     };
     let warning = |(path, target): (&str, &str)| {
-        let message = format!("{path} is a link to `{}`, and is left out", target.escape_debug());
+        let message = format!("{path} is a link to `{}`, and is ignored", target.escape_debug());
         Diagnostic::warning("ignored", message, None)
-            .help("only links that stay in the module's files, by a relative path, are given to machines")
+            .help("only relative links within the module's files are sent to machines")
     };
     snapshot.links_under("modules").filter(leads_out).map(warning).collect()
 }

@@ -1,4 +1,4 @@
-//! How many steps the compiles of one judgement take, by customer: whoever waits for a commit waits for all of them.
+//! How many steps the compiles of one judgement take, by customer: anyone who waits for a commit waits for all of them.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

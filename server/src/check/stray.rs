@@ -1,5 +1,5 @@
-//! Data files that lead nowhere: a level's pattern fits the path, but no machine, customer, role or profile has the name
-//! that stands in it. A slip in a file's name would otherwise be silence: no data, and no word.
+//! Data files without a level: a level's pattern fits the path, but no machine, customer, role or profile has the name
+//! that is in it. A slip in a file's name would otherwise be silence: no data, and no word.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::inventory::{self, Stage};
 use crate::lookup::KEYS_FILE;
 use crate::lookup::hierarchy::{self, Level, Reading};
 
-/// The warnings about files that lead nowhere.
+/// The warnings about files without a level.
 pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
     let known = Known::of(program);
     let files = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
@@ -26,7 +26,7 @@ pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
     found
 }
 
-/// For so many files the nearest name is looked for: it takes a walk over all names, and whoever has more of them knows what
+/// For so many files the nearest name is looked for: it takes a walk over all names, and anyone who has more of them knows what
 /// they did.
 const COMPARED: usize = 100;
 

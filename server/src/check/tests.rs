@@ -206,7 +206,7 @@ fn a_tree_without_an_inventory_is_refused_and_an_empty_one_is_told() {
     let renamed: Vec<_> =
         BASE.iter().map(|(path, text)| (path.replace("inventory/", "inventroy/"), *text)).collect();
     let renamed: Vec<_> = renamed.iter().map(|(path, text)| (&**path, *text)).collect();
-    for (program, says) in [(of(&[]), "no control repository"), (of(&renamed), "there is no inventory/")] {
+    for (program, says) in [(of(&[]), "not a control repository"), (of(&renamed), "there is no inventory/")] {
         for checked in [check(&program), check_after(&program, before)] {
             assert!(!checked.is_usable());
             assert!(checked.fatal[0].to_string().contains(says), "{:?}", checked.fatal);
@@ -330,9 +330,9 @@ fn facts_for_all_that_are_taken_away_concern_all() {
 fn data_by_facts_that_the_repository_does_not_keep_is_told() {
     let os = ("hieradata/os/debian.toml", "[profile.web]\nmode = \"0600\"\n");
     let told = said(&[os]);
-    assert!(told.contains("keeps no facts") && told.contains("hieradata/os/debian.toml"), "{told}");
-    assert!(!said(&[os, ("facts/default.json", "{}")]).contains("keeps no facts"));
-    assert!(!said(&[]).contains("keeps no facts"), "nothing is skipped");
+    assert!(told.contains("has no facts") && told.contains("hieradata/os/debian.toml"), "{told}");
+    assert!(!said(&[os, ("facts/default.json", "{}")]).contains("has no facts"));
+    assert!(!said(&[]).contains("has no facts"), "nothing is skipped");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn data_for_a_define_is_told_who_takes_such_things_and_never_what_was_typed() {
     let data = (ACME, "[profile.web]\nname = \"Acme\"\n[dropbox.box.surf]\npath = \"/srv\"\n");
     let define = ("modules/dropbox/manifests/box.toml", of_box);
     let told = said(&[data, define, ("modules/dropbox/manifests/init.toml", takes)]);
-    assert!(told.contains("class `dropbox` takes such things by its parameter `boxes`"), "{told}");
+    assert!(told.contains("class `dropbox` takes these with its parameter `boxes`"), "{told}");
     let told = said(&[data, define]);
     assert!(told.contains("`dropbox::box` is a define") && !told.contains("did you mean"), "{told}");
 }
@@ -374,7 +374,7 @@ fn a_broken_hierarchy_is_told_itself_and_not_by_the_files_that_it_would_read() {
     }
     let elsewhere = "[[hierarchy]]\nname = \"x\"\npath = \"x.toml\"\n";
     let said = said(&[data, ("holdfast.toml", elsewhere)]);
-    assert!(said.contains("no level of the hierarchy leads to `hieradata/common.toml`"), "{said}");
+    assert!(said.contains("no level of the hierarchy reads `hieradata/common.toml`"), "{said}");
 }
 
 #[test]
@@ -458,7 +458,7 @@ fn declared_keys_that_nobody_reads_or_gives_are_told_and_are_looked_up_all_the_s
         "one = { type = \"Any\" }\ntwo = { type = \"Integer\" }\nmaybe = { type = \"Optional[String]\" }\n",
     );
     let all = said(&[keys, ("hieradata/common.toml", "one = 1\n")]);
-    for part in ["nobody reads `one`", "nobody reads `two`", "no file of the data gives `two` a value"] {
+    for part in ["`one` is not used", "`two` is not used", "no data file sets `two`"] {
         assert!(all.contains(part), "{part}: {all}");
     }
     assert!(!all.contains("gives `maybe`") && !all.contains("gives `one`"), "{all}");
@@ -468,5 +468,5 @@ fn declared_keys_that_nobody_reads_or_gives_are_told_and_are_looked_up_all_the_s
     assert!(undeclared.contains("no key `nope` is declared"), "{undeclared}");
     let web = format!("{}[let]\nx = \"${{lookup('one')}}\"\n", BASE[3].1);
     let read = said(&[keys, (WEB, &web), ("hieradata/common.toml", "one = 1\ntwo = 2\n")]);
-    assert!(!read.contains("nobody reads `one`") && read.contains("nobody reads `two`"), "{read}");
+    assert!(!read.contains("`one` is not used") && read.contains("`two` is not used"), "{read}");
 }

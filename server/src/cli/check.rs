@@ -14,19 +14,19 @@ use super::{Ended, Format, repository};
 
 mod beside; // what the server has in force
 
-/// Shows everything that is wrong with a control repository, each with its place.
+/// Checks a control repository and shows every problem with its place.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The control repository.
     #[arg(value_name = "DIR", default_value = ".")]
     directory: PathBuf,
-    /// A commit, branch or tag of it, instead of its files as they are.
+    /// A commit, branch or tag of it, instead of its current files.
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
-    /// Takes every warning for an error.
+    /// Treats every warning as an error.
     #[arg(long)]
     strict: bool,
-    /// How problems are written.
+    /// How to print problems.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -100,7 +100,7 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
         (false, Beside::Unknown, many) => {
             format!("takes this: the {many} nodes that do not compile get no catalog")
         }
-        (false, _, 0) => "takes this as a commit: what is wrong stops no node".to_owned(),
+        (false, _, 0) => "takes this as a commit: the problems affect no node".to_owned(),
         (false, _, 1) => {
             "takes this as a commit: the node that does not compile gets no new catalog".to_owned()
         }
@@ -110,7 +110,7 @@ fn verdict(checked: &Checked, beside: Beside<'_>) -> String {
     };
     let more = match beside {
         Beside::Unknown => {
-            "; beside a commit in force it depends on that one, which a git repository with its history would tell"
+            "; after another commit the result depends on that commit, which only a git repository with its history shows"
         }
         Beside::Commit(_) | Beside::Whatever => "",
     };
@@ -128,7 +128,7 @@ fn compiled(checked: &Checked, nodes: usize) -> String {
 /// Of an entry of the inventory that is wrong nobody knows what machine it is.
 fn uncounted(checked: &Checked) -> &'static str {
     match has_inventory_wrong(checked) {
-        true => "; those that the inventory has wrong are not counted",
+        true => "; nodes with errors in the inventory are not counted",
         false => "",
     }
 }

@@ -78,7 +78,7 @@ fn written(path: &Path, compiled: &Compiled, with_secrets: bool) -> String {
     let has_secrets =
         || resources.iter().any(|resource| resource.attributes.values().any(Value::is_sensitive));
     let but = match !with_secrets && has_secrets() {
-        true => "; its secrets are masked, so an agent refuses it: --with-secrets puts them in",
+        true => "; its secrets are masked, so an agent refuses it: use --with-secrets to include them",
         false => "",
     };
     let (resources, files) = (resources.len(), compiled.contents.len());

@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args) -> Ended {
     let problems = modules.problems();
     if !problems.is_empty() {
         repository::show_on_stderr(&snapshot, &problems);
-        say!("error: nothing is written while manifests cannot be read");
+        say!("error: nothing is written until all manifests can be read");
         return Ended::Badly;
     }
     let mut differing = Vec::new();
@@ -65,7 +65,7 @@ fn tell(differing: &[Stale]) -> Ended {
     if !differing.is_empty() {
         return Ended::Badly;
     }
-    say!("every README is as its manifests say");
+    say!("every README matches its manifests");
     Ended::Well
 }
 
@@ -78,7 +78,7 @@ fn write(directory: &Path, differing: &[Stale]) -> Ended {
         print(path);
     }
     if differing.is_empty() {
-        say!("every README is as its manifests say");
+        say!("every README matches its manifests");
     }
     Ended::Well
 }

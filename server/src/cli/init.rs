@@ -45,11 +45,11 @@ pub(super) fn run(args: &Args) -> Ended {
     match write(&args.directory) {
         Ok(()) => {
             let directory = args.directory.display();
-            say!("made {directory}: look at {directory}/README.md, then run `holdfast check {directory}`");
+            say!("created {directory}: read {directory}/README.md, then run `holdfast check {directory}`");
             Ended::Well
         }
         Err(error) => {
-            say!("error: cannot make {}: {error}", args.directory.display());
+            say!("error: cannot create {}: {error}", args.directory.display());
             Ended::Badly
         }
     }
@@ -59,7 +59,7 @@ fn write(directory: &Path) -> io::Result<()> {
     if directory.exists() && !directory.is_dir() {
         return Err(io::Error::new(
             io::ErrorKind::NotADirectory,
-            "there is something, and it is no directory",
+            "something is there that is not a directory",
         ));
     }
     std::fs::create_dir_all(directory)?;

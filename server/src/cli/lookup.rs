@@ -18,20 +18,20 @@ mod note; // what is said beside the answer
 /// Looks up a key of the data for one machine.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 there is a value; 1 there is none, or nobody declares the key; 2 the data is wrong."
+    after_help = "Exit codes: 0 the key has a value; 1 it has none, or is not declared; 2 the data has errors."
 )]
 pub(super) struct Args {
     /// `CLASS::PARAMETER`, or a key that hieradata/keys.toml declares.
     key: String,
     #[command(flatten)]
     question: Question,
-    /// Merges the levels in this way, instead of as the key is declared.
+    /// Merges the levels in this way, instead of as declared.
     #[arg(long, value_name = "STRATEGY")]
     merge: Option<Strategy>,
-    /// Shows each level, its file and line, what became of each part of its value, and how the answer came about.
+    /// Shows each level with its file and line, what became of each part of its value, and how the answer was found.
     #[arg(long)]
     explain: bool,
-    /// How the value is written.
+    /// How to print the value.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -82,7 +82,7 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     let broken = broken_declarations(asked, &args.key);
     if !broken.is_empty() {
         show_on_stderr(snapshot, &broken);
-        say!("nothing is looked up where the declaration of `{}` has errors", args.key);
+        say!("cannot look up `{}`: its declaration has errors", args.key);
         return Ended::Wrongly;
     }
     let merge = args.merge.map(Strategy::merge);
@@ -151,7 +151,7 @@ fn told(
     }
 }
 
-/// What is wrong with how a key is declared, or with the levels: another answer than the declared one would be no answer.
+/// What is wrong with how a key is declared, or with the levels: an answer other than the declared one would be wrong.
 fn broken_declarations(asked: &Asked, key: &str) -> Vec<Diagnostic> {
     let declared = match key
         .rsplit_once("::")
@@ -209,7 +209,7 @@ fn without_data(args: &Args, asked: &Asked, null: Option<&Found>, absent: &Absen
     );
     let (value, note) = match absent {
         Absent::Default { value, origin } => {
-            (value, format!("{why}, so the default holds: {}:{}", origin.file, origin.line))
+            (value, format!("{why}, so the default applies: {}:{}", origin.file, origin.line))
         }
         Absent::Null => (&Value::NULL, why),
         Absent::Nothing => {

@@ -15,15 +15,15 @@ use crate::admin::{Answer, NodeDetail, NodeFilter, NodeView, ReportView, Request
 pub enum Command {
     /// Add a node of the inventory; prints the join string that it enrols with
     Add(Invite),
-    /// List nodes and machines that nobody added, each with its state and why; what needs attention first
+    /// List nodes, and machines that were not added, each with its state and reason; those that need attention first
     List(List),
-    /// Show one node: its state and why, its certificates and last reports
+    /// Show one node: its state and reason, its certificates and last reports
     Show(One),
-    /// Take a node again, where the inventory has it now: after a rebuild, or for another customer
+    /// Add a node again at its present place in the inventory: after a rebuild, or for another customer
     Move(Invite),
     /// Refuse a node from now on
     Revoke(One),
-    /// Forget a node; its name may be given again
+    /// Remove a node; its name may be used again
     Remove(One),
 }
 
@@ -32,7 +32,7 @@ pub enum Command {
 pub struct Invite {
     /// The node's name
     certname: Certname,
-    /// How long the join string works, such as `15m` or `2h`; a day at most
+    /// How long the join string works, such as `15m` or `2h`; at most a day
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = seconds)]
     ttl: u64,
     #[command(flatten)]
@@ -76,7 +76,7 @@ fn seconds(text: &str) -> Result<u64, String> {
     let number = text.parse::<i64>().map_or_else(|_| text.into(), holdfast_catalog::value::Value::from);
     match Seconds::read(&number) {
         Ok(Seconds(seconds)) if (1..=24 * 3600).contains(&seconds) => Ok(seconds.into()),
-        _ => Err("give seconds, or a number with s, m or h; a day at most".into()),
+        _ => Err("give seconds, or a number with s, m or h; at most a day".into()),
     }
 }
 
@@ -123,7 +123,10 @@ impl Command {
 fn print_nodes(nodes: &[NodeView], asked: &Request) {
     if nodes.is_empty() {
         let is_all = matches!(asked, Request::NodeList { filter } if *filter == NodeFilter::default());
-        say!("{}", if is_all { "there is no machine yet: add one to the inventory" } else { "no node fits" });
+        say!(
+            "{}",
+            if is_all { "there are no machines yet: add one to the inventory" } else { "no node matches" }
+        );
         return;
     }
     let row = |node: &NodeView| {
@@ -144,12 +147,12 @@ fn print_nodes(nodes: &[NodeView], asked: &Request) {
 
 fn print_node(NodeDetail { node, certificates, reports, has_older_reports }: &NodeDetail) {
     let generation = node.generation.map_or_else(
-        || format!("not added: `holdfast node add {}` does", node.certname),
+        || format!("not added: run `holdfast node add {}`", node.certname),
         |generation| format!("generation {generation}"),
     );
     print(format!("node        {} ({generation})", node.certname));
     print(format!("customer    {}", node.place));
-    let nowhere = || format!("none: no inventory in force has it as {}", node.place);
+    let nowhere = || format!("none: the inventory in force does not have it as {}", node.place);
     print(format!("role        {}", node.role.clone().unwrap_or_else(nowhere)));
     print_wrapped(&format!("state       {}: {}", node.state.word(), one_cell(&node.reason)));
     print(format!("last heard  {}", node.seen_at.map_or_else(|| "never".into(), time)));
@@ -157,11 +160,11 @@ fn print_node(NodeDetail { node, certificates, reports, has_older_reports }: &No
         (Some(commit), _) => harmless::line(commit).into_owned(),
         (None, Some(unknown)) => {
             format!(
-                "unknown: it says `{}`, and this server does not know that commit",
+                "unknown: it reports `{}`, a commit that this server does not know",
                 harmless::line(unknown)
             )
         }
-        (None, None) => "none: no run that corrects was reported".into(),
+        (None, None) => "none: no run in enforce mode has been reported".into(),
     };
     print(format!("runs on     {commit}"));
     for certificate in certificates {

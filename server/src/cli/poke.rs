@@ -16,8 +16,8 @@ const WITH_FAULTS: u8 = 2;
                         tenants' data, or nodes that the inventory no longer has where they were added."
 )]
 pub struct Arguments {
-    /// Wait until this commit is in force; where something is wrong with it, say what, and fail. Its id, or as many of its
-    /// first digits as name one
+    /// Wait until this commit is in force; if it has errors, print them and fail. Its id, or as many of its
+    /// first digits as identify it
     #[arg(long, value_name = "COMMIT")]
     commit: Option<String>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ pub(super) struct Question {
     /// The control repository: a checkout, read as it is.
     #[arg(long, value_name = "DIR", default_value = ".")]
     repo: PathBuf,
-    /// A commit, branch or tag of it, instead of its files as they are.
+    /// A commit, branch or tag of it, instead of its current files.
     #[arg(long, value_name = "REV")]
     rev: Option<String>,
     /// The machine's facts as JSON; otherwise facts/NAME.json or facts/default.json of the repository.
@@ -149,7 +149,7 @@ pub(super) fn open(directory: &Path, revision: Option<&str>) -> Result<Snapshot,
     let snapshot = snapshot.map_err(|error| error.or_exhausted(directory).to_string())?;
     if PARTS.iter().all(|part| snapshot.under(part).next().is_none()) {
         return Err(format!(
-            "{} is no control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one",
+            "{} is not a control repository: it has no inventory/, modules/ or hieradata/; `holdfast init DIR` makes one",
             directory.display()
         ));
     }

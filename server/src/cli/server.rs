@@ -35,7 +35,7 @@ pub struct Arguments {
     /// Where the dashboard is, such as `:8443`
     #[arg(long, value_name = "ADDR", value_parser = address)]
     dashboard: Option<SocketAddr>,
-    /// The name or address by which nodes and browsers reach the server
+    /// The name or address at which nodes and browsers reach the server
     #[arg(long)]
     name: Option<String>,
     /// Seconds between two polls of a node
@@ -44,7 +44,7 @@ pub struct Arguments {
     /// Seconds for which a node's certificate is valid
     #[arg(long, value_name = "SECONDS")]
     certificate_lifetime: Option<u64>,
-    /// Write a hook into the local git repository, so that a push takes effect at once, and end: no server is started
+    /// Write a hook into the local git repository, so that a push takes effect at once, and exit without starting a server
     #[arg(long)]
     install_hook: bool,
     /// How to print
@@ -61,7 +61,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// What is logged where nobody asks for more. A stranger's request that is none is no error of the server, and a line for
+/// What is logged where nobody asks for more. A stranger's invalid request is not an error of the server, and a line for
 /// each would push the server's own lines out of the journal.
 const LOGGED: &str = "info,actix_server=warn,actix_http=off";
 
@@ -79,7 +79,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failed> {
         let hook = hook::install(Path::new(&config.repo), &config.data_dir, &config.branch)?;
         say!(
             "wrote {}: a push to {} takes effect at once, where root or the server's user pushes; of others' the server \
-             sees it within 2 seconds, and whoever pushes is not told how it is judged",
+             sees it within 2 seconds, and the person who pushes is not told how it is judged",
             hook.display(),
             config.branch
         );
@@ -111,13 +111,13 @@ async fn serve(config: Config, format: Format) -> Result<(), Failed> {
     let server = Server::start(config).await?;
     greet(&server, format).await?;
     if let Err(error) = ready::tell() {
-        tracing::warn!(%error, "systemd waits to hear that the server is ready, and cannot be told");
+        tracing::warn!(%error, "cannot tell systemd that the server is ready");
     }
     while let Wish::Look(signal) = signals.next().await {
-        tracing::info!("{signal}: looking at the repository now; settings are read at a start alone");
+        tracing::info!("{signal}: reading the repository now; settings are read only at the start");
         server.live.poke();
     }
-    tracing::info!("stopping: requests that are under way end first");
+    tracing::info!("stopping: finishing the current requests first");
     server.stop().await;
     Ok(())
 }
@@ -139,7 +139,7 @@ async fn greet(server: &Server, format: Format) -> Result<(), Failed> {
     if let Some(link) = &greeting.login {
         print(format!("login      {}", link.url));
         print(format!(
-            "           once, until {}; another by `holdfast user link {}`",
+            "           once, until {}; another with `holdfast user link {}`",
             time(link.expires_at),
             link.user
         ));

@@ -54,7 +54,7 @@ impl Command {
         let answer = socket.ask(&request)?;
         match (socket.format, &answer) {
             (Format::Text, Answer::Link(Link { user, url, expires_at })) => {
-                say!("{user} can log in once by this link, until {}:", time(*expires_at));
+                say!("{user} can log in once with this link, until {}:", time(*expires_at));
                 print(url);
             }
             (Format::Text, Answer::Users(users)) => print_users(users),
@@ -68,7 +68,7 @@ impl Command {
 
 fn print_users(users: &[UserView]) {
     if users.is_empty() {
-        say!("there is no user, and nobody can log in: `holdfast user add NAME` adds one");
+        say!("there are no users, so nobody can log in: `holdfast user add NAME` adds one");
         return;
     }
     let row = |user: &UserView| {

@@ -78,7 +78,7 @@ pub(super) fn idle_policies(policies: &Policies, declared: &Declared<'_>) -> Vec
     };
     let warning = |(subject, _, origin): (&Subject, Policy, &Arc<Origin>)| {
         let reference = idle(subject)?;
-        let message = format!("a policy is for `{reference}`, {NOT_HERE}");
+        let message = format!("a policy names `{reference}`, {NOT_HERE}");
         let of_type = declared.references().filter(|other| other.type_name == reference.type_name);
         let titles: Vec<&str> = of_type.map(|other| &*other.title).collect();
         let problem = Diagnostic::warning(IDLE_POLICY, message, Origin::clone(origin));

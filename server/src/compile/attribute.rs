@@ -19,9 +19,9 @@ use super::way::{Way, way};
 pub(super) struct Written {
     /// Its value; none where it could not be had, which has been reported.
     pub(super) traced: Option<Traced>,
-    /// Where its name stands.
+    /// Where its name is.
     pub(super) key_origin: Arc<Origin>,
-    /// Where its value stands in the manifest.
+    /// Where its value is in the manifest.
     pub(super) origin: Arc<Origin>,
 }
 

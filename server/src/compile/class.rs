@@ -216,7 +216,7 @@ impl<'p, 'a> Walk<'p, 'a> {
 }
 
 fn two_values(class: &Unit<'_>, binding: &Binding, first: &Given, given: &Given) -> Diagnostic {
-    let message = format!("parameter `{}` of `{}` is given two values", binding.name, class.manifest.name);
+    let message = format!("parameter `{}` of `{}` has two values", binding.name, class.manifest.name);
     let words = |given: &Given| match given.value() {
         Some(value) if value.shown().chars().count() <= 60 => format!("{} here", value.shown()),
         _ => "given here".to_owned(),
@@ -224,5 +224,5 @@ fn two_values(class: &Unit<'_>, binding: &Binding, first: &Given, given: &Given)
     Diagnostic::error("conflict", message, Origin::clone(&given.origin))
         .label(words(given))
         .related(Origin::clone(&first.origin), words(first))
-        .help("give it in one place, or in the data")
+        .help("set it in one place, or in the data")
 }

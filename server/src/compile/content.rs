@@ -134,7 +134,7 @@ impl Pass<'_> {
                 entries.insert(inner, Content::link_value(target));
             } else {
                 let message = format!(
-                    "{path} is a link to `{}`, which leads out of {folder}, and is left out",
+                    "{path} is a link to `{}`, which is outside {folder}, and is left out",
                     target.escape_debug()
                 );
                 let problem = Diagnostic::warning("ignored", message, None);
@@ -146,13 +146,13 @@ impl Pass<'_> {
         entries
     }
 
-    /// The text of a file of a module's `files/`, for what stands in the catalog itself.
+    /// The text of a file of a module's `files/`, for what is in the catalog itself.
     fn text(&self, module: &str, name: &str) -> Result<Value, Box<Diagnostic>> {
         let path = format!("modules/{module}/files/{name}");
         let file = is_relative_and_normal(name).then(|| self.reader.open(&path)).flatten();
         let (why, help) = match file.map(|file| std::str::from_utf8(file.bytes())) {
             Some(Ok(text)) => return Ok(text.into()),
-            Some(Err(_)) => ("is no UTF-8 text", "what is joined with other text must be text"),
+            Some(Err(_)) => ("is not UTF-8 text", "what is joined with other text must be text"),
             None => {
                 self.source(module, name)?;
                 ("is a folder", "name one file of it")

@@ -136,7 +136,7 @@ impl<'a> Declared<'a> {
         self.containers[container as usize].declarers.extend(by);
     }
 
-    /// The instance of this index and those that it stands in, from the inside out, up to the class that they stand in.
+    /// The instance of this index and those that it is in, from the inside out, up to the class that they are in.
     pub(super) fn instances_around(&self, container: u32) -> impl Iterator<Item = &Container> {
         let instance =
             |index: u32| self.containers.get(index as usize).filter(|container| !container.is_class());
@@ -197,7 +197,8 @@ impl<'a> Declared<'a> {
                 false => format!("the catalog's texts are more than {} MiB", MAX_BYTES >> 20),
             };
             pass.report(
-                Diagnostic::error("limit", message, Origin::clone(origin)).help("is a loop's list too long?"),
+                Diagnostic::error("limit", message, Origin::clone(origin))
+                    .help("is the list of a loop too long?"),
             );
         }
         self.full
@@ -243,7 +244,7 @@ fn differences(def: &TypeDef, first: &Resource, second: &Resource) -> Vec<Diagno
         None => format!("no `{name}` here"),
     };
     let problem = |name: &Arc<str>| {
-        let message = format!("`{}` is declared twice, with different `{name}`", second.reference);
+        let message = format!("`{}` is declared twice, with different values of `{name}`", second.reference);
         Diagnostic::error("duplicate", message, place(second, name))
             .label(words(second, name))
             .related(place(first, name), words(first, name))

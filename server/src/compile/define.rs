@@ -18,7 +18,7 @@ use super::scope::Frame;
 use super::unit::{Given, Unit};
 use super::unknown::unknown_parameter;
 
-/// How many defines may stand in each other.
+/// How many defines may be in each other.
 const MAX_DEPTH: usize = 64;
 
 impl<'a> Walk<'_, 'a> {
@@ -76,7 +76,7 @@ impl<'a> Walk<'_, 'a> {
         given
     }
 
-    /// Defines that lead back to themselves, or stand too deep in each other.
+    /// Defines that lead back to themselves, or are too deep in each other.
     fn runs_away(
         &self,
         unit: &Unit<'a>,
@@ -88,9 +88,9 @@ impl<'a> Walk<'_, 'a> {
         if around.any(|container| *container.reference.type_name == *manifest.name.as_str()) {
             let message = format!("`{}` declares itself", manifest.name);
             let problem = Diagnostic::error("recursion", message, Origin::clone(&block.origin));
-            return Some(problem.help("a define may declare others, but none that leads back to it"));
+            return Some(problem.help("a define may declare other defines, but none that leads back to it"));
         }
-        let message = format!("`{reference}` stands in more than {MAX_DEPTH} defines");
+        let message = format!("`{reference}` is nested in more than {MAX_DEPTH} defines");
         (unit.depth >= MAX_DEPTH).then(|| Diagnostic::error("limit", message, Origin::clone(&block.origin)))
     }
 
@@ -117,7 +117,7 @@ impl<'a> Walk<'_, 'a> {
         };
         let differs = |name: &&Arc<str>| value(&first, name) != value(given, name);
         for name in names.into_iter().filter(differs) {
-            let message = format!("`{reference}` is declared twice, with different `{name}`");
+            let message = format!("`{reference}` is declared twice, with different values of `{name}`");
             let place = |given: Option<&Given>, or: &Arc<Origin>| {
                 Origin::clone(given.map_or(or, |given| &given.origin))
             };

@@ -128,7 +128,7 @@ impl<'d, 'a> Edges<'d, 'a> {
                     format!("{message} {why}"),
                     Origin::clone(&resource.origin),
                 )
-                .label("a part of nothing")
+                .label("belongs to no file")
             };
             match self.declared.find(whole) {
                 Some(Target::Resource(index)) => {
@@ -144,7 +144,7 @@ impl<'d, 'a> Edges<'d, 'a> {
                 }
                 _ if self.declared.incomplete || self.declared.is_off(pass, whole) => {}
                 _ => pass.report(
-                    problem("is declared nowhere for this node".to_owned())
+                    problem("is not declared for this node".to_owned())
                         .help(format!("declare `{whole}` with `{taken_by} = true`")),
                 ),
             }
@@ -209,7 +209,7 @@ impl<'d, 'a> Edges<'d, 'a> {
             RelationWord::Before => (end, target_begin, EdgeKind::Order, "comes before"),
             RelationWord::Notify => (end, target_begin, notify, "notifies"),
             RelationWord::Subscribe => {
-                (target_end, begin, EdgeKind::Notify, "notifies, by its subscription,")
+                (target_end, begin, EdgeKind::Notify, "notifies, through its subscription,")
             }
         };
         self.push(from, to, kind, &relation.origin, word);
@@ -248,13 +248,13 @@ impl<'d, 'a> Edges<'d, 'a> {
         }
     }
 
-    /// A reference that leads nowhere: fine where it may, or where its target is switched off here.
+    /// A reference without a target: fine where it may be missing, or where its target is switched off here.
     fn missing(&self, relation: &Relation, pass: &Pass<'a>) {
         let target = &relation.to.target;
         if !relation.to.must_exist() || self.declared.incomplete || self.declared.is_off(pass, target) {
             return;
         }
-        let message = format!("`{target}` is declared nowhere for this node");
+        let message = format!("`{target}` is not declared for this node");
         let names: Vec<String> = self.declared.references().map(ToString::to_string).collect();
         let of_type = names.iter().filter(|name| name.starts_with(&format!("{}[", target.type_name)));
         // `nginx.service` is the unit of what is declared as `nginx`
@@ -271,7 +271,7 @@ impl<'d, 'a> Edges<'d, 'a> {
         };
         pass.report(
             Diagnostic::error("unknown-reference", message, Origin::clone(&relation.origin))
-                .label("declared nowhere")
+                .label("not declared")
                 .help(help),
         );
     }
@@ -303,7 +303,7 @@ impl<'d, 'a> Edges<'d, 'a> {
                 names.push(name);
             }
         }
-        let message = format!("a cycle: {}", names.join(" -> "));
+        let message = format!("dependency cycle: {}", names.join(" -> "));
         let next = nodes.iter().cycle().skip(1);
         let mut places = nodes.iter().zip(next).filter_map(|(from, to)| {
             let at = self.edges.iter().position(|edge| (edge.from, edge.to) == (*from, *to))?;
@@ -315,6 +315,6 @@ impl<'d, 'a> Edges<'d, 'a> {
         for (origin, words) in places {
             problem = problem.related(origin, words);
         }
-        pass.report(problem.help("leave out one of these edges: each must come before the next"));
+        pass.report(problem.help("remove one of these edges: each resource must come before the next"));
     }
 }

@@ -1,7 +1,7 @@
 //! An order that is kept while edges are added: how implied edges are told from those that would make a cycle.
 //!
 //! It knows nothing of resources. After Pearce and Kelly, "A dynamic topological sort algorithm" (2006): only what
-//! stands between the two ends of a new edge is ever looked at, so edges that follow the written order cost nothing.
+//! is between the two ends of a new edge is ever looked at, so edges that follow the written order cost nothing.
 
 use holdfast_catalog::graph::NodeIndex;
 

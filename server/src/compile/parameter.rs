@@ -22,7 +22,7 @@ impl<'a> Pass<'a> {
     /// The value of a parameter or a `let`, computed when it is first asked for.
     ///
     /// # Errors
-    /// It cannot be had; the reason has been reported, or is that it needs itself.
+    /// It cannot be had; the reason has been reported, or is that it depends on itself.
     pub(super) fn value_of(&self, unit: &Unit<'a>, at: usize, named: Named<'a>) -> Result<Traced, Fault> {
         match unit.slot(at) {
             Slot::Ready(traced) => return Ok(traced),
@@ -31,7 +31,9 @@ impl<'a> Pass<'a> {
             Slot::Waiting => {}
         }
         if self.running.borrow().len() >= MAX_DEPTH {
-            return Err(Fault::of_scope(format!("more than {MAX_DEPTH} names need each other in a row")));
+            return Err(Fault::of_scope(format!(
+                "more than {MAX_DEPTH} names depend on each other in a row"
+            )));
         }
         unit.settle(at, Slot::Running);
         self.running.borrow_mut().push(named);
@@ -61,11 +63,11 @@ impl<'a> Pass<'a> {
             running[start..].iter().chain([&named]).map(|n| format!("`{}`", n.name())).collect();
         let origin = Origin::clone(running[start].origin());
         let mut problem =
-            Diagnostic::error("circle", format!("{} need each other", names.join(" -> ")), origin)
-                .label("needs itself")
-                .help("give one of them a value that needs none of the others");
+            Diagnostic::error("circle", format!("{} depend on each other", names.join(" -> ")), origin)
+                .label("depends on itself")
+                .help("give one of them a value that does not depend on the others");
         for other in &running[start + 1..] {
-            problem = problem.related(Origin::clone(other.origin()), "by way of this");
+            problem = problem.related(Origin::clone(other.origin()), "through this");
         }
         problem
     }

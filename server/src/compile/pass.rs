@@ -124,7 +124,7 @@ impl<'a> Pass<'a> {
     /// The first problem since there were `before`: why something cannot be had.
     pub(super) fn why_since(&self, before: usize) -> Diagnostic {
         let why = self.problems.borrow().get(before).cloned();
-        why.unwrap_or_else(|| Diagnostic::error(REPORTED, "its value cannot be had", None))
+        why.unwrap_or_else(|| Diagnostic::error(REPORTED, "its value is not available", None))
     }
 
     /// Runs something whose problems do not matter.

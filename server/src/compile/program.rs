@@ -162,9 +162,9 @@ impl Program {
         let crlf = |(path, file): (&Arc<str>, &File)| {
             let text = std::str::from_utf8(file.bytes()).ok()?;
             let at = text.find("\r\n").filter(|_| path.contains("/templates/"))?;
-            let message = "the lines of this template end as on Windows, and so will those of the file";
+            let message = "this template has Windows line endings, and so will the file";
             let origin = Origin::locate(path, text, at..at);
-            Some(Diagnostic::warning("crlf", message, origin).help("write it with line ends of Unix"))
+            Some(Diagnostic::warning("crlf", message, origin).help("use Unix line endings"))
         };
         let compared = self.modules.manifests().flat_map(|manifest| compared::check(self, manifest));
         self.snapshot.under(modules::FOLDER).filter_map(crlf).chain(compared).collect()

@@ -66,7 +66,7 @@ pub(super) fn read_reference(
     let problem = |message: String| Diagnostic::error("bad-reference", message, Origin::clone(origin));
     let Some(reference) = Reference::parse(text) else {
         let help = "write type[title], such as \"package[nginx]\", or class[name]";
-        return Err(Box::new(problem(format!("`{}` is no reference", text.escape_debug())).help(help)));
+        return Err(Box::new(problem(format!("`{}` is not a reference", text.escape_debug())).help(help)));
     };
     if reference.refresh == Refresh::Reload && word != RelationWord::Notify {
         let message = format!("`{text}`: only `notify` can ask for a reload");
@@ -75,7 +75,7 @@ pub(super) fn read_reference(
     }
     if let Some(meant) = as_in_puppet(&reference.target) {
         return Err(Box::new(
-            problem(format!("`{text}` is a reference of Puppet")).help(format!("here that is `{meant}`")),
+            problem(format!("`{text}` is a reference of Puppet")).help(format!("use `{meant}`")),
         ));
     }
     let deaf = TypeDef::find(&reference.target.type_name).filter(|def| !def.reloads);

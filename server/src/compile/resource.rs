@@ -58,13 +58,13 @@ impl Turns {
             (None, Some(Kind::Map(_))) => "each.value.NAME",
             (None, _) => "each.value",
         };
-        let message = format!("`{}[{title}]` is made of several elements of `for_each`", block.type_name);
+        let message = format!("`{}[{title}]` comes from several elements of `for_each`", block.type_name);
         let place = block.title.as_ref().map_or(&block.origin, |title| &title.origin);
         let title = block.title.as_ref().map_or(&block.name_formula, |title| &title.value);
         let (label, help) = match names_each(title) {
             true => (
-                "two elements give the same",
-                "let the title hold what the elements differ in, or take one of them out".to_owned(),
+                "two elements give the same title",
+                "put what differs between the elements into the title, or remove one of them".to_owned(),
             ),
             false => (
                 "the same title for each of them",
@@ -306,9 +306,9 @@ fn covers(place: &Origin, inner: &Origin) -> bool {
 }
 
 fn two_ways(name: &str, other: &str, origin: &Arc<Origin>, first: Option<&Vec<Origin>>) -> Diagnostic {
-    let message = format!("`{other}` and `{name}` both say what the content is");
+    let message = format!("`{other}` and `{name}` both set the content");
     let problem =
-        Diagnostic::error("two-contents", message, Origin::clone(origin)).help("leave one of them out");
+        Diagnostic::error("two-contents", message, Origin::clone(origin)).help("remove one of them");
     match first.and_then(|places| places.first()) {
         Some(first) => problem.related(first.clone(), format!("`{other}` is here")),
         None => problem,
@@ -326,9 +326,9 @@ impl Frame<'_, '_> {
                 let message = format!("`when` is {}, not true or false", described(&value));
                 let help = match (&when.value, &value.kind) {
                     (Formula::Constant(_), Kind::String(text)) if matches!(&**text, "true" | "false") => {
-                        "true and false stand without quotes"
+                        "write true and false without quotes"
                     }
-                    (Formula::Constant(_), Kind::String(_)) => "an expression stands in `${…}`: \"${…}\"",
+                    (Formula::Constant(_), Kind::String(_)) => "write an expression in `${…}`: \"${…}\"",
                     _ => "compare it with something: \"${… == …}\"",
                 };
                 Diagnostic::error("wrong-kind", message, Origin::clone(&when.origin)).help(help)
@@ -361,7 +361,7 @@ impl Frame<'_, '_> {
                     (Formula::Constant(_), Kind::String(text)) if is_name(text.trim_start_matches('$')) => {
                         format!("did you mean \"${{{}}}\"?", text.trim_start_matches('$'))
                     }
-                    _ => "for one entry, write a list of one: \"${[…]}\"".to_owned(),
+                    _ => "for one entry, write a list with one element: \"${[…]}\"".to_owned(),
                 };
                 Diagnostic::error("wrong-kind", message, Origin::clone(&for_each.origin)).help(help)
             }
@@ -402,7 +402,8 @@ impl Frame<'_, '_> {
             if ok(&text) {
                 tags.insert(text);
             } else {
-                let message = format!("`{}` is no tag", text.escape_debug().take(80).collect::<String>());
+                let message =
+                    format!("`{}` is not a valid tag", text.escape_debug().take(80).collect::<String>());
                 self.pass.report(
                     Diagnostic::error("bad-tag", message, Origin::clone(&origin))
                         .help("a tag is one word of at most 100 printable characters, without a comma"),
@@ -440,5 +441,5 @@ impl Frame<'_, '_> {
 fn secret(word: &str, origin: &Arc<Origin>) -> Diagnostic {
     let message = format!("`{word}` holds a secret");
     Diagnostic::error("secret", message, Origin::clone(origin))
-        .help("titles, conditions, loops and references are shown everywhere: use a value that is no secret")
+        .help("titles, conditions, loops and references are shown everywhere: use a value that is not secret")
 }

@@ -23,7 +23,7 @@ pub(super) struct Unit<'a> {
     pub(super) title: Option<Arc<str>>,
     /// Where it is declared.
     pub(super) origin: Arc<Origin>,
-    /// How many defines it stands in.
+    /// How many defines it is in.
     pub(super) depth: usize,
     /// Parameters that were given where it was declared.
     pub(super) given: RefCell<BTreeMap<Arc<str>, Given>>,

@@ -55,7 +55,7 @@ fn view(asked: &Asked) -> Account {
     }
 }
 
-/// Whoever came in by a link may have forgotten the old one: that is what links are for.
+/// Anyone who came in by a link may have forgotten the old one: that is what links are for.
 fn asks_for_current(asked: &Asked) -> bool {
     asked.user.password.is_some() && asked.session.came_by() == CameBy::Password
 }
@@ -102,15 +102,15 @@ async fn change(request: &HttpRequest, asked: &Asked, form: NewPassword) -> Resu
         return Err(Error::Wrong("the new password and its repetition differ".to_owned()));
     }
     if new.chars().count() < password::SHORTEST {
-        return Err(Error::Wrong(format!("a password has {} characters or more", password::SHORTEST)));
+        return Err(Error::Wrong(format!("a password needs at least {} characters", password::SHORTEST)));
     }
     if new.len() > password::LONGEST {
-        return Err(Error::Wrong(format!("a password has {} bytes at most", password::LONGEST)));
+        return Err(Error::Wrong(format!("a password can have at most {} bytes", password::LONGEST)));
     }
     if asks_for_current(asked) {
         login::count_attempt(request, state, &user.name)?;
         if !state.hashing.fits(Waiting::KNOWN, current, user.password.clone()).await? {
-            return Err(Error::Wrong("the current password is another one".to_owned()));
+            return Err(Error::Wrong("the current password is wrong".to_owned()));
         }
     }
     let hash = state.hashing.hash(new).await?;

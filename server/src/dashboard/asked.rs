@@ -19,7 +19,7 @@ use crate::store::user::UserRow;
 /// A request of a user who is logged in.
 #[derive(Clone)]
 pub struct Asked {
-    /// What the pages stand on.
+    /// What the pages depend on.
     pub state: web::Data<State>,
     /// Who asks.
     pub user: UserRow,
@@ -52,7 +52,7 @@ impl Asked {
                 state.store.extend_session(session.hash(), now, session::IDLE, session::MOST).await;
             // With a full disk pages are wanted most.
             if let Err(error) = extended {
-                tracing::error!(%error, "cannot note that a session goes on");
+                tracing::error!(%error, "cannot record that a session continues");
             }
         }
         Ok(Self { state, user, session, now, format, wanted })
@@ -95,7 +95,7 @@ impl Asked {
         match drawn {
             Ok(text) => page::of_format(format, text),
             Err(error) => {
-                // What is not there looks the same to everybody, at addresses that are none, too.
+                // What is not there looks the same to everybody, at addresses that do not exist, too.
                 let user = (!matches!(error, Error::NotFound)).then_some(known);
                 Problem { error, format, wanted: self.wanted, user }.error_response()
             }

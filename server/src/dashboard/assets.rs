@@ -9,7 +9,7 @@ const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/live.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
-/// Part of their addresses, so that browsers may keep them for good.
+/// Part of their addresses, so that browsers may keep them permanently.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hash = holdfast_catalog::hash::sha256([STYLE, SCRIPT, ICON].concat().as_bytes());
     hash.truncate(12);

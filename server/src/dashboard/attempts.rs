@@ -1,6 +1,6 @@
 //! How often someone may try to log in: counted before the password is looked at, so that many at once count as many.
 //!
-//! Whoever fails closes the door to the own network alone: a stranger who tries a name over and over does not lock out
+//! Anyone who fails closes the door to the own network alone: a stranger who tries a name over and over does not lock out
 //! its owner. Only networks from which the owner never came in share one count of a name, so that a password is not
 //! guessed from everywhere at once.
 
@@ -25,7 +25,7 @@ const OF_NAME_FROM_ELSEWHERE: u32 = 100;
 const LINKS: u32 = 300;
 
 /// So many counts of a kind are remembered, and so many networks of owners. More at once is an attack: then nobody new may try
-/// a password, and owners still come in from where they did before, and whoever has a link by it.
+/// a password, and owners still come in from where they did before, and anyone who has a link by it.
 const REMEMBERED: usize = 20_000;
 
 /// The attempts of the last minutes.
@@ -90,7 +90,7 @@ impl Attempts {
     }
 }
 
-/// What becomes of whoever there is no room to count.
+/// What becomes of those whom there is no room to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beyond {
     LetIn,

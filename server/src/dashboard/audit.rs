@@ -10,7 +10,7 @@ use super::page::{Error, Tab, View};
 use super::text::{Shown, When};
 use crate::store::audit::AuditRow;
 
-/// So many stand on a page.
+/// So many are on a page.
 const PAGE: u32 = 50;
 
 /// A text of an entry takes no more than this of its page.

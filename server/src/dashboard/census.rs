@@ -1,7 +1,7 @@
 //! All machines at once, read for all who ask at the same time: pages that renew themselves never do the same work twice,
 //! and however many are open, one reading of each scope goes on.
 //!
-//! What is returned was read after it was asked for. Whoever comes while a reading goes on waits for the next one, which
+//! What is returned was read after it was asked for. Anyone who comes while a reading goes on waits for the next one, which
 //! all who wait share.
 
 use std::collections::HashMap;

@@ -18,7 +18,7 @@ use super::text::{self, Shown, When};
 use crate::fleet::Member;
 use crate::store::commit::{CommitRow, CommitStatus, Head};
 
-/// So many stand on a page.
+/// So many are on a page.
 const PAGE: u32 = 50;
 
 /// The last page that is asked for: all before it are walked over.
@@ -27,7 +27,7 @@ const LAST_PAGE: u32 = 10_000;
 /// So many nodes of one are named.
 const NAMED: usize = 20;
 
-/// Where a commit stands in its environment.
+/// Where a commit is in its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
@@ -82,7 +82,7 @@ impl Standing {
 pub struct Entry {
     /// The environment.
     pub environment: Shown,
-    /// Where it stands.
+    /// Where it is.
     pub standing: Standing,
     /// The commit.
     pub commit: CommitLine,
@@ -148,7 +148,7 @@ impl View for Commits {
 pub struct CommitPage {
     /// Its whole hash.
     pub id: String,
-    /// Where it stands, in each environment that it reached.
+    /// Where it is, in each environment that it reached.
     pub entries: Vec<Entry>,
     /// What is wrong with it.
     pub broken: Option<BrokenCommit>,

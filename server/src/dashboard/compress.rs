@@ -1,6 +1,6 @@
-//! Answers go out compressed to whoever takes that: pages are text, much of which is the same in each line.
+//! Answers go out compressed to anyone who takes that: pages are text, much of which is the same in each line.
 //!
-//! The length of what is compressed tells how much of it repeats, to whoever watches the line and chooses a part of it.
+//! The length of what is compressed tells how much of it repeats, to anyone who watches the line and chooses a part of it.
 //! So no page holds a secret to be guessed: a session is in its cookie alone, which does not go with requests of other
 //! sites, and forms are told from foreign ones by their origin, not by a token.
 

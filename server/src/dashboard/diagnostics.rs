@@ -55,7 +55,7 @@ pub struct Line {
     pub number: u32,
     /// Its text.
     pub text: Shown,
-    /// What stands below it up to the caret: blanks, with the tabs of the line.
+    /// What is below it up to the caret: blanks, with the tabs of the line.
     pub indent: String,
     /// As many carets as the stretch has characters on this line.
     pub carets: String,

@@ -1,4 +1,4 @@
-//! What holds for every request to the pages: it names this server, and whoever is not logged in is counted.
+//! What holds for every request to the pages: it names this server, and anyone who is not logged in is counted.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -76,9 +76,7 @@ fn check(request: &HttpRequest) -> Result<(), Error> {
     if Format::of(request) == Format::Json
         && let Some(name) = left_empty(request.query_string())
     {
-        return Err(Error::Wrong(format!(
-            "`{name}` is empty, which selects nothing; leave it out to select all"
-        )));
+        return Err(Error::Wrong(format!("`{name}` is empty, which selects nothing; omit it to select all")));
     }
     let place = request.conn_data::<Arc<Place>>();
     if let (Some(place), Some(from)) = (place, request.peer_addr())

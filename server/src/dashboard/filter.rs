@@ -15,7 +15,7 @@ use crate::fleet::Member;
 pub enum Did {
     /// Something had drifted.
     Drifted,
-    /// Something was changed, and that was no drift.
+    /// Something was changed, and that was not drift.
     Changed,
     /// Something failed.
     Failed,
@@ -38,11 +38,11 @@ pub enum Sort {
     /// By name.
     #[default]
     Name,
-    /// What wants attention first.
+    /// What needs attention first.
     State,
     /// By customer.
     Customer,
-    /// Who has been silent longest first.
+    /// Who has been without contact longest first.
     Silence,
     /// The certificate that ends first.
     Certificate,

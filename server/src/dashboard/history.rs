@@ -100,7 +100,7 @@ fn words(report: &ReportRow) -> String {
         (counts.would_change, "would change"),
         (counts.not_applicable, "not applicable"),
         (counts.corrective, "drifted and corrected"),
-        (counts.changed.saturating_sub(counts.corrective), "changed, no drift"),
+        (counts.changed.saturating_sub(counts.corrective), "changed, not drift"),
         (counts.refreshed, "refreshed"),
     ];
     let said: Vec<_> =

@@ -30,7 +30,7 @@ const MOST: usize = 1_000;
 /// So many of one user's: nobody keeps the others out.
 const MOST_OF_ONE: usize = 20;
 
-/// The open pages that listen. Whoever comes is let in: where there are too many, the oldest page gives way, of the same
+/// The open pages that listen. Anyone who comes is let in: where there are too many, the oldest page gives way, of the same
 /// user or of the one who has the most. It is often one that was left, which the server hears of late.
 #[derive(Clone, Default)]
 pub struct Listening(Arc<Mutex<Seats>>);
@@ -104,7 +104,7 @@ struct Listener {
     state: web::Data<State>,
     session: SessionToken,
     scope: Scope,
-    /// When it is time for the next beat: however much happens, it is never put off.
+    /// When it is time for the next beat: however much happens, it is never delayed.
     beat: Instant,
     /// None once it gave way.
     seat: Option<Seat>,
@@ -124,7 +124,7 @@ impl Listener {
             };
             match heard {
                 Ok(Ok(happening)) if !concerns(&happening, &self.scope) => {}
-                // Whoever was too slow has missed something, and asks again as well.
+                // Anyone who was too slow has missed something, and asks again as well.
                 Ok(Ok(_) | Err(broadcast::error::RecvError::Lagged(_))) => {
                     return Some((Bytes::from_static(b"event: changed\ndata:\n\n"), self));
                 }

@@ -63,7 +63,7 @@ pub async fn by_password(
     match check(&request, &state, &name, password.into()).await {
         Ok(Some(user)) => enter(&request, &state, &user, CameBy::Password, &to).await,
         Ok(None) => {
-            let form = Form { to: &to, message: Some("Name and password do not fit together.") };
+            let form = Form { to: &to, message: Some("The name or the password is wrong.") };
             let page = page::framed(&form, "Log in", Tab::Elsewhere, None);
             HttpResponse::Unauthorized().content_type("text/html; charset=utf-8").body(page)
         }
@@ -82,7 +82,7 @@ async fn check(
         true => Asker::Known,
         false => Asker::Stranger,
     };
-    // First: what nobody looks at is no attempt.
+    // First: what nobody looks at is not an attempt.
     let place = state.hashing.place(asker)?;
     count_attempt(request, state, name)?;
     if password.len() > password::LONGEST {
@@ -128,7 +128,8 @@ pub async fn by_link(
     match used.await {
         Ok(Some(user)) => enter(&request, &state, &user, CameBy::Link, "/").await,
         Ok(None) => {
-            let message = "This link was used or has expired; ask for a new one, or log in by password.";
+            let message =
+                "This link has been used or has expired; ask for a new one, or log in with a password.";
             let form = Form { to: "/", message: Some(message) };
             HttpResponse::Gone().content_type("text/html; charset=utf-8").body(page::framed(
                 &form,

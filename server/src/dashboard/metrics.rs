@@ -100,7 +100,7 @@ impl Page {
         let silence = |member: &Member| member.seen().map(|at| now.duration_since(at));
         self.seconds(
             "holdfast_node_silence_seconds",
-            "Since the node silent longest was heard",
+            "Since the node longest without contact was heard",
             in_service().filter_map(silence).max(),
         );
         let left = |member: &Member| member.certificate_until().map(|at| at.duration_since(now));

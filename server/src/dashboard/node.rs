@@ -131,7 +131,7 @@ pub struct Certificate {
 /// A fact.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Fact {
-    /// Where it stands, such as `os.family`.
+    /// Where it is, such as `os.family`.
     pub path: Shown,
     /// What it says, cut where it is long.
     pub value: Shown,
@@ -344,7 +344,7 @@ impl Certificate {
 async fn compile_errors(asked: &Asked, node: &NodeRow, member: &Member) -> Result<Vec<CompileError>, Error> {
     let environment = asked.state.estate.environment();
     let mut rows = asked.state.store.compile_errors(node.id).await?;
-    // What is corrected is no error any more.
+    // What is corrected is not an error any more.
     rows.retain(|row| row.environment == environment && member.kept_back.is_some());
     let error = |row: CompileErrorRow| {
         let faults = Fault::all(&row.diagnostics, &row.commit, asked);

@@ -20,7 +20,7 @@ use crate::fleet::{self, Look, Member};
 use crate::store::fleet::LastRun;
 use crate::store::node::NodeId;
 
-/// So many nodes stand on a page.
+/// So many nodes are on a page.
 const PAGE: usize = 40;
 
 /// What a reason takes in a line; it is whole on the node's page.
@@ -270,7 +270,7 @@ fn arrange(members: &mut [&Member], sort: Sort) {
 pub async fn show(asked: Asked, filter: Result<web::Query<Filter>, actix_web::Error>) -> HttpResponse {
     let view = match filter {
         Ok(filter) if filter.longest() <= ASKED => view(&asked, filter.into_inner()).await,
-        Ok(_) => Err(Error::Wrong(format!("a list is asked for by texts of {ASKED} bytes at most"))),
+        Ok(_) => Err(Error::Wrong(format!("a filter of a list has at most {ASKED} bytes"))),
         Err(error) => Err(Error::not_understood(&error)),
     };
     asked.answer(view).await

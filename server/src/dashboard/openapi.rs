@@ -26,7 +26,7 @@ pub fn describe() -> Value {
             "responses": {
                 "200": { "description": summary, "content": { "application/json": { "schema": schema } } },
                 "401": { "description": "Nobody is logged in." },
-                "404": { "description": "There is no such thing, or it is not yours to see." },
+                "404": { "description": "It does not exist, or you may not see it." },
             },
         }})
     };
@@ -37,7 +37,7 @@ pub fn describe() -> Value {
     let of_report = std::iter::once(in_path("report")).chain(queries(&part)).collect();
     let paths = json!({
         "/api/v1/overview":
-            get("How everything is", vec![], schemas.subschema_for::<overview::Overview>().to_value()),
+            get("The overview", vec![], schemas.subschema_for::<overview::Overview>().to_value()),
         "/api/v1/nodes": get("Nodes", queries(&filter), schemas.subschema_for::<nodes::Nodes>().to_value()),
         "/api/v1/nodes/{node}":
             get("A node", vec![in_path("node")], schemas.subschema_for::<node::Node>().to_value()),

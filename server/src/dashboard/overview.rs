@@ -57,7 +57,7 @@ impl Activity {
     fn words(&self) -> &'static str {
         match self.did {
             Did::Drifted => "drifted",
-            Did::Changed => "changed, no drift",
+            Did::Changed => "changed, not drift",
             Did::Failed => "failed",
         }
     }
@@ -175,7 +175,7 @@ pub struct Overview {
     pub activity: Vec<Activity>,
     /// Where the environment stands.
     pub environments: Vec<Environment>,
-    /// Who has been silent longest, of those that spoke.
+    /// Who has been without contact longest, of those that spoke.
     pub silence: Option<Edge>,
     /// Whose certificate ends first.
     pub certificate: Option<Edge>,

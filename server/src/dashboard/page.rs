@@ -85,7 +85,7 @@ pub enum Error {
     #[error("log in first")]
     LoggedOut,
     /// A form of another site.
-    #[error("this form was not sent by a page of this server")]
+    #[error("this form was not sent from a page of this server")]
     Foreign,
     /// What was asked makes no sense.
     #[error("{0}")]
@@ -97,16 +97,13 @@ pub enum Error {
     #[error("the server is busy; try again in {}", words(MOMENT))]
     Busy,
     /// The store failed; the log says how.
-    #[error(
-        "the server cannot use its store at the moment, and its log says why; try again in {}",
-        words(WHILE)
-    )]
+    #[error("the server cannot use its store at the moment; see its log; try again in {}", words(WHILE))]
     Store(#[source] store::Error),
     /// Something that must not happen; the log says more.
-    #[error("the server failed in an unforeseen way, and its log says more")]
+    #[error("internal error; see the server's log")]
     Unforeseen,
     /// The request names a host that this server is not.
-    #[error("this server is not called so; an operator adds names to `names` in its server.toml")]
+    #[error("this server does not have this name; an operator can add it to `names` in server.toml")]
     OtherHost,
 }
 
@@ -116,15 +113,15 @@ pub fn sentence(words: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// What serde says of an address, in the words of whoever wrote it.
+/// What serde says of an address, in its author's words.
 fn in_words(why: &str) -> String {
     let known = |rest: &str| rest.strip_prefix("one of ").unwrap_or(rest).to_owned();
     let unknown = |kind: &str| why.strip_prefix(kind)?.split_once("`, expected ");
     match (unknown("unknown field `"), unknown("unknown variant `")) {
-        (Some((name, rest)), _) => format!("it has `{name}`, and may have {}", known(rest)),
-        (_, Some((word, rest))) => format!("`{word}` is none of {}", known(rest)),
+        (Some((name, rest)), _) => format!("it has `{name}`, but can only have {}", known(rest)),
+        (_, Some((word, rest))) => format!("`{word}` is not one of {}", known(rest)),
         _ if why.contains("invalid digit") || why.contains("number too") => {
-            "where a number stands it is too large, or none".to_owned()
+            "a number is missing or too large".to_owned()
         }
         _ => why.to_owned(),
     }
@@ -144,7 +141,7 @@ impl Error {
     pub fn not_understood(error: &actix_web::Error) -> Self {
         let error = error.to_string();
         let why = error.strip_prefix("Query deserialize error: ").unwrap_or(&error);
-        Self::Wrong(format!("this address is not understood: {}", in_words(why)))
+        Self::Wrong(format!("this address is not valid: {}", in_words(why)))
     }
 
     fn status(&self) -> StatusCode {
@@ -230,7 +227,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         if let Error::Store(error) = &self.error {
-            tracing::error!(%error, "a page could not be drawn");
+            tracing::error!(%error, "cannot render a page");
         }
         let mut response = HttpResponse::build(self.error.status());
         if let Some(seconds) = self.error.wait() {
@@ -295,13 +292,13 @@ const NOT_READY: Option<&str> = Some(
     "Machines keep the catalogs that they have. An operator sees more with `holdfast check` and in the log of the server's unit.",
 );
 
-/// The answer to a form that is none of this server's pages.
+/// The answer to a form that is not from one of this server's pages.
 pub fn form_not_understood(_: UrlencodedError, request: &HttpRequest) -> actix_web::Error {
     let error = Error::Wrong("this form lacks a field, or is larger than any of this server's".to_owned());
     Problem { error, format: Format::of(request), wanted: String::new(), user: None }.into()
 }
 
-/// The answer to every address that is none.
+/// The answer to every address that does not exist.
 pub async fn nothing_here(request: HttpRequest) -> HttpResponse {
     let (format, wanted) = (Format::of(&request), String::new());
     Problem { error: Error::NotFound, format, wanted, user: None }.error_response()
@@ -357,7 +354,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_is_to_wait_reads_what_its_browser_is_told() {
+    fn one_who_is_to_wait_reads_what_the_browser_is_told() {
         let wait = |millis: i64| Error::TooMany(SignedDuration::from_millis(millis));
         let store = Error::Store(store::Error::Closed);
         for (error, seconds, words) in [

@@ -14,7 +14,7 @@ pub enum Only {
     Failed,
     /// What others had changed.
     Drifted,
-    /// What was changed, and was no drift.
+    /// What was changed, and was not drift.
     Changed,
     /// What an audit left alone.
     WouldChange,
@@ -51,7 +51,7 @@ impl Only {
         }
     }
 
-    /// As it stands in addresses.
+    /// As it is in addresses.
     pub fn slug(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -67,7 +67,7 @@ impl Only {
     /// For people.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Changed => "changed, no drift",
+            Self::Changed => "changed, not drift",
             Self::WouldChange => "would change",
             Self::NotApplicable => "not applicable",
             other => other.slug(),
@@ -107,7 +107,7 @@ impl Part {
         }
     }
 
-    /// Which of these pages is meant, from 1; `find` tells where an event stands among all.
+    /// Which of these pages is meant, from 1; `find` tells where an event is among all.
     pub fn page_of(self, pages: &[Range<usize>], find: impl FnOnce(usize) -> Option<usize>) -> usize {
         let place = self.event.and_then(find);
         let of_event = place.and_then(|place| pages.iter().position(|page| page.contains(&place)));

@@ -29,7 +29,7 @@ static NOBODYS: LazyLock<Option<String>> = LazyLock::new(|| {
 /// Who has a password hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// Whoever came in before, from the same network.
+    /// Anyone who came in before, from the same network.
     Known,
     /// Everybody else: however many there are, none of those who are known waits behind them.
     Stranger,
@@ -189,7 +189,7 @@ mod tests {
 
     /// A stranger's turn does not come: the one before is never given back.
     #[actix_web::test]
-    async fn whoever_is_known_never_waits_behind_strangers_and_few_of_those_wait() {
+    async fn known_users_never_wait_behind_strangers_and_few_of_those_wait() {
         let hashing = Hashing::default();
         let turn = hashing.turn(Asker::Stranger).await;
         let strangers: Vec<_> = (0..STRANGERS_WAITING + 9).map(|_| hashing.place(Asker::Stranger)).collect();

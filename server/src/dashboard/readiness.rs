@@ -1,5 +1,5 @@
 //! Whether polls and reports can be served now: a good commit is there, and the store reads and writes. It is asked by
-//! whoever likes, so one look serves all who ask within a moment.
+//! anyone who likes, so one look serves all who ask within a moment.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ impl Readiness {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::error!(%error, "the server is not ready");
-                Err("the store cannot be used; the server's log says why".into())
+                Err("the store cannot be used; see the server's log".into())
             }
             Err(_) => Err(format!("the store did not answer within {} s", PATIENCE.as_secs())),
         }

@@ -16,7 +16,7 @@ use super::part::{Only, Part};
 use super::size;
 use super::text::{self, Commit, Shown, When};
 
-/// So many events stand on a page at most.
+/// So many events are on a page at most.
 const PAGE: usize = 50;
 
 /// What the events of a page take together; one that takes more in the API stands alone there.
@@ -47,7 +47,7 @@ const SHOWN_TIMES: usize = 8;
 pub struct DiffLine {
     /// As the style calls it.
     pub kind: &'static str,
-    /// What stands there; where it is cut, it says how much is missing.
+    /// What is there; where it is cut, it says how much is missing.
     pub text: Shown,
 }
 
@@ -118,10 +118,8 @@ impl Change {
     /// Why it changed, in words.
     pub fn cause_words(&self) -> Option<&'static str> {
         self.cause.map(|cause| match cause {
-            Cause::Corrective => "drift: it was changed by others since the last run that corrects",
-            Cause::Intentional => {
-                "no drift: what is wanted is new, or the last run did not leave it in order"
-            }
+            Cause::Corrective => "drift: it was changed outside Holdfast since the last run in enforce mode",
+            Cause::Intentional => "not drift: the catalog changed, or the last run did not leave it in order",
         })
     }
 
@@ -345,7 +343,7 @@ fn rank(event: &Event) -> (usize, bool) {
     (group.unwrap_or(GROUPS.len()), event.cause != Some(Cause::Corrective))
 }
 
-/// The events that are asked for, as they stand on pages.
+/// The events that are asked for, as they are on pages.
 fn arranged(events: Vec<Event>, only: Option<Only>) -> Vec<Change> {
     let fits = |event: &Event| only.is_none_or(|only| only.takes(event.status, event.cause));
     let mut events: Vec<_> = events.into_iter().enumerate().filter(|(_, event)| fits(event)).collect();

@@ -242,7 +242,7 @@ async fn drift_is_told_from_purpose_and_failures_come_first() {
     let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text} in {page}"));
     assert!(place("Unable to locate package") < place("worker_processes 8"));
     assert!(place("worker_processes 8") < place("which failed"));
-    assert!(page.contains("drift: it was changed by others since the last run that corrects"));
+    assert!(page.contains("drift: it was changed outside Holdfast since the last run in enforce mode"));
     assert!(page.contains("<span class=\"removed\">-worker_processes 1;"));
     assert!(page.contains("<span class=\"added\">+worker_processes 8;"));
     assert!(page.contains("modules/profile/nginx.toml:14:3"));
@@ -337,7 +337,7 @@ async fn a_password_lets_in_and_a_wrong_one_says_the_same_as_an_unknown_name() {
 }
 
 #[actix_web::test]
-async fn whoever_came_in_before_a_restart_is_known_after_it() {
+async fn one_who_logged_in_before_a_restart_is_known_after_it() {
     let seeded = seeded().await;
     let password = "correct horse battery";
     let hash = seeded.state.hashing.hash(password.to_owned().into()).await.unwrap();

@@ -108,7 +108,7 @@ fn number<'a>(problems: impl IntoIterator<Item = &'a (usize, Diagnostic)>) -> us
     problems.into_iter().map(|(_, problem)| counted(problem)).sum()
 }
 
-/// How bad the worst of them is: a thousand warnings are no error.
+/// How bad the worst of them is: a thousand warnings are not an error.
 fn worst<'a>(problems: impl IntoIterator<Item = &'a (usize, Diagnostic)>) -> Severity {
     let has_error = problems.into_iter().any(|(_, problem)| problem.severity == Severity::Error);
     if has_error { Severity::Error } else { Severity::Warning }

@@ -13,7 +13,7 @@ pub fn page(program: &Command, exit_codes: &[(u8, &str)]) -> String {
     let mut page = format!("# `{}`\n\n{}\n", program.get_name(), about(&program));
     let everywhere: Vec<&Arg> = program.get_arguments().filter(|arg| is_shown(arg)).collect();
     if !everywhere.is_empty() {
-        page.push_str("\nEach command takes:\n\n");
+        page.push_str("\nEvery command takes:\n\n");
         page.push_str(&arguments(&everywhere));
     }
     let global = |arg: &Arg| everywhere.iter().any(|other| other.get_id() == arg.get_id());
@@ -75,7 +75,7 @@ fn written(arg: &Arg) -> String {
     }
 }
 
-/// As it stands in a usage line: in brackets where it may be left out.
+/// As it is in a usage line: in brackets where it may be left out.
 fn usage(arg: &Arg) -> String {
     let many = if matches!(arg.get_action(), ArgAction::Append) { "…" } else { "" };
     let text = format!("{}{many}", written(arg));

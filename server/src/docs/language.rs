@@ -9,10 +9,10 @@ use crate::language::{Chapter, Word, expression, keyword, merge, template, types
 use crate::lookup::{KEY_WORDS, POLICY_WORDS, hierarchy};
 use crate::{compile, inventory};
 
-/// The page of everything that can stand in `${…}`.
+/// The page of everything that can be in `${…}`.
 pub fn functions() -> String {
     let mut page = String::from(
-        "# Operators and functions\n\nMade from their definitions. What stands in `${…}` is an expression of CEL. A function \
+        "# Operators and functions\n\nMade from their definitions. What is in `${…}` is an expression of CEL. A function \
          may be written before or after its first argument: `size(x)` is `x.size()`. The examples are run by the tests; \
          what they give is written as JSON.\n\n## In manifests\n\nBeside these, an expression sees names: the manifest's \
          parameters, `let`, `facts`, `node`, and where they make sense `title` and `each`.\n\n",

@@ -218,7 +218,7 @@ fn default(parameter: &Parameter, manifest: &Manifest) -> String {
     }
 }
 
-/// The formula as it stands in the manifest.
+/// The formula as it is in the manifest.
 fn written(formula: &Formula, manifest: &Manifest) -> Option<String> {
     let origin = match formula {
         Formula::Constant(value) => value.origin.as_ref(),

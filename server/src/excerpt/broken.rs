@@ -71,7 +71,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Hides what stands before and after an equals sign; `true` where the line may be shown.
+    /// Hides what is before and after an equals sign; `true` where the line may be shown.
     fn key(&mut self, line: Range<usize>, tokens: &[&Token]) -> bool {
         let in_token = |at: usize| token_at(tokens, at);
         let bytes = self.text.as_bytes();
@@ -79,7 +79,7 @@ impl Reading<'_> {
             |sign: u8| line.clone().filter(move |at| bytes[*at] == sign).find(|at| in_token(*at).is_none());
         let is_header = bytes.get(line.start) == Some(&b'[') && bare(b'=').is_none();
         if self.sort == Sort::Manifest && self.depth == 0 && is_header {
-            return true; // titles are no secrets
+            return true; // titles are not secrets
         }
         let colon =
             || bare(b':').filter(|at| bytes.get(at + 1).is_none_or(|next| next.is_ascii_whitespace()));
@@ -169,7 +169,7 @@ impl Reading<'_> {
     }
 }
 
-/// The token that a byte is in. They stand in their order: a line may be a megabyte with a token every other byte.
+/// The token that a byte is in. They are in their order: a line may be a megabyte with a token every other byte.
 fn token_at<'t>(tokens: &[&'t Token], at: usize) -> Option<&'t Token> {
     let next = tokens.partition_point(|token| token.span.end <= at);
     tokens.get(next).copied().filter(|token| token.span.start <= at)

@@ -8,9 +8,9 @@ use holdfast_catalog::value::MASK;
 
 use super::token::comments;
 
-/// What stands for a value of which nobody knows that it is no secret.
+/// What stands for a value of which nobody knows that it is not a secret.
 const WITHHELD: &str = "…";
-/// So many bytes of a line are shown before and after what is meant.
+/// So many bytes of a line are shown before and after the part that matters.
 const AROUND: usize = 300;
 
 /// A stretch of a file that is not shown.
@@ -27,7 +27,7 @@ pub(super) enum Why {
     Secret,
     /// It may be meant for such a place.
     Unknown,
-    /// A remark, where what stands beside it is hidden.
+    /// A remark, where what is beside it is hidden.
     Comment,
 }
 
@@ -111,7 +111,7 @@ impl Masked {
         self.hidden[first..].iter().take_while(move |hidden| hidden.span.start <= span.end)
     }
 
-    /// A line with its hidden stretches replaced, and what is meant moved with it.
+    /// A line with its hidden stretches replaced, and the part that matters moved with it.
     fn shown(&self, line: Range<usize>, meant: Range<usize>) -> Excerpt {
         let parts = self.parts(line);
         let text = parts.iter().map(|part| part.shown).collect();
@@ -157,7 +157,7 @@ enum Edge {
     End,
 }
 
-/// Where a place of the file stands in the line as it is shown. Inside of what is hidden, all of it is meant.
+/// Where a place of the file is in the line as it is shown. Inside of what is hidden, all of it is meant.
 fn moved(parts: &[Part<'_>], place: usize, edge: Edge) -> usize {
     let mut shown = 0;
     for part in parts {
@@ -178,7 +178,7 @@ fn moved(parts: &[Part<'_>], place: usize, edge: Edge) -> usize {
     shown
 }
 
-/// A long line around what is meant of it.
+/// A long line around the part of it that matters.
 fn windowed(line: Excerpt) -> Excerpt {
     if line.text.len() <= 3 * AROUND {
         return line;

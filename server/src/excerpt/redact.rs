@@ -1,7 +1,7 @@
 //! The words of a diagnostic, without what is masked at its places.
 //!
-//! Whoever writes a message sees to it that it quotes no secret. This is the second lock: what a message quotes and
-//! what is hidden where it points are compared, whoever wrote it.
+//! Anyone who writes a message sees to it that it quotes no secret. This is the second lock: what a message quotes and
+//! what is hidden where it points are compared, no matter who wrote it.
 
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl Secrets {
         out + &self.without_words(rest)
     }
 
-    /// Words that stand in no quotation: what is long enough to be no word of the sentence itself.
+    /// Words that are in no quotation: what is too long to be a word of the sentence itself.
     fn without_words(&self, text: &str) -> String {
         let mut longest_first: Vec<&String> = self.all.iter().filter(|secret| is_telling(secret)).collect();
         longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -139,7 +139,7 @@ fn code_words(raw: &str, is_code: bool) -> Vec<String> {
     words
 }
 
-/// Whether a text that holds it says something about it: a letter or two stand in every sentence.
+/// Whether a text that holds it says something about it: a letter or two are in every sentence.
 fn is_telling(secret: &str) -> bool {
     plain(secret).chars().count() >= 4
 }
@@ -170,9 +170,12 @@ mod tests {
     fn a_secret_is_found_in_what_holds_it_and_outside_of_quotations() {
         assert_eq!(said("\"hunter2\"", "`[\"a\",\"hunter2\"]` is a list"), "[sensitive] is a list");
         assert_eq!(said("\"hunter2\"", "`a-hunter2-b` is long"), "[sensitive] is long");
-        assert_eq!(said("\"hunter2\"", "hunter2 is no port"), "[sensitive] is no port");
+        assert_eq!(said("\"hunter2\"", "hunter2 is not a port"), "[sensitive] is not a port");
         assert_eq!(said("[\"hunter2\", \"x\"]", "found hunter2, and x"), "found [sensitive], and x");
-        assert_eq!(said("12345", "the number 12345 is no string"), "the number [sensitive] is no string");
+        assert_eq!(
+            said("12345", "the number 12345 is not a string"),
+            "the number [sensitive] is not a string"
+        );
         assert_eq!(said("\"ab\"", "`tab` is about it"), "`tab` is about it", "that says nothing");
     }
 }

@@ -450,7 +450,7 @@ fn names_of_functions_and_of_keys_in_code_are_no_secrets() {
     let data = format!("[m]\np = \"${{lookup('{CANARY}')}}\"\n");
     let (out, _) = told(&repository(vec![("hieradata/customers/acme.toml", data)]));
     assert!(
-        out.contains("unknown function `lookup`") && out.contains("expressions see node.* and facts.* alone"),
+        out.contains("unknown function `lookup`") && out.contains("expressions see only node.* and facts.*"),
         "{out}"
     );
     assert_eq!(sings(&out), None, "{out}");

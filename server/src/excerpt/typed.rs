@@ -31,7 +31,7 @@ pub(super) fn in_data(document: &Document, data: &Data) -> Vec<Hidden> {
     hiding.hidden
 }
 
-/// What stands in `hieradata/keys.toml` beside the words of declarations.
+/// What is in `hieradata/keys.toml` beside the words of declarations.
 pub(super) fn in_keys(document: &Document, modules: &Modules) -> Vec<Hidden> {
     let mut hiding = Hiding::new(document, modules);
     let is_word = |entry: &Entry| KEY_WORDS.iter().any(|word| word.name == &*entry.key);
@@ -64,7 +64,7 @@ impl<'a> Hiding<'a> {
         Self { document, modules, hidden: Vec::new(), names: Vec::new(), flows: Vec::new() }
     }
 
-    /// What stands below the name of a class, or the beginning of one.
+    /// What is below the name of a class, or the beginning of one.
     fn below(&mut self, name: &str, entry: &Entry) {
         let Some(table) = entry.item.as_table().filter(|_| self.modules.is_namespace(name)) else {
             return self.hide(&entry.item, Why::Unknown);
@@ -83,7 +83,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// `[holdfast]`: what is not as it should be may stand in the wrong place.
+    /// `[holdfast]`: what is not as it should be may be in the wrong place.
     fn settings(&mut self, item: &Item) {
         let Some(table) = item.as_table() else { return self.hide(item, Why::Unknown) };
         for entry in &table.entries {

@@ -91,7 +91,7 @@ fn the_level_that_won_and_those_it_overrules_are_named() {
         ("hieradata/roles/web.toml", "[m]\nport = 2\nnames = [\"b\"]\n"),
     ];
     let text = explained(&files, "m::port", None).text();
-    assert!(text.contains("merge: first, the most specific value alone\n"), "{text}");
+    assert!(text.contains("merge: first, only the most specific value\n"), "{text}");
     assert!(text.contains("roles/web.toml:2: 2, used\n"), "{text}");
     assert!(text.contains("common.toml:2: 1, overruled by role\n= 2\n"), "{text}");
     let text = explained(&files, "m::names", None).text();

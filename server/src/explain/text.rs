@@ -64,7 +64,7 @@ impl Explanation {
         };
         lines.extend(level.reads.iter().map(|read| match &read.value {
             Some(value) => format!("reads {} = {}", read.what, value.shown()),
-            None => format!("reads {}, which is not there", read.what),
+            None => format!("reads {}, which does not exist", read.what),
         }));
         lines
     }
@@ -148,7 +148,7 @@ fn place(origin: &Origin) -> String {
 /// What a way to merge does, in words.
 fn how(merge: &Merge) -> String {
     match merge {
-        Merge::First => "first, the most specific value alone".to_owned(),
+        Merge::First => "first, only the most specific value".to_owned(),
         Merge::Unique => "unique, all levels as one list without duplicates, most specific first".to_owned(),
         Merge::Hash => "hash, the keys of all levels; for each the most specific value".to_owned(),
         Merge::Deep(options) => {

@@ -1,4 +1,4 @@
-//! Which alarms were sounded lately: whoever is refused in a loop must not fill the audit log.
+//! Which alarms were sounded lately: anyone who is refused in a loop must not fill the audit log.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -54,7 +54,7 @@ pub enum AuthorityError {
     #[error("the CA's files {0}/ca.pem and {0}/key.pem do not belong together: restore both from one backup")]
     Mismatch(String),
     /// A new one would take its place.
-    #[error("there is a CA at {0} already")]
+    #[error("there is already a CA at {0}")]
     Present(String),
     /// Signing failed.
     #[error("the CA cannot sign: {0}")]
@@ -144,7 +144,7 @@ impl Authority {
         let (orders, queue) = mpsc::sync_channel::<(Order, Answer)>(256);
         let thread = std::thread::Builder::new().name("ca".to_owned()).spawn(move || {
             while let Ok((order, answer)) = queue.recv() {
-                // Whoever asked may have gone away meanwhile.
+                // Anyone who asked may have gone away meanwhile.
                 let _ = answer.send(sign(order, &issuer));
             }
         });
@@ -207,7 +207,7 @@ impl Authority {
     /// Makes a key for the server and signs its certificate for these host names and addresses.
     ///
     /// # Errors
-    /// Where a name is no host name, or signing fails.
+    /// Where a name is not a host name, or signing fails.
     pub async fn sign_server(&self, names: &[String]) -> Result<Leaf, AuthorityError> {
         let key = KeyPair::generate().map_err(signing)?;
         let names = CertificateParams::new(names).map_err(signing)?.subject_alt_names;

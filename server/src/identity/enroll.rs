@@ -47,7 +47,7 @@ pub enum EnrollError {
     #[error("a renewal needs a new key")]
     KeyUsedBefore,
     /// It has had too many.
-    #[error("this node has had many certificates lately: it can have its next one later")]
+    #[error("this node has received too many certificates recently: try again later")]
     TooOften,
     /// The CA failed.
     #[error(transparent)]
@@ -156,7 +156,7 @@ impl Identity {
 
     async fn alarm_revoked(&self, token: &TokenRow, from: &str, now: Timestamp) {
         let object = format!("{} (generation {})", token.node.certname, token.node.generation);
-        let detail = format!("token {} came again", token.id);
+        let detail = format!("token {} was used again", token.id);
         self.sound("revoked-node-refused", object, detail, from, now).await;
     }
 

@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 16 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRequest {
     /// Not a signing request in PEM.
-    #[error("the certificate signing request is none: send PKCS #10 in PEM")]
+    #[error("not a certificate signing request: send PKCS #10 in PEM")]
     Unreadable,
     /// Its signature is not by its key.
     #[error("the certificate signing request is not signed by its own key")]

@@ -68,7 +68,7 @@ impl Identity {
         }
         tracing::warn!(
             node = %node.certname, serial = peer.certificate.serial,
-            "taken back: this CA signed its certificate after the backup that this store was restored from"
+            "accepted: this CA signed its certificate after the backup that this store was restored from"
         );
         if let Some(row) = self.store.node(node.certname).await? {
             self.registry.put(row, self.store.certificates(node.id).await?);

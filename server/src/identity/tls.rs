@@ -145,7 +145,7 @@ impl NodeVerifier {
         tracing::warn!(
             clock = %at(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)),
             from = %at(from.timestamp()), until = %at(until.timestamp()),
-            "refused a certificate that is not valid by this server's clock: where several come so, see whether the clock is right"
+            "refused a certificate that is not valid by this server's clock: if there are several, check the clock"
         );
     }
 }
@@ -220,7 +220,7 @@ fn within_grace(certificate: &CertificateDer<'_>, now: UnixTime) -> UnixTime {
     }
 }
 
-/// Reads who a connection claims to be from its verified certificate; none where that is no node's.
+/// Reads who a connection claims to be from its verified certificate; none where that is not a node's.
 pub fn peer(certificate: &CertificateDer<'_>, address: String) -> Option<Peer> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     let mut names = uris(&parsed);

@@ -46,7 +46,7 @@ impl Key {
     }
 }
 
-/// A token that nobody has seen yet.
+/// A token that has not been seen yet.
 pub struct Fresh {
     id: String,
     secret: Zeroizing<String>,

@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             match self.nodes.get(&node.certname) {
                 None => drop(self.nodes.insert(node.certname.clone(), Arc::new(node))),
                 Some(first) => {
-                    let message = format!("node `{}` stands twice in the inventory", node.certname);
+                    let message = format!("node `{}` is listed twice in the inventory", node.certname);
                     self.problems.push(
                         Diagnostic::error("duplicate-node", message, Origin::clone(&node.origin))
                             .label("again here")
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
     fn owners(&mut self, path: &str, document: &Document) -> Option<(Slug, Slug)> {
         let parts = path.strip_suffix(".toml").map(|path| path.split('/').collect::<Vec<_>>());
         let Some([_, reseller, customer]) = parts.as_deref() else {
-            let message = format!("`{path}` is no file of the inventory");
+            let message = format!("`{path}` is not a file of the inventory");
             self.problems.push(
                 Diagnostic::error("bad-path", message, document.start())
                     .help("files of the inventory are inventory/RESELLER/CUSTOMER.toml"),
@@ -88,12 +88,12 @@ impl<'a> Reader<'a> {
         match self.customers.get(&customer) {
             Some((other, origin)) => {
                 let message = format!(
-                    "customer `{customer}` is one of `{other}` already, so `{reseller}` cannot have it"
+                    "customer `{customer}` already belongs to `{other}`, so `{reseller}` cannot have it"
                 );
                 self.problems.push(
                     Diagnostic::error("duplicate-customer", message, document.start())
                         .related(origin.clone(), "the first of this name")
-                        .help("data is found by the customer's name: give one of the two another"),
+                        .help("data is found by the customer's name: rename one of the two"),
                 );
                 None
             }
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
         if parsed.is_none() {
             let problem = Diagnostic::error(
                 "bad-value",
-                format!("`{text}` is no {key}"),
+                format!("`{text}` is not a {key}"),
                 Origin::clone(&entry.item.origin),
             );
             self.problems.push(match key {

@@ -36,7 +36,7 @@ fn what_is_wrong_is_said_with_its_place_and_the_node_is_left_out() {
         ("[web1.acme.example]\nrole = \"a\"\nstage = \"test\"\n", "a name with dots is quoted"),
         ("[\"Web1.acme\"]\nrole = \"a\"\nstage = \"test\"\n", "`Web1.acme` is not a certname"),
         ("[\"a.b\"]\nrole = \"a\"\n", "node `a.b` has no `stage`"),
-        ("[\"a.b\"]\nrole = \"../x\"\nstage = \"test\"\n", "`../x` is no role"),
+        ("[\"a.b\"]\nrole = \"../x\"\nstage = \"test\"\n", "`../x` is not a role"),
         ("[\"a.b\"]\nrole = \"a\"\nstage = \"prod\"\n", "a stage is one of test, integration, production"),
         ("[\"a.b\"]\nrole = \"a\"\nstage = \"test\"\nlabel = {}\n", "did you mean `labels`?"),
         (
@@ -58,11 +58,11 @@ fn what_is_wrong_is_said_with_its_place_and_the_node_is_left_out() {
 fn a_node_and_a_customer_belong_to_one_place_alone() {
     let (_, problems) = read(&[("inventory/a/one.toml", NODE), ("inventory/a/two.toml", NODE)]);
     assert!(
-        problems.contains("inventory/a/two.toml:1:2: node `web1.acme.example` stands twice"),
+        problems.contains("inventory/a/two.toml:1:2: node `web1.acme.example` is listed twice"),
         "{problems}"
     );
     let (inventory, problems) = read(&[("inventory/a/acme.toml", NODE), ("inventory/b/acme.toml", "")]);
-    assert!(problems.contains("customer `acme` is one of `a` already"), "{problems}");
+    assert!(problems.contains("customer `acme` already belongs to `a`"), "{problems}");
     assert_eq!(inventory.nodes().count(), 1);
 }
 

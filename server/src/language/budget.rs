@@ -89,7 +89,7 @@ impl Budget {
         }
         if self.patterns.len() >= MAX_PATTERNS {
             let message = format!("more than {MAX_PATTERNS} different patterns");
-            return Err(Fault::new(Code::Limit, message, 0..0).help("one pattern can hold others: a|b|c"));
+            return Err(Fault::new(Code::Limit, message, 0..0).help("combine patterns into one: a|b|c"));
         }
         let size = pattern::Size::of(written);
         self.patterns.insert(written.into(), size);
@@ -100,8 +100,9 @@ impl Budget {
     pub(in crate::language) fn spend(&mut self, steps: usize) -> Result<(), Fault> {
         if !self.shared.spend(steps) {
             let all =
-                format!("all expressions of this node together take more than {} steps", self.shared.most);
-            let help = "this one may be innocent: look for loops over large data in the classes of the node";
+                format!("the expressions of this node together take more than {} steps", self.shared.most);
+            let help =
+                "this expression may not be the cause: look for loops over large data in the node's classes";
             return Err(Fault::new(Code::Limit, all, 0..0).help(help));
         }
         match self.steps.checked_sub(steps) {
@@ -112,7 +113,7 @@ impl Budget {
             None => {
                 self.steps = 0;
                 let fault = Fault::new(Code::Limit, format!("too many steps (more than {STEPS})"), 0..0);
-                Err(fault.help("loops inside loops grow fast; compute less, or in the data"))
+                Err(fault.help("nested loops grow fast; compute less, or move the work into the data"))
             }
         }
     }
@@ -128,7 +129,7 @@ impl Budget {
         self.spend(bytes / BYTES_A_STEP)
     }
 
-    /// Takes what it costs to find that a key is none of a map's, and which one is near.
+    /// Takes what it costs to find that a key is not in a map, and which one is near.
     pub(super) fn missing(&mut self, operand: &Value, key: &str) -> Result<(), Fault> {
         let keys = operand.as_map().map_or(0, |map| map.len());
         self.spend(keys.saturating_mul(1 + key.len().min(64)))
@@ -160,7 +161,7 @@ impl Budget {
     }
 
     /// Takes what a value weighs: each part is counted as often as it is seen, since a value that is shared a thousand
-    /// times is a thousand values to whoever writes it down.
+    /// times is a thousand values to anyone who writes it down.
     pub(super) fn weigh(&mut self, value: &Value) -> Result<(), Fault> {
         match &value.kind {
             Kind::List(list) => {

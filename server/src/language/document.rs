@@ -45,21 +45,21 @@ pub struct Table {
     pub entries: Vec<Entry>,
 }
 
-/// A key and what stands under it.
+/// A key and what is under it.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The key.
     pub key: Arc<str>,
-    /// Where the key stands.
+    /// Where the key is.
     pub key_origin: Arc<Origin>,
-    /// What stands under it.
+    /// What is under it.
     pub item: Item,
 }
 
-/// What stands under a key or in a list.
+/// What is under a key or in a list.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// Where it stands: a value's span, a table's header, or the key of a table that only dotted keys made.
+    /// Where it is: a value's span, a table's header, or the key of a table that only dotted keys made.
     pub origin: Arc<Origin>,
     /// What it is.
     pub content: Content,
@@ -98,7 +98,7 @@ impl Document {
                 let text = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let origin = Places::new(file, &text, level).origin(text.len()..text.len());
                 let problem = Diagnostic::error("syntax", "the file is not UTF-8", Origin::clone(&origin))
-                    .label("the first byte that is not");
+                    .label("the first invalid byte");
                 return (Self::unread(file, "".into()), vec![problem]);
             }
         };
@@ -153,7 +153,7 @@ fn read(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
 pub fn unresolved(origin: Origin) -> Diagnostic {
     Diagnostic::error("syntax", "unresolved merge conflict", origin)
         .label("one side begins here")
-        .help("decide between the two sides, and take out the lines of `<<<<<<<`, `=======` and `>>>>>>>`")
+        .help("keep one of the two sides, and remove the lines `<<<<<<<`, `=======` and `>>>>>>>`")
 }
 
 /// Of several errors of a line, the first that knows a cure: the others follow from it.
@@ -294,7 +294,7 @@ impl Walk<'_> {
                 self.problems.note(|| {
                     Diagnostic::error("wrong-kind", "no parameter takes a date", Origin::clone(&origin))
                         .label("a date")
-                        .help("write it as a string, with quotes around it")
+                        .help("write it as a string, in quotes")
                 });
                 Content::Scalar(Kind::String(date.to_string().into()))
             }
@@ -313,7 +313,7 @@ impl Walk<'_> {
         match i64::from_str_radix(number.as_str(), number.radix()) {
             Ok(integer) => Kind::Int(integer),
             Err(_) => {
-                let message = "this number is beyond 64 bits";
+                let message = "this number does not fit in 64 bits";
                 self.problems.note(|| Diagnostic::error("bad-value", message, Origin::clone(origin)));
                 Kind::Int(0)
             }

@@ -29,7 +29,7 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
-/// What can stand in an expression, as the definitions say it.
+/// What can be in an expression, as the definitions say it.
 pub fn chapters() -> Vec<Chapter> {
     let signs = Chapter::new("Operators", tree::SIGNS.iter().copied());
     [signs, tree::Macro::chapter()].into_iter().chain(function::chapters()).collect()
@@ -75,7 +75,7 @@ pub struct Compared {
 pub struct Named {
     /// The dotted path.
     pub path: Arc<str>,
-    /// Where it stands in the expression.
+    /// Where it is in the expression.
     pub span: Range<usize>,
 }
 
@@ -91,17 +91,17 @@ impl Named {
 pub struct Called {
     /// The function.
     pub name: Arc<str>,
-    /// Where its name stands in the expression.
+    /// Where its name is in the expression.
     pub span: Range<usize>,
     /// The first argument, where it is a string literal: the key that is looked up, the template's name.
     pub text: Option<Arc<str>>,
 }
 
 impl Expression {
-    /// Parses what stands between `${` and `}`.
+    /// Parses what is between `${` and `}`.
     ///
     /// # Errors
-    /// It is no expression; the span is in `source`.
+    /// It is not an expression; the span is in `source`.
     pub fn parse(source: &str) -> Result<Self, Fault> {
         let mut root = parse::parse(source)?;
         let uses = binding::bind(&mut root)?;

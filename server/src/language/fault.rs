@@ -30,7 +30,7 @@ pub enum Code {
     Limit,
     /// A secret where none may be.
     Secret,
-    /// What a name or a function of the scope says of itself.
+    /// What a name or a function of the scope says about itself.
     Scope,
 }
 

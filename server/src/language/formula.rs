@@ -38,7 +38,7 @@ impl Formula {
         if faults.is_empty() { Ok(formula) } else { Err(faults) }
     }
 
-    /// The same of a value as it stands in a file, whose keys have places.
+    /// The same of a value as it is in a file, whose keys have places.
     ///
     /// # Errors
     /// Everything that does not parse, and expressions in keys.
@@ -112,7 +112,7 @@ impl Formula {
         self.texts().into_iter().flat_map(faults).take(MOST + 1).collect()
     }
 
-    /// Its value in a scope. What an expression computed stands where the expression's string stands; what it
+    /// Its value in a scope. What an expression computed is where the expression's string stands; what it
     /// merely passed through keeps its own origin.
     ///
     /// # Errors

@@ -38,8 +38,8 @@ impl Interpolation {
             return Ok(None);
         }
         if text.len() > MAX_BYTES {
-            let message = format!("a text with expressions has at most {MAX_BYTES} bytes");
-            return Err(Fault::new(Code::Limit, message, 0..0).help("a template takes more"));
+            let message = format!("a string with expressions has at most {MAX_BYTES} bytes");
+            return Err(Fault::new(Code::Limit, message, 0..0).help("use a template for longer text"));
         }
         let mut parts = Vec::new();
         let mut plain = String::new();
@@ -78,7 +78,7 @@ impl Interpolation {
         })
     }
 
-    /// Whether its value may be this text: what is written out stands there, in this order.
+    /// Whether its value may be this text: what is written out is there, in this order.
     pub fn could_be(&self, text: &str) -> bool {
         let mut rest = text;
         let last = self.parts.len() - 1;
@@ -137,7 +137,7 @@ fn within(fault: Fault, offset: usize) -> Fault {
     if fault.origin.is_some() { fault } else { fault.shifted(offset) }
 }
 
-/// How long the expression is whose `${` stands at `opened`, up to its own `}`.
+/// How long the expression is whose `${` is at `opened`, up to its own `}`.
 fn length(rest: &str, opened: usize) -> Result<usize, Fault> {
     let offset = opened + OPEN.len();
     let mut depth = 0_usize;
@@ -172,7 +172,7 @@ fn is_finite(value: &Value) -> bool {
 
 fn no_number(expression: &Expression) -> Fault {
     let source = expression.source();
-    let message = format!("`{}` is infinite or no number, which no value may be", source.trim());
+    let message = format!("`{}` is infinite or not a number, which no value may be", source.trim());
     Fault::new(Code::BadValue, message, 0..source.len()).help("ask math.isFinite(x) first")
 }
 
@@ -182,11 +182,11 @@ fn no_text(value: &Value, expression: &Expression) -> Fault {
         Kind::Sensitive(secret) => secret.expose().noun(),
         _ => value.noun(),
     };
-    let message = format!("`{source}` is {noun}, which cannot stand inside text");
+    let message = format!("`{source}` is {noun}, which cannot be inside text");
     let start = expression.source().len() - expression.source().trim_start().len();
     let fault = Fault::new(Code::WrongType, message, start..start + source.len());
     match noun {
-        "null" => fault.help(format!("default({source}, '') stands in for null")),
+        "null" => fault.help(format!("use default({source}, '') for null")),
         "a list" => fault.help(format!("join its elements: {source}.join(', ')")),
         _ => fault.help(format!("select one of its entries, or write json({source})")),
     }
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_no_finite_number_is_an_error_and_not_null() {
         for text in ["${1.0 / 0.0}", "${[0.0 / 0.0]}", "${{'a': -1.0 / 0.0}}", "x${1.0 / 0.0}"] {
-            assert!(fault(text).0.contains("infinite or no number"), "{text}");
+            assert!(fault(text).0.contains("infinite or not a number"), "{text}");
         }
         assert_eq!(evaluate("${math.isInf(1.0 / 0.0)}").unwrap(), true.into());
     }
@@ -274,8 +274,8 @@ mod tests {
         assert_eq!(fault("a ${port"), ("`${` is not closed with `}`".into(), "${"));
         assert_eq!(fault("a ${'port}").1, "'port}");
         assert_eq!(fault("ü ${port} ${prot}"), ("unknown name `prot`".into(), "prot"));
-        assert_eq!(fault("a ${ list }"), ("`list` is a list, which cannot stand inside text".into(), "list"));
-        assert_eq!(fault("a ${none}").0, "`none` is null, which cannot stand inside text");
+        assert_eq!(fault("a ${ list }"), ("`list` is a list, which cannot be inside text".into(), "list"));
+        assert_eq!(fault("a ${none}").0, "`none` is null, which cannot be inside text");
         assert_eq!(fault("${}").0, "the expression is empty");
     }
 

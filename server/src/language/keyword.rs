@@ -1,4 +1,4 @@
-//! The keys of manifests that are no types, and which keys may hold a secret.
+//! The keys of manifests that are not types, and which keys may hold a secret.
 
 use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS};
 use holdfast_catalog::resource::{AttributeKind, definitions};
@@ -56,7 +56,7 @@ pub const PARAMETER: &[Keyword; 4] = &[
 /// Ways to give a type's content attribute.
 pub const CONTENT: [&str; 2] = ["template", "source"];
 
-/// Whether what stands under a key never is a secret, whatever table the key stands in.
+/// Whether what is under a key never is a secret, whatever table the key is in.
 pub fn is_plain(key: &str) -> bool {
     if matches!(key, "default" | "*" | "for_each") {
         return false;
@@ -69,7 +69,7 @@ pub fn is_plain(key: &str) -> bool {
     }
 }
 
-/// Whether a text that stands under such an attribute may be a secret.
+/// Whether a text that is under such an attribute may be a secret.
 pub fn may_be_secret(kind: AttributeKind) -> bool {
     match kind {
         AttributeKind::Secret | AttributeKind::Setting | AttributeKind::TextMap => true,

@@ -66,7 +66,7 @@ pub enum ManifestKind {
 pub struct Parameter {
     /// Its name.
     pub name: Arc<str>,
-    /// Where its name stands.
+    /// Where its name is.
     pub origin: Arc<Origin>,
     /// What its values may be.
     pub of: Type,
@@ -81,7 +81,7 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    /// Whether it must be given: it has no default and null is none of its values.
+    /// Whether it must be given: it has no default, and null is not one of its values.
     pub fn is_required(&self) -> bool {
         self.default.is_none() && !self.of.takes_null()
     }
@@ -92,9 +92,9 @@ impl Parameter {
 pub struct Binding {
     /// The name.
     pub name: Arc<str>,
-    /// Where the name stands.
+    /// Where the name is.
     pub key_origin: Arc<Origin>,
-    /// Where the value stands.
+    /// Where the value is.
     pub origin: Arc<Origin>,
     /// The value.
     pub value: Formula,
@@ -105,7 +105,7 @@ pub struct Binding {
 pub struct Inclusion {
     /// Its name.
     pub class: Arc<str>,
-    /// Where the name stands.
+    /// Where the name is.
     pub origin: Arc<Origin>,
     /// Whether it is included; always, where none.
     pub when: Option<Binding>,
@@ -118,7 +118,7 @@ pub struct Inclusion {
 pub struct Defaults {
     /// The type or define.
     pub type_name: Arc<str>,
-    /// Where the type's name stands.
+    /// Where the type's name is.
     pub origin: Arc<Origin>,
     /// The attributes.
     pub attributes: Vec<Binding>,
@@ -129,7 +129,7 @@ pub struct Defaults {
 pub struct Block {
     /// A resource type, or a define's full name.
     pub type_name: Arc<str>,
-    /// Where the type's name stands.
+    /// Where the type's name is.
     pub type_origin: Arc<Origin>,
     /// The block's name; the resource's title unless `title` says another. May hold expressions.
     pub name: Arc<str>,

@@ -112,7 +112,7 @@ impl Merge {
         }
     }
 
-    /// Reads what stands under `merge`; what is wrong goes to `problems`.
+    /// Reads what is under `merge`; what is wrong goes to `problems`.
     pub fn read(item: &Item, problems: &mut Vec<Diagnostic>) -> Self {
         if let Some(name) = item.as_str() {
             return Self::read_name(name, item, problems);
@@ -125,7 +125,7 @@ impl Merge {
             problems.push(unknown_key(entry, "a merge", OPTIONS, &[]));
         }
         let Some(strategy) = table.get("strategy") else {
-            let message = "a merge with options names its `strategy`";
+            let message = "a merge with options needs a `strategy`";
             problems.push(
                 Diagnostic::error("missing-key", message, Origin::clone(&item.origin))
                     .help("write { strategy = \"deep\", … }"),
@@ -176,7 +176,7 @@ impl Merge {
 
     fn read_name(name: &str, item: &Item, problems: &mut Vec<Diagnostic>) -> Self {
         Self::named(name).unwrap_or_else(|| {
-            let message = format!("`{name}` is no way to merge; there are {}", STRATEGIES.join(", "));
+            let message = format!("`{name}` is not a merge strategy; use one of {}", STRATEGIES.join(", "));
             problems.push(
                 Diagnostic::error("bad-value", message, Origin::clone(&item.origin))
                     .did_you_mean(name, STRATEGIES),

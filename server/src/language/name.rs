@@ -8,10 +8,10 @@ use std::sync::Arc;
 pub struct ManifestName(Arc<str>);
 
 impl ManifestName {
-    /// The name that a file under `modules/` has by its path; none where it is no manifest's path.
+    /// The name that a file under `modules/` has by its path; none where it is not a manifest's path.
     ///
     /// # Errors
-    /// The path is a manifest's, but a part of it is no name.
+    /// The path is a manifest's, but a part of it is not a name.
     pub fn of_path(path: &str) -> Option<Result<Self, String>> {
         let (module, rest) = path.strip_prefix("modules/")?.split_once('/')?;
         let inner = rest.strip_prefix("manifests/")?.strip_suffix(".toml")?;
@@ -21,7 +21,7 @@ impl ManifestName {
         }
         Some(match segments.iter().find(|segment| !is_segment(segment)) {
             Some(bad) => Err(format!(
-                "`{bad}` in the path is no name: use lower-case letters, digits and `_`, beginning with a letter"
+                "`{bad}` in the path is not a name: use lower-case letters, digits and `_`, beginning with a letter"
             )),
             None => Ok(Self(segments.join("::").into())),
         })

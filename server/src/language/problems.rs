@@ -1,4 +1,4 @@
-//! What is wrong with one text, up to a number: whoever writes a million faults is told of the first hundred, and how
+//! What is wrong with one text, up to a number: anyone who writes a million faults is told of the first hundred, and how
 //! many more there are. The rest costs nothing but the counting.
 
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub fn sorted(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     problems
 }
 
-/// A problem without a place of its own stands where the name is written.
+/// A problem without a place of its own is where the name is written.
 pub fn placed(problem: Diagnostic, origin: &Arc<Origin>) -> Diagnostic {
     match problem.origin {
         Some(_) => problem.related(Origin::clone(origin), "used here"),
@@ -81,7 +81,7 @@ pub fn total(problems: &[Diagnostic]) -> usize {
     problems.iter().filter(|problem| problem.severity == Severity::Error).map(counted).sum()
 }
 
-/// For how many it stands: one that says how many more there are, for those.
+/// For how many it is: one that says how many more there are, for those.
 pub fn counted(problem: &Diagnostic) -> usize {
     match problem.code.as_str() {
         MORE => problem.message.split(' ').nth(1).and_then(|count| count.parse().ok()).unwrap_or(1),

@@ -7,8 +7,8 @@ use holdfast_catalog::value::{Kind, MASK, Map, Piece, Sensitive, Value};
 
 use super::fault::{Code, Fault};
 
-/// What stands in every error that a secret took part in, instead of its own words.
-pub(super) const WITHHELD: &str = "a sensitive value; what is wrong with it is not shown";
+/// What is in every error that a secret took part in, instead of its own words.
+pub(super) const WITHHELD: &str = "a sensitive value; the error is not shown";
 
 /// The value with its secrets in the open, for computing; what comes of it must be [`sealed`].
 pub(super) fn exposed(value: &Value) -> Value {
@@ -74,7 +74,7 @@ pub(super) fn sealed_whole(value: Value, is_named: &dyn Fn(&str) -> bool) -> Val
 /// Seals the value if a secret decided about it.
 ///
 /// # Errors
-/// Where it is a list or a map: how long it is and which keys it has is seen by whoever looks at it, and says what was
+/// Where it is a list or a map: how long it is and which keys it has is seen by anyone who looks at it, and says what was
 /// decided.
 pub(super) fn sealed_if(secret: bool, value: Value) -> Result<Value, Fault> {
     match value.kind {
@@ -87,9 +87,9 @@ pub(super) fn sealed_if(secret: bool, value: Value) -> Result<Value, Fault> {
 /// What a secret decided about cannot be kept secret.
 pub(super) fn shown_by(what: &str) -> Fault {
     let message =
-        format!("a sensitive value decides what {what} holds, and its length or its keys would show how");
+        format!("a sensitive value decides what {what} holds, and its length or keys would show how");
     Fault::new(Code::Secret, message, 0..0)
-        .help("texts, numbers and booleans stay secret: decide about those")
+        .help("texts, numbers and booleans stay secret: choose one of those")
 }
 
 /// A text that is being put together and knows which of its stretches are secret.
@@ -130,7 +130,7 @@ impl Stretches {
         true
     }
 
-    /// Makes everything from a byte on secret: a secret decided that it stands there.
+    /// Makes everything from a byte on secret: a secret decided that it is there.
     pub(super) fn seal_from(&mut self, start: usize) {
         self.secret.retain(|range| range.end <= start);
         if start < self.text.len() {

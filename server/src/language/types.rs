@@ -146,7 +146,7 @@ impl Defines for () {
 pub struct Misfit {
     /// Where in the value: `shop.root`, `[2]`; empty for the value itself.
     pub path: String,
-    /// What is wrong, with the value where it is no secret, without the path.
+    /// What is wrong, with the value where it is not a secret, without the path.
     pub message: String,
     /// What to do.
     pub help: Option<String>,
@@ -158,7 +158,7 @@ pub struct Misfit {
 
 impl Misfit {
     /// As a diagnostic about `subject` (such as "parameter `vhosts`"); `fallback` is the place where the part has
-    /// none of its own. `texts` are the files: with them, a caret stands under a key that is wrong.
+    /// none of its own. `texts` are the files: with them, a caret is under a key that is wrong.
     pub fn diagnostic(&self, subject: &str, fallback: Option<&Origin>, texts: &Texts<'_>) -> Diagnostic {
         let origin = self.origin.as_deref().or(fallback).cloned();
         let origin = origin.map(|origin| self.key_place(&origin, texts).unwrap_or(origin));
@@ -169,7 +169,7 @@ impl Misfit {
         diagnostic
     }
 
-    /// Where the key stands whose value stands at `value`: before it, or in its header.
+    /// Where the key stands whose value is at `value`: before it, or in its header.
     fn key_place(&self, value: &Origin, texts: &Texts<'_>) -> Option<Origin> {
         let (key, text) = (self.key.as_ref()?, texts(&value.file)?);
         let start = value.start as usize;

@@ -60,8 +60,8 @@ impl Live {
         let judged = tokio::task::spawn_blocking(move || live.judge(&judged, &stop)).await;
         self.judging.store(None);
         let Ok(judged) = judged else {
-            let why = "checking this commit failed in an unforeseen way: the server's log says more";
-            self.refuse(&snapshot, vec![Diagnostic::error("unforeseen", why, None)]).await;
+            let why = "internal error: checking this commit failed; see the server's log";
+            self.refuse(&snapshot, vec![Diagnostic::error("internal", why, None)]).await;
             return Some(CommitStatus::Broken);
         };
         let (program, checked) = judged?;
@@ -76,7 +76,7 @@ impl Live {
             _ => tracing::warn!(
                 commit,
                 nodes = kept,
-                "the commit is in force; some nodes do not get it, by faults in tenants' data"
+                "the commit is in force; some nodes do not get it because of errors in tenants' data"
             ),
         }
         let before = self.in_force();
@@ -105,7 +105,7 @@ impl Live {
         let snapshot = snapshot.clone();
         let put = tokio::task::spawn_blocking(move || kept.put(&snapshot));
         if let Ok(Err(error)) = put.await {
-            tracing::error!(%error, "cannot keep the state in force for the next start");
+            tracing::error!(%error, "cannot save the state in force for the next start");
         }
     }
 
@@ -115,7 +115,7 @@ impl Live {
             Some(_) => {
                 tracing::warn!(commit, errors, "the commit is broken; the last good one stays in force");
             }
-            None => tracing::warn!(commit, errors, "the commit is broken, and none is in force"),
+            None => tracing::warn!(commit, errors, "the commit is broken, and no commit is in force"),
         }
         self.broken.store(Some(Arc::new(snapshot.clone())));
         self.record(snapshot, CommitStatus::Broken, problems, Timestamp::now()).await;
@@ -149,18 +149,18 @@ impl Live {
             if let Some(newer) = self.overtaken_by(commit) {
                 return Ok(Judged::Overtaken(newer));
             }
-            // Whoever waits already need not be waited for.
+            // Anyone who waits already need not be waited for.
             if self.looking_for().is_some_and(|looking| looking > SLOW) {
                 return self.not_come(commit).await;
             }
-            // What stands elsewhere is looked through once.
+            // What is elsewhere is looked through once.
             if stands.as_ref() != Some(&self.stands()) {
                 let is_first = stands.replace(self.stands()).is_none();
                 if let Some(newer) = self.skipped_for(commit, is_first).await {
                     return Ok(self.past(commit).await?.unwrap_or(Judged::Skipped(newer)));
                 }
             }
-            // Whoever missed some happenings looks again as well.
+            // Anyone who missed some happenings looks again as well.
             if tokio::time::timeout_at(deadline, happenings.recv()).await.is_err() {
                 // With many nodes a judgement takes its time: the commit has come.
                 if self.judging.load_full().is_none() {
@@ -171,7 +171,7 @@ impl Live {
         }
     }
 
-    /// What became of a commit that does not come: it may have been here, or stand behind one that is.
+    /// What became of a commit that does not come: it may have been here, or are behind one that is.
     async fn not_come(&self, commit: &str) -> store::Result<Judged> {
         if let Some(past) = self.past(commit).await? {
             return Ok(past);
@@ -190,7 +190,7 @@ impl Live {
     fn hindrance(&self) -> Option<String> {
         if let Some(looking) = self.looking_for().filter(|looking| *looking > SLOW) {
             return Some(format!(
-                "the repository is being read, and has not answered for {} s",
+                "the repository is being read, but has not answered for {} s",
                 looking.as_secs()
             ));
         }
@@ -303,7 +303,7 @@ impl Live {
         }
         if let Some((commit, error)) = refused {
             let waiting = self.unwritten().len();
-            tracing::error!(%error, commit, waiting, "cannot note the commit; it is tried again");
+            tracing::error!(%error, commit, waiting, "cannot record the commit; trying again");
         }
     }
 
@@ -323,7 +323,7 @@ mod tests {
     use crate::store::Store;
 
     #[actix_web::test]
-    async fn whoever_waits_for_a_commit_while_the_remote_says_nothing_is_told_so_at_once() {
+    async fn one_who_waits_for_a_commit_while_the_remote_says_nothing_is_told_so_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let config = super::super::Config {
             interval: Duration::from_secs(1_800),

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{Happening, Live, Unreadable};
 use crate::repo::{Follower, Snapshot, Update};
 
-/// So many commits that were not judged are remembered, for whoever asks what became of them.
+/// So many commits that were not judged are remembered, for anyone who asks what became of them.
 const REMEMBERED: usize = 32;
 
 /// Ends a judgement before its end.
@@ -82,7 +82,7 @@ impl Live {
             tracing::info!(
                 commit,
                 newer = by,
-                "a newer commit came while this one was being judged, and takes its place"
+                "a newer commit arrived while this one was being judged, and replaces it"
             );
             self.note_overtaken(commit, by);
         }

@@ -80,15 +80,16 @@ pub(super) fn displaced(in_force: &InForce, certname: &Certname, place: &Place) 
     if node.reseller == place.reseller && node.customer == place.customer {
         return None;
     }
-    let message = format!("`{certname}` was added for {place}, and the inventory has it elsewhere");
+    let message = format!("`{certname}` was added for {place}, but the inventory has it elsewhere");
     Some(Diagnostic::error(DISPLACED, message, None).help(format!(
-        "an operator moves it to where the inventory has it with `holdfast node move {certname}`, or back in the inventory"
+        "move the node with `holdfast node move {certname}`, or move it back in the inventory"
     )))
 }
 
 pub(super) fn not_in_inventory(certname: &Certname, place: &Place) -> Diagnostic {
     let message = format!("`{certname}` is not in the inventory");
-    let help = format!("add it to inventory/{place}.toml, or end it with `holdfast node remove {certname}`");
+    let help =
+        format!("add it to inventory/{place}.toml, or remove it with `holdfast node remove {certname}`");
     Diagnostic::error(NOT_IN_INVENTORY, message, None).help(help)
 }
 

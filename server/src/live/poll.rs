@@ -24,20 +24,20 @@ use crate::store::catalog::{CompileErrorRow, ServedCatalog};
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
     /// The server has no good commit yet.
-    #[error("the server has no good commit yet: its operator sees why with `holdfast check`")]
+    #[error("the server has no good commit yet: its operator can run `holdfast check`")]
     NothingInForce,
     /// The facts are not those of their hash.
-    #[error("the facts do not have the hash that was sent with them")]
+    #[error("the facts do not match the hash that was sent with them")]
     FactsDiffer,
     /// The inventory does not have the node.
-    #[error("commit {commit} does not have this node in its inventory: its operator adds it there")]
+    #[error("commit {commit} does not have this node in its inventory: the operator must add it")]
     NotInInventory {
         /// The commit in force.
         commit: String,
     },
     /// The inventory says that the node is another customer's.
     #[error(
-        "the inventory of commit {commit} and the server disagree whose this node is: its operator sees more"
+        "the inventory of commit {commit} and the server disagree about the owner of this node: the operator can see more"
     )]
     PlaceDisagrees {
         /// The commit in force.
@@ -55,7 +55,7 @@ pub enum PollError {
         errors: usize,
     },
     /// Something that must not happen.
-    #[error("compiling failed in an unforeseen way")]
+    #[error("internal error: compiling failed")]
     Panicked,
     /// The store failed.
     #[error(transparent)]
@@ -118,7 +118,7 @@ impl Live {
         let noted = self.note_served(caller, &catalog, now).await;
         if let Err(error) = &noted {
             // What the node may fetch is in memory too: a full disk keeps no change from machines.
-            tracing::error!(%error, node = %caller.certname, "cannot note that a catalog was served; it is served");
+            tracing::error!(%error, node = %caller.certname, "cannot record that a catalog was served; serving it anyway");
         }
         // Without facts it answers no later poll from memory: that one notes it again.
         let facts = noted.map(|()| facts_hash).unwrap_or_default();
@@ -172,7 +172,7 @@ impl Live {
             return Err(PollError::FactsDiffer);
         }
         if let Err(error) = self.store.put_facts(caller.node, request.facts_hash.clone(), facts, now).await {
-            tracing::error!(%error, node = %caller.certname, "cannot keep facts; they are asked for again");
+            tracing::error!(%error, node = %caller.certname, "cannot save facts; asking for them again");
         }
         Ok(Some(facts.clone()))
     }
@@ -243,7 +243,7 @@ impl Live {
             diagnostics,
         };
         if let Err(error) = self.store.compile_failed(row).await {
-            tracing::error!(%error, node = %caller.certname, "cannot note why a node has no catalog");
+            tracing::error!(%error, node = %caller.certname, "cannot record why a node has no catalog");
         }
         let (certname, place) = (caller.certname.clone(), caller.place.clone());
         self.tell(Happening::CatalogChanged { certname, place });
@@ -261,7 +261,7 @@ fn placed(in_force: &InForce, caller: &Caller) -> Result<Arc<Node>, (PollError, 
         ));
     };
     let Some(problem) = displaced(in_force, &caller.certname, &caller.place) else { return Ok(node.clone()) };
-    // Only the log names the other: the diagnostic is shown to whoever sees the node's present place.
+    // Only the log names the other: the diagnostic is shown to anyone who sees the node's present place.
     tracing::warn!(node = %caller.certname, bound = %caller.place, inventory = %node.origin, "place disagrees");
     Err((PollError::PlaceDisagrees { commit }, problem))
 }

@@ -52,7 +52,7 @@ impl Live {
         }
         match self.store.nodes_seen(seen.clone()).await {
             Ok(()) => self.seen.forget(&seen),
-            Err(error) => tracing::error!(%error, "cannot note when nodes were last seen"),
+            Err(error) => tracing::error!(%error, "cannot record when nodes were last seen"),
         }
     }
 }

@@ -22,14 +22,14 @@ pub struct Slot {
 }
 
 impl Slots {
-    /// So many, but at least two: with one alone, whoever holds it keeps out everybody else.
+    /// So many, but at least two: with one alone, anyone who holds it keeps out everybody else.
     pub fn new(count: usize) -> Self {
         let count = count.clamp(2, Semaphore::MAX_PERMITS);
         let share = count.div_ceil(2).min(count - 1);
         Self { all: Arc::new(Semaphore::new(count)), share, customers: Mutex::default() }
     }
 
-    /// Waits for a slot: first among the customer's own nodes, so that those who wait there stand in nobody's way.
+    /// Waits for a slot: first among the customer's own nodes, so that those who wait there are in nobody's way.
     /// None when the server ends.
     pub async fn take(&self, place: &Place) -> Option<Slot> {
         let own = self.of(place);

@@ -123,7 +123,7 @@ impl Data {
     fn no_class(&self, key: &str, class: &str, parameter: &str) -> LookupError {
         if self.modules.get(class).is_some() {
             let message =
-                format!("`{class}` is a define: its parameters come from whoever declares it, not from data");
+                format!("`{class}` is a define: its parameters come from its declarations, not from data");
             return LookupError::Undeclared { message, help: None };
         }
         if let Some(whole) = self.modules.class(key) {
@@ -155,7 +155,7 @@ impl Data {
         LookupError::Undeclared { message, help: Some(help) }
     }
 
-    /// What to write instead of a key with dots: they stand in a table's header and inside values, never in a key.
+    /// What to write instead of a key with dots: they are in a table's header and inside values, never in a key.
     fn undotted(&self, key: &str, first: &str, rest: &str) -> String {
         let parts: Vec<&str> = key.split('.').collect();
         let parameter = (1..parts.len()).rev().find_map(|at| {
@@ -165,14 +165,12 @@ impl Data {
         });
         match parameter {
             Some((name, false)) => format!("did you mean `{name}`?"),
-            Some((name, true)) => format!("look up `{name}`: the rest lies inside its value"),
+            Some((name, true)) => format!("look up `{name}`: the rest is inside its value"),
             None if self.keys.contains_key(first) => {
-                format!("look up `{first}`: `{rest}` lies inside its value")
+                format!("look up `{first}`: `{rest}` is inside its value")
             }
-            None => {
-                "a parameter of a class is CLASS::PARAMETER; what lies inside a value is looked up with it"
-                    .to_owned()
-            }
+            None => "a parameter of a class is CLASS::PARAMETER; what is inside a value is looked up with it"
+                .to_owned(),
         }
     }
 
@@ -281,7 +279,7 @@ impl Data {
     fn unread(&self, path: &Arc<str>, meant_for: Option<usize>) -> Diagnostic {
         let level = meant_for.map(|level| self.settings.levels[level].name.clone());
         let origin = Origin { level, ..Origin::locate(path, "", 0..0) };
-        Diagnostic::error("unread-file", format!("no level of the hierarchy leads to `{path}`"), origin)
+        Diagnostic::error("unread-file", format!("no level of the hierarchy reads `{path}`"), origin)
             .help("its values have no effect: see `[[hierarchy]]` in holdfast.toml")
     }
 }

@@ -132,7 +132,7 @@ enum At<'v> {
     Item(usize, &'v Value),
 }
 
-/// What the answer has where a part of a value stands.
+/// What the answer has where a part of a value is.
 #[derive(Clone, Copy)]
 enum There<'a> {
     /// No answer.
@@ -226,7 +226,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether what the answer has at a place is merged with nothing, so that whatever stands below its level hides nothing.
+    /// Whether what the answer has at a place is merged with nothing, so that whatever is below its level hides nothing.
     fn is_decided(&self, path: &[At<'_>]) -> bool {
         let at = |value: &'a Value, at: &At<'_>| match at {
             At::Key(key) => value.get(key),
@@ -301,7 +301,7 @@ impl<'a> Search<'a> {
         merged.or_else(|| self.lists.like(list, item, None))
     }
 
-    /// The more specific level that takes away what stands at a path.
+    /// The more specific level that takes away what is at a path.
     fn taken_by(&self, level: usize, path: &[At<'a>]) -> Fate {
         for (other, value) in self.values.iter().enumerate().take(level) {
             let mut value = value;
@@ -360,7 +360,7 @@ fn shown(path: &[At<'_>]) -> String {
     out
 }
 
-/// A key as TOML writes it: in quotes where it is no bare word.
+/// A key as TOML writes it: in quotes where it is not a bare word.
 pub fn written(key: &str) -> String {
     let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
     if is_bare { key.to_owned() } else { format!("{key:?}") }

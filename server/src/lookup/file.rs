@@ -25,7 +25,7 @@ const SETTINGS: &str = "holdfast";
 pub(super) struct DataFile {
     pub text: Arc<str>,
     pub values: HashMap<Arc<str>, Formula>,
-    /// Where each key stands.
+    /// Where each key is.
     pub origins: HashMap<Arc<str>, Arc<Origin>>,
     /// The classes that it gives parameters, and where each is first named.
     pub classes: BTreeMap<Arc<str>, Arc<Origin>>,
@@ -156,8 +156,9 @@ impl Reading<'_> {
             self.problems.note(|| {
                 let problem = fault.diagnostic(Some(&text));
                 match (writer, problem.help.is_some()) {
-                    (Writer::Tenants, false) => problem
-                        .help("in a level that tenants write, expressions see node.* and facts.* alone"),
+                    (Writer::Tenants, false) => {
+                        problem.help("in a level that tenants write, expressions see only node.* and facts.*")
+                    }
                     (Writer::Operators, false) => {
                         problem.help("in data, expressions see node.*, facts.* and lookup(key)")
                     }
@@ -179,14 +180,14 @@ fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
         known.modules.class(class).is_some_and(|class| class.parameter(parameter).is_some())
     });
     if let Some((class, parameter)) = parameter {
-        let message = format!("`{}` is a parameter, and stands under its class", entry.key);
+        let message = format!("`{}` is a parameter, and belongs under its class", entry.key);
         let help = format!("write `{parameter} = …` under `[{}]`", class.replace("::", "."));
         let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
         return problem.label("a key of Hiera's").help(help);
     }
     let declared = known.keys.keys().map(|name| &**name);
     let names: Vec<&str> = declared.chain(known.modules.manifests().map(|m| m.name.module())).collect();
-    let message = format!("nobody reads `{}`: it is no class and no declared key", entry.key);
+    let message = format!("`{}` is unknown: it is neither a class nor a declared key", entry.key);
     let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin))
         .label("no such class or key");
     if let Some((class, parameter)) = entry.key.rsplit_once("::") {
@@ -199,15 +200,15 @@ fn unread_key(entry: &Entry, known: Known<'_>) -> Diagnostic {
 fn no_class(name: &str, below: &str, entry: &Entry, modules: &Modules) -> Diagnostic {
     let message = match modules.get(name) {
         Some(_) => {
-            format!("`{name}` is a define: its parameters come from whoever declares it, not from data")
+            format!("`{name}` is a define: its parameters come from its declarations, not from data")
         }
-        None => format!("nobody reads this: there is no class `{below}`"),
+        None => format!("this has no effect: there is no class `{below}`"),
     };
     let problem = Diagnostic::error("unread-key", message, Origin::clone(&entry.key_origin));
     if modules.get(name).is_some() {
         return match taker(name, modules) {
             Some((class, parameter)) => {
-                problem.help(format!("class `{class}` takes such things by its parameter `{parameter}`"))
+                problem.help(format!("class `{class}` takes these with its parameter `{parameter}`"))
             }
             None => problem,
         };

@@ -17,7 +17,7 @@ pub use pattern::{FOLDER, Location, PathPattern, Reading};
 /// The file of the repository's own settings.
 pub const FILE: &str = "holdfast.toml";
 
-/// What stands in [`FILE`], or its defaults.
+/// What is in [`FILE`], or its defaults.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The hierarchy, most specific level first.
@@ -71,7 +71,7 @@ pub const LEVEL_WORDS: &[Keyword; 4] = &[
     Keyword::new(
         "tenant",
         "true or false",
-        "Whether tenants write it: expressions there see `node` and `facts` alone, and no fact stands in its path.",
+        "Whether tenants write it: expressions there see `node` and `facts` alone, and no fact is in its path.",
     ),
 ];
 const KEYS: [&str; 2] = Keyword::names(WORDS);
@@ -144,7 +144,7 @@ fn read_levels(item: &Item, problems: &mut Vec<Diagnostic>) -> Vec<Level> {
         };
         let Some(level) = read_level(item, table, problems) else { continue };
         if levels.iter().any(|other| other.name == level.name) {
-            let message = format!("level `{}` stands twice", level.name);
+            let message = format!("level `{}` is listed twice", level.name);
             problems.push(Diagnostic::error("duplicate-level", message, Origin::clone(&item.origin)));
         }
         levels.push(level);
@@ -180,11 +180,10 @@ fn read_level(item: &Item, table: &Table, problems: &mut Vec<Diagnostic>) -> Opt
     };
     let paths = read_paths(item, table, problems);
     for path in paths.iter().filter(|path| writer == Writer::Tenants && path.holds_fact()) {
-        let message = format!("level `{name}` is written by tenants, so no fact may stand in its path");
+        let message = format!("level `{name}` is written by tenants, so its path must not contain a fact");
         problems.push(
-            Diagnostic::error("fact-in-tenant-path", message, Origin::clone(&path.origin)).help(
-                "facts are what the node says of itself: with them it could choose whose data it reads",
-            ),
+            Diagnostic::error("fact-in-tenant-path", message, Origin::clone(&path.origin))
+                .help("a node reports its own facts: with them it could choose whose data it reads"),
         );
     }
     Some(Level { name: name.clone(), paths, writer })

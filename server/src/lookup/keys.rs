@@ -50,9 +50,9 @@ pub(super) fn read(snapshot: &Snapshot, modules: &Modules) -> (Keys, Vec<Diagnos
         if taken || !is_segment(&entry.key) {
             let message = match taken {
                 true => {
-                    format!("`{}` cannot be a key: a module has this name, or Holdfast itself", entry.key)
+                    format!("`{}` cannot be a key: the name belongs to a module or to Holdfast", entry.key)
                 }
-                false => format!("`{}` is no name of a key", entry.key),
+                false => format!("`{}` is not a valid key name", entry.key),
             };
             problems.push(
                 Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin))

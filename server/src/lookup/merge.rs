@@ -60,7 +60,7 @@ struct Distinct {
 }
 
 impl Distinct {
-    /// Adds a value that is not there, and says where it stands.
+    /// Adds a value that is not there, and says where it is.
     fn add(&mut self, value: Value) -> usize {
         let like = self.by_hash.entry(self.hasher.hash_one(&value)).or_default();
         if let Some(at) = like.iter().find(|at| self.values[**at] == value) {
@@ -84,7 +84,7 @@ fn hash(values: &[Value]) -> Result<Value, Diagnostic> {
 }
 
 fn wrong_shape(value: &Value, merge: &str, wanted: &str) -> Diagnostic {
-    let message = format!("merge `{merge}` takes {wanted}, and this is {}", value.noun());
+    let message = format!("merge `{merge}` takes {wanted}, but this is {}", value.noun());
     Diagnostic::error("wrong-type", message, value.origin.as_deref().cloned()).label(value.noun())
 }
 
@@ -261,7 +261,7 @@ fn shapes_differ(higher: &Value, lower: &Value) -> Diagnostic {
     }
 }
 
-/// Files of several profiles stand beside each other: where they contradict, no order may decide.
+/// Files of several profiles are beside each other: where they contradict, no order may decide.
 pub(super) fn check_peers(
     merge: &Merge,
     key: &str,
@@ -275,7 +275,7 @@ pub(super) fn check_peers(
             let message = format!("two profiles of this node give `{key}` different values");
             let problem = Diagnostic::error("profiles-differ", message, there.origin.as_deref().cloned())
                 .label(there.shown())
-                .help("set it at a more specific level, or let one profile alone decide");
+                .help("set it at a more specific level, or in only one profile");
             Some(match &here.origin {
                 Some(origin) => problem.related(Origin::clone(origin), here.shown()),
                 None => problem,

@@ -46,7 +46,7 @@ pub enum Subject {
 #[derive(Debug, Clone, Default)]
 pub struct Policies(Vec<Rank>);
 
-/// What stands in a class inherits: for each way that leads to the class, the level that decides and what it says.
+/// What is in a class inherits: for each way that leads to the class, the level that decides and what it says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Inherited(BTreeSet<(usize, Policy)>);
 
@@ -161,7 +161,7 @@ fn read_one(
         let classes = modules.manifests().map(|manifest| manifest.name.as_str());
         problems.push(
             Diagnostic::error("unknown-class", message, Origin::clone(&entry.key_origin))
-                .help("a policy is about a class, or about a resource such as \"file[/etc/hosts]\"")
+                .help("a policy names a class, or a resource such as \"file[/etc/hosts]\"")
                 .did_you_mean(class, classes),
         );
         return None;
@@ -204,7 +204,7 @@ fn read_word(
         Some("audit") => Policy::Audit,
         Some("off") => Policy::Off,
         Some(word) => {
-            let message = format!("`{word}` is no policy; there are {}", WORDS.join(", "));
+            let message = format!("`{word}` is not a policy; use one of {}", WORDS.join(", "));
             problems.push(
                 Diagnostic::error("bad-value", message, Origin::clone(&item.origin))
                     .did_you_mean(word, WORDS),

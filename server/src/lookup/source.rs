@@ -21,7 +21,7 @@ pub(super) struct Source {
     pub writer: Writer,
     /// Whether it is one of several files of a profile level, none of which comes before the others.
     pub span: Span,
-    /// The path, or the pattern where it leads nowhere.
+    /// The path, or the pattern where there is no file.
     pub path: Arc<str>,
     pub state: State,
 }

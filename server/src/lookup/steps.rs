@@ -16,7 +16,7 @@ use crate::language::scope::Scope as _;
 pub struct Step {
     /// The level's name.
     pub level: Arc<str>,
-    /// Path from the repository's root; the pattern where it leads nowhere.
+    /// Path from the repository's root; the pattern where there is no file.
     pub path: Arc<str>,
     /// What it says.
     pub says: Says,
@@ -33,7 +33,7 @@ pub enum Says {
     NoKey,
     /// There is no such file.
     NoFile,
-    /// The path leads nowhere for this node.
+    /// The path has no file for this node.
     Skipped(Arc<str>),
     /// The value could not be had.
     Wrong(Vec<Diagnostic>),

@@ -340,7 +340,9 @@ fn a_parameter_named_like_a_class_below_is_an_error() {
     let text = "[parameters]\ntls = { type = \"Boolean\", default = true }\n";
     let estate = Estate::new(&[("modules/profile/manifests/nginx.toml", text)]);
     assert!(
-        texts(estate.problems).join("\n").contains("parameter `tls` is named like `profile::nginx::tls`")
+        texts(estate.problems)
+            .join("\n")
+            .contains("parameter `tls` has the same name as `profile::nginx::tls`")
     );
 }
 
@@ -357,7 +359,7 @@ fn what_is_typed_wrongly_is_never_suggested_and_every_advice_can_be_followed() {
     );
     assert!(said("profile.nginx.port").contains("did you mean `profile::nginx::port`?"));
     assert!(said("profile.nginx.vhosts.a").contains("look up `profile::nginx::vhosts`"));
-    assert!(said("one.a").contains("look up `one`: `a` lies inside its value"));
+    assert!(said("one.a").contains("look up `one`: `a` is inside its value"));
     assert!(said("a.b").contains("CLASS::PARAMETER") && !said("a.b").contains("declare it"));
     assert!(said("profile::nginx").contains("`profile::nginx::port`"));
     assert!(said("profile::nginx::prot").contains("did you mean `profile::nginx::port`?"));

@@ -71,7 +71,7 @@ impl<K: Eq + Hash> Buckets<K> {
         Ok(())
     }
 
-    /// Whether there is a token; whoever has no bucket has never taken one.
+    /// Whether there is a token; anyone who has no bucket has never taken one.
     ///
     /// # Errors
     /// Where there is none: how many seconds to wait.
@@ -82,7 +82,7 @@ impl<K: Eq + Hash> Buckets<K> {
         })
     }
 
-    /// Takes more tokens for what turned out large. They may be missing: then whoever asked waits until they are there.
+    /// Takes more tokens for what turned out large. They may be missing: then anyone who asked waits until they are there.
     pub fn charge(&self, who: &K, tokens: usize) {
         if let Some(bucket) = self.buckets().get_mut(who) {
             bucket.tokens -= tokens as f64;

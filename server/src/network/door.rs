@@ -2,8 +2,8 @@
 //!
 //! A connection is a stranger's until a request on it has shown who asks: a node's certificate, a person's session. Strangers
 //! are counted by their network, those who are known by who they are, and each of the two has a share that the other
-//! cannot take. Where a share is full, the connection that has been silent longest makes room: first one of the same owner,
-//! then one of whoever holds most. So nobody is ever turned away, and a thousand idle connections from one place cost
+//! cannot take. Where a share is full, the connection that has been without contact longest makes room: first one of the same owner,
+//! then one of the one who holds most. So nobody is ever turned away, and a thousand idle connections from one place cost
 //! that place alone its oldest ones.
 
 use std::cmp::Reverse;
@@ -77,7 +77,7 @@ pub struct Place {
 pub type Room = oneshot::Receiver<()>;
 
 impl Door {
-    /// A door through which nobody has come.
+    /// A door that is still unused.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Self { limits, opened: Instant::now(), state: Mutex::default() })
     }
@@ -140,7 +140,7 @@ impl State {
         if taken >= most {
             let same_share = || self.owners.iter().filter(|(other, _)| other.is_known() == known);
             let held = same_share().map(|(_, ids)| ids.len()).max().unwrap_or_default();
-            // Of those who hold the same, whoever has been silent longest: who has just come is not cut off at the door.
+            // Of those who hold the same, the one longest without contact: who has just come is not cut off at the door.
             let most = same_share().filter(|(_, ids)| ids.len() == held);
             let greediest = most.max_by_key(|(_, ids)| Reverse(self.longest_silent(ids).map(|(at, _)| at)));
             if let Some(greediest) = greediest.map(|(other, _)| *other) {
@@ -149,14 +149,14 @@ impl State {
         }
     }
 
-    /// Ends the connection of an owner that has been silent longest; of several, the oldest.
+    /// Ends the connection of an owner that has been without contact longest; of several, the oldest.
     fn dismiss(&mut self, owner: Owner) {
         if let Some((_, id)) = self.owners.get(&owner).and_then(|ids| self.longest_silent(ids)) {
             self.take(id);
         }
     }
 
-    /// Of these connections the one that has been silent longest, and since when; of several, the oldest.
+    /// Of these connections the one that has been without contact longest, and since when; of several, the oldest.
     fn longest_silent(&self, ids: &BTreeSet<u64>) -> Option<(u64, u64)> {
         let active = |id: &u64| Some((self.held.get(id)?.active.load(Ordering::Relaxed), *id));
         ids.iter().filter_map(active).min()
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_holds_most_makes_room_where_all_strangers_together_are_too_many() {
+    fn the_one_who_holds_most_makes_room_where_all_strangers_together_are_too_many() {
         let door = Door::new(LIMITS);
         let mut many = from(&door, 1, 3);
         let mut few: Vec<_> = (2..5).flat_map(|last| from(&door, last, 1)).collect();

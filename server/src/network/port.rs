@@ -31,7 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long the head of a request may take to come.
 const FIRST_REQUEST: Duration = Duration::from_secs(5);
 
-/// How long whoever still sends what nobody reads has to see the answer.
+/// How long anyone who still sends what nobody reads has to see the answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// So many wait for the process to take them.

@@ -49,7 +49,10 @@ impl Stream {
         }
         let late = self.strangers_end.as_mut().poll(cx).is_ready() && self.place.is_strangers();
         if self.room.is_none() || late {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the connection had to make room"));
+            return Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the connection was closed to make room",
+            ));
         }
         Ok(())
     }

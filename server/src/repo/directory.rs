@@ -81,7 +81,7 @@ pub(super) fn commit_of<'a>(files: impl IntoIterator<Item = (&'a Arc<str>, &'a F
     CommitId(format!("dir-{}", &digits[..40]).into())
 }
 
-/// Whether an entry is no part of a control repository.
+/// Whether an entry is not part of a control repository.
 pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
     name.starts_with('.') || (parent.is_empty() && name == "target")
 }

@@ -38,7 +38,7 @@ pub enum RepoError {
         reason: String,
     },
     /// The revision does not exist.
-    #[error("`{revision}` is no commit of {path}: name a branch, a tag or a commit that it has")]
+    #[error("`{revision}` is not a commit of {path}: name a branch, a tag or a commit that it has")]
     UnknownRevision {
         /// What was asked for.
         revision: String,
@@ -46,7 +46,7 @@ pub enum RepoError {
         path: String,
     },
     /// The branch does not exist.
-    #[error("{path} has no branch `{branch}`: branches alone are followed, not tags or commits")]
+    #[error("{path} has no branch `{branch}`: only branches can be followed, not tags or commits")]
     UnknownBranch {
         /// Which.
         branch: String,
@@ -74,7 +74,7 @@ pub enum RepoError {
         us: u32,
     },
     /// What was fetched before is damaged, and cannot be had again just now.
-    #[error("{damage}; and it cannot be fetched anew: {error}")]
+    #[error("{damage}; and fetching it again failed: {error}")]
     Damaged {
         /// What is wrong with it.
         damage: Box<Self>,

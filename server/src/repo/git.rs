@@ -185,7 +185,7 @@ impl<'r> Reading<'r> {
         }
     }
 
-    /// Lists what is in a commit's tree, folder by folder. One tree may stand in many places, so that a few objects can be
+    /// Lists what is in a commit's tree, folder by folder. One tree may be in many places, so that a few objects can be
     /// more paths than there is memory for: what has too many is left before its end.
     fn walk(&mut self, root: gix::ObjectId) -> Result<(), RepoError> {
         let mut waiting = vec![(String::new(), root)];
@@ -231,7 +231,7 @@ impl<'r> Reading<'r> {
         if is_given { shape::is_delivered(name) } else { !directory::is_left_out(folder, name) }
     }
 
-    /// Takes what is no folder.
+    /// Takes what is not a folder.
     fn entry(&mut self, path: String, kind: EntryKind, id: gix::ObjectId) -> Result<(), RepoError> {
         let is_given = shape::is_given(&path);
         let what = match kind {
@@ -249,9 +249,9 @@ impl<'r> Reading<'r> {
         Ok(())
     }
 
-    /// A link of a module's files; one whose target is no text leads nowhere.
+    /// A link of a module's files; one whose target is not text has no target.
     fn link(&mut self, path: &str, id: gix::ObjectId) -> Result<(), RepoError> {
-        // As long as the kernel takes them: a longer one is no link.
+        // As long as the kernel takes them: a longer one is not a link.
         const LONGEST: u64 = 4096;
         let size = self.repository.find_header(id).map_err(|error| unread(path, &error))?.size();
         if size < LONGEST {
@@ -320,7 +320,7 @@ fn first_line(message: &str) -> String {
 }
 
 /// How repositories are opened: no setting of the user or the machine decides what is read, and a commit is what its id says.
-/// Whoever may push any ref could put another object in the place of a commit by one below `refs/replace/`.
+/// Anyone who may push any ref could put another object in the place of a commit by one below `refs/replace/`.
 fn options() -> gix::open::Options {
     gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false"])
 }

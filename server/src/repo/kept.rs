@@ -24,7 +24,7 @@ const REFUSED_FILE: &str = "refused file";
 /// The kind of a part of the data that is beyond its limit: the first of its files, and then why.
 const REFUSED_PART: &str = "refused part";
 
-/// More than the files that a repository may hold, with their paths, is no snapshot.
+/// More than the files that a repository may hold, with their paths, is not a snapshot.
 const MOST: usize = 640 * 1024 * 1024;
 
 /// Where it is kept.

@@ -4,7 +4,7 @@
 //! nobody else's affair. What operators write too much of makes the commit broken.
 //!
 //! Where all parts together are too much, they are summed by whose they are, so that a thousand small files of one tenant
-//! are that tenant's: first go those of machines that nobody has, then the largest tenant, and what operators write last.
+//! are that tenant's: first go those of unknown machines, then the largest tenant, and what operators write last.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub(super) struct Walked {
     parts: HashMap<String, u64>,
     /// How many of all the rest together.
     rest: u64,
-    /// How many of everything: one tree may stand in a thousand parts.
+    /// How many of everything: one tree may be in a thousand parts.
     all: u64,
 }
 
@@ -119,7 +119,7 @@ pub(super) struct Refused {
     pub commit: Option<(Option<Arc<str>>, Arc<str>)>,
 }
 
-/// The part of the data that a file belongs to: `hieradata/customers/acme` of all that stands there and of
+/// The part of the data that a file belongs to: `hieradata/customers/acme` of all that is there and of
 /// `hieradata/customers/acme.toml`. None of everything else.
 pub fn part(path: &str) -> Option<&str> {
     let (folder, rest) = path.strip_prefix(DATA)?.split_once('/')?;
@@ -175,13 +175,13 @@ impl Owner {
             }
             Self::Customer(name) => {
                 format!(
-                    "customer `{name}` and its machines have {} and {} of it, the most of all",
+                    "customer `{name}` and its machines have {} and {} of it, the most",
                     counted(files, "file", "files"),
                     counted(bytes, "byte", "bytes")
                 )
             }
             Self::Operators(_) => {
-                format!("this part of {bytes} bytes is the largest of what no customer writes")
+                format!("this part of {bytes} bytes is the largest that no customer writes")
             }
         }
     }
@@ -190,7 +190,7 @@ impl Owner {
 /// A file's text, read because it says whose machines are whose.
 pub(super) type Read<'a> = &'a dyn Fn(&str) -> Option<Vec<u8>>;
 
-/// The names that stand in files of the inventory, each with the customer of the first file that has it. It may be a word
+/// The names that are in files of the inventory, each with the customer of the first file that has it. It may be a word
 /// of a remark as well: then a file of such a name counts as that customer's.
 fn machines(inventory: &[&str], read: Read<'_>) -> BTreeMap<String, String> {
     let mut owners = BTreeMap::new();
@@ -251,7 +251,7 @@ impl Limits {
             parts.entry(part).or_insert_with(unread).amount.leave();
         }
         if walked.is_over() {
-            let reason = format!("the repository has more files and folders than are read; {CURE}");
+            let reason = format!("the repository has more files and folders than the limit; {CURE}");
             refused.commit.get_or_insert((None, reason.into()));
         }
         if walked.rest > 2 * self.rest.files {
@@ -259,14 +259,14 @@ impl Limits {
         }
         self.refuse_parts(parts, &|| machines(&inventory, read), &mut refused);
         if let Some(what) = rest.beyond(self.rest) {
-            let reason = format!("modules, inventory and what else is the operators' {what}; {CURE}");
+            let reason = format!("modules, inventory and the other files of operators: {what}; {CURE}");
             refused.commit.get_or_insert((None, reason.into()));
         }
         refused
     }
 
     fn refuse_file(&self, path: &str, bytes: u64, refused: &mut Refused) {
-        let reason = format!("the file has {bytes} bytes, and a file has at most {}; {CURE}", self.file);
+        let reason = format!("the file has {bytes} bytes; the limit is {}; {CURE}", self.file);
         if part(path).is_some() {
             refused.files.insert(path.into(), reason.into());
         } else {
@@ -356,13 +356,13 @@ impl Amount {
     fn beyond(self, most: Self) -> Option<String> {
         if self.files == u64::MAX {
             Some(format!(
-                "has more files and folders than are read ({} files are the most), or a path of more than {MAX_PATH} bytes",
+                "has more files and folders than the limit (the limit is {} files), or a path of more than {MAX_PATH} bytes",
                 most.files
             ))
         } else if self.files > most.files {
-            Some(format!("has {} files, and {} are the most", self.files, most.files))
+            Some(format!("has {} files; the limit is {}", self.files, most.files))
         } else if self.bytes > most.bytes {
-            Some(format!("has {} bytes, and {} are the most", self.bytes, most.bytes))
+            Some(format!("has {} bytes; the limit is {}", self.bytes, most.bytes))
         } else {
             None
         }

@@ -21,7 +21,7 @@ use crate::regular;
 /// The file that says what the mirror was last fetched from.
 const URL: &str = "holdfast-url";
 
-/// More is no URL.
+/// More is not a URL.
 const LIMIT: u64 = 64 * 1024;
 
 /// How long one fetch may take.
@@ -73,7 +73,7 @@ impl Mirror {
         &self.path
     }
 
-    /// Adds what is missing to what is no git repository any more: nothing that was fetched goes, since that may be all
+    /// Adds what is missing to what is not a git repository any more: nothing that was fetched goes, since that may be all
     /// there is while the remote is away.
     pub fn repair(&self) {
         if !self.path.exists() || GitRepository::is_at(&self.path) {
@@ -81,7 +81,7 @@ impl Mirror {
         }
         match self.init() {
             Ok(()) => {
-                tracing::warn!(path = %self.path.display(), "parts of the mirror were missing, and were made again");
+                tracing::warn!(path = %self.path.display(), "parts of the mirror were missing, and were restored");
             }
             Err(error) => tracing::error!(%error, "the mirror is damaged"),
         }
@@ -97,7 +97,7 @@ impl Mirror {
     }
 
     /// Fetches all anew beside a damaged mirror, whose place it takes when it is whole: until then that one may hold what is
-    /// nowhere else. The damaged one is put aside.
+    /// nowhere else. The damaged one is set aside.
     ///
     /// # Errors
     /// As [`Mirror::fetch`]: then nothing is changed.
@@ -119,7 +119,7 @@ impl Mirror {
         exchange(&fresh, &place).map_err(failed(&place))?;
         std::fs::rename(&fresh, &aside).map_err(failed(&aside))?;
         let path = aside.display();
-        tracing::warn!(%path, "the mirror was damaged, and the repository was fetched anew; the damaged one was put aside");
+        tracing::warn!(%path, "the mirror was damaged, and the repository was fetched anew; the damaged one was set aside");
         Ok(())
     }
 
@@ -282,7 +282,7 @@ fn wait(child: &mut Child, patience: Duration) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(if text.is_empty() { status.to_string() } else { text }) }
 }
 
-/// Takes down the beginning of what is said, and reads to the end: else whoever says more would wait.
+/// Takes down the beginning of what is said, and reads to the end: else anyone who says more would wait.
 fn listen(mut pipe: ChildStderr, said: &Mutex<Vec<u8>>) {
     let mut part = [0; 1024];
     while let Ok(length @ 1..) = pipe.read(&mut part) {
@@ -362,7 +362,7 @@ mod tests {
             assert!(Instant::now() < deadline, "its child lives on");
             std::thread::yield_now();
         }
-        // Whoever stays and holds the output holds up nobody.
+        // Anyone who stays and holds the output holds up nobody.
         let mut leaves = started("sleep 600 & echo no such thing >&2; exit 3");
         let before = Instant::now();
         assert_eq!(wait(&mut leaves, Duration::from_secs(60)).unwrap_err(), "no such thing");

@@ -86,7 +86,7 @@ impl Source {
             let whole = fetched.and_then(|()| mirror.damage().map_or(Ok(()), |damage| mirror.renew(damage)));
             match whole {
                 Err(error) if is_filled => tracing::error!(
-                    %error, "going on with what can be read of the commits that were fetched before"
+                    %error, "continuing with what can be read of the commits fetched before"
                 ),
                 whole => whole?,
             }

@@ -25,7 +25,7 @@ pub(super) enum Signal {
 pub(super) struct Watch {
     root: PathBuf,
     watcher: RecommendedWatcher,
-    /// What is watched, and which directory stood there: another may have taken its place.
+    /// What is watched, and which directory was there: another may have taken its place.
     watched: BTreeMap<PathBuf, Identity>,
 }
 
@@ -36,7 +36,7 @@ impl Watch {
     pub(super) fn start(root: &Path, signals: Sender<Signal>) -> notify::Result<Self> {
         let root_of_events = root.to_owned();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // an error (a queue that overflowed, say) is a reason to look, too; nobody listening is none to worry
+            // an error (a queue that overflowed, say) is a reason to look, too; nobody listening is not a reason to worry
             if event.as_ref().map_or(true, |event| concerns(&root_of_events, event)) {
                 let _nobody = signals.send(Signal::Changed);
             }
@@ -46,7 +46,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Watches what is new since the last time, or stands in the place of what was watched: the root, the folders at its
+    /// Watches what is new since the last time, or is in the place of what was watched: the root, the folders at its
     /// top, and the folder that the root is in, where another may be put in its place.
     pub(super) fn renew(&mut self) -> notify::Result<()> {
         let now = self.wanted().map_err(notify::Error::io)?;

@@ -1,4 +1,4 @@
-//! The audit log's head, told to the journal: whoever cuts the log's end off, or writes all of it anew, has another head
+//! The audit log's head, told to the journal: anyone who cuts the log's end off, or writes all of it anew, has another head
 //! than the one that was told, and `holdfast audit --verify --head` says so.
 
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! The data directory: one server's alone, with each thing in it of the kind that the server made. A pipe in the place of
-//! a file would hang the start for ever, and a link that leads nowhere would have a key made anew at its end.
+//! a file would hang the start for ever, and a broken link would have a key made anew at its end.
 
 use std::fs::{self, File, FileType, Metadata, Permissions};
 use std::io;
@@ -32,7 +32,7 @@ pub enum DataDirError {
     #[error("another server is running on {0}: stop it first")]
     Running(String),
     /// Something else is where the server keeps a part of its state.
-    #[error("{path} is {found}, and the server keeps {wanted} there: {cure}. Nothing was changed")]
+    #[error("{path} is {found}, but the server needs {wanted} there: {cure}. Nothing was changed")]
     Strange {
         /// Where.
         path: String,
@@ -201,9 +201,9 @@ fn look_at_kept(path: &Path, kind: Kind) -> Result<(), DataDirError> {
     Err(DataDirError::Foreign { path: path.display().to_string(), owner: end.uid(), server: us() })
 }
 
-/// Throws away what stands in the way of what is made again. A directory that holds anything is nobody's to throw away.
+/// Throws away what is in the way of what is made again. A directory that holds anything is nobody's to throw away.
 fn clear(path: &Path, kind: Kind) -> Result<(), DataDirError> {
-    const CURE: &str = "move it away; the server makes its own again";
+    const CURE: &str = "move it away; the server creates its own again";
     let Some((own, _)) = found(path)? else { return Ok(()) };
     // A mirror may lie elsewhere.
     let leads_there = kind == Kind::Directory && path.is_dir();
@@ -213,7 +213,7 @@ fn clear(path: &Path, kind: Kind) -> Result<(), DataDirError> {
     let (what, wanted) = (words(path), kind.words());
     let removed = if own.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
     removed.map_err(|_| strange(path, kind, CURE))?;
-    tracing::warn!(path = %path.display(), "removed {what} of uid {}: {wanted} is made in its place", own.uid());
+    tracing::warn!(path = %path.display(), "removed {what} of uid {}: creating {wanted} in its place", own.uid());
     Ok(())
 }
 
@@ -225,7 +225,7 @@ fn close_to_others(path: &Path) -> Result<(), DataDirError> {
         return Ok(());
     }
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(refused(path))?;
-    tracing::warn!(path = %path.display(), "its mode was {:o} and is {mode:o} now", end.mode() & 0o777);
+    tracing::warn!(path = %path.display(), "changed its mode from {:o} to {mode:o}", end.mode() & 0o777);
     Ok(())
 }
 
@@ -236,7 +236,7 @@ fn strange(path: &Path, kind: Kind, cure: &'static str) -> DataDirError {
 /// What is at a path, as people call it.
 fn words(path: &Path) -> &'static str {
     match fs::metadata(path).map(|found| found.file_type()) {
-        Err(_) => "a link that leads nowhere",
+        Err(_) => "a broken link",
         Ok(found) if found.is_dir() => "a directory",
         Ok(found) if found.is_file() => "a file",
         Ok(found) if found.is_fifo() => "a pipe",

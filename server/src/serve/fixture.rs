@@ -165,7 +165,7 @@ impl Fixture {
         self.commit_all(&files).await
     }
 
-    /// What whoever pushed a commit is told of it.
+    /// What the person who pushed a commit is told of it.
     pub async fn verdict(&self, commit: String) -> admin::Verdict {
         match self.ask(Request::Poke { commit: Some(commit) }).await {
             Ok(Answer::Judged(verdict)) => *verdict,
@@ -188,7 +188,7 @@ impl Fixture {
         let certname = certname.parse().unwrap();
         let place = self.server.live.in_force().unwrap().place(&certname).unwrap();
         let invited = self.server.identity.invite(certname, place, present, lifetime, "test").await;
-        let Ok(Invitation { join, .. }) = invited else { panic!("the node is there already") };
+        let Ok(Invitation { join, .. }) = invited else { panic!("the node already exists") };
         join.parse().unwrap()
     }
 
@@ -203,7 +203,7 @@ impl Fixture {
         Ok(self.agent(read(answer).await?, key))
     }
 
-    /// What an enrolment that is none is answered.
+    /// What an invalid enrolment is answered.
     pub async fn anonymous_enrolment(&self) -> StatusCode {
         self.anonymous().post(self.url(wire::path::ENROLL)).body("{}").send().await.unwrap().status()
     }

@@ -7,7 +7,7 @@ use crate::identity::{Authority, AuthorityError, NodeUri, token};
 use crate::store::founding::{Founding, Owner};
 use crate::store::{self, Store};
 
-/// Why there is no founding and no going on.
+/// Why there is neither a founding nor a resumption.
 #[derive(Debug, thiserror::Error)]
 pub enum FoundationError {
     /// The store has been used, and the CA is not there.
@@ -19,7 +19,7 @@ pub enum FoundationError {
     /// The CA is there, and the store is not.
     #[error(
         "{0}/server.db is {1}, and {0}/ca belongs to it: restore `server.db` from a backup (of a copied one, \
-         `server.db-wal` is a part). To begin anew, with every machine enrolled again, move {0} away first. Nothing \
+         `server.db-wal` is a part). To start over, and enrol every machine again, move {0} away first. Nothing \
          was changed"
     )]
     NoStore(String, &'static str),
@@ -86,7 +86,7 @@ pub async fn lay(data_dir: &Path) -> Result<(Store, Authority, token::Key), Foun
 
 async fn look_whether_it_is_whole(file: &Path) -> store::Result<()> {
     let megabytes = std::fs::metadata(file).map_or(0, |found| found.len() / 1_000_000);
-    tracing::info!(file = %file.display(), megabytes, "looking whether the database is whole");
+    tracing::info!(file = %file.display(), megabytes, "checking the database");
     let whole = file.to_owned();
     let looked = tokio::task::spawn_blocking(move || Store::check_whole(&whole)).await;
     looked.unwrap_or_else(|error| Err(store::Error::Database(Box::new(error))))
@@ -159,9 +159,10 @@ mod tests {
 
     #[actix_web::test]
     async fn f34_a_store_that_is_empty_or_damaged_stops_the_start() {
-        for bytes in
-            [&b""[..], b"nonsense that is no database at all, and longer than a header of a hundred bytes.."]
-        {
+        for bytes in [
+            &b""[..],
+            b"nonsense that is not a database at all, and longer than a header of a hundred bytes..",
+        ] {
             let (fixture, data) = stopped().await;
             let _none = std::fs::remove_file(data.join("server.db-wal"));
             std::fs::write(data.join("server.db"), bytes.repeat(64)).unwrap();
@@ -259,8 +260,9 @@ mod tests {
         for repo in [&empty, &part] {
             let repo = repo.display().to_string();
             let config = crate::config::Config { repo, data_dir: data.clone(), ..Default::default() };
-            let error = super::super::Server::start(config).await.err().expect("it is no control repository");
-            assert!(error.to_string().contains("is no control repository"), "{error}");
+            let error =
+                super::super::Server::start(config).await.err().expect("it is not a control repository");
+            assert!(error.to_string().contains("is not a control repository"), "{error}");
             assert!(!data.join("ca").exists() && !data.join("server.db").exists());
         }
         let url = format!("file://{}", directory.path().join("nowhere").display());

@@ -1,5 +1,5 @@
 //! The hook of a local git repository that makes a push take effect at once. Without it the server looks every two
-//! seconds; with it whoever pushes also sees what is wrong with the commit.
+//! seconds; with it the person who pushes also sees what is wrong with the commit.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::regular;
 
-/// More is no hook of ours, and no settings of a repository.
+/// More is not a hook of ours, and no settings of a repository.
 const LIMIT: u64 = 1024 * 1024;
 
 /// Our line: a hook with it is ours.
@@ -18,16 +18,16 @@ const MARK: &str = "# written by holdfast server --install-hook";
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// Not a local repository.
-    #[error("`{}` is no local git repository: a hook goes where the push goes", .0.display())]
+    #[error("`{}` is not a local git repository: the hook belongs into the repository that is pushed to", .0.display())]
     NoRepository(PathBuf),
     /// Nobody can push to it.
     #[error(
-        "git refuses a push to the branch that `{}` has checked out: make a bare repository (`git init --bare -b {} DIR`), push to that, and let `repo` name it",
+        "git refuses a push to the branch that `{}` has checked out: make a bare repository (`git init --bare -b {} DIR`), push to that, and set `repo` to it",
         .0.display(), .1
     )]
     CheckedOut(PathBuf, String),
     /// There is one of somebody else's.
-    #[error("{} is there already: add this line to it\n{line}", path.display())]
+    #[error("{} already exists: add this line to it\n{line}", path.display())]
     Present {
         /// The hook.
         path: PathBuf,
@@ -74,11 +74,11 @@ pub fn install(repository: &Path, data_dir: &Path, branch: &str) -> Result<PathB
     Ok(path)
 }
 
-/// Who may push to the repository of a hook: git takes a push of whoever may write there.
+/// Who may push to the repository of a hook: git takes a push of anyone who may write there.
 pub fn who_pushes(hook: &Path) -> String {
     let repository = hook.ancestors().nth(2).unwrap_or(hook);
     let Ok(objects) = fs::metadata(repository.join("objects")) else {
-        return format!("who may push to {} cannot be seen", repository.display());
+        return format!("cannot tell who may push to {}", repository.display());
     };
     let owner = match objects.uid() {
         0 => "root".to_owned(),
@@ -87,7 +87,7 @@ pub fn who_pushes(hook: &Path) -> String {
     let whose = repository.display();
     match (objects.mode() & 0o020 != 0, objects.mode() & 0o002 != 0) {
         (_, true) => format!("every user of this machine may push to {whose}, which is {owner}'s"),
-        (false, _) => format!("{whose} is {owner}'s, and nobody else may push to it"),
+        (false, _) => format!("{whose} is {owner}'s, and only they may push to it"),
         (true, _) => format!(
             "{owner} and the group {} may push to {whose}: the group's users where `safe.directory` of git names it",
             objects.gid()
@@ -152,7 +152,7 @@ mod tests {
             fs::set_permissions(&objects, fs::Permissions::from_mode(mode)).unwrap();
             who_pushes(&repository.path().join("hooks/post-receive"))
         };
-        assert!(said(0o755).ends_with("and nobody else may push to it"), "{}", said(0o755));
+        assert!(said(0o755).ends_with("and only they may push to it"), "{}", said(0o755));
         assert!(said(0o2775).contains("and the group ") && said(0o2775).contains("safe.directory"));
         assert!(said(0o2777).starts_with("every user of this machine may push"), "{}", said(0o2777));
         assert!(said(0o757).starts_with("every user of this machine may push"), "{}", said(0o757));

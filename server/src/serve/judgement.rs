@@ -88,7 +88,7 @@ const FAULTS: [Fault; 16] = [
         ],
     ),
     ("an unknown class", &[(WEB, "doc = \"Web.\"\ninclude = [\"profile::nobody\"]\n")]),
-    ("facts that are no JSON", &[("facts/web1.acme.example.json", "{")]),
+    ("facts that are not JSON", &[("facts/web1.acme.example.json", "{")]),
     (
         "an inventory without a customer's file that it can read",
         &[("inventory/alpinhost/acme.toml", "[\"web1.acme.example\"\nrole = \"web\"\n")],
@@ -121,7 +121,7 @@ const TAKES: &str = "doc = \"Web.\"\n[parameters]\nport = { type = \"Port\", def
                      [file.\"/etc/motd\"]\nsource = \"web\"\nmode = \"${mode}\"\n";
 
 #[actix_web::test]
-async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_whoever_pushed_is_told() {
+async fn a_fault_in_one_tenants_data_keeps_its_nodes_alone_and_the_pusher_is_told() {
     let fixture = Fixture::start().await;
     let (web, _) = fixture.enrolled("web1.acme.example").await;
     let (mail, _) = fixture.enrolled("mail1.other.example").await;
@@ -216,7 +216,7 @@ async fn what_shows_only_with_a_machines_own_facts_stops_that_machine_and_no_com
 }
 
 #[actix_web::test]
-async fn whoever_names_a_commit_in_short_or_names_none_hears_at_once_what_is_so() {
+async fn one_who_names_a_commit_in_short_or_names_none_is_answered_at_once() {
     let fixture = Fixture::start().await;
     let (commit, _) = fixture.commit_all(&[("modules/profile/files/mail", Some("another"))]).await;
     for short in [&commit[..9], &commit[..14].to_uppercase().replace("DIR", "dir")] {
@@ -228,7 +228,7 @@ async fn whoever_names_a_commit_in_short_or_names_none_hears_at_once_what_is_so(
     for none in ["HEAD", "main", "3f9d1c5e3f9d1c5e3f9d1c5e3f9d1c5e3f9d1c5e"] {
         assert!(told(none).await.contains("a directory without git"), "{none}");
     }
-    assert!(told("dir-fffffff").await.contains("is no id of one commit"));
+    assert!(told("dir-fffffff").await.contains("is not the id of a commit"));
 }
 
 #[actix_web::test]
@@ -243,10 +243,10 @@ async fn a_short_id_is_one_of_a_repository_with_commits_and_a_name_is_none() {
     let told = async |typed: &str| {
         fixture.ask(Request::Poke { commit: Some(typed.into()) }).await.unwrap_err().to_string()
     };
-    assert!(told("HEAD").await.contains("`HEAD` is no commit's id: give the id, $(git rev-parse 'HEAD')"));
-    assert!(told("main").await.contains("is no commit's id"));
+    assert!(told("HEAD").await.contains("`HEAD` is not a commit's id: give the id, $(git rev-parse 'HEAD')"));
+    assert!(told("main").await.contains("is not a commit's id"));
     let other = if head.starts_with("0000000") { "1111111" } else { "0000000" };
-    assert!(told(other).await.contains("is no id of one commit that is known here"));
+    assert!(told(other).await.contains("is not the id of a commit that is known here"));
 }
 
 /// How a machine is, and why.
@@ -272,7 +272,7 @@ async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_bac
     for (files, says, leaving) in [
         (
             [(web, None), (other, Some(moved))],
-            "was added for alpinhost/acme, and the inventory has it elsewhere",
+            "was added for alpinhost/acme, but the inventory has it elsewhere",
             "\n1 machine to another customer: web1.acme.example (alpinhost/acme to alpinhost/other)",
         ),
         (
@@ -295,7 +295,7 @@ async fn a_machine_that_a_commit_takes_out_of_the_inventory_or_moves_is_kept_bac
 }
 
 #[actix_web::test]
-async fn whoever_pushes_sees_which_machines_leave_though_nothing_is_wrong() {
+async fn a_pusher_sees_which_machines_leave_though_nothing_is_wrong() {
     let fixture = Fixture::start().await;
     let other = "inventory/alpinhost/other.toml";
     let (commit, _) = fixture.commit_all(&[(other, None)]).await;
@@ -323,7 +323,7 @@ async fn what_a_commit_corrected_is_pending_until_the_machine_polls_and_no_reaso
     let (state, reason) = state_of(&fixture, "web1.acme.example").await;
     assert_eq!(state, State::Broken, "{reason}");
     assert_eq!(reason.matches(&broken[..10]).count(), 1, "{reason}");
-    let notes = "; the last good catalog goes on; the certificate could not be renewed: no answer";
+    let notes = "; the last good catalog stays in force; the certificate could not be renewed: no answer";
     let report = Report {
         run: uuid::Uuid::from_u128(77),
         ..went_by_the_cache(format!("the server refused (broken): {}{notes}", refusal.message))
@@ -385,7 +385,10 @@ async fn a_newer_commit_ends_the_judgement_of_an_older_and_is_judged_to_its_end(
     assert!(was_judged(&two).await, "what took another's place is not overtaken itself");
     assert_eq!(fixture.server.live.in_force().unwrap().commit(), three);
     let told = fixture.ask(Request::Poke { commit: Some(one.clone()) }).await.unwrap_err().to_string();
-    assert!(told.contains(&format!("commit {one} was not judged: commit {two} came meanwhile")), "{told}");
+    assert!(
+        told.contains(&format!("commit {one} was not judged: commit {two} arrived in the meantime")),
+        "{told}"
+    );
 }
 
 #[actix_web::test]

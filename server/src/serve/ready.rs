@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_waits_is_told_by_path_and_by_abstract_name() {
+    fn one_who_waits_is_told_by_path_and_by_abstract_name() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("notify");
         let abstract_name = format!("holdfast-{}", std::process::id());

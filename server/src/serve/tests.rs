@@ -168,7 +168,7 @@ async fn judged(data: &std::path::Path, commit: String) -> Verdict {
 }
 
 #[actix_web::test]
-async fn whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one() {
+async fn a_pusher_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one() {
     let (scratch, directory) = (Scratch::new(), tempfile::tempdir().unwrap());
     let data = directory.path().join("data");
     scratch.commit("modules/role/manifests/web.toml", "doc = \"Web.\"\ninclude = []\n");

@@ -37,7 +37,7 @@ impl Entry {
     }
 }
 
-/// An entry as it stands in the log.
+/// An entry as it is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
     /// Its place in the log, from 1.

@@ -102,7 +102,7 @@ impl KeptBack {
 pub struct Lately {
     /// Something had drifted.
     pub drifted: Option<Timestamp>,
-    /// Something was changed, and that was no drift.
+    /// Something was changed, and that was not drift.
     pub changed: Option<Timestamp>,
     /// Something failed.
     pub failed: Option<Timestamp>,
@@ -117,7 +117,7 @@ const COLUMNS: &str = "last_run.received_at, last_run.mode, last_run.source, las
    node.drifted_at, node.changed_at, node.failed_at, compile_error.file,
    EXISTS (SELECT 1 FROM commit_seen WHERE commit_seen.id = node.runs_on), node.refused_at, last_run.run";
 
-/// Each condition stands there where it is meant: one that may be open would be tried on all nodes. All of them are read
+/// Each condition is there where it is meant: one that may be open would be tried on all nodes. All of them are read
 /// as they lie in the table, with their last runs in the same order, and sorted afterwards: by the index of names, each is far
 /// from the next.
 pub(super) fn sql(scope: &Scope, only: Option<NodeId>) -> String {

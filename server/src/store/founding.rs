@@ -22,7 +22,7 @@ pub struct Owner {
     pub founding: Option<Founding>,
     /// A certificate that was issued to a node, in PEM.
     pub certificate: Option<String>,
-    /// Whether a CA stood beside it, or anybody was ever let in.
+    /// Whether a CA was beside it, or anybody was ever let in.
     pub is_used: bool,
 }
 

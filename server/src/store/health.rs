@@ -1,4 +1,4 @@
-//! Whether the store can be used: before a start, and by whoever asks a running server.
+//! Whether the store can be used: before a start, and by anyone who asks a running server.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -97,7 +97,7 @@ impl Store {
         tokio::task::spawn_blocking(look).await.map_err(|error| Error::Database(Box::new(error)))?
     }
 
-    /// Whether writing works: writes what stands there already, down to the disk.
+    /// Whether writing works: writes what is there already, down to the disk.
     ///
     /// # Errors
     /// Where the store cannot write.

@@ -55,7 +55,7 @@ pub enum NodeState {
     Enrolled,
     /// Its certificates are refused.
     Revoked,
-    /// A newer generation stands in its place, or none.
+    /// A newer generation is in its place, or none.
     Gone,
 }
 
@@ -70,7 +70,7 @@ pub struct NodeRow {
     pub generation: u32,
     /// Whose it is: bound when it was added.
     pub place: Place,
-    /// Where it stands.
+    /// Where it is.
     pub state: NodeState,
     /// When it was added.
     pub added_at: Timestamp,

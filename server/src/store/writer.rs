@@ -1,6 +1,6 @@
 //! The one thread that writes: it takes what waits into one transaction, so that many small writes share one sync.
 //!
-//! Each piece of work stands in a savepoint: one that fails or panics takes back its own changes and nobody else's. An
+//! Each piece of work is in a savepoint: one that fails or panics takes back its own changes and nobody else's. An
 //! answer is given only after the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,7 +93,7 @@ impl Writer {
                     Ok(()) => outcome,
                     Err(error) => Err(Error::Database(error.into())),
                 };
-                // Whoever asked may have gone away meanwhile.
+                // Anyone who asked may have gone away meanwhile.
                 let _ = sender.send(outcome);
             })
         }));
@@ -115,7 +115,7 @@ fn serve(connection: &Connection, place: &Place, receiver: &mpsc::Receiver<Order
             Order::Work(first) => batch(connection, place, first, receiver).or_else(|| receiver.recv().ok()),
             Order::Close(done) => {
                 bring_into_the_file(connection);
-                // Whoever asked may have gone away meanwhile.
+                // Anyone who asked may have gone away meanwhile.
                 let _ = done.send(());
                 return;
             }
@@ -128,7 +128,7 @@ fn bring_into_the_file(connection: &Connection) {
     let busy = |row: &rusqlite::Row<'_>| row.get::<_, bool>(0);
     let left = match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy) {
         Ok(false) => return,
-        Ok(true) => "somebody reads it".to_owned(),
+        Ok(true) => "someone is reading it".to_owned(),
         Err(error) => error.to_string(),
     };
     tracing::error!("the store's last changes are still in `server.db-wal`: {left}");

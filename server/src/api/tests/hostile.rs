@@ -15,7 +15,7 @@ async fn a04_anothers_content_and_what_nobody_has_are_one_answer() {
     let (other, _) = fixture.enrolled("mail1.other.example").await;
     agent.catalog().await;
     let foreign = other.catalog().await.content_hashes().remove(0);
-    let random = ContentHash::of(b"nobody has this");
+    let random = ContentHash::of(b"content of no node");
     let mut answers = Vec::new();
     for hash in [foreign.as_str(), random.as_str(), "no-hash", "..%2f..%2fetc%2fpasswd"] {
         let answer = agent.get(&format!("{}/{hash}", path::CONTENT)).send().await.unwrap();

@@ -43,7 +43,7 @@ async fn much_of_a_tenant_stops_that_tenants_nodes_alone() {
     assert_eq!(fixture.commit("hieradata/customers/acme.toml", &large).await, CommitStatus::Good);
     let in_force = fixture.server.live.in_force().unwrap();
     let kept: Vec<_> = in_force.checked().nodes.keys().map(ToString::to_string).collect();
-    assert_eq!(kept, ["web1.acme.example"], "whoever pushes is told of the node");
+    assert_eq!(kept, ["web1.acme.example"], "the person who pushes is told of the node");
     other.catalog().await;
     assert!(acme.poll("{}", None).await.is_err(), "nobody knows what it would be");
     let told = fixture.told().await;

@@ -30,7 +30,7 @@ fn a_check_says_what_the_server_does_with_the_commit() {
         "{said}"
     );
     let said = verdict(&kept, Beside::Unknown);
-    assert!(said.contains("as a first commit") && said.contains("depends on that one"), "{said}");
+    assert!(said.contains("as a first commit") && said.contains("depends on that commit"), "{said}");
     let refused = checked(&[("hieradata/common.toml", bad)]);
     assert!(verdict(&refused, Beside::Whatever).starts_with("the server refuses this as a commit"));
     assert_eq!((uncounted(&kept), uncounted(&refused)), ("", ""));
@@ -117,7 +117,7 @@ fn in_a_work_tree_a_check_judges_beside_the_commit_before() {
     let scratch = Scratch::new();
     let good = [INVENTORY, ROLE, (WEB, NEEDS), (ACME, "[profile.web]\nport = 3005\n")];
     commit(&scratch, &good);
-    // A tenant takes away what was needed: that is no fault of the operators'.
+    // A tenant takes away what was needed: that is not a fault of the operators'.
     write(&scratch, &[(ACME, "")]);
     assert_eq!(judged(&scratch, None), (true, "HEAD".into()));
     commit(&scratch, &[]);

@@ -112,7 +112,7 @@ impl Checker<'_> {
             let problem = fault.diagnostic(Some(&self.manifest.text));
             self.problems.push(match names.has("each") || !problem.message.ends_with("`each`") {
                 true => problem,
-                false => problem.help("`each` is there where the block has a `for_each`"),
+                false => problem.help("`each` exists only in a block with `for_each`"),
             });
         }
     }

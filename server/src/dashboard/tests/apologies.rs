@@ -26,16 +26,16 @@ async fn page_of(error: Error) -> (StatusCode, String) {
 #[actix_web::test]
 async fn each_is_framed_and_says_what_happened_and_what_to_do() {
     let inside = rusqlite::Error::InvalidPath("/var/lib/holdfast/server.db".into());
-    let wrong = "`page` is no number".to_owned();
+    let wrong = "`page` is not a number".to_owned();
     for (error, status, heading, says, does_again) in [
         (Error::NotFound, 404, "Not found", "There is nothing here.", false),
         (Error::Foreign, 403, "Form refused", "Open the page again, and send the form from there.", false),
-        (Error::Wrong(wrong), 400, "Not understood", "`page` is no number.", false),
+        (Error::Wrong(wrong), 400, "Not understood", "`page` is not a number.", false),
         (Error::TooMany(SignedDuration::from_secs(9)), 429, "Too many attempts", "wait 9 seconds.", true),
         (Error::Busy, 503, "Server busy", "try again in 5 seconds.", true),
-        (Error::Store(inside.into()), 503, "Store unavailable", "its log says why; try again in 30", true),
+        (Error::Store(inside.into()), 503, "Store unavailable", "see its log; try again in 30", true),
         (Error::Unforeseen, 500, "Server error", "an operator finds the cause in the log", true),
-        (Error::OtherHost, 421, "Another server", "an operator adds names to `names`", false),
+        (Error::OtherHost, 421, "Another server", "an operator can add it to `names`", false),
     ] {
         let (found, page) = page_of(error).await;
         let again = page.contains("<a href=\"/nodes?state&#61;failed\">Try again</a>")
@@ -43,7 +43,7 @@ async fn each_is_framed_and_says_what_happened_and_what_to_do() {
         assert_eq!((found.as_u16(), again), (status, does_again), "{page}");
         let title = format!("<title>{heading} · Holdfast</title>");
         let heading = format!("<h1>{heading} <small>{status}</small></h1>");
-        for part in [&*title, &*heading, says, "<a href=\"/\">To the overview</a>"] {
+        for part in [&*title, &*heading, says, "<a href=\"/\">Go to the overview</a>"] {
             assert!(is_framed(&page) && page.contains(part), "no {part} in {page}");
         }
         assert!(!page.contains("/var/lib") && !page.contains("server.db"), "{page}");

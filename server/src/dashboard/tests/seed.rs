@@ -120,7 +120,7 @@ impl Estate for Double {
     }
 }
 
-/// The seeded store and what stands on it.
+/// The seeded store and what depends on it.
 pub struct Seeded {
     /// Goes with the test.
     _directory: tempfile::TempDir,
@@ -135,7 +135,7 @@ pub fn entry(at: Timestamp, action: &'static str) -> Entry {
     Entry { at, actor: "uid 0".into(), action, object: "x".into(), commit: None, detail: String::new() }
 }
 
-/// An empty store and what stands on it.
+/// An empty store and what depends on it.
 pub fn empty() -> Seeded {
     with_machines(&[])
 }

@@ -63,11 +63,11 @@ async fn the_overview_is_calm_only_where_nothing_is_wrong() {
     seeded.user("cleo", "alpinhost/acme").await;
     let of_one = see(&seeded, "cleo", "/").await.body;
     assert!(of_one.contains("Nothing: every machine of alpinhost/acme that"), "{of_one}");
-    let why = "`main` is no commit of /srv/git/control.git".to_owned();
+    let why = "`main` is not a commit of /srv/git/control.git".to_owned();
     *seeded.estate.unreadable.lock().unwrap() = Some(crate::live::Unreadable { since: seeded.ago(9), why });
     let page = overview().await;
     assert!(
-        !page.contains(CALM) && page.contains("cannot be read since") && page.contains("is no commit of")
+        !page.contains(CALM) && page.contains("cannot be read since") && page.contains("is not a commit of")
     );
     let local = TestRequest::get().uri("/metrics").peer_addr("127.0.0.1:1".parse().unwrap());
     assert!(ask(&seeded, local).await.body.contains("holdfast_repository_unreadable 1\n"));
@@ -135,7 +135,7 @@ async fn what_policy_switches_off_is_not_called_as_it_should_be() {
         let report = node["runs"][0]["run"].as_str().unwrap().to_owned();
         see(&seeded, "ana", &format!("/reports/{report}")).await.body
     };
-    assert!(page(&all_off).await.contains("Nothing was looked at: all resources are switched off"));
+    assert!(page(&all_off).await.contains("Nothing was checked: all resources are switched off"));
     assert!(page(&part_off).await.contains("all that policy does not switch off was as it should be"));
     let overview = see(&seeded, "ana", "/").await.body;
     assert!(!overview.contains("Nothing: every machine") && overview.contains("nothing was looked at"));
@@ -188,7 +188,7 @@ async fn a_commit_that_the_server_does_not_know_is_called_unknown() {
         (&serde_json::Value::Null, &claimed.as_str().into())
     );
     let page = see(&seeded, "ana", "/nodes/web1.acme.example").await.body;
-    assert!(page.contains("and this server does not know that commit"), "{page}");
+    assert!(page.contains("a commit that this server does not know"), "{page}");
     assert_eq!(json(&seeded, "ana", &format!("/nodes?commit={claimed}")).await["count"], 0);
     assert_eq!(json(&seeded, "ana", &format!("/nodes?commit={GOOD}&q=web1.acme")).await["count"], 0);
 }

@@ -105,7 +105,7 @@ async fn message(page: &mut Page) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn whoever_opens_a_page_listens_and_the_oldest_of_too_many_gives_way() {
+async fn an_open_page_listens_and_the_oldest_of_too_many_gives_way() {
     let seeded = seeded().await;
     let mut other = listening(&seeded, "ben").await;
     let mut open = Vec::new();

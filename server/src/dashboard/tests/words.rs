@@ -36,8 +36,8 @@ async fn a_form_says_what_became_of_it_beside_itself() {
     let (good, long) = ("correct horse battery", "x".repeat(257));
     for (new, again, says) in [
         (good, "correct horse batterx", "The new password and its repetition differ."),
-        ("short", "short", "A password has 12 characters or more."),
-        (&*long, &*long, "A password has 256 bytes at most."),
+        ("short", "short", "A password needs at least 12 characters."),
+        (&*long, &*long, "A password can have at most 256 bytes."),
     ] {
         let answer = send("pana", new, again).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -52,11 +52,11 @@ async fn a_form_says_what_became_of_it_beside_itself() {
 }
 
 #[actix_web::test]
-async fn an_error_is_a_sentence_in_the_frame_of_whoever_is_logged_in() {
+async fn an_error_is_a_sentence_in_the_frame_of_the_logged_in_user() {
     let seeded = empty();
     seeded.user("ana", "everything").await;
     let wrong = see(&seeded, "ana", "/nodes?colour=red").await.body;
-    assert!(wrong.contains("<p>This address is not understood: ") && wrong.contains("Log out"), "{wrong}");
+    assert!(wrong.contains("<p>This address is not valid: ") && wrong.contains("Log out"), "{wrong}");
     for path in ["/nodes/nosuch.example", "/reports/99", "/commits/0000000000"] {
         let page = see(&seeded, "ana", path).await.body;
         assert!(page.contains("<p>There is nothing here.</p>"), "{page}");
@@ -73,12 +73,12 @@ async fn an_address_that_asks_for_what_is_none_is_told_without_the_words_of_a_li
     let seeded = empty();
     seeded.user("ana", "everything").await;
     for (path, says) in [
-        ("/nodes?colour=red", "it has `colour`, and may have `"),
-        ("/nodes?sort=colour", "`colour` is none of `name`, `"),
-        ("/nodes?page=x", "where a number stands it is too large, or none"),
-        ("/commits?page=-1", "where a number stands it is too large, or none"),
-        ("/commits?side=1", "it has `side`, and may have `page`"),
-        ("/nodes?did=slept", "`slept` is none of `"),
+        ("/nodes?colour=red", "it has `colour`, but can only have `"),
+        ("/nodes?sort=colour", "`colour` is not one of `name`, `"),
+        ("/nodes?page=x", "a number is missing or too large"),
+        ("/commits?page=-1", "a number is missing or too large"),
+        ("/commits?side=1", "it has `side`, but can only have `page`"),
+        ("/nodes?did=slept", "`slept` is not one of `"),
     ] {
         let answer = see(&seeded, "ana", &format!("/api/v1{path}")).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");

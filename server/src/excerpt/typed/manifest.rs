@@ -65,7 +65,7 @@ fn mentions(text: &str, names: &[Arc<str>]) -> bool {
 /// What names other resources.
 const REFERENCES: [&str; 5] = ["require", "before", "notify", "subscribe", "tag"];
 
-/// Whether something else takes a secret by this name: a block whose header is lost stands below another's.
+/// Whether something else takes a secret by this name: a block whose header is lost is below another's.
 fn takes_secrets_elsewhere(name: &str, modules: &Modules) -> bool {
     let of_types = definitions().iter().filter_map(|def| def.attribute(name));
     let of_modules = modules.manifests().filter_map(|manifest| manifest.parameter(name));
@@ -127,7 +127,7 @@ impl<'a> Hiding<'a> {
 
     fn parameter(&mut self, entry: &Entry) {
         let Some(table) = entry.item.as_table() else {
-            // A key of the top level that stands below the header by mistake holds no secret.
+            // A key of the top level that is below the header by mistake holds no secret.
             if TOP.iter().all(|word| word.name != &*entry.key) {
                 self.hide(&entry.item, Why::Unknown);
             }
@@ -158,7 +158,7 @@ impl<'a> Hiding<'a> {
         }
     }
 
-    /// A reference that holds a secret holds what stands beside it in a title.
+    /// A reference that holds a secret holds what is beside it in a title.
     fn named(&mut self, item: &Item, secret: &[Arc<str>]) {
         match &item.content {
             Content::List(items) => items.iter().for_each(|item| self.named(item, secret)),

@@ -15,7 +15,7 @@ pub const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "key.pem";
 const TOKEN_KEY: &str = "token.key";
 
-/// More is no key.
+/// More is not a key.
 const LIMIT: u64 = 64 * 1024;
 
 /// What the files hold.

@@ -89,7 +89,7 @@ mod tests {
         assert!(cost("(((a{1000}){1000}){1000}){1000}") == MOST_STATES * STEPS_A_STATE, "no overflow");
         assert!(cost(&"a|".repeat(5_000)) > 10_000);
         assert!(cost("\\w{1,40}") > cost("a{1,40}"));
-        assert!(cost("(") > 0 && cost(&"(".repeat(10_000)) > 10_000, "what is no pattern is read as well");
+        assert!(cost("(") > 0 && cost(&"(".repeat(10_000)) > 10_000, "what is not a pattern is read as well");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) fn beyond(text: &str, places: &Places<'_>) -> Option<Diagnostic> {
     None
 }
 
-/// What stands before the value, if the line begins with a key at all: a quoted key ends it early, which is no matter,
+/// What is before the value, if the line begins with a key at all: a quoted key ends it early, which does not matter,
 /// since it is the parts between dots that count.
 fn key(line: &str) -> &str {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ' ' | '\t' | '[');

@@ -11,17 +11,17 @@ use super::Entry;
 use crate::language::keyword::is_plain;
 use crate::language::name::is_name;
 
-/// Whether a message may quote what stands under a key.
+/// Whether a message may quote what is under a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quoting {
-    /// It may: no secret stands there.
+    /// It may: no secret is there.
     Allowed,
     /// It may be a secret.
     Withheld,
 }
 
 impl Quoting {
-    /// What may be quoted of a line of a file: all but values of data, and of manifests those that are no secret.
+    /// What may be quoted of a line of a file: all but values of data, and of manifests those that are not a secret.
     pub(super) fn of(file: &str, level: Option<&Arc<str>>, line: &str) -> Self {
         let key = line.split('=').next().unwrap_or_default().trim();
         match level.is_none() && (!file.starts_with("modules/") || is_plain(key)) {
@@ -31,34 +31,34 @@ impl Quoting {
     }
 
     fn of_value(self, value: &str) -> String {
-        if self == Self::Allowed { format!(": \"{value}\"") } else { ", with quotes around them".to_owned() }
+        if self == Self::Allowed { format!(": \"{value}\"") } else { ", in quotes".to_owned() }
     }
 }
 
 /// A backslash that begins nothing, in our words: the parser lists the letters that may follow it, which are masked where
 /// one is a secret's.
 pub(super) const NO_ESCAPE: &str =
-    "a backslash in double quotes begins an escape, and there is none of this letter";
+    "in double quotes, a backslash begins an escape, and there is no such escape";
 
 /// The cure for a syntax error, by the parser's words and the line.
 pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> Option<String> {
     if message.contains("duplicate key") {
         return Some(match quoting {
-            Quoting::Allowed => format!("`{}` is written twice; join the two", found.trim()),
-            Quoting::Withheld => "it is written twice; join the two".to_owned(),
+            Quoting::Allowed => format!("`{}` is written twice; merge the two", found.trim()),
+            Quoting::Withheld => "it is written twice; merge the two".to_owned(),
         });
     }
     if message.contains("invalid basic string") && message.contains("expected `\"`") {
         return Some(
-            "the string ends with its line: close it with `\"`, or write several lines in \"\"\"".to_owned(),
+            "a string ends on its line: close it with `\"`, or write several lines in \"\"\"".to_owned(),
         );
     }
     if line.contains(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
-        return Some("these are typographic quotes; strings stand in straight ones, \" or '".to_owned());
+        return Some("these are typographic quotes; write strings in straight ones, \" or '".to_owned());
     }
     if message == NO_ESCAPE {
         return Some(
-            "write a backslash twice, or the text in single quotes, in which it stands for itself".to_owned(),
+            "double the backslash, or use single quotes, in which it has no special meaning".to_owned(),
         );
     }
     let Some((key, value)) = line.split_once('=') else { return colon(line) };
@@ -77,13 +77,13 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
         });
     }
     if value.starts_with("${") {
-        return Some(format!("expressions stand in strings{}", quoting.of_value(value)));
+        return Some(format!("expressions go in strings{}", quoting.of_value(value)));
     }
     if value.starts_with('0') && value.len() > 1 && value.bytes().all(|b| b.is_ascii_digit()) {
         return Some(leading_zero(key.trim(), value, quoting));
     }
     if matches!(value.trim_end_matches(','), "null" | "Null" | "NULL" | "None" | "nil" | "undef" | "~") {
-        return Some("TOML has no word for no value: leave the line out".to_owned());
+        return Some("TOML cannot express a missing value: leave the line out".to_owned());
     }
     if matches!(value, "True" | "False" | "yes" | "no" | "on" | "off") {
         return Some("booleans are `true` and `false`".to_owned());
@@ -117,9 +117,7 @@ fn leading_zero(key: &str, value: &str, quoting: Quoting) -> String {
         Quoting::Allowed => format!(": {}", if number.is_empty() { "0" } else { number }),
         Quoting::Withheld => String::new(),
     };
-    format!(
-        "a number has no zeros in front{written}; what is a text, such as permission bits, has quotes around it"
-    )
+    format!("a number has no leading zeros{written}; quote it if it is a string, such as permission bits")
 }
 
 /// YAML's colon.
@@ -141,13 +139,13 @@ pub fn unknown_key<'a>(
     let origin: &Arc<Origin> = &entry.key_origin;
     let problem = Diagnostic::error(
         "unknown-key",
-        format!("`{}` is no key of {inside}", entry.key),
+        format!("`{}` is not a key of {inside}", entry.key),
         Origin::clone(origin),
     )
     .label("unknown key");
     if outer.contains(&&*entry.key) {
         return problem.help(format!(
-            "in TOML all that follows a `[header]` belongs to it; move `{}` above the first header",
+            "in TOML everything that follows a `[header]` belongs to it; move `{}` above the first header",
             entry.key
         ));
     }

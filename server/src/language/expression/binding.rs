@@ -79,7 +79,7 @@ impl Binder {
         nodes.iter_mut().try_for_each(|node| self.node(node))
     }
 
-    /// What stands before a dot: where the whole is a path, its parts are none of their own.
+    /// What is before a dot: where the whole is a path, its parts are not names of their own.
     fn operand(&mut self, select: &mut Select) -> Result<(), Fault> {
         if select.path.is_none() { self.node(&mut select.operand) } else { Ok(()) }
     }

@@ -52,7 +52,7 @@ impl<'a> Evaluator<'a> {
             Outcome::Value(value) => Ok(value),
             Outcome::Optional(_) => {
                 let fault = Fault::new(Code::WrongType, "this may have no value", node.span.clone());
-                Err(fault.help("say which instead: .orValue(…)"))
+                Err(fault.help("say what to use instead: .orValue(…)"))
             }
         }
     }
@@ -105,7 +105,7 @@ impl<'a> Evaluator<'a> {
         for entry in entries {
             let key = self.key(&entry.key)?;
             if map.contains_key(&key) {
-                let message = format!("the key `{key}` stands twice");
+                let message = format!("the key `{key}` is listed twice");
                 return Err(Fault::new(Code::BadValue, message, entry.key.span.clone()));
             }
             if let Some(value) = self.given(&entry.value, entry.mode)? {
@@ -123,7 +123,7 @@ impl<'a> Evaluator<'a> {
             (Mode::Strict, Outcome::Value(value)) => Ok(Some(value)),
             (Mode::Optional, Outcome::Optional(value)) => Ok(value),
             (Mode::Optional, Outcome::Value(_)) => {
-                let message = "after `?` stands what may have no value";
+                let message = "`?` comes before something that may have no value";
                 Err(Fault::new(Code::WrongType, message, node.span.clone()).help("such as a.?b"))
             }
             (Mode::Strict, Outcome::Optional(_)) => {
@@ -226,12 +226,13 @@ impl<'a> Evaluator<'a> {
         let value = self.value(operand)?;
         let secret = matches!(value.kind, Kind::Sensitive(_));
         let result = match opened(&value).kind {
-            Kind::Int(i) => i
-                .checked_neg()
-                .map(Value::from)
-                .ok_or_else(|| Fault::new(Code::BadValue, format!("-({i}) is beyond 64 bits signed"), 0..0)),
+            Kind::Int(i) => i.checked_neg().map(Value::from).ok_or_else(|| {
+                Fault::new(Code::BadValue, format!("-({i}) does not fit in a signed 64-bit integer"), 0..0)
+            }),
             Kind::Float(x) => Ok((-x).into()),
-            _ => Err(Fault::new(Code::WrongType, format!("`-` is not for {}", described(&value)), 0..0)),
+            _ => {
+                Err(Fault::new(Code::WrongType, format!("`-` does not apply to {}", described(&value)), 0..0))
+            }
         };
         match result {
             Ok(value) => sealed_if(secret, value),
@@ -321,9 +322,9 @@ impl<'a> Evaluator<'a> {
             return Ok(None);
         };
         let Outcome::Optional(inner) = self.outcome(&call.arguments[0])? else {
-            let message = format!("`{}` is for what may have no value", call.name);
+            let message = format!("`{}` applies only to what may have no value", call.name);
             let fault = Fault::new(Code::WrongType, message, span.clone());
-            return Err(fault.help("such as a.?b; default(x, other) stands in for null"));
+            return Err(fault.help("such as a.?b; use default(x, other) for null"));
         };
         Ok(Some(match (&*call.name, inner) {
             ("hasValue", inner) => Value::from(inner.is_some()).into(),
@@ -336,7 +337,7 @@ impl<'a> Evaluator<'a> {
             (_, None) => match self.outcome(&call.arguments[1])? {
                 optional @ Outcome::Optional(_) => optional,
                 Outcome::Value(_) => {
-                    let fault = Fault::new(Code::WrongType, "`or` wants another optional", span.clone());
+                    let fault = Fault::new(Code::WrongType, "`or` takes another optional", span.clone());
                     return Err(fault.help("`orValue` takes a value"));
                 }
             },

@@ -246,9 +246,8 @@ fn sealed_result(builtin: &Builtin, arguments: &[Value], value: Value) -> Result
             .map(Value::from),
         _ => sealed_if(true, value).map_err(|_| {
             let message =
-                format!("the length of what `{}` makes of a sensitive value would show", builtin.name);
-            Fault::new(Code::Secret, message, 0..0)
-                .help("a type can say which parts are secret: Array[Secret]")
+                format!("the result of `{}` on a sensitive value would show its length", builtin.name);
+            Fault::new(Code::Secret, message, 0..0).help("a type can mark parts as secret: Array[Secret]")
         }),
     }
 }
@@ -296,9 +295,9 @@ impl Arguments<'_> {
     }
 
     fn wrong(&self, at: usize, wanted: &str) -> Fault {
-        let message = format!("`{}` wants {wanted}, not {}", self.name, described(self.value(at)));
+        let message = format!("`{}` takes {wanted}, not {}", self.name, described(self.value(at)));
         let fault = Fault::new(Code::WrongType, message, 0..0);
-        if self.value(at).is_null() { fault.help("default(x, other) stands in for null") } else { fault }
+        if self.value(at).is_null() { fault.help("use default(x, other) for null") } else { fault }
     }
 
     fn bad(&self, message: impl std::fmt::Display) -> Fault {

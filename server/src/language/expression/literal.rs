@@ -9,8 +9,8 @@ use crate::language::fault::{Code, Fault};
 pub(super) fn text(rest: &str) -> Result<Option<(Arc<str>, usize)>, Fault> {
     let Some(quoted) = Quoted::open(rest) else { return Ok(None) };
     if quoted.prefix.contains(['b', 'B']) {
-        let fault = Fault::new(Code::Syntax, "there are no bytes, only strings", 0..quoted.prefix.len());
-        return Err(fault.help("leave the `b` away"));
+        let fault = Fault::new(Code::Syntax, "there is no bytes type, only strings", 0..quoted.prefix.len());
+        return Err(fault.help("leave out the `b`"));
     }
     let body = quoted.close(rest)?;
     let length = body.end + quoted.quote.len();

@@ -97,12 +97,17 @@ fn integers(operator: Binary, a: i64, b: i64) -> Result<Value, Fault> {
         _ => a.checked_rem(b),
     };
     result.map(Value::from).ok_or_else(|| {
-        Fault::new(Code::BadValue, format!("{a} {} {b} is beyond 64 bits signed", operator.sign()), 0..0)
+        Fault::new(
+            Code::BadValue,
+            format!("{a} {} {b} does not fit in a signed 64-bit integer", operator.sign()),
+            0..0,
+        )
     })
 }
 
 fn mismatch(operator: Binary, left: &Value, right: &Value) -> Fault {
-    let message = format!("`{}` is not for {} and {}", operator.sign(), described(left), described(right));
+    let message =
+        format!("`{}` does not apply to {} and {}", operator.sign(), described(left), described(right));
     let fault = Fault::new(Code::WrongType, message, 0..0);
     match (&left.kind, &right.kind) {
         (Kind::Int(_), Kind::Float(_)) | (Kind::Float(_), Kind::Int(_)) => {
@@ -113,7 +118,7 @@ fn mismatch(operator: Binary, left: &Value, right: &Value) -> Fault {
             Binary::Add => fault.help("convert the other with string(…)"),
             _ => fault.help("convert the string with int(…) or double(…)"),
         },
-        (Kind::Null, _) | (_, Kind::Null) => fault.help("default(x, other) stands in for null"),
+        (Kind::Null, _) | (_, Kind::Null) => fault.help("use default(x, other) for null"),
         _ => fault,
     }
 }

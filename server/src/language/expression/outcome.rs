@@ -2,7 +2,7 @@
 
 use holdfast_catalog::value::Value;
 
-/// What a part of an expression comes to: CEL's optionals are no values of ours.
+/// What a part of an expression comes to: CEL's optionals are not values of ours.
 #[derive(Debug)]
 pub(in crate::language) enum Outcome {
     Value(Value),

@@ -339,5 +339,5 @@ fn too_deep(span: Range<usize>) -> Fault {
 }
 
 fn out_of_range(span: Range<usize>) -> Fault {
-    Fault::new(Code::BadValue, "the integer is beyond 64 bits signed", span)
+    Fault::new(Code::BadValue, "the integer does not fit in a signed 64-bit integer", span)
 }

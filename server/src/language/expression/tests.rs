@@ -103,9 +103,12 @@ fn arithmetic_fails_instead_of_guessing() {
     assert_eq!(fails("1 + 9223372036854775807").1, "1 + 9223372036854775807");
     assert_eq!(fails("port / 0").0, "80 / 0: division by zero");
     assert_eq!(fails("port % 0").0, "80 % 0: division by zero");
-    assert_eq!(fails("-(-9223372036854775807 - 1)").0, "-(-9223372036854775808) is beyond 64 bits signed");
+    assert_eq!(
+        fails("-(-9223372036854775807 - 1)").0,
+        "-(-9223372036854775808) does not fit in a signed 64-bit integer"
+    );
     let (message, at, help) = fails("1 + ratio");
-    assert_eq!((&*message, &*at), ("`+` is not for the integer 1 and the float 1.5", "1 + ratio"));
+    assert_eq!((&*message, &*at), ("`+` does not apply to the integer 1 and the float 1.5", "1 + ratio"));
     assert_eq!(help, "convert one of them with int(…) or double(…)");
     assert_eq!(fails("'port ' + port").2, "convert the other with string(…)");
 }
@@ -116,7 +119,7 @@ fn numbers_compare_across_types_and_nothing_else_does() {
     gives("'1' == 1 || null == false || [] == {}", false);
     gives("[1, {'a': 2.0}] == [1.0, {'a': 2}]", true);
     gives("1.0 in [1, 2] && 'os' in facts && !('oss' in facts)", true);
-    assert_eq!(fails("16384 > '4'").0, "`>` is not for the integer 16384 and the string \"4\"");
+    assert_eq!(fails("16384 > '4'").0, "`>` does not apply to the integer 16384 and the string \"4\"");
     assert_eq!(fails("'a' in 'abc'").2, "text.contains(part) looks into a text");
 }
 
@@ -162,8 +165,8 @@ fn optionals_answer_for_what_may_be_missing() {
     gives("list.first().orValue(0) + [].last().orValue(5)", 8);
     gives("facts.?memory.optMap(m, m / 1024).orValue(0)", 4);
     gives("has(facts.os) && !has(facts.cloud) && has(facts.none)", true);
-    assert_eq!(fails("facts.?memory + 1").2, "say which instead: .orValue(…)");
-    assert_eq!(fails("port.orValue(1)").0, "`orValue` is for what may have no value");
+    assert_eq!(fails("facts.?memory + 1").2, "say what to use instead: .orValue(…)");
+    assert_eq!(fails("port.orValue(1)").0, "`orValue` applies only to what may have no value");
     assert_eq!(fails("has(port)").0, "`has` takes one selection");
 }
 
@@ -180,7 +183,7 @@ fn macros_walk_lists_and_maps_in_order() {
     gives_json("[{'n': 2}, {'n': 1}].sortBy(x, x.n)", r#"[{"n":1},{"n":2}]"#);
     gives_json("[1, 2].map(x, [3].map(y, x * y + port))", "[[83],[86]]");
     assert_eq!(fails("port.map(x, x)").0, "expected a list or a map, found the integer 80");
-    assert_eq!(fails("list.map(1, x)").0, "`map` wants a new name here, for the elements");
+    assert_eq!(fails("list.map(1, x)").0, "`map` takes a new name here, for the elements");
     assert_eq!(fails("list.map(x, x) == [x]").0, "unknown name `x`");
 }
 
@@ -219,8 +222,8 @@ fn lists_maps_and_numbers_have_the_usual_functions() {
     gives("base64.decode(base64.encode('hü')) + json({'b': [1, 'x']})", r#"hü{"b":[1,"x"]}"#);
     gives("default(facts.none, 'x')", "x");
     assert_eq!(fails("int('4x')").0, "`int` cannot make an integer of the string \"4x\"");
-    assert_eq!(fails("[1, 'a'].sort()").0, "these elements have no order among each other");
-    assert_eq!(fails("size(1)").0, "`size` wants a string, a list or a map, not the integer 1");
+    assert_eq!(fails("[1, 'a'].sort()").0, "these elements cannot be compared with each other");
+    assert_eq!(fails("size(1)").0, "`size` takes a string, a list or a map, not the integer 1");
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn syntax_errors_say_what_was_expected() {
     assert_eq!(fails("1 +").0, "expected a value, found the end");
     assert_eq!(fails("'abc").0, "the string is not closed");
     assert_eq!(fails(r"'\q'").1, r"\q");
-    assert_eq!(fails("9223372036854775808").0, "the integer is beyond 64 bits signed");
+    assert_eq!(fails("9223372036854775808").0, "the integer does not fit in a signed 64-bit integer");
     assert_eq!(fails("12abc").0, "`12abc` is not a number of 64 bits");
 }
 
@@ -406,11 +409,11 @@ fn expressions_that_are_each_small_end_together() {
 fn an_unknown_name_is_told_with_what_may_be_meant() {
     let scope: Map = [("node", Value::from(1)), ("port", Value::from(80))].map(|(k, v)| (k.into(), v)).into();
     for (source, help) in [
-        ("HOME", "for a shell's variable write `$${HOME}`, which stays `${HOME}`"),
+        ("HOME", "for a shell variable, write `$${HOME}`, which stays `${HOME}`"),
         ("PORT", "did you mean `port`?"),
-        ("customer", "of the node it is `node.customer`"),
+        ("customer", "did you mean `node.customer`?"),
         ("pport", "did you mean `port`?"),
-        ("nginx", "the names here are `node` and `port`; a text stands in quotes: 'text'"),
+        ("nginx", "the names here are `node` and `port`; write a string in quotes: 'text'"),
         ("size", "it is a function: size(x)"),
     ] {
         let fault = Expression::parse(source).unwrap().evaluate(&scope).unwrap_err();

@@ -164,18 +164,16 @@ fn stray(rest: &str) -> Fault {
     let fault = Fault::new(Code::Syntax, format!("unexpected `{}`", c.escape_debug()), 0..c.len_utf8());
     let next = rest[c.len_utf8()..].trim_start();
     match c {
-        '=' if rest.starts_with("=~") => fault.help("a pattern is compared with by `text.matches('…')`"),
+        '=' if rest.starts_with("=~") => fault.help("match a pattern with `text.matches('…')`"),
         '=' => fault.help("`==` compares"),
         '&' => fault.help("`&&` is and"),
         '|' if piped(next) => {
             let name = &next[..word(next)];
-            fault.help(format!(
-                "there are no pipes: a function takes the value in its brackets, {name}(VALUE)"
-            ))
+            fault.help(format!("there are no pipes: pass the value to the function, {name}(VALUE)"))
         }
         '|' => fault.help("`||` is or"),
-        '$' => fault.help("inside `${…}` names stand alone, without `$`"),
-        '“' | '”' | '‘' | '’' => fault.help("strings stand in straight quotes: 'text'"),
+        '$' => fault.help("inside `${…}`, names have no `$`"),
+        '“' | '”' | '‘' | '’' => fault.help("write strings in straight quotes: 'text'"),
         _ => fault,
     }
 }

@@ -152,7 +152,7 @@ impl Logic {
 pub(super) struct Call {
     pub(super) name: Arc<str>,
     pub(super) name_span: Range<usize>,
-    /// Whether the first argument stands before the dot.
+    /// Whether the first argument is before the dot.
     pub(super) form: Form,
     pub(super) arguments: Vec<Node>,
     /// None where it is a function of the scope.

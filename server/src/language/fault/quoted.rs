@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use holdfast_catalog::origin::Origin;
 
-/// The place of bytes `span` of the string that stands at `whole` in `source`; `whole` itself where the text there
-/// is no TOML string.
+/// The place of bytes `span` of the string that is at `whole` in `source`; `whole` itself where the text there
+/// is not a TOML string.
 pub(super) fn place(whole: &Origin, source: &str, span: Range<usize>) -> Origin {
     let range = whole.start as usize..whole.end as usize;
     let found = source.get(range).and_then(|raw| {

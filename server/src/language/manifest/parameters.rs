@@ -27,7 +27,7 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
         let problem = entry.item.not(&entry.key, "a parameter: { type = \"…\", doc = \"…\" }");
         reading.problems.push(if TOP_NAMES.contains(&&*entry.key) {
             problem.help(format!(
-                "in TOML all that follows [parameters] belongs to it; move `{}` above the first header",
+                "in TOML everything that follows [parameters] belongs to it; move `{}` above the first header",
                 entry.key
             ))
         } else {
@@ -54,7 +54,7 @@ fn read_one(reading: &mut Reading<'_>, entry: &Entry, kind: ManifestKind) -> Opt
     Some(Parameter { name, origin, of, type_text, default: default.flatten(), merge, doc })
 }
 
-/// A type that is missing or wrong is an error; the parameter stays, so that its uses are none.
+/// A type that is missing or wrong is an error; the parameter stays, so that its uses are not errors.
 fn type_of(reading: &mut Reading<'_>, entry: &Entry, table: &Table) -> (Type, Arc<str>) {
     let read = match table.get("type") {
         Some(of) => read_type(&of.item, reading.document, &mut reading.problems),
@@ -77,10 +77,10 @@ fn merge_of(reading: &mut Reading<'_>, table: &Table, kind: ManifestKind) -> Mer
         reading.problems.push(
             Diagnostic::error(
                 "bad-value",
-                "a define's parameter has no `merge`: no data is looked up for it",
+                "a define's parameter has no `merge`: it is not looked up in data",
                 Origin::clone(&entry.key_origin),
             )
-            .help("merge where the class that declares it takes its own parameter from data"),
+            .help("set `merge` on the parameter of the class that declares the define"),
         );
     }
     merge
@@ -94,9 +94,11 @@ pub(super) fn check_name(reading: &mut Reading<'_>, entry: &Entry) -> bool {
         return true;
     }
     let message =
-        if taken { format!("`{word}` is a word of the language") } else { format!("`{word}` is no name") };
-    reading.problems.push(Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin)).help(
-        "use lower-case letters, digits and `_`, beginning with a letter, and no word of the language",
-    ));
+        if taken { format!("`{word}` is a reserved word") } else { format!("`{word}` is not a name") };
+    reading
+        .problems
+        .push(Diagnostic::error("bad-name", message, Origin::clone(&entry.key_origin)).help(
+            "use lower-case letters, digits and `_`, beginning with a letter, and not a reserved word",
+        ));
     false
 }

@@ -73,7 +73,7 @@ fn forgotten_kind(document: &Document, manifest: &Manifest) -> Option<Diagnostic
     let mut unknown = formulas.flat_map(|formula| formula.unknown(&nothing));
     let fault = unknown.find(|fault| fault.message == "unknown name `title`")?;
     Some(Diagnostic {
-        message: "`title` is a define's, and this manifest does not say that it is one".to_owned(),
+        message: "only a define has `title`, and this manifest does not say that it is a define".to_owned(),
         help: Some("write `kind = \"define\"` as its first line".to_owned()),
         ..fault.diagnostic(Some(&manifest.text))
     })
@@ -113,9 +113,9 @@ fn top_level(reading: &mut Reading<'_>, entry: &Entry, manifest: &mut Manifest) 
 /// Keys of the top level below `[let]`: they would be names, and mean nothing.
 fn strayed(reading: &mut Reading<'_>, lets: &Table) {
     for entry in lets.entries.iter().filter(|entry| TOP_NAMES.contains(&&*entry.key)) {
-        let message = format!("`{}` is a word of the language", entry.key);
+        let message = format!("`{}` is a reserved word", entry.key);
         let help = format!(
-            "in TOML all that follows [let] belongs to it; move `{}` above the first header",
+            "in TOML everything that follows [let] belongs to it; move `{}` above the first header",
             entry.key
         );
         reading
@@ -125,7 +125,7 @@ fn strayed(reading: &mut Reading<'_>, lets: &Table) {
 }
 
 fn unknown_top_level(reading: &mut Reading<'_>, entry: &Entry) {
-    let message = format!("`{}` is no resource type and no key of a manifest", entry.key);
+    let message = format!("`{}` is neither a resource type nor a key of a manifest", entry.key);
     let types = definitions().iter().map(|def| def.name);
     let problem =
         Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin)).label("unknown type");
@@ -150,10 +150,10 @@ fn kind(reading: &mut Reading<'_>, entry: &Entry) -> ManifestKind {
 
 fn check_kind(reading: &mut Reading<'_>, manifest: &Manifest) {
     if manifest.kind == ManifestKind::Define && !manifest.name.as_str().contains("::") {
-        let message = format!("`{}` cannot be a define: a define's name has `::`", manifest.name);
+        let message = format!("`{}` cannot be a define: the name of a define contains `::`", manifest.name);
         reading.problems.push(
             Diagnostic::error("bad-name", message, reading.document.start())
-                .help("move it beside init.toml, under a name of its own"),
+                .help("move it into a file next to init.toml"),
         );
     }
     for inclusion in manifest.inclusions.iter().filter(|i| *i.class == *manifest.name.as_str()) {
@@ -223,14 +223,15 @@ fn class(reading: &mut Reading<'_>, entry: &Entry) -> Option<Inclusion> {
 fn is_class_name(reading: &mut Reading<'_>, class: &str, origin: &Arc<Origin>) -> bool {
     let ok = is_name(class);
     if !ok {
-        let message = format!("`{class}` is no name of a class");
+        let message = format!("`{class}` is not a valid class name");
         let problem = Diagnostic::error("bad-name", message, Origin::clone(origin));
         reading.problems.push(if class.contains("${") {
-            problem
-                .help("which classes a manifest includes is written out; `when` on [class.NAME] switches one")
+            problem.help(
+                "a manifest lists the classes that it includes; use `when` on [class.NAME] to switch one",
+            )
         } else {
             problem.help(
-                "names are like nginx or profile::web::tls; in a header they are quoted: [class.\"a::b\"]",
+                "class names look like nginx or profile::web::tls; quote them in a header: [class.\"a::b\"]",
             )
         });
     }

@@ -70,7 +70,7 @@ impl Reading<'_> {
     }
 }
 
-/// A type and its text, as it stands under `type`.
+/// A type and its text, as it is under `type`.
 pub(crate) fn read_type(
     item: &Item,
     document: &Document,

@@ -24,7 +24,7 @@ pub(super) fn read(reading: &mut Reading<'_>, entry: &Entry) -> Vec<Block> {
 pub(super) fn check_type(reading: &mut Reading<'_>, entry: &Entry) -> bool {
     let ok = TypeDef::find(&entry.key).is_some() || (entry.key.contains("::") && is_name(&entry.key));
     if !ok {
-        let message = format!("`{}` is no resource type and no name of a define", entry.key);
+        let message = format!("`{}` is neither a resource type nor a name of a define", entry.key);
         let types = holdfast_catalog::resource::definitions().iter().map(|def| def.name);
         let problem = Diagnostic::error("unknown-type", message, Origin::clone(&entry.key_origin));
         reading.problems.push(match synonym::of_type(&entry.key) {
@@ -44,7 +44,7 @@ fn read_block(reading: &mut Reading<'_>, type_entry: &Entry, entry: &Entry) -> O
     };
     if *form == Form::Dotted && splits_a_name(&type_entry.key, table) {
         let rest = table.entries.first().map(|inner| &*inner.key).unwrap_or_default();
-        let message = format!("`{}` and `{rest}` look like one name that was split at its dot", entry.key);
+        let message = format!("`{}` and `{rest}` look like one name, split at its dot", entry.key);
         reading.problems.push(
             Diagnostic::error("split-name", message, Origin::clone(&entry.key_origin)).help(format!(
                 "a name with dots is quoted: [{}.\"{}.{rest}\"]",

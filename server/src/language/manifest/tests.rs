@@ -98,15 +98,15 @@ fn mistakes_are_named_with_the_cure() {
         ("[file.\"/x\"]\nmoed = \"0644\"\n", "did you mean `mode`?"),
         ("[parameters.x]\ntyp = \"Any\"\n", "did you mean `type`?"),
         ("[parameters.x]\ndoc = \"x\"\n", "parameter `x` has no `type`"),
-        ("[parameters]\nfacts = { type = \"Any\" }\n", "`facts` is a word of the language"),
-        ("[parameters]\nMyParam = { type = \"Any\" }\n", "`MyParam` is no name"),
+        ("[parameters]\nfacts = { type = \"Any\" }\n", "`facts` is a reserved word"),
+        ("[parameters]\nMyParam = { type = \"Any\" }\n", "`MyParam` is not a name"),
         ("[parameters.x]\ntype = \"Any\"\nsecret = true\n", "`secret` is not in this version"),
         ("[publish.x]\nvalue = 1\n", "`publish` is not in this version"),
         ("[[assert]]\nthat = 1\n", "`assert` is not in this version"),
         ("[file.\"/x\"]\nschedule = \"night\"\n", "`schedule` is not in this version"),
         ("include = \"a\"\n", "write include = [\"nginx\"]"),
-        ("include = [\"Nginx\"]\n", "`Nginx` is no name of a class"),
-        ("include = [\"${x}\"]\n", "which classes a manifest includes is written out"),
+        ("include = [\"Nginx\"]\n", "`Nginx` is not a valid class name"),
+        ("include = [\"${x}\"]\n", "a manifest lists the classes that it includes"),
         ("include = [\"profile::web\"]\n", "includes itself"),
         ("kind = \"type\"\n", "not \"class\" or \"define\""),
         ("[parameters.x]\ntype = \"Any\"\nmerge = \"depe\"\n", "did you mean `deep`?"),
@@ -131,7 +131,7 @@ fn the_traps_of_toml_are_met_with_the_cure() {
         ("[file.\"/x\"]\nmode = 0o644\n", "quote it: mode = \"0644\""),
         ("[file.\"/x\"]\nmode = 0644\n", "permission bits are a string: \"0644\""),
         ("[file.\"/x\"]\nowner = root\n", "strings are quoted: \"root\""),
-        ("[file.\"/x\"]\nowner = ${user}\n", "expressions stand in strings"),
+        ("[file.\"/x\"]\nowner = ${user}\n", "expressions go in strings"),
         ("[service.x]\nenable = yes\n", "booleans are `true` and `false`"),
         ("[file.\"/x\"]\n[file.\"/x\"]\n", "is written twice"),
         (
@@ -149,7 +149,7 @@ fn a_key_of_the_top_level_below_let_is_told_with_where_it_belongs() {
     for word in ["include = [\"motd\"]", "kind = \"define\"", "doc = \"x\""] {
         let text = format!("[let]\na = \"x\"\n{word}\n");
         let told: String = parse(&text).1.iter().filter_map(|problem| problem.help.clone()).collect();
-        assert!(told.contains("all that follows [let] belongs to it"), "{word}: {told}");
+        assert!(told.contains("everything that follows [let] belongs to it"), "{word}: {told}");
     }
 }
 
@@ -173,7 +173,7 @@ fn a_define_that_does_not_say_so_is_one_error() {
                 [file.\"/srv/${title}\"]\ncontent = \"${title} ${nobody}\"\n";
     let (manifest, found) = parse_as("dropbox::box", text);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].message.contains("`title` is a define's"), "{found:?}");
+    assert!(found[0].message.contains("only a define has `title`"), "{found:?}");
     assert!(found[0].help.as_ref().unwrap().contains("kind = \"define\""));
     assert_eq!((manifest.kind, manifest.complete), (ManifestKind::Define, false));
     let each = text.replace("${title}", "${each}").replace(" ${nobody}", "");
@@ -183,7 +183,7 @@ fn a_define_that_does_not_say_so_is_one_error() {
 #[test]
 fn a_define_has_a_module_and_no_merge() {
     let (_, problems) = parse_as("nginx", "kind = \"define\"\n");
-    assert!(problems[0].message.contains("a define's name has `::`"));
+    assert!(problems[0].message.contains("the name of a define contains `::`"));
     let (manifest, problems) =
         parse_as("nginx::vhost", "kind = \"define\"\n[parameters.x]\ntype = \"Any\"\nmerge = \"deep\"\n");
     assert_eq!(manifest.kind, ManifestKind::Define);

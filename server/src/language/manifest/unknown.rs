@@ -33,7 +33,7 @@ pub(crate) fn cure(def: &'static TypeDef, word: &str, parts: &[(Part, &str)]) ->
         Some(Cure { help, meant })
     };
     match synonym::find(def, word) {
-        Some(Here::Named(name)) => said(format!("here that is `{name}`"), Some(name)),
+        Some(Here::Named(name)) => said(format!("use `{name}`"), Some(name)),
         Some(Here::Schedule(_)) => said(synonym::schedule(parts), Some(synonym::SCHEDULE)),
         Some(Here::Advice(advice)) => said(advice.to_owned(), None),
         None => {
@@ -89,7 +89,7 @@ fn problem(entry: &Entry, def: &TypeDef, cure: Option<Cure>) -> Diagnostic {
     Diagnostic { code: "unknown-attribute".to_owned(), help, ..problem }
 }
 
-/// A value as it stands in the file.
+/// A value as it is in the file.
 fn written<'a>(document: &'a Document, entry: &Entry) -> &'a str {
     let place = &entry.item.origin;
     document.text.get(place.start as usize..place.end as usize).unwrap_or_default()

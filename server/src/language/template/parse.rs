@@ -12,7 +12,7 @@ use super::tag::{self, Piece, Tag, TagSort};
 use super::tree::{Argument, ArgumentKind, Block, BlockSort, Part, Partial};
 use crate::language::fault::{Code, Fault};
 
-/// How deep blocks and sub-expressions may stand in each other.
+/// How deep blocks and sub-expressions may be in each other.
 const MAX_DEPTH: usize = 32;
 
 pub(super) fn parse(source: &str) -> Result<Vec<Part>, Fault> {
@@ -54,7 +54,7 @@ pub(super) fn parse(source: &str) -> Result<Vec<Part>, Fault> {
 struct Open {
     block: Option<Head>,
     body: Vec<Part>,
-    /// What stood before `{{else}}`, once that has come.
+    /// What was before `{{else}}`, once that has come.
     before_else: Option<Vec<Part>>,
 }
 
@@ -84,7 +84,7 @@ fn push(open: &mut [Open], part: Part) {
 fn otherwise(open: &mut Vec<Open>, inside: &mut Inside, tag: &Tag) -> Result<(), Fault> {
     let fault = |message: &str| Fault::new(Code::Syntax, message, tag.span.clone());
     let innermost = open.last_mut().filter(|open| open.block.is_some());
-    let innermost = innermost.ok_or_else(|| fault("`{{else}}` stands in no block"))?;
+    let innermost = innermost.ok_or_else(|| fault("`{{else}}` is not in a block"))?;
     if innermost.before_else.is_some() {
         return Err(fault("the block has an `{{else}}` already"));
     }
@@ -144,7 +144,7 @@ impl<'a> Inside<'a> {
         Self { source, at, end: tag.inside.end, depth: 0 }
     }
 
-    /// The next character that is no white space.
+    /// The next character that is not white space.
     fn peek(&mut self) -> Option<char> {
         let rest = &self.source[self.at..self.end];
         self.at = self.end - rest.trim_start().len();
@@ -162,7 +162,9 @@ impl<'a> Inside<'a> {
     fn end(&mut self) -> Result<(), Fault> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(Fault::new(Code::Syntax, "this is too much", self.at..self.end)),
+            Some(_) => {
+                Err(Fault::new(Code::Syntax, "unexpected text after the expression", self.at..self.end))
+            }
         }
     }
 
@@ -266,7 +268,7 @@ impl<'a> Inside<'a> {
             return Err(unknown_block(name, span));
         };
         if self.peek().is_none() {
-            return Err(Fault::new(Code::Syntax, format!("`{name}` wants a value"), span));
+            return Err(Fault::new(Code::Syntax, format!("`{name}` takes a value"), span));
         }
         let argument = self.argument_of_block(name)?;
         let names = if self.take_word("as") { self.block_names()? } else { Vec::new() };
@@ -288,7 +290,7 @@ impl<'a> Inside<'a> {
             return Err(fault.help(help));
         }
         let written = self.source[start..self.end].trim();
-        Err(fault.help(format!("a helper wants parentheses: {{{{#{block} ({written})}}}}")))
+        Err(fault.help(format!("a helper goes in parentheses: {{{{#{block} ({written})}}}}")))
     }
 
     fn block_names(&mut self) -> Result<Vec<Arc<str>>, Fault> {
@@ -340,28 +342,29 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// A word that is no helper, before what may be an operator, a pipe or the bracket of a call.
+/// A word that is not a helper, before what may be an operator, a pipe or the bracket of a call.
 fn operated(name: &str, rest: &str, span: &Range<usize>) -> Fault {
     let fault = || Fault::new(Code::Syntax, "templates have no operators", span.start..span.end);
     let word =
         |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
     if let Some(piped) = rest.strip_prefix('|').filter(|rest| !rest.starts_with('|')) {
         let helper = word(piped.trim_start());
-        return fault().help(format!("a helper stands first, then what it takes: {{{{{helper} {name} …}}}}"));
+        return fault()
+            .help(format!("the helper comes first, then its arguments: {{{{{helper} {name} …}}}}"));
     }
     if rest.starts_with('(')
         && let Some((value, helper)) = name.rsplit_once('.').filter(|(_, last)| Helper::find(last).is_some())
     {
         return fault()
-            .help(format!("a helper stands first, then what it takes: {{{{{helper} {value} …}}}}"));
+            .help(format!("the helper comes first, then its arguments: {{{{{helper} {value} …}}}}"));
     }
     let arithmetic = [("+", "add"), ("- ", "sub"), ("*", "mul"), ("/", "div"), ("%", "mod")];
     let signs = INFIX.iter().chain(&arithmetic).find(|(sign, _)| rest.starts_with(sign));
     match signs {
         Some((_, helper)) if Helper::find(helper).is_some() => {
-            fault().help(format!("a helper does it: {{{{{helper} {name} …}}}}"))
+            fault().help(format!("use a helper: {{{{{helper} {name} …}}}}"))
         }
-        Some(_) => fault().help("work it out in the manifest, as a name below `[let]`"),
+        Some(_) => fault().help("compute it in the manifest, as a name under `[let]`"),
         None => unknown_helper(name, span),
     }
 }
@@ -394,7 +397,7 @@ fn infix(block: &str, left: &str, rest: &str) -> Option<String> {
     let (sign, helper) = INFIX.iter().find(|(sign, _)| rest.starts_with(sign))?;
     let right = rest[sign.len()..].trim();
     if right.is_empty() || INFIX.iter().any(|(sign, _)| right.contains(sign)) {
-        return Some(format!("templates have no operators: a helper does it, such as ({helper} {left} …)"));
+        return Some(format!("templates have no operators: use a helper, such as ({helper} {left} …)"));
     }
     let written = match (*helper, right) {
         ("ne", "null") => format!("(has {left})"),

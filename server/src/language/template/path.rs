@@ -72,7 +72,7 @@ fn path(word: &str, start: usize) -> Result<Path, Fault> {
 }
 
 fn segments(rest: &str, start: usize) -> Result<Vec<Segment>, Fault> {
-    let fault = || Fault::new(Code::Syntax, format!("`{rest}` is no name"), start..start + rest.len());
+    let fault = || Fault::new(Code::Syntax, format!("`{rest}` is not a name"), start..start + rest.len());
     if rest == "." {
         return Ok(vec![Segment { name: ".".into(), span: start..start + 1 }]);
     }

@@ -184,7 +184,7 @@ impl Render<'_> {
             }
             Kind::Map(map) => map.iter().map(|(key, item)| (key.clone().into(), item.clone())).collect(),
             _ => {
-                let message = format!("`each` wants a list or a map, not {}", value.noun());
+                let message = format!("`each` takes a list or a map, not {}", value.noun());
                 return Err(Fault::new(Code::WrongType, message, block.argument.span.clone()));
             }
         };
@@ -301,7 +301,7 @@ fn no_text(value: &Value, written: &str, span: &Range<usize>) -> Fault {
         Kind::Sensitive(secret) => secret.expose().noun(),
         _ => value.noun(),
     };
-    let message = format!("`{written}` is {open}, which is no text");
+    let message = format!("`{written}` is {open}, which is not text");
     let fault = Fault::new(Code::WrongType, message, span.clone());
     match open {
         "null" => fault.help(format!(

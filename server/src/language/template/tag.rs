@@ -163,7 +163,7 @@ fn settle(source: &str, pieces: &mut [Piece]) {
     }
 }
 
-/// The line of a tag, its end included, if nothing else stands there.
+/// The line of a tag, its end included, if nothing else is there.
 fn own_line(source: &str, span: &Range<usize>) -> Option<Range<usize>> {
     let start = source[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let end = source[span.end..].find('\n').map_or(source.len(), |at| span.end + at + 1);

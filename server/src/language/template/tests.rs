@@ -160,18 +160,18 @@ fn an_operator_between_two_values_is_met_with_the_helper_that_does_the_same() {
     }
     assert!(fails("{{#if title == \"x\"}}{{/if}}").contains("{{#if (eq title \"x\")}}"));
     let several = fails("{{#if port == 80 && tls}}{{/if}}");
-    assert!(several.contains("a helper does it, such as (eq port …)"), "{several}");
-    assert!(fails("{{#if not tls}}{{/if}}").contains("a helper wants parentheses: {{#if (not tls)}}"));
+    assert!(several.contains("use a helper, such as (eq port …)"), "{several}");
+    assert!(fails("{{#if not tls}}{{/if}}").contains("a helper goes in parentheses: {{#if (not tls)}}"));
 }
 
 #[test]
 fn only_booleans_decide_and_only_scalars_are_text() {
-    assert!(fails("{{#if port}}x{{/if}}").starts_with("1:7: `if` wants a boolean, but `port` is an integer"));
+    assert!(fails("{{#if port}}x{{/if}}").starts_with("1:7: `if` takes a boolean, but `port` is an integer"));
     assert!(fails("{{#if users}}x{{/if}}").ends_with("(write (gt (size users) 0))"));
-    assert!(fails("{{users}}").starts_with("1:3: `users` is a list, which is no text"));
+    assert!(fails("{{users}}").starts_with("1:3: `users` is a list, which is not text"));
     assert!(fails("{{sites}}").contains("is a map"));
     assert!(fails("{{none}}").contains("is null"));
-    assert!(fails("{{#each port}}x{{/each}}").contains("wants a list or a map, not an integer"));
+    assert!(fails("{{#each port}}x{{/each}}").contains("takes a list or a map, not an integer"));
 }
 
 #[test]
@@ -180,9 +180,9 @@ fn syntax_errors_point_at_what_is_open() {
     assert_eq!(fails("{{#if tls}}{{/each}}"), "1:1: `{{/each}}` closes `{{#if}}` (it ends with {{/if}})");
     assert_eq!(fails("x{{/if}}"), "1:2: `{{/if}}` closes nothing");
     assert_eq!(fails("a {{port"), "1:3: this is not closed with `}}`");
-    assert_eq!(fails("{{else}}"), "1:1: `{{else}}` stands in no block");
+    assert_eq!(fails("{{else}}"), "1:1: `{{else}}` is not in a block");
     assert!(
-        fails("{{#if eq port 80}}{{/if}}").ends_with("(a helper wants parentheses: {{#if (eq port 80)}})")
+        fails("{{#if eq port 80}}{{/if}}").ends_with("(a helper goes in parentheses: {{#if (eq port 80)}})")
     );
     assert_eq!(fails("{{upper title title}}"), "1:3: `upper` does not take 2 arguments");
     assert_eq!(fails("{{}}"), "1:3: expected a name, found the end of the tag");

@@ -84,7 +84,7 @@ pub(super) struct Partial {
     pub(super) name_span: Range<usize>,
     pub(super) context: Option<Argument>,
     pub(super) given: Vec<(Arc<str>, Argument)>,
-    /// White space before it, where it stands on a line of its own.
+    /// White space before it, where it is on a line of its own.
     pub(super) indent: Arc<str>,
 }
 

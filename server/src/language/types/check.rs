@@ -103,7 +103,7 @@ impl<'a> Walk<'a> {
                     }
                     self.path.pop();
                 }
-                // A key that is misspelt is said once, where it stands.
+                // A key that is misspelt is said once, where it is.
                 None if nearest(&field.name, unknown.iter().copied()).is_some() => {}
                 None if field.need == Need::Required => {
                     let message = format!("the {noun} `{}` is missing; it is {}", field.name, field.of);
@@ -193,7 +193,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What stands there; of a secret its kind alone, for that it is secret is not what is wrong. What is built otherwise than its
+/// What is there; of a secret its kind alone, for that it is secret is not what is wrong. What is built otherwise than its
 /// type says and holds a secret may have it in its keys.
 fn found(value: &Value) -> String {
     match &value.kind {
@@ -252,7 +252,7 @@ fn help(of: &Type, value: &Value) -> Option<String> {
         }
         (Type::Float(_), Kind::Int(int)) => Some(format!("write it with a fraction: {int}.0")),
         (Type::Array(inner, _), _) if check(inner, value, &()).is_empty() => {
-            Some(format!("a list of one is written [{}]", value.shown()))
+            Some(format!("write a list with one element as [{}]", value.shown()))
         }
         (_, Kind::Null) => Some(format!("only Optional[{of}] may be null")),
         _ => None,

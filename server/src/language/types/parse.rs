@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Field, Need, Type};
 use crate::language::fault::{Code, Fault};
 
-/// How deep types may stand in each other.
+/// How deep types may be in each other.
 const MAX_DEPTH: usize = 16;
 
 mod build;
@@ -46,7 +46,7 @@ impl Token<'_> {
     }
 }
 
-/// What stands in the brackets of a type.
+/// What is in the brackets of a type.
 enum Argument {
     Type(Type),
     Word(Arc<str>),
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             let start = self.peek()?.1.start;
             let (name, need) = self.field_name()?;
             if fields.iter().any(|field| field.name == name) {
-                let message = format!("the key `{name}` stands twice");
+                let message = format!("the key `{name}` is listed twice");
                 return Err(Fault::new(Code::Syntax, message, start..self.at));
             }
             self.expect("=>")?;

@@ -44,7 +44,7 @@ impl Type {
         matches!(self, Self::Sensitive(_)) || self.inner().any(Self::names_secrets)
     }
 
-    /// Whether its values can be maps, or hold some, whose keys are whoever's who writes them.
+    /// Whether its values can be maps, or hold some, whose keys are those of anyone who writes them.
     pub fn has_open_keys(&self) -> bool {
         matches!(self, Self::Any | Self::Hash(..)) || self.inner().any(Self::has_open_keys)
     }

@@ -1,6 +1,6 @@
 //! Paths of levels: text with `${node.…}`, `${facts.…}` and `${profile}`, resolved for one node.
 //!
-//! Deliberately not the expression language: a path decides whose data a node reads, so only plain names stand in
+//! Deliberately not the expression language: a path decides whose data a node reads, so only plain names are in
 //! it, and each value passes a grammar before it is a part of a path.
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ impl PathPattern {
         self.parts.iter().any(|part| matches!(part, Part::Fact(_)))
     }
 
-    /// The labels that stand in it.
+    /// The labels that are in it.
     pub fn labels(&self) -> impl Iterator<Item = &Arc<str>> {
         self.parts.iter().filter_map(|part| if let Part::Label(label) = part { Some(label) } else { None })
     }
@@ -146,9 +146,9 @@ impl PathPattern {
 
     /// The value is hostile until shown otherwise, so it is not quoted.
     fn unsafe_fact(&self, names: &[Arc<str>]) -> Diagnostic {
-        let message = format!("the fact `{}` of this node cannot be a part of a path", names.join("."));
+        let message = format!("the fact `{}` of this node cannot be part of a path", names.join("."));
         Diagnostic::error("bad-fact", message, Origin::clone(&self.origin)).help(
-            "such facts are letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 64",
+            "in a path, a fact has letters, digits, `.`, `_` and `-`, beginning with a letter or digit, at most 64",
         )
     }
 }
@@ -195,7 +195,7 @@ fn parse(text: &str) -> Result<Vec<Part>, String> {
             parts.push(Part::Text(before.into()));
         }
         parts.push(
-            part(name.trim()).ok_or_else(|| format!("`{name}` cannot stand in a path: write {NAMES}"))?,
+            part(name.trim()).ok_or_else(|| format!("`{name}` cannot be used in a path: write {NAMES}"))?,
         );
         rest = after;
     }
@@ -204,7 +204,7 @@ fn parse(text: &str) -> Result<Vec<Part>, String> {
     }
     let is_relative = !text.starts_with('/') && text.split('/').all(|s| !s.is_empty() && !s.starts_with('.'));
     if !is_relative || !text.ends_with(".toml") {
-        return Err(format!("`{text}` is no path of a file below {FOLDER}/ that ends in .toml"));
+        return Err(format!("`{text}` is not a path of a file below {FOLDER}/ that ends in .toml"));
     }
     Ok(parts)
 }

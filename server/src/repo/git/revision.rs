@@ -1,4 +1,4 @@
-//! Which commit a name means. A branch that is followed is `refs/heads/NAME` and nothing else: whoever may push tags must
+//! Which commit a name means. A branch that is followed is `refs/heads/NAME` and nothing else: anyone who may push tags must
 //! not be able to move it. What people name on a command line is a commit, a branch or a tag, in this order; git itself
 //! puts tags first.
 
@@ -48,8 +48,8 @@ pub(super) fn resolve(repository: &gix::Repository, wanted: &Wanted) -> Option<R
 /// A tag that is named like the branch that is followed.
 pub(in super::super) fn tag_of_that_name(branch: &str) -> Diagnostic {
     let message =
-        format!("there is a tag `{branch}` beside the branch of that name: the branch alone is followed");
-    Diagnostic::warning("tag-of-that-name", message, None).help("remove the tag, and see who pushed it")
+        format!("there is a tag `{branch}` with the name of the branch: only the branch is followed");
+    Diagnostic::warning("tag-of-that-name", message, None).help("remove the tag, and find out who pushed it")
 }
 
 fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
@@ -70,7 +70,7 @@ fn revision(repository: &gix::Repository, text: &str) -> Option<Resolved> {
     found.retain(|(_, other)| Some(*other) != found_id(repository, id));
     let others: Vec<_> = found.into_iter().map(|(what, _)| what).collect();
     let remark = (!others.is_empty()).then(|| {
-        let message = format!("`{name}` is {meant}, and also {}: the former is meant", others.join(" and "));
+        let message = format!("`{name}` is {meant}, and also {}: the first is used", others.join(" and "));
         Diagnostic::warning("ambiguous-revision", message, None)
             .help(format!("write refs/heads/{name} or refs/tags/{name} for the other"))
     });
@@ -82,7 +82,7 @@ fn found_id(repository: &gix::Repository, id: ObjectId) -> Option<ObjectId> {
     Some(repository.find_object(id).ok()?.peel_to_commit().ok()?.id)
 }
 
-/// All that a name can mean, what is meant first.
+/// All that a name can mean, the likeliest first.
 fn named(repository: &gix::Repository, name: &str) -> Vec<(&'static str, ObjectId)> {
     let mut found: Vec<(&'static str, ObjectId)> = Vec::new();
     found.extend(commit_of_digits(repository, name).map(|id| ("a commit", id)));
@@ -133,7 +133,7 @@ pub(super) fn upstream(repository: &gix::Repository) -> Option<String> {
     Some(name.strip_prefix("refs/remotes/").unwrap_or(&name).to_owned())
 }
 
-/// So many commits are walked over to find one: whoever asks for one that is older has waited long already.
+/// So many commits are walked over to find one: anyone who asks for one that is older has waited long already.
 const FAR: usize = 100_000;
 
 /// Whether a commit is among those that another builds on.
@@ -171,6 +171,6 @@ pub(super) fn history(repository: &gix::Repository, last: &CommitId, now: Object
             format!("the branch was replaced: this commit has no history in common with {last}, where it was")
         }
     };
-    let help = "somebody pushed with force: see who, and protect the branch where that was not meant";
+    let help = "someone force-pushed: find out who, and protect the branch if that was not intended";
     Some(Diagnostic::warning(HISTORY_REWRITTEN, message, None).help(help))
 }

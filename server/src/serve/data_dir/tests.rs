@@ -1,4 +1,4 @@
-//! A table: each part of a data directory, and what may stand in its place.
+//! A table: each part of a data directory, and what may be in its place.
 
 use std::os::unix::fs::{chown, symlink};
 use std::os::unix::net::UnixListener;
@@ -8,7 +8,7 @@ use super::super::Server;
 use super::super::fixture::{Fixture, Stopped};
 use super::*;
 
-/// What may stand in the place of a part.
+/// What may be in the place of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
     Pipe,
@@ -96,7 +96,7 @@ fn cure(part: &str, kind: Kind, damage: Damage) -> Option<&'static str> {
     let is_kept = KEPT.iter().any(|(kept, _)| *kept == part);
     let is_kept_while_whole = is_kept || part == LAST_GOOD;
     match damage {
-        // A log of nothing is as good as none.
+        // An empty log counts as none.
         EmptyFile if part == "server.db-wal" => None,
         OpenMode | NoMode => None,
         OtherOwner => is_kept_while_whole.then_some("chown 0"),

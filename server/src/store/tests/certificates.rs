@@ -24,7 +24,7 @@ async fn a_node_that_renews_without_end_has_no_more_certificates_than_anybody_ne
         granted += usize::from(matches!(renew(key, 0).await, Renewal::Granted(_)));
     }
     assert_eq!((granted, renew(100, 0).await), (19, Renewal::TooOften), "twenty with the first");
-    assert!(matches!(renew(20, 0).await, Renewal::Granted(_)), "a lost reply is no new one");
+    assert!(matches!(renew(20, 0).await, Renewal::Granted(_)), "a lost reply is not a new one");
     assert!(matches!(renew(101, 12).await, Renewal::Granted(_)), "half a life later");
 }
 

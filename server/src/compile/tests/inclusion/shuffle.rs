@@ -33,7 +33,7 @@ pub(super) fn manifest(text: &str, random: &mut Random) -> String {
     tables.concat()
 }
 
-/// What stands before the first header, then each table with the tables within it.
+/// What is before the first header, then each table with the tables within it.
 fn tables(text: &str) -> Vec<String> {
     let mut tables = vec![String::new()];
     let mut header = None;

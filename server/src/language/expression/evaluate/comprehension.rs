@@ -22,7 +22,7 @@ impl Evaluator<'_> {
             (_, Outcome::Value(range)) => range,
             (_, Outcome::Optional(_)) => {
                 let fault = Fault::new(Code::WrongType, "this may have no value", inner.range.span.clone());
-                return Err(fault.help("say which instead: .orValue([])"));
+                return Err(fault.help("say what to use instead: .orValue([])"));
             }
         };
         // Each round is made before the first is run, however soon they end.
@@ -178,9 +178,9 @@ impl Evaluator<'_> {
             keyed.push((exposed(&key), item));
         }
         if !operator::sort(&mut keyed) {
-            let message = "these keys have no order among each other";
+            let message = "these keys cannot be compared with each other";
             let fault = Fault::new(Code::WrongType, message, inner.body.span.clone());
-            return Err(fault.help("sort by numbers alone, or by strings alone"));
+            return Err(fault.help("sort only by numbers, or only by strings"));
         }
         // Each element is sealed by itself: which list or map came first would show.
         let sealed = keyed.into_iter().map(|(_, item)| sealed_if(secret, item));
@@ -192,7 +192,7 @@ impl Evaluator<'_> {
         let Outcome::Optional(range) = range else {
             let message = "this always has a value";
             let fault = Fault::new(Code::WrongType, message, inner.range.span.clone());
-            return Err(fault.help("`optMap` is for what may have none, such as a.?b"));
+            return Err(fault.help("`optMap` applies to a value that may be missing, such as a.?b"));
         };
         let Some(value) = range else { return Ok(Outcome::Optional(None)) };
         self.round(vec![value], |this| match (inner.sort, this.outcome(&inner.body)?) {
@@ -226,7 +226,7 @@ fn rounds(range: &Value, inner: &Macro) -> Result<Vec<Round>, Fault> {
         _ => {
             let message = format!("expected a list or a map, found {}", operator::described(range));
             let fault = Fault::new(Code::WrongType, message, inner.range.span.clone());
-            Err(if range.is_null() { fault.help("default(x, []) stands in for null") } else { fault })
+            Err(if range.is_null() { fault.help("use default(x, []) for null") } else { fault })
         }
     }
 }

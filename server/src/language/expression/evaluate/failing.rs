@@ -64,7 +64,7 @@ pub(in crate::language) fn unknown_in_expression(
     match in_small {
         _ if !is_of_a_shell => fault,
         Some(known) => fault.help(format!("did you mean `{known}`?")),
-        None => fault.help(format!("for a shell's variable write `$${{{name}}}`, which stays `${{{name}}}`")),
+        None => fault.help(format!("for a shell variable, write `$${{{name}}}`, which stays `${{{name}}}`")),
     }
 }
 
@@ -86,7 +86,7 @@ pub(in crate::language) fn unknown_name(name: &str, span: &Range<usize>, scope: 
 fn known(name: &str, names: &[Arc<str>]) -> String {
     const MOST: usize = 12;
     if NODE.contains(&name) && names.iter().any(|known| **known == *"node") {
-        return format!("of the node it is `node.{name}`");
+        return format!("did you mean `node.{name}`?");
     }
     let mut listed: Vec<_> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
     if names.len() > MOST {
@@ -94,7 +94,7 @@ fn known(name: &str, names: &[Arc<str>]) -> String {
     }
     let last = listed.pop().unwrap_or_default();
     let first = if listed.is_empty() { String::new() } else { format!("{} and ", listed.join(", ")) };
-    format!("the names here are {first}{last}; a text stands in quotes: 'text'")
+    format!("the names here are {first}{last}; write a string in quotes: 'text'")
 }
 
 /// A function that neither the language nor the scope has.

@@ -130,6 +130,6 @@ fn decode(a: &Arguments) -> Result<Value, Fault> {
     let padded = data_encoding::BASE64.decode(text.as_bytes());
     let bytes = padded.or_else(|_| data_encoding::BASE64_NOPAD.decode(text.as_bytes()));
     let bytes =
-        bytes.map_err(|_| a.bad(format!("cannot decode {}: it is no base64", described(a.value(0)))))?;
-    String::from_utf8(bytes).map(Value::from).map_err(|_| a.bad("gives bytes that are no text"))
+        bytes.map_err(|_| a.bad(format!("cannot decode {}: it is not base64", described(a.value(0)))))?;
+    String::from_utf8(bytes).map(Value::from).map_err(|_| a.bad("gives bytes that are not text"))
 }

@@ -109,8 +109,8 @@ fn distinct(a: &Arguments) -> Result<Value, Fault> {
 fn sort(a: &Arguments) -> Result<Value, Fault> {
     let mut keyed: Vec<(Value, ())> = a.list(0)?.iter().map(|item| (item.clone(), ())).collect();
     if !operator::sort(&mut keyed) {
-        let fault = Fault::new(Code::WrongType, "these elements have no order among each other", 0..0);
-        return Err(fault.help("`sort` takes numbers alone or strings alone; sortBy(x, key) takes maps"));
+        let fault = Fault::new(Code::WrongType, "these elements cannot be compared with each other", 0..0);
+        return Err(fault.help("`sort` takes only numbers or only strings; sortBy(x, key) takes maps"));
     }
     Ok(keyed.into_iter().map(|(item, ())| item).collect::<Vec<_>>().into())
 }

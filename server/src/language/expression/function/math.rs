@@ -35,7 +35,7 @@ pub(super) const TABLE: &[Builtin] = &[
         .doc("A number without its fraction.")
         .example("math.trunc(-1.8)", "-1.0"),
     Builtin::new("math.isNaN", "math.isNaN(double)", 1..=1, Run::Open(|a| Ok(float(a)?.is_nan().into())))
-        .doc("Whether it is no number, as `0.0 / 0.0` is none.")
+        .doc("Whether it is not a number, such as `0.0 / 0.0`.")
         .example("math.isNaN(1.0)", "false"),
     Builtin::new(
         "math.isInf",
@@ -123,10 +123,10 @@ fn extreme(a: &Arguments, wanted: Ordering) -> Result<Value, Fault> {
         [one] => one.as_list().unwrap_or(a.values),
         _ => a.values,
     };
-    let (first, rest) = of.split_first().ok_or_else(|| a.bad("wants at least one number"))?;
+    let (first, rest) = of.split_first().ok_or_else(|| a.bad("takes at least one number"))?;
     let is_number = |value: &&Value| matches!(value.kind, Kind::Int(_) | Kind::Float(_));
     if let Some(other) = of.iter().find(|value| !is_number(value)) {
-        return Err(a.bad(format!("wants numbers, not {}", operator::described(other))));
+        return Err(a.bad(format!("takes numbers, not {}", operator::described(other))));
     }
     let better = |best: Value, value: &Value| {
         if operator::compare(value, &best).flatten() == Some(wanted) { value.clone() } else { best }
@@ -144,7 +144,9 @@ fn sqrt(a: &Arguments) -> Result<Value, Fault> {
 
 fn abs(a: &Arguments) -> Result<Value, Fault> {
     match a.value(0).kind {
-        Kind::Int(i) => i.checked_abs().map(Value::from).ok_or_else(|| a.bad("is beyond 64 bits signed")),
+        Kind::Int(i) => {
+            i.checked_abs().map(Value::from).ok_or_else(|| a.bad("does not fit in a signed 64-bit integer"))
+        }
         Kind::Float(x) => Ok(x.abs().into()),
         _ => Err(a.wrong(0, "a number")),
     }

@@ -83,7 +83,7 @@ fn comprehension(
         match argument.ast {
             Ast::Name(Name { name, .. }) if !variables.contains(&name) => variables.push(name),
             _ => {
-                let message = format!("`{name}` wants a new name here, for the elements");
+                let message = format!("`{name}` takes a new name here, for the elements");
                 return Err(Fault::new(Code::Syntax, message, argument.span));
             }
         }
@@ -91,7 +91,7 @@ fn comprehension(
     let (filter, body) = match (rest.next(), rest.next()) {
         (Some(filter), Some(body)) => (Some(filter), body),
         (Some(body), None) => (None, body),
-        _ => return Err(Fault::new(Code::Syntax, format!("`{name}` wants an expression"), span)),
+        _ => return Err(Fault::new(Code::Syntax, format!("`{name}` takes an expression"), span)),
     };
     node(span, depth, Ast::Macro(Box::new(Macro { sort, range, variables, filter, body })))
 }

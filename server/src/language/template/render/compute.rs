@@ -56,7 +56,7 @@ impl Render<'_> {
             other => {
                 let written = written(self.template, argument);
                 let noun = Value::from(other).noun();
-                let message = format!("`{asker}` wants a boolean, but `{written}` is {noun}");
+                let message = format!("`{asker}` takes a boolean, but `{written}` is {noun}");
                 let fault = Fault::new(Code::WrongType, message, argument.span.clone());
                 Err(match noun {
                     "a list" | "a map" => fault.help(format!("write (gt (size {written}) 0)")),

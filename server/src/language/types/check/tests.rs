@@ -106,7 +106,7 @@ fn helps_say_what_to_write() {
     assert_eq!(help("Enum[running, stopped]", "runing".into()), "did you mean `running`?");
     assert_eq!(help("Integer", "80".into()), "write it without quotes: 80");
     assert_eq!(help("String", 80.into()), "write it in quotes: \"80\"");
-    assert_eq!(help("Array[Host]", "a.example".into()), "a list of one is written [\"a.example\"]");
+    assert_eq!(help("Array[Host]", "a.example".into()), "write a list with one element as [\"a.example\"]");
     assert_eq!(help("String", Value::NULL), "only Optional[String] may be null");
 }
 
@@ -187,8 +187,8 @@ fn type_errors_point_and_suggest() {
     assert_eq!(fault("Integer[5, 1]").0, "the least of `Integer` is above its greatest");
     assert_eq!(fault("Array[Host").0, "expected `]`, found the end");
     assert_eq!(fault("Host[1]").0, "`Host` takes nothing in brackets");
-    assert_eq!(fault("Boolean[1]").0, "this is too much for `Boolean`");
-    assert_eq!(fault("Enum").0, "`Enum` wants words in brackets");
+    assert_eq!(fault("Boolean[1]").0, "too many arguments for `Boolean`");
+    assert_eq!(fault("Enum").0, "`Enum` takes words in brackets");
     assert_eq!(fault("Pattern['(']").1, "'('");
     assert_eq!(fault(&format!("{}Any", "Array[".repeat(99))).0, "the type is nested deeper than 16 levels");
     assert_eq!(fault("").0, "expected a type, found the end");

@@ -169,7 +169,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("password", "Secret"),
 ];
 
-/// The type of a name with what stands in its brackets.
+/// The type of a name with what is in its brackets.
 pub(super) fn build(name: &str, span: &Range<usize>, arguments: Option<Arguments>) -> Result<Type, Fault> {
     if name.contains("::") && name.starts_with(|c: char| c.is_ascii_uppercase()) {
         return Err(of_a_library(name, span));
@@ -295,14 +295,14 @@ struct Taken<'a> {
 
 impl Taken<'_> {
     fn wrong(&self, span: Range<usize>, wanted: &str) -> Fault {
-        Fault::new(Code::Syntax, format!("`{}` wants {wanted} here", self.name), span)
+        Fault::new(Code::Syntax, format!("`{}` takes {wanted} here", self.name), span)
     }
 
     fn end(&self) -> Result<(), Fault> {
         match self.given.front() {
             None => Ok(()),
             Some((_, span)) => {
-                let message = format!("this is too much for `{}`", self.name);
+                let message = format!("too many arguments for `{}`", self.name);
                 Err(Fault::new(Code::Syntax, message, span.clone()))
             }
         }
@@ -322,7 +322,7 @@ impl Taken<'_> {
         if self.given.is_empty() {
             return Err(Fault::new(
                 Code::Syntax,
-                format!("`{}` wants {wanted} in brackets", self.name),
+                format!("`{}` takes {wanted} in brackets", self.name),
                 self.span.clone(),
             ));
         }

@@ -24,11 +24,11 @@ fn the_default_hierarchy_reads_without_a_problem() {
 fn levels_that_could_mislead_are_refused_with_a_place() {
     let level = |inner: &str| problems(&format!("[[hierarchy]]\nname = \"x\"\n{inner}\n"));
     for (inner, expected) in [
-        ("path = \"../${node.role}.toml\"", "no path of a file below"),
-        ("path = \"/etc/x.toml\"", "no path of a file below"),
-        ("path = \"${node.custmer}.toml\"", "`node.custmer` cannot stand in a path"),
+        ("path = \"../${node.role}.toml\"", "is not a path of a file below"),
+        ("path = \"/etc/x.toml\"", "is not a path of a file below"),
+        ("path = \"${node.custmer}.toml\"", "`node.custmer` cannot be used in a path"),
         ("path = \"${facts.os.family.toml\"", "a `${` is not closed"),
-        ("path = \"${facts.x}.toml\"\ntenant = true", "no fact may stand in its path"),
+        ("path = \"${facts.x}.toml\"\ntenant = true", "must not contain a fact"),
         ("path = \"a.toml\"\npaths = [\"b.toml\"]", "not both"),
         ("glob = \"*.toml\"\npath = \"a.toml\"", "`glob` is not in this version"),
         ("paht = \"a.toml\"", "did you mean `path`?"),
@@ -39,7 +39,7 @@ fn levels_that_could_mislead_are_refused_with_a_place() {
         assert!(found.contains("holdfast.toml:") && found.contains(expected), "{inner}: {found}");
     }
     let twice = "[[hierarchy]]\nname = \"x\"\npath = \"a.toml\"\n".repeat(2);
-    assert!(problems(&twice).contains("level `x` stands twice"));
+    assert!(problems(&twice).contains("level `x` is listed twice"));
     let typo =
         "labels = [\"cluster\"]\n[[hierarchy]]\nname = \"x\"\npath = \"${node.labels.clutser}.toml\"\n";
     assert!(
