@@ -1,4 +1,4 @@
-//! What a run is doing at the moment, told to whoever watches it.
+//! What a run is doing at the moment, told to anyone who watches it.
 
 use std::fmt::Display;
 

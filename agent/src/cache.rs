@@ -1,7 +1,7 @@
 //! The last good catalog, sealed: with it the machine is kept as it should be while no server answers.
 //!
 //! The key is a file of its own. That protects copies and backups of the rest; it does not protect from root on this
-//! machine. Contents of files are no secrets (those are in the catalog) and are stored as they are, under their hash.
+//! machine. Contents of files are not secrets (those are in the catalog) and are stored as they are, under their hash.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use holdfast_catalog::catalog::{Catalog, CatalogId};
@@ -30,15 +30,15 @@ pub enum Error {
     State(#[from] state::Error),
     /// The sealed catalog does not open.
     #[error(
-        "the cached catalog is damaged and was put aside ({0}); the next answer of the server replaces it"
+        "the cached catalog is damaged and was set aside ({0}); the next answer of the server replaces it"
     )]
     Damaged(String),
     /// The same, told by who only looks.
     #[error(
-        "the cached catalog is damaged ({0}): the next run puts it aside, and the next answer of the server replaces it"
+        "the cached catalog is damaged ({0}): the next run sets it aside, and the next answer of the server replaces it"
     )]
     Unusable(String),
-    /// There is no randomness or no key.
+    /// There is neither randomness nor key.
     #[error("the cache cannot be sealed")]
     Seal,
 }
@@ -132,16 +132,16 @@ impl Cache {
     /// The cached catalog for this node; none where there is none.
     ///
     /// # Errors
-    /// Where it is damaged or another node's: it is put aside, so that this is said once.
+    /// Where it is damaged or another node's: it is set aside, so that this is said once.
     pub fn load(&self, certname: &Certname) -> Result<Option<Cached>, Error> {
         self.load_if(&ours(certname))
     }
 
-    /// The cached catalog, whoever it is for: where this machine cannot tell who it is, that tells.
+    /// The cached catalog, no matter who it is for: where this machine cannot tell who it is, that tells.
     ///
     /// # Errors
-    /// Where it is damaged: it is put aside, so that this is said once.
-    pub fn load_whoever(&self) -> Result<Option<Cached>, Error> {
+    /// Where it is damaged: it is set aside, so that this is said once.
+    pub fn load_any(&self) -> Result<Option<Cached>, Error> {
         self.load_if(&|_| Ok(()))
     }
 
@@ -149,7 +149,7 @@ impl Cache {
     ///
     /// # Errors
     /// Where it is damaged.
-    pub fn look_whoever(&self) -> Result<Option<Cached>, Error> {
+    pub fn look_any(&self) -> Result<Option<Cached>, Error> {
         self.opened(&|_| Ok(()))?.map_err(Error::Unusable)
     }
 
@@ -233,10 +233,10 @@ impl Cache {
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| "it is cut short")?;
         let mut body = Zeroizing::new(body.to_vec());
         let key = self.stored_key().map_err(|error| error.to_string())?.ok_or("its key is gone")?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| "its key is none")?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &key).map_err(|_| "its key is not valid")?;
         let packed = key
             .open_in_place(nonce, Aad::from(MAGIC), &mut body)
-            .map_err(|_| "the seal is broken, or its key is another")?;
+            .map_err(|_| "the seal is broken, or was made with another key")?;
         // Only what this agent packed itself gets here, and that was bounded.
         zstd::stream::decode_all(&*packed).map(Zeroizing::new).map_err(|error| error.to_string())
     }

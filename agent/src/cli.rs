@@ -40,7 +40,7 @@ pub use style::Style;
 /// Wrong usage, everywhere.
 const USAGE: u8 = 64;
 
-/// Enforces what this machine is to be, and reports drift.
+/// Enforces the catalog of this machine, and reports drift.
 #[derive(Debug, Parser)]
 #[command(name = "holdfast-agent", version, max_term_width = 100)]
 struct Cli {
@@ -59,10 +59,10 @@ struct Common {
     /// Identity, cache, last state and spool [default: /var/lib/holdfast/agent below the root]
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Manage another root directory; what needs a running system is not applicable there
+    /// Manage another root directory; resources that need a running system do not apply there
     #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
     root: PathBuf,
-    /// Exit with 0 nothing to do, 2 changed (or would change), 4 failed, 6 both
+    /// Exit with 0 (nothing to do), 2 (changed, or would change), 4 (failed) or 6 (both)
     #[arg(long, global = true)]
     detailed_exitcodes: bool,
     /// How data is printed
@@ -81,20 +81,20 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make this machine a node, by the join string of `holdfast node add`
+    /// Make this machine a node, with the join string of `holdfast node add`
     Enroll(enroll::Arguments),
-    /// Enforce what this machine is to be, again and again, or once
+    /// Enforce the catalog of this machine, repeatedly or once
     ///
-    /// SIGUSR1 or SIGHUP asks the daemon for a run now, which reads the settings anew. SIGTERM or Ctrl-C ends a run after
-    /// the resource at hand; SIGHUP does not, so a lost connection leaves no machine half way.
+    /// SIGUSR1 or SIGHUP asks the daemon for a run now, which reads the settings again. SIGTERM or Ctrl-C ends a run after
+    /// the current resource; SIGHUP does not, so a lost connection leaves no machine half-way.
     Run(run::Arguments),
     /// Enforce a catalog from a file, without a server: images, containers, developers' machines
     Apply(apply::Arguments),
     /// Print what this machine says about itself
     Facts,
-    /// Tell who this machine is, how the last run went, and when the next one is
+    /// Show who this machine is, the result of the last run, and when the next one is
     Status,
-    /// Look at everything that could keep the agent from working
+    /// Check everything that could keep the agent from working
     Doctor,
     /// Show the reports that the server does not have, and why
     Reports(reports::Arguments),
@@ -211,7 +211,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
 }
 
 impl Common {
-    /// The root that is managed: whoever mistypes it is told, instead of having another one made.
+    /// The root that is managed: anyone who mistypes it is told, instead of having another one made.
     fn root(&self) -> anyhow::Result<&Path> {
         anyhow::ensure!(self.root.is_dir(), "there is no directory {} to manage", self.root.display());
         Ok(&self.root)
@@ -230,7 +230,7 @@ fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 /// Set where nobody waits for what is printed: the journal of the daemon.
 static UNATTENDED: AtomicBool = AtomicBool::new(false);
 
-/// Data, on standard output. A reader that has seen enough, such as `head`, is no error; a full disk is. Who reads page by page is
+/// Data, on standard output. A reader that has seen enough, such as `head`, is not an error; a full disk is. Who reads page by page is
 /// waited for.
 fn print_text(text: &str) -> anyhow::Result<()> {
     if UNATTENDED.load(Ordering::Relaxed) {
@@ -250,7 +250,7 @@ fn write_to(mut out: impl std::io::Write, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Talk, on standard error: nobody may be listening, which is no reason to die.
+/// Talk, on standard error: there may be no listener, which must not end the program.
 fn say(words: &str) {
     progress::clear();
     talk::error(format!("{words}\n").as_bytes());

@@ -1,4 +1,4 @@
-//! The agent's own settings: `agent.toml`. What the machine is to be never stands here.
+//! The agent's own settings: `agent.toml`. What the machine is to be is never here.
 
 use std::path::{Path, PathBuf};
 
@@ -12,10 +12,10 @@ use crate::regular;
 /// Where settings stand, below the root.
 pub const PATH: &str = "etc/holdfast/agent.toml";
 
-/// Where state stands, below the root.
+/// Where state is, below the root.
 const STATE_DIR: &str = "var/lib/holdfast/agent";
 
-/// More is no file of settings.
+/// More is not a file of settings.
 const LIMIT: u64 = 1024 * 1024;
 
 /// What each setting takes.
@@ -230,7 +230,7 @@ mod tests {
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
         let error = Place::find(root.path(), None, None).unwrap_err().to_string();
-        assert!(error.ends_with("etc/holdfast/agent.toml: it is a pipe, and no file"), "{error}");
+        assert!(error.ends_with("etc/holdfast/agent.toml: it is a pipe, not a file"), "{error}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub trait ContentSource: Sync {
 pub enum Error {
     /// Nobody has it.
     #[error(
-        "content {0} is neither in the cache nor to be had from the server; run again when the server answers"
+        "content {0} is not in the cache, and the server cannot be reached; run again when the server answers"
     )]
     Missing(ContentHash),
     /// It could not be fetched.
@@ -30,7 +30,7 @@ pub enum Error {
         reason: String,
     },
     /// Its bytes are not those that the catalog names.
-    #[error("content {expected} has other bytes (their hash is {got}); nothing was written")]
+    #[error("content {expected} has different bytes (their hash is {got}); nothing was written")]
     Mismatch {
         /// What the catalog names.
         expected: ContentHash,

@@ -70,7 +70,7 @@ impl<'a> Contents<'a> {
         let fetched = async { tokio::time::timeout(within, download(dir, hash, client)).await };
         network
             .block_on(fetched)
-            .unwrap_or_else(|_| Err(format!("it was not there within {} s", within.as_secs())))
+            .unwrap_or_else(|_| Err(format!("it did not arrive within {} s", within.as_secs())))
     }
 
     /// Removes what the catalog does not name. What cannot be removed is left, for a run does not end for it.
@@ -80,12 +80,12 @@ impl<'a> Contents<'a> {
         let is_wanted = |name: &String| ContentHash::parse(name).is_some_and(|hash| wanted.contains(&hash));
         for name in dir.names().unwrap_or_default().iter().filter(|name| !is_wanted(name)) {
             if let Err(error) = dir.discard(name) {
-                tracing::warn!("something that no catalog needs stays: {error}");
+                tracing::warn!("cannot remove content that no catalog needs: {error}");
             }
         }
     }
 
-    /// The bytes, looked through once: a damaged file is as good as none.
+    /// The bytes, looked through once: a damaged file counts as none.
     fn whole(dir: &StateDir, hash: &ContentHash) -> Option<std::fs::File> {
         let mut file = dir.file(hash.as_str()).ok()??;
         let mut digest = Sha256::new();
@@ -110,7 +110,7 @@ async fn download(dir: &StateDir, hash: &ContentHash, client: &Client) -> Result
     }
     let got = data_encoding::HEXLOWER.encode(&digest.finalize());
     if got != hash.as_str() {
-        return Err(format!("other bytes came (their hash is {got})"));
+        return Err(format!("different bytes came (their hash is {got})"));
     }
     draft.commit().map_err(|error| error.to_string())
 }

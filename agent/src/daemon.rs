@@ -72,7 +72,7 @@ pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
             Some(lock)
         }
         Err(error) => {
-            tracing::warn!("nobody can see that the daemon runs: {error}");
+            tracing::warn!("cannot record that the daemon is running: {error}");
             None
         }
     };
@@ -112,7 +112,7 @@ impl Clock<'_> {
 
     async fn start(&self, signals: &mut Signals) -> std::io::Result<Woken> {
         let child = Command::new(self.program).args(self.once).stdin(Stdio::null()).spawn()?;
-        // The run ends itself at `run_timeout`, and may have waited for another before; only one that the kernel holds, such as at
+        // The run ends itself at `run_timeout`, but can only have waited for another before; only one that the kernel holds, such as at
         // a disk, is ended here.
         signals.during(child, 2 * self.place.config.run_timeout() + BEYOND).await
     }
@@ -120,7 +120,7 @@ impl Clock<'_> {
     /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
     fn last_run(&self) -> Option<Status> {
         Status::load(self.state).unwrap_or_else(|error| {
-            tracing::warn!("when the next run is must be guessed: {error}");
+            tracing::warn!("the time of the next run is a guess: {error}");
             None
         })
     }
@@ -156,7 +156,7 @@ impl Signals {
                 return Ok(Woken::Due);
             }
             () = tokio::time::sleep(limit) => {
-                tracing::error!("the run did not end within {} s, and is ended", limit.as_secs());
+                tracing::error!("the run did not end within {} s; ending it", limit.as_secs());
                 child.start_kill()?;
                 return Ok(self.gone(child.wait(), GONE).await);
             }
@@ -184,7 +184,7 @@ impl Signals {
         tokio::select! {
             _ = end => Woken::Due,
             () = tokio::time::sleep(patience) => {
-                tracing::error!("it is there still after {} s, and is left to the kernel", patience.as_secs());
+                tracing::error!("it is still there after {} s; leaving it to the kernel", patience.as_secs());
                 Woken::Due
             }
             _ = self.terminate.recv() => Woken::Stop,

@@ -114,7 +114,7 @@ fn writable(state: &StateDir) -> Result<(), String> {
     const TRIAL: &str = "doctor";
     let written =
         state.replace(TRIAL, b"written to see whether that works\n").and_then(|()| state.remove(TRIAL));
-    written.map_err(|error| format!("what a run leaves cannot be kept: {error}"))
+    written.map_err(|error| format!("cannot record what a run leaves: {error}"))
 }
 
 /// Where a unit is installed, runs are meant to come by themselves.
@@ -129,8 +129,8 @@ fn daemon(state: &StateDir, place: &Place) -> Judged {
 
 fn running(state: &StateDir) -> Judged {
     let words = match state.holder(Held::Run) {
-        Some(holder) => format!("is going on: {holder}"),
-        None => "none is going on".to_owned(),
+        Some(holder) => format!("in progress: {holder}"),
+        None => "no run in progress".to_owned(),
     };
     Ok((Health::Good, words))
 }
@@ -141,7 +141,7 @@ fn last_run(state: &StateDir) -> Judged {
         (Ok(_), Some(unended)) if state.holder(Held::Run).is_none() => {
             (Health::Doubtful, format!("{}; the next one says so", unended.words("the last one")))
         }
-        (Ok(None), _) => (Health::Good, "none has ended yet".to_owned()),
+        (Ok(None), _) => (Health::Good, "no run has ended yet".to_owned()),
         (Ok(Some(last)), _) => (Health::Good, format!("began at {:.0}", last.started)),
     })
 }
@@ -151,7 +151,7 @@ fn memory(state: &StateDir) -> Judged {
     let faults = run::memory_faults(state);
     Ok(match faults.is_empty() {
         true => (Health::Good, "can be read".to_owned()),
-        false => (Health::Doubtful, format!("{}: the next run puts it aside and says so", faults.join("; "))),
+        false => (Health::Doubtful, format!("{}: the next run sets it aside and says so", faults.join("; "))),
     })
 }
 
@@ -160,14 +160,15 @@ fn reports(state: &StateDir, answer: Option<&Answer>) -> Judged {
     let (waiting, aside) = Spool::open(state).and_then(look).map_err(|error| error.to_string())?;
     let waits = match waiting {
         0 => None,
-        n if matches!(answer, Some(Answer::NoNode(_))) => {
-            Some(format!("{n} wait, and the server takes none of this machine: {}", Spool::UNTIL_ENROLLED))
-        }
-        n => Some(format!("{n} wait for the server; they go with the next run that reaches it")),
+        n if matches!(answer, Some(Answer::NoNode(_))) => Some(format!(
+            "{n} waiting, and the server accepts none from this machine: {}",
+            Spool::UNTIL_ENROLLED
+        )),
+        n => Some(format!("{n} waiting for the server; the next run that reaches it delivers them")),
     };
     let words: Vec<_> = waits.into_iter().chain(aside.words()).collect();
     Ok(match words.is_empty() {
-        true => (Health::Good, "none wait".to_owned()),
+        true => (Health::Good, "none waiting".to_owned()),
         false => (Health::Doubtful, words.join("; ")),
     })
 }
@@ -196,10 +197,9 @@ fn certificate(identity: &Identity) -> Judged {
     let overdue = identity.renewal().is_ok_and(|renewal| renewal < now());
     let words = format!("{}, certificate valid for {} h", identity.certname, left.as_hours());
     Ok(match overdue {
-        true => (
-            Health::Doubtful,
-            format!("{words}; its renewal is due, at the next run that reaches the server"),
-        ),
+        true => {
+            (Health::Doubtful, format!("{words}; its renewal is due at the next run that reaches the server"))
+        }
         false => (Health::Good, words),
     })
 }
@@ -232,7 +232,7 @@ enum Answer {
     Given,
     /// It gives none, and why.
     Refused(String),
-    /// This machine is no node of its any more.
+    /// This machine is no longer one of its nodes.
     NoNode(String),
     /// It was not reached, or not asked.
     Nothing(String),

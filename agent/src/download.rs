@@ -1,7 +1,7 @@
 //! Files of the network, for providers: one request, its body read as it comes.
 //!
 //! What is trusted: over https, the certificate authorities that the machine itself trusts, from the one file in which
-//! its distribution keeps them. Certificates alone are no reason to believe what comes: who asks checks a hash. No proxy
+//! its distribution keeps them. Certificates alone do not make the content trustworthy: who asks checks a hash. No proxy
 //! is read from the environment. Redirects are followed a few times, never from https to http, and headers, which may
 //! be secret, go to the host alone that they were meant for.
 
@@ -195,7 +195,9 @@ async fn get(client: &reqwest::Client, asked: Url, headers: &header::HeaderMap) 
 
 /// Where a redirect leads, if it may.
 fn redirected(from: &Url, location: &str) -> Result<Url, String> {
-    let to = from.join(location).map_err(|error| format!("its host redirects to no URL: {error}"))?;
+    let to = from
+        .join(location)
+        .map_err(|error| format!("its host redirects to something that is not a URL: {error}"))?;
     match (from.scheme(), to.scheme()) {
         (_, "https") | ("http", "http") => Ok(to),
         (_, scheme) => Err(format!("its host redirects from {} to {scheme}", from.scheme())),

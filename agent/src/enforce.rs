@@ -96,7 +96,7 @@ pub enum Error {
         uid: u32,
     },
     /// The kernel gives no random numbers.
-    #[error("the kernel gives no random numbers")]
+    #[error("cannot read random numbers from the kernel")]
     NoRandomness,
 }
 
@@ -133,9 +133,11 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
     let mut notes = Vec::new();
     match run.mode {
         Mode::Enforce => {
-            notes.extend(forget_secrets(&typed, run.state_dir).err().map(|error| {
-                format!("a backup of what is secret, which lies in the clear, cannot be removed: {error}")
-            }));
+            notes.extend(
+                forget_secrets(&typed, run.state_dir)
+                    .err()
+                    .map(|error| format!("an unencrypted backup of a secret cannot be removed: {error}")),
+            );
             let today = clock::now().to_zoned(TimeZone::UTC).date();
             if let Err(error) = let_go(&typed, run.state_dir, today) {
                 tracing::warn!(%error, "what is kept of resources that are gone was not looked through");
@@ -177,7 +179,7 @@ fn look_at_all<'a>(
     for (index, why) in record.half_done() {
         if matches!(verdicts[index], Verdict::InSync(_)) {
             let text = format!(
-                "an earlier run failed at this, and nothing that can be compared shows it now: look whether all of it is there ({why})"
+                "an earlier run failed at this, and no comparison can show it now: check that everything is there ({why})"
             );
             record.whole(index, Status::Info, text, Duration::ZERO);
         }

@@ -105,7 +105,7 @@ impl Client {
     /// Where there is no good answer.
     pub async fn post<A: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<A, Error> {
         tokio::time::timeout(self.answer, self.post_patiently(path, body)).await.unwrap_or_else(|_| {
-            let reason = format!("it did not answer whole within {} s", self.answer.as_secs());
+            let reason = format!("it did not answer completely within {} s", self.answer.as_secs());
             Err(Error::Unreachable { server: self.server.clone(), reason })
         })
     }

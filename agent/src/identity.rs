@@ -68,12 +68,12 @@ pub enum Error {
     NotEnrolled,
     /// It is enrolled already.
     #[error(
-        "this machine is enrolled as {0}, and its server {1}; `holdfast-agent enroll --replace` puts that identity aside for the new one"
+        "this machine is enrolled as {0}, and its server {1}; `holdfast-agent enroll --replace` sets that identity aside for the new one"
     )]
     Enrolled(Certname, String),
     /// A newer agent wrote it.
     #[error(
-        "the identity in {path} is of a newer version ({version}) of holdfast-agent, and is good: install that version again"
+        "the identity in {path} is from a newer version ({version}) of holdfast-agent, and is intact: install that version again"
     )]
     Newer {
         /// Where.
@@ -83,7 +83,7 @@ pub enum Error {
     },
     /// The file is damaged.
     #[error(
-        "the identity in {path} is damaged ({error}): give a new join string to `holdfast-agent enroll`, which puts it aside"
+        "the identity in {path} is damaged ({error}): give a new join string to `holdfast-agent enroll`, which sets it aside"
     )]
     Damaged {
         /// Where.
@@ -119,14 +119,14 @@ impl Identity {
     /// Where there is none, or it is damaged.
     pub fn load(state: &StateDir) -> Result<Self, Error> {
         if let Some(path) = in_the_way(state) {
-            return Err(Error::Damaged { path, error: "it is no directory".to_owned() });
+            return Err(Error::Damaged { path, error: "it is not a directory".to_owned() });
         }
         let dir = state.below(DIRECTORY)?;
         let path = || dir.path().join(FILE);
         let damaged = |error: String| Error::Damaged { path: path(), error };
         let is_other = |found: std::fs::Metadata| !found.is_file();
         if path().symlink_metadata().is_ok_and(is_other) {
-            return Err(damaged("it is no file".to_owned()));
+            return Err(damaged("it is not a file".to_owned()));
         }
         let bytes = match dir.read(FILE, LIMIT) {
             Err(error @ state::Error::TooLarge(..)) => return Err(damaged(error.to_string())),
@@ -142,14 +142,13 @@ impl Identity {
         if let Err(error) = identity.current.usable() {
             let before = identity.previous.take().filter(|before| before.usable().is_ok());
             identity.current = before.ok_or_else(|| damaged(error.clone()))?;
-            let why =
-                "the identity was damaged ({error}): what it showed before the last renewal is in use again";
+            let why = "the identity was damaged ({error}): the certificate from before the last renewal is in use again";
             identity.note = Some(why.replace("{error}", &error));
         }
         Ok(identity)
     }
 
-    /// Puts aside what stands in the place of the directory of identities; nothing of one can be in it.
+    /// Puts aside what is in the place of the directory of identities; nothing of one can be in it.
     fn make_room(state: &StateDir) {
         if let Some(path) = in_the_way(state) {
             // Said after it was done: who does not listen to logs has it done, too.
@@ -182,7 +181,7 @@ impl Identity {
     }
 }
 
-/// What stands in the place of the directory of identities, where that is none.
+/// What is in the place of the directory of identities, where that is not a directory.
 fn in_the_way(state: &StateDir) -> Option<std::path::PathBuf> {
     let path = state.path().join(DIRECTORY);
     path.symlink_metadata().is_ok_and(|found| !found.is_dir()).then_some(path)

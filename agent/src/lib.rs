@@ -11,7 +11,7 @@ pub mod fetch; // the way to the server
 pub mod cache; // the last good catalog, sealed
 mod slot; // the node's own place in time
 pub mod stop; // signals
-mod talk; // standard error, for whoever reads it in time
+mod talk; // standard error, for anyone who reads it in time
 mod at_hand; // what a run is doing at the moment
 
 pub mod content; // file contents by their hash

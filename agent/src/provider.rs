@@ -149,7 +149,7 @@ impl Reading<'_> {
 /// Runs a command that only reads, and whose exit code is a part of its answer.
 ///
 /// # Errors
-/// It could not be run, or was ended before it had answered: that is no answer, and no `no`.
+/// It could not be run, or was ended before it had answered: that is not an answer, and no `no`.
 fn answer(machine: &dyn Inspect, command: &Invocation) -> Result<Output, Error> {
     let output = machine.probe(command)?;
     match output.exit {
@@ -275,7 +275,7 @@ pub trait Provider: Sync {
     /// Whether a resource acts at most once a run, though it may still be off then: a command is not run twice.
     const ACTS_ONCE: bool = false;
 
-    /// Whether its resources are looked at before all others: it waits for what others stand on.
+    /// Whether its resources are looked at before all others: it waits for what others depend on.
     const FIRST: bool = false;
 
     /// Whether it runs programs that may change whatever they like: an operator's command, a package's script, a service.
@@ -302,7 +302,7 @@ pub trait Provider: Sync {
     /// Makes the changes that were planned just now. Returns only when they last, or will after [`System::settle`].
     ///
     /// # Errors
-    /// Nothing of it could be done; where only some failed, they stand in [`Applied::failed`].
+    /// Nothing of it could be done; where only some failed, they are in [`Applied::failed`].
     fn apply(
         &self,
         want: &Self::Want,
@@ -331,10 +331,10 @@ pub trait Provider: Sync {
         _corrected: &[Change<Self::Property>],
         _writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
-        Ok(Refreshed::NotNeeded("a notification means nothing to this type".to_owned()))
+        Ok(Refreshed::NotNeeded("this type ignores notifications".to_owned()))
     }
 
-    /// What a resource stands at that follows what moves by itself: the version of a package that is wanted in the newest one.
+    /// What a resource is at that follows what moves by itself: the version of a package that is wanted in the newest one.
     fn stands_at(&self, _want: &Self::Want, _seen: &Self::Seen) -> Option<(Self::Property, String)> {
         None
     }
@@ -446,7 +446,7 @@ pub enum Error {
     /// Something that it needs is not there.
     #[error("{0}")]
     Missing(String),
-    /// Something else stands in its way, or another resource wants otherwise.
+    /// Something else is in its way, or another resource wants otherwise.
     #[error("{0}")]
     Conflict(String),
     /// This machine cannot do it.

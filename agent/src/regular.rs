@@ -24,9 +24,9 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// The text of a file.
 ///
 /// # Errors
-/// As [`read`], and where it is no text.
+/// As [`read`], and where it is not text.
 pub fn text(path: &Path, limit: u64) -> io::Result<String> {
-    String::from_utf8(read(path, limit)?).map_err(|_| io::Error::other("it is no text in UTF-8"))
+    String::from_utf8(read(path, limit)?).map_err(|_| io::Error::other("it is not text in UTF-8"))
 }
 
 /// Opens a file.
@@ -61,7 +61,7 @@ fn refuse(found: FileType) -> io::Result<()> {
         _ if found.is_socket() => "a socket",
         _ => "a device",
     };
-    Err(io::Error::other(format!("it is {what}, and no file")))
+    Err(io::Error::other(format!("it is {what}, not a file")))
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
             (Path::new("/dev/null"), "a device"),
         ] {
             for refused in [read(path, 9).unwrap_err(), given(path).unwrap_err()] {
-                assert_eq!(refused.to_string(), format!("it is {what}, and no file"));
+                assert_eq!(refused.to_string(), format!("it is {what}, not a file"));
             }
         }
     }

@@ -48,7 +48,7 @@ pub use takeover::take_over;
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// State cannot be used, or another run is going on.
+    /// State cannot be used, or another run is in progress.
     #[error(transparent)]
     State(#[from] state::Error),
     /// This machine has no identity.
@@ -82,7 +82,7 @@ pub struct Done {
     pub is_refused: bool,
     /// What became of the reports.
     pub delivery: Delivery,
-    /// Reports that are put aside, of this run and of earlier ones.
+    /// Reports that are set aside, of this run and of earlier ones.
     pub aside: spool::Aside,
 }
 
@@ -103,10 +103,7 @@ pub fn apply(
     let enrolled = certname(state).ok();
     at_hand::begins();
     if let Some(certname) = enrolled.as_ref().filter(|certname| *certname != given.certname()) {
-        account.note(format!(
-            "this machine is {certname}, and the catalog that was given is of {}",
-            given.certname()
-        ));
+        account.note(format!("this machine is {certname}, but the catalog is for {}", given.certname()));
     }
     correct(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
     let report = account.end(place);
@@ -134,7 +131,7 @@ pub fn once(place: &Place, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, E
     }
 }
 
-/// What of the state is not as it should be is put right first, so that whoever needs it finds it so.
+/// What of the state is not as it should be is put right first, so that anyone who needs it finds it so.
 fn put_in_order(state: &StateDir, lock: &state::Lock, account: &mut Account) {
     let notes = lock.note.clone().into_iter().chain(state.put_in_order());
     let damaged = last_status(state).err().map(|error| error.to_string());
@@ -152,10 +149,10 @@ fn alone(
     mut account: Account,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
-    let Some(cached) = last_known(state, &error, Cache::load_whoever) else { return Err(error.into()) };
+    let Some(cached) = last_known(state, &error, Cache::load_any) else { return Err(error.into()) };
     at_hand::begins();
     let certname = cached.catalog.certname.clone();
-    let why = format!("{error}; until then no server is asked, and the last good catalog goes on");
+    let why = format!("{error}; until then no server is asked, and the last good catalog stays in force");
     account.note(why.clone());
     let spool = Spool::open(state);
     spool.iter().filter_map(Spool::losses).for_each(|lost| account.note(lost));
@@ -198,7 +195,7 @@ pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
     match Identity::load(state) {
         Ok(identity) => Ok(identity.certname),
         Err(error) => {
-            let known = last_known(state, &error, Cache::look_whoever);
+            let known = last_known(state, &error, Cache::look_any);
             known.map(|cached| cached.catalog.certname).ok_or(error)
         }
     }
@@ -208,7 +205,7 @@ fn keep_status(state: &StateDir, report: &Report, certname: &Certname, aside: &A
     // One that cannot be read counts as none: this one replaces it.
     let before = Status::load_of(state, certname).ok().flatten();
     if let Err(error) = Status::of(report, certname, aside, before).store(state) {
-        tracing::error!("how this run went could not be kept for `status`: {error}");
+        tracing::error!("cannot record the result of this run for `status`: {error}");
     }
 }
 
@@ -332,11 +329,11 @@ fn correct(
     account.found(catalog, findings);
     if too_long {
         account.note(format!(
-            "the run was ended after run_timeout = {} s: what it waited for was ended, what was not begun then was skipped",
+            "the run was ended after run_timeout = {} s: what was running was ended, and the rest was skipped",
             place.config.run_timeout().as_secs()
         ));
     } else if stop.load(Ordering::Relaxed) {
-        account.note("the run was interrupted by a signal: what was not begun then was skipped");
+        account.note("the run was interrupted by a signal: the rest was skipped");
     }
     Ok(())
 }
@@ -353,12 +350,12 @@ fn is_only_watched(catalog: &Catalog) -> bool {
 fn lost_reports(state: &StateDir, owner: &Owner) -> Option<String> {
     let spool = Spool::open(state).ok()?;
     if let Err(error) = spool.sift(owner) {
-        tracing::warn!("whether all reports that wait can be read is not known: {error}");
+        tracing::warn!("cannot tell whether all waiting reports can be read: {error}");
     }
     spool.losses()
 }
 
-/// How many reports are put aside, as far as that can be seen.
+/// How many reports are set aside, as far as that can be seen.
 fn put_aside(state: &StateDir) -> spool::Aside {
     Spool::open(state).and_then(|spool| spool.aside()).unwrap_or_default()
 }

@@ -37,7 +37,7 @@ impl Service {
             return Some(match &self.daemon {
                 Some(_) => format!("it is masked, and does not start at boot: {CURE} {UNIT}`"),
                 None => format!(
-                    "it is masked and does not run, and no run comes by itself: {CURE} {UNIT}`, then `systemctl enable --now {UNIT}`"
+                    "it is masked and does not run, so no run starts by itself: {CURE} {UNIT}`, then `systemctl enable --now {UNIT}`"
                 ),
             });
         }
@@ -45,20 +45,20 @@ impl Service {
             (Some(_), Some(true) | None) => None,
             (Some(_), Some(false)) => Some(format!("it does not start at boot: `systemctl enable {UNIT}`")),
             (None, Some(true)) => Some(format!(
-                "it does not run, and no run comes by itself: `systemctl start {UNIT}`; `systemctl status` says why it ended"
+                "it does not run, so no run starts by itself: `systemctl start {UNIT}`; `systemctl status` says why it ended"
             )),
             (None, Some(false)) => Some(format!(
-                "it does not run and does not start at boot, and no run comes by itself: `systemctl enable --now {UNIT}`"
+                "it does not run and does not start at boot, so no run starts by itself: `systemctl enable --now {UNIT}`"
             )),
             (None, None) => Some(
-                "it does not run, and no run comes by itself: start `holdfast-agent run` as a service"
+                "it does not run, so no run starts by itself: start `holdfast-agent run` as a service"
                     .to_owned(),
             ),
         }
     }
 }
 
-/// Whether the unit that counts leads to nothing, for good or until the next boot.
+/// Whether the unit that counts leads to nothing, permanently or until the next boot.
 fn is_masked(root: &Path) -> bool {
     let units = UNITS.iter().map(|folder| root.join(folder).join(UNIT));
     let first = units.into_iter().find(|unit| unit.symlink_metadata().is_ok());

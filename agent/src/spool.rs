@@ -1,6 +1,6 @@
 //! Reports on their way: on disk until the server has them, delivered once and in their order.
 //!
-//! Each says whose it is: what a machine did as another node is delivered to nobody. What is put aside is told here until
+//! Each says whose it is: what a machine did as another node is delivered to nobody. What is set aside is told here until
 //! somebody clears it, and what is lost to the server is told in the next report.
 
 use std::time::{Duration, Instant};
@@ -62,7 +62,7 @@ enum Found {
 pub struct Delivery {
     /// Reports that the server has now.
     pub delivered: usize,
-    /// Why the last one of those that were put aside was: refused by the server, or unreadable.
+    /// Why the last one of those that were set aside was: refused by the server, or unreadable.
     pub refused: Option<String>,
     /// Why the rest waits.
     pub waits: Option<String>,
@@ -90,7 +90,7 @@ impl Delivery {
 
 impl Spool {
     /// What becomes of the reports of a machine that the server knows no more.
-    pub(crate) const UNTIL_ENROLLED: &str = "they stay here, and are put aside once it is enrolled anew";
+    pub(crate) const UNTIL_ENROLLED: &str = "they stay here, and are set aside once it is enrolled anew";
 
     /// Opens it.
     ///
@@ -114,11 +114,11 @@ impl Spool {
         let name = format!("n{number:010}-{}.json", report.run);
         self.waiting.replace(&name, &serde_json::to_vec(&kept).unwrap_or_default())?;
         if let Err(error) = Losses::leave_to(&self.waiting, &name) {
-            tracing::warn!("what was told of lost reports will be told again: {error}");
+            tracing::warn!("the loss of reports will be reported again: {error}");
         }
         let over = shorten(&self.waiting, MAX_WAITING)?;
         if !over.is_empty() {
-            self.lose(&over, &format!("more than {MAX_WAITING} waited, and the oldest went"));
+            self.lose(&over, &format!("more than {MAX_WAITING} were waiting, and the oldest were removed"));
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Spool {
     /// Where the spool itself cannot be used.
     pub fn sift(&self, owner: &Owner) -> Result<(), state::Error> {
         for name in reports(&self.waiting)? {
-            // Why is told with what is put aside.
+            // Why is told with what is set aside.
             drop(self.sifted(&name, owner)?);
         }
         Ok(())
@@ -161,7 +161,7 @@ impl Spool {
         Losses::forget(&self.waiting)
     }
 
-    /// A report that is to be delivered; else it is put aside, with the answer why.
+    /// A report that is to be delivered; else it is set aside, with the answer why.
     fn sifted(&self, name: &str, owner: &Owner) -> Result<Result<Report, Option<String>>, state::Error> {
         Ok(match self.look_at(name, owner)? {
             Found::Report(report) => Ok(*report),
@@ -205,7 +205,7 @@ impl Spool {
                     self.is_told(&name);
                     if let Err(error) = self.waiting.remove(&name) {
                         // It is sent again by the next run, and counts once.
-                        tracing::warn!("a report that was delivered stays on disk: {error}");
+                        tracing::warn!("cannot remove a delivered report: {error}");
                     }
                 }
                 Err(error) if error.is_final() => {
@@ -249,7 +249,7 @@ impl Spool {
             true => owner.certname.to_string(),
             false => owner.uri,
         });
-        Ok(Found::Foreign(format!("the run was {whose}'s, which this machine is not any more")))
+        Ok(Found::Foreign(format!("the run was {whose}'s, which this machine no longer is")))
     }
 
     /// Puts a report aside that the server will not have, and answers with why.
@@ -261,13 +261,13 @@ impl Spool {
 
     fn lose(&self, lost: &[String], why: &str) {
         if let Err(error) = Losses::add(&self.waiting, lost, why) {
-            tracing::warn!("that a report is lost could not be written down for the server: {error}");
+            tracing::warn!("cannot record for the server that a report is lost: {error}");
         }
     }
 
     fn is_told(&self, name: &str) {
         if let Err(error) = Losses::settle(&self.waiting, name) {
-            tracing::debug!("what a report told of others stays on disk: {error}");
+            tracing::debug!("cannot remove what a report said about others: {error}");
         }
     }
 

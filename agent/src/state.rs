@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 mod holder; // who holds a lock
 mod lock; // one at a time
-mod order; // whether what stands in it is what should
+mod order; // whether what is in it is what should
 
 pub use lock::{Held, Lock};
 pub(crate) use order::put_aside_noted;
@@ -30,7 +30,7 @@ pub struct StateDir {
 enum Purpose {
     /// To keep things in it: it and the directories in it are made.
     Use,
-    /// To look: nothing is made, and what is missing is as good as empty.
+    /// To look: nothing is made, and what is missing counts as empty.
     Look,
 }
 
@@ -67,11 +67,11 @@ pub enum Error {
     #[error("{0} is not a file; remove it")]
     NotAFile(PathBuf),
     /// It is there and makes no sense.
-    #[error("{0} is damaged or of another version ({1}); the next run writes it anew")]
+    #[error("{0} is damaged or of another version ({1}); the next run writes it again")]
     Damaged(PathBuf, String),
     /// It tells of another machine, which this one was before. Which one is for people at this machine alone: a report, where
-    /// this is shown too, goes to whoever the machine belongs to now.
-    #[error("{path} is of another machine; the next run writes it anew")]
+    /// this is shown too, goes to the machine's present owner.
+    #[error("{path} is of another machine; the next run writes it again")]
     Foreign {
         /// What.
         path: PathBuf,
@@ -87,7 +87,7 @@ fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied => " (run as root, or give another directory with --state-dir)",
         io::ErrorKind::StorageFull => " (free some space on that file system)",
-        io::ErrorKind::NotADirectory => " (something else stands there: move it away)",
+        io::ErrorKind::NotADirectory => " (something else is there: move it away)",
         _ => "",
     }
 }
@@ -136,7 +136,7 @@ impl StateDir {
         Self::opened(path, Purpose::Use)
     }
 
-    /// Opens the directory for who only looks: nothing is made in it or of it, and what is missing is as good as empty.
+    /// Opens the directory for who only looks: nothing is made in it or of it, and what is missing counts as empty.
     ///
     /// # Errors
     /// Where it is there and cannot be opened, or is not private.
@@ -262,7 +262,7 @@ impl StateDir {
     pub fn draft(&self, name: &str) -> Result<Draft<'_>, Error> {
         let temporary = format!(".{name}.new");
         let dir = self.fd().map_err(self.failed("make", &temporary))?;
-        // One writer at a time has the lock: what stands here was left by one that was interrupted.
+        // One writer at a time has the lock: what is here was left by one that was interrupted.
         let _ = rustix::fs::unlinkat(dir, temporary.as_str(), AtFlags::empty());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(dir, temporary.as_str(), flags, Mode::RUSR | Mode::WUSR)
@@ -299,7 +299,7 @@ impl StateDir {
     /// Copies a file to another directory, whole or not at all; where it is not there, it is not there either.
     ///
     /// # Errors
-    /// Where a step fails, or it is no file.
+    /// Where a step fails, or it is not a file.
     pub fn copy(&self, name: &str, to: &Self) -> Result<(), Error> {
         let Some(mut file) = self.file(name)? else { return to.remove(name) };
         let mut draft = to.draft(name)?;
@@ -374,7 +374,7 @@ impl Draft<'_> {
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        // After a commit nothing stands there any more.
+        // After a commit nothing is there any more.
         let _ = rustix::fs::unlinkat(self.dir, self.temporary.as_str(), AtFlags::empty());
     }
 }

@@ -51,7 +51,7 @@ pub struct Status {
     /// The server's refusal of a new catalog, by its code.
     #[serde(default)]
     pub refused: Option<Refusal>,
-    /// Seconds between two polls, as a server last said.
+    /// Seconds between two polls, as a server last sent.
     #[serde(default)]
     pub interval_seconds: Option<u64>,
     /// How many polls since the last answer had none.
@@ -63,7 +63,7 @@ pub struct Status {
     /// When something had last drifted.
     #[serde(default)]
     pub drifted: Option<Timestamp>,
-    /// When something was last changed that was no drift.
+    /// When something was last changed that was not drift.
     #[serde(default)]
     pub changed: Option<Timestamp>,
     /// Whether the server has the report.
@@ -142,7 +142,7 @@ impl Status {
         }
     }
 
-    /// The time between two polls, as a server last said.
+    /// The time between two polls, as a server last sent.
     pub fn interval(&self) -> Option<Duration> {
         self.interval_seconds.map(Duration::from_secs)
     }

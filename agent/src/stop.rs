@@ -24,7 +24,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Told => "the run was told to stop",
-            Self::OutOfTime => "the time of the run (run_timeout) was over",
+            Self::OutOfTime => "the run reached its time limit (run_timeout)",
         })
     }
 }
@@ -80,7 +80,7 @@ pub async fn asked(grace: Duration) -> Why {
     }
 }
 
-/// How often whoever waits looks whether it is to stop.
+/// How often anyone who waits looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(100);
 
 /// What a shell calls death by SIGTERM.

@@ -45,7 +45,7 @@ pub enum Liveness {
     Directory,
 }
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -81,7 +81,7 @@ pub struct Stat {
 
 impl Stat {
     /// What a replacement keeps of the mode where nobody declares one. Set-id bits fall with the content, as they do
-    /// whoever writes to a file: they may be a user's who put a program of theirs there.
+    /// anyone who writes to a file: they may be a user's who put a program of theirs there.
     pub fn permissions(&self) -> u32 {
         self.mode & 0o777
     }
@@ -168,7 +168,7 @@ impl Member<'_> {
     /// Opens it, if it is a regular file still.
     ///
     /// # Errors
-    /// It is none, or cannot be opened.
+    /// It is not a directory, or cannot be opened.
     pub fn open(&self) -> Result<Opened> {
         let place = resolve::Place::borrowed(self.dir, self.name, self.path)?;
         machine::open_regular(&place, self.path)?.ok_or_else(|| Error::NotAFile(self.path.to_owned()))
@@ -223,18 +223,18 @@ pub trait Inspect: Sync {
     /// Whether the root is a running system.
     fn liveness(&self) -> Liveness;
 
-    /// What stands at the path, a last link not followed; none where nothing does.
+    /// What is at the path, a last link not followed; none where nothing does.
     fn lstat(&self, path: &Path) -> Result<Option<Stat>>;
 
-    /// What stands at the path, a last link followed by the same rule; none where nothing does.
+    /// What is at the path, a last link followed by the same rule; none where nothing does.
     fn stat(&self, path: &Path) -> Result<Option<Stat>>;
 
-    /// Opens a regular file; none where nothing stands there. A last link is followed by the same rule. What is no
+    /// Opens a regular file; none where nothing is there. A last link is followed by the same rule. What is no
     /// regular file is an error, and is never opened.
     fn open(&self, path: &Path) -> Result<Option<Opened>>;
 
     /// Looks, and opens what it sees if it is a regular file and `wanted`; a last link is not followed. None where nothing
-    /// stands there.
+    /// is there.
     fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>>;
 
     /// What keeps even root from making or changing a name in the directory of a path, in words that follow an error: its file
@@ -282,18 +282,18 @@ pub trait Inspect: Sync {
     /// do anything to them, and its path is enough.
     fn way_into(&self, path: &Path) -> Result<Option<Way>>;
 
-    /// The same for the root of a mounted file system. Whoever holds it does not keep that from being unmounted.
+    /// The same for the root of a mounted file system. Anyone who holds it does not keep that from being unmounted.
     fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>>;
 
-    /// Runs a command that only reads. Refused where the root is no running system.
+    /// Runs a command that only reads. Refused where the root is not a running system.
     fn probe(&self, command: &Invocation) -> Result<Output>;
 
-    /// A file's bytes, at most `limit`; none where nothing stands there.
+    /// A file's bytes, at most `limit`; none where nothing is there.
     fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         self.open(path)?.map(|opened| opened.read(path, limit)).transpose()
     }
 
-    /// A small text file, such as one under `/etc`; none where nothing stands there. Bytes that are no UTF-8 are replaced.
+    /// A small text file, such as one under `/etc`; none where nothing is there. Bytes that are not UTF-8 are replaced.
     fn read_text(&self, path: &Path) -> Result<Option<String>> {
         const LIMIT: u64 = 16 * 1024 * 1024;
         Ok(self.read(path, LIMIT)?.map(|bytes| match String::from_utf8(bytes) {
@@ -303,7 +303,7 @@ pub trait Inspect: Sync {
     }
 }
 
-/// New content of a file, whole on disk beside the old one, that does not stand in its place yet.
+/// New content of a file, whole on disk beside the old one, that is not in its place yet.
 ///
 /// Dropped without [`Staged::commit`] it is gone, and the old file was never touched.
 pub trait Staged {
@@ -319,13 +319,13 @@ pub trait Staged {
     /// It cannot be renamed.
     fn take_extension(&mut self) -> Result<()>;
 
-    /// Whether it still stands there.
+    /// Whether it is still there.
     fn is_there(&self) -> bool;
 
     /// Takes the old one's place. It lasts through a power cut only after [`System::settle`].
     ///
     /// # Errors
-    /// The rename failed, and the old file still stands; or somebody else put something in the new one's place.
+    /// The rename failed, and the old file is still in place; or somebody else put something in the new one's place.
     fn commit(self: Box<Self>) -> Result<Committed>;
 }
 
@@ -339,11 +339,11 @@ pub trait StagedTree {
     /// A way to it for commands that work in it: it leads there whatever is done to names on the way.
     fn path(&self) -> &Path;
 
-    /// `inner`, it or a directory below it, takes the place of what stands at the target, all at once; that is removed
+    /// `inner`, it or a directory below it, takes the place of what is at the target, all at once; that is removed
     /// then. What was put into it is on disk before.
     ///
     /// # Errors
-    /// The old one still stands; or it could not be removed after it was replaced.
+    /// The old one is still in place; or it could not be removed after it was replaced.
     fn commit(self: Box<Self>, inner: &Path) -> Result<()>;
 }
 
@@ -351,7 +351,7 @@ pub trait StagedTree {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Committed {
-    /// Whole: at each moment the old or the new one stood there.
+    /// Whole: at each moment the old or the new one was there.
     Whole,
     /// Written in place, since the file is a mount of its own: for a moment it was neither.
     InPlace,
@@ -367,16 +367,16 @@ pub trait System: Inspect {
     /// Makes an empty directory beside `path`, which commands and others can fill. Nobody but its owner can enter it.
     fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>>;
 
-    /// Makes a symbolic link, in place of a file or link that stands there.
+    /// Makes a symbolic link, in place of a file or link that is there.
     fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()>;
 
     /// Makes a directory where nothing stands.
     fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
 
-    /// Sets permission bits of a file or directory that stands there; never through a link.
+    /// Sets permission bits of a file or directory that is there; never through a link.
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()>;
 
-    /// Sets owner and group of what stands there, of a link itself.
+    /// Sets owner and group of what is there, of a link itself.
     fn set_owner(&self, path: &Path, uid: Option<u32>, gid: Option<u32>) -> Result<()>;
 
     /// Removes a file, a link or an empty directory. Nothing there is no error.
@@ -385,7 +385,7 @@ pub trait System: Inspect {
     /// Removes a directory with all that it holds, without following links or leaving its file system.
     fn remove_tree(&self, path: &Path) -> Result<()>;
 
-    /// Runs a command. Refused where the root is no running system.
+    /// Runs a command. Refused where the root is not a running system.
     fn run(&self, command: &Invocation) -> Result<Output>;
 
     /// How often something was changed, or may have been, up to now: where that stays the same, nothing was touched.
@@ -398,7 +398,7 @@ pub trait System: Inspect {
 /// Writes a small file whole and durably: stage, commit, settle.
 ///
 /// # Errors
-/// Any step failed; the old file still stands, unless only the last sync failed.
+/// Any step failed; the old file is still in place, unless only the last sync failed.
 pub fn write_durably(system: &dyn System, path: &Path, access: Access, bytes: &[u8]) -> Result<()> {
     let _ = system.stage(path, access, &mut io::Cursor::new(bytes))?.commit()?;
     system.settle()

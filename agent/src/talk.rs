@@ -1,5 +1,5 @@
 //! Talk on standard error, and what is printed where nobody waits for it: written by a thread of its own, so that it alone waits
-//! for whoever reads. A journal that hangs must hold up neither a run nor the daemon.
+//! for anyone who reads. A journal that hangs must hold up neither a run nor the daemon.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,7 +19,7 @@ static TALK: Talk = Talk::new(PATIENCE);
 static ERROR: LazyLock<Option<Arc<File>>> = LazyLock::new(|| opened(std::io::stderr()));
 static OUTPUT: LazyLock<Option<Arc<File>>> = LazyLock::new(|| opened(std::io::stdout()));
 
-/// Writes to standard error. Nobody may be listening, which is no reason to wait for long, or to die.
+/// Writes to standard error. There may be no listener, which must not make it wait for long, or end it.
 pub(crate) fn error(words: &[u8]) {
     if let Some(to) = &*ERROR {
         TALK.write(to, words);
@@ -65,7 +65,7 @@ struct State {
     taken: u64,
     /// Nobody has taken a piece in time; until all are taken, nobody waits.
     is_stuck: bool,
-    /// Pieces that are lost, and nobody has been told of.
+    /// Lost pieces that have not been reported.
     lost: u64,
     /// Whether this has ever been stuck.
     had_trouble: bool,

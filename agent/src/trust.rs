@@ -36,7 +36,7 @@ impl Pin {
     /// The pin of a certificate's key.
     ///
     /// # Errors
-    /// Where it is no certificate.
+    /// Where it is not a certificate.
     pub fn of(certificate: &[u8]) -> Result<Self, String> {
         let (_, parsed) =
             x509_parser::parse_x509_certificate(certificate).map_err(|error| error.to_string())?;
@@ -127,7 +127,7 @@ impl ServerCertVerifier for ServerTrust {
             .build()
             .map_err(|error| other(Arc::new(error)))?;
         match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The leaf is not the anchor's, whatever stands beside it in the chain.
+            // The leaf is not the anchor's, whatever is beside it in the chain.
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::UnknownIssuer | CertificateError::BadSignature,
             )) => Err(wrong_pin()),

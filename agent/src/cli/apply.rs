@@ -14,10 +14,10 @@ use crate::stop;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A bundle of `holdfast compile --bundle`, or a catalog alone where it needs no file contents
+    /// A bundle of `holdfast compile --bundle`, or only a catalog, if it needs no file contents
     #[arg(long, value_name = "FILE")]
     catalog: PathBuf,
-    /// Say what would change, and change nothing
+    /// Show what would change, and change nothing
     #[arg(long)]
     audit: bool,
     /// Also write the report there, as JSON

@@ -26,10 +26,10 @@ pub(super) struct Arguments {
     /// The file that holds the join string
     #[arg(long, value_name = "FILE", conflicts_with = "stdin")]
     join_file: Option<PathBuf>,
-    /// Put an identity that this machine has aside, without asking its server whether that is over
+    /// Set this machine's identity aside, without asking its server whether it is still valid
     #[arg(long)]
     replace: bool,
-    /// Read the join string from standard input (what happens without a file, too)
+    /// Read the join string from standard input (the default without a file)
     // Whatever is given is taken, so that no error of the command line repeats a join string.
     #[arg(value_name = "-")]
     stdin: Option<OsString>,
@@ -39,14 +39,16 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     if arguments.stdin.as_ref().is_some_and(|given| given != "-") {
         let error = Style::of(&std::io::stderr()).bad("error:");
         super::say(&format!(
-            "{error} no join string is taken as an argument, which other users of this machine can see"
+            "{error} a join string cannot be an argument: other users of this machine could see it"
         ));
-        super::say("give it by --join-file FILE or on standard input; if it was one, make another one");
+        super::say(
+            "give it with --join-file FILE or on standard input; if the argument was a join string, make a new one",
+        );
         return Ok(super::USAGE.into());
     }
     let place = common.place()?;
     let state = StateDir::open(&place.state_dir)?;
-    // Read first: whoever is asked may take all day, and no run is to wait for that.
+    // Read first: anyone who is asked may take all day, and no run is to wait for that.
     let text = match &arguments.join_file {
         Some(path) => read_file(path)?,
         None => read_stdin()?,

@@ -32,7 +32,7 @@ pub(super) fn exit_code(report: &Report, is_refused: bool, common: &Common) -> E
     let failed = is_refused || counts.failed + counts.skipped > 0 || !report.took_place();
     // A resource that was changed in part and failed in part counts as failed, and changed all the same.
     let in_part = report.events.iter().any(|event| event.status == Status::Changed);
-    // A command that runs at every run changes nothing that is compared, and still notifies others.
+    // A command that runs in every run changes nothing that is compared, and still notifies others.
     let would_refresh =
         |event: &Event| event.reason.as_deref().is_some_and(|reason| reason.starts_with(WOULD_BE_REFRESHED));
     let refreshes = counts.refreshed > 0 || report.events.iter().any(would_refresh);
@@ -202,7 +202,7 @@ fn word(cause: Cause) -> &'static str {
 fn because(cause: Cause) -> &'static str {
     match cause {
         Cause::Corrective => "corrective: someone changed what the last run left",
-        Cause::Intentional => "intentional: what is wanted is new, or the last run did not leave it in order",
+        Cause::Intentional => "intentional: the catalog changed, or the last run did not leave it in order",
     }
 }
 
@@ -215,7 +215,7 @@ fn place(origin: &Origin) -> String {
 fn summary(report: &Report, style: Style) -> String {
     let counts = &report.counts;
     if !report.took_place() {
-        return style.bad("there was no run: nothing was looked at");
+        return style.bad("there was no run: nothing was checked");
     }
     let corrective = |count| if count > 0 { format!(" ({count} corrective)") } else { String::new() };
     let (corrected, drifted) = (corrective(counts.corrective as usize), corrective(left_drifted(report)));

@@ -111,7 +111,7 @@ impl Drop for Watched {
 fn still(passed: Duration, latest: &str) -> String {
     let latest: String = harmless(latest).chars().take(LONGEST).collect();
     let what = if latest.is_empty() { String::new() } else { format!(": {latest}") };
-    format!("still at it after {} s{what}", passed.as_secs())
+    format!("still running after {} s{what}", passed.as_secs())
 }
 
 /// Takes the line away, for whatever is to be printed.
@@ -150,12 +150,14 @@ mod tests {
         let watched =
             Watched::every(Duration::from_millis(5), move |words| drop(heard.send(words.to_owned())));
         for _ in 0..3 {
-            assert!(told.recv_timeout(Duration::from_secs(60)).unwrap().starts_with("still at it after 0 s"));
+            assert!(
+                told.recv_timeout(Duration::from_secs(60)).unwrap().starts_with("still running after 0 s")
+            );
         }
         drop(watched);
         assert!(told.iter().count() < 1_000, "it has ended with the run");
         let words = still(Duration::from_secs(18), &format!("exec[\u{1b}{}]", "x".repeat(500)));
-        assert!(words.starts_with("still at it after 18 s: exec[\\u{1b}x") && words.len() < 250, "{words}");
+        assert!(words.starts_with("still running after 18 s: exec[\\u{1b}x") && words.len() < 250, "{words}");
         assert!(EVERY < Duration::from_secs(10));
     }
 

@@ -13,10 +13,10 @@ use crate::state::StateDir;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Let those that were refused wait again, for the next run to deliver
+    /// Queue the refused ones again, for the next run to deliver
     #[arg(long, conflicts_with = "clear")]
     retry: bool,
-    /// Remove those that are put aside: refused, not readable, or of an earlier node that this machine was
+    /// Remove those that are set aside: refused, unreadable, or of an earlier node that this machine was
     #[arg(long)]
     clear: bool,
 }
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     let all = spool.list()?;
     match common.format {
         Format::Json => super::print_json(&all)?,
-        Format::Text if all.is_empty() => super::say("no report waits or is put aside"),
+        Format::Text if all.is_empty() => super::say("no report waits or is set aside"),
         Format::Text => super::print_text(&all.iter().map(line).collect::<String>())?,
     }
     Ok(ExitCode::SUCCESS)

@@ -17,13 +17,13 @@ use crate::{daemon, run, state, stop};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// One run, then end
+    /// Do one run, then exit
     #[arg(long)]
     once: bool,
-    /// Say what would change, and change nothing
+    /// Show what would change, and change nothing
     #[arg(long)]
     audit: bool,
-    /// Where another run is in progress, wait for its end and run then
+    /// If another run is in progress, wait for its end, then run
     #[arg(long, requires = "once")]
     wait: bool,
     /// Nobody waits for what is printed, as with the daemon's own runs
@@ -69,13 +69,13 @@ fn in_turn<T>(
     }
 }
 
-/// What keeps reports from the server is no part of them.
+/// What keeps reports from the server is not part of them.
 fn tell_of(done: &Done) {
     let Delivery { refused, waits, lost, .. } = &done.delivery;
     let notes = [
         lost.as_ref().map(|why| format!("the report of this run is lost: {why}")),
-        waits.as_ref().map(|why| format!("reports wait on disk: {why}")),
-        refused.as_ref().map(|why| format!("a report is not delivered: {why}")),
+        waits.as_ref().map(|why| format!("reports are waiting on disk: {why}")),
+        refused.as_ref().map(|why| format!("a report was not delivered: {why}")),
         done.aside.words(),
     ];
     let note = Style::of(&std::io::stderr()).warn("note:");

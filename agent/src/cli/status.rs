@@ -19,7 +19,7 @@ use crate::spool::{Aside, Spool};
 use crate::state::{Held, StateDir};
 use crate::status::Status;
 
-/// What stands in the place of what cannot be read.
+/// What is in the place of what cannot be read.
 const UNKNOWN: &str = "not known";
 
 /// What is shown, in both formats.
@@ -41,7 +41,7 @@ struct Shown {
     daemon: Option<String>,
     /// What keeps runs from coming by themselves, or from beginning at all.
     trouble: Vec<String>,
-    /// The process of a run that is going on.
+    /// The process of a run in progress.
     running: Option<String>,
     runs_on: Option<String>,
     last_run: Option<Status>,
@@ -76,8 +76,10 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     let running = state.holder(Held::Run);
     let mut judgement = Status::judge(last_run.as_ref(), now(), place.config.interval.try_into()?);
     if let Some(why) = &unreadable {
-        judgement =
-            Judgement { state: State::Trouble, reason: format!("how the last run went is not known: {why}") };
+        judgement = Judgement {
+            state: State::Trouble,
+            reason: format!("the result of the last run is unknown: {why}"),
+        };
     }
     if let Some(error) = identity.as_ref().err() {
         judgement = worse(judgement, State::Trouble, error.to_string());
@@ -118,7 +120,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
 
 /// How a machine is whose last run left no status.
 fn cut_off(judgement: Judgement, unended: &Unended) -> Judgement {
-    let why = format!("{}: what it changed is in no report", unended.words("the last run"));
+    let why = format!("{}: no report says what it changed", unended.words("the last run"));
     worse(judgement, State::Failed, why)
 }
 
@@ -139,11 +141,11 @@ fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
     ];
     lines.extend(shown.daemon.as_ref().map(|daemon| ("daemon", format!("runs: {}", harmless::line(daemon)))));
     lines.extend(shown.trouble.iter().map(|trouble| ("trouble", style.bad(&harmless::line(trouble)))));
-    let running = |holder: &String| ("run", style.warn(&format!("is going on: {}", harmless::line(holder))));
+    let running = |holder: &String| ("run", style.warn(&format!("in progress: {}", harmless::line(holder))));
     lines.extend(shown.running.as_ref().map(running));
     match &shown.last_run {
         None if shown.judgement.state == State::NoRun => {
-            lines.push(("last run", "none has ended yet".to_owned()));
+            lines.push(("last run", "no run has ended yet".to_owned()));
         }
         None => lines.push(("last run", UNKNOWN.to_owned())),
         Some(last) => of_last_run(&mut lines, shown, last, now, style),
@@ -152,9 +154,12 @@ fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
         let refusal = shown.last_run.as_ref().and_then(|last| last.refused.as_ref());
         let waiting = match refusal.is_some_and(is_over_by) {
             true => {
-                format!("{count} wait, and the server takes none of this machine: {}", Spool::UNTIL_ENROLLED)
+                format!(
+                    "{count} waiting, and the server accepts none from this machine: {}",
+                    Spool::UNTIL_ENROLLED
+                )
             }
-            false => format!("{count} wait to be delivered"),
+            false => format!("{count} waiting to be delivered"),
         };
         lines.push(("reports", style.warn(&waiting)));
     }
@@ -174,7 +179,7 @@ fn of_last_run(lines: &mut Vec<(&str, String)>, shown: &Shown, last: &Status, no
         lines.push(("last run", format!("{ago}, by the catalog of {source}{audit}")));
         lines.push(("result", result(last, style)));
     } else {
-        lines.push(("last run", style.bad(&format!("{ago}: it did not take place, nothing was looked at"))));
+        lines.push(("last run", style.bad(&format!("{ago}: it did not take place; nothing was checked"))));
     }
     let runs_on = shown
         .runs_on
@@ -207,7 +212,7 @@ fn certificate(shown: &Shown, now: Timestamp, style: Style) -> String {
     };
     let left = until.duration_since(now);
     if !left.is_positive() {
-        return style.bad("expired: the server may still renew it at the next run; else enroll again");
+        return style.bad("expired: the next run may still renew it; if not, enroll again");
     }
     let renewal = renewal.duration_since(now);
     let renewal = match renewal.is_positive() {
@@ -272,7 +277,7 @@ mod tests {
         assert!(told(at(0)).contains("valid for 7 days, renews in 3 days"), "{}", told(at(0)));
         assert!(told(at(100)).contains("renewal is due"));
         assert!(told(at(200)).contains("expired"));
-        assert!(told(at(0)).contains("2 wait") && told(at(0)).contains("none has ended yet"));
+        assert!(told(at(0)).contains("2 waiting") && told(at(0)).contains("no run has ended yet"));
     }
 
     #[test]
@@ -280,7 +285,7 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let aside = Aside { refused: 3, of_earlier_nodes: 1, removed: 0 };
         let told = text(&Shown { reports_aside: Some(aside), ..shown(at, at) }, at, Style::Plain);
-        assert!(told.contains("reports      3 reports were put aside"), "{told}");
+        assert!(told.contains("reports      3 reports were set aside"), "{told}");
         assert!(
             told.contains("--retry") && told.contains("--clear") && told.contains("1 report was"),
             "{told}"
@@ -308,9 +313,9 @@ mod tests {
             at,
             Style::Plain,
         );
-        assert!(told.contains("run          is going on: process 12 since \\u{1b}[2J"), "{told}");
+        assert!(told.contains("run          in progress: process 12 since \\u{1b}[2J"), "{told}");
         assert!(told.contains("trouble      it does not run"), "{told}");
         assert!(told.contains("state        no run yet: "), "{told}");
-        assert!(!told.contains("\nnext run"), "none comes by itself: {told}");
+        assert!(!told.contains("\nnext run"), "none starts by itself: {told}");
     }
 }

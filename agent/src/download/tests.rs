@@ -120,7 +120,7 @@ fn without_authorities_nothing_is_asked_over_tls() {
 }
 
 #[test]
-fn over_tls_whoever_the_machine_trusts_is_believed_and_nobody_else() {
+fn over_tls_only_those_whom_the_machine_trusts_are_believed() {
     let server = Server::start(|_| Answer::Json(200, "there".to_owned()));
     let url = format!("https://{}/app.tar", server.address);
     let get = |authority: &str| {

@@ -71,11 +71,11 @@ pub(super) struct Sight {
     pub(super) verdicts: Vec<(usize, Verdict)>,
     /// What resources claim by names that only the machine knows.
     pub(super) aliases: Vec<(usize, Vec<Alias>)>,
-    /// What those stand at that follow what moves by itself.
+    /// What those are at that follow what moves by itself.
     pub(super) stands: Vec<(usize, Stand)>,
 }
 
-/// What a resource stands at, by property.
+/// What a resource is at, by property.
 pub(super) type Stand = (&'static str, String);
 
 /// Looks at these resources, none of which is off.
@@ -200,7 +200,7 @@ pub(super) fn contained<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T,
 pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
-    format!("a defect of the agent: the provider panicked ({text}); the rest of the run goes on")
+    format!("internal error: the provider panicked ({text}); the rest of the run continues")
 }
 
 /// Measures a call.

@@ -1,7 +1,7 @@
 //! What resources really claim on this machine: by their own names, which aliases, links and providers hide from the
 //! compiler. Two that claim one thing fail before anything is done to either.
 //!
-//! Names are learned from each look, so that what appears during a run is seen at the turn of whoever it concerns. What
+//! Names are learned from each look, so that what appears during a run is seen at the turn of those it concerns. What
 //! the compiler can know it has refused, and is not compared again.
 
 use std::cell::OnceCell;
@@ -34,7 +34,7 @@ pub(super) struct Claims {
     declared: Declared,
     /// Who claims a thing by the catalog's own name for it; asked for once somebody claims one by another.
     by_name: OnceCell<HashMap<Thing, Vec<usize>>>,
-    /// What those stand at that follow what moves by itself, by the latest look at each.
+    /// What those are at that follow what moves by itself, by the latest look at each.
     stands: BTreeMap<usize, Stand>,
     /// By the latest look at each.
     aliases: BTreeMap<usize, Vec<Alias>>,
@@ -70,7 +70,7 @@ impl Claims {
         }
     }
 
-    /// Looks at resources, and at what they claim. Whoever claims what another does fails, whatever else it is.
+    /// Looks at resources, and at what they claim. Anyone who claims what another does fails, whatever else it is.
     pub(super) fn look<'a>(
         &mut self,
         subjects: &[Subject<'a>],
@@ -124,7 +124,7 @@ impl Claims {
         })
     }
 
-    /// What a resource stood at when it was last looked at.
+    /// What a resource was at when it was last looked at.
     pub(super) fn stand(&self, index: usize) -> Option<&Stand> {
         self.stands.get(&index)
     }
@@ -205,7 +205,7 @@ impl Claims {
         let why = whys.join(", and ");
         if !is_taken && want_the_same(&subjects[*first], &subjects[*second]) {
             let other = called(&subjects[*first]);
-            let words = format!("{other} wants the same of {what}, since {why}: one of the two can go");
+            let words = format!("{other} wants the same of {what}, since {why}: remove one of the two");
             self.same.entry(*second).or_insert(words);
             return;
         }

@@ -244,7 +244,7 @@ impl<'s> Correct<'_, '_, 's> {
         let before = self.run.system.acts();
         let (results, took) = check::timed(|| contained(|| Ok(first.provider.apply_all(&typed, writing))));
         if self.run.system.acts() == before && !first.provider.acts_anywhere() {
-            // Whoever failed before it touched anything put nothing off.
+            // Anyone who failed before it touched anything put nothing off.
             self.view.did_nothing();
         } else {
             jobs.iter().for_each(|job| self.works_on(job.index, &job.changes));
@@ -258,7 +258,7 @@ impl<'s> Correct<'_, '_, 's> {
                 Err(why) => Some(Err(Failure { why: why.clone(), missing: false })),
             };
             let none = || {
-                let why = "a defect of the agent: the provider gave no answer".to_owned();
+                let why = "internal error: the provider gave no answer".to_owned();
                 Err(Failure { why, missing: false })
             };
             let index = job.index;
@@ -448,7 +448,7 @@ impl<'s> Correct<'_, '_, 's> {
         let changed: Vec<_> =
             self.made.keys().copied().filter(|i| last::is_in_order(self.record.outcome(*i))).collect();
         for index in changed {
-            let text = format!("it was changed, but the change may not outlast a power cut: {error}");
+            let text = format!("it was changed, but the change may not survive a power cut: {error}");
             self.record.whole(index, Status::Failed, text, Duration::ZERO);
         }
     }

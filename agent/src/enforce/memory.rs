@@ -1,6 +1,6 @@
 //! What one run leaves for the next: how each resource was left, and refreshes that are still owed.
 //!
-//! Values are kept as keyed fingerprints, never in the clear. What cannot be read is put aside, and the report says so; a run
+//! Values are kept as keyed fingerprints, never in the clear. What cannot be read is set aside, and the report says so; a run
 //! never stops for it.
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -53,9 +53,9 @@ type Properties = BTreeMap<String, String>;
 #[serde(deny_unknown_fields)]
 struct Left {
     resources: BTreeMap<String, Entry>,
-    /// Paths that an earlier catalog named and the last one did not, and that still stood there.
+    /// Paths that an earlier catalog named and the last one did not, and that still was there.
     gone: BTreeSet<String>,
-    /// Paths where an earlier catalog put a secret that nobody has replaced since.
+    /// Paths where an earlier catalog put a secret that has not been replaced since.
     secret: BTreeSet<String>,
 }
 
@@ -75,7 +75,7 @@ struct Entry {
     /// The paths that it named, but for its title.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     names: BTreeSet<String>,
-    /// What it stood at, of what moves on by itself.
+    /// What it was at, of what moves on by itself.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     stood: Properties,
     /// What failed though nothing that can be compared with the machine shows it: said once, by the next run.
@@ -219,7 +219,7 @@ impl Memory {
             Ok(file.owed)
         };
         read().unwrap_or_else(|why| {
-            self.put_aside(OWED, &why, "refreshes that earlier runs owed are not done");
+            self.put_aside(OWED, &why, "refreshes left by earlier runs are not done");
             Owed::new()
         })
     }
@@ -234,9 +234,7 @@ impl Memory {
             write_durably(&self.dir, Path::new(OWED), PRIVATE, &bytes)
         };
         if let Err(error) = done {
-            self.note(format!(
-                "refreshes that are owed could not be written down: a kill would lose them ({error})"
-            ));
+            self.note(format!("cannot record pending refreshes: a kill would lose them ({error})"));
         }
     }
 
@@ -253,7 +251,7 @@ impl Memory {
     fn read_left(&self) -> Result<Left, String> {
         let Some(header) = self.header() else { return Ok(Left::default()) };
         if header.check != self.fingerprint("") {
-            return Err("its key is another one".to_owned());
+            return Err("it has another key".to_owned());
         }
         let opened = self.dir.open(Path::new(LEFT)).map_err(|e| e.to_string())?;
         let Some(opened) = opened else { return Ok(Left::default()) };
@@ -292,7 +290,7 @@ impl Memory {
         let done = write_durably(&self.dir, Path::new(LEFT), PRIVATE, &bytes);
         if let Err(error) = &done {
             self.note(format!(
-                "what this run left could not be kept: the next run cannot tell drift from new wishes ({error})"
+                "cannot record what this run left: the next run cannot tell drift from intentional changes ({error})"
             ));
         }
         done.is_ok()
@@ -300,7 +298,7 @@ impl Memory {
 
     /// Nothing is known of earlier runs.
     fn forget(&self, why: &str) {
-        self.put_aside(LEFT, why, "this run cannot tell drift from new wishes");
+        self.put_aside(LEFT, why, "this run cannot tell drift from intentional changes");
     }
 
     fn put_aside(&self, name: &str, why: &str, so: &str) {
@@ -308,13 +306,13 @@ impl Memory {
         let aside = format!("{name}.unreadable");
         let moved = self.dir.put_aside(&Path::new("/").join(name), &aside).and_then(|()| self.dir.settle());
         let done = match moved {
-            Ok(()) => format!("was put aside as {aside}"),
-            Err(error) => format!("could not be put aside either ({error})"),
+            Ok(()) => format!("was set aside as {aside}"),
+            Err(error) => format!("could not be set aside either ({error})"),
         };
         self.note(format!("{name} in the agent's memory cannot be used ({why}) and {done}: {so}"));
     }
 
-    /// What packages were on hold is lost where that cannot be read, whoever comes to ask for it.
+    /// What packages were on hold is lost where that cannot be read, no matter who comes to ask for it.
     fn judge_holds(&self) {
         let read = self.dir.read(Path::new(HOLDS), LIMIT).map_err(|error| error.to_string());
         if let Err(why) = read.and_then(|bytes| bytes.map_or(Ok(()), |bytes| faults::holds(&bytes))) {
@@ -339,7 +337,7 @@ impl Memory {
         getrandom::fill(&mut key).map_err(|_| Error::NoRandomness)?;
         if let Err(error) = write_durably(&self.dir, Path::new(KEY), PRIVATE, &key) {
             self.note(format!(
-                "{KEY} could not be kept: the next run cannot tell drift from new wishes ({error})"
+                "{KEY} could not be saved: the next run cannot tell drift from intentional changes ({error})"
             ));
         }
         Ok(key)

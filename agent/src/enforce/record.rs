@@ -314,7 +314,7 @@ fn fitting(mut diff: String, taken: &mut usize) -> String {
     let room = MAX_DIFF.min(MAX_DIFFS.saturating_sub(*taken));
     if diff.len() > room {
         let size = counted(diff.len(), "byte", "bytes");
-        return format!("(a diff of {size} is left out: the report has no room for it)\n");
+        return format!("(a diff of {size} left out: the report has no room for it)\n");
     }
     *taken += diff.len();
     diff
@@ -391,7 +391,7 @@ mod tests {
         for _ in 0..MAX_DIFFS / MAX_DIFF {
             assert_eq!(fitting(large.clone(), &mut taken), large);
         }
-        let said = "(a diff of 3 bytes is left out: the report has no room for it)\n";
+        let said = "(a diff of 3 bytes left out: the report has no room for it)\n";
         assert_eq!(fitting("+a\n".to_owned(), &mut taken), said);
     }
 

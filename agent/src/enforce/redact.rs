@@ -1,7 +1,7 @@
 //! The one place where texts about a resource lose its secrets.
 //!
 //! Providers mask values that they know to be secret; this is for all the rest: what a command said, what an error quotes,
-//! what stands in a diff.
+//! what is in a diff.
 
 mod pieces; // of secrets, in what tools say
 
@@ -10,7 +10,7 @@ use holdfast_catalog::value::{Kind, MASK, Value};
 
 use pieces::{Pieces, SHORTEST};
 
-/// Shorter secrets stand in texts by chance: texts beside them are hidden whole.
+/// Shorter secrets are in texts by chance: texts beside them are hidden whole.
 const SHORT: usize = 4;
 
 /// Beside other resources than its own, a secret of so many bytes is told from other text.
@@ -25,7 +25,7 @@ pub(super) enum Redact {
     These {
         /// Replaced wherever they stand, longest first.
         secrets: Vec<String>,
-        /// Replaced where they stand as words.
+        /// Replaced where they are as words.
         words: Vec<String>,
         /// Of the secrets, in what tools say.
         pieces: Box<Pieces>,
@@ -104,7 +104,7 @@ impl Redact {
     }
 }
 
-/// Where a word next stands in a text from a byte on, with no letter or digit on either side.
+/// Where a word next is in a text from a byte on, with no letter or digit on either side.
 fn word_at(text: &str, word: &str, from: usize) -> Option<usize> {
     let mut from = from;
     loop {
@@ -131,7 +131,7 @@ fn without_word(text: String, word: &str) -> String {
     }
 }
 
-/// Whether some text of a value that is no secret is such a one.
+/// Whether some text of a value that is not a secret is such a one.
 fn is_any_plain_text(value: &Value, holds: &dyn Fn(&str) -> bool) -> bool {
     match &value.kind {
         Kind::String(text) => holds(text),

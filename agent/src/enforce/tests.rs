@@ -222,7 +222,7 @@ fn drift_is_told_from_new_wishes() {
     assert_eq!(
         cause(&mut bench, Mode::Enforce),
         [Cause::Intentional],
-        "a new wish is no drift, whatever was there"
+        "a new wish is not drift, whatever was there"
     );
 }
 

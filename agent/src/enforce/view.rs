@@ -91,7 +91,7 @@ impl View {
         self.acts.push(Act { at: self.now, who });
     }
 
-    /// Whoever acted last touched nothing, and so put nothing off.
+    /// Anyone who acted last touched nothing, and so put nothing off.
     pub(super) fn did_nothing(&mut self) {
         self.acts.pop();
     }
@@ -101,7 +101,7 @@ impl View {
         self.fine[index] = Some(self.now);
     }
 
-    /// A resource acted, and is not known to be as wanted since: whoever acts after it cannot undo what never was.
+    /// A resource acted, and is not known to be as wanted since: anyone who acts after it cannot undo what never was.
     pub(super) fn never_was(&mut self, index: usize) {
         self.fine[index] = None;
     }

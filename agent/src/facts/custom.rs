@@ -54,7 +54,7 @@ fn add(path: &str, entries: Map, facts: &mut Map, warnings: &mut Vec<String>) {
             Entry::Vacant(place) => drop(place.insert(value)),
             Entry::Occupied(fact) => {
                 warnings
-                    .push(format!("{path}: the fact `{}` is already there and stays as it is", fact.key()));
+                    .push(format!("{path}: the fact `{}` already exists and is not replaced", fact.key()));
             }
         }
     }

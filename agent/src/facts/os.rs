@@ -27,7 +27,7 @@ fn distribution(tree: &Tree) -> Value {
     let release = tree.read("/etc/os-release").or_else(|| tree.read("/usr/lib/os-release"));
     let fields = os_release(&release.unwrap_or_default());
     let field = |name: &str| fields.get(name).map(String::as_str).unwrap_or_default();
-    // Debian's os-release knows only the major number; the minor one stands here.
+    // Debian's os-release knows only the major number; the minor one is here.
     let full = match (field("ID"), tree.own("/etc/debian_version")) {
         ("debian", Some(version)) if version.starts_with(|c: char| c.is_ascii_digit()) => version,
         _ => field("VERSION_ID").to_owned(),

@@ -58,7 +58,7 @@ impl Tree {
     pub(super) fn operators(&self, path: &str) -> io::Result<String> {
         let fd = self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
         if rustix::fs::fstat(&fd)?.st_mode & 0o022 != 0 {
-            return Err(io::Error::other("others than its owner may write it (chmod go-w)"));
+            return Err(io::Error::other("users other than its owner can write it (chmod go-w)"));
         }
         read_limited(fd.into())
     }
@@ -66,7 +66,7 @@ impl Tree {
 
 fn read_limited(file: std::fs::File) -> io::Result<String> {
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut text = String::new();
     if file.take(LIMIT + 1).read_to_string(&mut text)? as u64 > LIMIT {

@@ -15,7 +15,7 @@ const APART: SignedDuration = SignedDuration::from_mins(30);
 
 /// How to tell whose clock it is.
 pub(super) const TELL: &str =
-    "run `date -u` on both, beside a clock that is right, and set the one that is off";
+    "run `date -u` on both, compare with a clock that is right, and correct the other";
 
 /// What both clocks said at the last answer.
 #[derive(Debug, Clone, Default)]

@@ -1,4 +1,4 @@
-//! Why there is no answer: each case in words that say what to do, whoever's fault it is.
+//! Why there is no answer: each case in words that say what to do, no matter whose fault it is.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub enum Error {
         /// When to come back.
         wait: Duration,
     },
-    /// Whoever answered is not the server, whatever its certificate: its dashboard, or something in between.
+    /// Anyone who answered is not the server, whatever its certificate: its dashboard, or something in between.
     #[error(
         "{server} cannot be reached: what answers there ({status}) does not speak as a Holdfast server does with machines; check \
          the port of `server` in agent.toml, which is 8140 unless the server's settings say otherwise"
@@ -115,7 +115,7 @@ impl Error {
         }
         if error.is_timeout() {
             let phase =
-                if error.is_connect() { "connecting took too long" } else { "it was silent for too long" };
+                if error.is_connect() { "connecting took too long" } else { "it did not answer in time" };
             return unreachable(phase.to_owned());
         }
         let cause = root_cause(error);
@@ -129,8 +129,8 @@ impl Error {
         }
         // With TLS 1.3 a client learns of a refused certificate only after its first request.
         let perhaps = match is_taken {
-            true => "it answered other requests of this run: perhaps the way to it loses large packets (MTU)",
-            false => "perhaps it refuses this node's certificate",
+            true => "it answered other requests of this run: the network may be dropping large packets (MTU)",
+            false => "it may have refused this node's certificate",
         };
         unreachable(format!("it closed the connection ({cause}); {perhaps}"))
     }
@@ -144,7 +144,7 @@ fn alert_words(alert: AlertDescription, own: Option<Validity>) -> String {
         AlertDescription::CertificateRevoked => format!("it is revoked{ENROL}"),
         // Of one that is not valid yet, too.
         AlertDescription::CertificateExpired => clocks::node_is_refused(own, now()),
-        AlertDescription::UnknownCA => format!("it is of another CA{ENROL}"),
+        AlertDescription::UnknownCA => format!("it is from another CA{ENROL}"),
         other => format!("TLS alert {other:?}{ENROL}"),
     }
 }

@@ -19,7 +19,7 @@ use crate::trust::{self, Pin, ServerTrust};
 /// What a server says of a node that it no longer knows by its certificate.
 const OVER: [&str; 3] = ["unknown-node", "revoked", "certificate-replaced"];
 
-/// Whether a server says that this machine is no node of its any more: only a new enrolment makes it one.
+/// Whether a server says that this machine is no longer one of its nodes: only a new enrolment makes it one.
 pub(crate) fn is_over_by(refusal: &Refusal) -> bool {
     OVER.contains(&refusal.code.as_str())
 }
@@ -65,7 +65,7 @@ struct Pending {
 fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
     let earlier = match dir.read(PENDING, 64 * 1024) {
         Err(error) if error.is_shortage() => return Err(error.into()),
-        // What is no file holds no key.
+        // What is not a file holds no key.
         Err(_) => dir.discard(PENDING).map(|()| None)?,
         read => read?.map(Zeroizing::new),
     };
@@ -86,11 +86,11 @@ fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
 pub enum Earlier {
     /// It stays, unless its own server says that it is over: moved, removed, revoked or replaced.
     Keep,
-    /// It is put aside, whatever it is.
+    /// It is set aside, whatever it is.
     Replace,
 }
 
-/// Enrols this machine. An identity that is over is put aside only when the new one is there.
+/// Enrols this machine. An identity that is over is set aside only when the new one is there.
 ///
 /// # Errors
 /// Where it is enrolled already, or the server is not the pinned one, cannot be reached or refuses. The same join string

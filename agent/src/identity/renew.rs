@@ -34,7 +34,7 @@ impl Identity {
     /// Renews by the certificate at hand, where it is time: a new key, proven by the old certificate.
     ///
     /// # Errors
-    /// Where the server gives none: the identity at hand is as good as before.
+    /// Where the server gives none: the identity at hand is as valid as before.
     pub async fn renew(&mut self, state: &StateDir, client: &Client) -> Result<(), Error> {
         let made = Made::new()?;
         let answer: wire::Certificate =

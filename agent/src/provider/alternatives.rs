@@ -1,4 +1,4 @@
-//! `alternatives`: which program stands behind a common name, by update-alternatives of Debian.
+//! `alternatives`: which program is behind a common name, by update-alternatives of Debian.
 //!
 //! Needs a running system. What can be chosen comes from packages: an alternative that is not there may still come.
 
@@ -83,7 +83,9 @@ impl Provider for Choices {
             && !group.has(path.as_str())
         {
             let known = group.paths.join(", ");
-            return Ok(Plan::Pending(format!("{path} is no alternative of `{name}`, which are: {known}")));
+            return Ok(Plan::Pending(format!(
+                "{path} is not an alternative of `{name}`, which are: {known}"
+            )));
         }
         let chosen = group.chosen();
         let link = match link(group, name, reading.machine)? {
@@ -138,7 +140,7 @@ impl Provider for Choices {
 /// is led nowhere.
 ///
 /// # Errors
-/// Something else stands in the place of such a name: update-alternatives would leave it there.
+/// Something else is in the place of such a name: update-alternatives would leave it there.
 fn astray(group: &Group, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     for (link, name, target) in group.following() {
         if machine.stat(Path::new(target))?.is_none() {
@@ -168,7 +170,7 @@ fn astray(group: &Group, machine: &dyn Inspect) -> Result<Option<String>, Error>
 /// That something else than a link has a name that update-alternatives should lead.
 fn not_replaced(at: &Path) -> Error {
     Error::Conflict(format!(
-        "{} is not a link, and update-alternatives does not replace it; look at what it is, and move it away",
+        "{} is not a link, and update-alternatives does not replace it; check what it is, and move it away",
         at.display()
     ))
 }
@@ -176,7 +178,7 @@ fn not_replaced(at: &Path) -> Error {
 /// What is wrong with the common name itself, which should lead to the choice.
 ///
 /// # Errors
-/// Something else stands in its place: update-alternatives would leave it there.
+/// Something else is in its place: update-alternatives would leave it there.
 fn link(group: &Group, name: &str, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let path = Path::new(&group.link);
     match machine.lstat(path)?.map(|stat| stat.kind) {

@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(said(&double), [change]);
         }
         double.put(PATH, &format!("Explanation: by hand\n{text}"));
-        assert_eq!(said(&double), [""; 0], "what says nothing to apt is no drift");
+        assert_eq!(said(&double), [""; 0], "what says nothing to apt is not drift");
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct AptRepositories;
 /// Whether there is an apt to fetch with.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    /// This root is no running system: files only.
+    /// This root is not a running system: files only.
     FilesOnly,
     /// There is none.
     NoApt,
@@ -156,9 +156,9 @@ fn other_keys(want: &AptRepository, machine: &dyn Inspect) -> Result<Option<Chan
         Ok(stat.map(|stat| (stat.times.changed, stat.times.changed_nanos)))
     };
     let change = || {
-        Change::new(Property::SignedBy, format!("{key}, perhaps with other keys"), key)
+        Change::new(Property::SignedBy, format!("{key}, possibly with other keys"), key)
             .kind(ChangeKind::Moved)
-            .note("the file was touched since the lists were last checked by its keys: they are fetched and checked again")
+            .note("the file changed since the lists were last verified with its keys: they are fetched and verified again")
     };
     Ok((changed(key.as_str())? > changed(path(want))?).then(change))
 }
@@ -189,7 +189,7 @@ fn fields(want: &AptRepository) -> [(Property, &'static str, String); 6] {
     ]
 }
 
-/// Fields that have no attribute of their own, by their names in small letters.
+/// Fields that have no attribute of their own, by their names in lower case.
 type Options = BTreeMap<String, String>;
 
 fn options(want: &AptRepository) -> Options {

@@ -1,6 +1,6 @@
 //! `authorized_key`: lines of users' `authorized_keys`, compared by the material of the keys.
 //!
-//! The homes belong to users, who may be hostile: links of theirs lead nowhere but to what is theirs anyway, and whatever
+//! The homes belong to users, who may be hostile: their links are followed only to what is theirs anyway, and whatever
 //! they write into their file neither breaks it for others nor is lost.
 
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ impl Provider for Keys {
     fn plan(&self, want: &AuthorizedKey, seen: &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<AuthorizedKey>().find(|other| contradicts(other, want)) {
             return Err(Error::Conflict(format!(
-                "authorized_key[{}] says something else of the same key of `{}`: say it once",
+                "authorized_key[{}] sets the same key of `{}` differently: declare it once",
                 other.title, want.user
             )));
         }
@@ -63,7 +63,7 @@ impl Provider for Keys {
             return Ok(match want.ensure {
                 Presence::Absent => Plan::IN_SYNC,
                 Presence::Present => {
-                    Plan::Pending(format!("there is no user `{}`, or without a home", want.user))
+                    Plan::Pending(format!("there is no user `{}`, or it has no home", want.user))
                 }
             });
         };
@@ -100,7 +100,7 @@ impl Provider for Keys {
                 if let Some(why) = place.home_refusal(writing.machine)? {
                     let user = &want.user;
                     return Err(Error::Refused(format!(
-                        "the key stands there, but {REFUSES}: {why}, so others could have \
+                        "the key is there, but {REFUSES}: {why}, so others could have \
                          written it; give it to {user} or root, and take writing from others (`chmod go-w`)"
                     )));
                 }
@@ -151,7 +151,7 @@ fn given_to<'a>(user: &Account, place: &Place, named: &Named<'a>) -> Vec<&'a str
     named.of_type::<AuthorizedKey>().filter(is_here).map(|key| key.key.material()).collect()
 }
 
-/// What stands in a user's file and was given by no resource.
+/// What is in a user's file and was given by no resource.
 pub(super) fn strays(user: &Account, machine: &dyn Inspect, named: &Named<'_>) -> Result<Vec<String>, Error> {
     let Some(place) = Place::at_home(user) else { return Ok(Vec::new()) };
     Ok(lines::strays(&place.read(machine)?, &given_to(user, &place, named)))
@@ -173,7 +173,7 @@ pub(super) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
     place.rewrite(writing, |text| lines::without_strays(text, &given))
 }
 
-/// The key that stands there, and its comment where that is of nobody who gives it: a later key would not be found by it.
+/// The key that is there, and its comment where that is of nobody who gives it: a later key would not be found by it.
 fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &Named<'_>) -> String {
     let gives = |other: &AuthorizedKey| {
         (&other.user, other.key.material()) == (&want.user, want.key.material()) && own.is_called_by(other)

@@ -30,7 +30,7 @@ struct Case {
     #[serde(default)]
     before: String,
     attributes: serde_json::Value,
-    /// Resources that stand before it in the catalog.
+    /// Resources that are before it in the catalog.
     #[serde(default)]
     also: Vec<Companion>,
     /// Why a host of the lab cannot prove it: it is said, and not run there.

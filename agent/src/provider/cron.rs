@@ -1,6 +1,6 @@
 //! `cron`: jobs of cron, each a file of `/etc/cron.d`, written whole and read back to be compared.
 //!
-//! Whatever else stands in such a file is seen too: cron would run it. So is an owner, a mode or a second name that cron refuses,
+//! Whatever else is in such a file is seen too: cron would run it. So is an owner, a mode or a second name that cron refuses,
 //! and a user who has no account, or one that has expired.
 
 use std::borrow::Cow;
@@ -114,7 +114,7 @@ fn without_user(want: &Cron, users: &Users, reading: Reading<'_>) -> Result<Opti
         Some(Ok(false)) => {
             let cure = reading.named.unless_has_user(user, CURE);
             Ok(Some(format!(
-                "the user `{user}` does not exist, and cron passes over the jobs of such a file{cure}"
+                "the user `{user}` does not exist, and cron ignores the jobs of such a file{cure}"
             )))
         }
     }
@@ -141,12 +141,10 @@ fn plan_present(
     match stat.kind {
         FileKind::File => {}
         FileKind::Directory => {
-            return Err(Error::Conflict(format!(
-                "{path} is a directory; remove it, or name the job otherwise"
-            )));
+            return Err(Error::Conflict(format!("{path} is a directory; remove it, or rename the job")));
         }
         FileKind::Symlink | FileKind::Other => {
-            return Ok(Plan::of(vec![ensure("no regular file".to_owned())]));
+            return Ok(Plan::of(vec![ensure("not a regular file".to_owned())]));
         }
     }
     let text = texts.get(path)?.unwrap_or_default();
@@ -156,7 +154,7 @@ fn plan_present(
     let is_own_mode =
         stat.mode == access(want).mode || (!same && [PUBLIC.mode, PRIVATE.mode].contains(&stat.mode));
     if stat.links > 1 {
-        changes.push(ensure(format!("present, with {} hard links, so that cron passes over it", stat.links)));
+        changes.push(ensure(format!("present, with {} hard links, so cron ignores it", stat.links)));
     }
     if stat.uid != 0 || !is_own_mode {
         changes.push(ensure(format!("present, of user id {} and mode {:04o}", stat.uid, stat.mode)));

@@ -101,7 +101,7 @@ impl Provider for Deployments {
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         if corrected.iter().any(|change| change.property == Property::Version) {
-            return Ok(Refreshed::NotNeeded("it was activated in its own turn".to_owned()));
+            return Ok(Refreshed::NotNeeded("it was already activated in this run".to_owned()));
         }
         if want.activate.is_none() {
             return Ok(Refreshed::NotNeeded("it has no command that activates it".to_owned()));

@@ -1,6 +1,6 @@
 //! Text files of which resources own a part: read once for all of them, rewritten whole with one part changed.
 //!
-//! What else a file holds stays as it is, to the byte. A file that is no UTF-8 is refused: nothing of it may be lost.
+//! What else a file holds stays as it is, to the byte. A file that is not UTF-8 is refused: nothing of it may be lost.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -34,10 +34,10 @@ impl Texts {
         Self(all)
     }
 
-    /// The text at a path; none where nothing stands there.
+    /// The text at a path; none where nothing is there.
     ///
     /// # Errors
-    /// It could not be read, or is no text.
+    /// It could not be read, or is not text.
     pub fn get(&self, path: &str) -> Result<Option<&str>, Error> {
         match self.0.get(path) {
             Some(Ok(text)) => Ok(text.as_deref()),
@@ -47,7 +47,7 @@ impl Texts {
     }
 }
 
-/// A file's text, and what the file is; none where nothing stands there. Both are of the same open file: whoever puts
+/// A file's text, and what the file is; none where nothing is there. Both are of the same open file: anyone who puts
 /// another in its place meanwhile gets nothing of that one.
 fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Error> {
     let Some(opened) = machine.open(path)? else { return Ok(None) };
@@ -55,9 +55,7 @@ fn text(machine: &dyn Inspect, path: &Path) -> Result<Option<(String, Stat)>, Er
     let text = String::from_utf8(opened.read(path, LIMIT)?);
     text.map(|text| Some((text, stat))).map_err(|_| {
         let path = path.display();
-        Error::Refused(format!(
-            "{path} is no UTF-8 text, and is not edited: what is no text in it would be lost"
-        ))
+        Error::Refused(format!("{path} is not UTF-8 text, and is not edited: its binary parts would be lost"))
     })
 }
 
@@ -73,7 +71,7 @@ pub fn refuse_link(machine: &dyn Inspect, path: &str) -> Result<(), Error> {
     let target = machine.read_link(Path::new(path))?;
     let target = target.display();
     Err(Error::Refused(format!(
-        "{path} is a symbolic link to {target}, and is not edited; name the file that it leads to"
+        "{path} is a symbolic link to {target}, and is not edited; name the file that it points to"
     )))
 }
 
@@ -81,7 +79,7 @@ pub fn refuse_link(machine: &dyn Inspect, path: &str) -> Result<(), Error> {
 /// a new file gets `new`. Where `edit` changes nothing, nothing is written.
 ///
 /// # Errors
-/// It could not be read or replaced; the old file still stands.
+/// It could not be read or replaced; the old file is still in place.
 pub fn rewrite(
     writing: Writing<'_>,
     path: &str,
@@ -103,7 +101,7 @@ pub fn rewrite(
 /// Writes a text file whole, with this owner and mode.
 ///
 /// # Errors
-/// It could not be replaced; the old file still stands.
+/// It could not be replaced; the old file is still in place.
 pub fn put(writing: Writing<'_>, path: &str, access: Access, text: &str) -> Result<(), Error> {
     match writing.machine.stage(Path::new(path), access, &mut text.as_bytes())?.commit()? {
         Committed::Whole | Committed::InPlace => Ok(()),
@@ -157,7 +155,7 @@ mod tests {
         std::fs::write(double.root.path().join("etc/x"), b"caf\xe9\n").unwrap();
         let refused =
             trial::writing(&double, |writing| rewrite(writing, "/etc/x", PUBLIC, |_| String::new()));
-        assert!(refused.unwrap_err().to_string().contains("no UTF-8"));
+        assert!(refused.unwrap_err().to_string().contains("not UTF-8"));
         assert_eq!(std::fs::read(double.root.path().join("etc/x")).unwrap(), b"caf\xe9\n");
         assert!(Texts::read(&double, ["/etc/x"]).get("/etc/x").is_err());
     }

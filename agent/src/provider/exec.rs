@@ -49,7 +49,9 @@ impl Provider for Commands {
 
     fn plan(&self, want: &Exec, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
         if reading.machine.liveness() == Liveness::Directory {
-            return Ok(Plan::NotApplicable("commands are not run for a root that is not running".to_owned()));
+            return Ok(Plan::NotApplicable(
+                "commands are not run: the root is not a running system".to_owned(),
+            ));
         }
         if want.refresh_only {
             return Ok(Plan::IN_SYNC);
@@ -59,7 +61,7 @@ impl Provider for Commands {
             Ok(Guards::Run(changes)) => Ok(Plan::of(changes)),
             // What it needs may be brought by something that comes before it.
             Err(error) if is_missing(&error) => {
-                Ok(Plan::Pending(format!("its guard cannot be asked: {error}")))
+                Ok(Plan::Pending(format!("its guard cannot be run: {error}")))
             }
             Err(error) => Err(error),
         }
@@ -78,7 +80,7 @@ impl Provider for Commands {
         writing: Writing<'_>,
     ) -> Result<Refreshed, Error> {
         if !corrected.is_empty() {
-            return Ok(Refreshed::NotNeeded("it ran in its own turn".to_owned()));
+            return Ok(Refreshed::NotNeeded("it already ran in this run".to_owned()));
         }
         if !want.refresh_only || matches!(guards(want, writing.machine)?, Guards::NothingToDo) {
             return Ok(Refreshed::NotNeeded("its guard says that there is nothing to do".to_owned()));
@@ -126,7 +128,7 @@ fn guards(want: &Exec, machine: &dyn Inspect) -> Result<Guards, Error> {
     if want.always {
         changes.truncate(0);
         changes
-            .push(Change::new(Property::Always, "", "").kind(ChangeKind::Always).note("runs at every run"));
+            .push(Change::new(Property::Always, "", "").kind(ChangeKind::Always).note("runs in every run"));
     }
     Ok(Guards::Run(changes))
 }
@@ -249,7 +251,7 @@ mod tests {
         });
         let want = want("make", &[("always", true.into()), ("tries", 5.into()), ("try_sleep", 3_600.into())]);
         let error = trial::writing(&double, |writing| Commands.apply(&want, &[], writing)).unwrap_err();
-        assert!(error.to_string().contains("interrupted, since the run was told to stop"), "{error}");
+        assert!(error.to_string().contains("interrupted because the run was told to stop"), "{error}");
         assert_eq!(double.ran(), ["make"]);
     }
 

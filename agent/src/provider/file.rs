@@ -195,10 +195,10 @@ fn with_lost_bits(change: Change, mode: Option<u32>, stat: &Stat) -> Change {
 /// The bit by which a program runs as its owner.
 const SET_UID: u32 = 0o4000;
 
-/// The bits by which a program runs as its group. The first of them alone is no right, and the kernel leaves it.
+/// The bits by which a program runs as its group. The first of them alone is not a right, and the kernel leaves it.
 const SET_GID: u32 = 0o2010;
 
-/// Sets owner, group and mode of what stands there, as far as they are in `properties`. A change of owner clears the
+/// Sets owner, group and mode of what is there, as far as they are in `properties`. A change of owner clears the
 /// set-id bits, so a declared mode is set again; what nobody declares is not, since who it was before may have set it. That it
 /// goes is said by [`with_lost_bits`].
 fn apply_access(
@@ -230,7 +230,7 @@ fn kind_word(kind: FileKind) -> &'static str {
     }
 }
 
-/// Something else stands there: whether it may be replaced.
+/// Something else is there: whether it may be replaced.
 fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<Change, Error> {
     let (is, should) = (kind_word(stat.kind), want.ensured().to_string());
     let harmless = match stat.kind {
@@ -243,7 +243,7 @@ fn plan_replacing(want: &File, path: &Path, stat: &Stat, machine: &dyn Inspect) 
         return Ok(Change::new(Property::Ensure, is, should));
     }
     Err(Error::Conflict(format!(
-        "{} is a {is}, and is replaced by a {should} only with force = true; look at what it is first",
+        "{} is a {is}, and is replaced by a {should} only with force = true; check what it is first",
         path.display()
     )))
 }
@@ -259,7 +259,7 @@ fn plan_absent(want: &File, path: &Path, machine: &dyn Inspect) -> Result<Vec<Ch
     Ok(vec![Change::new(Property::Ensure, kind_word(stat.kind), "absent")])
 }
 
-/// Removes what stands in the way, with a backup where one is wanted; answers with what of it is not kept.
+/// Removes what is in the way, with a backup where one is wanted; answers with what of it is not kept.
 fn clear(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let Some(stat) = writing.machine.lstat(path)? else { return Ok(None) };
     let not_kept = backup::keep(want, path, writing)?;

@@ -74,7 +74,7 @@ impl Provider for FileLines {
     }
 }
 
-/// What an edit is for people; none where it is none.
+/// What an edit is for people; none where it changes nothing.
 fn change(want: &FileLine, lines: &Lines<'_>, edit: &Edit) -> Option<Change> {
     let should = || want.line.as_ref().map_or_else(|| Shown::from(""), Shown::secret);
     let (change, places) = match edit {

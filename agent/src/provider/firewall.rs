@@ -122,7 +122,7 @@ fn before(script: &Script<'_>, file: Option<&str>, reading: Reading<'_>) -> Opti
     kernel::normal(file, reading).ok()
 }
 
-/// The kernel first: what it does not take never comes to stand in the file.
+/// The kernel first: what it does not take never ends up in the file.
 fn put_in_force(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> {
     if writing.machine.liveness() == Liveness::Live {
         kernel::load(script, writing)?;
@@ -141,7 +141,7 @@ fn refused(want: &Firewall, refusal: &Refusal) -> String {
     match &refusal.title {
         Some(title) if *title == want.title => format!("nftables refuses it: {}", refusal.said),
         Some(title) => format!(
-            "the ruleset is loaded whole or not at all, and nftables refuses firewall[{title}]: {}",
+            "the ruleset is loaded as a whole, and nftables refuses firewall[{title}]: {}",
             refusal.said
         ),
         None => format!("nftables refuses the ruleset: {}", refusal.said),

@@ -75,7 +75,7 @@ impl Provider for Checkouts {
                 let friends = Friends::below(want.title.as_str(), spared, reading.machine);
                 match look::differences(wanted(want)?, want, &friends, reading) {
                     Err(Error::System(error @ system::Error::Spawn { .. })) => {
-                        Ok(Plan::Pending(format!("git is not there: {error}")))
+                        Ok(Plan::Pending(format!("git is not installed: {error}")))
                     }
                     changes => Ok(Plan::of(changes?)),
                 }
@@ -115,7 +115,7 @@ impl Provider for Checkouts {
     }
 }
 
-/// What stands at the path.
+/// What is at the path.
 enum Stands {
     Nothing,
     Empty,
@@ -127,13 +127,13 @@ impl Stands {
     fn at(path: &Path, machine: &dyn Inspect) -> Result<Self, Error> {
         let Some(stat) = machine.lstat(path)? else { return Ok(Self::Nothing) };
         if stat.kind != FileKind::Directory {
-            return Ok(Self::Other("no directory"));
+            return Ok(Self::Other("not a directory"));
         }
         match machine.lstat(&path.join(".git"))?.map(|stat| stat.kind) {
             Some(FileKind::Directory) => Ok(Self::Checkout),
             Some(_) => Ok(Self::Other("a part of another checkout")),
             None if machine.list(path)?.is_empty() => Ok(Self::Empty),
-            None => Ok(Self::Other("a directory that is no checkout")),
+            None => Ok(Self::Other("a directory that is not a checkout")),
         }
     }
 
@@ -144,7 +144,7 @@ impl Stands {
             Self::Other(is) => is,
         };
         Error::Conflict(format!(
-            "{} is {is}, and is not {what}; look at what it is, and move it away",
+            "{} is {is}, and is not {what}; check what it is, and move it away",
             path.display()
         ))
     }

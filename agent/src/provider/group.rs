@@ -1,6 +1,6 @@
 //! `group`: groups and their members, by the root's own `group`; changed by shadow-utils, which know the locks.
 //!
-//! Needs a running system. Members are those of the group database: whoever has it as the primary group is none of them.
+//! Needs a running system. Members are those of the group database: anyone who has it as the primary group is not one of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::system::{Accounts, Invocation, Liveness};
 /// Groups of users.
 pub struct Groups;
 
-/// What the account files have; none where this root is no running system.
+/// What the account files have; none where this root is not a running system.
 pub struct Seen(Option<Arc<Accounts>>);
 
 /// Whether the catalog gives an id to a group that does not have it yet.
@@ -119,7 +119,7 @@ fn without(members: &[&SystemName], named: &Named<'_>) -> String {
     let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
     let cures = members.iter().map(|member| named.unless_has_user(member.as_str(), CURE));
     let cure = cures.max().unwrap_or_default();
-    format!("/etc/passwd has no {}, who is to be a member{cure}", names.join(", "))
+    format!("/etc/passwd has no {}, which is to be a member{cure}", names.join(", "))
 }
 
 /// Whether the catalog has a user who is to come after the group.

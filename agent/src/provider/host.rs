@@ -2,7 +2,7 @@
 //!
 //! Other names that share a line with one that moves or goes keep their address, unless they are its `aliases`.
 //!
-//! A name with two addresses of one family means whichever stands first, so a name is left on one line of each family only.
+//! A name with two addresses of one family means whichever is first, so a name is left on one line of each family only.
 
 use std::borrow::Cow;
 
@@ -49,7 +49,7 @@ impl Provider for Hosts {
         };
         if let Some(other) = reading.named.of_type::<Host>().find(|other| takes_name(other, want)) {
             return Err(Error::Conflict(format!(
-                "host[{}] has `{}` among its aliases: say its address in one place",
+                "host[{}] has `{}` among its aliases: set its address in one place",
                 other.title, want.title
             )));
         }

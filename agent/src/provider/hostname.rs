@@ -31,7 +31,7 @@ impl Provider for Names {
     fn plan(&self, want: &Hostname, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<Hostname>().find(|other| other.title != want.title) {
             return Err(Error::Conflict(format!(
-                "hostname[{}] says another name: a machine has one",
+                "hostname[{}] sets another name: a machine has only one",
                 other.title
             )));
         }
@@ -79,7 +79,7 @@ impl Provider for Names {
     }
 }
 
-/// The name that a file says: its first line that is no comment; `absent` where there is none.
+/// The name that a file says: its first line that is not a comment; `absent` where there is none.
 fn name(machine: &dyn Inspect, path: &str) -> Result<String, Error> {
     let text = machine.read_text(Path::new(path))?.unwrap_or_default();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

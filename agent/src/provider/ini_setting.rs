@@ -89,7 +89,7 @@ fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
     if let Some((line, why)) = section::of_many_lines(want, lines) {
         return Err(Error::Unsupported(match why {
             Refusal::GoesOn => format!(
-                "`{key}` in line {line} of {path} belongs to more than one line, and is not edited: bring it into one line"
+                "`{key}` in line {line} of {path} spans several lines, and is not edited: write it on one line"
             ),
             Refusal::PartOf(other) => format!(
                 "`{key}` in line {line} of {path} may be a part of the value that begins in line {other}, and is not edited: \

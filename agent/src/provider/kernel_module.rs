@@ -20,7 +20,7 @@ use probe_file::ProbeFile;
 /// Modules of the kernel.
 pub struct Modules;
 
-/// Files of the modules, and what the kernel has; none where the root is no running system.
+/// Files of the modules, and what the kernel has; none where the root is not a running system.
 pub struct Seen {
     texts: Texts,
     kernel: Option<Kernel>,
@@ -77,8 +77,7 @@ impl Provider for Modules {
         let has_folders = is_there(want.title.load_file())? && is_there(want.title.probe_file())?;
         if writes && !has_folders {
             return Ok(Plan::Pending(
-                "there is no /etc/modules-load.d or no /etc/modprobe.d: install the package `kmod`"
-                    .to_owned(),
+                "/etc/modules-load.d or /etc/modprobe.d is missing: install the package `kmod`".to_owned(),
             ));
         }
         Ok(Plan::of(changes))
@@ -190,10 +189,10 @@ fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     let (title, path) = (&want.title, path.display());
     Err(Error::Conflict(match want.ensure {
         Presence::Absent => format!(
-            "`{title}` is loaded at each boot, since {path} names it: take it out of that file, or say blacklist = true"
+            "`{title}` is loaded at each boot, because {path} names it: remove it from that file, or set blacklist = true"
         ),
         Presence::Present => {
-            format!("`{title}` is not loaded at boot, since {path} blacklists it: take that line out")
+            format!("`{title}` is not loaded at boot, because {path} blacklists it: remove that line")
         }
     }))
 }
@@ -204,7 +203,7 @@ fn counts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
     match others.overruling(&want.title, want.options.as_deref().unwrap_or_default()) {
         None => Ok(()),
         Some((option, path)) => Err(Error::Conflict(format!(
-            "`{}` is loaded with {option}, by {}, which is read after {}: take it out of that file, or give it this value",
+            "`{}` is loaded with {option}, by {}, which is read after {}: remove it from that file, or set it to this value",
             want.title,
             path.display(),
             want.title.probe_file()

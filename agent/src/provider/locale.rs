@@ -25,7 +25,7 @@ const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 /// Languages of programs.
 pub struct Locales;
 
-/// What there is and could be; none where this root is no running system.
+/// What there is and could be; none where this root is not a running system.
 pub struct Seen(Option<Found>);
 
 struct Found {
@@ -65,7 +65,7 @@ impl Provider for Locales {
         let is_other = |other: &&Locale| other.default && want.default && other.title != want.title;
         if let Some(other) = reading.named.of_type::<Locale>().find(is_other) {
             return Err(Error::Conflict(format!(
-                "locale[{}] is the default too: there can be one",
+                "locale[{}] is the default too: there can be only one",
                 other.title
             )));
         }
@@ -199,7 +199,7 @@ fn outcome(
                 if as_wanted { Ok(()) } else { Err(Error::Unexpected(not_done(want))) }
             }
             (Property::Default, _) if !applied.failed.is_empty() => {
-                Err(Error::Missing("a locale that is not there is not made the default".to_owned()))
+                Err(Error::Missing("a missing locale cannot be the default".to_owned()))
             }
             (Property::Default, _) => set_default(want, writing),
         };

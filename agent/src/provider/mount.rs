@@ -40,7 +40,7 @@ const FSTAB: &str = "/etc/fstab";
 /// The provider of `mount`.
 pub struct Mounts;
 
-/// What /etc/fstab says, and what the kernel has; none where this root is no running system.
+/// What /etc/fstab says, and what the kernel has; none where this root is not a running system.
 pub struct Seen {
     fstab: Texts,
     kernel: Option<Table>,
@@ -122,7 +122,7 @@ impl Provider for Mounts {
             return Ok(Refreshed::NotNeeded("it is as it was just made, or not mounted".to_owned()));
         }
         command::remount(want, writing)?;
-        Ok(Refreshed::Done("mounted anew with its options".to_owned()))
+        Ok(Refreshed::Done("remounted with its options".to_owned()))
     }
 
     fn aliases(&self, want: &Mount, _: &Seen, reading: Reading<'_>) -> Vec<Alias> {

@@ -32,7 +32,7 @@ pub struct Packages;
 
 /// What dpkg has, and the newest versions that apt offers where they are asked for.
 pub enum Seen {
-    /// This root is no running system.
+    /// This root is not a running system.
     NotLive,
     /// There is no dpkg.
     NoDpkg,
@@ -137,7 +137,7 @@ impl Provider for Packages {
             let why = format!("`{architecture}` is this machine's own architecture");
             return Alias::all([Claim::whole("package", name)], why);
         }
-        // What cannot be asked is no rivalry; where apt then takes one for the other, it refuses that.
+        // What cannot be asked is not rivalry; where apt then takes one for the other, it refuses that.
         let unwanted = provided::unwanted(want, virtual_by, reading).unwrap_or_default();
         let of = |name: &String| {
             let why = format!("`{title}` is a virtual package, which `{name}` provides");
@@ -171,12 +171,12 @@ fn refusal(want: &Package) -> Option<String> {
         && !name.ends_with('-');
     if !is_name || architecture.is_empty() || !architecture.bytes().all(|b| plain(b) || b == b'-') {
         return Some(format!(
-            "`{title}` is no name of a package; write `name` or `name:architecture`, in small letters"
+            "`{title}` is not a valid package name; write `name` or `name:architecture`, in lower case"
         ));
     }
     let word = want.options.iter().find(|option| !option.starts_with('-'))?;
     Some(format!(
-        "option `{word}` would be taken for a package; write one that has a value as `--option=value`"
+        "option `{word}` would be read as a package; write an option with a value as `--option=value`"
     ))
 }
 

@@ -15,7 +15,7 @@ pub const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
 /// What a server was found to have.
 #[derive(Debug)]
 pub enum Seen<T> {
-    /// This root is no running system.
+    /// This root is not a running system.
     NotLive,
     /// The server cannot be reached, and why: its package or service may come yet.
     Away(String),
@@ -43,7 +43,7 @@ impl<T> Seen<T> {
         match self {
             Self::There(found) => Ok(found),
             Self::NotLive | Self::Away(_) => {
-                Err(Error::Missing("the server cannot be reached any more".to_owned()))
+                Err(Error::Missing("the server can no longer be reached".to_owned()))
             }
         }
     }

@@ -48,11 +48,11 @@ const JOURNAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// There where systemd runs: the test that its own programs use.
 const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
-const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/systemd/system), and services of no other are managed";
+const NO_SYSTEMD: &str = "this machine is not run by systemd (there is no /run/systemd/system); only services of systemd are managed";
 
 /// What systemd has.
 pub enum Seen {
-    /// This root is no running system.
+    /// This root is not a running system.
     NotLive,
     /// Something else than systemd runs this machine.
     NoSystemd,
@@ -158,7 +158,7 @@ impl Provider for Services {
     ) -> Result<Refreshed, Error> {
         let not_needed = |why: &str| Ok(Refreshed::NotNeeded(why.to_owned()));
         if is_template(&want.unit()) {
-            return not_needed("it is a template, of which nothing runs");
+            return not_needed("it is a template, and a template does not run");
         }
         let is_made =
             |change: &Change| change.kind == ChangeKind::Differs && change.property == Property::Ensure;
@@ -260,7 +260,7 @@ fn was_run(command: &str, unit: &str, is_same: bool) -> String {
 /// Why a notification does not reach a unit that has failed, and that nobody says is to run.
 fn has_failed(unit: &Unit) -> String {
     format!(
-        "{} has failed and does not run, so that there is nothing to restart: start it, or say whether it is to run (`ensure`)",
+        "{} has failed and is not running, so there is nothing to restart: start it, or set `ensure`",
         unit.name
     )
 }
@@ -310,7 +310,7 @@ fn stop(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<(), Error> {
     Err(Error::Refused(fall::started_again(name, &starters)))
 }
 
-/// With what the unit wrote since then, before it failed, which is where the reason stands.
+/// With what the unit wrote since then, before it failed, which is where the reason is.
 fn with_last_words(error: BusError, began: Timestamp, machine: &dyn Inspect) -> Error {
     let (unit, run, by) = match &error {
         BusError::Job { unit, run, by, .. } => (unit, run.as_ref(), by.as_ref()),
@@ -363,7 +363,7 @@ fn links(want: &Service, unit: &Unit, reading: Reading<'_>) -> Result<Option<Lin
 fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan, Error> {
     if want.ensure.is_some() && is_template(&unit.name) {
         return Err(Error::Refused(format!(
-            "`{}` is a template, of which nothing runs: name an instance, such as `{}`, or leave `ensure` out",
+            "`{}` is a template, and a template does not run: name an instance, such as `{}`, or leave `ensure` out",
             unit.name,
             unit.name.replacen("@.", "@1.", 1)
         )));
@@ -372,7 +372,7 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
         want.ensure == Some(ServiceEnsure::Running) && want.enable == Some(ServiceEnable::Disabled);
     if runs_disabled && unit.name != want.unit() {
         return Err(Error::Conflict(format!(
-            "`{}` is an alias, and goes when `{}` is disabled: name that",
+            "`{}` is an alias, and is removed when `{}` is disabled: name that unit",
             want.unit(),
             unit.name
         )));
@@ -382,7 +382,7 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
     match unit.definition {
         Definition::Missing if needs_definition => {
             return Ok(Plan::Pending(format!(
-                "there is no unit `{}`; an alias is there only while the unit that it stands for is enabled",
+                "there is no unit `{}`; an alias exists only while its unit is enabled",
                 unit.name
             )));
         }
@@ -414,11 +414,11 @@ fn is_on_its_way(unit: &Unit) -> String {
     let (what, anew) = match unit.activity {
         Activity::Stopping => ("its processes have not ended", String::new()),
         _ => (
-            "it has not said that it is up, or what it waits for has not come",
+            "it has not reported that it is up, or is still waiting for something",
             format!(", and `systemctl restart {name}` has it begin anew, by its definition as it is now"),
         ),
     };
-    format!("{name} is still {is}: {what}; `systemctl status {name}` shows at what it is{anew}")
+    format!("{name} is still {is}: {what}; `systemctl status {name}` shows what it is doing{anew}")
 }
 
 /// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new
@@ -430,7 +430,7 @@ fn links_differ(links: &Links) -> Option<Change> {
         return Some(change.kind(ChangeKind::Note).note(words));
     }
     let also = links.is_outdated().then_some("true");
-    let is = "true, otherwise than its [Install] says";
+    let is = "true, but not as its [Install] section says";
     Some(Change::new(Property::Enable, is, ServiceEnable::Enabled).also(also).note(words))
 }
 

@@ -142,7 +142,7 @@ impl Claimed {
     }
 }
 
-/// The directories that one resource makes with all that is in them. A mount point or a home is none of these: what it
+/// The directories that one resource makes with all that is in them. A mount point or a home is not one of these: what it
 /// holds may be said by another.
 fn whole(claims: &[Claim]) -> impl Iterator<Item = &str> {
     let of = |claim: &'_ Claim, hold: &Hold| claim.hold == *hold;

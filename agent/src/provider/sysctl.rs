@@ -57,7 +57,7 @@ impl Provider for Settings {
             |other: &&Sysctl| other.title.setting() == want.title.setting() && other.title != want.title;
         if let Some(other) = reading.named.of_type::<Sysctl>().find(same) {
             return Err(Error::Conflict(format!(
-                "sysctl[{}] is the same setting: name it once",
+                "sysctl[{}] is the same setting: declare it once",
                 other.title
             )));
         }
@@ -81,7 +81,7 @@ impl Provider for Settings {
                         "the kernel has no {path}: a part of the key has a dot, so write it as `{key}`"
                     ),
                     None => format!(
-                        "the kernel has no {path}: it comes with a module, or not in this kernel or container"
+                        "the kernel has no {path}: a module brings it, or this kernel or container does not have it"
                     ),
                 }));
             };
@@ -95,9 +95,9 @@ impl Provider for Settings {
             let own = file.filter(|file| alone(&want.title, file) == text(&want.title, value, &[]));
             changes.push(match own.filter(|_| want.persist) {
                 // The catalog has other settings now, which nobody changed here.
-                Some(_) => {
-                    change.kind(ChangeKind::Moved).note("what the kernel sets with it is set after it")
-                }
+                Some(_) => change
+                    .kind(ChangeKind::Moved)
+                    .note("the kernel sets this as well, so it is set afterwards"),
                 None => change,
             });
         } else if let Some(not_own) = not_own(want, reading.machine)? {
@@ -124,7 +124,7 @@ impl Provider for Settings {
                 Property::Value => set(want, writing),
                 // What the kernel did not take now it would not take at the next boot.
                 Property::Ensure | Property::Persist if !applied.failed.is_empty() => {
-                    Err(Error::Unexpected("not written down, since the kernel does not take it".to_owned()))
+                    Err(Error::Unexpected("not saved, because the kernel does not accept it".to_owned()))
                 }
                 Property::Ensure | Property::Persist => {
                     keep(want, writing).and_then(|()| lasts(want, writing))
@@ -174,7 +174,7 @@ fn place_of(parts: &[&str], below: &Path, machine: &dyn Inspect) -> Option<PathB
 fn unreadable(want: &Sysctl, machine: &dyn Inspect, error: Error) -> Error {
     let stat = machine.stat(Path::new(want.title.path()));
     if stat.is_ok_and(|stat| stat.is_some_and(|stat| stat.mode & 0o444 == 0)) {
-        let why = "can only be written, so that nobody can tell whether it is set: write it by an `exec`";
+        let why = "can only be written, so it cannot be checked: write it with an `exec`";
         return Error::Unsupported(format!("{} {why}", want.title.path()));
     }
     error
@@ -191,7 +191,7 @@ fn set(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Unexpected(format!(
-        "the kernel has `{is}` in place of `{value}` after it was written; use a value that it takes as it is"
+        "the kernel has `{is}` instead of `{value}` after writing; use a value that the kernel keeps unchanged"
     )))
 }
 
@@ -201,7 +201,7 @@ fn refused(want: &Sysctl, value: &str, error: Error) -> Error {
     let place = format!("{}: ", want.title.path());
     match said.trim().rsplit_once(&place) {
         Some((_, why @ ("Invalid argument" | "Numerical result out of range"))) => {
-            Error::Refused(format!("the kernel does not take `{value}` for {}: {why}", want.title))
+            Error::Refused(format!("the kernel does not accept `{value}` for {}: {why}", want.title))
         }
         Some((_, why)) => Error::Refused(format!("cannot write {}: {why}", want.title.path())),
         None => error,
@@ -229,7 +229,7 @@ fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     match Boot::read(writing.machine)?.overruling(&want.title, value, ours(writing.named)) {
         None => Ok(()),
         Some(Word { value: is, path }) => Err(Error::Conflict(format!(
-            "the boot sets {is}, {}: take {} out of that file, give it this value, or let its name come before that of {}",
+            "the boot sets {is}, {}: remove {} from that file, set it to this value, or give the file a name that sorts before {}",
             by_another(&path),
             want.title,
             want.title.file()

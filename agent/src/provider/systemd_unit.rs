@@ -136,9 +136,9 @@ fn told_here(want: &SystemdUnit, named: &Named<'_>) -> bool {
     first.is_none_or(|first| first.title == want.title)
 }
 
-/// What others did to the unit is theirs: systemd reads it, as it would with the next package, and it is no drift.
+/// What others did to the unit is theirs: systemd reads it, as it would with the next package, and it is not drift.
 fn unread_foreign(want: &SystemdUnit, foreign: &[String]) -> Change {
-    let files = format!("{}, which no resource has,", foreign.join(", "));
+    let files = format!("{}, which no resource manages,", foreign.join(", "));
     unread_change(want).kind(ChangeKind::Unread).note(unread_by_systemd(&files))
 }
 
@@ -195,7 +195,7 @@ fn write_and_reload(
     if let Err(error) = reload().and_then(|()| unread.clear(writing.machine)) {
         for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
             let why = format!(
-                "its file is in place, but systemd has not read it, and will be asked again: {error}"
+                "its file is in place, but systemd has not read it yet; the next run asks again: {error}"
             );
             *answer = Err(Error::Unexpected(why));
         }

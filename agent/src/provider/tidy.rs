@@ -1,7 +1,7 @@
 //! `tidy`: removes files that have grown old or large below a directory.
 //!
 //! One walk on open handles, which follows no link and enters no other file system; each path is judged again just before
-//! it goes. What is removed is no drift: nobody changed what the last run left, but time.
+//! it goes. What is removed is not drift: nobody changed what the last run left, but time.
 
 use std::path::Path;
 
@@ -38,7 +38,7 @@ impl Provider for Tidying {
             Some(stat) if stat.kind == FileKind::Directory => {
                 look::plan(want, &stat, spared, reading).map(Plan::of)
             }
-            Some(_) => Err(Error::Conflict(format!("{} is no directory; name one", want.directory()))),
+            Some(_) => Err(Error::Conflict(format!("{} is not a directory; name one", want.directory()))),
         }
     }
 
@@ -71,11 +71,11 @@ fn remove(want: &Tidy, path: &Path, writing: Writing<'_>) -> Result<Option<&'sta
         FileKind::Symlink | FileKind::Other => false,
     };
     if !is_still_due {
-        return Ok(Some("kept: it was changed while the run looked"));
+        return Ok(Some("kept: it was changed during the run"));
     }
     match writing.machine.remove(path) {
         Err(error) if error.kind() == Some(std::io::ErrorKind::DirectoryNotEmpty) => {
-            Ok(Some("kept: something was put into it while the run looked"))
+            Ok(Some("kept: something was put into it during the run"))
         }
         removed => Ok(removed.map(|()| None)?),
     }

@@ -31,7 +31,7 @@ impl Provider for Zones {
     fn plan(&self, want: &Timezone, (): &(), reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<Timezone>().find(|other| other.title != want.title) {
             return Err(Error::Conflict(format!(
-                "timezone[{}] says another one: a machine has one",
+                "timezone[{}] sets another one: a machine has only one",
                 other.title
             )));
         }
@@ -80,7 +80,7 @@ impl Provider for Zones {
     }
 }
 
-/// The zone that the link leads to; what else stands there, in words.
+/// The zone that the link leads to; what else is there, in words.
 fn linked(machine: &dyn Inspect) -> Result<String, Error> {
     let link = Path::new(LINK);
     match machine.lstat(link)?.map(|stat| stat.kind) {
@@ -90,7 +90,7 @@ fn linked(machine: &dyn Inspect) -> Result<String, Error> {
             let zone = target.strip_prefix(ZONES).unwrap_or(&target);
             Ok(zone.to_string_lossy().into_owned())
         }
-        Some(_) => Ok("no link".to_owned()),
+        Some(_) => Ok("not a link".to_owned()),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let etc = machine.root.path().join("etc");
         for (spoil, is) in [
             ("rm localtime", "absent"),
-            ("rm localtime; echo TZif > localtime", "no link"),
+            ("rm localtime; echo TZif > localtime", "not a link"),
             ("echo Europe/Rome > timezone", "Europe/Rome in /etc/timezone"),
             ("rm timezone", "nothing in /etc/timezone"),
         ] {

@@ -1,7 +1,7 @@
 //! `user`: accounts, by the root's own `passwd`, `group` and `shadow`; changed by shadow-utils, which know the locks.
 //!
 //! Needs a running system: under another root nothing is changed, since what makes an account (its next free id, its
-//! home, its group) is that system's business. Passwords never stand in arguments: everyone can read those.
+//! home, its group) is that system's business. Passwords are never in arguments: everyone can read those.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -27,7 +27,7 @@ mod home;
 /// Accounts of users.
 pub struct Users;
 
-/// What the account files have; none where this root is no running system.
+/// What the account files have; none where this root is not a running system.
 pub struct Seen(Option<Found>);
 
 /// Accounts, the hashes of those whose password is managed, and the stray keys of those whose keys are.
@@ -228,7 +228,7 @@ fn refuse_what_is_left(want: &User, accounts: &Accounts, machine: &dyn Inspect) 
     let home = want.home.as_ref().map_or(usual.as_str(), |home| home.as_str());
     match want.manage_home.then(|| home::left_behind(home, accounts, machine)).transpose()?.flatten() {
         Some(uid) => Err(Error::Refused(format!(
-            "the account is gone, but {home} is not, and belongs to the id {uid}, which nobody has: look at what is in it and \
+            "the account is gone, but {home} is not, and belongs to the unknown user id {uid}: look at what is in it and \
              remove it, or leave `manage_home` out"
         ))),
         None => Ok(()),

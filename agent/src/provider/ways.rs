@@ -142,7 +142,7 @@ impl<'a> Ways<'a> {
                 way.path = path;
                 continue;
             }
-            // A link that is not followed leads nowhere: whatever is below it fails by itself.
+            // A link that is not followed has no target: whatever is below it fails by itself.
             let Ok(Some(real)) = self.machine.real(Path::new(&way.path)) else { break };
             let goes = |link: &Link| self.declared.is_some_and(|declared| declared.is_directory(&link.at));
             let Some(path) = real.path.to_str().filter(|_| !real.links.iter().any(goes)) else { break };

@@ -1,6 +1,6 @@
 //! Files that belong to one resource whole, at a path that the type knows: compared, replaced and removed as `file` does.
 //!
-//! What such a file stands in is made where it is missing: packages bring these directories, images may lack them.
+//! What such a file is in is made where it is missing: packages bring these directories, images may lack them.
 
 use std::path::Path;
 
@@ -45,8 +45,8 @@ fn own_id() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// How a file of text is not the agent's own, in words: whoever owns it or may write it says what it holds. None where it is,
-/// and where no file stands there.
+/// How a file of text is not the agent's own, in words: anyone who owns it or may write it says what it holds. None where it is,
+/// and where no file is there.
 pub fn not_own(machine: &dyn Inspect, path: &str) -> Result<Option<String>, Error> {
     let stat = machine.lstat(Path::new(path))?.filter(|stat| stat.kind == FileKind::File);
     let Some(stat) = stat.filter(|stat| stat.uid != own_id() || stat.mode != TEXT_MODE) else {
@@ -56,7 +56,7 @@ pub fn not_own(machine: &dyn Inspect, path: &str) -> Result<Option<String>, Erro
     Ok(Some(format!("present, of {owner} and with the mode {:04o}", stat.mode)))
 }
 
-/// A file that holds this text, which is no secret.
+/// A file that holds this text, which is not a secret.
 pub fn of_text(path: &str, text: &str) -> File {
     as_file(path, Presence::Present, Some(&Content::Inline(text.into())))
 }
@@ -94,7 +94,7 @@ pub fn write(path: &str, text: &str, writing: Writing<'_>) -> Result<(), Error> 
     apply(&of_text(path, text), &[change], writing).map(|_| ())
 }
 
-/// Makes the directories that a path stands in.
+/// Makes the directories that a path is in.
 pub fn make_parents(machine: &dyn System, path: &Path) -> Result<(), Error> {
     let missing = |dir: &&Path| machine.stat(dir).map(|stat| stat.is_none()).unwrap_or(false);
     let mut missing: Vec<&Path> = path.ancestors().skip(1).take_while(missing).collect();
@@ -104,12 +104,12 @@ pub fn make_parents(machine: &dyn System, path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What stands where a text is expected.
+/// What is where a text is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// A file; bytes that are no UTF-8 are replaced.
+    /// A file; bytes that are not UTF-8 are replaced.
     Text(String),
     /// Something else, in a word.
     Other(&'static str),

@@ -34,7 +34,7 @@ pub enum Error {
         /// Why.
         error: std::io::Error,
     },
-    /// It is no catalog.
+    /// It is not a catalog.
     #[error("{path} {words}")]
     Parse {
         /// The file.
@@ -42,7 +42,7 @@ pub enum Error {
         /// What it is not, where, and what to do.
         words: String,
     },
-    /// It is no text.
+    /// It is not text.
     #[error("{0} is not text, and so not JSON: a packed file is to be unpacked first")]
     NotText(PathBuf),
     /// Its secrets are masked.
@@ -56,7 +56,7 @@ pub enum Error {
     Content {
         /// The file.
         path: PathBuf,
-        /// The name, as it stands there.
+        /// The name, as it is there.
         name: String,
     },
     /// It is a catalog that cannot be enforced.

@@ -21,7 +21,7 @@ const ELSEWHERE: [&str; 3] = ["/run", "/dev/shm", "/tmp"];
 
 const NAME: &str = "memory";
 
-/// A run that changed the machine and did not end; also one that is going on.
+/// A run that changed the machine and did not end; also one in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unended {
     /// When it began, where its mark can be read.
@@ -33,7 +33,7 @@ impl Unended {
     pub fn words(&self, run: &str) -> String {
         match self.began {
             Some(began) => format!("{run}, begun {began:.0}, did not end"),
-            None => format!("{run} did not end, and its mark does not say when it began"),
+            None => format!("{run} did not end, and its start time is unknown"),
         }
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn keep(state: &StateDir, run: Uuid, reported: Option<Uuid>) {
     reported.into_iter().chain([run]).for_each(|run| known.add(run));
     let is_kept = |memory: StateDir| known.write(&memory).is_ok();
     if !places(state).any(is_kept) {
-        tracing::debug!("which run was the newest could not be kept");
+        tracing::debug!("cannot record which run was the newest");
     }
 }
 

@@ -164,13 +164,13 @@ impl Poll<'_> {
     fn good(&self, catalog: Catalog) -> Result<Catalog, String> {
         if catalog.certname != self.identity.certname {
             return Err(format!(
-                "the server sent the catalog of {} to {}: it is refused",
+                "the server sent the catalog of {} to {}: refused",
                 catalog.certname, self.identity.certname
             ));
         }
         match catalog.validate() {
             Ok(_) => Ok(catalog),
-            Err(error) => Err(format!("the server's catalog is refused whole: {error}")),
+            Err(error) => Err(format!("the server's catalog is refused: {error}")),
         }
     }
 

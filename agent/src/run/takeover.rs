@@ -11,7 +11,7 @@ use crate::status;
 /// What a run is to say of whose the state is.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TakenOver {
-    /// For people at this machine alone: reports go to whoever the machine belongs to now. What becomes of the earlier one's
+    /// For people at this machine alone: reports go to the machine's present owner. What becomes of the earlier one's
     /// reports is the spool's to say.
     pub(crate) forgotten: Option<String>,
     /// For the report, too: what was damaged is this node's own.
@@ -42,10 +42,12 @@ pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver
             let is_own =
                 Cache::open(state).is_ok_and(|cache| matches!(cache.look(&identity.certname), Ok(Some(_))));
             let (forgotten, so) = match is_own {
-                true => (None, "the cached catalog is for this node: it stays, and what runs remember"),
+                true => {
+                    (None, "the cached catalog is for this node: it stays, with the memory of earlier runs")
+                }
                 false => (
                     taken(state, &owner, None)?,
-                    "no cached catalog tells that it is this node's: what runs remember is forgotten",
+                    "no cached catalog shows that it is this node's: the memory of earlier runs is cleared",
                 ),
             };
             keep(state, &owner);
@@ -61,7 +63,7 @@ pub(crate) fn fault(state: &StateDir, identity: &Identity) -> Option<String> {
         Ok(None) => None,
         Ok(Some(before)) if owner.has(Some(&before)) => None,
         Ok(Some(before)) => Some(format!(
-            "the agent's state is of another enrolment, of {}: the next run forgets it, its catalog and what its runs left",
+            "the agent's state is from another enrolment, of {}: the next run clears its catalog and the memory of its runs",
             before.certname
         )),
         Err(error) => Some(error.to_string()),
@@ -89,7 +91,7 @@ fn taken(state: &StateDir, owner: &Owner, before: Option<Owner>) -> Result<Optio
 /// Nothing of others is left. Where this cannot be written, the next run tries it again, and loses what this one remembers.
 fn keep(state: &StateDir, owner: &Owner) {
     if let Err(error) = owner.keep(state) {
-        tracing::warn!("whose the agent's state is could not be written down: {error}");
+        tracing::warn!("cannot record which node the agent's state belongs to: {error}");
     }
 }
 
@@ -99,7 +101,7 @@ fn words(owner: &Owner, before: Option<Owner>) -> String {
         None => "an earlier node".to_owned(),
     };
     format!(
-        "this machine is {} now: what it had of {was} is forgotten, its catalog and what its runs left to tell drift by",
+        "this machine is {} now: the state of {was} is cleared: its catalog and the memory of its runs",
         owner.certname
     )
 }
@@ -141,7 +143,7 @@ mod tests {
         assert!(has_status() && cache.names().unwrap().len() == 1);
 
         let said = take_over(&state, &identity(Some(2))).unwrap().unwrap();
-        assert!(said.contains("of an earlier node is forgotten"), "{said}");
+        assert!(said.contains("of an earlier node is cleared"), "{said}");
         assert!(!has_status() && cache.names().unwrap().is_empty());
         state.replace(status::FILE, b"{}").unwrap();
         assert_eq!(take_over(&state, &identity(Some(2))).unwrap(), None, "it is said once");

@@ -26,7 +26,7 @@ struct Scene {
     server: Arc<Server>,
 }
 
-/// A catalog that says what `/greeting` holds.
+/// A catalog that says the content of `/greeting`.
 fn catalog(id: u8, content: &str) -> Catalog {
     serde_json::from_value(serde_json::json!({
         "id": format!("{id:064}"), "certname": "web1.acme.example", "commit": format!("c{id}"),
@@ -242,7 +242,7 @@ fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
     };
     serve(named(1), "other byte");
     let report = scene.run().report;
-    assert!(report.events[0].reason.as_ref().unwrap().contains("other bytes"), "{:?}", report.events);
+    assert!(report.events[0].reason.as_ref().unwrap().contains("different bytes"), "{:?}", report.events);
     assert_eq!((report.counts.failed, scene.greeting().as_str()), (1, ""));
     serve(named(1), "from files");
     assert_eq!(scene.run().report.counts.changed, 1);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{MAX_BYTES, MAX_WAITING, Spool, read, reports, shorten};
 use crate::state::{self, StateDir};
 
-/// What is added to the name of a report for the file that says why it was put aside.
+/// What is added to the name of a report for the file that says why it was set aside.
 pub(super) const WHY: &str = ".why";
 
 /// The most bytes of that.
@@ -19,7 +19,7 @@ pub(super) const MAX_ASIDE: usize = MAX_WAITING;
 /// The file that says how many went since there were more.
 const REMOVED: &str = "removed";
 
-/// How many reports are put aside.
+/// How many reports are set aside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Aside {
     /// Those that the server refused, or that nobody can read.
@@ -39,7 +39,7 @@ pub struct Listed {
     pub name: String,
     /// When the run began; none where it cannot be read.
     pub began: Option<Timestamp>,
-    /// Why it was put aside.
+    /// Why it was set aside.
     pub why: Option<String>,
 }
 
@@ -48,24 +48,24 @@ impl Aside {
     pub fn words(self) -> Option<String> {
         let refused = (self.refused > 0).then(|| {
             format!(
-                "{} put aside and not delivered: `holdfast-agent reports` says why, with `--retry` the next run delivers {} again",
+                "{} set aside and not delivered: `holdfast-agent reports` says why, with `--retry` the next run delivers {} again",
                 were(self.refused),
                 if self.refused == 1 { "it" } else { "them" }
             )
         });
         let earlier = (self.of_earlier_nodes > 0).then(|| {
             format!(
-                "{} put aside and delivered to nobody, since this machine was another node then",
+                "{} set aside and delivered to nobody, since this machine was another node then",
                 were(self.of_earlier_nodes)
             )
         });
         let removed = (self.removed > 0).then(|| {
             let older = counted(self.removed, "older one", "older ones");
-            format!("{older} went, since no more than {MAX_ASIDE} of a kind are kept")
+            format!("{older} removed, because no more than {MAX_ASIDE} of a kind are kept")
         });
         let all: Vec<_> = refused.into_iter().chain(earlier).chain(removed).collect();
         (!all.is_empty()).then(|| {
-            format!("{}; `holdfast-agent reports --clear` removes what is put aside", all.join("; "))
+            format!("{}; `holdfast-agent reports --clear` removes what is set aside", all.join("; "))
         })
     }
 }
@@ -75,7 +75,7 @@ fn were(count: usize) -> String {
 }
 
 impl Spool {
-    /// How many are put aside.
+    /// How many are set aside.
     ///
     /// # Errors
     /// Where a directory cannot be read.
@@ -118,7 +118,7 @@ impl Spool {
         Ok(count)
     }
 
-    /// Removes all that is put aside, and answers how many those were.
+    /// Removes all that is set aside, and answers how many those were.
     ///
     /// # Errors
     /// Where one stays.

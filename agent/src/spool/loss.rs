@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::state::{self, StateDir};
 
-/// The file, which is no report.
+/// The file, which is not a report.
 const FILE: &str = "untold";
 
 /// What is added to the name of a report for the file that says what it tells: told is what is delivered.
@@ -93,7 +93,7 @@ impl Losses {
             true => String::new(),
             false => format!(": {}", self.why.join("; ")),
         };
-        format!("{reports} not delivered, and what they told is not known here{why}")
+        format!("{reports} not delivered, and their content is not known here{why}")
     }
 }
 

@@ -1,4 +1,4 @@
-//! What waits, what is put aside, and what is lost.
+//! What waits, what is set aside, and what is lost.
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Counts, Mode, Source};
@@ -98,7 +98,7 @@ fn damaged_reports_are_all_counted_told_and_kept_until_they_are_cleared() {
     assert_eq!(spool.losses(), None, "that report tells it");
     assert_eq!((spool.aside().unwrap().refused, spool.retry().unwrap()), (5, 0));
     let words = spool.aside().unwrap().words().unwrap();
-    assert!(words.contains("5 reports were put aside") && words.contains("--clear"), "{words}");
+    assert!(words.contains("5 reports were set aside") && words.contains("--clear"), "{words}");
     assert_eq!(spool.clear().unwrap(), 5);
     assert_eq!((spool.aside().unwrap().words(), spool.waiting().unwrap()), (None, 1));
     assert_eq!(spool.refused.names().unwrap(), [""; 0]);
@@ -148,7 +148,10 @@ fn what_is_put_aside_is_bounded_and_how_many_went_is_said() {
     assert_eq!(spool.aside().unwrap(), Aside { refused: MAX_ASIDE, of_earlier_nodes: 0, removed: 2 });
     assert_eq!(reports(&spool.refused).unwrap()[0], "0002.json");
     let words = spool.aside().unwrap().words().unwrap();
-    assert!(words.contains("500 reports were put aside") && words.contains("2 older ones went"), "{words}");
+    assert!(
+        words.contains("500 reports were set aside") && words.contains("2 older ones removed"),
+        "{words}"
+    );
     spool.clear().unwrap();
     assert_eq!(spool.aside().unwrap(), Aside::default());
 }

@@ -8,7 +8,7 @@ use super::{Held, StateDir};
 /// The longest words of a holder.
 const MOST: u64 = 4096;
 
-/// Less room than this is none: so much a run leaves at least, with its report.
+/// Less room than this counts as none: so much a run leaves at least, with its report.
 const LEAST_ROOM: u64 = 16 * 1024;
 
 impl StateDir {
@@ -29,7 +29,7 @@ impl StateDir {
         let process = [file, directory].iter().find_map(|path| locked_by(&locks, path))?;
         Some(match process.parse::<u32>() {
             Ok(process) => format!("process {process}"),
-            Err(_) => "a process that cannot be seen from here".to_owned(),
+            Err(_) => "a process that is not visible from here".to_owned(),
         })
     }
 
@@ -82,9 +82,9 @@ mod tests {
         let lock = state.lock().unwrap();
         let holder = state.holder(Held::Run).unwrap();
         assert!(holder.starts_with(&format!("process {} since ", std::process::id())), "{holder}");
-        assert_eq!(state.holder(Held::Daemon), None, "a run is no daemon");
+        assert_eq!(state.holder(Held::Daemon), None, "a run is not a daemon");
         drop(lock);
-        assert_eq!(state.holder(Held::Run), None, "what stands in the file is of the past");
+        assert_eq!(state.holder(Held::Run), None, "what is in the file is of the past");
         state.lock().unwrap();
     }
 

@@ -90,7 +90,7 @@ impl StateDir {
         if let Some(file) = file.as_ref().and_then(|file| file.try_clone().ok()) {
             let mut file = std::fs::File::from(file);
             let holder = format!("process {} since {:.0}\n", std::process::id(), jiff::Timestamp::now());
-            // Only for people: the lock is the system's, whatever stands in the file.
+            // Only for people: the lock is the system's, whatever is in the file.
             let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
         }
         Ok(Lock { note, held: [directory, file] })
@@ -103,7 +103,7 @@ impl StateDir {
 
     /// The file of a lock, made where it is missing; where nothing can be written, as it is.
     fn open_lock(&self, held: Held) -> rustix::io::Result<OwnedFd> {
-        // Whoever opens a pipe would wait.
+        // Anyone who opens a pipe would wait.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let dir = self.fd()?;
         let open = |flags| rustix::fs::openat(dir, held.file(), flags, Mode::RUSR | Mode::WUSR);
@@ -117,7 +117,7 @@ impl StateDir {
         match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(fd),
             Err(Errno::WOULDBLOCK) => {
-                let holder = self.holder(held).unwrap_or_else(|| "by whom cannot be seen".to_owned());
+                let holder = self.holder(held).unwrap_or_else(|| "the process is not visible".to_owned());
                 Err(Error::Locked(held.word(), holder))
             }
             Err(error) => Err(self.failed("lock", held.file())(error)),
@@ -214,7 +214,7 @@ mod tests {
             make(&state.path().join("lock"));
             assert_eq!(state.holder(Held::Run), None, "{word}");
             let note = state.lock().unwrap().note.clone().unwrap();
-            assert!(note.contains(word) && note.contains("put aside as"), "{note}");
+            assert!(note.contains(word) && note.contains("set aside as"), "{note}");
             assert!(state.path().join("lock").is_file());
             assert_eq!(state.lock().unwrap().note, None, "{word}");
         }

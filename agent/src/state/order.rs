@@ -1,8 +1,8 @@
-//! Whether what stands in the state is what should: nobody else writes here, and still something foreign, of another kind or
+//! Whether what is in the state is what should: nobody else writes here, and still something foreign, of another kind or
 //! open to others may be there, after a backup was restored or somebody tidied up.
 //!
-//! Who looks is told; a run puts aside what is in its way, and says so. All that stands here can be had again but the
-//! identity, which is left to whoever enrols.
+//! Who looks is told; a run sets aside what is in its way, and says so. All that is here can be had again but the
+//! identity, which is left to anyone who enrols.
 
 use std::fs::{FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::StateDir;
 
-/// What should stand at a path.
+/// What should be at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Directory,
@@ -19,9 +19,9 @@ enum Kind {
 
 /// What a run uses, a directory before what is in it; and what it means where something else is there.
 const PLACES: [(&str, Kind, &str); 20] = [
-    ("status.json", Kind::File, "how the last run went was not known"),
-    ("lock", Kind::File, "nothing is lost by that"),
-    ("daemon", Kind::File, "nothing is lost by that"),
+    ("status.json", Kind::File, "the result of the last run was unknown"),
+    ("lock", Kind::File, "nothing is lost"),
+    ("daemon", Kind::File, "nothing is lost"),
     ("identity", Kind::Directory, "enrol this machine again"),
     ("cache", Kind::Directory, "the next answer of the server replaces the cached catalog"),
     ("cache/key", Kind::File, "the next answer of the server replaces the cached catalog"),
@@ -32,7 +32,7 @@ const PLACES: [(&str, Kind, &str); 20] = [
     ("memory", Kind::Directory, FORGOTTEN),
     ("memory/left.key", Kind::File, FORGOTTEN),
     ("memory/left.json", Kind::File, FORGOTTEN),
-    ("memory/owed.json", Kind::File, "refreshes that earlier runs owed are not done"),
+    ("memory/owed.json", Kind::File, "refreshes left by earlier runs are not done"),
     ("memory/holds.json", Kind::File, "holds of packages that an earlier run released are not set again"),
     ("memory/newest", Kind::File, "whether this state was put back from an older copy is not known"),
     ("memory/unended", Kind::File, "whether an earlier run ended is not known"),
@@ -41,7 +41,7 @@ const PLACES: [(&str, Kind, &str); 20] = [
     ("spool/earlier", Kind::Directory, "nothing needs it"),
 ];
 
-const FORGOTTEN: &str = "this run cannot tell drift from new wishes";
+const FORGOTTEN: &str = "this run cannot tell drift from intentional changes";
 
 /// Something in the state that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ struct Odd {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum What {
-    /// Something else stands there.
+    /// Something else is there.
     Other { is: &'static str, should: &'static str },
     /// Others can get at it.
     Open { mode: u32, owner: u32 },
@@ -75,7 +75,7 @@ impl StateDir {
         let path = self.path().join(name);
         let found = path.symlink_metadata().ok()?;
         let what = match kind {
-            // That is for whoever enrols, and nobody else is to take it away.
+            // That is for anyone who enrols, and nobody else is to take it away.
             _ if name == "identity" && !found.is_dir() => return None,
             Kind::File if !found.is_file() => What::Other { is: word(found.file_type()), should: "a file" },
             Kind::Directory if !found.is_dir() => {
@@ -96,12 +96,12 @@ impl Odd {
         match &self.what {
             What::Other { is, should } => {
                 format!(
-                    "{path} is {is} where {should} should be: the next run puts it aside as {}",
+                    "{path} is {is} where {should} should be: the next run sets it aside as {}",
                     aside(&self.path).display()
                 )
             }
             What::Open { mode, owner } => format!(
-                "{path} (mode {mode:04o}, uid {owner}) is not the agent's alone: the next run makes it so"
+                "{path} (mode {mode:04o}, uid {owner}) is open to other users: the next run corrects that"
             ),
         }
     }
@@ -112,7 +112,7 @@ impl Odd {
             What::Other { is, should } => match put_aside(&self.path) {
                 Ok(to) => {
                     format!(
-                        "{path} was {is} where {should} should be, and was put aside as {}: {}",
+                        "{path} was {is} where {should} should be, and was set aside as {}: {}",
                         to.display(),
                         self.so
                     )
@@ -123,10 +123,12 @@ impl Odd {
             },
             What::Open { mode, owner } => match make_private(&self.path) {
                 Ok(()) => {
-                    format!("{path} was not the agent's alone (mode {mode:04o}, uid {owner}), and is now")
+                    format!(
+                        "{path} was open to other users (mode {mode:04o}, uid {owner}); this is corrected"
+                    )
                 }
                 Err(error) => format!(
-                    "{path} (mode {mode:04o}, uid {owner}) is not the agent's alone, and stays so ({error}): give it to the user of \
+                    "{path} (mode {mode:04o}, uid {owner}) is open to other users, and stays so ({error}): give it to the user of \
                      the agent, with mode 0700"
                 ),
             },
@@ -134,13 +136,13 @@ impl Odd {
     }
 }
 
-/// Moves what stands in the place of a file out of the way, and says so.
+/// Moves what is in the place of a file out of the way, and says so.
 pub(crate) fn put_aside_noted(path: &Path, should: &'static str) -> String {
     let is = path.symlink_metadata().map_or("nothing", |found| word(found.file_type()));
-    Odd { path: path.to_owned(), what: What::Other { is, should }, so: "nothing is lost by that" }.put_right()
+    Odd { path: path.to_owned(), what: What::Other { is, should }, so: "nothing is lost" }.put_right()
 }
 
-/// Moves what stands at a path out of the way; what was put there before goes.
+/// Moves what is at a path out of the way; what was put there before goes.
 fn put_aside(path: &Path) -> std::io::Result<PathBuf> {
     let to = aside(path);
     match to.symlink_metadata() {
@@ -158,7 +160,7 @@ fn aside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// It stands in a private directory, so nobody can have got at it there.
+/// It is in a private directory, so nobody can have got at it there.
 fn make_private(path: &Path) -> std::io::Result<()> {
     let own = rustix::process::geteuid().as_raw();
     if path.symlink_metadata()?.uid() != own {

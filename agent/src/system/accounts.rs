@@ -44,7 +44,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// From the texts of `passwd` and `group`; lines that are none (comments, `+` of NIS) are passed over. The first of equals counts.
+    /// From the texts of `passwd` and `group`; lines that are not entries (comments, `+` of NIS) are passed over. The first of equals counts.
     pub fn parse(passwd: &str, group: &str) -> Self {
         let mut accounts = Self::default();
         for user in passwd.lines().filter_map(parse_user) {
@@ -92,7 +92,7 @@ impl Accounts {
         self.group(name_or_number).map(|group| group.gid).or_else(|| name_or_number.parse().ok())
     }
 
-    /// A user id for people: the name, or the number where nobody has it.
+    /// A user id for people: the name, or the number where no user has it.
     pub fn user_name(&self, uid: u32) -> String {
         self.uids.get(&uid).map_or_else(|| uid.to_string(), |i| self.users[*i].name.clone())
     }

@@ -145,7 +145,7 @@ impl fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "ended by signal {signal}"),
             Self::TimedOut(after) => write!(f, "ended after its timeout of {} s", after.as_secs_f32()),
-            Self::Stopped(why) => write!(f, "interrupted, since {why}"),
+            Self::Stopped(why) => write!(f, "interrupted because {why}"),
         }
     }
 }
@@ -167,7 +167,7 @@ impl Output {
         self.exit == Exit::Code(0)
     }
 
-    /// Standard output as text; bytes that are no UTF-8 are replaced.
+    /// Standard output as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.stdout)
     }

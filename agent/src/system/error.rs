@@ -20,7 +20,7 @@ pub enum Error {
     },
     /// A link on the way that the wrong person could have planted.
     #[error(
-        "{} is not followed: whoever owns the directory around this link (uid {owner}) could lead it elsewhere; \
+        "{} is not followed: anyone who owns the directory around this link (uid {owner}) could lead it elsewhere; \
          name the path that it leads to, or make the link and its directory root's", .link.display()
     )]
     PlantedLink {
@@ -56,15 +56,15 @@ pub enum Error {
     },
     /// Somebody put another file in place of the new one.
     #[error(
-        "the new content of {} was swapped for something else before it took its place, which whoever can write the directory \
-         around it can do: look at what stands there, and at who did that", .0.display()
+        "the new content of {} was swapped for something else before it took its place, which anyone who can write the directory \
+         around it can do: look at what is there, and at who did that", .0.display()
     )]
     Swapped(PathBuf),
     /// A device, a FIFO, a socket or a directory where a file was expected.
-    #[error("{} is no regular file; remove it, or manage another path", .0.display())]
+    #[error("{} is not a regular file; remove it, or manage another path", .0.display())]
     NotAFile(PathBuf),
     /// A file that is larger than what is read of it.
-    #[error("{} has {size} bytes, more than the {limit} that are read of it", .path.display())]
+    #[error("{} has {size} bytes, more than the limit of {limit}", .path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -73,8 +73,8 @@ pub enum Error {
         /// How many are read.
         limit: u64,
     },
-    /// A path that leads nowhere, such as one that is not absolute.
-    #[error("{} is no absolute path below the managed root", .0.display())]
+    /// A path outside the root, such as one that is not absolute.
+    #[error("{} is not an absolute path below the managed root", .0.display())]
     BadPath(PathBuf),
     /// A command for a root that is not running.
     #[error("`{0}` is not run: the managed root is a directory, not a running system")]
@@ -88,7 +88,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A directory that the command was to run in.
-    #[error("`{command}` is to run in the working directory {}, which is not there", .directory.display())]
+    #[error("`{command}` should run in the working directory {}, which does not exist", .directory.display())]
     NoDirectory {
         /// The command.
         command: String,
@@ -96,7 +96,7 @@ pub enum Error {
         directory: PathBuf,
     },
     /// A user that the command was to run as.
-    #[error("`{command}` is to run as `{user}`, who does not exist")]
+    #[error("`{command}` should run as `{user}`, which does not exist")]
     NoSuchUser {
         /// The command.
         command: String,

@@ -135,7 +135,7 @@ fn value(file: impl AsFd, name: &CStr) -> rustix::io::Result<Option<Vec<u8>>> {
 }
 
 /// The list with the rights of a mode, for the owner, the mask (the owning group where there is none) and the others;
-/// none where it is no list in the form that is known.
+/// none where it is not a list in the form that is known.
 fn with_mode(acl: &[u8], mode: u32) -> Option<Vec<u8>> {
     const OWNER: u16 = 0x01;
     const GROUP: u16 = 0x04;

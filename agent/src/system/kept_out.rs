@@ -8,7 +8,7 @@ use rustix::fs::{IFlags, Mode, OFlags, StatVfsMountFlags};
 
 use super::resolve::Place;
 
-/// How a file is opened whose attributes are asked for: neither waits for whoever is at the other end of it.
+/// How a file is opened whose attributes are asked for: neither waits for anyone who is at the other end of it.
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// What is said of a path on a file system that is mounted read-only.
@@ -43,6 +43,6 @@ pub(super) fn by_attribute(place: &Place, path: &Path) -> Option<String> {
     let path = path.display();
     Some(format!(
         "; {path} has the attribute {word} (`lsattr -d {path}`), which keeps root out too: take it away with \
-         `chattr -{letter} {path}`, or leave this to whoever set it"
+         `chattr -{letter} {path}`, or leave this to what set it"
     ))
 }

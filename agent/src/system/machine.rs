@@ -127,7 +127,7 @@ impl Machine {
             if let Some((at, _)) = stands.filter(|(_, kind)| *kind != FileKind::Directory) {
                 let blocked = Error::io("writing", path, Errno::NOTDIR);
                 return blocked
-                    .hint(|| format!("; {} is no directory, and nothing can stand below it", at.display()));
+                    .hint(|| format!("; {} is not a directory, and nothing can be below it", at.display()));
             }
             let missing = Error::io("writing", path, Errno::NOENT);
             missing.hint(|| {
@@ -345,7 +345,7 @@ impl Inspect for Machine {
     }
 }
 
-/// What a name in a directory is; none where nothing stands there.
+/// What a name in a directory is; none where nothing is there.
 fn look(place: &Place, path: &Path) -> Result<Option<Stat>> {
     match stat_at(place.dir.as_fd(), &place.name) {
         Ok(stat) => Ok(Some(stat)),

@@ -1,6 +1,6 @@
 //! Replacing a file whole: a new file beside the old one, finished and synced, then renamed over it.
 //!
-//! Owner, access control list, labels and mode are the final ones before the name is; the temporary name cannot be guessed, stands in the same directory
+//! Owner, access control list, labels and mode are the final ones before the name is; the temporary name cannot be guessed, is in the same directory
 //! and is created exclusively. What a killed run left behind under such a name is swept when its directory is next
 //! written. Where a rename cannot work (a file that is a mount of its own, as in containers) content is written in place,
 //! and the caller is told.
@@ -24,7 +24,7 @@ use super::{Access, Committed, Error, FileKind, Result, Staged, Stat, tree, way}
 
 const PREFIX: &str = ".holdfast-";
 
-/// A whole new file that does not stand in its place yet.
+/// A whole new file that is not in its place yet.
 pub(super) struct StagedFile<'a> {
     machine: &'a Machine,
     place: Place,
@@ -182,7 +182,7 @@ fn only_name_of_a_file(stat: Stat) -> io::Result<()> {
     }
 }
 
-/// Makes a symbolic link, over a file or link that stands there.
+/// Makes a symbolic link, over a file or link that is there.
 pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Access) -> Result<()> {
     let place = machine.place_to_write(path)?;
     sweep(machine, &place, path)?;
@@ -213,7 +213,7 @@ fn give_owner(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<(
     if uid.is_some() || gid.is_some() { rustix::fs::fchown(&fd, uid, gid) } else { Ok(()) }
 }
 
-/// What the file that stands there has beside its content, owner and mode; none where no file stands there, and a new
+/// What the file that is there has beside its content, owner and mode; none where no file is there, and a new
 /// one has what its directory gives to new ones.
 fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::File) {
@@ -250,15 +250,15 @@ fn is_temporary(name: &OsStr) -> bool {
 }
 
 impl Machine {
-    /// Gives what stands at `path`, whatever it is, another name in its directory; what had that name is gone then.
+    /// Gives what is at `path`, whatever it is, another name in its directory; what had that name is gone then.
     ///
     /// # Errors
-    /// It still stands there.
+    /// It is still there.
     pub fn put_aside(&self, path: &Path, name: &str) -> Result<()> {
         let place = self.place_to_write(path)?;
         tree::remove(place.dir.as_fd(), OsStr::new(name), path)?;
         rustix::fs::renameat(&place.dir, &place.name, &place.dir, name)
-            .map_err(|errno| Error::io("putting aside", path, errno))?;
+            .map_err(|errno| Error::io("setting aside", path, errno))?;
         self.changed(&place.dir, path)
     }
 }

@@ -1,6 +1,6 @@
 //! Replacing a directory whole: a new one beside the old one, filled by others, then exchanged with it by one rename.
 //!
-//! It is worked on through an open handle: whoever can write the directory around it may rename it and put a link in its
+//! It is worked on through an open handle: anyone who can write the directory around it may rename it and put a link in its
 //! place, and gains nothing. What a killed run left is swept when that directory is next written.
 
 use std::ffi::{OsStr, OsString};
@@ -15,7 +15,7 @@ use super::machine::Machine;
 use super::resolve::{Place, stat_at, stat_of};
 use super::{Access, Error, FileKind, Result, StagedTree, System, replace, tree, way};
 
-/// A directory that does not stand in its place yet.
+/// A directory that is not in its place yet.
 pub(super) struct Staged<'a> {
     machine: &'a Machine,
     place: Place,
@@ -69,7 +69,7 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Re
     Ok(Staged { machine, place, temporary, target: path.to_owned(), path: outer, inside, kept })
 }
 
-/// What the directory that stands there has beside its members and mode; none where no directory stands there.
+/// What the directory that is there has beside its members and mode; none where no directory is there.
 fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::Directory) {
         return Ok(None);
@@ -115,7 +115,7 @@ fn exchange(new: &Place, old: &Place) -> rustix::io::Result<()> {
     let rename = |flags| rustix::fs::renameat_with(&new.dir, &new.name, &old.dir, &old.name, flags);
     match rename(RenameFlags::EXCHANGE) {
         Err(Errno::NOENT) => rename(RenameFlags::NOREPLACE),
-        // Some file systems cannot exchange: for a moment, nothing stands there.
+        // Some file systems cannot exchange: for a moment, nothing is there.
         Err(Errno::INVAL | Errno::NOSYS) => one_by_one(new, old),
         done => done,
     }
@@ -250,7 +250,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("etc"), &temporary).unwrap();
         std::fs::write(staged.path().join("x"), "").unwrap();
         staged.inside().make_dir(Path::new("/y"), OPEN).unwrap();
-        assert!(staged.commit(Path::new("/")).is_err(), "what stands there is no directory");
+        assert!(staged.commit(Path::new("/")).is_err(), "what is there is no directory");
         assert!(names(&dir.path().join("etc")).is_empty());
         assert_eq!(names(&dir.path().join("srv/moved")), ["x", "y"]);
     }

@@ -2,7 +2,7 @@
 //!
 //! Where no link is on the way, one `openat2` does it. Where one is, the path is walked part by part on handles. A link is
 //! followed if it and its directory are root's (or the agent's own) and others cannot put links there; or if it leads to
-//! something that belongs to whoever owns the link and the directory, who gains nothing by it. `..` in a link never
+//! something that belongs to anyone who owns the link and the directory, who gains nothing by it. `..` in a link never
 //! leaves the root.
 //!
 //! Looks at neighbours share their directory's handle: each thread keeps the last one, until the agent itself changes
@@ -96,7 +96,7 @@ impl Root {
             return Ok(Some(Place { dir, name: name.to_owned() }));
         }
         let place = self.place(path, last)?;
-        // What a last link led to stands in another directory.
+        // What a last link led to is in another directory.
         if let Some(place) = place.as_ref().filter(|place| place.name == name && last == Last::Keep) {
             LAST.set(Some((age, parent.to_owned(), place.dir.clone())));
         }

@@ -90,7 +90,7 @@ fn what_is_staged_and_dropped_leaves_no_trace() {
 }
 
 #[test]
-fn whoever_else_a_command_runs_as_has_a_session_without_a_terminal() {
+fn any_other_user_of_a_command_has_a_session_without_a_terminal() {
     if !am_root() {
         return;
     }
@@ -118,7 +118,7 @@ fn a_way_leads_to_the_directory_that_was_looked_at() {
     symlink(dir.path().join("victim"), dir.path().join("bob/scratch")).unwrap();
     std::fs::write(way.path().join("x"), "").unwrap();
     assert!(dir.path().join("bob/moved/x").exists());
-    assert!(machine.way_into(Path::new("/bob/scratch")).is_err(), "a link is no directory");
+    assert!(machine.way_into(Path::new("/bob/scratch")).is_err(), "a link is not a directory");
     let error = machine.way_to_mounted(Path::new("/bob/moved")).unwrap_err();
     assert!(error.to_string().contains("/bob/moved"), "nothing is mounted there: {error}");
 }
@@ -271,7 +271,7 @@ fn a_walk_hands_over_what_is_too_deep_and_goes_on() {
     assert!(met.contains(&PathBuf::from("other")) && unread.len() == 1, "{unread:?}");
     assert!(met.contains(&unread[0].0), "it was met, and could not be gone into");
     let stops = machine.walk(Path::new("/t"), &mut |one| one.map(|_| Walk::Into).map_err(Into::into));
-    assert!(stops.is_err(), "whoever says nothing of it is told");
+    assert!(stops.is_err(), "anyone who says nothing of it is told");
 }
 
 #[test]
@@ -363,7 +363,7 @@ fn what_does_not_end_with_the_command_that_began_it_is_made_to() {
 }
 
 #[test]
-fn a_program_that_is_missing_is_named_whoever_it_is_to_run_as() {
+fn a_missing_program_is_named_no_matter_whom_it_runs_as() {
     let named = |invocation: &Invocation| {
         let error = Machine::open(Path::new("/")).unwrap().run(invocation).unwrap_err().to_string();
         assert!(error.starts_with("`nosuch-program` could not be started: No such file"), "{error}");
@@ -427,7 +427,7 @@ fn f22_a_tool_ends_with_its_run_whatever_time_it_has_itself_and_none_begins_late
     let file = place.path().join("begun");
     let output = late.run(&Invocation::new(["touch", file.to_str().unwrap()])).unwrap();
     assert_eq!((output.exit, file.exists()), (over, false));
-    assert_eq!(over.to_string(), "interrupted, since the time of the run (run_timeout) was over");
+    assert_eq!(over.to_string(), "interrupted because the run reached its time limit (run_timeout)");
 }
 
 #[test]

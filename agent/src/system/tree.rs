@@ -123,7 +123,7 @@ fn member(
     }
     match open_below(dir.as_fd(), name) {
         Ok(below) => level(&below, shown, path, depth + 1, visit),
-        // Another file system is none of this tree's; what went away or became a link meanwhile is not here.
+        // Another file system is not part of this tree; what went away or became a link meanwhile is not here.
         Err(Errno::XDEV | Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(ControlFlow::Continue(())),
         Err(errno) => unread("looking into", shown, path, errno, visit),
     }
@@ -158,7 +158,7 @@ pub(super) fn remove(dir: BorrowedFd<'_>, name: &OsStr, shown: &Path) -> Result<
     }
 }
 
-/// The top of a tree, to which directories are moved that stand too deep: each level holds a handle.
+/// The top of a tree, to which directories are moved that are too deep: each level holds a handle.
 struct Lift<'a> {
     top: BorrowedFd<'a>,
     count: &'a mut usize,

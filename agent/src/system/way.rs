@@ -80,7 +80,7 @@ pub(super) fn into(place: &Place, path: &Path) -> Result<Way> {
     let failed = |errno: Errno| Error::io("opening", path, errno);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
-    // With the dot it is no link, which what mounts by the newer calls of the kernel would not follow.
+    // With the dot it is not a link, which what mounts by the newer calls of the kernel would not follow.
     Ok(Way { path: by_handle(handle.as_fd()).join("."), _handle: handle })
 }
 

@@ -98,10 +98,7 @@ fn a_run_that_was_none_does_not_look_like_a_good_one() {
     let mut none = report(Vec::new(), Counts::default());
     (none.catalog, none.commit, none.environment) = (None, None, None);
     none.error = Some("no catalog".into());
-    assert_eq!(
-        text(&none, None, Style::Plain),
-        "note: no catalog\nthere was no run: nothing was looked at\n"
-    );
+    assert_eq!(text(&none, None, Style::Plain), "note: no catalog\nthere was no run: nothing was checked\n");
 }
 
 fn common(detailed_exitcodes: bool) -> Common {

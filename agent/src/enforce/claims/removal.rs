@@ -33,7 +33,7 @@ struct Loss {
 }
 
 impl Claims {
-    /// Whoever would remove what another resource wants below a directory fails, and so does the other.
+    /// Anyone who would remove what another resource wants below a directory fails, and so does the other.
     pub(super) fn see_removals(
         &mut self,
         looked: &[(usize, Verdict)],
@@ -57,7 +57,7 @@ impl Claims {
     }
 }
 
-/// Whether something else is to stand where something stands.
+/// Whether something else is to be where something stands.
 fn may_remove(verdict: &Verdict) -> bool {
     let Verdict::Changes(changes) = verdict else { return false };
     changes
@@ -67,7 +67,7 @@ fn may_remove(verdict: &Verdict) -> bool {
 
 /// What is said of who removes, and of who wants what is in it.
 fn words(removal: &Removal, loss: &Loss, subjects: &[Subject<'_>]) -> (String, String) {
-    const HELP: &str = "leave one of the two out, or move it elsewhere";
+    const HELP: &str = "remove one of the two, or move it";
     let since = loss.why.as_ref().map(|why| format!(", since {why}")).unwrap_or_default();
     let (directory, path) = (&removal.called, &loss.path);
     let remover = called(&subjects[removal.who]);
@@ -87,7 +87,7 @@ impl<'c> Names<'c> {
         Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
     }
 
-    /// The directories that a resource wants to be none, or to be another one with all that it holds, and that are there.
+    /// The directories that a resource wants to be absent, or to be another one with all that it holds, and that are there.
     fn removals(&mut self, who: usize, subject: &Subject<'_>) -> Vec<Removal> {
         let claims = subject.typed.claims();
         let is_whole = |thing: &Thing| {

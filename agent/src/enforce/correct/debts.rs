@@ -17,7 +17,7 @@ const EARLIER: &str = " in an earlier run";
 /// Refreshes that are owed.
 pub(super) struct Debts<'m> {
     memory: &'m Memory,
-    /// As it stands on disk.
+    /// As it is on disk.
     written: Owed,
     /// What is owed when the run ends.
     left: Owed,

@@ -12,7 +12,7 @@ use super::Correct;
 const AROUND: [char; 6] = ['`', ':', ',', ';', '(', ')'];
 
 impl Correct<'_, '_, '_> {
-    /// What does not apply here and may have brought what a resource lacks, by what it says and where it stands. An account
+    /// What does not apply here and may have brought what a resource lacks, by what it says and where it is. An account
     /// brings nothing but itself and its home.
     pub(super) fn lacking(&self, index: usize, why: &str) -> Option<Arc<str>> {
         let without = &self.turns.reached(index).without;

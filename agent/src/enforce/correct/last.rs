@@ -177,7 +177,7 @@ impl Correct<'_, '_, '_> {
     fn why_still(&self, index: usize, change: &Change, undone: Option<&str>) -> String {
         let made = self.made.get(&index);
         if made.is_some() && self.subjects[index].provider.acts_once() {
-            return "it ran, and its guard still asks for it".to_owned();
+            return "it ran, but its guard still asks for it".to_owned();
         }
         if let Some(undone) = undone {
             return undone.to_owned();
@@ -185,10 +185,10 @@ impl Correct<'_, '_, '_> {
         let is_same = |(path, property, _): &Made| *path == change.path && *property == change.property;
         match made.is_some_and(|all| all.iter().any(is_same)) {
             true if change.is.text().is_empty() => {
-                "it was set, and the machine still does not have it".to_owned()
+                "it was set, but the machine still does not have it".to_owned()
             }
-            true => format!("it was set, and the machine still has {}", change.is.text()),
-            false => "it is off at the end of the run".to_owned(),
+            true => format!("it was set, but the machine still has {}", change.is.text()),
+            false => "it differs again at the end of the run".to_owned(),
         }
     }
 }

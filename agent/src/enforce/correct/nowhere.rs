@@ -1,4 +1,4 @@
-//! Files that have no directory to stand in, and who would make it.
+//! Files that have no directory to be in, and who would make it.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::super::check::Verdict;
 use super::Correct;
 use crate::system::FileKind;
 
-/// The type whose resources stand in directories that others make.
+/// The type whose resources are in directories that others make.
 const FILE: &str = "file";
 
 impl<'s> Correct<'_, '_, 's> {
@@ -25,7 +25,7 @@ impl<'s> Correct<'_, '_, 's> {
             return self.kept_back(index).map(|by| format!("its directory does not exist; {by}"));
         }
         let is_replaced = self.named(at).is_some_and(|other| self.is_as_bold(other, index));
-        (!is_replaced).then(|| format!("{} is no directory, and nothing can stand below it", at.display()))
+        (!is_replaced).then(|| format!("{} is not a directory, and nothing can be below it", at.display()))
     }
 
     /// That another resource would make the directory which this one lacks, were it not for policy.

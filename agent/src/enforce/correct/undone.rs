@@ -65,7 +65,7 @@ impl Correct<'_, '_, '_> {
             return;
         }
         let Some(mut who) = self.view.acted_since(index).filter(|who| !who.is_empty()) else { return };
-        // Who can do anything is a suspect whenever it acted, whoever works on the same path.
+        // Who can do anything is a suspect whenever it acted, no matter who works on the same path.
         let anywhere = |other: usize| self.subjects[other].provider.acts_anywhere();
         // Who could have done it both times did it.
         let was = |other: usize| before.as_ref().is_some_and(|before| before.who.contains(&other));
@@ -130,19 +130,22 @@ impl Correct<'_, '_, '_> {
                 format!("undone in this run by one of the {} resources that acted after it", who.len())
             }
             (Evidence::Chance, names) if is_few => {
-                format!("off again in this run; {}, which acted since, may have done it", names.join(" or "))
+                format!(
+                    "changed back in this run; {}, which acted since, may have done it",
+                    names.join(" or ")
+                )
             }
             (Evidence::Chance, _) => {
                 format!(
-                    "off again in this run; one of the {} resources that acted since may have done it",
+                    "changed back in this run; one of the {} resources that acted since may have done it",
                     who.len()
                 )
             }
             (Evidence::Time, names) if is_few => {
-                format!("off again once {} had acted in this run", names.join(" and "))
+                format!("changed back after {} acted in this run", names.join(" and "))
             }
             (Evidence::Time, _) => {
-                format!("off again once {} other resources had acted in this run", who.len())
+                format!("changed back after {} other resources acted in this run", who.len())
             }
         }
     }

@@ -7,7 +7,7 @@ use super::{Entry, Header, LEFT, LIMIT, Left, OWED, PRIVATE, UNENDED};
 use crate::system::{Error, Inspect as _, Machine, System as _, write_durably};
 
 /// Forgets what runs left and owe, but for which paths and attributes were secret: the machine still has those secrets, and
-/// whoever it belongs to now is not to read them in a diff. Answers whether there was anything.
+/// no matter who it belongs to now is not to read them in a diff. Answers whether there was anything.
 ///
 /// # Errors
 /// Where it stays.
@@ -20,7 +20,7 @@ pub(crate) fn disown(path: &Path) -> Result<bool, Error> {
     }
     if let Some(opened) = dir.open(Path::new(LEFT))? {
         let was = read(BufReader::new(opened.file.take(LIMIT)));
-        // What cannot be read is put aside by the next run, which says so.
+        // What cannot be read is set aside by the next run, which says so.
         if let Ok((header, left)) = was
             && (header.whole || header.half || !left.gone.is_empty() || !left.resources.is_empty())
         {

@@ -44,9 +44,7 @@ impl Memory {
     fn write_mark(&self, mark: &str) {
         let mark = format!("{mark}\n");
         if let Err(error) = write_durably(&self.dir, Path::new(UNENDED), PRIVATE, mark.as_bytes()) {
-            self.note(format!(
-                "that this run began could not be written down: a kill would not have been noticed ({error})"
-            ));
+            self.note(format!("cannot record that this run began: a kill would go unnoticed ({error})"));
         }
     }
 
@@ -66,7 +64,7 @@ impl Memory {
         let done = || self.dir.remove(Path::new(UNENDED)).and_then(|()| self.dir.settle());
         if let Some(Err(error)) = is_there.then(done) {
             self.note(format!(
-                "that this run ended could not be written down: the next one takes it for one that did not ({error})"
+                "cannot record that this run ended: the next run will treat it as unfinished ({error})"
             ));
         }
     }
@@ -81,27 +79,27 @@ pub(super) fn read(mark: &[u8]) -> Option<String> {
 /// What is said of a doubt, by its mark.
 pub(super) fn words(mark: &str) -> String {
     let why = match mark {
-        LOST => "an earlier run did not end, and when it began cannot be read: what it changed is in no report".to_owned(),
+        LOST => "an earlier run did not end, and its start time cannot be read: no report says what it changed".to_owned(),
         PUT_BACK => "the server has reports of runs that the agent's state does not know of: it was put back from an older copy, or \
                      could not be written until this machine was booted"
             .to_owned(),
         began => format!(
-            "an earlier run, begun {}, did not end: what it changed is in no report",
+            "an earlier run, begun {}, did not end: no report says what it changed",
             to_the_second(began)
         ),
     };
-    format!("{why}, and of what is off now nobody can tell drift from new wishes")
+    format!("{why}, and of what differs now, nobody can tell drift from intentional changes")
 }
 
 /// What is said of a change that would be drift, were it not for the doubt.
 pub(super) fn of_a_change(mark: &str) -> String {
     match mark {
-        PUT_BACK => "perhaps drift: the agent's state was put back from an older copy, or could not be kept, and a later run may \
+        PUT_BACK => "possibly drift: the agent's state was put back from an older copy, or could not be kept, and a later run may \
                      have left it so"
             .to_owned(),
-        LOST => "perhaps drift: an earlier run did not end, and may have put it off".to_owned(),
+        LOST => "possibly drift: an earlier run did not end, and may have changed it".to_owned(),
         began => {
-            format!("perhaps drift: the run begun {} did not end, and may have put it off", to_the_second(began))
+            format!("possibly drift: the run begun {} did not end, and may have changed it", to_the_second(began))
         }
     }
 }

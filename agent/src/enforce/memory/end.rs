@@ -172,7 +172,7 @@ impl Memory {
         left.iter().map(|(name, value)| (name.to_string(), self.fingerprint(value))).collect()
     }
 
-    /// The fingerprint of the attributes that are no properties, and so are not compared with the machine.
+    /// The fingerprint of the attributes that are not properties, and so are not compared with the machine.
     pub(super) fn rules(&self, subject: &Subject<'_>) -> String {
         let rules: BTreeMap<_, _> = subject
             .resource

@@ -48,5 +48,5 @@ pub(super) fn holds(bytes: &[u8]) -> Result<(), String> {
 fn unended(bytes: &[u8]) -> Result<(), String> {
     doubt::read(bytes)
         .map(drop)
-        .ok_or_else(|| "an earlier run did not end, and when it began is lost".to_owned())
+        .ok_or_else(|| "an earlier run did not end, and its start time is lost".to_owned())
 }

@@ -98,7 +98,7 @@ impl Memory {
         })
     }
 
-    /// Paths whose secret is still there when the run ends: those that the catalog no longer has it at, as far as nobody has
+    /// Paths whose secret is still there when the run ends: those that the catalog no longer has it at, as far as they have not been
     /// put other content in their place.
     pub(super) fn secret_paths(
         &self,

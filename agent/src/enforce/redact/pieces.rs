@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// The longest stretch that is compared; a shorter secret is known by about half of it.
 const LONGEST: usize = 8;
 
-/// Shorter stretches stand in texts by chance.
+/// Shorter stretches are in texts by chance.
 pub(super) const SHORTEST: usize = 6;
 
 /// What is shorter is not compared at all; a secret or a form of it that is between is compared whole.
@@ -87,7 +87,7 @@ impl Pieces {
 /// What a percent-encoded text holds as it is (RFC 3986, section 2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A secret as tools encode it. In base64 three texts are possible, by how many bytes stand before it.
+/// A secret as tools encode it. In base64 three texts are possible, by how many bytes are before it.
 fn encoded(secret: &str) -> Vec<String> {
     let bytes = secret.as_bytes();
     let percent = utf8_percent_encode(secret, UNRESERVED).to_string();
@@ -127,7 +127,7 @@ fn packed(stretch: &[u8]) -> u64 {
     stretch.iter().fold(0, |packed, byte| packed << 8 | u64::from(*byte))
 }
 
-/// A text in small letters and without white space, each byte with the place of its character.
+/// A text in lower case and without white space, each byte with the place of its character.
 struct Compact {
     bytes: Vec<u8>,
     places: Vec<std::ops::Range<usize>>,

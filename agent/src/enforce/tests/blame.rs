@@ -20,7 +20,7 @@ fn act(bench: &mut Bench, more: &[(&'static str, Value)]) -> u32 {
     index
 }
 
-const MAY: &str = "off again in this run; exec[act], which acted since, may have done it";
+const MAY: &str = "changed back in this run; exec[act], which acted since, may have done it";
 
 fn reasons(findings: &Findings, resource: &str) -> Vec<String> {
     let of_it = findings.events.iter().filter(|event| event.resource.to_string() == resource);
@@ -43,7 +43,7 @@ fn who_works_elsewhere_in_a_purged_directory_did_not_put_a_file_there() {
 }
 
 #[test]
-fn a_command_is_a_suspect_beside_whoever_works_on_the_same_path() {
+fn a_command_is_a_suspect_beside_what_works_on_the_same_path() {
     let mut bench = command(|root| {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(root.join("f"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -57,7 +57,7 @@ fn a_command_is_a_suspect_beside_whoever_works_on_the_same_path() {
     assert_eq!(
         told,
         [
-            "off again in this run; file_line[a] or exec[act], which acted since, may have done it; corrected once more"
+            "changed back in this run; file_line[a] or exec[act], which acted since, may have done it; corrected once more"
         ]
     );
 }
@@ -85,7 +85,7 @@ fn nobody_has_undone_a_command_whose_guard_still_asks_for_it() {
     bench.file("/other", "x");
     let findings = bench.run(Mode::Enforce);
     let failed = event(&findings, "exec[act]", Status::Failed);
-    assert_eq!(failed.reason.as_deref(), Some("it ran, and its guard still asks for it"));
+    assert_eq!(failed.reason.as_deref(), Some("it ran, but its guard still asks for it"));
 }
 
 #[test]
@@ -102,12 +102,15 @@ fn what_a_tool_never_set_was_undone_by_nobody() {
     let failed = event(&findings, "user[otto]", Status::Failed).reason.clone();
     assert_eq!(
         failed.as_deref(),
-        Some("it was set, and the machine still has old"),
+        Some("it was set, but the machine still has old"),
         "{:#?}",
         findings.events
     );
     let told = reasons(&findings, "user[otto]");
-    assert!(!told.iter().any(|reason| reason.contains("had acted") || reason.contains("undone")), "{told:?}");
+    assert!(
+        !told.iter().any(|reason| reason.contains(" acted in this run") || reason.contains("undone")),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn a_command_that_ran_while_somebody_else_put_a_file_off_is_not_said_to_have_don
     // The command itself touches only what its guard looks for: what happens beside it is another process's doing.
     let mut bench = command(|root| {
         std::fs::write(root.join("z"), "").unwrap();
-        std::fs::write(root.join("f"), "of a process that is no part of this run").unwrap();
+        std::fs::write(root.join("f"), "of a process that is not part of this run").unwrap();
     });
     let file = bench.file("/f", "x");
     let act = act(&mut bench, &[("creates", "/z".into())]);
@@ -139,6 +142,6 @@ fn a_mode_above_a_file_did_not_change_what_is_in_it() {
     bench.contents.on_open(move || std::fs::write(root.join("d/f"), "somebody else").unwrap());
     let findings = bench.run(Mode::Enforce);
     let told = reasons(&findings, "file[/d/f]");
-    let words = "off again once file[/slow] and file[/d] had acted in this run; corrected once more";
+    let words = "changed back after file[/slow] and file[/d] acted in this run; corrected once more";
     assert_eq!(told, [words], "{:#?}", findings.events);
 }

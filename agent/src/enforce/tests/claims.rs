@@ -207,8 +207,8 @@ fn two_that_want_the_same_of_one_thing_are_told_so_and_do_not_fail() {
         let words = event(&findings, "file[/run/foo/x]", Status::Info).reason.clone().unwrap();
         assert_eq!(
             words,
-            "`file[/var/run/foo/x]` wants the same of what `/run/foo/x` holds, since `/var/run` leads to `/run`: \
-             one of the two can go"
+            "`file[/var/run/foo/x]` wants the same of the content of `/run/foo/x`, since `/var/run` leads to `/run`: \
+             remove one of the two"
         );
     }
 }

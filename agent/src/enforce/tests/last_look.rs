@@ -53,8 +53,11 @@ fn exec(bench: &mut Bench, command: &str, attributes: &[(&'static str, Value)]) 
 #[test]
 fn what_a_command_undid_is_put_right_in_the_same_run_wherever_it_stands() {
     for (exec_first, pass) in [
-        (true, "off again in this run; exec[rm], which acted since, may have done it"),
-        (false, "off again in this run; exec[rm], which acted since, may have done it; corrected once more"),
+        (true, "changed back in this run; exec[rm], which acted since, may have done it"),
+        (
+            false,
+            "changed back in this run; exec[rm], which acted since, may have done it; corrected once more",
+        ),
     ] {
         let (mut bench, ran) = acting(&[("rm", remove_a)]);
         if !exec_first {
@@ -117,7 +120,7 @@ fn who_works_on_something_else_is_not_called_the_one_who_undid_it() {
     bench.contents.on_open(move || drop(std::fs::remove_file(root.join("a"))));
     let findings = bench.run(Mode::Enforce);
     let reasons = findings.events.iter().filter_map(|event| event.reason.as_deref()).collect::<Vec<_>>();
-    assert_eq!(reasons, ["off again once file[/b] had acted in this run; corrected once more"]);
+    assert_eq!(reasons, ["changed back after file[/b] acted in this run; corrected once more"]);
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_command_whose_guard_still_asks_for_it_has_failed_and_ran_once() {
     bench.edge(file, make, EdgeKind::Notify);
     let findings = bench.run(Mode::Enforce);
     let failed = event(&findings, "exec[make]", Status::Failed);
-    assert_eq!(failed.reason.as_deref(), Some("it ran, and its guard still asks for it"));
+    assert_eq!(failed.reason.as_deref(), Some("it ran, but its guard still asks for it"));
     assert_eq!((findings.counts.failed, findings.counts.changed, times(&ran, "make")), (1, 1, 1));
 }
 
@@ -158,7 +161,7 @@ fn what_a_tool_only_says_it_set_has_failed() {
     for _ in 0..2 {
         let findings = bench.run(Mode::Enforce);
         let failed = event(&findings, "user[otto]", Status::Failed);
-        assert_eq!(failed.reason.as_deref(), Some("it was set, and the machine still has old"));
+        assert_eq!(failed.reason.as_deref(), Some("it was set, but the machine still has old"));
         assert_eq!((findings.counts.failed, findings.counts.unchanged), (1, 0));
     }
 }

@@ -102,7 +102,7 @@ fn a_file_that_cannot_be_made_says_why_and_an_audit_foretells_it() {
         let findings = bench.run(mode);
         let why = |name: &str| event(&findings, name, Status::Failed).reason.clone().unwrap();
         assert!(
-            why("file[/passwd/x/y]").contains("/passwd is no directory"),
+            why("file[/passwd/x/y]").contains("/passwd is not a directory"),
             "{mode:?}: {}",
             why("file[/passwd/x/y]")
         );

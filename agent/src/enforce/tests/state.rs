@@ -1,4 +1,4 @@
-//! The memory on disk: whatever stands there, a run goes on and says so.
+//! The memory on disk: whatever is there, a run goes on and says so.
 
 use super::*;
 use crate::stop::RunEnd;
@@ -42,7 +42,7 @@ fn what_cannot_be_read_is_put_aside_and_said_and_the_run_goes_on() {
         let findings = bench.run(Mode::Enforce);
         assert_eq!(bench.read("a").as_deref(), Some("x"), "{case}: {name}");
         let note = findings.notes.join("; ");
-        assert!(note.contains(name) && note.contains("put aside"), "{case}: {note}");
+        assert!(note.contains(name) && note.contains("set aside"), "{case}: {note}");
         assert!(bench.state().join(format!("{name}.unreadable")).exists(), "{case}: {name}");
         let again = bench.run(Mode::Enforce);
         assert!(again.events.is_empty() && again.notes.is_empty(), "{case}: {:?}", again.notes);
@@ -95,7 +95,7 @@ fn a_run_that_did_not_end_is_said_once_and_looking_makes_drift_known_again() {
         assert_eq!(doubtful.cause, Some(Cause::Intentional));
         let reason = doubtful.reason.as_deref().unwrap();
         assert!(
-            reason.starts_with("perhaps drift: the run begun 2026-11-29T03:00:00Z did not end"),
+            reason.starts_with("possibly drift: the run begun 2026-11-29T03:00:00Z did not end"),
             "{reason}"
         );
     }
@@ -123,7 +123,7 @@ enum Then {
     Blind,
 }
 
-/// A machine whose file was put off before all this.
+/// A machine whose file was changed before all this.
 fn after(steps: &[Then]) -> Bench {
     let mut bench = enforced();
     std::fs::write(bench.dir().join("a"), "by whom?").unwrap();
@@ -171,7 +171,7 @@ fn whatever_follows_a_run_that_did_not_end_what_is_off_is_perhaps_drift_until_it
             let [off] = &findings.events[..] else { panic!("{steps:?}: {:#?}", findings.events) };
             assert_eq!(off.cause, Some(Cause::Intentional), "{steps:?}, {mode:?}");
             let reason = off.reason.as_deref().unwrap_or_default();
-            assert!(reason.starts_with("perhaps drift: the run begun 2026-11-29T0"), "{steps:?}: {reason}");
+            assert!(reason.starts_with("possibly drift: the run begun 2026-11-29T0"), "{steps:?}: {reason}");
             bench.run(Mode::Enforce);
             std::fs::write(bench.dir().join("a"), "by hand").unwrap();
             let drift = bench.run(Mode::Enforce);
@@ -205,7 +205,7 @@ fn a_member_that_is_off_since_a_run_did_not_end_is_perhaps_drift_in_each_audit()
         let findings = bench.run(Mode::Audit);
         let [off] = &findings.events[..] else { panic!("{audit}: {:#?}", findings.events) };
         let reason = off.reason.as_deref().unwrap_or_default();
-        assert!(reason.contains("perhaps drift"), "{audit}: {off:#?}");
+        assert!(reason.contains("possibly drift"), "{audit}: {off:#?}");
     }
 }
 
@@ -224,7 +224,7 @@ fn a_memory_that_was_put_back_is_believed_no_more() {
             "it is said once: {notes}"
         );
         let reason = findings.events[0].reason.as_deref().unwrap();
-        assert!(reason.starts_with("perhaps drift: the agent's state was put back"), "{reason}");
+        assert!(reason.starts_with("possibly drift: the agent's state was put back"), "{reason}");
     }
     std::fs::write(bench.dir().join("a"), "by hand").unwrap();
     assert_eq!(bench.run(Mode::Enforce).counts.corrective, 1, "drift is known again");
@@ -251,7 +251,7 @@ fn f22_what_was_not_begun_when_the_time_was_over_says_so() {
     for (machine, why) in [
         (
             Double::new(|_| None).until(RunEnd::long_ago()),
-            "the time of the run (run_timeout) was over before its turn",
+            "the run reached its time limit (run_timeout) before its turn",
         ),
         (Double::new(|_| None), "the run was told to stop before its turn"),
     ] {

@@ -150,7 +150,7 @@ fn what_could_not_be_asked_is_not_said_to_be_missing() {
     let known = machine(QUERY);
     assert!(matches!(plan(&known), Ok(Plan::Pending(_))));
     known.put("/var/lib/dpkg/alternatives/nothing", "cut short");
-    assert!(plan(&known).unwrap_err().contains("no alternatives for nothing"), "it stands on disk");
+    assert!(plan(&known).unwrap_err().contains("no alternatives for nothing"), "it is on disk");
     let hangs = Double::new(|_| {
         let exit = system::Exit::TimedOut(std::time::Duration::from_secs(300));
         Some(system::Output { exit, ..said("") })

@@ -1,4 +1,4 @@
-//! Package lists of new sources, fetched by apt while their files do not stand in its directory yet.
+//! Package lists of new sources, fetched by apt while their files are not in its directory yet.
 //!
 //! The lists of other sources are neither fetched nor removed, so that one that does not answer holds up nobody. Where some
 //! of the new ones fail together, each is tried alone. Then apt is asked whether it reads them beside all others: of two sources
@@ -130,7 +130,7 @@ fn beside_others(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> 
         }
         let said = output.last_words();
         Err(Error::Refused(format!(
-            "beside the other sources of this machine apt would read none, so it is not written: {said}"
+            "with the other sources of this machine, apt would reject it, so it is not written: {said}"
         )))
     })
 }

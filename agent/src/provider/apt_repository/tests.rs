@@ -1,4 +1,4 @@
-//! What is planned for a repository, and what apt is given before its file stands.
+//! What is planned for a repository, and what apt is given before its file is.
 
 use std::path::PathBuf;
 
@@ -156,7 +156,7 @@ fn other_keys_under_the_same_name_are_tried_before_they_are_believed() {
         while changed(KEY) <= changed(sources) {
             touch();
         }
-        let said = format!("signed_by: {KEY}, perhaps with other keys -> {KEY}");
+        let said = format!("signed_by: {KEY}, possibly with other keys -> {KEY}");
         assert_eq!(differs(&double, &example), [said]);
         assert_eq!(trial::changes(&AptRepositories, &double, &example)[0].kind, ChangeKind::Moved);
         trial::correct(&AptRepositories, &double, &example).unwrap();

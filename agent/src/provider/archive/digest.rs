@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::provider::Error;
 use crate::system::{Inspect, Opened};
 
-/// The hash of a file's content; none where nothing stands there.
+/// The hash of a file's content; none where nothing is there.
 pub(super) fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     machine.open(path)?.map(|opened| hash(opened, path)).transpose()
 }

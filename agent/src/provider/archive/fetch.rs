@@ -42,7 +42,7 @@ impl Parcel<'_> {
             return Ok(staged);
         }
         Err(Error::Unexpected(format!(
-            "{} is not what is wanted: its SHA-256 is {got}, and not {}; nothing was changed",
+            "{} does not match: its SHA-256 is {got}, not {}; nothing was changed",
             self.source, self.sha256
         )))
     }

@@ -16,7 +16,7 @@ use super::{restore, unpack};
 use crate::provider::{Error, Writing};
 use crate::system::{Access, FileKind};
 
-/// Fetches it, checks it, and puts it in its place; where this version stands there, only what was changed of it.
+/// Fetches it, checks it, and puts it in its place; where this version is there, only what was changed of it.
 pub fn install(
     want: &Archive,
     owners: &Owners,

@@ -1,6 +1,6 @@
-//! What the agent knows of what stands at an archive's path: by its own record, or by the marker in it.
+//! What the agent knows of what is at an archive's path: by its own record, or by the marker in it.
 //!
-//! A marker counts only where nobody but the agent's own user can have written it: whoever owns a directory could name another
+//! A marker counts only where nobody but the agent's own user can have written it: anyone who owns a directory could name another
 //! version in it than the one that it holds, and keep that off the machine.
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What stands at an archive's path, and what differs.
+//! What is at an archive's path, and what differs.
 
 use std::path::Path;
 
@@ -26,7 +26,7 @@ pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Res
         return Ok(vec![Change::new(Property::Ensure, "present", "absent")]);
     }
     Err(Error::Conflict(format!(
-        "{} was not made by an archive, and is removed only with force = true; look at what it is first",
+        "{} was not made by an archive, and is removed only with force = true; check what it is first",
         path.display()
     )))
 }
@@ -133,14 +133,14 @@ fn some(words: &[impl AsRef<str>]) -> String {
     }
 }
 
-/// Something that this resource did not make stands there: whether it may be replaced.
+/// Something that this resource did not make is there: whether it may be replaced.
 fn foreign(want: &Archive, is: &str) -> Result<Change, Error> {
     if want.force {
         return Ok(Change::new(Property::Ensure, is, "present"));
     }
     let path = &want.title;
     Err(Error::Conflict(format!(
-        "{path} is {is} that was not made by this archive, and is replaced only with force = true; look at what it is first"
+        "{path} is {is} that was not made by this archive, and is replaced only with force = true; check what it is first"
     )))
 }
 
@@ -162,7 +162,7 @@ fn of_directory(
         return Ok(vec![Change::new(Property::Sha256, sha256, hash)]);
     }
     if !is.is_trusted() {
-        let note = "what stands there may have been changed by others, and is held beside the archive again";
+        let note = "what is there may have been changed by others, and is compared with the archive again";
         return Ok(vec![Change::new(Property::Sha256, "unknown", hash).also([hash]).note(note)]);
     }
     if strip != want.strip {

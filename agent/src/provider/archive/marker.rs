@@ -1,6 +1,6 @@
 //! The marker in an unpacked directory: of which archive it is.
 //!
-//! It says nothing that is secret. Whoever owns the directory may change it, so it counts only where that is nobody else, and
+//! It says nothing that is secret. Anyone who owns the directory may change it, so it counts only where that is nobody else, and
 //! where the agent's own record is gone.
 
 use std::path::Path;

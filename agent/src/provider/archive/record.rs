@@ -222,7 +222,7 @@ impl Member {
         Ok(Self { mode: stat.mode, what })
     }
 
-    /// What stands at its place, if it is this; else what is wrong, in words. Whether others than root can write the directory
+    /// What is at its place, if it is this; else what is wrong, in words. Whether others than root can write the directory
     /// that it is in decides with what is known of the file whether it must be read.
     fn look(
         &self,
@@ -264,7 +264,7 @@ impl<'a> OpenDirectories<'a> {
         }
     }
 
-    /// Whether a member stands in one.
+    /// Whether a member is in one.
     fn has(&self, path: &str) -> bool {
         let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
         self.0.contains(dir)

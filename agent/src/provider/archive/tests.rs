@@ -85,7 +85,7 @@ fn each_kind_of_archive_is_unpacked() {
         add(&mut bench, file, &[("strip", 1.into()), ("creates", "bin/app".into())]);
         succeeds(&mut bench);
         assert_eq!(bench.read("app/bin/app").as_deref(), Some("one\n"), "{file}");
-        assert!(!path(&bench, "app/README").exists(), "{file}: what stands beside is dropped");
+        assert!(!path(&bench, "app/README").exists(), "{file}: what is beside is dropped");
     }
 }
 
@@ -122,7 +122,7 @@ fn another_content_than_the_hash_says_changes_nothing() {
     let mut bench = bench(&format!("{APP}; tar -czf a.tgz app-1"));
     let index = add(&mut bench, "a.tgz", &[]);
     bench.set(index, "sha256", "0".repeat(64).as_str());
-    fails(&mut bench, "not what is wanted");
+    fails(&mut bench, "does not match");
     assert!(!path(&bench, "app").exists());
 }
 

@@ -17,7 +17,7 @@ const DOWNLOADS: &str = "/downloads";
 
 const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
 
-/// A directory with what an archive holds, that does not stand in its place yet.
+/// A directory with what an archive holds, that is not in its place yet.
 pub struct Unpacked<'m> {
     tree: Box<dyn StagedTree + 'm>,
     inner: PathBuf,
@@ -41,7 +41,7 @@ pub fn unpack<'m>(
     let mut command = unpacking(format, &file).timeout(parcel.timeout);
     command.cwd = Some(tree.path().to_owned());
     let output = writing.run(&command)?;
-    // GNU tar leaves the slash out and goes on; whoever packed that meant another place than this.
+    // GNU tar leaves the slash out and goes on; anyone who packed that meant another place than this.
     if String::from_utf8_lossy(&output.stderr).contains("Removing leading") {
         return Err(Error::Refused(format!(
             "{} holds members with absolute names, and is not unpacked; pack it by relative names",
@@ -77,7 +77,7 @@ impl Unpacked<'_> {
         self.command(["chown", "--recursive", "--no-dereference", "--", &whose, "."], writing)
     }
 
-    /// Takes the place of what stands at its target.
+    /// Takes the place of what is at its target.
     pub fn commit(self) -> Result<(), Error> {
         Ok(self.tree.commit(&self.inner)?)
     }
@@ -116,7 +116,7 @@ fn below(inside: &dyn System, strip: u32) -> Result<PathBuf, Error> {
         }
         let [dir] = dirs.as_slice() else {
             return Err(Error::Refused(format!(
-                "strip = {strip} leaves no one directory: {} of the archive holds {}",
+                "strip = {strip} does not leave a single directory: {} of the archive holds {}",
                 if at == Path::new("/") { "the top".to_owned() } else { at.display().to_string() },
                 counted(dirs.len(), "directory", "directories")
             )));

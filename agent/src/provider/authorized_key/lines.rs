@@ -47,7 +47,7 @@ impl<'a> KeyLine<'a> {
         lossy(self.comment)
     }
 
-    /// Whether it stands under the comment that a resource gives it.
+    /// Whether it is under the comment that a resource gives it.
     pub(super) fn is_called_by(&self, want: &AuthorizedKey) -> bool {
         self.comment == want.comment().as_bytes()
     }
@@ -92,7 +92,7 @@ pub(in crate::provider) fn fingerprint(material: &[u8]) -> String {
     )
 }
 
-/// Whether a key stands in a text.
+/// Whether a key is in a text.
 pub(super) fn has(text: &[u8], material: &str) -> bool {
     keys(text).any(|key| key.material == material.as_bytes())
 }

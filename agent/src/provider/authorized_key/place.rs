@@ -98,7 +98,7 @@ impl Place {
             .then(|| format!("{said}, which its group `{}` can write, and not the user alone", group())))
     }
 
-    /// Whether the group of what stands there is the user's alone, as Debian's sshd asks of a group that can write: nobody
+    /// Whether the group of what is there is the user's alone, as Debian's sshd asks of a group that can write: nobody
     /// else has it as the primary one, and who is listed in it is the owner alone.
     fn is_alone_in(&self, stat: Stat, accounts: &Accounts) -> bool {
         let Some(group) = accounts.groups().iter().find(|group| group.gid == stat.gid) else { return false };

@@ -1,4 +1,4 @@
-//! What is planned for a job of cron, and what stands in its file then.
+//! What is planned for a job of cron, and what is in its file then.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 
@@ -107,7 +107,7 @@ fn what_cron_refuses_is_no_job() {
     assert_eq!(changes(&machine, &job(&[])), ["ensure: present, of user id 0 and mode 0666 -> present"]);
     std::fs::remove_file(&path).unwrap();
     symlink("/etc/passwd", &path).unwrap();
-    assert_eq!(changes(&machine, &job(&[])), ["ensure: no regular file -> present"]);
+    assert_eq!(changes(&machine, &job(&[])), ["ensure: not a regular file -> present"]);
     trial::correct(&Jobs, &machine, &job(&[])).unwrap();
     assert_eq!(file(&machine), (TEXT.to_owned(), 0o644));
 }
@@ -125,7 +125,7 @@ fn secret_variables_are_read_by_root_alone_and_never_shown() {
     let said = changes(&machine, &job(&[]));
     assert!(said.iter().all(|line| !line.contains("old-secret")), "{said:?}");
     assert_eq!(said.last().unwrap(), "environment: [sensitive] -> MAILTO=ops@acme.example");
-    // The mode that goes with the secrets is no drift of its own; alone it is.
+    // The mode that goes with the secrets is not drift of its own; alone it is.
     assert!(said.iter().all(|line| !line.starts_with("ensure")), "{said:?}");
     let path = machine.root.path().join("etc/cron.d/backup");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
@@ -201,7 +201,7 @@ fn a_file_of_two_names_is_written_anew() {
     let root = machine.root.path();
     std::fs::set_permissions(root.join("etc/cron.d/backup"), std::fs::Permissions::from_mode(0o644)).unwrap();
     std::fs::hard_link(root.join("etc/cron.d/backup"), root.join("copy")).unwrap();
-    let expected = "ensure: present, with 2 hard links, so that cron passes over it -> present";
+    let expected = "ensure: present, with 2 hard links, so cron ignores it -> present";
     assert_eq!(changes(&machine, &job(&[])), [expected]);
     trial::correct(&Jobs, &machine, &job(&[])).unwrap();
     assert_eq!((changes(&machine, &job(&[])), file(&machine).0), (Vec::new(), TEXT.to_owned()));

@@ -44,7 +44,7 @@ pub fn health(want: &Deployment, release: &Path, writing: Writing<'_>) -> Result
             Ok(_) => return Ok(()),
             Err(error @ Error::Command { .. }) => error.to_string(),
             // What cannot be started now cannot be started in a second.
-            Err(error) => return Err(format!("its health cannot be asked for: {error}")),
+            Err(error) => return Err(format!("its health cannot be checked: {error}")),
         };
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {

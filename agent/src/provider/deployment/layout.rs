@@ -99,7 +99,9 @@ impl<'a> Layout<'a> {
             Some(FileKind::Symlink) => {}
             Some(_) => {
                 let path = current.display();
-                return Err(Error::Conflict(format!("{path} is no link, and is not replaced; move it away")));
+                return Err(Error::Conflict(format!(
+                    "{path} is not a link, and is not replaced; move it away"
+                )));
             }
         }
         let target = machine.read_link(&current)?.to_string_lossy().into_owned();

@@ -106,7 +106,7 @@ fn take_back(place: Place<'_>, writing: Writing<'_>) -> Result<String, Error> {
         Ok(()) => format!("{name} is live again"),
         Err(why) => {
             let why = attempt::masked(place.want, &why);
-            format!("{name} is linked again, but could not be activated, so that perhaps nothing runs: {why}")
+            format!("{name} is linked again, but could not be activated, so it may not be running: {why}")
         }
     };
     marker::remove(&place.layout.switching(), machine)?;

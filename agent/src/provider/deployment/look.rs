@@ -20,7 +20,7 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
         }
         let change =
             Change::new(Property::Version, format!("{version}, which failed"), version).also([live.name()]);
-        return Ok(Plan::of(vec![change.note("a run was interrupted while it was taken back")]));
+        return Ok(Plan::of(vec![change.note("a run was interrupted while rolling it back")]));
     }
     if let Some(why) = shared::missing(place, machine)? {
         return Ok(Plan::Pending(why));
@@ -43,9 +43,9 @@ pub fn plan(place: Place<'_>, machine: &dyn Inspect) -> Result<Plan, Error> {
         {
             return Ok(Plan::Pending(format!("its source {path} is not there")));
         }
-        "it is made, and then goes live"
+        "it is built, and then goes live"
     } else {
-        "it was made before, and is only linked"
+        "it was built before, and is only linked"
     };
     Ok(Plan::of(vec![Change::new(Property::Version, live.name(), version).note(note)]))
 }
@@ -87,7 +87,7 @@ pub fn what_runs(place: Place<'_>, machine: &dyn Inspect) -> Result<String, Erro
     let live = place.layout.live(machine)?;
     Ok(match live.target {
         None => "no release is live".to_owned(),
-        Some(_) if live.is(place.version()) => "there is none before it, and it stays live".to_owned(),
+        Some(_) if live.is(place.version()) => "there is no release before it, and it stays live".to_owned(),
         Some(_) => format!("{} is live", live.name()),
     })
 }

@@ -94,7 +94,7 @@ fn from_git(place: Place<'_>, remote: &GitRemote, writing: Writing<'_>) -> Resul
     let want = place.want;
     let revision = attempt::revision(want);
     let revision = GitRevision::read(&revision.into())
-        .map_err(|_| Error::Refused(format!("`{revision}` is no revision of git; give a `revision`")))?;
+        .map_err(|_| Error::Refused(format!("`{revision}` is not a git revision; give a `revision`")))?;
     let owned = |mode| Access { mode, uid: place.owners.uid, gid: place.owners.gid };
     let tree = writing.machine.stage_tree(&place.layout.release(place.version()), owned(0o700))?;
     let access = git::Access {

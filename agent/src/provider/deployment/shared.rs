@@ -34,7 +34,7 @@ pub fn missing(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<String>
         let full = place.layout.shared().join(path.as_str());
         if machine.lstat(&full)?.is_none() {
             let full = full.display();
-            return Ok(Some(format!("{full} is not there: a `file` puts it there, or somebody by hand")));
+            return Ok(Some(format!("{full} is not there: a `file` puts it there, or someone does by hand")));
         }
     }
     Ok(None)
@@ -104,7 +104,7 @@ fn make_dirs(base: &Path, below: &str, owners: Owners, machine: &dyn System) -> 
             Some(_) => {
                 let path = at.display();
                 return Err(Error::Conflict(format!(
-                    "{path} is no directory, and stands in the way of `shared`"
+                    "{path} is not a directory, and is in the way of `shared`"
                 )));
             }
         }

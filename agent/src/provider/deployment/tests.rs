@@ -45,7 +45,7 @@ fn a_link_that_was_led_elsewhere_is_drift() {
     );
     shop.is_live("2");
     shop.sh("rm shop/current; mkdir shop/current");
-    assert!(shop.fails().contains("is no link"));
+    assert!(shop.fails().contains("is not a link"));
 }
 
 #[test]

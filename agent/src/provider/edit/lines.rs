@@ -42,7 +42,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Puts a new line before the one that stands at `at`, or at the end.
+    /// Puts a new line before the one that is at `at`, or at the end.
     pub fn insert(&mut self, at: usize, text: impl Into<Cow<'a, str>>) {
         let at = at.min(self.all.len());
         if let Some(before) = at.checked_sub(1).and_then(|at| self.all.get_mut(at))

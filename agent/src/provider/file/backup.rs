@@ -1,4 +1,4 @@
-//! What is replaced or removed, kept in the agent's state: each content once, and each place with what stood there. It lies there
+//! What is replaced or removed, kept in the agent's state: each content once, and each place with what was there. It lies there
 //! in the clear, so nothing is kept of what is secret, or was so by an earlier catalog.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -25,9 +25,9 @@ const PLACE: usize = 16;
 
 /// What is said where a backup is wanted of a secret.
 const NOT_KEPT: &str =
-    "what stood there is not kept, though backup = true: it is or was secret, and a backup lies in the clear";
+    "no backup is kept, despite backup = true: the content is or was secret, and a backup is not encrypted";
 
-/// Keeps what stands at a path, if the resource wants backups: a file's content as `backups/SHA256`, and of each file, link and
+/// Keeps what is at a path, if the resource wants backups: a file's content as `backups/SHA256`, and of each file, link and
 /// directory, with all that is in it, `NAME.PLACE.json` that says where it stood and how. Answers with what of it is not kept.
 pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let machine = writing.machine;
@@ -60,7 +60,7 @@ pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Opt
     let words = |left_out: Vec<String>| {
         let all = left_out.join(", ");
         format!(
-            "of what stood there, {all} is not kept, though backup = true: it was secret, and a backup lies in the clear"
+            "of what was there, {all} is not kept, despite backup = true: it was secret, and a backup is not encrypted"
         )
     };
     Ok(Some(left_out).filter(|left_out| !left_out.is_empty()).map(words))

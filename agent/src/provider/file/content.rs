@@ -73,7 +73,7 @@ pub(super) fn hash_of(file: &mut impl Read) -> io::Result<ContentHash> {
 
 fn finish(hasher: Sha256) -> io::Result<ContentHash> {
     let hex = data_encoding::HEXLOWER.encode(&hasher.finalize());
-    ContentHash::parse(&hex).ok_or_else(|| io::Error::other("a hash that is none"))
+    ContentHash::parse(&hex).ok_or_else(|| io::Error::other("not a valid hash"))
 }
 
 /// A content as it is read, hashed on the way.

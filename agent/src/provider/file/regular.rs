@@ -26,7 +26,7 @@ const DEFAULT_SECRET_MODE: u32 = 0o600;
 const JUDGED: &str = "/judged";
 
 /// What is said of a file that is written in place.
-const IN_PLACE: &str = "written in place, since the file is a mount of its own: not atomic";
+const IN_PLACE: &str = "written in place, not atomically, because the file is a mount point";
 
 /// What differs.
 pub(super) fn plan(
@@ -64,13 +64,13 @@ fn say_lost_capabilities(path: &Path, reading: Reading<'_>, changes: &mut [Chang
     let owned = |change: &&mut Change| matches!(change.property, Property::Owner | Property::Group);
     let Some(change) = changes.iter_mut().find(owned) else { return Ok(()) };
     if reading.machine.open(path)?.is_some_and(|opened| opened.has_capabilities()) {
-        let words = "its capabilities go with that: `setcap` gives them again";
+        let words = "this clears its capabilities: restore them with `setcap`";
         change.note = Some(change.note.take().map_or(words.to_owned(), |note| format!("{note}; {words}")));
     }
     Ok(())
 }
 
-/// A link stands where a file is to be of which nothing says what it holds: in its place there would be an empty one.
+/// A link is where a file is to be of which nothing says what it holds: in its place there would be an empty one.
 fn unknown_content(path: &Path, reading: Reading<'_>) -> Result<Error, Error> {
     let target = reading.machine.read_link(path)?;
     Ok(Error::Conflict(format!(
@@ -200,7 +200,7 @@ fn validate(
 ) -> Result<Option<String>, Error> {
     let Some(command) = &want.validate else { return Ok(None) };
     if writing.machine.liveness() == Liveness::Directory {
-        return Ok(Some("not validated: commands are not run for a root that is not running".to_owned()));
+        return Ok(Some("not validated: commands are not run: the root is not a running system".to_owned()));
     }
     let run = |path: &Path| writing.machine.run(&Invocation::of(for_file(command, path)).detached());
     let is_closed = staged.is_closed();
@@ -228,7 +228,7 @@ fn validate(
             )))
         }
         Exit::Code(code) => Error::Refused(format!(
-            "`{command}` refused the new content with exit code {code}, the old one stays: {said}"
+            "`{command}` refused the new content with exit code {code}; the old content stays: {said}"
         )),
         Exit::Signal(_) | Exit::TimedOut(_) | Exit::Stopped(_) => {
             Error::Refused(not_judged(&Error::command(&Invocation::of(command.clone()), &output)))

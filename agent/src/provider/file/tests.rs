@@ -184,7 +184,7 @@ fn a_tree_has_its_links_empty_folders_and_programs() {
     assert!(corrected.iter().all(|event| event.cause == Some(Cause::Corrective)), "{corrected:#?}");
     assert_eq!(target(&bench), Path::new("../bin/run"));
     assert_eq!(mode(&bench, "t/bin/run"), 0o750, "who reads it may run it");
-    assert_eq!(mode(&bench, "t/bin/data"), 0o644, "what is no program in the source is none here");
+    assert_eq!(mode(&bench, "t/bin/data"), 0o644, "what is not a program in the source is not one here");
     // A declared mode is everybody's, and programs can be run by it too.
     bench.set(tree, "mode", "0640");
     bench.run(Mode::Enforce);
@@ -225,7 +225,7 @@ fn a_purge_reports_what_it_removed_and_says_what_it_kept() {
     }
     assert!(!bench.dir().join("t/file").exists());
     assert_eq!(bench.read("t/named").as_deref(), Some("x"));
-    assert_eq!(bench.run(Mode::Enforce).counts.unchanged, 3, "what is kept is no drift");
+    assert_eq!(bench.run(Mode::Enforce).counts.unchanged, 3, "what is kept is not drift");
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_validator_sees_the_new_file_and_can_refuse_it() {
     assert_eq!(bench_of(true).counts.changed, 1);
     let refused = bench_of(false);
     let reason = refused.events[0].reason.clone().unwrap();
-    assert!(reason.contains("line 1 is bad") && reason.contains("the old one stays"), "{reason}");
+    assert!(reason.contains("line 1 is bad") && reason.contains("the old content stays"), "{reason}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Source<'_> {
         }
     }
 
-    /// The mode of a program: whoever reads it may run it.
+    /// The mode of a program: anyone who reads it may run it.
     fn with_execution(self, mode: u32) -> u32 {
         match self {
             Self::File(_, _, true) => mode | (mode & 0o444) >> 2,
@@ -59,7 +59,7 @@ impl Source<'_> {
         let declared = want.mode.and_then(|mode| member_mode(mode.0, self.kind()));
         let kept = match self {
             Self::File(_, _, true) => Some(is),
-            // What the source does not mark is no program, whoever marked it here.
+            // What the source does not mark is not a program, no matter who marked it here.
             Self::File(_, _, false) => Some(is & !0o111),
             Self::Directory | Self::Link(_) => None,
         };
@@ -104,9 +104,9 @@ pub(super) fn left(want: &File, entries: &Entries) -> Left<'static> {
                 left.insert(format!("{path}:content"), content::shown(sha256));
                 if *program {
                     let mode = want.mode.map_or_else(String::new, |mode| mode.to_string());
-                    left.insert(format!("{path}:mode"), format!("{mode} and can be run"));
+                    left.insert(format!("{path}:mode"), format!("{mode}, executable"));
                 } else if want.mode.is_none() {
-                    left.insert(format!("{path}:mode"), "no program".to_owned());
+                    left.insert(format!("{path}:mode"), "not executable".to_owned());
                 }
                 "file"
             }
@@ -170,7 +170,7 @@ pub(super) fn plan(
             access_changes(want, directory_mode(want), owners, accounts, &stat, &mut own);
             if want.purge && !look.purges {
                 own.push(purge_kept(
-                    "nothing is purged: another resource says what is in a directory around it",
+                    "nothing is purged: another resource manages the content of a directory around it",
                 ));
             }
             if (want.recurse || want.purge) && !look.is_anothers() {
@@ -202,7 +202,7 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Whether another resource says what the directory holds.
+    /// Whether another resource manages the content of the directory.
     fn is_anothers(&self) -> bool {
         self.spared.is_whole(&self.place)
     }
@@ -211,7 +211,7 @@ impl Look<'_> {
         let Some(path) = member.path.to_str() else {
             let shown = member.path.to_string_lossy();
             if self.purges {
-                self.note(&shown, "kept: its name is no UTF-8; remove it by hand");
+                self.note(&shown, "kept: its name is not UTF-8; remove it by hand");
             }
             return Ok(Walk::Past);
         };

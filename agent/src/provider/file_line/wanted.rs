@@ -81,7 +81,7 @@ fn only_one(want: &FileLine, attribute: &str, found: &[usize]) -> Result<(), Str
     let numbers: Vec<_> = found.iter().take(5).map(|at| (at + 1).to_string()).collect();
     let more = if found.len() > numbers.len() { ", …" } else { "" };
     Err(format!(
-        "`{attribute}` finds {} lines of {} ({}{more}): narrow it, or say multiple = true",
+        "`{attribute}` finds {} lines of {} ({}{more}): narrow it, or set multiple = true",
         found.len(),
         want.path,
         numbers.join(", ")

@@ -105,17 +105,17 @@ pub fn drift(script: &Script<'_>, file: Option<&str>, live: Option<&Live>) -> BT
     all
 }
 
-const OTHERS: &str = "other rules beside it";
+const OTHERS: &str = "other rules as well";
 
 /// What is nobody's own.
 fn rest_of_kernel(live: &Live, difference: &Difference, file_alone: bool, has_file: bool) -> Option<Off> {
     if difference.rest && live.is.is_some() {
         let note =
-            "the table holds rules that are none of the catalog's, or its chains do not begin as they should";
+            "the table holds rules that are not in the catalog, or its chains do not begin as they should";
         return Some(Off { is_as_left: live.all_is_as_left(), note: Some(note), ..Off::new(OTHERS) });
     }
     let is_right = difference.rules.is_empty() && !difference.rest;
     let is = format!("{FILE} is {}", if has_file { "altered" } else { "absent" });
-    let note = "what is in force is right, but would not be after a reboot";
+    let note = "the active rules are right, but would not be after a reboot";
     (is_right && file_alone).then(|| Off { note: Some(note), ..Off::new(is) })
 }

@@ -62,9 +62,8 @@ fn try_out(text: &str, reading: Reading<'_>) -> Result<(Invocation, Output), Err
 }
 
 fn read(command: &Invocation, output: &Output) -> Result<Ruleset, Error> {
-    Ruleset::of_json(&output.text()).ok_or_else(|| {
-        Error::Unexpected(format!("`{}` answered with something else than a ruleset", command.command))
-    })
+    Ruleset::of_json(&output.text())
+        .ok_or_else(|| Error::Unexpected(format!("`{}` did not answer with a ruleset", command.command)))
 }
 
 /// What to do where a rule names an interface that is not where it is tried out, though the machine may have it.

@@ -13,7 +13,7 @@ const LOG_LIMIT: usize = 126;
 /// How comments of rules that resources stand for begin.
 pub const PREFIX: &str = "holdfast:";
 
-/// What stands between the beginning of a long title and its hash; no short title has it.
+/// What is between the beginning of a long title and its hash; no short title has it.
 const CUT: &str = "%:";
 
 const HASH: usize = 16;

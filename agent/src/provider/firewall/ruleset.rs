@@ -10,7 +10,7 @@ use super::name::PREFIX;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     chain: String,
-    /// By which a rule is known; empty for what is none.
+    /// By which a rule is known; empty for what is not one.
     comment: String,
     body: String,
 }
@@ -26,7 +26,7 @@ pub enum State {
     Absent,
     /// They are others.
     Altered,
-    /// They stand elsewhere.
+    /// They are elsewhere.
     Moved,
 }
 

@@ -70,7 +70,7 @@ impl<'a> Script<'a> {
         script
     }
 
-    /// The title of the rule that stands at a line, counted from 1.
+    /// The title of the rule that is at a line, counted from 1.
     pub fn owner(&self, line: usize) -> Option<&'a str> {
         self.owners.get(line.checked_sub(1)?).copied().flatten()
     }

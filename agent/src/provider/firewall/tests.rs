@@ -168,11 +168,11 @@ fn what_is_done_to_the_table_is_one_event_of_the_right_rule() {
         (SSH, SSH.replace("22", "2222"), "ssh: altered"),
         (SSH, format!("{SSH}{SSH}"), "ssh: altered"),
         (&format!("{HTTP}{SSH}"), format!("{SSH}{HTTP}"), "ssh: at another place"),
-        (SSH, format!("{SSH}\t\tforeign accept\n"), "http: other rules beside it"),
+        (SSH, format!("{SSH}\t\tforeign accept\n"), "http: other rules as well"),
         (
             "\t\tct state invalid drop comment \"holdfast invalid\"\n",
             String::new(),
-            "http: other rules beside it",
+            "http: other rules as well",
         ),
     ] {
         let bench = three();
@@ -296,5 +296,5 @@ fn below_another_root_it_is_a_file() {
     std::fs::write(&place, text.replace("dport 22 ", "dport 23 ")).unwrap();
     assert_eq!(off(), ["ssh: input 50: tcp dport 23 accept"]);
     std::fs::write(&place, text.replace("\t}\n", "\t\taccept\n\t}\n")).unwrap();
-    assert_eq!(off(), ["http: other rules beside it"]);
+    assert_eq!(off(), ["http: other rules as well"]);
 }

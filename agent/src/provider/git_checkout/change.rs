@@ -68,7 +68,7 @@ pub fn correct(
     let marker = path.join(UPDATING);
     let interrupted = writing.machine.lstat(&marker)?.is_some();
     if interrupted {
-        // Whoever was stopped while writing it does not come back for it.
+        // Anyone who was stopped while writing it does not come back for it.
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
     if interrupted || git.changed_files(want.submodules)?.is_empty() {

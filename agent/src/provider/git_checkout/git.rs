@@ -36,7 +36,7 @@ const SETTINGS: [&str; 15] = [
 /// How long a remote may take to say what its branches and tags are: one that is away must not hold up the run.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a look may take that reads the files of a checkout, and one that reads nothing but git's own. Whoever owns it
+/// How long a look may take that reads the files of a checkout, and one that reads nothing but git's own. Anyone who owns it
 /// can make git wait for ever, and the run with it.
 const FILES_TIMEOUT: Duration = Duration::from_secs(60);
 const OWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -393,7 +393,7 @@ mod tests {
         let timeout = |words: &[&str]| git.invocation(words).timeout.as_secs();
         assert_eq!((timeout(&["rev-parse", "HEAD"]), timeout(&["for-each-ref"])), (10, 10));
         assert_eq!((timeout(&["status"]), timeout(&["submodule", "status"])), (60, 60));
-        // What was not said is no answer: another remote, no commit, no branch.
+        // What was not said is not an answer: another remote, no commit, no branch.
         for asked in [git.remote(), git.head(), git.branch()] {
             assert!(asked.unwrap_err().to_string().contains("timeout of 10 s"));
         }

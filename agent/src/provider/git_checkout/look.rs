@@ -35,7 +35,7 @@ pub fn refuse_others(
         let Some(stat) = machine.lstat(&place)? else { continue };
         if stat.uid != wanted {
             return Err(Error::Refused(format!(
-                "{} belongs to {} and not to {}, as whom git would run; name its owner as `user`, or give it to the other",
+                "{} belongs to {} and not to {}, the user that git would run as; set `user` to its owner, or change the owner",
                 place.display(),
                 accounts.user_name(stat.uid),
                 accounts.user_name(wanted)
@@ -103,11 +103,11 @@ fn revision_change(
     {
         let change =
             Change::new(Property::Revision, format!("{head} on the branch {branch}"), &target.commit);
-        return Ok(Some(change.note("a checkout stands on no branch")));
+        return Ok(Some(change.note("a checkout is not on a branch")));
     }
     if head == target.commit && !interrupted {
         return Ok(target.away.map(|why| {
-            let note = format!("the remote cannot be asked whether `{revision}` moved: {why}");
+            let note = format!("cannot ask the remote whether `{revision}` moved: {why}");
             Change::new(Property::Revision, &head, &head).kind(ChangeKind::Note).note(note)
         }));
     }
@@ -124,8 +124,7 @@ fn note(revision: &GitRevision, target: &Target, interrupted: bool) -> String {
         Kind::Tag => format!("the tag `{revision}`"),
         Kind::Commit => "the commit".to_owned(),
     };
-    let away =
-        target.away.as_ref().map(|why| format!("; the remote cannot be asked whether it moved: {why}"));
+    let away = target.away.as_ref().map(|why| format!("; cannot ask the remote whether it moved: {why}"));
     let again = if interrupted { "; an earlier change was interrupted" } else { "" };
     format!("{what}{again}{}", away.unwrap_or_default())
 }

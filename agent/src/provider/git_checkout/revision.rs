@@ -81,11 +81,11 @@ impl Git<'_> {
         let found = found.or_else(|| find(&names[2]).or_else(|| find(&names[1])).map(target(Kind::Tag)));
         found.ok_or_else(|| {
             let hint = if revision.as_str().bytes().all(|b| b.is_ascii_hexdigit()) {
-                "; a commit is named by its whole id"
+                "; name a commit by its full id"
             } else {
                 ""
             };
-            Error::Missing(format!("{url} has no branch and no tag `{revision}`{hint}"))
+            Error::Missing(format!("{url} has no branch or tag `{revision}`{hint}"))
         })
     }
 
@@ -154,7 +154,7 @@ impl Git<'_> {
 fn local(text: &str, branch: &str, tag: &str) -> Local {
     let find = |name: &str| {
         let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        // An annotated tag is an object of its own; its commit stands behind it.
+        // An annotated tag is an object of its own; its commit is behind it.
         lines
             .find(|words| words.first() == Some(&name))
             .and_then(|words| words.last().map(|id| (*id).to_owned()))
@@ -207,7 +207,7 @@ mod tests {
         let found = target(annotated, "v1", Local::default()).unwrap();
         assert_eq!((found.kind, found.commit.as_str()), (Kind::Tag, B));
         let missing = target("\n", "abc1234", Local::default()).unwrap_err().to_string();
-        assert!(missing.contains("whole id"), "{missing}");
+        assert!(missing.contains("full id"), "{missing}");
     }
 
     #[test]

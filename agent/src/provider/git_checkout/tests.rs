@@ -262,7 +262,7 @@ fn what_is_no_checkout_is_left_alone() {
 fn a_revision_that_the_remote_lacks_is_said_and_leaves_nothing() {
     let Some((mut bench, _)) = bench("v9", &[]) else { return };
     let event = event(&mut bench);
-    assert!(event.reason.as_deref().unwrap_or_default().contains("no tag `v9`"), "{event:?}");
+    assert!(event.reason.as_deref().unwrap_or_default().contains("no branch or tag `v9`"), "{event:?}");
     assert_eq!(sh(&bench, "ls -A"), "origin");
 }
 

@@ -66,7 +66,7 @@ fn each_property_is_corrected_by_itself() {
 #[test]
 fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
     let later = plan(&want("ops", &[("members", list(&["later", "alice", "never"]))])).unwrap();
-    let why = "/etc/passwd has no `later`, `never`, who is to be a member; manage the user too, or take the name out of \
+    let why = "/etc/passwd has no `later`, `never`, which is to be a member; manage the user too, or take the name out of \
                `members`";
     assert_eq!(later, Plan::Pending(why.to_owned()));
     assert!(plan(&want("root", &[("ensure", "absent".into())])).is_err());
@@ -103,10 +103,10 @@ fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     for all in [carol(&[]), carol(&[("ensure", "absent".into()), ("groups", list(&["new"]))])] {
         let is_coming = matches!(&all[0], Typed::User(user) if user.ensure == Presence::Present);
         let Plan::Pending(why) = plan_in(&machine, &all, &new) else { panic!("it is made without her") };
-        assert_eq!(why.ends_with("who is to be a member"), is_coming, "no cure is needed: {why}");
+        assert_eq!(why.ends_with("which is to be a member"), is_coming, "no cure is needed: {why}");
     }
     // With her account there, she is missed.
     machine.put("/etc/passwd", "carol:x:3:3::/:\nalice:x:1:1::/:\nbob:x:2:2::/:\n");
-    let Plan::Changes(changes) = plan_in(&machine, &waiting, &ops) else { panic!("she is no member") };
+    let Plan::Changes(changes) = plan_in(&machine, &waiting, &ops) else { panic!("she is not a member") };
     assert_eq!(trial::said(&changes), ["members: alice,bob -> alice,bob,carol"]);
 }

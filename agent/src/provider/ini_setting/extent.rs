@@ -88,7 +88,7 @@ pub(super) fn free(extents: &[Extent<'_>], wanted: Option<usize>) -> Option<usiz
     Some(if around.is_open { around.start } else { around.end })
 }
 
-/// The indent of a new line: that of the key before it, by which it is no part of that value and takes nothing from the next.
+/// The indent of a new line: that of the key before it, by which it is not part of that value and takes nothing from the next.
 pub(super) fn indent_at<'a>(extents: &[Extent<'a>], at: usize) -> &'a str {
     let before = extents.iter().rev().find(|extent| extent.start < at);
     before.or_else(|| extents.first()).map(|extent| extent.indent).unwrap_or_default()

@@ -10,7 +10,7 @@ use super::extent;
 use super::line::{MARK, header, indent, is_comment};
 use crate::provider::edit::Lines;
 
-/// A setting that stands in the file.
+/// A setting that is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Setting<'a> {
     /// The line's number, from 0.
@@ -68,7 +68,7 @@ fn is_open(setting: &Setting<'_>, lines: &Lines<'_>, end: usize) -> bool {
     !setting.value[1..].contains(quote) && (setting.at + 1..end).filter_map(|at| lines.get(at)).any(closes)
 }
 
-/// Gives the setting its value, wherever it stands; adds it where it stands nowhere.
+/// Gives the setting its value, wherever it is; adds it where it is nowhere.
 pub(super) fn set(want: &IniSetting, lines: &mut Lines<'_>) {
     let value = want.text();
     let there: Vec<_> = settings(want, lines)
@@ -82,7 +82,7 @@ pub(super) fn set(want: &IniSetting, lines: &mut Lines<'_>) {
     there.into_iter().for_each(|(at, text)| lines.set(at, text));
 }
 
-/// Removes the setting, wherever it stands. Its section stays, though it may be empty.
+/// Removes the setting, wherever it is. Its section stays, though it may be empty.
 pub(super) fn remove(want: &IniSetting, lines: &mut Lines<'_>) {
     let places: Vec<_> = settings(want, lines).iter().map(|setting| setting.at).collect();
     places.into_iter().rev().for_each(|at| lines.remove(at));

@@ -130,7 +130,7 @@ fn a_new_setting_goes_after_the_whole_of_the_value_above_it() {
     assert_eq!(
         text("[PHP]\n#memory_limit = 2\n  a = 1\nb = 1\n", &php(1)),
         "[PHP]\n#memory_limit = 2\n  memory_limit = 1\n  a = 1\nb = 1\n",
-        "what comes after it is no part of its value"
+        "what comes after it is not part of its value"
     );
 }
 

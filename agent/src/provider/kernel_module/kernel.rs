@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::provider::Error;
 use crate::system::{Inspect, Liveness};
 
-/// How a module stands in the kernel.
+/// How a module is in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     /// It is not there.
@@ -24,7 +24,7 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    /// Reads what the running kernel has; none where the root is no running system.
+    /// Reads what the running kernel has; none where the root is not a running system.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Option<Self>, Error> {
         if machine.liveness() != Liveness::Live {
             return Ok(None);

@@ -13,7 +13,7 @@ pub(super) struct ProbeFile {
 }
 
 impl ProbeFile {
-    /// Reads a file; what it says of other modules is none of it.
+    /// Reads a file; what it says of other modules is not part of it.
     pub(super) fn parse(want: &KernelModule, text: &str) -> Self {
         let mut file = Self::default();
         let is_own = |name: &str| name.replace('-', "_") == want.title.normal();

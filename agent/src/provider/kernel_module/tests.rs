@@ -178,7 +178,7 @@ fn what_another_file_has_loaded_at_boot_is_not_absent() {
         let gone = module(&[("ensure", "absent".into())]);
         for _ in 0..2 {
             assert_eq!(changes(&machine, &gone), [format!("persist: named in {path} -> false")]);
-            assert!(failures(&machine, &gone)[0].contains(&format!("since {path} names it")));
+            assert!(failures(&machine, &gone)[0].contains(&format!("because {path} names it")));
         }
         let unloaded = module(&[("ensure", "absent".into()), ("persist", false.into())]);
         assert_eq!(changes(&machine, &unloaded), [""; 0]);

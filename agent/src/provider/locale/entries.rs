@@ -1,4 +1,4 @@
-//! The texts about locales: `locale.gen`, what could stand in it, and the machine's default.
+//! The texts about locales: `locale.gen`, what could be in it, and the machine's default.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// A line that is no comment.
+    /// A line that is not a comment.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().filter(|name| !name.starts_with('#'))?;
@@ -35,12 +35,12 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The entry of a locale, if it stands there.
+/// The entry of a locale, if it is there.
 pub(super) fn find<'a>(text: &'a str, title: &LocaleName) -> Option<Entry<'a>> {
     text.lines().filter_map(Entry::parse).find(|entry| entry.is(title))
 }
 
-/// The text with the locale's line, on its place where it stood as a comment.
+/// The text with the locale's line, on its place where it was as a comment.
 pub(super) fn with(text: &str, title: &LocaleName, supported: &str) -> String {
     let Some(entry) = find(supported, title).filter(|_| find(text, title).is_none()) else {
         return text.to_owned();

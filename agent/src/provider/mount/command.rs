@@ -125,14 +125,14 @@ fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result
         return Ok(Applied::default());
     };
     if priority()?.is_none() {
-        let said = "in force when it is next turned on, at the next boot or by `swapoff` and `swapon`";
+        let said = "takes effect when it is next turned on, at the next boot or with `swapoff` and `swapon`";
         return Ok(Applied { said: vec![(position, said.to_owned())], ..Applied::default() });
     }
     unmount(want, writing)?;
     mount(want, writing)?;
     match priority()? {
         Some(change) => Err(Error::Unexpected(format!(
-            "{} is used with {}, though `swapon` did not complain",
+            "{} is used with {}, although `swapon` reported success",
             want.device(),
             change.is.text()
         ))),
@@ -164,7 +164,7 @@ fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
         if let Some(point) = table.since(&before, want).filter(|_| way.is_some()) {
             return Err(misled(title, point, writing));
         }
-        return Err(Error::Unexpected(format!("{title} is not mounted, though `mount` did not complain")));
+        return Err(Error::Unexpected(format!("{title} is not mounted, although `mount` reported success")));
     }
     match live(want, writing)?.first() {
         Some(Change { property, is, should, .. }) if !want.is_swap() => Err(Error::Unexpected(format!(
@@ -183,7 +183,7 @@ fn misled(title: &str, point: &str, writing: Writing<'_>) -> Error {
         Err(error) => format!("it is still mounted there, since unmounting it failed: {error}"),
     };
     Error::Conflict(format!(
-        "somebody moved the directory {title} to {point} while it was mounted on, as whoever can write a directory on its way \
+        "somebody moved the directory {title} to {point} while it was mounted on, as anyone who can write a directory on its way \
          can; {now}"
     ))
 }
@@ -199,7 +199,7 @@ fn unmount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
             false => take_off(want.title.as_str(), writing)?,
         }
     }
-    Err(Error::Refused(format!("{} has more than {MAX_LAYERS} mounts over each other", want.title.as_str())))
+    Err(Error::Refused(format!("{} has more than {MAX_LAYERS} stacked mounts", want.title.as_str())))
 }
 
 /// Unmounts what is mounted at a point, and nothing to which somebody leads its path.

@@ -71,7 +71,7 @@ fn is_same_file(one: &str, other: &str, machine: &dyn Inspect) -> Result<bool, E
     Ok(one.is_some() && one == other)
 }
 
-/// What is to be mounted and is not there; of what is no path, and no name of a device, nobody can tell.
+/// What is to be mounted and is not there; of what is not a path, and no name of a device, nobody can tell.
 pub(super) fn missing<'w>(want: &'w Mount, machine: &dyn Inspect) -> Result<Option<&'w str>, Error> {
     let path: PathBuf = match want.device_path() {
         Some(path) => path.into(),
@@ -85,7 +85,7 @@ fn is_tag(device: &str) -> bool {
     TAGS.iter().any(|(tag, _)| device.starts_with(tag))
 }
 
-/// The one name of a device behind all others; a name that leads nowhere, or is none of a device, as it is.
+/// The one name of a device behind all others; a broken link, or a name that is not a device's, as it is.
 pub(super) fn resolved(name: &str, machine: &dyn Inspect) -> Result<PathBuf, Error> {
     let tagged = TAGS.iter().find_map(|(tag, dir)| Some((dir, name.strip_prefix(tag)?)));
     let mut path = match tagged {

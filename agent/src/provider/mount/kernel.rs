@@ -51,7 +51,7 @@ impl Table {
         self.mounts.iter().filter(is_new).find(is_meant).map(|mounted| mounted.point.as_str())
     }
 
-    /// How many file systems are mounted over each other at a point; systemd's place holders are none.
+    /// How many file systems are mounted over each other at a point; systemd's place holders do not count.
     pub(super) fn layers(&self, point: &str) -> usize {
         self.mounts.iter().filter(|mounted| mounted.point == point && mounted.fstype != "autofs").count()
     }

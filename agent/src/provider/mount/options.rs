@@ -1,7 +1,7 @@
 //! Options of a mount: which of them the kernel speaks of, and whether they are in force.
 //!
 //! The kernel leaves out what is its default, says others in its own words, and does not know those of mount(8) and systemd.
-//! So only those are compared whose words are known here; the others stand in /etc/fstab and are used at each mount.
+//! So only those are compared whose words are known here; the others are in /etc/fstab and are used at each mount.
 
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ fn name(option: &str) -> &str {
 }
 
 /// What a remount may not have brought, in words: options that were taken out and are in force still, and new ones of which
-/// the kernel does not speak. `old` is what stood in /etc/fstab.
+/// the kernel does not speak. `old` is what was in /etc/fstab.
 pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted, meanings: &Meanings) -> Option<String> {
     let shown = top.options(want);
     let wants = |key: &str| want.options().any(|option| name(option) == key);
@@ -143,7 +143,7 @@ pub(super) fn left_open(want: &Mount, old: &str, top: &Mounted, meanings: &Meani
         (!stale.is_empty()).then(|| format!("`{}` is in force until it is unmounted", stale.join(",")));
     let unseen = (!unseen.is_empty()).then(|| {
         format!(
-            "whether `{}` is in force is not to be seen: else it is from the next mount on",
+            "whether `{}` is in force cannot be seen: if not, it takes effect at the next mount",
             unseen.join(",")
         )
     });
@@ -282,10 +282,7 @@ mod tests {
         }
         assert!(!in_force_on("devpts", "gid=5", "rw,mode=620"), "else each has its own group");
         assert!(!in_force_on("ext4", "commit=60", "rw") && in_force_on("ext4", "commit=5", "rw"));
-        assert!(
-            in_force_on("ext4", "errors=remount-ro", "rw"),
-            "what stands in the file system is not shown"
-        );
+        assert!(in_force_on("ext4", "errors=remount-ro", "rw"), "what is in the file system is not shown");
         assert!(in_force_on("ext4", "uid=33", "rw"), "no option of that file system");
     }
 
@@ -303,7 +300,7 @@ mod tests {
             "`size=1024k` is in force until it is unmounted"
         );
         assert!(said("noexec,mpol=local", "noexec", "rw,noexec").contains("`mpol=local`"));
-        assert_eq!(said("noexec,mpol=local", "mpol=local", "rw,noexec"), "", "it stood there before");
+        assert_eq!(said("noexec,mpol=local", "mpol=local", "rw,noexec"), "", "it was there before");
     }
 
     #[test]

@@ -66,12 +66,12 @@ fn counts(line: &str) -> bool {
 fn rows<T: DeserializeOwned>(output: &Output) -> Result<Vec<T>, Error> {
     let text = output.text();
     let Some(lines) = text.trim_end_matches('\n').strip_suffix(END) else {
-        return Err(Error::Unexpected(format!("what MariaDB answered is larger than {ANSWER_LIMIT} bytes")));
+        return Err(Error::Unexpected(format!("the answer of MariaDB is larger than {ANSWER_LIMIT} bytes")));
     };
     // The error quotes nothing of the text, which may hold what passwords are kept as.
     let unread = |error: serde_json::Error| {
         Error::Unexpected(format!(
-            "what MariaDB answered cannot be read: {:?} at {}",
+            "the answer of MariaDB cannot be read: {:?} at {}",
             error.classify(),
             error.column()
         ))

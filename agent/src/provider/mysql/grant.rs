@@ -99,7 +99,7 @@ fn words(privileges: &BTreeSet<MysqlPrivilege>) -> String {
     joined(privileges.iter().map(|one| one.as_str()))
 }
 
-/// How the server lists a level, and may list it: a `_` that was not escaped was meant so by whoever granted.
+/// How the server lists a level, and may list it: a `_` that was not escaped was meant so by the one who granted it.
 fn places(level: &Level) -> Vec<String> {
     match level {
         Level::Database(database) => {
@@ -149,7 +149,7 @@ fn correcting(want: &MysqlGrant, property: Property, writing: Writing<'_>) -> Re
     })
 }
 
-/// Takes away what is held of the privileges, wherever it stands, and with all of them the right to grant.
+/// Takes away what is held of the privileges, wherever it is, and with all of them the right to grant.
 fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
     let held = Grants.observe(&[want], writing.reading())?.there()?;
     let who = account(&want.user);

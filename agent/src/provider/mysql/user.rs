@@ -114,7 +114,7 @@ fn keeps_password(want: &MysqlUser, changes: &[Change]) -> bool {
 
 /// The hash that an account has; none is made up for it, since nobody could connect by that.
 fn hash_in<'a>(entry: &'a Entry, want: &MysqlUser) -> Result<&'a str, Error> {
-    let why = || format!("`{}` has no password to be known by; give it one by `password`", want.title);
+    let why = || format!("`{}` has no password to log in with; set `password`", want.title);
     entry.hash().ok_or_else(|| Error::Missing(why()))
 }
 
@@ -123,7 +123,7 @@ fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error>
     let entries = Users.observe(&[want], writing.reading())?.there()?;
     match entries.iter().find(|entry| entry.is_of(&want.title)) {
         Some(entry) => hash_in(entry, want).map(str::to_owned),
-        None => Err(Error::Missing(format!("`{}` is not there any more", want.title))),
+        None => Err(Error::Missing(format!("`{}` does not exist any more", want.title))),
     }
 }
 

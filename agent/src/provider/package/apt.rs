@@ -121,7 +121,7 @@ impl Apt<'_> {
         self.hold(wants, &released)?;
         if let Err(error) = Released::default().write(self.state_dir) {
             // The next run reads it again, and sees that they are held.
-            tracing::warn!(%error, "a note of holds that were set again stays");
+            tracing::warn!(%error, "cannot remove the note of holds that were set again");
         }
         tried
     }
@@ -280,7 +280,7 @@ impl Apt<'_> {
             && let Err(error) = released.write(self.state_dir)
         {
             self.said.push(format!(
-                "its hold was released, which could not be written down: were the run killed now, it would stay so ({error})"
+                "its hold was released, but that could not be recorded: if the run is killed now, it stays released ({error})"
             ));
         }
         self.mark("unhold", now.into_iter())?;
@@ -338,8 +338,7 @@ impl Apt<'_> {
                     .map(|_| Applied { said: vec![(0, said)], failed: Vec::new() });
             }
             let is = is_text(after.package(want.title.as_str()));
-            let silent =
-                || Error::Unexpected(format!("apt said nothing wrong, but `{}` is {is}", want.title));
+            let silent = || Error::Unexpected(format!("apt reported success, but `{}` is {is}", want.title));
             Err(self.with_what_went_before(error.unwrap_or_else(silent)))
         };
         wants.iter().enumerate().map(answer).collect()

@@ -11,7 +11,7 @@ const PLACES: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/l
 /// Older ones may know nothing of what has been on offer for a day.
 const FRESH: i64 = 24 * 3600;
 
-/// So far ahead a time may lie that is as good as now.
+/// So far ahead a time may lie that counts as now.
 const AHEAD: i64 = 3600;
 
 /// How many seconds ago the lists changed, where that is longer than they are fresh. Of lists that a clock made which was ahead

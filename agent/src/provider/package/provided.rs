@@ -39,13 +39,13 @@ pub fn plan(want: &Package, packages: &[String]) -> Result<Plan, Error> {
     }
     if want.is_unwanted() {
         return Err(Error::Refused(format!(
-            "`{}` is a virtual package, which `{}` provides: name what is to go",
+            "`{}` is a virtual package, which `{}` provides: name the package to remove",
             want.title,
             packages.join("`, `")
         )));
     }
     Err(Error::Refused(format!(
-        "`{}` is a virtual package, which `{}` provides: name that, or want no more than ensure = \"present\"",
+        "`{}` is a virtual package, which `{}` provides: name that package, or use ensure = \"present\"",
         want.title,
         packages.join("`, `")
     )))
@@ -170,7 +170,7 @@ Version: 1
             "{said}"
         );
         output.stderr = b"E: Version '9' for 'netcat' was not found\n".to_vec();
-        assert_eq!(refusal(&output), None, "it is no virtual package that lacks a version");
+        assert_eq!(refusal(&output), None, "it is not a virtual package that lacks a version");
         output.stderr = stderr;
         assert!(refusal(&output).is_some());
     }

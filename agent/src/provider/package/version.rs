@@ -11,7 +11,7 @@ pub struct Version<'a> {
 }
 
 impl<'a> Version<'a> {
-    /// Reads `[epoch:]upstream[-revision]`. Any text has an order; an epoch that is no number counts as upstream's.
+    /// Reads `[epoch:]upstream[-revision]`. Any text has an order; an epoch that is not a number counts as upstream's.
     pub fn read(text: &'a str) -> Self {
         let (epoch, rest) = match text.split_once(':').map(|(epoch, rest)| (epoch.parse(), rest)) {
             Some((Ok(epoch), rest)) => (epoch, rest),
@@ -42,7 +42,7 @@ pub fn compare(a: &str, b: &str) -> Ordering {
     Version::read(a).cmp(&Version::read(b))
 }
 
-/// By turns what is no digit, by [`weight`], and a number, by its value.
+/// By turns what is not a digit, by [`weight`], and a number, by its value.
 fn compare_part(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
     while !a.is_empty() || !b.is_empty() {
@@ -80,7 +80,7 @@ fn compare_text(a: &[u8], b: &[u8]) -> Ordering {
         .unwrap_or(Ordering::Equal)
 }
 
-/// By value and without a bound: a date with a time as revision is no rarity.
+/// By value and without a bound: a date with a time as revision is not rare.
 fn compare_number(a: &[u8], b: &[u8]) -> Ordering {
     let trim = |digits: &[u8]| digits.iter().position(|d| *d != b'0').map_or(0, |zeros| digits.len() - zeros);
     let (a, b) = (&a[a.len() - trim(a)..], &b[b.len() - trim(b)..]);

@@ -197,10 +197,11 @@ fn missing(want: &PostgresqlDatabase, found: &Found, is_there: bool) -> Option<S
         Some(&want.template).filter(|name| !is_there && !found.databases.contains_key(name.as_str()));
     let extension = extensions(want).find(|name| !found.available.contains(*name));
     let owner = owner.map(|owner| format!("there is no role `{owner}`"));
-    let template = template.map(|name| format!("there is no database `{name}` to be copied"));
-    owner.or(template).or(extension.map(|name| {
-        format!("the server has no files of the extension `{name}`; install the package that brings them")
-    }))
+    let template = template.map(|name| format!("there is no database `{name}` to copy"));
+    owner
+        .or(template)
+        .or(extension
+            .map(|name| format!("the server does not have the extension `{name}`; install its package")))
 }
 
 /// What differs of a database that is there; its extensions only where they were asked for.
@@ -234,7 +235,7 @@ fn differences(
 fn fixed(property: Property, is: &str, should: Option<&ServerWord>) -> Option<Change> {
     let should = should.filter(|should| ServerWord::plain(should.as_str()) != ServerWord::plain(is))?;
     let note =
-        format!("the {property} of a database cannot be changed: to have another, dump it and make it anew");
+        format!("the {property} of a database cannot be changed: dump the database and create it again");
     Some(Change::new(property, is, should).kind(ChangeKind::Note).note(note))
 }
 

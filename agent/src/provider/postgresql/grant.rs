@@ -71,7 +71,7 @@ impl Provider for Grants {
                     None => Plan::of(differences(want, access)),
                 }),
                 (Presence::Present, None) => {
-                    Err(Error::Defect("a defect of the agent: it was not looked at".to_owned()))
+                    Err(Error::Defect("internal error: it was not looked at".to_owned()))
                 }
             })
         })

@@ -23,7 +23,7 @@ const UNLOGGED: &str = "SET log_statement = 'none';\nSET log_min_duration_statem
 /// How long the server may take to answer a question.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `psql`'s codes for a server or database that it cannot connect to, and of whoever could not start `psql`.
+/// `psql`'s codes for a server or database that it cannot connect to, and of anyone who could not start `psql`.
 const NOT_CONNECTED: i32 = 2;
 const NOT_FOUND: i32 = 127;
 
@@ -73,7 +73,7 @@ impl Place {
             Exit::Code(NOT_CONNECTED) => {
                 let said = words(&output, counts, None);
                 let hangs = match said.contains("timeout expired") {
-                    true => "; it takes connections and answers none: it hangs, or is far too busy",
+                    true => "; it accepts connections but does not answer: it hangs, or is overloaded",
                     false => "",
                 };
                 Ok(Seen::Away(format!("PostgreSQL cannot be reached at port {}: {said}{hangs}", self.port)))
@@ -117,7 +117,7 @@ impl Place {
             // The error quotes nothing of the text, which may hold what passwords are kept as.
             let place = (error.line(), error.column());
             Error::Unexpected(format!(
-                "what the database `{}` answered is not whole, or larger than {ANSWER_LIMIT} bytes: {:?} at {place:?}",
+                "the answer of the database `{}` is incomplete, or larger than {ANSWER_LIMIT} bytes: {:?} at {place:?}",
                 self.database,
                 error.classify()
             ))
@@ -173,7 +173,7 @@ mod tests {
         let error = ask(&failing(3, "ERROR:  denied\nLINE 1: SELECT 's3cret'\n       ^")).unwrap_err();
         assert!(error.to_string().ends_with(": ERROR:  denied"), "{error}");
         let cut = ask(&Server::answering("SELECT", "[1,\n")).unwrap_err();
-        assert!(cut.to_string().contains("not whole"), "{cut}");
+        assert!(cut.to_string().contains("incomplete"), "{cut}");
     }
 
     #[test]

@@ -193,7 +193,7 @@ fn refusal(want: &PostgresqlRole, found: &Found) -> Option<String> {
     let why = match (want.ensure, want.login, want.superuser) {
         (Presence::Absent, ..) => "it is not removed; leave it out of the catalog",
         (_, false, _) => "it must be able to log in; use login = true",
-        (_, _, false) => "it must stay superuser; use superuser = true",
+        (_, _, false) => "it must stay a superuser; use superuser = true",
         _ => return None,
     };
     Some(format!("the agent connects as the role `{}`: {why}", found.me))
@@ -227,7 +227,7 @@ fn names(list: &[SqlName]) -> BTreeSet<&str> {
 
 fn kept_as(password: &Secret) -> Result<Zeroizing<String>, Error> {
     let failed =
-        |error| Error::Unexpected(format!("the system has no random numbers for a password's salt: {error}"));
+        |error| Error::Unexpected(format!("cannot read random numbers for the salt of a password: {error}"));
     verifier::for_server(&password.expose()).map_err(failed)
 }
 

@@ -1,7 +1,7 @@
-//! Names and texts as they stand in SQL.
+//! Names and texts as they are in SQL.
 
 /// What a token holds within its quotes: whatever that is, it is one token, where the quote's doubling is the only way
-/// to write it. For texts, sessions see to it that a backslash is none but itself.
+/// to write it. For texts, sessions make sure that a backslash is only itself.
 pub fn quoted(content: &str, quote: char) -> String {
     let mut token = String::with_capacity(content.len() + 2);
     token.push(quote);
@@ -32,7 +32,7 @@ mod tests {
 
     use super::*;
 
-    /// What a server reads of a quoted token, where nothing stands behind it.
+    /// What a server reads of a quoted token, where nothing is behind it.
     fn read(quoted: &str, quote: char) -> Option<String> {
         let mut content = String::new();
         let mut rest = quoted.strip_prefix(quote)?;

@@ -57,7 +57,7 @@ pub(super) fn clashing_link(unit: &Unit, machine: &dyn Inspect) -> Result<Option
     Ok(link.and_then(|link| Some((link, led(&unit.name, machine)?))))
 }
 
-/// That the definition of a unit that is to run, or to be enabled, is a link that leads nowhere: systemd may go on with what it
+/// That the definition of a unit that is to run, or to be enabled, is a broken link: systemd may go on with what it
 /// read while there was something.
 pub(super) fn dangling(want: &Service, unit: &Unit, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let is_needed =

@@ -159,7 +159,7 @@ pub(super) fn replaced(
     read_at: i64,
     machine: &dyn Inspect,
 ) -> Result<Option<PathBuf>, Error> {
-    // What programs make at boot stands elsewhere, and before or after all of these.
+    // What programs make at boot is elsewhere, and before or after all of these.
     let rank =
         |path: &Path| DIRECTORIES.iter().take(WRITTEN).position(|at| path.parent() == Some(Path::new(at)));
     let of_template = template(unit).map(|(template, _)| template);
@@ -171,11 +171,11 @@ pub(super) fn replaced(
         true => is_link && is_newer(&path, read_at, machine)?,
         false => is <= was,
     };
-    // A link that leads nowhere defines nothing.
+    // A broken link defines nothing.
     Ok(if is_off && machine.stat(&path)?.is_some() { Some(path) } else { None })
 }
 
-/// Whether what stands there itself, link or file, came or changed after then; what is gone counts so, too.
+/// Whether what is there itself, link or file, came or changed after then; what is gone counts so, too.
 pub(super) fn is_newer(path: &Path, read_at: i64, machine: &dyn Inspect) -> Result<bool, Error> {
     let stat = machine.lstat(path)?;
     let changed = |stat: &Stat| stat.times.changed * 1_000_000 + i64::from(stat.times.changed_nanos) / 1_000;

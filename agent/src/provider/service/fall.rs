@@ -88,7 +88,7 @@ fn down(unit: &Unit, bus: &Bus, machine: &dyn Inspect) -> Result<Option<String>,
         }
         Activity::Restarting => bus
             .failed_by_itself(&unit.name)?
-            .map(|how| format!("it had failed by itself ({how}), and systemd is to start it again")),
+            .map(|how| format!("it had failed by itself ({how}), and systemd will start it again")),
         Activity::Stopped if unit.definition == Definition::Found && has_ended(&unit.name, machine) => {
             Some("it had ended by itself: systemd was not asked to stop it".to_owned())
         }

@@ -104,11 +104,11 @@ impl Links {
                 .then(|| format!("{} {what}", paths.iter().map(below).collect::<Vec<_>>().join(", ")))
         };
         let lost = (!self.lost.is_empty())
-            .then(|| format!("there is no {}, which is to start it", self.lost.join(", ")));
+            .then(|| format!("there is no {}, which should start it", self.lost.join(", ")));
         let all = [
             named("is not there", &self.missing),
             named("leads to /dev/null", &self.banned),
-            named("is asked for by no [Install]", &self.stray),
+            named("is not in an [Install] section", &self.stray),
             named("is another unit's", &self.taken),
             lost,
         ];
@@ -216,7 +216,7 @@ mod tests {
             (
                 wanted,
                 vec![USUAL, ("mult-user.target.wants/st.service", UNIT)],
-                "mult-user.target.wants/st.service is asked for by no [Install]",
+                "mult-user.target.wants/st.service is not in an [Install] section",
             ),
             (
                 "WantedBy=multi-user.target graphical.target\n",

@@ -1,4 +1,4 @@
-//! Services on their way up or down, as on a machine that boots: what stands on them is judged by what they will be. A run that
+//! Services on their way up or down, as on a machine that boots: what depends on them is judged by what they will be. A run that
 //! waited for one in vain does not wait for it again.
 
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(super) fn wait_for(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Res
     Ok(())
 }
 
-/// Waits for a server that was not reached while systemd is starting it, whoever manages that. Answers whether it is to be asked
+/// Waits for a server that was not reached while systemd is starting it, no matter who manages that. Answers whether it is to be asked
 /// again.
 pub(in crate::provider) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
     let is_by_systemd = machine.stat(Path::new(SYSTEMD_RUNS)).is_ok_and(|found| found.is_some());

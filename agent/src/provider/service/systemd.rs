@@ -1,6 +1,6 @@
 //! systemd over D-Bus: the few calls that a service needs, each waited for.
 //!
-//! zbus is asynchronous; whoever plans or applies is not, and may stand in a runtime of its own. So the bus has its own
+//! zbus is asynchronous; anyone who plans or applies is not, and may be in a runtime of its own. So the bus has its own
 //! runtime, and each call is waited for on a thread of its own.
 
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ pub enum BusError {
     )]
     Silent(Duration),
     /// The run is to stop.
-    #[error("{0} while systemd had not answered; what it was asked for may still come about")]
+    #[error("{0} before systemd had answered; the request may still succeed")]
     Stopped(Why),
     /// The runtime for it could not be made.
     #[error("systemd cannot be asked: {0}")]
@@ -72,7 +72,7 @@ pub enum BusError {
         source: zbus::Error,
     },
     /// A job did not end in time, and may yet.
-    #[error("{unit} could not be {wanted}: still at it after {} s, and systemd goes on trying", .after.as_secs())]
+    #[error("{unit} could not be {wanted}: still working on it after {} s, and systemd keeps trying", .after.as_secs())]
     StillAtIt {
         /// The unit.
         unit: String,
@@ -200,7 +200,7 @@ impl Bus {
 
     async fn set_enabling_async(&self, name: &str, enable: ServiceEnable) -> Result<(), BusError> {
         let names = [name];
-        // For now and for good: one hides the other, and neither is to be left behind.
+        // For now and permanently: one hides the other, and neither is to be left behind.
         const BOTH: [bool; 2] = [true, false];
         if enable != ServiceEnable::Masked {
             for for_now in BOTH {
@@ -282,7 +282,7 @@ impl Bus {
     async fn listed(&self, name: &str) -> Result<Listed, BusError> {
         let listed: Vec<Listed> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
         listed.into_iter().next().ok_or_else(|| {
-            let source = zbus::Error::Failure("it is no name of a unit".to_owned());
+            let source = zbus::Error::Failure("it is not a valid unit name".to_owned());
             BusError::Call { call: "ListUnitsByNames", unit: name.to_owned(), source }
         })
     }

@@ -66,7 +66,7 @@ fn a_service_that_is_only_on_its_way_is_neither_running_nor_stopped() {
     let stopped = want(&[("ensure", "stopped".into())]);
     let refused = |want: &Service, unit: &Unit| difference(want, unit, None).unwrap_err().to_string();
     let starting = unit("loaded", "activating", "start-pre", "enabled");
-    assert!(refused(&running, &starting).contains("nginx.service is still starting: it has not said"));
+    assert!(refused(&running, &starting).contains("nginx.service is still starting: it has not reported"));
     assert_eq!(planned(&stopped, &starting), ["ensure starting -> stopped"]);
     let stopping = unit("loaded", "deactivating", "stop-sigterm", "enabled");
     assert!(refused(&stopped, &stopping).contains("nginx.service is still stopping: its processes"));
@@ -287,7 +287,7 @@ fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
     assert_eq!((started.len(), started[0].kind), (1, ChangeKind::Differs), "a start reads it by itself");
     for (systemd, words) in [
         (Systemd::Read, "was written after nginx.service was started"),
-        (Systemd::PassesOver, "does not take it for a part of nginx.service"),
+        (Systemd::PassesOver, "does not use it for nginx.service"),
     ] {
         let Plan::InSync(said) = plan(&[("ensure", "running".into())], "active", systemd) else {
             panic!("what systemd has read is not read again")
@@ -306,8 +306,7 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
     units.insert("w.service".into(), Ok(Unit { name: "w.service".into(), ..up("w").1.unwrap() }));
     let gone = Error::Missing("it went in that very moment".to_owned());
     for why in [looped(), gone] {
-        let told =
-            format!("whether systemd has read all of the definition of w.service cannot be told: {why}");
+        let told = format!("cannot tell whether systemd has read the whole definition of w.service: {why}");
         let seen = Seen::Units(std::mem::take(&mut units), [("w.service".to_owned(), Err(why))].into());
         let named = crate::provider::Named::new(&[]);
         let content = &crate::content::Nowhere;

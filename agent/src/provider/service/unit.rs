@@ -40,7 +40,7 @@ pub enum Fall {
     Again(String),
 }
 
-/// Whether a name is that of a template, which stands for units and is none.
+/// Whether a name is that of a template, which stands for units and is not one.
 pub fn is_template(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(name, _)| name.ends_with('@'))
 }
@@ -191,9 +191,9 @@ impl Enabling {
     pub fn fixed_because(self) -> Option<&'static str> {
         match self {
             Self::Static => {
-                Some("its unit file has no [Install] section, others start it; leave `enable` out")
+                Some("its unit file has no [Install] section, so other units start it; leave `enable` out")
             }
-            Self::Indirect => Some("it enables other units in its place; manage those of its `Also=`"),
+            Self::Indirect => Some("it enables other units instead; manage the units of its `Also=`"),
             Self::Generated => {
                 Some("it is generated at boot, from /etc/fstab or by a program; leave `enable` out")
             }

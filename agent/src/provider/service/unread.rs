@@ -100,7 +100,7 @@ fn of_unit(
 
 /// Why it cannot be told of a unit whether it runs by its definition: nothing of the catalog would bring that about.
 pub(in crate::provider) fn cannot_be_told(unit: &str, why: &Error) -> Error {
-    Error::Refused(format!("whether systemd has read all of the definition of {unit} cannot be told: {why}"))
+    Error::Refused(format!("cannot tell whether systemd has read the whole definition of {unit}: {why}"))
 }
 
 /// What is planned for a unit, with what is newer on disk than the definition by which it runs, or is starting. One that does
@@ -136,11 +136,11 @@ pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
     match newer.systemd {
         Systemd::NotRead => change.kind(ChangeKind::Unread).note(told(&files)),
         Systemd::Read => change.kind(ChangeKind::Note).note(format!(
-            "{files} was written after {unit} was started: it takes that when it is next started (`systemctl restart {unit}`)",
+            "{files} was written after {unit} was started: it takes effect at the next start (`systemctl restart {unit}`)",
             unit = unit.name
         )),
         Systemd::PassesOver => change.kind(ChangeKind::Note).note(format!(
-            "systemd has read all definitions since {files} was written, and does not take it for a part of {unit}: see `systemctl cat {unit}`",
+            "systemd has read all definitions since {files} was written, and does not use it for {unit}: see `systemctl cat {unit}`",
             unit = unit.name
         )),
     }
@@ -149,7 +149,7 @@ pub(super) fn change(want: &Service, unit: &Unit, newer: &Newer) -> Change {
 /// What is said where systemd is to read files that others changed.
 pub(in crate::provider) fn told(files: &str) -> String {
     format!(
-        "systemd had not read {files} as it is on disk: it reads it again, and what runs takes it when it is next started"
+        "systemd had not read {files} as it is on disk: it reads it again, and running units use it from their next start"
     )
 }
 

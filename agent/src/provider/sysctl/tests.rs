@@ -119,7 +119,7 @@ fn a_value_that_the_kernel_made_another_of_is_no_change() {
     let want = want("kernel.sem", &[("value", 4000.into()), ("persist", false.into())]);
     let applied = trial::correct(&Settings, &machine, &want).unwrap();
     let error = applied.failed[0].1.to_string();
-    assert!(error.contains("the kernel has `4096` in place of `4000`"), "{error}");
+    assert!(error.contains("the kernel has `4096` instead of `4000`"), "{error}");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn what_the_kernel_refuses_is_not_written_down() {
     assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(
         applied.failed[0].1.to_string(),
-        "the kernel does not take `4096 131072 6291456` for net.ipv4.tcp_rmem: Invalid argument"
+        "the kernel does not accept `4096 131072 6291456` for net.ipv4.tcp_rmem: Invalid argument"
     );
     assert!(!machine.root.path().join(&FILE[1..]).exists());
     // Nor is what it takes otherwise.

@@ -46,7 +46,7 @@ struct Look<'a> {
     most: usize,
     inside: Vec<Open>,
     changes: Vec<Change>,
-    /// Files whose names are no text.
+    /// Files whose names are not text.
     nameless: usize,
     /// What could not be looked at, and why the first of it.
     unread: usize,
@@ -77,7 +77,7 @@ pub(super) fn plan_at_most(
         Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)])
     };
     if spared.is_whole(&place) {
-        return nothing("another resource says what the directory holds");
+        return nothing("another resource manages the content of the directory");
     }
     if holds_releases(&place, reading) {
         return nothing(
@@ -230,7 +230,7 @@ impl Look<'_> {
         });
         let more = is_full.then(|| {
             let go = counted(self.most, "path goes", "paths go");
-            format!("{go} in one run; the next one looks for more")
+            format!("{go} in one run; the next run continues")
         });
         let note = |words| Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(words);
         self.changes.extend(nameless.into_iter().chain(unread).chain(more).map(note));

@@ -194,7 +194,7 @@ fn a_huge_directory_is_tidied_run_by_run() {
     let changes = look::plan_at_most(3, &want, &stat, &Spared::default(), reading).unwrap();
     let files: Vec<_> = changes.iter().filter(|change| change.kind == ChangeKind::Moved).collect();
     assert!((3..6).contains(&files.len()), "{files:?}");
-    assert!(changes.last().unwrap().note.as_deref().unwrap().contains("the next one"));
+    assert!(changes.last().unwrap().note.as_deref().unwrap().contains("the next run"));
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn no_directory_is_nothing_to_do_and_a_file_is_refused() {
     let want = want::<Tidy>("/spool", &[("age", "14d".into())]);
     assert_eq!(trial::plan(&Tidying, &double, &want).unwrap(), Plan::IN_SYNC);
     double.put("spool", "x");
-    assert!(trial::plan(&Tidying, &double, &want).unwrap_err().to_string().contains("no directory"));
+    assert!(trial::plan(&Tidying, &double, &want).unwrap_err().to_string().contains("not a directory"));
 }
 
 #[test]

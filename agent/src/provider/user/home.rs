@@ -22,7 +22,7 @@ pub(super) fn is_missing(account: &Account, machine: &dyn Inspect) -> Result<boo
         Some(FileKind::Directory) => Ok(false),
         Some(FileKind::Symlink) => refuse_dead_link(account, machine).map(|()| false),
         Some(FileKind::File | FileKind::Other) => Err(Error::Conflict(format!(
-            "the home {} of {} is no directory; remove what is there, or name another `home`",
+            "the home {} of {} is not a directory; remove what is there, or name another `home`",
             account.home, account.name
         ))),
     }
@@ -36,7 +36,7 @@ fn refuse_dead_link(account: &Account, machine: &dyn Inspect) -> Result<(), Erro
         return Ok(());
     }
     let (home, name, target) = (&account.home, &account.name, machine.read_link(path)?);
-    let is = if found.is_some() { "which is no directory" } else { "where there is nothing" };
+    let is = if found.is_some() { "which is not a directory" } else { "where there is nothing" };
     Err(Error::Conflict(format!(
         "the home {home} of {name} is a link to {}, {is}: make that directory, remove the link, or name another `home`",
         target.display()

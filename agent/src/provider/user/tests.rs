@@ -373,7 +373,8 @@ fn a_home_that_is_a_link_to_nowhere_or_to_a_file_is_a_failure() {
     double.put("/srv/dir/x", "");
     std::fs::create_dir(double.root.path().join("home")).unwrap();
     let link = double.root.path().join("home/deploy");
-    for (target, words) in [("/nowhere", "where there is nothing"), ("/srv/file", "which is no directory")] {
+    for (target, words) in [("/nowhere", "where there is nothing"), ("/srv/file", "which is not a directory")]
+    {
         std::os::unix::fs::symlink(target, &link).unwrap();
         let error = trial::plan(&Users, &double, &managed("/home/deploy")).unwrap_err().to_string();
         assert!(error.contains(&format!("a link to {target}, {words}")), "{error}");

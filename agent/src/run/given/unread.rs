@@ -1,4 +1,4 @@
-//! Why a file is neither a catalog nor a bundle, in words for whoever gave it: what it is not, where, and what to do.
+//! Why a file is neither a catalog nor a bundle, in words for anyone who gave it: what it is not, where, and what to do.
 
 use serde_json::Value;
 use serde_json::error::Category;

@@ -1,5 +1,5 @@
 //! What runs remember elsewhere while the state takes nothing, and how it comes back: all that a run reads of earlier ones, and
-//! what was put aside for people. Nothing is removed there before it lies in the state again.
+//! what was set aside for people. Nothing is removed there before it lies in the state again.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::state::{self, StateDir};
 /// Records of what was unpacked.
 const ARCHIVES: &str = "archives";
 
-/// What stood where files are now. No run reads it, and it may be large: it only comes back.
+/// What was where files are now. No run reads it, and it may be large: it only comes back.
 const BACKUPS: &str = "backups";
 
 /// There where a place began with all that the state had: what it lacks now was removed by a run.
@@ -99,7 +99,7 @@ fn copy(from: &StateDir, to: &StateDir) -> Vec<state::Error> {
 
 fn copy_file(from: &StateDir, name: &str, to: &StateDir) -> Result<(), state::Error> {
     match from.file(name) {
-        // What is no file is nothing to keep.
+        // What is not a file is nothing to keep.
         Ok(None) | Err(state::Error::NotAFile(_)) => Ok(()),
         Ok(Some(_)) => from.copy(name, to),
         Err(error) => Err(error),
@@ -127,7 +127,7 @@ fn forget_removed(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     dir.names()?.iter().filter(|name| !left.contains(name)).try_for_each(|name| dir.remove(name))
 }
 
-/// Moves, one by one, what was put aside and what stood where files are now.
+/// Moves, one by one, what was set aside and what was where files are now.
 fn for_people(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
     if lent.has_directory(BACKUPS) {
         let (lent, dir) = (lent.below(BACKUPS)?, dir.below(BACKUPS)?);
@@ -150,7 +150,7 @@ fn for_people(lent: &StateDir, dir: &StateDir) -> Result<(), state::Error> {
 mod tests {
     use super::*;
 
-    /// A state with a memory, and the first place where that can be lent. What stands there goes at the end.
+    /// A state with a memory, and the first place where that can be lent. What is there goes at the end.
     struct Lent {
         state: StateDir,
         memory: StateDir,

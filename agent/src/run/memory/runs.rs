@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_later_run_is_told_from_an_earlier_one_whatever_the_clock_did() {
-        assert!(!lack(&[], 5, 9), "a state that knows of no run is no older one");
+        assert!(!lack(&[], 5, 9), "a state that knows of no run is not an older one");
         assert!(!lack(&[3, 4, 5], 5, 9) && !lack(&[3, 4, 5], 3, 9), "the server may lack reports");
         assert!(!lack(&[3, 4, 5], 1, 9), "or have lost all that this knows of");
         assert!(lack(&[3, 4, 5], 7, 9));

@@ -1,4 +1,4 @@
-//! What stands in the agent's own state, damaged in every way: nobody hangs, each is told by whoever looks, and the run after
+//! What is in the agent's own state, damaged in every way: nobody hangs, each is told by anyone who looks, and the run after
 //! that one finds everything in order.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -59,7 +59,7 @@ fn open(path: &Path) {
 const CONTENTS: [Spoil; 4] = [emptied, cut, garbage, other];
 const KINDS: [Spoil; 3] = [directory, fifo, link];
 
-/// What status, doctor and the run say of it; `""` where it is as good as none and nobody needs to be told.
+/// What status, doctor and the run say of it; `""` where it counts as none and nobody needs to be told.
 type Said = [&'static str; 3];
 
 /// A file, what is said where its content is damaged, and where it is of another kind.
@@ -142,7 +142,7 @@ fn f20_directories_of_the_state_that_are_something_else_or_open_are_put_right_an
             let place = scene.place.state_dir.join(name);
             spoil(&place);
             let (is, was): (String, String) = match case {
-                3 => (format!("/{name} (mode 0755"), format!("/{name} was not the agent's alone (mode 0755")),
+                3 => (format!("/{name} (mode 0755"), format!("/{name} was open to other users (mode 0755")),
                 _ => (format!("/{name} is a"), format!("/{name} was a")),
             };
             tried(&scene, name, case, [is.leak(), is_of(&place, case), was.leak()]);

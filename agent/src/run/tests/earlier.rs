@@ -31,7 +31,7 @@ fn what_a_machine_was_before_is_neither_delivered_nor_enforced_nor_told_as_the_n
     std::fs::write(scene.root.path().join("greeting"), "other\n").unwrap();
     let alone = scene.run();
     assert!(alone.report.catalog.is_none() && scene.greeting() == "other\n", "{:?}", alone.report);
-    assert!(!alone.report.error.unwrap().contains("earlier"), "that is no business of the next one");
+    assert!(!alone.report.error.unwrap().contains("earlier"), "that is not the business of the next one");
     assert_eq!((alone.aside.of_earlier_nodes, alone.aside.refused), (1, 0));
 
     let before = scene.reports().len();

@@ -13,7 +13,7 @@ fn f02_a_server_that_never_answers_is_an_error_in_time() {
     scene.server.answers(|_| Answer::Silent);
     let asked = block_on(client.post::<ReportAnswer>(path::REPORTS, &"x"));
     let error = asked.unwrap_err().to_string();
-    assert!(error.contains("cannot be reached: it did not answer whole within"), "{error}");
+    assert!(error.contains("cannot be reached: it did not answer completely within"), "{error}");
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn f02_a_content_that_never_comes_takes_no_more_than_its_part_of_the_run() {
     contents.fetch(&wanted);
     assert!(!end.left().is_zero(), "the other half is the run's own");
     let Err(error) = contents.open(&hash, 1) else { panic!("nobody sent it") };
-    assert!(error.to_string().contains("it was not there within"), "{error}");
+    assert!(error.to_string().contains("it did not arrive within"), "{error}");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn who_closes_after_an_answer_does_not_refuse_the_certificate() {
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ask = || network.block_on(client.post::<ReportAnswer>(path::REPORTS, &"x"));
     scene.server.answers(|_| Answer::Lost);
-    assert!(ask().unwrap_err().to_string().contains("perhaps it refuses this node's certificate"));
+    assert!(ask().unwrap_err().to_string().contains("it may have refused this node's certificate"));
     scene.server.answers(|_| Answer::ok(&ReportAnswer { new: true }));
     ask().unwrap();
     scene.server.answers(|_| Answer::Lost);

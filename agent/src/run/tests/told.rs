@@ -50,14 +50,17 @@ fn a_run_that_did_not_end_is_told_by_its_mark_alone() {
     std::fs::write(&mark, "2026-11-29T03:00:00.25Z\n").unwrap();
     let status = scene.status();
     let words =
-        "failed: the last run, begun 2026-11-29T03:00:00Z, did not end: what it changed is in no report";
+        "failed: the last run, begun 2026-11-29T03:00:00Z, did not end: no report says what it changed";
     assert!(status.contains(words), "{status}");
     assert!(scene.doctor("last run").contains("the last one, begun 2026-11-29T03:00:00Z, did not end"));
 
     for damaged in ["", "yesterday", &"x".repeat(99)] {
         std::fs::write(&mark, damaged).unwrap();
         let status = scene.status();
-        assert!(status.contains("failed: the last run did not end, and its mark does not say"), "{status}");
+        assert!(
+            status.contains("failed: the last run did not end, and its start time is unknown"),
+            "{status}"
+        );
         assert!(scene.doctor("last run").contains("the last one did not end"), "{damaged}");
         let said = scene.run().report.error.unwrap();
         assert!(said.contains("an earlier run did not end"), "{said}");
@@ -108,7 +111,7 @@ fn a_run_is_not_said_to_begin_where_none_does() {
     scene.enroll();
     let state = scene.state();
     let lock = state.lock().unwrap();
-    assert!(run().is_err() && begun() == 0, "another run is going on");
+    assert!(run().is_err() && begun() == 0, "another run is in progress");
     drop(lock);
     scene.serves(catalog(1, "hello\n"));
     assert!(run().is_ok() && begun() == 1);
@@ -153,7 +156,7 @@ fn a_catalog_that_is_given_by_hand_is_the_last_run_and_moves_none_of_the_daemons
         (before.next_run, 0, before.heard, before.interval_seconds)
     );
     let said = by_hand("web2.acme.example", "of another\n").error.unwrap();
-    assert!(said.contains("this machine is web1.acme.example, and the catalog"), "{said}");
+    assert!(said.contains("this machine is web1.acme.example, but the catalog"), "{said}");
 }
 
 #[test]
@@ -174,11 +177,11 @@ fn a_damaged_owner_costs_neither_catalog_nor_memory_where_they_are_this_nodes() 
     std::fs::write(&owner, "").unwrap();
     std::fs::remove_dir_all(scene.place.state_dir.join("cache")).unwrap();
     let said = scene.run().report.error.unwrap();
-    assert!(said.contains("what runs remember is forgotten"), "{said}");
+    assert!(said.contains("the memory of earlier runs is cleared"), "{said}");
 
     let text = String::from_utf8(whole).unwrap().replace("web1", "web2");
     std::fs::write(&owner, text).unwrap();
-    assert!(scene.status().contains("of another enrolment, of web2.acme.example"), "{}", scene.status());
+    assert!(scene.status().contains("from another enrolment, of web2.acme.example"), "{}", scene.status());
 }
 
 #[test]
@@ -196,13 +199,13 @@ fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_
         "{}",
         scene.doctor("cache")
     );
-    assert!(scene.doctor("reports").contains("they go with the next run that reaches it"));
+    assert!(scene.doctor("reports").contains("the next run that reaches it delivers them"));
     for over in ["unknown-node", "revoked"] {
         refuses(over);
         scene.run();
         for told in [scene.doctor("reports"), scene.status()] {
-            assert!(told.contains("put aside once it is enrolled anew"), "{over}: {told}");
-            assert!(!told.contains("go with the next run") && !told.contains("to be delivered"), "{told}");
+            assert!(told.contains("set aside once it is enrolled anew"), "{over}: {told}");
+            assert!(!told.contains("delivers them") && !told.contains("to be delivered"), "{told}");
         }
         assert!(scene.doctor("cache").contains("the server gives none"));
     }

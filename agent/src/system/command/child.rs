@@ -118,7 +118,7 @@ fn prepare(invocation: &Invocation, accounts: &Accounts) -> Result<std::process:
     if let Some(switch) = &switch {
         argv.splice(0..0, switch.iter().map(String::as_str));
     }
-    // Whoever has the terminal of the one who started the agent can type into it as them.
+    // Anyone who has the terminal of the one who started the agent can type into it as them.
     let in_session = switch.is_some() || invocation.detached && File::open("/dev/tty").is_ok();
     if in_session {
         argv.insert(0, "setsid");

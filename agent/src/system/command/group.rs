@@ -7,7 +7,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 /// Whether a child has ended, which is not reaped by that: for as long as it is not, its number is nobody else's.
 pub(super) fn has_ended(child: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    // Where the kernel cannot tell, whoever reaps it finds out.
+    // Where the kernel cannot tell, anyone who reaps it finds out.
     rustix::process::waitid(WaitId::Pid(child), options).map_or(true, |ended| ended.is_some())
 }
 

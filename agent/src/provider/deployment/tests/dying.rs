@@ -1,4 +1,4 @@
-//! A machine on which an agent dies: after so many steps nothing more can be changed. It is no power cut, so that
+//! A machine on which an agent dies: after so many steps nothing more can be changed. It is not a power cut, so that
 //! nothing needs to reach the disk.
 
 use std::collections::BTreeSet;

@@ -14,7 +14,7 @@ fn a_validator_sees_nothing_that_others_could_change_and_a_swap_is_told() {
         let mut bench = Bench::double(Double::at(root, move |invocation| {
             let text = invocation.command.to_string();
             let path = text.strip_prefix("check ")?;
-            // Whoever can write the directory has waited for this moment.
+            // Anyone who can write the directory has waited for this moment.
             let staged = std::fs::read_dir(&bob).unwrap().map(|entry| entry.unwrap().path());
             let staged = staged.filter(|path| path.to_string_lossy().contains(".holdfast-")).last().unwrap();
             if swap {
@@ -93,7 +93,7 @@ fn of_a_secret_no_backup_lies_in_the_clear_and_what_was_kept_before_goes() {
     assert_eq!(places(&bench), ["/c"]);
     bench.set(a, "content", secret("CANARY three"));
     let event = &bench.run(Mode::Enforce).events[0];
-    assert!(format!("{event:?}").contains("is not kept, though backup = true"), "{event:?}");
+    assert!(format!("{event:?}").contains("no backup is kept, despite backup = true"), "{event:?}");
     let left = std::fs::read_dir(bench.state().join("backups")).unwrap().map(|entry| entry.unwrap().path());
     for path in left {
         assert!(!std::fs::read_to_string(&path).unwrap().contains("CANARY"), "{}", path.display());
@@ -148,7 +148,7 @@ fn of_what_an_earlier_catalog_had_as_a_secret_no_backup_lies_in_the_clear() {
         bench.catalog.resources.clear();
         second(&mut bench);
         let findings = bench.run(Mode::Enforce);
-        assert!(format!("{findings:?}").contains("kept, though backup = true"), "{findings:?}");
+        assert!(format!("{findings:?}").contains("kept, despite backup = true"), "{findings:?}");
         assert!(bench.read("d/a").is_none_or(|text| !text.contains("CANARY")));
         let all = std::fs::read_dir(bench.state().join("backups"));
         for path in all.into_iter().flatten().map(|entry| entry.unwrap().path()) {
@@ -212,5 +212,5 @@ fn what_goes_with_the_owner_is_said() {
     rustix::fs::setxattr(&place, "security.capability", &capability, flags).unwrap();
     let changes = trial::changes(&Files, &double, &whole);
     let owner = changes.iter().find(|change| change.property == Property::Owner).unwrap();
-    assert!(owner.note.as_deref().unwrap().contains("capabilities go with that"), "{changes:?}");
+    assert!(owner.note.as_deref().unwrap().contains("clears its capabilities"), "{changes:?}");
 }

@@ -1,4 +1,4 @@
-//! By how many names one device goes, and what is none of them.
+//! By how many names one device goes, and what is not one of them.
 
 use super::*;
 

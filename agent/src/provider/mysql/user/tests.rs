@@ -95,7 +95,7 @@ fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
         json!({ "plugin": "ed25519", "authentication_string": "x" }),
     ] {
         let refused = plan(&Users, &with(none).machine, &plugin).unwrap_err().to_string();
-        assert!(refused.contains("give it one by `password`"), "{refused}");
+        assert!(refused.contains("set `password`"), "{refused}");
     }
 }
 

@@ -202,7 +202,7 @@ fn a_hold_that_nobody_manages_stays_whatever_comes_of_it() {
 
 #[test]
 fn f23_a_hold_is_not_lost_where_a_run_is_killed_before_it_is_set_again() {
-    // Killed in the middle of the transaction: what stands on disk then is all that is left of the run.
+    // Killed in the middle of the transaction: what is on disk then is all that is left of the run.
     let state = tempfile::tempdir().unwrap();
     let (place, kept) = (state.path().to_owned(), Arc::new(OnceLock::new()));
     let seen = kept.clone();
@@ -316,7 +316,7 @@ fn what_apt_did_not_do_without_a_word_is_a_failure() {
     machine.put("/var/lib/dpkg/status", STATUS);
     let want = want("htop", "present");
     let error = correct(&machine, &[&want], &[]).pop().unwrap().unwrap_err().to_string();
-    assert_eq!(error, "apt said nothing wrong, but `htop` is absent");
+    assert_eq!(error, "apt reported success, but `htop` is absent");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) fn is_locked(output: &Output) -> bool {
         .any(|sign| said.contains(sign))
 }
 
-/// Whether another program has a lock for which nobody has waited: one of apt's own, of its lists or its archives, or one of
+/// Whether another program has a lock that has not been waited for: one of apt's own, of its lists or its archives, or one of
 /// dpkg's where it is dpkg itself that says so.
 pub(super) fn lacks_lock(output: &Output) -> bool {
     let said = String::from_utf8_lossy(&output.stderr);

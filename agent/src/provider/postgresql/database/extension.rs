@@ -57,7 +57,7 @@ fn refused(want: &PostgresqlDatabase, why: &str) -> Error {
     ))
 }
 
-/// In the database itself; an extension stands in `public`, unless it says another schema.
+/// In the database itself; an extension is in `public`, unless it says another schema.
 fn make(want: &PostgresqlDatabase, role: &str, writing: Writing<'_>) -> Result<(), Error> {
     let one = |name: &str| format!("CREATE EXTENSION IF NOT EXISTS {} CASCADE;\n", identifier(name));
     let all: String = extensions(want).map(one).collect();

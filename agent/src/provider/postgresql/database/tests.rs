@@ -159,7 +159,7 @@ fn what_it_needs_is_waited_for() {
     };
     pending(&[("owner", "nobody".into())], "no role `nobody`");
     pending(&[("template", "model".into())], "no database `model`");
-    pending(&[("extensions", "timescaledb".into())], "install the package");
+    pending(&[("extensions", "timescaledb".into())], "install its package");
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Access {
             self.objects.iter().filter(lacks).map(|object| object.name.as_str()).collect();
         let (named, more) = (&lacking[..lacking.len().min(NAMED)], lacking.len().saturating_sub(NAMED));
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        (!lacking.is_empty()).then(|| format!("they lack on {}{more}", named.join(", ")))
+        (!lacking.is_empty()).then(|| format!("missing on {}{more}", named.join(", ")))
     }
 
     /// Whether some privilege that is held can be granted on, or cannot, against the wish.

@@ -63,7 +63,7 @@ fn what_lacks_on_one_object_is_reported_with_its_name() {
     assert!(said_of(&[]).is_empty(), "where there is no table, nothing lacks");
     let lacking = said_of(&[("a", &["SELECT", "INSERT"]), ("b", &["SELECT"])]);
     assert_eq!(said(&lacking), ["privileges: SELECT -> SELECT,INSERT"]);
-    assert_eq!(lacking[0].note.as_deref(), Some("they lack on b"));
+    assert_eq!(lacking[0].note.as_deref(), Some("missing on b"));
     assert_eq!(said(&said_of(&[("a", &[]), ("b", &["DELETE"])])), ["ensure: absent -> present"]);
 }
 
@@ -250,7 +250,7 @@ fn what_came_since_the_last_run_is_nobodys_drift() {
     let old = || object("a", false, &["SELECT", "INSERT"]);
     let new = change(vec![old(), object("b", true, &[])]);
     assert_eq!((new.kind, new.is.text()), (ChangeKind::Moved, "SELECT,INSERT, not on what is new"));
-    assert_eq!(new.note.as_deref(), Some("they lack on b"));
+    assert_eq!(new.note.as_deref(), Some("missing on b"));
     let revoked = change(vec![old(), object("b", false, &["SELECT"]), object("c", true, &[])]);
     assert_eq!((revoked.kind, revoked.is.text()), (ChangeKind::Differs, ""), "somebody revoked one");
 }

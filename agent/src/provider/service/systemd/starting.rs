@@ -1,4 +1,4 @@
-//! Units that are only starting, as after a boot, or not yet down: they are waited for, since others stand on what they will
+//! Units that are only starting, as after a boot, or not yet down: they are waited for, since others depend on what they will
 //! be.
 
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ pub(super) struct State {
     activity: Activity,
     /// Whether something is under way with it: a job, a start or a stop.
     pub(super) is_moving: bool,
-    /// The `Type=` of a service; empty of what is none.
+    /// The `Type=` of a service; empty for what is not a service.
     kind: String,
     /// Which run of it is the latest, as the journal names it.
     pub(super) run: Option<String>,
@@ -93,11 +93,13 @@ impl State {
     /// Why it is not up, so long after a command that was to restart it had ended.
     pub(super) fn not_up(&self, verb: Verb, after: Duration) -> String {
         let why = match self.activity {
-            Activity::Starting | Activity::Stopping => "systemd is still at it".to_owned(),
-            Activity::Running | Activity::Stopped if self.is_moving => "systemd is still at it".to_owned(),
-            Activity::Running => "it does not stay up, and systemd starts it again and again".to_owned(),
+            Activity::Starting | Activity::Stopping => "systemd is still working on it".to_owned(),
+            Activity::Running | Activity::Stopped if self.is_moving => {
+                "systemd is still working on it".to_owned()
+            }
+            Activity::Running => "it does not stay up, and systemd keeps restarting it".to_owned(),
             Activity::Failed => self.failure(verb),
-            Activity::Restarting => format!("{}, and systemd is to start it again", self.failure(verb)),
+            Activity::Restarting => format!("{}, and systemd will start it again", self.failure(verb)),
             Activity::Stopped => "it does not run".to_owned(),
         };
         format!("{} s after its own command for that had ended: {why}", after.as_secs())
@@ -129,7 +131,7 @@ impl State {
         let is_another = self.run.is_some() && first.run.is_some() && self.run != first.run;
         match self.activity {
             Activity::Running | Activity::Starting if is_another => {
-                Some("it did not stay up: systemd has started it again already".to_owned())
+                Some("it did not stay up: systemd has already restarted it".to_owned())
             }
             Activity::Running | Activity::Starting => None,
             Activity::Failed | Activity::Restarting => Some(self.failure(verb)),
@@ -143,7 +145,7 @@ impl State {
             ),
             Activity::Stopped | Activity::Stopping if self.kind == "oneshot" && self.result == SUCCESS => None,
             Activity::Stopped | Activity::Stopping => {
-                Some("it ended by itself at once, and does not run".to_owned())
+                Some("it ended at once, and is not running".to_owned())
             }
         }
     }
@@ -152,7 +154,7 @@ impl State {
     pub(super) fn failure(&self, verb: Verb) -> String {
         let runs = matches!(self.activity, Activity::Running | Activity::Starting);
         if verb == Verb::Reload && runs && self.reload != SUCCESS {
-            return format!("its reload ended with {}, and it runs on as it was", self.reload);
+            return format!("its reload ended with {}; it keeps running unchanged", self.reload);
         }
         match self.status {
             0 => self.result.clone(),
@@ -189,18 +191,18 @@ mod tests {
         let cleans_up = state(Activity::Stopping, "oneshot");
         for (now, verb, why) in [
             (&up, Verb::Restart, None),
-            (&another, Verb::Restart, Some("started it again already")),
+            (&another, Verb::Restart, Some("already restarted it")),
             (&dead, Verb::Restart, Some("exit-code, status 3")),
             (&again, Verb::Start, Some("exit-code, status 3")),
-            (&ended, Verb::Restart, Some("ended by itself at once, and does not run")),
+            (&ended, Verb::Restart, Some("ended at once, and is not running")),
             (&ended, Verb::Start, Some("leave `ensure` out")),
             (&starting, Verb::Reload, None),
-            (&stopping, Verb::Restart, Some("ended by itself at once, and does not run")),
+            (&stopping, Verb::Restart, Some("ended at once, and is not running")),
             (&stopping, Verb::Start, Some("leave `ensure` out")),
             (&cleans_up, Verb::Restart, None),
             (&did_it, Verb::Restart, None),
             (&did_it, Verb::Start, Some("leave `ensure` out")),
-            (&did_not, Verb::Restart, Some("does not run")),
+            (&did_not, Verb::Restart, Some("is not running")),
             (&skipped, Verb::Start, Some("`Condition…=`")),
             (&skipped, Verb::Restart, Some("`Condition…=`")),
         ] {
@@ -233,7 +235,7 @@ mod tests {
         assert!(dead.not_up(Verb::Restart, Duration::ZERO).ends_with("exit-code, status 3"));
         for still in [&stopping, &starting, &waiting] {
             let said = still.not_up(Verb::Restart, Duration::from_secs(90));
-            assert!(said.starts_with("90 s after") && said.ends_with("still at it"), "{said}");
+            assert!(said.starts_with("90 s after") && said.ends_with("still working on it"), "{said}");
         }
     }
 
@@ -261,7 +263,10 @@ mod tests {
     #[test]
     fn a_reload_that_failed_is_no_success() {
         let state = State { reload: "exit-code".to_owned(), ..state(Activity::Running, "notify") };
-        assert_eq!(state.failure(Verb::Reload), "its reload ended with exit-code, and it runs on as it was");
+        assert_eq!(
+            state.failure(Verb::Reload),
+            "its reload ended with exit-code; it keeps running unchanged"
+        );
         assert!(state.is_to_be_watched(Verb::Reload) && !state.is_to_be_watched(Verb::Restart));
     }
 }
