@@ -42,7 +42,7 @@ bench: cargo ## the benchmarks beside their targets
 docs: cargo ## the book as a site, in target/book, and man pages, in target/man
 	$(CARGO) run --package acceptance --bin book
 
-pages: cargo ## writes anew what is made from definitions: the reference, modules' READMEs, output on pages
+pages: cargo ## regenerates what is made from definitions: the reference, modules' READMEs, output on pages
 	HOLDFAST_BLESS=1 $(CARGO) test --package acceptance --test all -- reference:: docs::what_the_pages_show_is_so
 
 # Installing needs root; without, what is missing is said where it is needed.

@@ -127,7 +127,7 @@ pub fn wire(bytes: &[u8]) {
     there_and_back::<Refusal>(bytes);
 }
 
-/// What a machine says of itself.
+/// What a machine says about itself.
 pub fn facts(bytes: &[u8]) {
     there_and_back::<Facts>(bytes);
 }

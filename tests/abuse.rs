@@ -15,7 +15,7 @@ use harness::{binaries, process, wait};
 const ATTACKS: std::ops::RangeInclusive<u32> = 1..=60;
 const ENROLMENTS: std::ops::RangeInclusive<u32> = 1..=18;
 
-/// The rows of the table: what stands in the last column, by number.
+/// The rows of the table: what is in the last column, by number.
 fn table() -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(workspace().join("tests/abuse/README.md")).unwrap();
     let rows = text.lines().filter_map(|line| {
@@ -25,7 +25,7 @@ fn table() -> BTreeMap<String, String> {
     });
     let rows: Vec<_> = rows.collect();
     let table: BTreeMap<_, _> = rows.iter().cloned().collect();
-    assert_eq!(rows.len(), table.len(), "a number stands in the table twice");
+    assert_eq!(rows.len(), table.len(), "a number is in the table twice");
     table
 }
 
@@ -82,7 +82,7 @@ fn git(server: &Server, arguments: &[&str]) -> String {
     process::run(command.args(arguments)).unwrap()
 }
 
-/// What a stranger sends that is no request, once TLS stands; answered when this returns.
+/// What a stranger sends that is not a request, once TLS stands; answered when this returns.
 fn send_what_is_none(server: &Server, address: std::net::SocketAddr) {
     use rustls::pki_types::pem::PemObject as _;
     let mut roots = rustls::RootCertStore::empty();
@@ -145,7 +145,7 @@ fn a27_where_no_file_can_be_opened_that_is_said_and_not_what_seems_to_follow() {
     limit("5");
     let log =
         wait::until("the server says it", SOON, || said("too many files are open, 5 is the limit")).unwrap();
-    assert!(!log.contains("no branch") && !log.contains("is no commit"), "{log}");
+    assert!(!log.contains("no branch") && !log.contains("is not a commit"), "{log}");
     limit("1024");
     git(&server, &["commit", "--quiet", "--allow-empty", "--message", "Another"]);
     let commit = git(&server, &["rev-parse", "HEAD"]);

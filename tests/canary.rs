@@ -270,7 +270,7 @@ impl Scene {
         }
     }
 
-    /// Each mistake is pushed, told to whoever pushed it, and shown on pages to all sorts of users.
+    /// Each mistake is pushed, told to the person who pushed it, and shown on pages to all sorts of users.
     fn broken_commits(&self, told: &mut Told, tried: &mut Tried) {
         let users = [
             ("olga", &[][..]),
@@ -292,7 +292,7 @@ impl Scene {
         self.agent(told, tried, "run", &["--once"]);
         for (session, (_, more)) in sessions.iter().zip(users) {
             let pages = session.look_at_all(told, false);
-            // Whoever sees all is led to all.
+            // Anyone who sees all is led to all.
             if more.is_empty() {
                 session.is_all(&pages);
             }

@@ -1,5 +1,5 @@
 //! What compiling the tree's own control repository promises: the same input gives the same bytes, whichever process
-//! does it; and what a node says of itself is text, which chooses nothing and is never interpreted.
+//! does it; and what a node says about itself is text, which chooses nothing and is never interpreted.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -67,7 +67,7 @@ fn hostile_facts_read_nothing_of_others_and_are_text() {
         let with = |text: &str| outcome(&program, node, &replaced(&facts, leaf, text));
         let what = format!("{} with {leaf} = {:.60}", node.certname, hostile);
         match (with(hostile), with(HARMLESS)) {
-            // What is no name of a file is refused where a level's path has it.
+            // What is not a name of a file is refused where a level's path has it.
             (Err(codes), _) if codes == ["bad-fact"] && leaf.starts_with("/os/") => {}
             // So much text in one file is refused, and that is all.
             (Err(codes), _) if codes.iter().any(|code| code == "limit") && *hostile == long => {}
@@ -82,7 +82,7 @@ fn hostile_facts_read_nothing_of_others_and_are_text() {
     assert!(shown >= leaves.len(), "the facts are hardly in the catalogs: {shown} times");
 }
 
-/// The places of all facts that are no list or map.
+/// The places of all facts that are not a list or map.
 fn find_leaves(value: &Value, at: String, leaves: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -156,7 +156,7 @@ fn is_own(path: &str, node: &Node) -> bool {
         && (own.iter().any(|own| own == path) || shared.iter().any(|at| path.starts_with(at)))
 }
 
-/// Puts the harmless text where the hostile one stands as it is; answers with how often.
+/// Puts the harmless text where the hostile one is as it is; answers with how often.
 fn as_if_harmless(value: &mut Value, hostile: &str) -> usize {
     match value {
         Value::String(text) => {

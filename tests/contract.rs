@@ -40,7 +40,7 @@ struct Case {
     /// Attributes whose value is secret.
     #[serde(default)]
     secrets: BTreeSet<String>,
-    /// A script that makes what the resource stands on.
+    /// A script that makes what the resource depends on.
     #[serde(default)]
     before: String,
     alter: Vec<Alteration>,

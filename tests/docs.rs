@@ -86,7 +86,7 @@ fn see(repository: &mut Repository, page: &mut Page, block: &Block) -> Result<()
     }
 }
 
-/// The README quotes the repository that it stands in.
+/// The README quotes the repository that it is in.
 #[test]
 fn what_the_readme_shows_is_in_the_files_that_it_names() {
     let readme = Page::read(&workspace().join("README.md"));

@@ -44,7 +44,7 @@ struct Probe {
     script: &'static str,
 }
 
-/// In scripts: a grep that shows what it was given, and a start that shows what the unit said, for whoever reads why it
+/// In scripts: a grep that shows what it was given, and a start that shows what the unit said, for anyone who reads why it
 /// failed.
 const SEE: &str = "see() { tee /dev/stderr | grep \"$@\"; }\n\
     begin() { systemctl start \"$1\" || { journalctl --unit \"$1\" --lines 30 --output cat >&2; return 1; }; }\n";
@@ -353,7 +353,7 @@ impl Cast {
     }
 }
 
-/// The key that the data gives Otto, whose other half nobody has.
+/// The key that the data gives Otto, whose private half does not exist.
 const OTTO: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBmriSfW+V1MmzrTx36EjqnRUGNJq7ApIxdD9EkO8gmt";
 
 /// The key that the data says the backup server has.

@@ -99,7 +99,7 @@ fn a_notified_service_is_restarted_where_it_runs_with_its_definition_on_disk() {
     let before = process();
     host.sh("echo mine >/etc/holdfast-sample.conf").unwrap();
     converge(2, json!({ "ensure": "running" }), "reload");
-    assert_eq!(process(), before, "a reload is no restart");
+    assert_eq!(process(), before, "a reload is not a restart");
     let active = |host: &Host| host.sh("grep -x mine /run/holdfast-sample/active");
     host.wait_for("it was reloaded", Duration::from_secs(20), active).unwrap();
 
@@ -140,7 +140,7 @@ fn what_is_down_after_its_restart_has_failed_and_says_why() {
     for (name, why) in [
         ("simple", "no luck today"),
         ("again", "no luck today"),
-        ("deaf", "its reload ended with exit-code, and it runs on as it was"),
+        ("deaf", "its reload ended with exit-code; it keeps running unchanged"),
         ("skipped", "a condition (`Condition…=`) of its definition does not hold"),
     ] {
         let event = event(&report, &format!("service[{name}]"));
@@ -152,7 +152,7 @@ fn what_is_down_after_its_restart_has_failed_and_says_why() {
     let report = apply(host, &json!(resources), &json!(edges));
     let left = event(&report, "service[simple]");
     assert_eq!(left.status, Status::Failed, "{left:#?}");
-    assert!(left.reason.as_ref().is_some_and(|reason| reason.contains("has failed and does not run")));
+    assert!(left.reason.as_ref().is_some_and(|reason| reason.contains("has failed and is not running")));
 }
 
 #[test]
@@ -179,7 +179,10 @@ fn a_drop_in_that_is_not_taken_and_one_that_cannot_be_read_concern_their_unit_al
         assert_eq!((report.counts.failed, report.counts.unchanged), (1, 2), "{:#?}", report.events);
         let failed = event(&report, "service[looped]");
         let reason = failed.reason.as_deref().unwrap_or_default();
-        assert!(reason.contains("looped.service cannot be told"), "{failed:#?}");
+        assert!(
+            reason.contains("cannot tell whether systemd has read the whole definition of looped.service"),
+            "{failed:#?}"
+        );
     }
 }
 

@@ -96,7 +96,7 @@ fn f10_a_stopped_agent_ends_the_command_at_hand_says_so_and_does_it_next_time() 
         let event = crate::failing::event(&report, "exec[make]");
         let reason = event.reason.as_deref().unwrap_or_default();
         assert_eq!(event.status, Status::Failed);
-        assert!(reason.contains("interrupted, since the run was told to stop"), "{event:#?}");
+        assert!(reason.contains("interrupted because the run was told to stop"), "{event:#?}");
         assert!(report.error.as_ref().is_some_and(|note| note.contains("interrupted")), "{report:#?}");
         assert_eq!((report.counts.failed, report.counts.skipped), (1, 1));
     });

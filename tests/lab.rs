@@ -99,7 +99,7 @@ fn samples_have_versions_a_configuration_file_and_a_service_that_reloads() {
     let before = process();
     host.sh("echo mine >/etc/holdfast-sample.conf; systemctl reload holdfast-sample").unwrap();
     host.wait_for("mine is active", SOON, |_| host.sh("grep -x mine /run/holdfast-sample/active")).unwrap();
-    assert_eq!(process(), before, "a reload is no restart");
+    assert_eq!(process(), before, "a reload is not a restart");
     host.sh(
         "apt-get upgrade -qq -y -o Dpkg::Options::=--force-confold; grep -x mine /etc/holdfast-sample.conf",
     )

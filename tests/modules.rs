@@ -60,7 +60,7 @@ pub fn classes(estate: &Snapshot) -> Vec<String> {
     manifests.collect()
 }
 
-/// What operators keep lists of: whoever adds a machine adds it there too.
+/// What operators keep lists of: anyone who adds a machine adds it there too.
 #[test]
 fn every_machine_is_watched_backed_up_and_known_by_name() {
     let estate = Directory::new(workspace()).snapshot().unwrap();
@@ -156,7 +156,7 @@ impl Used {
     }
 
     /// The classes that a table has values for: a class where there is one of the name that has such a parameter, and
-    /// else what lies deeper. What is none by any name is shown by its longest.
+    /// else what lies deeper. What is not one by any name is shown by its longest.
     fn classes_in(&self, table: &Table, prefix: &str, into: &mut Vec<String>) {
         for (key, value) in table {
             let name = if prefix.is_empty() { key.clone() } else { format!("{prefix}::{key}") };

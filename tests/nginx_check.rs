@@ -6,7 +6,7 @@ use harness::lab::{self, Host};
 
 const CHECK: &str = "/usr/local/sbin/nginx-check";
 
-/// As much of a main file as a site stands in.
+/// As much of a main file as a site is in.
 const MAIN: &str = "user www-data;
 pid /run/nginx.pid;
 include modules-enabled/*.conf;

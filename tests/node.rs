@@ -128,7 +128,11 @@ fn a_node_enrols_converges_outlives_its_server_and_reports_each_run_once() {
         let revoked = scene.run().await;
         assert_eq!(revoked.report.source, Source::Cache);
         assert!(revoked.report.error.is_some() && revoked.delivery.waits.is_some());
-        assert_eq!(text(&scene.on_node("motd")), "welcome\n", "in doubt the last good catalog goes on");
+        assert_eq!(
+            text(&scene.on_node("motd")),
+            "welcome\n",
+            "in doubt the last good catalog stays in force"
+        );
         server.stop().await;
     });
 }

@@ -44,7 +44,7 @@ fn tried(host: &Host, seed: u64) {
             scene.looked(&place);
         }
         let all_well = scene.enforced(&place);
-        assert!(all_well || random.is_wild(), "{place}: nothing stands in the way: {:#?}", scene.wanted);
+        assert!(all_well || random.is_wild(), "{place}: nothing is in the way: {:#?}", scene.wanted);
         if all_well {
             let again = scene.apply(&[]);
             let counts = again.counts;

@@ -33,7 +33,7 @@ fn by_the_readme_alone_a_machine_is_managed() {
     assert!(said.contains("login      https://server.example.com:8443/"), "{said}");
     assert!(exposure(server) < 2.0, "the server's unit is open to more than it bears");
     in_tree(server, bring);
-    // At once, as whoever pastes one block after the other does.
+    // At once, as anyone who pastes one block after the other does.
     let said = in_tree(server, look);
     assert!(said.contains("web1.example.com") && said.contains("Welcome to nginx!"), "{said}");
     assert!(said.contains("state        in order") || said.contains("state        changed"), "{said}");

@@ -181,5 +181,5 @@ fn each_promise_names_a_test_that_is_there() {
     assert!(tests.len() > 50, "the page has rows of promises and their tests");
     let is_there = |name: &str| all.iter().any(|text| text.contains(&format!("fn {name}(")));
     let lost: Vec<_> = tests.into_iter().filter(|name| !is_there(name)).map(str::to_owned).collect();
-    assert_none("a promise stands beside a test that would fail", &lost);
+    assert_none("a promise is beside a test that would fail", &lost);
 }

@@ -150,7 +150,7 @@ impl Person {
         let answer = server.holdfast(&["user", "link", "olga", "--format", "json"])?;
         let answer: serde_json::Value = serde_json::from_str(&answer)?;
         let url = answer["value"]["url"].as_str().context("no link in the answer")?;
-        let (_, link) = url.split_once("/login/").context("a link that is none")?;
+        let (_, link) = url.split_once("/login/").context("not a login link")?;
         let base = format!("https://{}", server.dashboard);
         let answer = client.post(format!("{base}/login/{link}")).header(ORIGIN, &base).send().await?;
         let cookie = answer.headers().get(SET_COOKIE).context("no session")?.to_str()?;

@@ -176,7 +176,7 @@ impl Running {
 /// User and system time of a process so far.
 fn cpu_of(id: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // What stands before the last parenthesis is the program's name, which may hold anything.
+    // What is before the last parenthesis is the program's name, which may hold anything.
     let (_, fields) = stat.rsplit_once(')').context("no name in its status")?;
     let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
@@ -248,7 +248,7 @@ async fn answer(client: &Client, ask: Ask, sent: u64, have: Option<CatalogId>) -
         (CatalogAnswer::Catalog { catalog, .. }, Ask::First | Ask::Catalog) => Ok(Some(catalog.id)),
         (CatalogAnswer::Unchanged { .. }, Ask::Poll | Ask::Handshake) => Ok(None),
         (CatalogAnswer::Catalog { .. }, _) => bail!("there is another catalog, though nothing has changed"),
-        (CatalogAnswer::Unchanged { .. }, _) => bail!("there is no catalog, though none is had"),
+        (CatalogAnswer::Unchanged { .. }, _) => bail!("there is no catalog, though none is known"),
         (CatalogAnswer::FactsWanted, _) => bail!("the server has forgotten the facts"),
     }
 }

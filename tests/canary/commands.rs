@@ -114,7 +114,7 @@ fn with_input(command: &mut Command, input: &str) -> Output {
     use std::process::Stdio;
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A program that reads none of it is no error.
+    // A program that reads none of it is not an error.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }

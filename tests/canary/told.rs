@@ -23,7 +23,7 @@ impl Told {
     /// Nothing yet.
     pub fn new() -> Self {
         let mut pieces: BTreeSet<Vec<u8>> = CANARY.as_bytes().windows(PIECE).map(<[u8]>::to_vec).collect();
-        // As the usual encodings write it, wherever it stands in what is encoded.
+        // As the usual encodings write it, wherever it is in what is encoded.
         for padding in ["", " ", "  "] {
             let text = format!("{padding}{CANARY}");
             for encoded in [BASE64.encode(text.as_bytes()), BASE64URL.encode(text.as_bytes())] {

@@ -191,7 +191,7 @@ fn stay(scene: &Scene, machines: &[Machine]) -> Result<()> {
     }
     println!("\nThe dashboard is open: {}", scene.login_link("demo")?);
     println!("The link lets you in once, within a quarter of an hour.");
-    println!("The certificate is by the server's own authority, so the browser asks.");
+    println!("The certificate is by the server's own authority, so the browser asks you to confirm it.");
     let minutes = lab::time_to_live().as_secs() / 60;
     match machines.iter().any(|machine| machine.host().is_some()) {
         true => {

@@ -25,7 +25,7 @@ impl Site {
         self.pages.len()
     }
 
-    /// Every link within the site that leads nowhere.
+    /// Every broken link within the site.
     pub fn broken(&self) -> Vec<String> {
         let anchors: BTreeMap<&PathBuf, BTreeSet<&str>> =
             self.pages.iter().map(|(path, text)| (path, values(text, " id=\"").collect())).collect();
@@ -66,7 +66,7 @@ fn read_pages(root: &Path, folder: &Path, pages: &mut BTreeMap<PathBuf, String>)
     }
 }
 
-/// What stands between this beginning and the next quote, wherever it does.
+/// What is between this beginning and the next quote, wherever it does.
 fn values<'a>(text: &'a str, beginning: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(beginning).skip(1).filter_map(|rest| rest.split('"').next())
 }
@@ -88,7 +88,7 @@ fn joined(page: &Path, link: &str) -> PathBuf {
     path
 }
 
-/// The links of a file of Markdown to other files of the tree, that lead nowhere.
+/// The links of a file of Markdown to other files of the tree, without a target.
 pub fn broken_in(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let name = file.strip_prefix(workspace()).unwrap_or(file);

@@ -14,11 +14,11 @@ pub struct Page {
 /// A block of code.
 #[derive(Clone)]
 pub struct Block {
-    /// What stands behind the fence: `toml,wrong`.
+    /// What is behind the fence: `toml,wrong`.
     info: String,
     /// The line of the fence.
     pub line: usize,
-    /// What stands between the fences.
+    /// What is between the fences.
     pub text: String,
 }
 

@@ -16,7 +16,7 @@ pub struct Repository {
     folder: TempDir,
     /// Paths that the page gave.
     laid: Vec<String>,
-    /// What a block that is wrong stands in place of.
+    /// What a block that is wrong is in place of.
     instead: Option<(String, Option<String>)>,
 }
 
@@ -86,7 +86,7 @@ impl Repository {
         }
     }
 
-    /// Everything that is wrong with the repository as it stands, on its machine and on one that has every class that
+    /// Everything that is wrong with the repository as it is, on its machine and on one that has every class that
     /// the page made.
     fn check(&self) -> Result<(), String> {
         let snapshot = Directory::new(self.folder.path()).snapshot().unwrap();

@@ -17,7 +17,7 @@ const SHOP_PROBES: &[Probe] = &[
     ),
     probe(
         WEB1,
-        "whoever comes without TLS is sent to https",
+        "anyone who comes without TLS is sent to https",
         "curl -sSI --connect-to ::lb1.acme.example: http://shop.acme.example/ | grep -i '^location: https://shop.acme.example/'",
     ),
     probe(
@@ -83,7 +83,7 @@ const STOREFRONT_PROBES: &[Probe] = &[
     ),
     probe(
         NEXT,
-        "whoever comes without TLS is sent to https",
+        "anyone who comes without TLS is sent to https",
         "curl -sSI --connect-to ::app1.birch.example: http://store.birch.example/x | grep -i '^location: https://store.birch.example/x'",
     ),
     probe(
@@ -213,7 +213,7 @@ const OTHER_MAILBOX_PROBES: &[Probe] = &[
     ),
     probe(
         MX,
-        "whoever gets the rest gets the rest alone",
+        "anyone who gets the rest gets the rest alone",
         "doveadm search -u office@cedar.example mailbox INBOX subject 'For nobody' | grep -q . \
          && ! doveadm search -u office@cedar.example mailbox INBOX subject 'For books' | grep -q .",
     ),

@@ -1,4 +1,4 @@
-//! Logs by TLS: both machines show certificates of one authority, and whoever has none is not heard.
+//! Logs by TLS: both machines show certificates of one authority, and anyone who has none is not heard.
 
 use harness::lab::Host;
 

@@ -263,7 +263,7 @@ const FAULTS: &[(u8, &str, Tried)] = &[
         "a commit is broken",
         By(&[
             "a_broken_commit_leaves_the_last_good_in_force_and_says_where",
-            "whoever_pushes_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one",
+            "a_pusher_hears_what_became_of_the_commit_and_a_restart_keeps_the_last_good_one",
         ]),
     ),
     (38, "a commit breaks one node", By(&["one_tenants_bad_value_stops_its_own_nodes_alone"])),
@@ -329,7 +329,7 @@ fn each_fault_has_its_test_or_a_reason() {
             Not(reason) => assert!(reason.len() > 20, "F{number:02}: {fault}"),
         }
     }
-    // Whoever writes a test for a fault has it in the table.
+    // Anyone who writes a test for a fault has it in the table.
     let named: BTreeSet<&str> = FAULTS
         .iter()
         .flat_map(|(_, _, tried)| match tried {

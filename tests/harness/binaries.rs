@@ -1,4 +1,4 @@
-//! The project's own programs, built from the tree as it stands before they are used, so that no test can
+//! The project's own programs, built from the tree as it is before they are used, so that no test can
 //! pass on a stale one.
 
 use std::env;

@@ -115,7 +115,7 @@ impl Estate {
         Ok(estate)
     }
 
-    /// Replaces a text wherever it stands in the data.
+    /// Replaces a text wherever it is in the data.
     pub fn replace(&self, from: &str, to: &str) -> Result<()> {
         for file in files(&self.folder.path().join("hieradata"))? {
             let text = fs::read_to_string(&file)?;
@@ -199,7 +199,7 @@ fn edit(file: &Path, change: impl FnOnce(&mut Table) -> Result<()>) -> Result<()
 fn table<'a>(mut data: &'a mut Table, path: &[&str]) -> Result<&'a mut Table> {
     for name in path {
         let inner = data.entry(*name).or_insert_with(|| Table::new().into());
-        data = inner.as_table_mut().with_context(|| format!("`{name}` is no table"))?;
+        data = inner.as_table_mut().with_context(|| format!("`{name}` is not a table"))?;
     }
     Ok(data)
 }

@@ -1,5 +1,5 @@
 //! A lab of booted hosts on one machine: real systemd, real packages from a signed repository of the lab's
-//! own, real services, on a network that leads nowhere else.
+//! own, real services, on a network of their own.
 //!
 //! ```text
 //! Lab -- network: a switch in its own namespace; the machine is `server.lab` there, and so is what runs
@@ -215,7 +215,7 @@ impl Lab {
     /// Makes an address on the lab's network reachable at one of the machine's own (at a free port for 0),
     /// for as long as the returned value lives.
     pub fn forward(&self, here: SocketAddr, there: SocketAddr) -> Result<Forward, Error> {
-        // A socket stays in the network it was made in, whoever accepts its connections: so they come in
+        // A socket stays in the network it was made in, no matter who accepts its connections: so they come in
         // outside the lab's network and go on inside.
         const PROXY: &str = r#"
             exec 3<&0 </dev/null

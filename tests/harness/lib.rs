@@ -1,4 +1,4 @@
-//! What the acceptance tests, the demo and the benchmarks stand on: the project's own programs, freshly
+//! What the acceptance tests, the demo and the benchmarks depend on: the project's own programs, freshly
 //! built; a lab of booted hosts to run them on; a browser to look at the result.
 //!
 //! Nothing here knows what is right: that is said by the tests.

@@ -141,7 +141,7 @@ impl Scene {
         let answer = self.holdfast(&["user", "add", user, "--format", "json"])?;
         let answer: serde_json::Value = serde_json::from_str(&answer)?;
         let url = answer["value"]["url"].as_str().context("no link in the answer")?;
-        let (_, link) = url.split_once("/login/").context("a link that is none")?;
+        let (_, link) = url.split_once("/login/").context("not a login link")?;
         Ok(format!("{}/login/{link}", self.dashboard()))
     }
 
@@ -282,7 +282,7 @@ impl Machine {
 fn run_with_input(command: &mut Command, input: &[u8]) -> Result<Run> {
     use std::io::Write as _;
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    // Closed when dropped; a program that does not read it is no error here.
+    // Closed when dropped; a program that does not read it is not an error here.
     let _ = child.stdin.take().context("no standard input")?.write_all(input);
     let output = child.wait_with_output()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

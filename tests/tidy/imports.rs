@@ -189,7 +189,7 @@ fn paths(text: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// Reads a path, or what stands in its braces; answers with what follows.
+/// Reads a path, or what is in its braces; answers with what follows.
 fn branch<'t>(text: &'t str, before: &[String], all: &mut Vec<Vec<String>>) -> &'t str {
     let mut path = before.to_vec();
     let mut rest = text.trim_start();
@@ -204,7 +204,7 @@ fn branch<'t>(text: &'t str, before: &[String], all: &mut Vec<Vec<String>>) -> &
                 rest = &after[1..];
                 while !rest.starts_with('}') && !rest.is_empty() {
                     rest = branch(rest, &path, all);
-                    // What may stand before the next one: a comma, `as` and a name, a star.
+                    // What may be before the next one: a comma, `as` and a name, a star.
                     let next = rest.find([',', '}']).unwrap_or(rest.len());
                     rest = rest[next..].strip_prefix(',').unwrap_or(&rest[next..]).trim_start();
                 }

@@ -1,6 +1,6 @@
 //! What is dear to make and the same for every lab: kept on the machine in a folder named by the hash of
 //! its recipe, so that a changed recipe makes a new one, and moved into place only when it is whole. One
-//! that nobody has used for a week is removed.
+//! that has not been used for a week is removed.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! One host: a real systemd as PID 1 over a disk of its own, booted by systemd-nspawn into its own
 //! namespaces, that can be used, rebooted, hung, cut off and crashed like a machine in a rack.
 //!
-//! A host is no security boundary: what runs on it as root could harm the machine if it tried.
+//! A host is not a security boundary: what runs on it as root could harm the machine if it tried.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,6 +1,6 @@
 //! What a lab or a host has made on the machine, written down before it is made.
 //!
-//! One script undoes a ledger, whoever runs it: a value that is dropped, the watchdog when its process is
+//! One script undoes a ledger, no matter who runs it: a value that is dropped, the watchdog when its process is
 //! gone however that ended, or the next lab when the watchdog is gone too.
 
 use std::fs::{self, File};

@@ -17,7 +17,7 @@ pub const SOURCE: &str = "deb [signed-by=/srv/lab-repository/key.gpg] file:///sr
 pub const MOUNTED_AT: &str = "/srv/lab-repository";
 
 /// What hosts can install beside the samples: what the estate's roles and the tests use. They must be able
-/// to stand on one machine together.
+/// to be on one machine together.
 const PACKAGES: [&str; 40] = [
     "bind9",
     "bind9-dnsutils",

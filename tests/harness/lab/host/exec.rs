@@ -64,7 +64,7 @@ impl Host {
         let written = std::thread::scope(|scope| {
             let writer = scope.spawn(move || stdin.as_mut().map_or(Ok(()), |stdin| stdin.write_all(input)));
             let output = child.wait_with_output();
-            // A command that ends without reading all of it is no error here; its status tells.
+            // A command that ends without reading all of it is not an error here; its status tells.
             drop(writer.join());
             output
         });
