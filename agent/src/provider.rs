@@ -1,4 +1,5 @@
-//! Providers: one file or folder a resource type, and the one match over all types.
+//! Providers: one file or folder a resource type; `registry` says which stands for which. What several types share is in rooms
+//! beside them: `text`, `database`, `claimed`.
 //!
 //! A provider answers four questions and knows no others: what is there ([`Provider::observe`]), what would correct it
 //! ([`Provider::plan`]), correct it ([`Provider::apply`]), and what a notification means ([`Provider::refresh`]). Policy,
@@ -21,14 +22,13 @@ mod apt_pin;
 mod apt_repository;
 mod archive;
 mod authorized_key;
-mod boot_files;
 mod change;
+mod claimed;
 #[cfg(test)]
 mod contract;
 mod cron;
-mod deb822;
+mod database;
 mod deployment;
-pub mod edit;
 mod erased;
 mod exec;
 mod file;
@@ -36,7 +36,6 @@ mod file_line;
 mod firewall;
 mod fragment;
 mod git_checkout;
-mod glob;
 mod group;
 mod host;
 mod hostname;
@@ -47,32 +46,29 @@ mod kernel_module;
 mod locale;
 mod mount;
 mod mysql;
-mod named;
 mod notify;
 mod package;
 mod postgresql;
 mod property;
-mod server;
+mod registry;
 mod service;
-mod spared;
 mod sysctl;
 mod systemd_unit;
+pub mod text;
 mod tidy;
 mod timezone;
 #[cfg(test)]
 pub(crate) mod trial;
 mod user;
-mod ways;
-mod whole_file;
 
 pub use change::{Change, ChangeKind, Former, Shown};
+pub(crate) use claimed::{Declared, Ways, inside, split};
+pub use claimed::{Named, Spared};
 pub use erased::{AnyProvider, AnySeen};
 pub(crate) use kept::let_go;
-pub use named::Named;
 pub use property::Property;
 use property::properties;
-pub use spared::Spared;
-pub(crate) use ways::{Declared, Ways, inside, split};
+pub use registry::provider_of;
 
 /// Removes what was kept in the clear of what resources now call secret.
 ///
@@ -360,62 +356,6 @@ pub trait Provider: Sync {
 pub trait Want: Sync + Sized + 'static {
     /// The attributes, if they are of this type.
     fn of(typed: &Typed) -> Option<&Self>;
-}
-
-/// The one list of providers. A type without a line here does not compile.
-macro_rules! providers {
-    ($($variant:ident => $provider:expr),+ $(,)?) => {
-        /// The provider of a resource's type.
-        pub fn provider_of(typed: &Typed) -> &'static dyn AnyProvider {
-            match typed {
-                $( Typed::$variant(_) => &$provider, )+
-            }
-        }
-
-        $( impl Want for holdfast_catalog::resource::$variant {
-            fn of(typed: &Typed) -> Option<&Self> {
-                if let Typed::$variant(want) = typed { Some(want) } else { None }
-            }
-        } )+
-    };
-}
-
-providers! {
-    Alternatives => alternatives::Choices,
-    AptKey => apt_key::AptKeys,
-    AptPin => apt_pin::AptPins,
-    AptRepository => apt_repository::AptRepositories,
-    Archive => archive::Archives,
-    AuthorizedKey => authorized_key::Keys,
-    Cron => cron::Jobs,
-    Deployment => deployment::Deployments,
-    Exec => exec::Commands,
-    File => file::Files,
-    FileLine => file_line::FileLines,
-    Firewall => firewall::FirewallRules,
-    Fragment => fragment::Fragments,
-    GitCheckout => git_checkout::Checkouts,
-    Group => group::Groups,
-    Host => host::Hosts,
-    Hostname => hostname::Names,
-    IniSetting => ini_setting::Settings,
-    KernelModule => kernel_module::Modules,
-    Locale => locale::Locales,
-    Mount => mount::Mounts,
-    MysqlDatabase => mysql::Databases,
-    MysqlGrant => mysql::Grants,
-    MysqlUser => mysql::Users,
-    Notify => notify::Messages,
-    Package => package::Packages,
-    PostgresqlDatabase => postgresql::Databases,
-    PostgresqlGrant => postgresql::Grants,
-    PostgresqlRole => postgresql::Roles,
-    Service => service::Services,
-    Sysctl => sysctl::Settings,
-    SystemdUnit => systemd_unit::SystemdUnits,
-    Tidy => tidy::Tidying,
-    Timezone => timezone::Zones,
-    User => user::Users,
 }
 
 /// Why a provider could not.

@@ -19,6 +19,7 @@ mod changes;
 mod error;
 mod explain;
 mod extended;
+pub mod glob;
 mod kept_out;
 mod machine;
 mod replace;

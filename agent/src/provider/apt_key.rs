@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{AptKey, File};
 
 use super::file::{self, Change, Plan, Property};
-use super::whole_file;
+use super::text::whole_file;
 use super::{Applied, Error, Left, Provider, Reading, Writing};
 use crate::content::ContentSource;
 use crate::system::Inspect;

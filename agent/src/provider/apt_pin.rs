@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use holdfast_catalog::resource::AptPin;
 use holdfast_catalog::resource::attribute::{AptWord, Presence};
 
-use super::deb822;
-use super::whole_file::{self, Found};
+use super::text::deb822;
+use super::text::whole_file::{self, Found};
 use super::{Applied, Error, Left, Property as _, Provider, Reading, Writing, properties};
 
 /// Preferences of apt.

@@ -13,8 +13,8 @@ use holdfast_catalog::resource::AptRepository;
 use holdfast_catalog::resource::apt_repository::SourceType;
 use holdfast_catalog::resource::attribute::{AptUri, AptWord, Presence};
 
-use super::deb822::{self, Stanza};
-use super::whole_file::{self, Found};
+use super::text::deb822::{self, Stanza};
+use super::text::whole_file::{self, Found};
 use super::{
     Applied, ChangeKind, Error, Job, Left, Property as _, Provider, Reading, Taken, Writing, properties,
 };

@@ -9,7 +9,7 @@ use std::path::Path;
 use holdfast_catalog::resource::Cron;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
-use super::edit::{PRIVATE, PUBLIC, Texts, put};
+use super::text::edit::{PRIVATE, PUBLIC, Texts, put};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 use crate::system::{Access, FileKind, Inspect, Stat};
 

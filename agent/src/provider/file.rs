@@ -11,7 +11,7 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
-use super::spared::Share;
+use super::claimed::Share;
 use super::{Applied, Error, Left, Named, Provider, Reading, Shown, Spared, Writing, properties};
 use crate::content::ContentSource;
 use crate::system::{Access, Accounts, FileKind, Inspect, Stat};

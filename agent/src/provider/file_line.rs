@@ -5,7 +5,7 @@
 use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
-use super::edit::{self, Lines, Texts};
+use super::text::edit::{self, Lines, Texts};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 
 mod wanted;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use holdfast_catalog::resource::Firewall;
 
-use super::whole_file::{self, Found};
+use super::text::whole_file::{self, Found};
 use super::{Applied, Error, Job, Left, Named, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use holdfast_catalog::resource::Host;
 use holdfast_catalog::resource::attribute::{HostName, Presence};
 
-use super::edit::{PUBLIC, Texts, rewrite};
+use super::text::edit::{PUBLIC, Texts, rewrite};
 use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 
 mod table;

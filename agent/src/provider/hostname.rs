@@ -4,7 +4,7 @@ use std::path::Path;
 
 use holdfast_catalog::resource::Hostname;
 
-use super::edit::{PUBLIC, put};
+use super::text::edit::{PUBLIC, put};
 use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 

@@ -10,7 +10,7 @@ use holdfast_catalog::resource::attribute::Presence;
 
 use section::Refusal;
 
-use super::edit::{self, Lines, Texts};
+use super::text::edit::{self, Lines, Texts};
 use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
 
 mod extent;

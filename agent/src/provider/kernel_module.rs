@@ -5,8 +5,9 @@ use std::path::Path;
 use holdfast_catalog::resource::KernelModule;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::edit::{PUBLIC, Texts, put};
-use super::{Applied, Error, Left, Provider, Reading, Writing, properties, whole_file};
+use super::text::edit::{PUBLIC, Texts, put};
+use super::text::whole_file;
+use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation};
 
 mod kernel;

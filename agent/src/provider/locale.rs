@@ -9,7 +9,7 @@ use holdfast_catalog::diagnostic::nearest;
 use holdfast_catalog::resource::Locale;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::edit::{PUBLIC, Texts, rewrite};
+use super::text::edit::{PUBLIC, Texts, rewrite};
 use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
 use crate::system::{Invocation, Liveness};
 

@@ -12,7 +12,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::claim::Claim;
 use holdfast_catalog::resource::mount::{KEPT, MountEnsure};
 
-use super::edit::{self, Lines, Texts};
+use super::text::edit::{self, Lines, Texts};
 use super::{
     Alias, Applied, ChangeKind, Error, Job, Left, Notice, Provider, Reading, Refreshed, Taken, Writing,
     properties,

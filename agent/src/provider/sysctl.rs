@@ -13,8 +13,8 @@ use holdfast_catalog::resource::Sysctl;
 use holdfast_catalog::resource::attribute::{Presence, SysctlKey};
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
-use super::edit::{PUBLIC, Texts, put};
-use super::whole_file::{self, make_parents};
+use super::text::edit::{PUBLIC, Texts, put};
+use super::text::whole_file::{self, make_parents};
 use super::{Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 

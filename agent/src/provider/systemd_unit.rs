@@ -8,10 +8,11 @@ use std::sync::Arc;
 use holdfast_catalog::resource::attribute::{Content, Presence};
 use holdfast_catalog::resource::{File, SystemdUnit};
 
+use super::file;
 use super::file::{Change, Plan, Property};
 use super::service::{Bus, BusError, cannot_be_told, unread_by_systemd};
+use super::text::whole_file;
 use super::{Applied, ChangeKind, Error, Job, Left, Named, Provider, Reading, Taken, Writing};
-use super::{file, whole_file};
 use crate::system::{FileKind, Inspect, Liveness};
 
 mod links;

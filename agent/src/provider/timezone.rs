@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use holdfast_catalog::resource::Timezone;
 
-use super::edit::{PUBLIC, put};
+use super::text::edit::{PUBLIC, put};
 use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Access, FileKind, Inspect};
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::provider::spared::{Share, Spared};
+use crate::provider::claimed::{Share, Spared};
 use crate::provider::{Error, Ways, Writing};
 use crate::system::Inspect;
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::{hash, hash_of};
 use super::friends::Friends;
-use crate::provider::glob::matches_any;
 use crate::provider::{Error, Reading, Ways, inside};
+use crate::system::glob::matches_any;
 use crate::system::{self, Access, FileKind, Inspect, Machine, Stat, System as _, Walk};
 
 const DIRECTORY: &str = "/archives";

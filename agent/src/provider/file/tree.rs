@@ -14,8 +14,8 @@ use super::{
     Owners, Seen, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing,
     properties, text,
 };
-use crate::provider::glob::matches_any;
 use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Spared, Ways, Writing, inside};
+use crate::system::glob::matches_any;
 use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
 
 /// So many paths of one directory are corrected in a run; the next run goes on.

@@ -3,7 +3,7 @@
 use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::Presence;
 
-use crate::provider::edit::Lines;
+use crate::provider::text::edit::Lines;
 
 /// What is to be done, by places of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::line::{header, indent, is_comment};
-use crate::provider::edit::Lines;
+use crate::provider::text::edit::Lines;
 
 /// A key's line and all that may belong to its value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::Presence;
 
 use super::extent;
 use super::line::{MARK, header, indent, is_comment};
-use crate::provider::edit::Lines;
+use crate::provider::text::edit::Lines;
 
 /// A setting that is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::path::Path;
 use holdfast_catalog::resource::kernel_module::ModuleName;
 
 use crate::provider::Error;
-use crate::provider::boot_files::{self, BootFiles};
+use crate::provider::text::boot_files::{self, BootFiles};
 use crate::system::Inspect;
 
 /// In the order of systemd-modules-load. Debian's `/etc/modules` is read by a link in the first of them.

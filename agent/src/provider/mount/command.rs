@@ -8,7 +8,7 @@ use holdfast_catalog::resource::mount::MountEnsure;
 use super::kernel::Table;
 use super::options::Meanings;
 use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
-use crate::provider::edit::{self, Lines};
+use crate::provider::text::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Writing};
 use crate::system::{Invocation, Liveness, Way};
 

@@ -9,7 +9,7 @@ use super::device;
 use super::field::{escaped, unescaped};
 use super::{Change, Property};
 use crate::provider::Error;
-use crate::provider::edit::Lines;
+use crate::provider::text::edit::Lines;
 use crate::system::Inspect;
 
 /// A line of /etc/fstab, with its fields as they are meant.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::super::server::{ANSWER_LIMIT, Seen, failed, words};
+use super::super::database::{ANSWER_LIMIT, Seen, failed, words};
 use super::super::{Error, Reading, Writing};
 use crate::system::{Exit, Invocation, Liveness, Output};
 
@@ -82,7 +82,7 @@ fn rows<T: DeserializeOwned>(output: &Output) -> Result<Vec<T>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::server::trial::Server;
+    use crate::provider::database::trial::Server;
     use crate::provider::trial;
     use crate::system::double::{failed, said};
 

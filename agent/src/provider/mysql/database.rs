@@ -5,7 +5,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::mysql_database::Charset;
 use serde::Deserialize;
 
-use super::super::server::Seen;
+use super::super::database::Seen;
 use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::client;
 use super::quoting::{identifier, literals};

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::MysqlGrant;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
 
-use super::super::server::{Seen, joined};
+use super::super::database::{Seen, joined};
 use super::super::{Applied, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::client;
 use super::quoting::{account, identifier, pattern};

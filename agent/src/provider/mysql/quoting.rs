@@ -2,8 +2,8 @@
 
 use holdfast_catalog::resource::mysql_user::Account;
 
-use super::super::server::quoting::quoted;
-pub use super::super::server::quoting::{literal, literals};
+use super::super::database::quoting::quoted;
+pub use super::super::database::quoting::{literal, literals};
 
 /// A name.
 pub fn identifier(name: &str) -> String {

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::MysqlUser;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 use holdfast_catalog::resource::mysql_user::{AuthPlugin, as_hash};
 
-use super::super::server::Seen;
+use super::super::database::Seen;
 use super::super::{Applied, Error, Left, Provider, Reading, Shown, Taken, Writing, properties};
 use super::client;
 use super::quoting::{account, literal};

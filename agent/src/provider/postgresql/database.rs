@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::database::{ConnectionLimit, SqlName};
 use holdfast_catalog::resource::postgresql_database::ServerWord;
 use serde::Deserialize;
 
-use super::super::server::joined;
+use super::super::database::joined;
 use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::postgresql_grant::{GrantObject, PostgresqlPrivilege};
 use holdfast_catalog::resource::{PostgresqlDatabase, PostgresqlGrant};
 
-use super::super::server::joined;
+use super::super::database::joined;
 use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::server::Seen;
+use super::super::database::Seen;
 use super::super::{Error, Plan};
 use super::place::Place;
 

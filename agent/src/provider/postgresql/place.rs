@@ -8,7 +8,7 @@ use holdfast_catalog::resource::attribute::database::Port;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::super::server::{ANSWER_LIMIT, Seen, failed, words};
+use super::super::database::{ANSWER_LIMIT, Seen, failed, words};
 use super::super::service::has_started;
 use super::super::{Error, Reading, Writing};
 use crate::system::{self, Exit, Invocation, Liveness, Output};
@@ -136,7 +136,7 @@ fn counts(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::server::trial::Server;
+    use crate::provider::database::trial::Server;
     use crate::provider::trial;
     use crate::system::double;
 

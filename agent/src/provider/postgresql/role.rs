@@ -10,7 +10,7 @@ use holdfast_catalog::resource::user::Membership;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::super::server::joined;
+use super::super::database::joined;
 use super::super::{
     Applied, Error, Left, Property as _, Provider, Reading, Shown, Taken, Writing, properties,
 };

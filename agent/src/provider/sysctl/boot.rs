@@ -6,7 +6,7 @@ use holdfast_catalog::resource::attribute::SysctlKey;
 use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use crate::provider::Error;
-use crate::provider::boot_files::{self, BootFiles};
+use crate::provider::text::boot_files::{self, BootFiles};
 use crate::system::Inspect;
 
 /// In the order of systemd-sysctl: of two files of one name, the one in the first directory counts.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::provider::Error;
-use crate::provider::edit::PRIVATE;
-use crate::provider::whole_file::make_parents;
+use crate::provider::text::edit::PRIVATE;
+use crate::provider::text::whole_file::make_parents;
 use crate::system::{Inspect, System};
 
 /// A path a line.

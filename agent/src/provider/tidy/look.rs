@@ -11,8 +11,8 @@ use super::{age_of, is_due, is_old};
 use crate::provider::archive::record::unpacked_in;
 use crate::provider::deployment::holds_releases;
 use crate::provider::git_checkout::tracked::{Tracked, tracked_in};
-use crate::provider::glob::matches_any;
 use crate::provider::{ChangeKind, Error, Reading, Spared, Ways, inside};
+use crate::system::glob::matches_any;
 use crate::system::{FileKind, Member, Stat, Unread, Walk};
 
 /// So many paths of one directory are removed in a run; the next one goes on.

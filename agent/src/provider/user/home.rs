@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use crate::provider::{Error, Writing, whole_file};
+use crate::provider::text::whole_file;
+use crate::provider::{Error, Writing};
 use crate::system::accounts::Account;
 use crate::system::{Access, Accounts, FileKind, Inspect, Invocation, Walk};
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::provider::Named;
-use crate::provider::server::trial::Server;
+use crate::provider::database::trial::Server;
 use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 

@@ -4,7 +4,7 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
 
 use super::*;
-use crate::provider::server::trial::Server;
+use crate::provider::database::trial::Server;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::Change;
 use super::whole_file::Found;
+use crate::provider::Change;
 
 /// The fields of one stanza, in their order; a value of several lines is joined by spaces.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Error, Writing};
+use crate::provider::{Error, Writing};
 use crate::system::{Access, Committed, FileKind, Inspect, Stat};
 pub use lines::Lines;
 

@@ -7,8 +7,8 @@ use std::path::Path;
 use holdfast_catalog::resource::attribute::{Content, Mode, Presence, SystemName};
 use holdfast_catalog::resource::{Attribute as _, Attributes, File, ResourceType as _};
 
-use super::file::{Change, Files, Plan, Property, content_left};
-use super::{Applied, Error, Left, Provider as _, Reading, Shown, Writing};
+use crate::provider::file::{Change, Files, Plan, Property, content_left};
+use crate::provider::{Applied, Error, Left, Provider as _, Reading, Shown, Writing};
 use crate::system::{Access, FileKind, Inspect, System};
 
 /// The mode of a file that everybody may read.
@@ -28,7 +28,7 @@ pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File 
     File { content: content.cloned(), mode, owner, ..file }
 }
 
-/// What such a file is once it is in place, as [`Provider::left`](super::Provider::left) wants it.
+/// What such a file is once it is in place, as [`Provider::left`](crate::provider::Provider::left) wants it.
 pub fn left(ensure: Presence, content: Option<&Content>) -> Left<'static> {
     let mut left: Left<'static> = vec![("ensure".into(), ensure.to_string().into())];
     if let Some(content) = content {
@@ -156,7 +156,7 @@ mod tests {
         trial::writing(&double, |writing| write("/etc/x", "text\n", writing).unwrap());
         let place = double.root.path().join("etc/x");
         let changes = |file: &File| {
-            let named = super::super::Named::new(&[]);
+            let named = crate::provider::Named::new(&[]);
             let content = &crate::content::Nowhere;
             let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
             plan(file, reading).unwrap()

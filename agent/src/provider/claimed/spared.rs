@@ -9,8 +9,8 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
 
-use super::service::stands_for;
 use super::ways::{Ways, inside, split};
+use crate::provider::service::stands_for;
 use crate::system::{Accounts, Inspect, Link};
 
 /// Where the links stand that enable and mask units.

@@ -7,7 +7,7 @@ use holdfast_catalog::resource::file::FileEnsure;
 use holdfast_catalog::resource::{File, Group, Typed, User};
 
 use super::spared::{Claimed, Spared};
-use super::{Error, Want};
+use crate::provider::{Error, Want};
 use crate::system::Inspect;
 
 /// All resources of a catalog, and what they claim, gathered when first asked for.

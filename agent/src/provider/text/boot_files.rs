@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use crate::provider::Error;
 use crate::system::{FileKind, Inspect};
 
 /// Paths and texts by the name of the file, in the order in which they are read.

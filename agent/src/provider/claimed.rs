@@ -1,0 +1,9 @@
+//! What the other resources of the catalog claim, and where that really is on this machine.
+
+mod named;
+mod spared;
+mod ways;
+
+pub use named::Named;
+pub use spared::{Share, Spared};
+pub(crate) use ways::{Declared, Ways, inside, split};

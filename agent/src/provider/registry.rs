@@ -1,0 +1,66 @@
+//! The one match over all types: which provider stands for which.
+
+use holdfast_catalog::resource::Typed;
+
+use super::{
+    AnyProvider, Want, alternatives, apt_key, apt_pin, apt_repository, archive, authorized_key, cron,
+    deployment, exec, file, file_line, firewall, fragment, git_checkout, group, host, hostname, ini_setting,
+    kernel_module, locale, mount, mysql, notify, package, postgresql, service, sysctl, systemd_unit, tidy,
+    timezone, user,
+};
+
+/// The one list of providers. A type without a line here does not compile.
+macro_rules! providers {
+    ($($variant:ident => $provider:expr),+ $(,)?) => {
+        /// The provider of a resource's type.
+        pub fn provider_of(typed: &Typed) -> &'static dyn AnyProvider {
+            match typed {
+                $( Typed::$variant(_) => &$provider, )+
+            }
+        }
+
+        $( impl Want for holdfast_catalog::resource::$variant {
+            fn of(typed: &Typed) -> Option<&Self> {
+                if let Typed::$variant(want) = typed { Some(want) } else { None }
+            }
+        } )+
+    };
+}
+
+providers! {
+    Alternatives => alternatives::Choices,
+    AptKey => apt_key::AptKeys,
+    AptPin => apt_pin::AptPins,
+    AptRepository => apt_repository::AptRepositories,
+    Archive => archive::Archives,
+    AuthorizedKey => authorized_key::Keys,
+    Cron => cron::Jobs,
+    Deployment => deployment::Deployments,
+    Exec => exec::Commands,
+    File => file::Files,
+    FileLine => file_line::FileLines,
+    Firewall => firewall::FirewallRules,
+    Fragment => fragment::Fragments,
+    GitCheckout => git_checkout::Checkouts,
+    Group => group::Groups,
+    Host => host::Hosts,
+    Hostname => hostname::Names,
+    IniSetting => ini_setting::Settings,
+    KernelModule => kernel_module::Modules,
+    Locale => locale::Locales,
+    Mount => mount::Mounts,
+    MysqlDatabase => mysql::Databases,
+    MysqlGrant => mysql::Grants,
+    MysqlUser => mysql::Users,
+    Notify => notify::Messages,
+    Package => package::Packages,
+    PostgresqlDatabase => postgresql::Databases,
+    PostgresqlGrant => postgresql::Grants,
+    PostgresqlRole => postgresql::Roles,
+    Service => service::Services,
+    Sysctl => sysctl::Settings,
+    SystemdUnit => systemd_unit::SystemdUnits,
+    Tidy => tidy::Tidying,
+    Timezone => timezone::Zones,
+    User => user::Users,
+}
