@@ -138,7 +138,7 @@ pub fn join(bytes: &[u8]) {
     match text.parse::<JoinString>() {
         Ok(parsed) => assert_eq!(&*parsed.reveal(), text.trim()),
         Err(error) => {
-            assert!(text.len() < 8 || !error.to_string().contains(text), "an error repeats a secret")
+            assert!(text.len() < 8 || !error.to_string().contains(text), "an error repeats a secret");
         }
     }
 }

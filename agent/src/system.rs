@@ -22,6 +22,7 @@ mod extended;
 pub mod glob;
 mod kept_out;
 mod machine;
+pub mod mount_field;
 mod replace;
 mod replace_tree;
 mod resolve;

@@ -75,7 +75,7 @@ pub(super) fn watched(begins: &str) -> Option<Watched> {
     if std::io::stderr().is_terminal() {
         return None;
     }
-    *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(harmless(begins).into());
+    *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(harmless(begins));
     Some(Watched::every(EVERY, super::say))
 }
 

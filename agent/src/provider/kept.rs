@@ -129,7 +129,7 @@ mod tests {
     fn day(bench: &Bench, which: &[usize], today: Date) {
         let all = bench.catalog.validate().unwrap();
         let all: Vec<Typed> = which.iter().map(|index| all[*index].clone()).collect();
-        let_go(&all, &bench.state(), today).unwrap();
+        let_go(&all, bench.state(), today).unwrap();
     }
 
     #[test]

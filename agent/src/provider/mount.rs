@@ -21,7 +21,6 @@ use crate::system::{FileKind, Inspect, Liveness};
 
 mod command;
 mod device;
-mod field;
 mod fstab;
 mod kernel;
 mod mounted;
@@ -29,7 +28,6 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-pub(super) use field::unescaped;
 use fstab::Entry;
 use kernel::Table;
 use mounted::Mounted;

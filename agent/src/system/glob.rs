@@ -1,7 +1,7 @@
 //! Names of files by the shell's patterns.
 
 /// Whether a name matches one of the patterns.
-pub(super) fn matches_any(patterns: &[String], name: &str) -> bool {
+pub fn matches_any(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
 }
 

@@ -1,6 +1,7 @@
 //! What is replaced or removed, kept in the agent's state: each content once, and each place with what was there. It lies there
 //! in the clear, so nothing is kept of what is secret, or was so by an earlier catalog.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -107,11 +108,11 @@ pub(in crate::provider) fn forget(places: &BTreeSet<String>, state: &Machine) ->
 pub(in crate::provider) fn places(state: &Machine) -> system::Result<BTreeMap<String, Option<String>>> {
     let mut places = BTreeMap::new();
     for kept in all(state)? {
-        if !places.contains_key(&kept.place) {
-            let about = state.read(&kept.about(), ABOUT_LIMIT)?.unwrap_or_default();
+        let about = kept.about();
+        if let Entry::Vacant(place) = places.entry(kept.place) {
+            let about = state.read(&about, ABOUT_LIMIT)?.unwrap_or_default();
             let about: Option<serde_json::Value> = serde_json::from_slice(&about).ok();
-            let path = about.and_then(|about| about["path"].as_str().map(str::to_owned));
-            places.insert(kept.place, path);
+            place.insert(about.and_then(|about| about["path"].as_str().map(str::to_owned)));
         }
     }
     Ok(places)

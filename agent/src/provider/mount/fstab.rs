@@ -6,11 +6,11 @@ use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
 use super::device;
-use super::field::{escaped, unescaped};
 use super::{Change, Property};
 use crate::provider::Error;
 use crate::provider::text::edit::Lines;
 use crate::system::Inspect;
+use crate::system::mount_field::{escaped, unescaped};
 
 /// A line of /etc/fstab, with its fields as they are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

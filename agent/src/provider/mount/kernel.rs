@@ -5,10 +5,10 @@ use std::path::Path;
 use holdfast_catalog::resource::Mount;
 
 use super::device;
-use super::field::unescaped;
 use super::mounted::Mounted;
 use crate::provider::Error;
 use crate::system::Inspect;
+use crate::system::mount_field::unescaped;
 
 const MOUNTS: &str = "/proc/self/mountinfo";
 const SWAPS: &str = "/proc/swaps";

@@ -2,7 +2,7 @@
 
 use holdfast_catalog::resource::Mount;
 
-use super::field::unescaped;
+use crate::system::mount_field::unescaped;
 
 /// A file system that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]

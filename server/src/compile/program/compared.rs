@@ -22,7 +22,7 @@ pub(super) fn check(program: &Program, manifest: &Manifest) -> Vec<Diagnostic> {
         let of_one = |(compared, offset): (Compared, usize)| {
             let of = type_of(manifest, &compared.path)?;
             let problem = never(program, &of, &compared)?;
-            let fault = Fault::new(Code::WrongType, problem.message, compared.span.clone());
+            let fault = Fault::new(Code::WrongType, problem.message, compared.span);
             let placed = fault.shifted(offset).within(origin).diagnostic(Some(&manifest.text));
             let (code, severity) = ("never-true".to_owned(), Severity::Warning);
             Some(Diagnostic { code, severity, help: problem.help, ..placed })

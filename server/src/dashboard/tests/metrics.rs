@@ -14,7 +14,7 @@ fn read(text: &str) -> BTreeMap<String, f64> {
         match line.split(' ').collect::<Vec<_>>()[..] {
             ["#", "HELP" | "UNIT", _, ..] | ["#", "EOF"] => {}
             ["#", "TYPE", name, sort] => {
-                assert!(types.insert(name.to_owned(), sort).is_none(), "{name} twice")
+                assert!(types.insert(name.to_owned(), sort).is_none(), "{name} twice");
             }
             [ref sample @ .., value] => {
                 let sample = sample.join(" ");

@@ -52,7 +52,7 @@ impl Binder {
             }
             Ast::Not(operand) | Ast::Negate(operand) => self.node(operand),
             Ast::Binary(operator, operands) => {
-                self.compared(*operator, &**operands, &node.span);
+                self.compared(*operator, operands, &node.span);
                 self.all(&mut **operands)
             }
             Ast::Logic(_, operands) => self.all(&mut **operands),

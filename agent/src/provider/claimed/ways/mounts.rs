@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::provider::mount::unescaped;
+use crate::system::mount_field::unescaped;
 use crate::system::{Inspect, Liveness};
 
 const MOUNTS: &str = "/proc/self/mountinfo";

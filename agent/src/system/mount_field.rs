@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// A field as it is written: what would end it is given by its number.
-pub(super) fn escaped(field: &str) -> Cow<'_, str> {
+pub fn escaped(field: &str) -> Cow<'_, str> {
     if !field.contains([' ', '\t', '\n', '\\']) {
         return Cow::Borrowed(field);
     }
@@ -12,7 +12,7 @@ pub(super) fn escaped(field: &str) -> Cow<'_, str> {
 }
 
 /// A field of /etc/fstab or of the kernel's tables as it is meant.
-pub(in crate::provider) fn unescaped(field: &str) -> String {
+pub fn unescaped(field: &str) -> String {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field.as_bytes();
     while let [first, tail @ ..] = rest {
