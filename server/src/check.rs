@@ -136,7 +136,8 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     if let Some(problem) = emptiness::of(program) {
         return Some(Checked { fatal: vec![problem], ..Checked::default() });
     }
-    let mut checked = check_sources(program);
+    let lookups = keys::Lookups::of(program);
+    let mut checked = check_sources(program, &lookups);
     checked.warnings.extend(before.and_then(|before| emptiness::of_inventory(program, before.program)));
     let shelf = facts::Shelf::new(program.snapshot());
     let Outcomes { facts, failed, warnings } = nodes::compile_all(program, &shelf, before, stopped)?;
@@ -144,7 +145,7 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
     checked.compiled = Some(program.inventory().nodes().count() - failed.len() - facts.len());
     checked.fatal.extend(facts);
     checked.warnings.extend(facts::missing(program));
-    for problem in program.redacted(keys::check(program, &shelf)) {
+    for problem in program.redacted(keys::check(program, &shelf, &lookups)) {
         checked.note(program, problem);
     }
     // what a compile says of the same value says more: where in it
@@ -173,17 +174,18 @@ pub fn judge(program: &Program, before: Option<Before<'_>>, stopped: Stopped<'_>
 }
 
 /// What does not take a compile.
-fn check_sources(program: &Program) -> Checked {
+fn check_sources(program: &Program, lookups: &keys::Lookups<'_>) -> Checked {
     let mut checked = Checked { fatal: program.problems(), ..Checked::default() };
+    let known = stray::Known::of(program);
     if checked.fatal.is_empty() {
-        checked.warnings.extend(unreached::find(program));
+        checked.warnings.extend(unreached::find(program, &known, lookups));
     }
     let data = program.data();
     let of_data = data.check(program.snapshot()).into_iter().chain(data.refused(program.snapshot()));
     for problem in program.redacted(of_data.collect()) {
         checked.note(program, problem);
     }
-    checked.warnings.extend(stray::find(program));
+    checked.warnings.extend(stray::find(program, &known));
     checked.warnings.extend(layout::find(program));
     checked.warnings.extend(program.snapshot().remarks().iter().cloned());
     for ignored in program.snapshot().ignored() {

@@ -1,6 +1,7 @@
 //! The keys of `keys.toml`, whether a machine reads them or not: those that nobody reads or gives a value to are told, and
 //! those that nobody reads are looked up for every node, since no compile does.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ use crate::compile::Program;
 use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
 
 /// What is wrong with declared keys, and what is worth a look.
-pub(super) fn check(program: &Program, shelf: &Shelf<'_>) -> Vec<Diagnostic> {
-    let (given, unread) = (program.data().keys_with_data(program.snapshot()), unread(program));
+pub(super) fn check(program: &Program, shelf: &Shelf<'_>, lookups: &Lookups<'_>) -> Vec<Diagnostic> {
+    let (given, unread) = (program.data().keys_with_data(program.snapshot()), unread(program, lookups));
     let mut problems = Vec::new();
     for (name, key) in program.data().keys() {
         let origin = Origin::clone(&key.origin);
@@ -57,16 +58,15 @@ fn looked_up(program: &Program, shelf: &Shelf<'_>, keys: &[&Arc<str>]) -> Vec<Di
 }
 
 /// The declared keys that are named nowhere; none where some key is only known when it is looked up.
-fn unread(program: &Program) -> BTreeSet<Arc<str>> {
-    let lookups = Lookups::of(program);
+fn unread(program: &Program, lookups: &Lookups<'_>) -> BTreeSet<Arc<str>> {
     let keys = program.data().keys().map(|(name, _)| name);
     keys.filter(|key| !lookups.names_key(key)).cloned().collect()
 }
 
 /// What manifests and data look up by name.
-pub(super) struct Lookups {
+pub(super) struct Lookups<'a> {
     /// Those in which something is looked up.
-    texts: Vec<String>,
+    texts: Vec<Cow<'a, str>>,
     /// Whether some key is only known when it is looked up.
     is_computed: bool,
 }
@@ -74,13 +74,13 @@ pub(super) struct Lookups {
 /// How a string of an expression may begin.
 const QUOTES: [&str; 3] = ["'", "\"", "\\\""];
 
-impl Lookups {
-    pub(super) fn of(program: &Program) -> Self {
-        let manifests = program.modules().manifests().map(|manifest| manifest.text.to_string());
+impl<'a> Lookups<'a> {
+    pub(super) fn of(program: &'a Program) -> Self {
+        let manifests = program.modules().manifests().map(|manifest| Cow::Borrowed(&*manifest.text));
         let data = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
-        let data = data.map(|(_, file)| String::from_utf8_lossy(file.bytes()).into_owned());
-        let texts: Vec<String> = manifests.chain(data).filter(|text| text.contains("lookup")).collect();
-        let is_computed = |text: &String| {
+        let data = data.map(|(_, file)| String::from_utf8_lossy(file.bytes()));
+        let texts: Vec<Cow<'a, str>> = manifests.chain(data).filter(|text| text.contains("lookup")).collect();
+        let is_computed = |text: &Cow<'a, str>| {
             let calls = text.split("lookup(").skip(1);
             let mut calls = calls.map(|rest| rest.trim_start().trim_start_matches('\\'));
             calls.any(|rest| !rest.starts_with(['\'', '"']))
@@ -90,13 +90,15 @@ impl Lookups {
 
     /// Whether a key may be looked up.
     fn names_key(&self, key: &str) -> bool {
-        let has = |text: &String| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{key}{quote}")));
+        let has =
+            |text: &Cow<'a, str>| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{key}{quote}")));
         self.is_computed || self.texts.iter().any(has)
     }
 
     /// Whether a parameter of a class may be looked up.
     pub(super) fn names_class(&self, class: &str) -> bool {
-        let has = |text: &String| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{class}::")));
+        let has =
+            |text: &Cow<'a, str>| QUOTES.iter().any(|quote| text.contains(&format!("{quote}{class}::")));
         self.is_computed || self.texts.iter().any(has)
     }
 }

@@ -1,4 +1,4 @@
-//! Data files without a level: a level's pattern fits the path, but no machine, customer, role or profile has the name
+//! Data files that lead nowhere: a level's pattern fits the path, but no machine, customer, role or profile has the name
 //! that is in it. A slip in a file's name would otherwise be silence: no data, and no word.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,9 +13,8 @@ use crate::inventory::{self, Stage};
 use crate::lookup::KEYS_FILE;
 use crate::lookup::hierarchy::{self, Level, Reading};
 
-/// The warnings about files without a level.
-pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
-    let known = Known::of(program);
+/// The warnings about them.
+pub(super) fn find(program: &Program, known: &Known) -> Vec<Diagnostic> {
     let files = program.snapshot().under(hierarchy::FOLDER).filter(|(path, _)| &***path != KEYS_FILE);
     let (mut found, mut looked) = (Vec::new(), 0);
     for (path, _) in files {

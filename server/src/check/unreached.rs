@@ -19,12 +19,11 @@ use crate::lookup::hierarchy::{self, Reading};
 const NAMED: usize = 3;
 
 /// The warnings about them. What is wrong with manifests comes first: nobody knows what they lead to.
-pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
-    let mut search =
-        Search { program, known: Known::of(program), lookups: Lookups::of(program), led_to: BTreeMap::new() };
+pub(super) fn find(program: &Program, known: &Known, lookups: &Lookups<'_>) -> Vec<Diagnostic> {
+    let mut search = Search { program, lookups, led_to: BTreeMap::new() };
     let files = program.snapshot().under(hierarchy::FOLDER);
     let found = files.flat_map(|(path, content)| {
-        let readings = search.known.readings(program, path);
+        let readings = known.readings(program, path);
         let classes = if readings.is_empty() { Vec::new() } else { program.data().classes_in(path, content) };
         let told: Vec<_> =
             classes.iter().filter_map(|(class, origin)| search.problem(&readings, class, origin)).collect();
@@ -35,8 +34,7 @@ pub(super) fn find(program: &Program) -> Vec<Diagnostic> {
 
 struct Search<'a> {
     program: &'a Program,
-    known: Known,
-    lookups: Lookups,
+    lookups: &'a Lookups<'a>,
     /// The classes that a manifest leads to, by its name.
     led_to: BTreeMap<String, BTreeSet<&'a str>>,
 }
