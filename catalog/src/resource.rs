@@ -326,12 +326,14 @@ pub struct AttributeError {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// Whether all that is said is that the value is not of the attribute's kind.
+    pub is_of_kind: bool,
 }
 
 impl AttributeError {
     /// An error of one attribute.
     pub fn new(attribute: &'static str, message: impl Into<String>) -> Self {
-        Self { attribute, message: message.into(), help: None }
+        Self { attribute, message: message.into(), help: None, is_of_kind: false }
     }
 
     /// With what to do.

@@ -125,6 +125,17 @@ impl Value {
         }
     }
 
+    /// The value itself where an error text has room for it: one that is short, and neither null, a list nor a map.
+    pub fn brief(&self) -> Option<String> {
+        let is_one = !matches!(self.kind, Kind::List(_) | Kind::Map(_) | Kind::Null);
+        Some(self.shown()).filter(|shown| is_one && shown.chars().count() <= 60)
+    }
+
+    /// The value in an error text: itself where there is room for it, else what it is.
+    pub fn described(&self) -> String {
+        self.brief().unwrap_or_else(|| self.noun().to_owned())
+    }
+
     /// The scalar as plain text; none for null, lists, maps and secrets.
     pub fn scalar_text(&self) -> Option<Arc<str>> {
         match &self.kind {

@@ -248,11 +248,17 @@ impl<'a> Reader<'a> {
         }
         T::read(value)
             .map_err(|mismatch| {
+                let is_of_kind = mismatch.why.is_none();
                 let message = match mismatch.why {
                     Some(why) => format!("`{name}` {why}"),
                     None => format!("`{name}` is {}, not {}", offending(value), T::KIND),
                 };
-                self.errors.push(AttributeError { attribute: name, message, help: mismatch.help });
+                self.errors.push(AttributeError {
+                    attribute: name,
+                    message,
+                    help: mismatch.help,
+                    is_of_kind,
+                });
             })
             .ok()
     }
@@ -269,6 +275,7 @@ impl<'a> Reader<'a> {
                 attribute: "title",
                 message: format!("`{}` has no attribute `{name}`", def.name),
                 help: near.map(|near| format!("did you mean `{near}`?")),
+                is_of_kind: false,
             });
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
@@ -277,12 +284,7 @@ impl<'a> Reader<'a> {
 
 /// A value for an error text: short, and masked.
 fn offending(value: &Value) -> String {
-    let shown = value.shown();
-    match &value.kind {
-        Kind::List(_) | Kind::Map(_) | Kind::Null => value.noun().to_owned(),
-        _ if shown.chars().count() > 60 => value.noun().to_owned(),
-        _ => format!("`{shown}`"),
-    }
+    value.brief().map_or_else(|| value.noun().to_owned(), |shown| format!("`{shown}`"))
 }
 
 impl<T: Attribute> Attribute for Option<T> {

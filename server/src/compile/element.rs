@@ -19,8 +19,9 @@ pub(super) fn wrong<'v>(
     value: &'v Value,
 ) -> Vec<(&'v Value, AttributeError)> {
     // Alone, an element lacks what else the resource says: that is told of the whole, or not at all.
-    let is_same = |other: &AttributeError| match is_of_kind(error) {
-        true => is_of_kind(other),
+    let is_of_kind = error.is_of_kind && matches!(value.kind, Kind::List(_));
+    let is_same = |other: &AttributeError| match is_of_kind {
+        true => other.is_of_kind,
         false => other.message == error.message,
     };
     let tried = |one: Value| {
@@ -43,31 +44,16 @@ pub(super) fn wrong<'v>(
     }
 }
 
-/// Whether an error says no more than that a list is not what the attribute takes.
-fn is_of_kind(error: &AttributeError) -> bool {
-    error.message.starts_with(&format!("`{}` is a list, not ", error.attribute))
-}
-
 /// What is wrong with one element, where the words are of the list around it.
 fn of_element(def: &TypeDef, item: &Value, error: AttributeError) -> AttributeError {
     let kind = def.attributes.iter().find(|attribute| attribute.name == error.attribute);
-    let Some(kind) = kind.map(|attribute| attribute.kind).filter(|_| is_of_kind(&error)) else {
+    let Some(kind) = kind.map(|attribute| attribute.kind).filter(|_| error.is_of_kind) else {
         return error;
     };
-    let item = described(item);
+    let item = item.described();
     let message = match kind {
         AttributeKind::List(inner) => format!("`{}` has {item}, which is not {inner}", error.attribute),
         _ => format!("`{}` has {item}, and takes {kind}", error.attribute),
     };
     AttributeError { message, ..error }
-}
-
-/// A value in an error text: itself where it is short, else what it is.
-pub(super) fn described(value: &Value) -> String {
-    let shown = value.shown();
-    match &value.kind {
-        Kind::List(_) | Kind::Map(_) | Kind::Null => value.noun().to_owned(),
-        _ if shown.chars().count() > 60 => value.noun().to_owned(),
-        _ => shown,
-    }
 }

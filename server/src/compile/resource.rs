@@ -19,7 +19,7 @@ use crate::language::name::is_name;
 use super::attribute::{Written, layered};
 use super::class::Walk;
 use super::declared::{Declarer, Relation, Resource, Target};
-use super::element::{self, described};
+use super::element;
 use super::pass::{ATTRIBUTE, Pass};
 use super::program::Sort;
 use super::reference::read_reference;
@@ -323,7 +323,7 @@ impl Frame<'_, '_> {
             Kind::Bool(on) => return Some(*on),
             Kind::Sensitive(_) => secret("when", &when.origin),
             _ => {
-                let message = format!("`when` is {}, not true or false", described(&value));
+                let message = format!("`when` is {}, not true or false", value.described());
                 let help = match (&when.value, &value.kind) {
                     (Formula::Constant(_), Kind::String(text)) if matches!(&**text, "true" | "false") => {
                         "write true and false without quotes"
@@ -356,7 +356,7 @@ impl Frame<'_, '_> {
             }
             Kind::Sensitive(_) => secret("for_each", &for_each.origin),
             _ => {
-                let message = format!("`for_each` is {}, not a list or a map", described(&value));
+                let message = format!("`for_each` is {}, not a list or a map", value.described());
                 let help = match (&for_each.value, &value.kind) {
                     (Formula::Constant(_), Kind::String(text)) if is_name(text.trim_start_matches('$')) => {
                         format!("did you mean \"${{{}}}\"?", text.trim_start_matches('$'))
@@ -429,7 +429,7 @@ impl Frame<'_, '_> {
                 Kind::String(text) => words.push((text.clone(), origin)),
                 Kind::Sensitive(_) => self.pass.report(secret(&binding.name, &origin)),
                 _ => {
-                    let message = format!("`{}` holds {}, not a string", binding.name, described(&item));
+                    let message = format!("`{}` holds {}, not a string", binding.name, item.described());
                     self.pass.report(Diagnostic::error("wrong-kind", message, Origin::clone(&origin)));
                 }
             }
