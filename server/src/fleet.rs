@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::repo::short;
 use crate::store::fleet::{FleetRow, KeptBack, LastRun, Lately};
 use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 use crate::store::user::Scope;
@@ -333,9 +334,4 @@ fn why(row: &KeptBack, since: Option<&Since>) -> state::KeptBack {
             row.message
         ),
     }
-}
-
-/// As much of a commit's id as people read.
-fn short(commit: &str) -> String {
-    commit.chars().take(10).collect()
 }

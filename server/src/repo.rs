@@ -58,6 +58,11 @@ impl fmt::Debug for CommitId {
     }
 }
 
+/// As much of a commit's id as people read.
+pub fn short(commit: &str) -> String {
+    commit.chars().take(10).collect()
+}
+
 /// A file of a snapshot: its bytes, and an id that changes with them alone. Cheap to clone.
 #[derive(Clone)]
 pub struct File {

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use super::{Failed, Format, Socket, print, print_json, print_table, time};
 use crate::admin::{Answer, AuditEntry, Request};
+use crate::repo;
 
 /// Which entries, or a check of all.
 #[derive(clap::Args)]
@@ -105,14 +106,13 @@ fn entries(socket: &Socket, since: Option<Timestamp>) -> Result<Vec<AuditEntry>,
 
 fn show(entries: &[AuditEntry]) {
     let row = |entry: &AuditEntry| {
-        let commit = entry.commit.as_ref().map(|commit| commit.chars().take(10).collect());
         vec![
             entry.seq.to_string(),
             time(entry.at),
             entry.actor.clone(),
             entry.action.clone(),
             entry.object.clone(),
-            commit.unwrap_or_else(|| "–".to_owned()),
+            entry.commit.as_deref().map_or_else(|| "–".to_owned(), repo::short),
             entry.detail.clone(),
         ]
     };

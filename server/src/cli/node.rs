@@ -9,6 +9,7 @@ use holdfast_catalog::state::{IN_ORDER, State};
 
 use super::{Failed, Format, Socket, one_cell, print, print_json, print_table, print_wrapped, time};
 use crate::admin::{Answer, NodeDetail, NodeFilter, NodeView, ReportView, Request};
+use crate::repo;
 
 /// What to do with nodes.
 #[derive(Subcommand)]
@@ -229,7 +230,7 @@ fn runs_on(node: &NodeView) -> String {
 }
 
 fn short(commit: Option<&str>) -> String {
-    commit.map_or_else(|| "–".into(), |commit| commit.chars().take(10).collect())
+    commit.map_or_else(|| "–".into(), repo::short)
 }
 
 #[cfg(test)]

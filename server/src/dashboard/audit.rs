@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::asked::Asked;
 use super::page::{Error, Tab, View};
 use super::text::{Shown, When};
+use crate::repo;
 use crate::store::audit::AuditRow;
 
 /// So many are on a page.
@@ -74,7 +75,7 @@ fn entry(row: &AuditRow, asked: &Asked) -> AuditEntry {
         actor: shown(&row.actor),
         action: shown(&row.action),
         object: shown(&row.object),
-        commit: row.commit.as_deref().map(|commit| commit.chars().take(10).collect::<String>().into()),
+        commit: row.commit.as_deref().map(|commit| repo::short(commit).into()),
         detail: (!row.detail.is_empty()).then(|| shown(&row.detail)),
     }
 }

@@ -16,6 +16,7 @@ use super::overview::{BrokenCommit, CommitLine, Tally};
 use super::page::{Error, Tab, View};
 use super::text::{self, Shown, When};
 use crate::fleet::Member;
+use crate::repo;
 use crate::store::commit::{CommitRow, CommitStatus, Head};
 
 /// So many are on a page.
@@ -164,7 +165,7 @@ pub struct CommitPage {
 
 impl View for CommitPage {
     fn title(&self) -> String {
-        format!("Commit {}", self.id.chars().take(10).collect::<String>())
+        format!("Commit {}", repo::short(&self.id))
     }
     fn tab(&self) -> Tab {
         Tab::Commits

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 pub use super::count::{counted, grouped};
 use super::size;
+use crate::repo;
 
 /// A time: how long ago for people, exactly in the title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +126,7 @@ impl Commit {
 
     /// As much of it as people say.
     pub fn short(&self) -> String {
-        self.0.chars().take(10).collect()
+        repo::short(&self.0)
     }
 }
 
