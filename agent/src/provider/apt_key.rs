@@ -179,13 +179,7 @@ mod tests {
         let (named, content) = (Named::new(&[]), &Only(b"\x98\x33\x04"));
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
         let Plan::Changes(changes) = AptKeys.plan(&want, &(), reading).unwrap() else { panic!("in sync") };
-        let writing = Writing {
-            machine: &double,
-            content,
-            named: &named,
-            state_dir: double.root.path(),
-            once_secret: &trial::NO_SECRETS,
-        };
+        let writing = Writing { content, ..trial::writing_to(&double, &named, double.root.path()) };
         AptKeys.apply(&want, &changes, writing).unwrap();
         assert!(exists(&double, GPG) && !exists(&double, ASC));
         assert_eq!(AptKeys.plan(&want, &(), reading).unwrap(), Plan::IN_SYNC);

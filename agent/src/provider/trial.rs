@@ -8,10 +8,11 @@ use holdfast_catalog::value::Value;
 
 use super::{Applied, Change, Error, Named, Plan, Property, Provider, Reading, Writing};
 use crate::content;
+use crate::system::System;
 use crate::system::double::Double;
 
 /// No path ever held a secret.
-pub(crate) static NO_SECRETS: BTreeSet<String> = BTreeSet::new();
+static NO_SECRETS: BTreeSet<String> = BTreeSet::new();
 
 /// A resource as its attributes say.
 pub(crate) fn want<W: ResourceType>(title: &str, attributes: &[(&str, Value)]) -> W {
@@ -58,15 +59,16 @@ pub(crate) fn correct<P: Provider>(provider: &P, machine: &Double, want: &P::Wan
     writing(machine, |writing| provider.apply(want, &changes, writing))
 }
 
-/// With what applying may use.
+/// With what applying may use, for a resource alone in its catalog.
 pub(crate) fn writing<T>(machine: &Double, act: impl FnOnce(Writing<'_>) -> T) -> T {
-    let named = Named::new(&[]);
-    let state_dir = machine.root.path().join("state");
-    act(Writing {
-        machine,
-        content: &content::Nowhere,
-        named: &named,
-        state_dir: Path::new(&state_dir),
-        once_secret: &NO_SECRETS,
-    })
+    act(writing_to(machine, &Named::new(&[]), &machine.root.path().join("state")))
+}
+
+/// What applying may use beside other resources; no content can be had, and no path ever held a secret.
+pub(crate) fn writing_to<'a>(
+    machine: &'a dyn System,
+    named: &'a Named<'a>,
+    state_dir: &'a Path,
+) -> Writing<'a> {
+    Writing { machine, content: &content::Nowhere, named, state_dir, once_secret: &NO_SECRETS }
 }

@@ -182,13 +182,7 @@ fn below_another_root_nothing_is_fetched() {
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
     assert!(matches!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly));
-    let writing = Writing {
-        machine: &machine,
-        content,
-        named: &named,
-        state_dir: root.path(),
-        once_secret: &trial::NO_SECRETS,
-    };
+    let writing = trial::writing_to(&machine, &named, root.path());
     AptRepositories.apply(&want, &[], writing).unwrap();
     assert!(root.path().join("etc/apt/sources.list.d/example.sources").exists());
 }

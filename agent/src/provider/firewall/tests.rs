@@ -112,14 +112,7 @@ impl Bench {
 
     fn correct(&self) {
         let named = Named::new(&self.rules);
-        let state_dir = self.double.root.path();
-        let writing = Writing {
-            machine: &self.double,
-            content: &content::Nowhere,
-            named: &named,
-            state_dir,
-            once_secret: &trial::NO_SECRETS,
-        };
+        let writing = trial::writing_to(&self.double, &named, self.double.root.path());
         let jobs: Vec<_> = named.of_type::<Firewall>().map(|want| Job { want, changes: &[] }).collect();
         assert!(FirewallRules.apply_together(&jobs, writing).iter().all(Result::is_ok));
         assert_eq!(self.off(), [""; 0], "what was corrected is in sync");
@@ -282,13 +275,7 @@ fn below_another_root_it_is_a_file() {
         off.into_iter().map(|(title, off)| format!("{title}: {}", off.is)).collect::<Vec<_>>()
     };
     assert_eq!(off(), ["http: absent", "ssh: absent"]);
-    let writing = Writing {
-        machine: &machine,
-        content: &content::Nowhere,
-        named: &named,
-        state_dir: root.path(),
-        once_secret: &trial::NO_SECRETS,
-    };
+    let writing = trial::writing_to(&machine, &named, root.path());
     FirewallRules.apply(wants[0], &[], writing).unwrap();
     assert_eq!(off(), [""; 0]);
     let place = root.path().join(&FILE[1..]);

@@ -237,14 +237,7 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     let correct = |all: &[Typed], want: &Sysctl| {
         let Plan::Changes(changes) = plan_among(&machine, all, want) else { panic!("in sync") };
         let named = Named::new(all);
-        let state_dir = machine.root.path();
-        let writing = Writing {
-            machine: &machine,
-            content: &content::Nowhere,
-            named: &named,
-            state_dir,
-            once_secret: &trial::NO_SECRETS,
-        };
+        let writing = trial::writing_to(&machine, &named, machine.root.path());
         assert!(Settings.apply(want, &changes, writing).unwrap().failed.is_empty());
         changes
     };

@@ -1,5 +1,6 @@
 //! What is planned for a user, and what is run for it.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use holdfast_catalog::resource::Typed;
@@ -340,14 +341,7 @@ fn keys_that_no_resource_gives_are_removed() {
         };
     let shell = "shell: /bin/sh -> /bin/bash";
     assert_eq!(trial::said(&planned()), [shell, "purge_ssh_keys: damaged stray -> none"]);
-    let state_dir = machine.root.path();
-    let writing = Writing {
-        machine: &machine,
-        content: &content::Nowhere,
-        named: &named,
-        state_dir,
-        once_secret: &trial::NO_SECRETS,
-    };
+    let writing = trial::writing_to(&machine, &named, machine.root.path());
     assert!(Users.apply(&purging, &planned(), writing).unwrap().failed.is_empty());
     let text = std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap();
     assert_eq!(text, format!("# kept\nssh-ed25519 {KEY} laptop\n"));

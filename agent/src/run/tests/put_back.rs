@@ -8,22 +8,34 @@ fn copied(from: &std::path::Path, to: &std::path::Path) {
     assert!(ran.success());
 }
 
+/// A run by what the server serves, from which the state is put back to what it was before. Answers with the run.
+fn forgotten(scene: &Scene) -> uuid::Uuid {
+    let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
+    copied(&state, &copy);
+    let last = scene.run().report.run;
+    std::fs::remove_dir_all(&state).unwrap();
+    copied(&copy, &state);
+    last
+}
+
+/// The report of a run that finds its state put back, and calls nothing drift. It is told in the report.
+fn finds_it(scene: &Scene) -> Report {
+    let report = scene.run().report;
+    assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
+    assert!(report.error.as_deref().unwrap().contains("put back from an older copy"), "{:?}", report.error);
+    report
+}
+
 #[test]
 fn what_later_runs_did_is_no_drift_to_a_state_that_was_put_back() {
     let scene = scene();
     scene.enroll();
     scene.serves(catalog(1, "one"));
     scene.run();
-    let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
-    copied(&state, &copy);
     scene.serves(catalog(2, "two"));
-    let last = scene.run().report.run;
-    std::fs::remove_dir_all(&state).unwrap();
-    copied(&copy, &state);
+    let last = forgotten(&scene);
     scene.serves_and_knows(catalog(3, "one"), Some(last));
-    let report = scene.run().report;
-    assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
-    assert!(report.error.as_deref().unwrap().contains("put back from an older copy"), "{:?}", report.error);
+    let report = finds_it(&scene);
 
     scene.serves_and_knows(catalog(3, "one"), Some(report.run));
     std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
@@ -63,16 +75,10 @@ fn a_state_that_was_put_back_is_told_though_the_clock_was_ahead_for_a_while() {
     memory::keep(&scene.state(), future, None);
     scene.serves_and_knows(catalog(2, "two"), Some(future));
     scene.run();
-    let (state, copy) = (scene.place.state_dir.clone(), scene.root.path().join("copy"));
-    copied(&state, &copy);
     scene.serves(catalog(3, "three"));
-    let last = scene.run().report.run;
-    std::fs::remove_dir_all(&state).unwrap();
-    copied(&copy, &state);
+    let last = forgotten(&scene);
     scene.serves_and_knows(catalog(4, "two"), Some(last));
-    let report = scene.run().report;
-    assert_eq!((report.counts.changed, report.counts.corrective), (1, 0));
-    assert!(report.error.as_deref().unwrap().contains("put back from an older copy"), "{:?}", report.error);
+    finds_it(&scene);
 }
 
 #[test]
