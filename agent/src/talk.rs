@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use holdfast_catalog::count::counted;
+
 /// How long is waited for a line to be taken: once, until somebody reads again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -145,7 +147,8 @@ impl Talk {
             if state.waiting.is_empty() {
                 state.is_stuck = false;
                 if state.lost > 0 {
-                    let lost = format!("{} lines are lost here: nobody read them in time\n", state.lost);
+                    let lost = counted(state.lost, "line is", "lines are")
+                        + " lost here: nobody read them in time\n";
                     state.lost = 0;
                     state.given += 1;
                     state.bytes += lost.len();

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
 use holdfast_catalog::resource::User;
@@ -18,7 +17,7 @@ use zeroize::Zeroizing;
 use super::{
     Alias, Applied, ChangeKind, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties,
 };
-use crate::system::accounts::{Account, GroupEntry};
+use crate::system::accounts::{self, Account, GroupEntry};
 use crate::system::{Accounts, Inspect, Liveness};
 
 mod command;
@@ -167,7 +166,7 @@ fn hashes(
     if users.is_empty() {
         return Ok(HashMap::new());
     }
-    let shadow = Zeroizing::new(machine.read_text(Path::new("/etc/shadow"))?.unwrap_or_default());
+    let shadow = accounts::shadow(machine)?;
     let entry = |line: &str| {
         let mut fields = line.split(':');
         let name = fields.next().filter(|name| users.contains(name))?;

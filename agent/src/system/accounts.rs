@@ -3,6 +3,19 @@
 //! Names alone: password hashes are the provider's, and never kept here.
 
 use std::collections::HashMap;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::Inspect;
+
+/// The lines of `/etc/shadow` (shadow(5)), which hold hashes: they are wiped once nobody needs them.
+///
+/// # Errors
+/// It cannot be read.
+pub fn shadow(machine: &dyn Inspect) -> super::Result<Zeroizing<String>> {
+    Ok(Zeroizing::new(machine.read_text(Path::new("/etc/shadow"))?.unwrap_or_default()))
+}
 
 /// A user of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,12 +2,17 @@
 
 /// Whether a name matches one of the patterns.
 pub fn matches_any(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+    patterns.iter().any(|pattern| matches(pattern, name))
+}
+
+/// Whether a name matches a pattern.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    fits(pattern.as_bytes(), name.as_bytes())
 }
 
 /// `*` is any run of bytes, `?` one character's first byte and all that continue it. Linear in practice: only the last
 /// star is ever tried again.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while n < name.len() {
@@ -52,16 +57,16 @@ mod tests {
             (".git", ".git"),
             ("**x", "x"),
         ] {
-            assert!(matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+            assert!(matches(pattern, name), "{pattern} {name}");
         }
         for (pattern, name) in [("*.bak", "a.bak2"), ("?.c", "ab.c"), ("a", "A"), ("", "x"), ("a*b", "a")] {
-            assert!(!matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+            assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }
 
     #[test]
     fn many_stars_end_soon() {
         let pattern = "*a".repeat(40) + "b";
-        assert!(!matches(pattern.as_bytes(), "a".repeat(5000).as_bytes()));
+        assert!(!matches(&pattern, &"a".repeat(5000)));
     }
 }

@@ -2,15 +2,12 @@
 //! expired by `/etc/shadow`. A password that is only locked does not keep cron away.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use holdfast_catalog::resource::Cron;
 use holdfast_catalog::resource::attribute::Presence;
 
 use crate::provider::Error;
-use crate::system::Inspect;
-
-const SHADOW: &str = "/etc/shadow";
+use crate::system::{Inspect, accounts};
 
 /// The field with the day on which the password was last changed; 0 where it is to be changed at the next login.
 const CHANGED: usize = 2;
@@ -33,7 +30,7 @@ impl Expiries {
         if users.is_empty() {
             return Ok(Self::default());
         }
-        let shadow = machine.read_text(Path::new(SHADOW))?.unwrap_or_default();
+        let shadow = accounts::shadow(machine)?;
         let today = machine.now().div_euclid(DAY);
         let mut found = BTreeMap::new();
         for line in shadow.lines() {

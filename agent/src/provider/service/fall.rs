@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::ServiceEnsure;
 
@@ -76,7 +77,8 @@ fn again(unit: &Unit, restarts: u32, machine: &dyn Inspect) -> String {
     let said = words(&[&format!("_SYSTEMD_UNIT={name}"), "+", &format!("UNIT={name}")], machine);
     let said = said.map(|said| format!(":\n{said}")).unwrap_or_default();
     format!(
-        "{name} does not stay up: it fails again and again, and systemd has restarted it ({restarts} times by now){said}"
+        "{name} does not stay up: it fails again and again, and systemd has restarted it ({} by now){said}",
+        counted(restarts, "time", "times")
     )
 }
 

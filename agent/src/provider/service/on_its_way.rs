@@ -11,7 +11,7 @@ use super::systemd::{Bus, BusError};
 use super::unit::is_template;
 use super::{SYSTEMD_RUNS, is_unit_name};
 use crate::provider::Reading;
-use crate::system::Inspect;
+use crate::system::{Inspect, glob};
 
 /// How long they are waited for.
 const ON_ITS_WAY: Duration = Duration::from_secs(90);
@@ -45,7 +45,7 @@ pub(super) fn wait_for(bus: &Bus, all: &[&Service], reading: Reading<'_>) -> Res
 /// again.
 pub(in crate::provider) fn has_started(pattern: &str, machine: &dyn Inspect) -> bool {
     let is_by_systemd = machine.stat(Path::new(SYSTEMD_RUNS)).is_ok_and(|found| found.is_some());
-    if !is_by_systemd || machine.in_vain().iter().any(|name| is_like(name, pattern)) {
+    if !is_by_systemd || machine.in_vain().iter().any(|name| glob::matches(pattern, name)) {
         return false;
     }
     let wait = |bus: Bus| bus.have_started(pattern, machine.patience(ON_ITS_WAY), &|| machine.stopping());
@@ -57,13 +57,6 @@ pub(in crate::provider) fn has_started(pattern: &str, machine: &dyn Inspect) -> 
         }
         Ok(None) | Err(_) => false,
     }
-}
-
-/// Whether a name, or the pattern itself, is like a pattern with one `*`.
-fn is_like(name: &str, pattern: &str) -> bool {
-    pattern
-        .split_once('*')
-        .map_or(name == pattern, |(start, end)| name.starts_with(start) && name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -82,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_server_whose_service_was_waited_for_in_vain_is_known_by_its_pattern() {
-        let like = |name: &str| is_like(name, "postgresql*.service");
+        let like = |name: &str| glob::matches("postgresql*.service", name);
         assert!(
             like("postgresql.service") && like("postgresql@15-main.service") && like("postgresql*.service")
         );
