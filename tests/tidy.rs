@@ -47,6 +47,36 @@ fn every_file_says_what_it_is() {
     assert_none("a file opens with `//!`: what it is, and what it deliberately is not", &silent);
 }
 
+/// The line above `index` that is not part of an attribute.
+fn above<'t>(lines: &[&'t str], index: usize) -> &'t str {
+    let ends = |line: &str| line.is_empty() || line.starts_with("///") || line.ends_with(['{', '}', ';']);
+    lines[..index].iter().rev().map(|line| line.trim()).find(|line| ends(line)).unwrap_or("")
+}
+
+#[test]
+fn every_public_item_is_documented() {
+    let items = ["fn", "async fn", "const fn", "struct", "enum", "trait", "const", "static", "type"];
+    let is_item = |line: &str| {
+        line.strip_prefix("pub ").is_some_and(|rest| {
+            items.iter().any(|item| rest.strip_prefix(item).is_some_and(|rest| rest.starts_with(' ')))
+        })
+    };
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        if path.contains("test") {
+            continue;
+        }
+        let lines: Vec<_> = without_tests(&text).lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let line = line.trim();
+            if is_item(line) && !line.contains('$') && !above(&lines, index).starts_with("///") {
+                found.push(format!("{path}:{}: {line}", index + 1));
+            }
+        }
+    }
+    assert_none("a public item says what it is; fields and variants only where the name does not", &found);
+}
+
 #[test]
 fn one_concept_a_file() {
     let long: Vec<_> = sources()

@@ -47,11 +47,9 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Confirmed {
-    /// The catalog.
     pub catalog: CatalogId,
     /// The live commit; newer than the catalog's own where it changed nothing here.
     pub commit: String,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -64,30 +64,17 @@ impl Default for Config {
 pub enum Error {
     /// The file cannot be read.
     #[error("cannot read the settings {path}: {error}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
+    Read { path: PathBuf, error: std::io::Error },
     /// What it says is wrong.
     #[error("the settings {path} cannot be used: {error}")]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// What and where.
-        error: Wrong,
-    },
+    Wrong { path: PathBuf, error: Wrong },
 }
 
 /// A machine as the commands see it: its root, where the agent's state is, and the settings.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The managed root.
     pub root: PathBuf,
-    /// The agent's state.
     pub state_dir: PathBuf,
-    /// The settings.
     pub config: Config,
 }
 

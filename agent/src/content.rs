@@ -16,35 +16,23 @@ pub trait ContentSource: Sync {
 /// Why a content is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody has it.
     #[error(
         "content {0} is not in the cache, and the server cannot be reached; run again when the server answers"
     )]
     Missing(ContentHash),
     /// It could not be fetched.
     #[error("content {sha256} could not be fetched: {reason}")]
-    Fetch {
-        /// Its hash.
-        sha256: ContentHash,
-        /// Why not.
-        reason: String,
-    },
+    Fetch { sha256: ContentHash, reason: String },
     /// Its bytes are not those that the catalog names.
     #[error("content {expected} has different bytes (their hash is {got}); nothing was written")]
     Mismatch {
         /// What the catalog names.
         expected: ContentHash,
-        /// What came.
         got: ContentHash,
     },
     /// It could not be read.
     #[error("content {sha256} could not be read: {source}")]
-    Read {
-        /// Its hash.
-        sha256: ContentHash,
-        /// Why not.
-        source: io::Error,
-    },
+    Read { sha256: ContentHash, source: io::Error },
 }
 
 /// A source for tests of what needs no content.

@@ -23,9 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// How contents are fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Fetching<'a> {
-    /// From whom.
     pub client: &'a Client,
-    /// By what.
     pub network: &'a Runtime,
     /// When the run is over.
     pub end: RunEnd,

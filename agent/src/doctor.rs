@@ -21,7 +21,6 @@ const LOW_SPACE_MB: u64 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// It works.
     Good,
     /// It works, and needs a look.
     Doubtful,
@@ -32,9 +31,7 @@ pub enum Health {
 /// What was found of a part.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    /// The part.
     pub part: &'static str,
-    /// How it is.
     pub health: Health,
     /// What was found, and what to do.
     pub words: String,

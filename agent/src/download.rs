@@ -63,7 +63,6 @@ pub enum Error {
     Failed {
         /// What was asked for.
         url: String,
-        /// Why not.
         reason: String,
     },
 }

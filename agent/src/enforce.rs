@@ -46,7 +46,6 @@ pub struct Run<'a> {
     pub catalog: &'a Catalog,
     /// The most that is done: audit lowers every resource's policy to it.
     pub mode: Mode,
-    /// The machine.
     pub system: &'a dyn System,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
@@ -87,14 +86,7 @@ pub enum Error {
         "{} (mode {mode:04o}, uid {uid}) can be read or written by others; its state is not trusted: look at what is in it, \
          then make it the agent's own with mode 0700", .path.display()
     )]
-    OpenState {
-        /// The directory.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-        /// Its owner.
-        uid: u32,
-    },
+    OpenState { path: PathBuf, mode: u32, uid: u32 },
     /// The kernel gives no random numbers.
     #[error("cannot read random numbers from the kernel")]
     NoRandomness,

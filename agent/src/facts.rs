@@ -23,7 +23,6 @@ pub const CUSTOM_DIR: &str = "/etc/holdfast/facts.d";
 /// What was found, and what could not be used.
 #[derive(Debug)]
 pub struct Found {
-    /// The stable facts.
     pub facts: Facts,
     /// Why an operator's own file was left out, in a line each.
     pub warnings: Vec<String>,
@@ -34,12 +33,7 @@ pub struct Found {
 pub enum Error {
     /// The root cannot be opened.
     #[error("cannot open the root directory {path}: {error}")]
-    Root {
-        /// The root.
-        path: String,
-        /// Why.
-        error: std::io::Error,
-    },
+    Root { path: String, error: std::io::Error },
     /// They are too many or too large.
     #[error("facts cannot be used: {0}")]
     Invalid(#[from] holdfast_catalog::facts::InvalidFacts),

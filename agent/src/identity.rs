@@ -34,14 +34,12 @@ pub struct Identity {
     pub version: u32,
     /// Its name, as the server gave it.
     pub certname: Certname,
-    /// The server: `host:port`.
     pub server: String,
     /// The CA's certificates in PEM: what is trusted.
     pub roots: String,
     /// What tells this enrolment from all others of this machine; none where an older agent enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolment: Option<uuid::Uuid>,
-    /// What it shows.
     pub current: KeyPair,
     /// What it showed before the last renewal, until the new one has worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,18 +73,12 @@ pub enum Error {
     #[error(
         "the identity in {path} is from a newer version ({version}) of holdfast-agent, and is intact: install that version again"
     )]
-    Newer {
-        /// Where.
-        path: std::path::PathBuf,
-        /// Its version.
-        version: u32,
-    },
+    Newer { path: std::path::PathBuf, version: u32 },
     /// The file is damaged.
     #[error(
         "the identity in {path} is damaged ({error}): give a new join string to `holdfast-agent enroll`, which sets it aside"
     )]
     Damaged {
-        /// Where.
         path: std::path::PathBuf,
         /// What is wrong with it.
         error: String,

@@ -39,7 +39,6 @@ impl std::fmt::Debug for PrivateKey {
 /// A private key and the certificate for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeyPair {
-    /// The key.
     pub key: PrivateKey,
     /// The certificate in PEM.
     pub certificate: String,
@@ -88,9 +87,7 @@ impl KeyPair {
 /// From when to when a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// The first moment.
     pub from: Timestamp,
-    /// The last.
     pub until: Timestamp,
 }
 

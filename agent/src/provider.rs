@@ -85,7 +85,6 @@ pub(crate) fn forget_secrets(all: &[Typed], state_dir: &Path) -> system::Result<
 /// What planning may use: nothing of it can write.
 #[derive(Clone, Copy)]
 pub struct Reading<'a> {
-    /// The machine.
     pub machine: &'a dyn Inspect,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
@@ -98,7 +97,6 @@ pub struct Reading<'a> {
 /// What applying may use.
 #[derive(Clone, Copy)]
 pub struct Writing<'a> {
-    /// The machine.
     pub machine: &'a dyn System,
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
@@ -161,7 +159,6 @@ fn answer(machine: &dyn Inspect, command: &Invocation) -> Result<Output, Error> 
 pub enum Plan<P = Cow<'static, str>> {
     /// Nothing; perhaps with something to say ([`ChangeKind::Note`]).
     InSync(Vec<Change<P>>),
-    /// These changes.
     Changes(Vec<Change<P>>),
     /// It cannot be known yet, and why: something it needs is not there. Where nothing before it will bring that, it is a failure.
     Pending(String),
@@ -193,7 +190,6 @@ pub struct Applied {
 /// A resource of a batch, and what would correct it.
 #[derive(Debug)]
 pub struct Job<'a, W, P> {
-    /// What is wanted.
     pub want: &'a W,
     /// What was planned just now.
     pub changes: &'a [Change<P>],
@@ -202,7 +198,6 @@ pub struct Job<'a, W, P> {
 /// How resources of a type are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// One by one.
     Singly,
     /// As many as are ready, in one go: one transaction of the package manager.
     Together,
@@ -220,9 +215,7 @@ pub enum Planned {
 /// What a notification asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
-    /// `:reload`.
     Reload,
-    /// Everything else.
     Refresh,
 }
 
@@ -238,7 +231,6 @@ pub enum Refreshed {
 /// What a resource claims by a name that only the machine knows: the unit that an alias stands for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alias {
-    /// The claim.
     pub claim: Claim,
     /// Why it is the resource's, for people.
     pub why: Arc<str>,
@@ -367,16 +359,8 @@ pub enum Error {
     /// File content could not be had.
     #[error(transparent)]
     Content(#[from] crate::content::Error),
-    /// A command failed.
     #[error("`{command}` {}", ended(.exit, .said))]
-    Command {
-        /// The command.
-        command: String,
-        /// How it ended.
-        exit: system::Exit,
-        /// Its last words.
-        said: String,
-    },
+    Command { command: String, exit: system::Exit, said: String },
     /// A file could not be fetched.
     #[error(transparent)]
     Download(#[from] crate::download::Error),

@@ -51,7 +51,6 @@ struct Kept {
 /// What a file in the spool is.
 enum Found {
     Report(Box<Report>),
-    /// Of another node.
     Foreign(String),
     /// With what is wrong with it.
     Damaged(String),

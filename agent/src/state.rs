@@ -39,27 +39,13 @@ enum Purpose {
 pub enum Error {
     /// The system said no.
     #[error("cannot {action} {path}: {error}{}", hint(.error))]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why not.
-        error: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, error: io::Error },
     /// Others could read or replace what is in it.
     #[error(
         "{path} (mode {mode:04o}, uid {uid}) can be read or written by others: look at what is in it, then make it the agent's own: \
          `chown {own} {path}`, `chmod 0700 {path}`", path = .path.display(), own = rustix::process::geteuid().as_raw()
     )]
-    Open {
-        /// The directory.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-        /// Its owner.
-        uid: u32,
-    },
+    Open { path: PathBuf, mode: u32, uid: u32 },
     /// It is larger than anything that the agent writes.
     #[error("{0} is larger than {1} bytes; remove it")]
     TooLarge(PathBuf, u64),
@@ -72,12 +58,7 @@ pub enum Error {
     /// It tells of another machine, which this one was before. Which one is for people at this machine alone: a report, where
     /// this is shown too, goes to the machine's present owner.
     #[error("{path} is of another machine; the next run writes it again")]
-    Foreign {
-        /// What.
-        path: PathBuf,
-        /// Whose it is.
-        certname: Certname,
-    },
+    Foreign { path: PathBuf, certname: Certname },
     /// Another process does it.
     #[error("another {0} is in progress: {1}")]
     Locked(&'static str, String),

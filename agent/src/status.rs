@@ -29,13 +29,10 @@ const REVOKED: &str = "revoked";
 pub struct Status {
     /// Who this machine is.
     pub certname: Certname,
-    /// The run.
     pub run: uuid::Uuid,
-    /// When it began.
     pub started: Timestamp,
     /// How long it took.
     pub duration_ms: u64,
-    /// Whether it corrected.
     pub mode: Mode,
     /// Where its catalog came from.
     pub source: Source,

@@ -50,11 +50,8 @@ pub enum Liveness {
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// A regular file.
     File,
-    /// A directory.
     Directory,
-    /// A symbolic link.
     Symlink,
     /// A device, a socket or a FIFO: never opened.
     Other,
@@ -63,21 +60,16 @@ pub enum FileKind {
 /// What is known of a path without opening it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
-    /// What it is.
     pub kind: FileKind,
     /// Permission bits, at most `07777`.
     pub mode: u32,
-    /// The owner.
     pub uid: u32,
-    /// The group.
     pub gid: u32,
     /// Bytes.
     pub size: u64,
-    /// Hard links.
     pub links: u64,
     /// The device and inode: equal for one and the same file.
     pub id: (u64, u64),
-    /// Its times.
     pub times: Times,
 }
 
@@ -92,7 +84,6 @@ impl Stat {
 /// Where a path really is, which is called otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Real {
-    /// Its own name.
     pub path: PathBuf,
     /// The links on the way, each by its own name.
     pub links: Vec<Link>,
@@ -101,9 +92,7 @@ pub struct Real {
 /// A symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Where it is.
     pub at: PathBuf,
-    /// What it says.
     pub target: PathBuf,
 }
 
@@ -123,7 +112,6 @@ pub struct Times {
 /// A regular file, open for reading, and what it is.
 #[derive(Debug)]
 pub struct Opened {
-    /// The open file.
     pub file: File,
     /// Taken from the open file.
     pub stat: Stat,
@@ -160,7 +148,6 @@ impl Opened {
 pub struct Member<'a> {
     /// The path below the tree's root; may be no UTF-8.
     pub path: &'a Path,
-    /// What it is.
     pub stat: Stat,
     dir: rustix::fd::BorrowedFd<'a>,
     name: &'a OsStr,
@@ -182,7 +169,6 @@ impl Member<'_> {
 pub struct Unread<'a> {
     /// The path below the tree's root; may be no UTF-8.
     pub path: &'a Path,
-    /// Why.
     pub error: Error,
 }
 
@@ -202,14 +188,12 @@ pub enum Walk {
     Into,
     /// Goes on beside it.
     Past,
-    /// Ends here.
     Stop,
 }
 
 /// Owner, group and permission bits of something that is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
-    /// Permission bits.
     pub mode: u32,
     /// The owner; the agent's own where none.
     pub uid: Option<u32>,

@@ -51,7 +51,6 @@ impl Pin {
     shown(.got)
 )]
 pub struct WrongPin {
-    /// What is pinned.
     pub expected: String,
     /// The keys that the other side showed.
     pub got: Vec<Pin>,

@@ -107,7 +107,6 @@ pub struct Catalog {
 /// Why a catalog cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCatalog {
-    /// More than [`MAX_RESOURCES`].
     #[error("the catalog holds {0} resources, more than {MAX_RESOURCES}")]
     TooLarge(usize),
     /// An index points nowhere.

@@ -22,10 +22,8 @@ pub struct Slug(Arc<str>);
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidName {
-    /// Not a certname.
     #[error("`{0}` is not a certname: use lower-case DNS labels such as web1.acme.example")]
     Certname(String),
-    /// Not a slug.
     #[error(
         "`{0}` is not a name: use lower-case letters, digits, `-` and `_`, beginning with a letter or digit"
     )]

@@ -3,11 +3,9 @@
 /// A key of a file, with what its definition says about it: the reference is made of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Keyword {
-    /// The key.
     pub name: &'static str,
     /// What is under it.
     pub takes: &'static str,
-    /// What it does.
     pub doc: &'static str,
 }
 

@@ -135,7 +135,6 @@ define::registry!(
 pub struct ResourceRef {
     /// The type's name; `class` in references to classes.
     pub type_name: Arc<str>,
-    /// The title.
     pub title: Arc<str>,
 }
 
@@ -208,7 +207,6 @@ pub struct AttributeDef {
     pub doc: &'static str,
     /// What values it takes.
     pub kind: AttributeKind,
-    /// Property or parameter.
     pub role: Role,
     /// What holds where it is left out.
     pub left_out: LeftOut,
@@ -242,7 +240,6 @@ impl LeftOut {
 pub struct Known {
     /// What it hangs on, and what hangs on it.
     pub implied: Vec<Implied>,
-    /// What it manages.
     pub claims: Vec<Claim>,
 }
 
@@ -324,7 +321,6 @@ pub struct AttributeError {
     pub attribute: &'static str,
     /// What is wrong, with the value where it is not a secret.
     pub message: String,
-    /// What to do.
     pub help: Option<String>,
     /// Whether all that is said is that the value is not of the attribute's kind.
     pub is_of_kind: bool,

@@ -171,7 +171,6 @@ pub enum Standing {
 pub struct KeptBack {
     /// Whether its catalog does not compile; else the server has another reason.
     pub broken: bool,
-    /// A sentence.
     pub why: String,
 }
 

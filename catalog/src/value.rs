@@ -23,7 +23,6 @@ pub type Map = BTreeMap<Arc<str>, Value>;
 /// A value and where it came from.
 #[derive(Clone)]
 pub struct Value {
-    /// What it is.
     pub kind: Kind,
     /// Where it is, unless it was computed.
     pub origin: Option<Arc<Origin>>,
@@ -34,7 +33,6 @@ pub struct Value {
 pub enum Kind {
     /// No value: an attribute that is null is unset.
     Null,
-    /// A boolean.
     Bool(bool),
     /// An integer; integers stay integers.
     Int(i64),
@@ -42,9 +40,7 @@ pub enum Kind {
     Float(f64),
     /// A text that may be shown.
     String(Arc<str>),
-    /// A list.
     List(Arc<Vec<Value>>),
-    /// A map.
     Map(Arc<Map>),
     /// A scalar that may be shown nowhere but in its target.
     Sensitive(Sensitive),

@@ -50,7 +50,6 @@ const AUDIT_AT_ONCE: u32 = 1_000;
 /// What requests are answered from.
 #[derive(Clone)]
 pub struct Context {
-    /// Who is who.
     pub identity: Arc<Identity>,
     /// What the server remembers.
     pub store: Store,
@@ -108,7 +107,6 @@ enum Refused {
     Nobody {
         /// What it would be.
         sort: &'static str,
-        /// What was typed.
         name: String,
         /// What may have been meant.
         meant: String,

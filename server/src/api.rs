@@ -31,7 +31,6 @@ pub use limits::Limits;
 
 /// What the routes work on.
 pub struct State {
-    /// Who is who.
     pub identity: Arc<Identity>,
     /// What is in force.
     pub live: Arc<Live>,

@@ -68,7 +68,6 @@ pub struct Checked {
 /// The commit in force, and what was found wrong with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Before<'a> {
-    /// What it says.
     pub program: &'a Program,
     /// What is wrong with it.
     pub checked: &'a Checked,

@@ -88,7 +88,6 @@ pub enum Format {
 /// How a command on a control repository ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    /// Found, no problems.
     Well,
     /// Not found, errors in the repository, failed.
     Badly,

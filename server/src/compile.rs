@@ -72,7 +72,6 @@ const MAX_OPENINGS: usize = 64;
 /// A catalog, and what it was made of.
 #[derive(Debug)]
 pub struct Compiled {
-    /// The catalog.
     pub catalog: Catalog,
     /// The modules' files that it names, by hash, with their paths.
     pub contents: BTreeMap<ContentHash, (Arc<str>, File)>,

@@ -46,7 +46,6 @@ pub struct Config {
     pub branch: String,
     /// Where the server keeps its state.
     pub data_dir: PathBuf,
-    /// Where agents connect.
     pub listen: SocketAddr,
     /// Where the dashboard is.
     pub dashboard: SocketAddr,
@@ -90,19 +89,13 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
     /// The file is wrong.
     #[error("{}: {source}", path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// Where and what.
-        source: Wrong,
-    },
+    Wrong { path: PathBuf, source: Wrong },
     /// Neither the file nor the command line names a repository.
     #[error("which control repository? give --repo DIR or --repo URL, or `repo = \"…\"` in {FILE}")]
     NoRepository,

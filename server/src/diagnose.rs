@@ -18,7 +18,6 @@ pub mod share; // of a list that is too long
 pub enum Colour {
     /// It may: a terminal, and nobody said no.
     Allowed,
-    /// Plain text.
     Plain,
 }
 

@@ -13,7 +13,6 @@ pub mod types; // resource types
 pub struct Page {
     /// Its path below the book's `reference/`.
     pub path: &'static str,
-    /// Its Markdown.
     pub text: String,
 }
 

@@ -54,11 +54,8 @@ struct Level {
 /// What holds where no level has the key, or the most specific one says null.
 #[derive(Debug, Clone)]
 pub enum Absent {
-    /// The parameter's default.
     Default {
-        /// What it is.
         value: Value,
-        /// Where it is.
         origin: Arc<Origin>,
     },
     /// The parameter's default has errors.
@@ -74,9 +71,7 @@ pub enum Absent {
 /// A manifest that gives the parameter itself, which goes before the data.
 #[derive(Debug)]
 pub struct Giver {
-    /// The manifest's name.
     pub manifest: Arc<str>,
-    /// Where it does.
     pub origin: Origin,
     /// What it gives the machine; none where that cannot be told.
     pub value: Option<Value>,

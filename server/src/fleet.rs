@@ -71,13 +71,10 @@ const NO_CATALOG: &str = "no catalog was available";
 /// A machine with what it is for and how it is.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Its name.
     pub certname: Certname,
-    /// Whose it is.
     pub place: Place,
     /// What the store knows; none where nobody added it.
     pub row: Option<FleetRow>,
-    /// From the inventory.
     pub function: Option<Function>,
     /// Why it has no new catalog, as its poll or the judgement of the commit found.
     pub kept_back: Option<KeptBack>,
@@ -138,9 +135,7 @@ impl Member {
 pub struct Look {
     /// Whose nodes are seen.
     pub scope: Scope,
-    /// One node alone.
     pub only: Option<NodeId>,
-    /// The time.
     pub now: Timestamp,
     /// How far apart agents poll.
     pub interval: Duration,

@@ -76,14 +76,12 @@ pub enum NodeError {
     /// The server's own address is unusable.
     #[error("the server's address `{0}` cannot be put into a join string: {1}")]
     Address(String, InvalidJoin),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
 
 /// A node that waits, and what it needs to join.
 pub struct Invitation {
-    /// The node.
     pub node: NodeRow,
     /// For the node's eyes alone.
     pub join: Zeroizing<String>,

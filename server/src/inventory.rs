@@ -33,11 +33,9 @@ pub const FOLDER: &str = "inventory";
 /// What a machine is.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// Its name.
     pub certname: Certname,
     /// Whose customer it belongs to.
     pub reseller: Slug,
-    /// Whose it is.
     pub customer: Slug,
     /// What it does: the class `role::ROLE`.
     pub role: Arc<str>,
@@ -52,11 +50,8 @@ pub struct Node {
 /// How much depends on a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Nothing.
     Test,
-    /// Other people's tests.
     Integration,
-    /// Customers.
     Production,
 }
 

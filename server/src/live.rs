@@ -58,50 +58,25 @@ pub struct Config {
 #[serde(tag = "happening", rename_all = "kebab-case")]
 pub enum Happening {
     /// A commit came into force.
-    CommitTaken {
-        /// Which.
-        commit: String,
-    },
+    CommitTaken { commit: String },
     /// A commit has errors and did not come into force.
-    CommitBroken {
-        /// Which.
-        commit: String,
-    },
+    CommitBroken { commit: String },
     /// The repository cannot be read, and could before.
     RepositoryUnreadable,
     /// The repository can be read again.
     RepositoryReadable,
     /// A node was added, moved, revoked or removed, or got a certificate.
-    NodeChanged {
-        /// Which.
-        certname: Certname,
-        /// Whose it is.
-        place: Place,
-    },
+    NodeChanged { certname: Certname, place: Place },
     /// A node was given an answer to its poll that differs from the last one, or could not be given one.
-    CatalogChanged {
-        /// Which.
-        certname: Certname,
-        /// Whose it is.
-        place: Place,
-    },
+    CatalogChanged { certname: Certname, place: Place },
     /// A report was stored.
-    ReportStored {
-        /// Whose.
-        certname: Certname,
-        /// Whose that is.
-        place: Place,
-        /// Its number.
-        report: i64,
-    },
+    ReportStored { certname: Certname, place: Place, report: i64 },
 }
 
 /// Why the repository cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Since when.
     pub since: Timestamp,
-    /// In which way.
     pub why: String,
 }
 

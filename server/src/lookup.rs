@@ -84,7 +84,6 @@ pub enum LookupError {
     Undeclared {
         /// What is wrong, in one line.
         message: String,
-        /// What to do.
         help: Option<String>,
     },
     /// Something is wrong with the data itself; each has its place.

@@ -20,7 +20,6 @@ pub type Labels<const N: usize> = [(&'static str, String); N];
 /// For whom a request was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Nodes.
     Nodes,
     /// People and their tools.
     People,
@@ -29,7 +28,6 @@ pub enum Side {
 /// How a poll was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Polled {
-    /// With a catalog.
     Catalog,
     /// That the node has it.
     Unchanged,
@@ -46,7 +44,6 @@ pub enum Polled {
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reported {
-    /// It was stored.
     Stored,
     /// It was stored before.
     Known,

@@ -136,7 +136,6 @@ pub struct Written {
 /// An entry of the repository that no snapshot holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ignored {
-    /// Where.
     pub path: String,
     /// What it is: `a symbolic link`, `a submodule`, …
     pub what: &'static str,
@@ -145,7 +144,6 @@ pub struct Ignored {
 /// A part of the data that is beyond a limit.
 #[derive(Debug, Clone, Copy)]
 pub struct RefusedPart<'a> {
-    /// Which: `hieradata/customers/acme`.
     pub part: &'a Arc<str>,
     /// The first of its files.
     pub first: &'a Arc<str>,
@@ -328,7 +326,6 @@ pub struct Reader {
 pub enum Presence {
     /// It is, and was opened.
     Opened,
-    /// It is not.
     Absent,
 }
 

@@ -51,12 +51,7 @@ pub enum StartError {
     DataDir(#[from] DataDirError),
     /// An address is unusable.
     #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        source: std::io::Error,
-    },
+    Listen { address: SocketAddr, source: std::io::Error },
     /// The control repository cannot be read.
     #[error(transparent)]
     Repo(#[from] RepoError),
@@ -85,9 +80,7 @@ pub enum StartError {
 /// Where a server is, and how to get in for the first time.
 #[derive(Debug, serde::Serialize)]
 pub struct Greeting {
-    /// Where nodes connect.
     pub nodes: SocketAddr,
-    /// Where people connect.
     pub dashboard: String,
     /// SHA-256 of the CA's certificate, in hex.
     pub ca: String,
@@ -97,9 +90,7 @@ pub struct Greeting {
 
 /// A running server.
 pub struct Server {
-    /// What is remembered.
     pub store: Store,
-    /// Who is who.
     pub identity: Arc<Identity>,
     /// What is in force.
     pub live: Arc<Live>,

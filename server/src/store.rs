@@ -50,7 +50,6 @@ pub enum Error {
     Corrupt {
         /// The kind of value.
         what: &'static str,
-        /// What is there.
         value: String,
     },
     /// The file is not the one that was opened.
@@ -190,7 +189,6 @@ fn from_word<T: serde::de::DeserializeOwned>(what: &'static str, word: String) -
 
 /// What is read whole and rarely.
 struct Packed {
-    /// JSON, compressed.
     body: Vec<u8>,
     /// How many bytes it is unpacked.
     unpacked: i64,

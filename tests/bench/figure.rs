@@ -10,7 +10,6 @@ use nix::sys::time::TimeValLike;
 
 /// Something measured.
 pub struct Figure {
-    /// The work.
     pub work: String,
     /// Least, median and greatest.
     pub spread: [f64; 3],

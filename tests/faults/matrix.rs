@@ -6,9 +6,7 @@ use std::path::Path;
 
 /// Where a fault is tried.
 enum Tried {
-    /// By these tests.
     By(&'static [&'static str]),
-    /// Not here.
     Not(&'static str),
 }
 

@@ -15,7 +15,6 @@ pub struct Binaries {
     pub folder: PathBuf,
     /// `holdfast`: the server and the operator's commands.
     pub server: PathBuf,
-    /// `holdfast-agent`.
     pub agent: PathBuf,
 }
 

@@ -38,7 +38,6 @@ const ARGUMENTS: [&str; 10] = [
 /// Why the browser did not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The driver.
     #[error(transparent)]
     Driver(#[from] process::Error),
     /// A file or a stream.

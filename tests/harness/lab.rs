@@ -56,7 +56,6 @@ pub enum Error {
     /// A file of the lab.
     #[error("{path}: {source}", path = path.display())]
     Io {
-        /// Which.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -69,14 +68,7 @@ pub enum Error {
     TimedOut(#[from] wait::TimedOut),
     /// A script on a host.
     #[error("{host}: {script:?}: {}\n{}{}", output.status, output.stdout, output.stderr)]
-    OnHost {
-        /// On which host.
-        host: String,
-        /// What was run.
-        script: String,
-        /// How it ended.
-        output: Output,
-    },
+    OnHost { host: String, script: String, output: Output },
 }
 
 impl Error {

@@ -11,9 +11,7 @@ pub enum Error {
     /// It could not be started or waited for.
     #[error("cannot run {program}")]
     Start {
-        /// The program's name.
         program: String,
-        /// Why not.
         #[source]
         source: io::Error,
     },
@@ -22,7 +20,6 @@ pub enum Error {
     Failed {
         /// The program and its arguments.
         command: String,
-        /// How it ended.
         status: ExitStatus,
         /// What it said, without the white space around it.
         stderr: String,

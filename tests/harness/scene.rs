@@ -197,22 +197,14 @@ pub enum Machine {
     /// A booted host of the lab.
     Host(Host),
     /// A directory that the agent takes for a root.
-    Directory {
-        /// The node's name.
-        certname: String,
-        /// The directory.
-        root: PathBuf,
-    },
+    Directory { certname: String, root: PathBuf },
 }
 
 /// What a command of the agent came to.
 #[derive(Debug)]
 pub struct Run {
-    /// Its exit code.
     pub code: i32,
-    /// What it printed.
     pub stdout: String,
-    /// What it said.
     pub stderr: String,
 }
 

@@ -16,7 +16,6 @@ pub const SOON: Duration = Duration::from_secs(60);
 
 /// Where a server has its things, and where it listens.
 pub struct Server {
-    /// The control repository.
     pub repo: PathBuf,
     /// What it must not lose.
     pub data_dir: PathBuf,

@@ -37,7 +37,6 @@ struct Shown {
     reports_waiting: Option<usize>,
     /// Reports that are not to be delivered any more.
     reports_aside: Option<Aside>,
-    /// The daemon's process.
     daemon: Option<String>,
     /// What keeps runs from coming by themselves, or from beginning at all.
     trouble: Vec<String>,

@@ -21,7 +21,6 @@ use crate::system::{Machine, System};
 /// A catalog to be run again and again on one machine.
 pub(crate) struct Bench {
     pub(crate) catalog: Catalog,
-    /// Contents by hash.
     pub(crate) contents: Contents,
     pub(crate) stop: AtomicBool,
     /// Whether the state is an older one than the machine.

@@ -80,7 +80,6 @@ pub(super) fn all<'a, 's>(
 /// Which round of turns it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pass {
-    /// Everyone's turn.
     First,
     /// The turn of what the last look found off.
     Second,

@@ -19,9 +19,7 @@ const TELLING: usize = 8;
 /// The secrets of a resource, or of a catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Redact {
-    /// It has none.
     Nothing,
-    /// Some are known.
     These {
         /// Replaced wherever they stand, longest first.
         secrets: Vec<String>,

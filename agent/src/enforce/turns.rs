@@ -17,11 +17,9 @@ use crate::provider::Notice;
 /// What a node's turn came to, for those after it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Came {
-    /// Something was changed.
     pub(super) changed: bool,
     /// Something would be changed, were it not audited.
     pub(super) would: bool,
-    /// It failed.
     pub(super) failed: bool,
     /// It was skipped, for the failure of another where one has reached it.
     pub(super) skipped: bool,
@@ -36,7 +34,6 @@ pub(super) struct Notified {
     pub(super) notice: Notice,
     /// Whether something changed, or only would have.
     pub(super) real: bool,
-    /// By whom.
     pub(super) by: Arc<str>,
 }
 
@@ -56,7 +53,6 @@ pub(super) struct Reached {
     /// What of before it does not apply to this machine: what that would have brought will not come. All accounts, and the
     /// first of everything else.
     pub(super) without: Vec<Arc<str>>,
-    /// A notification.
     pub(super) notified: Option<Notified>,
 }
 

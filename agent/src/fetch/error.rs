@@ -17,45 +17,27 @@ mod clocks;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nobody answered.
     #[error("{server} cannot be reached: {reason}")]
-    Unreachable {
-        /// The server.
-        server: String,
-        /// In which way.
-        reason: String,
-    },
+    Unreachable { server: String, reason: String },
     /// Who answered is not the server; nothing was sent.
     #[error("{0}")]
     Untrusted(String),
     /// The server does not take this node's certificate.
     #[error("{server} refuses this node's certificate: {reason}")]
     Certificate {
-        /// The server.
         server: String,
         /// In which way, and what to do.
         reason: String,
     },
     /// The server said no.
     #[error("the server refused ({code}): {message}", code = .refusal.code, message = .refusal.message)]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Its words.
-        refusal: Refusal,
-    },
+    Refused { status: u16, refusal: Refusal },
     /// The server has an error of its own.
     #[error("the server could not answer ({code}): {message}", code = .refusal.code, message = .refusal.message)]
-    Broken {
-        /// The HTTP status.
-        status: u16,
-        /// Its words.
-        refusal: Refusal,
-    },
+    Broken { status: u16, refusal: Refusal },
     /// The server has too much to do.
     #[error("the server is busy: {message}")]
     Busy {
-        /// Its words.
         message: String,
         /// When to come back.
         wait: Duration,
@@ -66,7 +48,6 @@ pub enum Error {
          the port of `server` in agent.toml, which is 8140 unless the server's settings say otherwise"
     )]
     Foreign {
-        /// The server.
         server: String,
         /// The HTTP status, which says nothing of what was asked.
         status: u16,

@@ -27,7 +27,6 @@ const RECORDS: &str = "/var/lib/dpkg/alternatives";
 
 /// What can be chosen and what is, by name; or why nothing can be known.
 pub enum Seen {
-    /// What there is.
     Groups(HashMap<String, Result<Group, Arc<Error>>>),
     /// Why this machine has none.
     NotHere(&'static str),

@@ -30,7 +30,6 @@ pub struct AptRepositories;
 pub enum Seen {
     /// This root is not a running system: files only.
     FilesOnly,
-    /// There is none.
     NoApt,
     /// There is; and why it reads no sources, where that is so.
     Apt(Option<Arc<Error>>),

@@ -8,7 +8,6 @@ use holdfast_catalog::value::MASK;
 /// A property's value for people and for comparing with the last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shown {
-    /// As it is.
     Plain(String),
     /// A secret: masked wherever it is shown. Holds nothing of it.
     Masked,
@@ -55,7 +54,6 @@ pub enum ChangeKind {
 /// A resource as an earlier catalog may have had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Former {
-    /// Its type.
     pub type_name: &'static str,
     /// Some of what it left, by name: [`Provider::left`](super::Provider::left).
     pub left: Vec<(&'static str, String)>,
@@ -77,7 +75,6 @@ impl ChangeKind {
 pub struct Change<P = Cow<'static, str>> {
     /// What kind of difference it is.
     pub kind: ChangeKind,
-    /// The property.
     pub property: P,
     /// The path below the resource's own, for a directory's members.
     pub path: Option<String>,
@@ -86,7 +83,6 @@ pub struct Change<P = Cow<'static, str>> {
     /// Other words for what the machine has, one of which may be what an earlier wish left: `present` for a package in
     /// whatever version.
     pub also: Vec<String>,
-    /// What is wanted.
     pub should: Shown,
     /// What earlier resources left if what it removes is theirs, where no path tells: one each, for all of it. A commit may
     /// have taken them away.

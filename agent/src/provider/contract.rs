@@ -66,7 +66,6 @@ struct Alteration {
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 enum Needs {
-    /// A directory.
     Files,
     /// Running commands, beside a directory.
     Commands,

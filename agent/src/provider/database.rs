@@ -19,7 +19,6 @@ pub enum Seen<T> {
     NotLive,
     /// The server cannot be reached, and why: its package or service may come yet.
     Away(String),
-    /// What it has.
     There(T),
 }
 

@@ -14,7 +14,7 @@ use super::{
 pub struct AnySeen(Box<dyn Any + Send + Sync>);
 
 /// A [`Provider`] of any type; its methods are those of the provider.
-#[allow(missing_docs, clippy::missing_errors_doc)]
+#[allow(clippy::missing_errors_doc)]
 pub trait AnyProvider: Sync {
     fn planned(&self) -> Planned;
     fn taken(&self) -> Taken;

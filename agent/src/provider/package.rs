@@ -36,9 +36,7 @@ pub enum Seen {
     NotLive,
     /// There is no dpkg.
     NoDpkg,
-    /// There is.
     Dpkg {
-        /// What is installed.
         status: DpkgStatus,
         /// The newest version on offer, by title, for packages that are wanted in it.
         candidates: HashMap<String, String>,

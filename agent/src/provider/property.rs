@@ -28,7 +28,6 @@ macro_rules! properties {
     ($($variant:ident => $name:literal),+ $(,)?) => {
         /// What a plan of this type can speak of.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs)] // each is the attribute, or the part of the machine, that it is named after
         pub enum Property {
             $( $variant, )+
         }

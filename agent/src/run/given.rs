@@ -28,16 +28,10 @@ pub struct Given {
 pub enum Error {
     /// It cannot be read.
     #[error("cannot read the catalog {path}: {error}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
+    Read { path: PathBuf, error: std::io::Error },
     /// It is not a catalog.
     #[error("{path} {words}")]
     Parse {
-        /// The file.
         path: PathBuf,
         /// What it is not, where, and what to do.
         words: String,
@@ -54,19 +48,13 @@ pub enum Error {
     /// A content of the bundle is not what its name says.
     #[error("{path}: the content {name} is damaged; write the bundle again")]
     Content {
-        /// The file.
         path: PathBuf,
         /// The name, as it is there.
         name: String,
     },
     /// It is a catalog that cannot be enforced.
     #[error("{path}: {error}")]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: InvalidCatalog,
-    },
+    Invalid { path: PathBuf, error: InvalidCatalog },
 }
 
 impl Given {

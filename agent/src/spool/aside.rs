@@ -35,7 +35,6 @@ pub struct Aside {
 pub struct Listed {
     /// What becomes of it: `waits`, `refused` or `earlier node`.
     pub place: &'static str,
-    /// Its file's name.
     pub name: String,
     /// When the run began; none where it cannot be read.
     pub began: Option<Timestamp>,

@@ -14,9 +14,7 @@ use super::{Error, StateDir, order};
 /// What one process at a time does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// A run.
     Run,
-    /// The daemon.
     Daemon,
 }
 

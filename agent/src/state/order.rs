@@ -48,7 +48,6 @@ const FORGOTTEN: &str = "this run cannot tell drift from intentional changes";
 struct Odd {
     path: PathBuf,
     what: What,
-    /// What it means.
     so: &'static str,
 }
 

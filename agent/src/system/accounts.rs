@@ -20,26 +20,19 @@ pub fn shadow(machine: &dyn Inspect) -> super::Result<Zeroizing<String>> {
 /// A user of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// The name.
     pub name: String,
-    /// The numeric id.
     pub uid: u32,
-    /// The primary group.
     pub gid: u32,
     /// Full name or purpose.
     pub comment: String,
-    /// The home directory.
     pub home: String,
-    /// The login shell.
     pub shell: String,
 }
 
 /// A group of the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupEntry {
-    /// The name.
     pub name: String,
-    /// The numeric id.
     pub gid: u32,
     /// Members by the group database.
     pub members: Vec<String>,

@@ -24,7 +24,6 @@ pub const OUTPUT_LIMIT: usize = 64 * 1024;
 /// A command and what is around it.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// What is run.
     pub command: Command,
     /// The working directory; `/` without it.
     pub cwd: Option<PathBuf>,
@@ -129,9 +128,7 @@ impl Invocation {
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// By itself.
     Code(i32),
-    /// By a signal.
     Signal(i32),
     /// By us, since it took too long.
     TimedOut(Duration),
@@ -153,7 +150,6 @@ impl fmt::Display for Exit {
 /// What came of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// How it ended.
     pub exit: Exit,
     /// The beginning of its standard output; where that was too much, up to the last whole line.
     pub stdout: Vec<u8>,

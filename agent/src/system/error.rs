@@ -11,9 +11,7 @@ pub enum Error {
     Io {
         /// What was tried, such as `reading`.
         doing: &'static str,
-        /// At what.
         path: PathBuf,
-        /// Why not.
         source: io::Error,
         /// What more is known, such as the space that is left.
         hint: String,
@@ -24,7 +22,6 @@ pub enum Error {
          name the path that it leads to, or make the link and its directory root's", .link.display()
     )]
     PlantedLink {
-        /// The link.
         link: PathBuf,
         /// Who owns it or its directory.
         owner: u32,
@@ -38,7 +35,6 @@ pub enum Error {
          remove the other links, or manage its content too", .path.display()
     )]
     PlantedHardLink {
-        /// The file.
         path: PathBuf,
         /// How many names it has.
         links: u64,
@@ -48,12 +44,7 @@ pub enum Error {
         "the access control list of {} cannot be kept ({source}), and without it others could do more with the file: \
          it is not replaced; remove the list with `setfacl --remove-all`, or manage another path", .path.display()
     )]
-    AclLost {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    AclLost { path: PathBuf, source: io::Error },
     /// Somebody put another file in place of the new one.
     #[error(
         "the new content of {} was swapped for something else before it took its place, which anyone who can write the directory \
@@ -66,7 +57,6 @@ pub enum Error {
     /// A file that is larger than what is read of it.
     #[error("{} has {size} bytes, more than the limit of {limit}", .path.display())]
     TooLarge {
-        /// The file.
         path: PathBuf,
         /// How many bytes it has.
         size: u64,
@@ -81,28 +71,13 @@ pub enum Error {
     NotLive(String),
     /// A program that could not be started.
     #[error("`{program}` could not be started: {source}")]
-    Spawn {
-        /// The program.
-        program: String,
-        /// Why not.
-        source: io::Error,
-    },
+    Spawn { program: String, source: io::Error },
     /// A directory that the command was to run in.
     #[error("`{command}` should run in the working directory {}, which does not exist", .directory.display())]
-    NoDirectory {
-        /// The command.
-        command: String,
-        /// The directory.
-        directory: PathBuf,
-    },
+    NoDirectory { command: String, directory: PathBuf },
     /// A user that the command was to run as.
     #[error("`{command}` should run as `{user}`, which does not exist")]
-    NoSuchUser {
-        /// The command.
-        command: String,
-        /// The user.
-        user: String,
-    },
+    NoSuchUser { command: String, user: String },
 }
 
 impl Error {

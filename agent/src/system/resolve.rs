@@ -47,7 +47,6 @@ thread_local! {
 /// What a last link means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
-    /// The link itself.
     Keep,
     /// What it leads to.
     Follow,
@@ -328,7 +327,6 @@ impl<'a> Steps<'a> {
 }
 
 enum Trust {
-    /// Followed anywhere.
     Free,
     /// Followed to what belongs to this user.
     SameOwner(u32),

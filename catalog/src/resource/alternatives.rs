@@ -11,7 +11,6 @@ use crate::value::Value;
 pub enum AlternativePath {
     /// The one with the highest priority, whichever that is.
     Auto,
-    /// This one.
     Path(AbsolutePath),
 }
 

@@ -62,17 +62,13 @@ pub(crate) use written::quoted;
 /// What values an attribute takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttributeKind {
-    /// A text.
     Text,
     /// A text, or a whole number that is taken as one.
     TextOrInteger,
-    /// `true` or `false`.
     Boolean,
     /// A whole number within bounds, both included.
     Integer {
-        /// The least.
         min: i64,
-        /// The greatest.
         max: i64,
     },
     /// One of some words.
@@ -83,9 +79,7 @@ pub enum AttributeKind {
     BooleanOr(&'static [&'static str]),
     /// A boolean, or a whole number within bounds, both included.
     BooleanOrInteger {
-        /// The least.
         min: i64,
-        /// The greatest.
         max: i64,
     },
     /// An absolute path, normal: no `.`, `..`, `//` or trailing slash.
@@ -108,11 +102,9 @@ pub enum AttributeKind {
     Duration,
     /// Bytes, or a text such as `10M`.
     Bytes,
-    /// A regular expression.
     Pattern,
     /// A list of these; a single one stands for a list of one.
     List(&'static AttributeKind),
-    /// Texts by name.
     TextMap,
 }
 
@@ -166,7 +158,6 @@ impl fmt::Display for AttributeKind {
 pub struct Mismatch {
     /// What is wrong, if more than that the kind differs.
     pub why: Option<String>,
-    /// What to do.
     pub help: Option<String>,
 }
 

@@ -23,11 +23,9 @@ pub const MEMBER: &str = "member";
 /// Something of a machine that can be managed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {
-    /// A path.
     Path(String),
     /// A path below a user's home, which the machine knows; the home itself where `below` is empty.
     InHome {
-        /// The user.
         user: String,
         /// The path below the home.
         below: String,
@@ -56,13 +54,9 @@ impl fmt::Display for Thing {
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// A regular file.
     File,
-    /// A directory.
     Directory,
-    /// A symbolic link.
     Symlink,
-    /// Nothing.
     Nothing,
 }
 
@@ -84,14 +78,12 @@ pub enum Piece {
     Entry {
         /// What it is, as in "the host".
         of: &'static str,
-        /// Its name.
         name: String,
     },
     /// A setting of an INI file.
     Setting {
         /// Its section; empty for what is before the first.
         section: String,
-        /// Its key.
         key: String,
         /// The line that it is written as; none where it is removed.
         line: Option<Secret>,
@@ -159,7 +151,6 @@ impl Hold {
 /// A thing that a resource manages, or a part of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// The thing.
     pub thing: Thing,
     /// How it is held.
     pub hold: Hold,

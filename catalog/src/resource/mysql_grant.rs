@@ -13,11 +13,8 @@ use crate::value::Value;
 /// What privileges are on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// `*.*`: everything.
     Global,
-    /// `shop.*`: a database.
     Database(MysqlName),
-    /// `shop.orders`: a table.
     Table(MysqlName, MysqlName),
 }
 

@@ -12,7 +12,6 @@ use crate::value::Value;
 /// Who connects, and from where: `app@localhost`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Account {
-    /// The user.
     pub user: String,
     /// The host or hosts: a name, an address, a network, or a pattern with `%`.
     pub host: String,

@@ -25,9 +25,7 @@ keywords! {
 /// What is wanted of a package: a state, or one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PackageEnsure {
-    /// A state.
     State(PackageState),
-    /// Exactly this version.
     Version(String),
 }
 

@@ -19,9 +19,7 @@ keywords! {
 /// Whether a service is started at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceEnable {
-    /// It is.
     Enabled,
-    /// It is not.
     Disabled,
     /// It cannot be started at all.
     Masked,
@@ -52,7 +50,6 @@ impl Attribute for ServiceEnable {
 /// How a notification reaches a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceRestart {
-    /// By a restart.
     Restart,
     /// By a reload; a restart where the unit cannot reload.
     Reload,

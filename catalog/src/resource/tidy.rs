@@ -23,7 +23,6 @@ keywords! {
 pub enum Recurse {
     /// Files of so many levels: of the directory itself, of what is in it, …
     Levels(u32),
-    /// All.
     All,
 }
 

@@ -120,9 +120,7 @@ impl<'de> Deserialize<'de> for Value {
 /// beyond, whatever comes after it.
 #[derive(Clone, Copy)]
 pub struct LimitedValue<'a> {
-    /// Levels left.
     pub depth: usize,
-    /// Values left.
     pub left: &'a Cell<usize>,
 }
 

@@ -13,17 +13,14 @@ pub enum ClientError {
     /// No server, or no right to speak to it.
     #[error("cannot reach the server at {}: {source}; {hint}", path.display())]
     Unreachable {
-        /// The socket.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
         /// What to do, or what is so all the same.
         hint: &'static str,
     },
-    /// It broke off.
     #[error("the server closed the connection: {0}; see its log")]
     Broken(#[from] io::Error),
-    /// It said no.
     #[error("{0}")]
     Refused(String),
 }

@@ -19,36 +19,27 @@ use crate::store::user::{Role, Scope};
 pub enum Request {
     /// A new node of the inventory.
     NodeAdd {
-        /// Its name.
         certname: Certname,
         /// How many seconds its join string works.
         lifetime: u64,
     },
     /// The node again, where the inventory has it now, as another generation.
     NodeMove {
-        /// Its name.
         certname: Certname,
         /// How many seconds its join string works.
         lifetime: u64,
     },
-    /// Nodes.
     NodeList {
-        /// Which.
         filter: NodeFilter,
     },
-    /// One node.
     NodeShow {
-        /// Its name.
         certname: Certname,
     },
     /// Refuse a node from now on.
     NodeRevoke {
-        /// Its name.
         certname: Certname,
     },
-    /// Forget a node.
     NodeRemove {
-        /// Its name.
         certname: Certname,
     },
     /// A new user, and a link for the first login.
@@ -62,21 +53,16 @@ pub enum Request {
     },
     /// Another link for a user who cannot log in.
     UserLink {
-        /// The name.
         name: String,
     },
-    /// All users.
     UserList,
     /// Remove a user, and all sessions.
     UserRemove {
-        /// The name.
         name: String,
     },
-    /// The CA.
     CaShow,
     /// A part of the audit log.
     Audit {
-        /// From when on.
         since: Option<Timestamp>,
         /// Those after this place.
         after: i64,
@@ -99,11 +85,9 @@ pub enum Request {
 pub struct NodeFilter {
     /// One of these states; any where there are none.
     pub states: Vec<State>,
-    /// The reseller.
     pub reseller: Option<String>,
     /// The customer, as `CUSTOMER` or `RESELLER/CUSTOMER`.
     pub customer: Option<String>,
-    /// The role.
     pub role: Option<String>,
 }
 
@@ -113,24 +97,18 @@ pub struct NodeFilter {
 pub enum Answer {
     /// A node that waits, with its join string.
     Invited {
-        /// The node.
         node: Box<NodeView>,
         /// For the node's eyes alone.
         join: String,
         /// Until when it works.
         expires_at: Timestamp,
     },
-    /// Nodes.
     Nodes(Vec<NodeView>),
-    /// One node.
     Node(Box<NodeDetail>),
     /// A user's one-time login link.
     Link(Link),
-    /// Users.
     Users(Vec<UserView>),
-    /// The CA.
     Ca {
-        /// The server's instance.
         instance: String,
         /// The roots in PEM.
         roots: String,
@@ -143,16 +121,13 @@ pub enum Answer {
     AuditChecked(AuditCheck),
     /// What became of a commit.
     Judged(Box<Verdict>),
-    /// It was done.
     Done(String),
-    /// It was not.
     Refused(String),
 }
 
 /// A user's one-time login link.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Link {
-    /// The user.
     pub user: String,
     /// The address to open.
     pub url: String,
@@ -163,9 +138,7 @@ pub struct Link {
 /// A node, for people and scripts.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NodeView {
-    /// Its name.
     pub certname: Certname,
-    /// Whose it is.
     pub place: Place,
     /// Its role, where the inventory has it.
     pub role: Option<String>,
@@ -173,11 +146,9 @@ pub struct NodeView {
     pub generation: Option<u32>,
     /// `added`, `enrolled` or `revoked`; none where nobody added it.
     pub enrolment: Option<store::node::NodeState>,
-    /// How it is.
     pub state: State,
     /// Why it is called so.
     pub reason: String,
-    /// Its last request.
     pub seen_at: Option<Timestamp>,
     /// The commit that it runs on, as it reported.
     pub commit: Option<String>,
@@ -188,7 +159,6 @@ pub struct NodeView {
 /// A node with its certificates and last reports.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NodeDetail {
-    /// The node.
     #[serde(flatten)]
     pub node: NodeView,
     /// When its certificates end.
@@ -204,7 +174,6 @@ pub struct NodeDetail {
 pub struct CertificateView {
     /// Its serial number in hex.
     pub serial: String,
-    /// When it ends.
     pub not_after: Timestamp,
 }
 
@@ -230,17 +199,12 @@ pub struct ReportView {
 pub struct AuditEntry {
     /// Its place in the log, from 1.
     pub seq: i64,
-    /// When.
     pub at: Timestamp,
-    /// Who.
     pub actor: String,
-    /// What.
     pub action: String,
-    /// To what.
     pub object: String,
     /// The commit that it happened under.
     pub commit: Option<String>,
-    /// The rest.
     pub detail: String,
     /// Covers it and all entries before it, in hex.
     pub hash: String,

@@ -12,9 +12,7 @@ use crate::store::user::{Scope, UserRow};
 /// The names of a fleet.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// `RESELLER`.
     resellers: BTreeSet<String>,
-    /// `RESELLER/CUSTOMER`.
     places: BTreeSet<String>,
     roles: BTreeSet<String>,
 }

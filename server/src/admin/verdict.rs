@@ -15,7 +15,6 @@ use crate::store::node::NodeState;
 /// What became of a commit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The commit.
     pub commit: String,
     /// Whether it is in force.
     pub outcome: Outcome,
@@ -47,11 +46,9 @@ pub enum Outcome {
 /// A node that a commit does not reach: its data has a fault, or the inventory has it no more where it was added.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
-    /// Its name.
     pub certname: Certname,
     /// The commit of the catalog that it keeps; none where it never had one.
     pub commit: Option<String>,
-    /// Why.
     pub problems: Vec<Diagnostic>,
 }
 

@@ -42,7 +42,6 @@ enum Encoding {
 pub struct Body {
     /// What the routes work on.
     pub state: Data<State>,
-    /// Whose it is.
     pub who: Who,
     /// What it asks for.
     pub kind: Kind,

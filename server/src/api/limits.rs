@@ -15,15 +15,12 @@ use crate::store::node::NodeId;
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// Polls.
     Poll,
     /// Reports; after an outage a node delivers many.
     Report,
     /// Contents: a first run fetches thousands.
     Content,
-    /// First certificates.
     Enroll,
-    /// The next certificate.
     Renew,
     /// Whatever else is asked without a certificate, and what is refused to one that is in force no more or asks for what
     /// is not there.
@@ -48,7 +45,6 @@ impl Kind {
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Who {
-    /// A node.
     Node(NodeId),
     /// Anyone who holds a certificate of this name, in force or not: strangers behind the same address cost it nothing.
     Named(Certname),

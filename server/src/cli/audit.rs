@@ -13,7 +13,7 @@ use crate::repo;
                   `journalctl -u holdfast-server -g 'the audit log'`. With --head, one of those is looked for, which shows a \
                   log whose end was cut off. Exit codes: 0 done; 1 the log is broken, or could not be read."
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Only entries from this time on: `2026-11-30`, `2026-11-30T08:00:00Z`, or how long ago, such as `90m`, `12h` or `7d`
     #[arg(long, value_name = "TIME", value_parser = since, conflicts_with = "verify")]
     since: Option<Timestamp>,

@@ -54,7 +54,6 @@ pub(super) fn run(args: &Args) -> Ended {
 struct Stale {
     path: String,
     text: String,
-    /// In which way.
     what: &'static str,
 }
 

@@ -15,7 +15,7 @@ const WITH_FAULTS: u8 = 2;
                         or the server was not reached; 2 it is in force, and some nodes keep what they have: faults in \
                         tenants' data, or nodes that the inventory no longer has where they were added."
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Wait until this commit is in force; if it has errors, print them and fail. Its id, or as many of its
     /// first digits as identify it
     #[arg(long, value_name = "COMMIT")]

@@ -32,7 +32,6 @@ pub(super) enum Target {
 pub(super) struct Declarer {
     /// The class or the instance of a define.
     pub(super) container: u32,
-    /// The place.
     pub(super) origin: Arc<Origin>,
 }
 

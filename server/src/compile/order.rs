@@ -15,7 +15,6 @@ pub(super) struct Order {
 /// Whether an edge was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It was.
     Yes,
     /// It would have closed a cycle.
     Cycle,

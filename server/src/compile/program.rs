@@ -54,9 +54,7 @@ pub(super) struct Reach {
 /// What the first word of a block's header names.
 #[derive(Clone, Copy)]
 pub(super) enum Sort<'a> {
-    /// A resource type.
     Type(&'static TypeDef),
-    /// A define.
     Define(&'a Arc<Manifest>),
 }
 

@@ -11,7 +11,6 @@ use crate::language::manifest::RelationWord;
 /// A reference as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// What it names.
     pub(super) target: ResourceRef,
     /// How a notification reaches it.
     pub(super) refresh: Refresh,
@@ -24,14 +23,12 @@ pub(super) struct Reference {
 pub(super) enum Refresh {
     /// As the target likes.
     Usual,
-    /// By a reload.
     Reload,
 }
 
 /// Whether what a reference names must be declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// It must.
     Declared,
     /// The edge is there only if it is.
     IfDeclared,

@@ -28,7 +28,6 @@ pub enum Standing {
 /// A value that a manifest gives a class itself.
 #[derive(Debug)]
 pub struct Gift {
-    /// Where it does.
     pub origin: Arc<Origin>,
     /// The value; none where it cannot be had.
     pub value: Option<Value>,

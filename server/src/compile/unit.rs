@@ -33,7 +33,6 @@ pub(super) struct Unit<'a> {
 /// A value and the data that it was made from.
 #[derive(Debug, Clone)]
 pub(super) struct Traced {
-    /// The value.
     pub(super) value: Value,
     /// Places in the data that went into it.
     pub(super) sources: Vec<Arc<Origin>>,
@@ -62,7 +61,6 @@ pub(super) enum Slot {
     Waiting,
     /// It is being computed: who asks now asks in a circle.
     Running,
-    /// It is there.
     Ready(Traced),
     /// It cannot be had, for this reason, which has been reported.
     Failed(Box<Diagnostic>),
@@ -71,7 +69,6 @@ pub(super) enum Slot {
 /// What a name of a manifest stands for.
 #[derive(Clone, Copy)]
 pub(super) enum Named<'a> {
-    /// A parameter.
     Parameter(&'a Parameter),
     /// An entry of `[let]`.
     Let(&'a Binding),

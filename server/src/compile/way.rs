@@ -5,7 +5,6 @@ use holdfast_catalog::resource::TypeDef;
 /// How a word of a block gives its attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// The value itself.
     Plain,
     /// By a template's name.
     Template,

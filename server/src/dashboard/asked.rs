@@ -21,13 +21,9 @@ use crate::store::user::UserRow;
 pub struct Asked {
     /// What the pages depend on.
     pub state: web::Data<State>,
-    /// Who asks.
     pub user: UserRow,
-    /// By which session.
     pub session: SessionToken,
-    /// When.
     pub now: Timestamp,
-    /// For what.
     pub format: Format,
     wanted: String,
 }

@@ -34,13 +34,9 @@ pub struct Run {
 /// A run as a bar of the drawing.
 #[derive(Debug)]
 pub struct Bar {
-    /// From the left.
     pub x: usize,
-    /// From the top.
     pub y: u32,
-    /// Its height.
     pub height: u32,
-    /// The run.
     pub run: Run,
 }
 

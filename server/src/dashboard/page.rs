@@ -23,17 +23,11 @@ pub trait View: Template + Serialize {
 /// The entries of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tab {
-    /// How everything is.
     Overview,
-    /// The nodes.
     Nodes,
-    /// The commits.
     Commits,
-    /// The audit log.
     Audit,
-    /// One's own account.
     Account,
-    /// None of them.
     Elsewhere,
 }
 
@@ -60,9 +54,7 @@ fn words(seconds: u64) -> String {
 /// HTML for people, JSON for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// A page.
     Html,
-    /// The view itself.
     Json,
 }
 
@@ -90,7 +82,6 @@ pub enum Error {
     /// What was asked makes no sense.
     #[error("{0}")]
     Wrong(String),
-    /// Too many attempts.
     #[error("too many attempts; wait {}", words(rounded(.0)))]
     TooMany(SignedDuration),
     /// The server cannot at the moment.
@@ -210,7 +201,6 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Problem {
-    /// What is wrong.
     pub error: Error,
     /// How to say it.
     pub format: Format,

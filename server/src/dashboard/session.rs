@@ -24,7 +24,6 @@ const COOKIE: &str = "__Host-holdfast";
 pub enum CameBy {
     /// By a link that an operator gave out: the password may be forgotten.
     Link,
-    /// By the password.
     Password,
 }
 

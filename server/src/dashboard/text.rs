@@ -16,7 +16,6 @@ use crate::repo;
 /// A time: how long ago for people, exactly in the title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct When {
-    /// The time.
     pub at: Timestamp,
     now: Timestamp,
 }

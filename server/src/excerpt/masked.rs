@@ -55,9 +55,7 @@ pub struct Masked {
 /// A line with the stretch that is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {
-    /// Its number.
     pub number: u32,
-    /// Its text, masked.
     pub text: String,
     /// Bytes of the text that are meant; may be empty.
     pub marked: Range<usize>,

@@ -35,12 +35,7 @@ pub const LEAF_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 pub enum AuthorityError {
     /// A file of it cannot be read or written.
     #[error("the CA's file {path}: {source}")]
-    File {
-        /// Which.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    File { path: String, source: std::io::Error },
     /// A file of it holds something else.
     #[error("the CA's file {0} is not what this program wrote: restore it from a backup")]
     Damaged(String),
@@ -56,7 +51,6 @@ pub enum AuthorityError {
     /// A new one would take its place.
     #[error("there is already a CA at {0}")]
     Present(String),
-    /// Signing failed.
     #[error("the CA cannot sign: {0}")]
     Signing(String),
 }
@@ -73,9 +67,7 @@ pub struct Authority {
 
 /// What the CA signs.
 enum Order {
-    /// A node's certificate.
     Node { key: SubjectPublicKeyInfo, name: NodeUri, from: Timestamp, until: Timestamp },
-    /// The server's own.
     Server { key: SubjectPublicKeyInfo, names: Vec<SanType>, from: Timestamp, until: Timestamp },
 }
 
@@ -92,7 +84,6 @@ struct Signed {
 pub struct Leaf {
     /// The certificate, and the CA's after it, so that a joining node finds the key that it pins.
     pub chain: Vec<CertificateDer<'static>>,
-    /// Its private key.
     pub key: PrivatePkcs8KeyDer<'static>,
 }
 

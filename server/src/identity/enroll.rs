@@ -29,7 +29,6 @@ pub enum EnrollError {
         how = in_words(how)
     )]
     TokenUsed {
-        /// Whose it is.
         certname: Certname,
         /// When that was, and from where.
         how: Used,
@@ -49,10 +48,8 @@ pub enum EnrollError {
     /// It has had too many.
     #[error("this node has received too many certificates recently: try again later")]
     TooOften,
-    /// The CA failed.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
 }

@@ -10,7 +10,6 @@ use holdfast_catalog::certname::Certname;
 pub struct NodeUri {
     /// The server that named it: a certificate of another is worth nothing here.
     pub instance: String,
-    /// Its name.
     pub certname: Certname,
     /// Which machine of that name.
     pub generation: u32,

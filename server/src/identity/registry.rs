@@ -15,7 +15,6 @@ use crate::store::node::{NodeId, NodeRow, NodeState, Place};
 pub struct Peer {
     /// The name in the certificate.
     pub name: NodeUri,
-    /// What it showed.
     pub certificate: NewCertificate,
     /// Where it calls from, for alarms.
     pub address: String,
@@ -26,11 +25,8 @@ pub struct Peer {
 pub struct Caller {
     /// Its generation in the store.
     pub node: NodeId,
-    /// Its name.
     pub certname: Certname,
-    /// Its generation.
     pub generation: u32,
-    /// Whose it is.
     pub place: Place,
     /// The serial number of the certificate that it called with.
     pub serial: String,
@@ -56,9 +52,7 @@ pub enum Refusal {
 /// Whether a certificate was seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It was.
     Known,
-    /// Never.
     First,
 }
 

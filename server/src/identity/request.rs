@@ -24,7 +24,6 @@ pub enum InvalidRequest {
 
 /// The public key that a request proves.
 pub struct PublicKey {
-    /// For signing.
     pub info: rcgen::SubjectPublicKeyInfo,
     /// SHA-256 of its DER.
     pub hash: Vec<u8>,

@@ -22,11 +22,9 @@ pub struct Leaving {
 /// A machine that is another customer's now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moved {
-    /// Its name.
     pub certname: Certname,
     /// Whose it was, as `RESELLER/CUSTOMER`.
     pub from: String,
-    /// Whose it is.
     pub to: String,
 }
 

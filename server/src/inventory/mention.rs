@@ -11,9 +11,7 @@ use crate::language::document::{Document, Item, Table};
 pub struct Mentions {
     /// What stands where a node's name does.
     pub nodes: BTreeSet<String>,
-    /// Roles.
     pub roles: BTreeSet<String>,
-    /// Values of labels.
     pub labels: BTreeMap<String, BTreeSet<String>>,
     /// Values of what is no label; nobody knows which one was meant.
     pub any_label: BTreeSet<String>,

@@ -48,7 +48,6 @@ pub struct Table {
 /// A key and what is under it.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// The key.
     pub key: Arc<str>,
     /// Where the key is.
     pub key_origin: Arc<Origin>,
@@ -61,7 +60,6 @@ pub struct Entry {
 pub struct Item {
     /// Where it is: a value's span, a table's header, or the key of a table that only dotted keys made.
     pub origin: Arc<Origin>,
-    /// What it is.
     pub content: Content,
 }
 
@@ -72,7 +70,6 @@ pub enum Content {
     Scalar(Kind),
     /// A list, or the tables of `[[name]]`.
     List(Vec<Item>),
-    /// A table.
     Table(Table, Form),
 }
 
@@ -81,7 +78,6 @@ pub enum Content {
 pub enum Form {
     /// Under its own `[header]`.
     Header,
-    /// Between braces.
     Inline,
     /// By dotted keys, or as a part of the headers of other tables.
     Dotted,

@@ -62,9 +62,7 @@ pub struct Uses {
 /// A comparison such as `port == 80`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compared {
-    /// The dotted path.
     pub path: Arc<str>,
-    /// The literal.
     pub value: Value,
     /// Where the comparison stands in the expression.
     pub span: Range<usize>,
@@ -73,7 +71,6 @@ pub struct Compared {
 /// A path such as `facts.os.family`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// The dotted path.
     pub path: Arc<str>,
     /// Where it is in the expression.
     pub span: Range<usize>,
@@ -89,7 +86,6 @@ impl Named {
 /// A call such as `lookup('ntp_servers')`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
-    /// The function.
     pub name: Arc<str>,
     /// Where its name is in the expression.
     pub span: Range<usize>,

@@ -60,7 +60,6 @@ pub struct Fault {
     pub message: String,
     /// Bytes of the text in which it was found.
     pub span: Range<usize>,
-    /// What to do.
     pub help: Option<String>,
     /// Where that text stands: the span of the whole string in its file, quotes included.
     pub origin: Option<Arc<Origin>>,

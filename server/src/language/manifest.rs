@@ -36,7 +36,6 @@ pub struct Manifest {
     pub text: Arc<str>,
     /// Whether all of it could be read; where not, what seems to be missing may be there.
     pub complete: bool,
-    /// Class or define.
     pub kind: ManifestKind,
     /// What it is for.
     pub doc: Option<Arc<str>>,
@@ -64,7 +63,6 @@ pub enum ManifestKind {
 /// A parameter of a class or a define.
 #[derive(Debug, Clone)]
 pub struct Parameter {
-    /// Its name.
     pub name: Arc<str>,
     /// Where its name is.
     pub origin: Arc<Origin>,
@@ -90,20 +88,17 @@ impl Parameter {
 /// A name and what it stands for: an attribute, a `let`, a given parameter.
 #[derive(Debug, Clone)]
 pub struct Binding {
-    /// The name.
     pub name: Arc<str>,
     /// Where the name is.
     pub key_origin: Arc<Origin>,
     /// Where the value is.
     pub origin: Arc<Origin>,
-    /// The value.
     pub value: Formula,
 }
 
 /// A class that is included.
 #[derive(Debug, Clone)]
 pub struct Inclusion {
-    /// Its name.
     pub class: Arc<str>,
     /// Where the name is.
     pub origin: Arc<Origin>,
@@ -120,7 +115,6 @@ pub struct Defaults {
     pub type_name: Arc<str>,
     /// Where the type's name is.
     pub origin: Arc<Origin>,
-    /// The attributes.
     pub attributes: Vec<Binding>,
 }
 
@@ -137,11 +131,8 @@ pub struct Block {
     pub name_formula: Formula,
     /// Where its header stands.
     pub origin: Arc<Origin>,
-    /// `title`.
     pub title: Option<Binding>,
-    /// `when`.
     pub when: Option<Binding>,
-    /// `for_each`.
     pub for_each: Option<Binding>,
     /// `"*"`: attributes from a map, below the written ones and above the defaults.
     pub splat: Option<Binding>,
@@ -158,7 +149,6 @@ pub struct Block {
 /// A metaparameter that makes edges.
 #[derive(Debug, Clone)]
 pub struct Relation {
-    /// Which.
     pub word: RelationWord,
     /// A reference or a list of them: `service[nginx]`, `service[nginx]:reload`, `package[x]?`.
     pub to: Binding,

@@ -41,7 +41,6 @@ pub enum ListOrder {
     /// The least specific level's elements first.
     #[default]
     ByLevel,
-    /// By value.
     Sorted,
 }
 

@@ -30,15 +30,12 @@ pub fn chapters() -> Vec<Chapter> {
 /// What a value may be. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
-    /// Anything, null included.
     Any,
-    /// Null.
     Undef,
     /// Anything but null, and of the inner type.
     NotUndef(Arc<Type>),
     /// A string, a number or a boolean.
     Scalar,
-    /// A boolean.
     Boolean,
     /// A string of so many characters.
     String(Size),
@@ -58,7 +55,6 @@ pub enum Type {
     Struct(Arc<[Field]>),
     /// Null, or the inner type.
     Optional(Arc<Type>),
-    /// One of these.
     Variant(Arc<[Type]>),
     /// One of these words.
     Enum(Arc<[Arc<str>]>),
@@ -75,9 +71,7 @@ pub enum Type {
 /// The least and the greatest, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Bounds<T> {
-    /// The least.
     pub min: Option<T>,
-    /// The greatest.
     pub max: Option<T>,
 }
 
@@ -104,7 +98,6 @@ impl PartialEq for Pattern {
 /// An entry of a `Struct`, or a parameter of a define.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
-    /// Its key.
     pub name: Arc<str>,
     /// What its value may be.
     pub of: Type,
@@ -148,7 +141,6 @@ pub struct Misfit {
     pub path: String,
     /// What is wrong, with the value where it is not a secret, without the path.
     pub message: String,
-    /// What to do.
     pub help: Option<String>,
     /// Where the part stands.
     pub origin: Option<Arc<Origin>>,

@@ -3,7 +3,6 @@
 /// A function, a macro, a helper or a type, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Word {
-    /// Its name.
     pub name: &'static str,
     /// How it is written.
     pub usage: &'static str,

@@ -23,7 +23,6 @@ const MOST_UNWRITTEN: usize = 32;
 /// What became of a commit that somebody waits for.
 #[derive(Debug)]
 pub enum Judged {
-    /// It was judged.
     Row(Box<CommitRow>),
     /// A newer one came while it was being judged, and took its place.
     Overtaken(String),

@@ -16,9 +16,7 @@ const MOST: usize = 16;
 /// A catalog as it was compiled.
 #[derive(Clone)]
 pub struct Basis {
-    /// From which commit.
     pub commit: String,
-    /// For which facts.
     pub facts: String,
     /// What came of it.
     pub catalog: CatalogId,
@@ -36,7 +34,6 @@ struct Kept {
 /// What one node was given.
 pub struct Given {
     basis: Basis,
-    /// Newest first.
     kept: Vec<Kept>,
 }
 

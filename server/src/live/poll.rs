@@ -57,7 +57,6 @@ pub enum PollError {
     /// Something that must not happen.
     #[error("internal error: compiling failed")]
     Panicked,
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
 }

@@ -23,7 +23,6 @@ pub enum ReportError {
     /// Its counts contradict each other.
     #[error("the report's counts do not add up to the resources of a catalog")]
     Counts,
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] store::Error),
 }

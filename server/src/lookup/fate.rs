@@ -135,7 +135,6 @@ enum At<'v> {
 /// What the answer has where a part of a value is.
 #[derive(Clone, Copy)]
 enum There<'a> {
-    /// No answer.
     Nothing,
     /// This, in which the parts of the part are looked for.
     Follow(&'a Value),

@@ -35,7 +35,6 @@ pub struct Level {
     pub name: Arc<str>,
     /// Its files below `hieradata/`, most specific first.
     pub paths: Vec<PathPattern>,
-    /// Who writes them.
     pub writer: Writer,
 }
 

@@ -34,11 +34,9 @@ pub(super) type FilePolicies = Vec<(Subject, Policy, Arc<Origin>)>;
 /// What a policy is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// One resource.
     Resource(ResourceRef),
     /// All that a class contains.
     Class(Arc<str>),
-    /// The node.
     Everything,
 }
 

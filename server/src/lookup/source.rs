@@ -14,9 +14,7 @@ use crate::repo::Reader;
 /// A place of the hierarchy where a node's data may stand.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    /// The level's index.
     pub level: usize,
-    /// The level's name.
     pub name: Arc<str>,
     pub writer: Writer,
     /// Whether it is one of several files of a profile level, none of which comes before the others.

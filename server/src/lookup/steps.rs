@@ -14,11 +14,9 @@ use crate::language::scope::Scope as _;
 /// One file that could speak of a key.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// The level's name.
     pub level: Arc<str>,
     /// Path from the repository's root; the pattern where there is no file.
     pub path: Arc<str>,
-    /// What it says.
     pub says: Says,
     /// What the expressions of its value refer to.
     pub reads: Vec<Read>,

@@ -13,7 +13,6 @@ const MOST: usize = 100_000;
 pub struct Allowance {
     /// Tokens a second.
     pub rate: f64,
-    /// Tokens at once.
     pub burst: f64,
 }
 

@@ -18,7 +18,6 @@ use tokio::sync::oneshot;
 /// How many connections one port has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Of all strangers.
     pub strangers: usize,
     /// Of strangers of one network.
     pub strangers_by_network: usize,

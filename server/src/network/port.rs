@@ -48,17 +48,13 @@ pub type Connection = TlsStream<Stream>;
 
 /// What is served at a port.
 pub struct Port<S> {
-    /// Where.
     pub listener: TcpListener,
-    /// With which certificates.
     pub tls: rustls::ServerConfig,
     /// By which versions of HTTP, the best first.
     pub protocols: &'static [&'static [u8]],
-    /// To how many.
     pub door: Arc<Door>,
     /// On what the routes work.
     pub state: Data<S>,
-    /// The routes.
     pub routes: fn(&mut ServiceConfig),
     /// What requests are to know of their connection.
     pub introduce: fn(&Connection, &mut Extensions),

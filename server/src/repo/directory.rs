@@ -89,7 +89,6 @@ pub(super) fn is_left_out(parent: &str, name: &str) -> bool {
 /// What there is, before anything is read.
 #[derive(Default)]
 struct Listing {
-    /// With their sizes.
     files: BTreeMap<Arc<str>, u64>,
     ignored: Vec<Ignored>,
     submodules: BTreeSet<String>,

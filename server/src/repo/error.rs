@@ -12,53 +12,35 @@ use rustix::process::{Resource, getrlimit};
 pub enum RepoError {
     /// The path is not there, or cannot be read.
     #[error("cannot read {path}: {source}")]
-    Io {
-        /// What was read.
-        path: String,
-        /// Why not.
-        source: io::Error,
-    },
+    Io { path: String, source: io::Error },
     /// The process, or the machine, may open no further file, whatever else seems wrong.
     #[error(
         "cannot read {path}: too many files are open{}; raise the limit (`LimitNOFILE=` of the unit, `ulimit -n` of a shell), \
          or see what holds them", .limit.map(|limit| format!(", {limit} is the limit")).unwrap_or_default()
     )]
     Files {
-        /// What was read.
         path: String,
         /// How many this process may have open, where that is known.
         limit: Option<u64>,
     },
     /// Not a git repository, or a broken one.
     #[error("cannot read the git repository {path}: {reason}")]
-    Git {
-        /// Where it is.
-        path: String,
-        /// What git says.
-        reason: String,
-    },
+    Git { path: String, reason: String },
     /// The revision does not exist.
     #[error("`{revision}` is not a commit of {path}: name a branch, a tag or a commit that it has")]
     UnknownRevision {
         /// What was asked for.
         revision: String,
-        /// Where.
         path: String,
     },
     /// The branch does not exist.
     #[error("{path} has no branch `{branch}`: only branches can be followed, not tags or commits")]
-    UnknownBranch {
-        /// Which.
-        branch: String,
-        /// Where.
-        path: String,
-    },
+    UnknownBranch { branch: String, path: String },
     /// Fetching from the remote failed.
     #[error("cannot fetch {url}: {reason}")]
     Fetch {
         /// From where, without credentials.
         url: String,
-        /// What git says.
         reason: String,
     },
     /// A mirror is another user's.
@@ -66,9 +48,7 @@ pub enum RepoError {
         "{path} is owned by the user {owner}, and the server runs as the user {us}: `chown -R {us} {path}`"
     )]
     Foreign {
-        /// Where it is.
         path: String,
-        /// Whose it is.
         owner: u32,
         /// Who the server is.
         us: u32,
@@ -86,10 +66,7 @@ pub enum RepoError {
         "the URL of {url} holds a password, which other users of this machine would see: leave it out, and give git \
          a credential helper (`git config --global credential.helper store`) or an ssh key"
     )]
-    Password {
-        /// Which, without credentials.
-        url: String,
-    },
+    Password { url: String },
 }
 
 impl RepoError {

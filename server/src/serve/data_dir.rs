@@ -14,12 +14,10 @@ use crate::admin;
 /// Why a data directory is not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    /// The system refuses.
     #[error("the data directory {path}: {source}{}", hint(source))]
     Refused {
         /// Which path of it.
         path: String,
-        /// Why.
         source: io::Error,
     },
     /// Others may look into it, or own it.
@@ -34,13 +32,10 @@ pub enum DataDirError {
     /// Something else is where the server keeps a part of its state.
     #[error("{path} is {found}, but the server needs {wanted} there: {cure}. Nothing was changed")]
     Strange {
-        /// Where.
         path: String,
-        /// What is there.
         found: &'static str,
         /// What was made there.
         wanted: &'static str,
-        /// What to do.
         cure: &'static str,
     },
     /// A part is another user's.
@@ -49,9 +44,7 @@ pub enum DataDirError {
          Nothing was changed"
     )]
     Foreign {
-        /// Which.
         path: String,
-        /// Whose it is.
         owner: u32,
         /// Who the server is.
         server: u32,

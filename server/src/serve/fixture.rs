@@ -58,7 +58,6 @@ pub fn report() -> Report {
 /// A running server with its directories.
 pub struct Fixture {
     directory: tempfile::TempDir,
-    /// The server.
     pub server: Server,
 }
 
@@ -80,7 +79,6 @@ impl Key {
 
 /// A node with its certificate and a connection.
 pub struct Agent {
-    /// Its certificate.
     pub certificate: wire::Certificate,
     client: Client,
     base: String,

@@ -28,20 +28,10 @@ pub enum HookError {
     CheckedOut(PathBuf, String),
     /// There is one of somebody else's.
     #[error("{} already exists: add this line to it\n{line}", path.display())]
-    Present {
-        /// The hook.
-        path: PathBuf,
-        /// What to add.
-        line: String,
-    },
+    Present { path: PathBuf, line: String },
     /// It cannot be written.
     #[error("cannot write {}: {source}", path.display())]
-    Unwritable {
-        /// The hook.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Unwritable { path: PathBuf, source: std::io::Error },
 }
 
 /// Writes the hook, unless somebody else's is there; one of ours is written anew. `branch` is the one that the server

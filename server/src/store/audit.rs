@@ -9,13 +9,11 @@ use super::{Result, Store, millis, time};
 /// What is written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// When.
     pub at: Timestamp,
     /// Who: `uid 0`, a user's name, `node web1.acme.example (gen 1)`, or an address where nobody is known.
     pub actor: String,
     /// What, as a stable word such as `node-added`.
     pub action: &'static str,
-    /// To what.
     pub object: String,
     /// The commit that it happened under.
     pub commit: Option<String>,
@@ -42,17 +40,11 @@ impl Entry {
 pub struct AuditRow {
     /// Its place in the log, from 1.
     pub seq: i64,
-    /// When.
     pub at: Timestamp,
-    /// Who.
     pub actor: String,
-    /// What.
     pub action: String,
-    /// To what.
     pub object: String,
-    /// The commit.
     pub commit: Option<String>,
-    /// The rest.
     pub detail: String,
     hash: Vec<u8>,
 }

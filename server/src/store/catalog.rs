@@ -15,11 +15,9 @@ use super::{Error, Result, Store, millis, time};
 /// A catalog that was served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedCatalog {
-    /// Its id.
     pub id: CatalogId,
     /// The commit that it was first served from.
     pub commit: String,
-    /// The commit's environment.
     pub environment: String,
     /// How many resources it holds.
     pub resources: u32,
@@ -30,15 +28,11 @@ pub struct ServedCatalog {
 /// Why a node has no new catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompileErrorRow {
-    /// The node.
     pub node: NodeId,
-    /// The environment.
     pub environment: String,
-    /// The commit.
     pub commit: String,
     /// Since when it fails.
     pub since: Timestamp,
-    /// What is wrong.
     pub diagnostics: Vec<Diagnostic>,
 }
 

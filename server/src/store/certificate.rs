@@ -17,9 +17,7 @@ pub struct NewCertificate {
     pub public_key: Vec<u8>,
     /// From when it is valid.
     pub not_before: Timestamp,
-    /// Until when.
     pub not_after: Timestamp,
-    /// The certificate.
     pub pem: String,
 }
 
@@ -28,7 +26,6 @@ pub struct NewCertificate {
 pub struct CertificateRow {
     /// Its serial number in hex.
     pub serial: String,
-    /// Whose.
     pub node: NodeId,
     /// SHA-256 of the subject's public key info.
     pub public_key: Vec<u8>,

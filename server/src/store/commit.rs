@@ -12,7 +12,6 @@ use super::{Result, Store, from_word, millis, time, word};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CommitStatus {
-    /// It did.
     Good,
     /// It has errors and did not.
     Broken,
@@ -29,13 +28,11 @@ pub struct CommitRow {
     pub seen_at: Timestamp,
     /// When it was committed.
     pub committed_at: Option<Timestamp>,
-    /// By whom.
     pub author: Option<String>,
     /// The first line of its message.
     pub subject: Option<String>,
     /// Whether it came into force.
     pub status: CommitStatus,
-    /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -202,7 +199,6 @@ impl Store {
 /// Where an environment stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The environment.
     pub environment: String,
     /// The last good commit, without its diagnostics.
     pub in_force: Option<CommitRow>,

@@ -15,21 +15,16 @@ pub struct EventRow {
     pub run: String,
     /// Its place in the report's events.
     pub position: u32,
-    /// The node.
     pub node: NodeId,
     /// When the report came.
     pub received_at: Timestamp,
-    /// `type[title]`.
     pub resource: String,
-    /// The property.
     pub property: Option<String>,
     /// The path below a directory.
     pub path: Option<String>,
     /// What became of it.
     pub status: Status,
-    /// Why it changed.
     pub cause: Option<Cause>,
-    /// A sentence.
     pub reason: Option<String>,
 }
 

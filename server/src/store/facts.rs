@@ -12,9 +12,7 @@ use super::{Result, Store, millis, pack, time, unpack};
 pub struct FactsRow {
     /// SHA-256 of their canonical JSON.
     pub hash: String,
-    /// When they came.
     pub received_at: Timestamp,
-    /// The facts.
     pub facts: Facts,
 }
 

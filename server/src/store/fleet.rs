@@ -14,7 +14,6 @@ use crate::language::problems::total;
 /// A node and how it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetRow {
-    /// The node.
     pub node: NodeRow,
     /// How its last run ended.
     pub last: Option<LastRun>,
@@ -37,7 +36,6 @@ pub struct LastRun {
     pub run: Option<String>,
     /// When its report came.
     pub received_at: Timestamp,
-    /// Whether it corrected.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
@@ -100,11 +98,9 @@ impl KeptBack {
 /// When something last happened to a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lately {
-    /// Something had drifted.
     pub drifted: Option<Timestamp>,
     /// Something was changed, and that was not drift.
     pub changed: Option<Timestamp>,
-    /// Something failed.
     pub failed: Option<Timestamp>,
 }
 

@@ -23,9 +23,7 @@ impl NodeId {
 /// Whose a node is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Place {
-    /// The reseller.
     pub reseller: Slug,
-    /// The customer.
     pub customer: Slug,
 }
 
@@ -62,15 +60,12 @@ pub enum NodeState {
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NodeRow {
-    /// This generation.
     pub id: NodeId,
-    /// Its name.
     pub certname: Certname,
     /// Counted from 1 for each name.
     pub generation: u32,
     /// Whose it is: bound when it was added.
     pub place: Place,
-    /// Where it is.
     pub state: NodeState,
     /// When it was added.
     pub added_at: Timestamp,
@@ -80,7 +75,6 @@ pub struct NodeRow {
     pub seen_at: Option<Timestamp>,
     /// The commit of its last enforcing run, as it reported: what it was offered since is not what it runs on.
     pub runs_on: Option<String>,
-    /// Its last report.
     pub report: Option<i64>,
 }
 

@@ -24,19 +24,14 @@ pub struct ReportRow {
     pub node: NodeId,
     /// The agent's id of the run.
     pub run: String,
-    /// When it came.
     pub received_at: Timestamp,
     /// When the run began, by the node's clock.
     pub started_at: Timestamp,
     /// How long it took.
     pub duration_ms: i64,
-    /// The catalog.
     pub catalog: Option<String>,
-    /// The commit.
     pub commit: Option<String>,
-    /// The environment.
     pub environment: Option<String>,
-    /// Whether it corrected.
     pub mode: Mode,
     /// Where the catalog came from.
     pub source: Source,
@@ -44,7 +39,6 @@ pub struct ReportRow {
     pub counts: Counts,
     /// Why there was no run, or why the catalog is an old one.
     pub error: Option<String>,
-    /// The agent's version.
     pub agent: String,
 }
 
@@ -60,7 +54,6 @@ impl ReportRow {
 pub enum Stored {
     /// It is new and has this number.
     New(i64),
-    /// It was there.
     Twice,
 }
 

@@ -12,7 +12,6 @@ use super::{Error, Result, Store, millis, time};
 /// A token to be stored with its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// Its public part.
     pub id: String,
     /// HMAC of its secret.
     pub secret_mac: Vec<u8>,
@@ -23,7 +22,6 @@ pub struct NewToken {
 /// A token with the node that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// Its public part.
     pub id: String,
     /// HMAC of its secret.
     pub secret_mac: Vec<u8>,
@@ -31,7 +29,6 @@ pub struct TokenRow {
     pub expires_at: Timestamp,
     /// How it was used, if it was.
     pub used: Option<Used>,
-    /// The node.
     pub node: NodeRow,
 }
 
@@ -40,7 +37,6 @@ pub struct TokenRow {
 pub struct Used {
     /// SHA-256 of the key that used it.
     pub key: Vec<u8>,
-    /// When.
     pub at: Timestamp,
     /// From which address; servers before this one did not keep it.
     pub from: Option<String>,

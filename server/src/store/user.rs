@@ -14,7 +14,6 @@ use super::{Result, Store, from_word, millis, parsed, time, word};
 pub enum Role {
     /// Everything that pages offer.
     Operator,
-    /// Looking.
     Viewer,
 }
 
@@ -22,7 +21,6 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// All.
     Everything,
     /// Those of a reseller's customers.
     Reseller(holdfast_catalog::certname::Slug),
@@ -69,7 +67,6 @@ impl std::fmt::Display for Scope {
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UserRow {
-    /// The user's number.
     pub id: i64,
     /// The name to log in with.
     pub name: String,

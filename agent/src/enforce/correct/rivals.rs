@@ -10,7 +10,6 @@ use super::{Correct, last};
 
 /// What the first look came to.
 pub(in crate::enforce) struct First {
-    /// Of each resource.
     pub(in crate::enforce) verdicts: Vec<Verdict>,
     /// What resources really claim.
     pub(in crate::enforce) claims: Claims,

@@ -19,7 +19,6 @@ const ASIDE: [&str; 4] = ["backup", "show_diff", "timeout", "validate"];
 /// How a resource stood when the run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::enforce) enum End {
-    /// As wanted.
     AsWanted,
     /// With these properties off: `property`, or `path:property`.
     Off(BTreeSet<String>),

@@ -5,9 +5,7 @@ use super::*;
 /// What the last run did with `/d/a`, which is wanted to hold `1`.
 #[derive(Debug, Clone, Copy)]
 enum Last {
-    /// There was none.
     None,
-    /// It only looked.
     Looked,
     /// It was interrupted before the turn came.
     Interrupted,

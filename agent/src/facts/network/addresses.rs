@@ -20,9 +20,7 @@ const PASSING: u8 = 0x01 | 0x08 | 0x20 | 0x40;
 /// An address of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address {
-    /// The interface's index.
     pub(super) interface: u32,
-    /// The address.
     pub(super) ip: IpAddr,
     prefix: u8,
 }

@@ -29,7 +29,6 @@ pub(super) enum Chosen<'a> {
     Best,
     /// The best should be, but somebody has led the link elsewhere.
     Astray(&'a str),
-    /// This one.
     ByHand(&'a str),
 }
 

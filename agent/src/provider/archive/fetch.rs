@@ -16,7 +16,6 @@ use crate::system::{Access, Inspect, Staged, System};
 /// What is fetched, and how it is known to be the right thing.
 #[derive(Debug, Clone, Copy)]
 pub struct Parcel<'a> {
-    /// Where it is.
     pub source: &'a Source,
     /// Its SHA-256.
     pub sha256: &'a ContentHash,

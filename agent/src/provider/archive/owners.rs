@@ -14,9 +14,7 @@ use crate::system::{Accounts, Inspect, Stat, System, Walk};
 /// Owner and group that are wanted, found; none where nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Owners {
-    /// The owner's id.
     pub uid: Option<u32>,
-    /// The group's id.
     pub gid: Option<u32>,
 }
 

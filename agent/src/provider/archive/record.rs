@@ -40,9 +40,7 @@ pub struct Record {
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Permission bits.
     pub mode: u32,
-    /// What it is.
     pub what: What,
 }
 
@@ -50,11 +48,9 @@ pub struct Member {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// A directory.
     Directory,
     /// A symbolic link to this.
     Link(String),
-    /// A file.
     File {
         /// Its SHA-256.
         sha256: String,

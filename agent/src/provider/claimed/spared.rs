@@ -50,11 +50,8 @@ struct Paths {
 pub struct Share {
     /// What it holds, or a part of that; or whether it is there at all.
     pub content: bool,
-    /// Its permission bits.
     pub mode: bool,
-    /// Its owner.
     pub owner: bool,
-    /// Its group.
     pub group: bool,
 }
 

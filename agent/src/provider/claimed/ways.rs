@@ -20,7 +20,6 @@ const MAX_LINKS: usize = 40;
 /// The way to a directory that is called otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// Its own name.
     pub path: String,
     /// The links on the way, each by its own name.
     pub links: Vec<Link>,

@@ -13,9 +13,7 @@ use crate::system::{Invocation, Output};
 pub(crate) struct Asked {
     /// Whom it ran as.
     pub(crate) user: String,
-    /// Its environment.
     pub(crate) environment: BTreeMap<String, String>,
-    /// Its standard input.
     pub(crate) sql: String,
 }
 
@@ -39,7 +37,6 @@ impl Asked {
 
 /// A server, and a machine that has its client.
 pub(crate) struct Server {
-    /// The machine.
     pub(crate) machine: Double,
     asked: Arc<Mutex<Vec<Asked>>>,
 }

@@ -17,7 +17,6 @@ const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
 /// A release is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finished {
-    /// When.
     pub at: Timestamp,
     /// The fingerprint of what it was made from.
     pub content: String,
@@ -26,7 +25,6 @@ pub struct Finished {
 /// A release has failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failed {
-    /// When.
     pub at: Timestamp,
     /// Why, for people; without secrets.
     pub why: String,
@@ -39,7 +37,6 @@ pub struct Failed {
 /// The link is being switched, or the release behind it is being tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switching {
-    /// To this release.
     pub version: String,
     /// What the link said before.
     pub previous: Option<String>,

@@ -8,13 +8,11 @@ use crate::provider::text::edit::Lines;
 /// What is to be done, by places of lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Edit {
-    /// Nothing.
     Nothing,
     /// These become the line.
     Replace(Vec<usize>),
     /// The line is put before these.
     Insert(Vec<usize>),
-    /// These go.
     Remove(Vec<usize>),
 }
 

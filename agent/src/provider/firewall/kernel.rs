@@ -19,7 +19,6 @@ const LIMIT: usize = 32 * 1024 * 1024;
 pub struct Refusal {
     /// The title of the rule that is to blame, where nftables names its line.
     pub title: Option<String>,
-    /// What nftables says.
     pub said: String,
 }
 

@@ -24,9 +24,7 @@ pub struct Ruleset(Vec<Entry>);
 pub enum State {
     /// None of them is there.
     Absent,
-    /// They are others.
     Altered,
-    /// They are elsewhere.
     Moved,
 }
 

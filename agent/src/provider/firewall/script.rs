@@ -49,7 +49,6 @@ fn base(chain: FirewallChain) -> &'static [&'static str] {
 pub struct Script<'a> {
     /// By chain, order and title.
     pub rules: Vec<&'a Firewall>,
-    /// The text.
     pub text: String,
     /// Whose line each line is.
     owners: Vec<Option<&'a str>>,

@@ -55,7 +55,6 @@ const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
 /// How a repository is reached, and as whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Access<'a> {
-    /// Where it is.
     pub remote: &'a GitRemote,
     /// Whose checkout it is.
     pub user: Option<&'a SystemName>,
@@ -78,9 +77,7 @@ impl<'a> Access<'a> {
 /// What git may do.
 #[derive(Clone, Copy)]
 pub enum May<'a> {
-    /// Only look.
     Look(Reading<'a>),
-    /// Change the checkout.
     Change(Writing<'a>),
 }
 

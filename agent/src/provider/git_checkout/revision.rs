@@ -8,9 +8,7 @@ use crate::provider::Error;
 /// What a revision is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It moves.
     Branch,
-    /// It stays.
     Tag,
     /// It is what it says.
     Commit,
@@ -21,7 +19,6 @@ pub enum Kind {
 pub struct Target {
     /// What the revision is.
     pub kind: Kind,
-    /// Its commit.
     pub commit: String,
     /// Why the remote could not be asked, where it could not: then this is what it said the last time.
     pub away: Option<String>,

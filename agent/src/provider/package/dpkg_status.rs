@@ -15,7 +15,6 @@ const IMAGE_STATUS: &str = "/var/lib/dpkg/status.d";
 /// How far a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Not there.
     NotInstalled,
     /// Removed; its configuration is still there.
     ConfigFiles,

@@ -45,7 +45,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// Why systemd could not be asked, or did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
-    /// No connection.
     #[error(
         "systemd cannot be asked over D-Bus: {0}; install the package `dbus`, or see `systemctl status dbus.socket`"
     )]
@@ -63,18 +62,10 @@ pub enum BusError {
     Runtime(std::io::Error),
     /// It refused a call.
     #[error("systemd refused {call} for {unit}: {source}")]
-    Call {
-        /// The method.
-        call: &'static str,
-        /// The unit.
-        unit: String,
-        /// What it said.
-        source: zbus::Error,
-    },
+    Call { call: &'static str, unit: String, source: zbus::Error },
     /// A job did not end in time, and may yet.
     #[error("{unit} could not be {wanted}: still working on it after {} s, and systemd keeps trying", .after.as_secs())]
     StillAtIt {
-        /// The unit.
         unit: String,
         /// What was wanted, such as `started`.
         wanted: &'static str,
@@ -84,7 +75,6 @@ pub enum BusError {
     /// A job did not end well.
     #[error("{unit} could not be {wanted}: {said}")]
     Job {
-        /// The unit.
         unit: String,
         /// What was wanted, such as `started`.
         wanted: &'static str,
@@ -120,7 +110,6 @@ pub type Units = HashMap<String, Result<Unit, BusError>>;
 /// What systemd has read of a unit's drop-ins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DropIns {
-    /// Their paths.
     pub paths: Vec<String>,
     /// Whether it has read a definition of the unit, to which they can belong.
     pub is_loaded: bool,

@@ -9,7 +9,6 @@ pub struct Unit {
     pub object: String,
     /// Whether its definition was found.
     pub definition: Definition,
-    /// Whether it runs.
     pub activity: Activity,
     /// Whether it is started at boot.
     pub enabling: Enabling,
@@ -62,7 +61,6 @@ pub fn instance(template: &str, name: &str) -> String {
 pub enum Definition {
     /// It was; a masked one counts.
     Found,
-    /// There is none.
     Missing,
     /// There is one that systemd cannot use.
     Bad,
@@ -82,11 +80,9 @@ impl Definition {
 /// Whether a unit runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activity {
-    /// It does.
     Running,
     /// It is about to, and has not said that it does.
     Starting,
-    /// It does not.
     Stopped,
     /// It is about to end, and is there still.
     Stopping,
@@ -130,11 +126,9 @@ impl Activity {
 /// Whether a unit is started at boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Enabling {
-    /// It is.
     Enabled,
     /// It is, until the next boot.
     EnabledForNow,
-    /// It is not.
     Disabled,
     /// It cannot be started at all.
     Masked,

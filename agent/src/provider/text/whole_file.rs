@@ -107,7 +107,6 @@ pub fn make_parents(machine: &dyn System, path: &Path) -> Result<(), Error> {
 /// What is where a text is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing.
     Nothing,
     /// A file; bytes that are not UTF-8 are replaced.
     Text(String),

@@ -231,7 +231,6 @@ struct Deadline {
 #[derive(Debug, PartialEq, Eq)]
 enum Due {
     Signal(Signal),
-    /// Nothing helps.
     Nothing,
 }
 

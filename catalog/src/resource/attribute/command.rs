@@ -10,7 +10,6 @@ use crate::value::{Kind, Value};
 pub enum Command {
     /// Without a shell: program and arguments.
     Arguments(Vec<String>),
-    /// By `/bin/sh -c`.
     Shell(String),
 }
 

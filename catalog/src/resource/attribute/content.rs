@@ -75,7 +75,6 @@ pub enum Content {
 /// What a directory of a module's `files/` has at a path. Directories that hold something are not listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TreeEntry {
-    /// A file.
     File {
         /// SHA-256.
         sha256: ContentHash,
@@ -86,7 +85,6 @@ pub enum TreeEntry {
     },
     /// A symbolic link that stays in the directory, and what it says.
     Link(String),
-    /// An empty directory.
     Folder,
 }
 

@@ -8,7 +8,6 @@ use crate::value::Value;
 /// A port, or a range of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ports {
-    /// The first.
     pub first: u16,
     /// The last; the first, where it is one port.
     pub last: u16,

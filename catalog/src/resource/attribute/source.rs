@@ -31,7 +31,6 @@ pub enum Format {
     TarZstd,
     /// `tar`, packed by bzip2.
     TarBzip2,
-    /// `zip`.
     Zip,
 }
 

@@ -8,9 +8,7 @@ use crate::resource::attribute::Presence;
 pub(super) struct Clash {
     /// The most telling one of a pair of resources is shown: the least.
     pub(super) rank: u8,
-    /// What both manage.
     pub(super) what: String,
-    /// What to do.
     pub(super) help: &'static str,
 }
 

@@ -11,13 +11,10 @@ use super::{Claim, Hold, Piece, Thing};
 pub struct Conflict {
     /// The earlier one, by its index.
     pub first: usize,
-    /// The later one.
     pub second: usize,
-    /// The thing.
     pub thing: Thing,
     /// What both manage, for people.
     pub what: String,
-    /// What to do.
     pub help: &'static str,
 }
 

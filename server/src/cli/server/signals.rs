@@ -5,7 +5,6 @@ use tokio::signal::unix::{self, SignalKind, signal};
 /// What a signal asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// To end.
     Stop,
     /// To look at the repository at once: by the signal of this name.
     Look(&'static str),

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::AuthorityError;
 use crate::regular;
 
+/// The file of the CA's certificate.
 pub const CERTIFICATE: &str = "ca.pem";
 const KEY: &str = "key.pem";
 const TOKEN_KEY: &str = "token.key";
@@ -22,7 +23,6 @@ const LIMIT: u64 = 64 * 1024;
 pub struct Files {
     /// The certificate in PEM.
     pub certificate: String,
-    /// Its key.
     pub key: KeyPair,
     /// The key that join strings are checked with.
     pub token_key: [u8; 32],

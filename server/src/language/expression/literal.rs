@@ -113,7 +113,6 @@ fn escape(rest: &str) -> Option<(char, usize)> {
 /// A number without its sign.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Number {
-    /// A whole one.
     Int(u64),
     /// One with a fraction or an exponent.
     Float(f64),

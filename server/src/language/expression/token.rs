@@ -12,7 +12,6 @@ const MAX_LENGTH: usize = 16 * 1024;
 /// What a token is.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token {
-    /// A name.
     Name(Arc<str>),
     /// A name in backticks, allowed after a dot alone.
     Quoted(Arc<str>),

@@ -31,7 +31,6 @@ pub(super) enum Ast {
         index: Box<Node>,
         mode: Mode,
     },
-    /// `has(a.b)`.
     Has(Select),
     Not(Box<Node>),
     Negate(Box<Node>),
@@ -58,7 +57,6 @@ pub(super) struct Select {
     pub(super) field: Arc<str>,
     pub(super) field_span: Range<usize>,
     pub(super) mode: Mode,
-    /// As in [`Name`].
     pub(super) path: Option<Arc<str>>,
 }
 

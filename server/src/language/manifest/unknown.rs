@@ -13,7 +13,6 @@ use crate::language::keyword::{CONTENT, TOP_NAMES};
 /// What a word of no attribute leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Cure {
-    /// What to do.
     pub help: String,
     /// The attribute that was meant.
     pub meant: Option<&'static str>,

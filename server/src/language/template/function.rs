@@ -18,7 +18,6 @@ pub(super) enum Helper {
     Has,
     /// `(default a.b x)`: `x` where `a.b` is missing or null.
     Default,
-    /// `(get map key)`.
     Get,
 }
 

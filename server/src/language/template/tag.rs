@@ -27,7 +27,6 @@ pub(super) enum Piece {
 #[derive(Debug)]
 pub(super) struct Tag {
     pub(super) sort: TagSort,
-    /// All of it.
     pub(super) span: Range<usize>,
     /// What is inside, without the braces and the character that tells its sort.
     pub(super) inside: Range<usize>,

@@ -9,11 +9,8 @@ use holdfast_catalog::value::{Kind, Value};
 pub enum Format {
     /// A host's name or an address.
     Host,
-    /// An address.
     Ip,
-    /// An IPv4 address.
     Ipv4,
-    /// An IPv6 address.
     Ipv6,
     /// A network with its prefix.
     Cidr,
@@ -27,9 +24,7 @@ pub enum Format {
     Duration,
     /// Bytes, or a text such as `10M`.
     Size,
-    /// An absolute URL.
     Url,
-    /// A mail address.
     Email,
 }
 

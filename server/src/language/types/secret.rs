@@ -15,9 +15,7 @@ use crate::language::secrecy;
 pub enum Shape {
     /// A string, a number, a boolean or a secret.
     Scalar,
-    /// A list.
     List,
-    /// A map.
     Map,
 }
 

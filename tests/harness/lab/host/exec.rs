@@ -19,7 +19,6 @@ const COMMAND_LIMIT: &str = "RuntimeMaxSec=900";
 pub struct Output {
     /// Its exit status; not zero as well when a signal ended it.
     pub status: ExitStatus,
-    /// What it printed.
     pub stdout: String,
     /// What it complained about.
     pub stderr: String,
@@ -159,9 +158,7 @@ impl Host {
 /// A web page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
-    /// The status code.
     pub status: u16,
-    /// The page.
     pub body: String,
 }
 

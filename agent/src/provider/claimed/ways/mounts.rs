@@ -10,11 +10,9 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// Where a part of a file system is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mounted {
-    /// The file system.
     device: String,
     /// What of it is mounted.
     root: String,
-    /// Where.
     point: String,
 }
 

@@ -19,11 +19,9 @@ pub enum Row {
     Table(String),
     /// A privilege that the account has on something.
     Privilege {
-        /// The account.
         who: String,
         /// What it is on.
         on: String,
-        /// Its name.
         name: String,
         /// Whether the account may grant what it has there.
         option: String,

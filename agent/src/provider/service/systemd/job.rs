@@ -32,9 +32,7 @@ const MOST_REQUIRED: usize = 200;
 /// What is asked of a unit and ends as a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Start it.
     Start,
-    /// Stop it.
     Stop,
     /// Stop and start it, if it runs.
     Restart,

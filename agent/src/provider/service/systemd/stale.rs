@@ -13,7 +13,6 @@ use crate::system::Inspect;
 /// A unit whose definition on disk is another than the one that systemd has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stale {
-    /// Its name.
     pub unit: String,
     /// The file that was read.
     pub fragment: String,
