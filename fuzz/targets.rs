@@ -12,12 +12,9 @@ use holdfast_catalog::value::Map;
 use holdfast_catalog::wire::{
     CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, RenewRequest, ReportAnswer,
 };
-use holdfast_server::inventory::Inventory;
-use holdfast_server::language::document::Document;
-use holdfast_server::language::manifest::Manifest;
-use holdfast_server::language::name::ManifestName;
-use holdfast_server::language::{Expression, Fault, Partials, Template, Type};
-use holdfast_server::repo::Snapshot;
+use holdfast_server::{
+    Document, Expression, Fault, Inventory, Manifest, ManifestName, Partials, Snapshot, Template, Type,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

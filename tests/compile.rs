@@ -9,9 +9,7 @@ use std::thread;
 use harness::binaries::workspace;
 use harness::{binaries, process};
 use holdfast_catalog::facts::Facts;
-use holdfast_server::compile::{Program, compile};
-use holdfast_server::inventory::Node;
-use holdfast_server::repo::{Directory, Snapshot};
+use holdfast_server::{Directory, Node, Program, Snapshot, compile};
 use serde_json::Value;
 
 const TIMES: usize = 100;

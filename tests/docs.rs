@@ -115,8 +115,8 @@ fn the_book_builds_and_every_link_in_it_leads_somewhere() {
 fn every_setting_is_on_the_page_of_settings() {
     let page = std::fs::read_to_string(workspace().join("docs/src/reference/settings.md")).unwrap();
     let refused = [
-        toml::from_str::<holdfast_server::config::Config>("unheard = 1").unwrap_err().to_string(),
-        toml::from_str::<holdfast_agent::config::Config>("unheard = 1").unwrap_err().to_string(),
+        toml::from_str::<holdfast_server::Config>("unheard = 1").unwrap_err().to_string(),
+        toml::from_str::<holdfast_agent::Config>("unheard = 1").unwrap_err().to_string(),
     ];
     for error in refused {
         let (_, known) = error.split_once("expected one of").unwrap_or_else(|| panic!("{error}"));

@@ -10,8 +10,7 @@ use harness::binaries::workspace;
 use harness::estate::{self, Estate};
 use harness::lab::{self, Host, Lab};
 use harness::wait;
-use holdfast_server::compile::Program;
-use holdfast_server::repo::Directory;
+use holdfast_server::{Directory, Program};
 
 use crate::modules;
 

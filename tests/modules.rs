@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use harness::binaries::workspace;
 use harness::estate;
 use holdfast_catalog::certname::Certname;
-use holdfast_server::check::facts_of;
-use holdfast_server::compile::{Program, compile};
-use holdfast_server::repo::{Directory, Presence, Snapshot};
+use holdfast_server::{Directory, Presence, Program, Snapshot, compile, facts_of};
 use toml::{Table, Value};
 
 /// What classes must be given that have no default for it.

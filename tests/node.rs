@@ -5,15 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_agent::config::Place;
-use holdfast_agent::identity::enroll::{Earlier, enroll};
 use holdfast_agent::run::{self, Done};
-use holdfast_agent::state::StateDir;
+use holdfast_agent::{Earlier, Place, StateDir, enroll};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Mode, Source};
-use holdfast_server::config::Config;
-use holdfast_server::serve::Server;
-use holdfast_server::store::node::Present;
+use holdfast_server::{Config, Present, Server};
 
 pub(crate) const NODE: &str = "web1.acme.example";
 

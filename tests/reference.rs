@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use harness::binaries::workspace;
 use holdfast_server::docs::{self, commands, module};
-use holdfast_server::modules::Modules;
-use holdfast_server::repo::Directory;
+use holdfast_server::{Directory, Modules};
 
 const AGENT_EXIT_CODES: &[(u8, &str)] = &[
     (0, "nothing failed; with `--detailed-exitcodes`: nothing to do"),

@@ -133,6 +133,7 @@ impl Catalog {
     }
 
     /// Where container `index` begins and ends.
+    #[cfg(any(test, feature = "testing"))]
     pub fn container_nodes(&self, index: u32) -> (NodeIndex, NodeIndex) {
         let begin = u32::try_from(self.resources.len()).unwrap_or(u32::MAX) + 2 * index;
         (begin, begin + 1)

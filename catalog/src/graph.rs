@@ -99,6 +99,7 @@ impl Graph {
     }
 
     /// Whether `to` comes after `from`, by any way.
+    #[cfg(any(test, feature = "testing"))]
     pub fn reaches(&self, from: NodeIndex, to: NodeIndex) -> bool {
         self.path(from, to, |_| true).is_some()
     }

@@ -6,7 +6,7 @@ pub mod count; // numbers with their nouns
 pub mod certname; // names, parsed once
 pub mod hash; // content by SHA-256
 pub mod origin; // where a value is
-pub mod bounded; // lists and maps of strangers
+mod bounded; // lists and maps of strangers
 pub mod value; // what data is made of, secrets included
 pub mod diagnostic; // what is wrong, where, what to do
 pub mod facts; // what a node says about itself
@@ -15,7 +15,7 @@ pub mod graph; // edges and order
 pub mod resource; // resource types and their registry
 pub mod synonym; // words of other tools, and what says it here
 pub mod catalog; // what a node is to be
-pub mod assembly; // files made of fragments
+mod assembly; // files made of fragments
 pub mod report; // what a run found and did
 pub mod state; // how a machine is, and why
 pub mod harmless; // texts of others, made safe to print

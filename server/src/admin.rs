@@ -33,7 +33,7 @@ pub use message::{
     Answer, AuditCheck, AuditEntry, CertificateView, Link, NodeDetail, NodeFilter, NodeView, ReportView,
     Request, UserView,
 };
-pub use verdict::{Kept, Outcome, Verdict};
+pub use verdict::{Outcome, Verdict};
 
 /// The socket's name in the data directory.
 pub const SOCKET: &str = "admin.sock";

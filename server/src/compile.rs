@@ -55,7 +55,7 @@ mod tests;
 pub use assemble::{IDLE_POLICY, NOT_HERE};
 pub use given::parameter;
 pub use program::Program;
-pub use standing::{Gift, Standing};
+pub use standing::Standing;
 pub(crate) use words::WORDS;
 
 use class::{Seeds, Walk};

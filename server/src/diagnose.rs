@@ -24,13 +24,6 @@ pub enum Colour {
 /// The line of a file of the repository at a place.
 pub type Lines<'a> = dyn Fn(&Origin) -> Option<Excerpt> + 'a;
 
-/// In the order in which they are shown: by file and place, errors before warnings there, each once.
-pub fn in_order(mut problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    problems.sort_by(|a, b| (&a.origin, a.severity, &a.message).cmp(&(&b.origin, b.severity, &b.message)));
-    problems.dedup();
-    problems
-}
-
 /// One diagnostic for a terminal: what is wrong, the line, a caret, other places, what to do.
 pub fn text(problem: &Diagnostic, lines: &Lines<'_>, colour: Colour) -> String {
     let level = match problem.severity {
@@ -208,8 +201,8 @@ error[unknown-attribute]: `service` has no attribute `ensrue`
     }
 
     #[test]
-    fn json_lines_read_back_and_duplicates_are_shown_once() {
-        let problems = in_order(vec![problem(), problem()]);
+    fn json_lines_read_back() {
+        let problems = [problem()];
         let mut out = Vec::new();
         json_lines(&problems, &mut out).unwrap();
         let line = String::from_utf8(out).unwrap();

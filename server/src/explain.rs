@@ -10,7 +10,7 @@ use holdfast_catalog::value::Value;
 use crate::excerpt::Excerpts;
 use crate::language::merge::Merge;
 use crate::lookup::fate::{self, Part};
-use crate::lookup::{Found, Lookup, LookupError, Read, Says, Step};
+use crate::lookup::{Lookup, LookupError, Read, Says, Step};
 
 mod json;
 mod text;
@@ -24,7 +24,7 @@ pub struct Explanation {
     /// Each file that could speak of it, most specific first.
     levels: Vec<Level>,
     /// The answer of the data; none where no level has the key.
-    answer: Result<Option<Found>, Vec<Diagnostic>>,
+    answer: Result<Option<Value>, Vec<Diagnostic>>,
     absent: Option<Absent>,
     givers: Vec<Giver>,
     is_included: bool,

@@ -21,7 +21,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use leaving::{Leaving, Moved};
+pub use leaving::Leaving;
 pub use mention::Mentions;
 
 /// The keys of a node.

@@ -30,5 +30,5 @@ pub use formula::Formula;
 pub use interpolation::Interpolation;
 pub use scope::Scope;
 pub use template::{Partials, Template, Templates};
-pub use types::{Defines, Misfit, Type};
+pub use types::{Defines, Type};
 pub use word::{Chapter, Word};

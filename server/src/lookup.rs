@@ -67,16 +67,6 @@ struct Asking {
     at: Option<Arc<Origin>>,
 }
 
-/// A value that was found.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// The value, merged and of the declared type. Each leaf has the place that gave it. Null where the data says
-    /// null: a class's parameter then has its default.
-    pub value: Value,
-    /// The places that contributed, most specific first.
-    pub trail: Vec<Arc<Origin>>,
-}
-
 /// Why a key has no answer.
 #[derive(Debug, Clone)]
 pub enum LookupError {
@@ -147,11 +137,13 @@ impl<'a> Lookup<'a> {
         self.allowance.clone()
     }
 
-    /// The value of a key: `CLASS::PARAMETER`, or a key of `keys.toml`. `None` where no level has it.
+    /// The value of a key: `CLASS::PARAMETER`, or a key of `keys.toml`, merged and of the declared type; each leaf has the
+    /// place that gave it. `None` where no level has it. Null where the data says null: a class's parameter then has its
+    /// default.
     ///
     /// # Errors
     /// Nobody declares the key, or the data is wrong: of another type, a recursion, two profiles that differ.
-    pub fn get(&self, key: &str) -> Result<Option<Found>, LookupError> {
+    pub fn get(&self, key: &str) -> Result<Option<Value>, LookupError> {
         self.get_merged(key, None)
     }
 
@@ -162,7 +154,7 @@ impl<'a> Lookup<'a> {
     /// As [`Lookup::get`].
     pub fn get_or_null(&self, key: &str) -> Result<Option<Value>, LookupError> {
         if let Some(found) = self.get(key)? {
-            return Ok(Some(found.value));
+            return Ok(Some(found));
         }
         let is_optional = self.data.key(key).is_some_and(|key| key.of.takes_null());
         Ok(is_optional.then_some(Value::NULL))
@@ -172,7 +164,7 @@ impl<'a> Lookup<'a> {
     ///
     /// # Errors
     /// As [`Lookup::get`].
-    pub fn get_merged(&self, key: &str, merge: Option<&Merge>) -> Result<Option<Found>, LookupError> {
+    pub fn get_merged(&self, key: &str, merge: Option<&Merge>) -> Result<Option<Value>, LookupError> {
         let declaration = self.data.declaration(key)?;
         self.enter(key).map_err(|problem| LookupError::Data(vec![problem]))?;
         let found = self.find(key, &declaration, merge.unwrap_or(declaration.merge));
@@ -210,14 +202,14 @@ impl<'a> Lookup<'a> {
         key: &str,
         declaration: &Declaration<'_>,
         merge: &Merge,
-    ) -> Result<Option<Found>, Vec<Diagnostic>> {
+    ) -> Result<Option<Value>, Vec<Diagnostic>> {
         let values = self.collect(key, declaration.class, merge)?;
         let merged = merge::merge(merge, &values).map_err(|problem| vec![problem])?;
         let Some(value) = merged else { return Ok(None) };
         // Parts that fitted nothing alone may make a whole of which more is secret.
         let value = declaration.of.sealed(&value, self.data.modules());
         declaration.check(&value, key, self)?;
-        Ok(Some(Found { value, trail: values.into_iter().filter_map(|value| value.origin).collect() }))
+        Ok(Some(value))
     }
 
     /// The values of a key, most specific first; under `first` only as many as decide.

@@ -29,7 +29,6 @@ pub use git::revision::HISTORY_REWRITTEN;
 #[cfg(test)]
 pub(crate) use git::tests::Scratch;
 pub use kept::Kept;
-pub use mirror::Mirror;
 pub use source::{History, Source};
 
 use limits::Refused;

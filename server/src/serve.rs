@@ -96,7 +96,7 @@ pub struct Server {
     pub live: Arc<Live>,
     operators: admin::Context,
     nodes: SocketAddr,
-    people: SocketAddr,
+    #[cfg(test)]
     doors: [Arc<Door>; 2],
     handles: Vec<ServerHandle>,
     tasks: Vec<JoinHandle<()>>,
@@ -170,7 +170,18 @@ impl Server {
             actix_web::rt::spawn(audit_head::keep_telling(store.clone())),
             actix_web::rt::spawn(admin::listener::serve(socket, operators.clone())),
         ];
-        Ok(Self { store, identity, live, operators, nodes, people, doors, handles, tasks, _lock: lock })
+        Ok(Self {
+            store,
+            identity,
+            live,
+            operators,
+            nodes,
+            #[cfg(test)]
+            doors,
+            handles,
+            tasks,
+            _lock: lock,
+        })
     }
 
     /// A login link for the first operator; none where there are users already.
@@ -195,19 +206,9 @@ impl Server {
         self.nodes
     }
 
-    /// Where people connect.
-    pub fn dashboard_address(&self) -> SocketAddr {
-        self.people
-    }
-
     /// The dashboard as a browser finds it.
     pub fn dashboard_url(&self) -> &str {
         &self.operators.dashboard
-    }
-
-    /// How many strangers, and how many who are known, are connected: to the port of nodes, and to that of people.
-    pub fn connections(&self) -> [(usize, usize); 2] {
-        [self.doors[0].count(), self.doors[1].count()]
     }
 
     /// Stops: requests end first, and nothing that was seen is lost.
@@ -319,7 +320,7 @@ async fn put_in_force(
     {
         tracing::error!("no good commit is known: nodes get no catalogs until there is one");
     }
-    let follower = Follower::resume(source, last, seen.first().map(|commit| &*commit.id))?;
+    let follower = Follower::start(source, last, seen.first().map(|commit| &*commit.id))?;
     follower.poke().poke();
     Ok(follower)
 }

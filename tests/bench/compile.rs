@@ -2,8 +2,7 @@
 
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::facts::Facts;
-use holdfast_server::compile::{Compiled, Program, compile};
-use holdfast_server::repo::{Directory, Snapshot};
+use holdfast_server::{Compiled, Directory, Program, Snapshot, compile};
 
 use crate::figure::{Figure, own};
 

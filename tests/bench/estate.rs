@@ -2,9 +2,7 @@
 
 use anyhow::Context as _;
 use harness::binaries::workspace;
-use holdfast_server::check::facts_of;
-use holdfast_server::compile::{Program, compile};
-use holdfast_server::repo::Directory;
+use holdfast_server::{Directory, Program, compile, facts_of};
 
 use crate::figure::{Figure, own};
 

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use harness::process::{self, Owned};
 use harness::server::Server;
 use harness::{binaries, progress};
-use holdfast_server::store::Store;
+use holdfast_server::Store;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, COOKIE, ORIGIN, SET_COOKIE};
 use tokio::runtime::Runtime;

@@ -4,11 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use harness::{binaries, process};
-use holdfast_server::check::check;
-use holdfast_server::compile::Program;
 use holdfast_server::diagnose::{self, Colour};
-use holdfast_server::excerpt::Excerpts;
-use holdfast_server::repo::{Directory, Snapshot};
+use holdfast_server::{Directory, Excerpts, Program, Snapshot, check};
 use tempfile::TempDir;
 
 /// A repository that grows with a page.
@@ -149,7 +146,7 @@ impl Repository {
 
 /// The class of a manifest, unless it is a role or the manifest is a define.
 fn class_of(snapshot: &Snapshot, path: &str) -> Option<String> {
-    let name = holdfast_server::language::name::ManifestName::of_path(path)?.ok()?;
+    let name = holdfast_server::ManifestName::of_path(path)?.ok()?;
     let text = String::from_utf8_lossy(snapshot.get(path)?.bytes()).into_owned();
     (name.module() != "role" && !text.contains("kind = \"define\"")).then(|| name.to_string())
 }
@@ -161,13 +158,11 @@ pub fn read_settings(path: &str, text: &str) -> Result<(), String> {
     std::fs::write(&file, text).unwrap();
     match path {
         "/etc/holdfast/server.toml" => {
-            let read = holdfast_server::config::Config::read(Some(&file));
-            read.and_then(holdfast_server::config::Config::checked)
-                .map(drop)
-                .map_err(|error| error.to_string())
+            let read = holdfast_server::Config::read(Some(&file));
+            read.and_then(holdfast_server::Config::checked).map(drop).map_err(|error| error.to_string())
         }
         "/etc/holdfast/agent.toml" => {
-            let read = holdfast_agent::config::Place::find(Path::new("/"), Some(&file), None);
+            let read = holdfast_agent::Place::find(Path::new("/"), Some(&file), None);
             read.map(drop).map_err(|error| error.to_string())
         }
         _ if path.starts_with("/etc/holdfast/facts.d/") => {

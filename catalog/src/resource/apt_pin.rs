@@ -19,13 +19,6 @@ impl AptFiles for PreferenceFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin(String);
 
-impl Pin {
-    /// The pin as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl std::fmt::Display for Pin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

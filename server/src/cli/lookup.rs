@@ -8,7 +8,7 @@ use crate::compile::{Standing, parameter as parameter_of};
 use crate::excerpt::Excerpts;
 use crate::explain::{Absent, Explanation};
 use crate::language::merge::Merge;
-use crate::lookup::{Found, KEYS_FILE, Lookup, LookupError, hierarchy};
+use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
 
 use super::repository::{Asked, Question, Refused, show_on_stderr};
 use super::{Ended, Format, print};
@@ -87,7 +87,7 @@ fn answer(args: &Args, asked: &Asked) -> Ended {
     }
     let merge = args.merge.map(Strategy::merge);
     let found = lookup.get_merged(&args.key, merge.as_ref());
-    let has_nothing = matches!(&found, Ok(found) if found.as_ref().is_none_or(|found| found.value.is_null()));
+    let has_nothing = matches!(&found, Ok(found) if found.as_ref().is_none_or(Value::is_null));
     let has_null = matches!(&found, Ok(Some(_)));
     let absent = has_nothing.then(|| absent(asked, &args.key, has_null));
     // Of a key that nobody declares there is nothing to tell but that, which programs read as well.
@@ -122,7 +122,7 @@ fn explain(
 fn told(
     args: &Args,
     asked: &Asked,
-    found: &Result<Option<Found>, LookupError>,
+    found: &Result<Option<Value>, LookupError>,
     absent: Option<&Absent>,
     standing: Option<&Standing>,
 ) -> Ended {
@@ -143,7 +143,7 @@ fn told(
         Ok(found) => match (absent, found) {
             (Some(absent), null) => without_data(args, asked, null.as_ref(), absent),
             (None, Some(found)) if !args.explain => {
-                show_value(&found.value, args.format);
+                show_value(found, args.format);
                 Ended::Well
             }
             (None, _) => Ended::Well,
@@ -201,8 +201,8 @@ fn absent(asked: &Asked, key: &str, has_null: bool) -> Absent {
 }
 
 /// Says what holds instead of a value of the data.
-fn without_data(args: &Args, asked: &Asked, null: Option<&Found>, absent: &Absent) -> Ended {
-    let place = null.and_then(|found| found.value.origin.as_ref());
+fn without_data(args: &Args, asked: &Asked, null: Option<&Value>, absent: &Absent) -> Ended {
+    let place = null.and_then(|found| found.origin.as_ref());
     let why = place.map_or_else(
         || format!("no level has `{}`", args.key),
         |origin| format!("{}:{} says null", origin.file, origin.line),

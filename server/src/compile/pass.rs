@@ -168,10 +168,7 @@ impl<'a> Pass<'a> {
         parameter: &Parameter,
     ) -> Result<Option<Value>, Vec<Diagnostic>> {
         let key = format!("{}::{}", unit.manifest.name, parameter.name);
-        match self.lookup.get(&key) {
-            Ok(found) => Ok(found.map(|found| found.value)),
-            Err(error) => Err(error.diagnostics(Some(&parameter.origin))),
-        }
+        self.lookup.get(&key).map_err(|error| error.diagnostics(Some(&parameter.origin)))
     }
 
     /// `lookup(key)` in a manifest.

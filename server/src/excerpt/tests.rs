@@ -66,7 +66,7 @@ fn told(snapshot: &Snapshot) -> (String, Vec<Diagnostic>) {
             out += &explanation.text();
             out += &explanation.json().to_string();
             if let Ok(Some(found)) = lookup.get_merged("m::p", merge.as_ref()) {
-                out += &found.value.shown();
+                out += &found.shown();
             }
         }
     }

@@ -12,8 +12,7 @@ use crate::lookup::{Read, Says};
 impl Explanation {
     /// As JSON.
     pub fn json(&self) -> Json {
-        let found = self.answer.as_ref().ok().and_then(Option::as_ref);
-        let value = found.map(|found| &found.value);
+        let value = self.answer.as_ref().ok().and_then(Option::as_ref);
         let mut parts = Vec::new();
         value.iter().for_each(|value| leaves(value, "", None, &mut parts));
         json!({
@@ -21,7 +20,7 @@ impl Explanation {
             "declared": self.declared.as_ref().map(Declared::json),
             "merge": self.declared.as_ref().map(|declared| declared.how().name()),
             "steps": self.levels.iter().map(|level| self.step(level)).collect::<Vec<_>>(),
-            "found": found.is_some(),
+            "found": value.is_some(),
             "value": value.map(Value::to_json_masked),
             "parts": parts.iter().map(|part| json!({
                 "path": part.path,

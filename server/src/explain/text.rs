@@ -107,21 +107,20 @@ impl Explanation {
             (Ok(None), None) => writeln!(out, "= not found: no level has the key"),
             (Ok(Some(found)), None) => {
                 let mut parts = Vec::new();
-                leaves(&found.value, "", None, &mut parts);
+                leaves(found, "", None, &mut parts);
                 let lines = parts.iter().filter(|part| !part.path.is_empty()).map(|part| {
                     let level =
                         part.place.level.as_deref().map_or_else(String::new, |level| format!(" ({level})"));
                     format!("  {} = {}  from {}{level}\n", part.path, part.value.shown(), place(part.place))
                 });
-                writeln!(out, "= {}", found.value.shown())
-                    .and_then(|()| out.write_str(&lines.collect::<String>()))
+                writeln!(out, "= {}", found.shown()).and_then(|()| out.write_str(&lines.collect::<String>()))
             }
         };
     }
 
     /// What holds where the data has nothing.
     fn instead(&self, absent: &Absent) -> String {
-        let null = self.answer.iter().flatten().find_map(|found| found.value.origin.as_deref());
+        let null = self.answer.iter().flatten().find_map(|found| found.origin.as_deref());
         let why = null.map_or_else(
             || "no level has the key".to_owned(),
             |origin| format!("{} says null", place(origin)),

@@ -46,14 +46,6 @@ impl ManifestName {
     pub fn module(&self) -> &str {
         self.0.split("::").next().unwrap_or_default()
     }
-
-    /// The path of its manifest.
-    pub fn path(&self) -> String {
-        match self.0.split_once("::") {
-            None => format!("modules/{}/manifests/init.toml", self.0),
-            Some((module, rest)) => format!("modules/{module}/manifests/{}.toml", rest.replace("::", "/")),
-        }
-    }
 }
 
 /// Whether a text is one part of a name: `[a-z][a-z0-9_]*`.
@@ -90,14 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_a_name_and_back() {
+    fn a_path_is_a_name() {
         for (path, name) in [
             ("modules/chrony/manifests/init.toml", "chrony"),
             ("modules/profile/manifests/web/tls.toml", "profile::web::tls"),
         ] {
             let parsed = ManifestName::of_path(path).unwrap().unwrap();
             assert_eq!(parsed.as_str(), name);
-            assert_eq!(parsed.path(), path);
         }
     }
 

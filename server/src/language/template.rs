@@ -22,12 +22,6 @@ mod render;
 mod tag;
 mod tree;
 
-/// Whether a name is a helper's or a block's: no parameter may be named like one.
-pub fn is_helper(name: &str) -> bool {
-    let blocks = tree::BlockSort::ALL.iter().map(|(block, _)| *block);
-    function::Helper::find(name).is_some() || blocks.into_iter().any(|block| block == name)
-}
-
 /// A compiled template.
 #[derive(Debug)]
 pub struct Template {

@@ -94,12 +94,6 @@ impl Door {
         (Arc::new(Place { door: self.clone(), id, active }), room)
     }
 
-    /// How many strangers and how many who are known hold a connection.
-    pub fn count(&self) -> (usize, usize) {
-        let state = self.state();
-        (state.held.len() - state.known, state.known)
-    }
-
     /// Milliseconds since it was made.
     fn now(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -199,6 +193,14 @@ mod tests {
     use super::*;
 
     const LIMITS: Limits = Limits { strangers: 6, strangers_by_network: 3, known: 4, known_by_owner: 2 };
+
+    impl Door {
+        /// How many strangers and how many who are known hold a connection.
+        pub(crate) fn count(&self) -> (usize, usize) {
+            let state = self.state();
+            (state.held.len() - state.known, state.known)
+        }
+    }
 
     fn network(last: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, last])

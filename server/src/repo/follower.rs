@@ -71,24 +71,14 @@ impl Poke {
 }
 
 impl Follower {
-    /// Follows `source`, whose snapshot `last` is known already, if any is.
+    /// Follows `source`, whose snapshot `last` is known already, if any is; the branch was last seen `at` another commit,
+    /// which did not come into force, say.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(source: Source, last: Option<CommitId>) -> std::io::Result<Self> {
-        Self::with(source, Known::taken(last))
-    }
-
-    /// The same after a restart: the branch was last seen `at` another commit, which did not come into force, say.
-    ///
-    /// # Errors
-    /// The thread cannot be started.
-    pub fn resume(source: Source, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
+    pub fn start(source: Source, last: Option<CommitId>, at: Option<&str>) -> std::io::Result<Self> {
         let branch = at.map(|at| CommitId(at.into())).or_else(|| last.clone());
-        Self::with(source, Known { snapshot: last, branch })
-    }
-
-    fn with(source: Source, known: Known) -> std::io::Result<Self> {
+        let known = Known { snapshot: last, branch };
         let (poke, signals) = channel();
         let (sender, updates) = mpsc::channel(1);
         let watch = match &source {
@@ -272,7 +262,7 @@ mod tests {
         scratch.commit("a", "1");
         let source = Source::Git(GitRepository::follow(scratch.path(), "main").unwrap());
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         scratch.commit("a", "2");
         follower.poke().poke();
         assert_eq!(&**next_snapshot(&mut follower).await.get("a").unwrap().bytes(), b"2");
@@ -287,7 +277,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let source = Source::Directory(Directory::new(dir.path()));
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         std::fs::create_dir_all(dir.path().join("modules/a/manifests")).unwrap();
         std::fs::write(dir.path().join("modules/a/manifests/init.toml"), "doc = 1").unwrap();
         let path = "modules/a/manifests/init.toml";
@@ -308,7 +298,7 @@ mod tests {
         }
         let source = Source::Directory(Directory::new(at("r")));
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         std::fs::rename(at("r"), at("r.old")).unwrap();
         std::fs::rename(at("r2"), at("r")).unwrap();
         let text = async |follower: &mut Follower| loop {
@@ -331,7 +321,7 @@ mod tests {
         scratch.commit("a", "1");
         let source = Source::Git(GitRepository::follow(scratch.path(), "main").unwrap());
         let first = source.snapshot().unwrap();
-        let mut follower = Follower::start(source, Some(first.commit().clone())).unwrap();
+        let mut follower = Follower::start(source, Some(first.commit().clone()), None).unwrap();
         scratch.git(&["branch", "-m", "main", "other"]);
         follower.poke().poke();
         assert!(matches!(next(&mut follower).await, Err(RepoError::UnknownBranch { .. })));

@@ -1,5 +1,6 @@
 //! One server for tests: in this process, on loopback, with real mTLS over a directory that tests write to.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,19 @@ pub struct Agent {
     pub certificate: wire::Certificate,
     client: Client,
     base: String,
+}
+
+impl Server {
+    /// Where people connect.
+    pub(crate) fn dashboard_address(&self) -> SocketAddr {
+        let (_, port) = self.dashboard_url().rsplit_once(':').unwrap();
+        SocketAddr::new(self.nodes.ip(), port.parse().unwrap())
+    }
+
+    /// How many strangers, and how many who are known, are connected: to the port of nodes, and to that of people.
+    pub(crate) fn connections(&self) -> [(usize, usize); 2] {
+        [self.doors[0].count(), self.doors[1].count()]
+    }
 }
 
 impl Fixture {

@@ -162,19 +162,6 @@ impl Store {
         self.write(move |connection| append(connection, entry)).await
     }
 
-    /// The newest entries, newest first.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn audit_log(&self, limit: u32) -> Result<Vec<AuditRow>> {
-        self.read(move |connection| {
-            let sql = format!("SELECT {COLUMNS} FROM audit ORDER BY seq DESC LIMIT ?1");
-            let mut statement = connection.prepare_cached(&sql)?;
-            statement.query_map([limit], AuditRow::read)?.map(|row| AuditRow::dated(row?)).collect()
-        })
-        .await
-    }
-
     /// Who logged in, from which address and when, among so many of the newest entries; the oldest first.
     ///
     /// # Errors

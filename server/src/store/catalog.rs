@@ -159,18 +159,6 @@ impl Store {
         .await
     }
 
-    /// A node has a good catalog again.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn compile_corrected(&self, node: NodeId) -> Result<()> {
-        self.write(move |connection| {
-            connection.prepare_cached("DELETE FROM compile_error WHERE node = ?1")?.execute([node.0])?;
-            Ok(())
-        })
-        .await
-    }
-
     /// Why a node has no new catalog, in each environment.
     ///
     /// # Errors

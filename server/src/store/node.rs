@@ -189,24 +189,6 @@ impl Store {
         self.read(move |connection| by_id(connection, id)).await
     }
 
-    /// All living nodes, by name.
-    ///
-    /// # Errors
-    /// Where the store fails.
-    pub async fn nodes(&self) -> Result<Vec<NodeRow>> {
-        self.read(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM node WHERE state <> 'gone' ORDER BY certname");
-            let mut statement = connection.prepare_cached(&sql)?;
-            let mut rows = statement.query([])?;
-            let mut nodes = Vec::new();
-            while let Some(row) = rows.next()? {
-                nodes.push(read(row)?);
-            }
-            Ok(nodes)
-        })
-        .await
-    }
-
     /// Writes down when nodes were last seen.
     ///
     /// # Errors

@@ -10,7 +10,9 @@ use super::{Packed, Result, Store, event, from_word, millis, pack, time, unpack,
 
 mod kept; // for how long
 
-pub use kept::{DAYS, MOST_BYTES, MOST_QUIET};
+#[cfg(test)]
+pub(crate) use kept::MOST_BYTES;
+pub use kept::MOST_QUIET;
 
 /// So many reports of one run are looked at: each node makes its own ids.
 const MOST_OF_A_RUN: u32 = 64;

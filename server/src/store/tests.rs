@@ -21,6 +21,20 @@ mod people;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
+impl Store {
+    /// All living nodes, by name.
+    pub(crate) async fn nodes(&self) -> Result<Vec<NodeRow>> {
+        self.read(|connection| {
+            let mut statement = connection.prepare("SELECT id FROM node ORDER BY certname")?;
+            let ids = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let nodes = ids.into_iter().map(|id| node::by_id(connection, NodeId(id)));
+            let is_living = |node: &NodeRow| node.state != NodeState::Gone;
+            Ok(nodes.collect::<Result<Vec<_>>>()?.into_iter().flatten().filter(is_living).collect())
+        })
+        .await
+    }
+}
+
 /// A store in a directory that goes with it.
 pub(crate) fn empty() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();

@@ -17,14 +17,10 @@ use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_EVENTS, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
-use holdfast_server::store::Store;
-use holdfast_server::store::audit::Entry;
-use holdfast_server::store::catalog::CompileErrorRow;
-use holdfast_server::store::certificate::NewCertificate;
-use holdfast_server::store::commit::{CommitRow, CommitStatus};
-use holdfast_server::store::node::{Added, NodeId, Present};
-use holdfast_server::store::report::{MOST_QUIET, Stored};
-use holdfast_server::store::token::NewToken;
+use holdfast_server::{
+    Added, AuditEntry, CommitRow, CommitStatus, CompileErrorRow, MOST_QUIET, NewCertificate, NewToken,
+    NodeId, Present, Store, Stored,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
@@ -356,7 +352,7 @@ fn runs() -> Vec<(i64, bool)> {
 async fn enrolled(store: Store, number: usize, now: Timestamp) -> Result<(usize, NodeId)> {
     let (certname, (reseller, customer)) = (name(number), place(number));
     let at = now - SignedDuration::from_hours(15 * 24);
-    let entry = |action| Entry::new(at, "uid 0", action, &certname);
+    let entry = |action| AuditEntry::new(at, "uid 0", action, &certname);
     let token = NewToken { id: format!("token{number}"), secret_mac: vec![1], expires_at: now };
     let place = format!("{reseller}/{customer}").parse().map_err(anyhow::Error::msg)?;
     let node =

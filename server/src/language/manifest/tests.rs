@@ -8,7 +8,11 @@ fn parse(text: &str) -> (Manifest, Vec<Diagnostic>) {
 
 fn parse_as(name: &str, text: &str) -> (Manifest, Vec<Diagnostic>) {
     let name = ManifestName::parse(name).unwrap();
-    let file = name.path().into();
+    let file = match name.as_str().split_once("::") {
+        None => format!("modules/{name}/manifests/init.toml"),
+        Some((module, rest)) => format!("modules/{module}/manifests/{}.toml", rest.replace("::", "/")),
+    };
+    let file = file.into();
     Manifest::parse(name, &file, text.as_bytes())
 }
 
