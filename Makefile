@@ -26,7 +26,8 @@ install: ## both programs and their units on this machine, as root; DESTDIR for 
 	[ -n "$(DESTDIR)" ] || { systemd-sysusers && systemctl daemon-reload; }
 
 demo: cargo tools ## a server, three nodes, a commit, a drift; ONCE=1 ends by itself
-	$(CARGO) run --package acceptance --bin demo -- $(if $(ONCE),--once)
+	$(CARGO) build --workspace --bin holdfast --bin holdfast-agent --bin demo
+	$(TARGET)/debug/demo $(if $(ONCE),--once)
 
 test: cargo tools ## every test that CI runs
 	$(CARGO) fmt --all --check

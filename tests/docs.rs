@@ -104,7 +104,7 @@ fn what_the_readme_shows_is_in_the_files_that_it_names() {
 #[test]
 fn the_book_builds_and_every_link_in_it_leads_somewhere() {
     let folder = tempfile::tempdir().unwrap();
-    harness::book::build(folder.path()).unwrap();
+    acceptance::book::build(folder.path()).unwrap();
     let site = links::Site::read(folder.path());
     assert!(site.pages() > 20, "the site has {} pages", site.pages());
     let broken = site.broken();
@@ -131,7 +131,7 @@ fn every_setting_is_on_the_page_of_settings() {
 #[test]
 fn every_command_has_a_man_page() {
     let folder = tempfile::tempdir().unwrap();
-    harness::book::write_manual(folder.path()).unwrap();
+    acceptance::book::write_manual(folder.path()).unwrap();
     for (page, says) in [("holdfast-lookup.1", "explain"), ("holdfast-agent-run.1", "audit")] {
         let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
         assert!(text.contains(says), "{text}");

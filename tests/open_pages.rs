@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use acceptance::browser::{self, Browser};
 use harness::binaries::workspace;
-use harness::browser::{self, Browser};
 use harness::scene::Scene;
 use harness::server::SOON;
 use harness::wait;

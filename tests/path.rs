@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use acceptance::browser;
 use harness::scene::Scene;
 use harness::server::SOON;
-use harness::{browser, wait};
+use harness::wait;
 use holdfast_catalog::report::Cause;
 
 #[test]

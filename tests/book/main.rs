@@ -2,9 +2,9 @@
 
 #![allow(clippy::print_stdout)] // what it prints is where to look
 
+use acceptance::book;
 use anyhow::Result;
 use harness::binaries::workspace;
-use harness::book;
 
 fn main() -> Result<()> {
     let target = workspace().join("target");

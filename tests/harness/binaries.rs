@@ -32,7 +32,10 @@ pub fn binaries() -> &'static Binaries {
 
 /// The root of the workspace, which is also a control repository.
 pub fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in a folder of the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate is two folders below the workspace")
 }
 
 fn build() -> Binaries {

@@ -1,11 +1,9 @@
 //! What the acceptance tests, the demo and the benchmarks depend on: the project's own programs, freshly
-//! built; a lab of booted hosts to run them on; a browser to look at the result.
+//! built, and a lab of booted hosts to run them on.
 //!
 //! Nothing here knows what is right: that is said by the tests.
 
 pub mod binaries;
-pub mod book;
-pub mod browser;
 pub mod estate;
 pub mod lab;
 pub mod process;

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 
-use crate::process::{self, Owned};
-use crate::{skip, wait};
+use harness::process::{self, Owned};
+use harness::{skip, wait};
 
 /// Everything that makes Chromium a program that shows a page and does nothing else.
 const ARGUMENTS: [&str; 10] = [

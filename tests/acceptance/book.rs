@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use mdbook_driver::MDBook;
 use mdbook_driver::book::{BookItem, Chapter};
 
-use crate::binaries::workspace;
+use harness::binaries::workspace;
 
 /// The page whose chapters are those of the modules.
 const MODULES: &str = "modules/index.md";
