@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_agent::run::{self, Done};
-use holdfast_agent::{Earlier, Place, StateDir, enroll};
+use holdfast_agent::{Installation, OnExisting, StateDir, enroll};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Mode, Source};
 use holdfast_server::{Config, Present, Server};
@@ -26,7 +26,7 @@ const REPOSITORY: &[(&str, &str)] = &[
 
 pub(crate) struct Scene {
     directory: tempfile::TempDir,
-    pub(crate) place: Place,
+    pub(crate) place: Installation,
 }
 
 impl Scene {
@@ -39,7 +39,7 @@ impl Scene {
         }
         let root = directory.path().join("node");
         std::fs::create_dir(&root).unwrap();
-        let place = Place::find(&root, None, None).unwrap();
+        let place = Installation::find(&root, None, None).unwrap();
         Self { directory, place }
     }
 
@@ -73,7 +73,7 @@ impl Scene {
         let invited = server.identity.invite(certname, place, Present::Keep, lifetime, "test").await;
         let join = invited.unwrap().join.parse().unwrap();
         let state = StateDir::open(&self.place.state_dir).unwrap();
-        assert_eq!(enroll(&join, &state, Earlier::Keep).await.unwrap().certname.as_str(), NODE);
+        assert_eq!(enroll(&join, &state, OnExisting::Keep).await.unwrap().certname.as_str(), NODE);
     }
 }
 

@@ -17,7 +17,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::at_hand;
-use crate::config::Place;
+use crate::config::Installation;
 use crate::enforce::EVENTS;
 use crate::talk;
 
@@ -217,8 +217,8 @@ impl Common {
         Ok(&self.root)
     }
 
-    fn place(&self) -> anyhow::Result<Place> {
-        Ok(Place::find(self.root()?, self.config.as_deref(), self.state_dir.as_deref())?)
+    fn place(&self) -> anyhow::Result<Installation> {
+        Ok(Installation::find(self.root()?, self.config.as_deref(), self.state_dir.as_deref())?)
     }
 }
 

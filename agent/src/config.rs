@@ -72,13 +72,13 @@ pub enum Error {
 
 /// A machine as the commands see it: its root, where the agent's state is, and the settings.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Installation {
     pub root: PathBuf,
     pub state_dir: PathBuf,
     pub config: Config,
 }
 
-impl Place {
+impl Installation {
     /// Reads the settings; a file that was not asked for by name may be missing.
     ///
     /// # Errors
@@ -216,17 +216,17 @@ mod tests {
         let path = root.path().join(PATH);
         let kind = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::RWXU, 0).unwrap();
-        let error = Place::find(root.path(), None, None).unwrap_err().to_string();
+        let error = Installation::find(root.path(), None, None).unwrap_err().to_string();
         assert!(error.ends_with("etc/holdfast/agent.toml: it is a pipe, not a file"), "{error}");
     }
 
     #[test]
     fn only_a_file_that_was_asked_for_must_be_there() {
         let root = tempfile::tempdir().unwrap();
-        let place = Place::find(root.path(), None, None).unwrap();
+        let place = Installation::find(root.path(), None, None).unwrap();
         assert_eq!(place.state_dir, root.path().join("var/lib/holdfast/agent"));
-        assert!(Place::find(root.path(), Some(&root.path().join("x.toml")), None).is_err());
-        let given = Place::find(root.path(), None, Some(Path::new("/s"))).unwrap();
+        assert!(Installation::find(root.path(), Some(&root.path().join("x.toml")), None).is_err());
+        let given = Installation::find(root.path(), None, Some(Path::new("/s"))).unwrap();
         assert_eq!(given.state_dir, Path::new("/s"));
     }
 }

@@ -13,11 +13,11 @@ use rustix::process::{Pid, Signal};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{self, SignalKind, signal};
 
-use crate::config::Place;
+use crate::config::Installation;
 use crate::identity;
 use crate::run;
-use crate::state::{self, Held, StateDir};
-use crate::status::Status;
+use crate::state::{self, LockKind, StateDir};
+use crate::status::LastRunStatus;
 
 /// This very program, even where its file was replaced meanwhile.
 const SELF: &str = "/proc/self/exe";
@@ -61,11 +61,11 @@ enum Woken {
 ///
 /// # Errors
 /// Where it cannot begin. Runs that fail are told and tried again at their next time.
-pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
+pub fn run(place: &Installation, once: &[OsString]) -> Result<(), Error> {
     let state = StateDir::open(&place.state_dir)?;
     let certname = run::certname(&state)?;
     // So that `status` and `doctor` know. A disk that takes no lock costs runs, and they say so themselves.
-    let _held = match state.take(Held::Daemon) {
+    let _held = match state.take(LockKind::Daemon) {
         Err(error @ state::Error::Locked(..)) => return Err(error.into()),
         Ok(lock) => {
             lock.note.iter().for_each(|note| tracing::warn!("{note}"));
@@ -76,20 +76,20 @@ pub fn run(place: &Place, once: &[OsString]) -> Result<(), Error> {
             None
         }
     };
-    let clock = Clock { place, state: &state, certname: &certname, program: SELF, once };
+    let clock = RunClock { place, state: &state, certname: &certname, program: SELF, once };
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(clock.turn())?)
 }
 
 /// What the daemon knows while it turns.
-struct Clock<'a> {
-    place: &'a Place,
+struct RunClock<'a> {
+    place: &'a Installation,
     state: &'a StateDir,
     certname: &'a Certname,
     program: &'a str,
     once: &'a [OsString],
 }
 
-impl Clock<'_> {
+impl RunClock<'_> {
     async fn turn(&self) -> std::io::Result<()> {
         let mut signals = Signals::listen()?;
         loop {
@@ -118,8 +118,8 @@ impl Clock<'_> {
     }
 
     /// How the last run went; a status that cannot be read counts as none, for the next run replaces it.
-    fn last_run(&self) -> Option<Status> {
-        Status::load(self.state).unwrap_or_else(|error| {
+    fn last_run(&self) -> Option<LastRunStatus> {
+        LastRunStatus::load(self.state).unwrap_or_else(|error| {
             tracing::warn!("the time of the next run is a guess: {error}");
             None
         })
@@ -236,12 +236,12 @@ mod tests {
 
             // A run that cannot be started, beside a status that cannot be read, is waited out.
             let root = tempfile::tempdir().unwrap();
-            let place = &Place::find(root.path(), None, None).unwrap();
+            let place = &Installation::find(root.path(), None, None).unwrap();
             let state = &StateDir::open(&place.state_dir).unwrap();
             std::fs::create_dir(place.state_dir.join("status.json")).unwrap();
-            assert!(Status::load(state).is_err());
+            assert!(LastRunStatus::load(state).is_err());
             let certname = &Certname::parse("web1.acme.example").unwrap();
-            let clock = Clock { place, state, certname, program: "/no/such/program", once: &[] };
+            let clock = RunClock { place, state, certname, program: "/no/such/program", once: &[] };
             let mut turning = std::pin::pin!(clock.turn());
             tokio::select! {
                 biased;

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use crate::cache::Cache;
 use crate::clock::now;
-use crate::config::Place;
+use crate::config::Installation;
 use crate::identity::enroll::is_over_by;
 use crate::identity::{self, Identity};
 use crate::service::Service;
 use crate::spool::Spool;
-use crate::state::{Held, StateDir};
+use crate::state::{LockKind, StateDir};
 use crate::{facts, fetch, run};
 
 /// Less free space than this for state is told.
@@ -40,7 +40,7 @@ pub struct Finding {
 type Judged = Result<(Health, String), String>;
 
 /// Looks at every part; a part that rests on a bad one is left out.
-pub fn examine(place: &Place) -> Vec<Finding> {
+pub fn examine(place: &Installation) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut note = |part, judged: Judged| {
         let (health, words) = judged.unwrap_or_else(|words| (Health::Bad, words));
@@ -86,7 +86,7 @@ pub fn examine(place: &Place) -> Vec<Finding> {
     findings
 }
 
-fn facts_of(place: &Place) -> Judged {
+fn facts_of(place: &Installation) -> Judged {
     let found = facts::stable(&place.root).map_err(|error| error.to_string())?;
     Ok(match found.warnings.is_empty() {
         true => (Health::Good, "can be read".to_owned()),
@@ -115,7 +115,7 @@ fn writable(state: &StateDir) -> Result<(), String> {
 }
 
 /// Where a unit is installed, runs are meant to come by themselves.
-fn daemon(state: &StateDir, place: &Place) -> Judged {
+fn daemon(state: &StateDir, place: &Installation) -> Judged {
     let service = Service::look(state, &place.root);
     match (service.trouble(), service.daemon, service.starts_at_boot) {
         (Some(trouble), None, Some(_)) => Err(trouble),
@@ -125,7 +125,7 @@ fn daemon(state: &StateDir, place: &Place) -> Judged {
 }
 
 fn running(state: &StateDir) -> Judged {
-    let words = match state.holder(Held::Run) {
+    let words = match state.holder(LockKind::Run) {
         Some(holder) => format!("in progress: {holder}"),
         None => "no run in progress".to_owned(),
     };
@@ -135,7 +135,7 @@ fn running(state: &StateDir) -> Judged {
 fn last_run(state: &StateDir) -> Judged {
     Ok(match (run::last_status(state), run::unended(state)) {
         (Err(error), _) => (Health::Doubtful, error.for_people_here()),
-        (Ok(_), Some(unended)) if state.holder(Held::Run).is_none() => {
+        (Ok(_), Some(unended)) if state.holder(LockKind::Run).is_none() => {
             (Health::Doubtful, format!("{}; the next one says so", unended.words("the last one")))
         }
         (Ok(None), _) => (Health::Good, "no run has ended yet".to_owned()),
@@ -152,12 +152,12 @@ fn memory(state: &StateDir) -> Judged {
     })
 }
 
-fn reports(state: &StateDir, answer: Option<&Answer>) -> Judged {
+fn reports(state: &StateDir, answer: Option<&PollAnswer>) -> Judged {
     let look = |spool: Spool| Ok((spool.waiting()?, spool.aside()?));
     let (waiting, aside) = Spool::open(state).and_then(look).map_err(|error| error.to_string())?;
     let waits = match waiting {
         0 => None,
-        n if matches!(answer, Some(Answer::NoNode(_))) => Some(format!(
+        n if matches!(answer, Some(PollAnswer::NoNode(_))) => Some(format!(
             "{n} waiting, and the server accepts none from this machine: {}",
             Spool::UNTIL_ENROLLED
         )),
@@ -201,14 +201,14 @@ fn certificate(identity: &Identity) -> Judged {
     })
 }
 
-fn cache(state: &StateDir, identity: &Identity, answer: &Answer) -> Judged {
+fn cache(state: &StateDir, identity: &Identity, answer: &PollAnswer) -> Judged {
     let loaded = Cache::open(state).and_then(|cache| cache.look(&identity.certname));
     Ok(match loaded.map_err(|error| error.to_string())? {
         None => {
             let next = match answer {
-                Answer::Given => "the next run gets one",
-                Answer::Refused(_) | Answer::NoNode(_) => "the server gives none, see below",
-                Answer::Nothing(_) => "the next run that reaches the server asks for one",
+                PollAnswer::Given => "the next run gets one",
+                PollAnswer::Refused(_) | PollAnswer::NoNode(_) => "the server gives none, see below",
+                PollAnswer::Nothing(_) => "the next run that reaches the server asks for one",
             };
             (Health::Doubtful, format!("no catalog yet; {next}"))
         }
@@ -224,7 +224,7 @@ fn cache(state: &StateDir, identity: &Identity, answer: &Answer) -> Judged {
 }
 
 /// What a server says to a poll.
-enum Answer {
+enum PollAnswer {
     /// It has a catalog for this machine, or asks for facts to make one.
     Given,
     /// It gives none, and why.
@@ -236,7 +236,7 @@ enum Answer {
 }
 
 /// Asks as a poll does, without facts: an answer of any kind shows that name, TLS, certificate and clock are right.
-fn ask(place: &Place, identity: &Identity) -> Answer {
+fn ask(place: &Installation, identity: &Identity) -> PollAnswer {
     let asked = || -> Result<Result<CatalogAnswer, fetch::Error>, String> {
         let client = identity.client(place.config.server.as_deref()).map_err(|error| error.to_string())?;
         let network = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -250,19 +250,21 @@ fn ask(place: &Place, identity: &Identity) -> Answer {
         Ok(network.block_on(client.post::<CatalogAnswer>(path::CATALOG, &request)))
     };
     match asked() {
-        Ok(Ok(_)) => Answer::Given,
+        Ok(Ok(_)) => PollAnswer::Given,
         Ok(Err(error)) => match &error {
-            fetch::Error::Refused { refusal, .. } if is_over_by(refusal) => Answer::NoNode(error.to_string()),
-            fetch::Error::Refused { .. } => Answer::Refused(error.to_string()),
-            _ => Answer::Nothing(error.to_string()),
+            fetch::Error::Refused { refusal, .. } if is_over_by(refusal) => {
+                PollAnswer::NoNode(error.to_string())
+            }
+            fetch::Error::Refused { .. } => PollAnswer::Refused(error.to_string()),
+            _ => PollAnswer::Nothing(error.to_string()),
         },
-        Err(why) => Answer::Nothing(why),
+        Err(why) => PollAnswer::Nothing(why),
     }
 }
 
-fn server(answer: Answer) -> Judged {
+fn server(answer: PollAnswer) -> Judged {
     match answer {
-        Answer::Given => Ok((Health::Good, "answers, and takes this node's certificate".to_owned())),
-        Answer::Refused(why) | Answer::NoNode(why) | Answer::Nothing(why) => Err(why),
+        PollAnswer::Given => Ok((Health::Good, "answers, and takes this node's certificate".to_owned())),
+        PollAnswer::Refused(why) | PollAnswer::NoNode(why) | PollAnswer::Nothing(why) => Err(why),
     }
 }

@@ -35,7 +35,7 @@ const LIMIT: u64 = 16 * 1024 * 1024 * 1024;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub struct Download<'a> {
     /// A URL of http or https.
     pub url: &'a str,
     /// What is sent to its host.
@@ -71,7 +71,7 @@ pub enum Error {
 ///
 /// # Errors
 /// It is not there, or its host cannot be reached or not be trusted.
-pub fn open(request: Request<'_>, machine: &dyn Inspect) -> Result<impl Read + use<>, Error> {
+pub fn open(request: Download<'_>, machine: &dyn Inspect) -> Result<impl Read + use<>, Error> {
     let failed = |reason: String| Error::Failed { url: request.url.to_owned(), reason };
     let url = Url::parse(request.url).map_err(|error| failed(error.to_string()))?;
     let client = client(&url, &authorities(&url, machine)?).map_err(failed)?;
@@ -87,7 +87,7 @@ pub fn open(request: Request<'_>, machine: &dyn Inspect) -> Result<impl Read + u
         .spawn(move || network.block_on(fetch_to(&sender, &client, url, &headers, timeout)))
         .map_err(|error| failed(error.to_string()))?;
     match receiver.recv() {
-        Ok(Ok(first)) => Ok(Body { url: name, receiver, piece: first, at: 0, ended: false }),
+        Ok(Ok(first)) => Ok(DownloadBody { url: name, receiver, piece: first, at: 0, ended: false }),
         Ok(Err(reason)) => Err(failed(reason)),
         Err(_) => Err(failed("the download ended without an answer".to_owned())),
     }
@@ -139,11 +139,11 @@ fn headers(headers: &BTreeMap<String, Secret>) -> Result<header::HeaderMap, Stri
     headers.iter().map(entry).collect()
 }
 
-type Piece = Result<Vec<u8>, String>;
+type Chunk = Result<Vec<u8>, String>;
 
 /// Sends what comes, piece by piece, until it ends, fails, or nobody reads any more.
 async fn fetch_to(
-    sender: &SyncSender<Piece>,
+    sender: &SyncSender<Chunk>,
     client: &reqwest::Client,
     url: Url,
     headers: &header::HeaderMap,
@@ -216,15 +216,15 @@ fn words(error: reqwest::Error) -> String {
 }
 
 /// A body as it comes.
-struct Body {
+struct DownloadBody {
     url: String,
-    receiver: Receiver<Piece>,
+    receiver: Receiver<Chunk>,
     piece: Vec<u8>,
     at: usize,
     ended: bool,
 }
 
-impl Read for Body {
+impl Read for DownloadBody {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.at == self.piece.len() && !self.ended {
             let failed = |reason| io::Error::other(format!("{} could not be fetched: {reason}", self.url));

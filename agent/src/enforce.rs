@@ -16,14 +16,14 @@ use jiff::tz::TimeZone;
 
 use crate::clock;
 use crate::content::ContentSource;
-use crate::provider::{AnyProvider, Named, Reading, Writing, forget_secrets, let_go, provider_of};
+use crate::provider::{AnyProvider, CatalogClaims, Reading, Writing, forget_secrets, let_go, provider_of};
 use crate::system::System;
 
 use check::Verdict;
 use claims::Claims;
-use correct::First;
+use correct::FirstLook;
 pub(crate) use correct::WOULD_BE_REFRESHED;
-use memory::{End, Memory, Past};
+use memory::{End, Past, RunMemory};
 use record::Record;
 
 mod check;
@@ -108,17 +108,17 @@ pub fn run(run: Run<'_>) -> Result<Findings, Error> {
         .zip(&typed)
         .map(|(resource, typed)| Subject::new(run, resource, typed))
         .collect();
-    let memory = Memory::open(run.state_dir, &run.catalog.id, run.is_put_back)?;
+    let memory = RunMemory::open(run.state_dir, &run.catalog.id, run.is_put_back)?;
     let past = Past::new(&memory, &subjects);
     let began = Instant::now();
-    let named = Named::new(&typed);
+    let named = CatalogClaims::new(&typed);
     let reading =
         Reading { machine: run.system, content: run.content, named: &named, state_dir: run.state_dir };
     let mut record = Record::new(&subjects, &past);
     let mut claims = Claims::new(&subjects);
     let first = look_at_all(&subjects, reading, &mut claims, &mut record);
     let check = began.elapsed();
-    let first = First { verdicts: first, claims };
+    let first = FirstLook { verdicts: first, claims };
     let (view, claims) = correct::all(run, reading, &subjects, first, &memory, &mut record);
     record.tell_the_rest();
     let all = subjects.iter().enumerate();
@@ -184,7 +184,7 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 impl<'a> Run<'a> {
-    fn writing<'w>(&self, named: &'w Named<'w>, once_secret: &'w BTreeSet<String>) -> Writing<'w>
+    fn writing<'w>(&self, named: &'w CatalogClaims<'w>, once_secret: &'w BTreeSet<String>) -> Writing<'w>
     where
         'a: 'w,
     {
@@ -226,9 +226,9 @@ impl<'a> Subject<'a> {
 
 /// Time by type.
 #[derive(Default)]
-struct Times<'a>(BTreeMap<&'a str, Duration>);
+struct TypeTimes<'a>(BTreeMap<&'a str, Duration>);
 
-impl<'a> Times<'a> {
+impl<'a> TypeTimes<'a> {
     fn add(&mut self, type_name: &'a str, time: Duration) {
         *self.0.entry(type_name).or_default() += time;
     }

@@ -22,7 +22,7 @@ pub const CUSTOM_DIR: &str = "/etc/holdfast/facts.d";
 
 /// What was found, and what could not be used.
 #[derive(Debug)]
-pub struct Found {
+pub struct CollectedFacts {
     pub facts: Facts,
     /// Why an operator's own file was left out, in a line each.
     pub warnings: Vec<String>,
@@ -43,14 +43,14 @@ pub enum Error {
 ///
 /// # Errors
 /// Where the root is not there. A fact that cannot be read is simply not there.
-pub fn stable(root: &Path) -> Result<Found, Error> {
+pub fn stable(root: &Path) -> Result<CollectedFacts, Error> {
     let tree = Tree::open(root).map_err(|error| Error::Root { path: root.display().to_string(), error })?;
     let mut facts = Map::new();
     os::collect(&tree, &mut facts);
     network::collect(&tree, &mut facts);
     hardware::collect(&mut facts);
     let warnings = custom::collect(&tree, &mut facts);
-    Ok(Found { facts: Facts::new(facts.into())?, warnings })
+    Ok(CollectedFacts { facts: Facts::new(facts.into())?, warnings })
 }
 
 /// What always moves: uptime, load, free memory and free space of the root.

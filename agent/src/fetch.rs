@@ -205,7 +205,7 @@ impl Client {
     }
 
     /// The whole body, as it came, at most [`MAX_BODY`].
-    async fn read(&self, mut response: Response) -> Result<body::Packed, Error> {
+    async fn read(&self, mut response: Response) -> Result<body::CompressedBody, Error> {
         let encoding =
             response.headers().get(CONTENT_ENCODING).and_then(|v| v.to_str().ok()).map(str::to_owned);
         let mut bytes = Vec::new();
@@ -215,7 +215,7 @@ impl Client {
             }
             bytes.extend_from_slice(&piece);
         }
-        Ok(body::Packed { bytes, encoding })
+        Ok(body::CompressedBody { bytes, encoding })
     }
 }
 

@@ -99,7 +99,7 @@ pub enum Error {
 
 /// The version of an identity, whatever else it holds.
 #[derive(Deserialize)]
-struct Version {
+struct FormatVersion {
     #[serde(default = "first_version")]
     version: u32,
 }
@@ -124,7 +124,7 @@ impl Identity {
             Err(error @ state::Error::TooLarge(..)) => return Err(damaged(error.to_string())),
             read => Zeroizing::new(read?.ok_or(Error::NotEnrolled)?),
         };
-        if let Ok(Version { version }) = serde_json::from_slice(&bytes)
+        if let Ok(FormatVersion { version }) = serde_json::from_slice(&bytes)
             && version > VERSION
         {
             return Err(Error::Newer { path: path(), version });

@@ -31,10 +31,10 @@ mod doctor; // what keeps an agent from working
 pub mod cli; // the commands: one file each
 
 // What the tests and the benchmarks use.
-pub use config::{Config, Place};
+pub use config::{Config, Installation};
 pub use fetch::Client;
 pub use identity::Identity;
-pub use identity::enroll::{Earlier, enroll};
+pub use identity::enroll::{OnExisting, enroll};
 pub use state::StateDir;
 
 /// The agent's version, as it tells it.

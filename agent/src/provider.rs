@@ -61,9 +61,9 @@ mod timezone;
 pub(crate) mod trial;
 mod user;
 
-pub use change::{Change, ChangeKind, Former, Shown};
-pub(crate) use claimed::{Declared, Ways, inside, split};
-pub use claimed::{Named, Spared};
+pub use change::{Change, ChangeKind, DisplayValue, Former};
+pub use claimed::{CatalogClaims, Spared};
+pub(crate) use claimed::{DeclaredLinks, PathAliases, inside, split};
 pub use erased::{AnyProvider, AnySeen};
 pub(crate) use kept::let_go;
 pub use property::Property;
@@ -89,7 +89,7 @@ pub struct Reading<'a> {
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
     /// What the resources of the catalog name.
-    pub named: &'a Named<'a>,
+    pub named: &'a CatalogClaims<'a>,
     /// The agent's state directory, of this machine and never of another root.
     pub state_dir: &'a Path,
 }
@@ -101,7 +101,7 @@ pub struct Writing<'a> {
     /// File contents by hash.
     pub content: &'a dyn ContentSource,
     /// What the resources of the catalog name.
-    pub named: &'a Named<'a>,
+    pub named: &'a CatalogClaims<'a>,
     /// The agent's state directory, of this machine and never of another root: backups are kept in it.
     pub state_dir: &'a Path,
     /// Paths where an earlier catalog put a secret that the machine may still have.

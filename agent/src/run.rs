@@ -16,17 +16,17 @@ use tokio::runtime::Runtime;
 
 use crate::at_hand;
 use crate::cache::{self, Cache, Cached};
-use crate::config::Place;
+use crate::config::Installation;
 use crate::content::ContentSource;
 use crate::contents::{Contents, Fetching};
 use crate::enforce;
 use crate::facts;
 use crate::fetch::Client;
-use crate::identity::owner::Owner;
+use crate::identity::owner::EnrolledNode;
 use crate::identity::{self, Identity};
 use crate::spool::{self, Delivery, Spool};
 use crate::state::{self, StateDir};
-use crate::status::{Aside, Status};
+use crate::status::{LastRunStatus, StatusExtras};
 use crate::stop::RunEnd;
 use crate::system::Machine;
 
@@ -37,11 +37,11 @@ mod memory;
 mod poll;
 mod takeover;
 
-use account::Account;
-pub use given::Given;
-use memory::Memory;
+use account::RunRecord;
+pub use given::GivenCatalog;
+use memory::MemoryDir;
 pub use memory::{Unended, faults as memory_faults, unended};
-use poll::Work;
+use poll::RunWork;
 pub(crate) use takeover::fault as owner_fault;
 pub use takeover::take_over;
 
@@ -83,7 +83,7 @@ pub struct Done {
     /// What became of the reports.
     pub delivery: Delivery,
     /// Reports that are set aside, of this run and of earlier ones.
-    pub aside: spool::Aside,
+    pub aside: spool::AsideCounts,
 }
 
 /// Enforces a catalog from a file, or audits it.
@@ -91,26 +91,26 @@ pub struct Done {
 /// # Errors
 /// Where nothing was looked at.
 pub fn apply(
-    place: &Place,
+    place: &Installation,
     state: &StateDir,
-    given: &Given,
+    given: &GivenCatalog,
     mode: Mode,
     stop: &Arc<AtomicBool>,
 ) -> Result<Report, Error> {
     let lock = state.lock()?;
-    let mut account = Account::begin(mode, Source::File);
+    let mut account = RunRecord::begin(mode, Source::File);
     put_in_order(state, &lock, &mut account);
     let enrolled = certname(state).ok();
     at_hand::begins();
     if let Some(certname) = enrolled.as_ref().filter(|certname| *certname != given.certname()) {
         account.note(format!("this machine is {certname}, but the catalog is for {}", given.certname()));
     }
-    correct(place, state, &given.catalog, given, &mut account, Bounds::now(place, stop))?;
+    correct(place, state, &given.catalog, given, &mut account, RunBounds::now(place, stop))?;
     let report = account.end(place);
     memory::keep(state, report.run, None);
     if let Some(certname) = enrolled {
         let next_run = fallback_wait(place, &certname);
-        let aside = Aside { delivered: false, next_run, interval: None, refused: None };
+        let aside = StatusExtras { delivered: false, next_run, interval: None, refused: None };
         keep_status(state, &report, &certname, &aside);
     }
     Ok(report)
@@ -120,10 +120,10 @@ pub fn apply(
 ///
 /// # Errors
 /// Where nothing was looked at; then there is no report either.
-pub fn once(place: &Place, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
+pub fn once(place: &Installation, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, Error> {
     let state = StateDir::open(&place.state_dir)?;
     let lock = state.lock()?;
-    let mut account = Account::begin(mode, Source::Cache);
+    let mut account = RunRecord::begin(mode, Source::Cache);
     put_in_order(&state, &lock, &mut account);
     match Identity::load(&state) {
         Ok(identity) => with_server(place, &state, identity, account, stop),
@@ -132,7 +132,7 @@ pub fn once(place: &Place, mode: Mode, stop: &Arc<AtomicBool>) -> Result<Done, E
 }
 
 /// What of the state is not as it should be is put right first, so that anyone who needs it finds it so.
-fn put_in_order(state: &StateDir, lock: &state::Lock, account: &mut Account) {
+fn put_in_order(state: &StateDir, lock: &state::StateLock, account: &mut RunRecord) {
     let notes = lock.note.clone().into_iter().chain(state.put_in_order());
     let damaged = last_status(state).err().map(|error| error.to_string());
     for note in notes.chain(damaged) {
@@ -143,10 +143,10 @@ fn put_in_order(state: &StateDir, lock: &state::Lock, account: &mut Account) {
 
 /// A run of a machine whose identity is damaged: nobody can be asked, and what it was to be last it is kept as.
 fn alone(
-    place: &Place,
+    place: &Installation,
     state: &StateDir,
     error: identity::Error,
-    mut account: Account,
+    mut account: RunRecord,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
     let Some(cached) = last_known(state, &error, Cache::load_any) else { return Err(error.into()) };
@@ -156,7 +156,7 @@ fn alone(
     account.note(why.clone());
     let spool = Spool::open(state);
     spool.iter().filter_map(Spool::losses).for_each(|lost| account.note(lost));
-    let work = Work {
+    let work = RunWork {
         catalog: Some(cached),
         source: Source::Cache,
         next_run: None,
@@ -165,14 +165,14 @@ fn alone(
         reported: None,
         notes: Vec::new(),
     };
-    enforce_work(place, state, None, work, &mut account, Bounds::now(place, stop))?;
+    enforce_work(place, state, None, work, &mut account, RunBounds::now(place, stop))?;
     let report = account.end(place);
     memory::keep(state, report.run, None);
-    let kept = spool.and_then(|spool| spool.add(Owner::last(state).as_ref(), &report));
+    let kept = spool.and_then(|spool| spool.add(EnrolledNode::last(state).as_ref(), &report));
     let delivery =
         Delivery { lost: kept.err().map(|error| error.to_string()), waits: Some(why), ..Delivery::default() };
     let next_run = fallback_wait(place, &certname);
-    let aside = Aside { delivered: false, next_run, interval: None, refused: None };
+    let aside = StatusExtras { delivered: false, next_run, interval: None, refused: None };
     keep_status(state, &report, &certname, &aside);
     Ok(Done { report, certname, is_refused: false, delivery, aside: put_aside(state) })
 }
@@ -201,19 +201,19 @@ pub(crate) fn certname(state: &StateDir) -> Result<Certname, identity::Error> {
     }
 }
 
-fn keep_status(state: &StateDir, report: &Report, certname: &Certname, aside: &Aside) {
+fn keep_status(state: &StateDir, report: &Report, certname: &Certname, aside: &StatusExtras) {
     // One that cannot be read counts as none: this one replaces it.
-    let before = Status::load_of(state, certname).ok().flatten();
-    if let Err(error) = Status::of(report, certname, aside, before).store(state) {
+    let before = LastRunStatus::load_of(state, certname).ok().flatten();
+    if let Err(error) = LastRunStatus::of(report, certname, aside, before).store(state) {
         tracing::error!("cannot record the result of this run for `status`: {error}");
     }
 }
 
 fn with_server(
-    place: &Place,
+    place: &Installation,
     state: &StateDir,
     mut identity: Identity,
-    mut account: Account,
+    mut account: RunRecord,
     stop: &Arc<AtomicBool>,
 ) -> Result<Done, Error> {
     at_hand::begins();
@@ -222,7 +222,7 @@ fn with_server(
     let taken = takeover::for_run(state, &identity)?;
     taken.forgotten.iter().chain(&taken.note).for_each(|said| tracing::warn!("{said}"));
     taken.note.into_iter().for_each(|note| account.note(note));
-    lost_reports(state, &Owner::of(&identity)).into_iter().for_each(|lost| account.note(lost));
+    lost_reports(state, &EnrolledNode::of(&identity)).into_iter().for_each(|lost| account.note(lost));
     let facts = account.timed("facts", || facts::stable(&place.root))?;
     facts.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let cache = Cache::open(state);
@@ -237,7 +237,7 @@ fn with_server(
     work.notes.iter().for_each(|note| account.note(note));
     let client = identity.client(place.config.server.as_deref()).ok();
     let client = if work.source == Source::Server { client.map(Client::taken) } else { client };
-    let bounds = Bounds::now(place, stop);
+    let bounds = RunBounds::now(place, stop);
     let fetching = client.as_ref().map(|client| Fetching { client, network: &network, end: bounds.end });
     enforce_work(place, state, fetching, work, &mut account, bounds)?;
 
@@ -248,33 +248,33 @@ fn with_server(
     let delivery = deliver(place, state, &identity, &network, &report);
     let is_refused = refused.is_some();
     let next_run = soon_after_boot(&report).map_or(next_run, |soon| soon.min(next_run));
-    let aside = Aside { delivered: delivery.is_whole(), next_run, interval, refused };
+    let aside = StatusExtras { delivered: delivery.is_whole(), next_run, interval, refused };
     keep_status(state, &report, &identity.certname, &aside);
     Ok(Done { report, certname: identity.certname, is_refused, delivery, aside: put_aside(state) })
 }
 
 /// What ends a run before its own end.
 #[derive(Debug, Clone, Copy)]
-struct Bounds<'a> {
+struct RunBounds<'a> {
     stop: &'a Arc<AtomicBool>,
     end: RunEnd,
 }
 
-impl<'a> Bounds<'a> {
+impl<'a> RunBounds<'a> {
     /// From now on: what the server needs to answer is bounded by itself, and takes nothing from the catalog's time.
-    fn now(place: &Place, stop: &'a Arc<AtomicBool>) -> Self {
+    fn now(place: &Installation, stop: &'a Arc<AtomicBool>) -> Self {
         Self { stop, end: RunEnd::after(place.config.run_timeout()) }
     }
 }
 
 /// Enforces what there is to enforce; an old catalog is only audited.
 fn enforce_work(
-    place: &Place,
+    place: &Installation,
     state: &StateDir,
     fetching: Option<Fetching<'_>>,
-    work: Work,
-    account: &mut Account,
-    bounds: Bounds<'_>,
+    work: RunWork,
+    account: &mut RunRecord,
+    bounds: RunBounds<'_>,
 ) -> Result<(), Error> {
     let Some(found) = work.catalog else {
         account.note("there is no catalog to enforce yet");
@@ -299,15 +299,15 @@ fn enforce_work(
 }
 
 fn correct(
-    place: &Place,
+    place: &Installation,
     state: &StateDir,
     catalog: &Catalog,
     content: &dyn ContentSource,
-    account: &mut Account,
-    Bounds { stop, end }: Bounds<'_>,
+    account: &mut RunRecord,
+    RunBounds { stop, end }: RunBounds<'_>,
 ) -> Result<(), Error> {
     let machine = Machine::open(&place.root)?.stopped_by(stop.clone()).until(end);
-    let memory = Memory::open(state)?;
+    let memory = MemoryDir::open(state)?;
     memory.notes.iter().for_each(|note| account.note(note));
     let mode = account.mode();
     let (findings, too_long) = deadline::within(end, stop, || {
@@ -347,7 +347,7 @@ fn is_only_watched(catalog: &Catalog) -> bool {
 }
 
 /// What the server is to be told of reports that it will not have.
-fn lost_reports(state: &StateDir, owner: &Owner) -> Option<String> {
+fn lost_reports(state: &StateDir, owner: &EnrolledNode) -> Option<String> {
     let spool = Spool::open(state).ok()?;
     if let Err(error) = spool.sift(owner) {
         tracing::warn!("cannot tell whether all waiting reports can be read: {error}");
@@ -356,20 +356,20 @@ fn lost_reports(state: &StateDir, owner: &Owner) -> Option<String> {
 }
 
 /// How many reports are set aside, as far as that can be seen.
-fn put_aside(state: &StateDir) -> spool::Aside {
+fn put_aside(state: &StateDir) -> spool::AsideCounts {
     Spool::open(state).and_then(|spool| spool.aside()).unwrap_or_default()
 }
 
 /// Hands over the report, and those that still wait. It is on disk first, so that a crash loses nothing; where the disk
 /// takes nothing, it goes from memory. It is lost only where neither the disk nor the server takes it.
 fn deliver(
-    place: &Place,
+    place: &Installation,
     state: &StateDir,
     identity: &Identity,
     network: &Runtime,
     report: &Report,
 ) -> Delivery {
-    let (spool, owner) = (Spool::open(state), Owner::of(identity));
+    let (spool, owner) = (Spool::open(state), EnrolledNode::of(identity));
     let kept = match &spool {
         Ok(spool) => spool.add(Some(&owner), report).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -399,7 +399,7 @@ fn deliver(
 const DELIVERY: Duration = Duration::from_secs(600);
 
 /// The days since the server last confirmed the catalog, where they are too many.
-fn stale_days(place: &Place, confirmed: Timestamp) -> Option<i64> {
+fn stale_days(place: &Installation, confirmed: Timestamp) -> Option<i64> {
     let days = crate::clock::now().duration_since(confirmed).as_hours() / 24;
     (days >= i64::from(place.config.max_stale_days)).then_some(days)
 }
@@ -417,7 +417,7 @@ const AFTER_BOOT: Duration = Duration::from_secs(120);
 const SOONEST: Duration = Duration::from_secs(30);
 
 /// The time to the next run after a poll that had no answer: soon, and less and less soon.
-fn retry_wait(place: &Place, certname: &Certname) -> Duration {
+fn retry_wait(place: &Installation, certname: &Certname) -> Duration {
     let last = last_status_at(place);
     let interval = interval(place, last.as_ref());
     let missed = last.map_or(0, |last| last.missed);
@@ -426,7 +426,7 @@ fn retry_wait(place: &Place, certname: &Certname) -> Duration {
 }
 
 /// The time to the node's own slot, where the server did not say when.
-pub(crate) fn fallback_wait(place: &Place, certname: &Certname) -> Duration {
+pub(crate) fn fallback_wait(place: &Installation, certname: &Certname) -> Duration {
     in_slot(certname, interval(place, last_status_at(place).as_ref()))
 }
 
@@ -437,8 +437,8 @@ fn in_slot(certname: &Certname, interval: Duration) -> Duration {
 }
 
 /// The time between two polls: as a server last said, else as the settings say.
-fn interval(place: &Place, last: Option<&Status>) -> Duration {
-    let said = last.and_then(Status::interval).or_else(|| place.config.interval.try_into().ok());
+fn interval(place: &Installation, last: Option<&LastRunStatus>) -> Duration {
+    let said = last.and_then(LastRunStatus::interval).or_else(|| place.config.interval.try_into().ok());
     said.unwrap_or(Duration::from_secs(1_800))
 }
 
@@ -448,7 +448,7 @@ fn soon_after_boot(report: &Report) -> Option<Duration> {
     (report.counts.failed > 0 && uptime < BOOTING).then_some(AFTER_BOOT)
 }
 
-fn last_status_at(place: &Place) -> Option<Status> {
+fn last_status_at(place: &Installation) -> Option<LastRunStatus> {
     StateDir::open(&place.state_dir).and_then(|state| last_status(&state)).ok().flatten()
 }
 
@@ -456,10 +456,10 @@ fn last_status_at(place: &Place) -> Option<Status> {
 ///
 /// # Errors
 /// Where that cannot be read, or is of another machine.
-pub(crate) fn last_status(state: &StateDir) -> Result<Option<Status>, state::Error> {
+pub(crate) fn last_status(state: &StateDir) -> Result<Option<LastRunStatus>, state::Error> {
     match Identity::load(state) {
-        Ok(identity) => Status::load_of(state, &identity.certname),
-        Err(_) => Status::load(state),
+        Ok(identity) => LastRunStatus::load_of(state, &identity.certname),
+        Err(_) => LastRunStatus::load(state),
     }
 }
 

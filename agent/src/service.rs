@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::state::{Held, StateDir};
+use crate::state::{LockKind, StateDir};
 
 /// The unit that `make install` brings.
 pub const UNIT: &str = "holdfast-agent.service";
@@ -27,7 +27,7 @@ impl Service {
     pub fn look(state: &StateDir, root: &Path) -> Self {
         let is_masked = is_masked(root);
         let starts_at_boot = starts_at_boot(root).map(|starts| starts && !is_masked);
-        Self { daemon: state.holder(Held::Daemon), starts_at_boot, is_masked }
+        Self { daemon: state.holder(LockKind::Daemon), starts_at_boot, is_masked }
     }
 
     /// What keeps runs from coming by themselves, and what to do about it.
@@ -106,7 +106,7 @@ mod tests {
             assert!(look().trouble().unwrap().contains("systemctl unmask"), "{folder}");
             std::fs::remove_file(mask).unwrap();
         }
-        let _daemon = state.take(Held::Daemon).unwrap();
+        let _daemon = state.take(LockKind::Daemon).unwrap();
         assert_eq!((look().starts_at_boot, look().trouble()), (Some(true), None));
         std::fs::remove_file(wants.join(UNIT)).unwrap();
         assert!(look().trouble().unwrap().contains("does not start at boot"));

@@ -10,14 +10,14 @@ use holdfast_catalog::wire::{ReportAnswer, path};
 use serde::{Deserialize, Serialize};
 
 use crate::fetch::Client;
-use crate::identity::owner::Owner;
+use crate::identity::owner::EnrolledNode;
 use crate::state::{self, StateDir};
 
 mod aside; // reports that are not to be delivered any more
 mod loss; // what the server is to be told of those
 
 use aside::WHY;
-pub use aside::{Aside, Listed};
+pub use aside::{AsideCounts, SetAside};
 use loss::Losses;
 
 /// The most reports that wait: ten days of a server away, at half an hour. The oldest go first.
@@ -42,14 +42,14 @@ pub struct Spool {
 /// A report as it waits.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct WaitingReport {
     /// Whose it is; none where an identity was damaged that an older agent made.
-    owner: Option<Owner>,
+    owner: Option<EnrolledNode>,
     report: Report,
 }
 
 /// What a file in the spool is.
-enum Found {
+enum SpoolFile {
     Report(Box<Report>),
     Foreign(String),
     /// With what is wrong with it.
@@ -107,8 +107,8 @@ impl Spool {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn add(&self, owner: Option<&Owner>, report: &Report) -> Result<(), state::Error> {
-        let kept = Kept { owner: owner.cloned(), report: report.clone() };
+    pub fn add(&self, owner: Option<&EnrolledNode>, report: &Report) -> Result<(), state::Error> {
+        let kept = WaitingReport { owner: owner.cloned(), report: report.clone() };
         let number = reports(&self.waiting)?.last().map_or(0, |last| number_of(last)) + 1;
         let name = format!("n{number:010}-{}.json", report.run);
         self.waiting.replace(&name, &serde_json::to_vec(&kept).unwrap_or_default())?;
@@ -134,7 +134,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where the spool itself cannot be used.
-    pub fn sift(&self, owner: &Owner) -> Result<(), state::Error> {
+    pub fn sift(&self, owner: &EnrolledNode) -> Result<(), state::Error> {
         for name in reports(&self.waiting)? {
             // Why is told with what is set aside.
             drop(self.sifted(&name, owner)?);
@@ -147,12 +147,12 @@ impl Spool {
     ///
     /// # Errors
     /// Where the spool itself cannot be used.
-    pub(crate) fn disown(&self, owner: &Owner) -> Result<(), state::Error> {
+    pub(crate) fn disown(&self, owner: &EnrolledNode) -> Result<(), state::Error> {
         for name in reports(&self.waiting)? {
             let why = match self.look_at(&name, owner)? {
-                Found::Report(_) => continue,
-                Found::Foreign(why) => why,
-                Found::Damaged(why) => format!("the run was an earlier node's, and {why}"),
+                SpoolFile::Report(_) => continue,
+                SpoolFile::Foreign(why) => why,
+                SpoolFile::Damaged(why) => format!("the run was an earlier node's, and {why}"),
             };
             self.put_aside(&self.earlier, &name, why);
             self.is_told(&name);
@@ -161,16 +161,20 @@ impl Spool {
     }
 
     /// A report that is to be delivered; else it is set aside, with the answer why.
-    fn sifted(&self, name: &str, owner: &Owner) -> Result<Result<Report, Option<String>>, state::Error> {
+    fn sifted(
+        &self,
+        name: &str,
+        owner: &EnrolledNode,
+    ) -> Result<Result<Report, Option<String>>, state::Error> {
         Ok(match self.look_at(name, owner)? {
-            Found::Report(report) => Ok(*report),
-            Found::Foreign(why) => {
+            SpoolFile::Report(report) => Ok(*report),
+            SpoolFile::Foreign(why) => {
                 self.put_aside(&self.earlier, name, why);
                 // What it was to tell is nothing to the node that this machine is now.
                 self.is_told(name);
                 Err(None)
             }
-            Found::Damaged(why) => Err(Some(self.refuse(name, why))),
+            SpoolFile::Damaged(why) => Err(Some(self.refuse(name, why))),
         })
     }
 
@@ -181,7 +185,7 @@ impl Spool {
     pub async fn deliver(
         &self,
         client: &Client,
-        owner: &Owner,
+        owner: &EnrolledNode,
         patience: Duration,
     ) -> Result<Delivery, state::Error> {
         let (began, mut delivery) = (Instant::now(), Delivery::default());
@@ -231,24 +235,26 @@ impl Spool {
     }
 
     /// What a file that waits is; an error is one of the system at large, which passes.
-    fn look_at(&self, name: &str, owner: &Owner) -> Result<Found, state::Error> {
+    fn look_at(&self, name: &str, owner: &EnrolledNode) -> Result<SpoolFile, state::Error> {
         let bytes = match self.waiting.read(name, MAX_BYTES) {
             Ok(bytes) => bytes.unwrap_or_default(),
             Err(error) if error.is_shortage() => return Err(error),
-            Err(error) => return Ok(Found::Damaged(error.to_string())),
+            Err(error) => return Ok(SpoolFile::Damaged(error.to_string())),
         };
         let kept = match read(&bytes) {
             Ok(kept) => kept,
-            Err(error) => return Ok(Found::Damaged(format!("{name} is damaged: {}", state::unfit(&error)))),
+            Err(error) => {
+                return Ok(SpoolFile::Damaged(format!("{name} is damaged: {}", state::unfit(&error))));
+            }
         };
         if owner.has(kept.owner.as_ref()) {
-            return Ok(Found::Report(Box::new(kept.report)));
+            return Ok(SpoolFile::Report(Box::new(kept.report)));
         }
         let whose = kept.owner.map_or("an earlier node".to_owned(), |owner| match owner.uri.is_empty() {
             true => owner.certname.to_string(),
             false => owner.uri,
         });
-        Ok(Found::Foreign(format!("the run was {whose}'s, which this machine no longer is")))
+        Ok(SpoolFile::Foreign(format!("the run was {whose}'s, which this machine no longer is")))
     }
 
     /// Puts a report aside that the server will not have, and answers with why.
@@ -277,9 +283,9 @@ impl Spool {
 }
 
 /// An older agent kept the report alone.
-fn read(bytes: &[u8]) -> serde_json::Result<Kept> {
-    serde_json::from_slice::<Kept>(bytes).or_else(|error| match serde_json::from_slice(bytes) {
-        Ok(report) => Ok(Kept { owner: None, report }),
+fn read(bytes: &[u8]) -> serde_json::Result<WaitingReport> {
+    serde_json::from_slice::<WaitingReport>(bytes).or_else(|error| match serde_json::from_slice(bytes) {
+        Ok(report) => Ok(WaitingReport { owner: None, report }),
         Err(_) => Err(error),
     })
 }

@@ -13,7 +13,7 @@ mod holder; // who holds a lock
 mod lock; // one at a time
 mod order; // whether what is in it is what should
 
-pub use lock::{Held, Lock};
+pub use lock::{LockKind, StateLock};
 pub(crate) use order::put_aside_noted;
 
 /// A directory of state: 0700, and everything in it 0600.

@@ -26,7 +26,7 @@ const REVOKED: &str = "revoked";
 
 /// The last run in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Status {
+pub struct LastRunStatus {
     /// Who this machine is.
     pub certname: Certname,
     pub run: uuid::Uuid,
@@ -73,7 +73,7 @@ pub struct Status {
 
 /// What a run is told beside its report.
 #[derive(Debug)]
-pub struct Aside {
+pub struct StatusExtras {
     /// Whether the server has the report.
     pub delivered: bool,
     /// The time to the next run.
@@ -84,7 +84,7 @@ pub struct Aside {
     pub refused: Option<Refusal>,
 }
 
-impl Status {
+impl LastRunStatus {
     /// Whether it took place.
     pub fn took_place(&self) -> bool {
         took_place(self.commit.as_deref())
@@ -92,7 +92,7 @@ impl Status {
 
     /// The status after a run, and after the one `before`. What a person applies from a file says nothing of the server, and
     /// moves no run that comes by itself.
-    pub fn of(report: &Report, certname: &Certname, aside: &Aside, before: Option<Self>) -> Self {
+    pub fn of(report: &Report, certname: &Certname, aside: &StatusExtras, before: Option<Self>) -> Self {
         let wait = SignedDuration::try_from(aside.next_run).unwrap_or_default();
         let now = now();
         let answered = report.source == Source::Server || aside.refused.is_some();
@@ -184,7 +184,7 @@ impl Status {
     /// The same, where it is of the node that this machine is.
     ///
     /// # Errors
-    /// As [`Status::load`], or where it is of another: the next run replaces it.
+    /// As [`LastRunStatus::load`], or where it is of another: the next run replaces it.
     pub fn load_of(state: &StateDir, certname: &Certname) -> Result<Option<Self>, Error> {
         match Self::load(state)? {
             Some(last) if last.certname != *certname => {
@@ -222,8 +222,8 @@ mod tests {
         NOW - SignedDuration::from_mins(minutes)
     }
 
-    fn last() -> Status {
-        Status {
+    fn last() -> LastRunStatus {
+        LastRunStatus {
             certname: Certname::parse("web1.acme.example").unwrap(),
             run: uuid::Uuid::nil(),
             started: ago(10),
@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn a_run_without_a_catalog_did_not_take_place() {
         assert!(last().took_place());
-        let none = Status { commit: None, counts: Counts::default(), source: Source::Cache, ..last() };
+        let none = LastRunStatus { commit: None, counts: Counts::default(), source: Source::Cache, ..last() };
         assert!(!none.took_place());
     }
 
@@ -273,8 +273,9 @@ mod tests {
             agent: "test".into(),
             volatile: Default::default(),
         };
-        let aside = Aside { delivered: false, next_run: Duration::ZERO, interval: None, refused: None };
-        let status = Status::of(&report, &last().certname, &aside, None);
+        let aside =
+            StatusExtras { delivered: false, next_run: Duration::ZERO, interval: None, refused: None };
+        let status = LastRunStatus::of(&report, &last().certname, &aside, None);
         let ended = Some(started + SignedDuration::from_mins(1));
         assert_eq!((status.drifted, status.changed), (ended, ended));
     }
@@ -284,17 +285,17 @@ mod tests {
         let refusal = |code: &str| {
             Some(Refusal { code: code.into(), message: "this node's catalog does not compile".into() })
         };
-        let cached = Status { source: Source::Cache, error: Some("away".into()), ..last() };
+        let cached = LastRunStatus { source: Source::Cache, error: Some("away".into()), ..last() };
         let not_applicable = Counts { total: 5, not_applicable: 5, ..Counts::default() };
         for (status, expected) in [
             (Some(last()), State::InOrder),
             (None, State::NoRun),
-            (Some(Status { refused: refusal("catalog-broken"), ..cached.clone() }), State::Broken),
-            (Some(Status { refused: refusal("place-disagrees"), ..cached.clone() }), State::KeptBack),
+            (Some(LastRunStatus { refused: refusal("catalog-broken"), ..cached.clone() }), State::Broken),
+            (Some(LastRunStatus { refused: refusal("place-disagrees"), ..cached.clone() }), State::KeptBack),
             (Some(cached.clone()), State::KeptBack),
-            (Some(Status { refused: refusal("revoked"), ..cached.clone() }), State::Revoked),
+            (Some(LastRunStatus { refused: refusal("revoked"), ..cached.clone() }), State::Revoked),
             (
-                Some(Status {
+                Some(LastRunStatus {
                     interval_seconds: Some(7_200),
                     heard: Some(ago(90)),
                     started: ago(90),
@@ -302,14 +303,14 @@ mod tests {
                 }),
                 State::InOrder,
             ),
-            (Some(Status { interval_seconds: Some(60), ..last() }), State::Late),
-            (Some(Status { error: Some("no new certificate".into()), ..last() }), State::Trouble),
-            (Some(Status { heard: Some(ago(90)), ..cached }), State::Late),
-            (Some(Status { started: ago(90), heard: Some(ago(90)), ..last() }), State::Late),
-            (Some(Status { counts: not_applicable, ..last() }), State::NotApplicable),
-            (Some(Status { drifted: Some(ago(200)), ..last() }), State::Drifted),
+            (Some(LastRunStatus { interval_seconds: Some(60), ..last() }), State::Late),
+            (Some(LastRunStatus { error: Some("no new certificate".into()), ..last() }), State::Trouble),
+            (Some(LastRunStatus { heard: Some(ago(90)), ..cached }), State::Late),
+            (Some(LastRunStatus { started: ago(90), heard: Some(ago(90)), ..last() }), State::Late),
+            (Some(LastRunStatus { counts: not_applicable, ..last() }), State::NotApplicable),
+            (Some(LastRunStatus { drifted: Some(ago(200)), ..last() }), State::Drifted),
         ] {
-            assert_eq!(Status::judge(status.as_ref(), NOW, INTERVAL).state, expected, "{status:?}");
+            assert_eq!(LastRunStatus::judge(status.as_ref(), NOW, INTERVAL).state, expected, "{status:?}");
         }
     }
 }

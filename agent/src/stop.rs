@@ -13,14 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Why a run is to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum StopReason {
     /// Somebody said so, by a signal.
     Told,
     /// Its time is over.
     OutOfTime,
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Told => "the run was told to stop",
@@ -63,15 +63,15 @@ impl RunEnd {
 }
 
 /// When this process was first asked to stop, and why.
-static ASKED: OnceLock<(Instant, Why)> = OnceLock::new();
+static ASKED: OnceLock<(Instant, StopReason)> = OnceLock::new();
 
 /// This process is to stop: what only waits, such as for a bus, gives up soon.
-pub fn ask(why: Why) {
+pub fn ask(why: StopReason) {
     ASKED.get_or_init(|| (Instant::now(), why));
 }
 
 /// Waits until this process was asked to stop `grace` ago; answers with why.
-pub async fn asked(grace: Duration) -> Why {
+pub async fn asked(grace: Duration) -> StopReason {
     loop {
         match ASKED.get() {
             Some((since, why)) if since.elapsed() >= grace => return *why,
@@ -104,7 +104,7 @@ pub fn on_signal() -> std::io::Result<Arc<AtomicBool>> {
         runtime.block_on(async {
             loop {
                 tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                ask(Why::Told);
+                ask(StopReason::Told);
                 if set.swap(true, Ordering::Relaxed) {
                     std::process::exit(TERMINATED);
                 }

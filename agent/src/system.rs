@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use crate::stop::Why;
+use crate::stop::StopReason;
 
 pub mod accounts;
 pub mod command;
@@ -33,7 +33,7 @@ pub use accounts::Accounts;
 pub use command::{Exit, Invocation, Output};
 pub use error::Error;
 pub use machine::Machine;
-pub use way::{PrivateCopy, Way};
+pub use way::{HeldPath, PrivateCopy};
 
 /// The result of every operation on the machine.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -70,7 +70,7 @@ pub struct Stat {
     pub links: u64,
     /// The device and inode: equal for one and the same file.
     pub id: (u64, u64),
-    pub times: Times,
+    pub times: FileTimes,
 }
 
 impl Stat {
@@ -86,19 +86,19 @@ impl Stat {
 pub struct Real {
     pub path: PathBuf,
     /// The links on the way, each by its own name.
-    pub links: Vec<Link>,
+    pub links: Vec<Symlink>,
 }
 
 /// A symbolic link.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct Symlink {
     pub at: PathBuf,
     pub target: PathBuf,
 }
 
 /// When something was last touched, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
+pub struct FileTimes {
     /// When it was read; most systems keep this only by the day.
     pub accessed: i64,
     /// When its content was written; of a directory, when a name in it came or went.
@@ -111,13 +111,13 @@ pub struct Times {
 
 /// A regular file, open for reading, and what it is.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenFile {
     pub file: File,
     /// Taken from the open file.
     pub stat: Stat,
 }
 
-impl Opened {
+impl OpenFile {
     /// Whether it has capabilities, as a program may have for the network.
     pub fn has_capabilities(&self) -> bool {
         extended::has_capabilities(&self.file)
@@ -145,7 +145,7 @@ impl Opened {
 
 /// A member of a directory tree, met by [`Inspect::walk`].
 #[derive(Debug)]
-pub struct Member<'a> {
+pub struct TreeMember<'a> {
     /// The path below the tree's root; may be no UTF-8.
     pub path: &'a Path,
     pub stat: Stat,
@@ -153,37 +153,37 @@ pub struct Member<'a> {
     name: &'a OsStr,
 }
 
-impl Member<'_> {
+impl TreeMember<'_> {
     /// Opens it, if it is a regular file still.
     ///
     /// # Errors
     /// It is not a directory, or cannot be opened.
-    pub fn open(&self) -> Result<Opened> {
-        let place = resolve::Place::borrowed(self.dir, self.name, self.path)?;
+    pub fn open(&self) -> Result<OpenFile> {
+        let place = resolve::PathHandle::borrowed(self.dir, self.name, self.path)?;
         machine::open_regular(&place, self.path)?.ok_or_else(|| Error::NotAFile(self.path.to_owned()))
     }
 }
 
 /// A member of a directory tree that a walk cannot look at, or cannot look into: then it was met before.
 #[derive(Debug)]
-pub struct Unread<'a> {
+pub struct UnreadMember<'a> {
     /// The path below the tree's root; may be no UTF-8.
     pub path: &'a Path,
     pub error: Error,
 }
 
-impl From<Unread<'_>> for Error {
-    fn from(unread: Unread<'_>) -> Self {
+impl From<UnreadMember<'_>> for Error {
+    fn from(unread: UnreadMember<'_>) -> Self {
         unread.error
     }
 }
 
 /// What a walk meets.
-pub type Met<'a> = std::result::Result<&'a Member<'a>, Unread<'a>>;
+pub type Met<'a> = std::result::Result<&'a TreeMember<'a>, UnreadMember<'a>>;
 
 /// What a walk does after a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Walk {
+pub enum WalkStep {
     /// Goes into it, if it is a directory.
     Into,
     /// Goes on beside it.
@@ -193,7 +193,7 @@ pub enum Walk {
 
 /// Owner, group and permission bits of something that is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Access {
+pub struct Permissions {
     pub mode: u32,
     /// The owner; the agent's own where none.
     pub uid: Option<u32>,
@@ -217,11 +217,15 @@ pub trait Inspect: Sync {
 
     /// Opens a regular file; none where nothing is there. A last link is followed by the same rule. What is no
     /// regular file is an error, and is never opened.
-    fn open(&self, path: &Path) -> Result<Option<Opened>>;
+    fn open(&self, path: &Path) -> Result<Option<OpenFile>>;
 
     /// Looks, and opens what it sees if it is a regular file and `wanted`; a last link is not followed. None where nothing
     /// is there.
-    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>>;
+    fn open_if(
+        &self,
+        path: &Path,
+        wanted: &dyn Fn(&Stat) -> bool,
+    ) -> Result<Option<(Stat, Option<OpenFile>)>>;
 
     /// What keeps even root from making or changing a name in the directory of a path, in words that follow an error: its file
     /// system is mounted read-only, or an attribute.
@@ -241,7 +245,7 @@ pub trait Inspect: Sync {
 
     /// Visits everything below a directory, a directory before its members, without following links and without
     /// leaving its file system. Who says so goes on past what cannot be read: the tree may be of somebody hostile.
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()>;
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()>;
 
     /// The time, in seconds since 1970.
     fn now(&self) -> i64 {
@@ -249,7 +253,7 @@ pub trait Inspect: Sync {
     }
 
     /// Why the run is to stop, where it is: what has several steps begins no further one that can wait.
-    fn stopping(&self) -> Option<Why> {
+    fn stopping(&self) -> Option<StopReason> {
         None
     }
 
@@ -266,10 +270,10 @@ pub trait Inspect: Sync {
 
     /// How a command reaches a directory, whatever is done to names on its way meanwhile; none where nobody but root can
     /// do anything to them, and its path is enough.
-    fn way_into(&self, path: &Path) -> Result<Option<Way>>;
+    fn way_into(&self, path: &Path) -> Result<Option<HeldPath>>;
 
     /// The same for the root of a mounted file system. Anyone who holds it does not keep that from being unmounted.
-    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>>;
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<HeldPath>>;
 
     /// Runs a command that only reads. Refused where the root is not a running system.
     fn probe(&self, command: &Invocation) -> Result<Output>;
@@ -348,16 +352,17 @@ pub trait System: Inspect {
     /// Writes a whole new file beside `path`, with its owner and mode from the start, and syncs it. Old stays until the
     /// commit; the new one keeps its access control list, labels and extended attributes. Of a list, the mode's bits for
     /// the group are the mask.
-    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>>;
+    fn stage(&self, path: &Path, access: Permissions, content: &mut dyn Read)
+    -> Result<Box<dyn Staged + '_>>;
 
     /// Makes an empty directory beside `path`, which commands and others can fill. Nobody but its owner can enter it.
-    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>>;
+    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>>;
 
     /// Makes a symbolic link, in place of a file or link that is there.
-    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()>;
+    fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()>;
 
     /// Makes a directory where nothing stands.
-    fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
+    fn make_dir(&self, path: &Path, access: Permissions) -> Result<()>;
 
     /// Sets permission bits of a file or directory that is there; never through a link.
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()>;
@@ -385,7 +390,7 @@ pub trait System: Inspect {
 ///
 /// # Errors
 /// Any step failed; the old file is still in place, unless only the last sync failed.
-pub fn write_durably(system: &dyn System, path: &Path, access: Access, bytes: &[u8]) -> Result<()> {
+pub fn write_durably(system: &dyn System, path: &Path, access: Permissions, bytes: &[u8]) -> Result<()> {
     let _ = system.stage(path, access, &mut io::Cursor::new(bytes))?.commit()?;
     system.settle()
 }

@@ -53,13 +53,13 @@ fn opened(stream: impl AsFd) -> Option<Arc<File>> {
 
 /// Talk, and the thread that writes it.
 struct Talk {
-    state: Mutex<State>,
+    state: Mutex<Queue>,
     moved: Condvar,
     patience: Duration,
 }
 
 /// What waits, and what became of what was there before.
-struct State {
+struct Queue {
     waiting: VecDeque<(Arc<File>, Vec<u8>)>,
     bytes: usize,
     /// How many pieces were given, and how many were taken.
@@ -76,7 +76,7 @@ struct State {
 
 impl Talk {
     const fn new(patience: Duration) -> Self {
-        let state = State {
+        let state = Queue {
             waiting: VecDeque::new(),
             bytes: 0,
             given: 0,
@@ -89,7 +89,7 @@ impl Talk {
         Self { state: Mutex::new(state), moved: Condvar::new(), patience }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Queue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -121,7 +121,7 @@ impl Talk {
         if state.is_stuck {
             return;
         }
-        let is_waiting = |state: &mut State| state.taken < mine;
+        let is_waiting = |state: &mut Queue| state.taken < mine;
         let waited = self.moved.wait_timeout_while(state, self.patience, is_waiting);
         let (mut state, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {

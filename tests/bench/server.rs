@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use harness::process::{self, Owned};
 use harness::server::{SOON, Server};
 use harness::{binaries, synthetic, wait};
-use holdfast_agent::{Client, Earlier, Identity, StateDir, enroll};
+use holdfast_agent::{Client, Identity, OnExisting, StateDir, enroll};
 use holdfast_catalog::catalog::CatalogId;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::report::Counts;
@@ -162,7 +162,7 @@ impl Running {
         let enrolled = |name: String| {
             let join = self.server.holdfast(&["node", "add", &name])?;
             let state = StateDir::open(&self.folder.path().join("agents").join(&name))?;
-            let identity = runtime.block_on(enroll(&join.trim().parse()?, &state, Earlier::Keep))?;
+            let identity = runtime.block_on(enroll(&join.trim().parse()?, &state, OnExisting::Keep))?;
             Ok(Node { client: identity.client(None)?, identity, have: None, sent: 0 })
         };
         fs::create_dir(self.folder.path().join("agents"))?;

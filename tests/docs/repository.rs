@@ -162,7 +162,7 @@ pub fn read_settings(path: &str, text: &str) -> Result<(), String> {
             read.and_then(holdfast_server::Config::checked).map(drop).map_err(|error| error.to_string())
         }
         "/etc/holdfast/agent.toml" => {
-            let read = holdfast_agent::Place::find(Path::new("/"), Some(&file), None);
+            let read = holdfast_agent::Installation::find(Path::new("/"), Some(&file), None);
             read.map(drop).map_err(|error| error.to_string())
         }
         _ if path.starts_with("/etc/holdfast/facts.d/") => {

@@ -8,7 +8,7 @@ use clap::Args;
 use holdfast_catalog::report::Mode;
 
 use super::{Common, outcome, progress};
-use crate::run::{self, Given};
+use crate::run::{self, GivenCatalog};
 use crate::state::StateDir;
 use crate::stop;
 
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<ExitCode> {
     let place = common.place()?;
-    let given = Given::read(&arguments.catalog)?;
+    let given = GivenCatalog::read(&arguments.catalog)?;
     let state = StateDir::open(&place.state_dir)?;
     let mode = if arguments.audit { Mode::Audit } else { place.config.mode };
     let stop = stop::on_signal()?;

@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 
 use super::{Common, Format, Style};
 use crate::identity::Identity;
-use crate::identity::enroll::{self, Earlier};
-use crate::identity::owner::Owner;
+use crate::identity::enroll::{self, OnExisting};
+use crate::identity::owner::EnrolledNode;
 use crate::run;
-use crate::spool::{Aside, Spool};
+use crate::spool::{AsideCounts, Spool};
 use crate::state::StateDir;
 
 /// The most bytes of a join string and what surrounds it.
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments, common: &Common) -> anyhow::Result<Exit
     };
     let join: JoinString = text.parse()?;
     let _lock = state.lock()?;
-    let earlier = if arguments.replace { Earlier::Replace } else { Earlier::Keep };
+    let earlier = if arguments.replace { OnExisting::Replace } else { OnExisting::Keep };
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let identity = network.block_on(enroll::enroll(&join, &state, earlier))?;
     // Before anything is told, which may fail: what the machine was before ends whether or not anybody hears of it.
@@ -94,13 +94,13 @@ fn read_stdin() -> anyhow::Result<Zeroizing<String>> {
 /// What this machine was before ends here. Answers with what is to be said of that: what its runs left to be delivered is
 /// delivered to nobody.
 fn end_what_was_before(identity: &Identity, state: &StateDir) -> Vec<String> {
-    let owner = Owner::of(identity);
+    let owner = EnrolledNode::of(identity);
     let forgotten = run::take_over(state, identity).unwrap_or_else(|error| Some(error.for_people_here()));
     let sifted = Spool::open(state).and_then(|spool| {
         spool.sift(&owner)?;
         spool.aside()
     });
-    let aside = sifted.map_or_else(|error| Some(error.to_string()), Aside::words);
+    let aside = sifted.map_or_else(|error| Some(error.to_string()), AsideCounts::words);
     forgotten.into_iter().chain(aside).collect()
 }
 

@@ -52,7 +52,7 @@ impl<S: Subscriber> Layer<S> for Progress {
             heading().iter().for_each(|words| super::say(words));
             return;
         }
-        let mut told = Told::default();
+        let mut told = Message::default();
         event.record(&mut told);
         match self {
             Self::Shown => {
@@ -65,18 +65,18 @@ impl<S: Subscriber> Layer<S> for Progress {
 }
 
 /// A run whose long waits are told, until this is dropped.
-pub(super) struct Watched {
+pub(super) struct ProgressThread {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Says that a run begins, once it does, and from now on what is waited for; none on a terminal, which shows that by itself.
-pub(super) fn watched(begins: &str) -> Option<Watched> {
+pub(super) fn watched(begins: &str) -> Option<ProgressThread> {
     if std::io::stderr().is_terminal() {
         return None;
     }
     *HEADING.lock().unwrap_or_else(PoisonError::into_inner) = Some(harmless(begins));
-    Some(Watched::every(EVERY, super::say))
+    Some(ProgressThread::every(EVERY, super::say))
 }
 
 /// What is to be said now that a run begins: once.
@@ -84,7 +84,7 @@ fn heading() -> Option<String> {
     HEADING.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
-impl Watched {
+impl ProgressThread {
     fn every(pause: Duration, say: impl Fn(&str) + Send + 'static) -> Self {
         let (end, ended) = mpsc::channel();
         let began = Instant::now();
@@ -100,7 +100,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for ProgressThread {
     fn drop(&mut self) {
         self.end.take();
         let _ = self.thread.take().map(JoinHandle::join);
@@ -130,9 +130,9 @@ fn line(told: &str) -> String {
 }
 
 #[derive(Default)]
-struct Told(String);
+struct Message(String);
 
-impl Visit for Told {
+impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
             self.0 = format!("{value:?}");
@@ -148,7 +148,7 @@ mod tests {
     fn a_long_wait_is_told_again_and_again_with_what_is_waited_for() {
         let (heard, told) = mpsc::channel();
         let watched =
-            Watched::every(Duration::from_millis(5), move |words| drop(heard.send(words.to_owned())));
+            ProgressThread::every(Duration::from_millis(5), move |words| drop(heard.send(words.to_owned())));
         for _ in 0..3 {
             assert!(
                 told.recv_timeout(Duration::from_secs(60)).unwrap().starts_with("still running after 0 s")

@@ -8,7 +8,7 @@ use holdfast_catalog::count::counted;
 use super::style::harmless;
 use super::{Common, Format};
 use crate::identity;
-use crate::spool::{Listed, Spool};
+use crate::spool::{SetAside, Spool};
 use crate::state::StateDir;
 
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ fn wait(count: usize) -> String {
     counted(count, "report waits", "reports wait")
 }
 
-fn line(report: &Listed) -> String {
+fn line(report: &SetAside) -> String {
     let began = report.began.map_or("when is not known".to_owned(), |began| format!("{began:.0}"));
     let why = report.why.as_ref().map(|why| format!(": {}", harmless(why))).unwrap_or_default();
     format!("{:<12} {began}  {}{why}\n", report.place, harmless(&report.name))
@@ -69,13 +69,15 @@ mod tests {
 
     #[test]
     fn a_line_says_when_and_why() {
-        let report = Listed {
+        let report = SetAside {
             place: "refused",
             name: "n1.json".into(),
             began: Some(jiff::Timestamp::UNIX_EPOCH),
             why: Some("too large\u{1b}[2J".into()),
         };
         assert_eq!(line(&report), "refused      1970-01-01T00:00:00Z  n1.json: too large\\u{1b}[2J\n");
-        assert!(line(&Listed { began: None, why: None, ..report }).contains("when is not known  n1.json\n"));
+        assert!(
+            line(&SetAside { began: None, why: None, ..report }).contains("when is not known  n1.json\n")
+        );
     }
 }

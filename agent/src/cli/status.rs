@@ -10,21 +10,21 @@ use serde::Serialize;
 
 use super::{Common, Format, Style};
 use crate::clock::now;
-use crate::config::Place;
+use crate::config::Installation;
 use crate::identity::enroll::is_over_by;
 use crate::identity::{self, Identity};
 use crate::run::{self, Unended, unended};
 use crate::service::Service;
-use crate::spool::{Aside, Spool};
-use crate::state::{Held, StateDir};
-use crate::status::Status;
+use crate::spool::{AsideCounts, Spool};
+use crate::state::{LockKind, StateDir};
+use crate::status::LastRunStatus;
 
 /// What is in the place of what cannot be read.
 const UNKNOWN: &str = "not known";
 
 /// What is shown, in both formats.
 #[derive(Serialize)]
-struct Shown {
+struct StatusOutput {
     /// None where not even that can be known.
     certname: Option<String>,
     #[serde(flatten)]
@@ -36,14 +36,14 @@ struct Shown {
     /// None where that cannot be known.
     reports_waiting: Option<usize>,
     /// Reports that are not to be delivered any more.
-    reports_aside: Option<Aside>,
+    reports_aside: Option<AsideCounts>,
     daemon: Option<String>,
     /// What keeps runs from coming by themselves, or from beginning at all.
     trouble: Vec<String>,
     /// The process of a run in progress.
     running: Option<String>,
     runs_on: Option<String>,
-    last_run: Option<Status>,
+    last_run: Option<LastRunStatus>,
 }
 
 pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
@@ -58,12 +58,12 @@ pub(super) fn run(common: &Common) -> anyhow::Result<ExitCode> {
 
 /// What is printed for people.
 #[cfg(test)]
-pub(crate) fn status_of(place: &Place) -> anyhow::Result<String> {
+pub(crate) fn status_of(place: &Installation) -> anyhow::Result<String> {
     Ok(text(&look(place, &StateDir::look(&place.state_dir)?)?, now(), Style::Plain))
 }
 
 /// Whatever is damaged is told beside the rest; only a machine that was never enrolled has nothing to show.
-fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
+fn look(place: &Installation, state: &StateDir) -> anyhow::Result<StatusOutput> {
     let identity = match Identity::load(state) {
         Err(error @ identity::Error::NotEnrolled) => return Err(error.into()),
         loaded => loaded,
@@ -72,8 +72,8 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
         Ok(last_run) => (last_run, None),
         Err(error) => (None, Some(error.for_people_here())),
     };
-    let running = state.holder(Held::Run);
-    let mut judgement = Status::judge(last_run.as_ref(), now(), place.config.interval.try_into()?);
+    let running = state.holder(LockKind::Run);
+    let mut judgement = LastRunStatus::judge(last_run.as_ref(), now(), place.config.interval.try_into()?);
     if let Some(why) = &unreadable {
         judgement = Judgement {
             state: State::Trouble,
@@ -101,7 +101,7 @@ fn look(place: &Place, state: &StateDir) -> anyhow::Result<Shown> {
     let trouble =
         trouble.chain(run::memory_faults(state)).chain(waiting.as_ref().err().map(ToString::to_string));
     let certificate = identity.as_ref().ok().and_then(|identity| identity.current.validity().ok());
-    Ok(Shown {
+    Ok(StatusOutput {
         certname: run::certname(state).ok().map(|certname| certname.to_string()),
         judgement,
         server: place.config.server.clone().or_else(|| identity.as_ref().ok().map(|id| id.server.clone())),
@@ -131,7 +131,7 @@ fn worse(Judgement { state, reason }: Judgement, with: State, why: String) -> Ju
     }
 }
 
-fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
+fn text(shown: &StatusOutput, now: Timestamp, style: Style) -> String {
     let mut lines = vec![
         ("node", style.strong(shown.certname.as_deref().unwrap_or(UNKNOWN))),
         ("state", state(&shown.judgement, style)),
@@ -162,11 +162,19 @@ fn text(shown: &Shown, now: Timestamp, style: Style) -> String {
         };
         lines.push(("reports", style.warn(&waiting)));
     }
-    lines.extend(shown.reports_aside.and_then(Aside::words).map(|words| ("reports", style.warn(&words))));
+    lines.extend(
+        shown.reports_aside.and_then(AsideCounts::words).map(|words| ("reports", style.warn(&words))),
+    );
     lines.into_iter().map(|(name, value)| format!("{name:<12} {value}\n")).collect()
 }
 
-fn of_last_run(lines: &mut Vec<(&str, String)>, shown: &Shown, last: &Status, now: Timestamp, style: Style) {
+fn of_last_run(
+    lines: &mut Vec<(&str, String)>,
+    shown: &StatusOutput,
+    last: &LastRunStatus,
+    now: Timestamp,
+    style: Style,
+) {
     let source = match last.source {
         Source::Server => "the server",
         Source::Cache => "the cache",
@@ -205,7 +213,7 @@ fn state(judgement: &Judgement, style: Style) -> String {
     }
 }
 
-fn certificate(shown: &Shown, now: Timestamp, style: Style) -> String {
+fn certificate(shown: &StatusOutput, now: Timestamp, style: Style) -> String {
     let (Some(until), Some(renewal)) = (shown.certificate_until, shown.certificate_renewal) else {
         return style.bad(UNKNOWN);
     };
@@ -221,7 +229,7 @@ fn certificate(shown: &Shown, now: Timestamp, style: Style) -> String {
     format!("valid for {}, {renewal}", span(left))
 }
 
-fn result(last: &Status, style: Style) -> String {
+fn result(last: &LastRunStatus, style: Style) -> String {
     let counts = &last.counts;
     let mut words = format!(
         "{} changed, {} would change, {} failed, {} skipped, {} unchanged",
@@ -251,10 +259,14 @@ fn ago(passed: SignedDuration) -> String {
 mod tests {
     use super::*;
 
-    fn shown(certificate_until: Timestamp, certificate_renewal: Timestamp) -> Shown {
-        Shown {
+    fn shown(certificate_until: Timestamp, certificate_renewal: Timestamp) -> StatusOutput {
+        StatusOutput {
             certname: Some("web1.acme.example".into()),
-            judgement: Status::judge(None, Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1_800)),
+            judgement: LastRunStatus::judge(
+                None,
+                Timestamp::UNIX_EPOCH,
+                std::time::Duration::from_secs(1_800),
+            ),
             server: Some("cfg:8140".into()),
             certificate_until: Some(certificate_until),
             certificate_renewal: Some(certificate_renewal),
@@ -282,8 +294,8 @@ mod tests {
     #[test]
     fn what_is_put_aside_is_told_with_what_can_be_done() {
         let at = Timestamp::UNIX_EPOCH;
-        let aside = Aside { refused: 3, of_earlier_nodes: 1, removed: 0 };
-        let told = text(&Shown { reports_aside: Some(aside), ..shown(at, at) }, at, Style::Plain);
+        let aside = AsideCounts { refused: 3, of_earlier_nodes: 1, removed: 0 };
+        let told = text(&StatusOutput { reports_aside: Some(aside), ..shown(at, at) }, at, Style::Plain);
         assert!(told.contains("reports      3 reports were set aside"), "{told}");
         assert!(
             told.contains("--retry") && told.contains("--clear") && told.contains("1 report was"),
@@ -304,7 +316,7 @@ mod tests {
     fn a_run_that_goes_on_and_a_daemon_that_does_not_are_said() {
         let at = Timestamp::UNIX_EPOCH;
         let told = text(
-            &Shown {
+            &StatusOutput {
                 running: Some("process 12 since \u{1b}[2J".into()),
                 trouble: vec!["it does not run".into()],
                 ..shown(at, at)

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::fetch::double::{Answer, Ca, Server};
+use crate::fetch::double::{Ca, ScriptedAnswer, TestServer};
 use crate::system::double::Double;
 
 /// A host that gives these answers, one a connection, and keeps the requests.
@@ -52,7 +52,7 @@ fn redirect(to: &str) -> String {
 
 fn get_with(url: &str, headers: &[(&str, &str)]) -> Result<String, String> {
     let headers = headers.iter().map(|(k, v)| ((*k).to_owned(), Secret::from(*v))).collect();
-    let request = Request { url, headers: &headers, timeout: Duration::from_secs(20) };
+    let request = Download { url, headers: &headers, timeout: Duration::from_secs(20) };
     let mut body = open(request, &Double::new(|_| None)).map_err(|error| error.to_string())?;
     let mut text = String::new();
     body.read_to_string(&mut text).map_err(|error| error.to_string())?;
@@ -121,12 +121,12 @@ fn without_authorities_nothing_is_asked_over_tls() {
 
 #[test]
 fn over_tls_only_those_whom_the_machine_trusts_are_believed() {
-    let server = Server::start(|_| Answer::Json(200, "there".to_owned()));
+    let server = TestServer::start(|_| ScriptedAnswer::Json(200, "there".to_owned()));
     let url = format!("https://{}/app.tar", server.address);
     let get = |authority: &str| {
         let machine = Double::new(|_| None);
         machine.put(AUTHORITIES[0], authority);
-        let request = Request { url: &url, headers: &BTreeMap::new(), timeout: Duration::from_secs(20) };
+        let request = Download { url: &url, headers: &BTreeMap::new(), timeout: Duration::from_secs(20) };
         let mut text = String::new();
         open(request, &machine).map_err(|error| error.to_string())?.read_to_string(&mut text).unwrap();
         Ok::<_, String>(text)

@@ -21,7 +21,7 @@ use crate::system::{Machine, System};
 /// A catalog to be run again and again on one machine.
 pub(crate) struct Bench {
     pub(crate) catalog: Catalog,
-    pub(crate) contents: Contents,
+    pub(crate) contents: TestContents,
     pub(crate) stop: AtomicBool,
     /// Whether the state is an older one than the machine.
     pub(crate) is_put_back: bool,
@@ -34,12 +34,12 @@ pub(crate) struct Bench {
 
 /// Contents by hash, and what is done whenever one is opened.
 #[derive(Default)]
-pub(crate) struct Contents {
+pub(crate) struct TestContents {
     by_hash: BTreeMap<ContentHash, Vec<u8>>,
     on_open: Option<Box<dyn Fn() + Sync>>,
 }
 
-impl Contents {
+impl TestContents {
     /// Keeps a content; answers with its value in a catalog.
     pub(crate) fn keep(&mut self, bytes: &[u8]) -> Value {
         let hash = ContentHash::of(bytes);
@@ -57,7 +57,7 @@ impl Contents {
     }
 }
 
-impl ContentSource for Contents {
+impl ContentSource for TestContents {
     fn open(&self, sha256: &ContentHash, _: u64) -> Result<Box<dyn Read>, content::Error> {
         if let Some(act) = &self.on_open {
             act();
@@ -106,7 +106,7 @@ impl Bench {
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         let state = tempfile::Builder::new().permissions(private).tempdir().unwrap();
         let (machine, stop) = (root.path().to_owned(), AtomicBool::new(false));
-        let contents = Contents::default();
+        let contents = TestContents::default();
         Self { catalog, contents, stop, root, machine, state, system, is_put_back: false }
     }
 

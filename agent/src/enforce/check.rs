@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Subject, Times};
+use super::{Subject, TypeTimes};
 use crate::at_hand;
 use crate::provider::{Alias, AnySeen, Change, ChangeKind, Error, Plan, Planned, Reading};
 use crate::system::Liveness;
@@ -83,7 +83,7 @@ pub(super) fn look<'a>(
     subjects: &[Subject<'a>],
     which: &[usize],
     reading: Reading<'_>,
-    times: &mut Times<'a>,
+    times: &mut TypeTimes<'a>,
 ) -> Sight {
     let mut by_type: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
     for index in which {

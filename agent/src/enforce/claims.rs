@@ -14,8 +14,8 @@ use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::claim::{Claim, Conflict, Hold, Thing, conflicts};
 
 use super::check::{self, Stand, Verdict};
-use super::{Subject, Times};
-use crate::provider::{Alias, Declared, Reading, Ways, inside, split};
+use super::{Subject, TypeTimes};
+use crate::provider::{Alias, DeclaredLinks, PathAliases, Reading, inside, split};
 use crate::system::Accounts;
 
 mod removal;
@@ -31,7 +31,7 @@ pub(super) struct Claims {
     /// Homes that the catalog says, by user.
     homes: HashMap<String, String>,
     /// Links that the catalog makes.
-    declared: Declared,
+    declared: DeclaredLinks,
     /// Who claims a thing by the catalog's own name for it; asked for once somebody claims one by another.
     by_name: OnceCell<HashMap<Thing, Vec<usize>>>,
     /// What those are at that follow what moves by itself, by the latest look at each.
@@ -59,7 +59,7 @@ impl Claims {
         let typed = || subjects.iter().filter(|one| one.policy != Policy::Off).map(|one| one.typed);
         Self {
             homes: typed().filter_map(home).collect(),
-            declared: Declared::new(typed()),
+            declared: DeclaredLinks::new(typed()),
             by_name: OnceCell::new(),
             stands: BTreeMap::new(),
             aliases: BTreeMap::new(),
@@ -76,7 +76,7 @@ impl Claims {
         subjects: &[Subject<'a>],
         which: &[usize],
         reading: Reading<'_>,
-        times: &mut Times<'a>,
+        times: &mut TypeTimes<'a>,
     ) -> Vec<(usize, Verdict)> {
         let sight = check::look(subjects, which, reading, times);
         for index in which {
@@ -85,7 +85,7 @@ impl Claims {
         }
         self.aliases.extend(sight.aliases);
         self.stands.extend(sight.stands);
-        let mut names = Names::new(self, reading);
+        let mut names = MachineNames::new(self, reading);
         let found: Vec<_> =
             which.iter().map(|index| (*index, names.led(*index, &subjects[*index]))).collect();
         let changed: Vec<_> =
@@ -141,7 +141,7 @@ impl Claims {
 
     /// Compares what all claim of the things that these claim, where somebody does so by another name.
     fn compare(&mut self, changed: &[usize], subjects: &[Subject<'_>], reading: Reading<'_>) {
-        let mut names = Names::new(self, reading);
+        let mut names = MachineNames::new(self, reading);
         let led: HashSet<&Thing> = self.led.values().flatten().map(|(thing, _)| thing).collect();
         let theirs = changed.iter().flat_map(|index| names.all(*index, &subjects[*index]));
         let things: HashSet<Thing> =
@@ -267,17 +267,17 @@ fn in_home(home: String, below: &str) -> Thing {
 }
 
 /// Things by their own names, on a machine as it is now.
-struct Names<'c> {
+struct MachineNames<'c> {
     homes: &'c HashMap<String, String>,
     aliases: &'c BTreeMap<usize, Vec<Alias>>,
-    ways: Ways<'c>,
+    ways: PathAliases<'c>,
     reading: Reading<'c>,
     accounts: OnceCell<Option<Arc<Accounts>>>,
 }
 
-impl<'c> Names<'c> {
+impl<'c> MachineNames<'c> {
     fn new(claims: &'c Claims, reading: Reading<'c>) -> Self {
-        let ways = Ways::new(reading.machine).with(&claims.declared);
+        let ways = PathAliases::new(reading.machine).with(&claims.declared);
         Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
     }
 

@@ -13,14 +13,14 @@ use holdfast_catalog::report::Status;
 
 use super::check::{self, Verdict, contained};
 use super::claims::Claims;
-use super::memory::Memory;
-use super::record::{Record, Told};
-use super::turns::{Came, Turns};
-use super::view::View;
+use super::memory::RunMemory;
+use super::record::{ChangeResult, Record};
+use super::turns::{MemberResult, Turns};
+use super::view::MachineView;
 use super::{Run, Subject};
 use crate::at_hand;
 use crate::provider::{Applied, Change, ChangeKind, Error, Planned, Reading, Taken};
-use crate::stop::Why;
+use crate::stop::StopReason;
 
 mod debts;
 mod held;
@@ -32,9 +32,9 @@ mod rivals;
 mod undone;
 
 use debts::Debts;
-use last::{Made, made};
+use last::{MadeChange, made};
 pub(crate) use refresh::WOULD_BE_REFRESHED;
-pub(super) use rivals::First;
+pub(super) use rivals::FirstLook;
 use undone::{DID_NOT_LAST, ONCE_MORE, Spot, Suspects};
 
 /// Gives every resource its turn; answers with what is known of each at the end, and of what it claims.
@@ -42,12 +42,12 @@ pub(super) fn all<'a, 's>(
     run: Run<'a>,
     reading: Reading<'a>,
     subjects: &'s [Subject<'a>],
-    first: First,
-    memory: &Memory,
+    first: FirstLook,
+    memory: &RunMemory,
     record: &mut Record<'s>,
-) -> (View, Claims) {
+) -> (MachineView, Claims) {
     let owed = memory.owed();
-    let view = View::new(first.verdicts);
+    let view = MachineView::new(first.verdicts);
     if owed.is_empty() && view.is_quiet() {
         return (view, first.claims);
     }
@@ -59,7 +59,7 @@ pub(super) fn all<'a, 's>(
         claims: first.claims,
         record,
         turns: Turns::new(run.catalog),
-        pass: Pass::First,
+        pass: CorrectionPass::First,
         memory,
         debts: Debts::new(memory, owed),
         over: vec![false; subjects.len()],
@@ -79,7 +79,7 @@ pub(super) fn all<'a, 's>(
 
 /// Which round of turns it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pass {
+enum CorrectionPass {
     First,
     /// The turn of what the last look found off.
     Second,
@@ -90,17 +90,17 @@ struct Correct<'a, 'r, 's> {
     run: Run<'a>,
     reading: Reading<'a>,
     subjects: &'s [Subject<'a>],
-    view: View,
+    view: MachineView,
     claims: Claims,
     record: &'r mut Record<'s>,
     turns: Turns<'a>,
-    pass: Pass,
-    memory: &'r Memory,
+    pass: CorrectionPass,
+    memory: &'r RunMemory,
     debts: Debts<'r>,
     /// Whose turn in this pass is over.
     over: Vec<bool>,
     /// The changes that were made, by who made them.
-    made: BTreeMap<usize, BTreeSet<Made>>,
+    made: BTreeMap<usize, BTreeSet<MadeChange>>,
     /// What was worked on, or may have been, by who did, whatever came of it.
     worked: BTreeMap<usize, Vec<Spot>>,
     /// Who may have put a resource off when it was last found so.
@@ -110,7 +110,7 @@ struct Correct<'a, 'r, 's> {
 }
 
 /// A resource to be corrected.
-struct Job {
+struct Correction {
     index: usize,
     changes: Vec<Change>,
     /// Why it is off, where this run put it off.
@@ -118,13 +118,13 @@ struct Job {
 }
 
 /// Why a change could not be made.
-struct Failure {
+struct ChangeFailure {
     why: String,
     /// Whether something is not there that somebody else may bring.
     missing: bool,
 }
 
-impl From<&Error> for Failure {
+impl From<&Error> for ChangeFailure {
     fn from(error: &Error) -> Self {
         Self { why: error.to_string(), missing: error.is_missing() }
     }
@@ -143,12 +143,12 @@ impl<'s> Correct<'_, '_, 's> {
         self.over[index] = true;
         let policy = self.subjects[index].policy;
         if policy == Policy::Off {
-            self.turns.finish(index, Came::default());
+            self.turns.finish(index, MemberResult::default());
         } else if let Some(came) = self.was_over(index) {
             self.turns.finish(index, came);
         } else if self.run.stopped() {
             self.record.unreached(index);
-            let why = self.run.system.stopping().unwrap_or(Why::Told);
+            let why = self.run.system.stopping().unwrap_or(StopReason::Told);
             self.skip(index, format!("{why} before its turn"));
         } else if let Some(blocker) = self.turns.reached(index).blocked.clone() {
             self.skip(index, format!("{blocker} failed"));
@@ -205,7 +205,7 @@ impl<'s> Correct<'_, '_, 's> {
             match self.view.latest(index).clone() {
                 Verdict::Changes(changes) => match self.to_make(index, changes) {
                     changes if changes.is_empty() => self.report(index, Verdict::InSync(Vec::new())),
-                    changes => jobs.push(Job { index, changes, why: self.why_again(index) }),
+                    changes => jobs.push(Correction { index, changes, why: self.why_again(index) }),
                 },
                 verdict => self.report(index, verdict),
             }
@@ -223,13 +223,13 @@ impl<'s> Correct<'_, '_, 's> {
             subjects[other].type_name() == type_name
                 && subjects[other].policy == Policy::Enforce
                 && matches!(view.latest(other), Verdict::Changes(_))
-                && (pass == Pass::First || last::is_in_order(record.outcome(other)))
+                && (pass == CorrectionPass::First || last::is_in_order(record.outcome(other)))
                 && reached.blocked.is_none()
                 && reached.needs.is_none()
         })
     }
 
-    fn apply(&mut self, jobs: Vec<Job>) {
+    fn apply(&mut self, jobs: Vec<Correction>) {
         for job in &jobs {
             self.debts.promise(job.index, self.subjects, &self.turns);
         }
@@ -253,12 +253,12 @@ impl<'s> Correct<'_, '_, 's> {
         let jobs = self.seen_again(jobs);
         for job in jobs {
             let result = match &mut results {
-                Ok(results) => results.next().map(|one| one.map_err(|error| Failure::from(&error))),
-                Err(why) => Some(Err(Failure { why: why.clone(), missing: false })),
+                Ok(results) => results.next().map(|one| one.map_err(|error| ChangeFailure::from(&error))),
+                Err(why) => Some(Err(ChangeFailure { why: why.clone(), missing: false })),
             };
             let none = || {
                 let why = "internal error: the provider gave no answer".to_owned();
-                Err(Failure { why, missing: false })
+                Err(ChangeFailure { why, missing: false })
             };
             let index = job.index;
             let (came, corrected) = self.applied(job, &result.unwrap_or_else(none), took);
@@ -267,15 +267,15 @@ impl<'s> Correct<'_, '_, 's> {
     }
 
     /// Says what is at hand, which may take its time.
-    fn tell_of(&self, jobs: &[Job]) {
-        let name = |job: &Job| self.subjects[job.index].resource.reference.to_string();
+    fn tell_of(&self, jobs: &[Correction]) {
+        let name = |job: &Correction| self.subjects[job.index].resource.reference.to_string();
         at_hand::tell(jobs.iter().map(name).collect::<Vec<_>>().join(", "));
     }
 
     /// In the second pass: what was just corrected is looked at before anybody else acts. What is off then was not undone: its
     /// own tool only says that it set it.
-    fn seen_again(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
-        if self.pass == Pass::First {
+    fn seen_again(&mut self, mut jobs: Vec<Correction>) -> Vec<Correction> {
+        if self.pass == CorrectionPass::First {
             return jobs;
         }
         let lasts = |index: &usize| !self.subjects[*index].provider.acts_once();
@@ -295,15 +295,15 @@ impl<'s> Correct<'_, '_, 's> {
     /// Records what became of each change; answers with those that were made.
     fn applied(
         &mut self,
-        job: Job,
-        result: &Result<Applied, Failure>,
+        job: Correction,
+        result: &Result<Applied, ChangeFailure>,
         took: Duration,
-    ) -> (Came, Vec<Change>) {
-        let mut came = Came::default();
+    ) -> (MemberResult, Vec<Change>) {
+        let mut came = MemberResult::default();
         let mut corrected = Vec::new();
         for (position, change) in job.changes.into_iter().enumerate() {
             let failure = match result {
-                Err(failure) => Some(Failure { why: failure.why.clone(), missing: failure.missing }),
+                Err(failure) => Some(ChangeFailure { why: failure.why.clone(), missing: failure.missing }),
                 Ok(applied) => {
                     applied.failed.iter().find(|(at, _)| *at == position).map(|(_, error)| error.into())
                 }
@@ -327,7 +327,7 @@ impl<'s> Correct<'_, '_, 's> {
         if self.subjects[job.index].provider.acts_once() {
             // Its guard is asked at the end of the run.
             self.view.never_was(job.index);
-        } else if !came.failed && !came.inapplicable && self.pass == Pass::First {
+        } else if !came.failed && !came.inapplicable && self.pass == CorrectionPass::First {
             self.view.put_right(job.index);
         }
         self.made.entry(job.index).or_default().extend(corrected.iter().map(made));
@@ -339,8 +339,8 @@ impl<'s> Correct<'_, '_, 's> {
         &mut self,
         index: usize,
         change: &Change,
-        failure: Failure,
-        came: &mut Came,
+        failure: ChangeFailure,
+        came: &mut MemberResult,
         took: Duration,
     ) {
         let lacking = self.lacking(index, &failure.why).filter(|_| failure.missing);
@@ -369,15 +369,15 @@ impl<'s> Correct<'_, '_, 's> {
         reason: Option<String>,
         took: Duration,
     ) {
-        let by_this_run = self.pass == Pass::Second || !self.view.was_due(index, change);
-        self.record.change(index, change, Told { status, reason, took, by_this_run });
+        let by_this_run = self.pass == CorrectionPass::Second || !self.view.was_due(index, change);
+        self.record.change(index, change, ChangeResult { status, reason, took, by_this_run });
     }
 
     /// Reports what is not corrected now, and ends the turn.
     fn report(&mut self, index: usize, verdict: Verdict) {
         let came = match self.pass {
-            Pass::First => self.told(index, verdict),
-            Pass::Second => self.told_again(index, &verdict),
+            CorrectionPass::First => self.told(index, verdict),
+            CorrectionPass::Second => self.told_again(index, &verdict),
         };
         if came.inapplicable {
             self.debts.answered(index);
@@ -388,8 +388,8 @@ impl<'s> Correct<'_, '_, 's> {
     }
 
     /// Records what a look found; answers with what that means to those after it.
-    fn told(&mut self, index: usize, verdict: Verdict) -> Came {
-        let mut came = Came::default();
+    fn told(&mut self, index: usize, verdict: Verdict) -> MemberResult {
+        let mut came = MemberResult::default();
         match self.resolved(index, verdict) {
             Verdict::Off => {}
             Verdict::InSync(notes) => {

@@ -7,19 +7,19 @@ use holdfast_catalog::catalog::Policy;
 use super::Subject;
 use super::check::Verdict;
 use super::memory::End;
-use super::record::{Outcome, Record};
-use super::view::View;
+use super::record::{Record, ResourceOutcome};
+use super::view::MachineView;
 use crate::provider::{Change, ChangeKind};
 
 /// By the last look at a resource, and what became of it.
-pub(super) fn of(index: usize, subject: &Subject<'_>, view: &View, record: &Record<'_>) -> End {
+pub(super) fn of(index: usize, subject: &Subject<'_>, view: &MachineView, record: &Record<'_>) -> End {
     let outcome = record.outcome(index);
     if subject.policy != Policy::Enforce {
         return End::Untouched;
     }
     // A run that was interrupted has no last look.
     if !view.is_fresh(index) {
-        let touched = matches!(outcome, Outcome::Changed | Outcome::Failed);
+        let touched = matches!(outcome, ResourceOutcome::Changed | ResourceOutcome::Failed);
         return if touched { End::Unknown(None) } else { End::Unreached };
     }
     if record.is_unreached(index) && !matches!(view.latest(index), Verdict::InSync(_)) {
@@ -32,13 +32,13 @@ pub(super) fn of(index: usize, subject: &Subject<'_>, view: &View, record: &Reco
     };
     match outcome {
         _ if !off.is_empty() => End::Off(off),
-        Outcome::Failed => End::Unknown(record.why_failed(index)),
+        ResourceOutcome::Failed => End::Unknown(record.why_failed(index)),
         _ => End::AsWanted,
     }
 }
 
 /// By the look of a run that changes nothing.
-pub(super) fn seen(index: usize, subject: &Subject<'_>, view: &View) -> End {
+pub(super) fn seen(index: usize, subject: &Subject<'_>, view: &MachineView) -> End {
     match view.latest(index) {
         _ if subject.resource.policy != Policy::Enforce => End::Untouched,
         Verdict::InSync(_) => End::Seen(BTreeSet::new()),

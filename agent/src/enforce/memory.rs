@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::Error;
 use crate::provider::Notice;
 use crate::state::unfit;
-use crate::system::{Access, Inspect as _, Machine, System as _, write_durably};
+use crate::system::{Inspect as _, Machine, Permissions, System as _, write_durably};
 
 mod disown;
 mod doubt;
@@ -43,7 +43,7 @@ const HOLDS: &str = "/holds.json";
 pub(crate) const FILES: [&str; 5] = ["left.key", "left.json", "owed.json", "unended", "holds.json"];
 const VERSION: u32 = 2;
 const LIMIT: u64 = 256 * 1024 * 1024;
-const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// Fingerprints by property, or by `path:property` for members of a directory.
 type Properties = BTreeMap<String, String>;
@@ -52,7 +52,7 @@ type Properties = BTreeMap<String, String>;
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Left {
-    resources: BTreeMap<String, Entry>,
+    resources: BTreeMap<String, LastState>,
     /// Paths that an earlier catalog named and the last one did not, and that still was there.
     gone: BTreeSet<String>,
     /// Paths where an earlier catalog put a secret that has not been replaced since.
@@ -62,7 +62,7 @@ struct Left {
 /// How a resource was left.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct LastState {
     /// What was wanted of it, seen to be so at the end of the run: nothing else can drift.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     wanted: Properties,
@@ -141,7 +141,7 @@ struct Header {
 }
 
 /// The state directory.
-pub(super) struct Memory {
+pub(super) struct RunMemory {
     dir: Machine,
     mac: Hmac<Sha256>,
     catalog: CatalogId,
@@ -155,7 +155,7 @@ pub(super) struct Memory {
     begun: Cell<bool>,
 }
 
-impl Memory {
+impl RunMemory {
     /// Opens the state directory, which must be the agent's alone.
     ///
     /// Of one that is older than the last report, nothing is believed.

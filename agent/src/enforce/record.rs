@@ -10,7 +10,7 @@ use holdfast_catalog::report::{Cause, Counts, Event, MAX_DIFF, MAX_EVENTS, Statu
 
 use super::memory::Past;
 use super::redact::Redact;
-use super::{Subject, Times, milliseconds};
+use super::{Subject, TypeTimes, milliseconds};
 use crate::provider::{Change, ChangeKind};
 
 /// What events are logged as, so that they can be left out where the report itself is shown.
@@ -31,7 +31,7 @@ const ROOM_FOR_MORE: usize = 40;
 
 /// How a resource ended: the worst of its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Outcome {
+pub(super) enum ResourceOutcome {
     Unchanged,
     Off,
     NotApplicable,
@@ -46,8 +46,8 @@ pub(super) struct Record<'a> {
     subjects: &'a [Subject<'a>],
     past: &'a Past<'a>,
     pub(super) events: Vec<Event>,
-    pub(super) times: Times<'a>,
-    ended: Vec<Ended>,
+    pub(super) times: TypeTimes<'a>,
+    ended: Vec<ResourceEnd>,
     refreshed: u32,
     dropped: u32,
     /// Bytes of diffs so far.
@@ -58,23 +58,23 @@ pub(super) struct Record<'a> {
     own_secrets: BTreeMap<usize, Redact>,
 }
 
-struct Ended {
-    outcome: Outcome,
+struct ResourceEnd {
+    outcome: ResourceOutcome,
     /// The run was interrupted before its turn.
     unreached: bool,
     corrective: bool,
     members: Members,
 }
 
-impl Ended {
+impl ResourceEnd {
     fn new() -> Self {
-        let outcome = Outcome::Unchanged;
+        let outcome = ResourceOutcome::Unchanged;
         Self { outcome, unreached: false, corrective: false, members: Members::default() }
     }
 }
 
 /// What became of a change.
-pub(super) struct Told {
+pub(super) struct ChangeResult {
     pub(super) status: Status,
     pub(super) reason: Option<String>,
     pub(super) took: Duration,
@@ -108,15 +108,16 @@ impl Members {
 
 impl<'a> Record<'a> {
     pub(super) fn new(subjects: &'a [Subject<'a>], past: &'a Past<'a>) -> Self {
-        let outcome =
-            |s: &Subject<'_>| if s.policy == Policy::Off { Outcome::Off } else { Outcome::Unchanged };
-        let ended = |s| Ended { outcome: outcome(s), ..Ended::new() };
+        let outcome = |s: &Subject<'_>| {
+            if s.policy == Policy::Off { ResourceOutcome::Off } else { ResourceOutcome::Unchanged }
+        };
+        let ended = |s| ResourceEnd { outcome: outcome(s), ..ResourceEnd::new() };
         let ended = subjects.iter().map(ended).collect();
         Self {
             subjects,
             past,
             events: Vec::new(),
-            times: Times::default(),
+            times: TypeTimes::default(),
             ended,
             refreshed: 0,
             dropped: 0,
@@ -127,7 +128,7 @@ impl<'a> Record<'a> {
     }
 
     /// What became of one change.
-    pub(super) fn change(&mut self, index: usize, change: &Change, told: Told) {
+    pub(super) fn change(&mut self, index: usize, change: &Change, told: ChangeResult) {
         let subject = &self.subjects[index];
         let status = match (change.kind, told.status) {
             (ChangeKind::Note, _) | (ChangeKind::Always, Status::Changed | Status::WouldChange) => {
@@ -206,7 +207,7 @@ impl<'a> Record<'a> {
     }
 
     /// How a resource ended.
-    pub(super) fn outcome(&self, index: usize) -> Outcome {
+    pub(super) fn outcome(&self, index: usize) -> ResourceOutcome {
         self.ended[index].outcome
     }
 
@@ -216,7 +217,7 @@ impl<'a> Record<'a> {
         self.events.retain(|event| {
             event.resource != *reference || (event.status == Status::Info && event.property.is_none())
         });
-        self.ended[index] = Ended::new();
+        self.ended[index] = ResourceEnd::new();
     }
 
     /// How many resources ended how.
@@ -229,15 +230,15 @@ impl<'a> Record<'a> {
         };
         for ended in &self.ended {
             *match ended.outcome {
-                Outcome::Unchanged => &mut counts.unchanged,
-                Outcome::Off => &mut counts.off,
-                Outcome::NotApplicable => &mut counts.not_applicable,
-                Outcome::WouldChange => &mut counts.would_change,
-                Outcome::Changed => &mut counts.changed,
-                Outcome::Skipped => &mut counts.skipped,
-                Outcome::Failed => &mut counts.failed,
+                ResourceOutcome::Unchanged => &mut counts.unchanged,
+                ResourceOutcome::Off => &mut counts.off,
+                ResourceOutcome::NotApplicable => &mut counts.not_applicable,
+                ResourceOutcome::WouldChange => &mut counts.would_change,
+                ResourceOutcome::Changed => &mut counts.changed,
+                ResourceOutcome::Skipped => &mut counts.skipped,
+                ResourceOutcome::Failed => &mut counts.failed,
             } += 1;
-            counts.corrective += u32::from(ended.corrective && ended.outcome == Outcome::Changed);
+            counts.corrective += u32::from(ended.corrective && ended.outcome == ResourceOutcome::Changed);
         }
         counts
     }
@@ -277,12 +278,12 @@ impl<'a> Record<'a> {
         event.diff = event.diff.take().map(|diff| fitting(diff, &mut self.diffs));
         let ended = &mut self.ended[index];
         ended.outcome = ended.outcome.max(match event.status {
-            Status::Info => Outcome::Unchanged,
-            Status::NotApplicable => Outcome::NotApplicable,
-            Status::WouldChange => Outcome::WouldChange,
-            Status::Changed => Outcome::Changed,
-            Status::Skipped => Outcome::Skipped,
-            Status::Failed => Outcome::Failed,
+            Status::Info => ResourceOutcome::Unchanged,
+            Status::NotApplicable => ResourceOutcome::NotApplicable,
+            Status::WouldChange => ResourceOutcome::WouldChange,
+            Status::Changed => ResourceOutcome::Changed,
+            Status::Skipped => ResourceOutcome::Skipped,
+            Status::Failed => ResourceOutcome::Failed,
         });
         ended.corrective |= event.cause == Some(Cause::Corrective);
         if ended.members.take(&event) {

@@ -347,7 +347,7 @@ fn state_that_others_can_write_is_refused() {
     let bench = Bench::directory();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o770);
     std::fs::set_permissions(bench.state(), open).unwrap();
-    let result = Memory::open(bench.state(), &bench.catalog.id, false);
+    let result = RunMemory::open(bench.state(), &bench.catalog.id, false);
     assert!(matches!(result, Err(Error::OpenState { mode: 0o770, .. })));
 }
 

@@ -16,7 +16,7 @@ use crate::provider::Notice;
 
 /// What a node's turn came to, for those after it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Came {
+pub(super) struct MemberResult {
     pub(super) changed: bool,
     /// Something would be changed, were it not audited.
     pub(super) would: bool,
@@ -87,7 +87,7 @@ pub(super) struct Turns<'a> {
     waiting: Vec<u32>,
     reached: Vec<Reached>,
     /// Of containers' ends: what their members came to.
-    members: Vec<Came>,
+    members: Vec<MemberResult>,
     ready: BinaryHeap<Reverse<(u32, NodeIndex)>>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Turns<'a> {
             after: vec![Vec::new(); nodes],
             waiting: vec![0; nodes],
             reached: vec![Reached::default(); nodes],
-            members: vec![Came::default(); nodes],
+            members: vec![MemberResult::default(); nodes],
             ready: BinaryHeap::new(),
         };
         for edge in &catalog.edges {
@@ -150,7 +150,7 @@ impl<'a> Turns<'a> {
     }
 
     /// A resource's turn is over.
-    pub(super) fn finish(&mut self, resource: usize, came: Came) {
+    pub(super) fn finish(&mut self, resource: usize, came: MemberResult) {
         self.finish_node(u32::try_from(resource).unwrap_or(u32::MAX), came);
     }
 
@@ -203,7 +203,7 @@ impl<'a> Turns<'a> {
         self.ready.push(Reverse((rank, node)));
     }
 
-    fn finish_node(&mut self, node: NodeIndex, came: Came) {
+    fn finish_node(&mut self, node: NodeIndex, came: MemberResult) {
         let here = self.reached[node as usize].clone();
         let name: Arc<str> = self.catalog.node_name(node).into();
         let resource = self.catalog.resources.get(node as usize);
@@ -251,7 +251,7 @@ impl<'a> Turns<'a> {
         &self,
         node: NodeIndex,
         kind: EdgeKind,
-        came: Came,
+        came: MemberResult,
         here: &Reached,
         name: &Arc<str>,
     ) -> Option<Notified> {

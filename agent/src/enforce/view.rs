@@ -16,7 +16,7 @@ struct Act {
 }
 
 /// What is known of each resource.
-pub(super) struct View {
+pub(super) struct MachineView {
     latest: Vec<Verdict>,
     /// What the first look found; kept from the first act on.
     first: Option<Vec<Verdict>>,
@@ -29,7 +29,7 @@ pub(super) struct View {
     ahead: usize,
 }
 
-impl View {
+impl MachineView {
     /// After the first look.
     pub(super) fn new(first: Vec<Verdict>) -> Self {
         Self {

@@ -10,7 +10,7 @@ const WORTH_PACKING: usize = 1024;
 const LEVEL: i32 = 3;
 
 /// A body as it came.
-pub(super) struct Packed {
+pub(super) struct CompressedBody {
     pub(super) bytes: Vec<u8>,
     pub(super) encoding: Option<String>,
 }
@@ -26,7 +26,7 @@ pub(super) fn pack(body: &impl Serialize) -> Result<(Vec<u8>, Option<&'static st
 }
 
 /// The bytes of a body, at most `limit`.
-pub(super) fn unpack(body: Packed, limit: usize) -> Result<Vec<u8>, String> {
+pub(super) fn unpack(body: CompressedBody, limit: usize) -> Result<Vec<u8>, String> {
     let too_large = || format!("it is larger than {limit} bytes");
     let bytes = match body.encoding.as_deref() {
         None | Some("identity") => body.bytes,
@@ -51,7 +51,7 @@ mod tests {
         for length in [1, 10_000] {
             let (bytes, encoding) = pack(&"x".repeat(length)).unwrap();
             assert_eq!(encoding.is_some(), length > WORTH_PACKING);
-            let packed = Packed { bytes, encoding: encoding.map(str::to_owned) };
+            let packed = CompressedBody { bytes, encoding: encoding.map(str::to_owned) };
             assert_eq!(unpack(packed, 20_000).unwrap().len(), length + 2);
         }
     }
@@ -60,9 +60,9 @@ mod tests {
     fn a_bomb_is_bounded() {
         let bomb = zstd::stream::encode_all(&*vec![0; 10_000_000], LEVEL).unwrap();
         assert!(bomb.len() < 10_000);
-        let packed = Packed { bytes: bomb, encoding: Some("zstd".into()) };
+        let packed = CompressedBody { bytes: bomb, encoding: Some("zstd".into()) };
         assert!(unpack(packed, 100_000).unwrap_err().contains("larger"));
-        let unknown = Packed { bytes: Vec::new(), encoding: Some("br".into()) };
+        let unknown = CompressedBody { bytes: Vec::new(), encoding: Some("br".into()) };
         assert!(unpack(unknown, 9).is_err());
     }
 }

@@ -19,10 +19,10 @@ pub(super) const TELL: &str =
 
 /// What both clocks said at the last answer.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Clocks(Arc<Mutex<Option<Said>>>);
+pub(super) struct Clocks(Arc<Mutex<Option<ClockReading>>>);
 
 #[derive(Debug, Clone, Copy)]
-struct Said {
+struct ClockReading {
     here: Timestamp,
     there: Timestamp,
 }
@@ -33,18 +33,18 @@ impl Clocks {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok());
         let there = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
         if let Some(there) = there {
-            let said = Said { here: now(), there: there.timestamp() };
+            let said = ClockReading { here: now(), there: there.timestamp() };
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         }
     }
 
     /// What is to be said, where they are far apart.
     pub(super) fn words(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).and_then(Said::words)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).and_then(ClockReading::words)
     }
 }
 
-impl Said {
+impl ClockReading {
     fn words(self) -> Option<String> {
         let ahead = self.here.duration_since(self.there);
         (ahead.abs() > APART).then(|| {
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn clocks_that_are_apart_are_told_whichever_is_ahead() {
         let there = Timestamp::constant(1_800_000_000, 0);
-        let said = |minutes| Said { here: there + SignedDuration::from_mins(minutes), there }.words();
+        let said = |minutes| ClockReading { here: there + SignedDuration::from_mins(minutes), there }.words();
         assert_eq!((said(29), said(-29)), (None, None));
         assert!(said(35).unwrap().contains("is 35 min ahead of that of the server"));
         assert!(said(-2_880).unwrap().contains("is 2 days behind that of the server"));

@@ -18,20 +18,20 @@ use crate::trust::Pin;
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Seen {
+pub(crate) struct ReceivedRequest {
     pub(crate) path: String,
     pub(crate) body: Vec<u8>,
     pub(crate) with_certificate: bool,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
 /// What the server does with a request.
-pub(crate) enum Answer {
+pub(crate) enum ScriptedAnswer {
     /// A status and JSON.
     Json(u16, String),
     /// JSON, from a server whose clock says this.
@@ -42,13 +42,13 @@ pub(crate) enum Answer {
     Silent,
 }
 
-impl Answer {
+impl ScriptedAnswer {
     pub(crate) fn ok(body: &impl serde::Serialize) -> Self {
         Self::Json(200, serde_json::to_string(body).unwrap())
     }
 }
 
-type Script = Box<dyn FnMut(&Seen) -> Answer + Send>;
+type AnswerScript = Box<dyn FnMut(&ReceivedRequest) -> ScriptedAnswer + Send>;
 
 /// A CA.
 pub(crate) struct Ca {
@@ -83,15 +83,15 @@ impl Ca {
 }
 
 /// A server on loopback that lives as long as the test.
-pub(crate) struct Server {
+pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     pub(crate) ca: Arc<Ca>,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    script: Arc<Mutex<Script>>,
+    seen: Arc<Mutex<Vec<ReceivedRequest>>>,
+    script: Arc<Mutex<AnswerScript>>,
 }
 
-impl Server {
-    pub(crate) fn start(script: impl FnMut(&Seen) -> Answer + Send + 'static) -> Self {
+impl TestServer {
+    pub(crate) fn start(script: impl FnMut(&ReceivedRequest) -> ScriptedAnswer + Send + 'static) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let ca = Arc::new(Ca::new());
         let server = Self {
@@ -131,14 +131,14 @@ impl Server {
     }
 
     /// From now on it answers so.
-    pub(crate) fn answers(&self, script: impl FnMut(&Seen) -> Answer + Send + 'static) {
+    pub(crate) fn answers(&self, script: impl FnMut(&ReceivedRequest) -> ScriptedAnswer + Send + 'static) {
         *self.script.lock().unwrap() = Box::new(script);
     }
 
     /// Does something at each request, before it is answered.
     pub(crate) fn meanwhile(&self, mut act: impl FnMut() + Send + 'static) {
         let mut script = self.script.lock().unwrap();
-        let mut before = std::mem::replace(&mut *script, Box::new(|_| Answer::Lost));
+        let mut before = std::mem::replace(&mut *script, Box::new(|_| ScriptedAnswer::Lost));
         *script = Box::new(move |seen| {
             act();
             before(seen)
@@ -146,7 +146,7 @@ impl Server {
     }
 
     /// What was asked so far at a path.
-    pub(crate) fn asked(&self, path: &str) -> Vec<Seen> {
+    pub(crate) fn asked(&self, path: &str) -> Vec<ReceivedRequest> {
         self.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
     }
 
@@ -159,16 +159,16 @@ impl Server {
     }
 
     /// Signs whatever asks to be enrolled as `web1.acme.example`.
-    pub(crate) fn enrolled(&self, request: &Seen) -> Answer {
-        Answer::ok(&self.ca.sign(&request.json::<EnrollRequest>().csr, "web1.acme.example"))
+    pub(crate) fn enrolled(&self, request: &ReceivedRequest) -> ScriptedAnswer {
+        ScriptedAnswer::ok(&self.ca.sign(&request.json::<EnrollRequest>().csr, "web1.acme.example"))
     }
 }
 
 fn serve(
     stream: TcpStream,
     tls: Arc<ServerConfig>,
-    seen: &Mutex<Vec<Seen>>,
-    script: &Mutex<Script>,
+    seen: &Mutex<Vec<ReceivedRequest>>,
+    script: &Mutex<AnswerScript>,
 ) -> std::io::Result<()> {
     let connection = ServerConnection::new(tls).map_err(std::io::Error::other)?;
     let mut reader = BufReader::new(StreamOwned::new(connection, stream));
@@ -191,17 +191,17 @@ fn serve(
     reader.read_exact(&mut body)?;
     let body = if packed { zstd::stream::decode_all(&*body)? } else { body };
     let with_certificate = reader.get_ref().conn.peer_certificates().is_some();
-    let request = Seen { path, body, with_certificate };
+    let request = ReceivedRequest { path, body, with_certificate };
     let answer = (script.lock().unwrap())(&request);
     seen.lock().unwrap().push(request);
     match answer {
-        Answer::Json(status, json) => answered(reader.into_inner(), &format!("{status} x"), &json)?,
-        Answer::At(time, json) => {
+        ScriptedAnswer::Json(status, json) => answered(reader.into_inner(), &format!("{status} x"), &json)?,
+        ScriptedAnswer::At(time, json) => {
             let date = time.strftime("%a, %d %b %Y %H:%M:%S GMT");
             answered(reader.into_inner(), &format!("200 x\r\ndate: {date}"), &json)?;
         }
-        Answer::Lost => {}
-        Answer::Silent => std::mem::forget(reader),
+        ScriptedAnswer::Lost => {}
+        ScriptedAnswer::Silent => std::mem::forget(reader),
     }
     Ok(())
 }

@@ -28,13 +28,13 @@ pub(crate) fn is_over_by(refusal: &Refusal) -> bool {
 const PENDING: &str = "pending.json";
 
 /// A key, and the request for a certificate for it.
-pub(super) struct Made {
+pub(super) struct NewKey {
     key: PrivateKey,
     public: Vec<u8>,
     pub(super) csr: String,
 }
 
-impl Made {
+impl NewKey {
     /// A new P-256 key.
     pub(super) fn new() -> Result<Self, Error> {
         Self::of(&rcgen::KeyPair::generate()?)
@@ -62,7 +62,7 @@ struct Pending {
 }
 
 /// The key for this token: that of an earlier try, or a new one that is on disk when this returns.
-fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
+fn key_for(token: &str, dir: &StateDir) -> Result<NewKey, Error> {
     let earlier = match dir.read(PENDING, 64 * 1024) {
         Err(error) if error.is_shortage() => return Err(error.into()),
         // What is not a file holds no key.
@@ -73,9 +73,9 @@ fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
     if let Some(pending) = earlier.filter(|pending| pending.token == token)
         && let Ok(key) = rcgen::KeyPair::from_pem(pending.key.pem())
     {
-        return Made::of(&key);
+        return NewKey::of(&key);
     }
-    let made = Made::new()?;
+    let made = NewKey::new()?;
     let pending = Pending { token: token.to_owned(), key: made.key.clone() };
     dir.replace(PENDING, &Zeroizing::new(serde_json::to_vec(&pending).unwrap_or_default()))?;
     Ok(made)
@@ -83,7 +83,7 @@ fn key_for(token: &str, dir: &StateDir) -> Result<Made, Error> {
 
 /// What becomes of an identity that this machine has already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Earlier {
+pub enum OnExisting {
     /// It stays, unless its own server says that it is over: moved, removed, revoked or replaced.
     Keep,
     /// It is set aside, whatever it is.
@@ -95,12 +95,12 @@ pub enum Earlier {
 /// # Errors
 /// Where it is enrolled already, or the server is not the pinned one, cannot be reached or refuses. The same join string
 /// can be tried again.
-pub async fn enroll(join: &JoinString, state: &StateDir, earlier: Earlier) -> Result<Identity, Error> {
+pub async fn enroll(join: &JoinString, state: &StateDir, earlier: OnExisting) -> Result<Identity, Error> {
     Identity::make_room(state);
     let dir = state.below("identity")?;
     let is_enrolled = match Identity::load(state) {
         Err(Error::NotEnrolled) => false,
-        _ if earlier == Earlier::Replace => true,
+        _ if earlier == OnExisting::Replace => true,
         Ok(identity) => is_over(&identity).await.map(|()| true)?,
         // Nobody can show it any more.
         Err(Error::Damaged { .. }) => true,
@@ -160,7 +160,7 @@ async fn is_over(identity: &Identity) -> Result<(), Error> {
 }
 
 /// Whether a certificate is for the key that asked for it, and its roots can be read.
-pub(super) fn check_answer(answer: &Certificate, made: &Made) -> Result<(), Error> {
+pub(super) fn check_answer(answer: &Certificate, made: &NewKey) -> Result<(), Error> {
     let der = trust::one_certificate(&answer.certificate).map_err(Error::Answer)?;
     let (_, parsed) =
         x509_parser::parse_x509_certificate(&der).map_err(|error| Error::Answer(error.to_string()))?;
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_request_names_nobody_and_proves_the_key() {
         use x509_parser::prelude::{FromDer as _, X509CertificationRequest};
-        let made = Made::new().unwrap();
+        let made = NewKey::new().unwrap();
         let (_, pem) = x509_parser::pem::parse_x509_pem(made.csr.as_bytes()).unwrap();
         let (_, csr) = X509CertificationRequest::from_der(&pem.contents).unwrap();
         assert_eq!(csr.certification_request_info.subject.iter().count(), 0);
@@ -211,7 +211,7 @@ mod tests {
         let pem = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
         let certname = holdfast_catalog::certname::Certname::parse("web1.acme.example").unwrap();
         let answer = Certificate { certificate: pem.clone(), roots: pem, certname };
-        assert!(check_answer(&answer, &Made::of(&key).unwrap()).is_ok());
-        assert!(check_answer(&answer, &Made::new().unwrap()).is_err());
+        assert!(check_answer(&answer, &NewKey::of(&key).unwrap()).is_ok());
+        assert!(check_answer(&answer, &NewKey::new().unwrap()).is_err());
     }
 }

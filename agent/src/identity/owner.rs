@@ -18,7 +18,7 @@ const LIMIT: u64 = 4096;
 /// An enrolment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Owner {
+pub struct EnrolledNode {
     /// The name that the server gave.
     pub certname: Certname,
     /// The name in its certificates, which tells the generation; empty where there is none.
@@ -28,7 +28,7 @@ pub struct Owner {
     pub enrolment: Option<uuid::Uuid>,
 }
 
-impl Owner {
+impl EnrolledNode {
     /// The enrolment that an identity is of.
     pub fn of(identity: &Identity) -> Self {
         Self {
@@ -77,9 +77,9 @@ impl Owner {
 mod tests {
     use super::*;
 
-    fn owner(uri: &str, enrolment: Option<u128>) -> Owner {
+    fn owner(uri: &str, enrolment: Option<u128>) -> EnrolledNode {
         let certname = Certname::parse("web1.acme.example").unwrap();
-        Owner { certname, uri: uri.to_owned(), enrolment: enrolment.map(uuid::Uuid::from_u128) }
+        EnrolledNode { certname, uri: uri.to_owned(), enrolment: enrolment.map(uuid::Uuid::from_u128) }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use holdfast_catalog::wire::{self, RenewRequest, path};
 use jiff::Timestamp;
 
-use super::enroll::{Made, check_answer};
+use super::enroll::{NewKey, check_answer};
 use super::{Error, Identity};
 use crate::clock::now;
 use crate::fetch::Client;
@@ -36,7 +36,7 @@ impl Identity {
     /// # Errors
     /// Where the server gives none: the identity at hand is as valid as before.
     pub async fn renew(&mut self, state: &StateDir, client: &Client) -> Result<(), Error> {
-        let made = Made::new()?;
+        let made = NewKey::new()?;
         let answer: wire::Certificate =
             client.post(path::RENEW, &RenewRequest { csr: made.csr.clone() }).await?;
         check_answer(&answer, &made)?;

@@ -17,7 +17,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-use query::{Chosen, Group};
+use query::{AlternativesGroup, Chosen};
 
 /// The provider of `alternatives`.
 pub struct Choices;
@@ -27,7 +27,7 @@ const RECORDS: &str = "/var/lib/dpkg/alternatives";
 
 /// What can be chosen and what is, by name; or why nothing can be known.
 pub enum Seen {
-    Groups(HashMap<String, Result<Group, Arc<Error>>>),
+    Groups(HashMap<String, Result<AlternativesGroup, Arc<Error>>>),
     /// Why this machine has none.
     NotHere(&'static str),
 }
@@ -59,7 +59,7 @@ impl Provider for Choices {
             };
             // It fails where there are none of that name, and for other reasons.
             if output.succeeded() {
-                groups.insert(name.to_owned(), Ok(Group::parse(&output.text())));
+                groups.insert(name.to_owned(), Ok(AlternativesGroup::parse(&output.text())));
             } else if reading.machine.lstat(&Path::new(RECORDS).join(name))?.is_some() {
                 groups.insert(name.to_owned(), Err(Arc::new(Error::command(&query, &output))));
             }
@@ -140,7 +140,7 @@ impl Provider for Choices {
 ///
 /// # Errors
 /// Something else is in the place of such a name: update-alternatives would leave it there.
-fn astray(group: &Group, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+fn astray(group: &AlternativesGroup, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     for (link, name, target) in group.following() {
         if machine.stat(Path::new(target))?.is_none() {
             continue;
@@ -178,7 +178,7 @@ fn not_replaced(at: &Path) -> Error {
 ///
 /// # Errors
 /// Something else is in its place: update-alternatives would leave it there.
-fn link(group: &Group, name: &str, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+fn link(group: &AlternativesGroup, name: &str, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     let path = Path::new(&group.link);
     match machine.lstat(path)?.map(|stat| stat.kind) {
         None => Ok(Some(format!("{} is not there", group.link))),

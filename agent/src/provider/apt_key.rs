@@ -107,7 +107,7 @@ mod tests {
     use holdfast_catalog::hash::ContentHash;
 
     use super::*;
-    use crate::provider::Named;
+    use crate::provider::CatalogClaims;
     use crate::provider::trial;
     use crate::system::double::Double;
 
@@ -176,7 +176,7 @@ mod tests {
         let double = machine();
         let content = Content::hash_value(&ContentHash::of(b"\x98\x33\x04"), 3);
         let want: AptKey = trial::want("example", &[("content", content)]);
-        let (named, content) = (Named::new(&[]), &Only(b"\x98\x33\x04"));
+        let (named, content) = (CatalogClaims::new(&[]), &Only(b"\x98\x33\x04"));
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
         let Plan::Changes(changes) = AptKeys.plan(&want, &(), reading).unwrap() else { panic!("in sync") };
         let writing = Writing { content, ..trial::writing_to(&double, &named, double.root.path()) };

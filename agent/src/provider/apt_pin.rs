@@ -6,7 +6,7 @@ use holdfast_catalog::resource::AptPin;
 use holdfast_catalog::resource::attribute::{AptWord, Presence};
 
 use super::text::deb822;
-use super::text::whole_file::{self, Found};
+use super::text::whole_file::{self, FileText};
 use super::{Applied, Error, Left, Property as _, Provider, Reading, Writing, properties};
 
 /// Preferences of apt.
@@ -84,7 +84,7 @@ fn text(want: &AptPin) -> String {
     deb822::render(fields(want).map(|(_, field, value)| (field, value)))
 }
 
-fn differences(want: &AptPin, found: &Found) -> Vec<Change> {
+fn differences(want: &AptPin, found: &FileText) -> Vec<Change> {
     let stanza = match deb822::only_stanza(found, Property::Ensure) {
         Ok(stanza) => stanza,
         Err(change) => return vec![change],

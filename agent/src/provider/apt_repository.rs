@@ -14,7 +14,7 @@ use holdfast_catalog::resource::apt_repository::SourceType;
 use holdfast_catalog::resource::attribute::{AptUri, AptWord, Presence};
 
 use super::text::deb822::{self, Stanza};
-use super::text::whole_file::{self, Found};
+use super::text::whole_file::{self, FileText};
 use super::{
     Applied, ChangeKind, Error, Job, Left, Property as _, Provider, Reading, Taken, Writing, properties,
 };
@@ -213,7 +213,7 @@ fn text(want: &AptRepository) -> String {
     deb822::render(own.into_iter().chain(further))
 }
 
-fn differences(want: &AptRepository, found: &Found) -> Vec<Change> {
+fn differences(want: &AptRepository, found: &FileText) -> Vec<Change> {
     let stanza = match deb822::only_stanza(found, Property::Ensure) {
         Ok(stanza) => stanza,
         Err(change) => return vec![change],

@@ -28,7 +28,7 @@ pub(super) mod unpack;
 
 use friends::Friends;
 use owners::Owners;
-use record::Record;
+use record::ArchiveRecord;
 
 /// The provider of `archive`.
 pub struct Archives;
@@ -90,7 +90,7 @@ impl Provider for Archives {
         let path = Path::new(want.title.as_str());
         if want.ensure == Presence::Absent {
             writing.machine.remove_tree(path)?;
-            Record::remove(want, writing.state_dir)?;
+            ArchiveRecord::remove(want, writing.state_dir)?;
             return Ok(Applied::default());
         }
         let accounts = writing.machine.accounts()?;
@@ -109,7 +109,7 @@ impl Provider for Archives {
         if let Some(mode) = want.mode.filter(|_| is_off(Property::Mode)) {
             writing.machine.set_mode(path, mode.0)?;
         }
-        if let Some(mut record) = Record::read(want, writing.state_dir) {
+        if let Some(mut record) = ArchiveRecord::read(want, writing.state_dir) {
             restore::access(want, &record, &friends, writing.machine)?;
             record.refresh(want, writing.machine);
             record.write(want, writing.state_dir)?;

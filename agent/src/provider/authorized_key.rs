@@ -9,7 +9,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::AuthorizedKey;
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::{Applied, Error, Former, Left, Named, Provider, Reading, Writing, properties};
+use super::{Applied, CatalogClaims, Error, Former, Left, Provider, Reading, Writing, properties};
 use crate::system::accounts::Account;
 use crate::system::{Accounts, Inspect};
 
@@ -17,13 +17,13 @@ mod lines;
 mod place;
 
 use lines::{KeyLine, fingerprint};
-use place::Place;
+use place::KeysFile;
 
 /// What others could have written counts for nothing by sshd's own setting, which it may have otherwise.
 const REFUSES: &str = "sshd refuses it, unless its StrictModes is off";
 
 /// Keys that open accounts.
-pub struct Keys;
+pub struct AuthorizedKeys;
 
 /// Users, and the texts of their files by path, or why one could not be read.
 pub struct Seen {
@@ -38,7 +38,7 @@ properties! {
     Options => "options",
 }
 
-impl Provider for Keys {
+impl Provider for AuthorizedKeys {
     type Want = AuthorizedKey;
     type Seen = Seen;
     type Property = Property;
@@ -46,7 +46,7 @@ impl Provider for Keys {
     fn observe(&self, all: &[&AuthorizedKey], reading: Reading<'_>) -> Result<Seen, Error> {
         let accounts = reading.machine.accounts()?;
         let mut texts = HashMap::new();
-        for place in all.iter().filter_map(|want| Place::of(want, &accounts)) {
+        for place in all.iter().filter_map(|want| KeysFile::of(want, &accounts)) {
             texts.entry(place.file.clone()).or_insert_with(|| place.read(reading.machine).map_err(Arc::new));
         }
         Ok(Seen { accounts, texts })
@@ -59,7 +59,7 @@ impl Provider for Keys {
                 other.title, want.user
             )));
         }
-        let Some(place) = Place::of(want, &seen.accounts) else {
+        let Some(place) = KeysFile::of(want, &seen.accounts) else {
             return Ok(match want.ensure {
                 Presence::Absent => Plan::IN_SYNC,
                 Presence::Present => {
@@ -90,7 +90,7 @@ impl Provider for Keys {
 
     fn apply(&self, want: &AuthorizedKey, _: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
         let accounts = writing.machine.accounts()?;
-        let Some(place) = Place::of(want, &accounts) else {
+        let Some(place) = KeysFile::of(want, &accounts) else {
             return Err(Error::Missing(format!("there is no user `{}` any more", want.user)));
         };
         let others = others(want, writing.named);
@@ -135,14 +135,14 @@ fn contradicts(other: &AuthorizedKey, want: &AuthorizedKey) -> bool {
 }
 
 /// Material of keys that other resources give to the same user.
-fn others<'a>(want: &AuthorizedKey, named: &Named<'a>) -> Vec<&'a str> {
+fn others<'a>(want: &AuthorizedKey, named: &CatalogClaims<'a>) -> Vec<&'a str> {
     let all = named.of_type::<AuthorizedKey>();
     let others = all.filter(|other| other.user == want.user && other.ensure == Presence::Present);
     others.map(|other| other.key.material()).filter(|material| *material != want.key.material()).collect()
 }
 
 /// Material of keys that the catalog gives to a user, in the file of the home.
-fn given_to<'a>(user: &Account, place: &Place, named: &Named<'a>) -> Vec<&'a str> {
+fn given_to<'a>(user: &Account, place: &KeysFile, named: &CatalogClaims<'a>) -> Vec<&'a str> {
     let is_here = |key: &&AuthorizedKey| {
         key.user.as_str() == user.name
             && key.ensure == Presence::Present
@@ -152,8 +152,12 @@ fn given_to<'a>(user: &Account, place: &Place, named: &Named<'a>) -> Vec<&'a str
 }
 
 /// What is in a user's file and was given by no resource.
-pub(super) fn strays(user: &Account, machine: &dyn Inspect, named: &Named<'_>) -> Result<Vec<String>, Error> {
-    let Some(place) = Place::at_home(user) else { return Ok(Vec::new()) };
+pub(super) fn strays(
+    user: &Account,
+    machine: &dyn Inspect,
+    named: &CatalogClaims<'_>,
+) -> Result<Vec<String>, Error> {
+    let Some(place) = KeysFile::at_home(user) else { return Ok(Vec::new()) };
     Ok(lines::strays(&place.read(machine)?, &given_to(user, &place, named)))
 }
 
@@ -168,13 +172,13 @@ pub(super) fn givers(user: &Account, strays: &[String]) -> Vec<Former> {
 
 /// Removes it.
 pub(super) fn purge(user: &Account, writing: Writing<'_>) -> Result<(), Error> {
-    let Some(place) = Place::at_home(user) else { return Ok(()) };
+    let Some(place) = KeysFile::at_home(user) else { return Ok(()) };
     let given = given_to(user, &place, writing.named);
     place.rewrite(writing, |text| lines::without_strays(text, &given))
 }
 
 /// The key that is there, and its comment where that is of nobody who gives it: a later key would not be found by it.
-fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &Named<'_>) -> String {
+fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &CatalogClaims<'_>) -> String {
     let gives = |other: &AuthorizedKey| {
         (&other.user, other.key.material()) == (&want.user, want.key.material()) && own.is_called_by(other)
     };
@@ -187,7 +191,7 @@ fn shown(own: &KeyLine<'_>, want: &AuthorizedKey, named: &Named<'_>) -> String {
 }
 
 /// What differs of a key's line.
-fn differences(want: &AuthorizedKey, text: &[u8], named: &Named<'_>) -> Vec<Change> {
+fn differences(want: &AuthorizedKey, text: &[u8], named: &CatalogClaims<'_>) -> Vec<Change> {
     let Some(own) = lines::own(text, want, &others(want, named)) else {
         return vec![Change::new(Property::Ensure, Presence::Absent, Presence::Present)];
     };

@@ -7,13 +7,13 @@ use holdfast_catalog::value::MASK;
 
 /// A property's value for people and for comparing with the last run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shown {
+pub enum DisplayValue {
     Plain(String),
     /// A secret: masked wherever it is shown. Holds nothing of it.
     Masked,
 }
 
-impl Shown {
+impl DisplayValue {
     /// The text for a report.
     pub fn text(&self) -> &str {
         match self {
@@ -23,13 +23,13 @@ impl Shown {
     }
 }
 
-impl<T: ToString> From<T> for Shown {
+impl<T: ToString> From<T> for DisplayValue {
     fn from(value: T) -> Self {
         Self::Plain(value.to_string())
     }
 }
 
-impl Shown {
+impl DisplayValue {
     /// A text that may be secret.
     pub fn secret(secret: &Secret) -> Self {
         if secret.is_sensitive() { Self::Masked } else { Self::Plain(secret.shown()) }
@@ -79,11 +79,11 @@ pub struct Change<P = Cow<'static, str>> {
     /// The path below the resource's own, for a directory's members.
     pub path: Option<String>,
     /// What the machine has.
-    pub is: Shown,
+    pub is: DisplayValue,
     /// Other words for what the machine has, one of which may be what an earlier wish left: `present` for a package in
     /// whatever version.
     pub also: Vec<String>,
-    pub should: Shown,
+    pub should: DisplayValue,
     /// What earlier resources left if what it removes is theirs, where no path tells: one each, for all of it. A commit may
     /// have taken them away.
     pub unclaimed: Vec<Former>,
@@ -97,7 +97,7 @@ pub struct Change<P = Cow<'static, str>> {
 
 impl<P> Change<P> {
     /// A property that differs.
-    pub fn new(property: P, is: impl Into<Shown>, should: impl Into<Shown>) -> Self {
+    pub fn new(property: P, is: impl Into<DisplayValue>, should: impl Into<DisplayValue>) -> Self {
         Self {
             kind: ChangeKind::Differs,
             property,

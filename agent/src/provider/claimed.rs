@@ -4,6 +4,6 @@ mod named;
 mod spared;
 mod ways;
 
-pub use named::Named;
+pub use named::CatalogClaims;
 pub use spared::{Share, Spared};
-pub(crate) use ways::{Declared, Ways, inside, split};
+pub(crate) use ways::{DeclaredLinks, PathAliases, inside, split};

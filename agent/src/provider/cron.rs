@@ -10,21 +10,21 @@ use holdfast_catalog::resource::Cron;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::text::edit::{PRIVATE, PUBLIC, Texts, put};
-use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
-use crate::system::{Access, FileKind, Inspect, Stat};
+use super::{Applied, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
+use crate::system::{FileKind, Inspect, Permissions, Stat};
 
 mod accounts;
 mod crontab;
 mod expiry;
 
-use accounts::Users;
+use accounts::KnownUsers;
 use crontab::Crontab;
 use expiry::Expiries;
 
 /// What is there of jobs.
 pub struct Seen {
     texts: Texts,
-    users: Users,
+    users: KnownUsers,
     expiries: Expiries,
 }
 
@@ -103,7 +103,7 @@ impl Provider for Jobs {
 }
 
 /// That who is to run a job has no account: cron passes over its whole file then, and says so to its log alone.
-fn without_user(want: &Cron, users: &Users, reading: Reading<'_>) -> Result<Option<String>, Error> {
+fn without_user(want: &Cron, users: &KnownUsers, reading: Reading<'_>) -> Result<Option<String>, Error> {
     const CURE: &str = "; manage it too, or name another";
     let user = want.runs_as();
     match users.get(user) {
@@ -183,7 +183,9 @@ fn differences(want: &Cron, is: &Crontab<'_>, private: bool) -> Vec<Change> {
     }
     let variables = environment(want);
     if is.environment() != variables {
-        let shown = |masked: bool, text: String| if masked { Shown::Masked } else { Shown::Plain(text) };
+        let shown = |masked: bool, text: String| {
+            if masked { DisplayValue::Masked } else { DisplayValue::Plain(text) }
+        };
         let secret = is_secret(want);
         let is = shown(secret || private, is.environment());
         changes.push(Change { is, ..Change::new(Property::Environment, "", shown(secret, variables)) });
@@ -204,7 +206,7 @@ fn is_secret(want: &Cron) -> bool {
     want.environment.values().any(Secret::is_sensitive)
 }
 
-fn access(want: &Cron) -> Access {
+fn access(want: &Cron) -> Permissions {
     if is_secret(want) { PRIVATE } else { PUBLIC }
 }
 

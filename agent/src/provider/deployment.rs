@@ -10,7 +10,9 @@ use std::sync::Arc;
 use holdfast_catalog::resource::Deployment;
 
 use super::archive::owners::Owners;
-use super::{Applied, Error, Left, Notice, Provider, Reading, Refreshed, Ways, Writing, inside, properties};
+use super::{
+    Applied, Error, Left, Notice, PathAliases, Provider, Reading, Refreshed, Writing, inside, properties,
+};
 use crate::system::{Accounts, Liveness};
 
 mod attempt;
@@ -32,7 +34,7 @@ pub struct Deployments;
 
 /// Whether a directory, by where it really is, holds releases of a deployment of the catalog, or is in one.
 pub(super) fn holds_releases(place: &str, reading: Reading<'_>) -> bool {
-    let mut ways = Ways::new(reading.machine);
+    let mut ways = PathAliases::new(reading.machine);
     reading.named.of_type::<Deployment>().any(|want| {
         let releases = inside(&ways.place(want.title.as_str()), layout::RELEASES);
         Path::new(place).starts_with(releases)
@@ -88,7 +90,7 @@ impl Provider for Deployments {
         let mut applied = Applied::default();
         match changes.iter().position(|change| change.property == Property::Version) {
             Some(at) => applied.said.extend(live::deploy(place, writing)?.map(|words| (at, words))),
-            None => shared::link(place, shared::Found::Live, writing.machine)?,
+            None => shared::link(place, shared::ReleaseState::Live, writing.machine)?,
         }
         Ok(applied)
     }

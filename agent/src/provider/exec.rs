@@ -244,7 +244,7 @@ mod tests {
     fn f10_a_command_that_a_run_was_told_to_stop_in_is_not_tried_again() {
         let double = Double::new(|_| {
             Some(system::Output {
-                exit: Exit::Stopped(crate::stop::Why::Told),
+                exit: Exit::Stopped(crate::stop::StopReason::Told),
                 stdout: Vec::new(),
                 stderr: Vec::new(),
             })

@@ -12,9 +12,11 @@ use holdfast_catalog::resource::attribute::{Content, Mode, SystemName};
 use holdfast_catalog::resource::file::FileEnsure;
 
 use super::claimed::Share;
-use super::{Applied, Error, Left, Named, Provider, Reading, Shown, Spared, Writing, properties};
+use super::{
+    Applied, CatalogClaims, DisplayValue, Error, Left, Provider, Reading, Spared, Writing, properties,
+};
 use crate::content::ContentSource;
-use crate::system::{Access, Accounts, FileKind, Inspect, Stat};
+use crate::system::{Accounts, FileKind, Inspect, Permissions, Stat};
 
 mod backup;
 mod content;
@@ -123,7 +125,7 @@ impl Owners {
     }
 
     /// Finds them; where one is missing, says which.
-    fn of(want: &File, accounts: &Accounts, named: &Named<'_>) -> Result<Self, String> {
+    fn of(want: &File, accounts: &Accounts, named: &CatalogClaims<'_>) -> Result<Self, String> {
         const CURE: &str = "; manage it too, or name another";
         if want.ensured() == FileEnsure::Absent {
             return Ok(Self { uid: None, gid: None });
@@ -143,8 +145,8 @@ impl Owners {
     }
 
     /// How something new is made, as far as nothing else is said: as the old one was, or root's.
-    fn access(&self, mode: u32, old: Option<Stat>) -> Access {
-        Access {
+    fn access(&self, mode: u32, old: Option<Stat>) -> Permissions {
+        Permissions {
             mode,
             uid: self.uid.or_else(|| old.map(|old| old.uid)),
             gid: self.gid.or_else(|| old.map(|old| old.gid)),
@@ -344,6 +346,10 @@ fn properties(changes: &[Change]) -> Vec<Property> {
 }
 
 /// What a content is for a report: its hash, or a mask.
-fn shown_content(content: &Content) -> Shown {
-    if content.is_sensitive() { Shown::Masked } else { Shown::Plain(content::shown_hash(content)) }
+fn shown_content(content: &Content) -> DisplayValue {
+    if content.is_sensitive() {
+        DisplayValue::Masked
+    } else {
+        DisplayValue::Plain(content::shown_hash(content))
+    }
 }

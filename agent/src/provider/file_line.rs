@@ -6,7 +6,7 @@ use holdfast_catalog::resource::FileLine;
 use holdfast_catalog::resource::attribute::{Presence, Secret};
 
 use super::text::edit::{self, Lines, Texts};
-use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
+use super::{Applied, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
 
 mod wanted;
 #[cfg(test)]
@@ -76,13 +76,13 @@ impl Provider for FileLines {
 
 /// What an edit is for people; none where it changes nothing.
 fn change(want: &FileLine, lines: &Lines<'_>, edit: &Edit) -> Option<Change> {
-    let should = || want.line.as_ref().map_or_else(|| Shown::from(""), Shown::secret);
+    let should = || want.line.as_ref().map_or_else(|| DisplayValue::from(""), DisplayValue::secret);
     let (change, places) = match edit {
         Edit::Nothing => return None,
         Edit::Replace(places) => {
             let old = places.first().and_then(|at| lines.get(*at)).unwrap_or_default();
             let secret = want.line.as_ref().is_some_and(Secret::is_sensitive);
-            let is = if secret { Shown::Masked } else { Shown::from(old) };
+            let is = if secret { DisplayValue::Masked } else { DisplayValue::from(old) };
             let mut change = Change::new(Property::Line, "", "");
             (change.is, change.should) = (is, should());
             (change, places)

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use holdfast_catalog::resource::Firewall;
 
-use super::text::whole_file::{self, Found};
-use super::{Applied, Error, Job, Left, Named, Provider, Reading, Taken, Writing, properties};
+use super::text::whole_file::{self, FileText};
+use super::{Applied, CatalogClaims, Error, Job, Left, Provider, Reading, Taken, Writing, properties};
 use crate::system::Liveness;
 
 mod drift;
@@ -21,10 +21,10 @@ mod ruleset;
 mod script;
 mod statement;
 
-use drift::{Live, Off, drift};
-use kernel::Refusal;
+use drift::{LiveRules, Off, drift};
+use kernel::ScriptError;
 use ruleset::Ruleset;
-use script::{FILE, Script};
+use script::{FILE, RulesetScript};
 
 /// Rules of the firewall.
 pub struct FirewallRules;
@@ -34,7 +34,7 @@ pub enum Seen {
     /// nftables is not installed.
     NoNft,
     /// What is wanted cannot be loaded.
-    Refused(Refusal),
+    Refused(ScriptError),
     /// What differs, by title.
     Compared(BTreeMap<String, Off>),
 }
@@ -54,9 +54,9 @@ impl Provider for FirewallRules {
         let script = script(reading.named, all.iter().copied());
         let file = match whole_file::look(reading.machine, FILE)? {
             // One that others may write is written anew.
-            Found::Text(_) if whole_file::not_own(reading.machine, FILE)?.is_some() => Some(String::new()),
-            Found::Text(text) => Some(text),
-            Found::Nothing | Found::Other(_) => None,
+            FileText::Text(_) if whole_file::not_own(reading.machine, FILE)?.is_some() => Some(String::new()),
+            FileText::Text(text) => Some(text),
+            FileText::Nothing | FileText::Other(_) => None,
         };
         if reading.machine.liveness() == Liveness::Directory {
             return Ok(Seen::Compared(drift(&script, file.as_deref(), None)));
@@ -69,7 +69,7 @@ impl Provider for FirewallRules {
             Err(refusal) => return Ok(Seen::Refused(refusal)),
         };
         let is = kernel::table(reading)?;
-        let live = Live { before: before(&script, file.as_deref(), reading), wanted, is };
+        let live = LiveRules { before: before(&script, file.as_deref(), reading), wanted, is };
         Ok(Seen::Compared(drift(&script, file.as_deref(), Some(&live))))
     }
 
@@ -112,18 +112,18 @@ impl Provider for FirewallRules {
 }
 
 /// The rules of the catalog, with those at hand.
-fn script<'a>(named: &Named<'a>, at_hand: impl Iterator<Item = &'a Firewall>) -> Script<'a> {
-    Script::of(named.of_type::<Firewall>().chain(at_hand))
+fn script<'a>(named: &CatalogClaims<'a>, at_hand: impl Iterator<Item = &'a Firewall>) -> RulesetScript<'a> {
+    RulesetScript::of(named.of_type::<Firewall>().chain(at_hand))
 }
 
 /// What the last run loaded, by the file that it wrote; none where that is what is wanted, or cannot be loaded.
-fn before(script: &Script<'_>, file: Option<&str>, reading: Reading<'_>) -> Option<Ruleset> {
+fn before(script: &RulesetScript<'_>, file: Option<&str>, reading: Reading<'_>) -> Option<Ruleset> {
     let file = file.filter(|text| *text != script.text)?;
     kernel::normal(file, reading).ok()
 }
 
 /// The kernel first: what it does not take never ends up in the file.
-fn put_in_force(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> {
+fn put_in_force(script: &RulesetScript<'_>, writing: Writing<'_>) -> Result<(), Error> {
     if writing.machine.liveness() == Liveness::Live {
         kernel::load(script, writing)?;
     }
@@ -137,7 +137,7 @@ fn change(want: &Firewall, off: &Off) -> Change {
     off.note.iter().fold(change, |change, note| change.note(*note))
 }
 
-fn refused(want: &Firewall, refusal: &Refusal) -> String {
+fn refused(want: &Firewall, refusal: &ScriptError) -> String {
     match &refusal.title {
         Some(title) if *title == want.title => format!("nftables refuses it: {}", refusal.said),
         Some(title) => format!(

@@ -23,7 +23,7 @@ pub(super) mod tracked;
 #[cfg(test)]
 mod tests;
 
-use git::{Access, Git, May};
+use git::{Git, May, RemoteAccess};
 
 /// The provider of `git_checkout`.
 pub struct Checkouts;
@@ -172,7 +172,7 @@ fn wanted(want: &GitCheckout) -> Result<(&GitRemote, &GitRevision), Error> {
 
 /// The git of a checkout.
 fn git<'a>(want: &'a GitCheckout, remote: &'a GitRemote, dir: &'a Path, may: May<'a>) -> Git<'a> {
-    let access = Access {
+    let access = RemoteAccess {
         remote,
         user: want.user.as_ref(),
         identity: want.identity.as_ref(),

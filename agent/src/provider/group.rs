@@ -10,7 +10,7 @@ use holdfast_catalog::resource::attribute::{Presence, SystemName};
 use holdfast_catalog::resource::claim::{Claim, Hold};
 use holdfast_catalog::resource::{Group, User};
 
-use super::{Alias, Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
+use super::{Alias, Applied, CatalogClaims, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::accounts::GroupEntry;
 use crate::system::{Accounts, Invocation, Liveness};
 
@@ -21,7 +21,7 @@ pub struct Groups;
 pub struct Seen(Option<Arc<Accounts>>);
 
 /// Whether the catalog gives an id to a group that does not have it yet.
-fn is_given(gid: u32, accounts: &Accounts, named: &Named<'_>) -> bool {
+fn is_given(gid: u32, accounts: &Accounts, named: &CatalogClaims<'_>) -> bool {
     named.of_type::<Group>().any(|group| {
         group.gid == Some(gid) && accounts.group(group.title.as_str()).map(|is| is.gid) != Some(gid)
     })
@@ -95,7 +95,7 @@ impl Provider for Groups {
 
 /// What a group needs that is to be there. Members may be users who themselves wait for the group: it is made without
 /// them, and has them at the next look.
-fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named: &Named<'_>) -> Plan {
+fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named: &CatalogClaims<'_>) -> Plan {
     let is_missing = |member: &&SystemName| accounts.user(member.as_str()).is_none();
     let missing = want.members.iter().flatten().filter(is_missing);
     let (waiting, others): (Vec<_>, Vec<_>) = missing.partition(|member| waits(want, member, named));
@@ -114,7 +114,7 @@ fn present(want: &Group, group: Option<&GroupEntry>, accounts: &Accounts, named:
 }
 
 /// Who is to be a member and has no account. Nothing is done to the group then: a name that is mistyped takes nobody out.
-fn without(members: &[&SystemName], named: &Named<'_>) -> String {
+fn without(members: &[&SystemName], named: &CatalogClaims<'_>) -> String {
     const CURE: &str = "; manage the user too, or take the name out of `members`";
     let names: Vec<_> = members.iter().map(|member| format!("`{member}`")).collect();
     let cures = members.iter().map(|member| named.unless_has_user(member.as_str(), CURE));
@@ -123,7 +123,7 @@ fn without(members: &[&SystemName], named: &Named<'_>) -> String {
 }
 
 /// Whether the catalog has a user who is to come after the group.
-fn waits(want: &Group, member: &SystemName, named: &Named<'_>) -> bool {
+fn waits(want: &Group, member: &SystemName, named: &CatalogClaims<'_>) -> bool {
     named.of_type::<User>().any(|user| {
         let mut groups = user.gid.iter().chain(user.groups.iter().flatten());
         user.title == *member && user.ensure == Presence::Present && groups.any(|group| *group == want.title)

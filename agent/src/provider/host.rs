@@ -14,7 +14,7 @@ use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
 
 mod table;
 
-use table::Table;
+use table::HostTable;
 
 const PATH: &str = "/etc/hosts";
 
@@ -37,7 +37,7 @@ impl Provider for Hosts {
     }
 
     fn plan(&self, want: &Host, texts: &Texts, reading: Reading<'_>) -> Result<Plan, Error> {
-        let table = Table::parse(texts.get(PATH)?.unwrap_or_default());
+        let table = HostTable::parse(texts.get(PATH)?.unwrap_or_default());
         let Some(ip) = want.ip.filter(|_| want.ensure == Presence::Present) else {
             let title = want.title.as_str();
             let gone = table.has(title).then(|| {

@@ -12,14 +12,14 @@ const STATIC: &str = "/etc/hostname";
 const RUNNING: &str = "/proc/sys/kernel/hostname";
 
 /// Names of the machine.
-pub struct Names;
+pub struct Hostnames;
 
 properties! {
     Static => "static",
     Running => "running",
 }
 
-impl Provider for Names {
+impl Provider for Hostnames {
     type Want = Hostname;
     type Seen = ();
     type Property = Property;
@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::content;
-    use crate::provider::Named;
+    use crate::provider::CatalogClaims;
     use crate::provider::trial::{self, want};
     use crate::system::double::{Double, failed, said};
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn changes(machine: &Double, attributes: &[(&str, Value)]) -> Vec<String> {
-        trial::said(&trial::changes(&Names, machine, &want("web1", attributes)))
+        trial::said(&trial::changes(&Hostnames, machine, &want("web1", attributes)))
     }
 
     #[test]
@@ -121,13 +121,13 @@ mod tests {
     #[test]
     fn both_are_corrected_and_one_that_fails_fails_alone() {
         let machine = machine("old\n", "old\n");
-        trial::correct(&Names, &machine, &want("web1", &[])).unwrap();
+        trial::correct(&Hostnames, &machine, &want("web1", &[])).unwrap();
         assert_eq!(machine.ran(), ["hostname -- web1"]);
         assert_eq!(std::fs::read_to_string(machine.root.path().join("etc/hostname")).unwrap(), "web1\n");
         let refusing = Double::new(|_| Some(failed(1, "hostname: you must be root")));
         refusing.put(RUNNING, "old\n");
         refusing.put(STATIC, "old\n");
-        let applied = trial::correct(&Names, &refusing, &want("web1", &[])).unwrap();
+        let applied = trial::correct(&Hostnames, &refusing, &want("web1", &[])).unwrap();
         assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [1]);
     }
 
@@ -138,10 +138,10 @@ mod tests {
         let reading = Reading {
             machine: &machine,
             content: &content::Nowhere,
-            named: &Named::new(&all),
+            named: &CatalogClaims::new(&all),
             state_dir: Path::new("/none"),
         };
-        let refused = Names.plan(&want("web1", &[]), &(), reading).unwrap_err().to_string();
+        let refused = Hostnames.plan(&want("web1", &[]), &(), reading).unwrap_err().to_string();
         assert!(refused.contains("hostname[web2]"), "{refused}");
     }
 }

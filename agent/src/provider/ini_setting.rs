@@ -8,10 +8,10 @@ use std::path::Path;
 use holdfast_catalog::resource::IniSetting;
 use holdfast_catalog::resource::attribute::Presence;
 
-use section::Refusal;
+use section::NotEditable;
 
 use super::text::edit::{self, Lines, Texts};
-use super::{Applied, Error, Left, Provider, Reading, Shown, Writing, properties};
+use super::{Applied, DisplayValue, Error, Left, Provider, Reading, Writing, properties};
 
 mod extent;
 mod line;
@@ -88,10 +88,10 @@ fn refuse(want: &IniSetting, lines: &Lines<'_>) -> Result<(), Error> {
     let (path, key) = (want.path.as_str(), &want.key);
     if let Some((line, why)) = section::of_many_lines(want, lines) {
         return Err(Error::Unsupported(match why {
-            Refusal::GoesOn => format!(
+            NotEditable::GoesOn => format!(
                 "`{key}` in line {line} of {path} spans several lines, and is not edited: write it on one line"
             ),
-            Refusal::PartOf(other) => format!(
+            NotEditable::PartOf(other) => format!(
                 "`{key}` in line {line} of {path} may be a part of the value that begins in line {other}, and is not edited: \
                  bring it to the indent of that line, or that value into one line"
             ),
@@ -130,9 +130,11 @@ fn difference(want: &IniSetting, lines: &Lines<'_>) -> Option<Change> {
         Presence::Present => {
             let other = there.iter().find(|setting| setting.value != &*want.text())?;
             let mut change = Change::new(Property::Value, "", "");
-            change.is = if is_secret(want) { Shown::Masked } else { Shown::from(other.value) };
-            change.should =
-                want.value.as_ref().map_or_else(|| Shown::from(""), |v| Shown::secret(v.secret()));
+            change.is = if is_secret(want) { DisplayValue::Masked } else { DisplayValue::from(other.value) };
+            change.should = want
+                .value
+                .as_ref()
+                .map_or_else(|| DisplayValue::from(""), |v| DisplayValue::secret(v.secret()));
             Some(change)
         }
     }

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{Want, archive, file};
-use crate::system::{self, Access, Inspect as _, Machine};
+use crate::system::{self, Inspect as _, Machine, Permissions};
 
 /// So many days after the last one on which the catalog had the resource.
 const DAYS: u32 = 90;
@@ -61,7 +61,7 @@ pub(crate) fn let_go(all: &[Typed], state_dir: &Path, today: Date) -> system::Re
         return Ok(());
     }
     let bytes = serde_json::to_vec(&gone).unwrap_or_default();
-    let access = Access { mode: 0o600, uid: None, gid: None };
+    let access = Permissions { mode: 0o600, uid: None, gid: None };
     system::write_durably(&state, Path::new(NAME), access, &bytes)
 }
 

@@ -14,18 +14,18 @@ mod kernel;
 mod others;
 mod probe_file;
 
-use kernel::{Kernel, State};
-use others::Others;
+use kernel::{Kernel, ModuleState};
+use others::ModuleFiles;
 use probe_file::ProbeFile;
 
 /// Modules of the kernel.
-pub struct Modules;
+pub struct KernelModules;
 
 /// Files of the modules, and what the kernel has; none where the root is not a running system.
 pub struct Seen {
     texts: Texts,
     kernel: Option<Kernel>,
-    others: Others,
+    others: ModuleFiles,
 }
 
 properties! {
@@ -35,14 +35,14 @@ properties! {
     Blacklist => "blacklist",
 }
 
-impl Provider for Modules {
+impl Provider for KernelModules {
     type Want = KernelModule;
     type Seen = Seen;
     type Property = Property;
 
     fn observe(&self, all: &[&KernelModule], reading: Reading<'_>) -> Result<Seen, Error> {
         let files = all.iter().flat_map(|want| [want.title.load_file(), want.title.probe_file()]);
-        let others = Others::read(reading.machine)?;
+        let others = ModuleFiles::read(reading.machine)?;
         Ok(Seen {
             texts: Texts::read(reading.machine, files),
             kernel: Kernel::read(reading.machine)?,
@@ -117,15 +117,15 @@ impl Provider for Modules {
 }
 
 /// What differs of what the kernel has.
-fn loading(want: &KernelModule, is: State) -> Result<Option<Change>, Error> {
+fn loading(want: &KernelModule, is: ModuleState) -> Result<Option<Change>, Error> {
     match (want.ensure, is) {
-        (Presence::Present, State::Absent) => {
+        (Presence::Present, ModuleState::Absent) => {
             Ok(Some(Change::new(Property::Ensure, Presence::Absent, Presence::Present)))
         }
-        (Presence::Absent, State::Loaded) => {
+        (Presence::Absent, ModuleState::Loaded) => {
             Ok(Some(Change::new(Property::Ensure, Presence::Present, Presence::Absent)))
         }
-        (Presence::Absent, State::BuiltIn) => Err(Error::Unsupported(format!(
+        (Presence::Absent, ModuleState::BuiltIn) => Err(Error::Unsupported(format!(
             "`{}` is built into the kernel and cannot be removed: leave it out, or use another kernel",
             want.title
         ))),
@@ -143,7 +143,7 @@ fn should_persist(want: &KernelModule) -> Option<&'static str> {
 }
 
 /// What another file makes of a module at boot, against the wish.
-fn at_boot<'a>(want: &KernelModule, others: &'a Others) -> Option<&'a Path> {
+fn at_boot<'a>(want: &KernelModule, others: &'a ModuleFiles) -> Option<&'a Path> {
     match want.ensure {
         // Nobody loads at boot what is blacklisted.
         Presence::Absent if want.blacklist || others.blacklisting(&want.title).is_some() => None,
@@ -153,7 +153,11 @@ fn at_boot<'a>(want: &KernelModule, others: &'a Others) -> Option<&'a Path> {
 }
 
 /// How it stands with the boot, though the module's own file is as wanted.
-fn not_as_said(want: &KernelModule, others: &Others, machine: &dyn Inspect) -> Result<Option<String>, Error> {
+fn not_as_said(
+    want: &KernelModule,
+    others: &ModuleFiles,
+    machine: &dyn Inspect,
+) -> Result<Option<String>, Error> {
     let does = if want.ensure == Presence::Absent { "named in" } else { "blacklisted by" };
     let other = at_boot(want, others).map(|path| format!("{does} {}", path.display()));
     Ok(match other {
@@ -167,7 +171,7 @@ fn not_as_said(want: &KernelModule, others: &Others, machine: &dyn Inspect) -> R
 /// What keeps the options from being in force, or lets others say what they are, though the module's own file is as wanted.
 fn not_in_force(
     want: &KernelModule,
-    others: &Others,
+    others: &ModuleFiles,
     machine: &dyn Inspect,
 ) -> Result<Option<Change>, Error> {
     let options = want.options.as_deref().filter(|options| !options.trim().is_empty());
@@ -185,7 +189,7 @@ fn not_in_force(
 
 /// Fails where another file has the boot do otherwise.
 fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
-    let others = Others::read(writing.machine)?;
+    let others = ModuleFiles::read(writing.machine)?;
     let Some(path) = at_boot(want, &others) else { return Ok(()) };
     let (title, path) = (&want.title, path.display());
     Err(Error::Conflict(match want.ensure {
@@ -200,7 +204,7 @@ fn lasts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
 
 /// Fails where another file gives an option another value.
 fn counts(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
-    let others = Others::read(writing.machine)?;
+    let others = ModuleFiles::read(writing.machine)?;
     match others.overruling(&want.title, want.options.as_deref().unwrap_or_default()) {
         None => Ok(()),
         Some((option, path)) => Err(Error::Conflict(format!(
@@ -246,7 +250,7 @@ fn load(want: &KernelModule, writing: Writing<'_>) -> Result<(), Error> {
 }
 
 /// Whether the kernel has what modprobe said was done: a line of its files may have it do something else.
-fn came_about(want: &KernelModule, is: State) -> Result<(), Error> {
+fn came_about(want: &KernelModule, is: ModuleState) -> Result<(), Error> {
     let Some(change) = loading(want, is)? else { return Ok(()) };
     Err(Error::Unexpected(format!(
         "modprobe succeeded, but `{}` is {} in the kernel; look for `install`, `remove` and `alias` in \

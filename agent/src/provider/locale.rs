@@ -15,7 +15,7 @@ use crate::system::{Invocation, Liveness};
 
 mod entries;
 
-use entries::Entry;
+use entries::LocaleLine;
 
 /// What is generated, also when the C library is upgraded.
 const GENERATED: &str = "/etc/locale.gen";
@@ -26,9 +26,9 @@ const SUPPORTED: &str = "/usr/share/i18n/SUPPORTED";
 pub struct Locales;
 
 /// What there is and could be; none where this root is not a running system.
-pub struct Seen(Option<Found>);
+pub struct Seen(Option<LocaleState>);
 
-struct Found {
+struct LocaleState {
     texts: Texts,
     /// Locales that programs can use, as the C library writes them.
     usable: BTreeSet<String>,
@@ -55,7 +55,7 @@ impl Provider for Locales {
         let default_file = entries::default_file(reading.machine)?;
         let texts = Texts::read(reading.machine, [GENERATED, SUPPORTED, default_file]);
         let usable = usable(&reading.probe(&all_usable())?.text());
-        Ok(Seen(Some(Found { texts, usable, default_file })))
+        Ok(Seen(Some(LocaleState { texts, usable, default_file })))
     }
 
     fn plan(&self, want: &Locale, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -124,7 +124,7 @@ fn usable(said: &str) -> BTreeSet<String> {
 }
 
 /// Whether the locale can be generated here; where it may still come, what is to be waited for.
-fn supported(want: &Locale, found: &Found) -> Result<Result<(), Plan>, Error> {
+fn supported(want: &Locale, found: &LocaleState) -> Result<Result<(), Plan>, Error> {
     let Some(supported) = found.texts.get(SUPPORTED)? else {
         let gone = want.ensure == Presence::Absent && !found.usable.contains(&want.title.normal());
         let missing = || Plan::Pending(format!("there is no {SUPPORTED}: install the package `locales`"));
@@ -133,7 +133,7 @@ fn supported(want: &Locale, found: &Found) -> Result<Result<(), Plan>, Error> {
     if want.ensure == Presence::Absent || entries::find(supported, &want.title).is_some() {
         return Ok(Ok(()));
     }
-    let names: Vec<_> = supported.lines().filter_map(Entry::parse).map(|entry| entry.name).collect();
+    let names: Vec<_> = supported.lines().filter_map(LocaleLine::parse).map(|entry| entry.name).collect();
     let other_case = names.iter().copied().find(|name| name.eq_ignore_ascii_case(want.title.as_str()));
     let near = other_case
         .or_else(|| nearest(want.title.as_str(), names))
@@ -146,7 +146,7 @@ fn supported(want: &Locale, found: &Found) -> Result<Result<(), Plan>, Error> {
 }
 
 /// What differs of whether it is generated, now and later.
-fn generation(want: &Locale, found: &Found) -> Result<Option<Change>, Error> {
+fn generation(want: &Locale, found: &LocaleState) -> Result<Option<Change>, Error> {
     let listed = entries::find(found.texts.get(GENERATED)?.unwrap_or_default(), &want.title).is_some();
     let is = match (found.usable.contains(&want.title.normal()), listed) {
         (true, true) => "present",

@@ -28,8 +28,8 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use fstab::Entry;
-use kernel::Table;
+use fstab::FstabLine;
+use kernel::MountTable;
 use mounted::Mounted;
 use options::Meanings;
 
@@ -41,7 +41,7 @@ pub struct Mounts;
 /// What /etc/fstab says, and what the kernel has; none where this root is not a running system.
 pub struct Seen {
     fstab: Texts,
-    kernel: Option<Table>,
+    kernel: Option<MountTable>,
 }
 
 properties! {
@@ -62,7 +62,7 @@ impl Provider for Mounts {
 
     fn observe(&self, _: &[&Mount], reading: Reading<'_>) -> Result<Seen, Error> {
         let is_live = reading.machine.liveness() == Liveness::Live;
-        let kernel = is_live.then(|| Table::read(reading.machine)).transpose()?;
+        let kernel = is_live.then(|| MountTable::read(reading.machine)).transpose()?;
         Ok(Seen { fstab: Texts::read(reading.machine, [FSTAB]), kernel })
     }
 
@@ -149,8 +149,8 @@ impl Provider for Mounts {
 
 /// What the machine has of one file system.
 struct State<'a> {
-    entry: Option<&'a Entry>,
-    kernel: Option<&'a Table>,
+    entry: Option<&'a FstabLine>,
+    kernel: Option<&'a MountTable>,
 }
 
 impl State<'_> {
@@ -254,7 +254,7 @@ impl State<'_> {
 fn is_behind_a_link(
     want: &Mount,
     lines: &Lines<'_>,
-    kernel: Option<&Table>,
+    kernel: Option<&MountTable>,
     machine: &dyn Inspect,
 ) -> Result<bool, Error> {
     if want.is_swap() {
@@ -300,7 +300,7 @@ fn refuse_to_replace(want: &Mount, live: &[Change]) -> Result<(), Error> {
 }
 
 /// Swap space that is used with another priority. Of its other options the kernel does not speak.
-fn other_priority(want: &Mount, kernel: &Table, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
+fn other_priority(want: &Mount, kernel: &MountTable, machine: &dyn Inspect) -> Result<Option<Change>, Error> {
     let wanted = want.options().filter_map(|option| option.strip_prefix("pri=")).last();
     let (Some(wanted), Some(swap)) = (wanted, kernel.swap(want, machine)?) else { return Ok(None) };
     let is = format!("pri={}", swap.priority);

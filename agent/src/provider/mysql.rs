@@ -9,6 +9,6 @@ mod grant;
 mod quoting;
 mod user;
 
-pub use database::Databases;
-pub use grant::Grants;
-pub use user::Users;
+pub use database::MysqlDatabases;
+pub use grant::MysqlGrants;
+pub use user::MysqlUsers;

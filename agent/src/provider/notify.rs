@@ -5,13 +5,13 @@ use holdfast_catalog::resource::Notify;
 use super::{Applied, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 
 /// The provider of `notify`.
-pub struct Messages;
+pub struct Notifications;
 
 properties! {
     Message => "message",
 }
 
-impl Provider for Messages {
+impl Provider for Notifications {
     type Want = Notify;
     type Seen = ();
     type Property = Property;

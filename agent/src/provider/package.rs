@@ -22,7 +22,7 @@ mod lists;
 mod provided;
 mod version;
 
-use dpkg_status::{DpkgStatus, State};
+use dpkg_status::{DpkgState, DpkgStatus};
 use holds::Released;
 
 pub(super) use apt::{quietly, run_unlocked};
@@ -203,7 +203,7 @@ fn asked_hold(want: &Package) -> Option<bool> {
 /// What its state or version differs in, if it does.
 fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, String>) -> Option<Change> {
     let package = status.package(want.title.as_str());
-    let state = package.map_or(State::NotInstalled, |package| package.state);
+    let state = package.map_or(DpkgState::NotInstalled, |package| package.state);
     let installed = status.installed(want.title.as_str());
     let is = match installed {
         Some(installed) if asked_hold(want).is_some() => installed.version.clone(),
@@ -214,11 +214,11 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
     let asked = want.ensure.to_string();
     match (&want.ensure, installed) {
         (PackageEnsure::State(PackageState::Absent), _) => match state {
-            State::NotInstalled | State::ConfigFiles => None,
-            State::Broken | State::Installed => differs(asked),
+            DpkgState::NotInstalled | DpkgState::ConfigFiles => None,
+            DpkgState::Broken | DpkgState::Installed => differs(asked),
         },
         (PackageEnsure::State(PackageState::Purged), _) => {
-            if state == State::NotInstalled {
+            if state == DpkgState::NotInstalled {
                 None
             } else {
                 differs(asked)
@@ -253,11 +253,11 @@ fn difference(want: &Package, status: &DpkgStatus, candidates: &HashMap<String, 
 fn is_text(package: Option<&dpkg_status::Package>) -> String {
     let Some(package) = package else { return "absent".to_owned() };
     match package.state {
-        State::NotInstalled => "absent".to_owned(),
-        State::ConfigFiles => "absent, with its configuration left".to_owned(),
-        State::Broken => format!("{}, half installed", package.version),
-        State::Installed if package.held => format!("{}, held", package.version),
-        State::Installed => package.version.clone(),
+        DpkgState::NotInstalled => "absent".to_owned(),
+        DpkgState::ConfigFiles => "absent, with its configuration left".to_owned(),
+        DpkgState::Broken => format!("{}, half installed", package.version),
+        DpkgState::Installed if package.held => format!("{}, held", package.version),
+        DpkgState::Installed => package.version.clone(),
     }
 }
 
@@ -265,11 +265,11 @@ fn is_text(package: Option<&dpkg_status::Package>) -> String {
 fn is_also(package: Option<&dpkg_status::Package>) -> Vec<String> {
     let Some(package) = package else { return vec!["purged".to_owned()] };
     let words: &[&str] = match package.state {
-        State::NotInstalled => &["purged"],
-        State::ConfigFiles => &["absent"],
-        State::Broken => &[],
-        State::Installed if package.held => &["present", "latest", "held", &package.version],
-        State::Installed => &["present", "latest"],
+        DpkgState::NotInstalled => &["purged"],
+        DpkgState::ConfigFiles => &["absent"],
+        DpkgState::Broken => &[],
+        DpkgState::Installed if package.held => &["present", "latest", "held", &package.version],
+        DpkgState::Installed => &["present", "latest"],
     };
     words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -12,8 +12,8 @@ mod quoting;
 mod role;
 mod verifier;
 
-pub use database::Databases;
-pub use grant::Grants;
+pub use database::PostgresqlDatabases;
+pub use grant::PostgresqlGrants;
 pub use role::Roles;
 
 /// The database that is asked about the whole server.

@@ -34,9 +34,9 @@ pub(super) use on_its_way::has_started;
 pub use systemd::{Bus, BusError};
 pub(super) use unread::{cannot_be_told, told as unread_by_systemd};
 
-use install::Links;
-use systemd::{Beside, Verb, Watch};
-use unit::{Activity, Definition, Enabling, Fall, Unit, is_template};
+use install::InstallLinks;
+use systemd::{TriggerSide, UnitVerb, WatchLength};
+use unit::{Definition, Enabling, Fall, Unit, UnitActivity, is_template};
 use unread::Newer;
 
 /// Services of systemd.
@@ -137,8 +137,8 @@ impl Provider for Services {
                 _ if changes[i].kind == ChangeKind::Unread => Ok(bus.reload_definitions()?),
                 (Property::Ensure, Some(ServiceEnsure::Running), _) => {
                     unread::read_what_is_new(&bus, &bus.unit(&name)?, writing.machine)?;
-                    let watch = if changes[i].by_itself { Watch::Longer } else { Watch::Shortly };
-                    job(&bus, &name, Verb::Start, watch, writing)
+                    let watch = if changes[i].by_itself { WatchLength::Longer } else { WatchLength::Shortly };
+                    job(&bus, &name, UnitVerb::Start, watch, writing)
                 }
                 (Property::Ensure, Some(ServiceEnsure::Stopped), _) => stop(&bus, &name, writing),
                 (Property::Enable, _, Some(enable)) => set_enabling(&bus, &name, enable, writing),
@@ -169,11 +169,11 @@ impl Provider for Services {
         let name = want.unit();
         let unit = bus.unit(&name)?;
         match unit.activity {
-            Activity::Failed if want.ensure.is_none() => return Err(Error::Refused(has_failed(&unit))),
-            Activity::Stopped | Activity::Stopping | Activity::Failed => {
+            UnitActivity::Failed if want.ensure.is_none() => return Err(Error::Refused(has_failed(&unit))),
+            UnitActivity::Stopped | UnitActivity::Stopping | UnitActivity::Failed => {
                 return not_needed("it is not running");
             }
-            Activity::Running | Activity::Starting | Activity::Restarting => {}
+            UnitActivity::Running | UnitActivity::Starting | UnitActivity::Restarting => {}
         }
         unread::read_what_is_new(&bus, &unit, writing.machine)?;
         match (notice, &want.restart) {
@@ -183,7 +183,7 @@ impl Provider for Services {
                 Ok(Refreshed::Done(socket::restart(&bus, &unit.name, writing)?))
             }
             (Notice::Refresh, ServiceRestart::Restart) => {
-                job(&bus, &name, Verb::Restart, Watch::Shortly, writing)?;
+                job(&bus, &name, UnitVerb::Restart, WatchLength::Shortly, writing)?;
                 Ok(Refreshed::Done("restarted".to_owned()))
             }
             (Notice::Refresh, ServiceRestart::Command(command)) => {
@@ -200,7 +200,7 @@ impl Provider for Services {
                 Ok(Refreshed::Done(was_run(&command.command.to_string(), &unit.name, is_same)))
             }
             (Notice::Reload, _) | (Notice::Refresh, ServiceRestart::Reload) => {
-                job(&bus, &name, Verb::Reload, Watch::Shortly, writing)?;
+                job(&bus, &name, UnitVerb::Reload, WatchLength::Shortly, writing)?;
                 Ok(Refreshed::Done("reloaded".to_owned()))
             }
         }
@@ -271,7 +271,7 @@ fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'
     let mut unit = bus.unit(name)?;
     alias::look(&mut unit, writing.machine, |name| bus.unit(name))?;
     if enable == ServiceEnable::Enabled
-        && let Some(links) = Links::of(&unit.name, writing.named, writing.machine)?
+        && let Some(links) = InstallLinks::of(&unit.name, writing.named, writing.machine)?
     {
         links.clear(writing.machine)?;
     }
@@ -285,7 +285,7 @@ fn set_enabling(bus: &Bus, name: &str, enable: ServiceEnable, writing: Writing<'
     }
 }
 
-fn job(bus: &Bus, name: &str, verb: Verb, watch: Watch, writing: Writing<'_>) -> Result<(), Error> {
+fn job(bus: &Bus, name: &str, verb: UnitVerb, watch: WatchLength, writing: Writing<'_>) -> Result<(), Error> {
     let began = crate::clock::now();
     bus.run_job(name, verb, watch).map_err(|error| {
         if let BusError::StillAtIt { unit, .. } = &error {
@@ -302,8 +302,8 @@ fn stop(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<(), Error> {
         let mut all = writing.named.of_type::<Service>();
         all.any(|want| want.unit() == *other && want.ensure == Some(ServiceEnsure::Stopped))
     };
-    job(bus, name, Verb::Stop, Watch::Shortly, writing)?;
-    let starters = bus.up_beside(name, Beside::StartedBy)?;
+    job(bus, name, UnitVerb::Stop, WatchLength::Shortly, writing)?;
+    let starters = bus.up_beside(name, TriggerSide::StartedBy)?;
     if starters.is_empty() || starters.iter().all(is_stopped) || bus.stays_down(name)? {
         return Ok(());
     }
@@ -351,16 +351,16 @@ fn is_unit_name(want: &Service) -> bool {
 }
 
 /// How the links of a unit that is to be enabled, and is by systemd's word, differ from what its file asks for.
-fn links(want: &Service, unit: &Unit, reading: Reading<'_>) -> Result<Option<Links>, Error> {
+fn links(want: &Service, unit: &Unit, reading: Reading<'_>) -> Result<Option<InstallLinks>, Error> {
     let is_enabled = want.enable == Some(ServiceEnable::Enabled) && unit.enabling == Enabling::Enabled;
     if !is_enabled || unit.by_script {
         return Ok(None);
     }
-    Links::of(&unit.name, reading.named, reading.machine)
+    InstallLinks::of(&unit.name, reading.named, reading.machine)
 }
 
 /// What differs from what is wanted.
-fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan, Error> {
+fn difference(want: &Service, unit: &Unit, links: Option<&InstallLinks>) -> Result<Plan, Error> {
     if want.ensure.is_some() && is_template(&unit.name) {
         return Err(Error::Refused(format!(
             "`{}` is a template, and a template does not run: name an instance, such as `{}`, or leave `ensure` out",
@@ -398,9 +398,10 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
         Some((ServiceEnsure::Running, _)) if enable.is_none() && unit.fails_again().is_some() => {
             return Err(Error::ByItself(unit.fails_again().unwrap_or_default().to_owned()));
         }
-        Some((ServiceEnsure::Running, Activity::Starting) | (ServiceEnsure::Stopped, Activity::Stopping))
-            if enable.is_none() =>
-        {
+        Some(
+            (ServiceEnsure::Running, UnitActivity::Starting)
+            | (ServiceEnsure::Stopped, UnitActivity::Stopping),
+        ) if enable.is_none() => {
             return Err(Error::Refused(is_on_its_way(unit)));
         }
         ensure => ensure.and_then(|(ensure, _)| activity_differs(ensure, unit)),
@@ -412,7 +413,7 @@ fn difference(want: &Service, unit: &Unit, links: Option<&Links>) -> Result<Plan
 fn is_on_its_way(unit: &Unit) -> String {
     let (name, is) = (&unit.name, unit.activity.words());
     let (what, anew) = match unit.activity {
-        Activity::Stopping => ("its processes have not ended", String::new()),
+        UnitActivity::Stopping => ("its processes have not ended", String::new()),
         _ => (
             "it has not reported that it is up, or is still waiting for something",
             format!(", and `systemctl restart {name}` has it begin anew, by its definition as it is now"),
@@ -423,7 +424,7 @@ fn is_on_its_way(unit: &Unit) -> String {
 
 /// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new
 /// wish, and no hand on them.
-fn links_differ(links: &Links) -> Option<Change> {
+fn links_differ(links: &InstallLinks) -> Option<Change> {
     let words = links.words()?;
     if !links.is_off() {
         let change = Change::new(Property::Enable, ServiceEnable::Enabled, ServiceEnable::Enabled);
@@ -436,10 +437,10 @@ fn links_differ(links: &Links) -> Option<Change> {
 
 fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
     let in_sync = match ensure {
-        ServiceEnsure::Running => unit.activity == Activity::Running,
-        ServiceEnsure::Stopped => matches!(unit.activity, Activity::Stopped | Activity::Failed),
+        ServiceEnsure::Running => unit.activity == UnitActivity::Running,
+        ServiceEnsure::Stopped => matches!(unit.activity, UnitActivity::Stopped | UnitActivity::Failed),
     };
-    let also = (unit.activity == Activity::Failed).then_some("stopped");
+    let also = (unit.activity == UnitActivity::Failed).then_some("stopped");
     let change =
         (!in_sync).then(|| Change::new(Property::Ensure, unit.activity.words(), ensure).also(also))?;
     Some(match &unit.fall {

@@ -15,18 +15,18 @@ use holdfast_catalog::resource::sysctl::SysctlValue;
 
 use super::text::edit::{PUBLIC, Texts, put};
 use super::text::whole_file::{self, make_parents};
-use super::{Applied, ChangeKind, Error, Left, Named, Provider, Reading, Writing, properties};
+use super::{Applied, CatalogClaims, ChangeKind, Error, Left, Provider, Reading, Writing, properties};
 use crate::system::{Inspect, Invocation, Liveness};
 
 mod boot;
 
-use boot::{Boot, Word};
+use boot::{Boot, BootValue};
 
 /// How a setting that no file keeps is shown.
 const NOT_KEPT: &str = "false";
 
 /// Settings of the kernel.
-pub struct Settings;
+pub struct KernelSettings;
 
 /// The kernel's settings, the files that keep them, and what the boot reads beside these.
 pub struct Seen {
@@ -40,7 +40,7 @@ properties! {
     Persist => "persist",
 }
 
-impl Provider for Settings {
+impl Provider for KernelSettings {
     type Want = Sysctl;
     type Seen = Seen;
     type Property = Property;
@@ -228,7 +228,7 @@ fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
     };
     match Boot::read(writing.machine)?.overruling(&want.title, value, ours(writing.named)) {
         None => Ok(()),
-        Some(Word { value: is, path }) => Err(Error::Conflict(format!(
+        Some(BootValue { value: is, path }) => Err(Error::Conflict(format!(
             "the boot sets {is}, {}: remove {} from that file, set it to this value, or give the file a name that sorts before {}",
             by_another(&path),
             want.title,
@@ -238,7 +238,7 @@ fn lasts(want: &Sysctl, writing: Writing<'_>) -> Result<(), Error> {
 }
 
 /// Whether a file is one of the catalog's own settings.
-fn ours<'a>(named: &Named<'a>) -> impl Fn(&Path) -> bool + use<'a> {
+fn ours<'a>(named: &CatalogClaims<'a>) -> impl Fn(&Path) -> bool + use<'a> {
     let files: BTreeSet<&'a Path> =
         named.of_type::<Sysctl>().map(|other| Path::new(other.title.file())).collect();
     move |path| files.contains(path)
@@ -251,7 +251,7 @@ fn not_own(want: &Sysctl, machine: &dyn Inspect) -> Result<Option<String>, Error
 
 /// Other settings that the kernel changes as it is given this one, and whose files the boot reads before: they are set once
 /// more after it, with the value that each has.
-fn followers<'a>(want: &Sysctl, named: &Named<'a>) -> Vec<&'a Sysctl> {
+fn followers<'a>(want: &Sysctl, named: &CatalogClaims<'a>) -> Vec<&'a Sysctl> {
     let is_undone = |other: &&Sysctl| {
         other.persist
             && other.ensure == Presence::Present

@@ -12,13 +12,13 @@ use super::file;
 use super::file::{Change, Plan, Property};
 use super::service::{Bus, BusError, cannot_be_told, unread_by_systemd};
 use super::text::whole_file;
-use super::{Applied, ChangeKind, Error, Job, Left, Named, Provider, Reading, Taken, Writing};
+use super::{Applied, CatalogClaims, ChangeKind, Error, Job, Left, Provider, Reading, Taken, Writing};
 use crate::system::{FileKind, Inspect, Liveness};
 
 mod links;
 mod unread;
 
-use unread::Unread;
+use unread::UnreadUnits;
 
 /// Units of systemd.
 pub struct SystemdUnits;
@@ -33,7 +33,7 @@ impl Provider for SystemdUnits {
 
     fn observe(&self, all: &[&SystemdUnit], reading: Reading<'_>) -> Result<Seen, Error> {
         let units: BTreeSet<&str> = all.iter().map(|want| want.title.unit()).collect();
-        let mut seen = Seen { unread: Unread::of(reading.machine)?, ..Seen::default() };
+        let mut seen = Seen { unread: UnreadUnits::of(reading.machine)?, ..Seen::default() };
         if !has_systemd(reading.machine) {
             return Ok(seen);
         }
@@ -104,7 +104,7 @@ impl Provider for SystemdUnits {
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Definitions that this agent wrote.
-    unread: Unread,
+    unread: UnreadUnits,
     /// Units that are another on disk, with the files that no resource has and that made them so; without any, one of the
     /// catalog did. Or why that cannot be told.
     stale: BTreeMap<String, Result<Vec<String>, Error>>,
@@ -119,7 +119,7 @@ fn not_asked(why: Option<&BusError>) -> String {
 }
 
 /// Of files, those that no resource has; none where one of them is a resource's: with that, all are read.
-fn foreign(files: &[PathBuf], named: &Named<'_>) -> Vec<String> {
+fn foreign(files: &[PathBuf], named: &CatalogClaims<'_>) -> Vec<String> {
     let is_managed = |path: &PathBuf| {
         let of_unit = named.of_type::<SystemdUnit>().any(|unit| Path::new(unit.title.path()) == path);
         of_unit || named.of_type::<File>().any(|file| Path::new(file.title.as_str()) == path)
@@ -132,7 +132,7 @@ fn foreign(files: &[PathBuf], named: &Named<'_>) -> Vec<String> {
 }
 
 /// Whether it is the first resource of its unit, which speaks for the unit.
-fn told_here(want: &SystemdUnit, named: &Named<'_>) -> bool {
+fn told_here(want: &SystemdUnit, named: &CatalogClaims<'_>) -> bool {
     let first = named.of_type::<SystemdUnit>().find(|other| other.title.unit() == want.title.unit());
     first.is_none_or(|first| first.title == want.title)
 }
@@ -185,7 +185,7 @@ fn write_and_reload(
         return jobs.iter().map(write).collect();
     }
     let paths = jobs.iter().map(|job| job.want.title.path());
-    let unread = match Unread::add(paths, writing.machine) {
+    let unread = match UnreadUnits::add(paths, writing.machine) {
         Ok(unread) => unread,
         Err(error) => {
             let error = Arc::new(error);

@@ -6,7 +6,7 @@ use holdfast_catalog::resource::Timezone;
 
 use super::text::edit::{PUBLIC, put};
 use super::{Applied, Error, Left, Provider, Reading, Writing, properties};
-use crate::system::{Access, FileKind, Inspect};
+use crate::system::{FileKind, Inspect, Permissions};
 
 const LINK: &str = "/etc/localtime";
 const NAME: &str = "/etc/timezone";
@@ -62,7 +62,7 @@ impl Provider for Zones {
         if linked(machine)? != should {
             // Relative, so that it leads to the right file below another root too.
             let target = format!("..{ZONES}/{should}");
-            let access = Access { mode: 0o777, uid: None, gid: None };
+            let access = Permissions { mode: 0o777, uid: None, gid: None };
             machine.make_symlink(Path::new(LINK), Path::new(&target), access)?;
         }
         if named(machine)?.is_some_and(|name| name != should) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
 
-use super::{Applied, Change, Error, Named, Plan, Property, Provider, Reading, Writing};
+use super::{Applied, CatalogClaims, Change, Error, Plan, Property, Provider, Reading, Writing};
 use crate::content;
 use crate::system::System;
 use crate::system::double::Double;
@@ -27,7 +27,7 @@ pub(crate) fn plan<P: Provider>(
     machine: &Double,
     want: &P::Want,
 ) -> Result<Plan<P::Property>, Error> {
-    let named = Named::new(&[]);
+    let named = CatalogClaims::new(&[]);
     let state_dir = machine.root.path().join("state");
     let reading = Reading { machine, content: &content::Nowhere, named: &named, state_dir: &state_dir };
     provider.plan(want, &provider.observe(&[want], reading)?, reading)
@@ -61,13 +61,13 @@ pub(crate) fn correct<P: Provider>(provider: &P, machine: &Double, want: &P::Wan
 
 /// With what applying may use, for a resource alone in its catalog.
 pub(crate) fn writing<T>(machine: &Double, act: impl FnOnce(Writing<'_>) -> T) -> T {
-    act(writing_to(machine, &Named::new(&[]), &machine.root.path().join("state")))
+    act(writing_to(machine, &CatalogClaims::new(&[]), &machine.root.path().join("state")))
 }
 
 /// What applying may use beside other resources; no content can be had, and no path ever held a secret.
 pub(crate) fn writing_to<'a>(
     machine: &'a dyn System,
-    named: &'a Named<'a>,
+    named: &'a CatalogClaims<'a>,
     state_dir: &'a Path,
 ) -> Writing<'a> {
     Writing { machine, content: &content::Nowhere, named, state_dir, once_secret: &NO_SECRETS }

@@ -15,7 +15,8 @@ use holdfast_catalog::resource::user::Membership;
 use zeroize::Zeroizing;
 
 use super::{
-    Alias, Applied, ChangeKind, Error, Left, Provider, Reading, Shown, Writing, authorized_key, properties,
+    Alias, Applied, ChangeKind, DisplayValue, Error, Left, Provider, Reading, Writing, authorized_key,
+    properties,
 };
 use crate::system::accounts::{self, Account, GroupEntry};
 use crate::system::{Accounts, Inspect, Liveness};
@@ -27,11 +28,11 @@ mod home;
 pub struct Users;
 
 /// What the account files have; none where this root is not a running system.
-pub struct Seen(Option<Found>);
+pub struct Seen(Option<UserDatabase>);
 
 /// Accounts, the hashes of those whose password is managed, and the stray keys of those whose keys are.
 #[derive(Default)]
-struct Found {
+struct UserDatabase {
     accounts: Arc<Accounts>,
     /// Ids that the catalog gives to users who do not have them yet.
     given: BTreeSet<u32>,
@@ -75,7 +76,7 @@ impl Provider for Users {
         let has_other =
             |want: &&User| accounts.user(want.title.as_str()).map(|account| account.uid) != want.uid;
         let given = reading.named.of_type::<User>().filter(has_other).filter_map(|want| want.uid).collect();
-        Ok(Seen(Some(Found { accounts, given, hashes, strays })))
+        Ok(Seen(Some(UserDatabase { accounts, given, hashes, strays })))
     }
 
     fn plan(&self, want: &User, Seen(found): &Seen, reading: Reading<'_>) -> Result<Plan, Error> {
@@ -238,7 +239,7 @@ fn refuse_what_is_left(want: &User, accounts: &Accounts, machine: &dyn Inspect) 
 fn differences(
     want: &User,
     account: &Account,
-    found: &Found,
+    found: &UserDatabase,
     machine: &dyn Inspect,
 ) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
@@ -261,7 +262,7 @@ fn differences(
         changes.push(Change::new(Property::Gid, is, gid).also([account.gid.to_string()]));
     }
     if want.password.as_ref().is_some_and(|hash| !has_password(&hash.expose(), account, found)) {
-        changes.push(Change::new(Property::Password, Shown::Masked, Shown::Masked));
+        changes.push(Change::new(Property::Password, DisplayValue::Masked, DisplayValue::Masked));
     }
     let is_moved = changes.iter().any(|change| change.property == Property::Home);
     if want.manage_home && !is_moved && home::is_missing(account, machine)? {
@@ -279,7 +280,7 @@ fn differences(
 }
 
 /// Whether the hash is the one that is wanted; any locked one will do for `!`.
-fn has_password(should: &str, account: &Account, found: &Found) -> bool {
+fn has_password(should: &str, account: &Account, found: &UserDatabase) -> bool {
     let is = found.hashes.get(&account.name).map_or("", |hash| hash.as_str());
     is == should || (should == "!" && is.starts_with(['!', '*']))
 }

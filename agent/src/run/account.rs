@@ -9,13 +9,13 @@ use jiff::Timestamp;
 
 use super::elapsed_ms;
 use crate::VERSION;
-use crate::config::Place;
+use crate::config::Installation;
 use crate::enforce::Findings;
 use crate::facts;
 use crate::talk;
 
 /// A run's account of itself.
-pub(super) struct Account {
+pub(super) struct RunRecord {
     run: uuid::Uuid,
     started: Timestamp,
     began: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Account {
     is_put_back: bool,
 }
 
-impl Account {
+impl RunRecord {
     pub(super) fn begin(mode: Mode, source: Source) -> Self {
         Self {
             run: uuid::Uuid::now_v7(),
@@ -93,7 +93,7 @@ impl Account {
         self.findings = findings;
     }
 
-    pub(super) fn end(mut self, place: &Place) -> Report {
+    pub(super) fn end(mut self, place: &Installation) -> Report {
         self.notes.extend(talk::trouble());
         let (catalog, commit, environment) = match self.catalog {
             Some((catalog, commit, environment)) => (Some(catalog), Some(commit), Some(environment)),

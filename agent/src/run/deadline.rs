@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 
-use crate::stop::{RunEnd, Why};
+use crate::stop::{RunEnd, StopReason};
 
 /// Does `work`, and asks it to stop at `end`. Returns whether that was so, too.
 pub(super) fn within<T>(end: RunEnd, stop: &AtomicBool, work: impl FnOnce() -> T) -> (T, bool) {
@@ -15,7 +15,7 @@ pub(super) fn within<T>(end: RunEnd, stop: &AtomicBool, work: impl FnOnce() -> T
             let over = waiting.recv_timeout(end.left()) == Err(RecvTimeoutError::Timeout);
             if over {
                 stop.store(true, Ordering::Relaxed);
-                crate::stop::ask(Why::OutOfTime);
+                crate::stop::ask(StopReason::OutOfTime);
             }
             over
         });

@@ -18,7 +18,7 @@ const LIMIT: u64 = 512 * 1024 * 1024;
 
 /// A catalog from a file, with the contents that came with it.
 #[derive(Debug)]
-pub struct Given {
+pub struct GivenCatalog {
     pub(super) catalog: Catalog,
     contents: BTreeMap<ContentHash, Vec<u8>>,
 }
@@ -57,7 +57,7 @@ pub enum Error {
     Invalid { path: PathBuf, error: InvalidCatalog },
 }
 
-impl Given {
+impl GivenCatalog {
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ fn content(name: &str, base64: &str) -> Option<(ContentHash, Vec<u8>)> {
     (hash.as_str() == name).then_some((hash, bytes))
 }
 
-impl ContentSource for Given {
+impl ContentSource for GivenCatalog {
     fn open(&self, sha256: &ContentHash, _size: u64) -> Result<Box<dyn Read>, content::Error> {
         let bytes = self.contents.get(sha256).ok_or_else(|| content::Error::Missing(sha256.clone()))?;
         Ok(Box::new(Cursor::new(bytes.clone())))
@@ -123,8 +123,8 @@ mod tests {
         )
     }
 
-    fn parse(text: &str) -> Result<Given, String> {
-        Given::parse(Path::new("c.json"), text).map_err(|error| error.to_string())
+    fn parse(text: &str) -> Result<GivenCatalog, String> {
+        GivenCatalog::parse(Path::new("c.json"), text).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -160,6 +160,6 @@ mod tests {
         assert!(parse("{}").unwrap_err().starts_with("c.json is JSON, and neither a catalog nor a bundle"));
         let packed = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(packed.path(), [0x28, 0xb5, 0x2f, 0xfd]).unwrap();
-        assert!(Given::read(packed.path()).unwrap_err().to_string().contains("is not text"));
+        assert!(GivenCatalog::read(packed.path()).unwrap_err().to_string().contains("is not text"));
     }
 }

@@ -118,13 +118,13 @@ pub(super) fn disown(state: &StateDir) -> Result<bool, state::Error> {
 }
 
 /// The directory.
-pub(super) struct Memory {
+pub(super) struct MemoryDir {
     dir: StateDir,
     /// What is to be said of it.
     pub(super) notes: Vec<String>,
 }
 
-impl Memory {
+impl MemoryDir {
     pub(super) fn open(state: &StateDir) -> Result<Self, Error> {
         match state.below(NAME).and_then(|memory| takes_something(&memory).map(|()| memory)) {
             Ok(dir) => match take_back(state, &dir) {

@@ -10,7 +10,7 @@ use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, Refusal, path};
 use crate::VERSION;
 use crate::cache::{self, Cache, Cached};
 use crate::clock::now;
-use crate::config::Place;
+use crate::config::Installation;
 use crate::fetch::{self, Client};
 use crate::identity::{self, Identity};
 use crate::state::StateDir;
@@ -19,7 +19,7 @@ use crate::state::StateDir;
 const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a run works on.
-pub(super) struct Work {
+pub(super) struct RunWork {
     /// The catalog; none where there is none yet.
     pub(super) catalog: Option<Cached>,
     /// Where it came from.
@@ -38,7 +38,7 @@ pub(super) struct Work {
 
 /// What a poll works with.
 pub(super) struct Poll<'a> {
-    pub(super) place: &'a Place,
+    pub(super) place: &'a Installation,
     pub(super) state: &'a StateDir,
     pub(super) identity: &'a mut Identity,
     pub(super) cache: &'a Result<Cache, cache::Error>,
@@ -46,7 +46,7 @@ pub(super) struct Poll<'a> {
 
 impl Poll<'_> {
     /// Asks the server; whatever goes wrong, the last good catalog is what there is.
-    pub(super) async fn work(&mut self, facts: &Facts) -> Work {
+    pub(super) async fn work(&mut self, facts: &Facts) -> RunWork {
         let mut notes = Vec::new();
         let cached = self.cached(&mut notes);
         let have = cached.as_ref().map(|cached| cached.catalog.id.clone());
@@ -68,7 +68,7 @@ impl Poll<'_> {
             Ok(CatalogAnswer::Unchanged { commit, next_run, .. }) => {
                 let unchanged = self.unchanged(cached, commit, &mut notes);
                 let next_run = wait(next_run);
-                return Work {
+                return RunWork {
                     catalog: unchanged,
                     source: Source::Server,
                     next_run,
@@ -85,11 +85,19 @@ impl Poll<'_> {
         match answer.and_then(|catalog| catalog.map_or(Ok(None), |catalog| self.good(*catalog).map(Some))) {
             Ok(catalog) => {
                 let catalog = catalog.map(|catalog| self.keep(catalog, &mut notes));
-                Work { catalog, source: Source::Server, next_run, interval, refused, reported, notes }
+                RunWork { catalog, source: Source::Server, next_run, interval, refused, reported, notes }
             }
             Err(why) => {
                 notes.push(if cached.is_some() { format!("{why}{NOTES}{GOES_ON}") } else { why });
-                Work { catalog: cached, source: Source::Cache, next_run, interval, refused, reported, notes }
+                RunWork {
+                    catalog: cached,
+                    source: Source::Cache,
+                    next_run,
+                    interval,
+                    refused,
+                    reported,
+                    notes,
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::memory;
 use crate::cache::{self, Cache};
 use crate::identity::Identity;
-use crate::identity::owner::Owner;
+use crate::identity::owner::EnrolledNode;
 use crate::spool::{self, Spool};
 use crate::state::{self, StateDir};
 use crate::status;
@@ -24,7 +24,7 @@ pub(crate) struct TakenOver {
 /// # Errors
 /// Where something of an earlier one stays, and so could be used.
 pub fn take_over(state: &StateDir, identity: &Identity) -> Result<Option<String>, state::Error> {
-    let (owner, before) = (Owner::of(identity), Owner::last(state));
+    let (owner, before) = (EnrolledNode::of(identity), EnrolledNode::last(state));
     taken(state, &owner, before)
 }
 
@@ -33,8 +33,8 @@ pub fn take_over(state: &StateDir, identity: &Identity) -> Result<Option<String>
 /// # Errors
 /// Where something of an earlier one stays, and so could be used.
 pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver, state::Error> {
-    let owner = Owner::of(identity);
-    match Owner::load(state) {
+    let owner = EnrolledNode::of(identity);
+    match EnrolledNode::load(state) {
         Ok(before) => Ok(TakenOver { forgotten: taken(state, &owner, before)?, ..TakenOver::default() }),
         // That says nothing of the file.
         Err(error) if error.is_shortage() => Err(error),
@@ -58,8 +58,8 @@ pub(super) fn for_run(state: &StateDir, identity: &Identity) -> Result<TakenOver
 
 /// What is wrong with whose the state is: for those who only look.
 pub(crate) fn fault(state: &StateDir, identity: &Identity) -> Option<String> {
-    let owner = Owner::of(identity);
-    match Owner::load(state) {
+    let owner = EnrolledNode::of(identity);
+    match EnrolledNode::load(state) {
         Ok(None) => None,
         Ok(Some(before)) if owner.has(Some(&before)) => None,
         Ok(Some(before)) => Some(format!(
@@ -70,7 +70,11 @@ pub(crate) fn fault(state: &StateDir, identity: &Identity) -> Option<String> {
     }
 }
 
-fn taken(state: &StateDir, owner: &Owner, before: Option<Owner>) -> Result<Option<String>, state::Error> {
+fn taken(
+    state: &StateDir,
+    owner: &EnrolledNode,
+    before: Option<EnrolledNode>,
+) -> Result<Option<String>, state::Error> {
     let is_own = owner.has(before.as_ref());
     if is_own && before.is_some() {
         return Ok(None);
@@ -89,13 +93,13 @@ fn taken(state: &StateDir, owner: &Owner, before: Option<Owner>) -> Result<Optio
 }
 
 /// Nothing of others is left. Where this cannot be written, the next run tries it again, and loses what this one remembers.
-fn keep(state: &StateDir, owner: &Owner) {
+fn keep(state: &StateDir, owner: &EnrolledNode) {
     if let Err(error) = owner.keep(state) {
         tracing::warn!("cannot record which node the agent's state belongs to: {error}");
     }
 }
 
-fn words(owner: &Owner, before: Option<Owner>) -> String {
+fn words(owner: &EnrolledNode, before: Option<EnrolledNode>) -> String {
     let was = match before.filter(|before| before.certname != owner.certname) {
         Some(before) => before.certname.to_string(),
         None => "an earlier node".to_owned(),

@@ -9,8 +9,8 @@ use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, EnrollRequest, Refus
 use rcgen::PublicKeyData as _;
 
 use super::*;
-use crate::fetch::double::{Answer, Ca, Seen, Server};
-use crate::identity::enroll::{Earlier, enroll};
+use crate::fetch::double::{Ca, ReceivedRequest, ScriptedAnswer, TestServer};
+use crate::identity::enroll::{OnExisting, enroll};
 
 mod damage;
 mod disks;
@@ -22,8 +22,8 @@ mod told;
 /// A machine in a directory, and its server.
 struct Scene {
     root: tempfile::TempDir,
-    place: Place,
-    server: Arc<Server>,
+    place: Installation,
+    server: Arc<TestServer>,
 }
 
 /// A catalog that says the content of `/greeting`.
@@ -46,8 +46,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 fn scene() -> Scene {
     let root = tempfile::tempdir().unwrap();
-    let place = Place::find(root.path(), None, None).unwrap();
-    let server = Arc::new(Server::start(|_| Answer::Lost));
+    let place = Installation::find(root.path(), None, None).unwrap();
+    let server = Arc::new(TestServer::start(|_| ScriptedAnswer::Lost));
     Scene { root, place, server }
 }
 
@@ -59,7 +59,7 @@ impl Scene {
     fn enroll(&self) -> Identity {
         let server = self.server.clone();
         self.server.answers(move |request| server.enrolled(request));
-        block_on(enroll(&self.server.join(), &self.state(), Earlier::Keep)).unwrap()
+        block_on(enroll(&self.server.join(), &self.state(), OnExisting::Keep)).unwrap()
     }
 
     /// A server that has this catalog, asks for facts at first, and takes reports.
@@ -72,7 +72,7 @@ impl Scene {
         self.server.answers(move |request| match request.path.as_str() {
             path::CATALOG => {
                 let asked: CatalogRequest = request.json();
-                Answer::ok(&match (asked.facts, asked.have) {
+                ScriptedAnswer::ok(&match (asked.facts, asked.have) {
                     (_, Some(have)) if have == catalog.id => CatalogAnswer::Unchanged {
                         commit: "live".into(),
                         next_run: 77,
@@ -88,8 +88,8 @@ impl Scene {
                     },
                 })
             }
-            path::REPORTS => Answer::ok(&ReportAnswer { new: true }),
-            _ => Answer::Json(404, "{}".into()),
+            path::REPORTS => ScriptedAnswer::ok(&ReportAnswer { new: true }),
+            _ => ScriptedAnswer::Json(404, "{}".into()),
         });
     }
 
@@ -102,7 +102,7 @@ impl Scene {
     }
 
     fn reports(&self) -> Vec<Report> {
-        self.server.asked(path::REPORTS).iter().map(Seen::json).collect()
+        self.server.asked(path::REPORTS).iter().map(ReceivedRequest::json).collect()
     }
 }
 
@@ -111,7 +111,7 @@ fn a_wrong_pin_sends_nothing_and_shows_both_fingerprints() {
     let scene = scene();
     let (real, pinned) = (scene.server.ca.pin(), Ca::new().pin());
     let join = scene.server.join_with(pinned);
-    let error = block_on(enroll(&join, &scene.state(), Earlier::Keep)).unwrap_err().to_string();
+    let error = block_on(enroll(&join, &scene.state(), OnExisting::Keep)).unwrap_err().to_string();
     assert!(error.contains(&real.to_string()) && error.contains(&pinned.to_string()), "{error}");
     assert!(error.contains("nothing was sent"), "{error}");
     assert!(scene.server.asked(path::ENROLL).is_empty());
@@ -121,17 +121,17 @@ fn a_wrong_pin_sends_nothing_and_shows_both_fingerprints() {
 #[test]
 fn a_lost_reply_burns_nothing() {
     let scene = scene();
-    assert!(block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Keep)).is_err());
+    assert!(block_on(enroll(&scene.server.join(), &scene.state(), OnExisting::Keep)).is_err());
     let identity = scene.enroll();
     assert_eq!(identity.certname.as_str(), "web1.acme.example");
     let keys = scene.server.asked(path::ENROLL);
     assert!(keys.len() >= 2);
-    let public = |seen: &Seen| {
+    let public = |seen: &ReceivedRequest| {
         let csr = seen.json::<EnrollRequest>().csr;
         rcgen::CertificateSigningRequestParams::from_pem(&csr).unwrap().public_key.der_bytes().to_vec()
     };
     assert!(keys.iter().all(|seen| public(seen) == public(&keys[0])), "each try had the same key");
-    let again = block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Keep)).unwrap_err();
+    let again = block_on(enroll(&scene.server.join(), &scene.state(), OnExisting::Keep)).unwrap_err();
     assert!(again.to_string().contains("enrolled as web1.acme.example"), "{again}");
 }
 
@@ -146,7 +146,7 @@ fn a_run_asks_with_its_certificate_and_reports() {
     assert!(done.report.error.is_none(), "{:?}", done.report.error);
     assert_eq!(scene.reports(), [done.report]);
     assert!(scene.server.asked(path::CATALOG).iter().all(|seen| seen.with_certificate));
-    assert_eq!(Status::load(&scene.state()).unwrap().unwrap().next_run_seconds, 77);
+    assert_eq!(LastRunStatus::load(&scene.state()).unwrap().unwrap().next_run_seconds, 77);
 
     let again = scene.run().report;
     assert_eq!((again.counts.changed, again.counts.unchanged), (0, 1));
@@ -157,14 +157,14 @@ fn a_run_asks_with_its_certificate_and_reports() {
 fn after_a_poll_that_failed_the_agent_tries_again_soon_and_keeps_the_servers_interval() {
     let scene = scene();
     scene.enroll();
-    let status = || Status::load(&scene.state()).unwrap().unwrap();
-    scene.server.answers(|_| Answer::Lost);
+    let status = || LastRunStatus::load(&scene.state()).unwrap().unwrap();
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     scene.run();
     assert_eq!(status().interval(), None, "no server has said one");
     scene.serves(catalog(1, "hello\n"));
     scene.run();
     assert_eq!((status().next_run_seconds, status().interval()), (77, Some(Duration::from_secs(120))));
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let mut missed = Vec::new();
     for _ in 0..5 {
         scene.run();
@@ -184,9 +184,9 @@ fn a_machine_that_is_enrolled_anew_has_had_no_run_yet() {
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     scene.run();
-    assert!(Status::load(&scene.state()).unwrap().is_some());
+    assert!(LastRunStatus::load(&scene.state()).unwrap().is_some());
     Identity::put_aside(&scene.state()).unwrap();
-    assert_eq!(Status::load(&scene.state()).unwrap(), None);
+    assert_eq!(LastRunStatus::load(&scene.state()).unwrap(), None);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn with_the_server_away_drift_is_corrected_and_reported_later_once_and_in_order(
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     scene.run();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let away: Vec<_> = ["x", "y"]
         .iter()
         .map(|drift| {
@@ -230,14 +230,14 @@ fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
     let serve = |catalog: Catalog, bytes: &'static str| {
         let content = content.clone();
         scene.server.answers(move |request| match request.path.as_str() {
-            path::CATALOG => Answer::ok(&CatalogAnswer::Catalog {
+            path::CATALOG => ScriptedAnswer::ok(&CatalogAnswer::Catalog {
                 catalog: Box::new(catalog.clone()),
                 next_run: 9,
                 interval: None,
                 reported: None,
             }),
-            asked if asked == content => Answer::Json(200, bytes.into()),
-            _ => Answer::ok(&ReportAnswer { new: true }),
+            asked if asked == content => ScriptedAnswer::Json(200, bytes.into()),
+            _ => ScriptedAnswer::ok(&ReportAnswer { new: true }),
         });
     };
     serve(named(1), "other byte");
@@ -256,7 +256,9 @@ fn content_is_fetched_once_and_only_the_named_bytes_are_written() {
 fn a_refused_report_does_not_hold_up_the_next_one() {
     let scene = scene();
     scene.enroll();
-    scene.server.answers(|_| Answer::Json(413, r#"{"code":"too-large","message":"it is too large"}"#.into()));
+    scene
+        .server
+        .answers(|_| ScriptedAnswer::Json(413, r#"{"code":"too-large","message":"it is too large"}"#.into()));
     let done = scene.run();
     assert!(done.delivery.refused.unwrap().contains("too-large"));
     scene.serves(catalog(1, "hello\n"));
@@ -304,11 +306,11 @@ fn f14_a_report_that_no_disk_takes_goes_from_memory() {
     scene.server.answers(move |_| {
         let _ = std::fs::remove_dir_all(&spool);
         std::fs::write(&spool, "no directory").unwrap();
-        Answer::Lost
+        ScriptedAnswer::Lost
     });
     let done = scene.run();
     assert!(done.delivery.lost.unwrap().contains("spool"), "neither the disk nor the server took it");
-    let status = Status::load(&scene.state()).unwrap().unwrap();
+    let status = LastRunStatus::load(&scene.state()).unwrap().unwrap();
     assert_eq!((status.run, status.delivered), (done.report.run, false));
 }
 
@@ -322,14 +324,14 @@ fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
     let content = format!("{}/{hash}", path::CONTENT);
     let (served, asked) = (named.clone(), content.clone());
     scene.server.answers(move |request| match request.path.as_str() {
-        path::CATALOG => Answer::ok(&CatalogAnswer::Catalog {
+        path::CATALOG => ScriptedAnswer::ok(&CatalogAnswer::Catalog {
             catalog: Box::new(served.clone()),
             next_run: 9,
             interval: None,
             reported: None,
         }),
-        path if path == asked => Answer::Json(200, "from files".into()),
-        _ => Answer::ok(&ReportAnswer { new: true }),
+        path if path == asked => ScriptedAnswer::Json(200, "from files".into()),
+        _ => ScriptedAnswer::ok(&ReportAnswer { new: true }),
     });
     scene.run();
     let store = scene.place.state_dir.join("content");
@@ -357,10 +359,10 @@ fn f20_damaged_contents_are_fetched_anew_whatever_is_in_their_place() {
     std::fs::remove_file(scene.root.path().join("greeting")).unwrap();
     scene.server.answers(move |request| match request.path.as_str() {
         path::CATALOG => {
-            Answer::Json(409, r#"{"code":"catalog-broken","message":"it does not compile"}"#.into())
+            ScriptedAnswer::Json(409, r#"{"code":"catalog-broken","message":"it does not compile"}"#.into())
         }
-        path if path == content => Answer::Json(200, "from files".into()),
-        _ => Answer::ok(&ReportAnswer { new: true }),
+        path if path == content => ScriptedAnswer::Json(200, "from files".into()),
+        _ => ScriptedAnswer::ok(&ReportAnswer { new: true }),
     });
     let report = scene.run().report;
     assert_eq!((report.source, report.counts.failed), (Source::Cache, 0), "{:?}", report.events);
@@ -388,9 +390,9 @@ fn an_identity_that_its_server_no_longer_knows_gives_way_and_no_other_does() {
         let server = scene.server.clone();
         scene.server.answers(move |request| match request.path.as_str() {
             path::ENROLL => server.enrolled(request),
-            _ => Answer::Json(403, format!("{{\"code\":\"{code}\",\"message\":\"x\"}}")),
+            _ => ScriptedAnswer::Json(403, format!("{{\"code\":\"{code}\",\"message\":\"x\"}}")),
         });
-        block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Keep))
+        block_on(enroll(&scene.server.join(), &scene.state(), OnExisting::Keep))
     };
     let first = Identity::load(&scene.state()).unwrap();
     let kept = moved("certificate-expired").unwrap_err().to_string();
@@ -405,8 +407,8 @@ fn an_identity_that_its_server_no_longer_knows_gives_way_and_no_other_does() {
     let aside = std::fs::read_dir(scene.place.state_dir.join("identity")).unwrap();
     let aside = aside.filter(|entry| entry.as_ref().unwrap().file_type().unwrap().is_dir()).count();
     assert!(aside > 0, "nothing of the earlier ones is lost");
-    scene.server.answers(|_| Answer::Lost);
-    assert!(block_on(enroll(&scene.server.join(), &scene.state(), Earlier::Replace)).is_err());
+    scene.server.answers(|_| ScriptedAnswer::Lost);
+    assert!(block_on(enroll(&scene.server.join(), &scene.state(), OnExisting::Replace)).is_err());
     assert!(Identity::load(&scene.state()).is_ok(), "it stays until the new one is there");
 }
 
@@ -435,7 +437,7 @@ fn an_old_catalog_is_audited_and_not_enforced() {
     take_over(&scene.state(), &scene.enroll()).unwrap();
     let old = crate::clock::now() - jiff::SignedDuration::from_hours(31 * 24);
     Cache::open(&scene.state()).unwrap().store(&catalog(1, "hello\n"), old).unwrap();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let report = scene.run().report;
     assert_eq!((report.mode, report.counts.would_change), (Mode::Audit, 1));
     assert!(report.error.unwrap().contains("max_stale_days") && !scene.root.path().join("greeting").exists());
@@ -448,7 +450,7 @@ fn a_revoked_node_keeps_its_last_catalog_and_says_why() {
     scene.serves(catalog(1, "hello\n"));
     scene.run();
     let refusal = Refusal { code: "node-revoked".into(), message: "this node is revoked".into() };
-    scene.server.answers(move |_| Answer::Json(403, serde_json::to_string(&refusal).unwrap()));
+    scene.server.answers(move |_| ScriptedAnswer::Json(403, serde_json::to_string(&refusal).unwrap()));
     std::fs::write(scene.root.path().join("greeting"), "x").unwrap();
     let done = scene.run();
     assert!(done.report.error.unwrap().contains("revoked"));
@@ -460,7 +462,7 @@ fn a_revoked_node_keeps_its_last_catalog_and_says_why() {
 fn without_any_catalog_the_run_says_so_and_fails() {
     let scene = scene();
     scene.enroll();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let report = scene.run().report;
     assert!(report.catalog.is_none() && report.error.unwrap().contains("no catalog"));
 }
@@ -473,7 +475,7 @@ fn a_certificate_in_the_second_half_of_its_life_is_renewed_with_a_new_key() {
     let server = scene.server.clone();
     scene.server.answers(move |request| {
         let csr = request.json::<holdfast_catalog::wire::RenewRequest>().csr;
-        Answer::ok(&server.ca.sign(&csr, "web1.acme.example"))
+        ScriptedAnswer::ok(&server.ca.sign(&csr, "web1.acme.example"))
     });
     let client = identity.client(None).unwrap();
     block_on(identity.renew(&scene.state(), &client)).unwrap();

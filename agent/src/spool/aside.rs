@@ -21,7 +21,7 @@ const REMOVED: &str = "removed";
 
 /// How many reports are set aside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Aside {
+pub struct AsideCounts {
     /// Those that the server refused, or that nobody can read.
     pub refused: usize,
     /// Those of earlier nodes that this machine was.
@@ -32,7 +32,7 @@ pub struct Aside {
 
 /// A report in the spool, for people.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Listed {
+pub struct SetAside {
     /// What becomes of it: `waits`, `refused` or `earlier node`.
     pub place: &'static str,
     pub name: String,
@@ -42,7 +42,7 @@ pub struct Listed {
     pub why: Option<String>,
 }
 
-impl Aside {
+impl AsideCounts {
     /// What is to be said of them, with what can be done; none where there are none.
     pub fn words(self) -> Option<String> {
         let refused = (self.refused > 0).then(|| {
@@ -78,8 +78,8 @@ impl Spool {
     ///
     /// # Errors
     /// Where a directory cannot be read.
-    pub fn aside(&self) -> Result<Aside, state::Error> {
-        Ok(Aside {
+    pub fn aside(&self) -> Result<AsideCounts, state::Error> {
+        Ok(AsideCounts {
             refused: reports(&self.refused)?.len(),
             of_earlier_nodes: reports(&self.earlier)?.len(),
             removed: removed(&self.refused) + removed(&self.earlier),
@@ -90,7 +90,7 @@ impl Spool {
     ///
     /// # Errors
     /// Where a directory cannot be read.
-    pub fn list(&self) -> Result<Vec<Listed>, state::Error> {
+    pub fn list(&self) -> Result<Vec<SetAside>, state::Error> {
         let mut all = Vec::new();
         for (place, dir) in
             [("waits", &self.waiting), ("refused", &self.refused), ("earlier node", &self.earlier)]
@@ -147,12 +147,12 @@ impl Spool {
     }
 }
 
-fn listed(place: &'static str, dir: &StateDir, name: String) -> Listed {
+fn listed(place: &'static str, dir: &StateDir, name: String) -> SetAside {
     let read = |name: &str, limit| dir.read(name, limit).ok().flatten();
     let kept = read(&name, MAX_BYTES).and_then(|bytes| super::read(&bytes).ok());
     let why = read(&format!("{name}{WHY}"), MOST_WHY);
     let why = why.map(|why| String::from_utf8_lossy(&why).into_owned());
-    Listed { place, began: kept.map(|kept| kept.report.started), name, why }
+    SetAside { place, began: kept.map(|kept| kept.report.started), name, why }
 }
 
 fn removed(dir: &StateDir) -> usize {

@@ -12,9 +12,9 @@ fn spool() -> (tempfile::TempDir, Spool) {
     (parent, Spool::open(&state).unwrap())
 }
 
-fn owner(enrolment: u128) -> Owner {
+fn owner(enrolment: u128) -> EnrolledNode {
     let certname = Certname::parse("web1.acme.example").unwrap();
-    Owner { certname, uri: String::new(), enrolment: Some(uuid::Uuid::from_u128(enrolment)) }
+    EnrolledNode { certname, uri: String::new(), enrolment: Some(uuid::Uuid::from_u128(enrolment)) }
 }
 
 fn report(run: uuid::Uuid) -> Report {
@@ -72,12 +72,12 @@ fn what_another_node_did_is_put_aside_and_told_to_no_server() {
     spool.add(Some(&owner(1)), &report(uuid::Uuid::from_u128(1))).unwrap();
     // As an older agent kept it.
     spool.waiting.replace("0-old.json", &serde_json::to_vec(&report(uuid::Uuid::nil())).unwrap()).unwrap();
-    let old = Owner { enrolment: None, ..owner(1) };
-    assert!(matches!(spool.look_at("0-old.json", &old).unwrap(), Found::Report(_)));
+    let old = EnrolledNode { enrolment: None, ..owner(1) };
+    assert!(matches!(spool.look_at("0-old.json", &old).unwrap(), SpoolFile::Report(_)));
     spool.add(Some(&owner(2)), &report(uuid::Uuid::from_u128(2))).unwrap();
     spool.sift(&owner(2)).unwrap();
     assert_eq!(spool.waiting().unwrap(), 1);
-    assert_eq!(spool.aside().unwrap(), Aside { refused: 0, of_earlier_nodes: 2, removed: 0 });
+    assert_eq!(spool.aside().unwrap(), AsideCounts { refused: 0, of_earlier_nodes: 2, removed: 0 });
     assert_eq!(spool.losses(), None, "that is nothing to the one it belongs to now");
     assert_eq!(spool.retry().unwrap(), 0, "nor is it ever delivered");
     let listed = spool.list().unwrap();
@@ -145,7 +145,7 @@ fn what_is_put_aside_is_bounded_and_how_many_went_is_said() {
         spool.waiting.replace(name, b"{}").unwrap();
         spool.refuse(name, "it is too large".into());
     }
-    assert_eq!(spool.aside().unwrap(), Aside { refused: MAX_ASIDE, of_earlier_nodes: 0, removed: 2 });
+    assert_eq!(spool.aside().unwrap(), AsideCounts { refused: MAX_ASIDE, of_earlier_nodes: 0, removed: 2 });
     assert_eq!(reports(&spool.refused).unwrap()[0], "0002.json");
     let words = spool.aside().unwrap().words().unwrap();
     assert!(
@@ -153,7 +153,7 @@ fn what_is_put_aside_is_bounded_and_how_many_went_is_said() {
         "{words}"
     );
     spool.clear().unwrap();
-    assert_eq!(spool.aside().unwrap(), Aside::default());
+    assert_eq!(spool.aside().unwrap(), AsideCounts::default());
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn what_was_refused_can_wait_again_in_its_place() {
     assert_eq!(spool.list().unwrap()[1].why.as_deref(), Some("it is too large"));
     assert_eq!(spool.retry().unwrap(), 1);
     assert_eq!(reports(&spool.waiting).unwrap(), names);
-    assert_eq!(spool.aside().unwrap(), Aside::default());
+    assert_eq!(spool.aside().unwrap(), AsideCounts::default());
 }
 
 #[test]

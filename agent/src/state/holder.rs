@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{Held, StateDir};
+use super::{LockKind, StateDir};
 
 /// The longest words of a holder.
 const MOST: u64 = 4096;
@@ -14,7 +14,7 @@ const LEAST_ROOM: u64 = 16 * 1024;
 impl StateDir {
     /// The process that holds a lock: `process 12 since 2026-01-01T00:00:00Z`, or as much of that as can be known; none
     /// where nobody does.
-    pub fn holder(&self, held: Held) -> Option<String> {
+    pub fn holder(&self, held: LockKind) -> Option<String> {
         let file = self.path().join(held.file());
         let words = self.read(held.file(), MOST).ok().flatten().unwrap_or_default();
         let words = String::from_utf8_lossy(&words).trim().to_owned();
@@ -78,13 +78,13 @@ mod tests {
     fn a_lock_is_seen_while_it_is_held_and_looking_takes_it_from_nobody() {
         let parent = tempfile::tempdir().unwrap();
         let state = StateDir::open(&parent.path().join("agent")).unwrap();
-        assert_eq!(state.holder(Held::Run), None);
+        assert_eq!(state.holder(LockKind::Run), None);
         let lock = state.lock().unwrap();
-        let holder = state.holder(Held::Run).unwrap();
+        let holder = state.holder(LockKind::Run).unwrap();
         assert!(holder.starts_with(&format!("process {} since ", std::process::id())), "{holder}");
-        assert_eq!(state.holder(Held::Daemon), None, "a run is not a daemon");
+        assert_eq!(state.holder(LockKind::Daemon), None, "a run is not a daemon");
         drop(lock);
-        assert_eq!(state.holder(Held::Run), None, "what is in the file is of the past");
+        assert_eq!(state.holder(LockKind::Run), None, "what is in the file is of the past");
         state.lock().unwrap();
     }
 
@@ -98,6 +98,6 @@ mod tests {
                 format!("process {} since 1970-01-01T00:00:00Z\n", std::process::id()).as_bytes(),
             )
             .unwrap();
-        assert_eq!(state.holder(Held::Daemon), None);
+        assert_eq!(state.holder(LockKind::Daemon), None);
     }
 }

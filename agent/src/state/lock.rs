@@ -13,12 +13,12 @@ use super::{Error, StateDir, order};
 
 /// What one process at a time does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
+pub enum LockKind {
     Run,
     Daemon,
 }
 
-impl Held {
+impl LockKind {
     /// The file that is locked.
     pub(super) fn file(self) -> &'static str {
         match self {
@@ -45,13 +45,13 @@ impl Held {
 
 /// A lock; the system takes it back when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock {
+pub struct StateLock {
     /// What was in the way of it, where anything was.
     pub note: Option<String>,
     held: [Option<OwnedFd>; 2],
 }
 
-impl Drop for Lock {
+impl Drop for StateLock {
     fn drop(&mut self) {
         // A child that is being started has them open as well until it is another program: closing alone would not free them.
         for held in self.held.iter().flatten() {
@@ -65,15 +65,15 @@ impl StateDir {
     ///
     /// # Errors
     /// Where another process has it: which, and since when.
-    pub fn lock(&self) -> Result<Lock, Error> {
-        self.take(Held::Run)
+    pub fn lock(&self) -> Result<StateLock, Error> {
+        self.take(LockKind::Run)
     }
 
     /// Takes a lock.
     ///
     /// # Errors
     /// Where another process has it: which, and since when.
-    pub fn take(&self, held: Held) -> Result<Lock, Error> {
+    pub fn take(&self, held: LockKind) -> Result<StateLock, Error> {
         let directory = self.open_directory(held).filter(is_lockable);
         let directory = directory.map(|directory| self.flock(directory, held)).transpose()?;
         let place = self.path.join(held.file());
@@ -91,16 +91,16 @@ impl StateDir {
             // Only for people: the lock is the system's, whatever is in the file.
             let _ = file.set_len(0).and_then(|()| file.write_all(holder.as_bytes()));
         }
-        Ok(Lock { note, held: [directory, file] })
+        Ok(StateLock { note, held: [directory, file] })
     }
 
-    fn open_directory(&self, held: Held) -> Option<OwnedFd> {
+    fn open_directory(&self, held: LockKind) -> Option<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(self.fd().ok()?, held.directory(), flags, Mode::empty()).ok()
     }
 
     /// The file of a lock, made where it is missing; where nothing can be written, as it is.
-    fn open_lock(&self, held: Held) -> rustix::io::Result<OwnedFd> {
+    fn open_lock(&self, held: LockKind) -> rustix::io::Result<OwnedFd> {
         // Anyone who opens a pipe would wait.
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let dir = self.fd()?;
@@ -111,7 +111,7 @@ impl StateDir {
         })
     }
 
-    fn flock(&self, fd: OwnedFd, held: Held) -> Result<OwnedFd, Error> {
+    fn flock(&self, fd: OwnedFd, held: LockKind) -> Result<OwnedFd, Error> {
         match rustix::fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(fd),
             Err(Errno::WOULDBLOCK) => {
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     /// The words of whom a second one is kept out by.
-    fn kept_out(state: &StateDir, held: Held) -> String {
+    fn kept_out(state: &StateDir, held: LockKind) -> String {
         state.take(held).unwrap_err().to_string()
     }
 
@@ -146,7 +146,7 @@ mod tests {
     fn the_second_run_is_told_who_runs() {
         let (_parent, state) = open();
         let lock = state.lock().unwrap();
-        let error = kept_out(&state, Held::Run);
+        let error = kept_out(&state, LockKind::Run);
         assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
         drop(lock);
         assert!(state.lock().is_ok());
@@ -156,7 +156,7 @@ mod tests {
     fn a_child_that_has_not_begun_yet_keeps_no_lock_that_is_given_back() {
         let (_parent, state) = open();
         state.below("identity").unwrap();
-        for held in [Held::Run, Held::Daemon] {
+        for held in [LockKind::Run, LockKind::Daemon] {
             let lock = state.take(held).unwrap();
             // As in a child between its fork and its program.
             let theirs: Vec<_> = lock.held.iter().flatten().map(|fd| fd.try_clone().unwrap()).collect();
@@ -180,7 +180,7 @@ mod tests {
                 symlink("/nowhere", path).unwrap();
             },
         ];
-        for held in [Held::Run, Held::Daemon] {
+        for held in [LockKind::Run, LockKind::Daemon] {
             for (case, spoil) in spoils.into_iter().enumerate() {
                 let (_parent, state) = open();
                 state.below("identity").unwrap();
@@ -210,7 +210,7 @@ mod tests {
         for (word, make) in odd {
             let (_parent, state) = open();
             make(&state.path().join("lock"));
-            assert_eq!(state.holder(Held::Run), None, "{word}");
+            assert_eq!(state.holder(LockKind::Run), None, "{word}");
             let note = state.lock().unwrap().note.clone().unwrap();
             assert!(note.contains(word) && note.contains("set aside as"), "{note}");
             assert!(state.path().join("lock").is_file());

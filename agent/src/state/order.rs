@@ -12,33 +12,37 @@ use super::StateDir;
 
 /// What should be at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Directory,
     File,
 }
 
 /// What a run uses, a directory before what is in it; and what it means where something else is there.
-const PLACES: [(&str, Kind, &str); 20] = [
-    ("status.json", Kind::File, "the result of the last run was unknown"),
-    ("lock", Kind::File, "nothing is lost"),
-    ("daemon", Kind::File, "nothing is lost"),
-    ("identity", Kind::Directory, "enrol this machine again"),
-    ("cache", Kind::Directory, "the next answer of the server replaces the cached catalog"),
-    ("cache/key", Kind::File, "the next answer of the server replaces the cached catalog"),
-    ("cache/catalog.sealed", Kind::File, "the next answer of the server replaces it"),
-    ("cache/confirmed.json", Kind::File, "the next answer of the server replaces it"),
-    ("cache/damaged", Kind::Directory, "nothing needs it"),
-    ("content", Kind::Directory, "contents are fetched again"),
-    ("memory", Kind::Directory, FORGOTTEN),
-    ("memory/left.key", Kind::File, FORGOTTEN),
-    ("memory/left.json", Kind::File, FORGOTTEN),
-    ("memory/owed.json", Kind::File, "refreshes left by earlier runs are not done"),
-    ("memory/holds.json", Kind::File, "holds of packages that an earlier run released are not set again"),
-    ("memory/newest", Kind::File, "whether this state was put back from an older copy is not known"),
-    ("memory/unended", Kind::File, "whether an earlier run ended is not known"),
-    ("spool", Kind::Directory, "reports that waited are not delivered"),
-    ("spool/failed", Kind::Directory, "nothing needs it"),
-    ("spool/earlier", Kind::Directory, "nothing needs it"),
+const PLACES: [(&str, EntryKind, &str); 20] = [
+    ("status.json", EntryKind::File, "the result of the last run was unknown"),
+    ("lock", EntryKind::File, "nothing is lost"),
+    ("daemon", EntryKind::File, "nothing is lost"),
+    ("identity", EntryKind::Directory, "enrol this machine again"),
+    ("cache", EntryKind::Directory, "the next answer of the server replaces the cached catalog"),
+    ("cache/key", EntryKind::File, "the next answer of the server replaces the cached catalog"),
+    ("cache/catalog.sealed", EntryKind::File, "the next answer of the server replaces it"),
+    ("cache/confirmed.json", EntryKind::File, "the next answer of the server replaces it"),
+    ("cache/damaged", EntryKind::Directory, "nothing needs it"),
+    ("content", EntryKind::Directory, "contents are fetched again"),
+    ("memory", EntryKind::Directory, FORGOTTEN),
+    ("memory/left.key", EntryKind::File, FORGOTTEN),
+    ("memory/left.json", EntryKind::File, FORGOTTEN),
+    ("memory/owed.json", EntryKind::File, "refreshes left by earlier runs are not done"),
+    (
+        "memory/holds.json",
+        EntryKind::File,
+        "holds of packages that an earlier run released are not set again",
+    ),
+    ("memory/newest", EntryKind::File, "whether this state was put back from an older copy is not known"),
+    ("memory/unended", EntryKind::File, "whether an earlier run ended is not known"),
+    ("spool", EntryKind::Directory, "reports that waited are not delivered"),
+    ("spool/failed", EntryKind::Directory, "nothing needs it"),
+    ("spool/earlier", EntryKind::Directory, "nothing needs it"),
 ];
 
 const FORGOTTEN: &str = "this run cannot tell drift from intentional changes";
@@ -47,12 +51,12 @@ const FORGOTTEN: &str = "this run cannot tell drift from intentional changes";
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Odd {
     path: PathBuf,
-    what: What,
+    what: Disorder,
     so: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+enum Disorder {
     /// Something else is there.
     Other { is: &'static str, should: &'static str },
     /// Others can get at it.
@@ -70,18 +74,20 @@ impl StateDir {
         PLACES.iter().filter_map(|place| self.odd(*place)).map(|odd| odd.put_right()).collect()
     }
 
-    fn odd(&self, (name, kind, so): (&str, Kind, &'static str)) -> Option<Odd> {
+    fn odd(&self, (name, kind, so): (&str, EntryKind, &'static str)) -> Option<Odd> {
         let path = self.path().join(name);
         let found = path.symlink_metadata().ok()?;
         let what = match kind {
             // That is for anyone who enrols, and nobody else is to take it away.
             _ if name == "identity" && !found.is_dir() => return None,
-            Kind::File if !found.is_file() => What::Other { is: word(found.file_type()), should: "a file" },
-            Kind::Directory if !found.is_dir() => {
-                What::Other { is: word(found.file_type()), should: "a directory" }
+            EntryKind::File if !found.is_file() => {
+                Disorder::Other { is: word(found.file_type()), should: "a file" }
             }
-            Kind::Directory if !is_private(&found) => {
-                What::Open { mode: found.permissions().mode() & 0o7777, owner: found.uid() }
+            EntryKind::Directory if !found.is_dir() => {
+                Disorder::Other { is: word(found.file_type()), should: "a directory" }
+            }
+            EntryKind::Directory if !is_private(&found) => {
+                Disorder::Open { mode: found.permissions().mode() & 0o7777, owner: found.uid() }
             }
             _ => return None,
         };
@@ -93,13 +99,13 @@ impl Odd {
     fn words(&self) -> String {
         let path = self.path.display();
         match &self.what {
-            What::Other { is, should } => {
+            Disorder::Other { is, should } => {
                 format!(
                     "{path} is {is} where {should} should be: the next run sets it aside as {}",
                     aside(&self.path).display()
                 )
             }
-            What::Open { mode, owner } => format!(
+            Disorder::Open { mode, owner } => format!(
                 "{path} (mode {mode:04o}, uid {owner}) is open to other users: the next run corrects that"
             ),
         }
@@ -108,7 +114,7 @@ impl Odd {
     fn put_right(&self) -> String {
         let path = self.path.display();
         match &self.what {
-            What::Other { is, should } => match put_aside(&self.path) {
+            Disorder::Other { is, should } => match put_aside(&self.path) {
                 Ok(to) => {
                     format!(
                         "{path} was {is} where {should} should be, and was set aside as {}: {}",
@@ -120,7 +126,7 @@ impl Odd {
                     format!("{path} is {is} where {should} should be, and stays ({error}): remove it")
                 }
             },
-            What::Open { mode, owner } => match make_private(&self.path) {
+            Disorder::Open { mode, owner } => match make_private(&self.path) {
                 Ok(()) => {
                     format!(
                         "{path} was open to other users (mode {mode:04o}, uid {owner}); this is corrected"
@@ -138,7 +144,7 @@ impl Odd {
 /// Moves what is in the place of a file out of the way, and says so.
 pub(crate) fn put_aside_noted(path: &Path, should: &'static str) -> String {
     let is = path.symlink_metadata().map_or("nothing", |found| word(found.file_type()));
-    Odd { path: path.to_owned(), what: What::Other { is, should }, so: "nothing is lost" }.put_right()
+    Odd { path: path.to_owned(), what: Disorder::Other { is, should }, so: "nothing is lost" }.put_right()
 }
 
 /// Moves what is at a path out of the way; what was put there before goes.

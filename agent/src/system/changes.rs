@@ -11,31 +11,36 @@ use rustix::io::Errno;
 use super::command::child;
 use super::explain::{explained, of_a_new_file};
 use super::machine::{Machine, READ};
-use super::resolve::{Last, Place, stat_at, stat_of};
+use super::resolve::{Last, PathHandle, stat_at, stat_of};
 use super::{
-    Access, Error, FileKind, Inspect as _, Invocation, Output, Result, Staged, StagedTree, Stat, System,
+    Error, FileKind, Inspect as _, Invocation, Output, Permissions, Result, Staged, StagedTree, Stat, System,
     replace, replace_tree, tree,
 };
 
 impl System for Machine {
-    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+    fn stage(
+        &self,
+        path: &Path,
+        access: Permissions,
+        content: &mut dyn Read,
+    ) -> Result<Box<dyn Staged + '_>> {
         let staged = of_a_new_file(self, replace::stage(self, path, access, content));
         self.acted(staged.is_ok());
         staged.map(|staged| Box::new(staged) as Box<dyn Staged>)
     }
 
-    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>> {
         let staged = of_a_new_file(self, replace_tree::stage(self, path, access));
         self.acted(staged.is_ok());
         staged.map(|staged| Box::new(staged) as Box<dyn StagedTree>)
     }
 
-    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+    fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()> {
         self.acted(true);
         explained(self, replace::symlink(self, path, target, access))
     }
 
-    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+    fn make_dir(&self, path: &Path, access: Permissions) -> Result<()> {
         self.acted(true);
         explained(self, make_dir(self, path, access))
     }
@@ -88,7 +93,7 @@ impl Machine {
     }
 }
 
-fn make_dir(machine: &Machine, path: &Path, access: Access) -> Result<()> {
+fn make_dir(machine: &Machine, path: &Path, access: Permissions) -> Result<()> {
     let failed = |errno: Errno| Error::io("making the directory", path, errno);
     let place = machine.place_to_write(path)?;
     let dir = tree::make_dir(place.dir.as_fd(), &place.name).map_err(failed)?;
@@ -144,7 +149,7 @@ fn remove(machine: &Machine, path: &Path) -> Result<()> {
 }
 
 /// A file with other names, where others can make names, may be anyone's: giving it away would give that away.
-fn refuse_planted_hard_link(place: &Place, stat: Stat, path: &Path) -> Result<()> {
+fn refuse_planted_hard_link(place: &PathHandle, stat: Stat, path: &Path) -> Result<()> {
     if stat.kind == FileKind::Directory || stat.links < 2 {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use holdfast_catalog::resource::attribute::{Command, Secret};
 use zeroize::Zeroizing;
 
-use crate::stop::Why;
+use crate::stop::StopReason;
 
 pub(super) mod child;
 mod group;
@@ -133,7 +133,7 @@ pub enum Exit {
     /// By us, since it took too long.
     TimedOut(Duration),
     /// By us, since the run is to stop; or it was not begun for that.
-    Stopped(Why),
+    Stopped(StopReason),
 }
 
 impl fmt::Display for Exit {

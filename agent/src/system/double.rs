@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use super::machine::lock;
 use super::{
-    Access, Accounts, Exit, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
-    Staged, StagedTree, Stat, System, Walk, Way,
+    Accounts, Exit, HeldPath, Inspect, Invocation, Liveness, Machine, Met, OpenFile, Output, Permissions,
+    Real, Result, Staged, StagedTree, Stat, System, WalkStep,
 };
-use crate::stop::{RunEnd, Why};
+use crate::stop::{RunEnd, StopReason};
 
 type Answer = Box<dyn Fn(&Invocation) -> Option<Output> + Send + Sync>;
 
@@ -94,10 +94,14 @@ impl Inspect for Double {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         self.machine.stat(path)
     }
-    fn open(&self, path: &Path) -> Result<Option<Opened>> {
+    fn open(&self, path: &Path) -> Result<Option<OpenFile>> {
         self.machine.open(path)
     }
-    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+    fn open_if(
+        &self,
+        path: &Path,
+        wanted: &dyn Fn(&Stat) -> bool,
+    ) -> Result<Option<(Stat, Option<OpenFile>)>> {
         self.looks.fetch_add(1, Ordering::Relaxed);
         self.machine.open_if(path, wanted)
     }
@@ -113,10 +117,10 @@ impl Inspect for Double {
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         self.machine.list(path)
     }
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()> {
         self.machine.walk(path, visit)
     }
-    fn stopping(&self) -> Option<Why> {
+    fn stopping(&self) -> Option<StopReason> {
         self.machine.stopping()
     }
     fn patience(&self, own: Duration) -> Duration {
@@ -131,10 +135,10 @@ impl Inspect for Double {
     fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.machine.in_vain()
     }
-    fn way_into(&self, path: &Path) -> Result<Option<Way>> {
+    fn way_into(&self, path: &Path) -> Result<Option<HeldPath>> {
         self.machine.way_into(path)
     }
-    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>> {
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<HeldPath>> {
         // What its commands mounted only looks as if it were.
         self.machine.way_beside(path, |_| Ok(true))
     }
@@ -144,16 +148,21 @@ impl Inspect for Double {
 }
 
 impl System for Double {
-    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+    fn stage(
+        &self,
+        path: &Path,
+        access: Permissions,
+        content: &mut dyn Read,
+    ) -> Result<Box<dyn Staged + '_>> {
         self.machine.stage(path, access, content)
     }
-    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>> {
         self.machine.stage_tree(path, access)
     }
-    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+    fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()> {
         self.machine.make_symlink(path, target, access)
     }
-    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+    fn make_dir(&self, path: &Path, access: Permissions) -> Result<()> {
         self.machine.make_dir(path, access)
     }
     fn set_mode(&self, path: &Path, mode: u32) -> Result<()> {

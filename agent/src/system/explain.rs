@@ -58,7 +58,7 @@ mod tests {
     use rustix::fs::IFlags;
 
     use super::*;
-    use crate::system::{Access, System as _};
+    use crate::system::{Permissions, System as _};
 
     fn root() -> (tempfile::TempDir, Machine) {
         let dir = tempfile::tempdir().unwrap();
@@ -80,7 +80,7 @@ mod tests {
     fn an_attribute_that_keeps_root_out_is_named() {
         let (dir, machine) = root();
         std::fs::write(dir.path().join("a"), "x").unwrap();
-        let access = Access { mode: 0o644, uid: None, gid: None };
+        let access = Permissions { mode: 0o644, uid: None, gid: None };
         let write = |path: &str| {
             machine.stage(Path::new(path), access, &mut &b"y"[..]).and_then(|s| s.commit().map(|_| ()))
         };

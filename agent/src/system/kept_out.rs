@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::fd::AsFd as _;
 use rustix::fs::{IFlags, Mode, OFlags, StatVfsMountFlags};
 
-use super::resolve::Place;
+use super::resolve::PathHandle;
 
 /// How a file is opened whose attributes are asked for: neither waits for anyone who is at the other end of it.
 const LOOK: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -21,13 +21,13 @@ pub(super) fn read_only(path: &Path) -> String {
 }
 
 /// Whether the directory of a place is on a file system that is mounted read-only.
-pub(super) fn is_read_only(place: &Place) -> bool {
+pub(super) fn is_read_only(place: &PathHandle) -> bool {
     let mount = rustix::fs::fstatvfs(&place.dir);
     mount.is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// The attribute by which a file or its directory is kept from changes, even by root.
-pub(super) fn by_attribute(place: &Place, path: &Path) -> Option<String> {
+pub(super) fn by_attribute(place: &PathHandle, path: &Path) -> Option<String> {
     let flags_of = |name: &OsStr| {
         let open = rustix::fs::openat(place.dir.as_fd(), name, LOOK, Mode::empty()).ok()?;
         rustix::fs::ioctl_getflags(&open).ok()

@@ -14,12 +14,12 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::command::child::{self, Bounds};
-use super::resolve::{Last, Place, Root, stat_at, stat_of};
+use super::resolve::{Last, ManagedRoot, PathHandle, stat_at, stat_of};
 use super::{
-    Accounts, Error, FileKind, Inspect, Invocation, Liveness, Met, Opened, Output, Real, Result, Stat, Walk,
-    Way, kept_out, tree, way,
+    Accounts, Error, FileKind, HeldPath, Inspect, Invocation, Liveness, Met, OpenFile, Output, Real, Result,
+    Stat, WalkStep, kept_out, tree, way,
 };
-use crate::stop::{RunEnd, Why};
+use crate::stop::{RunEnd, StopReason};
 
 /// So many changed directories wait for their sync at once; each is an open handle.
 const MAX_UNSYNCED: usize = 64;
@@ -33,7 +33,7 @@ pub(super) const READ: OFlags = OFlags::RDONLY
 
 /// The machine below a root directory: `/`, or that of `--root`.
 pub struct Machine {
-    root: Root,
+    root: ManagedRoot,
     root_path: PathBuf,
     liveness: Liveness,
     accounts: Mutex<Option<(Fingerprint, Arc<Accounts>)>>,
@@ -61,7 +61,7 @@ impl Machine {
         let whole = root.canonicalize().map_err(|e| Error::io("opening the root", root, e))?;
         let liveness = if whole == Path::new("/") { Liveness::Live } else { Liveness::Directory };
         Ok(Self {
-            root: Root::open(&whole)?,
+            root: ManagedRoot::open(&whole)?,
             root_path: whole,
             liveness,
             accounts: Mutex::default(),
@@ -96,7 +96,7 @@ impl Machine {
     /// A directory that is open already, as a root of its own: files only. `outer` leads to it on this machine.
     pub(super) fn inside(dir: OwnedFd, outer: PathBuf) -> Self {
         Self {
-            root: Root::of(dir),
+            root: ManagedRoot::of(dir),
             root_path: outer,
             liveness: Liveness::Directory,
             accounts: Mutex::default(),
@@ -115,12 +115,12 @@ impl Machine {
     }
 
     /// Where `path` stands, for a look; none where its directory is missing.
-    pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<Place>> {
+    pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
         self.root.place(path, last)
     }
 
     /// Where `path` stands; an error where its directory is missing.
-    pub(super) fn place_to_write(&self, path: &Path) -> Result<Place> {
+    pub(super) fn place_to_write(&self, path: &Path) -> Result<PathHandle> {
         self.root.place(path, Last::Keep)?.ok_or_else(|| {
             let stat = |at: &Path| self.stat(at).ok().flatten().map(|stat| (at.to_owned(), stat.kind));
             let stands = path.ancestors().skip(1).find_map(stat);
@@ -180,7 +180,7 @@ impl Machine {
     }
 
     /// Where `path` stands, if others than root could lead it elsewhere; none where it leads there for certain.
-    fn exposed(&self, path: &Path) -> Result<Option<Place>> {
+    fn exposed(&self, path: &Path) -> Result<Option<PathHandle>> {
         if way::leads_where_root_says(&self.outer(path)) {
             return Ok(None);
         }
@@ -192,8 +192,8 @@ impl Machine {
     pub(super) fn way_beside(
         &self,
         path: &Path,
-        is_held: impl FnOnce(&Place) -> rustix::io::Result<bool>,
-    ) -> Result<Option<Way>> {
+        is_held: impl FnOnce(&PathHandle) -> rustix::io::Result<bool>,
+    ) -> Result<Option<HeldPath>> {
         let Some(place) = self.exposed(path)? else { return Ok(None) };
         let failed = |errno: Errno| Error::io("looking at", path, errno);
         if !is_held(&place).map_err(failed)? {
@@ -255,12 +255,16 @@ impl Inspect for Machine {
         self.stat_as(path, Last::Follow)
     }
 
-    fn open(&self, path: &Path) -> Result<Option<Opened>> {
+    fn open(&self, path: &Path) -> Result<Option<OpenFile>> {
         let Some(place) = self.root.place_to_look(path, Last::Follow)? else { return Ok(None) };
         open_regular(&place, path)
     }
 
-    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+    fn open_if(
+        &self,
+        path: &Path,
+        wanted: &dyn Fn(&Stat) -> bool,
+    ) -> Result<Option<(Stat, Option<OpenFile>)>> {
         let Some(place) = self.root.place_to_look(path, Last::Keep)? else { return Ok(None) };
         match look(&place, path)? {
             Some(stat) if stat.kind == FileKind::File && wanted(&stat) => {
@@ -300,12 +304,12 @@ impl Inspect for Machine {
         Ok(names)
     }
 
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()> {
         let dir = self.open_dir(path)?;
         tree::walk(&dir, path, visit)
     }
 
-    fn stopping(&self) -> Option<Why> {
+    fn stopping(&self) -> Option<StopReason> {
         self.bounds().stopping()
     }
 
@@ -331,11 +335,11 @@ impl Inspect for Machine {
         Ok(accounts)
     }
 
-    fn way_into(&self, path: &Path) -> Result<Option<Way>> {
+    fn way_into(&self, path: &Path) -> Result<Option<HeldPath>> {
         self.exposed(path)?.map(|place| way::into(&place, path)).transpose()
     }
 
-    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>> {
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<HeldPath>> {
         self.way_beside(path, way::is_mount_point)
     }
 
@@ -346,7 +350,7 @@ impl Inspect for Machine {
 }
 
 /// What a name in a directory is; none where nothing is there.
-fn look(place: &Place, path: &Path) -> Result<Option<Stat>> {
+fn look(place: &PathHandle, path: &Path) -> Result<Option<Stat>> {
     match stat_at(place.dir.as_fd(), &place.name) {
         Ok(stat) => Ok(Some(stat)),
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -355,7 +359,7 @@ fn look(place: &Place, path: &Path) -> Result<Option<Stat>> {
 }
 
 /// Opens what a name in a directory is, if it is a regular file both before and after.
-pub(super) fn open_regular(place: &Place, path: &Path) -> Result<Option<Opened>> {
+pub(super) fn open_regular(place: &PathHandle, path: &Path) -> Result<Option<OpenFile>> {
     match look(place, path)? {
         Some(before) if before.kind == FileKind::File => open_seen(place, path),
         Some(_) => Err(Error::NotAFile(path.to_owned())),
@@ -364,7 +368,7 @@ pub(super) fn open_regular(place: &Place, path: &Path) -> Result<Option<Opened>>
 }
 
 /// Opens what was just seen to be a regular file.
-fn open_seen(place: &Place, path: &Path) -> Result<Option<Opened>> {
+fn open_seen(place: &PathHandle, path: &Path) -> Result<Option<OpenFile>> {
     let failed = |errno: Errno| Error::io("opening", path, errno);
     let fd = match rustix::fs::openat(&place.dir, &place.name, READ, Mode::empty()) {
         Ok(fd) => fd,
@@ -375,5 +379,5 @@ fn open_seen(place: &Place, path: &Path) -> Result<Option<Opened>> {
     if stat.kind != FileKind::File {
         return Err(Error::NotAFile(path.to_owned()));
     }
-    Ok(Some(Opened { file: File::from(fd), stat }))
+    Ok(Some(OpenFile { file: File::from(fd), stat }))
 }

@@ -19,16 +19,16 @@ use rustix::io::Errno;
 use super::explain::explained;
 use super::extended::Extended;
 use super::machine::{Machine, READ};
-use super::resolve::{Place, stat_at, stat_of};
-use super::{Access, Committed, Error, FileKind, Result, Staged, Stat, tree, way};
+use super::resolve::{PathHandle, stat_at, stat_of};
+use super::{Committed, Error, FileKind, Permissions, Result, Staged, Stat, tree, way};
 
 const PREFIX: &str = ".holdfast-";
 
 /// A whole new file that is not in its place yet.
 pub(super) struct StagedFile<'a> {
     machine: &'a Machine,
-    place: Place,
-    temporary: Temporary,
+    place: PathHandle,
+    temporary: TemporaryFile,
     target: PathBuf,
     path: PathBuf,
     /// It, open: the name may come to be another's.
@@ -36,12 +36,12 @@ pub(super) struct StagedFile<'a> {
 }
 
 /// A temporary name, removed when dropped.
-struct Temporary {
+struct TemporaryFile {
     dir: OwnedFd,
     name: OsString,
 }
 
-impl Temporary {
+impl TemporaryFile {
     fn new(dir: BorrowedFd<'_>) -> io::Result<Self> {
         Ok(Self { dir: dir.try_clone_to_owned()?, name: temporary_name()? })
     }
@@ -54,7 +54,7 @@ pub(super) fn temporary_name() -> io::Result<OsString> {
     Ok(format!("{PREFIX}{}", data_encoding::HEXLOWER.encode(&random)).into())
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         // After a commit the name is gone already; after a failure there is nobody to tell.
         let _ = rustix::fs::unlinkat(&self.dir, &self.name, AtFlags::empty());
@@ -65,7 +65,7 @@ impl Drop for Temporary {
 pub(super) fn stage<'a>(
     machine: &'a Machine,
     path: &Path,
-    access: Access,
+    access: Permissions,
     content: &mut dyn Read,
 ) -> Result<StagedFile<'a>> {
     let place = machine.place_to_write(path)?;
@@ -74,7 +74,7 @@ pub(super) fn stage<'a>(
         let hint = space_left(&place.dir, &source);
         Error::io("writing", path, source).hint(|| hint)
     };
-    let temporary = Temporary::new(place.dir.as_fd()).map_err(failed)?;
+    let temporary = TemporaryFile::new(place.dir.as_fd()).map_err(failed)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::openat(&place.dir, &temporary.name, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|errno| failed(errno.into()))?;
@@ -124,7 +124,7 @@ impl Staged for StagedFile<'_> {
 
 impl StagedFile<'_> {
     fn put(&self) -> Result<Committed> {
-        let Place { dir, name } = &self.place;
+        let PathHandle { dir, name } = &self.place;
         self.has_the_name(&self.temporary.name)?;
         let done = match rustix::fs::renameat(dir, &self.temporary.name, dir, name) {
             Ok(()) => Committed::Whole,
@@ -155,7 +155,7 @@ impl StagedFile<'_> {
 
     /// Copies the finished file into one that cannot be replaced.
     fn in_place(&self) -> io::Result<()> {
-        let Place { dir, name } = &self.place;
+        let PathHandle { dir, name } = &self.place;
         only_name_of_a_file(stat_at(dir.as_fd(), name)?)?;
         let mut from = &self.file;
         from.rewind()?;
@@ -166,7 +166,7 @@ impl StagedFile<'_> {
         to.set_len(0)?;
         io::copy(&mut from, &mut to)?;
         let wanted = stat_of(from)?;
-        give(&to, Access { mode: wanted.mode, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
+        give(&to, Permissions { mode: wanted.mode, uid: Some(wanted.uid), gid: Some(wanted.gid) })?;
         to.sync_all()
     }
 }
@@ -183,11 +183,11 @@ fn only_name_of_a_file(stat: Stat) -> io::Result<()> {
 }
 
 /// Makes a symbolic link, over a file or link that is there.
-pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Access) -> Result<()> {
+pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Permissions) -> Result<()> {
     let place = machine.place_to_write(path)?;
     sweep(machine, &place, path)?;
     let failed = |source: io::Error| Error::io("linking", path, source);
-    let temporary = Temporary::new(place.dir.as_fd()).map_err(failed)?;
+    let temporary = TemporaryFile::new(place.dir.as_fd()).map_err(failed)?;
     let link = || -> rustix::io::Result<()> {
         rustix::fs::symlinkat(target, &place.dir, &temporary.name)?;
         let (uid, gid) = (access.uid.map(Uid::from_raw), access.gid.map(Gid::from_raw));
@@ -201,12 +201,12 @@ pub(super) fn symlink(machine: &Machine, path: &Path, target: &Path, access: Acc
 }
 
 /// Gives an open file its owner, then its mode: a change of owner would clear the set-id bits.
-pub(super) fn give(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<()> {
+pub(super) fn give(fd: impl rustix::fd::AsFd, access: Permissions) -> rustix::io::Result<()> {
     give_owner(&fd, access)?;
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(access.mode))
 }
 
-fn give_owner(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<()> {
+fn give_owner(fd: impl rustix::fd::AsFd, access: Permissions) -> rustix::io::Result<()> {
     let stat = stat_of(&fd)?;
     let uid = access.uid.filter(|uid| *uid != stat.uid).map(Uid::from_raw);
     let gid = access.gid.filter(|gid| *gid != stat.gid).map(Gid::from_raw);
@@ -215,7 +215,7 @@ fn give_owner(fd: impl rustix::fd::AsFd, access: Access) -> rustix::io::Result<(
 
 /// What the file that is there has beside its content, owner and mode; none where no file is there, and a new
 /// one has what its directory gives to new ones.
-fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
+fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::File) {
         return Ok(None);
     }
@@ -227,7 +227,7 @@ fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
 }
 
 /// Removes what a killed run left in this directory, once a run.
-pub(super) fn sweep(machine: &Machine, place: &Place, path: &Path) -> Result<()> {
+pub(super) fn sweep(machine: &Machine, place: &PathHandle, path: &Path) -> Result<()> {
     let failed = |errno: Errno| Error::io("listing the directory of", path, errno);
     if !machine.first_time(stat_of(&place.dir).map_err(failed)?.id) {
         return Ok(());
@@ -291,7 +291,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let machine = Machine::open(dir.path()).unwrap();
         std::fs::write(dir.path().join("a"), "old").unwrap();
-        let access = Access { mode: 0o644, uid: None, gid: None };
+        let access = Permissions { mode: 0o644, uid: None, gid: None };
         let stage = || Box::new(stage(&machine, Path::new("/a"), access, &mut &b"new"[..]).unwrap());
         let link = |name: &OsStr| std::os::unix::fs::symlink("elsewhere", dir.path().join(name)).unwrap();
         for swap in [true, false] {
@@ -315,7 +315,7 @@ mod tests {
     fn a_new_file_can_be_called_by_the_extension_and_is_swept_by_that_name_too() {
         let dir = tempfile::tempdir().unwrap();
         let machine = Machine::open(dir.path()).unwrap();
-        let access = Access { mode: 0o644, uid: None, gid: None };
+        let access = Permissions { mode: 0o644, uid: None, gid: None };
         let stage = |path: &str| stage(&machine, Path::new(path), access, &mut &b"new"[..]).unwrap();
         let mut staged = stage("/a.tar.conf");
         staged.take_extension().unwrap();
@@ -341,7 +341,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let machine = Machine::open(dir.path()).unwrap();
         let is_closed = |mode: u32, uid: Option<u32>| {
-            let access = Access { mode, uid, gid: None };
+            let access = Permissions { mode, uid, gid: None };
             stage(&machine, Path::new("/a"), access, &mut &b"new"[..]).unwrap().is_closed()
         };
         assert!(is_closed(0o644, None));
@@ -362,7 +362,7 @@ mod tests {
         std::fs::hard_link(&file, &other).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
             .unwrap();
-        let access = Access { mode: 0o644, uid: None, gid: None };
+        let access = Permissions { mode: 0o644, uid: None, gid: None };
         let stage = |path| stage(&machine, Path::new(path), access, &mut &b"new"[..]).unwrap();
 
         let refused = stage("/a").in_place().unwrap_err().to_string();

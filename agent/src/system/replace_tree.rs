@@ -12,14 +12,14 @@ use rustix::io::Errno;
 
 use super::extended::Extended;
 use super::machine::Machine;
-use super::resolve::{Place, stat_at, stat_of};
-use super::{Access, Error, FileKind, Result, StagedTree, System, replace, tree, way};
+use super::resolve::{PathHandle, stat_at, stat_of};
+use super::{Error, FileKind, Permissions, Result, StagedTree, System, replace, tree, way};
 
 /// A directory that is not in its place yet.
 pub(super) struct Staged<'a> {
     machine: &'a Machine,
-    place: Place,
-    temporary: Temporary,
+    place: PathHandle,
+    temporary: TemporaryTree,
     target: PathBuf,
     path: PathBuf,
     inside: Machine,
@@ -28,18 +28,18 @@ pub(super) struct Staged<'a> {
 }
 
 /// A temporary name, removed with all that it holds when dropped.
-struct Temporary {
+struct TemporaryTree {
     dir: OwnedFd,
     name: OsString,
 }
 
-impl Temporary {
+impl TemporaryTree {
     fn remove(&self, shown: &Path) -> Result<()> {
         tree::remove(self.dir.as_fd(), &self.name, shown)
     }
 }
 
-impl Drop for Temporary {
+impl Drop for TemporaryTree {
     fn drop(&mut self) {
         // After a commit the name is gone already; after a failure there is nobody to tell.
         let _ = self.remove(Path::new(&self.name));
@@ -47,7 +47,7 @@ impl Drop for Temporary {
 }
 
 /// Makes an empty directory beside `path`.
-pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Result<Staged<'a>> {
+pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Permissions) -> Result<Staged<'a>> {
     let place = machine.place_to_write(path)?;
     replace::sweep(machine, &place, path)?;
     let failed = |errno: Errno| {
@@ -57,8 +57,8 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Re
     let name = replace::temporary_name().map_err(|e| Error::io("making a directory beside", path, e))?;
     let dir = place.dir.try_clone().map_err(|e| Error::io("opening the directory of", path, e))?;
     let fd = tree::make_dir(place.dir.as_fd(), &name).map_err(failed)?;
-    let temporary = Temporary { dir, name };
-    replace::give(&fd, Access { mode: 0o700, ..access }).map_err(failed)?;
+    let temporary = TemporaryTree { dir, name };
+    replace::give(&fd, Permissions { mode: 0o700, ..access }).map_err(failed)?;
     let kept = extended(&place, path)?;
     if let Some(kept) = &kept {
         // Before it gets its mode, whose bits for the group may be the mask of a list.
@@ -70,7 +70,7 @@ pub(super) fn stage<'a>(machine: &'a Machine, path: &Path, access: Access) -> Re
 }
 
 /// What the directory that is there has beside its members and mode; none where no directory is there.
-fn extended(place: &Place, path: &Path) -> Result<Option<Extended>> {
+fn extended(place: &PathHandle, path: &Path) -> Result<Option<Extended>> {
     if !stat_at(place.dir.as_fd(), &place.name).is_ok_and(|old| old.kind == FileKind::Directory) {
         return Ok(None);
     }
@@ -92,7 +92,7 @@ impl StagedTree for Staged<'_> {
         let failed = |errno: Errno| Error::io("replacing", &self.target, errno).hint(|| in_use(errno));
         let from = if inner == Path::new("/") {
             let dir = self.temporary.dir.try_clone().map_err(|e| Error::io("replacing", &self.target, e))?;
-            Place { dir: dir.into(), name: self.temporary.name.clone() }
+            PathHandle { dir: dir.into(), name: self.temporary.name.clone() }
         } else {
             self.inside.place_to_write(inner)?
         };
@@ -111,7 +111,7 @@ impl StagedTree for Staged<'_> {
 }
 
 /// Puts `new` where `old` stands, and `old`, if there is one, where `new` stood.
-fn exchange(new: &Place, old: &Place) -> rustix::io::Result<()> {
+fn exchange(new: &PathHandle, old: &PathHandle) -> rustix::io::Result<()> {
     let rename = |flags| rustix::fs::renameat_with(&new.dir, &new.name, &old.dir, &old.name, flags);
     match rename(RenameFlags::EXCHANGE) {
         Err(Errno::NOENT) => rename(RenameFlags::NOREPLACE),
@@ -121,10 +121,10 @@ fn exchange(new: &Place, old: &Place) -> rustix::io::Result<()> {
     }
 }
 
-fn one_by_one(new: &Place, old: &Place) -> rustix::io::Result<()> {
+fn one_by_one(new: &PathHandle, old: &PathHandle) -> rustix::io::Result<()> {
     let aside = replace::temporary_name().map_err(|_| Errno::IO)?;
     let rename =
-        |from: &Place, to: (&OwnedFd, &OsStr)| rustix::fs::renameat(&from.dir, &from.name, to.0, to.1);
+        |from: &PathHandle, to: (&OwnedFd, &OsStr)| rustix::fs::renameat(&from.dir, &from.name, to.0, to.1);
     match rename(old, (&old.dir, &aside)) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(errno) => return Err(errno),
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
     use crate::system::Inspect as _;
 
-    const OPEN: Access = Access { mode: 0o755, uid: None, gid: None };
+    const OPEN: Permissions = Permissions { mode: 0o755, uid: None, gid: None };
 
     fn root() -> (tempfile::TempDir, Machine) {
         let dir = tempfile::tempdir().unwrap();

@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use super::{Error, FileKind, Link, Real, Result, Stat, Times};
+use super::{Error, FileKind, FileTimes, Real, Result, Stat, Symlink};
 
 /// As many as the kernel allows.
 const MAX_LINKS: usize = 40;
@@ -28,7 +28,7 @@ const MAX_LINKS: usize = 40;
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The managed root, open.
-pub(super) struct Root {
+pub(super) struct ManagedRoot {
     fd: OwnedFd,
     /// Who may plant links beside root: the agent itself.
     own_uid: u32,
@@ -53,12 +53,12 @@ pub(super) enum Last {
 }
 
 /// A name in an open directory.
-pub(super) struct Place {
+pub(super) struct PathHandle {
     pub(super) dir: Arc<OwnedFd>,
     pub(super) name: OsString,
 }
 
-impl Place {
+impl PathHandle {
     /// Of a directory that another holds open; `path` is for errors.
     pub(super) fn borrowed(dir: BorrowedFd<'_>, name: &OsStr, path: &Path) -> Result<Self> {
         let dir = dir.try_clone_to_owned().map_err(|e| Error::io("opening", path, e))?;
@@ -66,7 +66,7 @@ impl Place {
     }
 }
 
-impl Root {
+impl ManagedRoot {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, path, flags, Mode::empty())
@@ -79,8 +79,8 @@ impl Root {
         self.age.store(next_age(), Ordering::Relaxed);
     }
 
-    /// Where `path` stands for a look: like [`Root::place`], with the directory of the last look where it is the same.
-    pub(super) fn place_to_look(&self, path: &Path, last: Last) -> Result<Option<Place>> {
+    /// Where `path` stands for a look: like [`ManagedRoot::place`], with the directory of the last look where it is the same.
+    pub(super) fn place_to_look(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return self.place(path, last);
         };
@@ -92,7 +92,7 @@ impl Root {
         if let Some(dir) = kept
             && !(last == Last::Follow && is_symlink(&dir, name))
         {
-            return Ok(Some(Place { dir, name: name.to_owned() }));
+            return Ok(Some(PathHandle { dir, name: name.to_owned() }));
         }
         let place = self.place(path, last)?;
         // What a last link led to is in another directory.
@@ -109,17 +109,21 @@ impl Root {
     }
 
     /// Where `path` stands: its directory, open, and its name there. None where a directory on the way is missing.
-    pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<Place>> {
+    pub(super) fn place(&self, path: &Path, last: Last) -> Result<Option<PathHandle>> {
         let parts = parts(path)?;
         let Some((name, parents)) = parts.split_last() else {
             let dir = self.fd.try_clone().map_err(|e| Error::io("opening", path, e))?;
-            return Ok(Some(Place { dir: Arc::new(dir), name: ".".into() }));
+            return Ok(Some(PathHandle { dir: Arc::new(dir), name: ".".into() }));
         };
         match self.straight(parents, path)? {
             Straight::Dir(dir) => {
                 let dir = Arc::new(dir);
                 let link = last == Last::Follow && is_symlink(&dir, name);
-                if link { self.walk(parts, path, last) } else { Ok(Some(Place { dir, name: name.clone() })) }
+                if link {
+                    self.walk(parts, path, last)
+                } else {
+                    Ok(Some(PathHandle { dir, name: name.clone() }))
+                }
             }
             Straight::Missing => Ok(None),
             Straight::Links => self.walk(parts, path, last),
@@ -148,7 +152,7 @@ impl Root {
         if !matches!(self.straight(&parts, path)?, Straight::Links) {
             return Ok(None);
         }
-        let mut walk = Steps::new(self, path, parts);
+        let mut walk = PathWalk::new(self, path, parts);
         let mut real = Real { path: PathBuf::from("/"), links: Vec::new() };
         while let Some(part) = walk.todo.pop_front() {
             if part == ".." {
@@ -172,7 +176,7 @@ impl Root {
                 if target.is_absolute() {
                     real.path = PathBuf::from("/");
                 }
-                real.links.push(Link { at, target });
+                real.links.push(Symlink { at, target });
                 continue;
             }
             walk.keep_pledges(|_| Ok(stat))?;
@@ -183,8 +187,8 @@ impl Root {
     }
 
     /// Walks part by part, deciding on each link.
-    fn walk(&self, parts: Vec<OsString>, path: &Path, last: Last) -> Result<Option<Place>> {
-        let mut walk = Steps::new(self, path, parts);
+    fn walk(&self, parts: Vec<OsString>, path: &Path, last: Last) -> Result<Option<PathHandle>> {
+        let mut walk = PathWalk::new(self, path, parts);
         while let Some(part) = walk.todo.pop_front() {
             if part == ".." {
                 walk.leave()?;
@@ -240,8 +244,8 @@ enum Straight {
 }
 
 /// A walk under way.
-struct Steps<'a> {
-    root: &'a Root,
+struct PathWalk<'a> {
+    root: &'a ManagedRoot,
     path: &'a Path,
     /// Directories below the root that the walk is in.
     stack: Vec<OwnedFd>,
@@ -251,8 +255,8 @@ struct Steps<'a> {
     links: usize,
 }
 
-impl<'a> Steps<'a> {
-    fn new(root: &'a Root, path: &'a Path, parts: Vec<OsString>) -> Self {
+impl<'a> PathWalk<'a> {
+    fn new(root: &'a ManagedRoot, path: &'a Path, parts: Vec<OsString>) -> Self {
         Self { root, path, stack: Vec::new(), todo: parts.into(), pledges: Vec::new(), links: 0 }
     }
 
@@ -266,9 +270,9 @@ impl<'a> Steps<'a> {
         self.stack.last().map_or(self.root.fd.as_fd(), AsFd::as_fd)
     }
 
-    fn place(&self, name: OsString) -> Result<Place> {
+    fn place(&self, name: OsString) -> Result<PathHandle> {
         let dir = self.top().try_clone_to_owned().map_err(|e| Error::io("opening", self.path, e))?;
-        Ok(Place { dir: Arc::new(dir), name })
+        Ok(PathHandle { dir: Arc::new(dir), name })
     }
 
     /// Follows a link, if it may; answers with what it says.
@@ -377,7 +381,7 @@ fn convert(stat: &rustix::fs::Stat) -> Stat {
         size: stat.st_size as u64,
         links: stat.st_nlink as u64,
         id: (stat.st_dev as u64, stat.st_ino as u64),
-        times: Times {
+        times: FileTimes {
             accessed: stat.st_atime as i64,
             modified: stat.st_mtime as i64,
             changed: stat.st_ctime as i64,

@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::stop::{RunEnd, Why};
+use crate::stop::{RunEnd, StopReason};
 
 const NOBODY: u32 = 65534;
 
@@ -14,8 +14,8 @@ fn root() -> (tempfile::TempDir, Machine) {
     (dir, machine)
 }
 
-fn access(mode: u32) -> Access {
-    Access { mode, uid: None, gid: None }
+fn access(mode: u32) -> Permissions {
+    Permissions { mode, uid: None, gid: None }
 }
 
 fn write(machine: &Machine, path: &str, mode: u32, text: &str) -> Result<()> {
@@ -263,14 +263,14 @@ fn a_walk_hands_over_what_is_too_deep_and_goes_on() {
         .walk(Path::new("/t"), &mut |one| {
             match one {
                 Ok(member) => met.push(member.path.to_owned()),
-                Err(Unread { path, error }) => unread.push((path.to_owned(), error.to_string())),
+                Err(UnreadMember { path, error }) => unread.push((path.to_owned(), error.to_string())),
             }
-            Ok(Walk::Into)
+            Ok(WalkStep::Into)
         })
         .unwrap();
     assert!(met.contains(&PathBuf::from("other")) && unread.len() == 1, "{unread:?}");
     assert!(met.contains(&unread[0].0), "it was met, and could not be gone into");
-    let stops = machine.walk(Path::new("/t"), &mut |one| one.map(|_| Walk::Into).map_err(Into::into));
+    let stops = machine.walk(Path::new("/t"), &mut |one| one.map(|_| WalkStep::Into).map_err(Into::into));
     assert!(stops.is_err(), "anyone who says nothing of it is told");
 }
 
@@ -289,7 +289,7 @@ fn a_walk_meets_everything_once_and_goes_only_where_it_is_sent() {
                 assert_eq!(member.open()?.stat.size, 4);
             }
             met.push(member.path.display().to_string());
-            Ok(if member.path == Path::new("past") { Walk::Past } else { Walk::Into })
+            Ok(if member.path == Path::new("past") { WalkStep::Past } else { WalkStep::Into })
         })
         .unwrap();
     met.sort();
@@ -400,19 +400,19 @@ fn told_to_stop(script: &str, stoppable: bool) -> Output {
 fn f10_a_command_at_hand_ends_with_its_children_when_the_run_is_told_to_stop() {
     let began = Instant::now();
     for script in ["sleep 3600 & touch BEGUN; wait", "trap '' TERM; touch BEGUN; sleep 3600; sleep 3600"] {
-        assert_eq!(told_to_stop(script, true).exit, Exit::Stopped(Why::Told), "{script}");
+        assert_eq!(told_to_stop(script, true).exit, Exit::Stopped(StopReason::Told), "{script}");
     }
     // One that ends by itself when it is asked to was not done either.
     assert_eq!(
         told_to_stop("trap 'exit 0' TERM; touch BEGUN; sleep 3600 & wait", true).exit,
-        Exit::Stopped(Why::Told)
+        Exit::Stopped(StopReason::Told)
     );
     assert!(began.elapsed() < Duration::from_secs(600));
 }
 
 #[test]
 fn f22_a_tool_ends_with_its_run_whatever_time_it_has_itself_and_none_begins_later() {
-    let over = Exit::Stopped(Why::OutOfTime);
+    let over = Exit::Stopped(StopReason::OutOfTime);
     let until = |end| Machine::open(Path::new("/")).unwrap().until(end);
     // One that was stopped does not answer to a gentle signal either.
     for script in ["sleep 3600", "trap '' TERM; sleep 3600; sleep 3600", "kill -STOP $$"] {

@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::resolve::{stat_at, stat_of};
-use super::{Error, FileKind, Member, Met, Result, Unread, Walk};
+use super::{Error, FileKind, Met, Result, TreeMember, UnreadMember, WalkStep};
 
 /// A walk goes no deeper: each level holds a handle.
 const MAX_DEPTH: usize = 200;
@@ -70,7 +70,7 @@ pub(super) fn names(dir: &OwnedFd) -> impl Iterator<Item = rustix::io::Result<Os
 }
 
 /// Who is told what a walk meets.
-type Visit<'a> = dyn FnMut(Met<'_>) -> Result<Walk> + 'a;
+type Visit<'a> = dyn FnMut(Met<'_>) -> Result<WalkStep> + 'a;
 
 /// Visits everything below an open directory; `shown` is its path, for errors.
 pub(super) fn walk(dir: &OwnedFd, shown: &Path, visit: &mut Visit<'_>) -> Result<()> {
@@ -114,8 +114,8 @@ fn member(
         Err(Errno::NOENT) => return Ok(ControlFlow::Continue(())),
         Err(errno) => return unread("looking at", shown, path, errno, visit),
     };
-    let into = visit(Ok(&Member { path, stat, dir: dir.as_fd(), name }))?;
-    if into != Walk::Into || stat.kind != FileKind::Directory {
+    let into = visit(Ok(&TreeMember { path, stat, dir: dir.as_fd(), name }))?;
+    if into != WalkStep::Into || stat.kind != FileKind::Directory {
         return Ok(flow(into));
     }
     if depth == MAX_DEPTH {
@@ -138,11 +138,11 @@ fn unread(
     visit: &mut Visit<'_>,
 ) -> Result<ControlFlow<()>> {
     let error = Error::io(doing, &shown.join(path), errno);
-    visit(Err(Unread { path, error })).map(flow)
+    visit(Err(UnreadMember { path, error })).map(flow)
 }
 
-fn flow(walk: Walk) -> ControlFlow<()> {
-    if walk == Walk::Stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+fn flow(walk: WalkStep) -> ControlFlow<()> {
+    if walk == WalkStep::Stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Removes what a name in a directory is, with all that it holds, however deep that is.

@@ -11,17 +11,17 @@ use rustix::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
-use super::resolve::{Place, stat_at};
+use super::resolve::{PathHandle, stat_at};
 use super::{Error, FileKind, Result, Stat};
 
 /// A path for commands that leads to one place as long as this is held.
 #[derive(Debug)]
-pub struct Way {
+pub struct HeldPath {
     path: PathBuf,
     _handle: OwnedFd,
 }
 
-impl Way {
+impl HeldPath {
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -76,23 +76,23 @@ pub(super) fn leads_where_root_says(path: &Path) -> bool {
 }
 
 /// The way to a directory; `path` is for errors.
-pub(super) fn into(place: &Place, path: &Path) -> Result<Way> {
+pub(super) fn into(place: &PathHandle, path: &Path) -> Result<HeldPath> {
     let failed = |errno: Errno| Error::io("opening", path, errno);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let handle = rustix::fs::openat(&place.dir, &place.name, flags, Mode::empty()).map_err(failed)?;
     // With the dot it is not a link, which what mounts by the newer calls of the kernel would not follow.
-    Ok(Way { path: by_handle(handle.as_fd()).join("."), _handle: handle })
+    Ok(HeldPath { path: by_handle(handle.as_fd()).join("."), _handle: handle })
 }
 
 /// The way to a name, by a handle of the directory around it: one of a mounted file system would keep that from being
 /// unmounted. It is good only for a name that nobody can rename.
-pub(super) fn beside(place: &Place, path: &Path) -> Result<Way> {
+pub(super) fn beside(place: &PathHandle, path: &Path) -> Result<HeldPath> {
     let handle = place.dir.try_clone().map_err(|e| Error::io("opening the directory of", path, e))?;
-    Ok(Way { path: by_handle(handle.as_fd()).join(&place.name), _handle: handle })
+    Ok(HeldPath { path: by_handle(handle.as_fd()).join(&place.name), _handle: handle })
 }
 
 /// Whether a file system is mounted there: the kernel lets nobody rename its directory.
-pub(super) fn is_mount_point(place: &Place) -> rustix::io::Result<bool> {
+pub(super) fn is_mount_point(place: &PathHandle) -> rustix::io::Result<bool> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let seen = rustix::fs::statx(&place.dir, &place.name, flags, StatxFlags::TYPE)?;
     Ok(seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))

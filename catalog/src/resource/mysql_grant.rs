@@ -6,7 +6,7 @@ use super::attribute::Presence;
 use super::claim::{Claim, Hold};
 use super::define::resource_type;
 use super::mysql_database::{MysqlDatabase, MysqlName};
-use super::mysql_user::{self, Account};
+use super::mysql_user::{self, MysqlAccount};
 use super::{Attribute, AttributeError, AttributeKind, Implied, Mismatch, Rules};
 use crate::value::Value;
 
@@ -177,7 +177,7 @@ resource_type! {
         /// Whether the account has the privileges.
         property ensure: Presence = Presence::Present,
         /// The account, as `user@host`.
-        parameter user: Account,
+        parameter user: MysqlAccount,
         /// What they are on: `*.*`, `database.*` or `database.table`.
         parameter on: Level,
         /// The privileges; `"ALL"` is all that there are at that level.

@@ -11,19 +11,19 @@ use crate::value::Value;
 
 /// Who connects, and from where: `app@localhost`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Account {
+pub struct MysqlAccount {
     pub user: String,
     /// The host or hosts: a name, an address, a network, or a pattern with `%`.
     pub host: String,
 }
 
-impl fmt::Display for Account {
+impl fmt::Display for MysqlAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.user, self.host)
     }
 }
 
-impl Attribute for Account {
+impl Attribute for MysqlAccount {
     const KIND: AttributeKind = AttributeKind::Text;
     fn read(value: &Value) -> Result<Self, Mismatch> {
         let text = value.as_str().ok_or(Mismatch::KIND)?;
@@ -81,7 +81,7 @@ resource_type! {
     ///
     /// The agent runs the client `mariadb` as root over the local socket, with what root's option files say. The account
     /// that it connects as is never removed, and never changed so that it could connect no more.
-    MysqlUser("mysql_user"), titled Account {
+    MysqlUser("mysql_user"), titled MysqlAccount {
         /// Whether it exists. A new account without `password` and `plugin` cannot connect.
         property ensure: Presence = Presence::Present,
         /// Its password, or the hash `*…` of one. Only a hash is sent to the server, so that no log

@@ -12,8 +12,8 @@ use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
 
 use super::super::Subject;
 use super::super::check::Verdict;
-use super::{Claims, Names, called};
-use crate::provider::{Reading, Ways};
+use super::{Claims, MachineNames, called};
+use crate::provider::{PathAliases, Reading};
 use crate::system::FileKind;
 
 /// A directory that a resource is going to remove.
@@ -41,7 +41,7 @@ impl Claims {
         reading: Reading<'_>,
     ) {
         let changes = looked.iter().filter(|(_, verdict)| may_remove(verdict));
-        let mut names = Names::as_it_is(self, reading);
+        let mut names = MachineNames::as_it_is(self, reading);
         let mut found = Vec::new();
         for removal in
             changes.flat_map(|(index, _)| names.removals(*index, &subjects[*index])).collect::<Vec<_>>()
@@ -80,10 +80,10 @@ fn words(removal: &Removal, loss: &Loss, subjects: &[Subject<'_>]) -> (String, S
     )
 }
 
-impl<'c> Names<'c> {
+impl<'c> MachineNames<'c> {
     /// By what the machine has now alone.
     fn as_it_is(claims: &'c Claims, reading: Reading<'c>) -> Self {
-        let ways = Ways::new(reading.machine);
+        let ways = PathAliases::new(reading.machine);
         Self { homes: &claims.homes, aliases: &claims.aliases, ways, reading, accounts: OnceCell::new() }
     }
 

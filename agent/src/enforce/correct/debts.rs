@@ -7,7 +7,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::ResourceRef;
 
 use super::super::Subject;
-use super::super::memory::{Debt, Memory, Owed};
+use super::super::memory::{Debt, Owed, RunMemory};
 use super::super::turns::{Notified, Turns};
 use crate::provider::Notice;
 
@@ -16,7 +16,7 @@ const EARLIER: &str = " in an earlier run";
 
 /// Refreshes that are owed.
 pub(super) struct Debts<'m> {
-    memory: &'m Memory,
+    memory: &'m RunMemory,
     /// As it is on disk.
     written: Owed,
     /// What is owed when the run ends.
@@ -34,7 +34,7 @@ pub(super) struct Debts<'m> {
 }
 
 impl<'m> Debts<'m> {
-    pub(super) fn new(memory: &'m Memory, written: Owed) -> Self {
+    pub(super) fn new(memory: &'m RunMemory, written: Owed) -> Self {
         Self {
             memory,
             written,

@@ -7,16 +7,16 @@ use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::report::Status;
 
 use super::super::check::Verdict;
-use super::super::turns::Came;
-use super::{Correct, Pass};
+use super::super::turns::MemberResult;
+use super::{Correct, CorrectionPass};
 
 impl Correct<'_, '_, '_> {
     /// In the second pass only who was in order gets a turn again; what is skipped then is judged by the last look.
     pub(super) fn skip(&mut self, index: usize, why: String) {
-        if self.pass == Pass::First {
+        if self.pass == CorrectionPass::First {
             self.record.whole(index, Status::Skipped, why, Duration::ZERO);
         }
-        self.turns.finish(index, Came { skipped: true, ..Came::default() });
+        self.turns.finish(index, MemberResult { skipped: true, ..MemberResult::default() });
     }
 
     /// Why nothing is done about a resource, where something that it hangs on has failed. What is as wanted is as wanted all the

@@ -7,21 +7,21 @@ use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::report::Status;
 
 use super::super::check::Verdict;
-use super::super::record::Outcome;
-use super::super::turns::{Came, Turns};
-use super::{Correct, Pass};
+use super::super::record::ResourceOutcome;
+use super::super::turns::{MemberResult, Turns};
+use super::{Correct, CorrectionPass};
 use crate::provider::{Change, ChangeKind};
 
 /// A change that was made: path, property, and what the machine had before.
-pub(super) type Made = (Option<String>, String, String);
+pub(super) type MadeChange = (Option<String>, String, String);
 
-pub(super) fn made(change: &Change) -> Made {
+pub(super) fn made(change: &Change) -> MadeChange {
     (change.path.clone(), change.property.to_string(), change.is.text().to_owned())
 }
 
 /// Whether a resource that ended so is to be as wanted.
-pub(super) fn is_in_order(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Unchanged | Outcome::Changed | Outcome::WouldChange)
+pub(super) fn is_in_order(outcome: ResourceOutcome) -> bool {
+    matches!(outcome, ResourceOutcome::Unchanged | ResourceOutcome::Changed | ResourceOutcome::WouldChange)
 }
 
 impl Correct<'_, '_, '_> {
@@ -34,7 +34,7 @@ impl Correct<'_, '_, '_> {
         if again.is_empty() {
             return;
         }
-        self.pass = Pass::Second;
+        self.pass = CorrectionPass::Second;
         self.turns = Turns::new(self.run.catalog);
         self.over.fill(false);
         self.take_turns();
@@ -50,7 +50,7 @@ impl Correct<'_, '_, '_> {
         for (index, verdict) in sight {
             let outcome = self.record.outcome(index);
             let is_watched = self.subjects[index].policy == Policy::Audit && is_in_order(outcome);
-            let has_come = outcome == Outcome::WouldChange && verdict.is_fine();
+            let has_come = outcome == ResourceOutcome::WouldChange && verdict.is_fine();
             let says_other = (is_watched || has_come) && *self.view.latest(index) != verdict;
             self.view.found(index, verdict.clone());
             if says_other {
@@ -69,7 +69,7 @@ impl Correct<'_, '_, '_> {
                 && is_in_order(outcome)
                 && match self.view.latest(*index) {
                     Verdict::Changes(changes) => changes.iter().any(|change| self.is_off(*index, change)),
-                    Verdict::Pending(_) => outcome != Outcome::WouldChange,
+                    Verdict::Pending(_) => outcome != ResourceOutcome::WouldChange,
                     Verdict::Failed(_) | Verdict::Down(_) => true,
                     Verdict::Off | Verdict::InSync(_) | Verdict::NotApplicable(_) => false,
                 }
@@ -100,8 +100,8 @@ impl Correct<'_, '_, '_> {
     /// The changes to make of those that a look asks for.
     pub(super) fn to_make(&self, index: usize, changes: Vec<Change>) -> Vec<Change> {
         match self.pass {
-            Pass::First => changes,
-            Pass::Second => self.to_make_again(index, changes),
+            CorrectionPass::First => changes,
+            CorrectionPass::Second => self.to_make_again(index, changes),
         }
     }
 
@@ -119,19 +119,21 @@ impl Correct<'_, '_, '_> {
     }
 
     /// In the second pass: what the resources came to that have no turn in it.
-    pub(super) fn was_over(&self, index: usize) -> Option<Came> {
-        if self.pass == Pass::First {
+    pub(super) fn was_over(&self, index: usize) -> Option<MemberResult> {
+        if self.pass == CorrectionPass::First {
             return None;
         }
         match self.record.outcome(index) {
-            Outcome::Failed => Some(Came { failed: true, ..Came::default() }),
-            Outcome::NotApplicable => Some(Came { inapplicable: true, ..Came::default() }),
-            Outcome::Skipped => Some(Came { skipped: true, ..Came::default() }),
-            Outcome::Off => Some(Came::default()),
-            Outcome::WouldChange => Some(Came { would: true, ..Came::default() })
+            ResourceOutcome::Failed => Some(MemberResult { failed: true, ..MemberResult::default() }),
+            ResourceOutcome::NotApplicable => {
+                Some(MemberResult { inapplicable: true, ..MemberResult::default() })
+            }
+            ResourceOutcome::Skipped => Some(MemberResult { skipped: true, ..MemberResult::default() }),
+            ResourceOutcome::Off => Some(MemberResult::default()),
+            ResourceOutcome::WouldChange => Some(MemberResult { would: true, ..MemberResult::default() })
                 .filter(|_| self.subjects[index].policy == Policy::Audit || self.is_unknown(index)),
-            Outcome::Unchanged | Outcome::Changed => {
-                (self.subjects[index].policy == Policy::Audit).then(Came::default)
+            ResourceOutcome::Unchanged | ResourceOutcome::Changed => {
+                (self.subjects[index].policy == Policy::Audit).then(MemberResult::default)
             }
         }
     }
@@ -142,14 +144,14 @@ impl Correct<'_, '_, '_> {
     }
 
     /// In the second pass: what cannot be corrected has failed; all else was told.
-    pub(super) fn told_again(&mut self, index: usize, verdict: &Verdict) -> Came {
+    pub(super) fn told_again(&mut self, index: usize, verdict: &Verdict) -> MemberResult {
         match verdict {
             Verdict::Pending(_) | Verdict::Failed(_) | Verdict::Down(_) => {
                 self.fail(index);
-                Came { failed: true, ..Came::default() }
+                MemberResult { failed: true, ..MemberResult::default() }
             }
             Verdict::Off | Verdict::InSync(_) | Verdict::Changes(_) | Verdict::NotApplicable(_) => {
-                Came::default()
+                MemberResult::default()
             }
         }
     }
@@ -182,7 +184,7 @@ impl Correct<'_, '_, '_> {
         if let Some(undone) = undone {
             return undone.to_owned();
         }
-        let is_same = |(path, property, _): &Made| *path == change.path && *property == change.property;
+        let is_same = |(path, property, _): &MadeChange| *path == change.path && *property == change.property;
         match made.is_some_and(|all| all.iter().any(is_same)) {
             true if change.is.text().is_empty() => {
                 "it was set, but the machine still does not have it".to_owned()

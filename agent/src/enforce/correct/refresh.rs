@@ -6,8 +6,8 @@ use holdfast_catalog::catalog::Policy;
 use holdfast_catalog::report::Status;
 
 use super::super::check::{self, Verdict, contained};
-use super::super::turns::{Came, Notified};
-use super::{Correct, Pass};
+use super::super::turns::{MemberResult, Notified};
+use super::{Correct, CorrectionPass};
 use crate::at_hand;
 use crate::provider::{Change, Refreshed};
 
@@ -16,7 +16,7 @@ pub(crate) const WOULD_BE_REFRESHED: &str = "would be refreshed";
 
 impl Correct<'_, '_, '_> {
     /// Acts on a notification, if there is one, and ends the turn.
-    pub(super) fn finish(&mut self, index: usize, mut came: Came, corrected: &[Change]) {
+    pub(super) fn finish(&mut self, index: usize, mut came: MemberResult, corrected: &[Change]) {
         if let Some(notified) = self.turns.reached(index).notified.clone().filter(|_| !came.failed) {
             let is_real = notified.real && self.subjects[index].policy == Policy::Enforce;
             match self.pass {
@@ -26,18 +26,18 @@ impl Correct<'_, '_, '_> {
                     self.record.whole(index, Status::Info, text, Duration::ZERO);
                 }
                 _ if is_real => self.refresh(index, &notified, corrected, &mut came),
-                Pass::First => {
+                CorrectionPass::First => {
                     came.would = true;
                     let text = format!("{WOULD_BE_REFRESHED}, notified by {}", notified.by);
                     self.record.whole(index, Status::Info, text, Duration::ZERO);
                 }
-                Pass::Second => {}
+                CorrectionPass::Second => {}
             }
         }
         self.turns.finish(index, came);
     }
 
-    fn refresh(&mut self, index: usize, notified: &Notified, corrected: &[Change], came: &mut Came) {
+    fn refresh(&mut self, index: usize, notified: &Notified, corrected: &[Change], came: &mut MemberResult) {
         let subject = &self.subjects[index];
         let writing = self.run.writing(self.reading.named, self.memory.once_secret());
         self.memory.begin();

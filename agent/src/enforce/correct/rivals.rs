@@ -9,7 +9,7 @@ use super::super::claims::Claims;
 use super::{Correct, last};
 
 /// What the first look came to.
-pub(in crate::enforce) struct First {
+pub(in crate::enforce) struct FirstLook {
     pub(in crate::enforce) verdicts: Vec<Verdict>,
     /// What resources really claim.
     pub(in crate::enforce) claims: Claims,

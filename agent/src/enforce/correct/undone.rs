@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::check::Verdict;
-use super::{Correct, Pass};
+use super::{Correct, CorrectionPass};
 use crate::provider::{Change, ChangeKind};
 
 /// So many are named.
@@ -44,8 +44,8 @@ impl Correct<'_, '_, '_> {
     pub(super) fn why_again(&mut self, index: usize) -> Option<String> {
         let undone = self.undone_by(index);
         match self.pass {
-            Pass::First => undone,
-            Pass::Second => {
+            CorrectionPass::First => undone,
+            CorrectionPass::Second => {
                 let why = undone.or_else(|| self.made.contains_key(&index).then(|| DID_NOT_LAST.to_owned()));
                 why.map(|why| format!("{why}; {ONCE_MORE}"))
             }

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 
-use super::{Entry, Header, LEFT, LIMIT, Left, OWED, PRIVATE, UNENDED};
+use super::{Header, LEFT, LIMIT, LastState, Left, OWED, PRIVATE, UNENDED};
 use crate::system::{Error, Inspect as _, Machine, System as _, write_durably};
 
 /// Forgets what runs left and owe, but for which paths and attributes were secret: the machine still has those secrets, and
@@ -50,8 +50,8 @@ fn secrets_alone(header: Header, left: Left) -> Vec<u8> {
 }
 
 /// What was wanted of others says nothing of drift: no resource has such rules.
-fn secret_alone(entry: Entry) -> Entry {
-    let Entry { mut wanted, secret, names, .. } = entry;
+fn secret_alone(entry: LastState) -> LastState {
+    let LastState { mut wanted, secret, names, .. } = entry;
     wanted.retain(|name, _| secret.contains(name));
-    Entry { wanted, rules: Some(String::new()), secret, names, ..Entry::default() }
+    LastState { wanted, rules: Some(String::new()), secret, names, ..LastState::default() }
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::{Memory, PRIVATE};
+use super::{PRIVATE, RunMemory};
 use crate::system::{Inspect as _, System as _, write_durably};
 
 /// There while a run changes the machine, and after one that did not end: what an earlier run left is not so any more then.
@@ -22,7 +22,7 @@ const LOST: &str = "lost";
 /// The longest text of a mark.
 const MOST: u64 = 64;
 
-impl Memory {
+impl RunMemory {
     /// The mark of an earlier run that did not end, or of a memory that was put back; none where neither is so.
     pub(super) fn mark(&self) -> Option<String> {
         match self.dir.read(Path::new(UNENDED), MOST) {
@@ -48,7 +48,7 @@ impl Memory {
         }
     }
 
-    /// Says on disk, before the first change, that a run is changing the machine: [`Memory::remember`] takes it back.
+    /// Says on disk, before the first change, that a run is changing the machine: [`RunMemory::remember`] takes it back.
     pub(in crate::enforce) fn begin(&self) {
         let one_did_not_end = self.in_doubt.as_deref().is_some_and(|mark| mark != PUT_BACK);
         if self.begun.replace(true) || one_did_not_end {

@@ -9,7 +9,7 @@ use holdfast_catalog::catalog::Policy;
 
 use super::super::Subject;
 use super::super::check::Stand;
-use super::{Entry, Header, Left, Memory, Properties, VERSION, secrets};
+use super::{Header, LastState, Left, Properties, RunMemory, VERSION, secrets};
 use crate::provider::Former;
 use crate::system::Inspect;
 
@@ -46,7 +46,7 @@ impl End {
     }
 }
 
-impl Entry {
+impl LastState {
     /// The paths that the resource names.
     pub(super) fn paths(&self, reference: &str) -> impl Iterator<Item = String> {
         let title = reference.split_once('[').and_then(|(_, title)| title.strip_suffix(']'));
@@ -55,7 +55,7 @@ impl Entry {
     }
 }
 
-impl Memory {
+impl RunMemory {
     /// Keeps how this run left each resource, unless that is what is kept already.
     pub(in crate::enforce) fn remember<'s>(
         &self,
@@ -129,7 +129,7 @@ impl Memory {
         self.write_left(&header, &left)
     }
 
-    fn entry_of(&self, subject: &Subject<'_>, end: &End, old: Option<&Entry>) -> Entry {
+    fn entry_of(&self, subject: &Subject<'_>, end: &End, old: Option<&LastState>) -> LastState {
         let mut secret = secrets::attributes(subject);
         if !end.is_as_wanted() {
             secret.extend(old.into_iter().flat_map(|old| old.secret.iter().cloned()));
@@ -151,7 +151,7 @@ impl Memory {
             End::Untouched | End::Unreached => known.rules.clone(),
             _ => Some(self.rules(subject)),
         };
-        let mut entry = Entry { wanted, rules, secret, names, half, ..Entry::default() };
+        let mut entry = LastState { wanted, rules, secret, names, half, ..LastState::default() };
         let is_same_thing = known.rules.is_none() || known.rules == entry.rules;
         match end {
             End::Seen(_) | End::Unreached if self.in_doubt.is_some() && is_same_thing => {
@@ -185,7 +185,7 @@ impl Memory {
     /// Whether a resource was left so.
     pub(super) fn had(&self, former: &Former) -> bool {
         let of_type = format!("{}[", former.type_name);
-        let is_so = |entry: &Entry| {
+        let is_so = |entry: &LastState| {
             let mut left = former.left.iter();
             left.all(|(name, value)| entry.wanted.get(*name) == Some(&self.fingerprint(value)))
         };

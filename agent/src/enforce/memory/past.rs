@@ -13,15 +13,15 @@ use std::rc::Rc;
 use holdfast_catalog::report::{Cause, Event};
 
 use super::super::Subject;
-use super::secrets::Secrets;
-use super::{Entry, Memory, Properties, doubt};
-use crate::provider::{Change, Shown};
+use super::secrets::KnownSecrets;
+use super::{LastState, Properties, RunMemory, doubt};
+use crate::provider::{Change, DisplayValue};
 
 /// What earlier runs left, beside what is wanted now.
 pub(in crate::enforce) struct Past<'a> {
-    pub(super) memory: &'a Memory,
+    pub(super) memory: &'a RunMemory,
     pub(super) subjects: &'a [Subject<'a>],
-    secrets: OnceCell<Secrets>,
+    secrets: OnceCell<KnownSecrets>,
     gone: OnceCell<BTreeSet<String>>,
     /// What is wanted now of each resource that was asked about: a tree asks for each of its paths.
     now: RefCell<BTreeMap<usize, Rc<Now>>>,
@@ -34,7 +34,7 @@ struct Now {
 }
 
 impl<'a> Past<'a> {
-    pub(in crate::enforce) fn new(memory: &'a Memory, subjects: &'a [Subject<'a>]) -> Self {
+    pub(in crate::enforce) fn new(memory: &'a RunMemory, subjects: &'a [Subject<'a>]) -> Self {
         let now = RefCell::new(BTreeMap::new());
         Self { memory, subjects, secrets: OnceCell::new(), gone: OnceCell::new(), now }
     }
@@ -49,7 +49,7 @@ impl<'a> Past<'a> {
         all.filter_map(|(index, subject)| half(subject).map(|why| (index, why))).collect()
     }
 
-    pub(super) fn entry(&self, subject: &Subject<'_>) -> Option<&Entry> {
+    pub(super) fn entry(&self, subject: &Subject<'_>) -> Option<&LastState> {
         self.memory.left().resources.get(&subject.resource.reference.to_string())
     }
 
@@ -79,7 +79,7 @@ impl<'a> Past<'a> {
     }
 
     /// Whether a change is due since others changed what an earlier run left so.
-    fn is_drift(&self, index: usize, change: &Change, entry: &Entry, left: &Properties) -> bool {
+    fn is_drift(&self, index: usize, change: &Change, entry: &LastState, left: &Properties) -> bool {
         let subject = &self.subjects[index];
         let now = self.now(index);
         // The same property of another thing, or by another rule: a setting of another file, a key of another user.
@@ -88,8 +88,8 @@ impl<'a> Past<'a> {
         }
         let is_as_left = |left: &String| {
             let is = match &change.is {
-                Shown::Plain(is) => Some(is),
-                Shown::Masked => None,
+                DisplayValue::Plain(is) => Some(is),
+                DisplayValue::Masked => None,
             };
             change.also.iter().chain(is).any(|is| *left == self.memory.fingerprint(is))
         };

@@ -7,25 +7,25 @@ use holdfast_catalog::report::Event;
 use holdfast_catalog::value::MASK;
 
 use super::super::Subject;
-use super::{Left, Memory, Properties};
+use super::{Left, Properties, RunMemory};
 
 /// Properties that hold nothing of what is in a file.
 const PLAIN: [&str; 4] = ["ensure", "mode", "owner", "group"];
 
 /// What must not be shown of the machine.
 #[derive(Default)]
-pub(super) struct Secrets {
+pub(super) struct KnownSecrets {
     /// Paths that hold one which nobody knows any more, so that it cannot be told from other text.
     pub(super) paths: BTreeSet<String>,
     /// Fingerprints of values that were secret.
     values: BTreeSet<String>,
 }
 
-impl Secrets {
+impl KnownSecrets {
     /// Takes them from an event of a resource, of which the attributes in `flags` were secret.
     pub(super) fn mask(
         &self,
-        memory: &Memory,
+        memory: &RunMemory,
         subject: &Subject<'_>,
         flags: Option<&BTreeSet<String>>,
         event: &mut Event,
@@ -65,11 +65,11 @@ pub(super) fn attributes(subject: &Subject<'_>) -> BTreeSet<String> {
     all.filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.to_string()).collect()
 }
 
-impl Memory {
+impl RunMemory {
     /// What must not be shown, with this catalog.
-    pub(super) fn secrets(&self, subjects: &[Subject<'_>]) -> Secrets {
+    pub(super) fn secrets(&self, subjects: &[Subject<'_>]) -> KnownSecrets {
         let left = self.left();
-        let mut secrets = Secrets { paths: left.secret.clone(), values: BTreeSet::new() };
+        let mut secrets = KnownSecrets { paths: left.secret.clone(), values: BTreeSet::new() };
         let now: HashMap<String, &Subject<'_>> =
             subjects.iter().map(|subject| (subject.resource.reference.to_string(), subject)).collect();
         for (reference, entry) in left.resources.iter().filter(|(_, entry)| !entry.secret.is_empty()) {

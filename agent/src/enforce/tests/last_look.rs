@@ -128,7 +128,7 @@ fn who_failed_before_it_touched_anything_has_undone_nothing() {
     let mut bench = Bench::directory();
     let a = bench.file("/a", "x");
     // Of a content that is nowhere.
-    let content = bench::Contents::default().keep(b"y");
+    let content = bench::TestContents::default().keep(b"y");
     let b = bench.add("file", "/b", &[("content", content)].into());
     bench.edge(a, b, EdgeKind::Order);
     let root = bench.dir().to_owned();

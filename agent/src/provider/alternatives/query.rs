@@ -7,7 +7,7 @@ pub(super) const LIMIT: usize = 1024 * 1024;
 
 /// The alternatives of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct AlternativesGroup {
     /// The common name's path.
     pub(super) link: String,
     /// What it leads to now; `none` where to nothing.
@@ -41,7 +41,7 @@ impl fmt::Display for Chosen<'_> {
     }
 }
 
-impl Group {
+impl AlternativesGroup {
     pub(super) fn parse(text: &str) -> Self {
         let mut blocks = text.split("\n\n");
         let followers_of_all = followers(blocks.next().unwrap_or_default());

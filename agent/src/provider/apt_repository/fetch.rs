@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::provider::package::{quietly, run_unlocked};
 use crate::provider::{Error, Writing, answer};
-use crate::system::{Access, FileKind, Inspect, Invocation, Machine, System as _};
+use crate::system::{FileKind, Inspect, Invocation, Machine, Permissions, System as _};
 
 /// The program.
 pub const APT: &str = "/usr/bin/apt-get";
@@ -33,13 +33,13 @@ const TIMEOUT: Duration = Duration::from_secs(900);
 /// Below the agent's state.
 const DIRECTORY: &str = "/apt-sources";
 
-const PRIVATE: Access = Access { mode: 0o700, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o700, uid: None, gid: None };
 
 /// Names and texts of sources.
-type Sources<'a> = [(&'a str, String)];
+type AptSources<'a> = [(&'a str, String)];
 
 /// Fetches the lists of these sources. Answers with those that failed, and why.
-pub fn lists(sources: &Sources<'_>, writing: Writing<'_>) -> BTreeMap<String, Error> {
+pub fn lists(sources: &AptSources<'_>, writing: Writing<'_>) -> BTreeMap<String, Error> {
     let mut failed = BTreeMap::new();
     let Err(error) = together(sources, writing) else { return failed };
     if let [(name, _)] = sources {
@@ -86,7 +86,11 @@ pub fn unread(own: Vec<&str>, machine: &dyn Inspect) -> Result<Option<Error>, Er
 
 /// Of these sources, those with which apt would read none any more, and why; `gone` are names of files that go. Where it reads
 /// none without them, they are not to blame.
-pub fn contradictions(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> BTreeMap<String, Error> {
+pub fn contradictions(
+    sources: &AptSources<'_>,
+    gone: &[&str],
+    writing: Writing<'_>,
+) -> BTreeMap<String, Error> {
     let mut refused = BTreeMap::new();
     if sources.is_empty() || beside_others(sources, gone, writing).is_ok() {
         return refused;
@@ -105,7 +109,7 @@ pub fn contradictions(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>
 }
 
 /// Has apt read these sources and all others of the machine.
-fn beside_others(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> Result<(), Error> {
+fn beside_others(sources: &AptSources<'_>, gone: &[&str], writing: Writing<'_>) -> Result<(), Error> {
     let machine = writing.machine;
     let is_own = |name: &str| {
         gone.contains(&name) || sources.iter().any(|(own, _)| name.strip_suffix(".sources") == Some(*own))
@@ -136,12 +140,12 @@ fn beside_others(sources: &Sources<'_>, gone: &[&str], writing: Writing<'_>) -> 
 }
 
 /// Names and texts of the files of these sources.
-fn own_files(sources: &Sources<'_>) -> Vec<(String, Vec<u8>)> {
+fn own_files(sources: &AptSources<'_>) -> Vec<(String, Vec<u8>)> {
     sources.iter().map(|(name, text)| (format!("{name}.sources"), text.clone().into_bytes())).collect()
 }
 
 /// In one run of apt, which sees these sources and no others.
-fn together(sources: &Sources<'_>, writing: Writing<'_>) -> Result<(), Error> {
+fn together(sources: &AptSources<'_>, writing: Writing<'_>) -> Result<(), Error> {
     if sources.is_empty() {
         return Ok(());
     }
@@ -161,7 +165,7 @@ fn staged(
     }
     state.make_dir(place, PRIVATE)?;
     for (name, text) in files {
-        let access = Access { mode: 0o600, ..PRIVATE };
+        let access = Permissions { mode: 0o600, ..PRIVATE };
         let _ = state.stage(&place.join(name), access, &mut text.as_slice())?.commit()?;
     }
     let done = act(&writing.state_dir.join(&DIRECTORY[1..]));

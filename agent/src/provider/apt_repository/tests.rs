@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use holdfast_catalog::value::Value;
 
 use super::*;
-use crate::provider::Named;
+use crate::provider::CatalogClaims;
 use crate::provider::trial::{self, want};
 use crate::system::Machine;
 use crate::system::double::{Double, failed, said};
@@ -178,7 +178,7 @@ fn below_another_root_nothing_is_fetched() {
     let root = tempfile::tempdir().unwrap();
     let machine = Machine::open(root.path()).unwrap();
     let want = repository("example", &[("signed_by", Value::NULL)]);
-    let named = Named::new(&[]);
+    let named = CatalogClaims::new(&[]);
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
     assert!(matches!(AptRepositories.observe(&[&want], reading).unwrap(), Seen::FilesOnly));

@@ -6,7 +6,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use crate::provider::Error;
-use crate::system::{Inspect, Opened};
+use crate::system::{Inspect, OpenFile};
 
 /// The hash of a file's content; none where nothing is there.
 pub(super) fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<String>, Error> {
@@ -14,7 +14,7 @@ pub(super) fn hash_of(path: &Path, machine: &dyn Inspect) -> Result<Option<Strin
 }
 
 /// The hash of an open file, which is called `path`.
-pub(super) fn hash(mut opened: Opened, path: &Path) -> Result<String, Error> {
+pub(super) fn hash(mut opened: OpenFile, path: &Path) -> Result<String, Error> {
     let mut digest = Sha256::new();
     io::copy(&mut opened.file, &mut digest).map_err(|e| crate::system::Error::io("reading", path, e))?;
     Ok(data_encoding::HEXLOWER.encode(&digest.finalize()))

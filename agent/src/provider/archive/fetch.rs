@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::download;
 use crate::provider::Error;
-use crate::system::{Access, Inspect, Staged, System};
+use crate::system::{Inspect, Permissions, Staged, System};
 
 /// What is fetched, and how it is known to be the right thing.
 #[derive(Debug, Clone, Copy)]
@@ -32,9 +32,9 @@ impl Parcel<'_> {
         from: &dyn Inspect,
         to: &'m dyn System,
         path: &Path,
-        access: Access,
+        access: Permissions,
     ) -> Result<Box<dyn Staged + 'm>, Error> {
-        let mut body = Hashing { inner: self.open(from)?, digest: Sha256::new() };
+        let mut body = HashingReader { inner: self.open(from)?, digest: Sha256::new() };
         let staged = to.stage(path, access, &mut body)?;
         let got = data_encoding::HEXLOWER.encode(&body.digest.finalize());
         if got == self.sha256.as_str() {
@@ -49,7 +49,7 @@ impl Parcel<'_> {
     fn open(&self, machine: &dyn Inspect) -> Result<Box<dyn Read>, Error> {
         match self.source {
             Source::Url(url) => {
-                let request = download::Request { url, headers: self.headers, timeout: self.timeout };
+                let request = download::Download { url, headers: self.headers, timeout: self.timeout };
                 Ok(Box::new(download::open(request, machine)?))
             }
             Source::Path(path) => match machine.open(Path::new(path.as_str()))? {
@@ -61,12 +61,12 @@ impl Parcel<'_> {
 }
 
 /// Hashes what is read.
-struct Hashing {
+struct HashingReader {
     inner: Box<dyn Read>,
     digest: Sha256,
 }
 
-impl Read for Hashing {
+impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
         self.digest.update(&buffer[..length]);

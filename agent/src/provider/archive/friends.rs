@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::provider::claimed::{Share, Spared};
-use crate::provider::{Error, Ways, Writing};
+use crate::provider::{Error, PathAliases, Writing};
 use crate::system::Inspect;
 
 /// What others manage below a path.
@@ -19,7 +19,7 @@ pub struct Friends<'s> {
 impl<'s> Friends<'s> {
     /// Below a path.
     pub fn below(top: &str, spared: &'s Spared, machine: &dyn Inspect) -> Self {
-        let top = Ways::new(machine).place(top);
+        let top = PathAliases::new(machine).place(top);
         let are_any = spared.names_below(&top);
         Self { spared, top, are_any }
     }

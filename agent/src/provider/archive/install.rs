@@ -8,13 +8,13 @@ use holdfast_catalog::resource::attribute::Format;
 
 use super::fetch::Parcel;
 use super::friends::Friends;
-use super::known::Known;
+use super::known::KnownArchive;
 use super::marker::Marker;
 use super::owners::Owners;
-use super::record::{Member, Record, What};
+use super::record::{ArchiveMember, ArchiveRecord, MemberKind};
 use super::{restore, unpack};
 use crate::provider::{Error, Writing};
-use crate::system::{Access, FileKind};
+use crate::system::{FileKind, Permissions};
 
 /// Fetches it, checks it, and puts it in its place; where this version is there, only what was changed of it.
 pub fn install(
@@ -41,7 +41,7 @@ fn directory(
 ) -> Result<(), Error> {
     let target = Path::new(want.title.as_str());
     let old = writing.machine.lstat(target)?.filter(|stat| stat.kind == FileKind::Directory);
-    let known = Known::of(want, writing.reading())?;
+    let known = KnownArchive::of(want, writing.reading())?;
     let unpacked = unpack::unpack(parcel, (format, want.strip), target, writing)?;
     let (inside, inner) = (unpacked.inside(), unpacked.inner().to_owned());
     // Found missing now, it costs nothing; found missing at the next run, it would be unpacked again and again.
@@ -52,11 +52,11 @@ fn directory(
             "the archive does not hold `{creates}`, which `creates` names; look at `creates` and `strip`"
         )));
     }
-    let mut record = Record::of_tree(want, inside, &inner)?;
-    let kept = known.as_ref().and_then(Known::record).and_then(Record::mode);
+    let mut record = ArchiveRecord::of_tree(want, inside, &inner)?;
+    let kept = known.as_ref().and_then(KnownArchive::record).and_then(ArchiveRecord::mode);
     let kept = kept.or(old.map(|stat| stat.mode)).unwrap_or(0o755);
     let mode = want.mode.map_or(kept, |mode| mode.0);
-    record.members.insert(String::new(), Member { mode, what: What::Directory });
+    record.members.insert(String::new(), ArchiveMember { mode, what: MemberKind::Directory });
     let is_here =
         old.is_some() && known.is_some_and(|known| known.version() == (parcel.sha256.as_str(), want.strip));
     if is_here && !writing.machine.list(target)?.is_empty() {
@@ -77,19 +77,21 @@ fn file(want: &Archive, parcel: Parcel<'_>, owners: &Owners, writing: Writing<'_
     let target = Path::new(want.title.as_str());
     let old = writing.machine.lstat(target)?;
     let kept = old.filter(|stat| stat.kind == FileKind::File).map(|stat| stat.permissions());
-    let kept =
-        Record::read(want, writing.state_dir).and_then(|record| record.mode()).or(kept).unwrap_or(0o644);
+    let kept = ArchiveRecord::read(want, writing.state_dir)
+        .and_then(|record| record.mode())
+        .or(kept)
+        .unwrap_or(0o644);
     let mode = want.mode.map_or(kept, |mode| mode.0);
-    let access = Access { mode, uid: owners.uid, gid: owners.gid };
+    let access = Permissions { mode, uid: owners.uid, gid: owners.gid };
     let staged = parcel.stage(writing.machine, writing.machine, target, access)?;
     if old.is_some_and(|stat| stat.kind == FileKind::Directory) {
         writing.machine.remove_tree(target)?;
     }
     let _ = staged.commit()?;
     let size = writing.machine.lstat(target)?.map_or(0, |stat| stat.size);
-    let what = What::File { sha256: parcel.sha256.to_string(), size, touched: None };
-    let mut record = Record::new(want);
-    record.members.insert(String::new(), Member { mode, what });
+    let what = MemberKind::File { sha256: parcel.sha256.to_string(), size, touched: None };
+    let mut record = ArchiveRecord::new(want);
+    record.members.insert(String::new(), ArchiveMember { mode, what });
     record.refresh(want, writing.machine);
     record.write(want, writing.state_dir)
 }

@@ -8,22 +8,22 @@ use std::path::Path;
 use holdfast_catalog::resource::Archive;
 
 use super::marker::{self, Marker};
-use super::record::{self, Record};
+use super::record::{self, ArchiveRecord};
 use crate::provider::{Error, Reading};
 use crate::system::Inspect;
 
 /// What is known.
-pub enum Known {
+pub enum KnownArchive {
     /// The agent's own record.
-    Recorded(Record),
+    Recorded(ArchiveRecord),
     /// The marker that an agent left in it, and whether that can be nobody else's.
     Marked(Marker, bool),
 }
 
-impl Known {
+impl KnownArchive {
     /// Of an archive; none where this resource made nothing there.
     pub fn of(want: &Archive, reading: Reading<'_>) -> Result<Option<Self>, Error> {
-        if let Some(record) = Record::read(want, reading.state_dir) {
+        if let Some(record) = ArchiveRecord::read(want, reading.state_dir) {
             return Ok(Some(Self::Recorded(record)));
         }
         let path = Path::new(want.title.as_str());
@@ -33,7 +33,7 @@ impl Known {
     }
 
     /// The record, where there is one.
-    pub fn record(&self) -> Option<&Record> {
+    pub fn record(&self) -> Option<&ArchiveRecord> {
         match self {
             Self::Recorded(record) => Some(record),
             Self::Marked(..) => None,

@@ -7,10 +7,10 @@ use holdfast_catalog::resource::attribute::Mode;
 
 use super::digest::hash_of;
 use super::friends::Friends;
-use super::known::Known;
+use super::known::KnownArchive;
 use super::marker::Marker;
 use super::owners::Owners;
-use super::record::{Drift, Record};
+use super::record::{ArchiveRecord, Drift};
 use super::{Change, Property, Seen};
 use crate::provider::{Error, Reading};
 use crate::system::{Accounts, FileKind, Inspect, Stat};
@@ -22,7 +22,7 @@ const NAMED: usize = 5;
 pub fn to_remove(want: &Archive, state_dir: &Path, machine: &dyn Inspect) -> Result<Vec<Change>, Error> {
     let path = Path::new(want.title.as_str());
     let Some(stat) = machine.lstat(path)? else { return Ok(Vec::new()) };
-    if want.force || Record::read(want, state_dir).is_some() || is_own(want, path, &stat, machine)? {
+    if want.force || ArchiveRecord::read(want, state_dir).is_some() || is_own(want, path, &stat, machine)? {
         return Ok(vec![Change::new(Property::Ensure, "present", "absent")]);
     }
     Err(Error::Conflict(format!(
@@ -50,7 +50,7 @@ pub fn differences(
     let machine = reading.machine;
     let friends = Friends::below(want.title.as_str(), spared, machine);
     let path = Path::new(want.title.as_str());
-    let known = Known::of(want, reading)?;
+    let known = KnownArchive::of(want, reading)?;
     let Some(stat) = machine.lstat(path)? else {
         return Ok(vec![Change::new(Property::Ensure, "absent", "present")]);
     };
@@ -81,7 +81,7 @@ pub fn differences(
         // What is about to be replaced need not be looked at any further.
         return Ok(changes);
     }
-    let record = known.as_ref().and_then(Known::record).filter(|record| record.is_of(want));
+    let record = known.as_ref().and_then(KnownArchive::record).filter(|record| record.is_of(want));
     let drift = record.map(|record| record.drift(want, &friends, machine)).unwrap_or_default();
     changes.extend(in_place(want, &drift));
     if let Some(mode) = want.mode.filter(|mode| mode.0 != stat.mode) {
@@ -153,7 +153,7 @@ fn all_that_goes(path: &Path, machine: &dyn Inspect) -> Result<String, Error> {
 fn of_directory(
     want: &Archive,
     path: &Path,
-    is: &Known,
+    is: &KnownArchive,
     machine: &dyn Inspect,
 ) -> Result<Vec<Change>, Error> {
     let Some(hash) = want.sha256.as_ref().map(|hash| hash.as_str()) else { return Ok(Vec::new()) };

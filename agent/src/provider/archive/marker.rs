@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::provider::Error;
-use crate::system::{Access, Inspect, System};
+use crate::system::{Inspect, Permissions, System};
 
 /// Its name.
 pub const NAME: &str = ".holdfast-archive";
@@ -40,7 +40,7 @@ impl Marker {
     /// Writes it into a directory.
     pub fn write(&self, dir: &Path, machine: &dyn System) -> Result<(), Error> {
         let text = format!("sha256 {}\nstrip {}\n", self.sha256, self.strip);
-        let access = Access { mode: 0o644, uid: None, gid: None };
+        let access = Permissions { mode: 0o644, uid: None, gid: None };
         let _ = machine.stage(&dir.join(NAME), access, &mut text.as_bytes())?.commit()?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::friends::Friends;
 use super::marker;
 use super::{Change, Property};
 use crate::provider::Error;
-use crate::system::{Accounts, Inspect, Stat, System, Walk};
+use crate::system::{Accounts, Inspect, Stat, System, WalkStep};
 
 /// Owner and group that are wanted, found; none where nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Owners {
 
 /// Members of a tree that are somebody else's.
 #[derive(Default)]
-struct Others {
+struct ForeignMembers {
     first: Option<(PathBuf, u32)>,
     count: usize,
 }
@@ -60,7 +60,7 @@ impl Owners {
         accounts: &Accounts,
         machine: &dyn Inspect,
     ) -> Result<Vec<Change>, Error> {
-        let (mut owners, mut groups) = (Others::default(), Others::default());
+        let (mut owners, mut groups) = (ForeignMembers::default(), ForeignMembers::default());
         if self.uid.is_none() && self.gid.is_none() {
             return Ok(Vec::new());
         }
@@ -109,13 +109,13 @@ impl Owners {
                     Self { uid: self.uid.filter(|_| !theirs.owner), gid: self.gid.filter(|_| !theirs.group) };
                 see(&path.join(member.path), own, &member.stat);
             }
-            Ok(Walk::Into)
+            Ok(WalkStep::Into)
         })?;
         Ok(())
     }
 }
 
-impl Others {
+impl ForeignMembers {
     fn see(&mut self, path: &Path, should: Option<u32>, is: u32) {
         if should.is_some_and(|should| should != is) {
             self.first.get_or_insert_with(|| (path.to_owned(), is));

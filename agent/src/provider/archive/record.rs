@@ -13,20 +13,20 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::{hash, hash_of};
 use super::friends::Friends;
-use crate::provider::{Error, Reading, Ways, inside};
+use crate::provider::{Error, PathAliases, Reading, inside};
 use crate::system::glob::matches_any;
-use crate::system::{self, Access, FileKind, Inspect, Machine, Stat, System as _, Walk};
+use crate::system::{self, FileKind, Inspect, Machine, Permissions, Stat, System as _, WalkStep};
 
 const DIRECTORY: &str = "/archives";
 
-const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// More than any archive's needs.
 const LIMIT: u64 = 256 * 1024 * 1024;
 
 /// An archive that was put in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct ArchiveRecord {
     /// Its path, for people.
     path: String,
     /// The archive's SHA-256.
@@ -34,20 +34,20 @@ pub struct Record {
     /// How many leading directories were left out.
     pub strip: u32,
     /// By their paths below it; it itself has the empty one.
-    pub members: BTreeMap<String, Member>,
+    pub members: BTreeMap<String, ArchiveMember>,
 }
 
 /// One member.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
+pub struct ArchiveMember {
     pub mode: u32,
-    pub what: What,
+    pub what: MemberKind,
 }
 
 /// What a member is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum MemberKind {
     Directory,
     /// A symbolic link to this.
     Link(String),
@@ -76,13 +76,13 @@ pub struct Drift {
 
 /// What was unpacked below a directory that lies in an archive of the catalog, by where it really is.
 pub(in crate::provider) fn unpacked_in(place: &str, reading: Reading<'_>) -> BTreeSet<String> {
-    let mut ways = Ways::new(reading.machine);
+    let mut ways = PathAliases::new(reading.machine);
     let mut all = BTreeSet::new();
     for want in reading.named.of_type::<Archive>() {
         let top = ways.place(want.title.as_str());
         if let Some(record) = Some(want)
             .filter(|_| place.starts_with(&inside(&top, "")))
-            .and_then(|want| Record::read(want, reading.state_dir))
+            .and_then(|want| ArchiveRecord::read(want, reading.state_dir))
         {
             all.extend(record.members.into_keys().map(|member| inside(&top, &member)));
         }
@@ -90,15 +90,15 @@ pub(in crate::provider) fn unpacked_in(place: &str, reading: Reading<'_>) -> BTr
     all
 }
 
-impl Record {
+impl ArchiveRecord {
     /// Of a tree that nobody else can enter.
     pub fn of_tree(want: &Archive, inside: &dyn Inspect, inner: &Path) -> Result<Self, Error> {
         let mut record = Self::new(want);
         let mut failed = None;
         inside.walk(inner, &mut |met| {
             let member = met?;
-            let Some(path) = member.path.to_str() else { return Ok(Walk::Into) };
-            match Member::of(&inner.join(member.path), &member.stat, inside) {
+            let Some(path) = member.path.to_str() else { return Ok(WalkStep::Into) };
+            match ArchiveMember::of(&inner.join(member.path), &member.stat, inside) {
                 Ok(found) => {
                     record.members.insert(path.to_owned(), found);
                 }
@@ -106,7 +106,7 @@ impl Record {
                     failed.get_or_insert(error);
                 }
             }
-            Ok(Walk::Into)
+            Ok(WalkStep::Into)
         })?;
         failed.map_or(Ok(record), Err)
     }
@@ -129,7 +129,7 @@ impl Record {
     pub fn write(&self, want: &Archive, state_dir: &Path) -> Result<(), Error> {
         let state = Machine::open(state_dir)?;
         if state.lstat(Path::new(DIRECTORY))?.is_none() {
-            state.make_dir(Path::new(DIRECTORY), Access { mode: 0o700, ..PRIVATE })?;
+            state.make_dir(Path::new(DIRECTORY), Permissions { mode: 0o700, ..PRIVATE })?;
         }
         let bytes = serde_json::to_vec(self).unwrap_or_default();
         Ok(system::write_durably(&state, &place(want), PRIVATE, &bytes)?)
@@ -198,22 +198,22 @@ impl Record {
     pub fn refresh(&mut self, want: &Archive, machine: &dyn Inspect) {
         for (path, member) in &mut self.members {
             let found = member.look(&below(want, path), true, machine);
-            if let (What::File { touched, .. }, Ok(Ok(stat))) = (&mut member.what, found) {
+            if let (MemberKind::File { touched, .. }, Ok(Ok(stat))) = (&mut member.what, found) {
                 *touched = Some((stat.times.changed, stat.times.changed_nanos));
             }
         }
     }
 }
 
-impl Member {
+impl ArchiveMember {
     fn of(path: &Path, stat: &Stat, machine: &dyn Inspect) -> Result<Self, Error> {
         let what = match stat.kind {
-            FileKind::Symlink => What::Link(machine.read_link(path)?.to_string_lossy().into_owned()),
+            FileKind::Symlink => MemberKind::Link(machine.read_link(path)?.to_string_lossy().into_owned()),
             FileKind::File => {
                 let sha256 = hash_of(path, machine)?.unwrap_or_default();
-                What::File { sha256, size: stat.size, touched: None }
+                MemberKind::File { sha256, size: stat.size, touched: None }
             }
-            FileKind::Directory | FileKind::Other => What::Directory,
+            FileKind::Directory | FileKind::Other => MemberKind::Directory,
         };
         Ok(Self { mode: stat.mode, what })
     }
@@ -227,7 +227,7 @@ impl Member {
         machine: &dyn Inspect,
     ) -> Result<Result<Stat, &'static str>, Error> {
         let must_be_read = |stat: &Stat| match &self.what {
-            What::File { size, touched, .. } => {
+            MemberKind::File { size, touched, .. } => {
                 let was_touched = *touched != Some((stat.times.changed, stat.times.changed_nanos));
                 stat.size == *size && (was_touched || is_open || is_written_by_others(stat))
             }
@@ -237,9 +237,9 @@ impl Member {
             return Ok(Err("is not there"));
         };
         let is_right = match (&self.what, stat.kind) {
-            (What::Directory, FileKind::Directory) => true,
-            (What::Link(target), FileKind::Symlink) => machine.read_link(path)? == Path::new(target),
-            (What::File { size, sha256, .. }, FileKind::File) => match opened {
+            (MemberKind::Directory, FileKind::Directory) => true,
+            (MemberKind::Link(target), FileKind::Symlink) => machine.read_link(path)? == Path::new(target),
+            (MemberKind::File { size, sha256, .. }, FileKind::File) => match opened {
                 Some(opened) => hash(opened, path)? == *sha256,
                 None => stat.size == *size,
             },

@@ -6,16 +6,16 @@ use holdfast_catalog::resource::Archive;
 
 use super::friends::Friends;
 use super::owners::Owners;
-use super::record::{self, Record, What};
+use super::record::{self, ArchiveRecord, MemberKind};
 use super::unpack::Unpacked;
 use crate::provider::Error;
-use crate::system::{Access, FileKind, System};
+use crate::system::{FileKind, Permissions, System};
 
 /// Brings each member about that is not as it was unpacked, from the same archive unpacked again.
 pub fn members(
     want: &Archive,
     unpacked: &Unpacked<'_>,
-    record: &Record,
+    record: &ArchiveRecord,
     owners: &Owners,
     friends: &Friends<'_>,
     machine: &dyn System,
@@ -24,7 +24,7 @@ pub fn members(
         let Some(member) = record.members.get(path).filter(|_| !path.is_empty()) else { continue };
         let (at, from) = (record::below(want, path), unpacked.inner().join(path));
         let (theirs, is) = (friends.share(path), machine.lstat(&at)?);
-        let access = Access {
+        let access = Permissions {
             mode: is.filter(|_| theirs.mode).map_or(member.mode, |is| is.mode),
             uid: is.filter(|_| theirs.owner).map(|is| is.uid).or(owners.uid),
             gid: is.filter(|_| theirs.group).map(|is| is.gid).or(owners.gid),
@@ -37,26 +37,26 @@ pub fn members(
 fn one(
     at: &Path,
     from: &Path,
-    what: &What,
-    access: Access,
+    what: &MemberKind,
+    access: Permissions,
     unpacked: &Unpacked<'_>,
     machine: &dyn System,
 ) -> Result<(), Error> {
     let is = machine.lstat(at)?.map(|stat| stat.kind);
     match (what, is) {
-        (What::Directory, Some(FileKind::Directory)) => return Ok(()),
+        (MemberKind::Directory, Some(FileKind::Directory)) => return Ok(()),
         (_, Some(FileKind::Directory)) if !machine.list(at)?.is_empty() => {
             return Err(stands_there(at, "a directory that holds something"));
         }
-        (What::Directory, Some(FileKind::Symlink)) => return Err(stands_there(at, "a link")),
+        (MemberKind::Directory, Some(FileKind::Symlink)) => return Err(stands_there(at, "a link")),
         (_, Some(FileKind::Directory)) => machine.remove_tree(at)?,
-        (What::Directory, Some(_)) => machine.remove(at)?,
+        (MemberKind::Directory, Some(_)) => machine.remove(at)?,
         _ => {}
     }
     match what {
-        What::Directory => machine.make_dir(at, access)?,
-        What::Link(target) => machine.make_symlink(at, Path::new(target), access)?,
-        What::File { .. } => {
+        MemberKind::Directory => machine.make_dir(at, access)?,
+        MemberKind::Link(target) => machine.make_symlink(at, Path::new(target), access)?,
+        MemberKind::File { .. } => {
             let opened = unpacked.inside().open(from)?;
             let Some(mut opened) = opened else {
                 return Err(Error::Missing(format!("the archive does not hold {}", from.display())));
@@ -78,7 +78,7 @@ fn stands_there(at: &Path, what: &str) -> Error {
 /// Gives members the permission bits that they had, and what no owner or group is said for to the agent's own.
 pub fn access(
     want: &Archive,
-    record: &Record,
+    record: &ArchiveRecord,
     friends: &Friends<'_>,
     machine: &dyn System,
 ) -> Result<(), Error> {

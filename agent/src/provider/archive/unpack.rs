@@ -11,11 +11,11 @@ use holdfast_catalog::resource::attribute::Format;
 use super::fetch::Parcel;
 use super::owners::Owners;
 use crate::provider::{Error, Writing};
-use crate::system::{Access, FileKind, Inspect as _, Invocation, Machine, StagedTree, System, Walk};
+use crate::system::{FileKind, Inspect as _, Invocation, Machine, Permissions, StagedTree, System, WalkStep};
 
 const DOWNLOADS: &str = "/downloads";
 
-const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// A directory with what an archive holds, that is not in its place yet.
 pub struct Unpacked<'m> {
@@ -32,11 +32,11 @@ pub fn unpack<'m>(
 ) -> Result<Unpacked<'m>, Error> {
     let state = Machine::open(writing.state_dir)?;
     if state.lstat(Path::new(DOWNLOADS))?.is_none() {
-        state.make_dir(Path::new(DOWNLOADS), Access { mode: 0o700, ..PRIVATE })?;
+        state.make_dir(Path::new(DOWNLOADS), Permissions { mode: 0o700, ..PRIVATE })?;
     }
     let archive = Path::new(DOWNLOADS).join("archive");
     let archive = parcel.stage(writing.machine, &state, &archive, PRIVATE)?;
-    let tree = writing.machine.stage_tree(target, Access { mode: 0o700, uid: None, gid: None })?;
+    let tree = writing.machine.stage_tree(target, Permissions { mode: 0o700, uid: None, gid: None })?;
     let file = archive.path().to_string_lossy().into_owned();
     let mut command = unpacking(format, &file).timeout(parcel.timeout);
     command.cwd = Some(tree.path().to_owned());
@@ -134,7 +134,7 @@ fn refuse_special(inside: &dyn System, inner: &Path) -> Result<(), Error> {
         if member.stat.kind == FileKind::Other {
             special.get_or_insert_with(|| member.path.to_owned());
         }
-        Ok(Walk::Into)
+        Ok(WalkStep::Into)
     })?;
     match special {
         None => Ok(()),

@@ -6,14 +6,14 @@ use holdfast_catalog::resource::AuthorizedKey;
 
 use crate::provider::{Error, Writing};
 use crate::system::accounts::Account;
-use crate::system::{Access, Accounts, Committed, FileKind, Inspect, Stat};
+use crate::system::{Accounts, Committed, FileKind, Inspect, Permissions, Stat};
 
 /// The largest file that is edited, in bytes.
 const LIMIT: u64 = 1024 * 1024;
 
 /// Where the keys of a user stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::provider) struct Place {
+pub(in crate::provider) struct KeysFile {
     pub(in crate::provider) file: String,
     /// The directory that is made, where it is the one in the home.
     own_dir: Option<String>,
@@ -21,7 +21,7 @@ pub(in crate::provider) struct Place {
     gid: u32,
 }
 
-impl Place {
+impl KeysFile {
     /// Of a key; none without its user, or where that one has no home.
     pub(super) fn of(want: &AuthorizedKey, accounts: &Accounts) -> Option<Self> {
         let user = accounts.user(want.user.as_str())?;
@@ -137,7 +137,7 @@ impl Place {
             return Ok(machine.remove(path)?);
         }
         let access = match kept {
-            Some(stat) => Access { mode: stat.mode, uid: Some(stat.uid), gid: Some(stat.gid) },
+            Some(stat) => Permissions { mode: stat.mode, uid: Some(stat.uid), gid: Some(stat.gid) },
             None => self.new_access(machine)?,
         };
         match machine.stage(path, access, &mut &*edited)?.commit()? {
@@ -146,13 +146,13 @@ impl Place {
     }
 
     /// A new file is the user's, where the directory is; elsewhere root's, which the user reads.
-    fn new_access(&self, machine: &dyn Inspect) -> Result<Access, Error> {
+    fn new_access(&self, machine: &dyn Inspect) -> Result<Permissions, Error> {
         let folder = Path::new(&self.file).parent().unwrap_or(Path::new("/"));
         let is_users = machine.stat(folder)?.is_some_and(|stat| stat.uid == self.uid);
         Ok(if is_users || self.own_dir.is_some() {
-            Access { mode: 0o600, uid: Some(self.uid), gid: Some(self.gid) }
+            Permissions { mode: 0o600, uid: Some(self.uid), gid: Some(self.gid) }
         } else {
-            Access { mode: 0o644, uid: Some(0), gid: Some(0) }
+            Permissions { mode: 0o644, uid: Some(0), gid: Some(0) }
         })
     }
 
@@ -177,7 +177,7 @@ impl Place {
             }
             None => {}
         }
-        let access = Access { mode: 0o700, uid: Some(self.uid), gid: Some(self.gid) };
+        let access = Permissions { mode: 0o700, uid: Some(self.uid), gid: Some(self.gid) };
         Ok(machine.make_dir(path, access)?)
     }
 }

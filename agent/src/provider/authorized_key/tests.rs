@@ -62,14 +62,14 @@ fn key(attributes: &[(&str, Value)]) -> AuthorizedKey {
 }
 
 fn changes(machine: &Double, want: &AuthorizedKey) -> Vec<String> {
-    trial::said(&trial::changes(&Keys, machine, want))
+    trial::said(&trial::changes(&AuthorizedKeys, machine, want))
 }
 
 #[test]
 fn a_first_key_brings_a_directory_and_a_file_that_sshd_takes() {
     let Some(machine) = machine() else { return };
     assert_eq!(changes(&machine, &key(&[])), ["ensure: absent -> present"]);
-    trial::correct(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
     assert_eq!(file(&machine), "ssh-ed25519 $A laptop\n");
     for (path, mode) in [("home/alice/.ssh", 0o40700), ("home/alice/.ssh/authorized_keys", 0o100_600)] {
         let meta = std::fs::metadata(at(&machine, path)).unwrap();
@@ -97,14 +97,14 @@ fn each_property_is_seen_by_itself_and_other_keys_stay() {
     ] {
         put(&machine, &format!("# hers\nssh-rsa AAAA other\n{text}\n"));
         assert_eq!(changes(&machine, &key(&options)), [change]);
-        trial::correct(&Keys, &machine, &key(&options)).unwrap();
+        trial::correct(&AuthorizedKeys, &machine, &key(&options)).unwrap();
         let wanted = "# hers\nssh-rsa AAAA other\nno-pty,from=\"::1\" ssh-ed25519 $A laptop\n";
         assert_eq!(file(&machine), wanted);
         assert_eq!(changes(&machine, &key(&options)), [""; 0]);
     }
     let absent = key(&[("ensure", "absent".into())]);
     assert_eq!(changes(&machine, &absent), ["ensure: present -> absent"]);
-    trial::correct(&Keys, &machine, &absent).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &absent).unwrap();
     assert_eq!(file(&machine), "# hers\nssh-rsa AAAA other\n");
 }
 
@@ -116,11 +116,11 @@ fn a_rotated_key_opens_nothing_whatever_comments_the_two_came_with() {
     let old = key(&[line(A, "alice@old")]);
     let fingerprint = fingerprint(A.as_bytes());
     assert_eq!(changes(&machine, &old), [format!("key: {fingerprint}, called `alice@old` -> {fingerprint}")]);
-    trial::correct(&Keys, &machine, &old).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &old).unwrap();
     assert_eq!(file(&machine), "ssh-ed25519 $A laptop\n");
     assert_eq!(changes(&machine, &old), [""; 0]);
     let new = key(&[line(B, "alice@new")]);
-    trial::correct(&Keys, &machine, &new).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &new).unwrap();
     assert_eq!(file(&machine), "ssh-ed25519 $B laptop\n");
     assert_eq!(changes(&machine, &new), [""; 0]);
 }
@@ -129,17 +129,17 @@ fn a_rotated_key_opens_nothing_whatever_comments_the_two_came_with() {
 fn a_key_that_two_give_is_called_by_either_title() {
     let Some(machine) = machine() else { return };
     let second: AuthorizedKey = want("second", &[("user", "alice".into()), ("key", A.into())]);
-    trial::correct(&Keys, &machine, &second).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &second).unwrap();
     let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(second)];
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &machine,
         content: &content::Nowhere,
         named: &named,
         state_dir: std::path::Path::new("/none"),
     };
-    let seen = Keys.observe(&[&key(&[])], reading).unwrap();
-    assert_eq!(Keys.plan(&key(&[]), &seen, reading).unwrap(), Plan::IN_SYNC);
+    let seen = AuthorizedKeys.observe(&[&key(&[])], reading).unwrap();
+    assert_eq!(AuthorizedKeys.plan(&key(&[]), &seen, reading).unwrap(), Plan::IN_SYNC);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn what_sshd_would_refuse_is_corrected() {
             said,
             [format!("ensure: {REFUSES}: /{path} is of user id {uid} and mode {mode:04o} -> present")]
         );
-        trial::correct(&Keys, &machine, &key(&[])).unwrap();
+        trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
         assert_eq!(changes(&machine, &key(&[])), [""; 0]);
     }
 }
@@ -174,12 +174,13 @@ fn a_planted_link_leads_nowhere() {
         assert!(std::fs::read_dir(at(&machine, "root")).unwrap().next().is_none(), "{what}");
         assert_eq!(std::fs::metadata(at(&machine, "root")).unwrap().uid(), 0, "{what}");
     };
-    let refused = |want: &AuthorizedKey| trial::plan(&Keys, &machine, want).unwrap_err().to_string();
+    let refused =
+        |want: &AuthorizedKey| trial::plan(&AuthorizedKeys, &machine, want).unwrap_err().to_string();
 
     symlink("/root", at(&machine, "home/alice/.ssh")).unwrap();
     give(&machine, "home/alice/.ssh");
     assert!(refused(&key(&[])).contains("is not followed"));
-    assert!(trial::writing(&machine, |writing| Keys.apply(&key(&[]), &[], writing)).is_err());
+    assert!(trial::writing(&machine, |writing| AuthorizedKeys.apply(&key(&[]), &[], writing)).is_err());
     untouched("a directory that is a link");
     std::fs::remove_file(at(&machine, "home/alice/.ssh")).unwrap();
 
@@ -189,12 +190,12 @@ fn a_planted_link_leads_nowhere() {
     symlink("/etc/shadow", &planted).unwrap();
     give(&machine, "home/alice/.ssh/authorized_keys");
     assert!(refused(&key(&[])).contains("is not followed"));
-    assert!(trial::writing(&machine, |writing| Keys.apply(&key(&[]), &[], writing)).is_err());
+    assert!(trial::writing(&machine, |writing| AuthorizedKeys.apply(&key(&[]), &[], writing)).is_err());
     untouched("a file that is a link");
 
     std::fs::remove_file(&planted).unwrap();
     std::fs::hard_link(at(&machine, "etc/shadow"), &planted).unwrap();
-    trial::correct(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
     untouched("a hard link");
     assert!(!std::fs::read_to_string(&planted).unwrap().contains("secret"));
 }
@@ -208,13 +209,13 @@ fn what_is_not_the_users_is_not_given_to_them_wherever_they_move_it() {
     };
     put(&machine, "the machine's secret\n");
     private("home/alice/.ssh/authorized_keys", 0o600);
-    trial::correct(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
     let text = std::fs::read_to_string(at(&machine, "home/alice/.ssh/authorized_keys")).unwrap();
     assert!(text.contains(A) && !text.contains("secret"), "{text}");
 
     machine.put("/home/alice/.ssh/dump", "the machine's secret\n");
     private("home/alice/.ssh", 0o700);
-    let error = trial::correct(&Keys, &machine, &key(&[])).unwrap_err().to_string();
+    let error = trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap_err().to_string();
     assert!(error.contains("look at what it holds"), "{error}");
     assert_eq!(std::fs::metadata(at(&machine, "home/alice/.ssh")).unwrap().uid(), 0);
 }
@@ -223,10 +224,10 @@ fn what_is_not_the_users_is_not_given_to_them_wherever_they_move_it() {
 fn a_target_elsewhere_is_roots_and_readable() {
     let Some(machine) = machine() else { return };
     let want = key(&[("target", "/etc/ssh/keys/alice".into())]);
-    let plan = trial::plan(&Keys, &machine, &want).unwrap();
+    let plan = trial::plan(&AuthorizedKeys, &machine, &want).unwrap();
     assert_eq!(plan, Plan::Pending("there is no directory /etc/ssh/keys".to_owned()));
     std::fs::create_dir_all(at(&machine, "etc/ssh/keys")).unwrap();
-    trial::correct(&Keys, &machine, &want).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &want).unwrap();
     let meta = std::fs::metadata(at(&machine, "etc/ssh/keys/alice")).unwrap();
     assert_eq!((meta.mode() & 0o7777, meta.uid()), (0o644, 0));
     assert_eq!(changes(&machine, &want), [""; 0]);
@@ -236,13 +237,13 @@ fn a_target_elsewhere_is_roots_and_readable() {
 fn a_user_or_a_home_that_is_not_there_may_still_come() {
     let Some(machine) = machine() else { return };
     for user in ["nobody-here", "bob"] {
-        let plan = trial::plan(&Keys, &machine, &key(&[("user", user.into())])).unwrap();
+        let plan = trial::plan(&AuthorizedKeys, &machine, &key(&[("user", user.into())])).unwrap();
         assert!(matches!(&plan, Plan::Pending(why) if why.contains(user)), "{plan:?}");
         let absent = key(&[("user", user.into()), ("ensure", "absent".into())]);
-        assert_eq!(trial::plan(&Keys, &machine, &absent).unwrap(), Plan::IN_SYNC);
+        assert_eq!(trial::plan(&AuthorizedKeys, &machine, &absent).unwrap(), Plan::IN_SYNC);
     }
     std::fs::remove_dir(at(&machine, "home/alice")).unwrap();
-    let plan = trial::plan(&Keys, &machine, &key(&[])).unwrap();
+    let plan = trial::plan(&AuthorizedKeys, &machine, &key(&[])).unwrap();
     assert_eq!(plan, Plan::Pending("there is no directory /home/alice".to_owned()));
 }
 
@@ -252,22 +253,22 @@ fn two_resources_do_not_contradict_each_other() {
     let restricted =
         want("restricted", &[("user", "alice".into()), ("key", A.into()), ("options", "no-pty".into())]);
     let all = [Typed::AuthorizedKey(key(&[])), Typed::AuthorizedKey(restricted)];
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &machine,
         content: &content::Nowhere,
         named: &named,
         state_dir: std::path::Path::new("/none"),
     };
-    let seen = Keys.observe(&[], reading).unwrap();
-    let refused = Keys.plan(&key(&[]), &seen, reading).unwrap_err().to_string();
+    let seen = AuthorizedKeys.observe(&[], reading).unwrap();
+    let refused = AuthorizedKeys.plan(&key(&[]), &seen, reading).unwrap_err().to_string();
     assert!(refused.contains("authorized_key[restricted]"), "{refused}");
 }
 
 #[test]
 fn a_home_that_others_can_write_is_a_failure_at_each_run() {
     let Some(machine) = machine() else { return };
-    trial::correct(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
     let home = at(&machine, "home/alice");
     for (owner, group, mode) in [(ALICE, ALICE, 0o777), (4302, ALICE, 0o755), (ALICE, 33, 0o775)] {
         lchown(&home, Some(owner), Some(group)).unwrap();
@@ -275,7 +276,7 @@ fn a_home_that_others_can_write_is_a_failure_at_each_run() {
         for _ in 0..2 {
             let said = changes(&machine, &key(&[]));
             assert!(said[0].contains("StrictModes is off: the home /home/alice"), "{said:?}");
-            let error = trial::correct(&Keys, &machine, &key(&[])).unwrap_err().to_string();
+            let error = trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap_err().to_string();
             assert!(error.contains(&format!("mode {mode:04o}")), "{error}");
         }
     }
@@ -290,7 +291,7 @@ fn a_home_that_others_can_write_is_a_failure_at_each_run() {
 #[test]
 fn a_home_that_its_group_can_write_is_the_users_where_nobody_else_is_in_that() {
     let Some(machine) = machine() else { return };
-    trial::correct(&Keys, &machine, &key(&[])).unwrap();
+    trial::correct(&AuthorizedKeys, &machine, &key(&[])).unwrap();
     let home = at(&machine, "home/alice");
     lchown(&home, Some(ALICE), Some(ALICE)).unwrap();
     std::fs::set_permissions(&home, PermissionsExt::from_mode(0o775)).unwrap();

@@ -11,12 +11,12 @@ use crate::provider::{Error, Want};
 use crate::system::Inspect;
 
 /// All resources of a catalog, and what they claim, gathered when first asked for.
-pub struct Named<'a> {
+pub struct CatalogClaims<'a> {
     all: &'a [Typed],
     claimed: OnceLock<Arc<Claimed>>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> CatalogClaims<'a> {
     /// Of these resources.
     pub fn new(all: &'a [Typed]) -> Self {
         Self { all, claimed: OnceLock::new() }

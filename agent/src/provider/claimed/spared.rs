@@ -9,9 +9,9 @@ use holdfast_catalog::resource::File;
 use holdfast_catalog::resource::attribute::Presence;
 use holdfast_catalog::resource::claim::{Claim, Hold, Standing, Thing};
 
-use super::ways::{Ways, inside, split};
+use super::ways::{PathAliases, inside, split};
 use crate::provider::service::stands_for;
-use crate::system::{Accounts, Inspect, Link};
+use crate::system::{Accounts, Inspect, Symlink};
 
 /// Where the links stand that enable and mask units.
 const UNITS: [&str; 2] = ["/etc/systemd/system/", "/etc/systemd/user/"];
@@ -184,7 +184,7 @@ impl Paths {
     }
 
     /// Adds by its own name what `others` has by another, and the links by which it is called that.
-    fn add_real(&mut self, others: &Self, ways: &mut Ways<'_>) {
+    fn add_real(&mut self, others: &Self, ways: &mut PathAliases<'_>) {
         for directory in &others.directories {
             let Some(way) = ways.of(directory) else { continue };
             self.add_links(&way.links);
@@ -207,7 +207,7 @@ impl Paths {
         }
     }
 
-    fn add_links(&mut self, links: &[Link]) {
+    fn add_links(&mut self, links: &[Symlink]) {
         links.iter().filter_map(|link| link.at.to_str()).for_each(|at| self.add(at.into()));
     }
 
@@ -249,7 +249,7 @@ impl Spared {
     /// On a machine as it is now.
     pub(super) fn new(claimed: Arc<Claimed>, accounts: &Accounts, machine: &dyn Inspect) -> Self {
         let homes = homes(&claimed, accounts);
-        let (mut ways, mut real) = (Ways::new(machine), Paths::default());
+        let (mut ways, mut real) = (PathAliases::new(machine), Paths::default());
         real.add_real(&claimed.paths, &mut ways);
         real.add_real(&homes, &mut ways);
         Self { claimed, homes, real, units: OnceLock::new() }

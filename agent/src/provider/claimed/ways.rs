@@ -8,7 +8,7 @@ use std::sync::Arc;
 use holdfast_catalog::resource::file::FileEnsure;
 use holdfast_catalog::resource::{File, Typed};
 
-use crate::system::{Inspect, Link};
+use crate::system::{Inspect, Symlink};
 
 mod mounts;
 
@@ -19,18 +19,18 @@ const MAX_LINKS: usize = 40;
 
 /// The way to a directory that is called otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Way {
+pub struct PathAlias {
     pub path: String,
     /// The links on the way, each by its own name.
-    pub links: Vec<Link>,
+    pub links: Vec<Symlink>,
     /// Where it is mounted beside its own place, and is called by that.
     mounted: Option<String>,
 }
 
-impl Way {
+impl PathAlias {
     /// Why the directory is called otherwise, for people.
     pub fn why(&self) -> String {
-        let leads = |link: &Link| format!("`{}` leads to `{}`", link.at.display(), link.target.display());
+        let leads = |link: &Symlink| format!("`{}` leads to `{}`", link.at.display(), link.target.display());
         match (self.links.first(), &self.mounted) {
             (Some(link), _) => leads(link),
             (None, Some(point)) => format!("what is mounted at `{point}` is in `{}` too", self.path),
@@ -41,9 +41,9 @@ impl Way {
 
 /// What a catalog makes of the way, whatever the machine has now: links, and directories in the place of links.
 #[derive(Debug, Default)]
-pub struct Declared(HashMap<String, Option<String>>);
+pub struct DeclaredLinks(HashMap<String, Option<String>>);
 
-impl Declared {
+impl DeclaredLinks {
     /// By these resources.
     pub fn new<'a>(all: impl IntoIterator<Item = &'a Typed>) -> Self {
         let declared = |typed: &Typed| match typed {
@@ -66,7 +66,7 @@ impl Declared {
     }
 
     /// The first link on the way to a directory that the catalog makes, and where that leads.
-    fn step(&self, directory: &str) -> Option<(Link, String)> {
+    fn step(&self, directory: &str) -> Option<(Symlink, String)> {
         if self.0.is_empty() {
             return None;
         }
@@ -77,7 +77,7 @@ impl Declared {
         })?;
         let parent = Path::new(at).parent().unwrap_or(Path::new("/"));
         let led = lexical(&parent.join(target)).join(directory[at.len()..].trim_start_matches('/'));
-        let link = Link { at: at.into(), target: target.into() };
+        let link = Symlink { at: at.into(), target: target.into() };
         Some((link, led.to_str()?.trim_end_matches('/').to_owned()))
     }
 }
@@ -98,14 +98,14 @@ fn lexical(path: &Path) -> PathBuf {
 }
 
 /// Ways on a machine as it is now.
-pub struct Ways<'a> {
+pub struct PathAliases<'a> {
     machine: &'a dyn Inspect,
-    declared: Option<&'a Declared>,
-    known: HashMap<Box<str>, Option<Arc<Way>>>,
+    declared: Option<&'a DeclaredLinks>,
+    known: HashMap<Box<str>, Option<Arc<PathAlias>>>,
     mounts: OnceCell<Mounts>,
 }
 
-impl<'a> Ways<'a> {
+impl<'a> PathAliases<'a> {
     /// By what is there.
     pub fn new(machine: &'a dyn Inspect) -> Self {
         Self { machine, declared: None, known: HashMap::new(), mounts: OnceCell::new() }
@@ -113,13 +113,13 @@ impl<'a> Ways<'a> {
 
     /// And by what will be there.
     #[must_use]
-    pub fn with(mut self, declared: &'a Declared) -> Self {
+    pub fn with(mut self, declared: &'a DeclaredLinks) -> Self {
         self.declared = Some(declared);
         self
     }
 
     /// The way to a directory; none where it is as it is called.
-    pub fn of(&mut self, directory: &str) -> Option<Arc<Way>> {
+    pub fn of(&mut self, directory: &str) -> Option<Arc<PathAlias>> {
         if let Some(known) = self.known.get(directory) {
             return known.clone();
         }
@@ -133,8 +133,8 @@ impl<'a> Ways<'a> {
         self.of(directory).map_or_else(|| directory.to_owned(), |way| way.path.clone())
     }
 
-    fn find(&self, directory: &str) -> Option<Way> {
-        let mut way = Way { path: directory.to_owned(), links: Vec::new(), mounted: None };
+    fn find(&self, directory: &str) -> Option<PathAlias> {
+        let mut way = PathAlias { path: directory.to_owned(), links: Vec::new(), mounted: None };
         while way.links.len() < MAX_LINKS {
             if let Some((link, path)) = self.declared.and_then(|declared| declared.step(&way.path)) {
                 way.links.push(link);
@@ -143,7 +143,7 @@ impl<'a> Ways<'a> {
             }
             // A link that is not followed has no target: whatever is below it fails by itself.
             let Ok(Some(real)) = self.machine.real(Path::new(&way.path)) else { break };
-            let goes = |link: &Link| self.declared.is_some_and(|declared| declared.is_directory(&link.at));
+            let goes = |link: &Symlink| self.declared.is_some_and(|declared| declared.is_directory(&link.at));
             let Some(path) = real.path.to_str().filter(|_| !real.links.iter().any(goes)) else { break };
             way.path = path.to_owned();
             way.links.extend(real.links);
@@ -205,8 +205,8 @@ mod tests {
         Typed::read("file", title, &attributes).unwrap().unwrap()
     }
 
-    fn led(machine: &Double, declared: &Declared, directory: &str) -> Option<String> {
-        let mut ways = Ways::new(machine).with(declared);
+    fn led(machine: &Double, declared: &DeclaredLinks, directory: &str) -> Option<String> {
+        let mut ways = PathAliases::new(machine).with(declared);
         ways.of(directory).map(|way| way.path.clone())
     }
 
@@ -214,7 +214,7 @@ mod tests {
     fn links_on_the_way_are_followed_as_far_as_there_is_one() {
         let double = machine(&[("/var/run", "/run"), ("/lib", "usr/lib"), ("/usr/up", "../srv/./a/../b")]);
         std::fs::create_dir(double.root.path().join("srv")).unwrap();
-        let none = Declared::default();
+        let none = DeclaredLinks::default();
         for (directory, is) in [
             ("/var/run", Some("/run")),
             ("/var/run/foo/deep", Some("/run/foo/deep")),
@@ -226,7 +226,7 @@ mod tests {
         ] {
             assert_eq!(led(&double, &none, directory).as_deref(), is, "{directory}");
         }
-        let why = Ways::new(&double).of("/var/run/foo").unwrap().why();
+        let why = PathAliases::new(&double).of("/var/run/foo").unwrap().why();
         assert_eq!(why, "`/var/run` leads to `/run`");
     }
 
@@ -242,10 +242,10 @@ mod tests {
         };
         dave("home/dave/.ssh");
         dave("home/dave");
-        assert_eq!(led(&double, &Declared::default(), "/home/dave/.ssh"), None);
+        assert_eq!(led(&double, &DeclaredLinks::default(), "/home/dave/.ssh"), None);
         dave("root/.ssh");
         assert_eq!(
-            led(&double, &Declared::default(), "/home/dave/.ssh").as_deref(),
+            led(&double, &DeclaredLinks::default(), "/home/dave/.ssh").as_deref(),
             Some("/root/.ssh"),
             "one that leads to what is the user's own does"
         );
@@ -261,7 +261,7 @@ mod tests {
             file("/was", &[("ensure", "directory".into()), ("force", true.into())]),
             file("/round", &[("target", "/round".into())]),
         ];
-        let declared = Declared::new(&all);
+        let declared = DeclaredLinks::new(&all);
         for (directory, is) in [
             ("/data/x", Some("/mnt/data/x")),
             ("/var/run/app/x", Some("/mnt/data/app/x")),

@@ -19,10 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const NO_SUCH_ENTRY: i32 = 2;
 
 /// Whether users have accounts, or why that is not known; of those who are to run jobs and are not in the machine's own files.
-pub type Users = HashMap<String, Result<bool, Error>>;
+pub type KnownUsers = HashMap<String, Result<bool, Error>>;
 
 /// Looks for all who are to run jobs, for each once.
-pub fn look(all: &[&Cron], machine: &dyn Inspect) -> Result<Users, Error> {
+pub fn look(all: &[&Cron], machine: &dyn Inspect) -> Result<KnownUsers, Error> {
     let accounts = machine.accounts()?;
     let present = all.iter().filter(|want| want.ensure == Presence::Present).map(|want| want.runs_as());
     let unknown: BTreeSet<&str> =

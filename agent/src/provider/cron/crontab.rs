@@ -24,12 +24,12 @@ pub(super) fn text(want: &Cron) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Crontab<'a> {
     environment: BTreeMap<&'a str, &'a str>,
-    pub(super) jobs: Vec<Job<'a>>,
+    pub(super) jobs: Vec<CronJob<'a>>,
 }
 
 /// A line with a job; parts that are missing are empty.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Job<'a> {
+pub(super) struct CronJob<'a> {
     pub(super) schedule: String,
     pub(super) user: &'a str,
     /// As it is written, with `\%` for `%`.
@@ -75,7 +75,7 @@ fn unquoted(value: &str) -> &str {
     inner('"').or_else(|| inner('\'')).unwrap_or(value)
 }
 
-fn job(line: &str) -> Job<'_> {
+fn job(line: &str) -> CronJob<'_> {
     let fields = if line.starts_with('@') { 1 } else { 5 };
     let mut rest = line;
     let mut next = || {
@@ -85,7 +85,7 @@ fn job(line: &str) -> Job<'_> {
     };
     let schedule: Vec<&str> = (0..fields).map(|_| next()).collect();
     let user = next();
-    Job { schedule: schedule.join(" "), user, command: rest.trim_end() }
+    CronJob { schedule: schedule.join(" "), user, command: rest.trim_end() }
 }
 
 #[cfg(test)]
@@ -117,7 +117,7 @@ mod tests {
     fn foreign_hands_write_in_other_ways() {
         let read = Crontab::parse("SHELL = '/bin/bash'\n\n# note\n\t@daily\troot\t run  it \n1 2\n");
         assert_eq!(read.environment(), "SHELL=/bin/bash");
-        assert_eq!(read.jobs[0], Job { schedule: "@daily".into(), user: "root", command: "run  it" });
-        assert_eq!(read.jobs[1], Job { schedule: "1 2   ".into(), user: "", command: "" });
+        assert_eq!(read.jobs[0], CronJob { schedule: "@daily".into(), user: "root", command: "run  it" });
+        assert_eq!(read.jobs[1], CronJob { schedule: "1 2   ".into(), user: "", command: "" });
     }
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crate::content;
-use crate::provider::{Named, Reading};
+use crate::provider::{CatalogClaims, Reading};
 use crate::system::double::{Double, said};
 use crate::system::{Invocation, Output};
 
 /// What a client was given.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct ClientCall {
     /// Whom it ran as.
     pub(crate) user: String,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) sql: String,
 }
 
-impl Asked {
+impl ClientCall {
     fn of(command: &Invocation) -> Self {
         let environment =
             command.environment.iter().map(|(k, v)| (k.clone(), v.expose().to_string())).collect();
@@ -36,18 +36,18 @@ impl Asked {
 }
 
 /// A server, and a machine that has its client.
-pub(crate) struct Server {
+pub(crate) struct TestDatabase {
     pub(crate) machine: Double,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<ClientCall>>>,
 }
 
-impl Server {
+impl TestDatabase {
     /// One that answers by a function.
-    pub(crate) fn new(answer: impl Fn(&Asked) -> Output + Send + Sync + 'static) -> Self {
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+    pub(crate) fn new(answer: impl Fn(&ClientCall) -> Output + Send + Sync + 'static) -> Self {
+        let asked: Arc<Mutex<Vec<ClientCall>>> = Arc::default();
         let all = asked.clone();
         let machine = Double::new(move |command| {
-            let one = Asked::of(command);
+            let one = ClientCall::of(command);
             all.lock().unwrap().push(one.clone());
             Some(answer(&one))
         });
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// Everything that it was asked or told.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<ClientCall> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -73,7 +73,7 @@ impl Server {
 
     /// With what planning may use.
     pub(crate) fn reading<T>(&self, act: impl FnOnce(Reading<'_>) -> T) -> T {
-        let named = Named::new(&[]);
+        let named = CatalogClaims::new(&[]);
         act(Reading {
             machine: &self.machine,
             content: &content::Nowhere,

@@ -5,7 +5,7 @@ use holdfast_catalog::resource::Deployment;
 use holdfast_catalog::value::MASK;
 use jiff::Timestamp;
 
-use super::marker::Failed;
+use super::marker::FailedRelease;
 
 /// Of what a release is made from.
 pub fn content(want: &Deployment) -> String {
@@ -26,7 +26,7 @@ pub fn revision(want: &Deployment) -> &str {
 }
 
 /// Remembers that a release failed.
-pub fn failed(want: &Deployment, why: &str) -> Failed {
+pub fn failed(want: &Deployment, why: &str) -> FailedRelease {
     let at = Timestamp::now();
     let mut random = [0; 16];
     let salt = match getrandom::fill(&mut random) {
@@ -35,11 +35,11 @@ pub fn failed(want: &Deployment, why: &str) -> Failed {
         Err(_) => at.to_string(),
     };
     let attempt = fingerprint(want, &salt);
-    Failed { at, why: masked(want, why), salt, attempt }
+    FailedRelease { at, why: masked(want, why), salt, attempt }
 }
 
 /// Whether it is still this that failed: nothing that could have been the reason has changed.
-pub fn is_same(want: &Deployment, failed: &Failed) -> bool {
+pub fn is_same(want: &Deployment, failed: &FailedRelease) -> bool {
     failed.attempt == fingerprint(want, &failed.salt)
 }
 

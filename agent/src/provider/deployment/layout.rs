@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::resource::Deployment;
 
 use crate::provider::Error;
-use crate::system::{Access, FileKind, Inspect, System};
+use crate::system::{FileKind, Inspect, Permissions, System};
 
 /// The directory of all releases, in that of the deployment.
 pub(super) const RELEASES: &str = "releases";
 
 /// Directories that are the agent's own: who owns a release cannot move what leads to it.
-const OWN: Access = Access { mode: 0o755, uid: None, gid: None };
+const OWN: Permissions = Permissions { mode: 0o755, uid: None, gid: None };
 
 /// The directory of a deployment.
 #[derive(Clone, Copy)]
@@ -21,14 +21,14 @@ pub struct Layout<'a> {
 
 /// What `current` leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Live {
+pub struct LiveRelease {
     /// What the link says; none where there is no link.
     pub target: Option<String>,
     /// The release that it leads to, if it is one that is there.
     pub release: Option<String>,
 }
 
-impl Live {
+impl LiveRelease {
     /// For people: the release, what else the link says, or that there is none.
     pub fn name(&self) -> &str {
         self.release.as_deref().or(self.target.as_deref()).unwrap_or("absent")
@@ -92,10 +92,10 @@ impl<'a> Layout<'a> {
     }
 
     /// What `current` leads to.
-    pub fn live(&self, machine: &dyn Inspect) -> Result<Live, Error> {
+    pub fn live(&self, machine: &dyn Inspect) -> Result<LiveRelease, Error> {
         let current = self.current();
         match machine.lstat(&current)?.map(|stat| stat.kind) {
-            None => return Ok(Live::default()),
+            None => return Ok(LiveRelease::default()),
             Some(FileKind::Symlink) => {}
             Some(_) => {
                 let path = current.display();
@@ -111,7 +111,7 @@ impl<'a> Layout<'a> {
         };
         let release =
             release.map(|name| Ok::<_, Error>(is_there(&name)?.then_some(name))).transpose()?.flatten();
-        Ok(Live { target: Some(target), release })
+        Ok(LiveRelease { target: Some(target), release })
     }
 
     /// The release that a link's text names.

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::layout::Layout;
-use super::marker::{self, Failed, Switching};
-use super::release::{self, Failure};
+use super::marker::{self, FailedRelease, Switching};
+use super::release::{self, ReleaseFailure};
 use super::{Place, attempt, command, look, prune, shared};
 use crate::provider::{Error, Writing};
-use crate::system::Access;
+use crate::system::Permissions;
 
 /// The link is the agent's own.
-const LINK: Access = Access { mode: 0o777, uid: None, gid: None };
+const LINK: Permissions = Permissions { mode: 0o777, uid: None, gid: None };
 
 /// Makes the release that is wanted the live one; answers with what more is to be said.
 pub fn deploy(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Error> {
@@ -22,8 +22,8 @@ pub fn deploy(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, 
     }
     match bring(place, writing) {
         Ok(said) => Ok(said),
-        Err(Failure::Passing(error)) => Err(error),
-        Err(Failure::Release(why)) => {
+        Err(ReleaseFailure::Passing(error)) => Err(error),
+        Err(ReleaseFailure::Release(why)) => {
             let failed = remember(place, &why, writing)?;
             let came = take_back(place, writing)?;
             Err(Error::Refused(look::report(place, &failed, &came)))
@@ -32,21 +32,21 @@ pub fn deploy(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, 
 }
 
 /// Writes down that the release failed, before anything is taken back.
-fn remember(place: Place<'_>, why: &str, writing: Writing<'_>) -> Result<Failed, Error> {
+fn remember(place: Place<'_>, why: &str, writing: Writing<'_>) -> Result<FailedRelease, Error> {
     let failed = attempt::failed(place.want, why);
     marker::write(&place.layout.failed(place.version()), &failed, writing.machine)?;
     Ok(failed)
 }
 
-fn bring(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, Failure> {
+fn bring(place: Place<'_>, writing: Writing<'_>) -> Result<Option<String>, ReleaseFailure> {
     let (version, machine) = (place.version(), writing.machine);
     if look::is_to_be_made(place, machine)? {
         release::make(place, writing)?;
     } else {
-        shared::link(place, shared::Found::Live, machine)?;
+        shared::link(place, shared::ReleaseState::Live, machine)?;
     }
     let previous = switch(place, writing)?;
-    activate(place, version, writing).map_err(Failure::Release)?;
+    activate(place, version, writing).map_err(ReleaseFailure::Release)?;
     marker::remove(&place.layout.switching(), machine)?;
     marker::remove(&place.layout.failed(version), machine)?;
     let previous = previous.as_deref().and_then(|target| place.layout.release_of(target));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::marker::{self, Failed, Switching};
+use super::marker::{self, FailedRelease, Switching};
 use super::{Change, Plan, Property};
 use super::{Place, attempt, release, shared};
 use crate::provider::{ChangeKind, Error};
@@ -77,8 +77,8 @@ pub fn is_to_be_made(place: Place<'_>, machine: &dyn Inspect) -> Result<bool, Er
 }
 
 /// That the release has failed, if nothing has changed since that could have been the reason.
-pub fn failed(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<Failed>, Error> {
-    let failed: Option<Failed> = marker::read(&place.layout.failed(place.version()), machine)?;
+pub fn failed(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<FailedRelease>, Error> {
+    let failed: Option<FailedRelease> = marker::read(&place.layout.failed(place.version()), machine)?;
     Ok(failed.filter(|failed| attempt::is_same(place.want, failed)))
 }
 
@@ -93,7 +93,7 @@ pub fn what_runs(place: Place<'_>, machine: &dyn Inspect) -> Result<String, Erro
 }
 
 /// What an operator reads about a release that failed: what runs, what failed and why, and how to try it again.
-pub fn report(place: Place<'_>, failed: &Failed, came: &str) -> String {
+pub fn report(place: Place<'_>, failed: &FailedRelease, came: &str) -> String {
     let (version, marker) = (place.version(), place.layout.failed(place.version()));
     format!(
         "release {version} failed at {:.0}, and {came}: {}\nit is not tried again until its `version`, source or commands \

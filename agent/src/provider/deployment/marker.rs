@@ -7,12 +7,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::provider::Error;
-use crate::system::{Access, Inspect, System};
+use crate::system::{Inspect, Permissions, System};
 
 /// More than any of them holds.
 const LIMIT: u64 = 256 * 1024;
 
-const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// A release is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Finished {
 
 /// A release has failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failed {
+pub struct FailedRelease {
     pub at: Timestamp,
     /// Why, for people; without secrets.
     pub why: String,

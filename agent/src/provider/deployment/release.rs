@@ -13,18 +13,18 @@ use crate::provider::archive::unpack;
 use crate::provider::git_checkout::change;
 use crate::provider::git_checkout::git::{self, Git, May};
 use crate::provider::{Error, Writing};
-use crate::system::{Access, Inspect, Invocation};
+use crate::system::{Inspect, Invocation, Permissions};
 
 /// Why there is no release.
 #[derive(Debug)]
-pub enum Failure {
+pub enum ReleaseFailure {
     /// The next run may have more luck.
     Passing(Error),
     /// The release is at fault: it is remembered.
     Release(String),
 }
 
-impl<E: Into<Error>> From<E> for Failure {
+impl<E: Into<Error>> From<E> for ReleaseFailure {
     fn from(error: E) -> Self {
         Self::Passing(error.into())
     }
@@ -40,12 +40,12 @@ pub fn finished(place: Place<'_>, machine: &dyn Inspect) -> Result<Option<Finish
 }
 
 /// Makes the release.
-pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<(), Failure> {
+pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<(), ReleaseFailure> {
     let (version, machine) = (place.version(), writing.machine);
     let building = place.layout.building(version);
     marker::write(&building, &version, machine)?;
     marker::remove(&place.layout.finished(version), machine)?;
-    let made = fetch(place, writing).map_err(Failure::Passing).and_then(|()| build(place, writing));
+    let made = fetch(place, writing).map_err(ReleaseFailure::Passing).and_then(|()| build(place, writing));
     if made.is_err() {
         machine.remove_tree(&place.layout.release(version))?;
         marker::remove(&building, machine)?;
@@ -60,12 +60,13 @@ pub fn make(place: Place<'_>, writing: Writing<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn build(place: Place<'_>, writing: Writing<'_>) -> Result<(), Failure> {
-    shared::link(place, shared::Found::Fresh, writing.machine)?;
+fn build(place: Place<'_>, writing: Writing<'_>) -> Result<(), ReleaseFailure> {
+    shared::link(place, shared::ReleaseState::Fresh, writing.machine)?;
     let Some(build) = &place.want.build else { return Ok(()) };
     let release = place.layout.release(place.version());
     let build = command::in_release(place.want, build, &release);
-    command::run(&build, writing).map_err(|why| Failure::Release(format!("it could not be built: {why}")))
+    command::run(&build, writing)
+        .map_err(|why| ReleaseFailure::Release(format!("it could not be built: {why}")))
 }
 
 fn fetch(place: Place<'_>, writing: Writing<'_>) -> Result<(), Error> {
@@ -95,9 +96,9 @@ fn from_git(place: Place<'_>, remote: &GitRemote, writing: Writing<'_>) -> Resul
     let revision = attempt::revision(want);
     let revision = GitRevision::read(&revision.into())
         .map_err(|_| Error::Refused(format!("`{revision}` is not a git revision; give a `revision`")))?;
-    let owned = |mode| Access { mode, uid: place.owners.uid, gid: place.owners.gid };
+    let owned = |mode| Permissions { mode, uid: place.owners.uid, gid: place.owners.gid };
     let tree = writing.machine.stage_tree(&place.layout.release(place.version()), owned(0o700))?;
-    let access = git::Access {
+    let access = git::RemoteAccess {
         remote,
         user: want.user.as_ref(),
         identity: want.identity.as_ref(),

@@ -7,11 +7,11 @@ use holdfast_catalog::resource::attribute::RelativePath;
 use super::Place;
 use crate::provider::Error;
 use crate::provider::archive::owners::Owners;
-use crate::system::{Access, FileKind, Inspect, System};
+use crate::system::{FileKind, Inspect, Permissions, System};
 
 /// How a release is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum ReleaseState {
     /// As it was packed: what is in the way is dropped.
     Fresh,
     /// Perhaps live: what is in the way may be somebody's data.
@@ -67,7 +67,7 @@ pub fn joined(paths: &[RelativePath]) -> String {
 }
 
 /// Links all shared paths in the release, and makes what is missing of them.
-pub fn link(place: Place<'_>, found: Found, machine: &dyn System) -> Result<(), Error> {
+pub fn link(place: Place<'_>, found: ReleaseState, machine: &dyn System) -> Result<(), Error> {
     if let Some(why) = missing(place, machine)? {
         return Err(Error::Refused(why));
     }
@@ -89,8 +89,8 @@ pub fn link(place: Place<'_>, found: Found, machine: &dyn System) -> Result<(), 
     Ok(machine.settle()?)
 }
 
-fn access(mode: u32, owners: Owners) -> Access {
-    Access { mode, uid: owners.uid, gid: owners.gid }
+fn access(mode: u32, owners: Owners) -> Permissions {
+    Permissions { mode, uid: owners.uid, gid: owners.gid }
 }
 
 /// Makes the directories on the way that are missing; goes through no link.
@@ -113,15 +113,15 @@ fn make_dirs(base: &Path, below: &str, owners: Owners, machine: &dyn System) -> 
 }
 
 /// Makes room for a link. It takes the place of another link, and of what is empty; data of a live release is left alone.
-fn clear(link: &Path, path: &RelativePath, found: Found, machine: &dyn System) -> Result<(), Error> {
+fn clear(link: &Path, path: &RelativePath, found: ReleaseState, machine: &dyn System) -> Result<(), Error> {
     let Some(stat) = machine.lstat(link)? else { return Ok(()) };
     let what = match (found, stat.kind) {
-        (Found::Fresh, FileKind::Directory) => return Ok(machine.remove_tree(link)?),
-        (Found::Live, FileKind::Directory) if machine.list(link)?.is_empty() => {
+        (ReleaseState::Fresh, FileKind::Directory) => return Ok(machine.remove_tree(link)?),
+        (ReleaseState::Live, FileKind::Directory) if machine.list(link)?.is_empty() => {
             return Ok(machine.remove(link)?);
         }
-        (Found::Live, FileKind::Directory) => "directory",
-        (Found::Live, FileKind::File) if stat.size > 0 => "file",
+        (ReleaseState::Live, FileKind::Directory) => "directory",
+        (ReleaseState::Live, FileKind::File) if stat.size > 0 => "file",
         _ => return Ok(()),
     };
     let (link, path) = (link.display(), path.as_str());

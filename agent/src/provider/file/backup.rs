@@ -12,11 +12,13 @@ use holdfast_catalog::resource::attribute::Content;
 
 use super::{content, kind_word};
 use crate::provider::{Error, Writing};
-use crate::system::{self, Access, FileKind, Inspect as _, Machine, Opened, Stat, System as _, Walk};
+use crate::system::{
+    self, FileKind, Inspect as _, Machine, OpenFile, Permissions, Stat, System as _, WalkStep,
+};
 
 const DIRECTORY: &str = "/backups";
 
-const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// More than is ever said of one.
 const ABOUT_LIMIT: u64 = 64 * 1024;
@@ -37,7 +39,7 @@ pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Opt
     if holds_secrets(path) {
         return Ok(Some(NOT_KEPT.to_owned()));
     }
-    let store = Store::open(writing.state_dir)?;
+    let store = BackupStore::open(writing.state_dir)?;
     let target = |path: &Path, stat: &Stat| -> system::Result<Option<PathBuf>> {
         (stat.kind == FileKind::Symlink).then(|| machine.read_link(path)).transpose()
     };
@@ -50,11 +52,11 @@ pub(super) fn keep(want: &File, path: &Path, writing: Writing<'_>) -> Result<Opt
             let at = path.join(member.path);
             if holds_secrets(&at) {
                 left_out.push(at.display().to_string());
-                return Ok(Walk::Past);
+                return Ok(WalkStep::Past);
             }
             let opened = (member.stat.kind == FileKind::File).then(|| member.open()).transpose()?;
             store.keep(&at, &member.stat, opened, target(&at, &member.stat)?)?;
-            Ok(Walk::Into)
+            Ok(WalkStep::Into)
         })?;
     }
     store.state.settle()?;
@@ -119,12 +121,12 @@ pub(in crate::provider) fn places(state: &Machine) -> system::Result<BTreeMap<St
 }
 
 /// What is known of a backup by its name.
-struct Kept {
+struct BackupName {
     content: String,
     place: String,
 }
 
-impl Kept {
+impl BackupName {
     /// The file that tells where it stood.
     fn about(&self) -> PathBuf {
         Path::new(DIRECTORY).join(format!("{}.{}.json", self.content, self.place))
@@ -132,13 +134,13 @@ impl Kept {
 }
 
 /// All that is kept.
-fn all(state: &Machine) -> system::Result<Vec<Kept>> {
+fn all(state: &Machine) -> system::Result<Vec<BackupName>> {
     if state.lstat(Path::new(DIRECTORY))?.is_none() {
         return Ok(Vec::new());
     }
     let about = |name: &OsString| {
         let (content, place) = name.to_str()?.strip_suffix(".json")?.rsplit_once('.')?;
-        Some(Kept { content: content.to_owned(), place: place.to_owned() })
+        Some(BackupName { content: content.to_owned(), place: place.to_owned() })
     };
     Ok(state.list(Path::new(DIRECTORY))?.iter().filter_map(about).collect())
 }
@@ -151,15 +153,15 @@ fn place(path: &Path) -> String {
 }
 
 /// Where backups lie.
-struct Store {
+struct BackupStore {
     state: Machine,
 }
 
-impl Store {
+impl BackupStore {
     fn open(state_dir: &Path) -> system::Result<Self> {
         let state = Machine::open(state_dir)?;
         if state.lstat(Path::new(DIRECTORY))?.is_none() {
-            state.make_dir(Path::new(DIRECTORY), Access { mode: 0o700, ..PRIVATE })?;
+            state.make_dir(Path::new(DIRECTORY), Permissions { mode: 0o700, ..PRIVATE })?;
         }
         Ok(Self { state })
     }
@@ -169,7 +171,7 @@ impl Store {
         &self,
         path: &Path,
         stat: &Stat,
-        opened: Option<Opened>,
+        opened: Option<OpenFile>,
         target: Option<PathBuf>,
     ) -> system::Result<()> {
         let name = match opened {
@@ -192,7 +194,7 @@ impl Store {
     }
 
     /// Keeps a content under its hash, which it answers with.
-    fn content(&self, path: &Path, mut opened: Opened) -> system::Result<String> {
+    fn content(&self, path: &Path, mut opened: OpenFile) -> system::Result<String> {
         let failed = |source| system::Error::io("backing up", path, source);
         let hash = content::hash_of(&mut opened.file).map_err(failed)?;
         let kept = Path::new(DIRECTORY).join(hash.as_str());

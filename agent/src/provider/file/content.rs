@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::content::{self, ContentSource};
 use crate::provider::Error;
-use crate::system::Opened;
+use crate::system::OpenFile;
 
 const BUFFER: usize = 16 * 1024;
 
@@ -37,7 +37,7 @@ pub(super) fn shown(hash: &ContentHash) -> String {
 }
 
 /// Whether an open file of the right size holds it.
-pub(super) fn is_same(content: &Content, opened: &mut Opened) -> io::Result<bool> {
+pub(super) fn is_same(content: &Content, opened: &mut OpenFile) -> io::Result<bool> {
     match content {
         Content::Inline(text) => is_text(text.expose().as_bytes(), &mut opened.file),
         Content::Hash { sha256, .. } => Ok(hash_of(&mut opened.file)? == *sha256),
@@ -77,14 +77,14 @@ fn finish(hasher: Sha256) -> io::Result<ContentHash> {
 }
 
 /// A content as it is read, hashed on the way.
-pub(super) struct Checked {
+pub(super) struct CheckedReader {
     inner: Box<dyn Read>,
     hasher: Sha256,
     expected: Option<ContentHash>,
 }
 
 /// Opens a content for writing it somewhere.
-pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Result<Checked, Error> {
+pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Result<CheckedReader, Error> {
     let (inner, expected): (Box<dyn Read>, _) = match content {
         None | Some(Content::Tree(_)) => (Box::new(io::empty()), None),
         Some(Content::Inline(text)) => {
@@ -95,10 +95,10 @@ pub(super) fn open(content: Option<&Content>, source: &dyn ContentSource) -> Res
             (Box::new(source.open(sha256, *size)?.take(size + 1)), Some(sha256.clone()))
         }
     };
-    Ok(Checked { inner, hasher: Sha256::new(), expected })
+    Ok(CheckedReader { inner, hasher: Sha256::new(), expected })
 }
 
-impl Checked {
+impl CheckedReader {
     /// Whether all that was read is what the catalog names.
     pub(super) fn verify(self) -> Result<(), Error> {
         let Some(expected) = self.expected else { return Ok(()) };
@@ -108,7 +108,7 @@ impl Checked {
     }
 }
 
-impl Read for Checked {
+impl Read for CheckedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
         if self.expected.is_some() {

@@ -12,10 +12,10 @@ use super::{
     shown_content, text,
 };
 use crate::provider::exec::NOT_RUN;
-use crate::provider::{Applied, Error, Reading, Shown, Writing};
+use crate::provider::{Applied, DisplayValue, Error, Reading, Writing};
 use crate::system::{
-    self, Access, Accounts, Committed, Exit, FileKind, Inspect as _, Invocation, Liveness, Machine, Opened,
-    PrivateCopy, Staged, Stat, System as _,
+    self, Accounts, Committed, Exit, FileKind, Inspect as _, Invocation, Liveness, Machine, OpenFile,
+    Permissions, PrivateCopy, Staged, Stat, System as _,
 };
 
 /// The mode of a new file, unless one is given.
@@ -85,7 +85,7 @@ fn content_change(
     want: &File,
     path: &Path,
     content: &Content,
-    opened: Option<Opened>,
+    opened: Option<OpenFile>,
     reading: Reading<'_>,
     changes: &mut Vec<Change>,
 ) -> Result<(), Error> {
@@ -99,7 +99,7 @@ fn content_change(
 }
 
 /// Whether a file of the right size holds the content.
-fn same(content: &Content, opened: &mut Opened, path: &Path) -> Result<bool, Error> {
+fn same(content: &Content, opened: &mut OpenFile, path: &Path) -> Result<bool, Error> {
     content::is_same(content, opened).map_err(|e| system::Error::io("reading", path, e).into())
 }
 
@@ -107,13 +107,13 @@ fn same(content: &Content, opened: &mut Opened, path: &Path) -> Result<bool, Err
 fn differing(want: &File, path: &Path, content: &Content, reading: Reading<'_>) -> Result<Change, Error> {
     let mut opened = reading.machine.open(path)?;
     let is = match &mut opened {
-        _ if content.is_sensitive() => Shown::Masked,
+        _ if content.is_sensitive() => DisplayValue::Masked,
         Some(opened) => {
             let hash = content::hash_of(&mut opened.file);
             let hash = hash.map_err(|e| system::Error::io("reading", path, e))?;
-            Shown::Plain(content::shown(&hash))
+            DisplayValue::Plain(content::shown(&hash))
         }
-        None => Shown::Plain(String::new()),
+        None => DisplayValue::Plain(String::new()),
     };
     // A file with other names may be one that its directory's owner may not read: nothing of it is shown.
     let shows = want.show_diff && opened.as_ref().is_none_or(|opened| opened.stat.links < 2);
@@ -253,9 +253,9 @@ fn called<T>(
     if state.lstat(Path::new(JUDGED))?.is_some() {
         state.remove_tree(Path::new(JUDGED))?;
     }
-    state.make_dir(Path::new(JUDGED), Access { mode: 0o700, uid: None, gid: None })?;
+    state.make_dir(Path::new(JUDGED), Permissions { mode: 0o700, uid: None, gid: None })?;
     let name = Path::new(JUDGED).join("new").with_extension(extension);
-    let access = Access { mode: 0o777, uid: None, gid: None };
+    let access = Permissions { mode: 0o777, uid: None, gid: None };
     state.make_symlink(&name, copy, access)?;
     let done = act(&state_dir.join(name.strip_prefix("/").unwrap_or(&name)));
     state.remove_tree(Path::new(JUDGED))?;

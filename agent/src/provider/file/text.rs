@@ -9,7 +9,7 @@ use similar::TextDiff;
 
 use super::content;
 use crate::content::ContentSource;
-use crate::system::Opened;
+use crate::system::OpenFile;
 
 /// Larger files are not compared line by line.
 const MAX_TEXT: u64 = 256 * 1024;
@@ -18,7 +18,7 @@ const MAX_TEXT: u64 = 256 * 1024;
 const ROOM_FOR_MORE: usize = 60;
 
 /// A unified diff from what a file holds to what it should hold; none where either is large or no text.
-pub(super) fn diff(old: Option<&mut Opened>, new: &Content, source: &dyn ContentSource) -> Option<String> {
+pub(super) fn diff(old: Option<&mut OpenFile>, new: &Content, source: &dyn ContentSource) -> Option<String> {
     if new.is_sensitive() || content::size(new)? > MAX_TEXT {
         return None;
     }
@@ -33,7 +33,7 @@ pub(super) fn diff(old: Option<&mut Opened>, new: &Content, source: &dyn Content
     Some(unified(&old, &text(bytes)?))
 }
 
-fn read(opened: &mut Opened) -> Option<String> {
+fn read(opened: &mut OpenFile) -> Option<String> {
     use std::io::Seek as _;
     if opened.stat.size > MAX_TEXT {
         return None;

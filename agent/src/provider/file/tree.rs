@@ -14,9 +14,9 @@ use super::{
     Owners, Seen, access_changes, apply_access, backup, clear, content, kind_word, plan_replacing,
     properties, text,
 };
-use crate::provider::{Applied, ChangeKind, Error, Left, Reading, Spared, Ways, Writing, inside};
+use crate::provider::{Applied, ChangeKind, Error, Left, PathAliases, Reading, Spared, Writing, inside};
 use crate::system::glob::matches_any;
-use crate::system::{self, Accounts, FileKind, Member, Stat, Walk};
+use crate::system::{self, Accounts, FileKind, Stat, TreeMember, WalkStep};
 
 /// So many paths of one directory are corrected in a run; the next run goes on.
 const MAX_CHANGES: usize = 20_000;
@@ -26,18 +26,18 @@ const MAX_DIFFS: usize = 20;
 
 const DEFAULT_DIRECTORY_MODE: u32 = 0o755;
 
-type Entries = BTreeMap<String, TreeEntry>;
+type TreeEntries = BTreeMap<String, TreeEntry>;
 
 /// What the source has at a path.
 #[derive(Debug, Clone, Copy)]
-enum Source<'a> {
+enum SourceEntry<'a> {
     Directory,
     /// With its size, and whether it is a program.
     File(&'a ContentHash, u64, bool),
     Link(&'a str),
 }
 
-impl Source<'_> {
+impl SourceEntry<'_> {
     fn kind(self) -> FileKind {
         match self {
             Self::Directory => FileKind::Directory,
@@ -75,15 +75,15 @@ impl Source<'_> {
 }
 
 /// Files of the source and the directories that hold them.
-fn expected(want: &File) -> BTreeMap<&str, Source<'_>> {
+fn expected(want: &File) -> BTreeMap<&str, SourceEntry<'_>> {
     let mut all = BTreeMap::new();
     let Some(Content::Tree(entries)) = &want.content else { return all };
     for (path, entry) in entries {
-        all.extend(directories(path).map(|dir| (dir, Source::Directory)));
+        all.extend(directories(path).map(|dir| (dir, SourceEntry::Directory)));
         let source = match entry {
-            TreeEntry::File { sha256, size, program } => Source::File(sha256, *size, *program),
-            TreeEntry::Link(target) => Source::Link(target),
-            TreeEntry::Folder => Source::Directory,
+            TreeEntry::File { sha256, size, program } => SourceEntry::File(sha256, *size, *program),
+            TreeEntry::Link(target) => SourceEntry::Link(target),
+            TreeEntry::Folder => SourceEntry::Directory,
         };
         all.insert(path.as_str(), source);
     }
@@ -95,7 +95,7 @@ fn directories(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What a source leaves: each of its paths.
-pub(super) fn left(want: &File, entries: &Entries) -> Left<'static> {
+pub(super) fn left(want: &File, entries: &TreeEntries) -> Left<'static> {
     let mut left = BTreeMap::new();
     for (path, entry) in entries {
         left.extend(directories(path).map(|dir| (format!("{dir}:ensure"), "directory".to_owned())));
@@ -146,9 +146,9 @@ pub(super) fn plan(
     let path = Path::new(want.title.as_str());
     let Seen { accounts, spared } = seen;
     let expected = expected(want);
-    let place = Ways::new(reading.machine).place(want.title.as_str());
+    let place = PathAliases::new(reading.machine).place(want.title.as_str());
     let purges = want.purge && spared.whole_around(&place).is_none();
-    let mut look = Look {
+    let mut look = TreeWalk {
         want,
         place,
         purges,
@@ -185,7 +185,7 @@ pub(super) fn plan(
 }
 
 /// A walk under way.
-struct Look<'a> {
+struct TreeWalk<'a> {
     want: &'a File,
     /// Where the directory really is.
     place: String,
@@ -196,31 +196,31 @@ struct Look<'a> {
     reading: Reading<'a>,
     spared: &'a Spared,
     /// What was not met yet.
-    expected: BTreeMap<&'a str, Source<'a>>,
+    expected: BTreeMap<&'a str, SourceEntry<'a>>,
     changes: Vec<Change>,
     diffs: usize,
 }
 
-impl Look<'_> {
+impl TreeWalk<'_> {
     /// Whether another resource manages the content of the directory.
     fn is_anothers(&self) -> bool {
         self.spared.is_whole(&self.place)
     }
 
-    fn member(&mut self, member: &Member<'_>) -> system::Result<Walk> {
+    fn member(&mut self, member: &TreeMember<'_>) -> system::Result<WalkStep> {
         let Some(path) = member.path.to_str() else {
             let shown = member.path.to_string_lossy();
             if self.purges {
                 self.note(&shown, "kept: its name is not UTF-8; remove it by hand");
             }
-            return Ok(Walk::Past);
+            return Ok(WalkStep::Past);
         };
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         if matches_any(&self.want.ignore, name) {
-            return Ok(Walk::Past);
+            return Ok(WalkStep::Past);
         }
         if self.changes.len() >= MAX_CHANGES {
-            return Ok(Walk::Past);
+            return Ok(WalkStep::Past);
         }
         match self.expected.remove(path) {
             Some(source) => self.sourced(path, source, member),
@@ -229,19 +229,26 @@ impl Look<'_> {
     }
 
     /// A path that the source has.
-    fn sourced(&mut self, path: &str, source: Source<'_>, member: &Member<'_>) -> system::Result<Walk> {
+    fn sourced(
+        &mut self,
+        path: &str,
+        source: SourceEntry<'_>,
+        member: &TreeMember<'_>,
+    ) -> system::Result<WalkStep> {
         if member.stat.kind != source.kind() {
             let (is, should) = (kind_word(member.stat.kind), kind_word(source.kind()));
             self.changes.push(Change::new(Property::Ensure, is, should).below(path));
-            return Ok(Walk::Past);
+            return Ok(WalkStep::Past);
         }
         match source {
-            Source::File(hash, size, _) if self.want.replace => self.content(path, hash, size, member)?,
-            Source::Link(target) => self.target(path, target)?,
-            Source::File(..) | Source::Directory => {}
+            SourceEntry::File(hash, size, _) if self.want.replace => {
+                self.content(path, hash, size, member)?;
+            }
+            SourceEntry::Link(target) => self.target(path, target)?,
+            SourceEntry::File(..) | SourceEntry::Directory => {}
         }
         self.access(path, source.mode(self.want, member.stat.mode), &member.stat);
-        Ok(Walk::Into)
+        Ok(WalkStep::Into)
     }
 
     fn target(&mut self, path: &str, target: &str) -> system::Result<()> {
@@ -257,7 +264,7 @@ impl Look<'_> {
         path: &str,
         hash: &ContentHash,
         size: u64,
-        member: &Member<'_>,
+        member: &TreeMember<'_>,
     ) -> system::Result<()> {
         let wanted = Content::Hash { sha256: hash.clone(), size };
         let failed = |source| system::Error::io("reading", member.path, source);
@@ -286,11 +293,11 @@ impl Look<'_> {
     }
 
     /// A path that the source does not have.
-    fn unsourced(&mut self, path: &str, stat: &Stat) -> system::Result<Walk> {
-        let deeper = if self.want.recurse { Walk::Into } else { Walk::Past };
+    fn unsourced(&mut self, path: &str, stat: &Stat) -> system::Result<WalkStep> {
+        let deeper = if self.want.recurse { WalkStep::Into } else { WalkStep::Past };
         let whole = inside(&self.place, path);
         if self.spared.is_tree(&whole) {
-            return Ok(Walk::Past);
+            return Ok(WalkStep::Past);
         }
         let is_link = stat.kind == FileKind::Symlink;
         if self.spared.contains(&whole)
@@ -300,7 +307,7 @@ impl Look<'_> {
         }
         if !self.purges {
             if self.want.content.is_some() {
-                return Ok(Walk::Past);
+                return Ok(WalkStep::Past);
             }
             if stat.kind != FileKind::Other {
                 let mode = self.want.mode.and_then(|mode| member_mode(mode.0, stat.kind));
@@ -314,17 +321,17 @@ impl Look<'_> {
             }
             if !self.want.force {
                 self.note(path, "kept: a directory is removed only with force = true");
-                return Ok(Walk::Past);
+                return Ok(WalkStep::Past);
             }
             if let Some(ignored) = self.ignored_in(&whole)? {
-                if deeper == Walk::Past {
+                if deeper == WalkStep::Past {
                     self.note(path, &format!("kept: `ignore` leaves `{ignored}` in it alone"));
                 }
                 return Ok(deeper);
             }
         }
         self.changes.push(Change::new(Property::Purge, "present", "absent").below(path));
-        Ok(Walk::Past)
+        Ok(WalkStep::Past)
     }
 
     /// Something below a directory that is left alone.
@@ -338,9 +345,9 @@ impl Look<'_> {
             let name = member.path.file_name().unwrap_or_default().to_string_lossy();
             if matches_any(&self.want.ignore, &name) {
                 found = Some(member.path.to_string_lossy().into_owned());
-                return Ok(Walk::Stop);
+                return Ok(WalkStep::Stop);
             }
-            Ok(Walk::Into)
+            Ok(WalkStep::Into)
         })?;
         Ok(found)
     }
@@ -356,7 +363,8 @@ impl Look<'_> {
         // In the order of paths, so a directory comes before what is in it.
         let is_ignored = |path: &str| path.split('/').any(|name| matches_any(&self.want.ignore, name));
         let missing = missing.into_iter().filter(|(path, _)| !is_ignored(path)).take(room);
-        let change = |source: Source<'_>| Change::new(Property::Ensure, "absent", kind_word(source.kind()));
+        let change =
+            |source: SourceEntry<'_>| Change::new(Property::Ensure, "absent", kind_word(source.kind()));
         self.changes.extend(missing.map(|(path, source)| change(source).below(path)));
     }
 }
@@ -389,7 +397,7 @@ pub(super) fn apply(
             applied.said.extend(not_kept.map(|words| (first, words)));
             continue;
         };
-        let job = Job { want, owners, path: &path.join(below), source: expected.get(below).copied() };
+        let job = TreeTask { want, owners, path: &path.join(below), source: expected.get(below).copied() };
         match job.apply(&properties, writing) {
             Ok(words) => applied.said.extend(words.map(|words| (first, words))),
             Err(error) => {
@@ -420,14 +428,14 @@ fn apply_own(
 }
 
 /// One path of the tree.
-struct Job<'a> {
+struct TreeTask<'a> {
     want: &'a File,
     owners: &'a Owners,
     path: &'a Path,
-    source: Option<Source<'a>>,
+    source: Option<SourceEntry<'a>>,
 }
 
-impl Job<'_> {
+impl TreeTask<'_> {
     /// Makes what is off as it is wanted; answers with what more is to be said of it.
     fn apply(&self, properties: &[Property], writing: Writing<'_>) -> Result<Option<String>, Error> {
         let old = writing.machine.lstat(self.path)?;
@@ -449,7 +457,7 @@ impl Job<'_> {
 
     fn make(
         &self,
-        source: Source<'_>,
+        source: SourceEntry<'_>,
         mode: Option<u32>,
         old: Option<Stat>,
         writing: Writing<'_>,
@@ -462,7 +470,7 @@ impl Job<'_> {
             let (path, should) = (self.path.display(), kind_word(source.kind()));
             return Err(Error::Conflict(format!("{path} is replaced by a {should} only with force = true")));
         }
-        if let Source::Link(target) = source {
+        if let SourceEntry::Link(target) = source {
             let is_blocked =
                 in_the_way.is_some_and(|old| matches!(old.kind, FileKind::Directory | FileKind::Other));
             let keep = if is_blocked { clear } else { backup::keep };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use holdfast_catalog::resource::Firewall;
 
 use super::name;
-use super::ruleset::{self, Difference, Ruleset, State};
-use super::script::{FILE, Script};
+use super::ruleset::{self, Difference, RuleState, Ruleset};
+use super::script::{FILE, RulesetScript};
 use super::statement::statements;
 
 /// What is off about a resource.
@@ -27,7 +27,7 @@ impl Off {
 }
 
 /// The kernel's tables, all in its own words.
-pub struct Live {
+pub struct LiveRules {
     /// As the catalog wants it.
     pub wanted: Ruleset,
     /// As it is; none where there is none.
@@ -36,15 +36,15 @@ pub struct Live {
     pub before: Option<Ruleset>,
 }
 
-impl Live {
+impl LiveRules {
     fn difference(&self) -> Difference {
         self.wanted.compare(self.is.as_ref().unwrap_or(&Ruleset::default()))
     }
 
     /// Whether a resource's rules are as the last run left them.
-    fn is_as_left(&self, comment: &str, state: State) -> bool {
+    fn is_as_left(&self, comment: &str, state: RuleState) -> bool {
         match (&self.before, &self.is) {
-            (Some(before), Some(is)) if state == State::Moved => before == is,
+            (Some(before), Some(is)) if state == RuleState::Moved => before == is,
             (Some(before), Some(is)) => before.of(comment) == is.of(comment),
             _ => false,
         }
@@ -61,11 +61,15 @@ pub fn shown(want: &Firewall) -> String {
 }
 
 /// What differs, by title.
-pub fn drift(script: &Script<'_>, file: Option<&str>, live: Option<&Live>) -> BTreeMap<String, Off> {
+pub fn drift(
+    script: &RulesetScript<'_>,
+    file: Option<&str>,
+    live: Option<&LiveRules>,
+) -> BTreeMap<String, Off> {
     let in_file = file.map(Ruleset::of_script);
     let wanted = Ruleset::of_script(&script.text);
     let by_file = wanted.compare(in_file.as_ref().unwrap_or(&Ruleset::default()));
-    let by_kernel = live.map(Live::difference);
+    let by_kernel = live.map(LiveRules::difference);
     let mut all = BTreeMap::new();
     let mut file_alone = by_file.rest;
     for rule in &script.rules {
@@ -78,7 +82,7 @@ pub fn drift(script: &Script<'_>, file: Option<&str>, live: Option<&Live>) -> BT
             (Some(state), _, Some(live)) if live.is_as_left(&comment, *state) => match (written, state) {
                 (Some(written), _) => Off::new(written),
                 // Another one moved, and says so.
-                (None, State::Moved) => continue,
+                (None, RuleState::Moved) => continue,
                 (None, state) => Off::new(state.words()),
             },
             (Some(state), _, Some(_)) => Off::new(state.words()),
@@ -108,7 +112,12 @@ pub fn drift(script: &Script<'_>, file: Option<&str>, live: Option<&Live>) -> BT
 const OTHERS: &str = "other rules as well";
 
 /// What is nobody's own.
-fn rest_of_kernel(live: &Live, difference: &Difference, file_alone: bool, has_file: bool) -> Option<Off> {
+fn rest_of_kernel(
+    live: &LiveRules,
+    difference: &Difference,
+    file_alone: bool,
+    has_file: bool,
+) -> Option<Off> {
     if difference.rest && live.is.is_some() {
         let note =
             "the table holds rules that are not in the catalog, or its chains do not begin as they should";

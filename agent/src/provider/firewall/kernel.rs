@@ -4,7 +4,7 @@
 //! that ends with the command: nothing of the machine changes by it.
 
 use super::ruleset::Ruleset;
-use super::script::Script;
+use super::script::RulesetScript;
 use crate::provider::{Error, Reading, Writing};
 use crate::system::{Invocation, Output};
 
@@ -16,7 +16,7 @@ const LIMIT: usize = 32 * 1024 * 1024;
 
 /// Why a script cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ScriptError {
     /// The title of the rule that is to blame, where nftables names its line.
     pub title: Option<String>,
     pub said: String,
@@ -43,14 +43,17 @@ pub fn normal(text: &str, reading: Reading<'_>) -> Result<Ruleset, Error> {
 }
 
 /// A catalog's script as the kernel would write it, or why it cannot be loaded.
-pub fn wanted(script: &Script<'_>, reading: Reading<'_>) -> Result<Result<Ruleset, Refusal>, Error> {
+pub fn wanted(
+    script: &RulesetScript<'_>,
+    reading: Reading<'_>,
+) -> Result<Result<Ruleset, ScriptError>, Error> {
     let (echo, output) = try_out(&script.text, reading)?;
     if output.succeeded() {
         return read(&echo, &output).map(Ok);
     }
     let said = format!("{}{}", output.last_words(), hint(&output));
     let title = line_of(&String::from_utf8_lossy(&output.stderr)).and_then(|line| script.owner(line));
-    Ok(Err(Refusal { title: title.map(str::to_owned), said }))
+    Ok(Err(ScriptError { title: title.map(str::to_owned), said }))
 }
 
 fn try_out(text: &str, reading: Reading<'_>) -> Result<(Invocation, Output), Error> {
@@ -81,7 +84,7 @@ fn line_of(said: &str) -> Option<usize> {
 }
 
 /// Replaces the table in one transaction.
-pub fn load(script: &Script<'_>, writing: Writing<'_>) -> Result<(), Error> {
+pub fn load(script: &RulesetScript<'_>, writing: Writing<'_>) -> Result<(), Error> {
     let load = Invocation::new(["nft", "--file", "-"]).input(script.text.as_str());
     writing.run(&load).map(|_| ())
 }

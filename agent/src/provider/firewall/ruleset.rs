@@ -8,7 +8,7 @@ use super::name::PREFIX;
 
 /// A rule, or what else a table holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct TableEntry {
     chain: String,
     /// By which a rule is known; empty for what is not one.
     comment: String,
@@ -17,18 +17,18 @@ pub struct Entry {
 
 /// What a table holds, chain by chain.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ruleset(Vec<Entry>);
+pub struct Ruleset(Vec<TableEntry>);
 
 /// How a resource's rules differ from what is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum RuleState {
     /// None of them is there.
     Absent,
     Altered,
     Moved,
 }
 
-impl State {
+impl RuleState {
     /// In a word.
     pub fn words(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Difference {
     /// Of resources' rules, by their comment.
-    pub rules: BTreeMap<String, State>,
+    pub rules: BTreeMap<String, RuleState>,
     /// Whether anything else does.
     pub rest: bool,
 }
@@ -52,7 +52,7 @@ impl Ruleset {
     /// From nftables' JSON, of a listing or of what it echoes; none where it is neither.
     pub fn of_json(text: &str) -> Option<Self> {
         let whole: Value = serde_json::from_str(text).ok()?;
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entries: Vec<TableEntry> = Vec::new();
         for item in whole.get("nftables")?.as_array()? {
             let item = item.get("add").unwrap_or(item);
             let (kind, object) = item.as_object()?.iter().next()?;
@@ -61,7 +61,7 @@ impl Ruleset {
             }
         }
         // A table that is made, removed and made again is echoed twice.
-        let table = |entry: &Entry| entry.chain.is_empty() && entry.comment.is_empty();
+        let table = |entry: &TableEntry| entry.chain.is_empty() && entry.comment.is_empty();
         let mut seen = BTreeSet::new();
         entries.retain(|entry| !table(entry) || seen.insert(entry.body.clone()));
         Some(Self::by_chain(entries))
@@ -78,7 +78,7 @@ impl Ruleset {
                 None => chain,
             };
             let comment = split_comment(line).map_or("", |(_, comment, _)| comment);
-            entries.push(Entry {
+            entries.push(TableEntry {
                 chain: chain.to_owned(),
                 comment: comment.to_owned(),
                 body: line.to_owned(),
@@ -88,13 +88,13 @@ impl Ruleset {
     }
 
     /// Chains are not always listed in the same order.
-    fn by_chain(mut entries: Vec<Entry>) -> Self {
+    fn by_chain(mut entries: Vec<TableEntry>) -> Self {
         entries.sort_by(|a, b| a.chain.cmp(&b.chain));
         Self(entries)
     }
 
     /// The rules with a comment.
-    pub fn of(&self, comment: &str) -> Vec<&Entry> {
+    pub fn of(&self, comment: &str) -> Vec<&TableEntry> {
         self.0.iter().filter(|entry| entry.comment == comment).collect()
     }
 
@@ -112,14 +112,14 @@ impl Ruleset {
         for comment in &ours {
             let (wanted, there) = (self.of(comment), is.of(comment));
             if there.is_empty() {
-                difference.rules.insert((*comment).to_owned(), State::Absent);
+                difference.rules.insert((*comment).to_owned(), RuleState::Absent);
             } else if wanted != there {
-                difference.rules.insert((*comment).to_owned(), State::Altered);
+                difference.rules.insert((*comment).to_owned(), RuleState::Altered);
             }
         }
         for entry in self.moved(is) {
             if ours.contains(&*entry.comment) {
-                difference.rules.entry(entry.comment.clone()).or_insert(State::Moved);
+                difference.rules.entry(entry.comment.clone()).or_insert(RuleState::Moved);
             } else {
                 difference.rest = true;
             }
@@ -128,9 +128,9 @@ impl Ruleset {
     }
 
     /// Of the entries that both have, the fewest that would have to be moved in `is`.
-    fn moved<'a>(&self, is: &'a Self) -> Vec<&'a Entry> {
-        let mut free: Vec<Option<&Entry>> = self.0.iter().map(Some).collect();
-        let mut places: Vec<(usize, &Entry)> = Vec::new();
+    fn moved<'a>(&self, is: &'a Self) -> Vec<&'a TableEntry> {
+        let mut free: Vec<Option<&TableEntry>> = self.0.iter().map(Some).collect();
+        let mut places: Vec<(usize, &TableEntry)> = Vec::new();
         for entry in &is.0 {
             if let Some(place) = free.iter().position(|wanted| *wanted == Some(entry)) {
                 free[place] = None;
@@ -165,19 +165,19 @@ fn longest_rising(numbers: &[usize]) -> BTreeSet<usize> {
 }
 
 /// One object of nftables' JSON.
-fn entry(kind: &str, object: &Value) -> Option<Entry> {
+fn entry(kind: &str, object: &Value) -> Option<TableEntry> {
     let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     Some(match kind {
         "rule" => {
             let mut expression = object.get("expr")?.clone();
             sort_sets(&mut expression);
-            Entry { chain: text("chain"), comment: text("comment"), body: expression.to_string() }
+            TableEntry { chain: text("chain"), comment: text("comment"), body: expression.to_string() }
         }
         _ => {
             let mut about = object.as_object()?.clone();
             about.remove("handle");
             let chain = if kind == "chain" { text("name") } else { String::new() };
-            Entry { chain, comment: String::new(), body: format!("{kind} {}", Value::from(about)) }
+            TableEntry { chain, comment: String::new(), body: format!("{kind} {}", Value::from(about)) }
         }
     })
 }
@@ -206,7 +206,7 @@ fn split_comment(line: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Rules of a script as they are shown: chain, order and statements; none where they are not as this agent writes them.
-pub fn shown(rules: &[&Entry]) -> Option<String> {
+pub fn shown(rules: &[&TableEntry]) -> Option<String> {
     let first = rules.first()?;
     let mut statements = Vec::new();
     let mut order = "";
@@ -232,12 +232,12 @@ mod tests {
     const C: &str = "reject comment \"holdfast:c\" # 50";
     const BASE: &str = "accept comment \"holdfast loopback\"";
 
-    fn said(wanted: &[&str], is: &[&str]) -> (Vec<(String, State)>, bool) {
+    fn said(wanted: &[&str], is: &[&str]) -> (Vec<(String, RuleState)>, bool) {
         let difference = script(wanted).compare(&script(is));
         (difference.rules.into_iter().collect(), difference.rest)
     }
 
-    fn one(title: &str, state: State) -> (Vec<(String, State)>, bool) {
+    fn one(title: &str, state: RuleState) -> (Vec<(String, RuleState)>, bool) {
         (vec![(format!("holdfast:{title}"), state)], false)
     }
 
@@ -245,12 +245,12 @@ mod tests {
     fn each_difference_is_one_of_its_own_rule() {
         let all = [BASE, A, B, C];
         assert_eq!(said(&all, &all), (vec![], false));
-        assert_eq!(said(&all, &[BASE, A, C]), one("b", State::Absent));
+        assert_eq!(said(&all, &[BASE, A, C]), one("b", RuleState::Absent));
         let altered = "reject comment \"holdfast:b\" # 50";
-        assert_eq!(said(&all, &[BASE, A, altered, C]), one("b", State::Altered));
-        assert_eq!(said(&all, &[BASE, A, B, B, C]), one("b", State::Altered));
-        assert_eq!(said(&all, &[BASE, C, A, B]), one("c", State::Moved));
-        assert_eq!(said(&all, &[BASE, B, C, A]), one("a", State::Moved));
+        assert_eq!(said(&all, &[BASE, A, altered, C]), one("b", RuleState::Altered));
+        assert_eq!(said(&all, &[BASE, A, B, B, C]), one("b", RuleState::Altered));
+        assert_eq!(said(&all, &[BASE, C, A, B]), one("c", RuleState::Moved));
+        assert_eq!(said(&all, &[BASE, B, C, A]), one("a", RuleState::Moved));
         assert_eq!(said(&all, &[A, B, C]), (vec![], true), "how a chain begins is nobody's own");
         assert_eq!(said(&all, &[A, BASE, B, C]).0.len() + usize::from(said(&all, &[A, BASE, B, C]).1), 1);
         assert_eq!(said(&all, &[BASE, A, B, C, "accept"]), (vec![], true));

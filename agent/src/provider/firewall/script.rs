@@ -46,7 +46,7 @@ fn base(chain: FirewallChain) -> &'static [&'static str] {
 }
 
 /// The rules of a catalog, in their order.
-pub struct Script<'a> {
+pub struct RulesetScript<'a> {
     /// By chain, order and title.
     pub rules: Vec<&'a Firewall>,
     pub text: String,
@@ -54,7 +54,7 @@ pub struct Script<'a> {
     owners: Vec<Option<&'a str>>,
 }
 
-impl<'a> Script<'a> {
+impl<'a> RulesetScript<'a> {
     /// Of these rules.
     pub fn of(rules: impl IntoIterator<Item = &'a Firewall>) -> Self {
         let mut rules: Vec<&Firewall> = rules.into_iter().collect();
@@ -121,13 +121,13 @@ mod tests {
             rule("http", &[("protocol", "tcp".into()), ("ports", vec![80.into(), Value::from(443)].into())]),
             rule("mail \"out\"", &[("chain", "output".into()), ("source", "192.0.2.1".into())]),
         ];
-        let script = Script::of(&rules);
+        let script = RulesetScript::of(&rules);
         let golden = include_str!("golden.nft");
         assert_eq!(script.text, golden);
         let line = golden.lines().position(|line| line.contains("dport 22")).unwrap() + 1;
         assert_eq!((script.owner(line), script.owner(line - 2), script.owner(1)), (Some("ssh"), None, None));
         assert_eq!(script.owners.len(), golden.lines().count());
         let turned: Vec<_> = rules.iter().rev().collect();
-        assert_eq!(Script::of(turned).text, golden, "the written order says nothing");
+        assert_eq!(RulesetScript::of(turned).text, golden, "the written order says nothing");
     }
 }

@@ -84,7 +84,7 @@ impl Bench {
 
     /// What each is planned, with its title.
     fn plans(&self) -> Vec<(String, Result<Plan, Error>)> {
-        let named = Named::new(&self.rules);
+        let named = CatalogClaims::new(&self.rules);
         let reading = Reading {
             machine: &self.double,
             content: &content::Nowhere,
@@ -111,7 +111,7 @@ impl Bench {
     }
 
     fn correct(&self) {
-        let named = Named::new(&self.rules);
+        let named = CatalogClaims::new(&self.rules);
         let writing = trial::writing_to(&self.double, &named, self.double.root.path());
         let jobs: Vec<_> = named.of_type::<Firewall>().map(|want| Job { want, changes: &[] }).collect();
         assert!(FirewallRules.apply_together(&jobs, writing).iter().all(Result::is_ok));
@@ -261,7 +261,7 @@ fn below_another_root_it_is_a_file() {
     let root = tempfile::tempdir().unwrap();
     let machine = Machine::open(root.path()).unwrap();
     let rules = [Typed::Firewall(want("ssh", &tcp(22))), Typed::Firewall(want("http", &tcp(80)))];
-    let named = Named::new(&rules);
+    let named = CatalogClaims::new(&rules);
     let reading = Reading {
         machine: &machine,
         content: &content::Nowhere,

@@ -6,11 +6,11 @@ use holdfast_catalog::resource::GitCheckout;
 use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::git::{Git, May};
-use super::revision::{Kind, Local};
+use super::revision::{Local, RevisionKind};
 use super::{Change, Property};
 use crate::provider::archive::owners::Owners;
 use crate::provider::{Error, Writing};
-use crate::system::{Access, Exit, FileKind};
+use crate::system::{Exit, FileKind, Permissions};
 
 /// Stands while files are changed of which nobody had changed one: where it is found, that was interrupted, and whatever is
 /// changed is a half of that.
@@ -26,7 +26,7 @@ pub fn make(
     let path = Path::new(want.title.as_str());
     let accounts = writing.machine.accounts()?;
     let owners = Owners::of_user(want.user.as_ref(), None, &accounts).map_err(Error::Missing)?;
-    let access = Access { mode: 0o700, uid: owners.uid, gid: owners.gid };
+    let access = Permissions { mode: 0o700, uid: owners.uid, gid: owners.gid };
     let old = writing.machine.lstat(path)?.filter(|stat| stat.kind == FileKind::Directory);
     let tree = writing.machine.stage_tree(path, access)?;
     let git = super::git(want, remote, tree.path(), May::Change(writing));
@@ -72,7 +72,7 @@ pub fn correct(
         writing.machine.remove(&path.join(".git/index.lock"))?;
     }
     if interrupted || git.changed_files(want.submodules)?.is_empty() {
-        let access = Access { mode: 0o600, uid: None, gid: None };
+        let access = Permissions { mode: 0o600, uid: None, gid: None };
         let _ = writing.machine.stage(&marker, access, &mut &b""[..])?.commit()?;
     }
     let done = update(&git, want, commit.as_deref(), want.force || interrupted, changes);
@@ -125,7 +125,7 @@ fn of_other_remote(
 /// Fetches a revision of a remote of which nothing is known here.
 fn fetch_anew(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> Result<String, Error> {
     let target = git.target(revision, &Local::default())?;
-    if target.kind == Kind::Commit && git.has(&target.commit)? {
+    if target.kind == RevisionKind::Commit && git.has(&target.commit)? {
         git.has_at_remote(&target.commit)?;
         return Ok(target.commit);
     }
@@ -141,13 +141,13 @@ fn wanted_commit(git: &Git<'_>, revision: &GitRevision, depth: Option<u32>) -> R
     // By these names the next run knows what this one left.
     match target.kind {
         _ if target.away.is_some() => {}
-        Kind::Branch => {
+        RevisionKind::Branch => {
             git.run(&["update-ref", &format!("refs/remotes/origin/{revision}"), &target.commit])?;
         }
-        Kind::Tag => {
+        RevisionKind::Tag => {
             git.run(&["update-ref", &format!("refs/tags/{revision}"), &target.commit])?;
         }
-        Kind::Commit => {}
+        RevisionKind::Commit => {}
     }
     Ok(Some(target.commit))
 }

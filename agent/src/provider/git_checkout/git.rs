@@ -54,7 +54,7 @@ const HERE: [(&str, &str); 2] = [("GIT_DIR", ".git"), ("GIT_WORK_TREE", ".")];
 
 /// How a repository is reached, and as whom.
 #[derive(Debug, Clone, Copy)]
-pub struct Access<'a> {
+pub struct RemoteAccess<'a> {
     pub remote: &'a GitRemote,
     /// Whose checkout it is.
     pub user: Option<&'a SystemName>,
@@ -67,7 +67,7 @@ pub struct Access<'a> {
 }
 
 #[cfg(test)]
-impl<'a> Access<'a> {
+impl<'a> RemoteAccess<'a> {
     /// As the test's own user.
     pub fn plain(remote: &'a GitRemote, headers: &'a BTreeMap<String, Secret>) -> Self {
         Self { remote, user: None, identity: None, headers, timeout: Duration::from_secs(5) }
@@ -84,14 +84,14 @@ pub enum May<'a> {
 /// The git of one checkout.
 #[derive(Clone, Copy)]
 pub struct Git<'a> {
-    pub(super) access: Access<'a>,
+    pub(super) access: RemoteAccess<'a>,
     dir: &'a Path,
     may: May<'a>,
 }
 
 impl<'a> Git<'a> {
     /// In this directory.
-    pub fn new(access: Access<'a>, dir: &'a Path, may: May<'a>) -> Self {
+    pub fn new(access: RemoteAccess<'a>, dir: &'a Path, may: May<'a>) -> Self {
         Self { access, dir, may }
     }
 
@@ -170,7 +170,7 @@ impl<'a> Git<'a> {
     /// Asks the remote for the commits of these names.
     pub fn ls_remote(&self, names: &[&str]) -> Result<String, Error> {
         let timeout = self.access.timeout.min(QUESTION_TIMEOUT);
-        let hurried = Self { access: Access { timeout, ..self.access }, ..*self };
+        let hurried = Self { access: RemoteAccess { timeout, ..self.access }, ..*self };
         let words = ["ls-remote", "--", self.access.remote.as_str()];
         hurried.run(&[&words, names].concat())
     }
@@ -355,7 +355,7 @@ mod tests {
         let remote = GitRemote::read(&"https://h/x".into()).unwrap();
         let headers = BTreeMap::from([("Authorization".into(), "hunter2".into())]);
         let invocation = trial::writing(&double, |writing| {
-            Git::new(Access::plain(&remote, &headers), Path::new("/srv"), May::Change(writing))
+            Git::new(RemoteAccess::plain(&remote, &headers), Path::new("/srv"), May::Change(writing))
                 .invocation(&["fetch"])
         });
         assert!(!format!("{invocation:?}").contains("hunter2"), "{invocation:?}");
@@ -378,8 +378,9 @@ mod tests {
         });
         let remote = GitRemote::read(&"https://h/x".into()).unwrap();
         let headers = BTreeMap::new();
-        let access = Access { timeout: Duration::from_secs(600), ..Access::plain(&remote, &headers) };
-        let named = crate::provider::Named::new(&[]);
+        let access =
+            RemoteAccess { timeout: Duration::from_secs(600), ..RemoteAccess::plain(&remote, &headers) };
+        let named = crate::provider::CatalogClaims::new(&[]);
         let reading = Reading {
             machine: &double,
             content: &crate::content::Nowhere,

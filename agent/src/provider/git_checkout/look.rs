@@ -7,7 +7,7 @@ use holdfast_catalog::resource::attribute::{GitRemote, GitRevision};
 
 use super::change::UPDATING;
 use super::git::{Git, May};
-use super::revision::{Kind, Local, Target};
+use super::revision::{Local, RevisionKind, RevisionTarget};
 use super::{Change, Property};
 use crate::provider::archive::friends::Friends;
 use crate::provider::archive::owners::Owners;
@@ -112,17 +112,17 @@ fn revision_change(
         }));
     }
     let names = if head.starts_with("no ") { Vec::new() } else { git.names_of(&head)? };
-    let moved = target.kind == Kind::Branch && local.branch.as_ref() == Some(&head) && !interrupted;
+    let moved = target.kind == RevisionKind::Branch && local.branch.as_ref() == Some(&head) && !interrupted;
     let note = note(revision, &target, interrupted);
     let change = Change::new(Property::Revision, &head, &target.commit).also(names).note(note);
     Ok(Some(if moved { change.kind(ChangeKind::Moved) } else { change }))
 }
 
-fn note(revision: &GitRevision, target: &Target, interrupted: bool) -> String {
+fn note(revision: &GitRevision, target: &RevisionTarget, interrupted: bool) -> String {
     let what = match target.kind {
-        Kind::Branch => format!("the branch `{revision}`"),
-        Kind::Tag => format!("the tag `{revision}`"),
-        Kind::Commit => "the commit".to_owned(),
+        RevisionKind::Branch => format!("the branch `{revision}`"),
+        RevisionKind::Tag => format!("the tag `{revision}`"),
+        RevisionKind::Commit => "the commit".to_owned(),
     };
     let away = target.away.as_ref().map(|why| format!("; cannot ask the remote whether it moved: {why}"));
     let again = if interrupted { "; an earlier change was interrupted" } else { "" };

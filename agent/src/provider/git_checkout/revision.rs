@@ -7,7 +7,7 @@ use crate::provider::Error;
 
 /// What a revision is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RevisionKind {
     Branch,
     Tag,
     /// It is what it says.
@@ -16,9 +16,9 @@ pub enum Kind {
 
 /// The commit that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct RevisionTarget {
     /// What the revision is.
-    pub kind: Kind,
+    pub kind: RevisionKind,
     pub commit: String,
     /// Why the remote could not be asked, where it could not: then this is what it said the last time.
     pub away: Option<String>,
@@ -42,18 +42,21 @@ impl Git<'_> {
     }
 
     /// The commit that a revision means. Only what may have moved, or is not known here, is asked of the remote.
-    pub fn target(&self, revision: &GitRevision, local: &Local) -> Result<Target, Error> {
-        let known = |kind, commit: &String| Target { kind, commit: commit.clone(), away: None };
+    pub fn target(&self, revision: &GitRevision, local: &Local) -> Result<RevisionTarget, Error> {
+        let known = |kind, commit: &String| RevisionTarget { kind, commit: commit.clone(), away: None };
         if revision.is_commit() {
-            return Ok(known(Kind::Commit, &revision.as_str().to_owned()));
+            return Ok(known(RevisionKind::Commit, &revision.as_str().to_owned()));
         }
         if let (None, Some(tag)) = (&local.branch, &local.tag) {
-            return Ok(known(Kind::Tag, tag));
+            return Ok(known(RevisionKind::Tag, tag));
         }
         match self.at_remote(revision) {
             Ok(target) => Ok(target),
             Err(error @ Error::Command { .. }) => match &local.branch {
-                Some(branch) => Ok(Target { away: Some(error.to_string()), ..known(Kind::Branch, branch) }),
+                Some(branch) => Ok(RevisionTarget {
+                    away: Some(error.to_string()),
+                    ..known(RevisionKind::Branch, branch)
+                }),
                 None => Err(error),
             },
             Err(error) => Err(error),
@@ -61,7 +64,7 @@ impl Git<'_> {
     }
 
     /// Asks the remote for a branch or a tag.
-    fn at_remote(&self, revision: &GitRevision) -> Result<Target, Error> {
+    fn at_remote(&self, revision: &GitRevision) -> Result<RevisionTarget, Error> {
         let url = self.access.remote.as_str();
         let names = [
             format!("refs/heads/{revision}"),
@@ -73,9 +76,10 @@ impl Git<'_> {
             let line = text.lines().filter_map(|line| line.split_once('\t')).find(|(_, n)| n == name);
             line.map(|(commit, _)| commit.to_owned()).filter(|commit| is_id(commit))
         };
-        let target = |kind| move |commit| Target { kind, commit, away: None };
-        let found = find(&names[0]).map(target(Kind::Branch));
-        let found = found.or_else(|| find(&names[2]).or_else(|| find(&names[1])).map(target(Kind::Tag)));
+        let target = |kind| move |commit| RevisionTarget { kind, commit, away: None };
+        let found = find(&names[0]).map(target(RevisionKind::Branch));
+        let found =
+            found.or_else(|| find(&names[2]).or_else(|| find(&names[1])).map(target(RevisionKind::Tag)));
         found.ok_or_else(|| {
             let hint = if revision.as_str().bytes().all(|b| b.is_ascii_hexdigit()) {
                 "; name a commit by its full id"
@@ -90,7 +94,7 @@ impl Git<'_> {
     pub fn fetch(
         &self,
         revision: &GitRevision,
-        target: &Target,
+        target: &RevisionTarget,
         depth: Option<u32>,
     ) -> Result<String, Error> {
         let depth = depth.map(|depth| format!("--depth={depth}"));
@@ -101,16 +105,16 @@ impl Git<'_> {
         };
         let branch = format!("refs/remotes/origin/{revision}");
         match target.kind {
-            Kind::Branch => {
+            RevisionKind::Branch => {
                 fetch(&["--no-tags"], &[&format!("+refs/heads/{revision}:{branch}")])?;
                 // It may have moved on since it was asked for.
                 self.run(&["rev-parse", "--verify", &format!("{branch}^{{commit}}")])
             }
-            Kind::Tag => {
+            RevisionKind::Tag => {
                 fetch(&["--no-tags"], &[&format!("+refs/tags/{revision}:refs/tags/{revision}")])?;
                 self.run(&["rev-parse", "--verify", &format!("refs/tags/{revision}^{{commit}}")])
             }
-            Kind::Commit => {
+            RevisionKind::Commit => {
                 // Some hosts give a commit by its id alone; from others everything is fetched.
                 if fetch(&["--no-tags"], &[&target.commit]).is_err() || !self.has(&target.commit)? {
                     self.fetch_all()?;
@@ -173,7 +177,7 @@ mod tests {
     use holdfast_catalog::resource::attribute::{Attribute as _, GitRemote};
 
     use super::*;
-    use crate::provider::git_checkout::git::{Access, May};
+    use crate::provider::git_checkout::git::{May, RemoteAccess};
     use crate::provider::trial;
     use crate::system::double::{Double, failed, said};
 
@@ -185,12 +189,12 @@ mod tests {
     }
 
     /// What the remote says of `main` when git prints this.
-    fn target(text: &'static str, name: &str, known: Local) -> Result<Target, Error> {
+    fn target(text: &'static str, name: &str, known: Local) -> Result<RevisionTarget, Error> {
         let double =
             Double::new(move |_| Some(if text.is_empty() { failed(128, "no route") } else { said(text) }));
         let (remote, headers) = (GitRemote::read(&"https://h/x".into()).unwrap(), BTreeMap::new());
         trial::writing(&double, |writing| {
-            Git::new(Access::plain(&remote, &headers), Path::new("/"), May::Change(writing))
+            Git::new(RemoteAccess::plain(&remote, &headers), Path::new("/"), May::Change(writing))
                 .target(&revision(name), &known)
         })
     }
@@ -199,10 +203,10 @@ mod tests {
     fn branches_and_tags_of_the_remote_are_told_apart_by_their_whole_names() {
         let answer = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\trefs/x/refs/heads/main\nbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\trefs/heads/main\n";
         let found = target(answer, "main", Local::default()).unwrap();
-        assert_eq!((found.kind, found.commit.as_str()), (Kind::Branch, B));
+        assert_eq!((found.kind, found.commit.as_str()), (RevisionKind::Branch, B));
         let annotated = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\trefs/tags/v1\nbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\trefs/tags/v1^{}\n";
         let found = target(annotated, "v1", Local::default()).unwrap();
-        assert_eq!((found.kind, found.commit.as_str()), (Kind::Tag, B));
+        assert_eq!((found.kind, found.commit.as_str()), (RevisionKind::Tag, B));
         let missing = target("\n", "abc1234", Local::default()).unwrap_err().to_string();
         assert!(missing.contains("full id"), "{missing}");
     }
@@ -211,7 +215,7 @@ mod tests {
     fn what_cannot_have_moved_is_not_asked_for_and_a_remote_that_is_away_is_no_failure() {
         let tag = Local { tag: Some(A.to_owned()), branch: None };
         assert_eq!(target("", "v1", tag).unwrap().commit, A);
-        assert_eq!(target("", A, Local::default()).unwrap().kind, Kind::Commit);
+        assert_eq!(target("", A, Local::default()).unwrap().kind, RevisionKind::Commit);
         let branch = Local { branch: Some(A.to_owned()), tag: None };
         let last = target("", "main", branch).unwrap();
         assert!(last.commit == A && last.away.unwrap().contains("no route"));
@@ -230,7 +234,7 @@ mod tests {
         trial::writing(&double, |writing| {
             for timeout in [600, 7] {
                 let timeout = Duration::from_secs(timeout);
-                let access = Access { timeout, ..Access::plain(&remote, &headers) };
+                let access = RemoteAccess { timeout, ..RemoteAccess::plain(&remote, &headers) };
                 let git = Git::new(access, Path::new("/"), May::Change(writing));
                 assert!(git.target(&revision("main"), &Local::default()).is_err());
                 assert!(git.run(&["fetch"]).is_err());

@@ -10,7 +10,7 @@ use super::git::May;
 use super::look::refuse_others;
 use super::{Stands, git, wanted};
 use crate::provider::archive::owners::Owners;
-use crate::provider::{Error, Reading, Ways, inside};
+use crate::provider::{Error, PathAliases, Reading, inside};
 
 /// What a directory in a checkout of the catalog holds that is git's.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(in crate::provider) enum Tracked {
 
 /// The files that git knows below a directory, by where it really is; none where no checkout of the catalog is around it.
 pub(in crate::provider) fn tracked_in(place: &str, reading: Reading<'_>) -> Result<Tracked, Error> {
-    let mut ways = Ways::new(reading.machine);
+    let mut ways = PathAliases::new(reading.machine);
     let mut all = BTreeSet::new();
     let present = reading.named.of_type::<GitCheckout>().filter(|want| want.ensure == Presence::Present);
     for want in present {

@@ -76,7 +76,7 @@ fn a_member_who_is_not_there_may_still_come_and_the_first_group_stays() {
 fn a_member_who_waits_for_the_group_holds_it_up_no_longer() {
     let carol = |attributes: &[(&str, Value)]| [Typed::User(want("carol", attributes))];
     let plan_in = |machine: &Double, all: &[Typed], group: &Group| {
-        let named = Named::new(all);
+        let named = CatalogClaims::new(all);
         let reading = Reading {
             machine,
             content: &content::Nowhere,

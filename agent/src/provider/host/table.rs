@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 /// The lines of a text that give names to addresses.
-pub(super) struct Table<'a>(Vec<Line<'a>>);
+pub(super) struct HostTable<'a>(Vec<HostLine<'a>>);
 
 /// An address and its names, the first of them the canonical one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Line<'a> {
+struct HostLine<'a> {
     ip: IpAddr,
     names: Vec<&'a str>,
     /// The comment at its end, with the white space before it.
@@ -15,16 +15,16 @@ struct Line<'a> {
 }
 
 /// What a text says of a name, in one family of addresses.
-pub(super) struct Found<'a> {
+pub(super) struct HostNames<'a> {
     /// The other names of its own line, where it has one.
     pub(super) own: Option<Vec<&'a str>>,
     /// All addresses that it has, each once, that of its own line first.
     pub(super) addresses: Vec<IpAddr>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> HostTable<'a> {
     pub(super) fn parse(text: &'a str) -> Self {
-        Self(text.lines().filter_map(Line::parse).collect())
+        Self(text.lines().filter_map(HostLine::parse).collect())
     }
 
     /// Whether the name stands anywhere.
@@ -34,8 +34,8 @@ impl<'a> Table<'a> {
 
     /// The other names of the name's own lines, as far as their address is not to be `ip`, each once.
     pub(super) fn fellows(&self, name: &str, ip: Option<IpAddr>) -> Vec<&'a str> {
-        let is_own = |line: &&Line<'_>| line.names[0].eq_ignore_ascii_case(name);
-        let elsewhere = |line: &&Line<'_>| ip.is_none_or(|ip| same_family(line.ip, ip) && line.ip != ip);
+        let is_own = |line: &&HostLine<'_>| line.names[0].eq_ignore_ascii_case(name);
+        let elsewhere = |line: &&HostLine<'_>| ip.is_none_or(|ip| same_family(line.ip, ip) && line.ip != ip);
         let names = self.0.iter().filter(is_own).filter(elsewhere).flat_map(|line| &line.names);
         let mut fellows = Vec::new();
         for other in names.copied().filter(|other| !other.eq_ignore_ascii_case(name)) {
@@ -47,7 +47,7 @@ impl<'a> Table<'a> {
     }
 
     /// What it says of a name whose address is to be `ip`.
-    pub(super) fn find(&self, name: &str, ip: IpAddr) -> Found<'a> {
+    pub(super) fn find(&self, name: &str, ip: IpAddr) -> HostNames<'a> {
         let with_name = self.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
         let own = own(with_name.clone(), name, ip);
         let others = with_name.filter(|line| own.is_none_or(|own| !std::ptr::eq(own, *line)));
@@ -57,21 +57,21 @@ impl<'a> Table<'a> {
                 addresses.push(line.ip);
             }
         }
-        Found { own: own.map(|line| line.names[1..].to_vec()), addresses }
+        HostNames { own: own.map(|line| line.names[1..].to_vec()), addresses }
     }
 }
 
 /// Of the lines with a name, the one that is changed: where it comes first, best with the right address.
 fn own<'t, 'a>(
-    lines: impl Iterator<Item = &'t Line<'a>> + Clone,
+    lines: impl Iterator<Item = &'t HostLine<'a>> + Clone,
     name: &str,
     ip: IpAddr,
-) -> Option<&'t Line<'a>> {
+) -> Option<&'t HostLine<'a>> {
     let mut canonical = lines.filter(|line| line.names[0].eq_ignore_ascii_case(name));
     canonical.clone().find(|line| line.ip == ip).or_else(|| canonical.next())
 }
 
-impl<'a> Line<'a> {
+impl<'a> HostLine<'a> {
     /// A line that gives a name to an address.
     fn parse(line: &'a str) -> Option<Self> {
         let content = line.split('#').next().unwrap_or_default().trim_end();
@@ -108,14 +108,14 @@ pub(super) fn same_family(a: IpAddr, b: IpAddr) -> bool {
 /// The text with the name on one line of its own, and on no other of that family. Other names of a line keep their address,
 /// unless they are aliases that go with the name.
 pub(super) fn with(text: &str, name: &str, ip: IpAddr, aliases: Option<Vec<&str>>) -> String {
-    let table = Table::parse(text);
+    let table = HostTable::parse(text);
     let family = table.0.iter().filter(|line| line.has(name) && same_family(line.ip, ip));
     let own = own(family, name, ip);
     let leaves = aliases.is_none() && own.is_some_and(|line| line.ip != ip && line.has_others(name));
     let stays = own.filter(|_| !leaves);
     let kept = || stays.map(|line| line.names[1..].to_vec()).unwrap_or_default();
     let names = [name].into_iter().chain(aliases.unwrap_or_else(kept)).collect();
-    let new = Line { ip, names, comment: stays.map_or("", |line| line.comment) };
+    let new = HostLine { ip, names, comment: stays.map_or("", |line| line.comment) };
     let mut placed = false;
     let mut edited = edit(text, |line| {
         if !line.has(name) || !same_family(line.ip, ip) {
@@ -148,10 +148,10 @@ pub(super) fn without(text: &str, name: &str, aliases: &[&str]) -> String {
 }
 
 /// Replaces lines; those for which `replace` gives nothing stay to the byte.
-fn edit<'a>(text: &'a str, mut replace: impl FnMut(Line<'a>) -> Option<String>) -> String {
+fn edit<'a>(text: &'a str, mut replace: impl FnMut(HostLine<'a>) -> Option<String>) -> String {
     let mut edited = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        match Line::parse(line).and_then(&mut replace) {
+        match HostLine::parse(line).and_then(&mut replace) {
             Some(new) => edited.push_str(&new),
             None => edited.push_str(line),
         }
@@ -206,7 +206,7 @@ mod tests {
         let two = with("10.0.0.1 db a\n10.0.0.2 db b\n", "db", ip("10.0.0.3"), None);
         assert_eq!(two, "10.0.0.1\ta\n10.0.0.3\tdb\n10.0.0.2\tb\n");
         assert_eq!(without(hosts, "chef", &["localhost4"]), "127.0.0.1\tlocalhost # all\n::1\tlocalhost\n");
-        let named = |text, name, to: Option<&str>| Table::parse(text).fellows(name, to.map(ip)).join(" ");
+        let named = |text, name, to: Option<&str>| HostTable::parse(text).fellows(name, to.map(ip)).join(" ");
         assert_eq!(named(hosts, "chef", None), "localhost localhost4");
         assert_eq!(named(hosts, "chef", Some("::1")), "");
     }
@@ -222,6 +222,6 @@ mod tests {
         let edited = without(TEXT, "db", &["primary"]);
         assert!(edited.ends_with("# 10.0.0.9 db\n"), "{edited}");
         assert!(without(TEXT, "ip6-localhost", &[]).contains("\n::1\tlocalhost\n"));
-        assert!(!Table::parse(&without(TEXT, "localhost", &[])).has("localhost"));
+        assert!(!HostTable::parse(&without(TEXT, "localhost", &[])).has("localhost"));
     }
 }

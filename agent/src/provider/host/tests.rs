@@ -5,7 +5,7 @@ use holdfast_catalog::value::Value;
 
 use super::*;
 use crate::content;
-use crate::provider::Named;
+use crate::provider::CatalogClaims;
 use crate::provider::trial::{self, want};
 use crate::system::double::Double;
 
@@ -100,7 +100,7 @@ fn a_name_comes_and_goes() {
 fn a_name_that_is_anothers_alias_is_refused() {
     let all =
         [Typed::Host(host("10.0.0.1", Some(&["db"]))), Typed::Host(want("db", &[("ip", "10.0.0.2".into())]))];
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let machine = machine(TEXT);
     let reading = Reading {
         machine: &machine,

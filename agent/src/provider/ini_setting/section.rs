@@ -12,7 +12,7 @@ use crate::provider::text::edit::Lines;
 
 /// A setting that is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Setting<'a> {
+pub(super) struct IniLine<'a> {
     /// The line's number, from 0.
     pub(super) at: usize,
     /// All before the value.
@@ -23,7 +23,7 @@ pub(super) struct Setting<'a> {
 
 /// Why a setting is not edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum NotEditable {
     /// Its value may go on in the next line.
     GoesOn,
     /// It may be a part of the value that begins in this line, from 1.
@@ -31,13 +31,13 @@ pub(super) enum Refusal {
 }
 
 /// All settings of the key in the section, which may be opened more than once.
-pub(super) fn settings<'a>(want: &IniSetting, lines: &'a Lines<'_>) -> Vec<Setting<'a>> {
+pub(super) fn settings<'a>(want: &IniSetting, lines: &'a Lines<'_>) -> Vec<IniLine<'a>> {
     let places = sections(want, lines).into_iter().flatten();
     places.filter_map(|at| setting(want, at, lines.get(at)?)).collect()
 }
 
 /// Why a setting of the key is not edited, by the first of its lines, from 1, of which more than one may make a value.
-pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<(usize, Refusal)> {
+pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<(usize, NotEditable)> {
     let text = want.text();
     sections(want, lines).into_iter().find_map(|section| {
         let extents = extent::of(lines, section.clone());
@@ -47,17 +47,17 @@ pub(super) fn of_many_lines(want: &IniSetting, lines: &Lines<'_>) -> Option<(usi
             let around = extents.iter().find(|extent| extent.holds(setting.at))?;
             let of_another = around.start != setting.at;
             if of_another && !(is_wanted && around.is_joined(setting.at)) {
-                return Some((setting.at + 1, Refusal::PartOf(around.start + 1)));
+                return Some((setting.at + 1, NotEditable::PartOf(around.start + 1)));
             }
             let ends_open = setting.value.ends_with('\\') || is_open(&setting, lines, section.end);
             let goes_on = !of_another && around.is_indented || !is_wanted && ends_open;
-            goes_on.then_some((setting.at + 1, Refusal::GoesOn))
+            goes_on.then_some((setting.at + 1, NotEditable::GoesOn))
         })
     })
 }
 
 /// Whether a value begins with a quote that a line further down closes.
-fn is_open(setting: &Setting<'_>, lines: &Lines<'_>, end: usize) -> bool {
+fn is_open(setting: &IniLine<'_>, lines: &Lines<'_>, end: usize) -> bool {
     let Some(quote) = setting.value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return false };
     let closes = |text: &str| {
         let after = |(_, rest): (&str, &str)| rest.trim().is_empty() || is_comment(rest);
@@ -102,13 +102,13 @@ fn sections(want: &IniSetting, lines: &Lines<'_>) -> Vec<Range<usize>> {
 }
 
 /// The setting of the key in a line; none where the line is anything else.
-fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<Setting<'a>> {
+fn setting<'a>(want: &IniSetting, at: usize, text: &'a str) -> Option<IniLine<'a>> {
     if is_comment(text) {
         return None;
     }
     let value = value_at(want, text)?;
     let (before, value) = text.split_at(value);
-    Some(Setting { at, before, value: value.trim() })
+    Some(IniLine { at, before, value: value.trim() })
 }
 
 /// Where the value begins in a line that has the key. A key may stand alone: its value is empty.
@@ -128,7 +128,7 @@ fn value_at(want: &IniSetting, text: &str) -> Option<usize> {
 }
 
 /// A line with the value that is wanted; its spaces stay.
-fn changed(want: &IniSetting, setting: &Setting<'_>) -> String {
+fn changed(want: &IniSetting, setting: &IniLine<'_>) -> String {
     let sign = want.separator.trim();
     let kept = setting.before.trim_end();
     if setting.value.is_empty() && (sign.is_empty() || !kept.ends_with(sign) || kept == setting.before) {

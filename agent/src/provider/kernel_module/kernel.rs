@@ -8,7 +8,7 @@ use crate::system::{Inspect, Liveness};
 
 /// How a module is in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ModuleState {
     /// It is not there.
     Absent,
     /// It was loaded, and can be removed.
@@ -41,14 +41,14 @@ impl Kernel {
     }
 
     /// How a module stands. One that the kernel shows without having loaded it is built in, listed or not.
-    pub(super) fn state(&self, name: &str, machine: &dyn Inspect) -> Result<State, Error> {
+    pub(super) fn state(&self, name: &str, machine: &dyn Inspect) -> Result<ModuleState, Error> {
         let shown = || machine.lstat(Path::new(&format!("/sys/module/{name}"))).map(|stat| stat.is_some());
         Ok(if self.loaded.contains(name) {
-            State::Loaded
+            ModuleState::Loaded
         } else if self.built_in.contains(name) || shown()? {
-            State::BuiltIn
+            ModuleState::BuiltIn
         } else {
-            State::Absent
+            ModuleState::Absent
         })
     }
 }

@@ -28,12 +28,12 @@ const PROBE: [&str; 5] = [
 
 /// The files of all modules.
 #[derive(Debug, Default)]
-pub(super) struct Others {
+pub(super) struct ModuleFiles {
     load: BootFiles,
     probe: BootFiles,
 }
 
-impl Others {
+impl ModuleFiles {
     pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
         Ok(Self { load: boot_files::read(machine, &LOAD)?, probe: boot_files::read(machine, &PROBE)? })
     }
@@ -119,7 +119,7 @@ mod tests {
         ] {
             let double = Double::new(|_| None);
             double.put("/etc/modprobe.d/zz.conf", &format!("options loop {later}\n"));
-            let others = Others::read(&double).unwrap();
+            let others = ModuleFiles::read(&double).unwrap();
             assert_eq!(others.overruling(&module.title, wanted).is_some(), is_other, "{later} {wanted}");
         }
     }

@@ -50,7 +50,7 @@ fn module(attributes: &[(&str, Value)]) -> KernelModule {
 }
 
 fn changes(machine: &Double, want: &KernelModule) -> Vec<String> {
-    trial::said(&trial::changes(&Modules, machine, want))
+    trial::said(&trial::changes(&KernelModules, machine, want))
 }
 
 fn file(machine: &Double, path: &str) -> String {
@@ -65,7 +65,7 @@ fn a_module_is_loaded_now_and_at_boot_with_its_options_first() {
         changes(&machine, &want),
         ["ensure: absent -> present", "persist: false -> true", "options:  -> nrpacks=1  index=2"]
     );
-    assert!(trial::correct(&Modules, &machine, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&KernelModules, &machine, &want).unwrap().failed.is_empty());
     assert_eq!(machine.ran(), ["modprobe -- snd-usb-audio"]);
     assert_eq!(file(&machine, LOAD), format!("{HEADER}snd-usb-audio\n"));
     assert_eq!(file(&machine, PROBE), format!("{HEADER}options snd-usb-audio nrpacks=1  index=2\n"));
@@ -77,7 +77,7 @@ fn what_modprobe_only_says_it_did_fails() {
     for (loaded, ensure, is) in [(false, "present", "absent"), (true, "absent", "present")] {
         let machine = machine_with(loaded, |_| None);
         let want = module(&[("ensure", ensure.into()), ("persist", false.into())]);
-        let applied = trial::correct(&Modules, &machine, &want).unwrap();
+        let applied = trial::correct(&KernelModules, &machine, &want).unwrap();
         let error = applied.failed[0].1.to_string();
         assert!(error.contains(&format!("`snd-usb-audio` is {is} in the kernel")), "{error}");
     }
@@ -89,7 +89,7 @@ fn a_module_that_cannot_be_loaded_fails_alone() {
     for folder in ["/etc/modules-load.d/x", "/etc/modprobe.d/x"] {
         refusing.put(folder, "");
     }
-    let applied = trial::correct(&Modules, &refusing, &module(&[])).unwrap();
+    let applied = trial::correct(&KernelModules, &refusing, &module(&[])).unwrap();
     assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0]);
     assert!(applied.failed[0].1.to_string().contains("not found"));
     assert_eq!(file(&refusing, LOAD), format!("{HEADER}snd-usb-audio\n"));
@@ -104,7 +104,7 @@ fn one_that_is_absent_is_removed_and_blacklisted() {
         changes(&machine, &want),
         ["ensure: present -> absent", "persist: true -> false", "blacklist: false -> true"]
     );
-    assert!(trial::correct(&Modules, &machine, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&KernelModules, &machine, &want).unwrap().failed.is_empty());
     assert_eq!(machine.ran(), ["modprobe --remove -- snd-usb-audio"]);
     assert!(!machine.root.path().join(LOAD).exists());
     assert_eq!(file(&machine, PROBE), format!("{HEADER}blacklist snd-usb-audio\n"));
@@ -117,7 +117,7 @@ fn what_is_built_in_counts_as_loaded_and_cannot_be_removed() {
         let here = want(name, &[("persist", false.into())]);
         assert_eq!(changes(&machine, &here), [""; 0], "{name}");
         let gone = want(name, &[("ensure", "absent".into())]);
-        let refused = trial::plan(&Modules, &machine, &gone).unwrap_err().to_string();
+        let refused = trial::plan(&KernelModules, &machine, &gone).unwrap_err().to_string();
         assert!(refused.contains("built into"), "{refused}");
     }
 }
@@ -126,7 +126,7 @@ fn what_is_built_in_counts_as_loaded_and_cannot_be_removed() {
 fn files_that_others_wrote_in_are_seen() {
     let machine = machine(true);
     let want = module(&[("options", "index=2".into())]);
-    trial::correct(&Modules, &machine, &want).unwrap();
+    trial::correct(&KernelModules, &machine, &want).unwrap();
     for (path, text, change) in [
         (LOAD, "snd-usb-audio\nevil\n", "persist: snd-usb-audio\nevil -> true"),
         (PROBE, "options snd_usb_audio index=3\n", "options: index=3 -> index=2"),
@@ -139,26 +139,26 @@ fn files_that_others_wrote_in_are_seen() {
     ] {
         machine.put(&format!("/{path}"), text);
         assert_eq!(changes(&machine, &want), [change]);
-        trial::correct(&Modules, &machine, &want).unwrap();
+        trial::correct(&KernelModules, &machine, &want).unwrap();
         assert_eq!(changes(&machine, &want), [""; 0]);
     }
     // Options that nobody manages stay, and go with "".
     assert_eq!(changes(&machine, &module(&[])), [""; 0]);
     let none = module(&[("options", "".into())]);
     assert_eq!(changes(&machine, &none), ["options: index=2 -> "]);
-    trial::correct(&Modules, &machine, &none).unwrap();
+    trial::correct(&KernelModules, &machine, &none).unwrap();
     assert!(!machine.root.path().join(PROBE).exists());
 }
 
 #[test]
 fn without_kmod_it_waits() {
-    let plan = trial::plan(&Modules, &Double::new(|_| None), &module(&[])).unwrap();
+    let plan = trial::plan(&KernelModules, &Double::new(|_| None), &module(&[])).unwrap();
     assert!(matches!(&plan, Plan::Pending(why) if why.contains("kmod")), "{plan:?}");
 }
 
 /// What fails, by property.
 fn failures(machine: &Double, want: &KernelModule) -> Vec<String> {
-    trial::correct(&Modules, machine, want)
+    trial::correct(&KernelModules, machine, want)
         .unwrap()
         .failed
         .iter()
@@ -222,7 +222,7 @@ fn files_that_others_may_write_are_made_this_agents_own() {
     use std::os::unix::fs::PermissionsExt as _;
     let machine = machine(true);
     let want = module(&[("options", "index=2".into())]);
-    trial::correct(&Modules, &machine, &want).unwrap();
+    trial::correct(&KernelModules, &machine, &want).unwrap();
     for path in [LOAD, PROBE] {
         let place = machine.root.path().join(path);
         std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();

@@ -9,12 +9,12 @@ use crate::system::{FileKind, Inspect};
 
 /// A line of `locale.gen` or `SUPPORTED`: a locale and its charset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry<'a> {
+pub(super) struct LocaleLine<'a> {
     pub(super) name: &'a str,
     charset: &'a str,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> LocaleLine<'a> {
     /// A line that is not a comment.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
@@ -36,8 +36,8 @@ impl<'a> Entry<'a> {
 }
 
 /// The entry of a locale, if it is there.
-pub(super) fn find<'a>(text: &'a str, title: &LocaleName) -> Option<Entry<'a>> {
-    text.lines().filter_map(Entry::parse).find(|entry| entry.is(title))
+pub(super) fn find<'a>(text: &'a str, title: &LocaleName) -> Option<LocaleLine<'a>> {
+    text.lines().filter_map(LocaleLine::parse).find(|entry| entry.is(title))
 }
 
 /// The text with the locale's line, on its place where it was as a comment.
@@ -48,7 +48,7 @@ pub(super) fn with(text: &str, title: &LocaleName, supported: &str) -> String {
     let new = format!("{} {}\n", entry.name, entry.charset);
     let mut placed = false;
     let mut edited = edit(text, |line| {
-        let here = !placed && Entry::parse_commented(line).is_some_and(|entry| entry.is(title));
+        let here = !placed && LocaleLine::parse_commented(line).is_some_and(|entry| entry.is(title));
         placed |= here;
         here.then(|| new.clone())
     });
@@ -62,7 +62,7 @@ pub(super) fn with(text: &str, title: &LocaleName, supported: &str) -> String {
 /// The text with the locale's lines as comments.
 pub(super) fn without(text: &str, title: &LocaleName) -> String {
     edit(text, |line| {
-        Entry::parse(line).filter(|entry| entry.is(title)).map(|_| format!("# {}", line.trim_start()))
+        LocaleLine::parse(line).filter(|entry| entry.is(title)).map(|_| format!("# {}", line.trim_start()))
     })
 }
 

@@ -7,7 +7,7 @@ use holdfast_catalog::value::Value;
 
 use super::*;
 use crate::content;
-use crate::provider::Named;
+use crate::provider::CatalogClaims;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
@@ -136,7 +136,7 @@ fn what_cannot_be_had_is_refused_or_waited_for() {
     let reading = Reading {
         machine: &with,
         content: &content::Nowhere,
-        named: &Named::new(&all),
+        named: &CatalogClaims::new(&all),
         state_dir: std::path::Path::new("/none"),
     };
     let seen = Locales.observe(&[], reading).unwrap();

@@ -5,12 +5,12 @@ use std::path::Path;
 use holdfast_catalog::resource::Mount;
 use holdfast_catalog::resource::mount::MountEnsure;
 
-use super::kernel::Table;
+use super::kernel::MountTable;
 use super::options::Meanings;
 use super::{Change, FSTAB, Property, device, live_differences, options, other_priority};
 use crate::provider::text::edit::{self, Lines};
 use crate::provider::{Applied, Error, Job, Writing};
-use crate::system::{Invocation, Liveness, Way};
+use crate::system::{HeldPath, Invocation, Liveness};
 
 /// More layers over one mount point are not taken off in one run.
 const MAX_LAYERS: usize = 8;
@@ -65,7 +65,7 @@ pub(super) fn correct(
 
 fn put_in_force(job: &Job<'_, Mount, Property>, writing: Writing<'_>) -> Result<Applied, Error> {
     let want = job.want;
-    let is_mounted = || Table::read(writing.machine)?.has(want, writing.machine);
+    let is_mounted = || MountTable::read(writing.machine)?.has(want, writing.machine);
     match want.ensure {
         MountEnsure::Present => {}
         MountEnsure::Unmounted | MountEnsure::Absent => unmount(want, writing)?,
@@ -114,13 +114,13 @@ fn change(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Appl
 /// What may not be in force of what is mounted, in words; `old` is what /etc/fstab said.
 fn still_open(want: &Mount, old: &str, writing: Writing<'_>) -> Result<Option<String>, Error> {
     let meanings = Meanings::read(writing.machine)?;
-    let table = Table::read(writing.machine)?;
+    let table = MountTable::read(writing.machine)?;
     Ok(table.top(want.title.as_str()).and_then(|top| options::left_open(want, old, top, &meanings)))
 }
 
 /// Swap space is turned off and on again for another priority, and for nothing else: what it holds must go somewhere.
 fn change_swap(want: &Mount, changes: &[Change], writing: Writing<'_>) -> Result<Applied, Error> {
-    let priority = || other_priority(want, &Table::read(writing.machine)?, writing.machine);
+    let priority = || other_priority(want, &MountTable::read(writing.machine)?, writing.machine);
     let Some(position) = changes.iter().position(|change| change.property == Property::Options) else {
         return Ok(Applied::default());
     };
@@ -147,7 +147,7 @@ fn differing(want: &Mount, writing: Writing<'_>) -> Result<Vec<Property>, Error>
 
 /// In what way what is mounted differs.
 fn live(want: &Mount, writing: Writing<'_>) -> Result<Vec<Change>, Error> {
-    match Table::read(writing.machine)?.top(want.title.as_str()) {
+    match MountTable::read(writing.machine)?.top(want.title.as_str()) {
         Some(top) => live_differences(want, top, writing.machine),
         None => Ok(Vec::new()),
     }
@@ -157,9 +157,9 @@ fn live(want: &Mount, writing: Writing<'_>) -> Result<Vec<Change>, Error> {
 fn mount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     let title = want.title.as_str();
     let way = if want.is_swap() { None } else { writing.machine.way_into(Path::new(title))? };
-    let before = Table::read(writing.machine)?;
+    let before = MountTable::read(writing.machine)?;
     writing.run(&mounting(want, way.as_ref()))?;
-    let table = Table::read(writing.machine)?;
+    let table = MountTable::read(writing.machine)?;
     if !table.has(want, writing.machine)? {
         if let Some(point) = table.since(&before, want).filter(|_| way.is_some()) {
             return Err(misled(title, point, writing));
@@ -191,7 +191,7 @@ fn misled(title: &str, point: &str, writing: Writing<'_>) -> Error {
 /// Unmounts it, layer by layer.
 fn unmount(want: &Mount, writing: Writing<'_>) -> Result<(), Error> {
     for _ in 0..MAX_LAYERS {
-        if !Table::read(writing.machine)?.has(want, writing.machine)? {
+        if !MountTable::read(writing.machine)?.has(want, writing.machine)? {
             return Ok(());
         }
         match want.is_swap() {
@@ -214,7 +214,7 @@ fn take_off(point: &str, writing: Writing<'_>) -> Result<(), Error> {
 
 /// By /etc/fstab, which says all the rest; or, where others could lead its path elsewhere, by a handle of the directory, by
 /// which nothing is found there.
-fn mounting(want: &Mount, way: Option<&Way>) -> Invocation {
+fn mounting(want: &Mount, way: Option<&HeldPath>) -> Invocation {
     if want.is_swap() {
         // The value belongs to the option's own word: swapon(8) would take a word of its own for a device.
         return Invocation::new(["swapon", &format!("--options={}", want.options), "--", want.device()]);
@@ -232,7 +232,7 @@ fn by_handle(want: &Mount, way: &str, options: &str) -> Invocation {
     Invocation::new(["mount", "--no-canonicalize", "--no-mtab"].into_iter().chain(named))
 }
 
-fn text(way: &Way) -> String {
+fn text(way: &HeldPath) -> String {
     way.path().display().to_string()
 }
 

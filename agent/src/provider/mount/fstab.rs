@@ -14,7 +14,7 @@ use crate::system::mount_field::{escaped, unescaped};
 
 /// A line of /etc/fstab, with its fields as they are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct FstabLine {
     /// The line's number, from 0.
     pub(super) at: usize,
     fields: [String; FIELDS],
@@ -34,7 +34,7 @@ const PROPERTIES: [Option<Property>; FIELDS] = [
 /// What stands for fields that a line does not have.
 const DEFAULTS: [&str; FIELDS] = ["", "", "", "defaults", "0", "0"];
 
-impl Entry {
+impl FstabLine {
     fn parse(at: usize, line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         if words.len() < 2 || words[0].starts_with('#') {
@@ -79,9 +79,9 @@ fn wanted(want: &Mount) -> [String; FIELDS] {
 }
 
 /// The lines of a mount point; of swap space, those of its device.
-pub(super) fn find(want: &Mount, lines: &Lines<'_>, machine: &dyn Inspect) -> Result<Vec<Entry>, Error> {
+pub(super) fn find(want: &Mount, lines: &Lines<'_>, machine: &dyn Inspect) -> Result<Vec<FstabLine>, Error> {
     let mut found = Vec::new();
-    for entry in lines.iter().enumerate().filter_map(|(at, line)| Entry::parse(at, line)) {
+    for entry in lines.iter().enumerate().filter_map(|(at, line)| FstabLine::parse(at, line)) {
         let [device, point, fstype, ..] = &entry.fields;
         let is_it = match (want.is_swap(), fstype == "swap") {
             (true, true) => device::resolved(want.device(), machine)? == device::resolved(device, machine)?,
@@ -97,7 +97,7 @@ pub(super) fn find(want: &Mount, lines: &Lines<'_>, machine: &dyn Inspect) -> Re
 
 /// Whether a line is of this mount point.
 pub(super) fn names(point: &str, lines: &Lines<'_>) -> bool {
-    let mut entries = lines.iter().enumerate().filter_map(|(at, line)| Entry::parse(at, line));
+    let mut entries = lines.iter().enumerate().filter_map(|(at, line)| FstabLine::parse(at, line));
     entries.any(|entry| trimmed(&entry.fields[1]) == point)
 }
 
@@ -141,7 +141,7 @@ pub(super) fn put_back(
 }
 
 /// The line with those fields replaced that say something else.
-fn changed(line: &str, entry: &Entry, wanted: &[String; FIELDS]) -> String {
+fn changed(line: &str, entry: &FstabLine, wanted: &[String; FIELDS]) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
     let last = (0..FIELDS).rev().find(|i| !is_same(*i, &entry.fields[*i], &wanted[*i])).unwrap_or_default();
@@ -172,8 +172,8 @@ mod tests {
 
     #[test]
     fn comments_and_blank_lines_are_no_entries() {
-        assert!(Entry::parse(0, "  # /dev/x /y ext4").is_none() && Entry::parse(0, " ").is_none());
-        let short = Entry::parse(3, "/dev/x /y").unwrap();
+        assert!(FstabLine::parse(0, "  # /dev/x /y ext4").is_none() && FstabLine::parse(0, " ").is_none());
+        let short = FstabLine::parse(3, "/dev/x /y").unwrap();
         assert_eq!(short.fields[3..], ["defaults", "0", "0"]);
     }
 }

@@ -15,7 +15,7 @@ const SWAPS: &str = "/proc/swaps";
 
 /// The kernel's tables.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct MountTable {
     mounts: Vec<Mounted>,
     swaps: Vec<Swap>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Swap {
     pub(super) priority: String,
 }
 
-impl Table {
+impl MountTable {
     /// Reads them.
     pub(super) fn read(machine: &dyn Inspect) -> Result<Self, Error> {
         let text = |path: &str| machine.read_text(Path::new(path)).map(Option::unwrap_or_default);
@@ -106,7 +106,8 @@ mod tests {
     fn the_last_of_a_mount_point_is_on_top() {
         let lines =
             "1 0 0:1 / /x rw - tmpfs a rw\n2 1 0:2 / /x rw - tmpfs b rw\n3 2 0:3 / /x/y rw - tmpfs c rw\n";
-        let table = Table { mounts: lines.lines().filter_map(Mounted::parse).collect(), swaps: Vec::new() };
+        let table =
+            MountTable { mounts: lines.lines().filter_map(Mounted::parse).collect(), swaps: Vec::new() };
         assert_eq!(table.top("/x").unwrap().source, "b");
         assert!(table.top("/").is_none());
     }

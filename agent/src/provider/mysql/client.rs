@@ -82,12 +82,12 @@ fn rows<T: DeserializeOwned>(output: &Output) -> Result<Vec<T>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::database::trial::Server;
+    use crate::provider::database::trial::TestDatabase;
     use crate::provider::trial;
     use crate::system::double::{failed, said};
 
     fn asked(answer: Output) -> Result<Seen<Vec<u8>>, Error> {
-        Server::new(move |_| answer.clone()).reading(|reading| ask(reading, "SELECT 1;\n"))
+        TestDatabase::new(move |_| answer.clone()).reading(|reading| ask(reading, "SELECT 1;\n"))
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
     fn what_is_secret_is_in_no_argument_and_no_error() {
         let said =
             "--------------\nALTER USER x USING '*HASH'\n--------------\n\nERROR 1 (42000): near '*HASH'\n";
-        let server = Server::new(move |_| failed(1, said));
+        let server = TestDatabase::new(move |_| failed(1, said));
         let told = |writing: Writing<'_>| tell(writing, "ALTER USER x USING '*HASH';\n", Some("*HASH"));
         let error = trial::writing(&server.machine, told).unwrap_err();
         assert!(error.to_string().ends_with("ERROR 1 (42000): near '[sensitive]'"), "{error}");

@@ -11,11 +11,11 @@ use super::client;
 use super::quoting::{identifier, literals};
 
 /// Databases of the MariaDB server.
-pub struct Databases;
+pub struct MysqlDatabases;
 
 /// A database that is there.
 #[derive(Debug, Deserialize)]
-pub struct Database {
+pub struct DatabaseRow {
     name: String,
     charset: String,
     collate: String,
@@ -27,18 +27,23 @@ properties! {
     Collate => "collate",
 }
 
-impl Provider for Databases {
+impl Provider for MysqlDatabases {
     type Want = MysqlDatabase;
-    type Seen = Seen<Vec<Database>>;
+    type Seen = Seen<Vec<DatabaseRow>>;
     type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
-    fn observe(&self, all: &[&MysqlDatabase], reading: Reading<'_>) -> Result<Seen<Vec<Database>>, Error> {
+    fn observe(&self, all: &[&MysqlDatabase], reading: Reading<'_>) -> Result<Seen<Vec<DatabaseRow>>, Error> {
         client::ask(reading, &question(all))
     }
 
-    fn plan(&self, want: &MysqlDatabase, seen: &Seen<Vec<Database>>, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(
+        &self,
+        want: &MysqlDatabase,
+        seen: &Seen<Vec<DatabaseRow>>,
+        _: Reading<'_>,
+    ) -> Result<Plan, Error> {
         seen.plan(|databases| {
             let changes = match (want.ensure, databases.iter().find(|one| one.name == want.title.as_str())) {
                 (Presence::Absent, None) => Vec::new(),
@@ -85,7 +90,7 @@ FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ({});
 }
 
 /// What differs of a database that is there: another character set brings another collation.
-fn difference(want: &MysqlDatabase, database: &Database) -> Option<Change> {
+fn difference(want: &MysqlDatabase, database: &DatabaseRow) -> Option<Change> {
     if database.charset != want.charset.as_str() {
         return Some(Change::new(Property::Charset, &database.charset, &want.charset));
     }

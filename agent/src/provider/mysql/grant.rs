@@ -13,10 +13,10 @@ use super::quoting::{account, identifier, pattern};
 
 mod held;
 
-use held::{Held, Row};
+use held::{GrantTable, Row};
 
 /// Privileges in the MariaDB server.
-pub struct Grants;
+pub struct MysqlGrants;
 
 properties! {
     Ensure => "ensure",
@@ -24,23 +24,23 @@ properties! {
     GrantOption => "grant_option",
 }
 
-impl Provider for Grants {
+impl Provider for MysqlGrants {
     type Want = MysqlGrant;
-    type Seen = Seen<Held>;
+    type Seen = Seen<GrantTable>;
     type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
-    fn observe(&self, all: &[&MysqlGrant], reading: Reading<'_>) -> Result<Seen<Held>, Error> {
+    fn observe(&self, all: &[&MysqlGrant], reading: Reading<'_>) -> Result<Seen<GrantTable>, Error> {
         let rows: Seen<Vec<Row>> = client::ask(reading, &held::question(all))?;
         Ok(match rows {
             Seen::NotLive => Seen::NotLive,
             Seen::Away(why) => Seen::Away(why),
-            Seen::There(rows) => Seen::There(Held::of(rows)),
+            Seen::There(rows) => Seen::There(GrantTable::of(rows)),
         })
     }
 
-    fn plan(&self, want: &MysqlGrant, seen: &Seen<Held>, reading: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &MysqlGrant, seen: &Seen<GrantTable>, reading: Reading<'_>) -> Result<Plan, Error> {
         if let Some(other) = reading.named.of_type::<MysqlGrant>().find(|other| contradicts(other, want)) {
             return Err(Error::Conflict(format!(
                 "mysql_grant[{}] says something else of `grant_option`, which `{}` has for all of `{}` or not at all: \
@@ -112,7 +112,7 @@ fn places(level: &Level) -> Vec<String> {
 }
 
 /// What differs where account and table are there.
-fn differences(want: &MysqlGrant, held: &Held) -> Vec<Change> {
+fn differences(want: &MysqlGrant, held: &GrantTable) -> Vec<Change> {
     let place = &places(&want.on)[0];
     let (has, wanted) = (held.of_wanted(want, place), wanted(want));
     let mut changes = Vec::new();
@@ -151,7 +151,7 @@ fn correcting(want: &MysqlGrant, property: Property, writing: Writing<'_>) -> Re
 
 /// Takes away what is held of the privileges, wherever it is, and with all of them the right to grant.
 fn taking(want: &MysqlGrant, writing: Writing<'_>) -> Result<String, Error> {
-    let held = Grants.observe(&[want], writing.reading())?.there()?;
+    let held = MysqlGrants.observe(&[want], writing.reading())?.there()?;
     let who = account(&want.user);
     let all = want.grant_option == Some(true) || want.privileges.contains(&MysqlPrivilege::ALL);
     let mut sql = String::new();

@@ -1,6 +1,6 @@
 //! Names and texts as MariaDB and MySQL read them; `NO_BACKSLASH_ESCAPES` is on, which sessions see to.
 
-use holdfast_catalog::resource::mysql_user::Account;
+use holdfast_catalog::resource::mysql_user::MysqlAccount;
 
 use super::super::database::quoting::quoted;
 pub use super::super::database::quoting::{literal, literals};
@@ -11,7 +11,7 @@ pub fn identifier(name: &str) -> String {
 }
 
 /// An account.
-pub fn account(account: &Account) -> String {
+pub fn account(account: &MysqlAccount) -> String {
     format!("{}@{}", literal(&account.user), literal(&account.host))
 }
 

@@ -7,17 +7,17 @@ use holdfast_catalog::resource::attribute::{Presence, Secret};
 use holdfast_catalog::resource::mysql_user::{AuthPlugin, as_hash};
 
 use super::super::database::Seen;
-use super::super::{Applied, Error, Left, Provider, Reading, Shown, Taken, Writing, properties};
+use super::super::{Applied, DisplayValue, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::client;
 use super::quoting::{account, literal};
 
 mod entry;
 mod hash;
 
-use entry::Entry;
+use entry::MysqlUserRow;
 
 /// Accounts of the MariaDB server.
-pub struct Users;
+pub struct MysqlUsers;
 
 properties! {
     Ensure => "ensure",
@@ -27,18 +27,18 @@ properties! {
     RequireTls => "require_tls",
 }
 
-impl Provider for Users {
+impl Provider for MysqlUsers {
     type Want = MysqlUser;
-    type Seen = Seen<Vec<Entry>>;
+    type Seen = Seen<Vec<MysqlUserRow>>;
     type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
-    fn observe(&self, all: &[&MysqlUser], reading: Reading<'_>) -> Result<Seen<Vec<Entry>>, Error> {
+    fn observe(&self, all: &[&MysqlUser], reading: Reading<'_>) -> Result<Seen<Vec<MysqlUserRow>>, Error> {
         client::ask(reading, &entry::question(all.iter().map(|want| &want.title)))
     }
 
-    fn plan(&self, want: &MysqlUser, seen: &Seen<Vec<Entry>>, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(&self, want: &MysqlUser, seen: &Seen<Vec<MysqlUserRow>>, _: Reading<'_>) -> Result<Plan, Error> {
         seen.plan(|entries| {
             let changes = match (want.ensure, entries.iter().find(|entry| entry.is_of(&want.title))) {
                 (Presence::Absent, None) => Vec::new(),
@@ -113,14 +113,14 @@ fn keeps_password(want: &MysqlUser, changes: &[Change]) -> bool {
 }
 
 /// The hash that an account has; none is made up for it, since nobody could connect by that.
-fn hash_in<'a>(entry: &'a Entry, want: &MysqlUser) -> Result<&'a str, Error> {
+fn hash_in<'a>(entry: &'a MysqlUserRow, want: &MysqlUser) -> Result<&'a str, Error> {
     let why = || format!("`{}` has no password to log in with; set `password`", want.title);
     entry.hash().ok_or_else(|| Error::Missing(why()))
 }
 
 /// The hash that an account has now.
 fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error> {
-    let entries = Users.observe(&[want], writing.reading())?.there()?;
+    let entries = MysqlUsers.observe(&[want], writing.reading())?.there()?;
     match entries.iter().find(|entry| entry.is_of(&want.title)) {
         Some(entry) => hash_in(entry, want).map(str::to_owned),
         None => Err(Error::Missing(format!("`{}` does not exist any more", want.title))),
@@ -128,14 +128,14 @@ fn present_hash(want: &MysqlUser, writing: Writing<'_>) -> Result<String, Error>
 }
 
 /// What differs of an account that is there.
-fn differences(want: &MysqlUser, entry: &Entry) -> Vec<Change> {
+fn differences(want: &MysqlUser, entry: &MysqlUserRow) -> Vec<Change> {
     let mut changes = Vec::new();
     let plugin = want.plugin.as_ref().filter(|plugin| entry.plugins() != plugin.as_str());
     changes.extend(plugin.map(|plugin| Change::new(Property::Plugin, entry.plugins(), plugin)));
     // Another plugin comes with the password.
     let password = want.password.as_ref().filter(|_| plugin.is_none());
     if password.is_some_and(|password| !entry.is_known_by_hash(&hash_of(password))) {
-        changes.push(Change::new(Property::Password, Shown::Masked, Shown::Masked));
+        changes.push(Change::new(Property::Password, DisplayValue::Masked, DisplayValue::Masked));
     }
     if let Some(most) = want.max_connections.filter(|most| i64::from(*most) != entry.max_connections()) {
         changes.push(Change::new(Property::MaxConnections, entry.max_connections(), most));

@@ -75,7 +75,7 @@ fn correct_unless(
 
 /// What is to be done with a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verb {
+enum AptVerb {
     /// Install, change the version, or remove: apt takes all of it in one transaction.
     Install,
     /// Remove with configuration, also what is there of a removed package.
@@ -127,7 +127,7 @@ impl Apt<'_> {
     }
 
     fn try_groups(&mut self, wants: &[&Package]) -> Result<BTreeMap<usize, Error>, Error> {
-        let mut groups: BTreeMap<(Verb, &[String]), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(AptVerb, &[String]), Vec<usize>> = BTreeMap::new();
         for (i, want) in wants.iter().enumerate() {
             groups.entry((verb(want), &want.options)).or_default().push(i);
         }
@@ -152,7 +152,7 @@ impl Apt<'_> {
     /// All in one transaction, or each that is still off alone.
     fn try_group(
         &mut self,
-        verb: Verb,
+        verb: AptVerb,
         options: &[String],
         members: &[(usize, &Package)],
         errors: &mut BTreeMap<usize, Error>,
@@ -180,7 +180,7 @@ impl Apt<'_> {
     }
 
     /// One run of apt; once more with new package lists where these know no such package or version.
-    fn transaction(&mut self, verb: Verb, options: &[String], wants: &[&Package]) -> Result<(), Error> {
+    fn transaction(&mut self, verb: AptVerb, options: &[String], wants: &[&Package]) -> Result<(), Error> {
         let status = self.status()?;
         let wants: Vec<&Package> = wants.iter().copied().filter(|want| wants_apt(want, &status)).collect();
         if wants.is_empty() {
@@ -353,10 +353,10 @@ impl Apt<'_> {
     }
 }
 
-fn verb(want: &Package) -> Verb {
+fn verb(want: &Package) -> AptVerb {
     match want.ensure {
-        PackageEnsure::State(PackageState::Purged) => Verb::Purge,
-        _ => Verb::Install,
+        PackageEnsure::State(PackageState::Purged) => AptVerb::Purge,
+        _ => AptVerb::Install,
     }
 }
 
@@ -372,7 +372,7 @@ fn wants_apt(want: &Package, status: &DpkgStatus) -> bool {
 
 /// The transaction for packages that all want something of apt.
 fn command(
-    verb: Verb,
+    verb: AptVerb,
     options: &[String],
     wants: &[&Package],
     status: &DpkgStatus,
@@ -385,7 +385,7 @@ fn command(
     if wants.iter().any(|want| is_downgrade(want, status)) {
         arguments.push("--allow-downgrades".to_owned());
     }
-    arguments.push(if verb == Verb::Purge { "purge" } else { "install" }.to_owned());
+    arguments.push(if verb == AptVerb::Purge { "purge" } else { "install" }.to_owned());
     arguments.extend(options.iter().cloned());
     arguments.push("--".to_owned());
     arguments.extend(wants.iter().map(|want| match &want.ensure {

@@ -14,7 +14,7 @@ const IMAGE_STATUS: &str = "/var/lib/dpkg/status.d";
 
 /// How far a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DpkgState {
     NotInstalled,
     /// Removed; its configuration is still there.
     ConfigFiles,
@@ -28,7 +28,7 @@ pub enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// How far it is.
-    pub state: State,
+    pub state: DpkgState,
     /// Kept from being changed by an upgrade.
     pub held: bool,
     /// The version that is installed, or was.
@@ -102,12 +102,12 @@ impl DpkgStatus {
 
     /// A package that is installed.
     pub fn installed(&self, title: &str) -> Option<&Package> {
-        self.package(title).filter(|package| package.state == State::Installed)
+        self.package(title).filter(|package| package.state == DpkgState::Installed)
     }
 
     /// Whether dpkg has to put itself in order before anything else, by what it says or by a package that is half done.
     pub fn is_interrupted(&self) -> bool {
-        self.interrupted || self.packages.values().flatten().any(|package| package.state == State::Broken)
+        self.interrupted || self.packages.values().flatten().any(|package| package.state == DpkgState::Broken)
     }
 
     /// This machine's architecture: that of dpkg itself.
@@ -136,11 +136,11 @@ fn read_stanza(stanza: &str) -> Option<(String, Package)> {
     let mut words = field("Status").unwrap_or("install ok installed").split_ascii_whitespace();
     let (selection, error, state) = (words.next()?, words.next()?, words.next()?);
     let state = match state {
-        _ if error != "ok" => State::Broken,
-        "installed" | "triggers-awaited" | "triggers-pending" => State::Installed,
-        "config-files" => State::ConfigFiles,
-        "not-installed" => State::NotInstalled,
-        _ => State::Broken,
+        _ if error != "ok" => DpkgState::Broken,
+        "installed" | "triggers-awaited" | "triggers-pending" => DpkgState::Installed,
+        "config-files" => DpkgState::ConfigFiles,
+        "not-installed" => DpkgState::NotInstalled,
+        _ => DpkgState::Broken,
     };
     let text = |name| field(name).unwrap_or_default().to_owned();
     let package = Package {
@@ -201,9 +201,12 @@ Version: 8.0
     fn states_holds_and_versions_are_read() {
         let status = DpkgStatus::parse(STATUS_TEXT);
         let nginx = status.package("nginx").unwrap();
-        assert_eq!((nginx.state, nginx.held, &*nginx.version), (State::Installed, true, "1.22.1-9+deb12u3"));
-        assert_eq!(status.package("apache2").unwrap().state, State::ConfigFiles);
-        assert_eq!(status.package("gone").unwrap().state, State::NotInstalled);
+        assert_eq!(
+            (nginx.state, nginx.held, &*nginx.version),
+            (DpkgState::Installed, true, "1.22.1-9+deb12u3")
+        );
+        assert_eq!(status.package("apache2").unwrap().state, DpkgState::ConfigFiles);
+        assert_eq!(status.package("gone").unwrap().state, DpkgState::NotInstalled);
         assert!(status.package("not-a-field").is_none());
         assert!(!status.is_interrupted());
     }
@@ -223,7 +226,7 @@ Version: 8.0
         {
             let status =
                 DpkgStatus::parse(&format!("Package: a\nStatus: {half}\nArchitecture: all\nVersion: 1\n"));
-            assert_eq!(status.package("a").unwrap().state, State::Broken);
+            assert_eq!(status.package("a").unwrap().state, DpkgState::Broken);
             assert!(status.is_interrupted(), "{half}");
         }
         let status = DpkgStatus::parse(
@@ -243,6 +246,6 @@ Version: 8.0
     #[test]
     fn a_stanza_of_an_image_without_a_status_is_installed() {
         let status = DpkgStatus::parse("Package: base-files\nVersion: 12.4\nArchitecture: amd64\n");
-        assert_eq!(status.package("base-files").unwrap().state, State::Installed);
+        assert_eq!(status.package("base-files").unwrap().state, DpkgState::Installed);
     }
 }

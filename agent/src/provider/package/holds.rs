@@ -6,11 +6,11 @@ use std::path::Path;
 use holdfast_catalog::resource::Package;
 
 use super::{asked_hold, dpkg_status::DpkgStatus};
-use crate::system::{self, Access, Inspect as _, Machine, System as _, write_durably};
+use crate::system::{self, Inspect as _, Machine, Permissions, System as _, write_durably};
 
 const FILE: &str = "/holds.json";
 const LIMIT: u64 = 1024 * 1024;
-const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 /// What is said of a package whose hold was not set again.
 pub const NOTE: &str =

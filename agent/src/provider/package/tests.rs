@@ -4,7 +4,7 @@ use holdfast_catalog::resource::ResourceType;
 use holdfast_catalog::value::Value;
 
 use super::*;
-use crate::provider::Shown;
+use crate::provider::DisplayValue;
 
 const STATUS: &str = "\
 Package: nginx
@@ -37,7 +37,7 @@ fn planned(title: &str, ensure: &str) -> Option<(String, String)> {
     let candidates =
         HashMap::from([("nginx".to_owned(), "1.24-1".to_owned()), ("chrony".to_owned(), "4.3-2".to_owned())]);
     let change = difference(&want(title, ensure), &DpkgStatus::parse(STATUS), &candidates)?;
-    let text = |shown: &Shown| shown.text().to_owned();
+    let text = |shown: &DisplayValue| shown.text().to_owned();
     Some((text(&change.is), text(&change.should)))
 }
 

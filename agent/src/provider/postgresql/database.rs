@@ -12,25 +12,25 @@ use super::super::database::joined;
 use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;
-use super::place::Place;
+use super::place::DatabaseAddress;
 use super::quoting::{identifier, literal, literals};
 
 mod extension;
 
 /// Databases of PostgreSQL servers.
-pub struct Databases;
+pub struct PostgresqlDatabases;
 
 /// What was found.
 pub struct Seen {
-    servers: Observed<Found>,
+    servers: Observed<ServerDatabases>,
     /// The extensions of databases, of those that were asked for.
     extensions: Observed<BTreeSet<String>>,
 }
 
 /// What a server has of what is asked for.
 #[derive(Deserialize)]
-pub struct Found {
-    databases: BTreeMap<String, Database>,
+pub struct ServerDatabases {
+    databases: BTreeMap<String, DatabaseState>,
     /// Roles that are to own one.
     roles: BTreeSet<String>,
     /// Extensions that could be made.
@@ -38,7 +38,7 @@ pub struct Found {
 }
 
 #[derive(Deserialize)]
-struct Database {
+struct DatabaseState {
     owner: String,
     encoding: String,
     locale: String,
@@ -53,7 +53,7 @@ struct Database {
     connection_limit: i32,
 }
 
-impl Database {
+impl DatabaseState {
     /// The locale in words: one, where all of it is that one.
     fn locale(&self) -> String {
         let provider = match self.provider.as_deref() {
@@ -84,7 +84,7 @@ properties! {
     Locale => "locale",
 }
 
-impl Provider for Databases {
+impl Provider for PostgresqlDatabases {
     type Want = PostgresqlDatabase;
     type Seen = Seen;
     type Property = Property;
@@ -92,7 +92,7 @@ impl Provider for Databases {
     const TAKEN: Taken = Taken::Together;
 
     fn observe(&self, all: &[&PostgresqlDatabase], reading: Reading<'_>) -> Result<Seen, Error> {
-        let servers: Observed<Found> = Observed::of(all.iter().map(|want| server(want)), |at| {
+        let servers: Observed<ServerDatabases> = Observed::of(all.iter().map(|want| server(want)), |at| {
             let here: Vec<_> = all.iter().copied().filter(|want| server(want) == *at).collect();
             at.ask(reading, &question(&here))
         });
@@ -152,12 +152,12 @@ impl Provider for Databases {
     }
 }
 
-fn server(want: &PostgresqlDatabase) -> Place {
-    Place::new(want.cluster(), MAINTENANCE)
+fn server(want: &PostgresqlDatabase) -> DatabaseAddress {
+    DatabaseAddress::new(want.cluster(), MAINTENANCE)
 }
 
-fn itself(want: &PostgresqlDatabase) -> Place {
-    Place::new(want.cluster(), want.title.as_str())
+fn itself(want: &PostgresqlDatabase) -> DatabaseAddress {
+    DatabaseAddress::new(want.cluster(), want.title.as_str())
 }
 
 fn extensions(want: &PostgresqlDatabase) -> impl Iterator<Item = &str> {
@@ -191,7 +191,7 @@ fn extensions_question(wanted: &str) -> String {
 }
 
 /// What it needs and is not there.
-fn missing(want: &PostgresqlDatabase, found: &Found, is_there: bool) -> Option<String> {
+fn missing(want: &PostgresqlDatabase, found: &ServerDatabases, is_there: bool) -> Option<String> {
     let owner = want.owner.as_ref().filter(|owner| !found.roles.contains(owner.as_str()));
     let template =
         Some(&want.template).filter(|name| !is_there && !found.databases.contains_key(name.as_str()));
@@ -207,7 +207,7 @@ fn missing(want: &PostgresqlDatabase, found: &Found, is_there: bool) -> Option<S
 /// What differs of a database that is there; its extensions only where they were asked for.
 fn differences(
     want: &PostgresqlDatabase,
-    database: &Database,
+    database: &DatabaseState,
     has: Option<&BTreeSet<String>>,
 ) -> Vec<Change> {
     let mut changes = Vec::new();

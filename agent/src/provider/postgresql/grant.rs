@@ -11,20 +11,20 @@ use super::super::database::joined;
 use super::super::{Applied, ChangeKind, Error, Left, Provider, Reading, Taken, Writing, properties};
 use super::MAINTENANCE;
 use super::observed::Observed;
-use super::place::Place;
+use super::place::DatabaseAddress;
 
 mod access;
 mod statement;
 
-use access::{Access, Found};
+use access::{GrantAccess, GrantAccesses};
 
 /// Privileges in PostgreSQL servers.
-pub struct Grants;
+pub struct PostgresqlGrants;
 
 /// What was found: databases by server, and who may do what by database.
 pub struct Seen {
     servers: Observed<BTreeSet<String>>,
-    access: Observed<Found>,
+    access: Observed<GrantAccesses>,
 }
 
 properties! {
@@ -34,7 +34,7 @@ properties! {
     DefaultPrivileges => "default_privileges",
 }
 
-impl Provider for Grants {
+impl Provider for PostgresqlGrants {
     type Want = PostgresqlGrant;
     type Seen = Seen;
     type Property = Property;
@@ -114,15 +114,15 @@ fn is_to_come(want: &PostgresqlGrant, reading: Reading<'_>) -> bool {
     })
 }
 
-fn server(want: &PostgresqlGrant) -> Place {
-    Place::new(want.cluster(), MAINTENANCE)
+fn server(want: &PostgresqlGrant) -> DatabaseAddress {
+    DatabaseAddress::new(want.cluster(), MAINTENANCE)
 }
 
 /// Where the object is looked up: what is on a database itself needs no session in it.
-fn place(want: &PostgresqlGrant) -> Place {
+fn place(want: &PostgresqlGrant) -> DatabaseAddress {
     match want.on {
         GrantObject::Database => server(want),
-        _ => Place::new(want.cluster(), want.database.as_str()),
+        _ => DatabaseAddress::new(want.cluster(), want.database.as_str()),
     }
 }
 
@@ -135,7 +135,7 @@ fn default_roles(want: &PostgresqlGrant) -> String {
 }
 
 /// What is to be taken away.
-fn taking(want: &PostgresqlGrant, access: Option<&Access>) -> Result<Plan, Error> {
+fn taking(want: &PostgresqlGrant, access: Option<&GrantAccess>) -> Result<Plan, Error> {
     let Some(access) = access.filter(|access| access.holds_any(want)) else { return Ok(Plan::IN_SYNC) };
     if let Some((object, grantor)) = access.granted_by_another(want) {
         return Err(Error::Refused(format!(
@@ -147,7 +147,7 @@ fn taking(want: &PostgresqlGrant, access: Option<&Access>) -> Result<Plan, Error
 }
 
 /// What differs where everything is there that the privileges are of.
-fn differences(want: &PostgresqlGrant, access: &Access) -> Vec<Change> {
+fn differences(want: &PostgresqlGrant, access: &GrantAccess) -> Vec<Change> {
     let mut changes = Vec::new();
     let wanted = want.each_privilege();
     let held = access.held_on_all(&wanted);

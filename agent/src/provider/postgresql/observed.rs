@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use super::super::database::Seen;
 use super::super::{Error, Plan};
-use super::place::Place;
+use super::place::DatabaseAddress;
 
 /// What was found in each place.
 #[derive(Debug)]
-pub struct Observed<T>(BTreeMap<Place, Result<Seen<T>, Arc<Error>>>);
+pub struct Observed<T>(BTreeMap<DatabaseAddress, Result<Seen<T>, Arc<Error>>>);
 
 impl<T> Observed<T> {
     /// Asks each place once.
     pub fn of(
-        places: impl IntoIterator<Item = Place>,
-        mut ask: impl FnMut(&Place) -> Result<Seen<T>, Error>,
+        places: impl IntoIterator<Item = DatabaseAddress>,
+        mut ask: impl FnMut(&DatabaseAddress) -> Result<Seen<T>, Error>,
     ) -> Self {
-        let places: BTreeSet<Place> = places.into_iter().collect();
-        let found = |place: Place| {
+        let places: BTreeSet<DatabaseAddress> = places.into_iter().collect();
+        let found = |place: DatabaseAddress| {
             let found = ask(&place).map_err(Arc::new);
             (place, found)
         };
@@ -26,7 +26,7 @@ impl<T> Observed<T> {
     }
 
     /// What was found, where the place was there.
-    pub fn get(&self, place: &Place) -> Option<&T> {
+    pub fn get(&self, place: &DatabaseAddress) -> Option<&T> {
         match self.0.get(place) {
             Some(Ok(Seen::There(found))) => Some(found),
             _ => None,
@@ -36,7 +36,7 @@ impl<T> Observed<T> {
     /// Plans with what was found in a place.
     pub fn plan<P>(
         &self,
-        place: &Place,
+        place: &DatabaseAddress,
         plan: impl FnOnce(&T) -> Result<Plan<P>, Error>,
     ) -> Result<Plan<P>, Error> {
         match self.0.get(place) {
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_place_is_asked_once_and_fails_alone() {
-        let place = |name| Place::new(Cluster::new(Port::POSTGRESQL, None), name);
+        let place = |name| DatabaseAddress::new(Cluster::new(Port::POSTGRESQL, None), name);
         let (good, bad) = (place("good"), place("bad"));
         let mut asked = 0;
         let observed = Observed::of([good.clone(), bad.clone(), good.clone()], |place| {

@@ -32,13 +32,13 @@ const UNITS: &str = "postgresql*.service";
 
 /// A database of a server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct DatabaseAddress {
     system_user: String,
     port: Port,
     database: String,
 }
 
-impl Place {
+impl DatabaseAddress {
     /// The database of this name.
     pub fn new(cluster: Cluster<'_>, database: &str) -> Self {
         Self {
@@ -136,21 +136,21 @@ fn counts(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::database::trial::Server;
+    use crate::provider::database::trial::TestDatabase;
     use crate::provider::trial;
     use crate::system::double;
 
-    fn place() -> Place {
-        Place::new(Cluster::new(Port(5433), None), "shop")
+    fn place() -> DatabaseAddress {
+        DatabaseAddress::new(Cluster::new(Port(5433), None), "shop")
     }
 
-    fn ask(server: &Server) -> Result<Seen<Vec<u8>>, Error> {
+    fn ask(server: &TestDatabase) -> Result<Seen<Vec<u8>>, Error> {
         server.reading(|reading| place().ask(reading, "SELECT 1;"))
     }
 
     #[test]
     fn a_session_is_of_the_servers_account_and_takes_no_setting_of_the_database() {
-        let server = Server::answering("SELECT", "[1]");
+        let server = TestDatabase::answering("SELECT", "[1]");
         assert!(matches!(ask(&server).unwrap(), Seen::There(list) if list == [1]));
         let asked = &server.asked()[0];
         let session = (&*asked.user, asked.variable("PGPORT"), asked.variable("PGDATABASE"), &*asked.sql);
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_not_there_is_waited_for_and_anything_else_fails() {
-        let failing = |code, text: &'static str| Server::new(move |_| double::failed(code, text));
+        let failing = |code, text: &'static str| TestDatabase::new(move |_| double::failed(code, text));
         for (code, text) in [(2, "psql: error: no such file"), (127, "setpriv: failed to execute psql")] {
             assert!(matches!(ask(&failing(code, text)), Ok(Seen::Away(_))), "{code}");
         }
@@ -172,14 +172,14 @@ mod tests {
         assert!(matches!(hanging, Ok(Seen::Away(why)) if why.contains("5433") && why.contains("it hangs")));
         let error = ask(&failing(3, "ERROR:  denied\nLINE 1: SELECT 's3cret'\n       ^")).unwrap_err();
         assert!(error.to_string().ends_with(": ERROR:  denied"), "{error}");
-        let cut = ask(&Server::answering("SELECT", "[1,\n")).unwrap_err();
+        let cut = ask(&TestDatabase::answering("SELECT", "[1,\n")).unwrap_err();
         assert!(cut.to_string().contains("incomplete"), "{cut}");
     }
 
     #[test]
     fn what_is_secret_is_in_no_argument_no_error_and_no_log_of_the_server() {
         let said = "ERROR:  bad 'v3rifier'\nLINE 1: ALTER ROLE x PASSWORD 'v3rifier'\n   ^\n";
-        let server = Server::new(move |_| double::failed(3, said));
+        let server = TestDatabase::new(move |_| double::failed(3, said));
         let told = |writing: Writing<'_>| place().tell(writing, "ALTER x 'v3rifier';", Some("v3rifier"));
         let error = trial::writing(&server.machine, told).unwrap_err();
         assert!(!error.to_string().contains("v3rifier"), "{error}");

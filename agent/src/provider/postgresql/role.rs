@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use super::super::database::joined;
 use super::super::{
-    Applied, Error, Left, Property as _, Provider, Reading, Shown, Taken, Writing, properties,
+    Applied, DisplayValue, Error, Left, Property as _, Provider, Reading, Taken, Writing, properties,
 };
 use super::MAINTENANCE;
 use super::observed::Observed;
-use super::place::Place;
+use super::place::DatabaseAddress;
 use super::quoting::{identifier, literal, literals};
 use super::verifier;
 
@@ -25,14 +25,14 @@ pub struct Roles;
 
 /// What a server has of the roles that are asked for.
 #[derive(Deserialize)]
-pub struct Found {
+pub struct ServerRoles {
     /// Who the agent is there.
     me: String,
-    roles: BTreeMap<String, Role>,
+    roles: BTreeMap<String, RoleAttributes>,
 }
 
 #[derive(Deserialize)]
-struct Role {
+struct RoleAttributes {
     login: bool,
     superuser: bool,
     createdb: bool,
@@ -60,19 +60,24 @@ properties! {
 
 impl Provider for Roles {
     type Want = PostgresqlRole;
-    type Seen = Observed<Found>;
+    type Seen = Observed<ServerRoles>;
     type Property = Property;
 
     const TAKEN: Taken = Taken::Together;
 
-    fn observe(&self, all: &[&PostgresqlRole], reading: Reading<'_>) -> Result<Observed<Found>, Error> {
+    fn observe(&self, all: &[&PostgresqlRole], reading: Reading<'_>) -> Result<Observed<ServerRoles>, Error> {
         Ok(Observed::of(all.iter().map(|want| place(want)), |at| {
             let here: Vec<_> = all.iter().copied().filter(|want| place(want) == *at).collect();
             at.ask(reading, &question(&here))
         }))
     }
 
-    fn plan(&self, want: &PostgresqlRole, seen: &Observed<Found>, _: Reading<'_>) -> Result<Plan, Error> {
+    fn plan(
+        &self,
+        want: &PostgresqlRole,
+        seen: &Observed<ServerRoles>,
+        _: Reading<'_>,
+    ) -> Result<Plan, Error> {
         seen.plan(&place(want), |found| {
             if let Some(why) = refusal(want, found) {
                 return Err(Error::Refused(why));
@@ -130,8 +135,8 @@ impl Provider for Roles {
     }
 }
 
-fn place(want: &PostgresqlRole) -> Place {
-    Place::new(want.cluster(), MAINTENANCE)
+fn place(want: &PostgresqlRole) -> DatabaseAddress {
+    DatabaseAddress::new(want.cluster(), MAINTENANCE)
 }
 
 /// Asks for these roles, those that they are to be members of, and what passwords are kept as where they are managed.
@@ -165,7 +170,7 @@ fn switches(want: &PostgresqlRole) -> impl Iterator<Item = (Property, &'static s
     .into_iter()
 }
 
-impl Role {
+impl RoleAttributes {
     fn has(&self, switch: Property) -> bool {
         match switch {
             Property::Login => self.login,
@@ -186,7 +191,7 @@ impl Role {
 }
 
 /// What would lock the agent out.
-fn refusal(want: &PostgresqlRole, found: &Found) -> Option<String> {
+fn refusal(want: &PostgresqlRole, found: &ServerRoles) -> Option<String> {
     if want.title.as_str() != found.me {
         return None;
     }
@@ -200,7 +205,7 @@ fn refusal(want: &PostgresqlRole, found: &Found) -> Option<String> {
 }
 
 /// What differs of a role that is there.
-fn differences(want: &PostgresqlRole, role: &Role) -> Vec<Change> {
+fn differences(want: &PostgresqlRole, role: &RoleAttributes) -> Vec<Change> {
     let mut changes: Vec<Change> = switches(want)
         .filter(|(switch, _, should)| role.has(*switch) != *should)
         .map(|(switch, _, should)| Change::new(switch, !should, should))
@@ -215,7 +220,7 @@ fn differences(want: &PostgresqlRole, role: &Role) -> Vec<Change> {
     let is_kept =
         |password: &Secret| verifier::is_of(role.kept.as_deref().unwrap_or_default(), &password.expose());
     if want.password.as_ref().is_some_and(|password| !is_kept(password)) {
-        changes.push(Change::new(Property::Password, Shown::Masked, Shown::Masked));
+        changes.push(Change::new(Property::Password, DisplayValue::Masked, DisplayValue::Masked));
     }
     changes
 }
@@ -277,7 +282,7 @@ fn joining(group: &str, role: &str) -> String {
 fn membership(want: &PostgresqlRole, role: &str, writing: Writing<'_>) -> Result<String, Error> {
     let wanted = names(want.member_of.as_deref().unwrap_or_default());
     let join: String = wanted.iter().map(|group| joining(group, role)).collect();
-    let found = place(want).ask::<Found>(writing.reading(), &question(&[want]))?.there()?;
+    let found = place(want).ask::<ServerRoles>(writing.reading(), &question(&[want]))?.there()?;
     let has = found.roles.get(want.title.as_str()).map(|role| role.groups(want)).unwrap_or_default();
     let leave = has.difference(&wanted).map(|group| format!("REVOKE {} FROM {role};\n", identifier(group)));
     Ok(join + &leave.collect::<String>())

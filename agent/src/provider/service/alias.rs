@@ -164,7 +164,7 @@ pub(super) fn look(
 
 #[cfg(test)]
 mod tests {
-    use super::super::unit::Activity;
+    use super::super::unit::UnitActivity;
     use super::*;
     use crate::system::double::Double;
 
@@ -173,7 +173,7 @@ mod tests {
             name: name.into(),
             object: "/".into(),
             definition: Definition::read(load_state),
-            activity: Activity::Stopped,
+            activity: UnitActivity::Stopped,
             enabling: Enabling::read(file_state),
             by_script: false,
             fall: None,

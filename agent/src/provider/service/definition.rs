@@ -30,7 +30,7 @@ const PULLS: [(&str, &str); 3] = [("WantedBy", "wants"), ("RequiredBy", "require
 
 /// What a unit asks for when it is enabled.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Asked {
+pub(super) struct InstallInfo {
     /// The unit that is linked: of a template, its default instance.
     pub(super) unit: String,
     /// The name of its file.
@@ -44,7 +44,7 @@ pub(super) struct Asked {
     values: BTreeMap<String, Vec<String>>,
 }
 
-impl Asked {
+impl InstallInfo {
     /// Whether it asks for no link and no other unit.
     pub(super) fn is_empty(&self) -> bool {
         self.values.values().all(Vec::is_empty) && self.also.is_empty()
@@ -119,12 +119,12 @@ impl Asked {
 }
 
 /// What the files of a unit on disk ask for; none where there is no file that can be read.
-pub(super) fn read(unit: &str, machine: &dyn Inspect) -> Result<Option<Asked>, Error> {
+pub(super) fn read(unit: &str, machine: &dyn Inspect) -> Result<Option<InstallInfo>, Error> {
     let template = unit.split_once('@').and_then(|(name, rest)| Some((name, rest.rsplit_once('.')?)));
     let template = template.map(|(name, (_, suffix))| format!("{name}@.{suffix}"));
     let names: Vec<&str> = std::iter::once(unit).chain(template.as_deref()).collect();
     let Some((file, path)) = first(&names, machine)? else { return Ok(None) };
-    let mut asked = Asked { file: file.to_owned(), ..Asked::default() };
+    let mut asked = InstallInfo { file: file.to_owned(), ..InstallInfo::default() };
     let mut files = vec![path];
     files.extend(drop_ins(&names, machine)?);
     for path in files {

@@ -6,8 +6,8 @@ use holdfast_catalog::count::counted;
 use holdfast_catalog::resource::Service;
 use holdfast_catalog::resource::service::ServiceEnsure;
 
-use super::systemd::{Beside, Bus};
-use super::unit::{Activity, Definition, Fall, Unit, is_template};
+use super::systemd::{Bus, TriggerSide};
+use super::unit::{Definition, Fall, Unit, UnitActivity, is_template};
 use super::{Units, hurry_journal, words};
 use crate::provider::{Error, Reading};
 use crate::system::Inspect;
@@ -55,7 +55,7 @@ pub(super) fn look_up(bus: &Bus, all: &[&Service], units: &mut Units) -> Result<
         if !unit.activity.is_up() || is_template(&unit.name) {
             continue;
         }
-        let starters = bus.up_beside(&unit.name, Beside::StartedBy)?;
+        let starters = bus.up_beside(&unit.name, TriggerSide::StartedBy)?;
         if !starters.is_empty() {
             unit.fall = Some(Fall::Up(format!("{} starts it, and is up", starters.join(" and "))));
         }
@@ -85,16 +85,18 @@ fn again(unit: &Unit, restarts: u32, machine: &dyn Inspect) -> String {
 /// How a unit that does not run came to that by itself; none where somebody stopped it, or nobody can tell.
 fn down(unit: &Unit, bus: &Bus, machine: &dyn Inspect) -> Result<Option<String>, Error> {
     Ok(match unit.activity {
-        Activity::Failed => {
+        UnitActivity::Failed => {
             bus.failed_by_itself(&unit.name)?.map(|how| format!("it had failed by itself: {how}"))
         }
-        Activity::Restarting => bus
+        UnitActivity::Restarting => bus
             .failed_by_itself(&unit.name)?
             .map(|how| format!("it had failed by itself ({how}), and systemd will start it again")),
-        Activity::Stopped if unit.definition == Definition::Found && has_ended(&unit.name, machine) => {
+        UnitActivity::Stopped if unit.definition == Definition::Found && has_ended(&unit.name, machine) => {
             Some("it had ended by itself: systemd was not asked to stop it".to_owned())
         }
-        Activity::Stopped | Activity::Stopping | Activity::Running | Activity::Starting => None,
+        UnitActivity::Stopped | UnitActivity::Stopping | UnitActivity::Running | UnitActivity::Starting => {
+            None
+        }
     })
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use holdfast_catalog::resource::{File, Service};
 
-use super::definition::{self, Asked, DIRECTORIES, OWN};
-use crate::provider::{Error, Named};
+use super::definition::{self, DIRECTORIES, InstallInfo, OWN};
+use crate::provider::{CatalogClaims, Error};
 use crate::system::{FileKind, Inspect, System};
 
 /// The deepest chain of `Also=` that is followed.
@@ -14,7 +14,7 @@ const DEEPEST: usize = 8;
 
 /// How the links of an enabled unit differ from what its file asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Links {
+pub(super) struct InstallLinks {
     /// Links that are asked for and are not there.
     missing: Vec<PathBuf>,
     /// Links that lead to nothing where one is asked for: systemd takes them for a ban.
@@ -29,9 +29,13 @@ pub(super) struct Links {
     is_new: bool,
 }
 
-impl Links {
+impl InstallLinks {
     /// Of a unit; none where its file cannot be had, or asks for nothing.
-    pub(super) fn of(unit: &str, named: &Named<'_>, machine: &dyn Inspect) -> Result<Option<Self>, Error> {
+    pub(super) fn of(
+        unit: &str,
+        named: &CatalogClaims<'_>,
+        machine: &dyn Inspect,
+    ) -> Result<Option<Self>, Error> {
         let mut links = Self::default();
         let Some(asked) = definition::read(unit, machine)? else { return Ok(None) };
         if asked.is_empty() {
@@ -55,7 +59,12 @@ impl Links {
         Ok(Some(links))
     }
 
-    fn add(&mut self, asked: &Asked, named: &Named<'_>, machine: &dyn Inspect) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        asked: &InstallInfo,
+        named: &CatalogClaims<'_>,
+        machine: &dyn Inspect,
+    ) -> Result<(), Error> {
         let mut last_link = (0, 0);
         for link in asked.pulls() {
             last_link = last_link.max(modified(link.parent(), machine)?);
@@ -135,7 +144,11 @@ fn modified(directory: Option<&Path>, machine: &dyn Inspect) -> Result<(i64, u32
 }
 
 /// Links to the unit in directories by which others start it, of which its file knows nothing, and no resource either.
-fn strays(asked: &Asked, named: &Named<'_>, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
+fn strays(
+    asked: &InstallInfo,
+    named: &CatalogClaims<'_>,
+    machine: &dyn Inspect,
+) -> Result<Vec<PathBuf>, Error> {
     let mut strays = Vec::new();
     let is_directory = |path: &Path| {
         Ok::<_, Error>(machine.lstat(path)?.is_some_and(|stat| stat.kind == FileKind::Directory))
@@ -195,8 +208,8 @@ mod tests {
         double
     }
 
-    fn links(double: &Double, all: &[Typed]) -> Option<Links> {
-        Links::of("st.service", &Named::new(all), double).unwrap()
+    fn links(double: &Double, all: &[Typed]) -> Option<InstallLinks> {
+        InstallLinks::of("st.service", &CatalogClaims::new(all), double).unwrap()
     }
 
     fn off(install: &str, there: &[(&str, &str)]) -> Option<String> {

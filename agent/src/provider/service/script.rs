@@ -40,7 +40,7 @@ pub(super) fn set_enabling(unit: &Unit, enable: ServiceEnable, writing: Writing<
 
 #[cfg(test)]
 mod tests {
-    use super::super::unit::{Activity, Definition};
+    use super::super::unit::{Definition, UnitActivity};
     use super::*;
     use crate::provider::trial;
     use crate::system::double::{Double, failed, said};
@@ -50,7 +50,7 @@ mod tests {
             name: "old.service".into(),
             object: "/".into(),
             definition: Definition::Found,
-            activity: Activity::Running,
+            activity: UnitActivity::Running,
             enabling: Enabling::read(file_state),
             by_script: false,
             fall: None,

@@ -1,7 +1,7 @@
 //! Sockets. systemd does not start one while the service runs that it starts: a restart of the socket alone would leave it
 //! down, and nobody could reach the service any more once that ends.
 
-use super::systemd::{Beside, Bus, Verb, Watch};
+use super::systemd::{Bus, TriggerSide, UnitVerb, WatchLength};
 use super::unit::Unit;
 use super::{Error, job};
 use crate::provider::Writing;
@@ -14,17 +14,18 @@ pub(super) fn is_one(unit: &Unit) -> bool {
 /// Restarts a socket, and around that the services that it starts and that run. Answers with what was done. Whatever fails on
 /// the way, the socket and the services are started again.
 pub(super) fn restart(bus: &Bus, name: &str, writing: Writing<'_>) -> Result<String, Error> {
-    let services = if bus.starts_many(name)? { Vec::new() } else { bus.up_beside(name, Beside::Starts)? };
-    let told = |name: &str, verb: Verb| job(bus, name, verb, Watch::Shortly, writing);
+    let services =
+        if bus.starts_many(name)? { Vec::new() } else { bus.up_beside(name, TriggerSide::Starts)? };
+    let told = |name: &str, verb: UnitVerb| job(bus, name, verb, WatchLength::Shortly, writing);
     if services.is_empty() {
-        told(name, Verb::Restart)?;
+        told(name, UnitVerb::Restart)?;
         return Ok("restarted".to_owned());
     }
     // The socket first, or it would start them again.
-    told(name, Verb::Stop)?;
-    let stopped = all(&services, |service| told(service, Verb::Stop));
-    let listens = told(name, Verb::Start);
-    let started = all(&services, |service| told(service, Verb::Start));
+    told(name, UnitVerb::Stop)?;
+    let stopped = all(&services, |service| told(service, UnitVerb::Stop));
+    let listens = told(name, UnitVerb::Start);
+    let started = all(&services, |service| told(service, UnitVerb::Start));
     listens.and(stopped).and(started)?;
     Ok(format!(
         "restarted, and {} around it: a socket cannot be started while they run",

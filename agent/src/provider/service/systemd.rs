@@ -11,9 +11,9 @@ use holdfast_catalog::resource::service::ServiceEnable;
 use serde::de::DeserializeOwned;
 use zbus::{Connection, DynamicType, OwnedObjectPath, OwnedVariant, Type};
 
-use crate::stop::Why;
+use crate::stop::StopReason;
 
-use super::unit::{Activity, Definition, Enabling, Unit, is_template};
+use super::unit::{Definition, Enabling, Unit, UnitActivity, is_template};
 
 mod job;
 mod older;
@@ -25,9 +25,9 @@ mod state;
 mod triggers;
 mod waiting;
 
-pub use job::{Verb, Watch};
-pub use stale::Stale;
-pub use triggers::Beside;
+pub use job::{UnitVerb, WatchLength};
+pub use stale::StaleUnit;
+pub use triggers::TriggerSide;
 use waiting::{connect, wait};
 
 const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -56,7 +56,7 @@ pub enum BusError {
     Silent(Duration),
     /// The run is to stop.
     #[error("{0} before systemd had answered; the request may still succeed")]
-    Stopped(Why),
+    Stopped(StopReason),
     /// The runtime for it could not be made.
     #[error("systemd cannot be asked: {0}")]
     Runtime(std::io::Error),
@@ -193,21 +193,21 @@ impl Bus {
         const BOTH: [bool; 2] = [true, false];
         if enable != ServiceEnable::Masked {
             for for_now in BOTH {
-                self.manager::<_, Links>("UnmaskUnitFiles", name, &(&names[..], for_now)).await?;
+                self.manager::<_, LinkChanges>("UnmaskUnitFiles", name, &(&names[..], for_now)).await?;
             }
         }
         match (enable, self.enabling(name).await?) {
             (ServiceEnable::Masked, _) => {
-                self.manager::<_, Links>("MaskUnitFiles", name, &(&names[..], false, false)).await?;
+                self.manager::<_, LinkChanges>("MaskUnitFiles", name, &(&names[..], false, false)).await?;
             }
             // One that is enabled may lack links that its file asks for.
             (ServiceEnable::Enabled, Enabling::Disabled | Enabling::EnabledForNow | Enabling::Enabled) => {
-                self.manager::<_, (bool, Links)>("EnableUnitFiles", name, &(&names[..], false, false))
+                self.manager::<_, (bool, LinkChanges)>("EnableUnitFiles", name, &(&names[..], false, false))
                     .await?;
             }
             (ServiceEnable::Disabled, Enabling::Enabled | Enabling::EnabledForNow) => {
                 for for_now in BOTH {
-                    self.manager::<_, Links>("DisableUnitFiles", name, &(&names[..], for_now)).await?;
+                    self.manager::<_, LinkChanges>("DisableUnitFiles", name, &(&names[..], for_now)).await?;
                 }
             }
             _ => {}
@@ -223,7 +223,7 @@ impl Bus {
             let unit = self.template(&name).await;
             units.insert(name, unit);
         }
-        match self.manager::<_, Vec<Listed>>("ListUnitsByNames", "all units", &(&names,)).await {
+        match self.manager::<_, Vec<ListedUnit>>("ListUnitsByNames", "all units", &(&names,)).await {
             // One for each name and in their order, each under its own name where the one given is an alias.
             Ok(listed) => {
                 for (asked, listed) in names.into_iter().zip(listed) {
@@ -247,7 +247,7 @@ impl Bus {
     async fn template(&self, name: &str) -> Result<Unit, BusError> {
         let enabling = self.enabling(name).await?;
         let definition = if enabling == Enabling::Unknown { Definition::Missing } else { Definition::Found };
-        let activity = Activity::Stopped;
+        let activity = UnitActivity::Stopped;
         Ok(Unit {
             name: name.to_owned(),
             object: String::new(),
@@ -268,8 +268,8 @@ impl Bus {
         Ok(read_unit(listed, enabling))
     }
 
-    async fn listed(&self, name: &str) -> Result<Listed, BusError> {
-        let listed: Vec<Listed> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
+    async fn listed(&self, name: &str) -> Result<ListedUnit, BusError> {
+        let listed: Vec<ListedUnit> = self.manager("ListUnitsByNames", name, &([name].as_slice(),)).await?;
         listed.into_iter().next().ok_or_else(|| {
             let source = zbus::Error::Failure("it is not a valid unit name".to_owned());
             BusError::Call { call: "ListUnitsByNames", unit: name.to_owned(), source }
@@ -318,18 +318,19 @@ impl Bus {
 }
 
 /// Links that were made or removed: kind, path, target.
-type Links = Vec<(String, String, String)>;
+type LinkChanges = Vec<(String, String, String)>;
 
 /// A unit as `ListUnitsByNames` has it: name, description, load state, active state, sub state, followed unit, object,
 /// and the job that is queued: id, type, object.
-type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+type ListedUnit =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
-fn read_unit((name, _, load, active, sub, _, object, ..): Listed, enabling: Enabling) -> Unit {
+fn read_unit((name, _, load, active, sub, _, object, ..): ListedUnit, enabling: Enabling) -> Unit {
     Unit {
         name,
         object: object.to_string(),
         definition: Definition::read(&load),
-        activity: Activity::read(&active, &sub),
+        activity: UnitActivity::read(&active, &sub),
         enabling,
         by_script: false,
         fall: None,

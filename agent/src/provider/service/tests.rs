@@ -18,7 +18,7 @@ fn unit(load: &str, active: &str, sub: &str, file: &str) -> Unit {
         name: "nginx.service".to_owned(),
         object: "/".to_owned(),
         definition: Definition::read(load),
-        activity: Activity::read(active, sub),
+        activity: UnitActivity::read(active, sub),
         enabling: Enabling::read(file),
         by_script: false,
         fall: None,
@@ -224,7 +224,7 @@ fn a_template_fails_alone_where_it_is_to_run_and_can_be_enabled() {
         BTreeMap::new(),
     );
     let double = crate::system::double::Double::new(|_| None);
-    let named = crate::provider::Named::new(&[]);
+    let named = crate::provider::CatalogClaims::new(&[]);
     let reading = Reading {
         machine: &double,
         content: &crate::content::Nowhere,
@@ -267,7 +267,7 @@ fn an_old_definition_that_is_in_force_is_read_again_and_no_drift() {
         let stale = [("nginx.service".to_owned(), Ok(newer))].into();
         let unit = unit("loaded", active, "dead", "enabled");
         let seen = Seen::Units([("nginx.service".to_owned(), Ok(unit))].into(), stale);
-        let named = crate::provider::Named::new(&[]);
+        let named = crate::provider::CatalogClaims::new(&[]);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
         Services.plan(&want(attributes), &seen, reading).unwrap()
@@ -308,7 +308,7 @@ fn what_cannot_be_read_of_one_unit_fails_that_one_alone_and_is_not_pending() {
     for why in [looped(), gone] {
         let told = format!("cannot tell whether systemd has read the whole definition of w.service: {why}");
         let seen = Seen::Units(std::mem::take(&mut units), [("w.service".to_owned(), Err(why))].into());
-        let named = crate::provider::Named::new(&[]);
+        let named = crate::provider::CatalogClaims::new(&[]);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
         let plan = |title: &str, ensure: &str| {

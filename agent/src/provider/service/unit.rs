@@ -9,7 +9,7 @@ pub struct Unit {
     pub object: String,
     /// Whether its definition was found.
     pub definition: Definition,
-    pub activity: Activity,
+    pub activity: UnitActivity,
     /// Whether it is started at boot.
     pub enabling: Enabling,
     /// Whether it stands for a script of /etc/init.d, whose links say when it is started.
@@ -79,7 +79,7 @@ impl Definition {
 
 /// Whether a unit runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activity {
+pub enum UnitActivity {
     Running,
     /// It is about to, and has not said that it does.
     Starting,
@@ -92,7 +92,7 @@ pub enum Activity {
     Restarting,
 }
 
-impl Activity {
+impl UnitActivity {
     /// From `ActiveState` and `SubState`.
     pub fn read(active: &str, sub: &str) -> Self {
         match (active, sub) {

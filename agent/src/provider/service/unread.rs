@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use holdfast_catalog::resource::{Service, SystemdUnit};
 
 use super::definition::is_newer;
-use super::systemd::{Bus, Stale};
+use super::systemd::{Bus, StaleUnit};
 use super::unit::{Enabling, Unit};
-use super::{Activity, Change, Plan, Property, alias, definition, is_template};
+use super::{Change, Plan, Property, UnitActivity, alias, definition, is_template};
 use crate::provider::{ChangeKind, Error, Reading};
 use crate::system::{Inspect, Stat};
 
@@ -63,12 +63,12 @@ pub(super) fn of<'a>(
 
 /// Whether a unit runs, or is about to, by a definition.
 fn is_there(unit: &Unit) -> bool {
-    matches!(unit.activity, Activity::Running | Activity::Starting)
+    matches!(unit.activity, UnitActivity::Running | UnitActivity::Starting)
 }
 
 fn of_unit(
     unit: &Unit,
-    stale: Option<&Stale>,
+    stale: Option<&StaleUnit>,
     bus: &Bus,
     reading: Reading<'_>,
 ) -> Result<Option<Newer>, Error> {
@@ -84,7 +84,7 @@ fn of_unit(
     if let Some(path) = other_definition(bus, unit, machine)? {
         return Ok(Newer::some(vec![path], Systemd::NotRead));
     }
-    let says = |stale: &Stale| {
+    let says = |stale: &StaleUnit| {
         reading.named.of_type::<SystemdUnit>().any(|definition| definition.title.unit() == stale.unit)
     };
     if let Some(stale) = stale.filter(|stale| !says(stale)) {
@@ -113,7 +113,7 @@ pub(super) fn judged(
 ) -> Result<Plan, Error> {
     match (plan, newer) {
         (Err(_), Some(Ok(newer)))
-            if unit.activity == Activity::Starting && newer.systemd == Systemd::NotRead =>
+            if unit.activity == UnitActivity::Starting && newer.systemd == Systemd::NotRead =>
         {
             Ok(Plan::of(vec![change(want, unit, newer)]))
         }

@@ -25,7 +25,7 @@ pub(super) struct Boot {
 
 /// A value for a key, and the file that has it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct BootValue {
     pub(super) value: SysctlValue,
     pub(super) path: PathBuf,
 }
@@ -45,18 +45,18 @@ impl Boot {
         key: &SysctlKey,
         value: &SysctlValue,
         ours: impl Fn(&Path) -> bool,
-    ) -> Option<Word> {
+    ) -> Option<BootValue> {
         let own = Path::new(key.file()).file_name()?;
         let after = self.files.iter().filter(|(name, (path, _))| name.as_os_str() > own && !ours(path));
-        let mut words =
-            after.filter_map(|(_, (path, text))| Some(Word { value: last(key, text)?, path: path.clone() }));
+        let mut words = after
+            .filter_map(|(_, (path, text))| Some(BootValue { value: last(key, text)?, path: path.clone() }));
         words.next_back().filter(|word| !word.value.is_same(value))
     }
 
     /// What `sysctl --system` sets in its place.
-    pub(super) fn overruling_by_hand(&self, key: &SysctlKey, value: &SysctlValue) -> Option<Word> {
+    pub(super) fn overruling_by_hand(&self, key: &SysctlKey, value: &SysctlValue) -> Option<BootValue> {
         let value = last(key, &self.last).filter(|last| !last.is_same(value))?;
-        Some(Word { value, path: LAST.into() })
+        Some(BootValue { value, path: LAST.into() })
     }
 }
 

@@ -8,7 +8,7 @@ use holdfast_catalog::value::Value;
 
 use super::*;
 use crate::content;
-use crate::provider::Named;
+use crate::provider::CatalogClaims;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
@@ -49,7 +49,7 @@ fn setting(extra: &[(&str, Value)]) -> Sysctl {
 }
 
 fn changes(machine: &Double, want: &Sysctl) -> Vec<String> {
-    trial::said(&trial::changes(&Settings, machine, want))
+    trial::said(&trial::changes(&KernelSettings, machine, want))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_list_of_ports_is_as_wanted_as_the_kernel_joins_it() {
     machine.put("/proc/sys/net/ipv4/ip_local_reserved_ports", "\n");
     machine.put("/etc/sysctl.d/x", "");
     let ports = want("net.ipv4.ip_local_reserved_ports", &[("value", "8081,8080".into())]);
-    assert!(trial::correct(&Settings, &machine, &ports).unwrap().failed.is_empty());
+    assert!(trial::correct(&KernelSettings, &machine, &ports).unwrap().failed.is_empty());
     assert_eq!(changes(&machine, &ports), [""; 0]);
 }
 
@@ -71,7 +71,7 @@ fn a_list_of_ports_is_as_wanted_as_the_kernel_joins_it() {
 fn the_directory_of_the_settings_is_made_where_an_image_lacks_it() {
     let double = Double::new(|_| Some(said("")));
     double.put("/proc/sys/net/ipv4/tcp_rmem", "4096\t131072\t6291456\n");
-    assert!(trial::correct(&Settings, &double, &setting(&[])).unwrap().failed.is_empty());
+    assert!(trial::correct(&KernelSettings, &double, &setting(&[])).unwrap().failed.is_empty());
     assert_eq!(changes(&double, &setting(&[])), [""; 0]);
 }
 
@@ -94,7 +94,7 @@ fn the_kernel_and_the_file_are_seen_by_themselves() {
     ] {
         let machine = machine(right, file.as_deref());
         assert_eq!(changes(&machine, &setting(&[])), [format!("persist: {shown} -> {right}")]);
-        trial::correct(&Settings, &machine, &setting(&[])).unwrap();
+        trial::correct(&KernelSettings, &machine, &setting(&[])).unwrap();
         assert_eq!(std::fs::read_to_string(machine.root.path().join(&FILE[1..])).unwrap(), TEXT);
         assert!(machine.ran().is_empty(), "the kernel is left alone");
     }
@@ -105,7 +105,7 @@ fn a_value_is_written_in_place_by_standard_input() {
     let machine = taking(|given| given);
     machine.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
     let want = want("net/ipv4/conf/eth0.1/rp_filter", &[("value", 2.into()), ("persist", false.into())]);
-    assert!(trial::correct(&Settings, &machine, &want).unwrap().failed.is_empty());
+    assert!(trial::correct(&KernelSettings, &machine, &want).unwrap().failed.is_empty());
     assert_eq!(machine.ran(), ["tee -- /proc/sys/net/ipv4/conf/eth0.1/rp_filter"]);
     let place = machine.root.path().join("proc/sys/net/ipv4/conf/eth0.1/rp_filter");
     assert_eq!(std::fs::read_to_string(place).unwrap(), "2\n");
@@ -117,7 +117,7 @@ fn a_value_that_the_kernel_made_another_of_is_no_change() {
     let machine = taking(|_| "4096\n");
     machine.put("/proc/sys/kernel/sem", "250\n");
     let want = want("kernel.sem", &[("value", 4000.into()), ("persist", false.into())]);
-    let applied = trial::correct(&Settings, &machine, &want).unwrap();
+    let applied = trial::correct(&KernelSettings, &machine, &want).unwrap();
     let error = applied.failed[0].1.to_string();
     assert!(error.contains("the kernel has `4096` instead of `4000`"), "{error}");
 }
@@ -130,7 +130,7 @@ fn what_the_kernel_refuses_is_not_written_down() {
     });
     machine.put("/proc/sys/net/ipv4/tcp_rmem", "1 2 3\n");
     machine.put("/etc/sysctl.d/x", "");
-    let applied = trial::correct(&Settings, &machine, &setting(&[])).unwrap();
+    let applied = trial::correct(&KernelSettings, &machine, &setting(&[])).unwrap();
     assert_eq!(applied.failed.iter().map(|(i, _)| *i).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(
         applied.failed[0].1.to_string(),
@@ -142,7 +142,7 @@ fn what_the_kernel_refuses_is_not_written_down() {
     machine.put("/proc/sys/vm/swappiness", "60\n");
     machine.put("/etc/sysctl.d/x", "");
     let hexadecimal = want("vm.swappiness", &[("value", "0x1e".into())]);
-    assert_eq!(trial::correct(&Settings, &machine, &hexadecimal).unwrap().failed.len(), 2);
+    assert_eq!(trial::correct(&KernelSettings, &machine, &hexadecimal).unwrap().failed.len(), 2);
     assert_eq!(std::fs::read_dir(machine.root.path().join("etc/sysctl.d")).unwrap().count(), 1);
 }
 
@@ -155,7 +155,7 @@ fn what_is_not_to_be_kept_has_no_file() {
         let machine = machine("4096 131072 6291456", Some(TEXT));
         let want = setting(&attributes);
         assert_eq!(changes(&machine, &want), [change]);
-        trial::correct(&Settings, &machine, &want).unwrap();
+        trial::correct(&KernelSettings, &machine, &want).unwrap();
         assert!(!machine.root.path().join(&FILE[1..]).exists());
         assert_eq!(changes(&machine, &want), [""; 0]);
     }
@@ -164,13 +164,16 @@ fn what_is_not_to_be_kept_has_no_file() {
 #[test]
 fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let missing = want("net.bridge.bridge-nf-call-iptables", &[("value", 1.into())]);
-    let plan = trial::plan(&Settings, &machine("", None), &missing).unwrap();
+    let plan = trial::plan(&KernelSettings, &machine("", None), &missing).unwrap();
     assert!(matches!(&plan, Plan::Pending(why) if why.contains("module")), "{plan:?}");
     let dotted = machine("", None);
     dotted.put("/proc/sys/net/ipv4/conf/eth0.1/rp_filter", "0\n");
     dotted.put("/proc/sys/net/ipv4/conf/eth0/rp_filter", "0\n");
-    let plan =
-        trial::plan(&Settings, &dotted, &want("net.ipv4.conf.eth0.1.rp_filter", &[("value", 1.into())]));
+    let plan = trial::plan(
+        &KernelSettings,
+        &dotted,
+        &want("net.ipv4.conf.eth0.1.rp_filter", &[("value", 1.into())]),
+    );
     let help = "write it as `net/ipv4/conf/eth0.1/rp_filter`";
     assert!(matches!(&plan, Ok(Plan::Pending(why)) if why.contains(help)), "{plan:?}");
     let other = want("net/ipv4/tcp_rmem", &[("value", 1.into())]);
@@ -179,11 +182,11 @@ fn a_setting_that_is_not_there_may_come_with_a_module_and_has_one_name() {
     let reading = Reading {
         machine: &machine,
         content: &content::Nowhere,
-        named: &Named::new(&all),
+        named: &CatalogClaims::new(&all),
         state_dir: Path::new("/none"),
     };
-    let texts = Settings.observe(&[], reading).unwrap();
-    let refused = Settings.plan(&setting(&[]), &texts, reading).unwrap_err().to_string();
+    let texts = KernelSettings.observe(&[], reading).unwrap();
+    let refused = KernelSettings.plan(&setting(&[]), &texts, reading).unwrap_err().to_string();
     assert!(refused.contains("sysctl[net/ipv4/tcp_rmem]"), "{refused}");
 }
 
@@ -192,7 +195,7 @@ fn a_file_that_the_boot_reads_later_is_a_failure_that_names_it() {
     let machine = machine("4096 131072 6291456", None);
     machine.put("/etc/sysctl.d/k8s.conf", "net.ipv4.tcp_rmem = 1 2 3\n");
     for persisted in [false, true] {
-        let applied = trial::correct(&Settings, &machine, &setting(&[])).unwrap();
+        let applied = trial::correct(&KernelSettings, &machine, &setting(&[])).unwrap();
         let error = applied.failed[0].1.to_string();
         assert!(error.contains("1 2 3") && error.contains("/etc/sysctl.d/k8s.conf"), "{persisted}: {error}");
     }
@@ -209,7 +212,7 @@ fn a_file_that_the_boot_reads_later_is_a_failure_that_names_it() {
 fn what_sysctl_system_would_set_is_said() {
     let machine = machine("4096 131072 6291456", Some(TEXT));
     machine.put("/etc/sysctl.conf", "net.ipv4.tcp_rmem = 1 2 3\n");
-    let plan = trial::plan(&Settings, &machine, &setting(&[])).unwrap();
+    let plan = trial::plan(&KernelSettings, &machine, &setting(&[])).unwrap();
     assert!(
         matches!(&plan, Plan::InSync(all) if all[0].note.as_deref().unwrap().contains("/etc/sysctl.conf")),
         "{plan:?}"
@@ -218,10 +221,10 @@ fn what_sysctl_system_would_set_is_said() {
 
 /// A plan among all of these.
 fn plan_among(machine: &Double, all: &[Typed], want: &Sysctl) -> Plan {
-    let named = Named::new(all);
+    let named = CatalogClaims::new(all);
     let reading =
         Reading { machine, content: &content::Nowhere, named: &named, state_dir: Path::new("/none") };
-    Settings.plan(want, &Settings.observe(&[want], reading).unwrap(), reading).unwrap()
+    KernelSettings.plan(want, &KernelSettings.observe(&[want], reading).unwrap(), reading).unwrap()
 }
 
 #[test]
@@ -231,14 +234,14 @@ fn what_the_kernel_changes_with_a_setting_is_set_after_it_at_boot() {
     machine.put("/proc/sys/net/ipv4/conf/eth0/forwarding", "0\n");
     machine.put("/etc/sysctl.d/x", "");
     let wide: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
-    trial::correct(&Settings, &machine, &wide).unwrap();
+    trial::correct(&KernelSettings, &machine, &wide).unwrap();
     let eth0 = |value: i64| want::<Sysctl>("net.ipv4.conf.eth0.forwarding", &[("value", value.into())]);
     let all = [Typed::Sysctl(eth0(0)), Typed::Sysctl(wide.clone())];
     let correct = |all: &[Typed], want: &Sysctl| {
         let Plan::Changes(changes) = plan_among(&machine, all, want) else { panic!("in sync") };
-        let named = Named::new(all);
+        let named = CatalogClaims::new(all);
         let writing = trial::writing_to(&machine, &named, machine.root.path());
-        assert!(Settings.apply(want, &changes, writing).unwrap().failed.is_empty());
+        assert!(KernelSettings.apply(want, &changes, writing).unwrap().failed.is_empty());
         changes
     };
     let changes = correct(&all, &wide);
@@ -271,14 +274,15 @@ fn two_names_of_one_setting_are_named_once() {
     let two: Sysctl = want("net.ipv4.conf.all.forwarding", &[("value", 0.into())]);
     let one: Sysctl = want("net.ipv4.ip_forward", &[("value", 1.into())]);
     let all = [Typed::Sysctl(one.clone()), Typed::Sysctl(two)];
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &machine,
         content: &content::Nowhere,
         named: &named,
         state_dir: Path::new("/none"),
     };
-    let refused = Settings.plan(&one, &Settings.observe(&[&one], reading).unwrap(), reading).unwrap_err();
+    let refused =
+        KernelSettings.plan(&one, &KernelSettings.observe(&[&one], reading).unwrap(), reading).unwrap_err();
     assert!(refused.to_string().contains("sysctl[net.ipv4.conf.all.forwarding]"), "{refused}");
 }
 
@@ -290,6 +294,6 @@ fn a_file_that_others_may_write_is_made_this_agents_own() {
     std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o666)).unwrap();
     let said = changes(&machine, &setting(&[]));
     assert!(said[0].contains("with the mode 0666 -> 4096 131072 6291456"), "{said:?}");
-    trial::correct(&Settings, &machine, &setting(&[])).unwrap();
+    trial::correct(&KernelSettings, &machine, &setting(&[])).unwrap();
     assert_eq!(changes(&machine, &setting(&[])), [""; 0]);
 }

@@ -28,10 +28,10 @@ fn changes(double: &Double, want: &SystemdUnit) -> Vec<Change> {
 }
 
 fn planned(double: &Double, want: &SystemdUnit, unasked: Option<BusError>) -> Result<Plan, Error> {
-    let named = Named::new(&[]);
+    let named = CatalogClaims::new(&[]);
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: double, content, named: &named, state_dir: Path::new("/none") };
-    let seen = Seen { unread: Unread::of(double)?, unasked, ..Seen::default() };
+    let seen = Seen { unread: UnreadUnits::of(double)?, unasked, ..Seen::default() };
     SystemdUnits.plan(want, &seen, reading)
 }
 
@@ -155,7 +155,7 @@ fn a_file_of_no_resource_is_named_and_no_drift_of_the_managed_ones() {
     let wants = [unit("r.service", "[Unit]\n"), unit("r.service.d/limit.conf", "[Service]\n")];
     correct(&double, &wants, Ok(()));
     let all: Vec<_> = wants.iter().cloned().map(Typed::SystemdUnit).collect();
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let content = &crate::content::Nowhere;
     let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
     let planned = |files: &[&str]| {

@@ -14,9 +14,9 @@ const RECORD: &str = "/run/holdfast/units-unread";
 
 /// Paths of definitions that systemd has not read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Unread(BTreeSet<String>);
+pub struct UnreadUnits(BTreeSet<String>);
 
-impl Unread {
+impl UnreadUnits {
     /// What is on record.
     pub fn of(machine: &dyn Inspect) -> Result<Self, Error> {
         let text = machine.read_text(Path::new(RECORD))?.unwrap_or_default();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use holdfast_catalog::resource::attribute::Presence;
 
-use super::whole_file::Found;
+use super::whole_file::FileText;
 use crate::provider::Change;
 
 /// The fields of one stanza, in their order; a value of several lines is joined by spaces.
@@ -68,22 +68,22 @@ pub fn render<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> String
 }
 
 /// What is there, though nothing should be.
-pub fn absence<P>(found: &Found, ensure: P) -> Option<Change<P>> {
+pub fn absence<P>(found: &FileText, ensure: P) -> Option<Change<P>> {
     let is = match found {
-        Found::Nothing => return None,
-        Found::Text(_) => "present",
-        Found::Other(kind) => kind,
+        FileText::Nothing => return None,
+        FileText::Text(_) => "present",
+        FileText::Other(kind) => kind,
     };
     Some(Change::new(ensure, is, Presence::Absent))
 }
 
 /// The one stanza of a file, or what else is to be said of it.
-pub fn only_stanza<P: Copy>(found: &Found, ensure: P) -> Result<Stanza, Change<P>> {
+pub fn only_stanza<P: Copy>(found: &FileText, ensure: P) -> Result<Stanza, Change<P>> {
     let differs = |is: &str| Change::new(ensure, is, Presence::Present);
     let text = match found {
-        Found::Nothing => return Err(differs("absent")),
-        Found::Other(kind) => return Err(differs(kind)),
-        Found::Text(text) => text,
+        FileText::Nothing => return Err(differs("absent")),
+        FileText::Other(kind) => return Err(differs(kind)),
+        FileText::Text(text) => text,
     };
     let mut stanzas = parse(text).ok_or_else(|| differs("a file that apt does not read"))?;
     match (stanzas.len(), stanzas.pop()) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::provider::{Error, Writing};
-use crate::system::{Access, Committed, FileKind, Inspect, Stat};
+use crate::system::{Committed, FileKind, Inspect, Permissions, Stat};
 pub use lines::Lines;
 
 mod lines;
@@ -16,10 +16,10 @@ mod lines;
 const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Text files by path, as they were when observed.
-pub struct Texts(HashMap<Box<str>, Read>);
+pub struct Texts(HashMap<Box<str>, ReadText>);
 
 /// What reading a file came to: its text, nothing where there is no file, or an error for all who name it.
-type Read = Result<Option<Arc<str>>, Arc<Error>>;
+type ReadText = Result<Option<Arc<str>>, Arc<Error>>;
 
 impl Texts {
     /// Reads each of these paths once. What is wrong with one is said when it is asked for.
@@ -83,7 +83,7 @@ pub fn refuse_link(machine: &dyn Inspect, path: &str) -> Result<(), Error> {
 pub fn rewrite(
     writing: Writing<'_>,
     path: &str,
-    new: Access,
+    new: Permissions,
     edit: impl FnOnce(&str) -> String,
 ) -> Result<(), Error> {
     let old = text(writing.machine, Path::new(path))?;
@@ -92,8 +92,11 @@ pub fn rewrite(
     if before == Some(edited.as_str()) {
         return Ok(());
     }
-    let kept =
-        |(_, stat): &(_, Stat)| Access { mode: stat.permissions(), uid: Some(stat.uid), gid: Some(stat.gid) };
+    let kept = |(_, stat): &(_, Stat)| Permissions {
+        mode: stat.permissions(),
+        uid: Some(stat.uid),
+        gid: Some(stat.gid),
+    };
     let access = old.as_ref().map_or(new, kept);
     put(writing, path, access, &edited)
 }
@@ -102,17 +105,17 @@ pub fn rewrite(
 ///
 /// # Errors
 /// It could not be replaced; the old file is still in place.
-pub fn put(writing: Writing<'_>, path: &str, access: Access, text: &str) -> Result<(), Error> {
+pub fn put(writing: Writing<'_>, path: &str, access: Permissions, text: &str) -> Result<(), Error> {
     match writing.machine.stage(Path::new(path), access, &mut text.as_bytes())?.commit()? {
         Committed::Whole | Committed::InPlace => Ok(()),
     }
 }
 
 /// A file of the agent's own user, root on a machine, that everybody reads.
-pub const PUBLIC: Access = Access { mode: 0o644, uid: None, gid: None };
+pub const PUBLIC: Permissions = Permissions { mode: 0o644, uid: None, gid: None };
 
 /// A file of the agent's own user, root on a machine, that nobody else reads.
-pub const PRIVATE: Access = Access { mode: 0o600, uid: None, gid: None };
+pub const PRIVATE: Permissions = Permissions { mode: 0o600, uid: None, gid: None };
 
 #[cfg(test)]
 mod tests {

@@ -8,14 +8,14 @@ use holdfast_catalog::resource::attribute::{Content, Mode, Presence, SystemName}
 use holdfast_catalog::resource::{Attribute as _, Attributes, File, ResourceType as _};
 
 use crate::provider::file::{Change, Files, Plan, Property, content_left};
-use crate::provider::{Applied, Error, Left, Provider as _, Reading, Shown, Writing};
-use crate::system::{Access, FileKind, Inspect, System};
+use crate::provider::{Applied, DisplayValue, Error, Left, Provider as _, Reading, Writing};
+use crate::system::{FileKind, Inspect, Permissions, System};
 
 /// The mode of a file that everybody may read.
 const TEXT_MODE: u32 = 0o644;
 
 /// A directory that everybody may look into.
-const DIRECTORY: Access = Access { mode: 0o755, uid: None, gid: None };
+const DIRECTORY: Permissions = Permissions { mode: 0o755, uid: None, gid: None };
 
 /// The resource as a `file`: what is secret is for its owner alone.
 pub fn as_file(path: &str, ensure: Presence, content: Option<&Content>) -> File {
@@ -68,10 +68,12 @@ pub fn plan(file: &File, reading: Reading<'_>) -> Result<Vec<Change>, Error> {
         Plan::Changes(changes) | Plan::InSync(changes) => changes,
         Plan::Pending(why) | Plan::NotApplicable(why) => return Err(Error::Refused(why)),
     };
-    let present = |shown: Shown| if shown.text() == "file" { Shown::from(Presence::Present) } else { shown };
+    let present = |shown: DisplayValue| {
+        if shown.text() == "file" { DisplayValue::from(Presence::Present) } else { shown }
+    };
     let accounts = reading.machine.accounts()?;
     let named =
-        |shown: Shown| shown.text().parse().map(|uid| accounts.user_name(uid).into()).unwrap_or(shown);
+        |shown: DisplayValue| shown.text().parse().map(|uid| accounts.user_name(uid).into()).unwrap_or(shown);
     let in_words = |change: Change| match change.property {
         Property::Ensure => Change { is: present(change.is), should: present(change.should), ..change },
         Property::Owner => Change { is: named(change.is), should: named(change.should), ..change },
@@ -106,7 +108,7 @@ pub fn make_parents(machine: &dyn System, path: &Path) -> Result<(), Error> {
 
 /// What is where a text is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum FileText {
     Nothing,
     /// A file; bytes that are not UTF-8 are replaced.
     Text(String),
@@ -115,14 +117,14 @@ pub enum Found {
 }
 
 /// Looks at a file of text, without following a link in its place.
-pub fn look(machine: &dyn Inspect, path: &str) -> Result<Found, Error> {
+pub fn look(machine: &dyn Inspect, path: &str) -> Result<FileText, Error> {
     let path = Path::new(path);
     Ok(match machine.lstat(path)?.map(|stat| stat.kind) {
-        None => Found::Nothing,
-        Some(FileKind::File) => machine.read_text(path)?.map_or(Found::Nothing, Found::Text),
-        Some(FileKind::Symlink) => Found::Other("symlink"),
-        Some(FileKind::Directory) => Found::Other("directory"),
-        Some(FileKind::Other) => Found::Other("special file"),
+        None => FileText::Nothing,
+        Some(FileKind::File) => machine.read_text(path)?.map_or(FileText::Nothing, FileText::Text),
+        Some(FileKind::Symlink) => FileText::Other("symlink"),
+        Some(FileKind::Directory) => FileText::Other("directory"),
+        Some(FileKind::Other) => FileText::Other("special file"),
     })
 }
 
@@ -155,7 +157,7 @@ mod tests {
         trial::writing(&double, |writing| write("/etc/x", "text\n", writing).unwrap());
         let place = double.root.path().join("etc/x");
         let changes = |file: &File| {
-            let named = crate::provider::Named::new(&[]);
+            let named = crate::provider::CatalogClaims::new(&[]);
             let content = &crate::content::Nowhere;
             let reading = Reading { machine: &double, content, named: &named, state_dir: Path::new("/none") };
             plan(file, reading).unwrap()
@@ -189,10 +191,10 @@ mod tests {
         let double = Double::new(|_| None);
         double.put("/etc/x", "text");
         std::os::unix::fs::symlink("x", double.root.path().join("etc/link")).unwrap();
-        assert_eq!(look(&double, "/etc/x").unwrap(), Found::Text("text".into()));
-        assert_eq!(look(&double, "/etc/link").unwrap(), Found::Other("symlink"));
-        assert_eq!(look(&double, "/etc/y").unwrap(), Found::Nothing);
+        assert_eq!(look(&double, "/etc/x").unwrap(), FileText::Text("text".into()));
+        assert_eq!(look(&double, "/etc/link").unwrap(), FileText::Other("symlink"));
+        assert_eq!(look(&double, "/etc/y").unwrap(), FileText::Nothing);
         std::fs::write(double.root.path().join("etc/x"), b"caf\xe9").unwrap();
-        assert_eq!(look(&double, "/etc/x").unwrap(), Found::Text("caf\u{fffd}".into()));
+        assert_eq!(look(&double, "/etc/x").unwrap(), FileText::Text("caf\u{fffd}".into()));
     }
 }

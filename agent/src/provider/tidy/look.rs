@@ -11,9 +11,9 @@ use super::{age_of, is_due, is_old};
 use crate::provider::archive::record::unpacked_in;
 use crate::provider::deployment::holds_releases;
 use crate::provider::git_checkout::tracked::{Tracked, tracked_in};
-use crate::provider::{ChangeKind, Error, Reading, Spared, Ways, inside};
+use crate::provider::{ChangeKind, Error, PathAliases, Reading, Spared, inside};
 use crate::system::glob::matches_any;
-use crate::system::{FileKind, Member, Stat, Unread, Walk};
+use crate::system::{FileKind, Stat, TreeMember, UnreadMember, WalkStep};
 
 /// So many paths of one directory are removed in a run; the next one goes on.
 const MOST: usize = 20_000;
@@ -22,7 +22,7 @@ const MOST: usize = 20_000;
 const PATH_MAX: usize = 4096;
 
 /// A directory that the walk is in.
-struct Open {
+struct OpenDir {
     path: String,
     stat: Stat,
     /// Whether something in it stays, or it itself does.
@@ -32,7 +32,7 @@ struct Open {
 }
 
 /// A walk under way.
-struct Look<'a> {
+struct TidyWalk<'a> {
     want: &'a Tidy,
     /// Where the directory really is.
     place: String,
@@ -44,7 +44,7 @@ struct Look<'a> {
     now: i64,
     device: u64,
     most: usize,
-    inside: Vec<Open>,
+    inside: Vec<OpenDir>,
     changes: Vec<Change>,
     /// Files whose names are not text.
     nameless: usize,
@@ -71,7 +71,7 @@ pub(super) fn plan_at_most(
     reading: Reading<'_>,
 ) -> Result<Vec<Change>, Error> {
     let (now, device) = (reading.machine.now(), stat.id.0);
-    let place = Ways::new(reading.machine).place(want.directory());
+    let place = PathAliases::new(reading.machine).place(want.directory());
     let nothing = |why: &str| {
         let kept = format!("nothing is removed: {why}");
         Ok(vec![Change::new(Property::Matches, "", "").kind(ChangeKind::Note).note(kept)])
@@ -89,7 +89,7 @@ pub(super) fn plan_at_most(
         Tracked::All => return nothing("it is git's own directory in a checkout"),
         Tracked::Files(files) => kept.extend(files),
     }
-    let mut look = Look {
+    let mut look = TidyWalk {
         want,
         kept,
         place,
@@ -114,12 +114,12 @@ pub(super) fn plan_at_most(
     Ok(look.finish())
 }
 
-impl Look<'_> {
-    fn member(&mut self, member: &Member<'_>) -> Walk {
+impl TidyWalk<'_> {
+    fn member(&mut self, member: &TreeMember<'_>) -> WalkStep {
         self.leave_for(member.path.parent().and_then(Path::to_str).unwrap_or_default());
         if self.changes.len() >= self.most {
             self.inside.iter_mut().for_each(|open| open.stays = true);
-            return Walk::Stop;
+            return WalkStep::Stop;
         }
         if let Some(open) = self.inside.last_mut() {
             open.holds = true;
@@ -139,7 +139,7 @@ impl Look<'_> {
     }
 
     /// What cannot be looked at stays, and so does what it is in: anybody may have made it, to stop the walk.
-    fn unread(&mut self, unread: &Unread<'_>) -> Walk {
+    fn unread(&mut self, unread: &UnreadMember<'_>) -> WalkStep {
         if let Some(open) = self.inside.iter_mut().rfind(|open| Path::new(&open.path) == unread.path) {
             open.stays = true;
         }
@@ -147,23 +147,23 @@ impl Look<'_> {
         self.stays_unread(|| unread.error.to_string())
     }
 
-    fn stays_unread(&mut self, why: impl FnOnce() -> String) -> Walk {
+    fn stays_unread(&mut self, why: impl FnOnce() -> String) -> WalkStep {
         self.unread += 1;
         self.first_unread.get_or_insert_with(why);
         self.keep()
     }
 
-    fn file(&mut self, path: &str, stat: &Stat) -> Walk {
+    fn file(&mut self, path: &str, stat: &Stat) -> WalkStep {
         let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
         let named = self.want.matches.is_empty() || matches_any(&self.want.matches, name);
         if named && is_due(self.want, stat, self.now) && !self.is_anothers(&self.whole(path)) {
             self.change(path, stat);
-            return Walk::Past;
+            return WalkStep::Past;
         }
         self.keep()
     }
 
-    fn directory(&mut self, path: &str, stat: Stat) -> Walk {
+    fn directory(&mut self, path: &str, stat: Stat) -> WalkStep {
         let level = u32::try_from(self.inside.len() + 1).unwrap_or(u32::MAX);
         if stat.id.0 != self.device || !self.want.recurse.reaches(level) {
             return self.keep();
@@ -174,8 +174,8 @@ impl Look<'_> {
         }
         let named = self.is_anothers(&whole) || self.spared.any_below(&whole);
         let stays = named || !self.want.remove_dirs || !is_old(self.want, &stat, self.now);
-        self.inside.push(Open { path: path.to_owned(), stat, stays, holds: false });
-        Walk::Into
+        self.inside.push(OpenDir { path: path.to_owned(), stat, stays, holds: false });
+        WalkStep::Into
     }
 
     /// Ends the directories that the walk has left, now that it is in `parent`.
@@ -190,17 +190,17 @@ impl Look<'_> {
     }
 
     /// Whether nothing is in it: what the walk found nothing in may be a mount that it did not enter.
-    fn is_empty(&self, open: &Open) -> bool {
+    fn is_empty(&self, open: &OpenDir) -> bool {
         let names = self.reading.machine.list(Path::new(&self.whole(&open.path)));
         names.is_ok_and(|names| names.is_empty())
     }
 
     /// Something stays, and so does what it is in.
-    fn keep(&mut self) -> Walk {
+    fn keep(&mut self) -> WalkStep {
         if let Some(open) = self.inside.last_mut() {
             open.stays = true;
         }
-        Walk::Past
+        WalkStep::Past
     }
 
     fn change(&mut self, path: &str, stat: &Stat) {

@@ -11,7 +11,7 @@ use holdfast_catalog::value::Value;
 
 use super::*;
 use crate::content;
-use crate::provider::Named;
+use crate::provider::CatalogClaims;
 use crate::provider::trial::{self, want};
 use crate::system::double::Double;
 
@@ -129,7 +129,7 @@ fn links_and_what_the_catalog_names_stay() {
     let double = spool();
     let attributes = [("content".into(), Value::from("text"))].into();
     let typed = [Typed::read("file", "/spool/deep/old.log", &attributes).unwrap().unwrap()];
-    let named = Named::new(&typed);
+    let named = CatalogClaims::new(&typed);
     let reading = Reading {
         machine: &double,
         content: &content::Nowhere,
@@ -183,7 +183,7 @@ fn a_huge_directory_is_tidied_run_by_run() {
     double.pass(30 * 86_400);
     let all = [("age", Value::from("14d")), ("recurse", true.into()), ("remove_dirs", true.into())];
     let want = want::<Tidy>("/spool", &all);
-    let named = Named::new(&[]);
+    let named = CatalogClaims::new(&[]);
     let reading = Reading {
         machine: &double,
         content: &content::Nowhere,
@@ -256,7 +256,7 @@ fn the_releases_of_a_deployment_stay() {
         ("sha256", "ab".repeat(32).as_str().into()),
     ];
     let all = [Typed::Deployment(want::<Deployment>("/shop", &deployment))];
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine: &double,
         content: &content::Nowhere,

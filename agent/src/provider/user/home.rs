@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::provider::text::whole_file;
 use crate::provider::{Error, Writing};
 use crate::system::accounts::Account;
-use crate::system::{Access, Accounts, FileKind, Inspect, Invocation, Walk};
+use crate::system::{Accounts, FileKind, Inspect, Invocation, Permissions, WalkStep};
 
 /// By Debian's policy, never there.
 const NOWHERE: &str = "/nonexistent";
@@ -121,7 +121,7 @@ pub(super) fn make(account: &Account, writing: Writing<'_>) -> Result<(), Error>
     let home = Path::new(&account.home);
     whole_file::make_parents(machine, home)?;
     let Defaults { mode, skeleton } = Defaults::read(machine)?;
-    let access = |mode| Access { mode, uid: Some(account.uid), gid: Some(account.gid) };
+    let access = |mode| Permissions { mode, uid: Some(account.uid), gid: Some(account.gid) };
     let staged = machine.stage_tree(home, access(mode))?;
     let (inside, skeleton) = (staged.inside(), Path::new(&skeleton));
     if machine.lstat(skeleton)?.is_some_and(|stat| stat.kind == FileKind::Directory) {
@@ -139,7 +139,7 @@ pub(super) fn make(account: &Account, writing: Writing<'_>) -> Result<(), Error>
                 }
                 FileKind::Other => {}
             }
-            Ok(Walk::Into)
+            Ok(WalkStep::Into)
         })?;
     }
     inside.set_mode(Path::new("/"), mode)?;

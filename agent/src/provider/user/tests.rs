@@ -8,7 +8,7 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 
 use super::*;
 use crate::content;
-use crate::provider::Named;
+use crate::provider::CatalogClaims;
 use crate::provider::trial::{self, want};
 use crate::system::double::{Double, failed, said};
 
@@ -154,7 +154,7 @@ fn a_locked_account_is_any_that_no_password_opens() {
     };
     let has = |is: &str, should: &str| {
         let hashes = HashMap::from([("locked".to_owned(), Zeroizing::new(is.to_owned()))]);
-        has_password(should, &account, &Found { hashes, ..Found::default() })
+        has_password(should, &account, &UserDatabase { hashes, ..UserDatabase::default() })
     };
     assert!(has("!$6$x", "!") && has("*", "!") && has("!!", "!") && has("$6$x", "$6$x"));
     assert!(!has("$6$x", "!") && !has("!$6$x", "$6$x") && !has("", "!"));
@@ -325,7 +325,7 @@ fn keys_that_no_resource_gives_are_removed() {
     let purging = want::<User>("deploy", &[("purge_ssh_keys", true.into()), ("shell", "/bin/bash".into())]);
     let given = want("laptop", &[("user", "deploy".into()), ("key", KEY.into())]);
     let all = [Typed::AuthorizedKey(given)];
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let machine = machine();
     machine.put(FILE, &format!("# kept\nssh-ed25519 {KEY} laptop\nssh-rsa junk! stray\n"));
     let reading = Reading {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Error, Memory, NAME, Runs, lent_places};
+use super::{Error, MemoryDir, NAME, Runs, lent_places};
 use crate::enforce;
 use crate::state::{self, StateDir};
 
@@ -17,7 +17,7 @@ const BACKUPS: &str = "backups";
 const WHOLE: &str = "whole";
 
 /// Another place, with what the state holds as far as that can be read, or with what an earlier run left there.
-pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<Memory, Error> {
+pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<MemoryDir, Error> {
     let earlier = lent_places(state).find_map(|place| StateDir::existing(&place));
     let is_new = earlier.is_none();
     let Some(dir) = earlier.or_else(|| lent_places(state).find_map(|place| StateDir::open(&place).ok()))
@@ -32,7 +32,7 @@ pub(super) fn lend(state: &StateDir, error: state::Error) -> Result<Memory, Erro
     if is_new && let Some(memory) = StateDir::existing(&state.path().join(NAME)) {
         notes.extend(copy_what_can_be_read(&memory, &dir).iter().map(ToString::to_string));
     }
-    Ok(Memory { dir, notes })
+    Ok(MemoryDir { dir, notes })
 }
 
 /// Copies all that a run reads of earlier ones, as far as it can be read and has room. Only where that was all of it, what is

@@ -21,13 +21,13 @@ fn what_a_machine_was_before_is_neither_delivered_nor_enforced_nor_told_as_the_n
     scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     scene.run();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     std::fs::write(scene.root.path().join("greeting"), "a secret plan\n").unwrap();
     assert!(scene.run().delivery.waits.is_some());
 
     enrolled_anew(&scene);
     let enrolled = scene.reports().len();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     std::fs::write(scene.root.path().join("greeting"), "other\n").unwrap();
     let alone = scene.run();
     assert!(alone.report.catalog.is_none() && scene.greeting() == "other\n", "{:?}", alone.report);
@@ -47,7 +47,7 @@ fn what_a_machine_was_before_is_neither_delivered_nor_enforced_nor_told_as_the_n
 fn the_next_node_s_server_hears_of_none_of_the_reports_that_the_earlier_one_lost() {
     let scene = scene();
     scene.enroll_whole();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let damaged = r#"{"owner": {"certname": "canary web1"}, "report": "canary"}"#;
     let damage =
         |name: &str| std::fs::write(scene.place.state_dir.join("spool").join(name), damaged).unwrap();
@@ -75,16 +75,16 @@ fn the_next_node_s_server_hears_of_none_of_the_reports_that_the_earlier_one_lost
 fn what_is_no_server_is_not_reached_and_judges_no_report() {
     let scene = scene();
     scene.enroll();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let first = scene.run().report.run;
     for (status, text) in [(404, "<html>"), (400, ""), (413, "{}"), (421, r#"{"error":"x"}"#), (503, "busy")]
     {
-        scene.server.answers(move |_| Answer::Json(status, text.into()));
+        scene.server.answers(move |_| ScriptedAnswer::Json(status, text.into()));
         let done = scene.run();
         let waits = done.delivery.waits.unwrap();
         assert!(waits.contains(&format!("cannot be reached: what answers there ({status})")), "{waits}");
         assert!(done.delivery.refused.is_none() && !done.is_refused, "{status}");
-        assert_eq!(done.aside, spool::Aside::default(), "{status}");
+        assert_eq!(done.aside, spool::AsideCounts::default(), "{status}");
     }
     let before = scene.reports().len();
     scene.serves(catalog(1, "hello\n"));

@@ -10,7 +10,7 @@ const SOON: Duration = Duration::from_millis(20);
 fn f02_a_server_that_never_answers_is_an_error_in_time() {
     let scene = scene();
     let client = scene.enroll().client(None).unwrap().within(SOON);
-    scene.server.answers(|_| Answer::Silent);
+    scene.server.answers(|_| ScriptedAnswer::Silent);
     let asked = block_on(client.post::<ReportAnswer>(path::REPORTS, &"x"));
     let error = asked.unwrap_err().to_string();
     assert!(error.contains("cannot be reached: it did not answer completely within"), "{error}");
@@ -20,7 +20,7 @@ fn f02_a_server_that_never_answers_is_an_error_in_time() {
 fn f02_a_content_that_never_comes_takes_no_more_than_its_part_of_the_run() {
     let scene = scene();
     let client = scene.enroll().client(None).unwrap();
-    scene.server.answers(|_| Answer::Silent);
+    scene.server.answers(|_| ScriptedAnswer::Silent);
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = RunEnd::after(Duration::from_secs(2));
     let fetching = Fetching { client: &client, network: &network, end };
@@ -42,11 +42,11 @@ fn who_closes_after_an_answer_does_not_refuse_the_certificate() {
     let client = identity.client(None).unwrap();
     let network = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ask = || network.block_on(client.post::<ReportAnswer>(path::REPORTS, &"x"));
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     assert!(ask().unwrap_err().to_string().contains("it may have refused this node's certificate"));
-    scene.server.answers(|_| Answer::ok(&ReportAnswer { new: true }));
+    scene.server.answers(|_| ScriptedAnswer::ok(&ReportAnswer { new: true }));
     ask().unwrap();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let error = ask().unwrap_err().to_string();
     assert!(error.contains("it answered other requests") && error.contains("large packets"), "{error}");
 }
@@ -57,7 +57,7 @@ fn f02_reports_that_a_slow_server_takes_one_by_one_wait_for_the_next_run() {
     let identity = scene.enroll();
     scene.serves(catalog(1, "hello\n"));
     let report = scene.run().report;
-    let (spool, owner) = (Spool::open(&scene.state()).unwrap(), Owner::of(&identity));
+    let (spool, owner) = (Spool::open(&scene.state()).unwrap(), EnrolledNode::of(&identity));
     spool.add(Some(&owner), &report).unwrap();
     let client = identity.client(None).unwrap();
     let delivery = block_on(spool.deliver(&client, &owner, Duration::ZERO)).unwrap();

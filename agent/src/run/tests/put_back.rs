@@ -120,9 +120,9 @@ fn a_clock_that_is_far_from_the_server_s_is_told_in_the_report() {
                     reported: None,
                 };
                 let there = crate::clock::now() + jiff::SignedDuration::from_hours(hours);
-                Answer::At(there, serde_json::to_string(&answer).unwrap())
+                ScriptedAnswer::At(there, serde_json::to_string(&answer).unwrap())
             }
-            _ => Answer::ok(&ReportAnswer { new: true }),
+            _ => ScriptedAnswer::ok(&ReportAnswer { new: true }),
         });
         let said = scene.run().report.error.unwrap_or_default();
         assert!(said.contains("the clock of this machine is") && said.contains(words), "{said}");

@@ -13,8 +13,8 @@ impl Scene {
         crate::cli::status_of(&self.place).unwrap()
     }
 
-    fn kept(&self) -> Status {
-        Status::load(&self.state()).unwrap().unwrap()
+    fn kept(&self) -> LastRunStatus {
+        LastRunStatus::load(&self.state()).unwrap().unwrap()
     }
 
     fn doctor(&self, part: &str) -> String {
@@ -45,7 +45,7 @@ fn a_run_of_which_policy_lets_nothing_be_corrected_has_only_looked() {
 fn a_run_that_did_not_end_is_told_by_its_mark_alone() {
     let scene = settled();
     let ahead = crate::clock::now() + jiff::SignedDuration::from_mins(65);
-    Status { started: ahead, ..scene.kept() }.store(&scene.state()).unwrap();
+    LastRunStatus { started: ahead, ..scene.kept() }.store(&scene.state()).unwrap();
     let mark = scene.place.state_dir.join("memory/unended");
     std::fs::write(&mark, "2026-11-29T03:00:00.25Z\n").unwrap();
     let status = scene.status();
@@ -73,7 +73,9 @@ fn no_clock_makes_drift_older_than_it_is_or_younger_than_now() {
     let scene = settled();
     let now = crate::clock::now();
     let apart = jiff::SignedDuration::from_hours(24 * 365);
-    Status { drifted: Some(now + apart), changed: None, ..scene.kept() }.store(&scene.state()).unwrap();
+    LastRunStatus { drifted: Some(now + apart), changed: None, ..scene.kept() }
+        .store(&scene.state())
+        .unwrap();
     let status = scene.status();
     assert!(status.contains("corrected at a time that has not come yet (a clock was set back)"), "{status}");
     scene.run();
@@ -82,9 +84,9 @@ fn no_clock_makes_drift_older_than_it_is_or_younger_than_now() {
     let mut report = scene.run().report;
     report.started = now - apart;
     report.counts.corrective = 1;
-    let aside = Aside { delivered: true, next_run: Duration::ZERO, interval: None, refused: None };
-    let before = Status { drifted: Some(now), ..scene.kept() };
-    let next = Status::of(&report, &before.certname.clone(), &aside, Some(before));
+    let aside = StatusExtras { delivered: true, next_run: Duration::ZERO, interval: None, refused: None };
+    let before = LastRunStatus { drifted: Some(now), ..scene.kept() };
+    let next = LastRunStatus::of(&report, &before.certname.clone(), &aside, Some(before));
     assert_eq!(next.drifted, Some(now));
 }
 
@@ -122,7 +124,7 @@ fn the_status_of_another_machine_is_not_told_as_ones_own() {
     let scene = settled();
     let other = Certname::parse("web2.acme.example").unwrap();
     let drifted = Some(crate::clock::now());
-    Status { certname: other, runs_on: Some("c9".into()), drifted, ..scene.kept() }
+    LastRunStatus { certname: other, runs_on: Some("c9".into()), drifted, ..scene.kept() }
         .store(&scene.state())
         .unwrap();
     let status = scene.status();
@@ -142,7 +144,7 @@ fn a_catalog_that_is_given_by_hand_is_the_last_run_and_moves_none_of_the_daemons
         given.certname = Certname::parse(name).unwrap();
         let file = scene.root.path().join("bundle.json");
         std::fs::write(&file, serde_json::to_vec(&given).unwrap()).unwrap();
-        let given = Given::read(&file).unwrap();
+        let given = GivenCatalog::read(&file).unwrap();
         apply(&scene.place, &scene.state(), &given, Mode::Enforce, &Arc::default()).unwrap()
     };
     let report = by_hand("web1.acme.example", "by hand\n");
@@ -168,7 +170,7 @@ fn a_damaged_owner_costs_neither_catalog_nor_memory_where_they_are_this_nodes() 
     assert!(scene.status().contains("owner.json is damaged"), "{}", scene.status());
     assert!(scene.doctor("state").contains("owner.json is damaged"));
     std::fs::write(scene.root.path().join("greeting"), "by hand").unwrap();
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     let report = scene.run().report;
     assert_eq!((report.counts.corrective, &*scene.greeting()), (1, "hello\n"), "{:?}", report.events);
     assert!(report.error.unwrap().contains("the cached catalog is for this node"));
@@ -190,7 +192,7 @@ fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_
     scene.enroll();
     let refuses = |code: &str| {
         let refusal = Refusal { code: code.into(), message: "no".into() };
-        scene.server.answers(move |_| Answer::Json(403, serde_json::to_string(&refusal).unwrap()));
+        scene.server.answers(move |_| ScriptedAnswer::Json(403, serde_json::to_string(&refusal).unwrap()));
     };
     refuses("catalog-broken");
     scene.run();
@@ -209,7 +211,7 @@ fn a_machine_that_the_server_refuses_is_promised_neither_a_catalog_nor_that_its_
         }
         assert!(scene.doctor("cache").contains("the server gives none"));
     }
-    scene.server.answers(|_| Answer::Lost);
+    scene.server.answers(|_| ScriptedAnswer::Lost);
     assert!(scene.doctor("cache").contains("the next run that reaches the server"));
     scene.serves(catalog(1, "hello\n"));
     assert!(scene.doctor("cache").contains("the next run gets one"));

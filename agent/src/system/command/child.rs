@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::{Exit, Invocation, Output, PATH, group};
-use crate::stop::{RunEnd, Why};
+use crate::stop::{RunEnd, StopReason};
 use crate::system::accounts::{Account, Accounts};
 use crate::system::{Error, Result};
 
@@ -40,10 +40,10 @@ pub(in crate::system) struct Bounds<'a> {
 
 impl Bounds<'_> {
     /// Why the run is to stop, where it is.
-    pub(in crate::system) fn stopping(&self) -> Option<Why> {
+    pub(in crate::system) fn stopping(&self) -> Option<StopReason> {
         let is_over = self.end.is_some_and(|end| end.left().is_zero());
         let is_told = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
-        is_over.then_some(Why::OutOfTime).or(is_told.then_some(Why::Told))
+        is_over.then_some(StopReason::OutOfTime).or(is_told.then_some(StopReason::Told))
     }
 
     /// How long something may take that may take `own` by itself.
@@ -168,8 +168,8 @@ fn stdin(invocation: &Invocation) -> io::Result<Stdio> {
 /// Reads both outputs until the child has ended; what it left running may keep them open. One that not even a kill ends, such
 /// as one that waits for a disk, is left.
 fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::Result<Output> {
-    let mut stdout = Stream::new(child.stdout.take().map(OwnedFd::from), Keep::First(invocation.limit))?;
-    let mut stderr = Stream::new(child.stderr.take().map(OwnedFd::from), Keep::Last(invocation.limit))?;
+    let mut stdout = ChildOutput::new(child.stdout.take().map(OwnedFd::from), Keep::First(invocation.limit))?;
+    let mut stderr = ChildOutput::new(child.stderr.take().map(OwnedFd::from), Keep::Last(invocation.limit))?;
     let pid = Pid::from_child(child);
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
     let mut deadline = Deadline::new(invocation.timeout, bounds);
@@ -204,7 +204,7 @@ fn watch(child: &mut Child, invocation: &Invocation, bounds: Bounds<'_>) -> io::
 }
 
 /// Waits until a stream has something, the child ends, or the time is over.
-fn wait(pidfd: Option<&OwnedFd>, streams: [&Stream; 2], left: Duration) -> io::Result<()> {
+fn wait(pidfd: Option<&OwnedFd>, streams: [&ChildOutput; 2], left: Duration) -> io::Result<()> {
     let mut fds: Vec<_> = streams.into_iter().filter_map(|stream| stream.fd.as_ref()).collect();
     fds.extend(pidfd);
     let mut fds: Vec<_> =
@@ -224,7 +224,7 @@ struct Deadline {
     /// How many signals it was sent.
     sent: usize,
     /// It is ended for the run, and not for its own timeout.
-    stopped: Option<Why>,
+    stopped: Option<StopReason>,
 }
 
 /// What is due.
@@ -237,12 +237,12 @@ enum Due {
 impl Deadline {
     fn new(timeout: Duration, bounds: Bounds<'_>) -> Self {
         let next = bounds.patience(timeout);
-        let stopped = (next < timeout).then_some(Why::OutOfTime);
+        let stopped = (next < timeout).then_some(StopReason::OutOfTime);
         Self { timeout, next: Instant::now() + next, sent: 0, stopped }
     }
 
     /// The time is over now.
-    fn stop(&mut self, why: Why) {
+    fn stop(&mut self, why: StopReason) {
         if self.sent == 0 {
             self.stopped = Some(why);
             self.next = Instant::now();
@@ -291,14 +291,14 @@ enum Keep {
 }
 
 /// One output of the child.
-struct Stream {
+struct ChildOutput {
     fd: Option<OwnedFd>,
     keep: Keep,
     kept: Vec<u8>,
     cut: bool,
 }
 
-impl Stream {
+impl ChildOutput {
     fn new(fd: Option<OwnedFd>, keep: Keep) -> io::Result<Self> {
         if let Some(fd) = &fd {
             rustix::io::ioctl_fionbio(fd, true)?;

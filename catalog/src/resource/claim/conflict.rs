@@ -33,7 +33,7 @@ pub fn conflicts(claims: &[Vec<Claim>]) -> Vec<Conflict> {
             by_thing.entry(placed(&claim.thing, &homes)).or_default().push((index, &claim.hold));
         }
     }
-    let mut found = Found::default();
+    let mut found = Clashes::default();
     for (thing, held) in &by_thing {
         let several = held.iter().any(|(index, _)| *index != held[0].0);
         if several {
@@ -75,9 +75,9 @@ fn placed(thing: &Thing, homes: &HashMap<&str, &str>) -> Thing {
 
 /// The most telling clash of each pair.
 #[derive(Default)]
-struct Found(BTreeMap<(usize, usize), (Thing, Clash)>);
+struct Clashes(BTreeMap<(usize, usize), (Thing, Clash)>);
 
-impl Found {
+impl Clashes {
     /// Compares the holds of one thing. What is known by a name is compared by it, and what has a rival already is compared
     /// no further: so the time that it takes grows with the catalog alone.
     fn look(&mut self, thing: &Thing, held: &Held<'_>) {

@@ -4,7 +4,7 @@ use holdfast_catalog::resource::{Attributes, Typed};
 use holdfast_catalog::value::Value;
 
 use crate::content;
-use crate::provider::{ChangeKind, Named, Plan, Reading, provider_of};
+use crate::provider::{CatalogClaims, ChangeKind, Plan, Reading, provider_of};
 use crate::system::double::Double;
 
 type Said<'a> = (&'a str, &'a str, &'a [(&'a str, Value)]);
@@ -18,7 +18,7 @@ fn typed((type_name, title, attributes): &Said<'_>) -> Typed {
 /// The paths that the first of these resources would change or remove.
 fn taken(machine: &Double, all: &[Said<'_>]) -> Vec<String> {
     let all: Vec<_> = all.iter().map(typed).collect();
-    let named = Named::new(&all);
+    let named = CatalogClaims::new(&all);
     let reading = Reading {
         machine,
         content: &content::Nowhere,

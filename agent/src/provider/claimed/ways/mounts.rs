@@ -9,7 +9,7 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Where a part of a file system is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Mounted {
+struct MountPoint {
     device: String,
     /// What of it is mounted.
     root: String,
@@ -19,7 +19,7 @@ struct Mounted {
 /// What is mounted on a machine.
 #[derive(Debug, Default)]
 pub(super) struct Mounts {
-    all: Vec<Mounted>,
+    all: Vec<MountPoint>,
     /// Whether any file system is mounted at more than one place.
     any_twice: bool,
 }
@@ -53,7 +53,7 @@ impl Mounts {
         if !self.any_twice {
             return None;
         }
-        let within = |mounted: &&Mounted| below(directory, &mounted.point).is_some();
+        let within = |mounted: &&MountPoint| below(directory, &mounted.point).is_some();
         // Of several at one place the last is on top.
         let here = self.all.iter().filter(within).max_by_key(|mounted| mounted.point.len())?;
         let rest = below(directory, &here.point)?;
@@ -89,10 +89,10 @@ fn join(top: &str, rest: &str) -> String {
 }
 
 /// A line of mountinfo: `36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda1 rw`.
-fn mounted(line: &str) -> Option<Mounted> {
+fn mounted(line: &str) -> Option<MountPoint> {
     let mut words = line.split(' ').skip(2);
     let (device, root, point) = (words.next()?, words.next()?, words.next()?);
-    Some(Mounted { device: device.to_owned(), root: unescaped(root), point: unescaped(point) })
+    Some(MountPoint { device: device.to_owned(), root: unescaped(root), point: unescaped(point) })
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use std::sync::{Arc, MutexGuard};
 
 use crate::system::double::said;
 use crate::system::{
-    Access, Accounts, Error, Inspect, Invocation, Liveness, Machine, Met, Opened, Output, Real, Result,
-    Staged, StagedTree, Stat, System, Walk, Way,
+    Accounts, Error, HeldPath, Inspect, Invocation, Liveness, Machine, Met, OpenFile, Output, Permissions,
+    Real, Result, Staged, StagedTree, Stat, System, WalkStep,
 };
 
 /// So many steps are left; many, where it is not to die.
@@ -49,10 +49,14 @@ impl Inspect for Dying {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         self.machine.stat(path)
     }
-    fn open(&self, path: &Path) -> Result<Option<Opened>> {
+    fn open(&self, path: &Path) -> Result<Option<OpenFile>> {
         self.machine.open(path)
     }
-    fn open_if(&self, path: &Path, wanted: &dyn Fn(&Stat) -> bool) -> Result<Option<(Stat, Option<Opened>)>> {
+    fn open_if(
+        &self,
+        path: &Path,
+        wanted: &dyn Fn(&Stat) -> bool,
+    ) -> Result<Option<(Stat, Option<OpenFile>)>> {
         self.machine.open_if(path, wanted)
     }
     fn real(&self, path: &Path) -> Result<Option<Real>> {
@@ -64,7 +68,7 @@ impl Inspect for Dying {
     fn list(&self, path: &Path) -> Result<Vec<OsString>> {
         self.machine.list(path)
     }
-    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<Walk>) -> Result<()> {
+    fn walk(&self, path: &Path, visit: &mut dyn FnMut(Met<'_>) -> Result<WalkStep>) -> Result<()> {
         self.machine.walk(path, visit)
     }
     fn accounts(&self) -> Result<Arc<Accounts>> {
@@ -73,10 +77,10 @@ impl Inspect for Dying {
     fn in_vain(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.machine.in_vain()
     }
-    fn way_into(&self, path: &Path) -> Result<Option<Way>> {
+    fn way_into(&self, path: &Path) -> Result<Option<HeldPath>> {
         self.machine.way_into(path)
     }
-    fn way_to_mounted(&self, path: &Path) -> Result<Option<Way>> {
+    fn way_to_mounted(&self, path: &Path) -> Result<Option<HeldPath>> {
         self.machine.way_to_mounted(path)
     }
     fn probe(&self, command: &Invocation) -> Result<Output> {
@@ -85,19 +89,24 @@ impl Inspect for Dying {
 }
 
 impl System for Dying {
-    fn stage(&self, path: &Path, access: Access, content: &mut dyn Read) -> Result<Box<dyn Staged + '_>> {
+    fn stage(
+        &self,
+        path: &Path,
+        access: Permissions,
+        content: &mut dyn Read,
+    ) -> Result<Box<dyn Staged + '_>> {
         self.step()?;
         self.machine.stage(path, access, content)
     }
-    fn stage_tree(&self, path: &Path, access: Access) -> Result<Box<dyn StagedTree + '_>> {
+    fn stage_tree(&self, path: &Path, access: Permissions) -> Result<Box<dyn StagedTree + '_>> {
         self.step()?;
         self.machine.stage_tree(path, access)
     }
-    fn make_symlink(&self, path: &Path, target: &Path, access: Access) -> Result<()> {
+    fn make_symlink(&self, path: &Path, target: &Path, access: Permissions) -> Result<()> {
         self.step()?;
         self.machine.make_symlink(path, target, access)
     }
-    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+    fn make_dir(&self, path: &Path, access: Permissions) -> Result<()> {
         self.step()?;
         self.machine.make_dir(path, access)
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_catalog::resource::MysqlGrant;
 use holdfast_catalog::resource::mysql_grant::{Level, MysqlPrivilege};
-use holdfast_catalog::resource::mysql_user::Account;
+use holdfast_catalog::resource::mysql_user::MysqlAccount;
 use serde::Deserialize;
 
 use super::super::quoting::{literal, literals};
@@ -32,17 +32,17 @@ pub enum Row {
 
 /// Who holds what.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct GrantTable {
     accounts: BTreeSet<String>,
     tables: BTreeSet<String>,
     known: BTreeSet<MysqlPrivilege>,
     /// By account and place.
-    by_place: BTreeMap<(String, String), There>,
+    by_place: BTreeMap<(String, String), GrantRow>,
 }
 
 /// What an account holds in one place.
 #[derive(Debug, Default)]
-struct There {
+struct GrantRow {
     privileges: BTreeSet<MysqlPrivilege>,
     option: bool,
 }
@@ -50,7 +50,7 @@ struct There {
 /// Asks for all that these accounts hold, for the tables that are named, and for what privileges there are: those of the
 /// account that asks, since nobody can be granted more.
 pub fn question(all: &[&MysqlGrant]) -> String {
-    let accounts: BTreeSet<&Account> = all.iter().map(|want| &want.user).collect();
+    let accounts: BTreeSet<&MysqlAccount> = all.iter().map(|want| &want.user).collect();
     let pairs: Vec<_> =
         accounts.iter().map(|one| format!("({}, {})", literal(&one.user), literal(&one.host))).collect();
     let tables = all.iter().filter_map(|want| match &want.on {
@@ -70,11 +70,11 @@ pub fn question(all: &[&MysqlGrant]) -> String {
 }
 
 /// An account as `information_schema` writes it.
-fn grantee(account: &Account) -> String {
+fn grantee(account: &MysqlAccount) -> String {
     format!("'{}'@'{}'", account.user, account.host)
 }
 
-impl Held {
+impl GrantTable {
     /// Of the rows of an answer.
     pub fn of(rows: Vec<Row>) -> Self {
         let mut all = Self::default();
@@ -126,7 +126,7 @@ impl Held {
         self.there(want, place).is_some_and(|there| there.option)
     }
 
-    fn there(&self, want: &MysqlGrant, place: &str) -> Option<&There> {
+    fn there(&self, want: &MysqlGrant, place: &str) -> Option<&GrantRow> {
         self.by_place.get(&(grantee(&want.user), place.to_owned()))
     }
 }

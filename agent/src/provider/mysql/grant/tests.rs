@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::*;
 use crate::content;
-use crate::provider::Named;
-use crate::provider::database::trial::Server;
+use crate::provider::CatalogClaims;
+use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.
@@ -17,7 +17,7 @@ const KNOWN: [&str; 6] = ["SELECT", "INSERT", "CREATE", "EVENT", "PROCESS", "SUP
 
 /// A server with the account `app@%` and the table `shop_a.orders`, on which the account holds these; a name that ends
 /// with `*` it may grant.
-fn with(held: &[(&str, &[&str])]) -> Server {
+fn with(held: &[(&str, &[&str])]) -> TestDatabase {
     let mut rows = vec![json!({ "account": "'app'@'%'" }), json!({ "table": "shop_a.orders" })];
     rows.extend(KNOWN.map(|name| json!({ "known": name })));
     for (on, names) in held {
@@ -28,7 +28,7 @@ fn with(held: &[(&str, &[&str])]) -> Server {
         }));
     }
     let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-    Server::answering(MARK, format!("{lines}end of answer\n"))
+    TestDatabase::answering(MARK, format!("{lines}end of answer\n"))
 }
 
 fn grant(on: &str, privileges: &[&str], more: &[(&str, Value)]) -> MysqlGrant {
@@ -37,8 +37,8 @@ fn grant(on: &str, privileges: &[&str], more: &[(&str, Value)]) -> MysqlGrant {
     want("app", &base.into_iter().chain(more.iter().cloned()).collect::<Vec<_>>())
 }
 
-fn told(server: &Server, want: &MysqlGrant) -> String {
-    assert!(correct(&Grants, &server.machine, want).unwrap().failed.is_empty());
+fn told(server: &TestDatabase, want: &MysqlGrant) -> String {
+    assert!(correct(&MysqlGrants, &server.machine, want).unwrap().failed.is_empty());
     let sql = server.told(MARK).concat();
     sql.lines().filter(|line| !line.starts_with("SET ")).collect::<Vec<_>>().join("\n")
 }
@@ -46,7 +46,8 @@ fn told(server: &Server, want: &MysqlGrant) -> String {
 #[test]
 fn what_lacks_is_reported_and_granted() {
     let wanted = grant("shop_a.*", &["SELECT", "INSERT"], &[]);
-    let said_of = |held: &[&str]| said(&changes(&Grants, &with(&[("shop\\_a.*", held)]).machine, &wanted));
+    let said_of =
+        |held: &[&str]| said(&changes(&MysqlGrants, &with(&[("shop\\_a.*", held)]).machine, &wanted));
     assert!(said_of(&["SELECT", "INSERT", "CREATE"]).is_empty());
     assert_eq!(said_of(&["SELECT"]), ["privileges: SELECT -> INSERT,SELECT"]);
     assert_eq!(said_of(&["CREATE"]), ["ensure: absent -> present"]);
@@ -57,13 +58,13 @@ fn what_lacks_is_reported_and_granted() {
 fn a_grant_with_a_wildcard_is_another_one() {
     let wanted = grant("shop_a.*", &["SELECT"], &[]);
     let wild = with(&[("shop_a.*", &["SELECT"])]);
-    assert_eq!(said(&changes(&Grants, &wild.machine, &wanted)), ["ensure: absent -> present"]);
+    assert_eq!(said(&changes(&MysqlGrants, &wild.machine, &wanted)), ["ensure: absent -> present"]);
 }
 
 #[test]
 fn all_is_what_the_server_knows_at_that_level() {
     let all = grant("shop_a.*", &["ALL"], &[]);
-    let said_of = |held: &[&str]| said(&changes(&Grants, &with(&[("shop\\_a.*", held)]).machine, &all));
+    let said_of = |held: &[&str]| said(&changes(&MysqlGrants, &with(&[("shop\\_a.*", held)]).machine, &all));
     assert!(said_of(&["SELECT", "INSERT", "CREATE", "EVENT"]).is_empty());
     assert_eq!(said_of(&["SELECT", "EVENT"]), ["privileges: EVENT,SELECT -> ALL"]);
     assert_eq!(told(&with(&[]), &all), "GRANT ALL ON `shop\\_a`.* TO 'app'@'%';");
@@ -73,13 +74,16 @@ fn all_is_what_the_server_knows_at_that_level() {
 fn the_right_to_grant_is_given_and_taken() {
     let wanted = |option: bool| grant("*.*", &["PROCESS"], &[("grant_option", option.into())]);
     let (with_option, without) = (with(&[("*.*", &["PROCESS*"])]), with(&[("*.*", &["PROCESS"])]));
-    assert!(changes(&Grants, &with_option.machine, &wanted(true)).is_empty());
+    assert!(changes(&MysqlGrants, &with_option.machine, &wanted(true)).is_empty());
     assert_eq!(
-        said(&changes(&Grants, &with_option.machine, &wanted(false))),
+        said(&changes(&MysqlGrants, &with_option.machine, &wanted(false))),
         ["grant_option: true -> false"]
     );
     assert_eq!(told(&with_option, &wanted(false)), "REVOKE GRANT OPTION ON *.* FROM 'app'@'%';");
-    assert_eq!(said(&changes(&Grants, &without.machine, &wanted(true))), ["grant_option: false -> true"]);
+    assert_eq!(
+        said(&changes(&MysqlGrants, &without.machine, &wanted(true))),
+        ["grant_option: false -> true"]
+    );
     assert_eq!(told(&without, &wanted(true)), "GRANT USAGE ON *.* TO 'app'@'%' WITH GRANT OPTION;");
     assert_eq!(told(&with(&[]), &wanted(true)), "GRANT PROCESS ON *.* TO 'app'@'%' WITH GRANT OPTION;");
 }
@@ -89,18 +93,18 @@ fn the_right_to_grant_is_one_for_an_account_and_level() {
     let option = |value: bool| grant("*.*", &["PROCESS"], &[("grant_option", value.into())]);
     let silent = || grant("*.*", &["SUPER"], &[]);
     let server = with(&[("*.*", &["PROCESS*", "SUPER*"])]);
-    assert!(changes(&Grants, &server.machine, &silent()).is_empty(), "left alone where nothing is said");
+    assert!(changes(&MysqlGrants, &server.machine, &silent()).is_empty(), "left alone where nothing is said");
     let refusal = |other: MysqlGrant| {
         let all = [Typed::MysqlGrant(other)];
-        let named = Named::new(&all);
+        let named = CatalogClaims::new(&all);
         let reading = Reading {
             machine: &server.machine,
             content: &content::Nowhere,
             named: &named,
             state_dir: std::path::Path::new("/none"),
         };
-        let seen = Grants.observe(&[&option(true)], reading).unwrap();
-        Grants.plan(&option(true), &seen, reading).err().map(|error| error.to_string())
+        let seen = MysqlGrants.observe(&[&option(true)], reading).unwrap();
+        MysqlGrants.plan(&option(true), &seen, reading).err().map(|error| error.to_string())
     };
     assert_eq!((refusal(silent()), refusal(option(true))), (None, None));
     assert!(refusal(option(false)).unwrap().contains("mysql_grant[app]"));
@@ -109,9 +113,9 @@ fn the_right_to_grant_is_one_for_an_account_and_level() {
 #[test]
 fn exactly_these_privileges_are_taken_away_wherever_they_stand() {
     let gone = grant("shop_a.*", &["SELECT"], &[("ensure", "absent".into())]);
-    assert!(changes(&Grants, &with(&[("shop\\_a.*", &["INSERT"])]).machine, &gone).is_empty());
+    assert!(changes(&MysqlGrants, &with(&[("shop\\_a.*", &["INSERT"])]).machine, &gone).is_empty());
     let server = with(&[("shop\\_a.*", &["SELECT", "INSERT"]), ("shop_a.*", &["SELECT"])]);
-    assert_eq!(said(&changes(&Grants, &server.machine, &gone)), ["ensure: present -> absent"]);
+    assert_eq!(said(&changes(&MysqlGrants, &server.machine, &gone)), ["ensure: present -> absent"]);
     assert_eq!(
         told(&server, &gone),
         "REVOKE SELECT ON `shop\\_a`.* FROM 'app'@'%';\nREVOKE SELECT ON `shop_a`.* FROM 'app'@'%';"
@@ -126,7 +130,7 @@ fn exactly_these_privileges_are_taken_away_wherever_they_stand() {
 
 #[test]
 fn an_account_or_a_table_that_is_not_there_is_waited_for() {
-    let waits = |wanted: &MysqlGrant| match plan(&Grants, &with(&[]).machine, wanted) {
+    let waits = |wanted: &MysqlGrant| match plan(&MysqlGrants, &with(&[]).machine, wanted) {
         Ok(Plan::Pending(why)) => why,
         other => panic!("{other:?}"),
     };
@@ -134,5 +138,5 @@ fn an_account_or_a_table_that_is_not_there_is_waited_for() {
     let other = grant("shop_a.*", &["SELECT"], &[("user", "other@%".into())]);
     assert_eq!(waits(&other), "there is no account `other@%`");
     let gone = grant("shop_a.*", &["SELECT"], &[("user", "other@%".into()), ("ensure", "absent".into())]);
-    assert!(changes(&Grants, &with(&[]).machine, &gone).is_empty());
+    assert!(changes(&MysqlGrants, &with(&[]).machine, &gone).is_empty());
 }

@@ -1,13 +1,13 @@
 //! An account as `mysql.global_priv` has it (MariaDB 10.4 and later).
 
-use holdfast_catalog::resource::mysql_user::{Account, AuthPlugin};
+use holdfast_catalog::resource::mysql_user::{AuthPlugin, MysqlAccount};
 use serde::Deserialize;
 
 use super::super::quoting::literal;
 
 /// An account that is there.
 #[derive(Debug, Deserialize)]
-pub struct Entry {
+pub struct MysqlUserRow {
     user: String,
     host: String,
     /// Whom the agent is connected as.
@@ -20,9 +20,9 @@ pub struct Entry {
 #[serde(default)]
 struct Privileges {
     #[serde(flatten)]
-    main: Way,
+    main: AuthMethod,
     /// Ways to be known, of which one is enough; an empty one stands for the main one.
-    auth_or: Vec<Way>,
+    auth_or: Vec<AuthMethod>,
     max_user_connections: i64,
     ssl_type: u8,
     is_role: bool,
@@ -31,14 +31,14 @@ struct Privileges {
 /// A way to be known.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Way {
+struct AuthMethod {
     plugin: String,
     authentication_string: String,
 }
 
 /// Asks for these accounts.
-pub fn question<'a>(accounts: impl Iterator<Item = &'a Account>) -> String {
-    let pair = |account: &Account| format!("({}, {})", literal(&account.user), literal(&account.host));
+pub fn question<'a>(accounts: impl Iterator<Item = &'a MysqlAccount>) -> String {
+    let pair = |account: &MysqlAccount| format!("({}, {})", literal(&account.user), literal(&account.host));
     let pairs: Vec<_> = accounts.map(pair).collect();
     format!(
         "SELECT JSON_OBJECT('user', User, 'host', Host, 'me', CURRENT_USER(), 'privileges', JSON_COMPACT(Priv))
@@ -48,9 +48,9 @@ FROM mysql.global_priv WHERE (User, Host) IN ({});
     )
 }
 
-impl Entry {
+impl MysqlUserRow {
     /// Whether it is this account.
-    pub fn is_of(&self, account: &Account) -> bool {
+    pub fn is_of(&self, account: &MysqlAccount) -> bool {
         !self.privileges.is_role && self.user == account.user && self.host == account.host
     }
 
@@ -59,7 +59,7 @@ impl Entry {
         self.me == format!("{}@{}", self.user, self.host)
     }
 
-    fn ways(&self) -> Vec<&Way> {
+    fn ways(&self) -> Vec<&AuthMethod> {
         let Privileges { main, auth_or, .. } = &self.privileges;
         if auth_or.is_empty() {
             return vec![main];
@@ -74,7 +74,7 @@ impl Entry {
 
     /// Whether it is known by a password of this hash, and by nothing else.
     pub fn is_known_by_hash(&self, hash: &str) -> bool {
-        let by_hash = |way: &Way| {
+        let by_hash = |way: &AuthMethod| {
             way.plugin == AuthPlugin::PASSWORD && way.authentication_string.eq_ignore_ascii_case(hash)
         };
         matches!(self.ways()[..], [way] if by_hash(way))

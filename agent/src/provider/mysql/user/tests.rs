@@ -4,7 +4,7 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
 
 use super::*;
-use crate::provider::database::trial::Server;
+use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.
@@ -23,12 +23,12 @@ fn kept(differing: serde_json::Value) -> serde_json::Value {
     all
 }
 
-fn answering(rows: &[serde_json::Value]) -> Server {
+fn answering(rows: &[serde_json::Value]) -> TestDatabase {
     let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-    Server::answering(MARK, format!("{lines}end of answer\n"))
+    TestDatabase::answering(MARK, format!("{lines}end of answer\n"))
 }
 
-fn with(differing: serde_json::Value) -> Server {
+fn with(differing: serde_json::Value) -> TestDatabase {
     let row = json!({ "user": "app", "host": "%", "me": "root@localhost", "privileges": kept(differing) });
     answering(&[row])
 }
@@ -40,7 +40,7 @@ fn app() -> MysqlUser {
 
 #[test]
 fn what_is_altered_is_reported_alone() {
-    assert!(changes(&Users, &with(json!({})).machine, &app()).is_empty());
+    assert!(changes(&MysqlUsers, &with(json!({})).machine, &app()).is_empty());
     let masked = "password: [sensitive] -> [sensitive]";
     for (differing, should) in [
         (json!({ "authentication_string": "*0" }), masked),
@@ -49,14 +49,14 @@ fn what_is_altered_is_reported_alone() {
         (json!({ "max_user_connections": 3 }), "max_connections: 3 -> 5"),
         (json!({ "ssl_type": 2 }), "require_tls: true -> false"),
     ] {
-        assert_eq!(said(&changes(&Users, &with(differing).machine, &app())), [should]);
+        assert_eq!(said(&changes(&MysqlUsers, &with(differing).machine, &app())), [should]);
     }
 }
 
 #[test]
 fn a_plugin_is_the_only_way_to_be_known() {
     let socket = want("app@%", &[("plugin", "unix_socket".into())]);
-    let said = |differing| said(&changes(&Users, &with(differing).machine, &socket));
+    let said = |differing| said(&changes(&MysqlUsers, &with(differing).machine, &socket));
     assert!(said(json!({ "plugin": "unix_socket", "authentication_string": "" })).is_empty());
     assert!(said(json!({ "auth_or": [{ "plugin": "unix_socket" }] })).is_empty());
     assert_eq!(said(json!({})), ["plugin: mysql_native_password -> unix_socket"]);
@@ -69,10 +69,10 @@ fn another_plugin_comes_with_the_password() {
     let both = want("app@%", &[("password", HASH.into()), ("plugin", "mysql_native_password".into())]);
     let server = with(json!({ "plugin": "unix_socket", "authentication_string": "" }));
     assert_eq!(
-        said(&changes(&Users, &server.machine, &both)),
+        said(&changes(&MysqlUsers, &server.machine, &both)),
         ["plugin: unix_socket -> mysql_native_password"]
     );
-    correct(&Users, &server.machine, &both).unwrap();
+    correct(&MysqlUsers, &server.machine, &both).unwrap();
     let told = server.told(MARK).concat();
     let statement = format!("ALTER USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}';");
     assert!(told.contains(&statement), "{told}");
@@ -81,10 +81,10 @@ fn another_plugin_comes_with_the_password() {
 #[test]
 fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
     let plugin = want("app@%", &[("plugin", "mysql_native_password".into())]);
-    assert!(changes(&Users, &with(json!({})).machine, &plugin).is_empty());
+    assert!(changes(&MysqlUsers, &with(json!({})).machine, &plugin).is_empty());
     for two in [json!([{}, { "plugin": "unix_socket" }]), json!([{ "plugin": "ed25519" }, {}])] {
         let server = with(json!({ "auth_or": two }));
-        assert!(correct(&Users, &server.machine, &plugin).unwrap().failed.is_empty());
+        assert!(correct(&MysqlUsers, &server.machine, &plugin).unwrap().failed.is_empty());
         let told = server.told(MARK).concat();
         let statement =
             format!("ALTER USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}';\n");
@@ -94,7 +94,7 @@ fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
         json!({ "plugin": "unix_socket", "authentication_string": "" }),
         json!({ "plugin": "ed25519", "authentication_string": "x" }),
     ] {
-        let refused = plan(&Users, &with(none).machine, &plugin).unwrap_err().to_string();
+        let refused = plan(&MysqlUsers, &with(none).machine, &plugin).unwrap_err().to_string();
         assert!(refused.contains("set `password`"), "{refused}");
     }
 }
@@ -102,7 +102,7 @@ fn a_password_that_nobody_gives_is_kept_when_another_way_in_goes() {
 #[test]
 fn a_new_account_is_made_whole_and_only_a_hash_of_its_password_is_sent() {
     let server = answering(&[]);
-    correct(&Users, &server.machine, &app()).unwrap();
+    correct(&MysqlUsers, &server.machine, &app()).unwrap();
     let told = server.told(MARK).concat();
     let statement = format!(
         "CREATE USER 'app'@'%' IDENTIFIED VIA mysql_native_password USING '{HASH}' REQUIRE NONE \
@@ -115,7 +115,7 @@ fn a_new_account_is_made_whole_and_only_a_hash_of_its_password_is_sent() {
 #[test]
 fn an_account_without_password_lets_nobody_in() {
     let server = answering(&[]);
-    correct(&Users, &server.machine, &want("app@%", &[])).unwrap();
+    correct(&MysqlUsers, &server.machine, &want("app@%", &[])).unwrap();
     let told = server.told(MARK).concat();
     assert!(told.ends_with("VIA mysql_native_password USING 'invalid';\n"), "{told}");
 }
@@ -127,7 +127,7 @@ fn each_property_is_corrected_by_its_own_statement() {
         (json!({ "ssl_type": 1 }), "ALTER USER 'app'@'%' REQUIRE NONE;\n"),
     ] {
         let server = with(differing);
-        correct(&Users, &server.machine, &app()).unwrap();
+        correct(&MysqlUsers, &server.machine, &app()).unwrap();
         let told = server.told(MARK);
         assert!(told.len() == 1 && told[0].ends_with(statement), "{told:?}");
     }
@@ -146,11 +146,11 @@ fn the_account_that_the_agent_is_stays_as_it_can_connect() {
         ("plugin", "ed25519".into()),
         ("require_tls", true.into()),
     ] {
-        let error = plan(&Users, &root().machine, &want("root@localhost", &[attribute])).unwrap_err();
+        let error = plan(&MysqlUsers, &root().machine, &want("root@localhost", &[attribute])).unwrap_err();
         assert!(error.to_string().contains("the agent connects as `root@localhost`"), "{error}");
     }
     let socket = want("root@localhost", &[("plugin", "unix_socket".into())]);
-    assert!(matches!(plan(&Users, &root().machine, &socket), Ok(Plan::Changes(_))));
+    assert!(matches!(plan(&MysqlUsers, &root().machine, &socket), Ok(Plan::Changes(_))));
 }
 
 #[test]
@@ -158,8 +158,8 @@ fn a_role_is_no_account() {
     let role = answering(&[json!({ "user": "app", "host": "%", "me": "root@localhost",
         "privileges": { "access": 0, "is_role": true } })]);
     let gone = want("app@%", &[("ensure", "absent".into())]);
-    assert!(changes(&Users, &role.machine, &gone).is_empty());
+    assert!(changes(&MysqlUsers, &role.machine, &gone).is_empty());
     let server = with(json!({}));
-    correct(&Users, &server.machine, &gone).unwrap();
+    correct(&MysqlUsers, &server.machine, &gone).unwrap();
     assert!(server.told(MARK).concat().ends_with("DROP USER 'app'@'%';\n"));
 }

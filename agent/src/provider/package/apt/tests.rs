@@ -37,7 +37,7 @@ fn one_transaction_installs_changes_and_removes() {
     let wants = [want("nginx", "1.0-1"), want("htop", "present"), want("chrony", "absent")];
     let wants: Vec<&Package> = wants.iter().collect();
     let options = ["--no-install-recommends".to_owned()];
-    let command = command(Verb::Install, &options, &wants, &DpkgStatus::parse(STATUS), LOCK);
+    let command = command(AptVerb::Install, &options, &wants, &DpkgStatus::parse(STATUS), LOCK);
     assert_eq!(
         command.command.to_string(),
         "apt-get -y -q -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --allow-downgrades \
@@ -50,7 +50,7 @@ fn a_downgrade_is_allowed_only_where_a_version_or_a_pin_may_ask_for_it() {
     let asks = |title, ensure| {
         let want = want(title, ensure);
         let command =
-            command(Verb::Install, &[], &[&want], &DpkgStatus::parse(STATUS), LOCK).command.to_string();
+            command(AptVerb::Install, &[], &[&want], &DpkgStatus::parse(STATUS), LOCK).command.to_string();
         command.contains("--allow-downgrades")
     };
     assert!(asks("nginx", "1.22.1-8"));
@@ -269,7 +269,7 @@ fn a_name_that_an_installed_package_provides_is_met_by_it() {
         assert!(refused.contains("`hfprov`") && refused.contains("virtual"), "{refused}");
         assert_eq!(plan(&machine, &want("hfreal", unwanted)).unwrap(), Plan::IN_SYNC, "it is not installed");
         let both = [want("hfvirt", unwanted), want("hfprov", "present")].map(Typed::Package);
-        let named = crate::provider::Named::new(&both);
+        let named = crate::provider::CatalogClaims::new(&both);
         let content = &crate::content::Nowhere;
         let reading = Reading { machine: &machine, content, named: &named, state_dir: Path::new("/none") };
         let seen = Packages.observe(&[&want("hfvirt", unwanted)], reading).unwrap();

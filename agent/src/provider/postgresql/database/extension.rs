@@ -24,7 +24,7 @@ const CLEAN_TEMPLATE: &str = "template0";
 
 /// How a database stands.
 #[derive(Deserialize)]
-struct Standing {
+struct DatabaseStatus {
     owner: String,
     is_superuser: bool,
     is_open: bool,
@@ -37,7 +37,7 @@ pub(super) fn add_first(want: &PostgresqlDatabase, writing: Writing<'_>) -> Resu
 
 /// Adds what lacks in a database that was there.
 pub(super) fn add(want: &PostgresqlDatabase, writing: Writing<'_>) -> Result<(), Error> {
-    let standing = itself(want).ask::<Standing>(writing.reading(), QUESTION)?.there()?;
+    let standing = itself(want).ask::<DatabaseStatus>(writing.reading(), QUESTION)?.there()?;
     if !standing.is_open {
         return make(want, "", writing);
     }

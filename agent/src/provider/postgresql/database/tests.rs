@@ -4,7 +4,7 @@ use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
-use crate::provider::database::trial::Server;
+use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 
@@ -12,13 +12,17 @@ use crate::system::double;
 const MARK: &str = "json_";
 
 /// A server with the database `shop` as it is, or as none.
-fn with(database: Option<serde_json::Value>, extensions: &[&str]) -> Server {
+fn with(database: Option<serde_json::Value>, extensions: &[&str]) -> TestDatabase {
     let closed = json!({ "owner": "app", "is_superuser": false, "is_open": false });
     standing(closed, database, extensions)
 }
 
 /// A server whose database stands so, as it is asked before an extension is added.
-fn standing(standing: serde_json::Value, database: Option<serde_json::Value>, extensions: &[&str]) -> Server {
+fn standing(
+    standing: serde_json::Value,
+    database: Option<serde_json::Value>,
+    extensions: &[&str],
+) -> TestDatabase {
     let standing = standing.to_string();
     let mut databases = json!({ "template0": found(json!({})), "template1": found(json!({})) });
     if let Some(database) = database {
@@ -27,7 +31,7 @@ fn standing(standing: serde_json::Value, database: Option<serde_json::Value>, ex
     let available = json!(["citext", "postgis"]);
     let found = json!({ "databases": databases, "roles": ["app"], "available": available }).to_string();
     let extensions = json!(extensions).to_string();
-    Server::new(move |asked| match asked.sql.as_str() {
+    TestDatabase::new(move |asked| match asked.sql.as_str() {
         sql if sql.contains("FROM pg_extension") => double::said(&extensions),
         sql if sql.contains("'is_open'") => double::said(&standing),
         sql if sql.contains("SET ROLE") && sql.contains("postgis") => {
@@ -57,7 +61,7 @@ fn extensions() -> (&'static str, Value) {
 #[test]
 fn what_is_altered_is_reported_alone() {
     let said = |database, has: &[&str]| {
-        said(&changes(&Databases, &with(Some(database), has).machine, &shop(&[extensions()])))
+        said(&changes(&PostgresqlDatabases, &with(Some(database), has).machine, &shop(&[extensions()])))
     };
     assert!(said(json!({}), &["citext", "postgis"]).is_empty());
     assert_eq!(said(json!({ "owner": "postgres" }), &["citext", "postgis"]), ["owner: postgres -> app"]);
@@ -69,19 +73,21 @@ fn what_is_altered_is_reported_alone() {
 fn what_cannot_be_changed_is_said() {
     let other = with(Some(json!({ "encoding": "LATIN1", "locale": "C" })), &[]);
     let wanted = shop(&[("locale", "de_CH.utf8".into())]);
-    let Plan::InSync(notes) = plan(&Databases, &other.machine, &wanted).unwrap() else { panic!() };
+    let Plan::InSync(notes) = plan(&PostgresqlDatabases, &other.machine, &wanted).unwrap() else { panic!() };
     assert_eq!(said(&notes), ["encoding: LATIN1 -> UTF8", "locale: C -> de_CH.utf8"]);
     assert!(notes.iter().all(|note| note.note.is_some()));
     for same in [json!({}), json!({ "ctype": "de_CH.utf8", "provider": "c" })] {
         let same = with(Some(same), &[]);
-        assert_eq!(plan(&Databases, &same.machine, &wanted).unwrap(), Plan::IN_SYNC);
+        assert_eq!(plan(&PostgresqlDatabases, &same.machine, &wanted).unwrap(), Plan::IN_SYNC);
     }
     for (other, is) in [
         (json!({ "ctype": "C" }), "de_CH.UTF-8, with LC_CTYPE C"),
         (json!({ "provider": "i", "provider_locale": "de-CH" }), "de-CH by ICU"),
     ] {
         let other = with(Some(other), &[]);
-        let Plan::InSync(notes) = plan(&Databases, &other.machine, &wanted).unwrap() else { panic!() };
+        let Plan::InSync(notes) = plan(&PostgresqlDatabases, &other.machine, &wanted).unwrap() else {
+            panic!()
+        };
         assert_eq!(said(&notes), [format!("locale: {is} -> de_CH.utf8")]);
     }
 }
@@ -90,7 +96,7 @@ fn what_cannot_be_changed_is_said() {
 fn a_new_database_is_made_with_all_that_is_wanted() {
     let server = with(None, &[]);
     let wanted = shop(&[extensions(), ("locale", "de_CH.UTF-8".into()), ("connection_limit", 7.into())]);
-    assert!(correct(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
+    assert!(correct(&PostgresqlDatabases, &server.machine, &wanted).unwrap().failed.is_empty());
     assert_eq!(
         server.told(MARK),
         [
@@ -111,7 +117,7 @@ fn where_others_may_plant_functions_an_extension_is_made_as_the_owner_or_not_at_
         let open = json!({ "owner": owner, "is_superuser": is_superuser, "is_open": true });
         let server = standing(open, Some(json!({})), &[]);
         let wanted = shop(&[("extensions", extension.into())]);
-        let applied = correct(&Databases, &server.machine, &wanted).unwrap();
+        let applied = correct(&PostgresqlDatabases, &server.machine, &wanted).unwrap();
         (applied.failed.first().map(|(_, error)| error.to_string()), server.told(MARK))
     };
     let (failed, told) = corrected("app", false, "citext");
@@ -129,7 +135,7 @@ fn a_copy_of_a_database_of_others_is_looked_at_like_one() {
     let open = json!({ "owner": "app", "is_superuser": false, "is_open": true });
     let server = standing(open, None, &[]);
     let wanted = shop(&[("extensions", "citext".into()), ("template", "template1".into())]);
-    assert!(correct(&Databases, &server.machine, &wanted).unwrap().failed.is_empty());
+    assert!(correct(&PostgresqlDatabases, &server.machine, &wanted).unwrap().failed.is_empty());
     assert!(server.told(MARK)[1].starts_with("SET ROLE \"app\";\n"));
 }
 
@@ -141,7 +147,9 @@ fn each_property_is_corrected_by_its_own_statement() {
         (json!({}), &[], "CREATE EXTENSION IF NOT EXISTS \"citext\" CASCADE;"),
     ] {
         let server = with(Some(database), has);
-        assert!(correct(&Databases, &server.machine, &shop(&[extensions()])).unwrap().failed.is_empty());
+        assert!(
+            correct(&PostgresqlDatabases, &server.machine, &shop(&[extensions()])).unwrap().failed.is_empty()
+        );
         let told = server.told(MARK);
         assert!(told.len() == 1 && told[0].contains(statement), "{told:?}");
     }
@@ -150,7 +158,7 @@ fn each_property_is_corrected_by_its_own_statement() {
 #[test]
 fn what_it_needs_is_waited_for() {
     let pending = |more: &[(&str, Value)], words: &str| match plan(
-        &Databases,
+        &PostgresqlDatabases,
         &with(None, &[]).machine,
         &want("shop", more),
     ) {
@@ -169,7 +177,7 @@ fn an_absent_database_is_dropped_and_by_force_only_where_that_is_said() {
     {
         let server = with(Some(json!({})), &[]);
         let gone = want("shop", &[("ensure", "absent".into()), ("force", force.into())]);
-        correct(&Databases, &server.machine, &gone).unwrap();
+        correct(&PostgresqlDatabases, &server.machine, &gone).unwrap();
         assert_eq!(server.told(MARK), [statement]);
     }
 }
@@ -179,14 +187,16 @@ fn a_database_that_cannot_be_looked_into_fails_alone() {
     let found = json!({ "databases": { "shop": found(json!({})), "bare": found(json!({})) }, "roles": ["app"],
         "available": ["citext"] });
     let found = found.to_string();
-    let server = Server::new(move |asked| match asked.variable("PGDATABASE") {
+    let server = TestDatabase::new(move |asked| match asked.variable("PGDATABASE") {
         "postgres" => double::said(&found),
         _ => double::failed(3, "ERROR:  no"),
     });
     let (broken, bare) = (want("shop", &[("extensions", "citext".into())]), want("bare", &[]));
     server.reading(|reading| {
-        let seen = Databases.observe(&[&broken, &bare], reading).unwrap();
-        assert!(Databases.plan(&broken, &seen, reading).unwrap_err().to_string().contains("ERROR:  no"));
-        assert_eq!(Databases.plan(&bare, &seen, reading).unwrap(), Plan::IN_SYNC);
+        let seen = PostgresqlDatabases.observe(&[&broken, &bare], reading).unwrap();
+        assert!(
+            PostgresqlDatabases.plan(&broken, &seen, reading).unwrap_err().to_string().contains("ERROR:  no")
+        );
+        assert_eq!(PostgresqlDatabases.plan(&bare, &seen, reading).unwrap(), Plan::IN_SYNC);
     });
 }

@@ -15,11 +15,11 @@ const NAMED: usize = 3;
 /// What was found of the privileges that are asked for, each under what they are of.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub struct Found(BTreeMap<String, Access>);
+pub struct GrantAccesses(BTreeMap<String, GrantAccess>);
 
 /// What a role may do with the objects that one grant is about.
 #[derive(Debug, Deserialize)]
-pub struct Access {
+pub struct GrantAccess {
     /// Whether the role is there.
     role: bool,
     /// Whether the schema is there.
@@ -27,7 +27,7 @@ pub struct Access {
     /// The objects that there are.
     pub objects: Vec<Object>,
     /// What later objects come with, by the role that makes them, of roles that are there.
-    defaults: BTreeMap<String, Held>,
+    defaults: BTreeMap<String, HeldPrivileges>,
 }
 
 /// An object, and what the role may do with it.
@@ -37,11 +37,11 @@ pub struct Object {
     /// Whether nobody ever granted or revoked anything on it, as on one that was just made.
     #[serde(default)]
     untouched: bool,
-    held: Held,
+    held: HeldPrivileges,
 }
 
 /// Privileges that are held.
-type Held = BTreeMap<String, Privilege>;
+type HeldPrivileges = BTreeMap<String, Privilege>;
 
 /// How a privilege is held.
 #[derive(Debug, Deserialize)]
@@ -86,14 +86,14 @@ fn row(want: &PostgresqlGrant) -> String {
     format!("({}, {name})", texts.join(", "))
 }
 
-impl Found {
+impl GrantAccesses {
     /// What was found for a grant.
-    pub fn of(&self, want: &PostgresqlGrant) -> Option<&Access> {
+    pub fn of(&self, want: &PostgresqlGrant) -> Option<&GrantAccess> {
         self.0.get(&key(want))
     }
 }
 
-impl Access {
+impl GrantAccess {
     /// What the privileges need and is not there.
     pub fn missing(&self, want: &PostgresqlGrant) -> Option<String> {
         let one = matches!(want.on, GrantObject::Table | GrantObject::Sequence);

@@ -5,8 +5,8 @@ use holdfast_catalog::value::Value;
 use serde_json::json;
 
 use super::*;
-use crate::provider::Named;
-use crate::provider::database::trial::Server;
+use crate::provider::CatalogClaims;
+use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 use crate::system::double;
 
@@ -14,8 +14,8 @@ use crate::system::double;
 const MARK: &str = "json_";
 
 /// A server with the database `shop`, in which access is as said, whatever is asked for.
-fn with(access: serde_json::Value) -> Server {
-    Server::new(move |asked| {
+fn with(access: serde_json::Value) -> TestDatabase {
+    TestDatabase::new(move |asked| {
         let Some((_, rows)) = asked.sql.split_once("VALUES\n('") else {
             return double::said(if asked.sql.contains(MARK) { "[\"shop\"]" } else { "" });
         };
@@ -58,7 +58,8 @@ fn on(kind: &str, privileges: &[&str]) -> PostgresqlGrant {
 #[test]
 fn what_lacks_on_one_object_is_reported_with_its_name() {
     let wanted = on("all_tables", &["SELECT", "INSERT"]);
-    let said_of = |list: &[(&str, &[&str])]| changes(&Grants, &with(objects(list)).machine, &wanted);
+    let said_of =
+        |list: &[(&str, &[&str])]| changes(&PostgresqlGrants, &with(objects(list)).machine, &wanted);
     assert!(said_of(&[("a", &["SELECT", "INSERT", "DELETE"]), ("b", &["INSERT", "SELECT"])]).is_empty());
     assert!(said_of(&[]).is_empty(), "where there is no table, nothing lacks");
     let lacking = said_of(&[("a", &["SELECT", "INSERT"]), ("b", &["SELECT"])]);
@@ -79,16 +80,19 @@ fn the_right_to_grant_is_given_and_taken() {
         ])
     };
     let server = with(objects(&[("orders", &["SELECT*"])]));
-    assert!(changes(&Grants, &server.machine, &orders(true)).is_empty());
+    assert!(changes(&PostgresqlGrants, &server.machine, &orders(true)).is_empty());
     assert_eq!(
-        said(&changes(&Grants, &server.machine, &orders(false))),
+        said(&changes(&PostgresqlGrants, &server.machine, &orders(false))),
         ["with_grant_option: true -> false"]
     );
-    correct(&Grants, &server.machine, &orders(false)).unwrap();
+    correct(&PostgresqlGrants, &server.machine, &orders(false)).unwrap();
     let revoke = "REVOKE GRANT OPTION FOR SELECT ON TABLE \"public\".\"orders\" FROM \"app\";\n";
     assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
     let server = with(objects(&[("orders", &["SELECT"])]));
-    assert_eq!(said(&changes(&Grants, &server.machine, &orders(true))), ["with_grant_option: false -> true"]);
+    assert_eq!(
+        said(&changes(&PostgresqlGrants, &server.machine, &orders(true))),
+        ["with_grant_option: false -> true"]
+    );
 }
 
 #[test]
@@ -121,7 +125,7 @@ fn each_kind_of_object_is_named_in_its_own_way() {
         ),
     ] {
         let server = with(objects(&[("one", &[])]));
-        correct(&Grants, &server.machine, &grant(&attributes)).unwrap();
+        correct(&PostgresqlGrants, &server.machine, &grant(&attributes)).unwrap();
         let told = server.told(MARK).concat();
         assert!(told.contains(statement), "{told}");
     }
@@ -136,20 +140,20 @@ fn what_is_made_later_is_granted_as_it_is_made() {
     ]);
     let all =
         |maker: &[&str]| json!({ "defaults": { "maker": held_all(maker), "other": held_all(&["SELECT"]) } });
-    assert!(changes(&Grants, &with(all(&["SELECT"])).machine, &wanted).is_empty());
+    assert!(changes(&PostgresqlGrants, &with(all(&["SELECT"])).machine, &wanted).is_empty());
     let server = with(all(&["INSERT"]));
     assert_eq!(
-        said(&changes(&Grants, &server.machine, &wanted)),
+        said(&changes(&PostgresqlGrants, &server.machine, &wanted)),
         ["default_privileges: other -> maker,other"]
     );
-    correct(&Grants, &server.machine, &wanted).unwrap();
+    correct(&PostgresqlGrants, &server.machine, &wanted).unwrap();
     let told = server.told(MARK).concat();
     let statement =
         "ALTER DEFAULT PRIVILEGES FOR ROLE \"maker\" IN SCHEMA \"public\" GRANT SELECT ON TABLES TO \"app\";";
     assert!(told.contains(statement), "{told}");
     let missing = with(json!({ "defaults": { "other": {} } }));
     assert_eq!(
-        plan(&Grants, &missing.machine, &wanted).unwrap(),
+        plan(&PostgresqlGrants, &missing.machine, &wanted).unwrap(),
         Plan::Pending("there is no role `maker`".to_owned())
     );
 }
@@ -161,10 +165,10 @@ fn exactly_these_privileges_are_taken_away() {
         ("on", "all_tables".into()),
         ("privileges", words(&["SELECT", "INSERT"])),
     ]);
-    assert!(changes(&Grants, &with(objects(&[("a", &["DELETE"])])).machine, &gone).is_empty());
+    assert!(changes(&PostgresqlGrants, &with(objects(&[("a", &["DELETE"])])).machine, &gone).is_empty());
     let server = with(objects(&[("a", &["SELECT", "DELETE"])]));
-    assert_eq!(said(&changes(&Grants, &server.machine, &gone)), ["ensure: present -> absent"]);
-    correct(&Grants, &server.machine, &gone).unwrap();
+    assert_eq!(said(&changes(&PostgresqlGrants, &server.machine, &gone)), ["ensure: present -> absent"]);
+    correct(&PostgresqlGrants, &server.machine, &gone).unwrap();
     let revoke = "REVOKE SELECT, INSERT ON ALL TABLES IN SCHEMA \"public\" FROM \"app\";\n";
     assert_eq!(server.told(MARK), [format!("BEGIN;\n{revoke}COMMIT;\n")]);
 }
@@ -179,14 +183,14 @@ fn what_another_than_the_owner_granted_is_not_said_to_be_taken_away() {
         ("object", "orders".into()),
         ("privileges", "SELECT".into()),
     ]);
-    let error = plan(&Grants, &server.machine, &gone).unwrap_err().to_string();
+    let error = plan(&PostgresqlGrants, &server.machine, &gone).unwrap_err().to_string();
     assert!(error.contains("`orders` was granted by the role `bob`"), "{error}");
 }
 
 #[test]
 fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
     let waits = |access: serde_json::Value, wanted: &PostgresqlGrant, words: &str| match plan(
-        &Grants,
+        &PostgresqlGrants,
         &with(access).machine,
         wanted,
     ) {
@@ -200,7 +204,7 @@ fn what_is_not_there_is_waited_for_and_has_no_privileges_to_take() {
     let elsewhere = |ensure: &str| {
         let all =
             [("ensure", Value::from(ensure)), ("database", "none".into()), ("privileges", "CONNECT".into())];
-        plan(&Grants, &with(json!({})).machine, &grant(&all)).unwrap()
+        plan(&PostgresqlGrants, &with(json!({})).machine, &grant(&all)).unwrap()
     };
     assert_eq!(elsewhere("present"), Plan::Pending("there is no database `none`".to_owned()));
     assert_eq!(elsewhere("absent"), Plan::IN_SYNC);
@@ -216,10 +220,12 @@ fn what_a_database_comes_with_is_not_known_before_the_catalog_has_made_it() {
         grant(&[("ensure", "absent".into()), ("database", "none".into()), ("privileges", "CONNECT".into())]);
     let server = with(json!({}));
     let planned = |all: &[Typed]| {
-        let (named, state_dir) = (Named::new(all), server.machine.root.path());
+        let (named, state_dir) = (CatalogClaims::new(all), server.machine.root.path());
         let reading =
             Reading { machine: &server.machine, content: &crate::content::Nowhere, named: &named, state_dir };
-        Grants.plan(&absent, &Grants.observe(&[&absent], reading).unwrap(), reading).unwrap()
+        PostgresqlGrants
+            .plan(&absent, &PostgresqlGrants.observe(&[&absent], reading).unwrap(), reading)
+            .unwrap()
     };
     let none = Plan::Pending("there is no database `none`".to_owned());
     assert_eq!(planned(&[read("postgresql_database", "none", &[])]), none);
@@ -234,9 +240,9 @@ fn what_a_database_comes_with_is_not_known_before_the_catalog_has_made_it() {
 #[test]
 fn what_is_on_a_database_needs_no_session_in_it() {
     let server = with(objects(&[("shop", &["CONNECT"])]));
-    assert!(changes(&Grants, &server.machine, &on("database", &["CONNECT"])).is_empty());
+    assert!(changes(&PostgresqlGrants, &server.machine, &on("database", &["CONNECT"])).is_empty());
     assert!(server.asked().iter().all(|asked| asked.variable("PGDATABASE") == "postgres"));
-    changes(&Grants, &server.machine, &on("schema", &["USAGE"]));
+    changes(&PostgresqlGrants, &server.machine, &on("schema", &["USAGE"]));
     assert_eq!(server.asked().last().unwrap().variable("PGDATABASE"), "shop");
 }
 
@@ -245,7 +251,7 @@ fn what_came_since_the_last_run_is_nobodys_drift() {
     let wanted = on("all_tables", &["SELECT", "INSERT"]);
     let object = |name: &str, untouched: bool, held: &[&str]| json!({ "name": name, "untouched": untouched, "held": held_all(held) });
     let change = |objects: Vec<serde_json::Value>| {
-        changes(&Grants, &with(json!({ "objects": objects })).machine, &wanted).remove(0)
+        changes(&PostgresqlGrants, &with(json!({ "objects": objects })).machine, &wanted).remove(0)
     };
     let old = || object("a", false, &["SELECT", "INSERT"]);
     let new = change(vec![old(), object("b", true, &[])]);

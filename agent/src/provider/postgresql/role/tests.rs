@@ -4,7 +4,7 @@ use holdfast_catalog::value::{Kind, Sensitive, Value};
 use serde_json::json;
 
 use super::*;
-use crate::provider::database::trial::Server;
+use crate::provider::database::trial::TestDatabase;
 use crate::provider::trial::{changes, correct, plan, said, want};
 
 /// What the question holds, and no statement.
@@ -24,13 +24,16 @@ fn role(differing: serde_json::Value) -> serde_json::Value {
 }
 
 /// A server with the role `app`, which differs in these from what everyone has, and `shops`.
-fn with(differing: serde_json::Value) -> Server {
+fn with(differing: serde_json::Value) -> TestDatabase {
     let roles = json!({ "app": role(differing), "shops": role(json!({})), "postgres": role(json!({})) });
-    Server::answering(MARK, json!({ "me": "postgres", "roles": roles }).to_string())
+    TestDatabase::answering(MARK, json!({ "me": "postgres", "roles": roles }).to_string())
 }
 
-fn without() -> Server {
-    Server::answering(MARK, json!({ "me": "postgres", "roles": { "shops": role(json!({})) } }).to_string())
+fn without() -> TestDatabase {
+    TestDatabase::answering(
+        MARK,
+        json!({ "me": "postgres", "roles": { "shops": role(json!({})) } }).to_string(),
+    )
 }
 
 fn secret(text: &str) -> Value {

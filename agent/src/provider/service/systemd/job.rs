@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use zbus::export::futures_core::Stream;
 use zbus::{MatchRule, MessageStream, OwnedObjectPath};
 
-use super::super::unit::Activity;
-use super::settling::{Came, Settling, WATCHED};
-use super::state::State;
+use super::super::unit::UnitActivity;
+use super::settling::{Settled, Settling, WATCHED};
+use super::state::UnitState;
 use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, MANAGER_INTERFACE, SYSTEMD, UNIT_INTERFACE};
 
@@ -31,7 +31,7 @@ const MOST_REQUIRED: usize = 200;
 
 /// What is asked of a unit and ends as a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
+pub enum UnitVerb {
     Start,
     Stop,
     /// Stop and start it, if it runs.
@@ -42,7 +42,7 @@ pub enum Verb {
 
 /// How long a unit is watched after a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watch {
+pub enum WatchLength {
     /// For as long as a process takes that ends at once.
     Shortly,
     /// So long that what failed by itself before has time to do so again.
@@ -52,9 +52,9 @@ pub enum Watch {
 /// How long a unit is watched that failed by itself before.
 const LONGER: Duration = Duration::from_secs(10);
 
-impl Watch {
+impl WatchLength {
     /// For how long a unit is watched that was so just after its job.
-    fn of(self, first: &State, verb: Verb) -> Duration {
+    fn of(self, first: &UnitState, verb: UnitVerb) -> Duration {
         match self {
             Self::Longer if first.is_of_a_process() => LONGER,
             _ if first.is_to_be_watched(verb) => WATCHED,
@@ -63,7 +63,7 @@ impl Watch {
     }
 }
 
-impl Verb {
+impl UnitVerb {
     fn method(self) -> &'static str {
         match self {
             Self::Start => "StartUnit",
@@ -86,16 +86,16 @@ impl Verb {
 impl Bus {
     /// Has a unit do something, with its definition as it is on disk, waits until that has ended, and sees that the unit is up
     /// then where it is to be.
-    pub fn run_job(&self, name: &str, verb: Verb, watch: Watch) -> Result<(), BusError> {
+    pub fn run_job(&self, name: &str, verb: UnitVerb, watch: WatchLength) -> Result<(), BusError> {
         wait(&self.runtime, async {
             // Else what became of one that ended may be forgotten before it is asked for.
             let _ = self.manager::<_, ()>("RefUnit", name, &(name,)).await;
-            if verb == Verb::Start && self.unit_async(name).await?.activity == Activity::Failed {
+            if verb == UnitVerb::Start && self.unit_async(name).await?.activity == UnitActivity::Failed {
                 // Else a unit that failed often is not started again for a while.
                 self.manager::<_, ()>("ResetFailedUnit", name, &(name,)).await?;
             }
             self.job(name, verb).await?;
-            if verb == Verb::Stop { Ok(()) } else { self.stays_up(name, verb, watch).await }
+            if verb == UnitVerb::Stop { Ok(()) } else { self.stays_up(name, verb, watch).await }
         })
     }
 
@@ -109,7 +109,7 @@ impl Bus {
     pub fn failed_by_itself(&self, name: &str) -> Result<Option<String>, BusError> {
         wait(&self.runtime, async {
             let state = self.state(name).await?;
-            Ok((!state.may_have_been_killed()).then(|| state.failure(Verb::Start)))
+            Ok((!state.may_have_been_killed()).then(|| state.failure(UnitVerb::Start)))
         })
     }
 
@@ -118,7 +118,7 @@ impl Bus {
         wait(&self.runtime, async { Ok(self.state(name).await?.run().map(str::to_owned)) })
     }
 
-    async fn job(&self, name: &str, verb: Verb) -> Result<(), BusError> {
+    async fn job(&self, name: &str, verb: UnitVerb) -> Result<(), BusError> {
         let unit = self.unit_async(name).await?;
         if self.property::<bool>(&unit.object, UNIT_INTERFACE, "NeedDaemonReload").await == Some(true) {
             self.manager::<_, ()>("Reload", name, &()).await?;
@@ -165,7 +165,7 @@ impl Bus {
     }
 
     /// Watches a unit for as long as it may be down without systemd having said so.
-    async fn stays_up(&self, name: &str, verb: Verb, watch: Watch) -> Result<(), BusError> {
+    async fn stays_up(&self, name: &str, verb: UnitVerb, watch: WatchLength) -> Result<(), BusError> {
         let first = self.state(name).await?;
         let watched = watch.of(&first, verb);
         let began = Instant::now();
@@ -189,16 +189,16 @@ impl Bus {
             let now = self.state(name).await?;
             let after = began.elapsed();
             match settling.look(after, &now) {
-                Some(Came::Up) => return Ok(()),
-                Some(Came::NotUp) => {
-                    return Err(now.error(name, Verb::Restart, now.not_up(Verb::Restart, after)));
+                Some(Settled::Up) => return Ok(()),
+                Some(Settled::NotUp) => {
+                    return Err(now.error(name, UnitVerb::Restart, now.not_up(UnitVerb::Restart, after)));
                 }
                 None => {}
             }
             if let Some(why) = stopping() {
                 return Err(not_done(
                     name,
-                    Verb::Restart,
+                    UnitVerb::Restart,
                     format!("whether it comes up is not known, since {why}"),
                 ));
             }
@@ -207,7 +207,7 @@ impl Bus {
     }
 
     /// That a unit was not started since another one failed.
-    async fn of_a_requirement(&self, name: &str, verb: Verb) -> BusError {
+    async fn of_a_requirement(&self, name: &str, verb: UnitVerb) -> BusError {
         let by = self.failed_requirement(name).await;
         let which = by
             .as_deref()
@@ -229,8 +229,8 @@ impl Bus {
                         continue;
                     }
                     match self.unit_async(&needed).await.map(|unit| unit.activity) {
-                        Ok(Activity::Failed | Activity::Restarting) => return Some(needed),
-                        Ok(Activity::Stopped) => open.push_back(needed),
+                        Ok(UnitActivity::Failed | UnitActivity::Restarting) => return Some(needed),
+                        Ok(UnitActivity::Stopped) => open.push_back(needed),
                         _ => {}
                     }
                 }
@@ -240,7 +240,7 @@ impl Bus {
     }
 
     /// What a unit failed with, as systemd has it.
-    async fn failure(&self, name: &str, verb: Verb) -> BusError {
+    async fn failure(&self, name: &str, verb: UnitVerb) -> BusError {
         match self.state(name).await {
             Ok(state) => state.error(name, verb, state.failure(verb)),
             Err(_) => not_done(name, verb, "it failed"),
@@ -248,7 +248,7 @@ impl Bus {
     }
 }
 
-fn not_done(name: &str, verb: Verb, said: impl Into<String>) -> BusError {
+fn not_done(name: &str, verb: UnitVerb, said: impl Into<String>) -> BusError {
     BusError::Job { unit: name.to_owned(), wanted: verb.done(), said: said.into(), run: None, by: None }
 }
 

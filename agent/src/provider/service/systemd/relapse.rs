@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::waiting::{Stopping, wait};
 use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, Unit};
-use crate::provider::service::unit::Activity;
+use crate::provider::service::unit::UnitActivity;
 
 /// How often they are looked at meanwhile.
 const EVERY: Duration = Duration::from_millis(100);
@@ -19,7 +19,7 @@ const AFTER_MORE: Duration = Duration::from_secs(60);
 
 /// What came of watching.
 #[derive(Debug, Default)]
-pub struct Watched {
+pub struct WatchedServices {
     /// Those that were watched.
     pub all: BTreeSet<String>,
     /// Those of them that failed again, and how often systemd has restarted each.
@@ -28,29 +28,30 @@ pub struct Watched {
 
 /// A service at a moment.
 #[derive(Debug, Clone, Copy)]
-struct Look {
-    activity: Activity,
+struct ServiceSample {
+    activity: UnitActivity,
     /// How often systemd has restarted it since somebody last did.
     restarts: u32,
     /// How long it is up.
     up: Duration,
 }
 
-impl Look {
+impl ServiceSample {
     /// Whether it has failed, and has not been up for long since.
     fn is_to_be_watched(&self) -> bool {
         let proof = if self.restarts > 1 { AFTER_MORE } else { AFTER_ONE };
         match self.activity {
-            Activity::Restarting => true,
-            Activity::Running | Activity::Starting => self.restarts > 0 && self.up < proof,
-            Activity::Stopped | Activity::Stopping | Activity::Failed => false,
+            UnitActivity::Restarting => true,
+            UnitActivity::Running | UnitActivity::Starting => self.restarts > 0 && self.up < proof,
+            UnitActivity::Stopped | UnitActivity::Stopping | UnitActivity::Failed => false,
         }
     }
 
     /// Whether it has failed once more since then.
     fn has_failed_since(&self, first: &Self) -> bool {
         let failures = |look: &Self| {
-            look.restarts + u32::from(matches!(look.activity, Activity::Restarting | Activity::Failed))
+            look.restarts
+                + u32::from(matches!(look.activity, UnitActivity::Restarting | UnitActivity::Failed))
         };
         failures(self) > failures(first)
     }
@@ -64,9 +65,9 @@ impl Bus {
         services: &[Unit],
         patience: Duration,
         stopping: &Stopping<'_>,
-    ) -> Result<Watched, BusError> {
+    ) -> Result<WatchedServices, BusError> {
         wait(&self.runtime, async {
-            let mut watched = Watched::default();
+            let mut watched = WatchedServices::default();
             let mut open = Vec::new();
             for service in services {
                 let first = self.look(service).await;
@@ -93,16 +94,16 @@ impl Bus {
         })
     }
 
-    async fn look(&self, service: &Unit) -> Look {
+    async fn look(&self, service: &Unit) -> ServiceSample {
         let restarts = self.property::<u32>(&service.object, SERVICE_INTERFACE, "NRestarts").await;
         let (activity, restarts) = (service.activity, restarts.unwrap_or_default());
         if restarts == 0 {
-            return Look { activity, restarts, up: Duration::MAX };
+            return ServiceSample { activity, restarts, up: Duration::MAX };
         }
         let since = self.property::<u64>(&service.object, UNIT_INTERFACE, "ActiveEnterTimestamp").await;
         let now = u64::try_from(crate::clock::now().as_microsecond()).unwrap_or_default();
         let up = Duration::from_micros(now.saturating_sub(since.unwrap_or_default()));
-        Look { activity, restarts, up }
+        ServiceSample { activity, restarts, up }
     }
 }
 
@@ -110,22 +111,22 @@ impl Bus {
 mod tests {
     use super::*;
 
-    fn look(activity: Activity, restarts: u32, seconds: u64) -> Look {
-        Look { activity, restarts, up: Duration::from_secs(seconds) }
+    fn look(activity: UnitActivity, restarts: u32, seconds: u64) -> ServiceSample {
+        ServiceSample { activity, restarts, up: Duration::from_secs(seconds) }
     }
 
     #[test]
     fn only_what_was_restarted_a_short_while_ago_is_watched() {
         for (activity, restarts, seconds, is) in [
-            (Activity::Running, 0, 0, false),
-            (Activity::Running, 1, 9, true),
-            (Activity::Running, 1, 10, false),
-            (Activity::Running, 2, 59, true),
-            (Activity::Running, 2, 60, false),
-            (Activity::Starting, 1, 0, true),
-            (Activity::Restarting, 0, 0, true),
-            (Activity::Failed, 5, 0, false),
-            (Activity::Stopped, 5, 0, false),
+            (UnitActivity::Running, 0, 0, false),
+            (UnitActivity::Running, 1, 9, true),
+            (UnitActivity::Running, 1, 10, false),
+            (UnitActivity::Running, 2, 59, true),
+            (UnitActivity::Running, 2, 60, false),
+            (UnitActivity::Starting, 1, 0, true),
+            (UnitActivity::Restarting, 0, 0, true),
+            (UnitActivity::Failed, 5, 0, false),
+            (UnitActivity::Stopped, 5, 0, false),
         ] {
             assert_eq!(
                 look(activity, restarts, seconds).is_to_be_watched(),
@@ -137,12 +138,18 @@ mod tests {
 
     #[test]
     fn what_fails_once_more_is_told_from_what_comes_up() {
-        let (up, down) = (look(Activity::Running, 1, 1), look(Activity::Restarting, 1, 0));
+        let (up, down) = (look(UnitActivity::Running, 1, 1), look(UnitActivity::Restarting, 1, 0));
         assert!(down.has_failed_since(&up), "it was up, and has failed");
-        assert!(look(Activity::Running, 2, 0).has_failed_since(&up), "it was restarted between two looks");
-        assert!(look(Activity::Failed, 1, 0).has_failed_since(&up), "systemd has given up");
-        assert!(!look(Activity::Running, 2, 0).has_failed_since(&down), "that is the restart which was due");
-        assert!(look(Activity::Restarting, 2, 0).has_failed_since(&down));
-        assert!(!look(Activity::Running, 1, 30).has_failed_since(&up));
+        assert!(
+            look(UnitActivity::Running, 2, 0).has_failed_since(&up),
+            "it was restarted between two looks"
+        );
+        assert!(look(UnitActivity::Failed, 1, 0).has_failed_since(&up), "systemd has given up");
+        assert!(
+            !look(UnitActivity::Running, 2, 0).has_failed_since(&down),
+            "that is the restart which was due"
+        );
+        assert!(look(UnitActivity::Restarting, 2, 0).has_failed_since(&down));
+        assert!(!look(UnitActivity::Running, 1, 30).has_failed_since(&up));
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::state::State;
+use super::state::UnitState;
 
 /// How long a unit is watched before it counts as up.
 pub(super) const WATCHED: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Came {
+pub(super) enum Settled {
     /// It is up, or did what it does and has ended.
     Up,
     /// It is not, and is waited for no longer.
@@ -27,7 +27,7 @@ pub(super) enum Came {
 #[derive(Debug, Default)]
 pub(super) struct Settling {
     /// How it was at the look before, and when that was.
-    before: Option<(Duration, State)>,
+    before: Option<(Duration, UnitState)>,
     /// Since when it is up, or has ended well.
     since: Option<Duration>,
     /// How long it was neither, with systemd doing nothing.
@@ -37,24 +37,24 @@ pub(super) struct Settling {
 impl Settling {
     /// Takes a look into account, so long after the command had ended. Answers once it is known what came of it: what is
     /// up, but not yet for long, is never given up.
-    pub(super) fn look(&mut self, at: Duration, now: &State) -> Option<Came> {
+    pub(super) fn look(&mut self, at: Duration, now: &UnitState) -> Option<Settled> {
         let before = self.before.replace((at, now.clone()));
         let is_same = before.as_ref().is_some_and(|(_, before)| now.is_settled(before));
         if is_same || now.has_ended_well() {
             let since = *self.since.get_or_insert(at);
-            return (at.saturating_sub(since) >= WATCHED).then_some(Came::Up);
+            return (at.saturating_sub(since) >= WATCHED).then_some(Settled::Up);
         }
         self.since = None;
         if let Some((then, _)) = before.filter(|(_, before)| !before.is_moving && !now.is_moving) {
             self.idle += at.saturating_sub(then);
         }
-        (self.idle >= IDLE || at >= UNDER_WAY).then_some(Came::NotUp)
+        (self.idle >= IDLE || at >= UNDER_WAY).then_some(Settled::NotUp)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::unit::Activity;
+    use super::super::super::unit::UnitActivity;
     use super::*;
 
     const STEP: Duration = Duration::from_millis(50);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     /// What comes of a unit that is so from each of these seconds on, and after how many.
-    fn watched(states: &[(u64, State)]) -> (Came, u64) {
+    fn watched(states: &[(u64, UnitState)]) -> (Settled, u64) {
         let mut settling = Settling::default();
         let mut at = Duration::ZERO;
         loop {
@@ -76,48 +76,52 @@ mod tests {
         }
     }
 
-    fn up(run: &str) -> State {
-        let mut state = State::example(Activity::Running, "simple");
+    fn up(run: &str) -> UnitState {
+        let mut state = UnitState::example(UnitActivity::Running, "simple");
         state.run = Some(run.to_owned());
         state
     }
 
-    fn moving(activity: Activity) -> State {
-        let mut state = State::example(activity, "notify");
+    fn moving(activity: UnitActivity) -> UnitState {
+        let mut state = UnitState::example(activity, "notify");
         state.is_moving = true;
         state
     }
 
-    fn failed() -> State {
-        State::example(Activity::Failed, "simple")
+    fn failed() -> UnitState {
+        UnitState::example(UnitActivity::Failed, "simple")
     }
 
     #[test]
     fn a_unit_that_comes_up_late_is_up() {
-        let starting = || moving(Activity::Starting);
+        let starting = || moving(UnitActivity::Starting);
         for late in [0, 8, 9, 10, 30, 88, 89] {
-            assert_eq!(watched(&[(0, starting()), (late, up("2"))]), (Came::Up, late + 1), "{late}");
+            assert_eq!(watched(&[(0, starting()), (late, up("2"))]), (Settled::Up, late + 1), "{late}");
         }
-        let did_it = State::example(Activity::Stopped, "oneshot");
+        let did_it = UnitState::example(UnitActivity::Stopped, "oneshot");
         for late in [9, 45] {
-            assert_eq!(watched(&[(0, starting()), (late, did_it.clone())]), (Came::Up, late + 1), "{late}");
+            assert_eq!(
+                watched(&[(0, starting()), (late, did_it.clone())]),
+                (Settled::Up, late + 1),
+                "{late}"
+            );
         }
         // The rest of the command is at work in the background before systemd is.
-        let late = [(0, State::example(Activity::Stopped, "simple")), (8, starting()), (20, up("2"))];
-        assert_eq!(watched(&late), (Came::Up, 21));
-        assert_eq!(watched(&[(0, up("1"))]), (Came::Up, 1));
+        let late = [(0, UnitState::example(UnitActivity::Stopped, "simple")), (8, starting()), (20, up("2"))];
+        assert_eq!(watched(&late), (Settled::Up, 21));
+        assert_eq!(watched(&[(0, up("1"))]), (Settled::Up, 1));
     }
 
     #[test]
     fn a_unit_that_is_not_up_is_given_up_when_nothing_moves_any_more() {
-        let starting = || moving(Activity::Starting);
-        assert_eq!(watched(&[(0, failed())]), (Came::NotUp, 10));
-        assert_eq!(watched(&[(0, starting()), (45, failed())]), (Came::NotUp, 55));
-        assert_eq!(watched(&[(0, starting())]), (Came::NotUp, 90));
+        let starting = || moving(UnitActivity::Starting);
+        assert_eq!(watched(&[(0, failed())]), (Settled::NotUp, 10));
+        assert_eq!(watched(&[(0, starting()), (45, failed())]), (Settled::NotUp, 55));
+        assert_eq!(watched(&[(0, starting())]), (Settled::NotUp, 90));
         // Systemd starts it again and again, and each run is another.
         let mut again = Settling::default();
         let looks = (0_u32..).map(|n| (STEP * n, up(&n.to_string())));
         let given_up = looks.map(|(at, now)| (at, again.look(at, &now))).find(|(_, came)| came.is_some());
-        assert_eq!(given_up, Some((seconds(10), Some(Came::NotUp))));
+        assert_eq!(given_up, Some((seconds(10), Some(Settled::NotUp))));
     }
 }

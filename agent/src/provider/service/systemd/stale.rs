@@ -12,7 +12,7 @@ use crate::system::Inspect;
 
 /// A unit whose definition on disk is another than the one that systemd has read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Stale {
+pub struct StaleUnit {
     pub unit: String,
     /// The file that was read.
     pub fragment: String,
@@ -24,7 +24,7 @@ pub struct Stale {
 
 impl Bus {
     /// Those of these units that systemd has, and has not read as they are on disk.
-    pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<Stale>, BusError> {
+    pub fn stale<'a>(&self, names: impl Iterator<Item = &'a str> + Send) -> Result<Vec<StaleUnit>, BusError> {
         wait(&self.runtime, async {
             let mut stale = Vec::new();
             let read_at = self.read_at_async().await.unwrap_or(i64::MAX);
@@ -39,7 +39,7 @@ impl Bus {
                     let drop_ins = self.property::<Vec<String>>(&object, UNIT_INTERFACE, "DropInPaths").await;
                     let unit = name.to_owned();
                     let drop_ins = drop_ins.unwrap_or_default();
-                    stale.push(Stale { unit, fragment: fragment.unwrap_or_default(), drop_ins, read_at });
+                    stale.push(StaleUnit { unit, fragment: fragment.unwrap_or_default(), drop_ins, read_at });
                 }
             }
             Ok(stale)
@@ -47,7 +47,7 @@ impl Bus {
     }
 }
 
-impl Stale {
+impl StaleUnit {
     /// The files: drop-ins that came or went, and whatever was written since.
     pub fn files(&self, machine: &dyn Inspect) -> Result<Vec<PathBuf>, Error> {
         let on_disk = definition::drop_ins(&[self.unit.as_str()], machine)?;
@@ -91,11 +91,11 @@ mod tests {
         double.put("/etc/systemd/system/other", "");
         let folder = double.root.path().join("etc/systemd/system/x.service.d");
         std::os::unix::fs::symlink("/opt/u/d", folder).unwrap();
-        let stale = Stale {
+        let stale = StaleUnit {
             unit: "x.service".to_owned(),
             drop_ins: vec!["/opt/u/d/x.conf".to_owned()],
             read_at: i64::MAX,
-            ..Stale::default()
+            ..StaleUnit::default()
         };
         let hand = Path::new("/etc/systemd/system/x.service.d/y.conf");
         assert_eq!(stale.files(&double).unwrap(), [hand]);
@@ -109,11 +109,11 @@ mod tests {
         double.put("/usr/lib/systemd/system/x.service.d/vendor.conf", "");
         let read =
             ["/etc/systemd/system/x.service.d/own.conf", "/lib/systemd/system/x.service.d/vendor.conf"];
-        let stale = |more: &[&str], read_at| Stale {
+        let stale = |more: &[&str], read_at| StaleUnit {
             unit: "x.service".to_owned(),
             drop_ins: read.iter().chain(more).map(ToString::to_string).collect(),
             read_at,
-            ..Stale::default()
+            ..StaleUnit::default()
         };
         let hand = Path::new("/etc/systemd/system/x.service.d/hand.conf");
         assert_eq!(stale(&[], i64::MAX).files(&double).unwrap(), [hand]);

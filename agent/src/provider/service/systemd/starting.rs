@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::waiting::{Stopping, wait};
-use super::{Bus, BusError, Listed};
+use super::{Bus, BusError, ListedUnit};
 
 /// How often they are looked at meanwhile.
 const EVERY: Duration = Duration::from_millis(100);
@@ -24,9 +24,10 @@ impl Bus {
             let began = Instant::now();
             let names: Vec<&str> = to_run.iter().chain(to_stop).copied().collect();
             loop {
-                let listed: Vec<Listed> = self.manager("ListUnitsByNames", "all units", &(&names,)).await?;
+                let listed: Vec<ListedUnit> =
+                    self.manager("ListUnitsByNames", "all units", &(&names,)).await?;
                 // One for each name and in their order.
-                let is_on_its_way = |at: usize, unit: &Listed| match at < to_run.len() {
+                let is_on_its_way = |at: usize, unit: &ListedUnit| match at < to_run.len() {
                     true => is_starting(&unit.3, &unit.4, &unit.8),
                     false => is_stopping(&unit.3, &unit.8),
                 };
@@ -62,7 +63,7 @@ impl Bus {
             let mut was_one = false;
             loop {
                 let asked = (&no_states[..], &[pattern][..]);
-                let listed: Vec<Listed> = self.manager("ListUnitsByPatterns", pattern, &asked).await?;
+                let listed: Vec<ListedUnit> = self.manager("ListUnitsByPatterns", pattern, &asked).await?;
                 if !listed.iter().any(|unit| is_starting(&unit.3, &unit.4, &unit.8)) {
                     return Ok(was_one.then_some(true));
                 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 
-use super::super::unit::Activity;
-use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, Verb};
+use super::super::unit::UnitActivity;
+use super::{Bus, BusError, SERVICE_INTERFACE, UNIT_INTERFACE, UnitVerb};
 
 /// How a unit is at a moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct State {
-    activity: Activity,
+pub(super) struct UnitState {
+    activity: UnitActivity,
     /// Whether something is under way with it: a job, a start or a stop.
     pub(super) is_moving: bool,
     /// The `Type=` of a service; empty for what is not a service.
@@ -28,18 +28,18 @@ pub(super) struct State {
 }
 
 impl Bus {
-    pub(super) async fn state(&self, name: &str) -> Result<State, BusError> {
+    pub(super) async fn state(&self, name: &str) -> Result<UnitState, BusError> {
         let (_, _, _, active, sub, _, object, job, ..) = self.listed(name).await?;
         let object = object.to_string();
         let of_service = |property| self.property::<String>(&object, SERVICE_INTERFACE, property);
         let run = self.property::<Vec<u8>>(&object, UNIT_INTERFACE, "InvocationID").await;
         let status = self.property::<i32>(&object, SERVICE_INTERFACE, "ExecMainStatus").await;
         let is_meant = self.property::<bool>(&object, UNIT_INTERFACE, "ConditionResult").await;
-        let activity = Activity::read(&active, &sub);
+        let activity = UnitActivity::read(&active, &sub);
         let moves = matches!(&*active, "activating" | "deactivating" | "reloading" | "refreshing");
-        Ok(State {
+        Ok(UnitState {
             activity,
-            is_moving: job != 0 || moves && activity != Activity::Restarting,
+            is_moving: job != 0 || moves && activity != UnitActivity::Restarting,
             kind: of_service("Type").await.unwrap_or_default(),
             run: run.filter(|run| !run.is_empty()).map(|run| HEXLOWER.encode(&run)),
             result: of_service("Result").await.unwrap_or_else(|| "failed".to_owned()),
@@ -57,9 +57,9 @@ const SUCCESS: &str = "success";
 const OF_A_FAULT: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
 
 #[cfg(test)]
-impl State {
+impl UnitState {
     /// One of which nothing is wrong.
-    pub(super) fn example(activity: Activity, kind: &str) -> Self {
+    pub(super) fn example(activity: UnitActivity, kind: &str) -> Self {
         Self {
             activity,
             is_moving: false,
@@ -73,10 +73,10 @@ impl State {
     }
 }
 
-impl State {
+impl UnitState {
     /// Whether it is up, in the same run as a moment before, and nothing is under way with it.
     pub(super) fn is_settled(&self, before: &Self) -> bool {
-        self.activity == Activity::Running && !self.is_moving && self.run == before.run
+        self.activity == UnitActivity::Running && !self.is_moving && self.run == before.run
     }
 
     /// Which run of it is the latest.
@@ -86,33 +86,33 @@ impl State {
 
     /// Whether it does something and ends, and did that well.
     pub(super) fn has_ended_well(&self) -> bool {
-        let has_ended = self.activity == Activity::Stopped && !self.is_moving;
+        let has_ended = self.activity == UnitActivity::Stopped && !self.is_moving;
         has_ended && self.kind == "oneshot" && self.result == SUCCESS && self.is_meant
     }
 
     /// Why it is not up, so long after a command that was to restart it had ended.
-    pub(super) fn not_up(&self, verb: Verb, after: Duration) -> String {
+    pub(super) fn not_up(&self, verb: UnitVerb, after: Duration) -> String {
         let why = match self.activity {
-            Activity::Starting | Activity::Stopping => "systemd is still working on it".to_owned(),
-            Activity::Running | Activity::Stopped if self.is_moving => {
+            UnitActivity::Starting | UnitActivity::Stopping => "systemd is still working on it".to_owned(),
+            UnitActivity::Running | UnitActivity::Stopped if self.is_moving => {
                 "systemd is still working on it".to_owned()
             }
-            Activity::Running => "it does not stay up, and systemd keeps restarting it".to_owned(),
-            Activity::Failed => self.failure(verb),
-            Activity::Restarting => format!("{}, and systemd will start it again", self.failure(verb)),
-            Activity::Stopped => "it does not run".to_owned(),
+            UnitActivity::Running => "it does not stay up, and systemd keeps restarting it".to_owned(),
+            UnitActivity::Failed => self.failure(verb),
+            UnitActivity::Restarting => format!("{}, and systemd will start it again", self.failure(verb)),
+            UnitActivity::Stopped => "it does not run".to_owned(),
         };
         format!("{} s after its own command for that had ended: {why}", after.as_secs())
     }
 
     /// Whether it may be down a moment after its job is done. Of others, systemd waits until they say that they are up, or
     /// have gone into the background.
-    pub(super) fn is_to_be_watched(&self, verb: Verb) -> bool {
+    pub(super) fn is_to_be_watched(&self, verb: UnitVerb) -> bool {
         match self.kind.as_str() {
             "" | "oneshot" => false,
             "simple" | "exec" | "idle" => true,
             // A reload is done when the signal was sent, or the command for it has ended.
-            _ => verb == Verb::Reload,
+            _ => verb == UnitVerb::Reload,
         }
     }
 
@@ -127,33 +127,33 @@ impl State {
     }
 
     /// Why it is not up, though its job was done; none where it is. `first` is how it was just after that.
-    pub(super) fn is_down(&self, first: &Self, verb: Verb) -> Option<String> {
+    pub(super) fn is_down(&self, first: &Self, verb: UnitVerb) -> Option<String> {
         let is_another = self.run.is_some() && first.run.is_some() && self.run != first.run;
         match self.activity {
-            Activity::Running | Activity::Starting if is_another => {
+            UnitActivity::Running | UnitActivity::Starting if is_another => {
                 Some("it did not stay up: systemd has already restarted it".to_owned())
             }
-            Activity::Running | Activity::Starting => None,
-            Activity::Failed | Activity::Restarting => Some(self.failure(verb)),
-            Activity::Stopped | Activity::Stopping if !self.is_meant => Some(
+            UnitActivity::Running | UnitActivity::Starting => None,
+            UnitActivity::Failed | UnitActivity::Restarting => Some(self.failure(verb)),
+            UnitActivity::Stopped | UnitActivity::Stopping if !self.is_meant => Some(
                 "systemd skipped it, since a condition (`Condition…=`) of its definition does not hold".to_owned(),
             ),
-            Activity::Stopped | Activity::Stopping if verb == Verb::Start => Some(
+            UnitActivity::Stopped | UnitActivity::Stopping if verb == UnitVerb::Start => Some(
                 "it ended by itself at once; for a unit that does something and ends, leave `ensure` out, or give it \
                  RemainAfterExit=yes"
                     .to_owned(),
             ),
-            Activity::Stopped | Activity::Stopping if self.kind == "oneshot" && self.result == SUCCESS => None,
-            Activity::Stopped | Activity::Stopping => {
+            UnitActivity::Stopped | UnitActivity::Stopping if self.kind == "oneshot" && self.result == SUCCESS => None,
+            UnitActivity::Stopped | UnitActivity::Stopping => {
                 Some("it ended at once, and is not running".to_owned())
             }
         }
     }
 
     /// What it failed with.
-    pub(super) fn failure(&self, verb: Verb) -> String {
-        let runs = matches!(self.activity, Activity::Running | Activity::Starting);
-        if verb == Verb::Reload && runs && self.reload != SUCCESS {
+    pub(super) fn failure(&self, verb: UnitVerb) -> String {
+        let runs = matches!(self.activity, UnitActivity::Running | UnitActivity::Starting);
+        if verb == UnitVerb::Reload && runs && self.reload != SUCCESS {
             return format!("its reload ended with {}; it keeps running unchanged", self.reload);
         }
         match self.status {
@@ -163,7 +163,7 @@ impl State {
     }
 
     /// That a job of it did not come to what was wanted.
-    pub(super) fn error(&self, name: &str, verb: Verb, said: String) -> BusError {
+    pub(super) fn error(&self, name: &str, verb: UnitVerb, said: String) -> BusError {
         BusError::Job { unit: name.to_owned(), wanted: verb.done(), said, run: self.run.clone(), by: None }
     }
 }
@@ -172,39 +172,40 @@ impl State {
 mod tests {
     use super::*;
 
-    fn state(activity: Activity, kind: &str) -> State {
-        State::example(activity, kind)
+    fn state(activity: UnitActivity, kind: &str) -> UnitState {
+        UnitState::example(activity, kind)
     }
 
     #[test]
     fn a_unit_that_is_not_up_after_its_job_is_told_from_one_that_is() {
-        let up = state(Activity::Running, "simple");
-        let another = State { run: Some("2".to_owned()), ..up.clone() };
-        let dead = State { result: "exit-code".to_owned(), status: 3, ..state(Activity::Failed, "simple") };
-        let again = State { activity: Activity::Restarting, ..dead.clone() };
-        let ended = state(Activity::Stopped, "simple");
-        let did_it = state(Activity::Stopped, "oneshot");
-        let did_not = State { result: "exit-code".to_owned(), ..did_it.clone() };
-        let skipped = State { is_meant: false, ..ended.clone() };
-        let starting = state(Activity::Starting, "notify");
-        let stopping = state(Activity::Stopping, "simple");
-        let cleans_up = state(Activity::Stopping, "oneshot");
+        let up = state(UnitActivity::Running, "simple");
+        let another = UnitState { run: Some("2".to_owned()), ..up.clone() };
+        let dead =
+            UnitState { result: "exit-code".to_owned(), status: 3, ..state(UnitActivity::Failed, "simple") };
+        let again = UnitState { activity: UnitActivity::Restarting, ..dead.clone() };
+        let ended = state(UnitActivity::Stopped, "simple");
+        let did_it = state(UnitActivity::Stopped, "oneshot");
+        let did_not = UnitState { result: "exit-code".to_owned(), ..did_it.clone() };
+        let skipped = UnitState { is_meant: false, ..ended.clone() };
+        let starting = state(UnitActivity::Starting, "notify");
+        let stopping = state(UnitActivity::Stopping, "simple");
+        let cleans_up = state(UnitActivity::Stopping, "oneshot");
         for (now, verb, why) in [
-            (&up, Verb::Restart, None),
-            (&another, Verb::Restart, Some("already restarted it")),
-            (&dead, Verb::Restart, Some("exit-code, status 3")),
-            (&again, Verb::Start, Some("exit-code, status 3")),
-            (&ended, Verb::Restart, Some("ended at once, and is not running")),
-            (&ended, Verb::Start, Some("leave `ensure` out")),
-            (&starting, Verb::Reload, None),
-            (&stopping, Verb::Restart, Some("ended at once, and is not running")),
-            (&stopping, Verb::Start, Some("leave `ensure` out")),
-            (&cleans_up, Verb::Restart, None),
-            (&did_it, Verb::Restart, None),
-            (&did_it, Verb::Start, Some("leave `ensure` out")),
-            (&did_not, Verb::Restart, Some("is not running")),
-            (&skipped, Verb::Start, Some("`Condition…=`")),
-            (&skipped, Verb::Restart, Some("`Condition…=`")),
+            (&up, UnitVerb::Restart, None),
+            (&another, UnitVerb::Restart, Some("already restarted it")),
+            (&dead, UnitVerb::Restart, Some("exit-code, status 3")),
+            (&again, UnitVerb::Start, Some("exit-code, status 3")),
+            (&ended, UnitVerb::Restart, Some("ended at once, and is not running")),
+            (&ended, UnitVerb::Start, Some("leave `ensure` out")),
+            (&starting, UnitVerb::Reload, None),
+            (&stopping, UnitVerb::Restart, Some("ended at once, and is not running")),
+            (&stopping, UnitVerb::Start, Some("leave `ensure` out")),
+            (&cleans_up, UnitVerb::Restart, None),
+            (&did_it, UnitVerb::Restart, None),
+            (&did_it, UnitVerb::Start, Some("leave `ensure` out")),
+            (&did_not, UnitVerb::Restart, Some("is not running")),
+            (&skipped, UnitVerb::Start, Some("`Condition…=`")),
+            (&skipped, UnitVerb::Restart, Some("`Condition…=`")),
         ] {
             let said = now.is_down(&up, verb);
             assert_eq!(said.is_some(), why.is_some(), "{now:?} {verb:?}: {said:?}");
@@ -214,37 +215,38 @@ mod tests {
 
     #[test]
     fn what_a_command_is_still_restarting_is_neither_up_nor_down() {
-        let up = state(Activity::Running, "simple");
+        let up = state(UnitActivity::Running, "simple");
         assert!(up.is_settled(&up));
-        let queued = State { is_moving: true, ..up.clone() };
-        let another = State { run: Some("2".to_owned()), ..up.clone() };
-        let stopping = State { is_moving: true, ..state(Activity::Stopping, "simple") };
-        let starting = State { is_moving: true, ..state(Activity::Starting, "simple") };
-        let waiting = State { is_moving: true, ..state(Activity::Stopped, "simple") };
+        let queued = UnitState { is_moving: true, ..up.clone() };
+        let another = UnitState { run: Some("2".to_owned()), ..up.clone() };
+        let stopping = UnitState { is_moving: true, ..state(UnitActivity::Stopping, "simple") };
+        let starting = UnitState { is_moving: true, ..state(UnitActivity::Starting, "simple") };
+        let waiting = UnitState { is_moving: true, ..state(UnitActivity::Stopped, "simple") };
         for other in [&queued, &another, &stopping, &starting, &waiting] {
             assert!(!other.is_settled(&up) && !other.has_ended_well(), "{other:?}");
         }
         assert!(another.is_settled(&another), "the run that it was restarted for");
-        let did_it = state(Activity::Stopped, "oneshot");
+        let did_it = state(UnitActivity::Stopped, "oneshot");
         assert!(did_it.has_ended_well());
-        assert!(!State { is_moving: true, ..did_it.clone() }.has_ended_well());
-        assert!(!State { result: "exit-code".to_owned(), ..did_it }.has_ended_well());
-        let down = state(Activity::Stopped, "simple").not_up(Verb::Restart, Duration::from_secs(12));
+        assert!(!UnitState { is_moving: true, ..did_it.clone() }.has_ended_well());
+        assert!(!UnitState { result: "exit-code".to_owned(), ..did_it }.has_ended_well());
+        let down = state(UnitActivity::Stopped, "simple").not_up(UnitVerb::Restart, Duration::from_secs(12));
         assert_eq!(down, "12 s after its own command for that had ended: it does not run");
-        let dead = State { result: "exit-code".to_owned(), status: 3, ..state(Activity::Failed, "simple") };
-        assert!(dead.not_up(Verb::Restart, Duration::ZERO).ends_with("exit-code, status 3"));
+        let dead =
+            UnitState { result: "exit-code".to_owned(), status: 3, ..state(UnitActivity::Failed, "simple") };
+        assert!(dead.not_up(UnitVerb::Restart, Duration::ZERO).ends_with("exit-code, status 3"));
         for still in [&stopping, &starting, &waiting] {
-            let said = still.not_up(Verb::Restart, Duration::from_secs(90));
+            let said = still.not_up(UnitVerb::Restart, Duration::from_secs(90));
             assert!(said.starts_with("90 s after") && said.ends_with("still working on it"), "{said}");
         }
     }
 
     #[test]
     fn what_failed_by_itself_is_told_from_what_was_killed() {
-        let ended = |result: &str, status| State {
+        let ended = |result: &str, status| UnitState {
             result: result.to_owned(),
             status,
-            ..state(Activity::Failed, "simple")
+            ..state(UnitActivity::Failed, "simple")
         };
         for (result, status, killed) in [
             ("exit-code", 3, false),
@@ -262,11 +264,11 @@ mod tests {
 
     #[test]
     fn a_reload_that_failed_is_no_success() {
-        let state = State { reload: "exit-code".to_owned(), ..state(Activity::Running, "notify") };
+        let state = UnitState { reload: "exit-code".to_owned(), ..state(UnitActivity::Running, "notify") };
         assert_eq!(
-            state.failure(Verb::Reload),
+            state.failure(UnitVerb::Reload),
             "its reload ended with exit-code; it keeps running unchanged"
         );
-        assert!(state.is_to_be_watched(Verb::Reload) && !state.is_to_be_watched(Verb::Restart));
+        assert!(state.is_to_be_watched(UnitVerb::Reload) && !state.is_to_be_watched(UnitVerb::Restart));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::settling::WATCHED;
 use super::waiting::wait;
 use super::{Bus, BusError, UNIT_INTERFACE};
-use crate::provider::service::unit::Activity;
+use crate::provider::service::unit::UnitActivity;
 
 const SOCKET_INTERFACE: &str = "org.freedesktop.systemd1.Socket";
 
@@ -14,14 +14,14 @@ const EVERY: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// Which units are meant, seen from one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beside {
+pub enum TriggerSide {
     /// Those that it starts.
     Starts,
     /// Those by which it is started.
     StartedBy,
 }
 
-impl Beside {
+impl TriggerSide {
     fn property(self) -> &'static str {
         match self {
             Self::Starts => "Triggers",
@@ -32,7 +32,7 @@ impl Beside {
 
 impl Bus {
     /// Those units that are up.
-    pub fn up_beside(&self, name: &str, beside: Beside) -> Result<Vec<String>, BusError> {
+    pub fn up_beside(&self, name: &str, beside: TriggerSide) -> Result<Vec<String>, BusError> {
         wait(&self.runtime, async {
             let object = self.unit_async(name).await?.object;
             let names = self.property::<Vec<String>>(&object, UNIT_INTERFACE, beside.property()).await;
@@ -59,7 +59,10 @@ impl Bus {
         wait(&self.runtime, async {
             let began = Instant::now();
             while began.elapsed() < WATCHED {
-                if matches!(self.unit_async(name).await?.activity, Activity::Running | Activity::Starting) {
+                if matches!(
+                    self.unit_async(name).await?.activity,
+                    UnitActivity::Running | UnitActivity::Starting
+                ) {
                     return Ok(false);
                 }
                 tokio::time::sleep(EVERY).await;

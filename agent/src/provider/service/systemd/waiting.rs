@@ -8,13 +8,13 @@ use zbus::Connection;
 use zbus::connection::Builder;
 
 use super::{ANSWER_TIMEOUT, BusError};
-use crate::stop::Why;
+use crate::stop::StopReason;
 
 /// How long an answer of the bus is waited for after this process was asked to stop.
 const STOPPED: Duration = Duration::from_secs(10);
 
 /// Why the run is to stop, where it is: what only waits heeds that at once.
-pub(in crate::provider::service) type Stopping<'a> = dyn Fn() -> Option<Why> + Sync + 'a;
+pub(in crate::provider::service) type Stopping<'a> = dyn Fn() -> Option<StopReason> + Sync + 'a;
 
 /// A connection that is there within `patience`. The bus is asked who it is by zbus without a timeout of its own.
 pub(super) fn connect(
