@@ -1,9 +1,9 @@
-//! Files that are read whole: settings, keys, what an operator names. Who opens a pipe in the place of one waits for its
+//! Files that are read or written whole: settings, keys, what an operator names. Who opens a pipe in the place of one waits for its
 //! writer, for ever; and a device may never end.
 
 use std::fs::{File, FileType};
-use std::io::{self, Read as _};
-use std::os::unix::fs::FileTypeExt as _;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
@@ -42,12 +42,36 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Writes a file that only its owner can read, whole or not at all.
+///
+/// # Errors
+/// Where it cannot be written, or where something else than a file is in its place: a device, a pipe and a link are not
+/// replaced by one.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => refuse(found.file_type())?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh = path.with_file_name(name);
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&fresh, path));
+    if written.is_err() {
+        std::fs::remove_file(&fresh).ok();
+    }
+    written
+}
+
 fn refuse(found: FileType) -> io::Result<()> {
     let what = match found {
         _ if found.is_file() => return Ok(()),
         _ if found.is_dir() => "a directory",
         _ if found.is_fifo() => "a pipe",
         _ if found.is_socket() => "a socket",
+        _ if found.is_symlink() => "a link",
         _ => "a device",
     };
     Err(io::Error::other(format!("it is {what}, not a file")))
@@ -55,6 +79,8 @@ fn refuse(found: FileType) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -76,6 +102,27 @@ mod tests {
         ] {
             assert_eq!(read(path, 9).unwrap_err().to_string(), format!("it is {what}, not a file"));
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_never_replaced_by_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        for (path, what) in [(&*pipe, "a pipe"), (&*link, "a link"), (directory.path(), "a directory")] {
+            let error = write_private(path, b"new").unwrap_err();
+            assert_eq!(error.to_string(), format!("it is {what}, not a file"));
+        }
+        let left = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, 2, "nothing is beside them");
+        let file = directory.path().join("file");
+        for text in ["one", "two"] {
+            write_private(&file, text.as_bytes()).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

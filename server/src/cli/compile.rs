@@ -1,8 +1,6 @@
 //! `holdfast compile`: a node's catalog, as JSON for people or as a bundle for an agent without a server.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use holdfast_catalog::catalog::Bundle;
@@ -11,6 +9,7 @@ use holdfast_catalog::value::Value;
 
 use crate::compile::{Compiled, compile};
 use crate::diagnose;
+use crate::regular;
 
 use super::repository::{Asked, Question, show_on_stderr};
 use super::{Ended, print};
@@ -95,19 +94,5 @@ fn write_bundle(path: &Path, compiled: &Compiled, with_secrets: bool) -> std::io
         let catalog = compiled.catalog.to_json_masked();
         serde_json::to_vec(&serde_json::json!({ "catalog": catalog, "contents": contents }))?
     };
-    write_private(path, &bundle)
-}
-
-/// Writes a file that only its owner can read, whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let fresh = path.with_file_name(name);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
-    let written =
-        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&fresh, path));
-    if written.is_err() {
-        std::fs::remove_file(&fresh).ok();
-    }
-    written
+    regular::write_private(path, &bundle)
 }
