@@ -6,7 +6,10 @@ CARGO ?= cargo
 NEEDED := 1.95
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build install demo test lab bench docs pages cargo tools root
+# Whether a tool is there that cargo can install, and how if not.
+has = @command -v $(1) >/dev/null || { echo '$(1) is missing: cargo install --locked $(1)' >&2; exit 1; }
+
+.PHONY: help build install demo test deny lab bench docs pages cargo tools root
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +36,12 @@ test: cargo tools ## every test that CI runs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) test --workspace
+
+deny: cargo ## licences, sources, versions and advisories of what this depends on, and what nothing uses
+	$(call has,cargo-deny)
+	$(call has,cargo-machete)
+	$(CARGO) deny check
+	$(CARGO) machete
 
 lab: root cargo tools ## the acceptance tests on booted hosts; needs root
 	HOLDFAST_REQUIRE_LAB=1 $(CARGO) test --package acceptance --test all

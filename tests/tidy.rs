@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use harness::binaries::workspace as root;
 
+mod dependencies;
 mod imports;
 
 /// Every Rust file of the workspace with its text, by path from the root.
