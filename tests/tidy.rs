@@ -6,6 +6,7 @@ use harness::binaries::workspace as root;
 
 mod dependencies;
 mod imports;
+mod mentions;
 
 /// Every Rust file of the workspace with its text, by path from the root.
 fn sources() -> Vec<(String, String)> {

@@ -27,7 +27,7 @@ impl Keyword {
     }
 }
 
-/// What is on every resource (`language.md`, metaparameters); no attribute is named like one either.
+/// What is on every resource; no attribute is named like one either.
 pub const ON_EVERY_RESOURCE: &[Keyword; 9] = &[
     Keyword::new("title", "a string", "The resource's title, where the block's name is not it."),
     Keyword::new(

@@ -16,7 +16,7 @@ const RUNS: usize = 7;
 /// What a run with one change may take beside a converged one: both look at everything once, and it does so once more.
 const ONE_CHANGE: f64 = 2.2;
 
-/// Work, target of the converged and of the first run, and peers' figures, from `targets.md`.
+/// Work, target of the converged and of the first run, and peers' figures as measured before on the same kind of machine.
 const SIZES: [(usize, f64, Option<f64>, &str, &str); 4] = [
     (100, 0.01, None, "Puppet 1.9 s, CFEngine 0.05–0.08 s", "–"),
     (1_000, 0.02, Some(0.15), "Puppet 3.0 s, CFEngine 0.26–0.34 s", "Puppet 5.6 s, CFEngine 0.46–0.78 s"),

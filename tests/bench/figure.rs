@@ -17,7 +17,7 @@ pub struct Figure {
     pub unit: &'static str,
     /// What is to be reached, in the same unit.
     pub target: Option<f64>,
-    /// What a peer needs, as `targets.md` has it.
+    /// What a peer needs, as measured before on the same kind of machine.
     pub peer: &'static str,
 }
 

@@ -9,7 +9,7 @@ use crate::figure::{ALONE, Figure, Usage, read_usage};
 
 const RUNS: usize = 7;
 
-/// What Puppet and CFEngine need for the mixed host, from `targets.md`.
+/// What Puppet and CFEngine need for the mixed host, as measured before on the same kind of machine.
 const PEER: &str = "Puppet 2.6 s (+1.6 server), CFEngine 0.95 s";
 
 /// The machine of the estate that has most of everything.

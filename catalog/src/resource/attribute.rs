@@ -109,7 +109,7 @@ pub enum AttributeKind {
 }
 
 impl AttributeKind {
-    /// Whether a sensitive value may flow into it (`trust.md`: never into a path or a command).
+    /// Whether a sensitive value may flow into it ; into a path or a command none may.
     pub fn takes_secrets(self) -> bool {
         matches!(self, Self::Content | Self::InlineContent | Self::Secret | Self::Setting | Self::TextMap)
     }

@@ -1,6 +1,6 @@
 //! What people trip over in TOML, and the cure.
 //!
-//! TOML itself accepts most of these, or refuses them in words that help nobody; language.md promises better.
+//! TOML itself accepts most of these, or refuses them in words that help nobody; a manifest must not.
 
 use std::sync::Arc;
 
@@ -76,11 +76,16 @@ pub(super) fn cure(message: &str, line: &str, found: &str, quoting: Quoting) -> 
             Quoting::Withheld => "quote the key".to_owned(),
         });
     }
+    cure_of_value(key.trim(), value, quoting)
+}
+
+/// The cure for a value that is not one of TOML.
+fn cure_of_value(key: &str, value: &str, quoting: Quoting) -> Option<String> {
     if value.starts_with("${") {
         return Some(format!("expressions go in strings{}", quoting.of_value(value)));
     }
     if value.starts_with('0') && value.len() > 1 && value.bytes().all(|b| b.is_ascii_digit()) {
-        return Some(leading_zero(key.trim(), value, quoting));
+        return Some(leading_zero(key, value, quoting));
     }
     if matches!(value.trim_end_matches(','), "null" | "Null" | "NULL" | "None" | "nil" | "undef" | "~") {
         return Some("TOML cannot express a missing value: leave the line out".to_owned());
