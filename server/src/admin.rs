@@ -178,15 +178,7 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
             });
             Ok(Answer::Users(users.collect()))
         }
-        Request::UserRemove { name } => {
-            let removed = store
-                .remove_user(name.clone(), Entry::new(Timestamp::now(), by, "user-removed", &name))
-                .await?;
-            match removed {
-                true => Ok(Answer::Done(format!("{name} is removed"))),
-                false => Err(named::no_user(&name, &store.users().await?)),
-            }
-        }
+        Request::UserRemove { name } => remove_user(context, name, by).await,
         Request::CaShow => Ok(Answer::Ca {
             instance: identity.authority().instance().to_owned(),
             roots: identity.authority().pem().to_owned(),
@@ -201,6 +193,14 @@ async fn decide(context: &Context, request: Request, by: &str) -> Result<Answer,
             Ok(Answer::AuditChecked(AuditCheck::of(checked, head)))
         }
         Request::Poke { commit } => poke(context, commit).await,
+    }
+}
+
+async fn remove_user(context: &Context, name: String, by: &str) -> Result<Answer, Refused> {
+    let entry = Entry::new(Timestamp::now(), by, "user-removed", &name);
+    match context.store.remove_user(name.clone(), entry).await? {
+        true => Ok(Answer::Done(format!("{name} is removed"))),
+        false => Err(named::no_user(&name, &context.store.users().await?)),
     }
 }
 

@@ -134,25 +134,8 @@ impl Server {
         let pages = pages.by(identity.authority().clock()).recalling().await?;
         let shares = config.connections.unwrap_or_else(|| files::share(files::raise()));
         let doors = [Door::new(shares.nodes), Door::new(shares.people)];
-        let for_nodes = Port {
-            listener: for_nodes,
-            tls: tls::for_nodes(identity.authority(), certificate.clone())?,
-            // A stranger's connection ends with its answer, and one that was revoked with its refusal.
-            protocols: &[HTTP_1],
-            door: doors[0].clone(),
-            state: Data::new(state),
-            routes: api::configure,
-            introduce: api::remember_peer,
-        };
-        let for_people = Port {
-            listener: for_people,
-            tls: tls::for_people(certificate.clone())?,
-            protocols: &[HTTP_2, HTTP_1],
-            door: doors[1].clone(),
-            state: Data::new(pages),
-            routes: dashboard::configure,
-            introduce: dashboard::remember_place,
-        };
+        let for_nodes = port_of_nodes(for_nodes, doors[0].clone(), state, certificate.clone())?;
+        let for_people = port_of_people(for_people, doors[1].clone(), pages, certificate.clone())?;
         // An open page listens for as long as it is open: nothing is lost when it is cut off.
         let handles = vec![for_nodes.open(config.workers, SHUTDOWN)?, for_people.open(config.workers, 1)?];
         let operators = admin::Context {
@@ -238,6 +221,41 @@ async fn tell_of_the_clock(clock: Clock, store: &Store) -> store::Result<()> {
 
 fn listener(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })
+}
+
+fn port_of_nodes(
+    listener: TcpListener,
+    door: Arc<Door>,
+    state: api::State,
+    certificate: Arc<ServerCertificate>,
+) -> Result<Port<api::State>, rustls::Error> {
+    Ok(Port {
+        listener,
+        tls: tls::for_nodes(state.identity.authority(), certificate)?,
+        // A stranger's connection ends with its answer, and one that was revoked with its refusal.
+        protocols: &[HTTP_1],
+        door,
+        state: Data::new(state),
+        routes: api::configure,
+        introduce: api::remember_peer,
+    })
+}
+
+fn port_of_people(
+    listener: TcpListener,
+    door: Arc<Door>,
+    pages: dashboard::State,
+    certificate: Arc<ServerCertificate>,
+) -> Result<Port<dashboard::State>, rustls::Error> {
+    Ok(Port {
+        listener,
+        tls: tls::for_people(certificate)?,
+        protocols: &[HTTP_2, HTTP_1],
+        door,
+        state: Data::new(pages),
+        routes: dashboard::configure,
+        introduce: dashboard::remember_place,
+    })
 }
 
 fn identity_config(config: &Config, nodes: SocketAddr) -> identity::Config {

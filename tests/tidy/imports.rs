@@ -87,7 +87,7 @@ fn module_of(path: &str) -> Module {
 }
 
 /// The names of modules that a file declares for tests alone.
-fn test_modules(text: &str) -> impl Iterator<Item = String> {
+pub(super) fn test_modules(text: &str) -> impl Iterator<Item = String> {
     let declared = text.split("#[cfg(test)]\n").skip(1).filter_map(|rest| rest.lines().next());
     declared.filter_map(|line| {
         let name = line.strip_suffix(';')?.rsplit_once("mod ")?.1;

@@ -75,15 +75,7 @@ impl Provider for KernelSettings {
             let text =
                 texts.get(want.title.path()).map_err(|error| unreadable(want, reading.machine, error))?;
             let Some(is) = text.map(SysctlValue::new) else {
-                let path = want.title.path();
-                return Ok(Plan::Pending(match meant(&want.title, reading.machine) {
-                    Some(key) => format!(
-                        "the kernel has no {path}: a part of the key has a dot, so write it as `{key}`"
-                    ),
-                    None => format!(
-                        "the kernel has no {path}: a module brings it, or this kernel or container does not have it"
-                    ),
-                }));
+                return Ok(Plan::Pending(unknown_to_the_kernel(want, reading.machine)));
             };
             changes.extend((!is.is_same(value)).then(|| Change::new(Property::Value, is, value)));
         }
@@ -168,6 +160,17 @@ fn place_of(parts: &[&str], below: &Path, machine: &dyn Inspect) -> Option<PathB
         let is_there = machine.lstat(&place).is_ok_and(|stat| stat.is_some());
         is_there.then(|| place_of(&parts[count..], &place, machine)).flatten()
     })
+}
+
+/// Why nothing can be done about a key that the kernel does not have.
+fn unknown_to_the_kernel(want: &Sysctl, machine: &dyn Inspect) -> String {
+    let path = want.title.path();
+    match meant(&want.title, machine) {
+        Some(key) => format!("the kernel has no {path}: a part of the key has a dot, so write it as `{key}`"),
+        None => format!(
+            "the kernel has no {path}: a module brings it, or this kernel or container does not have it"
+        ),
+    }
 }
 
 /// Why the kernel does not show a value.
