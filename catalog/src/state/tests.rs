@@ -1,5 +1,7 @@
 //! How a machine is by what is known of it: a table of cases, and what is said of each.
 
+use std::time::Duration;
+
 use super::*;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);

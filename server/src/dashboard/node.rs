@@ -5,7 +5,6 @@ use askama::Template;
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::report::{Cause, Status as EventStatus};
 use holdfast_catalog::state::State;
-use holdfast_catalog::value::{Kind, Value};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +15,6 @@ use super::diagnostics::Fault;
 use super::history::{self, Bar, Run};
 use super::nodes;
 use super::page::{Error, Tab, View};
-use super::size;
 use super::text::{self, Commit, Shown, When};
 use crate::fleet::{Function, Member};
 use crate::live::slot;
@@ -24,6 +22,10 @@ use crate::store::catalog::CompileErrorRow;
 use crate::store::certificate::CertificateRow;
 use crate::store::event::EventRow;
 use crate::store::node::NodeRow;
+
+mod facts; // what it says about itself
+
+use facts::Facts;
 
 /// So many runs are drawn.
 const RUNS: u32 = 90;
@@ -38,13 +40,6 @@ const LABELS: usize = 30;
 const EVENTS: u32 = 20;
 const NAME: usize = 300;
 const REASON: usize = 400;
-
-/// What facts take together, and one of them.
-const FACTS: usize = 16_000;
-const FACT: usize = 300;
-
-/// The markup of a fact.
-const FACT_ROW: usize = 50;
 
 /// Something that happened to the node.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -126,26 +121,6 @@ pub struct Certificate {
     pub until: When,
     /// Whether the node has used it.
     pub used: bool,
-}
-
-/// A fact.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Fact {
-    /// Where it is, such as `os.family`.
-    pub path: Shown,
-    /// What it says, cut where it is long.
-    pub value: Shown,
-}
-
-/// What a node says about itself.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Facts {
-    /// When they came.
-    pub received: When,
-    /// The facts.
-    pub facts: Vec<Fact>,
-    /// How many more there are.
-    pub more: usize,
 }
 
 /// The page.
@@ -287,7 +262,7 @@ pub async fn view(asked: &Asked, name: &str) -> Result<Node, Error> {
         runs: history::folded(&runs).into_iter().take(LISTED).collect(),
         events: events.into_iter().map(|event| Happened::of(event, now)).collect(),
         certificates: certificates.into_iter().map(|row| Certificate::of(row, now)).collect(),
-        facts: facts(asked, node.id).await?,
+        facts: facts::of(asked, node.id).await?,
         has_earlier,
         ..Node::of(member, now)
     })
@@ -381,76 +356,8 @@ async fn in_force(asked: &Asked, runs_on: Option<&str>) -> Result<Option<Commit>
     Ok(in_force.filter(|id| runs_on != Some(id)).map(Commit::from))
 }
 
-async fn facts(asked: &Asked, node: crate::store::node::NodeId) -> Result<Option<Facts>, Error> {
-    // They may be large, and how large is known when they are read.
-    let _turn = asked.state.reading.turn(asked.user.id).await?;
-    let Some(row) = asked.state.store.facts(node).await? else { return Ok(None) };
-    let received = When::seen(row.received_at, asked.now);
-    // Off the threads that answer: a machine may have megabytes of them.
-    let listed = web::block(move || {
-        let mut listed = Listed::default();
-        listed.leaves("", row.facts.value());
-        listed
-    });
-    let Listed { facts, more, .. } = listed.await.map_err(|_| Error::Unforeseen)?;
-    Ok(Some(Facts { received, facts, more }))
-}
-
-/// Facts of a page: those that fit are made ready, and the rest is counted.
-#[derive(Default)]
-struct Listed {
-    facts: Vec<Fact>,
-    taken: usize,
-    more: usize,
-}
-
-impl Listed {
-    /// Takes the facts below a path, flat.
-    fn leaves(&mut self, path: &str, value: &Value) {
-        let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        match &value.kind {
-            Kind::Map(map) if !map.is_empty() => {
-                map.iter().for_each(|(name, value)| self.leaves(&below(name), value));
-            }
-            Kind::List(list) if list.iter().any(|item| matches!(item.kind, Kind::Map(_) | Kind::List(_))) => {
-                list.iter()
-                    .enumerate()
-                    .for_each(|(index, value)| self.leaves(&below(&index.to_string()), value));
-            }
-            _ if self.more > 0 => self.more += 1,
-            _ => self.take(path, value),
-        }
-    }
-
-    fn take(&mut self, path: &str, value: &Value) {
-        let json = || serde_json::to_string(value).unwrap_or_default();
-        let text = if let Kind::String(text) = &value.kind { text.to_string() } else { json() };
-        let fact = Fact { path: Shown::from(path).short(FACT), value: Shown::from(text).short(FACT) };
-        self.taken += size::cost(fact.path.raw()) + size::cost(fact.value.raw()) + FACT_ROW;
-        match self.taken > FACTS && !self.facts.is_empty() {
-            true => self.more = 1,
-            false => self.facts.push(fact),
-        }
-    }
-}
-
 /// The page.
 pub async fn show(asked: Asked, node: web::Path<String>) -> HttpResponse {
     let view = view(&asked, &node).await;
     asked.answer(view).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a28_of_very_many_facts_those_that_fit_are_made_ready_and_the_rest_is_counted() {
-        let fact = |number: usize| (format!("fact{number:05}"), serde_json::Value::from("x".repeat(180)));
-        let many: serde_json::Map<_, _> = (0..19_000).map(fact).collect();
-        let mut listed = Listed::default();
-        listed.leaves("", &Value::from_json(&many.into()));
-        assert_eq!(listed.facts.len() + listed.more, 19_000);
-        assert!(listed.taken < FACTS + 2 * FACT + FACT_ROW, "{}", listed.taken);
-    }
 }

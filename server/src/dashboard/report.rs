@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use holdfast_catalog::report::{Cause, Counts, Event, Mode, Source, Status as EventStatus};
-use holdfast_catalog::state::State;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::asked::Asked;
-use super::badge;
 use super::page::{Error, Tab, View};
 use super::part::{Only, Part};
 use super::size;
 use super::text::{self, Commit, Shown, When};
+
+mod change; // an event
+
+use change::{Change, REASON};
 
 /// So many events are on a page at most.
 const PAGE: usize = 50;
@@ -22,167 +24,11 @@ const PAGE: usize = 50;
 /// What the events of a page take together; one that takes more in the API stands alone there.
 const BUDGET: usize = 60_000;
 
-/// What is shown of a text on a page: of a name, a value, a reason, a diff, a place.
-const NAME: usize = 1_000;
-const VALUE: usize = 4_000;
-const REASON: usize = 8_000;
-const DIFF: usize = 20_000;
-const PLACE: usize = 300;
-
-/// So many places are shown of an event.
-const PLACES: usize = 8;
-
-/// The markup of an event, and of a line of a diff.
-const EVENT: usize = 900;
-const LINE: usize = 40;
-
 /// So many phases and types are told, the longest.
 const TIMES: usize = 32;
 
 /// So many phases and types are shown, the longest; the API tells [`TIMES`] of each.
 const SHOWN_TIMES: usize = 8;
-
-/// A line of a diff.
-#[derive(Debug, PartialEq, Eq)]
-pub struct DiffLine {
-    /// As the style calls it.
-    pub kind: &'static str,
-    /// What is there; where it is cut, it says how much is missing.
-    pub text: Shown,
-}
-
-/// An event.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Change {
-    /// Its place in the report, from 0.
-    pub position: usize,
-    /// The resource.
-    pub resource: Shown,
-    /// The property.
-    pub property: Option<Shown>,
-    /// The path below a directory.
-    pub path: Option<Shown>,
-    /// What the machine had.
-    pub is: Option<Shown>,
-    /// What is wanted.
-    pub should: Option<Shown>,
-    /// What became of it.
-    pub status: EventStatus,
-    /// Why it changed.
-    pub cause: Option<Cause>,
-    /// A sentence.
-    pub reason: Option<Shown>,
-    /// A unified diff.
-    pub diff: Option<Shown>,
-    /// Where the resource is declared, as `file:line:column`.
-    pub declared: Option<Shown>,
-    /// Where the value was set, with the level of the hierarchy.
-    pub sources: Vec<Shown>,
-    /// How long it took.
-    pub duration_ms: u64,
-}
-
-impl Change {
-    fn of((position, event): (usize, Event)) -> Self {
-        let place = |origin: &holdfast_catalog::origin::Origin| match &origin.level {
-            Some(level) => format!("{origin} ({level})").into(),
-            None => origin.to_string().into(),
-        };
-        Self {
-            position,
-            resource: event.resource.to_string().into(),
-            property: event.property.map(Shown::from),
-            path: event.path.map(Shown::from),
-            is: event.is.map(Shown::from),
-            should: event.should.map(Shown::from),
-            status: event.status,
-            cause: event.cause,
-            reason: event.reason.map(Shown::from),
-            diff: event.diff.map(Shown::from),
-            declared: event.origin.as_ref().map(place),
-            sources: event
-                .sources
-                .iter()
-                .filter(|origin| Some(*origin) != event.origin.as_ref())
-                .map(place)
-                .collect(),
-            duration_ms: event.duration_ms,
-        }
-    }
-
-    /// How it is drawn.
-    pub fn state(&self) -> State {
-        badge::of_event(self.status, self.cause)
-    }
-
-    /// Why it changed, in words.
-    pub fn cause_words(&self) -> Option<&'static str> {
-        self.cause.map(|cause| match cause {
-            Cause::Corrective => "drift: it was changed outside Holdfast since the last run in enforce mode",
-            Cause::Intentional => "not drift: the catalog changed, or the last run did not leave it in order",
-        })
-    }
-
-    /// The lines of the diff, as far as they are shown.
-    pub fn diff_lines(&self) -> Vec<DiffLine> {
-        let kind = |line: &str| match line.as_bytes().first() {
-            _ if line.starts_with("+++") || line.starts_with("---") => "file",
-            Some(b'+') => "added",
-            Some(b'-') => "removed",
-            Some(b'@') => "place",
-            _ => "same",
-        };
-        let lines = size::fitting(self.all_diff_lines(), DIFF, |line| size::cost(line) + LINE);
-        lines
-            .into_iter()
-            .map(|text| DiffLine { kind: kind(text), text: size::short(text, DIFF).into() })
-            .collect()
-    }
-
-    /// How many lines of the diff are not shown.
-    pub fn diff_more(&self) -> usize {
-        self.all_diff_lines().count() - self.diff_lines().len()
-    }
-
-    fn all_diff_lines(&self) -> std::str::Lines<'_> {
-        self.diff.as_ref().map_or("", Shown::raw).lines()
-    }
-
-    fn name(text: &Shown) -> Shown {
-        text.short(NAME)
-    }
-
-    fn value(text: &Shown) -> Shown {
-        text.short(VALUE)
-    }
-
-    fn why(text: &Shown) -> Shown {
-        text.short(REASON)
-    }
-
-    fn place(text: &Shown) -> Shown {
-        text.short(PLACE)
-    }
-
-    /// Where its value was set, as far as that is shown.
-    fn places(&self) -> impl Iterator<Item = Shown> {
-        self.sources.iter().take(PLACES).map(Self::place)
-    }
-
-    /// How many of those places are not shown.
-    fn places_more(&self) -> usize {
-        self.sources.len().saturating_sub(PLACES)
-    }
-
-    /// What it takes on a page, or whole in the API.
-    fn cost(&self) -> usize {
-        let texts =
-            [&self.property, &self.path, &self.is, &self.should, &self.reason, &self.diff, &self.declared];
-        let texts = texts.into_iter().flatten().chain([&self.resource]).chain(&self.sources);
-        let lines = self.all_diff_lines().count();
-        EVENT + texts.map(|text| size::cost(text.raw())).sum::<usize>() + LINE * lines
-    }
-}
 
 /// Events of one kind.
 #[derive(Debug, Serialize, JsonSchema)]
