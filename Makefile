@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Whether a tool is there that cargo can install, and how if not.
 has = @command -v $(1) >/dev/null || { echo '$(1) is missing: cargo install --locked $(1)' >&2; exit 1; }
 
-.PHONY: help build install demo test deny lab bench docs pages cargo tools root
+.PHONY: help build install demo test deny sbom lab bench docs pages cargo tools root
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,9 @@ deny: cargo ## licences, sources, versions and advisories of what this depends o
 	$(call has,cargo-machete)
 	$(CARGO) deny check
 	$(CARGO) machete
+
+sbom: cargo ## what both programs are made of, as CycloneDX, in target/sbom
+	$(CARGO) run --package harness --bin sbom
 
 lab: root cargo tools ## the acceptance tests on booted hosts; needs root
 	HOLDFAST_REQUIRE_LAB=1 $(CARGO) test --package acceptance --test all

@@ -6,6 +6,7 @@
 pub mod binaries;
 pub mod estate;
 pub mod lab;
+pub mod made_of;
 pub mod process;
 pub mod progress;
 pub mod scene;
