@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use holdfast_catalog::catalog::{Catalog, Policy};
 use holdfast_catalog::certname::Certname;
 use holdfast_catalog::count::counted;
 use holdfast_catalog::report::{Mode, Report, Source};
 use jiff::Timestamp;
-use tokio::runtime::Runtime;
 
 use crate::at_hand;
 use crate::cache::{self, Cache, Cached};
@@ -33,17 +32,22 @@ use crate::system::Machine;
 mod account;
 mod deadline;
 mod given;
+mod handover;
 mod memory;
 mod poll;
 mod takeover;
+mod waits;
 
 use account::RunRecord;
 pub use given::GivenCatalog;
+use handover::{deliver, lost_reports, put_aside};
 use memory::MemoryDir;
 pub use memory::{Unended, faults as memory_faults, unended};
 use poll::RunWork;
 pub(crate) use takeover::fault as owner_fault;
 pub use takeover::take_over;
+pub(crate) use waits::fallback_wait;
+use waits::{retry_wait, soon_after_boot};
 
 /// Why there was no run.
 #[derive(Debug, thiserror::Error)]
@@ -346,110 +350,10 @@ fn is_only_watched(catalog: &Catalog) -> bool {
     policies.peek().is_some() && policies.all(|policy| policy < Policy::Enforce)
 }
 
-/// What the server is to be told of reports that it will not have.
-fn lost_reports(state: &StateDir, owner: &EnrolledNode) -> Option<String> {
-    let spool = Spool::open(state).ok()?;
-    if let Err(error) = spool.sift(owner) {
-        tracing::warn!("cannot tell whether all waiting reports can be read: {error}");
-    }
-    spool.losses()
-}
-
-/// How many reports are set aside, as far as that can be seen.
-fn put_aside(state: &StateDir) -> spool::AsideCounts {
-    Spool::open(state).and_then(|spool| spool.aside()).unwrap_or_default()
-}
-
-/// Hands over the report, and those that still wait. It is on disk first, so that a crash loses nothing; where the disk
-/// takes nothing, it goes from memory. It is lost only where neither the disk nor the server takes it.
-fn deliver(
-    place: &Installation,
-    state: &StateDir,
-    identity: &Identity,
-    network: &Runtime,
-    report: &Report,
-) -> Delivery {
-    let (spool, owner) = (Spool::open(state), EnrolledNode::of(identity));
-    let kept = match &spool {
-        Ok(spool) => spool.add(Some(&owner), report).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let client = match identity.client(place.config.server.as_deref()) {
-        Ok(client) => client,
-        Err(error) => {
-            return Delivery { lost: kept.err(), waits: Some(error.to_string()), ..Delivery::default() };
-        }
-    };
-    let waits = |why: String| Delivery { waits: Some(why), ..Delivery::default() };
-    let earlier = spool.map_or_else(
-        |_| Delivery::default(),
-        |spool| {
-            network
-                .block_on(spool.deliver(&client, &owner, DELIVERY))
-                .unwrap_or_else(|error| waits(error.to_string()))
-        },
-    );
-    match kept {
-        Ok(()) => earlier,
-        Err(why) => earlier.and(network.block_on(Spool::deliver_unkept(&client, report, why))),
-    }
-}
-
-/// How long a run delivers reports.
-const DELIVERY: Duration = Duration::from_secs(600);
-
 /// The days since the server last confirmed the catalog, where they are too many.
 fn stale_days(place: &Installation, confirmed: Timestamp) -> Option<i64> {
     let days = crate::clock::now().duration_since(confirmed).as_hours() / 24;
     (days >= i64::from(place.config.max_stale_days)).then_some(days)
-}
-
-/// The first wait after a poll that failed is this part of the interval; each more that fails doubles it.
-const SOON: u32 = 16;
-
-/// So many seconds after a boot a machine may still be coming up.
-const BOOTING: i64 = 600;
-
-/// How soon a run follows one that failed then.
-const AFTER_BOOT: Duration = Duration::from_secs(120);
-
-/// No poll is tried again sooner than after so long, unless the interval is shorter.
-const SOONEST: Duration = Duration::from_secs(30);
-
-/// The time to the next run after a poll that had no answer: soon, and less and less soon.
-fn retry_wait(place: &Installation, certname: &Certname) -> Duration {
-    let last = last_status_at(place);
-    let interval = interval(place, last.as_ref());
-    let missed = last.map_or(0, |last| last.missed);
-    let soon = (interval / SOON).saturating_mul(2_u32.saturating_pow(missed));
-    in_slot(certname, soon.max(SOONEST).min(interval))
-}
-
-/// The time to the node's own slot, where the server did not say when.
-pub(crate) fn fallback_wait(place: &Installation, certname: &Certname) -> Duration {
-    in_slot(certname, interval(place, last_status_at(place).as_ref()))
-}
-
-/// A server that comes back meets no herd: each node has its own place in whatever time there is.
-fn in_slot(certname: &Certname, interval: Duration) -> Duration {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    crate::slot::wait(certname, interval, now)
-}
-
-/// The time between two polls: as a server last said, else as the settings say.
-fn interval(place: &Installation, last: Option<&LastRunStatus>) -> Duration {
-    let said = last.and_then(LastRunStatus::interval).or_else(|| place.config.interval.try_into().ok());
-    said.unwrap_or(Duration::from_secs(1_800))
-}
-
-/// A machine that has just booted may only seem to be off: what failed then is looked at again soon.
-fn soon_after_boot(report: &Report) -> Option<Duration> {
-    let uptime = report.volatile.get("uptime_seconds")?.as_int()?;
-    (report.counts.failed > 0 && uptime < BOOTING).then_some(AFTER_BOOT)
-}
-
-fn last_status_at(place: &Installation) -> Option<LastRunStatus> {
-    StateDir::open(&place.state_dir).and_then(|state| last_status(&state)).ok().flatten()
 }
 
 /// How the last run of this machine went; none before the first.

@@ -4,7 +4,6 @@
 //! implementation is [`Machine`]; providers' tests use `double::Double`, which answers commands from fixtures.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,6 +21,7 @@ mod extended;
 pub mod glob;
 mod kept_out;
 mod machine;
+mod met;
 pub mod mount_field;
 mod replace;
 mod replace_tree;
@@ -33,6 +33,7 @@ pub use accounts::Accounts;
 pub use command::{Exit, Invocation, Output};
 pub use error::Error;
 pub use machine::Machine;
+pub use met::{Met, TreeMember, UnreadMember, WalkStep};
 pub use way::{HeldPath, PrivateCopy};
 
 /// The result of every operation on the machine.
@@ -141,54 +142,6 @@ impl OpenFile {
         }
         Ok(bytes)
     }
-}
-
-/// A member of a directory tree, met by [`Inspect::walk`].
-#[derive(Debug)]
-pub struct TreeMember<'a> {
-    /// The path below the tree's root; may be no UTF-8.
-    pub path: &'a Path,
-    pub stat: Stat,
-    dir: rustix::fd::BorrowedFd<'a>,
-    name: &'a OsStr,
-}
-
-impl TreeMember<'_> {
-    /// Opens it, if it is a regular file still.
-    ///
-    /// # Errors
-    /// It is not a directory, or cannot be opened.
-    pub fn open(&self) -> Result<OpenFile> {
-        let place = resolve::PathHandle::borrowed(self.dir, self.name, self.path)?;
-        machine::open_regular(&place, self.path)?.ok_or_else(|| Error::NotAFile(self.path.to_owned()))
-    }
-}
-
-/// A member of a directory tree that a walk cannot look at, or cannot look into: then it was met before.
-#[derive(Debug)]
-pub struct UnreadMember<'a> {
-    /// The path below the tree's root; may be no UTF-8.
-    pub path: &'a Path,
-    pub error: Error,
-}
-
-impl From<UnreadMember<'_>> for Error {
-    fn from(unread: UnreadMember<'_>) -> Self {
-        unread.error
-    }
-}
-
-/// What a walk meets.
-pub type Met<'a> = std::result::Result<&'a TreeMember<'a>, UnreadMember<'a>>;
-
-/// What a walk does after a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WalkStep {
-    /// Goes into it, if it is a directory.
-    Into,
-    /// Goes on beside it.
-    Past,
-    Stop,
 }
 
 /// Owner, group and permission bits of something that is made.

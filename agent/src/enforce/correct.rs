@@ -30,6 +30,7 @@ mod nowhere;
 mod refresh;
 mod rivals;
 mod undone;
+mod verdict;
 
 use debts::Debts;
 use last::{MadeChange, made};
@@ -371,74 +372,6 @@ impl<'s> Correct<'_, '_, 's> {
     ) {
         let by_this_run = self.pass == CorrectionPass::Second || !self.view.was_due(index, change);
         self.record.change(index, change, ChangeResult { status, reason, took, by_this_run });
-    }
-
-    /// Reports what is not corrected now, and ends the turn.
-    fn report(&mut self, index: usize, verdict: Verdict) {
-        let came = match self.pass {
-            CorrectionPass::First => self.told(index, verdict),
-            CorrectionPass::Second => self.told_again(index, &verdict),
-        };
-        if came.inapplicable {
-            self.debts.answered(index);
-            self.turns.finish(index, came);
-        } else {
-            self.finish(index, came, &[]);
-        }
-    }
-
-    /// Records what a look found; answers with what that means to those after it.
-    fn told(&mut self, index: usize, verdict: Verdict) -> MemberResult {
-        let mut came = MemberResult::default();
-        match self.resolved(index, verdict) {
-            Verdict::Off => {}
-            Verdict::InSync(notes) => {
-                for note in &notes {
-                    self.tell(index, note, Status::Info, None, Duration::ZERO);
-                }
-            }
-            Verdict::Changes(changes) => {
-                came.would = changes.iter().any(|change| change.kind.brings_news());
-                for change in &changes {
-                    self.tell(index, change, Status::WouldChange, None, Duration::ZERO);
-                }
-            }
-            Verdict::Pending(why) if self.turns.reached(index).anticipates => {
-                came.would = true;
-                let why = format!("not known yet: {why}");
-                self.record.whole(index, Status::WouldChange, why, Duration::ZERO);
-            }
-            Verdict::NotApplicable(why) => {
-                came.inapplicable = true;
-                self.record.whole(index, Status::NotApplicable, why, Duration::ZERO);
-            }
-            Verdict::Failed(why) | Verdict::Pending(why) | Verdict::Down(why) => {
-                came.failed = true;
-                let why = self.undone_by(index).map_or_else(|| why.clone(), |by| format!("{why}; {by}"));
-                self.record.whole(index, Status::Failed, why, Duration::ZERO);
-            }
-        }
-        came
-    }
-
-    /// What waits for something that does not apply to this root does not apply either; what is wrong in itself is.
-    fn resolved(&self, index: usize, verdict: Verdict) -> Verdict {
-        const NOWHERE: &str = "its directory does not exist";
-        let lacking = match &verdict {
-            Verdict::Pending(why) => self.lacking(index, why),
-            Verdict::Changes(_) => self.lacking(index, NOWHERE).filter(|_| self.stands_nowhere(index)),
-            _ => None,
-        };
-        match (verdict, lacking) {
-            (Verdict::Pending(why), Some(name)) => Verdict::NotApplicable(without(&why, &name)),
-            (Verdict::Changes(_), Some(name)) => Verdict::NotApplicable(without(NOWHERE, &name)),
-            (verdict, _) => match self.cannot_stand(index, &verdict) {
-                // What comes before it may make the place.
-                Some(why) if self.turns.reached(index).awaits => Verdict::Pending(why),
-                Some(why) => Verdict::Failed(why),
-                None => verdict,
-            },
-        }
     }
 
     /// Makes all changes last, each directory synced once: only what lasts is reported as done, or owed no more.

@@ -20,6 +20,7 @@ use crate::system::{Inspect, Invocation, Liveness};
 
 mod alias;
 mod definition;
+mod difference;
 mod fall;
 mod install;
 mod on_its_way;
@@ -34,9 +35,10 @@ pub(super) use on_its_way::has_started;
 pub use systemd::{Bus, BusError};
 pub(super) use unread::{cannot_be_told, told as unread_by_systemd};
 
+use difference::difference;
 use install::InstallLinks;
 use systemd::{TriggerSide, UnitVerb, WatchLength};
-use unit::{Definition, Enabling, Fall, Unit, UnitActivity, is_template};
+use unit::{Enabling, Unit, UnitActivity, is_template};
 use unread::Newer;
 
 /// Services of systemd.
@@ -357,125 +359,6 @@ fn links(want: &Service, unit: &Unit, reading: Reading<'_>) -> Result<Option<Ins
         return Ok(None);
     }
     InstallLinks::of(&unit.name, reading.named, reading.machine)
-}
-
-/// What differs from what is wanted.
-fn difference(want: &Service, unit: &Unit, links: Option<&InstallLinks>) -> Result<Plan, Error> {
-    if want.ensure.is_some() && is_template(&unit.name) {
-        return Err(Error::Refused(format!(
-            "`{}` is a template, and a template does not run: name an instance, such as `{}`, or leave `ensure` out",
-            unit.name,
-            unit.name.replacen("@.", "@1.", 1)
-        )));
-    }
-    let runs_disabled =
-        want.ensure == Some(ServiceEnsure::Running) && want.enable == Some(ServiceEnable::Disabled);
-    if runs_disabled && unit.name != want.unit() {
-        return Err(Error::Conflict(format!(
-            "`{}` is an alias, and is removed when `{}` is disabled: name that unit",
-            want.unit(),
-            unit.name
-        )));
-    }
-    let needs_definition =
-        want.ensure == Some(ServiceEnsure::Running) || want.enable == Some(ServiceEnable::Enabled);
-    match unit.definition {
-        Definition::Missing if needs_definition => {
-            return Ok(Plan::Pending(format!(
-                "there is no unit `{}`; an alias exists only while its unit is enabled",
-                unit.name
-            )));
-        }
-        Definition::Bad if needs_definition => {
-            let why = "systemd cannot use its definition; see `systemd-analyze verify`";
-            return Err(Error::Refused(format!("{}: {why}", unit.name)));
-        }
-        Definition::Missing | Definition::Bad | Definition::Found => {}
-    }
-    let enable =
-        want.enable.and_then(|enable| enabling_differs(enable, unit)).or_else(|| links_differ(links?));
-    let ensure = match want.ensure.map(|ensure| (ensure, unit.activity)) {
-        Some((ServiceEnsure::Running, _)) if enable.is_none() && unit.fails_again().is_some() => {
-            return Err(Error::ByItself(unit.fails_again().unwrap_or_default().to_owned()));
-        }
-        Some(
-            (ServiceEnsure::Running, UnitActivity::Starting)
-            | (ServiceEnsure::Stopped, UnitActivity::Stopping),
-        ) if enable.is_none() => {
-            return Err(Error::Refused(is_on_its_way(unit)));
-        }
-        ensure => ensure.and_then(|(ensure, _)| activity_differs(ensure, unit)),
-    };
-    Ok(Plan::of(ensure.into_iter().chain(enable).collect()))
-}
-
-/// That a unit is not as it should be, though nothing is left to be done but to wait, which was done.
-fn is_on_its_way(unit: &Unit) -> String {
-    let (name, is) = (&unit.name, unit.activity.words());
-    let (what, anew) = match unit.activity {
-        UnitActivity::Stopping => ("its processes have not ended", String::new()),
-        _ => (
-            "it has not reported that it is up, or is still waiting for something",
-            format!(", and `systemctl restart {name}` has it begin anew, by its definition as it is now"),
-        ),
-    };
-    format!("{name} is still {is}: {what}; `systemctl status {name}` shows what it is doing{anew}")
-}
-
-/// What systemd calls enabled, and starts otherwise than the unit's file says. A file that is newer than the links is a new
-/// wish, and no hand on them.
-fn links_differ(links: &InstallLinks) -> Option<Change> {
-    let words = links.words()?;
-    if !links.is_off() {
-        let change = Change::new(Property::Enable, ServiceEnable::Enabled, ServiceEnable::Enabled);
-        return Some(change.kind(ChangeKind::Note).note(words));
-    }
-    let also = links.is_outdated().then_some("true");
-    let is = "true, but not as its [Install] section says";
-    Some(Change::new(Property::Enable, is, ServiceEnable::Enabled).also(also).note(words))
-}
-
-fn activity_differs(ensure: ServiceEnsure, unit: &Unit) -> Option<Change> {
-    let in_sync = match ensure {
-        ServiceEnsure::Running => unit.activity == UnitActivity::Running,
-        ServiceEnsure::Stopped => matches!(unit.activity, UnitActivity::Stopped | UnitActivity::Failed),
-    };
-    let also = (unit.activity == UnitActivity::Failed).then_some("stopped");
-    let change =
-        (!in_sync).then(|| Change::new(Property::Ensure, unit.activity.words(), ensure).also(also))?;
-    Some(match &unit.fall {
-        Some(Fall::Down(how) | Fall::Up(how)) => change.by_itself().note(how),
-        _ => change,
-    })
-}
-
-fn enabling_differs(enable: ServiceEnable, unit: &Unit) -> Option<Change> {
-    let fixed = unit.enabling.fixed_because();
-    // What cannot be changed was in sync with either wish.
-    let also: &[&str] = if fixed.is_some() { &["true", "false"] } else { &[] };
-    let change = || Change::new(Property::Enable, unit.enabling.words(), enable).also(also.iter().copied());
-    match (enable, unit.enabling) {
-        (ServiceEnable::Masked, Enabling::Masked) | (ServiceEnable::Enabled, Enabling::Enabled) => None,
-        (ServiceEnable::Masked, _) => Some(change()),
-        (ServiceEnable::Enabled, Enabling::Generated) => {
-            let why = fixed.unwrap_or_default();
-            Some(change().kind(ChangeKind::Note).note(format!("cannot be enabled: {why}")))
-        }
-        // That fails when it is tried, and the rest of what is wanted is done all the same.
-        (ServiceEnable::Enabled, is) => Some(match is.never_enabled_because() {
-            Some(why) => change().note(format!("cannot be enabled: {why}")),
-            None => change(),
-        }),
-        (
-            ServiceEnable::Disabled,
-            Enabling::Enabled | Enabling::EnabledForNow | Enabling::Masked | Enabling::MaskedForNow,
-        ) => Some(change()),
-        (ServiceEnable::Disabled, Enabling::Generated) => {
-            let why = fixed.unwrap_or_default();
-            Some(change().kind(ChangeKind::Note).note(format!("cannot be disabled: {why}")))
-        }
-        (ServiceEnable::Disabled, _) => None,
-    }
 }
 
 #[cfg(test)]

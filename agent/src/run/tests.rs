@@ -5,7 +5,6 @@ use std::sync::Arc;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::resource::attribute::Content;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, ReportAnswer, path};
-
 use rcgen::PublicKeyData as _;
 
 use super::*;
@@ -18,6 +17,7 @@ mod earlier;
 mod hanging;
 mod put_back;
 mod told;
+mod waits;
 
 /// A machine in a directory, and its server.
 struct Scene {
@@ -151,31 +151,6 @@ fn a_run_asks_with_its_certificate_and_reports() {
     let again = scene.run().report;
     assert_eq!((again.counts.changed, again.counts.unchanged), (0, 1));
     assert_eq!(again.commit.as_deref(), Some("live"), "a commit that changed nothing here still arrives");
-}
-
-#[test]
-fn after_a_poll_that_failed_the_agent_tries_again_soon_and_keeps_the_servers_interval() {
-    let scene = scene();
-    scene.enroll();
-    let status = || LastRunStatus::load(&scene.state()).unwrap().unwrap();
-    scene.server.answers(|_| ScriptedAnswer::Lost);
-    scene.run();
-    assert_eq!(status().interval(), None, "no server has said one");
-    scene.serves(catalog(1, "hello\n"));
-    scene.run();
-    assert_eq!((status().next_run_seconds, status().interval()), (77, Some(Duration::from_secs(120))));
-    scene.server.answers(|_| ScriptedAnswer::Lost);
-    let mut missed = Vec::new();
-    for _ in 0..5 {
-        scene.run();
-        missed.push(status().next_run_seconds);
-        assert_eq!(status().interval(), Some(Duration::from_secs(120)));
-    }
-    assert!(missed[0] <= 30, "{missed:?}");
-    assert!(missed.iter().all(|seconds| *seconds <= 120), "{missed:?}");
-    scene.serves(catalog(1, "hello\n"));
-    scene.run();
-    assert_eq!((status().next_run_seconds, status().missed), (77, 0));
 }
 
 #[test]

@@ -15,27 +15,22 @@ use holdfast_catalog::resource::package::{PackageEnsure, PackageState};
 
 use super::dpkg_status::DpkgStatus;
 use super::holds::Released;
-use super::{asked_hold, difference, differences, is_text, provided, version};
+use super::{difference, differences, is_text, provided, version};
 use crate::provider::{Applied, Error};
 use crate::system::{Invocation, Output, System};
 
+mod holds;
+mod lock;
 mod simulation;
 mod words;
 
+pub use lock::run_unlocked;
+use lock::{LOCK_IS_HELD, LOCK_TIMEOUT, unlocked};
 use simulation::refuse_contradiction;
-use words::{failure, is_locked, lacks_lock};
+use words::{failure, is_locked};
 
 /// A large upgrade on a slow disk takes its time. What the end of the run cuts short, the next run has dpkg finish first.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(3600);
-
-/// Whether this run has waited for another program's lock in vain. It waits once, and what comes later fails at once.
-static LOCK_IS_HELD: AtomicBool = AtomicBool::new(false);
-
-/// How long apt waits for another that is at work, such as the nightly upgrade.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// How soon a lock is tried again for which apt does not wait itself.
-const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 /// Package lists that this process fetched so recently are not fetched again for a name that nobody knows.
 const LISTS_STAY_FRESH: Duration = Duration::from_secs(600);
@@ -267,55 +262,6 @@ impl Apt<'_> {
         Ok(())
     }
 
-    /// apt refuses to change what is held; a version or a removal that the data asks for is stronger than a hold, which is
-    /// set again unless it is not to be. Answers with the packages whose hold was released, now or by a run that was killed.
-    fn release_holds(&mut self, wants: &[&Package], status: &DpkgStatus) -> Result<Released, Error> {
-        let held = |want: &&&Package| {
-            status.package(want.title.as_str()).is_some_and(|package| package.held)
-                && (wants_apt(want, status) || asked_hold(want) == Some(false))
-        };
-        let now: Vec<&str> = wants.iter().filter(held).map(|want| want.title.as_str()).collect();
-        let released = Released::read(self.state_dir).and(now.iter().copied());
-        if !now.is_empty()
-            && let Err(error) = released.write(self.state_dir)
-        {
-            self.said.push(format!(
-                "its hold was released, but that could not be recorded: if the run is killed now, it stays released ({error})"
-            ));
-        }
-        self.mark("unhold", now.into_iter())?;
-        Ok(released)
-    }
-
-    /// Sets holds that are asked for, and those that were released and nobody speaks of.
-    fn hold(&self, wants: &[&Package], released: &Released) -> Result<(), Error> {
-        let held = PackageEnsure::State(PackageState::Held);
-        let status = self.status()?;
-        let asks = |want: &&&Package| {
-            let is_there = status.installed(want.title.as_str()).is_some();
-            is_there && (want.ensure == held || want.hold == Some(true))
-        };
-        let speaking = [wants, self.catalog].concat();
-        let mut titles = released.titles(&speaking, &status);
-        titles.extend(wants.iter().filter(asks).map(|want| want.title.as_str()));
-        titles.sort_unstable();
-        titles.dedup();
-        self.mark("hold", titles.into_iter())
-    }
-
-    fn mark<'a>(&self, how: &'a str, titles: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-        let mut arguments = vec!["apt-mark", how, "--"];
-        let options = arguments.len();
-        arguments.extend(titles);
-        if arguments.len() == options {
-            return Ok(());
-        }
-        let mark = quietly(arguments);
-        let output = self.unlocked(&mark)?;
-        self.has_waited(&output);
-        if output.succeeded() { Ok(()) } else { Err(Error::command(&mark, &output).explained(self.machine)) }
-    }
-
     /// Says of each package whether it is now as wanted.
     fn judge(
         &self,
@@ -403,32 +349,6 @@ fn is_downgrade(want: &Package, status: &DpkgStatus) -> bool {
     };
     let installed = status.installed(want.title.as_str());
     installed.is_some_and(|package| version::compare(wanted, &package.version) == Ordering::Less)
-}
-
-/// Runs apt, which waits for dpkg's locks by itself, and not for those of its lists and archives, or dpkg, which waits for
-/// none: these are waited for here, once in a run.
-fn unlocked(machine: &dyn System, command: &Invocation, lock_is_held: &AtomicBool) -> Result<Output, Error> {
-    let began = Instant::now();
-    loop {
-        let output = machine.run(command)?;
-        let is_over = lock_is_held.load(Relaxed)
-            || machine.stopping().is_some()
-            || began.elapsed() >= machine.patience(LOCK_TIMEOUT);
-        if is_over || !lacks_lock(&output) {
-            return Ok(output);
-        }
-        crate::at_hand::tell("waiting for a lock of apt that another program holds");
-        std::thread::sleep(LOCK_PAUSE);
-    }
-}
-
-/// As [`unlocked`], for who has a command of apt of his own.
-pub fn run_unlocked(machine: &dyn System, command: &Invocation) -> Result<Output, Error> {
-    let output = unlocked(machine, command, &LOCK_IS_HELD)?;
-    if is_locked(&output) {
-        LOCK_IS_HELD.store(true, Relaxed);
-    }
-    if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output).explained(machine)) }
 }
 
 /// A command that asks nobody anything.

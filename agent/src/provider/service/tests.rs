@@ -3,6 +3,7 @@
 use holdfast_catalog::resource::{Attributes, ResourceType};
 use holdfast_catalog::value::Value;
 
+use super::unit::{Definition, Fall};
 use super::unread::Systemd;
 use super::*;
 

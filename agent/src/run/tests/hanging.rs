@@ -1,5 +1,7 @@
 //! A server that takes what it is asked and says nothing: each wait ends, and the run goes on with what it has.
 
+use std::time::Duration;
+
 use super::*;
 use crate::contents::{Contents, Fetching};
 use crate::stop::RunEnd;

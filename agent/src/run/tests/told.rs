@@ -1,6 +1,7 @@
 //! What `status` tells of the last run: of the run that was last, of this machine, and whatever clocks say.
 
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use holdfast_catalog::catalog::Policy;
 

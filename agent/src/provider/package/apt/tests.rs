@@ -7,6 +7,7 @@ use super::super::tests::{held, want};
 use holdfast_catalog::resource::Typed;
 
 use super::super::{Packages, Plan};
+use super::words::lacks_lock;
 use super::*;
 use crate::provider::{Provider as _, Reading};
 use crate::system::double::{Double, failed, said};

@@ -1,0 +1,47 @@
+//! Locks of apt and dpkg that another program holds: waited for, once in a run.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::words::{is_locked, lacks_lock};
+use crate::provider::Error;
+use crate::system::{Invocation, Output, System};
+
+/// Whether this run has waited for another program's lock in vain. It waits once, and what comes later fails at once.
+pub(super) static LOCK_IS_HELD: AtomicBool = AtomicBool::new(false);
+
+/// How long apt waits for another that is at work, such as the nightly upgrade.
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How soon a lock is tried again for which apt does not wait itself.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
+
+/// Runs apt, which waits for dpkg's locks by itself, and not for those of its lists and archives, or dpkg, which waits for
+/// none: these are waited for here, once in a run.
+pub(super) fn unlocked(
+    machine: &dyn System,
+    command: &Invocation,
+    lock_is_held: &AtomicBool,
+) -> Result<Output, Error> {
+    let began = Instant::now();
+    loop {
+        let output = machine.run(command)?;
+        let is_over = lock_is_held.load(Relaxed)
+            || machine.stopping().is_some()
+            || began.elapsed() >= machine.patience(LOCK_TIMEOUT);
+        if is_over || !lacks_lock(&output) {
+            return Ok(output);
+        }
+        crate::at_hand::tell("waiting for a lock of apt that another program holds");
+        std::thread::sleep(LOCK_PAUSE);
+    }
+}
+
+/// As [`unlocked`], for who has a command of apt of his own.
+pub fn run_unlocked(machine: &dyn System, command: &Invocation) -> Result<Output, Error> {
+    let output = unlocked(machine, command, &LOCK_IS_HELD)?;
+    if is_locked(&output) {
+        LOCK_IS_HELD.store(true, Relaxed);
+    }
+    if output.succeeded() { Ok(output) } else { Err(Error::command(command, &output).explained(machine)) }
+}
