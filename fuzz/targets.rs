@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::join::JoinString;
 use holdfast_catalog::report::Report;
@@ -13,7 +12,8 @@ use holdfast_catalog::wire::{
     CatalogAnswer, CatalogRequest, EnrollRequest, Refusal, RenewRequest, ReportAnswer,
 };
 use holdfast_server::{
-    Document, Expression, Fault, Inventory, Manifest, ManifestName, Partials, Snapshot, Template, Type,
+    Diagnostic, Document, Expression, Fault, Inventory, Manifest, ManifestName, Partials, Snapshot, Template,
+    Type,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

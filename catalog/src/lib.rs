@@ -8,7 +8,7 @@ pub mod hash; // content by SHA-256
 pub mod origin; // where a value is
 mod bounded; // lists and maps of strangers
 pub mod value; // what data is made of, secrets included
-pub mod diagnostic; // what is wrong, where, what to do
+pub mod spelling; // the name that was meant
 pub mod facts; // what a node says about itself
 pub mod manifest_words; // reserved words of the language
 pub mod graph; // edges and order

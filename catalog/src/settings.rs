@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::diagnostic::nearest;
 use crate::harmless;
+use crate::spelling::nearest;
 
 /// A setting and what it takes, as a sentence goes on: `a time from 1m to 24h`.
 pub type Setting = (&'static str, &'static str);

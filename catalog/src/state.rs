@@ -148,7 +148,7 @@ impl std::str::FromStr for State {
     fn from_str(text: &str) -> Result<Self, String> {
         let slugs = || Self::ALL.map(Self::slug);
         Self::ALL.into_iter().find(|state| state.slug() == text).ok_or_else(|| {
-            let near = crate::diagnostic::nearest(text, slugs());
+            let near = crate::spelling::nearest(text, slugs());
             let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
             format!("`{text}` is not a state; {near}the states are {}", slugs().join(", "))
         })

@@ -8,11 +8,11 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 
 use crate::compile::Program;
 use crate::diagnose::share::limited;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::language::problems::sorted;
 use crate::repo::Snapshot;
 

@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Catalog;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 
 use crate::diagnose::share::of_node;
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::language::Allowance;
 use crate::language::problems::sorted;

@@ -5,10 +5,10 @@
 use std::io;
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::harmless;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::excerpt::Excerpt;
 
 pub mod share; // of a list that is too long

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 use crate::lookup::hierarchy::FOLDER as DATA;
 use crate::lookup::{Data, KEYS_FILE};

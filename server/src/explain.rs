@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::language::merge::Merge;
 use crate::lookup::fate::{self, Part};

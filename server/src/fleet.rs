@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::report::{GOES_ON, NOTES, Source};
 use holdfast_catalog::state::{self, Corrected, Judgement, Known, Standing, State};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostic::Diagnostic;
 use crate::repo::short;
 use crate::store::fleet::{FleetRow, KeptBack, LastRun, Lately};
 use crate::store::node::{NodeId, NodeRow, NodeState, Place};

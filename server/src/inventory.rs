@@ -7,11 +7,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdfast_catalog::certname::{Certname, Slug};
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Map, Value};
 
+use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 use crate::repo::Snapshot;
 

@@ -1,5 +1,6 @@
 //! The server, from the ground up: a module uses those above it alone.
 
+mod diagnostic; // what is wrong, where, what to do
 mod regular; // files that are read whole
 mod repo; // git commit or directory -> immutable snapshot
 mod language; // types and expressions
@@ -32,6 +33,7 @@ pub mod cli; // one file a command
 pub use check::{check, facts_of};
 pub use compile::{Compiled, Program, compile};
 pub use config::Config;
+pub use diagnostic::Diagnostic;
 pub use excerpt::Excerpts;
 pub use inventory::{Inventory, Node};
 pub use language::document::Document;

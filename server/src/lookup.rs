@@ -7,11 +7,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::language::Allowance;
 use crate::language::fault::Fault;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::definitions;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Manifest, ManifestKind};
 use crate::language::name::ManifestName;
 use crate::language::types::{Defines, Field, Need, Type};

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::hash::ContentHash;
+
+use crate::diagnostic::Diagnostic;
 
 mod directory;
 mod error;

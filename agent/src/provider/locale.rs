@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::nearest;
 use holdfast_catalog::resource::Locale;
 use holdfast_catalog::resource::attribute::Presence;
+use holdfast_catalog::spelling::nearest;
 
 use super::text::edit::{PUBLIC, Texts, rewrite};
 use super::{Applied, Error, Job, Left, Provider, Reading, Taken, Writing, properties};

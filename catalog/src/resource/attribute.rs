@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
     pub fn finish(self, def: &TypeDef) -> Result<(), Vec<AttributeError>> {
         let mut errors = self.errors;
         for name in self.attributes.keys().filter(|name| def.attribute(name).is_none()) {
-            let near = crate::diagnostic::nearest(name, def.attributes.iter().map(|a| a.name));
+            let near = crate::spelling::nearest(name, def.attributes.iter().map(|a| a.name));
             errors.push(AttributeError {
                 attribute: "title",
                 message: format!("`{}` has no attribute `{name}`", def.name),

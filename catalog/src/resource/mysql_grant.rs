@@ -158,7 +158,7 @@ impl Attribute for MysqlPrivilege {
                 "GRANT OPTION" => why.help("use grant_option = true"),
                 upper => {
                     let all = Self::at(&Level::Global).map(Self::as_str).chain(["ALL"]);
-                    match crate::diagnostic::nearest(upper, all) {
+                    match crate::spelling::nearest(upper, all) {
                         Some(near) => why.help(format!("did you mean `{near}`?")),
                         None => why.help("write it as SHOW PRIVILEGES does, in capitals, or ALL"),
                     }

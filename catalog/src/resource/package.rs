@@ -61,7 +61,7 @@ impl Attribute for PackageEnsure {
         let version = text.bytes().next().is_some_and(|b| b.is_ascii_digit())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-~:^_".contains(&b));
         if !version {
-            let near = crate::diagnostic::nearest(text, ["present", "absent", "purged", "latest", "held"]);
+            let near = crate::spelling::nearest(text, ["present", "absent", "purged", "latest", "held"]);
             let help = near.map(|near| format!("did you mean `{near}`?"));
             return Err(Mismatch { why: None, help });
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_catalog::diagnostic::nearest;
+use holdfast_catalog::spelling::nearest;
 
 use super::{Context, NodeFilter, Refused};
 use crate::fleet::Member;

@@ -1,7 +1,7 @@
 //! Operators look at nodes: all of them, some, or one, each with how it is; and what a mistyped name may have meant.
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::nearest;
+use holdfast_catalog::spelling::nearest;
 use jiff::Timestamp;
 
 use super::named::Names;

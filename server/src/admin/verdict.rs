@@ -1,11 +1,11 @@
 //! What became of a commit, for the person who pushed it: in force, in force but for some nodes, or refused.
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::harmless;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Inventory as _;
 use crate::inventory::Leaving;
 use crate::store;

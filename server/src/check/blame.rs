@@ -9,13 +9,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 
 use super::Before;
 use super::nodes::problems_in;
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::language::Code;
 use crate::lookup::hierarchy::{Location, Writer};

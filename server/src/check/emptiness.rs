@@ -1,9 +1,8 @@
 //! A tree that is not a control repository, as an empty folder or a mount that is missing: in force, it would take its catalog
 //! from every machine.
 
-use holdfast_catalog::diagnostic::Diagnostic;
-
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::repo::Snapshot;
 
 /// The folder without which no machine is to be anything.

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::lookup::hierarchy;
 use crate::repo::Snapshot;

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::facts::Shelf;
 use crate::compile::{IDLE_POLICY, NOT_HERE, Program};
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::lookup::hierarchy::Location;
 

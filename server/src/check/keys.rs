@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::ENVIRONMENT;
 use super::facts::Shelf;
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::lookup::{KEYS_FILE, Lookup, LookupError, hierarchy};
 
 /// What is wrong with declared keys, and what is worth a look.

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::{Diagnostic, Severity, nearest};
 use holdfast_catalog::origin::Origin;
+use holdfast_catalog::spelling::nearest;
 
 use super::facts::{self, read_facts};
 use crate::compile::Program;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::lookup::hierarchy;
 use crate::{inventory, modules};
 

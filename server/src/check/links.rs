@@ -1,8 +1,8 @@
 //! Links of modules' files that are not given to machines.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::resource::attribute::Content;
 
+use crate::diagnostic::Diagnostic;
 use crate::repo::Snapshot;
 
 /// Links that no folder of a module's files can hold. Others may lead out of the one that a manifest names: the compile says

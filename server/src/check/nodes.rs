@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::facts::Facts;
 
 use super::change::Change;
@@ -14,6 +13,7 @@ use super::facts::Shelf;
 use super::steps::Steps;
 use super::{Before, ENVIRONMENT, Stopped};
 use crate::compile::{Program, compile, compile_within};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::inventory::Node;
 use crate::language::Code;
 

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::origin::Origin;
+use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::Value;
 
 use super::facts;
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::inventory::{self, Stage};
 use crate::lookup::KEYS_FILE;
 use crate::lookup::hierarchy::{self, Level, Reading};

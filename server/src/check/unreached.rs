@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::keys::Lookups;
 use super::stray::Known;
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::lookup::hierarchy::{self, Reading};
 
 /// So many profiles that lead to a class are named.

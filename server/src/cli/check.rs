@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use holdfast_catalog::count::counted;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 
 use crate::check::{Checked, check, judge};
 use crate::compile::Program;
 use crate::diagnose;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::inventory::Leaving;
 
 use super::{Ended, Format, repository};

@@ -1,10 +1,10 @@
 //! `holdfast lookup`: a value of the data, as one node sees it, and where it comes from.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::harmless;
 use holdfast_catalog::value::Value;
 
 use crate::compile::{Standing, parameter as parameter_of};
+use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::explain::{Absent, Explanation};
 use crate::language::merge::Merge;

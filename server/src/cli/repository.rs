@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::facts::Facts;
+use holdfast_catalog::spelling::nearest;
 
 use crate::check::{ENVIRONMENT, facts_of, read_facts};
 use crate::compile::Program;
 use crate::diagnose::{self, Colour};
+use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::inventory::Node;
 use crate::repo::{Directory, GitRepository, Snapshot};

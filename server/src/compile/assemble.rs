@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::{Catalog, CatalogId, Container, Policy, Resource};
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::graph::Edge;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::lookup::{Inherited, Policies, Subject};
 

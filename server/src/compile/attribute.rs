@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Kind;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Binding, Block};
 
 use super::program::Sort;

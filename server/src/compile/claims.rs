@@ -1,8 +1,9 @@
 //! Two resources that manage one thing would undo each other run by run: they are refused, whatever their types.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::claim::{Conflict, conflicts};
+
+use crate::diagnostic::Diagnostic;
 
 use super::declared::Declared;
 use super::pass::Pass;

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::attribute::Content;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::problems::placed;
 use crate::language::{Fault, Partials, Template};
 

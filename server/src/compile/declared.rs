@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::MAX_RESOURCES;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::claim::Claim;
 use holdfast_catalog::resource::{Attributes, Implied, ResourceRef, TypeDef};
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Manifest, RelationWord};
 
 use super::pass::Pass;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::ResourceRef;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::Formula;
 use crate::language::manifest::{Block, Manifest};
 

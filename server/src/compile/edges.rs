@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::graph::{Cycle, Edge, EdgeKind, Graph, NodeIndex};
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::implied::{First, goes, is_at};
 use holdfast_catalog::resource::{Bond, Implied, ResourceRef};
+use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::RelationWord;
 
 use super::declared::{Declared, Relation, Resource, Target};

@@ -1,10 +1,10 @@
 //! What a parameter of a class is for a node by data and default alone: what a person asks for, without the manifests that
 //! may give it themselves.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::lookup::Lookup;
 

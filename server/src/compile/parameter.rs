@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::Fault;
 use crate::language::manifest::{ManifestKind, Parameter};
 use crate::language::sample::sample;

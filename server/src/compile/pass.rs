@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::language::Fault;
 use crate::language::manifest::Parameter;
 use crate::language::problems::{more, sorted};

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::TypeDef;
 
+use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::inventory::Inventory;
 use crate::language::document::{conflict, unresolved};

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{ResourceRef, TypeDef};
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::RelationWord;
 
 /// A reference as it is written.

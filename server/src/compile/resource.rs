@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeError, Attributes, Known, ResourceRef, TypeDef};
 use holdfast_catalog::synonym;
 use holdfast_catalog::value::{Kind, Map, Value};
 
+use crate::diagnostic::Diagnostic;
 use crate::language::formula::Formula;
 use crate::language::manifest::{Binding, Block};
 use crate::language::name::is_name;

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
@@ -16,6 +15,7 @@ use holdfast_catalog::value::Value;
 use super::{Compiled, Program, compile};
 use crate::check::{check, facts_of};
 use crate::diagnose::{self, Colour};
+use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::repo::{Presence, Snapshot};
 

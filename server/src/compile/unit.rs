@@ -7,10 +7,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Binding, Manifest, Parameter};
 
 /// A class, or an instance of a define.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::TypeDef;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Manifest, cure};
 
 /// An attribute that the type does not have.

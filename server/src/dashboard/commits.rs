@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,7 @@ use super::nodes::{self, NodeLine};
 use super::overview::{BrokenCommit, CommitLine, Tally};
 use super::page::{Error, Tab, View};
 use super::text::{self, Shown, When};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::fleet::Member;
 use crate::repo;
 use crate::store::commit::{CommitRow, CommitStatus, Head};

@@ -1,6 +1,5 @@
 //! Errors of a control repository as pages show them: place, line, caret, and what to do.
 
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,6 +7,7 @@ use serde::Serialize;
 use super::asked::Asked;
 use super::size;
 use super::text::Shown;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::excerpt::{Excerpt, Excerpts};
 
 /// So many are shown, and what they take together; the rest are a number.

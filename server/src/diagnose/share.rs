@@ -5,8 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
-
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::language::problems::{counted, more};
 use crate::repo::limits::part;
 

@@ -111,10 +111,10 @@ fn keywords(title: &str, says: &str, of: &[Keyword]) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use holdfast_catalog::diagnostic::Diagnostic;
     use holdfast_catalog::value::{Map, Value};
 
     use super::*;
+    use crate::diagnostic::Diagnostic;
     use crate::language::{Expression, Partials, Template, Type};
 
     fn value(expression: &str) -> Value {

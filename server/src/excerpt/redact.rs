@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::value::{Kind, MASK, Value};
 
 use super::Masked;
+use crate::diagnostic::Diagnostic;
 use crate::language::document::Document;
 
 /// A file by its path.

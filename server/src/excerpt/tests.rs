@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 
@@ -11,6 +10,7 @@ use super::Excerpts;
 use crate::check::check;
 use crate::compile::{Program, compile};
 use crate::diagnose::{self, Colour};
+use crate::diagnostic::Diagnostic;
 use crate::explain::Explanation;
 use crate::language::merge::Merge;
 use crate::lookup::Lookup;

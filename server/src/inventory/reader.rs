@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::certname::{Certname, Slug};
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
 use super::mention::{Mentions, is_dotted};
 use super::{Node, Stage};
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::language::name::is_segment;
 

@@ -6,8 +6,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::origin::Origin;
+use holdfast_catalog::spelling::nearest;
+
+use crate::diagnostic::Diagnostic;
 
 mod quoted;
 

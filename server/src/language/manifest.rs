@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
+
+use crate::diagnostic::Diagnostic;
 
 use super::document::Document;
 use super::formula::Formula;

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
+
+use crate::diagnostic::Diagnostic;
 
 use super::document::{Item, unknown_key};
 use super::types::{Shape, Type};

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use holdfast_catalog::count;
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
+
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// So many are kept.
 pub const MOST: usize = 100;

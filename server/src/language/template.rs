@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
+
+use crate::diagnostic::Diagnostic;
 
 use super::fault::Fault;
 use super::scope::Scope;

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 use regex::Regex;
+
+use crate::diagnostic::Diagnostic;
 
 use super::fault::Fault;
 use super::word::Chapter;

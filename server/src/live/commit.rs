@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 
 use super::follow::Stop;
 use super::{Happening, InForce, Live};
 use crate::check::{Before, Checked, judge};
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Leaving;
 use crate::language::problems::total;
 use crate::repo::{HISTORY_REWRITTEN, Snapshot};

@@ -1,12 +1,12 @@
 //! What the commit in force says of machines.
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 
 use super::{Corrected, InForce, Live, slot};
 use crate::check::Checked;
 use crate::compile::Program;
+use crate::diagnostic::Diagnostic;
 use crate::fleet::{Function, Inventory, Since};
 use crate::store::fleet::{DISPLACED, KeptBack, NOT_IN_INVENTORY};
 use crate::store::node::{NodeId, NodeRow, Place};

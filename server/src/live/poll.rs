@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use holdfast_catalog::count::counted;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::wire::{CatalogAnswer, CatalogRequest};
 use jiff::Timestamp;
@@ -13,6 +12,7 @@ use super::given::{Basis, GRACE, Given};
 use super::inventory::{displaced, not_in_inventory};
 use super::{Happening, InForce, Live, slot};
 use crate::compile::{Compiled, compile};
+use crate::diagnostic::Diagnostic;
 use crate::identity::Caller;
 use crate::inventory::Node;
 use crate::language::problems::total;

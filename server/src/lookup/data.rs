@@ -3,15 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use holdfast_catalog::diagnostic::{Diagnostic, nearest};
 use holdfast_catalog::hash::ContentHash;
 use holdfast_catalog::origin::Origin;
+use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::Value;
 
 use super::file::{DataFile, Known, over_limit};
 use super::hierarchy::{FOLDER, Level, PathPattern, Settings};
 use super::keys::{self, Keys};
 use super::{Key, Lookup, LookupError, part};
+use crate::diagnostic::Diagnostic;
 use crate::language::formula::Formula;
 use crate::language::manifest::Manifest;
 use crate::language::merge::Merge;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::hierarchy::{Level, Writer};
 use super::keys::Keys;
 use super::policy::{self, FilePolicies};
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, Table, Unread, unknown_key};
 use crate::language::formula::Formula;
 use crate::language::manifest::{Manifest, ManifestKind, Parameter};

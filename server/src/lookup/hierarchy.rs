@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, Item, Table, unknown_key};
 use crate::repo::Snapshot;
 

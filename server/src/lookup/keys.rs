@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, unknown_key};
 use crate::language::manifest::read_type;
 use crate::language::merge::Merge;

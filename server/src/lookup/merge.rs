@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::source::Source;
+use crate::diagnostic::Diagnostic;
 use crate::language::expression::compare;
 use crate::language::merge::{DeepOptions, ListOrder, MapsInLists, Merge};
 

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_catalog::catalog::Policy;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::Keyword;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{ResourceRef, TypeDef};
 
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Entry, Item, unknown_key};
 use crate::modules::Modules;
 

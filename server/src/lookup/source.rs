@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 
 use super::data::Data;
 use super::file::DataFile;
 use super::hierarchy::{Level, Location, PathPattern, Writer};
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::repo::Reader;
 

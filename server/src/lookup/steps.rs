@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::value::Value;
 
 use super::scope::DataScope;
 use super::source::{Source, State};
 use super::{Declaration, Lookup, LookupError};
+use crate::diagnostic::Diagnostic;
 use crate::language::scope::Scope as _;
 
 /// One file that could speak of a key.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::objs::tree::EntryKind;
-use holdfast_catalog::diagnostic::Diagnostic;
+
+use crate::diagnostic::Diagnostic;
 
 use super::limits::{Limits, Refused, Walked};
 use super::shape::{self, Shape};

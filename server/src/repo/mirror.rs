@@ -9,13 +9,13 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::git::revision::tag_of_that_name;
 use super::{GitRepository, RepoError};
+use crate::diagnostic::Diagnostic;
 use crate::regular;
 
 /// The file that says what the mirror was last fetched from.

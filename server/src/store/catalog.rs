@@ -3,10 +3,11 @@
 //! The catalogs themselves are not kept: they hold secrets, and compiling one again takes a millisecond.
 
 use holdfast_catalog::catalog::CatalogId;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::hash::ContentHash;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::diagnostic::Diagnostic;
 
 use super::fleet::KeptBack;
 use super::node::NodeId;

@@ -1,9 +1,10 @@
 //! Commits that reached the server, good or broken; the last good one of an environment is in force.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Diagnostic;
 
 use super::catalog::{from_json, json};
 use super::{Result, Store, from_word, millis, time, word};

@@ -1,7 +1,6 @@
 //! All nodes at once, with what pages and lists count, sort and filter by: one query, so that a number and its list agree.
 //! It reads no event and no history: what those say of a node is kept beside it when its report comes.
 
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::report::{Counts, Mode, Source, took_place};
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -9,6 +8,7 @@ use rusqlite::{Row, params};
 use super::node::{self, NodeId, NodeRow};
 use super::user::Scope;
 use super::{Result, Store, from_word, time};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::language::problems::total;
 
 /// A node and how it is.

@@ -12,14 +12,13 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, MAX_EVENTS, Mode, Report, Source, Status};
 use holdfast_catalog::resource::ResourceRef;
 use holdfast_server::{
-    Added, AuditEntry, CommitRow, CommitStatus, CompileErrorRow, MOST_QUIET, NewCertificate, NewToken,
-    NodeId, Present, Store, Stored,
+    Added, AuditEntry, CommitRow, CommitStatus, CompileErrorRow, Diagnostic, MOST_QUIET, NewCertificate,
+    NewToken, NodeId, Present, Store, Stored,
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;

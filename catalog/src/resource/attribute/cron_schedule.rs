@@ -55,7 +55,7 @@ impl Attribute for CronSchedule {
         match fields[..] {
             [word] if WORDS.contains(&word) => {}
             [word] if word.starts_with('@') => {
-                let near = crate::diagnostic::nearest(word, WORDS);
+                let near = crate::spelling::nearest(word, WORDS);
                 let help = near.map_or_else(|| WORDS.join(", "), |near| format!("did you mean `{near}`?"));
                 return Err(refused("there is no such word".to_owned()).help(help));
             }

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::{Diagnostic, Severity};
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::inventory::Stage;
 use crate::language::expression::Compared;
 use crate::language::manifest::{Binding, Manifest};

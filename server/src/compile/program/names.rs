@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
+use crate::diagnostic::Diagnostic;
 use crate::language::manifest::{Binding, Block, Manifest, ManifestKind};
 use crate::language::problems::placed;
 use crate::language::{Fault, Formula, Scope};

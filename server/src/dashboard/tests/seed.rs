@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holdfast_catalog::certname::Certname;
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Counts, Event, Mode, Report, Source, Status};
@@ -15,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
 use super::{Estate, Happening, State, store};
+use crate::diagnostic::Diagnostic;
 use crate::excerpt::Excerpts;
 use crate::fleet::{Function, Inventory, Since};
 use crate::live::Unreadable;

@@ -1,12 +1,12 @@
 //! How large pages become where nodes and operators write as much as they may, and how a long report is read in pages.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::report::{Cause, Event, MAX_EVENTS, Mode, Status};
 
 use super::seed::event;
 use super::*;
+use crate::diagnostic::Diagnostic;
 use crate::store::catalog::CompileErrorRow;
 use crate::store::commit::{CommitRow, CommitStatus};
 use crate::store::node::NodeId;

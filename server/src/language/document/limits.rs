@@ -1,7 +1,8 @@
 //! What a file may not be, whatever it says: found before the parser is asked, which some texts cost too much.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
+
+use crate::diagnostic::Diagnostic;
 
 use super::places::Places;
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
+
+use crate::diagnostic::Diagnostic;
 
 use super::Form;
 use super::traps::{self, Quoting};

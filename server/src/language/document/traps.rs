@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 
 use super::Entry;
+use crate::diagnostic::Diagnostic;
 use crate::language::keyword::is_plain;
 use crate::language::name::is_name;
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::{Keyword, METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
 
 use super::reading::{Reading, read_type};
 use super::{ManifestKind, Parameter};
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Entry, Table, unknown_key};
 use crate::language::keyword::{PARAMETER, TOP_NAMES};
 use crate::language::merge::Merge;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{TypeDef, definitions};
 use holdfast_catalog::synonym;
 
 use super::reading::Reading;
 use super::{Binding, Defaults, Inclusion, Manifest, ManifestKind, parameters, resources, unknown};
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, Table};
 use crate::language::keyword::TOP_NAMES;
 use crate::language::name::{ManifestName, is_name};

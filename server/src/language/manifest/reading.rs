@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::Value;
 
 use super::Binding;
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, Item, Table};
 use crate::language::fault::Fault;
 use crate::language::formula::Formula;

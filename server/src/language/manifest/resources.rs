@@ -1,6 +1,5 @@
 //! Resource blocks: `[TYPE."NAME"]`, with attributes and metaparameters told apart.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::METAPARAMETERS;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::{AttributeKind, TypeDef};
@@ -9,6 +8,7 @@ use holdfast_catalog::value::{Kind, Value};
 
 use super::reading::Reading;
 use super::{Block, Relation, RelationWord, unknown};
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Content, Entry, Form, Table};
 use crate::language::name::is_name;
 

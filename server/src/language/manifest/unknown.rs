@@ -1,12 +1,12 @@
 //! Words of a block that its type does not have: misspelt ones, and those that people bring from other tools.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::manifest_words::{METAPARAMETERS, RESERVED};
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::resource::TypeDef;
 use holdfast_catalog::synonym::{self, Here, Part};
 
 use super::reading::Reading;
+use crate::diagnostic::Diagnostic;
 use crate::language::document::{Document, Entry, unknown_key};
 use crate::language::keyword::{CONTENT, TOP_NAMES};
 
@@ -36,7 +36,7 @@ pub(crate) fn cure(def: &'static TypeDef, word: &str, parts: &[(Part, &str)]) ->
         Some(Here::Schedule(_)) => said(synonym::schedule(parts), Some(synonym::SCHEDULE)),
         Some(Here::Advice(advice)) => said(advice.to_owned(), None),
         None => {
-            let near = holdfast_catalog::diagnostic::nearest(word, words(def))?;
+            let near = holdfast_catalog::spelling::nearest(word, words(def))?;
             said(format!("did you mean `{near}`?"), Some(near))
         }
     }

@@ -13,7 +13,7 @@ impl Partials for None {
         &self,
         _: &str,
         _: &str,
-    ) -> Result<Option<std::sync::Arc<Template>>, holdfast_catalog::diagnostic::Diagnostic> {
+    ) -> Result<Option<std::sync::Arc<Template>>, crate::diagnostic::Diagnostic> {
         Ok(Option::None)
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use holdfast_catalog::count::counted;
-use holdfast_catalog::diagnostic::nearest;
+use holdfast_catalog::spelling::nearest;
 
 use super::function::{self, Helper};
 use super::path::value_or_path;

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use holdfast_catalog::value::{Kind, Value};
 
 use super::tree::{Argument, Block, BlockSort, Part, Partial};
 use super::{Partials, Template};
+use crate::diagnostic::Diagnostic;
 use crate::language::budget::Budget;
 use crate::language::fault::{Code, Fault};
 use crate::language::scope::Scope;

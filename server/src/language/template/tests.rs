@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::value::{Kind, Map, Sensitive, Value};
 use proptest::prelude::*;
+
+use crate::diagnostic::Diagnostic;
 
 use super::{Partials, Template, Templates};
 

@@ -1,6 +1,6 @@
 //! A value against a type: everything that does not fit, each part with its own place.
 
-use holdfast_catalog::diagnostic::nearest;
+use holdfast_catalog::spelling::nearest;
 use holdfast_catalog::value::{Kind, Map, Value};
 
 use super::{Defines, Field, Format, Misfit, Need, Size, Type};

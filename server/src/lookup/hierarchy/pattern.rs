@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::facts::Facts;
 use holdfast_catalog::origin::Origin;
 
+use crate::diagnostic::Diagnostic;
 use crate::inventory::Node;
 use crate::language::document::Item;
 

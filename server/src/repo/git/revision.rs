@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 
 use gix::ObjectId;
-use holdfast_catalog::diagnostic::Diagnostic;
+
+use crate::diagnostic::Diagnostic;
 
 use super::super::CommitId;
 

@@ -1,8 +1,9 @@
 //! A store that earlier programs filled: brought up to date from each version, it says what it said.
 
-use holdfast_catalog::diagnostic::Diagnostic;
 use holdfast_catalog::origin::Origin;
 use rusqlite::{Connection, params};
+
+use crate::diagnostic::Diagnostic;
 
 use super::super::commit::CommitStatus;
 use super::super::fleet::{KeptBack, LastRun};
